@@ -1,0 +1,1 @@
+"""What the flagship is held against; loaded through an entry point, as a stranger's plugin is."""

@@ -1,0 +1,89 @@
+"""The loss ``kd``: knowledge distillation as Hinton, Vinyals & Dean (2015) have it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch.nn.functional as F
+from pydantic import BaseModel, Field, PositiveFloat
+from torch import Tensor, nn
+
+from serbench.api import (
+    Batch,
+    Loss,
+    LossShape,
+    LossTerms,
+    Need,
+    Params,
+    PluginError,
+    StudentOutput,
+)
+
+
+class DistillationParams(Params):
+    """Settings of ``kd``."""
+
+    alpha: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Weight of the teacher; the labels have the rest."""
+    temperature: PositiveFloat = 2.0
+    """T of the soft targets."""
+
+
+class DistillationLoss(nn.Module):
+    """``L = (1 − α) · mean_i ce_i + α · T² · mean_i KL(ỹ_T,i ‖ ỹ_s,i)``
+
+    with ỹ = softmax(z / T); the soft targets of several teachers are averaged. Neither side of the
+    sum is computed or returned where its weight is 0.
+    """
+
+    def __init__(self, params: DistillationParams) -> None:
+        super().__init__()
+        self.params = params
+
+    def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
+        """``ce``, ``kl`` (unweighted, T² included) and ``total``, in float32."""
+        alpha, temperature = self.params.alpha, self.params.temperature
+        logits = output.logits.float()
+        terms: LossTerms = {}
+        total = logits.new_zeros(())
+        if alpha < 1.0:
+            terms["ce"] = F.cross_entropy(logits, batch.labels)
+            total = total + (1.0 - alpha) * terms["ce"]
+        if alpha > 0.0:
+            terms["kl"] = _divergence(batch.teacher_logits.float(), logits, temperature)
+            total = total + alpha * terms["kl"]
+        return terms | {"total": total}
+
+
+class Distillation(Loss):
+    """Vanilla knowledge distillation."""
+
+    name = "kd"
+    Params: ClassVar[type[BaseModel]] = DistillationParams
+    params: DistillationParams
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Soft targets, unless ``alpha`` is 0."""
+        return frozenset({"soft_targets"}) if self.params.alpha > 0.0 else frozenset()
+
+    def build(self, shape: LossShape) -> DistillationLoss:
+        """The loss; it has no parameters of its own.
+
+        Raises:
+            PluginError: there is no teacher.
+        """
+        if self.needs and shape.num_teachers == 0:
+            msg = (
+                "loss 'kd' needs a teacher and the run has none: name one with --teacher, or take "
+                "loss 'ce'"
+            )
+            raise PluginError(msg)
+        return DistillationLoss(self.params)
+
+
+def _divergence(teacher_logits: Tensor, logits: Tensor, temperature: float) -> Tensor:
+    """T² · KL(teacher ‖ student): ``(m, N, C)`` and ``(N, C)`` -> scalar, mean over the batch."""
+    target = (teacher_logits / temperature).softmax(dim=-1).mean(dim=0)
+    log_student = (logits / temperature).log_softmax(dim=-1)
+    return temperature**2 * F.kl_div(log_student, target, reduction="batchmean")

@@ -1,0 +1,1 @@
+"""Adaptive knowledge distillation: the `akd` loss and the `hybrid` student."""

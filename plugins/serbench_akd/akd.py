@@ -1,0 +1,230 @@
+"""The loss plugin ``akd``: adaptive knowledge distillation."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, model_validator
+from torch import Tensor, nn
+
+from serbench.api import Batch, Loss, LossShape, LossTerms, Need, Params, PluginError, StudentOutput
+from serbench_akd.terms import (
+    AdaptiveTeacherWeights,
+    Angle,
+    Concordance,
+    CrossEntropy,
+    EmbeddingCosine,
+    FrameHint,
+    Gate,
+    GateReading,
+    PooledHint,
+    SoftTargetDivergence,
+    TaskWeight,
+    UniformTeacherWeights,
+    integrate,
+)
+from serbench_akd.terms.precision import at_least_float32
+
+
+class AkdParams(Params):
+    """Weights and variants of the terms. A weight of 0 switches its term off altogether."""
+
+    temperature: PositiveFloat = 2.0
+    """T of the soft targets."""
+    task: Literal["ce", "ccc"] = "ce"
+    label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Of ``task="ce"``."""
+    k: NonNegativeFloat = 1.0
+    """Weight of kl."""
+    gate_kl: bool = True
+    """Leave segments with an unreliable teacher out of kl, too."""
+    gate_threshold: float = Field(default=0.5, ge=0.0, le=1.0)
+    """A teacher is reliable on a segment up to this error γ, 1 less its posterior of the truth."""
+    alpha: NonNegativeFloat = 1.0
+    """Weight of cos."""
+    lambda_angle: NonNegativeFloat = 1.0
+    lambda_hint: NonNegativeFloat = 1.0
+    lambda_2: NonNegativeFloat = 0.1
+    """Weight of ‖θ‖² + ‖v‖² of learnt teacher weights."""
+    angle: Literal["cosine", "arccos"] = "cosine"
+    beta: Literal["floor", "paper", "one"] = "floor"
+    """Weight of the task term: see ``TaskWeight``."""
+    beta_min: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Of ``beta="floor"``."""
+    adaptive_weights: bool = True
+    """Learn how much each of several teachers counts for each segment; False: their mean."""
+    hint_groups: Literal["groups", "all"] = "groups"
+    hint_target: Literal["pooled", "frames"] = "pooled"
+
+    @model_validator(mode="after")
+    def _smoothing_has_a_use(self) -> AkdParams:
+        if self.task == "ccc" and self.label_smoothing > 0.0:
+            msg = "label_smoothing is of task 'ce'; leave it at 0 with task 'ccc'"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def uses_gate(self) -> bool:
+        """Whether any term asks if a teacher is reliable."""
+        return self.beta != "one" or self.alpha > 0.0 or (self.k > 0.0 and self.gate_kl)
+
+    @property
+    def integrates(self) -> bool:
+        """Whether any term integrates the teachers, and so can teach their weights."""
+        return self.k > 0.0 or self.lambda_angle > 0.0 or self.alpha > 0.0
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What of the teachers the terms with a weight read."""
+        needs: set[Need] = set()
+        if self.uses_gate or self.integrates:
+            needs.add("soft_targets")
+        if self.alpha > 0.0:
+            needs.add("pooled")
+        if self.lambda_hint > 0.0:
+            needs.add(self.hint_target)
+        return frozenset(needs)
+
+
+TeacherWeights = UniformTeacherWeights | AdaptiveTeacherWeights
+
+
+class _TeacherView(NamedTuple):
+    """What the teachers together say of a batch.
+
+    Attributes:
+        log_weights: log w, ``(m, N)``.
+        log_target: log ỹ_T at temperature T, ``(N, C)``.
+        reading: γ and reliability at temperature 1.
+    """
+
+    log_weights: Tensor
+    log_target: Tensor
+    reading: GateReading
+
+
+class AkdLoss(nn.Module):
+    """``L = mean_i[β_i task_i + k g_i kl_i + α r_i cos_i] + λ_angle angle + λ_hint hint + λ_2 l2``
+
+    with r_i = 1 where the teacher is reliable on segment i, else 0, and g_i = r_i with
+    ``gate_kl``, else 1 (Khan et al. 2026, Eq. 8, 10, 11 and 14). Terms are returned as they enter
+    the sum, gated but not weighted: ``task``, ``kl``, ``cos``, ``angle``, ``hint``, ``l2``, and
+    ``total``. A term that is switched off is neither computed nor returned.
+
+    Args:
+        params: validated settings.
+        shape: sizes of the student's and teachers' outputs.
+    """
+
+    def __init__(self, params: AkdParams, shape: LossShape) -> None:
+        super().__init__()
+        self.params = params
+        self.weights = {
+            "task": 1.0,
+            "kl": params.k,
+            "cos": params.alpha,
+            "angle": params.lambda_angle,
+            "hint": params.lambda_hint,
+            "l2": params.lambda_2,
+        }
+        self.task = CrossEntropy(params.label_smoothing) if params.task == "ce" else Concordance()
+        self.task_weight = TaskWeight(params.beta, params.beta_min)
+        self.teacher_weights = _make_teacher_weights(params, shape)
+        self.gate = Gate(params.gate_threshold)
+        self.kl = SoftTargetDivergence(params.temperature) if params.k > 0.0 else None
+        self.cos = (
+            EmbeddingCosine(shape.embedding_dim, shape.pooled_dims) if params.alpha > 0.0 else None
+        )
+        self.angle = Angle(params.angle) if params.lambda_angle > 0.0 else None
+        self.hint = _make_hint(params, shape)
+
+    def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
+        """Every term of the batch as a scalar, by name. Computed in float32 under autocast too."""
+        with torch.autocast(output.logits.device.type, enabled=False):
+            terms = self._target_terms(batch, output)
+            if self.hint is not None:
+                terms["hint"] = self.hint(batch, output)
+            if isinstance(self.teacher_weights, AdaptiveTeacherWeights) and self.params.lambda_2:
+                terms["l2"] = self.teacher_weights.penalty()
+            weighted = [self.weights[name] * term for name, term in terms.items()]
+            return terms | {"total": torch.stack(weighted).sum()}
+
+    def _target_terms(self, batch: Batch, output: StudentOutput) -> LossTerms:
+        """The task term, and the terms that read the integrated soft targets."""
+        task = self.task(output.logits, batch.labels)  # (N,)
+        if self.teacher_weights is None:
+            return {"task": task.mean()}
+        view = self._view(self.teacher_weights, batch, output)
+        terms = {"task": (self.task_weight(view.reading) * task).mean()}
+        if self.kl is not None:
+            kl = self.kl(view.log_target, output.logits)  # (N,)
+            terms["kl"] = (kl * view.reading.reliable if self.params.gate_kl else kl).mean()
+        if self.cos is not None:
+            cos = self.cos(output.embedding, batch.teacher_pooled, view.log_weights)  # (N,)
+            terms["cos"] = (cos * view.reading.reliable).mean()
+        if self.angle is not None:
+            logits = at_least_float32(output.logits)
+            student = (logits / self.params.temperature).softmax(dim=-1)
+            terms["angle"] = self.angle(view.log_target.exp(), student)
+        return terms
+
+    def _view(self, weights: TeacherWeights, batch: Batch, output: StudentOutput) -> _TeacherView:
+        log_weights = weights(output.last_map, output.last_mask)
+        log_target = integrate(batch.teacher_logits, log_weights, self.params.temperature)
+        posterior = integrate(batch.teacher_logits, log_weights, 1.0).exp()
+        return _TeacherView(log_weights, log_target, self.gate(posterior, batch.labels))
+
+
+class Akd(Loss):
+    """Adaptive knowledge distillation (Khan et al. 2026, section 3.4)."""
+
+    name = "akd"
+    Params: ClassVar[type[BaseModel]] = AkdParams
+    params: AkdParams
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What of the teachers the terms with a weight read; empty where all are off."""
+        return self.params.needs
+
+    def build(self, shape: LossShape) -> AkdLoss:
+        """The loss with its own learnt projections and teacher weights.
+
+        Raises:
+            PluginError: a term with a weight reads a teacher or a student map that is not there.
+        """
+        params = self.params
+        if params.needs and shape.num_teachers == 0:
+            msg = (
+                "loss 'akd' needs a teacher and the run has none: name one with --teacher, or set "
+                "k, alpha, lambda_angle and lambda_hint to 0 and beta to 'one'"
+            )
+            raise PluginError(msg)
+        if params.lambda_hint > 0.0 and not shape.map_dims:
+            msg = (
+                "the hint of loss 'akd' needs intermediate maps and the student gives none: take "
+                "another student, or set lambda_hint to 0"
+            )
+            raise PluginError(msg)
+        return AkdLoss(params, shape)
+
+
+def _make_teacher_weights(params: AkdParams, shape: LossShape) -> TeacherWeights | None:
+    """Learnt weights where there is a choice to learn and a term that teaches it;
+    None where no term reads soft targets.
+    """
+    if "soft_targets" not in params.needs:
+        return None
+    if params.adaptive_weights and params.integrates and shape.num_teachers > 1:
+        return AdaptiveTeacherWeights(shape.num_teachers, shape.last_map_dim)
+    return UniformTeacherWeights(shape.num_teachers)
+
+
+def _make_hint(params: AkdParams, shape: LossShape) -> PooledHint | FrameHint | None:
+    if params.lambda_hint == 0.0:
+        return None
+    channels = [channels for channels, _ in shape.map_dims]
+    if params.hint_target == "pooled":
+        return PooledHint(channels, shape.pooled_dims, params.hint_groups)
+    return FrameHint(channels, shape.frame_dims, params.hint_groups)

@@ -1,0 +1,189 @@
+"""The `hybrid` student: convolutional stem, factorised space-time attention, decoder with skips.
+
+After section 3.3 of Khan et al. (2026); sizes and everything it leaves open are ours.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench_akd.layers import (
+    AttentiveStatistics,
+    FeedForward,
+    MaskedConv,
+    ResidualConvs,
+    SelfAttention,
+    frame_mask,
+    halved,
+)
+
+
+class HybridParams(Params):
+    """Sizes of the hybrid student."""
+
+    stem_channels: tuple[PositiveInt, ...] = (16, 32, 64)
+    """Channels of the stem's stages; each halves both frequency and time."""
+    residual_convolutions: int = Field(default=1, ge=0)
+    """Convolutions with a skip connection after each stage but the first."""
+    convolutions: bool = True
+    """Off: a single patch embedding takes the stem's place (row 7 of the paper's Table 4)."""
+    skips: bool = True
+    """Off: no skip connections from encoder to decoder."""
+    blocks: PositiveInt = 2
+    heads: PositiveInt = 4
+    expansion: PositiveInt = 2
+    fused_dim: PositiveInt = 128
+    """Width of the fused frame vector (section 4.3 of the paper) and of the decoder."""
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    block_dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Chance to leave a block out for a window in training (Huang et al., ECCV 2016)."""
+    classifier_dropout: NonNegativeFloat = 0.3
+
+
+class SpaceTimeBlock(nn.Module):
+    """Pre-norm self-attention over frequency, then over time, then a perceptron."""
+
+    def __init__(self, dim: int, params: HybridParams) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(3))
+        self.space = SelfAttention(dim, params.heads)
+        self.time = SelfAttention(dim, params.heads)
+        self.mlp = FeedForward(dim, params.expansion, params.dropout)
+        self.drop = params.block_dropout
+
+    def _residual(self, x: Tensor, y: Tensor) -> Tensor:
+        if not self.training or self.drop == 0.0:
+            return x + y
+        keep = torch.rand(x.shape[0], 1, 1, 1, device=x.device) >= self.drop
+        return x + y * keep.to(y.dtype) / (1.0 - self.drop)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x (N, w, h, d)`` time-major tokens, ``mask (N, w)``; same shape out."""
+        batch, frames, bins, dim = x.shape
+        y = self.norms[0](x).reshape(batch * frames, bins, dim)
+        x = self._residual(x, self.space(y).view(batch, frames, bins, dim))
+        y = self.norms[1](x).transpose(1, 2).reshape(batch * bins, frames, dim)
+        y = self.time(y, mask.repeat_interleave(bins, dim=0))
+        x = self._residual(x, y.view(batch, bins, frames, dim).transpose(1, 2))
+        return self._residual(x, self.mlp(self.norms[2](x)))
+
+
+class HybridNetwork(nn.Module):
+    """See the module docstring; made by ``Hybrid.build``."""
+
+    def __init__(self, params: HybridParams, shape: StudentShape) -> None:
+        super().__init__()
+        self.params = params
+        channels = params.stem_channels
+        dim, levels = channels[-1], len(channels)
+        self.stride = 2**levels
+        bins = shape.n_mels
+        for _ in channels:
+            bins = (bins + 1) // 2
+        self.bins = bins
+        if params.convolutions:
+            inputs = (shape.channels, *channels[:-1])
+            self.stages = nn.ModuleList(
+                MaskedConv(i, o, 3, stride=(2, 2)) for i, o in zip(inputs, channels, strict=True)
+            )
+            self.residuals = nn.ModuleList(
+                ResidualConvs(o, params.residual_convolutions if n else 0)
+                for n, o in enumerate(channels)
+            )
+        else:
+            self.patch = nn.Conv2d(shape.channels, dim, self.stride, stride=self.stride)
+        self.position = nn.Parameter(torch.zeros(1, 1, bins, dim))
+        nn.init.trunc_normal_(self.position, std=0.02)
+        self.blocks = nn.ModuleList(SpaceTimeBlock(dim, params) for _ in range(params.blocks))
+        self.norm = nn.LayerNorm(dim)
+        width = params.fused_dim
+        self.fuse = nn.Linear(shape.channels * shape.n_mels, width)
+        self.project = nn.Linear(dim * bins, width)
+        self.decoders = nn.ModuleList(
+            nn.Conv1d(width, width, 3, padding=1, groups=4) for _ in range(1)
+        )
+        self.decoder_norm = nn.LayerNorm(width)
+        if params.convolutions and params.skips:
+            mid_bins = shape.n_mels
+            for _ in channels[:-1]:
+                mid_bins = (mid_bins + 1) // 2
+            self.skip = nn.Linear(channels[-2] * mid_bins, width)
+        self.pool = AttentiveStatistics(width, width // 2)
+        self.dropout = nn.Dropout(params.classifier_dropout)
+        self.embed = nn.LayerNorm(2 * width)
+        self.classify = nn.Linear(2 * width, shape.num_classes)
+
+    def _encode(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Stem: last map and its lengths, the map before it and its lengths."""
+        if not self.params.convolutions:
+            ragged = -x.shape[-1] % self.stride
+            x = self.patch(F.pad(x, (0, ragged)))
+            lengths = halved(lengths, self.stride)
+            return x, lengths, x, lengths
+        before, before_lengths = x, lengths
+        for stage, residuals in zip(self.stages, self.residuals, strict=True):
+            before, before_lengths = x, lengths
+            x, lengths = stage(x, lengths)
+            x = residuals(x, lengths)
+        return x, lengths, before, before_lengths
+
+    def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
+        """``features (N, 3, mels, frames)``, ``lengths (N,)``; see ``Student.build``."""
+        x, encoded_lengths, before, before_lengths = self._encode(features, lengths)
+        mask = frame_mask(encoded_lengths, x.shape[-1])
+        tokens = x.permute(0, 3, 2, 1) + self.position.to(x.dtype)  # (N, w, h, d)
+        maps = [x]
+        for block in self.blocks:
+            tokens = block(tokens, mask)
+            maps.append(tokens.permute(0, 3, 2, 1))
+        tokens = self.norm(tokens)
+        last_map = tokens.permute(0, 3, 2, 1)
+        y = self.project(tokens.flatten(2)) * mask[..., None].to(x.dtype)  # (N, w, width)
+        if self.params.convolutions and self.params.skips:
+            y = y.repeat_interleave(2, dim=1)[:, : before.shape[-1]]
+            y = y + self.skip(before.permute(0, 3, 2, 1).flatten(2))
+            out_lengths = before_lengths
+        else:
+            out_lengths = encoded_lengths
+        out_mask = frame_mask(out_lengths, y.shape[1])
+        y = y + self._fused(features, lengths, y.shape[1])
+        y = (y * out_mask[..., None].to(y.dtype)).transpose(1, 2)
+        for decoder in self.decoders:
+            y = y + F.gelu(decoder(y))
+        y = self.decoder_norm(y.transpose(1, 2))
+        embedding = self.embed(self.pool(y, out_mask))
+        logits = self.classify(self.dropout(embedding))
+        return StudentOutput(
+            logits=logits.float(),
+            embedding=embedding,
+            maps=tuple(maps),
+            masks=(mask,) * len(maps),
+            last_map=last_map,
+            last_mask=mask,
+        )
+
+    def _fused(self, features: Tensor, lengths: Tensor, frames: int) -> Tensor:
+        """The fused frame vectors, averaged over the real frames of each decoder frame."""
+        stride = -(-features.shape[-1] // frames)
+        mask = frame_mask(lengths, features.shape[-1]).to(features.dtype)
+        flat = (features * mask[:, None, None]).flatten(1, 2)  # (N, 3*mels, frames)
+        ragged = frames * stride - flat.shape[-1]
+        total = F.avg_pool1d(F.pad(flat, (0, ragged)), stride)
+        share = F.avg_pool1d(F.pad(mask[:, None], (0, ragged)), stride)
+        return self.fuse((total / share.clamp_min(1e-6)).transpose(1, 2))
+
+
+class Hybrid(Student):
+    """The paper's hybrid transformer student."""
+
+    name = "hybrid"
+    Params = HybridParams
+    params: HybridParams
+
+    def build(self, shape: StudentShape) -> nn.Module:
+        """A fresh network for ``shape``."""
+        return HybridNetwork(self.params, shape)

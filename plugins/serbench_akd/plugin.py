@@ -1,0 +1,21 @@
+"""Entry point ``akd``: the AKD loss and its hybrid student."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from serbench.api import Loss, Student, hookimpl
+from serbench_akd.akd import Akd
+from serbench_akd.hybrid import Hybrid
+
+
+@hookimpl
+def serbench_losses() -> Sequence[type[Loss]]:
+    """``akd``."""
+    return [Akd]
+
+
+@hookimpl
+def serbench_students() -> Sequence[type[Student]]:
+    """``hybrid``."""
+    return [Hybrid]

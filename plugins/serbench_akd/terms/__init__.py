@@ -1,0 +1,32 @@
+"""The terms of the AKD loss, one class each, every one usable and testable alone."""
+
+from serbench_akd.terms.angle import Angle
+from serbench_akd.terms.cosine import EmbeddingCosine
+from serbench_akd.terms.gate import Gate, GateReading, TaskWeight
+from serbench_akd.terms.hint import FrameHint, PooledHint, interpolate_frames, pair_levels
+from serbench_akd.terms.soft_target import SoftTargetDivergence, integrate
+from serbench_akd.terms.task import Concordance, CrossEntropy
+from serbench_akd.terms.teacher_weights import (
+    AdaptiveTeacherWeights,
+    UniformTeacherWeights,
+    channel_maxima,
+)
+
+__all__ = [
+    "AdaptiveTeacherWeights",
+    "Angle",
+    "Concordance",
+    "CrossEntropy",
+    "EmbeddingCosine",
+    "FrameHint",
+    "Gate",
+    "GateReading",
+    "PooledHint",
+    "SoftTargetDivergence",
+    "TaskWeight",
+    "UniformTeacherWeights",
+    "channel_maxima",
+    "integrate",
+    "interpolate_frames",
+    "pair_levels",
+]

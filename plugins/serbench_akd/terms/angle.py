@@ -1,0 +1,64 @@
+"""The angle term: the shape of the batch, as the student and the teacher see it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from serbench_akd.terms.precision import at_least_float32
+
+Comparison = Literal["cosine", "arccos"]
+
+COINCIDENT = 1e-6
+"""Two rows that are no further apart than this have no direction from one to the other."""
+
+ARCCOS_LIMIT = 1.0 - 1e-6
+"""arccos has an infinite slope at ±1."""
+
+
+class Angle(nn.Module):
+    """Huber distance (δ = 1) between the angles of ỹ_T and of ỹ_s (Khan et al. 2026, Eq. 9–10).
+
+    ``ψ(i, j, k) = ⟨(x_i − x_j)/‖x_i − x_j‖, (x_i − x_k)/‖x_i − x_k‖⟩`` for every ordered triple of
+    different rows, as a cosine (Park et al. 2019) or as its arccos (as the paper prints Eq. 9;
+    its Eq. 10 prints a product where its text describes a Huber loss). The mean is over the
+    triples whose angle at i exists on both sides: rows that coincide have none. Fewer than one
+    such triple gives 0.
+    """
+
+    def __init__(self, comparison: Comparison = "cosine") -> None:
+        super().__init__()
+        self.comparison = comparison
+
+    def forward(self, teacher: Tensor, student: Tensor) -> Tensor:
+        """``teacher (N, D)``, ``student (N, D')``: a row for each segment -> scalar."""
+        teacher_unit, teacher_valid = _directions(at_least_float32(teacher))
+        student_unit, student_valid = _directions(at_least_float32(student))
+        valid = (teacher_valid & student_valid)[..., None]
+        # A direction set to 0 gives ψ = 0 on both sides, and j = k gives the same ψ on both: such
+        # triples add nothing to the sum, which spares an (N, N, N) mask.
+        teacher_psi = self._psi(teacher_unit * valid)
+        student_psi = self._psi(student_unit * valid)
+        neighbours = valid.sum(dim=(1, 2))  # (N,)
+        triples = (neighbours * (neighbours - 1)).sum()
+        distance = F.huber_loss(student_psi, teacher_psi, reduction="sum")
+        return distance / triples.clamp(min=1)
+
+    def _psi(self, unit: Tensor) -> Tensor:
+        cosine = unit @ unit.mT  # (N, N, N), [i, j, k]
+        if self.comparison == "cosine":
+            return cosine
+        return cosine.clamp(-ARCCOS_LIMIT, ARCCOS_LIMIT).arccos()
+
+
+def _directions(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Unit vectors ``(N, N, D)`` from row j to row i, and which of them ``(N, N)`` exist."""
+    difference = rows[:, None, :] - rows[None, :, :]
+    squared = difference.square().sum(dim=-1)
+    valid = squared > COINCIDENT**2
+    # Both branches of `where` are differentiated, so the root must not see a zero.
+    inverse_length = torch.where(valid, squared, 1.0).rsqrt()
+    return difference * inverse_length[..., None], valid

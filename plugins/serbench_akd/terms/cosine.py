@@ -1,0 +1,38 @@
+"""The cosine term: the student's embedding against the teachers'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from serbench_akd.terms.precision import at_least_float32
+
+
+class EmbeddingCosine(nn.Module):
+    """cos_i = Σ_t w_t,i (1 − cos(r_t(e_i), u_t,i)) (Khan et al. 2026, L_cos of Eq. 14).
+
+    e is the student's embedding, u_t a teacher's pooled embedding, r_t a learnt affine projection.
+    Several teachers are integrated with the weights of Eq. 7. It is gated by the caller.
+
+    Args:
+        embedding_dim: E of the student.
+        pooled_dims: P_t of each teacher.
+    """
+
+    def __init__(self, embedding_dim: int, pooled_dims: Sequence[int]) -> None:
+        super().__init__()
+        self.projections = nn.ModuleList(nn.Linear(embedding_dim, width) for width in pooled_dims)
+
+    def forward(
+        self, embedding: Tensor, teacher_pooled: Sequence[Tensor], log_weights: Tensor
+    ) -> Tensor:
+        """``embedding (N, E)``, each ``teacher_pooled (N, P_t)``, log w ``(m, N)`` -> ``(N,)``."""
+        embedding = at_least_float32(embedding)
+        distances = [
+            1.0 - F.cosine_similarity(project(embedding), pooled.to(embedding.dtype), dim=-1)
+            for project, pooled in zip(self.projections, teacher_pooled, strict=True)
+        ]
+        return (log_weights.exp() * torch.stack(distances)).sum(dim=0)

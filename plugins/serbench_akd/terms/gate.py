@@ -1,0 +1,64 @@
+"""How far a teacher can be trusted with a segment, and what follows for the task term."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+Beta = Literal["floor", "paper", "one"]
+
+
+class GateReading(NamedTuple):
+    """What the gate says of N segments.
+
+    Attributes:
+        error: γ, ``(N,)``, 0 … 1.
+        reliable: ``(N,)`` bool.
+    """
+
+    error: Tensor
+    reliable: Tensor
+
+
+class Gate(nn.Module):
+    """γ_i = 1 − ρ_i, ρ_i the integrated teacher posterior of the true class, at T = 1; a segment's
+    teacher is reliable where γ_i ≤ θ_gate (Khan et al. 2026, Eq. 12–13).
+
+    The gate measures and is not trained: through it, the teacher weights could lower the loss by
+    shrinking β instead of by teaching. So no gradient passes.
+
+    Args:
+        threshold: θ_gate, 0 … 1.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        super().__init__()
+        self.threshold = threshold
+
+    def forward(self, posterior: Tensor, labels: Tensor) -> GateReading:
+        """``posterior`` p_T ``(N, C)``, ``labels (N,)`` -> γ and reliability."""
+        true_class = posterior.detach().gather(1, labels[:, None]).squeeze(1)
+        error = (1.0 - true_class).clamp(0.0, 1.0)
+        return GateReading(error=error, reliable=error <= self.threshold)
+
+
+class TaskWeight(nn.Module):
+    """β_i, the weight of the task term (Khan et al. 2026, Eq. 13).
+
+    ``paper``: γ_i where the teacher is reliable, else 1. It starves the task term exactly where
+    the teacher is good, as the paper notes itself. ``floor``: never below ``beta_min``. ``one``: 1.
+    """
+
+    def __init__(self, beta: Beta, beta_min: float) -> None:
+        super().__init__()
+        self.beta = beta
+        self.beta_min = beta_min
+
+    def forward(self, reading: GateReading) -> Tensor:
+        """A reading of N segments -> β ``(N,)``."""
+        if self.beta == "one":
+            return torch.ones_like(reading.error)
+        weight = torch.where(reading.reliable, reading.error, 1.0)
+        return weight.clamp(min=self.beta_min) if self.beta == "floor" else weight

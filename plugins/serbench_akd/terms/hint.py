@@ -1,0 +1,171 @@
+"""The hint term: the student's intermediate maps against the teachers' last feature map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from serbench.api import Batch, StudentOutput
+from serbench_akd.terms.precision import at_least_float32
+
+HintGroups = Literal["groups", "all"]
+
+SHORTEST = 1e-8
+"""Shorter vectors count as this long in a cosine, as in torch's own."""
+
+
+def pair_levels(num_teachers: int, num_levels: int, groups: HintGroups) -> list[tuple[int, int]]:
+    """Which teacher guides which level of the student, as pairs (teacher, level).
+
+    ``groups`` (Khan et al. 2026, Eq. 11; Liu et al. 2020): the levels are dealt to the teachers in
+    order, in contiguous groups whose sizes differ by at most one; where teachers outnumber levels,
+    the teachers are dealt to the levels likewise. ``all``: every teacher guides every level.
+    """
+    if groups == "all":
+        return [(t, level) for t in range(num_teachers) for level in range(num_levels)]
+    if num_teachers <= num_levels:
+        return [(level * num_teachers // num_levels, level) for level in range(num_levels)]
+    return [(t, t * num_levels // num_teachers) for t in range(num_teachers)]
+
+
+def interpolate_frames(
+    frames: Tensor, source_lengths: Tensor, target_lengths: Tensor, target_frames: int
+) -> Tensor:
+    """Stretch each segment's real frames linearly to its number of target frames.
+
+    Both sequences span the same stretch of time, each frame standing for the middle of its share;
+    beyond the first and last middle the edge frame is held.
+
+    Args:
+        frames: ``(N, F, D)``.
+        source_lengths: ``(N,)`` int64, real frames of ``frames``, 1 … F.
+        target_lengths: ``(N,)`` int64, real frames wanted, 1 … w.
+        target_frames: w.
+
+    Returns:
+        ``(N, w, D)``; beyond ``target_lengths`` the last real frame is repeated.
+    """
+    frames = at_least_float32(frames)
+    segments, length, width = frames.shape
+    index = torch.arange(target_frames, device=frames.device, dtype=frames.dtype)
+    ratio = source_lengths.to(frames.dtype) / target_lengths.to(frames.dtype)
+    last = (source_lengths - 1)[:, None]  # (N, 1)
+    position = ((index + 0.5) * ratio[:, None] - 0.5).clamp(min=0.0)  # (N, w)
+    position = torch.minimum(position, last.to(frames.dtype))
+    left = position.floor().long()
+    right = torch.minimum(left + 1, last)
+    share = position - left
+    start = length * torch.arange(segments, device=frames.device)[:, None]
+    # A bag of two weighted rows for each frame: one pass, without a copy of either neighbour.
+    stretched = F.embedding_bag(
+        torch.stack([start + left, start + right], dim=-1).view(-1, 2),
+        frames.reshape(-1, width),
+        per_sample_weights=torch.stack([1.0 - share, share], dim=-1).view(-1, 2),
+        mode="sum",
+    )
+    return stretched.view(segments, target_frames, width)
+
+
+def projected_cosine(project: nn.Linear, source: Tensor, target: Tensor) -> Tensor:
+    """cos(project(source), target) without making project(source).
+
+    With ``p = W s + b``, ``⟨p, u⟩ = ⟨s, Wᵀu⟩ + ⟨b, u⟩`` and ``‖p‖²`` is a quadratic form in s, so
+    that nothing of the target's width D is kept for the backward pass: with few channels and wide
+    teachers several times faster than the definition, frame by frame.
+
+    Args:
+        project: from c to D.
+        source: s, ``(N, c, w)``.
+        target: u, ``(N, w, D)``.
+
+    Returns:
+        ``(N, w)``.
+    """
+    source = F.pad(source, (0, 0, 0, 1), value=1.0)  # (N, c + 1, w): the bias is a channel more
+    matrix = torch.cat([project.weight, project.bias[:, None]], dim=1)  # (D, c + 1)
+    # Contiguous like the source, or the gradient of the student's map comes out transposed,
+    # which costs more than all the rest.
+    returned = (target @ matrix).mT.contiguous()  # (N, c + 1, w)
+    dot = (returned * source).sum(dim=1)
+    squared = (((matrix.T @ matrix) @ source) * source).sum(dim=1)
+    length = squared.clamp(min=SHORTEST**2).sqrt()
+    return dot / (length * torch.linalg.vector_norm(target, dim=-1).clamp(min=SHORTEST))
+
+
+class _Hint(nn.Module):
+    """The learnt projections r_t,l, one for each pair of teacher and level.
+
+    Args:
+        map_channels: c_l of each level.
+        teacher_dims: P_t or D_t of each teacher.
+        groups: see ``pair_levels``.
+    """
+
+    def __init__(
+        self, map_channels: Sequence[int], teacher_dims: Sequence[int], groups: HintGroups
+    ) -> None:
+        super().__init__()
+        self.pairs = pair_levels(len(teacher_dims), len(map_channels), groups)
+        self.projections = nn.ModuleList(
+            nn.Linear(map_channels[level], teacher_dims[t]) for t, level in self.pairs
+        )
+
+    def _projected_pairs(self) -> Iterator[tuple[int, int, nn.Linear]]:
+        """Teacher, level and projection of each pair."""
+        for (t, level), project in zip(self.pairs, self.projections, strict=True):
+            assert isinstance(project, nn.Linear)
+            yield t, level, project
+
+
+class PooledHint(_Hint):
+    """Σ_(t,l) mean_i ‖r_t,l(v_l,i) − u_t,i‖² with pooled maps (Khan et al. 2026, Eq. 11).
+
+    v_l is averaged over frequency and real frames, r_t,l is a learnt affine projection for each
+    pair of teacher and level (Romero et al. 2015). Both sides are scaled to a mean square of 1
+    over their dimensions before the mean over dimensions is taken; that is the squared distance
+    of unit vectors, 2 − 2 cos, whatever the teacher's width.
+    """
+
+    def forward(self, batch: Batch, output: StudentOutput) -> Tensor:
+        """A scalar, 0 … 4 for each pair. Reads ``batch.teacher_pooled``."""
+        distances = []
+        for t, level, project in self._projected_pairs():
+            frames = at_least_float32(output.maps[level].mean(dim=2))  # (N, c, w)
+            pooled = _masked_mean(frames, output.masks[level][:, None, :])  # (N, c)
+            target = batch.teacher_pooled[t].to(pooled.dtype)
+            cosine = F.cosine_similarity(project(pooled), target, dim=-1)  # (N,)
+            distances.append(2.0 - 2.0 * cosine.mean())
+        return torch.stack(distances).sum()
+
+
+class FrameHint(_Hint):
+    """Σ_(t,l) mean over real frames of ‖r_t,l(v_l) − u_t‖² (Khan et al. 2026, Eq. 11).
+
+    As ``PooledHint``, but frame by frame: v_l is averaged over frequency only, and the teacher's
+    frames are stretched linearly to the student's. The mean is over all real frames of the batch.
+    """
+
+    def forward(self, batch: Batch, output: StudentOutput) -> Tensor:
+        """A scalar, 0 … 4 for each pair. Reads ``batch.teacher_frames`` and their lengths."""
+        stretched: dict[tuple[int, int], Tensor] = {}  # levels that share a mask share a target
+        distances = []
+        for t, level, project in self._projected_pairs():
+            student = at_least_float32(output.maps[level].mean(dim=2))  # (N, c, w)
+            mask = output.masks[level]
+            key = (t, id(mask))
+            if key not in stretched:
+                stretched[key] = interpolate_frames(
+                    batch.teacher_frames[t], batch.teacher_lengths[t], mask.sum(-1), mask.shape[-1]
+                )
+            cosine = projected_cosine(project, student, stretched[key].to(student.dtype))
+            distances.append(2.0 - 2.0 * _masked_mean(cosine.flatten(), mask.flatten()))
+        return torch.stack(distances).sum()
+
+
+def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the last axis where ``mask`` (broadcast) is True."""
+    return (values * mask).sum(dim=-1) / mask.sum(dim=-1).clamp(min=1)

@@ -1,0 +1,70 @@
+"""How much each teacher counts for each segment."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from serbench_akd.terms.precision import at_least_float32
+
+
+def channel_maxima(last_map: Tensor, last_mask: Tensor) -> Tensor:
+    """d, the largest value of each channel over frequency and real frames.
+
+    Khan et al. 2026 write ``Conv`` in Eq. 5 but describe "the most significant value within each
+    channel".
+
+    Args:
+        last_map: b, ``(N, c, h, w)``.
+        last_mask: ``(N, w)`` bool, True on real frames, at least one for each segment.
+
+    Returns:
+        ``(N, c)``.
+    """
+    values = at_least_float32(last_map)
+    floor = torch.finfo(values.dtype).min
+    return values.masked_fill(~last_mask[:, None, None, :], floor).amax(dim=(2, 3))
+
+
+class UniformTeacherWeights(nn.Module):
+    """w_t,i = 1/m."""
+
+    def __init__(self, num_teachers: int) -> None:
+        super().__init__()
+        self.num_teachers = num_teachers
+
+    def forward(self, last_map: Tensor, last_mask: Tensor) -> Tensor:  # noqa: ARG002 - one interface
+        """The logarithm of w, ``(m, N)``; of ``last_map (N, c, h, w)`` only N is read."""
+        values = last_map.new_full(
+            (self.num_teachers, last_map.shape[0]), -math.log(self.num_teachers)
+        )
+        return at_least_float32(values)
+
+
+class AdaptiveTeacherWeights(nn.Module):
+    """w_·,i = softmax over t of v · (θ_t ⊙ d_i) (Khan et al. 2026, Eq. 5–6; Liu et al. 2020).
+
+    θ starts at 0, so that nothing is preferred before anything is learnt; v starts at 1/√c, so
+    that θ has a gradient.
+
+    Attributes:
+        theta: θ, a latent factor for each teacher, ``(m, c)``.
+        v: the scoring vector, ``(c,)``.
+    """
+
+    def __init__(self, num_teachers: int, last_map_dim: int) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(torch.zeros(num_teachers, last_map_dim))
+        self.v = nn.Parameter(torch.full((last_map_dim,), last_map_dim**-0.5))
+
+    def forward(self, last_map: Tensor, last_mask: Tensor) -> Tensor:
+        """``last_map`` b ``(N, c, h, w)``, ``last_mask (N, w)`` -> log w ``(m, N)``."""
+        maxima = channel_maxima(last_map, last_mask)
+        scores = (self.theta * self.v) @ maxima.T  # (m, N)
+        return scores.log_softmax(dim=0)
+
+    def penalty(self) -> Tensor:
+        """‖θ‖² + ‖v‖², a scalar."""
+        return self.theta.square().sum() + self.v.square().sum()

@@ -1,0 +1,126 @@
+"""The Berlin Database of Emotional Speech."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from serbench.api import Corpus, CorpusCard, CorpusError, Params, Source, UtteranceRecord
+
+URL = "http://emodb.bilderbar.info/download/download.zip"
+
+EMOTIONS = {
+    "W": "anger",
+    "L": "boredom",
+    "E": "disgust",
+    "A": "fear",
+    "F": "happiness",
+    "N": "neutral",
+    "T": "sadness",
+}
+"""The emotion letter of a file name (of the German word: Wut, Langeweile, Ekel, Angst, Freude,
+neutral, Trauer) and its label; sorted by label, as posteriors are."""
+
+FILE_NAME = re.compile(r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[WLEAFNT])[a-z]\.wav")
+
+SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
+
+CARD = CorpusCard(
+    title="Berlin Database of Emotional Speech (EmoDB)",
+    language="German",
+    licence="CC0-1.0",
+    home="http://emodb.bilderbar.info/",
+    citation=(
+        "F. Burkhardt, A. Paeschke, M. Rolfes, W. F. Sendlmeier, B. Weiss: A database of German "
+        "emotional speech. Interspeech 2005, pp. 1517-1520"
+    ),
+    elicitation="acted",
+    labels=tuple(EMOTIONS.values()),
+    unit="speaker",
+    fold_sets={"paper": tuple(zip(SPEAKERS[::2], SPEAKERS[1::2], strict=True))},
+    utterances=535,
+    per_label={
+        "anger": 127,
+        "boredom": 81,
+        "disgust": 46,
+        "fear": 69,
+        "happiness": 71,
+        "neutral": 79,
+        "sadness": 62,
+    },
+    per_speaker=dict(zip(SPEAKERS, (49, 58, 43, 38, 55, 35, 61, 69, 56, 71), strict=True)),
+    layout="wav/SSTTTEV.wav such as wav/03a01Fa.wav: speaker, text, emotion letter, version",
+)
+
+
+class EmoDBParams(Params):
+    """Settings of EmoDB."""
+
+    url: str = Field(default=URL, pattern="^https?://")
+    """Where the archive is fetched from; another one for a mirror."""
+
+
+class EmoDB(Corpus):
+    """535 utterances of ten actors in seven emotions (Burkhardt et al., Interspeech 2005).
+
+    A folder of it holds ``wav/``, or is that folder itself. The archive at its home has no
+    published checksum: the counts of the card are what checks it.
+    """
+
+    name: ClassVar[str] = "emodb"
+    Params: ClassVar[type[BaseModel]] = EmoDBParams
+    params: EmoDBParams
+
+    @property
+    def card(self) -> CorpusCard:
+        """Counts, licence and the paper's folds: speakers in pairs."""
+        return CARD
+
+    def utterances(self, folder: Path) -> Iterable[UtteranceRecord]:
+        """One record per file of ``wav/``; the id is the file's stem.
+
+        Raises:
+            CorpusError: there is no ``wav/``, or a file in it has a name of another grammar.
+        """
+        wav = _wav_folder(folder)
+        # Dot files are the litter of file browsers and version control.
+        files = sorted(p for p in wav.iterdir() if not p.name.startswith("."))
+        matches = [(file, FILE_NAME.fullmatch(file.name)) for file in files]
+        foreign = [file.name for file, match in matches if match is None]
+        if foreign:
+            shown = ", ".join(foreign[:8])
+            more = f" and {len(foreign) - 8} more" if len(foreign) > 8 else ""
+            raise CorpusError(
+                f"{wav}: not EmoDB file names: {shown}{more}; names are {CARD.layout}. "
+                "Move them elsewhere"
+            )
+        return [
+            UtteranceRecord(
+                id=file.stem,
+                path=file,
+                speaker=match["speaker"],
+                label=EMOTIONS[match["emotion"]],
+                text=match["text"],
+            )
+            for file, match in matches
+            if match is not None
+        ]
+
+    def sources(self) -> Sequence[Source]:
+        """The archive at the corpus's home (it holds wav/ and phonetic labels)."""
+        return (Source(url=self.params.url, file_name="emodb.zip"),)
+
+
+def _wav_folder(folder: Path) -> Path:
+    if (folder / "wav").is_dir():
+        return folder / "wav"
+    if folder.is_dir() and any(FILE_NAME.fullmatch(path.name) for path in folder.iterdir()):
+        return folder
+    raise CorpusError(
+        f"{folder} is not EmoDB: it holds neither a folder wav/ nor EmoDB's files; "
+        f"expected {CARD.layout}"
+    )

@@ -1,0 +1,15 @@
+"""The corpora that come with serbench."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from serbench.api import Corpus, hookimpl
+from serbench_corpora.demo import Demo
+from serbench_corpora.emodb import EmoDB
+
+
+@hookimpl
+def serbench_corpora() -> Sequence[type[Corpus]]:
+    """EmoDB, and a small synthetic corpus that needs no download."""
+    return (Demo, EmoDB)

@@ -1,0 +1,187 @@
+"""Frozen speech encoders of transformers: waveforms in, hidden states of chosen layers out.
+
+No embedding depends on what else is in the batch: utterances are stacked only where they are
+equally long, or where the model masks padding exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from serbench.api import SAMPLE_RATE_HZ
+
+WHISPER_STRIDE = 320
+"""Samples per frame: a log-mel hop of 160, halved by the second convolution."""
+
+
+class Encoder(Protocol):
+    """A loaded encoder."""
+
+    frame_rate_hz: float
+
+    def hidden_states(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
+        """For each waveform ``(samples,)`` its hidden states ``(L, F, D)``, real frames only."""
+        ...
+
+
+class LayerTap:
+    """Keeps chosen hidden states while an encoder runs.
+
+    Index 0 is the input of the first layer, k the output of layer k, and the last one is taken
+    after the encoder's final normalisation, as in transformers' ``hidden_states``. Layers above
+    the highest that is asked for are cut off: they cost time and change nothing.
+
+    Args:
+        model: whose ``forward`` returns ``last_hidden_state``.
+        layers: its transformer layers; shortened in place.
+        indices: which hidden states, ascending.
+    """
+
+    def __init__(self, model: nn.Module, layers: nn.ModuleList, indices: Sequence[int]) -> None:
+        self._model = model
+        self._indices = tuple(indices)
+        self._depth = len(layers)
+        self._kept: dict[int, Tensor] = {}
+        del layers[max(self._indices[-1], 1) :]
+        if 0 in self._indices:
+            layers[0].register_forward_pre_hook(self._keep_input)
+        for index in self._indices:
+            if 0 < index < self._depth:
+                layers[index - 1].register_forward_hook(self._keeper(index))
+
+    def __call__(self, *inputs: Tensor, **options: Tensor | None) -> Tensor:
+        """Run the model: ``(L, N, F, D)``."""
+        self._kept.clear()
+        last = self._model(*inputs, **options).last_hidden_state
+        if self._indices[-1] == self._depth:
+            self._kept[self._depth] = last
+        return torch.stack([self._kept[index] for index in self._indices])
+
+    def _keep_input(self, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        # A clone: the first layer of some models works on its input in place.
+        self._kept[0] = inputs[0].clone()
+
+    def _keeper(self, index: int) -> Callable[[nn.Module, object, Tensor | tuple[Tensor]], None]:
+        def keep(_layer: nn.Module, _inputs: object, output: Tensor | tuple[Tensor]) -> None:
+            self._kept[index] = output[0] if isinstance(output, tuple) else output
+
+        return keep
+
+
+class WhisperEncoderRunner:
+    """Whisper's encoder without its 30 s padding.
+
+    The log-mel frames of the utterance alone are encoded, with the position table cut to their
+    number. What is longer than the table is encoded in equal pieces.
+    """
+
+    frame_rate_hz = SAMPLE_RATE_HZ / WHISPER_STRIDE
+
+    def __init__(
+        self,
+        encoder: transformers.PreTrainedModel,
+        extractor: transformers.SequenceFeatureExtractor,
+        indices: Sequence[int],
+    ) -> None:
+        self._encoder = encoder
+        self._extractor = extractor
+        self._positions: Tensor = encoder.embed_positions.weight.detach()
+        self._tap = LayerTap(encoder, encoder.layers, indices)
+
+    def hidden_states(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
+        """See ``Encoder``. A last half frame (less than 20 ms) is left out."""
+        pieces = [self._pieces(waveform) for waveform in waveforms]
+        flat = [piece for utterance in pieces for piece in utterance]
+        encoded = iter(run_by_length(flat, self._run))
+        return [torch.cat([next(encoded) for _ in utterance], dim=1) for utterance in pieces]
+
+    def _pieces(self, waveform: Tensor) -> list[Tensor]:
+        longest = len(self._positions) * WHISPER_STRIDE
+        count = math.ceil(len(waveform) / longest)
+        size = math.ceil(len(waveform) / count / WHISPER_STRIDE) * WHISPER_STRIDE
+        return list(waveform.split(size))
+
+    def _run(self, waveforms: Sequence[NDArray[np.float32]]) -> Tensor:
+        """Equally long waveforms: ``(L, N, F, D)``."""
+        samples = len(waveforms[0])
+        mel = self._extractor(
+            list(waveforms), sampling_rate=SAMPLE_RATE_HZ, padding="longest", return_tensors="pt"
+        )["input_features"]  # (N, mel bins, samples // 160)
+        frames = samples // WHISPER_STRIDE
+        self._encoder.config.max_source_positions = frames
+        self._encoder.embed_positions = nn.Embedding.from_pretrained(self._positions[:frames])
+        first = next(self._encoder.parameters())
+        return self._tap(mel[..., : 2 * frames].to(first.device, first.dtype))
+
+
+class WaveformEncoderRunner:
+    """wav2vec 2.0, HuBERT, WavLM and data2vec-audio: raw waveforms in.
+
+    Padding is masked exactly by models that normalise each frame alone (``feat_extract_norm ==
+    "layer"``), but not by those with a group norm over time, nor by data2vec-audio, whose stacked
+    position convolutions carry padding into real frames; these see equally long utterances only.
+    """
+
+    def __init__(
+        self,
+        model: transformers.PreTrainedModel,
+        extractor: transformers.SequenceFeatureExtractor,
+        indices: Sequence[int],
+    ) -> None:
+        config = model.config
+        self._model = model
+        self._extractor = extractor
+        self._masks = getattr(config, "feat_extract_norm", None) == "layer"
+        self._tap = LayerTap(model, model.encoder.layers, indices)
+        self.frame_rate_hz = SAMPLE_RATE_HZ / math.prod(config.conv_stride)
+
+    def hidden_states(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
+        """See ``Encoder``."""
+        if not self._masks:
+            return run_by_length(waveforms, self._run)
+        states = self._run([waveform.numpy() for waveform in waveforms])
+        return [states[:, n, : self._frames(len(w))] for n, w in enumerate(waveforms)]
+
+    def _run(self, waveforms: Sequence[NDArray[np.float32]]) -> Tensor:
+        """``(L, N, F, D)``, padded to the longest."""
+        batch = self._extractor(
+            list(waveforms),
+            sampling_rate=SAMPLE_RATE_HZ,
+            padding="longest",
+            return_attention_mask=True,
+            return_tensors="pt",
+        )
+        first = next(self._model.parameters())
+        padded = len({len(waveform) for waveform in waveforms}) > 1
+        mask = batch["attention_mask"].to(first.device) if padded else None
+        return self._tap(batch["input_values"].to(first.device, first.dtype), attention_mask=mask)
+
+    def _frames(self, samples: int) -> int:
+        """Frames that lie within ``samples``, by the convolutions' kernels and strides."""
+        config = self._model.config
+        for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+            samples = (samples - kernel) // stride + 1
+        return samples
+
+
+def run_by_length(
+    waveforms: Sequence[Tensor], run: Callable[[Sequence[NDArray[np.float32]]], Tensor]
+) -> list[Tensor]:
+    """Run equally long waveforms together: ``(L, F, D)`` of each, in their order."""
+    same: dict[int, list[int]] = defaultdict(list)
+    for position, waveform in enumerate(waveforms):
+        same[len(waveform)].append(position)
+    states: dict[int, Tensor] = {}
+    for positions in same.values():
+        stacked = run([waveforms[position].numpy() for position in positions])
+        states.update({position: stacked[:, n] for n, position in enumerate(positions)})
+    return [states[position] for position in range(len(waveforms))]

@@ -1,0 +1,128 @@
+"""From a checkpoint's files to a frozen encoder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors import SafetensorError
+
+from serbench.api import SAMPLE_RATE_HZ, TeacherError, import_torchaudio
+from serbench_teachers.encoders import Encoder, WaveformEncoderRunner, WhisperEncoderRunner
+from serbench_teachers.quiet import quiet_transformers
+from serbench_teachers.weights import CONFIG, Checkpoint
+
+WAVEFORM_MODELS = ("data2vec-audio", "hubert", "wav2vec2", "wavlm")
+MODEL_TYPES = (*WAVEFORM_MODELS, "whisper")
+
+_UNUSED = ("masked_spec_embed",)
+"""Parameters that only pretraining reads; some checkpoints lack them."""
+
+
+def load_encoder(
+    checkpoint: Checkpoint, indices: Sequence[int], dtype: torch.dtype, device: torch.device
+) -> Encoder:
+    """Load an encoder, frozen and in evaluation mode.
+
+    Args:
+        checkpoint: its files.
+        indices: hidden states to give, ascending; 0 is the embedding output.
+        dtype: of weights and activations.
+        device: where it runs.
+
+    Raises:
+        TeacherError: files that are damaged, of an unknown type, or lack some of the weights.
+    """
+    import_torchaudio()  # before transformers' lazily loaded modules import it
+    folder = checkpoint.folder
+    config = read_config(folder)
+    with quiet_transformers():
+        try:
+            extractor = transformers.AutoFeatureExtractor.from_pretrained(
+                folder, local_files_only=True
+            )
+            model = _pretrained(folder, config)
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+            raise TeacherError(f"{folder} cannot be loaded: {_first_line(error)}") from error
+        _check_rate(extractor, folder)
+        model.requires_grad_(requires_grad=False).eval().to(device=device, dtype=dtype)
+        runner = WhisperEncoderRunner if config.model_type == "whisper" else WaveformEncoderRunner
+        return runner(model, extractor, indices)
+
+
+def read_config(folder: Path) -> transformers.PretrainedConfig:
+    """The config of a supported encoder.
+
+    Raises:
+        TeacherError: an unreadable config, or a type that is not supported.
+    """
+    import_torchaudio()
+    try:
+        model_type = json.loads((folder / CONFIG).read_text("utf-8")).get("model_type")
+        if model_type not in MODEL_TYPES:
+            raise TeacherError(
+                f"{folder} holds a model of type {model_type!r}; speech-encoder reads "
+                f"{', '.join(MODEL_TYPES)}"
+            )
+        with quiet_transformers():
+            return transformers.AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+    except (OSError, ValueError, AttributeError) as error:
+        raise TeacherError(f"{folder / CONFIG} is damaged: {_first_line(error)}") from error
+
+
+def depth(config: transformers.PretrainedConfig) -> int:
+    """Number of transformer layers of the encoder."""
+    return int(
+        config.encoder_layers if config.model_type == "whisper" else config.num_hidden_layers
+    )
+
+
+def _pretrained(
+    folder: Path, config: transformers.PretrainedConfig
+) -> transformers.PreTrainedModel:
+    """The model with every weight from the files; none is left at its random start."""
+    whole = "WhisperEncoder" not in (config.architectures or ())
+    if config.model_type != "whisper":
+        source = transformers.AutoModel
+    else:
+        source = transformers.WhisperModel if whole else _whisper_encoder()
+    model, report = source.from_pretrained(
+        folder,
+        config=config,
+        dtype=torch.float32,
+        local_files_only=True,
+        weights_only=True,
+        output_loading_info=True,
+    )
+    if isinstance(model, transformers.WhisperModel):
+        model = model.get_encoder()
+    missing = sorted(name for name in report["missing_keys"] if not name.endswith(_UNUSED))
+    if missing:
+        raise TeacherError(
+            f"{folder}: {len(missing)} weights of the encoder are not in its files, for instance "
+            f"{missing[0]}; copy or download it again"
+        )
+    return model
+
+
+def _whisper_encoder() -> type[transformers.PreTrainedModel]:
+    """The encoder alone, which transformers does not export."""
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    return WhisperEncoder
+
+
+def _check_rate(extractor: transformers.SequenceFeatureExtractor, folder: Path) -> None:
+    rate_hz = getattr(extractor, "sampling_rate", None)
+    if rate_hz != SAMPLE_RATE_HZ:
+        raise TeacherError(f"{folder} expects speech at {rate_hz} Hz; only 16000 Hz is supported")
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")

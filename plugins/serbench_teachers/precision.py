@@ -1,0 +1,20 @@
+"""Which floating-point format an encoder runs in."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+
+def choose_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.device) -> torch.dtype:
+    """``auto`` is bf16 on a GPU that computes in it and on a CPU with bf16 instructions."""
+    if wanted == "auto":
+        return torch.bfloat16 if _computes_bf16(device) else torch.float32
+    return torch.bfloat16 if wanted == "bf16" else torch.float32
+
+
+def _computes_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()

@@ -1,0 +1,103 @@
+"""``speech-encoder``: any wav2vec 2.0, HuBERT, WavLM, data2vec-audio or Whisper encoder, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from serbench.api import Params, Teacher, TeacherCard, TeacherError, TeacherFeatures
+from serbench_teachers.cards import card_of
+from serbench_teachers.precision import choose_precision
+from serbench_teachers.weights import Checkpoint, find_checkpoint
+
+if TYPE_CHECKING:
+    from serbench_teachers.encoders import Encoder
+
+
+class SpeechEncoderParams(Params):
+    """Which encoder, and which of its layers."""
+
+    model: str = Field(default="facebook/wav2vec2-large", min_length=1)
+    """Hub id, or a local folder with config.json, preprocessor_config.json and weights."""
+    layer: Annotated[int, Field(ge=0)] | Literal["middle", "mix"] = "middle"
+    """Hidden state: 0 is the input of the first layer, k the output of layer k; ``middle`` is half
+    the depth; ``mix`` is all of them, weighted inside the training partition."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """``auto``: bf16 where the hardware computes in it, else fp32."""
+    trained_on: tuple[str, ...] | None = None
+    """Corpora that the encoder was trained on, where no card knows; see ``TeacherCard``."""
+
+
+class SpeechEncoder(Teacher):
+    """A frozen encoder of transformers; pooled are mean and standard deviation over time."""
+
+    name: ClassVar[str] = "speech-encoder"
+    Params: ClassVar[type[SpeechEncoderParams]] = SpeechEncoderParams
+    params: SpeechEncoderParams
+
+    def __init__(self, params: SpeechEncoderParams) -> None:
+        self.params = params
+        self._encoder: Encoder | None = None
+
+    @property
+    def card(self) -> TeacherCard:
+        """Published facts of a well-known hub id; else what the folder's type tells."""
+        return card_of(self.params.model, self.params.trained_on)
+
+    @property
+    def model_digest(self) -> str:
+        """sha256 of a local folder's files, or the commit of the hub's snapshot."""
+        return self._checkpoint.digest
+
+    @property
+    def frame_rate_hz(self) -> float:
+        """Frames per second (50 for all published encoders); known after ``load``."""
+        return self._loaded.frame_rate_hz
+
+    @cached_property
+    def _checkpoint(self) -> Checkpoint:
+        return find_checkpoint(self.params.model)
+
+    @property
+    def _loaded(self) -> Encoder:
+        if self._encoder is None:
+            raise TeacherError(f"{self.params.model} is not loaded: call load first")
+        return self._encoder
+
+    def load(self, device: torch.device) -> None:
+        """Load the layers that are asked for, frozen; see ``Teacher``."""
+        # transformers takes seconds to import, and a run on cached embeddings needs none of it.
+        from serbench_teachers.loading import depth, load_encoder, read_config
+
+        config = read_config(self._checkpoint.folder)
+        indices = self._indices(depth(config))
+        dtype = choose_precision(self.params.precision, device)
+        self._encoder = load_encoder(self._checkpoint, indices, dtype, device)
+
+    @torch.inference_mode()
+    def embed(self, waveforms: Sequence[Tensor]) -> Sequence[TeacherFeatures]:
+        """Embed ``(samples,)`` waveforms: pooled ``(L, 2 D)``, frames ``(L, F, D)``."""
+        return [_pool(states.float()) for states in self._loaded.hidden_states(waveforms)]
+
+    def _indices(self, layers: int) -> tuple[int, ...]:
+        layer = self.params.layer
+        if layer == "mix":
+            return tuple(range(layers + 1))
+        if layer == "middle":
+            return (layers // 2,)
+        if layer > layers:
+            raise TeacherError(
+                f"{self.params.model} has hidden states 0 to {layers}, and layer is {layer}"
+            )
+        return (layer,)
+
+
+def _pool(states: Tensor) -> TeacherFeatures:
+    """Mean and standard deviation over the frames of ``states (L, F, D)``."""
+    deviation, mean = torch.std_mean(states, dim=1, correction=0)
+    return TeacherFeatures(pooled=torch.cat([mean, deviation], dim=-1).cpu(), frames=states.cpu())

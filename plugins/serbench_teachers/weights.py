@@ -1,0 +1,165 @@
+"""Where a pretrained encoder's files are, and their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import huggingface_hub
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
+from huggingface_hub.utils import are_progress_bars_disabled
+from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
+
+from serbench.api import TeacherError
+
+_LOG = logging.getLogger(__name__)
+
+CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
+_SINGLE = ("model.safetensors", "pytorch_model.bin")
+_PATTERNS = {
+    "safetensors": ["model.safetensors", "model-*.safetensors", "model.safetensors.index.json"],
+    "bin": ["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"],
+}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A folder with a config, a preprocessor's config and weights.
+
+    Attributes:
+        folder: where it is.
+        digest: of the files' content for a local folder, the commit for a hub's snapshot.
+    """
+
+    folder: Path
+    digest: str
+
+
+def find_checkpoint(model: str) -> Checkpoint:
+    """The files of ``model``: a local folder, else a hub id, downloaded on first use.
+
+    Raises:
+        TeacherError: no such folder or hub id, no network, or incomplete files.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return Checkpoint(folder, f"files:{_digest(folder)}")
+    if folder.exists():
+        raise TeacherError(f"the teacher {model} is a file; name the folder that holds {CONFIG}")
+    if not _HUB_ID.fullmatch(model):
+        raise TeacherError(f"the teacher's folder {model} does not exist")
+    snapshot = _cached_snapshot(model) or _download(model)
+    weight_files(snapshot)
+    return Checkpoint(snapshot, f"commit:{snapshot.name}")
+
+
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """The weight files of ``folder``, safetensors before torch's own format.
+
+    Raises:
+        TeacherError: no config, no weights, or a shard that is missing.
+    """
+    for needed in (CONFIG, PREPROCESSOR):
+        if not (folder / needed).is_file():
+            raise TeacherError(
+                f"{folder} is no speech encoder: it holds no {needed}; copy the whole model folder"
+            )
+    for single in _SINGLE:
+        if (folder / single).is_file():
+            return (folder / single,)
+        index = folder / f"{single}.index.json"
+        if index.is_file():
+            return _shards(index)
+    raise TeacherError(
+        f"{folder} holds no weights: {' or '.join(_SINGLE)} (or their shards) is due; "
+        "TensorFlow and Flax weights are not read"
+    )
+
+
+def _shards(index: Path) -> tuple[Path, ...]:
+    try:
+        names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, AttributeError) as error:
+        raise TeacherError(f"{index} is damaged: copy or download it again") from error
+    missing = [name for name in names if not (index.parent / name).is_file()]
+    if missing:
+        raise TeacherError(f"{index.parent} lacks {missing[0]}: copy or download it again")
+    return tuple(index.parent / name for name in names)
+
+
+def _digest(folder: Path) -> str:
+    """sha256 (hex) of names and content of everything that the embeddings depend on."""
+    whole = hashlib.sha256()
+    for path in (folder / CONFIG, folder / PREPROCESSOR, *weight_files(folder)):
+        with path.open("rb") as file:
+            whole.update(
+                f"{path.name}:{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode()
+            )
+    return whole.hexdigest()
+
+
+def _cached_snapshot(model: str) -> Path | None:
+    """A complete snapshot that an earlier run has downloaded."""
+    try:
+        snapshot = Path(huggingface_hub.snapshot_download(model, local_files_only=True))
+        weight_files(snapshot)
+    except (LocalEntryNotFoundError, TeacherError, ValueError):
+        return None
+    return snapshot
+
+
+def _download(model: str) -> Path:
+    """Fetch the smallest complete set of files, safetensors where the model has them."""
+    _LOG.info("downloading the teacher %s", model)
+    shown = not are_progress_bars_disabled()
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    try:
+        return _fetch_files(model)
+    except GatedRepoError as error:
+        raise TeacherError(
+            f"the teacher {model} asks for its licence to be accepted: accept it on its page, "
+            "log in with `hf auth login`, and run the same command again"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise TeacherError(
+            f"the model hub has no {model}, or not for you, and there is no folder of that name; "
+            "check the spelling, or log in with `hf auth login` where it is private"
+        ) from error
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise TeacherError(_unreachable(model, error)) from error
+    finally:
+        if shown:
+            enable_progress_bars()
+
+
+def _fetch_files(model: str) -> Path:
+    configs = [CONFIG, PREPROCESSOR]
+    patterns = [*configs, *_PATTERNS["safetensors"]]
+    snapshot = Path(huggingface_hub.snapshot_download(model, allow_patterns=patterns))
+    held = [snapshot / "model.safetensors", snapshot / "model.safetensors.index.json"]
+    if not any(path.is_file() for path in held):
+        huggingface_hub.snapshot_download(
+            model, revision=snapshot.name, allow_patterns=_PATTERNS["bin"]
+        )
+    return snapshot
+
+
+def _unreachable(model: str, error: Exception) -> str:
+    cause = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "no answer"
+    return (
+        f"the teacher {model} cannot be fetched from the model hub ({cause}). Two ways out: give a "
+        f"local copy with `--teacher FOLDER`; or run `hf download {model} --local-dir FOLDER` on "
+        "a machine with network, bring FOLDER here, and give it with `--teacher FOLDER`"
+    )

@@ -1,0 +1,5 @@
+"""serbench: the speech-emotion-recognition benchmark that cannot be fooled."""
+
+from importlib.metadata import version
+
+__version__ = version("serbench")

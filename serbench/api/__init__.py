@@ -1,0 +1,63 @@
+"""The public contract: what plugins and the core share.
+
+Everything else in ``serbench`` but ``serbench.testing`` is private to the core.
+"""
+
+from serbench.api.backend import Backend, Predictor
+from serbench.api.corpus import Advance, Corpus, CorpusCard, Source, UtteranceRecord
+from serbench.api.errors import (
+    CorpusError,
+    LeakageError,
+    PluginError,
+    RegistryError,
+    SerbenchError,
+    SplitError,
+    StoreError,
+    TeacherError,
+)
+from serbench.api.events import EpochEvent, FoldEvent, RunEvent
+from serbench.api.loss import Batch, Loss, LossShape, LossTerms, Need
+from serbench.api.markers import hookimpl
+from serbench.api.params import Params
+from serbench.api.student import Student, StudentOutput, StudentShape
+from serbench.api.teacher import Teacher, TeacherCard, TeacherFeatures
+from serbench.torchaudio_compat import import_torchaudio
+
+SAMPLE_RATE_HZ = 16_000
+"""Every waveform inside serbench is mono float32 at this rate."""
+
+__all__ = [
+    "SAMPLE_RATE_HZ",
+    "Advance",
+    "Backend",
+    "Batch",
+    "Corpus",
+    "CorpusCard",
+    "CorpusError",
+    "EpochEvent",
+    "FoldEvent",
+    "LeakageError",
+    "Loss",
+    "LossShape",
+    "LossTerms",
+    "Need",
+    "Params",
+    "PluginError",
+    "Predictor",
+    "RegistryError",
+    "RunEvent",
+    "SerbenchError",
+    "Source",
+    "SplitError",
+    "StoreError",
+    "Student",
+    "StudentOutput",
+    "StudentShape",
+    "Teacher",
+    "TeacherCard",
+    "TeacherError",
+    "TeacherFeatures",
+    "UtteranceRecord",
+    "hookimpl",
+    "import_torchaudio",
+]

@@ -1,0 +1,122 @@
+"""What a corpus plugin declares and yields."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+from pydantic import BaseModel
+
+Advance = Callable[[int, int], None]
+"""``advance(done, total)``: progress of something long, in items of its own choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceRecord:
+    """One recording as a corpus plugin finds it.
+
+    Attributes:
+        id: unique within the corpus, stable over machines (for instance the file's stem).
+        path: the audio file, absolute or relative to the corpus folder.
+        speaker: whoever is heard.
+        label: one of the card's labels.
+        session: recording session, where the corpus has sessions.
+        text: id of the spoken sentence, where the corpus is scripted.
+
+    """
+
+    id: str
+    path: Path
+    speaker: str
+    label: str
+    session: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusCard:
+    """What a corpus says of itself; the loader holds the files against it.
+
+    Attributes:
+        labels: the classes, in the order that posteriors use.
+        unit: what folds group by.
+        fold_sets: named outer folds; each fold is the tuple of its test units.
+        utterances, per_label, per_speaker: published counts; None or empty where there are none.
+        layout: what a folder of it holds, for messages: ``"wav/SSTTTEV.wav, …"``.
+
+    """
+
+    title: str
+    language: str
+    licence: str
+    home: str
+    citation: str
+    elicitation: Literal["acted", "induced", "natural", "synthetic"]
+    labels: tuple[str, ...]
+    unit: Literal["speaker", "session"] = "speaker"
+    fold_sets: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    utterances: int | None = None
+    per_label: Mapping[str, int] = field(default_factory=dict)
+    per_speaker: Mapping[str, int] = field(default_factory=dict)
+    layout: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One archive or file to download from the corpus's own home.
+
+    Attributes:
+        url: http or https.
+        file_name: name under which it is kept while it is fetched.
+        checksum: ``"md5:…"`` or ``"sha256:…"``; None where none is published.
+        size_bytes: published size; None where unknown.
+        unpack: extract it (zip or tar) into the corpus folder; otherwise it is copied there.
+
+    """
+
+    url: str
+    file_name: str
+    checksum: str | None = None
+    size_bytes: int | None = None
+    unpack: bool = True
+
+
+class Corpus(Protocol):
+    """A corpus plugin. Subclass it, and override what applies.
+
+    It is made with its validated ``Params`` and never sees a fold, a teacher or a student.
+    """
+
+    name: ClassVar[str]
+    Params: ClassVar[type[BaseModel]]
+    params: Any
+
+    def __init__(self, params: BaseModel) -> None:
+        self.params = params
+
+    @property
+    @abstractmethod
+    def card(self) -> CorpusCard:
+        """The corpus's own facts."""
+        ...
+
+    @abstractmethod
+    def utterances(self, folder: Path) -> Iterable[UtteranceRecord]:
+        """Every utterance below ``folder``. Reads names and tables, never audio.
+
+        Raises:
+            CorpusError: a name or a table row that the corpus's grammar does not allow.
+
+        """
+        ...
+
+    def sources(self) -> Sequence[Source]:
+        """What to download when the user has no copy. Empty: it cannot be downloaded."""
+        return ()
+
+    def build(self, folder: Path, advance: Advance) -> bool:
+        """Synthesise the corpus into the (new, empty) ``folder``. False: it is not synthetic."""
+        return False

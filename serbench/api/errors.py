@@ -1,0 +1,55 @@
+"""Every error that a user can cause. The command line prints the message alone and exits with 2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SerbenchError(Exception):
+    """Bad input or a bad environment. The message says what was wrong, where, and what to do."""
+
+
+class RegistryError(SerbenchError):
+    """The registry, an overlay of it, or a ``--set`` does not fit the schema."""
+
+
+class PluginError(SerbenchError):
+    """A plugin is missing, could not be loaded, or broke its contract."""
+
+
+class CorpusError(SerbenchError):
+    """A corpus is missing, incomplete, unreadable, or not what its card declares."""
+
+
+class TeacherError(SerbenchError):
+    """A teacher cannot be had, loaded or run."""
+
+
+class SplitError(SerbenchError):
+    """The asked folds cannot be made from this corpus."""
+
+
+class StoreError(SerbenchError):
+    """A run folder cannot be read or written."""
+
+
+class LeakageError(SerbenchError):
+    """The guard found a leak.
+
+    Attributes:
+        code: ``"L1"`` … ``"L10"``, as in the protocol.
+        units: the offending speakers, utterances or segments.
+
+    """
+
+    def __init__(self, code: str, message: str, units: Sequence[str] = ()) -> None:
+        self.code = code
+        self.units = tuple(units)
+        self.reason = message
+        shown = ", ".join(self.units[:8]) + (
+            f" and {len(self.units) - 8} more" if len(self.units) > 8 else ""
+        )
+        super().__init__(f"leakage {code}: {message}" + (f": {shown}" if shown else ""))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.code, self.reason, self.units)

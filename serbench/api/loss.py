@@ -1,0 +1,92 @@
+"""What a loss plugin is: from a batch and a student's output to named terms."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+Need = Literal["soft_targets", "pooled", "frames"]
+"""What of a teacher a loss asks for; the harness computes nothing that nobody needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """N training windows of the current training partition, with what their teachers say.
+
+    Attributes:
+        features: ``(N, channels, n_mels, frames)``, normalised, augmented.
+        lengths: ``(N,)`` int64, real frames.
+        labels: ``(N,)`` int64.
+        teacher_logits: ``(m, N, C)``, cross-fitted; empty ``(0, N, C)`` without a teacher.
+        teacher_pooled: for each teacher ``(N, P_t)``.
+        teacher_frames: for each teacher ``(N, F_t, D_t)``, cut to the window.
+        teacher_lengths: for each teacher ``(N,)`` int64, real frames of ``teacher_frames``.
+
+    """
+
+    features: Tensor
+    lengths: Tensor
+    labels: Tensor
+    teacher_logits: Tensor
+    teacher_pooled: tuple[Tensor, ...] = ()
+    teacher_frames: tuple[Tensor, ...] = ()
+    teacher_lengths: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LossShape:
+    """What a loss needs to know to make its own learnt parameters (projections and the like).
+
+    Attributes:
+        num_classes: C.
+        embedding_dim: E of the student's embedding.
+        map_dims: ``(c_l, h_l)`` of each intermediate map.
+        last_map_dim: c of the last map.
+        pooled_dims: P_t of each teacher; empty where the loss does not need ``pooled``.
+        frame_dims: D_t of each teacher; empty where the loss does not need ``frames``.
+        num_teachers: m.
+
+    """
+
+    num_classes: int
+    embedding_dim: int
+    map_dims: tuple[tuple[int, int], ...]
+    last_map_dim: int
+    pooled_dims: tuple[int, ...] = ()
+    frame_dims: tuple[int, ...] = ()
+    num_teachers: int = 0
+
+
+LossTerms = dict[str, Tensor]
+"""Scalar terms by name, unweighted; ``"total"`` is the weighted sum that is minimised."""
+
+LossFunction = Callable[[Batch, Any], LossTerms]
+
+
+class Loss(Protocol):
+    """A loss plugin."""
+
+    name: ClassVar[str]
+    Params: ClassVar[type[BaseModel]]
+    params: Any
+
+    def __init__(self, params: BaseModel) -> None:
+        self.params = params
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What of the teachers this loss reads with these ``params``; empty: no teacher."""
+        return frozenset()
+
+    @abstractmethod
+    def build(self, shape: LossShape) -> nn.Module:
+        """A module whose ``forward(batch, output)`` returns ``LossTerms`` with ``"total"``.
+
+        Its parameters are trained together with the student's and thrown away afterwards.
+        """
+        ...

@@ -1,0 +1,69 @@
+"""What a student plugin is: a builder of small networks from log-mel windows to logits."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class StudentShape:
+    """What the student's input and output look like.
+
+    Attributes:
+        channels: 3, static log-mel, Δ and ΔΔ.
+        n_mels: mel filters.
+        num_classes: C.
+
+    """
+
+    num_classes: int
+    channels: int = 3
+    n_mels: int = 40
+
+
+@dataclass(frozen=True, slots=True)
+class StudentOutput:
+    """What a student gives for a batch of N windows.
+
+    Attributes:
+        logits: ``(N, C)``.
+        embedding: ``(N, E)``, pooled, before the classifier.
+        maps: intermediate maps v_l, each ``(N, c_l, h_l, w_l)``: channels, frequency bins, frames.
+        masks: for each map ``(N, w_l)`` bool, True on real frames.
+        last_map: b, ``(N, c, h, w)``.
+        last_mask: ``(N, w)`` bool, True on real frames.
+
+    """
+
+    logits: Tensor
+    embedding: Tensor
+    maps: tuple[Tensor, ...]
+    masks: tuple[Tensor, ...]
+    last_map: Tensor
+    last_mask: Tensor
+
+
+class Student(Protocol):
+    """A student plugin."""
+
+    name: ClassVar[str]
+    Params: ClassVar[type[BaseModel]]
+    params: Any
+
+    def __init__(self, params: BaseModel) -> None:
+        self.params = params
+
+    @abstractmethod
+    def build(self, shape: StudentShape) -> nn.Module:
+        """A fresh module; initial weights come from torch's global generator.
+
+        Its ``forward(features, lengths)`` takes ``features (N, channels, n_mels, frames)`` float
+        and ``lengths (N,)`` int64, real frames of each window (1 … frames), and returns a
+        ``StudentOutput``. A padded window gives the same logits as the same window alone.
+        """
+        ...

@@ -1,0 +1,93 @@
+"""What a teacher plugin is: a frozen encoder from waveforms to embeddings, without labels."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherCard:
+    """What a teacher says of itself. ``trained_on`` None means undeclared, not clean."""
+
+    title: str
+    licence: str
+    home: str
+    citation: str
+    trained_on: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherFeatures:
+    """A teacher's view of one utterance, real frames only.
+
+    Attributes:
+        pooled: ``(L, P)`` float32, statistics over time of each of L layers (mean, then std).
+        frames: ``(L, F, D)``, the frames of the same layers, float16 or float32.
+
+    """
+
+    pooled: Tensor
+    frames: Tensor
+
+
+class Teacher(Protocol):
+    """A teacher plugin. It sees batches of waveforms and nothing else; it is never trained.
+
+    Everything that sees a label (head, layer weights, temperature) belongs to the core and is
+    fitted inside a training partition.
+    """
+
+    name: ClassVar[str]
+    Params: ClassVar[type[BaseModel]]
+    params: Any
+
+    def __init__(self, params: BaseModel) -> None:
+        self.params = params
+
+    @property
+    @abstractmethod
+    def card(self) -> TeacherCard:
+        """The teacher's own facts; must not need its weights."""
+        ...
+
+    @property
+    @abstractmethod
+    def frame_rate_hz(self) -> float:
+        """Frames per second of ``TeacherFeatures.frames``. Known after ``load``."""
+        ...
+
+    @property
+    @abstractmethod
+    def model_digest(self) -> str:
+        """Digest of the weights, so that cached embeddings are never mixed up.
+
+        Raises:
+            TeacherError: the weights cannot be had; the message names the ways out.
+
+        """
+        ...
+
+    @abstractmethod
+    def load(self, device: torch.device) -> None:
+        """Load the weights, frozen, in evaluation mode.
+
+        Raises:
+            TeacherError: the weights cannot be had or do not fit.
+
+        """
+        ...
+
+    @abstractmethod
+    def embed(self, waveforms: Sequence[Tensor]) -> Sequence[TeacherFeatures]:
+        """Embed waveforms, each ``(samples,)`` float32 at 16 kHz, in their order.
+
+        The core calls it with utterances of similar length, and caches what it gives.
+        """
+        ...

@@ -1,0 +1,118 @@
+"""Writing that survives being killed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import re
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serbench.api import StoreError
+
+STALE_S = 3600.0
+"""A temporary file older than this belongs to a process that was killed."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path``, whole or not at all, making its folder where needed.
+
+    Raises:
+        StoreError: the file cannot be written (permission, full disk, a file in the way).
+
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path}: {error.strerror or error}; "
+            "choose a folder that you may write to, on a disk with room"
+        ) from error
+
+
+def write_array(path: Path, array: NDArray[np.generic]) -> None:
+    """Write ``array`` as an ``.npy`` file, whole or not at all.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    write_atomically(path, buffer.getvalue())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut, where the system can."""
+    if os.name == "nt":  # Windows cannot open a folder
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep_temporaries(folder: Path) -> None:
+    """Remove what killed processes left half-written below ``folder``."""
+    now_s = time.time()
+    for leftover in folder.rglob(".*.tmp"):
+        try:
+            if now_s - leftover.stat().st_mtime > STALE_S:
+                leftover.unlink(missing_ok=True)
+        except OSError:  # another process sweeps too, or it is not ours to remove
+            continue
+
+
+def json_bytes(content: Mapping[str, object], what: str) -> bytes:
+    """``content`` as readable JSON.
+
+    Raises:
+        StoreError: a value that JSON has no word for; the message says where in ``what`` it is.
+
+    """
+    try:
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        place = _first_bad_value(content, "")
+        raise StoreError(f"{what} cannot be stored: {place or error}") from error
+    return (text + "\n").encode()
+
+
+def _first_bad_value(value: object, place: str) -> str | None:
+    """Where in a nested structure the first value sits that JSON cannot hold."""
+    items: Sequence[tuple[str, object]] = ()
+    if isinstance(value, Mapping):
+        items = [(f"{place}.{key}".lstrip("."), item) for key, item in value.items()]
+    elif isinstance(value, (list, tuple)):
+        items = [(f"{place}[{index}]", item) for index, item in enumerate(value)]
+    elif isinstance(value, float) and not math.isfinite(value):
+        return f"{place} is {value}, not a finite number"
+    elif value is not None and not isinstance(value, (str, int, float, bool)):
+        return f"{place} is a {type(value).__name__}"
+    return next(filter(None, (_first_bad_value(item, where) for where, item in items)), None)
+
+
+def file_name(name: str) -> str:
+    """``name`` as a file name on any system; two names never give the same one."""
+    safe = re.sub(r"[^A-Za-z0-9._=-]", "-", name).lstrip(".") or "-"
+    if safe == name and len(safe) <= 120:
+        return safe
+    return f"{safe[:110]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,90 @@
+"""The command line: argument parsing only. Each command is a module with a plain function.
+
+Nothing here may import torch, transformers, pandas or matplotlib at the top: ``serbench --help``
+answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from serbench.cli import list as list_command
+from serbench.cli import plugins, registry, report, run, show
+
+STOPPED = 130
+"""What a shell expects of a program that was stopped with Ctrl-C."""
+
+
+class GuardedGroup(TyperGroup):
+    """Tells a user's error in one message, and a stop in one line; a bug keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:  # click's own, or the one that newer typer carries
+        """Run the command; exit with 2 on a ``SerbenchError``, with 130 when stopped."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("stopped; run the same command again to go on", err=True)
+            raise typer.Exit(STOPPED) from None
+        except Exception as error:
+            from serbench.api import SerbenchError
+
+            if not isinstance(error, SerbenchError):
+                raise
+            typer.echo(f"serbench: {error}", err=True)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    name="serbench",
+    cls=GuardedGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from serbench import __version__
+
+        typer.echo(f"serbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    """The speech-emotion-recognition benchmark that cannot be fooled.
+
+    Examples:
+
+      serbench run akd --dataset demo
+
+      serbench run akd vanilla-kd transformer --dataset emodb
+
+      serbench list methods
+    """  # noqa: D412 - typer needs the blank lines
+
+
+app.command("run", help=run.HELP)(run.command)
+app.command("list")(list_command.command)
+app.command("show")(show.command)
+app.command("report")(report.command)
+app.command("plugins")(plugins.command)
+
+registry_app = typer.Typer(no_args_is_help=True, help="Check and print the registry.")
+registry_app.command("check")(registry.check)
+registry_app.command("show")(registry.show)
+app.add_typer(registry_app, name="registry")
+
+
+def main() -> None:
+    """The ``serbench`` command."""
+    app(prog_name="serbench")

@@ -1,0 +1,30 @@
+"""Consoles and logging of the command line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+
+def stdout() -> Console:
+    """Tables and results. Off a terminal: plain text, and wide enough to wrap nothing."""
+    return Console() if sys.stdout.isatty() else Console(width=200, no_color=True)
+
+
+def stderr() -> Console:
+    """Progress, news and errors."""
+    return Console(stderr=True) if sys.stderr.isatty() else Console(stderr=True, width=200)
+
+
+def configure_logging(verbosity: int) -> None:
+    """0: warnings; 1 (``-v``): news of serbench; 2 (``-vv``): everything."""
+    levels = {0: logging.WARNING, 1: logging.INFO}
+    handler = RichHandler(console=stderr(), show_path=verbosity > 1, log_time_format="%H:%M:%S")
+    level = levels.get(verbosity, logging.DEBUG)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s", force=True)
+    logging.getLogger("serbench").setLevel(level)
+    if verbosity > 1:
+        logging.getLogger().setLevel(logging.DEBUG)

@@ -1,0 +1,108 @@
+"""``serbench list``: what there is to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from serbench.registry import Registry, Spec
+
+TABLES = ("datasets", "teachers", "students", "losses", "backends", "methods", "profiles")
+ALIASES = {"corpora": "datasets"}
+KIND_OF = {"datasets": "corpora", **{t: t for t in ("teachers", "students", "losses", "backends")}}
+"""The kind of plugin behind each table that has one."""
+
+
+def command(
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar="KIND", help=f"One of {', '.join(TABLES)}. Default: all."),
+    ] = None,
+    registry_file: Annotated[
+        Path | None, typer.Option("--registry", help="Laid over the packaged registry.")
+    ] = None,
+) -> None:
+    """List datasets, teachers, students, losses, backends, methods and profiles.
+
+    An entry is a plugin with its parameters; a plugin that no entry names is listed under its own
+    name, and can be used by it.
+
+    Examples:
+
+      serbench list
+
+      serbench list methods
+
+      serbench list corpora | grep emodb
+    """  # noqa: D412 - typer needs the blank lines
+    from serbench.api import RegistryError
+    from serbench.cli.output import print_table
+    from serbench.plugins import did_you_mean, load_plugins
+    from serbench.registry import load_registry
+
+    table = ALIASES.get(kind, kind) if kind else None
+    if table is not None and table not in TABLES:
+        raise RegistryError(f"nothing to list is called {kind!r}{did_you_mean(table, TABLES)}")
+    registry = load_registry(load_plugins(), registry_file)
+    for each in (table,) if table else TABLES:
+        if each in KIND_OF:
+            columns, rows = _plugin_rows(registry, each)
+        else:
+            columns, rows = _plain_rows(registry, each)
+        print_table(each.capitalize(), columns, rows)
+
+
+def _plugin_rows(registry: Registry, table: str) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:
+    """Entries of the table, then plugins that no entry names."""
+    kind = KIND_OF[table]
+    provided = {item.name: item for item in registry.plugins.items(kind)}
+    entries: Mapping[str, Spec] = getattr(registry, table)
+    plugin_of = {name: _plugin_name(spec) for name, spec in entries.items()}
+    unnamed = {name: name for name in provided if name not in {*plugin_of, *plugin_of.values()}}
+    rows: list[tuple[str, ...]] = []
+    for name, plugin in (plugin_of | unnamed).items():
+        item = provided[plugin]
+        summary = entries[name].summary if name in entries else _first_line(item.cls)
+        about = _card(registry, kind, name) or summary
+        rows.append((name, plugin, f"{item.distribution} {item.version}", about))
+    return ("name", "plugin", "provided by", "about"), rows
+
+
+def _plugin_name(spec: Spec) -> str:
+    return str(getattr(spec, "corpus", None) or getattr(spec, "plugin", ""))
+
+
+def _first_line(cls: type) -> str:
+    return (cls.__doc__ or "").strip().partition("\n")[0]
+
+
+def _card(registry: Registry, kind: str, name: str) -> str:
+    """What the plugin's own card says; empty for kinds without cards.
+
+    A card that cannot be had is said so in its place: one bad plugin must not hide the others.
+    """
+    if kind not in {"corpora", "teachers"}:
+        return ""
+    try:
+        card = registry.make(kind, name).card  # pyright: ignore[reportAttributeAccessIssue]
+    except Exception as error:
+        return f"no card: {error}"
+    if kind == "teachers":
+        return f"{card.title}; {card.licence}"
+    size = f"{card.utterances} utterances, " if card.utterances else ""
+    return f"{card.title}; {card.language}; {size}{len(card.labels)} labels; {card.licence}"
+
+
+def _plain_rows(registry: Registry, table: str) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:
+    """Methods and profiles, which are not plugins."""
+    if table == "methods":
+        return ("name", "student", "loss", "grids", "about"), [
+            (name, spec.student, spec.loss, ", ".join(spec.grids), spec.summary)
+            for name, spec in registry.methods.items()
+        ]
+    return ("name", "about"), [(name, spec.summary) for name, spec in registry.profiles.items()]

@@ -1,0 +1,47 @@
+"""``serbench plugins``: what was loaded, and what was not, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def command(
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 when a plugin failed to load.")
+    ] = False,
+) -> None:
+    """List installed plugins: loaded ones with what they provide, failed ones with the cause.
+
+    Examples:
+
+      serbench plugins
+
+      serbench plugins --strict
+    """  # noqa: D412 - typer needs the blank lines
+    from serbench.cli.output import print_table
+    from serbench.plugins import SINGULAR, load_plugins
+
+    plugins = load_plugins()
+    print_table(
+        "Loaded plugins",
+        ("entry point", "package", "version", "provides"),
+        [
+            (
+                plugin.entry_point,
+                plugin.distribution,
+                plugin.version,
+                ", ".join(f"{SINGULAR[item.kind]} {item.name}" for item in plugin.provides),
+            )
+            for plugin in plugins.loaded
+        ],
+    )
+    if plugins.failed:
+        print_table(
+            "Failed plugins",
+            ("entry point", "package", "version", "cause"),
+            [(p.entry_point, p.distribution, p.version, p.cause) for p in plugins.failed],
+        )
+        if strict:
+            raise typer.Exit(1)

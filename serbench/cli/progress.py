@@ -1,0 +1,167 @@
+"""Progress of a run: bars on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pluggy
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from serbench.api import EpochEvent, FoldEvent, RunEvent
+from serbench.cli.console import stderr
+from serbench.fit import FitResult, FitTask
+from serbench.harness import Observer
+
+LINE_EVERY_S = 30.0
+"""How often progress of the fits is told where there is no terminal."""
+
+
+@contextmanager
+def progress_observer(hook: pluggy.HookRelay) -> Iterator[Observer]:
+    """An observer that shows progress on stderr and passes run events on to plugins."""
+    console = stderr()
+    if not console.is_terminal:
+        yield LineObserver(hook)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", style="dim"),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield BarObserver(hook, progress)
+
+
+class PluginObserver(Observer):
+    """Passes run events on to the plugins that listen."""
+
+    def __init__(self, hook: pluggy.HookRelay) -> None:
+        self.hook = hook
+
+    def run_started(self, event: RunEvent) -> None:
+        self.hook.serbench_run_started(event=event)
+
+    def epoch(self, event: EpochEvent) -> None:
+        self.hook.serbench_fit_epoch(event=event)
+
+    def fold_scored(self, event: FoldEvent) -> None:
+        self.hook.serbench_fold_scored(event=event)
+
+    def run_finished(self, event: RunEvent) -> None:
+        self.hook.serbench_run_finished(event=event)
+
+
+class LineObserver(PluginObserver):
+    """Quiet: news, one line per stage, and one now and then for the fits."""
+
+    def __init__(self, hook: pluggy.HookRelay) -> None:
+        super().__init__(hook)
+        self.console = stderr()
+        self.told: set[str] = set()
+        self.epochs = self.total = self.done = self.planned = 0
+        self.started = self.last = time.monotonic()
+
+    def announce(self, message: str) -> None:
+        self.console.print(message, highlight=False, soft_wrap=True)
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        if done >= total and stage not in self.told:
+            self.told.add(stage)
+            self.announce(f"{stage}: done")
+
+    def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
+        self.epochs, self.total = 0, sum(task.epochs for task in tasks)
+        self.done, self.planned = 0, len(tasks)
+        self.started = self.last = time.monotonic()
+        if tasks or cached:
+            self.announce(f"fits: {len(tasks)} to run, {cached} already there")
+
+    def epoch(self, event: EpochEvent) -> None:
+        super().epoch(event)
+        self.epochs += 1
+        now = time.monotonic()
+        if now - self.last >= LINE_EVERY_S:
+            self.last = now
+            left = (now - self.started) / self.epochs * max(0, self.total - self.epochs)
+            self.announce(f"fits: {self.done}/{self.planned}, about {left / 60:.0f} min left")
+
+    def fit_done(self, result: FitResult) -> None:  # noqa: ARG002 - counts only
+        self.done += 1
+
+    def fold_scored(self, event: FoldEvent) -> None:
+        super().fold_scored(event)
+        self.announce(
+            f"{event.method}, outer fold {event.outer}, seed {event.seed}: "
+            f"UA {100 * event.ua:.1f} %, WA {100 * event.wa:.1f} %"
+        )
+
+
+class BarObserver(PluginObserver):
+    """One bar per stage; for the fits one bar over all epochs and one per running fit."""
+
+    def __init__(self, hook: pluggy.HookRelay, progress: Progress) -> None:
+        super().__init__(hook)
+        self.progress = progress
+        self.stages: dict[str, TaskID] = {}
+        self.running: dict[str, TaskID] = {}
+        self.overall: TaskID | None = None
+        self.done = self.planned = 0
+
+    def announce(self, message: str) -> None:
+        self.progress.console.print(message, highlight=False)
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        if stage not in self.stages:
+            self.stages[stage] = self.progress.add_task(stage, total=total, note="")
+        self.progress.update(self.stages[stage], completed=done, total=total)
+
+    def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
+        self.done, self.planned = 0, len(tasks)
+        if not tasks:
+            return
+        total = sum(task.epochs for task in tasks)
+        note = f"0/{len(tasks)} fits" + (f", {cached} already there" if cached else "")
+        self.overall = self.progress.add_task("epochs of all fits", total=total, note=note)
+
+    def epoch(self, event: EpochEvent) -> None:
+        super().epoch(event)
+        if event.fit not in self.running:
+            self.running[event.fit] = self.progress.add_task(
+                f"  {event.fit}", total=event.epochs, note=""
+            )
+        note = f"loss {event.terms['total']:.3f}"
+        if event.validation_ua is not None:
+            note += f", UA {100 * event.validation_ua:.1f} %"
+        self.progress.update(self.running[event.fit], completed=event.epoch, note=note)
+        if self.overall is not None:
+            self.progress.advance(self.overall)
+
+    def fit_done(self, result: FitResult) -> None:
+        self.done += 1
+        if (bar := self.running.pop(result.name, None)) is not None:
+            self.progress.remove_task(bar)
+        if self.overall is not None:
+            note = f"{self.done}/{self.planned} fits"
+            if result.validation_ua is not None:
+                note += f", last UA {100 * result.validation_ua:.1f} %"
+            self.progress.update(self.overall, note=note)
+
+    def fold_scored(self, event: FoldEvent) -> None:
+        super().fold_scored(event)
+        self.announce(
+            f"{event.method}, outer fold {event.outer}, seed {event.seed}: "
+            f"UA {100 * event.ua:.1f} %, WA {100 * event.wa:.1f} %"
+        )

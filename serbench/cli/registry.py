@@ -1,0 +1,61 @@
+"""``serbench registry``: check and print the names that serbench knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def check(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Laid over the packaged registry. Default: ./serbench.toml, if any."),
+    ] = None,
+) -> None:
+    """Check a registry file against the schema and against the plugins that it names.
+
+    Every error is told at once, with file and line.
+
+    Examples:
+
+      serbench registry check
+
+      serbench registry check serbench.toml
+    """  # noqa: D412 - typer needs the blank lines
+    from serbench.plugins import load_plugins
+    from serbench.registry import SPECS, load_registry
+
+    registry = load_registry(load_plugins(), file)
+    counts = ", ".join(f"{len(getattr(registry, table))} {table}" for table in SPECS)
+    typer.echo(f"{' + '.join(registry.files)}: no errors; {counts}")
+
+
+def show(
+    entry: Annotated[
+        str | None, typer.Argument(metavar="TABLE[.NAME]", help="Default: everything.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--registry", help="Laid over the packaged registry.")
+    ] = None,
+) -> None:
+    """Print the registry as it is in force, as TOML that can go into a serbench.toml.
+
+    Examples:
+
+      serbench registry show
+
+      serbench registry show methods.akd
+
+      serbench registry show teachers --registry my.toml
+    """  # noqa: D412 - typer needs the blank lines
+    from serbench.plugins import load_plugins
+    from serbench.registry import dump_toml, entries, load_registry
+
+    registry = load_registry(load_plugins(), file)
+    tables = entries(registry, entry)
+    comments = {
+        (table, name): registry.origins[table, name] for table in tables for name in tables[table]
+    }
+    typer.echo(dump_toml(tables, comments), nl=False)

@@ -1,0 +1,39 @@
+"""``serbench show``: a run's comparison table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    run: Annotated[
+        str | None,
+        typer.Argument(help="A run's folder, or its name in --runs. Default: the newest."),
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="The folder that holds runs.")] = Path("runs"),
+) -> None:
+    """Print the comparison table of a finished run.
+
+    Examples:
+
+      serbench show
+
+      serbench show runs/emodb-akd
+
+      serbench show emodb-akd --runs results
+
+    """  # noqa: D412 - typer needs the blank lines
+    from serbench.cli.console import stdout
+    from serbench.report import render_comparison
+    from serbench.store import find_run
+
+    folder = find_run(run, runs)
+    table = render_comparison(folder)
+    console = stdout()
+    console.print(table)
+    report = folder / "report.md"
+    place = f"Report: {report}" if report.is_file() else f"Run: {folder}"
+    console.print(place, soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,113 @@
+"""Reading audio files: any rate and channel count in, 16 kHz mono float32 out."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from serbench.api import SAMPLE_RATE_HZ
+from serbench.api.errors import CorpusError
+
+SHORTEST_S = 0.1
+"""A shorter file holds no speech that anything here could score."""
+
+UNKNOWN_SIZE = 0xFFFFFFFF
+"""A RIFF chunk size of a file that was streamed, or is an RF64."""
+
+Waveform = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """A decoded file: ``waveform (samples,)`` at 16 kHz, and what the file itself was."""
+
+    waveform: Waveform
+    duration_s: float
+    sample_rate_hz: int
+    channels: int
+
+
+def read_waveform(path: Path) -> Waveform:
+    """Read ``path`` as ``(samples,)`` float32, mono, 16 kHz, full scale ±1.
+
+    Channels are averaged; other rates are converted with soxr's high-quality recipe.
+
+    Raises:
+        CorpusError: missing, unreadable, empty, truncated, shorter than 0.1 s, or with samples
+            that are not finite; the message names the file.
+    """
+    return read_audio(path).waveform
+
+
+def read_audio(path: Path) -> Audio:
+    """Like ``read_waveform``, together with the file's own duration, rate and channels."""
+    _check_size(path)
+    try:
+        with soundfile.SoundFile(path) as file:
+            declared, rate_hz = file.frames, file.samplerate
+            samples = file.read(dtype="float32", always_2d=True)  # (samples, channels)
+    except (soundfile.LibsndfileError, RuntimeError, TypeError, OSError) as error:
+        reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
+        raise CorpusError(f"{path}: not a readable audio file ({reason})") from error
+    if len(samples) < declared:
+        raise CorpusError(f"{path}: truncated: {len(samples)} of {declared} samples are there")
+    duration_s = len(samples) / rate_hz
+    if duration_s < SHORTEST_S:
+        raise CorpusError(
+            f"{path}: too short: {duration_s:.3f} s; at least {SHORTEST_S} s are needed"
+        )
+    bad = int(np.count_nonzero(~np.isfinite(samples)))
+    if bad:
+        raise CorpusError(f"{path}: {bad} of {samples.size} samples are NaN or infinite")
+    mono = samples.mean(axis=1, dtype=np.float32)
+    return Audio(_to_16_khz(mono, rate_hz), duration_s, rate_hz, samples.shape[1])
+
+
+def pcm_digest(waveform: Waveform) -> str:
+    """sha256 (hex) of a 16 kHz waveform rounded to 16-bit PCM, digital silence trimmed.
+
+    Leading and trailing zeros are no part of it, so that padded copies of one recording have
+    one digest; all silent files share one.
+    """
+    scaled = np.rint(np.clip(waveform.astype(np.float64) * 32768.0, -32768, 32767))
+    pcm = scaled.astype("<i2")
+    sounding = np.flatnonzero(pcm)
+    trimmed = pcm[sounding[0] : sounding[-1] + 1] if sounding.size else pcm[:0]
+    return hashlib.sha256(trimmed.tobytes()).hexdigest()
+
+
+def _to_16_khz(mono: Waveform, rate_hz: int) -> Waveform:
+    if rate_hz == SAMPLE_RATE_HZ:
+        return mono
+    return soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ, quality="HQ").astype(np.float32, copy=False)
+
+
+def _check_size(path: Path) -> None:
+    """Refuse what libsndfile would misreport or, for a cut RIFF file, silently shorten."""
+    try:
+        size = path.stat().st_size
+        if size == 0:
+            raise CorpusError(f"{path}: the file is empty (0 bytes)")
+        with path.open("rb") as file:
+            if file.read(4) != b"RIFF":
+                return
+            file.seek(12)
+            while len(header := file.read(8)) == 8:
+                name, length = struct.unpack("<4sI", header)
+                if name == b"data":
+                    left = size - file.tell()
+                    if length > left and length != UNKNOWN_SIZE:
+                        raise CorpusError(
+                            f"{path}: truncated: {left} of {length} bytes of audio are there"
+                        )
+                    return
+                file.seek(length + length % 2, 1)  # RIFF chunks are padded to even lengths
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error

@@ -1,0 +1,183 @@
+"""From a folder of files to a checked table: every file is read once, its digest is cached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import soxr
+
+from serbench.api.corpus import Advance, Corpus, UtteranceRecord
+from serbench.api.errors import CorpusError
+from serbench.corpus.audio import pcm_digest, read_audio
+from serbench.corpus.check import CountDifferences, count_differences, expected, listing, scan
+from serbench.corpus.table import CorpusTable, Utterance, table_digest
+
+log = logging.getLogger(__name__)
+
+READER = f"1, soxr {soxr.__version__}"
+"""Facts read by another reader or resampler are read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFacts:
+    """What the table keeps of a file's audio; ``size`` and ``mtime_ns`` tell a changed file."""
+
+    size: int
+    mtime_ns: int
+    duration_s: float
+    sample_rate_hz: int
+    channels: int
+    pcm_sha256: str
+
+
+def load_corpus(
+    corpus: Corpus,
+    name: str,
+    folder: Path,
+    cache: Path,
+    advance: Advance,
+    allow_incomplete: bool = False,
+) -> CorpusTable:
+    """Scan ``folder``, hold its counts against the card, read every file once.
+
+    Digests are cached below ``cache`` by path, size and modification time, so that a second load
+    opens no audio file. ``advance`` counts utterances.
+
+    Args:
+        corpus: the plugin.
+        name: the dataset's name, for the table and for messages.
+        folder: as ``locate`` gives it.
+        cache: root of the cache.
+        advance: told of every file that was read.
+        allow_incomplete: accept missing utterances with a warning; surplus ones stay an error.
+
+    Raises:
+        CorpusError: a wrong folder, counts that differ from the card's (all of them in one
+            message), duplicate ids, unreadable files (all of them in one message).
+    """
+    records = scan(corpus, name, folder)
+    _check_counts(corpus, name, folder, records, allow_incomplete)
+    facts = _read_all(name, folder, records, cache, advance)
+    utterances = tuple(_utterance(r, f) for r, f in zip(records, facts, strict=True))
+    return CorpusTable(name, corpus.card, folder, utterances, table_digest(utterances))
+
+
+def _check_counts(
+    corpus: Corpus,
+    name: str,
+    folder: Path,
+    records: Sequence[UtteranceRecord],
+    allow_incomplete: bool,
+) -> None:
+    differences = count_differences(corpus.card, records)
+    if allow_incomplete and differences.missing:
+        log.warning("%s in %s is incomplete:\n%s", name, folder, listing(differences.missing))
+        differences = CountDifferences((), differences.surplus)
+    problems = (*differences.missing, *differences.surplus)
+    if problems:
+        raise CorpusError(
+            f"{name} in {folder} is not what its card declares:\n{listing(problems)}\n"
+            f"{expected(corpus)}. Fetch it again from {corpus.card.home}"
+        )
+
+
+def _read_all(
+    name: str, folder: Path, records: Sequence[UtteranceRecord], cache: Path, advance: Advance
+) -> list[AudioFacts]:
+    """Facts of every record in order, from the cache where the file has not changed."""
+    cache_file = _cache_file(cache, folder)
+    known = _read_cache(cache_file)
+    facts: dict[str, AudioFacts] = {}
+    problems: dict[str, str] = {}
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        jobs = {pool.submit(_facts, r.path, known.get(str(r.path))): r for r in records}
+        for done, job in enumerate(as_completed(jobs), start=1):
+            record = jobs[job]
+            try:
+                facts[record.id] = job.result()
+            except CorpusError as error:
+                problems[record.id] = str(error)
+            advance(done, len(records))
+    current = {str(r.path): facts[r.id] for r in records if r.id in facts}
+    if current != known:
+        _write_cache(cache_file, current)
+    if problems:
+        bad = [problems[record.id] for record in records if record.id in problems]
+        raise CorpusError(
+            f"{name}: {len(bad)} of {len(records)} audio files cannot be used; replace them with "
+            f"good copies:\n{listing(bad)}"
+        )
+    return [facts[record.id] for record in records]
+
+
+def _facts(path: Path, known: AudioFacts | None) -> AudioFacts:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
+    if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
+        return known
+    audio = read_audio(path)
+    return AudioFacts(
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        duration_s=audio.duration_s,
+        sample_rate_hz=audio.sample_rate_hz,
+        channels=audio.channels,
+        pcm_sha256=pcm_digest(audio.waveform),
+    )
+
+
+def _utterance(record: UtteranceRecord, facts: AudioFacts) -> Utterance:
+    return Utterance(
+        id=record.id,
+        path=record.path,
+        speaker=record.speaker,
+        session=record.session,
+        label=record.label,
+        text=record.text,
+        duration_s=facts.duration_s,
+        sample_rate_hz=facts.sample_rate_hz,
+        channels=facts.channels,
+        pcm_sha256=facts.pcm_sha256,
+    )
+
+
+def _cache_file(cache: Path, folder: Path) -> Path:
+    key = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]
+    return cache / "audio" / f"{key}.json"
+
+
+def _read_cache(path: Path) -> dict[str, AudioFacts]:
+    """What is known from earlier loads; a damaged or foreign file counts as nothing known."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["reader"] != READER:
+            return {}
+        return {key: AudioFacts(**value) for key, value in stored["files"].items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        log.warning("%s is damaged (%s); the audio is read again", path, error)
+        return {}
+
+
+def _write_cache(path: Path, files: dict[str, AudioFacts]) -> None:
+    content = {"reader": READER, "files": {key: asdict(value) for key, value in files.items()}}
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(content), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise CorpusError(
+            f"the cache {path.parent} cannot be written ({error.strerror}); "
+            "make room or name another cache folder"
+        ) from error

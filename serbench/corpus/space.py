@@ -1,0 +1,23 @@
+"""Room on disk, asked for before it is used."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from serbench.api.errors import CorpusError
+
+
+def check_space(folder: Path, needed_bytes: int, purpose: str) -> None:
+    """Raise CorpusError where ``folder`` (which exists) has less than ``needed_bytes`` left."""
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < needed_bytes:
+        raise CorpusError(
+            f"no room on disk {purpose}: {megabytes(needed_bytes)} needed, "
+            f"{megabytes(free_bytes)} free in {folder}; make room there and try again"
+        )
+
+
+def megabytes(size_bytes: int) -> str:
+    """A size for people: ``"40.6 MB"``."""
+    return f"{size_bytes / 1e6:.1f} MB"

@@ -1,0 +1,101 @@
+"""The checked table of a corpus: what every later module reads instead of files and names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serbench.api.corpus import CorpusCard
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One recording whose audio has been read and found good.
+
+    Attributes:
+        id: unique within the corpus.
+        path: the audio file, absolute.
+        speaker, session, label, text: as in ``UtteranceRecord``.
+        duration_s: of the recording, in seconds.
+        sample_rate_hz, channels: of the file, before conversion to 16 kHz mono.
+        pcm_sha256: digest of the decoded audio, see ``pcm_digest``.
+    """
+
+    id: str
+    path: Path
+    speaker: str
+    session: str | None
+    label: str
+    text: str | None
+    duration_s: float
+    sample_rate_hz: int
+    channels: int
+    pcm_sha256: str
+
+
+@dataclass(frozen=True)
+class CorpusTable:
+    """U utterances, sorted by id.
+
+    Attributes:
+        name: the dataset's name in the registry.
+        card: what the corpus declares of itself.
+        folder: where its files are.
+        utterances: sorted by id.
+        digest: sha256 over ids, labels, speakers and PCM digests; the same on every machine.
+    """
+
+    name: str
+    card: CorpusCard
+    folder: Path
+    utterances: tuple[Utterance, ...]
+    digest: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The C classes, in the order that posteriors use."""
+        return self.card.labels
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Utterance ids in the order of ``utterances``."""
+        return tuple(utterance.id for utterance in self.utterances)
+
+    @cached_property
+    def label_index(self) -> NDArray[np.int64]:
+        """``(U,)`` int64, read-only: each utterance's position in ``labels``."""
+        position = {label: index for index, label in enumerate(self.labels)}
+        index = np.array([position[u.label] for u in self.utterances], dtype=np.int64)
+        index.flags.writeable = False
+        return index
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Utterance]:
+        """Utterances by their id."""
+        return MappingProxyType({utterance.id: utterance for utterance in self.utterances})
+
+    def unit_of(self, utterance: Utterance) -> str:
+        """What folds group this utterance by: its speaker, or its session."""
+        if self.card.unit == "session":
+            assert utterance.session is not None, "load_corpus lets no utterance without one pass"
+            return utterance.session
+        return utterance.speaker
+
+    @cached_property
+    def units(self) -> tuple[str, ...]:
+        """All fold units, sorted."""
+        return tuple(sorted({self.unit_of(utterance) for utterance in self.utterances}))
+
+
+def table_digest(utterances: tuple[Utterance, ...]) -> str:
+    """sha256 (hex) over ids, labels, speakers and PCM digests, in the order given."""
+    rows = [[u.id, u.label, u.speaker, u.pcm_sha256] for u in utterances]
+    return hashlib.sha256(json.dumps(rows, ensure_ascii=True).encode()).hexdigest()

@@ -1,0 +1,223 @@
+"""The nested loops: inner fits choose, refits train on the whole, sealed test sides are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from serbench.api import FoldEvent, RunEvent
+from serbench.evaluate import score
+from serbench.execute import run_fits
+from serbench.fit import FitTask
+from serbench.harness.inputs import Inputs
+from serbench.harness.observer import Observer
+from serbench.harness.resources import Resources
+from serbench.harness.results import KeptFit, keep, kept_fit, prediction_rows, record_of
+from serbench.harness.targets import Target, TargetKey, fit_targets, teacher_posteriors
+from serbench.harness.tasks import FitPlace, TaskMaker
+from serbench.leakage import FittedRecord, PartitionView, Seal
+from serbench.plan import MethodPlan, RunPlan, digest_of
+from serbench.segments import Segment
+from serbench.splits import Partition, Split
+from serbench.store import FitCache, RunStore
+
+TEACHER_PREFIX = "teacher:"
+
+
+def searches(method: MethodPlan) -> bool:
+    """Whether anything of a method is chosen on inner folds."""
+    return len(method.candidates) > 1 or any(
+        candidate.settings.training.early_stopping for candidate in method.candidates
+    )
+
+
+def _searches(method: MethodPlan) -> bool:
+    return len(method.candidates) > 1 or any(
+        candidate.settings.training.early_stopping for candidate in method.candidates
+    )
+
+
+class Nested:
+    """The nested loops of one run, and what they have done so far."""
+
+    def __init__(
+        self,
+        plan: RunPlan,
+        inputs: Inputs,
+        outer: Sequence[Split],
+        inner: Sequence[Sequence[Split]],
+        store: RunStore,
+        resources: Resources,
+        watch: Observer,
+    ) -> None:
+        self.plan = plan
+        self.inputs = inputs
+        self.outer = outer
+        self.inner = inner
+        self.store = store
+        self.resources = resources
+        self.watch = watch
+        self.cache = FitCache(resources.cache / "fits")
+        self.targets: dict[TargetKey, Target] = {}
+        self.fitted: list[FittedRecord] = []
+        self.fresh_fit_s = self.fresh_step_s = 0.0
+        self.fits_run = self.fits_cached = 0
+        self.classes = len(inputs.table.labels)
+        self.heads = list(
+            dict.fromkeys(
+                candidate.settings.head
+                for method in plan.methods
+                if method.uses_teachers
+                for candidate in method.candidates
+            )
+        )
+        self.views = {
+            split.train.name: PartitionView(split.train, inputs.table)
+            for split in [*outer, *(s for below in inner for s in below)]
+        }
+
+    @property
+    def event(self) -> RunEvent:
+        """What trackers are told of this run."""
+        return RunEvent(self.store.folder, self.store.plan()["digest"], self.fits_run)
+
+    def fit_targets(self) -> dict[TargetKey, Target]:
+        """Soft targets of every teacher for every training partition that a fit will see."""
+        if not self.inputs.embeddings:
+            return {}
+        targets = fit_targets(
+            self.inputs, self.views, self.heads, self.cache, self.resources.workers
+        )
+        self.fitted += [record for target in targets.values() for record in target.fitted]
+        return targets
+
+    def places(self) -> list[tuple[MethodPlan, int, int]]:
+        """Every (method, seed, outer fold)."""
+        return [
+            (method, seed, index)
+            for method in self.plan.methods
+            for seed in range(self.plan.protocol.seeds)
+            for index in range(len(self.outer))
+        ]
+
+    def choose(self) -> list[tuple[FitPlace, int | None]]:
+        """Inner loops: the best candidate of each place, and the refit's epochs."""
+        maker = self._maker()
+        tasks: dict[FitPlace, FitTask] = {}
+        for method, seed, index in self.places():
+            if not searches(method):
+                continue
+            for candidate in range(len(method.candidates)):
+                for number, split in enumerate(self.inner[index]):
+                    place = FitPlace(method.name, seed, index, candidate, number)
+                    tasks[place] = maker.make(place, split)
+        done = self._fit(tasks)
+        chosen: list[tuple[FitPlace, int | None]] = []
+        for method, seed, index in self.places():
+            best, epochs = 0, None
+            if searches(method):
+                inner = {
+                    candidate: [
+                        done[FitPlace(method.name, seed, index, candidate, number)]
+                        for number in range(len(self.inner[index]))
+                    ]
+                    for candidate in range(len(method.candidates))
+                }
+                means = {c: _mean_ua(fits) for c, fits in inner.items()}
+                best = max(means, key=lambda c: (means[c], -c))
+                if method.candidates[best].settings.training.early_stopping:
+                    epochs = round(float(np.mean([fit.best_epoch for fit in inner[best]])))
+            chosen.append((FitPlace(method.name, seed, index, best), epochs))
+        return chosen
+
+    def refit(self, chosen: Sequence[tuple[FitPlace, int | None]]) -> dict[FitPlace, KeptFit]:
+        """Fit each chosen candidate on the whole outer training side."""
+        maker = self._maker()
+        tasks = {
+            place: maker.make(place, self.outer[place.outer], epochs) for place, epochs in chosen
+        }
+        done = self._fit(tasks)
+        for place, fit in done.items():
+            self.store.write_model(place.method, place.outer + 1, place.seed, fit.state)
+        return done
+
+    def _maker(self) -> TaskMaker:
+        return TaskMaker(self.plan, self.inputs, self.views, self.targets, self.resources.device)
+
+    def _fit(self, tasks: Mapping[FitPlace, FitTask]) -> dict[FitPlace, KeptFit]:
+        """Run the tasks that are not kept yet; keep each as soon as it is done."""
+        done = {place: kept_fit(self.cache, task) for place, task in tasks.items()}
+        todo = [task for place, task in tasks.items() if done[place] is None]
+        places: dict[str, list[FitPlace]] = {}
+        for place, task in tasks.items():
+            places.setdefault(task.key, []).append(place)
+        todo = list({task.key: task for task in todo}.values())
+        self.fits_cached += len(tasks) - len(todo)
+        self.fits_run += len(todo)
+        self.watch.fits_planned(todo, len(tasks) - len(todo))
+        for result in run_fits(todo, self.resources.workers, self.watch.epoch):
+            keep(self.cache, result)
+            self.fresh_fit_s += result.seconds
+            self.fresh_step_s += result.step_seconds
+            self.watch.fit_done(result)
+            task = next(task for task in todo if task.key == result.key)
+            for place in places[result.key]:
+                done[place] = kept_fit(self.cache, task)
+        complete = {place: fit for place, fit in done.items() if fit is not None}
+        for place, fit in complete.items():
+            self.store.write_fit(record_of(self.plan, place, tasks[place], fit))
+            self.fitted += fit.fitted
+        return complete
+
+    def score(self, refits: Mapping[FitPlace, KeptFit]) -> list[pd.DataFrame]:
+        """Open each outer test partition once per method and seed, and score it."""
+        return [
+            self._score(place.method, place.seed, place.outer, fit.ids, fit.posteriors)
+            for place, fit in refits.items()
+        ]
+
+    def score_teachers(self) -> list[pd.DataFrame]:
+        """The teachers' own rows: their heads, fitted on the outer training side, on its test."""
+        rows = []
+        for name, embeddings in self.inputs.embeddings.items():
+            for index, split in enumerate(self.outer):
+                view = PartitionView(split.train, self.inputs.table)
+                target = self.targets[name, view.name, self.heads[0]]
+                posteriors = teacher_posteriors(embeddings, view, target, split, self.classes)
+                self.fitted += view.fitted
+                method = TEACHER_PREFIX + name
+                rows.append(self._score(method, 0, index, split.test.ids, posteriors))
+        return rows
+
+    def _score(
+        self, method: str, seed: int, index: int, ids: Sequence[str], posteriors: np.ndarray
+    ) -> pd.DataFrame:
+        table, test = self.inputs.table, self.outer[index].test
+        order = [list(ids).index(i) for i in test.ids]
+        posteriors = posteriors[order]
+        digest = digest_of([list(test.ids), posteriors.tobytes().hex()])
+        labels = Seal(self.store.seal_path).open(method, index + 1, seed, digest, table, test)
+        scores = score(labels, posteriors.argmax(axis=1), len(table.labels))
+        self.watch.fold_scored(
+            FoldEvent(method, index + 1, seed, scores.wa, scores.ua, scores.macro_f1)
+        )
+        return prediction_rows(table, method, seed, index + 1, test.ids, labels, posteriors)
+
+    def scored_segments(self) -> list[tuple[Partition, Sequence[Segment]]]:
+        """Windows of every outer test side, as every candidate that was refitted cuts them."""
+        maker = self._maker()
+        seen = {}
+        for method in self.plan.methods:
+            for candidate in method.candidates:
+                for split in self.outer:
+                    seen[split.name, candidate.settings.segments] = (
+                        split.test, maker.segments(split, candidate),
+                    )  # fmt: skip
+        return list(seen.values())
+
+
+def _mean_ua(fits: Sequence[KeptFit]) -> float:
+    """Mean UA over the inner validation folds."""
+    return float(np.mean([fit.validation_ua for fit in fits if fit.validation_ua is not None]))

@@ -1,0 +1,108 @@
+"""Fits as they are kept, and the rows and records that a run folder gets of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import Tensor
+
+from serbench.corpus import CorpusTable
+from serbench.fit import FitResult, FitTask
+from serbench.harness.tasks import FitPlace
+from serbench.leakage import FittedRecord
+from serbench.plan import RunPlan
+from serbench.store import FitCache
+
+
+@dataclass(frozen=True)
+class KeptFit:
+    """A finished fit, fresh or from an earlier run; see ``FitResult``."""
+
+    ids: tuple[str, ...]
+    posteriors: NDArray[np.float32]
+    validation_ua: float | None
+    best_epoch: int
+    fitted: tuple[FittedRecord, ...]
+    facts: Mapping[str, object]
+    state: Mapping[str, Tensor] = field(repr=False)
+
+
+def keep(cache: FitCache, result: FitResult) -> None:
+    """Keep a fit under its address."""
+    facts = {
+        "ids": list(result.ids),
+        "best_epoch": result.best_epoch,
+        "validation_ua": result.validation_ua,
+        "parameters": result.parameters,
+        "seconds": result.seconds,
+        "step_seconds": result.step_seconds,
+        "history": [asdict(record) for record in result.history],
+        "fitted": [record.model_dump(mode="json") for record in result.fitted],
+    }
+    cache.put(result.key, facts, {"posteriors": result.posteriors}, result.state)
+
+
+def kept_fit(cache: FitCache, task: FitTask) -> KeptFit | None:
+    """The fit of ``task``, if it is kept."""
+    kept = cache.get(task.key)
+    if kept is None:
+        return None
+    facts = kept.json
+    return KeptFit(
+        ids=tuple(facts["ids"]),
+        posteriors=kept.arrays["posteriors"],
+        validation_ua=facts["validation_ua"],
+        best_epoch=facts["best_epoch"],
+        fitted=tuple(FittedRecord.model_validate(record) for record in facts["fitted"]),
+        facts=facts,
+        state=kept.tensors,
+    )
+
+
+def record_of(plan: RunPlan, place: FitPlace, task: FitTask, fit: KeptFit) -> dict[str, object]:
+    """The fit's record in the run folder."""
+    return {
+        "fit": task.name,
+        "key": task.key,
+        "method": place.method,
+        "outer": place.outer + 1,
+        "inner": None if place.inner is None else place.inner + 1,
+        "candidate": place.candidate + 1,
+        "values": dict(plan.method(place.method).candidates[place.candidate].values),
+        "seed": place.seed,
+        "fit_seed": task.seed,
+        "epochs": task.epochs,
+        "train_segments": len(task.train.ids),
+        "scored_segments": len(task.segments),
+        **{name: value for name, value in fit.facts.items() if name not in {"ids", "fitted"}},
+    }
+
+
+def prediction_rows(
+    table: CorpusTable,
+    method: str,
+    seed: int,
+    outer: int,
+    ids: Sequence[str],
+    labels: NDArray[np.int64],
+    posteriors: NDArray[np.float32],
+) -> pd.DataFrame:
+    """One row per test utterance, in the columns of ``store.PREDICTION_COLUMNS``."""
+    names = np.array(table.labels)
+    frame = pd.DataFrame(
+        {
+            "method": method,
+            "seed": seed,
+            "outer": outer,
+            "utterance": list(ids),
+            "speaker": [table.by_id[i].speaker for i in ids],
+            "label": names[labels],
+            "predicted": names[posteriors.argmax(axis=1)],
+        }
+    )
+    columns = {f"p_{name}": posteriors[:, n] for n, name in enumerate(table.labels)}
+    return frame.assign(**columns)

@@ -1,0 +1,151 @@
+"""What the teachers say of each training partition, fitted inside it and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serbench.api import Need
+from serbench.execute import run_calls
+from serbench.features import Frames
+from serbench.fit import TeacherSignal
+from serbench.harness.inputs import Inputs
+from serbench.leakage import FittedRecord, PartitionView
+from serbench.plan import digest_of
+from serbench.settings import HeadSettings
+from serbench.splits import Split
+from serbench.store import FitCache
+from serbench.teach import SoftTargets, TeacherEmbeddings, cross_fit, partition_head
+
+TargetKey = tuple[str, str, HeadSettings]
+"""Teacher, training partition, head settings."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A teacher's soft targets for one training partition.
+
+    Attributes:
+        layer_weights: ``(L,)`` float32.
+        strength: C of the head.
+        fitted: what was fitted, for the certificate.
+
+    """
+
+    logits: NDArray[np.float32]
+    layer_weights: NDArray[np.float32]
+    strength: float
+    fitted: tuple[FittedRecord, ...]
+
+
+@dataclass(frozen=True)
+class _Job:
+    embeddings: TeacherEmbeddings
+    view: PartitionView
+    settings: HeadSettings
+    num_classes: int
+
+
+def _cross_fit(job: _Job) -> tuple[SoftTargets, tuple[FittedRecord, ...]]:
+    targets = cross_fit(
+        job.embeddings, job.view, job.view.labels, job.view.units, job.settings, job.num_classes
+    )
+    return targets, job.view.fitted
+
+
+def fit_targets(
+    inputs: Inputs,
+    views: Mapping[str, PartitionView],
+    heads: Iterable[HeadSettings],
+    cache: FitCache,
+    workers: int,
+) -> dict[TargetKey, Target]:
+    """Cross-fit every teacher's head on every training partition, each once and kept."""
+    found: dict[TargetKey, Target] = {}
+    missing: list[tuple[TargetKey, str, _Job]] = []
+    classes = len(inputs.table.labels)
+    for name, embeddings in inputs.embeddings.items():
+        for settings in dict.fromkeys(heads):
+            for partition, view in views.items():
+                address = digest_of(
+                    [embeddings.digest, list(view.ids), list(view.units), view.labels.tolist(),
+                     settings.model_dump(mode="json"), classes]
+                )  # fmt: skip
+                key = (name, partition, settings)
+                kept = cache.get(address)
+                if kept is None:
+                    missing.append((key, address, _Job(embeddings, view, settings, classes)))
+                    continue
+                found[key] = Target(
+                    kept.arrays["logits"],
+                    kept.arrays["layer_weights"],
+                    kept.json["strength"],
+                    tuple(FittedRecord.model_validate(record) for record in kept.json["fitted"]),
+                )
+    results = run_calls(_cross_fit, [job for _, _, job in missing], workers)
+    for (key, address, _), (targets, fitted) in zip(missing, results, strict=True):
+        target = Target(
+            targets.logits, targets.layer_weights.astype(np.float32), targets.strength, fitted
+        )
+        found[key] = target
+        cache.put(
+            address,
+            {"strength": target.strength, "fitted": [r.model_dump(mode="json") for r in fitted]},
+            {"logits": target.logits, "layer_weights": target.layer_weights},
+        )
+    return found
+
+
+def signals(
+    inputs: Inputs,
+    targets: Mapping[TargetKey, Target],
+    view: PartitionView,
+    head: HeadSettings,
+    needs: frozenset[Need],
+) -> tuple[TeacherSignal, ...]:
+    """What a loss with these ``needs`` is given of every teacher, for one training partition."""
+    if not needs:
+        return ()
+    given = []
+    for name, embeddings in inputs.embeddings.items():
+        target = targets[name, view.name, head]
+        pooled = np.einsum("l,nlp->np", target.layer_weights, embeddings.pooled_of(view.ids))
+        given.append(
+            TeacherSignal(
+                name=name,
+                logits=target.logits if "soft_targets" in needs else None,
+                pooled=pooled.astype(np.float32) if "pooled" in needs else None,
+                frames=_frames(embeddings) if "frames" in needs else None,
+                layer_weights=target.layer_weights,
+            )
+        )
+    return tuple(given)
+
+
+def _frames(embeddings: TeacherEmbeddings) -> Frames:
+    """A teacher's frames, all layers of a frame end to end."""
+    return Frames(
+        ids=embeddings.ids,
+        values=embeddings.frames.reshape(len(embeddings.frames), -1),
+        start=embeddings.frame_start,
+        count=embeddings.frame_count,
+        rate_hz=embeddings.frame_rate_hz,
+        digest=embeddings.digest,
+    )
+
+
+def teacher_posteriors(
+    embeddings: TeacherEmbeddings,
+    view: PartitionView,
+    target: Target,
+    split: Split,
+    num_classes: int,
+) -> NDArray[np.float32]:
+    """The teacher's own posteriors for a fold's test side: ``(U, C)``, head of the whole train."""
+    head = partition_head(embeddings, view, view.labels, target.strength, num_classes)
+    logits = head.predict(embeddings.pooled_of(split.test.ids))
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,162 @@
+"""Which fits there are, what each is given, and the address under which each is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import serbench
+from serbench.api import Loss, Student
+from serbench.fit import FitTask
+from serbench.harness.inputs import Inputs
+from serbench.harness.targets import Target, TargetKey, signals
+from serbench.leakage import PartitionView, id_set_digest
+from serbench.plan import Candidate, RunPlan, describe_candidate, digest_of, stable_seed
+from serbench.segments import Segment, segment_partition
+from serbench.splits import Split
+
+CORE_OF_A_FIT = ("fit", "features.py", "segments.py", "evaluate.py")
+"""Core modules whose code decides what a fit gives."""
+
+
+@dataclass(frozen=True)
+class FitPlace:
+    """Where in the nested loops a fit belongs. Seeds count from 0; folds are 0-based here.
+
+    ``inner`` None: the refit on the whole outer training side.
+    """
+
+    method: str
+    seed: int
+    outer: int
+    candidate: int
+    inner: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``akd/seed-0/outer-1/candidate-2/inner-1`` and, for a refit, ``akd/seed-0/outer-1``."""
+        place = f"{self.method}/seed-{self.seed}/outer-{self.outer + 1}"
+        if self.inner is None:
+            return place
+        return f"{place}/candidate-{self.candidate + 1}/inner-{self.inner + 1}"
+
+
+class TaskMaker:
+    """Makes fit tasks; holds what all of them share."""
+
+    def __init__(
+        self,
+        plan: RunPlan,
+        inputs: Inputs,
+        views: Mapping[str, PartitionView],
+        targets: Mapping[TargetKey, Target],
+        device: str,
+    ) -> None:
+        self.plan = plan
+        self.inputs = inputs
+        self.views = views
+        self.targets = targets
+        self.device = device
+
+    def make(self, place: FitPlace, split: Split, epochs: int | None = None) -> FitTask:
+        """The fit of ``place`` on ``split``; ``epochs`` None: as the settings say."""
+        candidate = self.plan.method(place.method).candidates[place.candidate]
+        settings = candidate.settings
+        features = self.inputs.features[settings.features]
+        # A task has views of its own: what is fitted in one fit is noted for that fit.
+        train = PartitionView(split.train, self.inputs.table)
+        validation = None
+        if not split.test.sealed:
+            validation = PartitionView(split.test, self.inputs.table)
+        wanted = epochs or settings.training.epochs
+        seed = stable_seed(self.inputs.table.digest, split.train.name, place.seed)
+        return FitTask(
+            name=place.name,
+            key=self._key(candidate, split, train, wanted, seed),
+            method=place.method,
+            student=candidate.student,
+            loss=candidate.loss,
+            settings=settings,
+            num_classes=len(self.inputs.table.labels),
+            train=train,
+            validation=validation,
+            segments=self.segments(split, candidate),
+            features=features,
+            teachers=signals(self.inputs, self.targets, train, settings.head, candidate.loss.needs),
+            backend=self.plan.backend,
+            epochs=wanted,
+            seed=seed,
+            device=self.device,
+        )
+
+    def segments(self, split: Split, candidate: Candidate) -> tuple[Segment, ...]:
+        """Windows of the side that is scored."""
+        windows = candidate.settings.segments
+        return segment_partition(self.inputs.table, split.test, windows.window_s, windows.overlap_s)
+
+    def _key(
+        self, candidate: Candidate, split: Split, train: PartitionView, epochs: int, seed: int
+    ) -> str:
+        needs = candidate.loss.needs
+        teachers = {name: embeddings.digest for name, embeddings in self.inputs.embeddings.items()}
+        return digest_of(
+            {
+                "candidate": describe_candidate(candidate),
+                "features": self.inputs.features[candidate.settings.features].digest,
+                "train": list(train.ids),
+                "labels": train.labels.tolist(),
+                "scored": id_set_digest(split.test.ids),
+                "sealed": split.test.sealed,
+                "teachers": teachers if needs else {},
+                "epochs": epochs,
+                "seed": seed,
+                "device": self.device,
+                "backend": self.plan.backend.name,
+                "code": [
+                    core_digest(),
+                    package_digest(type(candidate.student)),
+                    package_digest(type(candidate.loss)),
+                ],
+            }
+        )
+
+
+def package_digest(plugin: type[Student | Loss]) -> str:
+    """sha256 of the source of the top-level package or module that a plugin class lives in.
+
+    So a fit is made anew when the code that made it has changed, whatever its version says.
+    """
+    return _source_digest(plugin.__module__.partition(".")[0])
+
+
+@cache
+def _source_digest(package: str) -> str:
+    file = Path(sys.modules[package].__file__ or "")
+    files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+    return _digest_files(files)
+
+
+@cache
+def core_digest() -> str:
+    """sha256 of the source of the core modules that a fit runs through."""
+    root = Path(serbench.__file__).parent
+    files = [
+        file
+        for name in CORE_OF_A_FIT
+        for file in (
+            sorted((root / name).rglob("*.py")) if (root / name).is_dir() else [root / name]
+        )
+    ]
+    return _digest_files(files)
+
+
+def _digest_files(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,170 @@
+"""Tables as Markdown, CSV, LaTeX, and for a terminal."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+
+import jinja2
+from rich import box
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from serbench.compare import METRICS, Estimate, MethodResult
+from serbench.report.results import MethodInfo, Results
+from serbench.report.tables import (
+    Table,
+    display_name,
+    interval_note,
+    parameter_count,
+    percent,
+    seeds_note,
+    signed,
+    with_spread,
+)
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "[": "{[}",
+    "]": "{]}",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "Δ": r"$\Delta$",
+    "–": "--",
+    "…": r"\ldots{}",
+    "“": "``",
+    "”": "''",
+    "≤": r"$\leq$",
+}
+"""Characters that LaTeX reads as commands, or that its older engines cannot set. A bracket at the
+start of a row would be read as the optional argument of the preceding line break."""
+
+WIDE = 90
+"""Characters in a row beyond which a LaTeX table is scaled to the page."""
+
+
+def escape_latex(text: str) -> str:
+    """``text`` as LaTeX sets it literally."""
+    return "".join(LATEX.get(character, character) for character in text)
+
+
+def escape_markdown(text: str) -> str:
+    """``text`` as Markdown shows it literally, in a table cell too.
+
+    Brackets are left alone unless they could make a link, and underscores inside a word, so that
+    the file stays readable as it is.
+    """
+    line = re.sub(r"([\\`*<>|])", r"\\\1", " ".join(text.split()))
+    line = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", line)
+    return re.sub(r"\](?=[(\[])", r"\]", line).replace("~~", r"\~\~")
+
+
+@functools.cache
+def templates() -> jinja2.Environment:
+    """The report's templates, with the escapes as filters ``md`` and ``tex``."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("serbench.report", "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - Markdown and LaTeX, each escaped by its own filter
+    )
+    environment.filters |= {"md": escape_markdown, "tex": escape_latex}
+    return environment
+
+
+def markdown(table: Table, certificates: str) -> str:
+    """The table as GitHub-flavoured Markdown, with ``certificates`` (Markdown) under it."""
+    return templates().get_template("table.md.j2").render(table=table, certificates=certificates)
+
+
+def latex(table: Table, certificates: str) -> str:
+    """The table as a ``table`` environment that needs booktabs, and graphicx where it is wide."""
+    rows = [table.columns, *(row for section in table.sections for row in section.rows)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(table.columns))]
+    return (
+        templates()
+        .get_template("table.tex.j2")
+        .render(table=table, certificates=certificates, wide=sum(widths) > WIDE)
+    )
+
+
+def csv(table: Table) -> str:
+    """The table's numbers as CSV with a header; scores in 0 … 1."""
+    return table.data.to_csv(index=False, lineterminator="\n", float_format="%.6f")
+
+
+def rich_comparison(results: Results) -> RichTable:
+    """The comparison for a terminal of 80 columns and more."""
+    compared = results.comparison
+    dataset = results.dataset
+    table = RichTable(
+        title=f"{escape(str(dataset['name']))}: {dataset['utterances']} utterances, "
+        f"{len(compared.speaker_counts)} speakers, {len(compared.labels)} classes",
+        caption=" ".join((interval_note(compared), *seeds_note(compared)))
+        + f" Certificate {_short(results)}.",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        leading=1,
+        title_style="bold",
+        caption_style="dim",
+        caption_justify="left",
+    )
+    table.add_column("Method", overflow="fold")
+    for title in ("WA %", "UA %", "F1 %", "UA % folds"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column(f"ΔUA to {escape(display_name(compared.reference))}", justify="right")
+    for result in compared.students:
+        table.add_row(*_rich_row(result, results.methods[result.method]))
+    if compared.teachers:
+        table.add_section()
+    for result in compared.teachers:
+        table.add_row(*_rich_row(result, results.methods[result.method]))
+    return table
+
+
+def _short(results: Results) -> str:
+    return ", ".join(run.certificate.digest[:12] for run in results.runs)
+
+
+def _rich_row(result: MethodResult, info: MethodInfo) -> Sequence[str]:
+    about = (
+        "teacher" if result.is_teacher else f"{info.student}, {parameter_count(info.parameters)}"
+    )
+    return (
+        f"[bold]{escape(display_name(result.method))}[/]\n[dim]{escape(about)}[/]",
+        *(_rich_estimate(result.pooled[metric], bold=metric == "ua") for metric in METRICS),
+        with_spread(result.spread["ua"]),
+        _rich_difference(result),
+    )
+
+
+def _rich_estimate(estimate: Estimate, *, bold: bool) -> str:
+    value = f"[bold]{percent(estimate.value)}[/]" if bold else percent(estimate.value)
+    return f"{value}\n[dim]{percent(estimate.low)}–{percent(estimate.high)}[/]"
+
+
+def _rich_difference(result: MethodResult) -> str:
+    difference = result.difference
+    if difference is None:
+        return "[dim]reference[/]"
+    colour = {"better": "green", "worse": "red"}.get(difference.verdict, "yellow")
+    return (
+        f"{signed(difference.value)}\n"
+        f"[dim]{signed(difference.low)} to {signed(difference.high)}[/]\n"
+        f"[{colour}]{difference.verdict}[/]"
+    )

@@ -1,0 +1,233 @@
+"""What a report is made from: one stored run, or several that can stand in one table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from serbench.api import StoreError
+from serbench.compare import TEACHER_PREFIX, Comparison, comparison
+from serbench.leakage import Certificate
+from serbench.store import RunStore
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One stored run, read whole."""
+
+    name: str
+    folder: Path
+    plan: dict[str, Any]
+    environment: dict[str, Any]
+    certificate: Certificate
+    timing: dict[str, Any]
+    fits: tuple[dict[str, Any], ...]
+    predictions: pd.DataFrame
+
+    @property
+    def seeds(self) -> int:
+        """Number of seeds of each method."""
+        return len(self.plan["seeds"])
+
+    @property
+    def inner_fits(self) -> int:
+        """Number of fits of the inner search."""
+        return sum(fit.get("inner") is not None for fit in self.fits)
+
+
+@dataclass(frozen=True, slots=True)
+class MethodInfo:
+    """What a table says of a method besides its scores.
+
+    Attributes:
+        folder: of the run that it is from.
+        parameters: trained in the outer refits, the range over folds; None for a teacher.
+        fit_s: time of all its fits, inner ones included, in seconds; None for a teacher.
+        plan: its entry in the plan; empty for a teacher.
+
+    """
+
+    name: str
+    folder: Path
+    student: str
+    parameters: tuple[int, int] | None
+    fit_s: float | None
+    plan: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Runs over the same corpus and folds, compared."""
+
+    runs: tuple[Run, ...]
+    methods: dict[str, MethodInfo]
+    comparison: Comparison
+
+    @property
+    def dataset(self) -> dict[str, Any]:
+        """The plan's dataset entry, the same in all runs."""
+        return self.runs[0].plan["dataset"]
+
+    @property
+    def outer(self) -> list[dict[str, Any]]:
+        """The plan's outer folds, the same in all runs."""
+        return self.runs[0].plan["outer"]
+
+    @property
+    def certificates(self) -> str:
+        """Digest of each run's certificate."""
+        return ", ".join(run.certificate.digest for run in self.runs)
+
+
+def load_run(folder: Path, name: str) -> Run:
+    """Read a run folder, to be called ``name`` in tables.
+
+    Raises:
+        StoreError: it is no run, has not finished, or a file of it is missing or damaged.
+
+    """
+    store = RunStore(folder)
+    store.check()
+    try:
+        return Run(
+            name=name,
+            folder=folder,
+            plan=store.plan(),
+            predictions=store.predictions(),
+            environment=store.read_json("environment"),
+            certificate=_certificate(store),
+            timing=store.read_json("timing"),
+            fits=store.fits(),
+        )
+    except KeyError as error:
+        raise StoreError(f"{folder}/plan.json has no entry {error}") from error
+
+
+def _certificate(store: RunStore) -> Certificate:
+    """
+    Raises:
+        StoreError: it is missing, damaged, or was changed after its digest was taken.
+
+    """
+    content = store.read_json("certificate")
+    stated = content.pop("digest", None)
+    certificate = Certificate.from_json(json.dumps(content))
+    if stated is not None and stated != certificate.digest:
+        raise StoreError(
+            f"{store.folder / 'certificate.json'} was changed: its digest is {certificate.digest}, "
+            f"but it states {stated}; run the benchmark again"
+        )
+    return certificate
+
+
+def load_results(folders: Sequence[Path]) -> Results:
+    """Read runs and compare their methods, the first method of the first run being the reference.
+
+    Raises:
+        StoreError: as ``load_run``, or the runs do not share corpus and folds.
+
+    """
+    names = [folder.resolve().name for folder in folders]
+    runs = tuple(
+        load_run(folder, name if names.count(name) == 1 else str(folder))
+        for folder, name in zip(folders, names, strict=True)
+    )
+    _check_comparable(runs)
+    named = _distinct_names(runs)
+    methods: dict[str, MethodInfo] = {}
+    parts: list[pd.DataFrame] = []
+    for run, names in zip(runs, named, strict=True):
+        for old, new in names.items():
+            methods[new] = _info(run, old, new)
+            part = run.predictions.loc[run.predictions["method"] == old]
+            parts.append(part.assign(method=new))
+    order = sorted(methods, key=lambda name: name.startswith(TEACHER_PREFIX))
+    return Results(
+        runs=runs,
+        methods={name: methods[name] for name in order},
+        comparison=comparison(pd.concat(parts), runs[0].plan["dataset"]["labels"], order),
+    )
+
+
+def _check_comparable(runs: Sequence[Run]) -> None:
+    """
+    Raises:
+        StoreError: two runs differ in corpus, labels or outer folds; the message says in which.
+
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        pairs = {
+            "corpus": [each.plan["dataset"]["name"] for each in (first, run)],
+            "corpus digest": [each.plan["dataset"]["corpus_digest"] for each in (first, run)],
+            "labels": [each.plan["dataset"]["labels"] for each in (first, run)],
+            "folds digest": [each.plan["folds_digest"] for each in (first, run)],
+        }
+        for what, (here, there) in pairs.items():
+            if here != there:
+                raise StoreError(
+                    f"{first.name} and {run.name} cannot stand in one table: their {what} differs "
+                    f"({here} and {there}); report them one by one"
+                )
+
+
+def _method_names(run: Run) -> tuple[str, ...]:
+    """Planned methods in their order, then the teachers found in the predictions.
+
+    Methods without a row are kept: the comparison says that the run has not finished them.
+    """
+    planned = [str(method["name"]) for method in run.plan["methods"]]
+    found = [str(method) for method in run.predictions["method"].unique()]
+    return (*planned, *(name for name in found if name not in planned))
+
+
+def _distinct_names(runs: Sequence[Run]) -> tuple[dict[str, str], ...]:
+    """For each run its methods by the name they get in the common table.
+
+    A name that two runs share gets the run's name behind it; a teacher whose predictions are the
+    same in both is listed once.
+    """
+    taken = [_method_names(run) for run in runs]
+    named: list[dict[str, str]] = []
+    for index, (run, names) in enumerate(zip(runs, taken, strict=True)):
+        own: dict[str, str] = {}
+        for name in names:
+            others = [other for other, its in enumerate(taken) if name in its and other != index]
+            same = name.startswith(TEACHER_PREFIX) and all(
+                _same_predictions(run, runs[other], name) for other in others
+            )
+            if not others or (same and index < min(others)):
+                own[name] = name
+            elif not same:
+                own[name] = f"{name} ({run.name})"
+        named.append(own)
+    return tuple(named)
+
+
+def _same_predictions(one: Run, other: Run, method: str) -> bool:
+    columns = ["seed", "utterance", "predicted"]
+    sides = [
+        set(zip(*(table[column] for column in columns), strict=True))
+        for run in (one, other)
+        for table in (run.predictions.loc[run.predictions["method"] == method],)
+    ]
+    return sides[0] == sides[1]
+
+
+def _info(run: Run, name: str, shown: str) -> MethodInfo:
+    planned = next((each for each in run.plan["methods"] if each["name"] == name), None)
+    own = [fit for fit in run.fits if fit["method"] == name]
+    sizes = [int(fit["parameters"]) for fit in own if fit.get("inner") is None]
+    return MethodInfo(
+        name=shown,
+        folder=run.folder,
+        student=str(planned["student"]) if planned else "",
+        parameters=(min(sizes), max(sizes)) if sizes else None,
+        fit_s=sum(float(fit["seconds"]) for fit in own) if own else None,
+        plan=planned or {},
+    )

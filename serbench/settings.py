@@ -1,0 +1,112 @@
+"""Every setting of a run, with its default, its bounds and its unit.
+
+A run's settings come from these defaults, then the method's entry in the registry, then the
+profile, then ``--set path=value``; each layer is checked against the same schema.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from serbench.api.params import Params
+
+Fraction = Field(ge=0.0, le=1.0)
+
+
+class FeatureSettings(Params):
+    """The log-mel front end (akd.md: 40 filters, 25 ms window, 10 ms hop, 20–7600 Hz)."""
+
+    n_mels: PositiveInt = 40
+    window_s: PositiveFloat = 0.025
+    hop_s: PositiveFloat = 0.010
+    f_min_hz: NonNegativeFloat = 20.0
+    f_max_hz: PositiveFloat = 7600.0
+    normalise: Literal["partition", "utterance"] = "partition"
+    """``partition``: mean and deviation per filter over the training partition.
+    ``utterance``: each utterance's own mean per filter is taken off first, its deviation kept."""
+
+
+class SegmentSettings(Params):
+    """Windows (Algorithm 2): one random crop per epoch in training, sliding ones in evaluation."""
+
+    window_s: PositiveFloat = 3.0
+    overlap_s: NonNegativeFloat = 0.5
+
+
+class AugmentSettings(Params):
+    """What is done to a training window. SpecAugment masks (Park et al., Interspeech 2019)."""
+
+    time_masks: int = Field(default=2, ge=0)
+    time_mask_s: NonNegativeFloat = 0.30
+    mel_masks: int = Field(default=2, ge=0)
+    mel_mask_bins: int = Field(default=6, ge=0)
+    gain_db: NonNegativeFloat = 6.0
+    """Each window is made louder or softer by a uniform draw of up to this many decibels."""
+
+
+class TrainingSettings(Params):
+    """The training loop."""
+
+    epochs: PositiveInt = 60
+    batch_size: int = Field(default=32, ge=2)
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 1e-2
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup: float = Field(default=0.1, ge=0.0, lt=1.0)
+    """Share of the steps over which the learning rate rises linearly."""
+    clip_norm: PositiveFloat | None = 5.0
+    average: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Decay of an exponential moving average of the weights that is used for evaluation; 0: off."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    early_stopping: bool = False
+    """Stop an inner fit after ``patience`` epochs without a better UA on inner validation; the
+    refit then takes the mean best epoch."""
+    patience: PositiveInt = 15
+
+
+class HeadSettings(Params):
+    """A teacher's head: multinomial logistic regression on its pooled embeddings."""
+
+    soft_targets: Literal["cross-fit", "in-sample"] = "cross-fit"
+    groups: int = Field(default=5, ge=2)
+    """K of the cross-fitting, in groups of training speakers."""
+    strengths: tuple[PositiveFloat, ...] = (0.001, 0.01, 0.1, 1.0)
+    """Inverse L2 penalties C to choose from by cross-fitted log-likelihood."""
+
+
+class ProtocolSettings(Params):
+    """Nested cross-validation."""
+
+    folds: str | None = None
+    """A named fold set of the corpus, ``loso``, ``kfold``, or a fold file; None: the dataset's."""
+    kfold: int = Field(default=5, ge=2)
+    """Number of folds of ``kfold``."""
+    inner: int | Literal["units"] = "units"
+    """Inner folds: a number (grouped by outer fold units), or one per remaining outer fold."""
+    search: str | None = None
+    """Name of the method's grid to search over; None: no inner search."""
+    seeds: PositiveInt = 1
+
+
+class MethodSettings(Params):
+    """The settings of one method in one run."""
+
+    features: FeatureSettings = FeatureSettings()
+    segments: SegmentSettings = SegmentSettings()
+    augment: AugmentSettings = AugmentSettings()
+    training: TrainingSettings = TrainingSettings()
+    head: HeadSettings = HeadSettings()
+
+
+__all__ = [
+    "AugmentSettings",
+    "FeatureSettings",
+    "HeadSettings",
+    "MethodSettings",
+    "ProtocolSettings",
+    "SegmentSettings",
+    "TrainingSettings",
+]

@@ -1,0 +1,79 @@
+"""What a run ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+
+class PluginInfo(Protocol):
+    """The part of a loaded plugin that a result needs to name."""
+
+    @property
+    def entry_point(self) -> str: ...  # noqa: D102
+    @property
+    def distribution(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> str: ...  # noqa: D102
+
+
+def environment(plugins: Iterable[PluginInfo]) -> dict[str, object]:
+    """Python, system, processor, torch, versions of packages and of ``plugins``, as JSON.
+
+    No name of a user or a host is in it: results are meant to be published.
+    """
+    return {
+        "serbench": metadata.version("serbench"),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "cpus": _usable_cpus(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "torch_threads": torch.get_num_threads(),
+        "packages": _package_versions(),
+        "plugins": [
+            {
+                "entry_point": plugin.entry_point,
+                "distribution": plugin.distribution,
+                "version": plugin.version,
+            }
+            for plugin in plugins
+        ],
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
+
+
+def _usable_cpus() -> int:
+    """Processors this process may use, which a container or ``taskset`` can lower."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _package_versions() -> dict[str, str]:
+    """Installed versions of what serbench requires, by name."""
+    required = [line for line in metadata.requires("serbench") or () if "extra ==" not in line]
+    names = {re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in required}
+    return {name: _version(name) for name in sorted(names)}
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"

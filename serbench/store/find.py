@@ -1,0 +1,49 @@
+"""Finding runs by folder or name."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from serbench.api import StoreError
+
+RUNS = Path("runs")
+"""Where runs go unless the user names another folder."""
+
+
+def list_runs(runs: Path = RUNS) -> tuple[Path, ...]:
+    """The run folders below ``runs``, newest first."""
+    if not runs.is_dir():
+        return ()
+    plans = [folder / "plan.json" for folder in runs.iterdir()]
+    found = [plan for plan in plans if plan.is_file()]
+    return tuple(
+        plan.parent
+        for plan in sorted(found, key=lambda plan: (plan.stat().st_mtime_ns, plan), reverse=True)
+    )
+
+
+def find_run(run: str | None, runs: Path = RUNS) -> Path:
+    """The folder of ``run``: a folder, a name below ``runs``, or None for the newest run.
+
+    Raises:
+        StoreError: there is no such run; the message lists what is there.
+
+    """
+    there = list_runs(runs)
+    if run is None:
+        if not there:
+            raise StoreError(
+                f"there is no run in {runs}; make one with `serbench run`, or name its folder"
+            )
+        return there[0]
+    for candidate in (Path(run), runs / run):
+        if (candidate / "plan.json").is_file():
+            return candidate
+    if Path(run).is_dir():
+        raise StoreError(f"{run} is not a serbench run: it has no plan.json")
+    names = [folder.name for folder in there]
+    near = get_close_matches(run, names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    raise StoreError(f"there is no run {run}{hint} In {runs}: {shown or 'nothing'}")

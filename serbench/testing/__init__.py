@@ -1,0 +1,26 @@
+"""For plugin authors: the contract suite as plain functions, to be called from any test.
+
+Each raises ``AssertionError`` with one clear message::
+
+    from serbench.testing import check_student
+
+
+    def test_my_student():
+        check_student(MyStudent)
+"""
+
+from serbench.testing.backend import ProbeStudent, check_backend
+from serbench.testing.corpus import check_corpus, check_corpus_card
+from serbench.testing.loss import check_loss
+from serbench.testing.student import check_student
+from serbench.testing.teacher import check_teacher
+
+__all__ = [
+    "ProbeStudent",
+    "check_backend",
+    "check_corpus",
+    "check_corpus_card",
+    "check_loss",
+    "check_student",
+    "check_teacher",
+]

@@ -1,0 +1,162 @@
+"""The contract of corpora."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import soundfile
+
+from serbench.api import Corpus, CorpusCard, Source, UtteranceRecord
+from serbench.testing.common import make, require
+
+
+def check_corpus(cls: type, folder: Path, params: Mapping[str, object] | None = None) -> None:
+    """Hold a corpus plugin against its contract.
+
+    The card agrees with itself; every utterance has an id of its own, a speaker, a known label and
+    a readable file; counts and fold units are those of the card; two scans give the same. A
+    synthetic corpus is built into ``folder`` when that is empty, twice, and must come out the same.
+
+    Args:
+        cls: the plugin class.
+        folder: a copy of the corpus, or a new or empty folder for a synthetic one.
+        params: where its ``Params`` have no defaults, or to check others.
+
+    Raises:
+        AssertionError: says what is broken.
+    """
+    corpus: Corpus = make(cls, params)
+    check_corpus_card(cls, params)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
+        _check_build(corpus, folder)
+    records = list(corpus.utterances(folder))
+    again = list(corpus.utterances(folder))
+    require(_by_id(records) == _by_id(again), "two scans of the same folder differ")
+    _check_records(records, corpus.card, folder)
+    _check_counts(records, corpus.card)
+
+
+def check_corpus_card(cls: type, params: Mapping[str, object] | None = None) -> None:
+    """Hold a corpus plugin's card and sources against its contract, without any audio.
+
+    Raises:
+        AssertionError: says what is broken.
+    """
+    corpus: Corpus = make(cls, params)
+    card = corpus.card
+    require(isinstance(card, CorpusCard), f"card must be a CorpusCard, not {card!r}")
+    for key in ("title", "language", "licence", "home", "citation", "elicitation"):
+        require(getattr(card, key), f"the card's {key} is empty")
+    labels = card.labels
+    require(len(labels) >= 2, f"the card must have two labels or more, not {labels}")
+    require(len(set(labels)) == len(labels), f"the card's labels repeat: {labels}")
+    require(
+        not card.per_label or set(card.per_label) == set(labels),
+        "the card's per_label must count every label and no other",
+    )
+    for key, counts in (("per_label", card.per_label), ("per_speaker", card.per_speaker)):
+        require(
+            not counts or card.utterances in {None, sum(counts.values())},
+            f"the card's {key} adds up to {sum(counts.values())}, not {card.utterances}",
+        )
+    for name, folds in card.fold_sets.items():
+        units = [unit for fold in folds for unit in fold]
+        require(len(folds) >= 2, f"the fold set {name!r} needs two folds or more")
+        require(all(folds), f"the fold set {name!r} has an empty fold")
+        require(len(set(units)) == len(units), f"the fold set {name!r} tests a unit twice")
+        require(
+            card.unit != "speaker" or not card.per_speaker or set(units) == set(card.per_speaker),
+            f"the fold set {name!r} must test every speaker once",
+        )
+    for source in corpus.sources():
+        _check_source(source)
+
+
+def _check_source(source: Source) -> None:
+    require(
+        urlsplit(source.url).scheme in {"http", "https"},
+        f"a source's url must be http or https, not {source.url!r}",
+    )
+    name = source.file_name
+    require(name and Path(name).name == name, f"a source's file_name must be plain, not {name!r}")
+    require(
+        source.checksum is None or source.checksum.partition(":")[0] in {"md5", "sha256"},
+        f"a source's checksum must be 'md5:…' or 'sha256:…', not {source.checksum!r}",
+    )
+
+
+def _check_build(corpus: Corpus, folder: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    digests: list[str] = []
+    for target in (folder, folder.with_name(f"{folder.name}-again")):
+        target.mkdir(exist_ok=True)
+        built = corpus.build(target, lambda done, total: steps.append((done, total)))
+        require(built is True, f"{folder} is empty and the corpus is not synthetic: give a copy")
+        digests.append(_tree_digest(target))
+    require(digests[0] == digests[1], "building twice gives different files; seed every draw")
+    require(
+        steps and all(0 <= done <= total for done, total in steps),
+        "build must call advance(done, total) with done from 0 to total",
+    )
+
+
+def _tree_digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        digest.update(str(path.relative_to(folder)).encode())
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _by_id(records: Sequence[UtteranceRecord]) -> list[UtteranceRecord]:
+    return sorted(records, key=lambda record: record.id)
+
+
+def _check_records(records: Sequence[UtteranceRecord], card: CorpusCard, folder: Path) -> None:
+    require(records, f"there are no utterances in {folder}")
+    repeated = [name for name, count in Counter(r.id for r in records).items() if count > 1]
+    require(not repeated, f"utterance ids repeat: {', '.join(repeated[:5])}")
+    for record in records:
+        require(record.id and record.speaker, f"{record.path} has no id or no speaker")
+        require(
+            record.label in card.labels,
+            f"{record.id} is labelled {record.label!r}, which the card does not know",
+        )
+        require(
+            card.unit != "session" or record.session,
+            f"{record.id} has no session, by which the card's folds group",
+        )
+        path = folder / record.path
+        require(path.is_file(), f"{record.id}: there is no file {path}")
+        require(soundfile.info(path).frames > 0, f"{record.id}: {path} is empty")
+
+
+def _check_counts(records: Sequence[UtteranceRecord], card: CorpusCard) -> None:
+    require(
+        card.utterances in {None, len(records)},
+        f"the card declares {card.utterances} utterances, the folder has {len(records)}",
+    )
+    for key, declared, found in (
+        ("label", card.per_label, Counter(record.label for record in records)),
+        ("speaker", card.per_speaker, Counter(record.speaker for record in records)),
+    ):
+        for name in sorted({*declared, *(found if declared else ())}):
+            require(
+                declared.get(name, 0) == found[name],
+                f"the card declares {declared.get(name, 0)} utterances of {key} {name!r}, "
+                f"the folder has {found[name]}",
+            )
+    units = {record.session if card.unit == "session" else record.speaker for record in records}
+    for name, folds in card.fold_sets.items():
+        tested = {unit for fold in folds for unit in fold}
+        require(
+            tested == units,
+            f"the fold set {name!r} must test every {card.unit}; differs in "
+            f"{sorted(map(str, tested ^ units))}",
+        )

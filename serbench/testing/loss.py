@@ -1,0 +1,155 @@
+"""The contract of losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from serbench.api import Batch, Loss, LossShape, Need, StudentOutput
+from serbench.testing.common import instance_of, make, require, require_finite, require_shape
+
+NEEDS: frozenset[Need] = frozenset({"soft_targets", "pooled", "frames"})
+MAP_DIMS = ((8, 20), (16, 10))
+POOLED_DIMS = (12, 20, 16)
+FRAME_DIMS = (6, 10, 8)
+EMBEDDING_DIM = 24
+
+
+def check_loss(cls: type, params: Mapping[str, object] | None = None) -> None:
+    """Hold a loss plugin against its contract.
+
+    With no to three teachers as its ``needs`` allow, and given only what it says it needs: every
+    term a finite scalar, a ``"total"`` whose gradient reaches the student's logits, the same value
+    for the same input, and no infinity for one-hot or very sure teachers and students.
+
+    Args:
+        cls: the plugin class.
+        params: where its ``Params`` have no defaults, or to check others.
+
+    Raises:
+        AssertionError: says what is broken.
+    """
+    loss: Loss = make(cls, params)
+    unknown = sorted(set(loss.needs) - NEEDS)
+    require(not unknown, f"needs may hold {sorted(NEEDS)}, not {unknown}")
+    for teachers in range(1 if loss.needs else 0, 4):
+        for num_classes, count in ((4, 6), (2, 2)):
+            _check_terms(loss, teachers, num_classes, count)
+        _check_extremes(loss, teachers)
+
+
+def _check_terms(loss: Loss, teachers: int, num_classes: int, count: int) -> None:
+    case = f"with {teachers} teachers, {num_classes} classes and {count} windows"
+    torch.manual_seed(0)
+    module = loss.build(_shape(teachers, num_classes))
+    batch = _batch(loss, teachers, num_classes, count)
+    output = _output(num_classes, count)
+    terms = module(batch, output)
+    instance_of(terms, dict, f"{case}: what forward returns")
+    require("total" in terms, f"{case}: there is no 'total' among the terms {sorted(terms)}")
+    for name, term in terms.items():
+        require_shape(term, (), f"{case}: the term {name!r}")
+        require_finite(term, f"{case}: the term {name!r}")
+    terms["total"].backward()
+    gradient = output.logits.grad
+    if gradient is None:
+        raise AssertionError(f"{case}: no gradient of the total reaches the student's logits")
+    require_finite(gradient, f"{case}: the gradient of the student's logits")
+    require(gradient.abs().sum() > 0, f"{case}: the gradient of the student's logits is zero")
+    for name, parameter in module.named_parameters():
+        if parameter.grad is not None:
+            require_finite(parameter.grad, f"{case}: the gradient of the loss's own {name}")
+    again = module(batch, output)["total"]
+    require(
+        torch.equal(again, terms["total"]), f"{case}: the same input gives another total each time"
+    )
+
+
+def _check_extremes(loss: Loss, teachers: int) -> None:
+    """One-hot and uniform teachers, and a student that is sure, rightly or wrongly."""
+    torch.manual_seed(0)
+    module = loss.build(_shape(teachers, 4))
+    for scale in (0.0, 1e4):
+        batch = _batch(loss, teachers, 4, 4, scale)
+        for sign in (1.0, -1.0):
+            output = _output(4, 4, sign * scale)
+            terms = module(batch, output)
+            terms["total"].backward()
+            case = f"with {teachers} teachers and logits of ±{scale:g}"
+            require_finite(terms["total"], f"{case}: the total")
+            if output.logits.grad is not None:
+                require_finite(output.logits.grad, f"{case}: the gradient of the logits")
+
+
+def _shape(teachers: int, num_classes: int) -> LossShape:
+    return LossShape(
+        num_classes=num_classes,
+        embedding_dim=EMBEDDING_DIM,
+        map_dims=MAP_DIMS,
+        last_map_dim=MAP_DIMS[-1][0],
+        pooled_dims=POOLED_DIMS[:teachers],
+        frame_dims=FRAME_DIMS[:teachers],
+        num_teachers=teachers,
+    )
+
+
+def _logits(num_classes: int, count: int, scale: float | None, seed: int) -> Tensor:
+    """Random logits, or with ``scale`` that much on the true class."""
+    if scale is not None:
+        labels = torch.arange(count) % num_classes
+        return scale * torch.nn.functional.one_hot(labels, num_classes).float()
+    return 2 * torch.randn(count, num_classes, generator=torch.Generator().manual_seed(seed))
+
+
+def _batch(
+    loss: Loss, teachers: int, num_classes: int, count: int, scale: float | None = None
+) -> Batch:
+    """A batch that holds of the teachers what ``loss.needs``, and nothing else."""
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.zeros(0, count, num_classes)
+    if teachers and "soft_targets" in loss.needs:
+        logits = torch.stack([_logits(num_classes, count, scale, 2 + t) for t in range(teachers)])
+    pooled: tuple[Tensor, ...] = ()
+    frames: tuple[Tensor, ...] = ()
+    if "pooled" in loss.needs:
+        pooled = tuple(torch.randn(count, d, generator=generator) for d in POOLED_DIMS[:teachers])
+    if "frames" in loss.needs:
+        frames = tuple(
+            torch.randn(count, 25 + 5 * t, d, generator=generator)
+            for t, d in enumerate(FRAME_DIMS[:teachers])
+        )
+    return Batch(
+        features=torch.randn(count, 3, 40, 60, generator=generator),
+        lengths=torch.linspace(30, 60, count).long(),
+        labels=torch.arange(count) % num_classes,
+        teacher_logits=logits,
+        teacher_pooled=pooled,
+        teacher_frames=frames,
+        teacher_lengths=tuple(
+            torch.linspace(f.shape[1] // 2, f.shape[1], count).long() for f in frames
+        ),
+    )
+
+
+def _output(num_classes: int, count: int, scale: float | None = None) -> StudentOutput:
+    """What a student of two levels might give, as leaves that collect gradients."""
+    generator = torch.Generator().manual_seed(5)
+    maps = tuple(
+        torch.randn(count, c, h, 60 // (level + 1), generator=generator).requires_grad_()
+        for level, (c, h) in enumerate(MAP_DIMS)
+    )
+    lengths = torch.linspace(30, 60, count).long()
+    masks = tuple(
+        torch.arange(m.shape[3])[None] < (lengths // (level + 1))[:, None]
+        for level, m in enumerate(maps)
+    )
+    return StudentOutput(
+        logits=_logits(num_classes, count, scale, 6).requires_grad_(),
+        embedding=torch.randn(count, EMBEDDING_DIM, generator=generator).requires_grad_(),
+        maps=maps,
+        masks=masks,
+        last_map=maps[-1],
+        last_mask=masks[-1],
+    )

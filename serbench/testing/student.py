@@ -1,0 +1,158 @@
+"""The contract of students."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from serbench.api import StudentOutput, StudentShape
+from serbench.testing.common import instance_of, make, require, require_finite, require_shape
+
+FRAMES = (30, 157, 400)
+CLASSES = (2, 4, 8)
+TOLERANCE = 1e-5
+
+
+def check_student(cls: type, params: Mapping[str, object] | None = None) -> None:
+    """Hold a student plugin against its contract.
+
+    Output shapes and masks for windows of 30 to 400 frames and 2 to 8 classes; the same weights
+    under the same seed; a padded window, whatever the padding holds, gives the logits of the same
+    window alone (to 1e-5); gradients of the logits reach every parameter; the weights can be
+    stored and loaded.
+
+    Args:
+        cls: the plugin class.
+        params: where its ``Params`` have no defaults, or to check others.
+
+    Raises:
+        AssertionError: says what is broken.
+    """
+    student = make(cls, params)
+    for num_classes, frames in zip(CLASSES, FRAMES, strict=True):
+        built = student.build(StudentShape(num_classes))
+        model = instance_of(built, nn.Module, f"what {cls.__name__}.build returns")
+        _check_output(model, num_classes, frames)
+    shape = StudentShape(CLASSES[1])
+    _check_seed(lambda: student.build(shape))
+    model = student.build(shape)
+    _check_padding(model)
+    _check_gradients(model)
+    _check_weights(model, student.build(shape))
+
+
+def windows(count: int, frames: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Random features ``(count, 3, 40, frames)`` and lengths from a third of ``frames`` up."""
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(count, 3, 40, frames, generator=generator)
+    lengths = torch.linspace(max(1, frames // 3), frames, count).round().long()
+    return features, lengths
+
+
+def _check_output(model: nn.Module, num_classes: int, frames: int) -> None:
+    features, lengths = windows(3, frames)
+    for training in (True, False):
+        given = model.train(training)(features, lengths)
+        output = instance_of(given, StudentOutput, "what forward returns")
+        require_shape(output.logits, (3, num_classes), "logits")
+        require_finite(output.logits, f"logits of {frames} frames")
+        require(
+            output.embedding.ndim == 2 and output.embedding.shape[0] == 3,
+            f"embedding must be (N, E), not {tuple(output.embedding.shape)}",
+        )
+        require(
+            len(output.maps) == len(output.masks),
+            f"there must be one mask for each map, not {len(output.masks)} for {len(output.maps)}",
+        )
+        for level, (feature_map, mask) in enumerate(zip(output.maps, output.masks, strict=True)):
+            _check_map(feature_map, mask, f"maps[{level}]")
+        _check_map(output.last_map, output.last_mask, "last_map")
+
+
+def _check_map(feature_map: Tensor, mask: Tensor, what: str) -> None:
+    require(
+        feature_map.ndim == 4 and feature_map.shape[0] == 3,
+        f"{what} must be (N, channels, frequency bins, frames), not {tuple(feature_map.shape)}",
+    )
+    require_finite(feature_map, what)
+    require_shape(mask, (3, feature_map.shape[3]), f"the mask of {what}")
+    require(mask.dtype == torch.bool, f"the mask of {what} must be bool, not {mask.dtype}")
+    require(bool(mask.any(dim=1).all()), f"the mask of {what} leaves a window without real frames")
+    real = mask.sum(dim=1)
+    require(
+        bool((real[1:] >= real[:-1]).all()) and bool(mask[-1].all()),
+        f"the mask of {what} must be True on all real frames and grow with the window's length",
+    )
+
+
+def _check_seed(build: Callable[[], nn.Module]) -> None:
+    weights = []
+    for seed in (7, 7, 8):
+        torch.manual_seed(seed)
+        weights.append(build().state_dict())
+    same, again, other = weights
+    for key, weight in same.items():
+        require(
+            torch.equal(weight, again[key]),
+            f"the initial weights {key} differ under the same seed: draw them with torch's own "
+            "generator",
+        )
+    require(
+        any(not torch.equal(weight, other[key]) for key, weight in same.items()),
+        "the initial weights do not depend on the seed",
+    )
+
+
+def _check_padding(model: nn.Module) -> None:
+    model.eval()
+    features, lengths = windows(4, 200, seed=1)
+    features += 0.5  # not centred, so that zero padding would show too
+    with torch.no_grad():
+        alone = torch.cat(
+            [
+                model(features[i : i + 1, :, :, : int(n)], n.reshape(1)).logits
+                for i, n in enumerate(lengths)
+            ]
+        )
+        for fill in (0.0, 100.0):
+            padded = features.clone()
+            for i, n in enumerate(lengths):
+                padded[i, :, :, int(n) :] = fill
+            together = model(padded, lengths).logits
+            worst = float((together - alone).abs().max())
+            require(
+                worst <= TOLERANCE * max(1.0, float(alone.abs().max())),
+                f"padding of {fill:g} changes the logits by {worst:.1e}: mask it in every "
+                "convolution, attention, normalisation and pooling",
+            )
+
+
+def _check_gradients(model: nn.Module) -> None:
+    model.train()
+    model.zero_grad()
+    features, lengths = windows(4, 120, seed=2)
+    logits = model(features, lengths).logits
+    F.cross_entropy(logits, torch.arange(4) % logits.shape[1]).backward()
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        require(parameter.grad is not None, f"no gradient of the logits reaches {name}")
+        assert parameter.grad is not None
+        require_finite(parameter.grad, f"the gradient of {name}")
+
+
+def _check_weights(model: nn.Module, fresh: nn.Module) -> None:
+    """Stored weights must bring the student back whole."""
+    features, lengths = windows(2, 90, seed=3)
+    fresh.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        before = model.eval()(features, lengths).logits
+        after = fresh.eval()(features, lengths).logits
+    require(
+        torch.equal(before, after),
+        "a fresh student with the same state_dict gives other logits: something that matters is "
+        "neither a parameter nor a buffer, or evaluation is random",
+    )

@@ -1,0 +1,115 @@
+"""The contract of teachers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from serbench.api import SAMPLE_RATE_HZ, Teacher, TeacherCard, TeacherFeatures
+from serbench.testing.common import make, require, require_finite
+
+DURATIONS_S = (0.6, 1.0, 2.2)
+TOLERANCE = 0.02
+"""Largest relative difference between a batch and one at a time: bf16 has three digits."""
+
+
+def check_teacher(cls: type, params: Mapping[str, object] | None = None) -> None:
+    """Hold a teacher plugin against its contract.
+
+    A card and a digest before any weights are loaded; embeddings in the order of the waveforms,
+    finite, of one width, with a number of frames that fits the frame rate; the same for an
+    utterance in a batch as alone (to 2 %), exactly the same each time, without gradients.
+
+    Args:
+        cls: the plugin class.
+        params: where its ``Params`` have no defaults, or to name weights that are at hand.
+
+    Raises:
+        AssertionError: says what is broken.
+    """
+    teacher: Teacher = make(cls, params)
+    _check_card(teacher.card)
+    digest = teacher.model_digest
+    require(isinstance(digest, str) and digest, f"model_digest must be text, not {digest!r}")
+    require(make(cls, params).model_digest == digest, "model_digest differs between two instances")
+    teacher.load(torch.device("cpu"))
+    rate = teacher.frame_rate_hz
+    require(rate > 0, f"frame_rate_hz must be positive, not {rate!r}")
+    waveforms = _waveforms()
+    copies = [waveform.clone() for waveform in waveforms]
+    together = list(teacher.embed(waveforms))
+    require(
+        all(torch.equal(a, b) for a, b in zip(waveforms, copies, strict=True)),
+        "embed must not change the waveforms it is given",
+    )
+    _check_features(together, rate)
+    _check_same(together, teacher.embed(waveforms), 0.0, "embedding twice")
+    alone = [teacher.embed([waveform])[0] for waveform in waveforms]
+    _check_same(together, alone, TOLERANCE, "embedding alone instead of in a batch")
+
+
+def _check_card(card: TeacherCard) -> None:
+    require(isinstance(card, TeacherCard), f"card must be a TeacherCard, not {card!r}")
+    for key in ("title", "licence", "home", "citation"):
+        require(getattr(card, key), f"the card's {key} is empty")
+
+
+def _waveforms() -> list[Tensor]:
+    """Gliding harmonics in noise, about as loud as speech."""
+    generator = torch.Generator().manual_seed(0)
+    waveforms: list[Tensor] = []
+    for duration_s in DURATIONS_S:
+        time_s = torch.arange(int(duration_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+        phase = 2 * torch.pi * (120 * time_s + 30 * time_s**2)
+        voice = sum((torch.sin(k * phase) / k for k in range(1, 6)), torch.zeros_like(phase))
+        noise = torch.randn(time_s.shape, generator=generator)
+        waveforms.append((0.1 * voice + 0.01 * noise).float())
+    return waveforms
+
+
+def _check_features(features: Sequence[TeacherFeatures], rate: float) -> None:
+    require(
+        len(features) == len(DURATIONS_S),
+        f"embed must give one result for each waveform, not {len(features)} for {len(DURATIONS_S)}",
+    )
+    first = features[0]
+    for duration_s, feature in zip(DURATIONS_S, features, strict=True):
+        pooled, frames = feature.pooled, feature.frames
+        require(
+            pooled.ndim == 2 and pooled.dtype == torch.float32,
+            f"pooled must be (L, P) float32, not {tuple(pooled.shape)} {pooled.dtype}",
+        )
+        require(
+            frames.ndim == 3 and frames.dtype in {torch.float16, torch.float32},
+            "frames must be (L, F, D) float16 or float32, "
+            f"not {tuple(frames.shape)} {frames.dtype}",
+        )
+        require(
+            pooled.shape == first.pooled.shape and frames.shape[2] == first.frames.shape[2],
+            "pooled and frames must have the same width for every waveform",
+        )
+        require(frames.shape[0] == pooled.shape[0], "pooled and frames must have the same layers")
+        require(
+            abs(frames.shape[1] - rate * duration_s) <= max(2.0, 0.05 * rate * duration_s),
+            f"{duration_s} s at {rate:g} frames a second must give about {rate * duration_s:.0f} "
+            f"real frames, not {frames.shape[1]}",
+        )
+        require_finite(pooled, "pooled")
+        require_finite(frames, "frames")
+        require(not (pooled.requires_grad or frames.requires_grad), "a teacher tracks no gradients")
+
+
+def _check_same(
+    before: Sequence[TeacherFeatures], after: Sequence[TeacherFeatures], tolerance: float, what: str
+) -> None:
+    for duration_s, a, b in zip(DURATIONS_S, before, after, strict=True):
+        for key in ("pooled", "frames"):
+            x, y = getattr(a, key).double(), getattr(b, key).double()
+            require(x.shape == y.shape, f"{what} changes the shape of {key} ({duration_s} s)")
+            change = float((x - y).norm() / x.norm().clamp_min(1e-12))
+            require(
+                change <= tolerance,
+                f"{what} changes {key} by {100 * change:.2g} % ({duration_s} s): real frames only",
+            )

@@ -1,0 +1,87 @@
+"""torchaudio beside a CPU-only torch.
+
+torchaudio's PyPI wheel links CUDA libraries. Beside a CPU-only torch its import fails with an
+``OSError``, and so do transformers' speech encoders, which import torchaudio where it is
+installed. Its transforms are plain Python and work without the C++ extension; only forced
+alignment and the RNN-T loss need it, and serbench uses neither.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import NoReturn
+
+_LOG = logging.getLogger(__name__)
+_LOCK = threading.Lock()
+_EXTENSION = "torchaudio._extension"
+
+
+def import_torchaudio() -> ModuleType:
+    """Import torchaudio, without its C++ extension where that cannot be loaded.
+
+    Call it before importing anything that imports torchaudio itself (transformers' speech
+    encoders do). It may be called any number of times, from any thread.
+
+    Returns:
+        The ``torchaudio`` module, which is then also what ``import torchaudio`` finds.
+
+    Raises:
+        ImportError: torchaudio is not installed, or broken in another way than described above.
+    """
+    with _LOCK:
+        try:
+            return importlib.import_module("torchaudio")
+        except OSError as error:
+            _LOG.debug("torchaudio without its C++ extension, which cannot be loaded: %s", error)
+        return _import_without_extension()
+
+
+def _import_without_extension() -> ModuleType:
+    """Import torchaudio with a stand-in for its extension; leave nothing behind on failure."""
+    _forget_torchaudio()
+    sys.modules[_EXTENSION] = _stand_in()
+    try:
+        return importlib.import_module("torchaudio")
+    except BaseException:
+        _forget_torchaudio()
+        raise
+
+
+def _forget_torchaudio() -> None:
+    """Drop what a failed import has left in ``sys.modules``."""
+    for name in [n for n in sys.modules if n == "torchaudio" or n.startswith("torchaudio.")]:
+        del sys.modules[name]
+
+
+def _stand_in() -> ModuleType:
+    """A module with the names that torchaudio's Python part takes from its extension."""
+    module = ModuleType(_EXTENSION, "Stand-in: the C++ extension cannot be loaded here.")
+    contents: dict[str, object] = {
+        "_IS_TORCHAUDIO_EXT_AVAILABLE": False,
+        "_IS_ALIGN_AVAILABLE": False,
+        "_check_cuda_version": _check_cuda_version,
+        "fail_if_no_align": _fail_if_no_align,
+    }
+    module.__dict__.update(contents)
+    return module
+
+
+def _check_cuda_version() -> None:
+    """Nothing to compare: no extension is loaded."""
+
+
+def _fail_if_no_align(function: Callable[..., object]) -> Callable[..., NoReturn]:
+    """Replace a function that needs the extension by one that says so when it is called."""
+
+    def fail(*_args: object, **_kwargs: object) -> NoReturn:
+        raise RuntimeError(
+            f"{function.__name__} needs torchaudio's C++ extension, which cannot be loaded beside "
+            "this torch; install torchaudio and torch from the same index"
+        )
+
+    return fail

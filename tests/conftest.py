@@ -1,0 +1,49 @@
+"""Fixtures shared by all tests: where the real data is, and a cache of their own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or fills the user's cache or corpora."""
+    if "SERBENCH_CACHE" not in os.environ or "pytest" not in os.environ["SERBENCH_CACHE"]:
+        monkeypatch.setenv("SERBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.delenv("SERBENCH_DATA", raising=False)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with the real corpus and the real weights."""
+    named = os.environ.get("SERBENCH_TEST_SHARED")
+    if not named:
+        pytest.skip("SERBENCH_TEST_SHARED does not name a folder with real data")
+    return Path(named)
+
+
+@pytest.fixture(scope="session")
+def emodb(shared: Path) -> Path:
+    """The real EmoDB."""
+    folder = shared / "corpora" / "emodb"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whisper_base(shared: Path) -> Path:
+    """The real Whisper-base encoder."""
+    folder = shared / "weights" / "whisper-base-encoder"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    return folder

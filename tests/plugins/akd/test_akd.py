@@ -1,0 +1,373 @@
+"""The loss as a whole: its sum, its switches, its needs, its limits."""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from serbench.api import Batch, LossShape, PluginError, StudentOutput
+from serbench_akd.akd import Akd, AkdLoss, AkdParams
+from serbench_akd.plugin import serbench_losses
+from serbench_akd.terms import Angle
+
+N, C, E, H, W, F = 6, 4, 5, 2, 4, 7
+POOLED, FRAMES = (6, 8), (3, 4)
+OFF: dict[str, Any] = {
+    "k": 0.0,
+    "alpha": 0.0,
+    "lambda_angle": 0.0,
+    "lambda_hint": 0.0,
+    "beta": "one",
+}
+
+
+def only(**params: Any) -> dict[str, Any]:
+    """Every term off but those named."""
+    return OFF | params
+
+
+def shape(m: int) -> LossShape:
+    return LossShape(C, E, ((3, H), (5, H)), 5, POOLED[:m], FRAMES[:m], m)
+
+
+def example(seed: int, m: int = 2, scale: float = 2.0) -> tuple[Batch, StudentOutput]:
+    g = torch.Generator().manual_seed(seed)
+
+    def normal(*sizes: int) -> torch.Tensor:
+        return torch.randn(*sizes, generator=g, dtype=torch.float64)
+
+    mask = torch.arange(W)[None] < torch.randint(1, W + 1, (N,), generator=g)[:, None]
+    maps = (normal(N, 3, H, W), normal(N, 5, H, W))
+    labels = torch.randint(0, C, (N,), generator=g)
+    logits = scale * normal(m, N, C)
+    logits += 8.0 * torch.eye(C)[labels] * (torch.arange(N) % 2)[:, None]  # right on every other
+    batch = Batch(
+        features=torch.zeros(N, 3, 4, W),
+        lengths=mask.sum(-1),
+        labels=labels,
+        teacher_logits=logits,
+        teacher_pooled=tuple(normal(N, p) for p in POOLED[:m]),
+        teacher_frames=tuple(normal(N, F, d) for d in FRAMES[:m]),
+        teacher_lengths=tuple(torch.randint(1, F + 1, (N,), generator=g) for _ in range(m)),
+    )
+    return batch, StudentOutput(normal(N, C), normal(N, E), maps, (mask, mask), maps[1], mask)
+
+
+def make(m: int = 2, seed: int = 0, **params: Any) -> AkdLoss:
+    """A loss whose learnt parameters are drawn at random."""
+    module = Akd(AkdParams(**params)).build(shape(m)).double()
+    g = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=g))
+    return module
+
+
+def softmax(row: np.ndarray) -> np.ndarray:
+    powers = np.exp(row - row.max())
+    return powers / powers.sum()
+
+
+@pytest.mark.parametrize("beta", ["floor", "paper", "one"])
+@pytest.mark.parametrize("gate_kl", [True, False])
+def test_gated_task_and_kl_match_reference(beta: str, gate_kl: bool) -> None:
+    batch, output = example(1)
+    loss = make(**only(k=0.7, beta=beta, gate_kl=gate_kl, adaptive_weights=False, beta_min=0.3))
+    terms = loss(batch, output)
+    task = kl = 0.0
+    gates = []
+    for i in range(N):
+        teachers = batch.teacher_logits[:, i].numpy()
+        y = int(batch.labels[i])
+        gamma = 1 - np.mean([softmax(z)[y] for z in teachers])
+        reliable = gamma <= 0.5
+        gates.append(bool(reliable))
+        weight = {"one": 1.0, "paper": gamma, "floor": max(gamma, 0.3)}[beta] if reliable else 1.0
+        student = output.logits[i].numpy()
+        task += weight * -math.log(softmax(student)[y]) / N
+        target = np.mean([softmax(z / 2.0) for z in teachers], axis=0)
+        divergence = 4.0 * np.sum(target * np.log(target / softmax(student / 2.0)))
+        kl += (reliable or not gate_kl) * divergence / N
+    assert set(gates) == {True, False}
+    assert terms["task"].item() == pytest.approx(task, abs=1e-9)
+    assert terms["kl"].item() == pytest.approx(kl, abs=1e-9)
+    assert terms["total"].item() == pytest.approx(task + 0.7 * kl, abs=1e-9)
+
+
+def test_angle_compares_soft_targets_at_the_temperature() -> None:
+    batch, output = example(1)
+    params = only(lambda_angle=1.0, temperature=3.0, adaptive_weights=False)
+    target = (batch.teacher_logits / 3.0).softmax(-1).mean(0)
+    expected = Angle()(target, (output.logits / 3.0).softmax(-1))
+    torch.testing.assert_close(make(**params)(batch, output)["angle"], expected)
+
+
+def test_cos_counts_reliable_segments_only() -> None:
+    batch, output = example(2)
+    loss = make(**only(alpha=1.0, adaptive_weights=False))
+    posterior = batch.teacher_logits.softmax(-1).mean(0)
+    reliable = [posterior[i, batch.labels[i]] >= 0.5 for i in range(N)]
+    assert set(map(bool, reliable)) == {True, False}
+    assert loss.cos is not None
+    log_weights = torch.full((2, N), -math.log(2), dtype=torch.float64)
+    each = loss.cos(output.embedding, batch.teacher_pooled, log_weights).tolist()
+    expected = sum(c for c, r in zip(each, reliable, strict=True) if r) / N
+    assert loss(batch, output)["cos"].item() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("hint_target", ["pooled", "frames"])
+@pytest.mark.parametrize("task", ["ce", "ccc"])
+def test_total_is_the_weighted_sum(hint_target: str, task: str) -> None:
+    weights: dict[str, Any] = {
+        "k": 0.3,
+        "alpha": 0.5,
+        "lambda_angle": 7.0,
+        "lambda_hint": 0.2,
+        "lambda_2": 0.05,
+    }
+    batch, output = example(3)
+    terms = make(hint_target=hint_target, task=task, **weights)(batch, output)
+    assert list(terms) == ["task", "kl", "cos", "angle", "hint", "l2", "total"]
+    factors = dict(zip(["kl", "cos", "angle", "hint", "l2"], weights.values(), strict=True))
+    expected = sum(factors.get(n, 1.0) * v.item() for n, v in terms.items() if n != "total")
+    assert all(terms[name].item() > 1e-4 for name in terms)
+    assert terms["total"].item() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("params", "needs", "terms"),
+    [
+        ({}, set(), {"task"}),
+        ({"beta": "floor"}, {"soft_targets"}, {"task"}),
+        ({"beta": "paper"}, {"soft_targets"}, {"task"}),
+        ({"k": 1.0}, {"soft_targets"}, {"task", "kl", "l2"}),
+        ({"k": 1.0, "lambda_2": 0.0}, {"soft_targets"}, {"task", "kl"}),
+        ({"k": 1.0, "adaptive_weights": False}, {"soft_targets"}, {"task", "kl"}),
+        ({"lambda_angle": 1.0}, {"soft_targets"}, {"task", "angle", "l2"}),
+        ({"alpha": 1.0}, {"soft_targets", "pooled"}, {"task", "cos", "l2"}),
+        ({"lambda_hint": 1.0}, {"pooled"}, {"task", "hint"}),
+        ({"lambda_hint": 1.0, "hint_target": "frames"}, {"frames"}, {"task", "hint"}),
+    ],
+)
+def test_a_weight_of_zero_switches_all_of_a_term_off(
+    params: dict[str, Any], needs: set[str], terms: set[str]
+) -> None:
+    """Of the teachers only what ``needs`` names is handed over, as the harness does."""
+    plugin = Akd(AkdParams(**only(**params)))
+    assert plugin.needs == needs
+    batch, output = example(4)
+    if "soft_targets" not in needs:
+        batch = replace(batch, teacher_logits=batch.teacher_logits[:0])
+    if "pooled" not in needs:
+        batch = replace(batch, teacher_pooled=())
+    if "frames" not in needs:
+        batch = replace(batch, teacher_frames=(), teacher_lengths=())
+    sizes = replace(
+        shape(2),
+        pooled_dims=POOLED if "pooled" in needs else (),
+        frame_dims=FRAMES if "frames" in needs else (),
+    )
+    module = plugin.build(sizes).double()
+    got = module(batch, output)
+    assert set(got) == terms | {"total"}
+    owners = {name.split(".")[0] for name, _ in module.named_parameters()}
+    learnt = {"cos": "cos", "hint": "hint"}
+    expected = {learnt[term] for term in terms & learnt.keys()}
+    if AkdParams(**only(**params)).integrates and params.get("adaptive_weights", True):
+        expected.add("teacher_weights")
+    assert owners == expected
+
+
+def test_default_needs_and_plugin() -> None:
+    assert serbench_losses() == [Akd]
+    assert Akd.name == "akd"
+    assert Akd(AkdParams()).needs == {"soft_targets", "pooled"}
+
+
+def test_one_teacher_has_no_weights_to_learn() -> None:
+    batch, output = example(5, m=1)
+    module = make(m=1)
+    assert not any(name.startswith("teacher_weights") for name, _ in module.named_parameters())
+    assert "l2" not in module(batch, output)
+
+
+def test_labels_alone_need_no_teacher() -> None:
+    batch, output = example(6, m=0)
+    module = Akd(AkdParams(**OFF)).build(shape(0))
+    expected = torch.nn.functional.cross_entropy(output.logits, batch.labels)
+    torch.testing.assert_close(module(batch, output)["total"], expected)
+
+
+def test_a_missing_teacher_is_said() -> None:
+    with pytest.raises(PluginError, match="needs a teacher and the run has none"):
+        Akd(AkdParams()).build(shape(0))
+
+
+def test_missing_maps_are_said() -> None:
+    with pytest.raises(PluginError, match="student gives none"):
+        Akd(AkdParams()).build(replace(shape(1), map_dims=()))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"temperature": 0.0},
+        {"k": -1.0},
+        {"alpha": math.nan},
+        {"gate_threshold": 1.5},
+        {"label_smoothing": 1.0},
+        {"angle": "sine"},
+        {"kappa": 1.0},
+        {"task": "ccc", "label_smoothing": 0.1},
+    ],
+)
+def test_bad_settings_are_refused(params: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(params)) + "|label_smoothing"):
+        AkdParams(**params)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_permutations_of_batch_and_teachers(seed: int) -> None:
+    batch, output = example(seed)
+    loss = make(seed=seed, hint_groups="all", lambda_angle=5.0)
+    expected = {name: value.item() for name, value in loss(batch, output).items()}
+    order = torch.randperm(N, generator=torch.Generator().manual_seed(seed))
+    shuffled = Batch(
+        batch.features[order],
+        batch.lengths[order],
+        batch.labels[order],
+        batch.teacher_logits[:, order],
+        tuple(u[order] for u in batch.teacher_pooled),
+        tuple(u[order] for u in batch.teacher_frames),
+        tuple(n[order] for n in batch.teacher_lengths),
+    )
+    maps, masks = tuple(v[order] for v in output.maps), tuple(v[order] for v in output.masks)
+    moved = StudentOutput(
+        output.logits[order], output.embedding[order], maps, masks, maps[1], masks[1]
+    )
+    got = {name: value.item() for name, value in loss(shuffled, moved).items()}
+    assert got == pytest.approx(expected, abs=1e-9)
+
+    swapped = replace(
+        batch,
+        teacher_logits=batch.teacher_logits.flip(0),
+        teacher_pooled=batch.teacher_pooled[::-1],
+    )
+    other = Akd(loss.params).build(replace(shape(2), pooled_dims=POOLED[::-1])).double()
+    state = loss.state_dict()
+    state["teacher_weights.theta"] = state["teacher_weights.theta"].flip(0)
+    for kind in ("weight", "bias"):
+        mine = [state[f"cos.projections.{t}.{kind}"] for t in (1, 0)]
+        hints = [state[f"hint.projections.{i}.{kind}"] for i in (2, 3, 0, 1)]
+        state |= {f"cos.projections.{t}.{kind}": value for t, value in enumerate(mine)}
+        state |= {f"hint.projections.{i}.{kind}": value for i, value in enumerate(hints)}
+    other.load_state_dict(state)
+    got = {name: value.item() for name, value in other(swapped, output).items()}
+    assert got == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("angle", ["cosine", "arccos"])
+@pytest.mark.parametrize("task", ["ce", "ccc"])
+@pytest.mark.parametrize("teacher", [1e4, 0.0])
+@pytest.mark.parametrize("student", [1e4, -1e4, 0.0])
+def test_extremes_stay_finite(angle: str, task: str, teacher: float, student: float) -> None:
+    batch, output = example(7)
+    batch = replace(batch, teacher_logits=teacher * batch.teacher_logits.sign().float())
+    logits = (student * output.logits.sign().float()).requires_grad_()
+    output = replace(
+        output,
+        logits=logits,
+        maps=tuple(v.float() for v in output.maps),
+        embedding=output.embedding.float(),
+        last_map=output.last_map.float(),
+    )
+    module = make(angle=angle, task=task, hint_target="frames").float()
+    terms = module(batch, output)
+    terms["total"].backward()
+    assert all(value.isfinite() for value in terms.values())
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in module.parameters())
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
+def test_gradient_of_the_whole() -> None:
+    """The gate passes no gradient and θ moves γ, so θ stays out of this check."""
+    batch, output = example(8)
+    module = make(hint_target="frames", lambda_angle=5.0)
+    logits, embedding, last = output.logits, output.embedding, output.maps[0]
+    for tensor in (logits, embedding, last):
+        tensor.requires_grad_()
+
+    def total(*_: torch.Tensor) -> torch.Tensor:
+        return module(batch, output)["total"]
+
+    assert torch.autograd.gradcheck(total, (logits, embedding, last), fast_mode=True)
+
+
+@pytest.mark.parametrize("hint_target", ["pooled", "frames"])
+def test_computes_in_float32_under_bf16_autocast(hint_target: str) -> None:
+    batch, output = example(9)
+    batch = replace(
+        batch,
+        teacher_logits=batch.teacher_logits.float(),
+        teacher_pooled=tuple(u.float() for u in batch.teacher_pooled),
+        teacher_frames=tuple(u.half() for u in batch.teacher_frames),
+    )
+    half = StudentOutput(
+        output.logits.bfloat16(),
+        output.embedding.bfloat16(),
+        tuple(v.bfloat16() for v in output.maps),
+        output.masks,
+        output.last_map.bfloat16(),
+        output.last_mask,
+    )
+    module = make(hint_target=hint_target).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = module(batch, half)
+    outside = module(batch, half)
+    for name, value in inside.items():
+        assert value.dtype == torch.float32
+        assert value.item() == outside[name].item()
+
+
+@pytest.mark.parametrize("hint_target", ["pooled", "frames"])
+@pytest.mark.parametrize("task", ["ce", "ccc"])
+def test_never_waits_for_the_device(
+    hint_target: str, task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tensors without values: whatever asks for one, as a host sync does, raises."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # it knows no "meta"
+    batch, output = example(10)
+    module = make(hint_target=hint_target, task=task).to("meta")
+
+    def bare(x: torch.Tensor) -> torch.Tensor:
+        return x.to("meta")
+
+    mask = bare(output.last_mask)
+    maps = tuple(map(bare, output.maps))
+    terms = module(
+        Batch(
+            bare(batch.features),
+            bare(batch.lengths),
+            bare(batch.labels),
+            bare(batch.teacher_logits),
+            tuple(map(bare, batch.teacher_pooled)),
+            tuple(map(bare, batch.teacher_frames)),
+            tuple(map(bare, batch.teacher_lengths)),
+        ),
+        StudentOutput(
+            bare(output.logits), bare(output.embedding), maps, (mask, mask), maps[1], mask
+        ),
+    )
+    terms["total"].backward()
+    assert terms["total"].shape == ()

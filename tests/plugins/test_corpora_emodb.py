@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from serbench.api import CorpusError
+from serbench.corpus import CorpusTable, load_corpus, locate
+from serbench_corpora.emodb import EmoDB, EmoDBParams
+
+NAMES = ("03a01Fa", "03a01Wb", "16b10Td")
+
+
+def emodb() -> EmoDB:
+    return EmoDB(EmoDBParams())
+
+
+def touch(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+def nothing(done: int, total: int) -> None:
+    pass
+
+
+def test_the_card_adds_up() -> None:
+    card = emodb().card
+    assert card.labels == (
+        "anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness",
+    )  # fmt: skip
+    assert card.utterances == sum(card.per_label.values()) == sum(card.per_speaker.values()) == 535
+    assert card.fold_sets["paper"] == (
+        ("03", "08"), ("09", "10"), ("11", "12"), ("13", "14"), ("15", "16"),
+    )  # fmt: skip
+    assert tuple(card.per_label) == card.labels
+    assert card.unit == "speaker"
+
+
+@pytest.mark.parametrize("below", ["", "wav"])
+def test_the_folder_may_be_the_root_or_wav_itself(tmp_path: Path, below: str) -> None:
+    touch(tmp_path / "wav", *(f"{name}.wav" for name in NAMES), ".DS_Store")
+    records = list(emodb().utterances(tmp_path / "wav" if below else tmp_path))
+    assert [r.id for r in records] == sorted(NAMES)
+    last = records[-1]
+    assert (last.speaker, last.text, last.label, last.session) == ("16", "b10", "sadness", None)
+    assert last.path == tmp_path / "wav" / "16b10Td.wav"
+
+
+@pytest.mark.parametrize(
+    ("letter", "label"),
+    list(zip("WLEAFNT", emodb().card.labels, strict=True)),
+)
+def test_emotion_letters(tmp_path: Path, letter: str, label: str) -> None:
+    touch(tmp_path / "wav", f"03a01{letter}a.wav")
+    assert [r.label for r in emodb().utterances(tmp_path)] == [label]
+
+
+def test_names_of_another_grammar_are_reported_together(tmp_path: Path) -> None:
+    touch(tmp_path / "wav", "03a01Fa.wav", "03a01Xa.wav", "3a01Fa.wav", "03a01Fa.mp3")
+    with pytest.raises(CorpusError, match="not EmoDB file names") as error:
+        list(emodb().utterances(tmp_path))
+    for name in ("03a01Xa.wav", "3a01Fa.wav", "03a01Fa.mp3"):
+        assert name in str(error.value)
+    assert "03a01Fa.wav" in str(error.value)  # the example
+
+
+@pytest.mark.parametrize("content", [(), ("some.wav",), ("notes.txt",)])
+def test_a_wrong_folder_says_what_was_expected(tmp_path: Path, content: tuple[str, ...]) -> None:
+    touch(tmp_path, *content)
+    with pytest.raises(CorpusError, match=r"is not EmoDB.*neither.*wav/03a01Fa\.wav"):
+        list(emodb().utterances(tmp_path))
+
+
+def test_the_source_can_be_a_mirror() -> None:
+    (home,) = emodb().sources()
+    assert home.url == "http://emodb.bilderbar.info/download/download.zip"
+    (mirror,) = EmoDB(EmoDBParams(url="https://mirror.example/e.zip")).sources()
+    assert mirror.url == "https://mirror.example/e.zip"
+    with pytest.raises(ValueError, match="pattern"):
+        EmoDBParams(url="ftp://mirror.example/e.zip")
+
+
+@pytest.fixture
+def shared() -> Path:
+    value = os.environ.get("SERBENCH_TEST_SHARED")
+    if not value:
+        pytest.skip("SERBENCH_TEST_SHARED is not set")
+    return Path(value) / "corpora" / "emodb"
+
+
+@pytest.mark.real
+def test_the_real_corpus_loads_with_all_counts(shared: Path, tmp_path: Path) -> None:
+    corpus = emodb()
+    folder = locate(corpus, "emodb", shared, tmp_path, nothing, print)
+
+    def timed() -> tuple[CorpusTable, float]:
+        start = time.perf_counter()
+        return load_corpus(corpus, "emodb", folder, tmp_path, nothing), time.perf_counter() - start
+
+    table, cold_s = timed()
+    again, warm_s = timed()
+    print(f"EmoDB: cold load {cold_s:.2f} s, warm load {warm_s:.2f} s")
+    assert again == table
+    assert warm_s < cold_s < 20
+    assert Counter(u.label for u in table.utterances) == corpus.card.per_label
+    assert Counter(u.speaker for u in table.utterances) == corpus.card.per_speaker
+    assert {u.sample_rate_hz for u in table.utterances} == {16000}
+    assert {u.channels for u in table.utterances} == {1}
+    durations_s = [u.duration_s for u in table.utterances]
+    assert (round(min(durations_s), 2), round(max(durations_s), 2)) == (1.23, 8.98)
+    assert {u.text for u in table.utterances} == {
+        "a01", "a02", "a04", "a05", "a07", "b01", "b02", "b03", "b09", "b10",
+    }  # fmt: skip
+    assert len({u.pcm_sha256 for u in table.utterances}) == 535
+    assert not [u for u in table.utterances if u.speaker == "08" and u.label == "disgust"]

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from serbench.api import TeacherError, TeacherFeatures, import_torchaudio
+from serbench_teachers.quiet import quiet_transformers
+from serbench_teachers.speech_encoder import SpeechEncoder, SpeechEncoderParams
+
+import_torchaudio()  # before transformers' lazily loaded modules import it
+modeling_whisper = importlib.import_module("transformers.models.whisper.modeling_whisper")
+
+CPU = torch.device("cpu")
+TINY = {
+    "hidden_size": 16,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "conv_dim": (8, 8, 8),
+    "conv_kernel": (10, 8, 4),
+    "conv_stride": (5, 8, 8),
+    "num_feat_extract_layers": 3,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+}
+WHISPER = {
+    "d_model": 16,
+    "encoder_layers": 4,
+    "encoder_attention_heads": 2,
+    "encoder_ffn_dim": 24,
+    "decoder_layers": 1,
+    "decoder_attention_heads": 2,
+    "decoder_ffn_dim": 24,
+    "vocab_size": 20,
+    "num_mel_bins": 80,
+    "max_source_positions": 1500,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "decoder_start_token_id": 1,
+}
+STABLE = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
+
+Make = Callable[[str], Path]
+KINDS: dict[str, tuple[type[transformers.PreTrainedModel], transformers.PretrainedConfig]] = {
+    "wav2vec2-group": (transformers.Wav2Vec2Model, transformers.Wav2Vec2Config(**TINY)),
+    "wav2vec2-layer": (transformers.Wav2Vec2Model, transformers.Wav2Vec2Config(**TINY, **STABLE)),
+    "hubert-layer": (transformers.HubertModel, transformers.HubertConfig(**TINY, **STABLE)),
+    "wavlm-layer": (transformers.WavLMModel, transformers.WavLMConfig(**TINY, **STABLE)),
+    "data2vec": (
+        transformers.Data2VecAudioModel,
+        transformers.Data2VecAudioConfig(
+            **{**TINY, "num_conv_pos_embeddings": 3, "conv_pos_kernel_size": 5}
+        ),
+    ),
+    "whisper": (transformers.WhisperModel, transformers.WhisperConfig(**WHISPER)),
+    "whisper-encoder": (modeling_whisper.WhisperEncoder, transformers.WhisperConfig(**WHISPER)),
+}
+
+
+def save(kind: str, folder: Path) -> Path:
+    model_class, config = KINDS[kind]
+    torch.manual_seed(1)
+    with quiet_transformers():
+        model_class(config).save_pretrained(folder)
+        if kind.startswith("whisper"):
+            transformers.WhisperFeatureExtractor().save_pretrained(folder)
+        else:
+            transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Folders with tiny random encoders, made once each; tests must not change them."""
+    made: dict[str, Path] = {}
+
+    def make(kind: str) -> Path:
+        if kind not in made:
+            made[kind] = save(kind, tmp_path_factory.mktemp(kind))
+        return made[kind]
+
+    return make
+
+
+def speech(*durations_s: float) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    return [torch.randn(int(16_000 * d), generator=generator) * 0.1 for d in durations_s]
+
+
+def teacher(folder: Path, **params: object) -> SpeechEncoder:
+    made = SpeechEncoder(
+        SpeechEncoderParams.model_validate({"model": str(folder), "precision": "fp32", **params})
+    )
+    made.load(CPU)
+    return made
+
+
+def same(one: TeacherFeatures, other: TeacherFeatures) -> None:
+    torch.testing.assert_close(one.pooled, other.pooled, atol=1e-4, rtol=0)
+    torch.testing.assert_close(one.frames, other.frames, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batch_equals_one_by_one(checkpoint: Make, kind: str) -> None:
+    encoder = teacher(checkpoint(kind), layer="mix")
+    waveforms = speech(0.53, 1.0, 0.53, 0.31)
+    for together, waveform in zip(encoder.embed(waveforms), waveforms, strict=True):
+        same(together, encoder.embed([waveform])[0])
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if not k.startswith("whisper")])
+def test_layers_are_transformers_hidden_states(checkpoint: Make, kind: str) -> None:
+    """Also proves that cutting off higher layers changes nothing."""
+    folder = checkpoint(kind)
+    waveform = speech(0.6)[0]
+    with quiet_transformers(), torch.inference_mode():
+        model = KINDS[kind][0].from_pretrained(folder).eval()
+        normal = (waveform - waveform.mean()) / torch.sqrt(waveform.var(correction=0) + 1e-7)
+        due = model(normal[None], output_hidden_states=True).hidden_states
+    mixed = teacher(folder, layer="mix").embed([waveform])[0]
+    assert mixed.frames.shape[0] == len(due) == 5
+    torch.testing.assert_close(mixed.frames, torch.cat(due), atol=1e-5, rtol=0)
+    for index in (0, 2, 4):
+        one = teacher(folder, layer=index).embed([waveform])[0]
+        torch.testing.assert_close(one.frames, due[index], atol=1e-5, rtol=0)
+
+
+def test_whisper_equals_transformers_at_full_length(checkpoint: Make) -> None:
+    """At 30 s nothing is cut, so that transformers' own path is the reference."""
+    folder = checkpoint("whisper")
+    waveform = speech(30.0)[0]
+    with quiet_transformers(), torch.inference_mode():
+        encoder = transformers.WhisperModel.from_pretrained(folder).eval().get_encoder()
+        mel = transformers.WhisperFeatureExtractor()(
+            waveform.numpy(), sampling_rate=16_000, return_tensors="pt"
+        )["input_features"]
+        due = encoder(mel, output_hidden_states=True).hidden_states
+    mixed = teacher(folder, layer="mix").embed([waveform])[0]
+    torch.testing.assert_close(mixed.frames, torch.cat(due), atol=1e-4, rtol=0)
+
+
+def test_whisper_has_real_frames_only_and_cuts_long_speech(checkpoint: Make) -> None:
+    encoder = teacher(checkpoint("whisper"))
+    frames = [f.frames.shape[1] for f in encoder.embed(speech(0.5, 1.23, 30.0, 45.5))]
+    assert frames == [25, 61, 1500, 2275]
+    long = speech(45.5)[0]
+    half = 22 * 16_000 + 12_160  # half of it, in whole frames
+    pieces = [encoder.embed([part])[0].frames for part in (long[:half], long[half:])]
+    whole = encoder.embed([long])[0].frames
+    torch.testing.assert_close(whole, torch.cat(pieces, dim=1), atol=1e-5, rtol=0)
+
+
+def test_whisper_encoder_alone_and_whole_model_agree(checkpoint: Make, tmp_path: Path) -> None:
+    with quiet_transformers():
+        whole = transformers.WhisperModel.from_pretrained(checkpoint("whisper"))
+        whole.get_encoder().save_pretrained(tmp_path)
+        transformers.WhisperFeatureExtractor().save_pretrained(tmp_path)
+    waveform = speech(0.7)
+    same(teacher(tmp_path).embed(waveform)[0], teacher(checkpoint("whisper")).embed(waveform)[0])
+
+
+def test_pooled_is_mean_then_deviation(checkpoint: Make) -> None:
+    features = teacher(checkpoint("hubert-layer"), layer="mix").embed(speech(0.8))[0]
+    frames = features.frames.double().numpy()
+    due = np.concatenate([frames.mean(axis=1), frames.std(axis=1)], axis=1)
+    assert features.pooled.shape == (5, 32)
+    np.testing.assert_allclose(features.pooled, due, atol=1e-5)
+
+
+def test_middle_is_half_the_depth(checkpoint: Make) -> None:
+    folder, waveform = checkpoint("wavlm-layer"), speech(0.5)
+    same(teacher(folder).embed(waveform)[0], teacher(folder, layer=2).embed(waveform)[0])
+
+
+def test_frozen_and_not_trainable(checkpoint: Make) -> None:
+    encoder = teacher(checkpoint("wav2vec2-layer"))
+    model = encoder._loaded._model  # type: ignore[attr-defined]
+    assert not model.training
+    assert not any(p.requires_grad for p in model.parameters())
+    features = encoder.embed(speech(0.5))[0]
+    assert features.pooled.dtype == torch.float32
+    assert not features.frames.requires_grad
+
+
+def test_frame_rate(checkpoint: Make) -> None:
+    assert teacher(checkpoint("wav2vec2-layer")).frame_rate_hz == 50.0
+    assert teacher(checkpoint("whisper")).frame_rate_hz == 50.0
+
+
+def test_bf16_is_close_to_fp32(checkpoint: Make) -> None:
+    folder, waveform = checkpoint("whisper"), speech(1.0)
+    exact = teacher(folder).embed(waveform)[0].pooled
+    rough = teacher(folder, precision="bf16").embed(waveform)[0].pooled
+    assert rough.dtype == torch.float32
+    assert 0 < float((rough - exact).norm() / exact.norm()) < 0.02
+
+
+def test_loading_says_nothing(checkpoint: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    teacher(checkpoint("whisper")).embed(speech(0.5))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_layer_beyond_the_depth(checkpoint: Make) -> None:
+    with pytest.raises(TeacherError, match="hidden states 0 to 4, and layer is 9"):
+        teacher(checkpoint("whisper"), layer=9)
+
+
+def test_embed_before_load(checkpoint: Make) -> None:
+    encoder = SpeechEncoder(SpeechEncoderParams(model=str(checkpoint("whisper"))))
+    with pytest.raises(TeacherError, match="not loaded"):
+        encoder.embed(speech(0.5))
+
+
+def test_weights_that_are_missing_are_never_made_up(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = save("hubert-layer", tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    del weights["encoder.layers.1.feed_forward.output_dense.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(TeacherError, match="1 weights of the encoder are not in its files"):
+        teacher(folder)
+
+
+def test_truncated_weights(tmp_path: Path) -> None:
+    folder = save("hubert-layer", tmp_path)
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(TeacherError, match="cannot be loaded"):
+        teacher(folder)
+
+
+def test_unsupported_type(tmp_path: Path) -> None:
+    folder = save("hubert-layer", tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "bert"}))
+    with pytest.raises(TeacherError, match="type 'bert'; speech-encoder reads data2vec-audio"):
+        teacher(folder)
+
+
+def test_damaged_config(tmp_path: Path) -> None:
+    folder = save("hubert-layer", tmp_path)
+    (folder / "config.json").write_text("{")
+    with pytest.raises(TeacherError, match=r"config\.json is damaged"):
+        teacher(folder)
+
+
+def test_other_sampling_rate(tmp_path: Path) -> None:
+    folder = save("hubert-layer", tmp_path)
+    transformers.Wav2Vec2FeatureExtractor(sampling_rate=8_000).save_pretrained(folder)
+    with pytest.raises(TeacherError, match="expects speech at 8000 Hz"):
+        teacher(folder)
