@@ -155,7 +155,7 @@ def log_mel_frames(
     values_file, counts_file = cache / f"{key}.values.npy", cache / f"{key}.counts.npy"
     if not counts_file.exists():
         extract = LogMel(settings)
-        paths = [table.folder / utterance.path for utterance in table.utterances]
+        paths = [utterance.path for utterance in table.utterances]
         pieces: list[Array] = []
         with ThreadPoolExecutor() as pool:
             for n, piece in enumerate(pool.map(lambda path: extract(read_waveform(path)), paths)):

@@ -123,6 +123,7 @@ def test_a_method_cannot_be_told_from_itself() -> None:
     table = make_predictions({"akd": 0.7})
     twin = table.assign(method="twin")
     difference = comparison(pd.concat([table, twin]), LABELS).methods[1].difference
+    assert difference is not None
     assert difference == Difference(0.0, 0.0, 0.0)
     assert difference.verdict == "cannot tell apart"
 

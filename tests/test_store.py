@@ -83,7 +83,8 @@ def test_going_on_removes_old_leftovers_and_spares_new_ones(store: RunStore) -> 
     old, new = store.folder / ".a.json.1-aa.tmp", store.folder / ".b.json.2-bb.tmp"
     old.touch()
     new.touch()
-    os.utime(old, (time.time() - 2 * STALE_S,) * 2)
+    stale_s = time.time() - 2 * STALE_S
+    os.utime(old, (stale_s, stale_s))
     store.create(PLAN)
     assert (old.exists(), new.exists()) == (False, True)
 
@@ -250,7 +251,7 @@ def test_a_writer_killed_at_any_moment_leaves_whole_files(tmp_path: Path) -> Non
 def make_runs(folder: Path, *names: str) -> None:
     for age, name in enumerate(names):
         RunStore(folder / name).create(PLAN)
-        os.utime(folder / name / "plan.json", (1e9 - age,) * 2)
+        os.utime(folder / name / "plan.json", (1e9 - age, 1e9 - age))
 
 
 def test_runs_are_found_by_name_by_folder_and_by_age(tmp_path: Path) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, cast
 
 import numpy as np
 import torch
-import transformers
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -21,6 +20,35 @@ from serbench.api import SAMPLE_RATE_HZ
 
 WHISPER_STRIDE = 320
 """Samples per frame: a log-mel hop of 160, halved by the second convolution."""
+
+
+class Extractor(Protocol):
+    """A feature extractor of transformers."""
+
+    def __call__(
+        self,
+        raw_speech: list[NDArray[np.float32]],
+        *,
+        sampling_rate: int,
+        padding: str,
+        return_tensors: str,
+        return_attention_mask: bool | None = None,
+    ) -> Mapping[str, Tensor]:
+        """Model inputs by name."""
+        ...
+
+
+class WhisperConfig(Protocol):
+    """What is read and set of Whisper's config."""
+
+    max_source_positions: int
+
+
+class WaveformConfig(Protocol):
+    """What is read of a raw-waveform encoder's config."""
+
+    conv_kernel: Sequence[int]
+    conv_stride: Sequence[int]
 
 
 class Encoder(Protocol):
@@ -36,9 +64,10 @@ class Encoder(Protocol):
 class LayerTap:
     """Keeps chosen hidden states while an encoder runs.
 
-    Index 0 is the input of the first layer, k the output of layer k, and the last one is taken
-    after the encoder's final normalisation, as in transformers' ``hidden_states``. Layers above
-    the highest that is asked for are cut off: they cost time and change nothing.
+    Index 0 is the input of the first layer, k the output of layer k, and the last one is the
+    model's ``last_hidden_state``, after any final normalisation (transformers' ``hidden_states``
+    end before or after it, depending on its version). Layers above the highest that is asked for
+    are cut off: they cost time and change nothing.
 
     Args:
         model: whose ``forward`` returns ``last_hidden_state``.
@@ -88,14 +117,15 @@ class WhisperEncoderRunner:
 
     def __init__(
         self,
-        encoder: transformers.PreTrainedModel,
-        extractor: transformers.SequenceFeatureExtractor,
+        encoder: nn.Module,
+        extractor: Extractor,
         indices: Sequence[int],
     ) -> None:
         self._encoder = encoder
         self._extractor = extractor
-        self._positions: Tensor = encoder.embed_positions.weight.detach()
-        self._tap = LayerTap(encoder, encoder.layers, indices)
+        self._config = cast(WhisperConfig, encoder.config)
+        self._positions = cast(nn.Embedding, encoder.embed_positions).weight.detach()
+        self._tap = LayerTap(encoder, cast(nn.ModuleList, encoder.layers), indices)
 
     def hidden_states(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
         """See ``Encoder``. A last half frame (less than 20 ms) is left out."""
@@ -117,7 +147,7 @@ class WhisperEncoderRunner:
             list(waveforms), sampling_rate=SAMPLE_RATE_HZ, padding="longest", return_tensors="pt"
         )["input_features"]  # (N, mel bins, samples // 160)
         frames = samples // WHISPER_STRIDE
-        self._encoder.config.max_source_positions = frames
+        self._config.max_source_positions = frames
         self._encoder.embed_positions = nn.Embedding.from_pretrained(self._positions[:frames])
         first = next(self._encoder.parameters())
         return self._tap(mel[..., : 2 * frames].to(first.device, first.dtype))
@@ -133,16 +163,18 @@ class WaveformEncoderRunner:
 
     def __init__(
         self,
-        model: transformers.PreTrainedModel,
-        extractor: transformers.SequenceFeatureExtractor,
+        model: nn.Module,
+        extractor: Extractor,
         indices: Sequence[int],
     ) -> None:
-        config = model.config
+        self._config = cast(WaveformConfig, model.config)
         self._model = model
         self._extractor = extractor
-        self._masks = getattr(config, "feat_extract_norm", None) == "layer"
-        self._tap = LayerTap(model, model.encoder.layers, indices)
-        self.frame_rate_hz = SAMPLE_RATE_HZ / math.prod(config.conv_stride)
+        # data2vec-audio's config has no such entry
+        self._masks = getattr(model.config, "feat_extract_norm", None) == "layer"
+        layers = cast(nn.ModuleList, cast(nn.Module, model.encoder).layers)
+        self._tap = LayerTap(model, layers, indices)
+        self.frame_rate_hz = SAMPLE_RATE_HZ / math.prod(self._config.conv_stride)
 
     def hidden_states(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
         """See ``Encoder``."""
@@ -167,8 +199,8 @@ class WaveformEncoderRunner:
 
     def _frames(self, samples: int) -> int:
         """Frames that lie within ``samples``, by the convolutions' kernels and strides."""
-        config = self._model.config
-        for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+        kernels, strides = self._config.conv_kernel, self._config.conv_stride
+        for kernel, stride in zip(kernels, strides, strict=True):
             samples = (samples - kernel) // stride + 1
         return samples
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 
 from serbench.api import (
@@ -42,7 +43,7 @@ class Functionals(Teacher):
     """
 
     name: ClassVar[str] = "functionals"
-    Params: ClassVar[type[FunctionalsParams]] = FunctionalsParams
+    Params: ClassVar[type[BaseModel]] = FunctionalsParams
     params: FunctionalsParams
 
     def __init__(self, params: FunctionalsParams) -> None:

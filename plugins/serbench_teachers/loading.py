@@ -117,7 +117,7 @@ def _whisper_encoder() -> type[transformers.PreTrainedModel]:
     return WhisperEncoder
 
 
-def _check_rate(extractor: transformers.SequenceFeatureExtractor, folder: Path) -> None:
+def _check_rate(extractor: object, folder: Path) -> None:
     rate_hz = getattr(extractor, "sampling_rate", None)
     if rate_hz != SAMPLE_RATE_HZ:
         raise TeacherError(f"{folder} expects speech at {rate_hz} Hz; only 16000 Hz is supported")

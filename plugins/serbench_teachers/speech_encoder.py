@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import torch
-from pydantic import Field
+from pydantic import BaseModel, Field
 from torch import Tensor
 
 from serbench.api import Params, Teacher, TeacherCard, TeacherError, TeacherFeatures
 from serbench_teachers.cards import card_of
 from serbench_teachers.precision import choose_precision
+from serbench_teachers.quiet import quiet_transformers
 from serbench_teachers.weights import Checkpoint, find_checkpoint
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class SpeechEncoder(Teacher):
     """A frozen encoder of transformers; pooled are mean and standard deviation over time."""
 
     name: ClassVar[str] = "speech-encoder"
-    Params: ClassVar[type[SpeechEncoderParams]] = SpeechEncoderParams
+    Params: ClassVar[type[BaseModel]] = SpeechEncoderParams
     params: SpeechEncoderParams
 
     def __init__(self, params: SpeechEncoderParams) -> None:
@@ -82,7 +83,8 @@ class SpeechEncoder(Teacher):
     @torch.inference_mode()
     def embed(self, waveforms: Sequence[Tensor]) -> Sequence[TeacherFeatures]:
         """Embed ``(samples,)`` waveforms: pooled ``(L, 2 D)``, frames ``(L, F, D)``."""
-        return [_pool(states.float()) for states in self._loaded.hidden_states(waveforms)]
+        with quiet_transformers():
+            return [_pool(states.float()) for states in self._loaded.hidden_states(waveforms)]
 
     def _indices(self, layers: int) -> tuple[int, ...]:
         layer = self.params.layer

@@ -50,7 +50,7 @@ def locate(
         return from_variable
     if path is not None:
         return _named_folder(corpus, name, path, f"the path of dataset {name} in the registry")
-    folder = cache / "corpora" / name
+    folder = cache.absolute() / "corpora" / name
     if folder.is_dir() and not _outdated(corpus, folder):
         return folder
     try:
@@ -68,18 +68,19 @@ def locate(
 
 
 def _named_folder(corpus: Corpus, name: str, folder: Path, origin: str) -> Path:
-    folder = folder.expanduser()
+    # A plugin's paths may start with the folder that it is given, so that must not be relative.
+    folder = folder.expanduser().absolute()
     if folder.is_dir():
         return folder
     what = "is a file, not a folder" if folder.exists() else "is not there"
-    raise CorpusError(f"{name}: {folder.absolute()} ({origin}) {what}. {expected(corpus)}")
+    raise CorpusError(f"{name}: {folder} ({origin}) {what}. {expected(corpus)}")
 
 
 def _below_variable(name: str, announce: Announce) -> Path | None:
     value = os.environ.get(DATA_VARIABLE)
     if not value:
         return None
-    root = Path(value).expanduser()
+    root = Path(value).expanduser().absolute()
     if not root.is_dir():
         raise CorpusError(
             f"{DATA_VARIABLE}={value} is not a folder; set it to the folder that holds one folder "

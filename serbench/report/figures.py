@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from textwrap import fill
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -65,7 +66,7 @@ def _text_colour(share: float) -> str:
     """Readable on the colour of ``share``; empty cells stand back."""
     if share == 0:
         return "#8a8a8a"
-    return "white" if share > 0.55 else "black"
+    return "white" if share > 0.7 else "black"
 
 
 def ua_figure(compared: Comparison, dataset: str) -> Figure:
@@ -82,6 +83,7 @@ def ua_figure(compared: Comparison, dataset: str) -> Figure:
             place,
             marker="D" if result.is_teacher else "o",
             markersize=7,
+            clip_on=False,
             color=colour,
         )
         axes.annotate(
@@ -93,7 +95,7 @@ def ua_figure(compared: Comparison, dataset: str) -> Figure:
             fontsize=9,
         )
     axes.axvline(100 / len(compared.labels), color=CHANCE_COLOUR, linestyle="--", linewidth=1.2)
-    axes.set_yticks(range(len(shown)), [display_name(result.method) for result in shown])
+    axes.set_yticks(range(len(shown)), [fill(display_name(result.method), 26) for result in shown])
     axes.set_ylim(len(shown) - 0.5, -0.7)
     axes.set_xlim(0, 100)
     axes.tick_params(axis="y", length=0, labelsize=10)

@@ -48,6 +48,8 @@ LATEX = {
     "“": "``",
     "”": "''",
     "≤": r"$\leq$",
+    "″": "''",
+    "·": r"\textperiodcentered{}",
 }
 """Characters that LaTeX reads as commands, or that its older engines cannot set. A bracket at the
 start of a row would be read as the optional argument of the preceding line break."""

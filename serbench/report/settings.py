@@ -154,10 +154,9 @@ def duration(seconds: float) -> str:
     """For instance ``1 h 02 min``, ``3 min 05 s``, ``4.2 s``."""
     if seconds < 60:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    if round(seconds) < 3600:
+        return "{} min {:02d} s".format(*divmod(round(seconds), 60))
+    return "{} h {:02d} min".format(*divmod(round(seconds / 60), 60))
 
 
 def timing_lines(results: Results, run: Run) -> list[tuple[str, str]]:

@@ -86,6 +86,10 @@ def _check_map(feature_map: Tensor, mask: Tensor, what: str) -> None:
         bool((real[1:] >= real[:-1]).all()) and bool(mask[-1].all()),
         f"the mask of {what} must be True on all real frames and grow with the window's length",
     )
+    require(
+        mask.shape[1] < 4 or not bool(mask[0].all()),
+        f"the mask of {what} is True on padding: a third of the frames are real in window 0",
+    )
 
 
 def _check_seed(build: Callable[[], nn.Module]) -> None:

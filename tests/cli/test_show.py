@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for age, method in enumerate(("kd", "akd")):
         run = make_run(Path("runs") / method, {method: 0.8})
-        os.utime(run / "plan.json", (1e9 - age,) * 2)
+        os.utime(run / "plan.json", (1e9 - age, 1e9 - age))
     return tmp_path
 
 

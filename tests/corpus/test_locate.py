@@ -158,3 +158,14 @@ def test_a_disk_that_fills_up_during_synthesis(tmp_path: Path) -> None:
 
     with pytest.raises(CorpusError, match=r"No space left on device.; make room"):
         find(Full(MadeParams()), tmp_path)
+
+
+def test_a_relative_folder_works_as_an_absolute_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_noise(tmp_path / "here", speakers=2, utterances=1)
+    monkeypatch.chdir(tmp_path)
+    corpus = Noise(Params())
+    folder = locate(corpus, "noise", Path("here"), tmp_path, lambda *_: None, lambda _: None)
+    table = load_corpus(corpus, "noise", folder, tmp_path / "audio", lambda *_: None)
+    assert len(table.utterances) == 4

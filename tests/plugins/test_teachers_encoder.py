@@ -124,7 +124,8 @@ def test_layers_are_transformers_hidden_states(checkpoint: Make, kind: str) -> N
     with quiet_transformers(), torch.inference_mode():
         model = KINDS[kind][0].from_pretrained(folder).eval()
         normal = (waveform - waveform.mean()) / torch.sqrt(waveform.var(correction=0) + 1e-7)
-        due = model(normal[None], output_hidden_states=True).hidden_states
+        output = model(normal[None], output_hidden_states=True)
+    due = (*output.hidden_states[:-1], output.last_hidden_state)
     mixed = teacher(folder, layer="mix").embed([waveform])[0]
     assert mixed.frames.shape[0] == len(due) == 5
     torch.testing.assert_close(mixed.frames, torch.cat(due), atol=1e-5, rtol=0)

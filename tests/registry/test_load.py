@@ -69,28 +69,28 @@ class Temperature(Params):
 class Files(Corpus):
     name = "files"
     Params = Size
-    card = CorpusCard(  # pyright: ignore[reportAssignmentType]
+    card = CorpusCard(  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
         "t", "l", "l", "h", "c", "acted", ("a", "b"), fold_sets={"pairs": (("1",), ("2",))}
     )
-    utterances = None  # pyright: ignore[reportAssignmentType]
+    utterances = None  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
 
 
 class Encoder(Teacher):
     name = "encoder"
     Params = Params
-    card = frame_rate_hz = model_digest = load = embed = None  # pyright: ignore[reportAssignmentType]
+    card = frame_rate_hz = model_digest = load = embed = None  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
 
 
 class Net(Student):
     name = "net"
     Params = Width
-    build = None  # pyright: ignore[reportAssignmentType]
+    build = None  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
 
 
 class Kd(Loss):
     name = "kd"
     Params = Temperature
-    build = None  # pyright: ignore[reportAssignmentType]
+    build = None  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_paths_are_meant_from_where_their_file_stands(plugins: Plugins, folder: 
     ("text", "message"),
     [
         ("datsets = {}", "o.toml:1: datsets: unknown table; did you mean 'datasets'?"),
-        ("losses = 3", "o.toml:1: losses: must be a table of entries, not 3"),
+        ("profiles = 3", "o.toml:1: profiles: must be a table of entries, not 3"),
         ("[losses]\nx = 3", "o.toml:2: losses.x: must be a table, not 3"),
         ("[losses.x]", "o.toml:1: losses.x.plugin: is missing"),
         (

@@ -48,10 +48,7 @@ def test_valid_values_make_an_instance() -> None:
         ({"inner": {"rate": "1"}}, "top.inner.rate: should be a valid number, not '1'"),
         ({"inner": {"rate": -1.0}}, "top.inner.rate: should be greater than 0, not -1.0"),
         ({"sizes": [1, 0]}, "top.sizes.1: should be greater than 0, not 0"),
-        (
-            {"sizes": [1.5]},
-            "top.sizes.0: should be a valid integer, got a number with a fractional part, not 1.5",
-        ),
+        ({"sizes": [1.5]}, "top.sizes.0: should be a valid integer, not 1.5"),
         ({"sizes": [True]}, "top.sizes.0: should be a valid integer, not True"),
         ({"mode": "c"}, "top.mode: should be 'a' or 'b', not 'c'"),
         ({"needed": 3}, "top.needed: should be a valid string, not 3"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -128,11 +129,9 @@ def test_the_report_holds_what_a_reviewer_asks_for(run: Path) -> None:
     assert text.startswith("# emodb: akd_v2 & co, kd\n")
     assert "160 utterances, 8 speakers, 5 classes · profile standard · 4 outer folds" in text
     assert "serbench run akd_v2 & co kd --dataset emodb --profile standard\n" in text
-    assert "| loss.temperature" not in text
     assert "| kd | 0 | loss.temperature 3.0 | loss.temperature 4.0 |" in text
     assert "| training.learning_rate | 0.001 | ″ |" in text
     assert "| Wall time | 1 h 02 min |" in text
-    assert "| forward" not in text
     assert "| L10 | better than chance on permuted labels | passed |" in text
     assert re.search(r"- kd reaches .* points worse than akd_v2 & co\.", text)
     for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text):
@@ -156,7 +155,7 @@ def test_figures_are_pngs_large_enough_to_read(run: Path) -> None:
 def latex_problems(text: str) -> list[str]:
     """What would stop LaTeX: unbalanced braces and environments, bare specials, ragged rows."""
     problems = []
-    body = re.sub(r"(?<!\\)%.*", "", text)
+    body = re.sub(r"(?<!\\)%.*|\\label\{[\w:.-]+\}", "", text)
     depth = 0
     for brace in re.findall(r"(?<!\\)[{}]", body):
         depth += 1 if brace == "{" else -1
@@ -171,7 +170,7 @@ def latex_problems(text: str) -> list[str]:
         elif not stack or stack.pop() != name:
             problems.append(f"{name} ends where it was not begun")
     problems += [f"{name} is not ended" for name in stack]
-    problems += [f"bare {bare}" for bare in re.findall(r"(?<!\\)[#_^~]", body.replace("tab:", ""))]
+    problems += [f"bare {bare}" for bare in re.findall(r"(?<!\\)[#_^~]", body)]
     problems += [f"not ASCII: {each}" for each in re.findall(r"[^\x00-\x7f]", body)]
     grid = re.search(r"\\begin\{tabular\}\{(\w+)\}(.*)\\end\{tabular\}", body, re.DOTALL)
     assert grid
@@ -223,10 +222,9 @@ def test_rendering_anew_changes_nothing(run: Path, tmp_path: Path) -> None:
 
 
 def shown(*folders: Path, width: int = 80) -> str:
-    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    with console.file:
-        console.print(render_comparison(*folders))
-        return console.export_text()
+    written = io.StringIO()
+    Console(width=width, file=written).print(render_comparison(*folders))
+    return written.getvalue()
 
 
 def test_the_terminal_table_fits_eighty_columns(run: Path) -> None:

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Serbench = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    """A folder with installed distributions whose plugins are broken, each in its own way."""
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    sources = {
+        "raises": "raise OSError('libfoo.so is missing')\n",
+        "misspelt": (
+            "from serbench.api import hookimpl\n\n\n"
+            "@hookimpl\ndef serbench_studets():\n    return []\n"
+        ),
+        "clashing": (
+            "from serbench.api import Loss, Params, hookimpl\n\n\n"
+            "class Akd(Loss):\n    name = 'akd'\n    Params = Params\n\n"
+            "    def build(self, shape): ...\n\n\n"
+            "@hookimpl\ndef serbench_losses():\n    return [Akd]\n"
+        ),
+    }
+    for name, source in sources.items():
+        (folder / f"plugin_{name}.py").write_text(source)
+        info = folder / f"plugin_{name}-0.9.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: plugin-{name}\nVersion: 0.9\n"
+        )
+        (info / "entry_points.txt").write_text(f"[serbench]\n{name} = plugin_{name}\n")
+    return folder
+
+
+def test_broken_plugins_are_listed_with_package_version_and_cause(
+    serbench: Serbench, packages: Path
+) -> None:
+    result = serbench("plugins", packages=packages)
+    assert result.returncode == 0, result.stderr
+    loaded, _, failed = result.stdout.partition("# Failed plugins")
+    assert "loss akd" in loaded
+    rows = {line.split()[0]: line for line in failed.splitlines()[2:] if line}
+    assert rows["raises"].split()[:3] == ["raises", "plugin-raises", "0.9"]
+    assert "OSError: libfoo.so is missing" in rows["raises"]
+    assert "did you mean 'serbench_students'" in rows["misspelt"]
+    assert "the loss name 'akd' is taken by akd of serbench" in rows["clashing"]
+
+
+def test_strict_fails_on_them_and_on_nothing_else(serbench: Serbench, packages: Path) -> None:
+    assert serbench("plugins", "--strict", packages=packages).returncode == 1
+    whole = serbench("plugins", "--strict")
+    assert whole.returncode == 0, whole.stdout
+    assert "# Failed plugins" not in whole.stdout
+
+
+def test_broken_plugins_harm_nobody_else(serbench: Serbench, packages: Path) -> None:
+    result = serbench("list", "losses", packages=packages)
+    assert result.returncode == 0, result.stderr
+    assert "plugin-" not in result.stdout
+    assert "\nakd " in result.stdout

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from serbench.api import Corpus
+from serbench.plugins import Provided, load_plugins
+from serbench.testing import check_corpus, check_corpus_card
+
+CORPORA = load_plugins().items("corpora")
+SMALL = {"speakers": 4, "takes": 1}
+"""Where a synthetic corpus can be made smaller, it is built in less time."""
+every_corpus = pytest.mark.parametrize("corpus", CORPORA, ids=lambda item: item.name)
+
+
+def synthetic(item: Provided) -> bool:
+    return item.cls.build is not Corpus.build  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@every_corpus
+def test_the_card_agrees_with_itself(corpus: Provided) -> None:
+    check_corpus_card(corpus.cls)
+
+
+@pytest.mark.parametrize("corpus", [*filter(synthetic, CORPORA)], ids=lambda item: item.name)
+def test_a_synthetic_corpus_keeps_its_contract(corpus: Provided, tmp_path: Path) -> None:
+    fields = corpus.cls.Params.model_fields  # pyright: ignore[reportAttributeAccessIssue]
+    small = {key: value for key, value in SMALL.items() if key in fields}
+    check_corpus(corpus.cls, tmp_path / corpus.name, small)
+
+
+@pytest.mark.real
+@every_corpus
+def test_a_real_copy_keeps_its_contract(corpus: Provided) -> None:
+    shared = os.environ.get("SERBENCH_TEST_SHARED")
+    if shared is None:
+        pytest.skip("SERBENCH_TEST_SHARED names no folder with real corpora")
+    folder = Path(shared) / "corpora" / corpus.name
+    if not folder.is_dir():
+        pytest.skip(f"there is no copy of {corpus.name} in {folder.parent}")
+    check_corpus(corpus.cls, folder)

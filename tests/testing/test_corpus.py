@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from serbench.api import Advance, Corpus, CorpusCard, Params, Source, UtteranceRecord
+from serbench.testing import check_corpus, check_corpus_card
+
+CARD = CorpusCard(
+    title="t",
+    language="l",
+    licence="l",
+    home="h",
+    citation="c",
+    elicitation="synthetic",
+    labels=("a", "b"),
+    fold_sets={"halves": (("1",), ("2",))},
+    utterances=4,
+    per_label={"a": 2, "b": 2},
+    per_speaker={"1": 2, "2": 2},
+)
+
+
+def corpus_of(card: CorpusCard = CARD, *, seed: int | None = 0, **members: object) -> type[Corpus]:
+    """Files such as ``1_a.wav``; ``seed`` None: other audio each time."""
+
+    def utterances(_: Corpus, folder: Path) -> Iterator[UtteranceRecord]:
+        for path in sorted(folder.glob("*.wav")):
+            yield UtteranceRecord(path.stem, path, *path.stem.split("_"))
+
+    def build(_: Corpus, folder: Path, advance: Advance) -> bool:
+        draw = np.random.default_rng(seed)
+        for done, stem in enumerate(("1_a", "1_b", "2_a", "2_b"), start=1):
+            soundfile.write(folder / f"{stem}.wav", 0.1 * draw.standard_normal(800), 16_000)
+            advance(done, 4)
+        return True
+
+    own = {"name": "c", "Params": Params, "card": card, "utterances": utterances, "build": build}
+    return type("C", (Corpus,), own | members)
+
+
+def test_a_good_corpus_passes(tmp_path: Path) -> None:
+    check_corpus(corpus_of(), tmp_path / "new")
+    check_corpus(corpus_of(), tmp_path / "new")  # now as a copy that is there
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"licence": ""}, "the card's licence is empty"),
+        ({"labels": ("a",)}, "two labels or more"),
+        ({"labels": ("a", "b", "a")}, "labels repeat"),
+        ({"per_label": {"a": 4}}, "must count every label"),
+        ({"utterances": 5}, "per_label adds up to 4, not 5"),
+        ({"fold_sets": {"f": (("1", "2"),)}}, "needs two folds"),
+        ({"fold_sets": {"f": (("1", "2"), ())}}, "an empty fold"),
+        ({"fold_sets": {"f": (("1", "2"), ("2",))}}, "tests a unit twice"),
+        ({"fold_sets": {"f": (("1",), ("3",))}}, "must test every speaker once"),
+    ],
+)
+def test_a_card_that_disagrees_with_itself_is_told(change: dict[str, object], message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_corpus_card(corpus_of(replace(CARD, **change)))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (Source("ftp://x/y.zip", "y.zip"), "http or https"),
+        (Source("https://x/y.zip", "../y.zip"), "file_name must be plain"),
+        (Source("https://x/y.zip", "y.zip", "crc:1"), "checksum must be"),
+    ],
+)
+def test_a_wrong_source_is_told(source: Source, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_corpus_card(corpus_of(sources=lambda _: [source]))
+
+
+def test_a_build_that_differs_each_time_is_told(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="building twice gives different files"):
+        check_corpus(corpus_of(seed=None), tmp_path / "new")
+
+
+def test_a_build_without_progress_and_a_corpus_without_build_are_told(tmp_path: Path) -> None:
+    silent = corpus_of(build=lambda *_: True)
+    with pytest.raises(AssertionError, match=r"build must call advance"):
+        check_corpus(silent, tmp_path / "a")
+    with pytest.raises(AssertionError, match="not synthetic: give a copy"):
+        check_corpus(corpus_of(build=lambda *_: False), tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"id": "same"}, "utterance ids repeat: same"),
+        ({"speaker": ""}, "no id or no speaker"),
+        ({"label": "c"}, "labelled 'c', which the card does not know"),
+        ({"label": "a"}, "declares 2 utterances of label 'a', the folder has 4"),
+        ({"path": Path("nowhere.wav")}, "there is no file"),
+    ],
+)
+def test_wrong_records_are_told(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    cls = corpus_of()
+    plain = cls.utterances
+    wrong = corpus_of(utterances=lambda s, f: [replace(r, **change) for r in plain(s, f)])
+    with pytest.raises(AssertionError, match=message):
+        check_corpus(wrong, tmp_path / "new")
+
+
+def test_sessions_must_be_given_where_folds_group_by_them(tmp_path: Path) -> None:
+    card = replace(CARD, unit="session")
+    with pytest.raises(AssertionError, match="has no session"):
+        check_corpus(corpus_of(card), tmp_path / "new")
+
+
+def test_an_unstable_scan_is_told(tmp_path: Path) -> None:
+    plain = corpus_of().utterances
+    calls: list[int] = []
+
+    def growing(corpus: Corpus, folder: Path) -> list[UtteranceRecord]:
+        calls.append(1)
+        return list(plain(corpus, folder))[: 4 - len(calls) % 2]
+
+    with pytest.raises(AssertionError, match="two scans of the same folder differ"):
+        check_corpus(corpus_of(utterances=growing), tmp_path / "new")

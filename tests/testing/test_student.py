@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench.testing import ProbeStudent, check_student
+
+
+def student_of(build: Callable[[StudentShape], nn.Module]) -> type[Student]:
+    members = {"name": "s", "Params": Params, "build": lambda _, shape: build(shape)}
+    return type("S", (Student,), members)
+
+
+def probe(shape: StudentShape) -> ProbeStudent:
+    return ProbeStudent(shape.num_classes, shape.n_mels)
+
+
+def test_a_good_student_passes() -> None:
+    check_student(student_of(probe))
+
+
+def changed(change: Callable[[StudentOutput], StudentOutput]) -> type[Student]:
+    class Changed(ProbeStudent):
+        def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
+            return change(super().forward(features, lengths))
+
+    return student_of(lambda shape: Changed(shape.num_classes))
+
+
+class Unmasked(ProbeStudent):
+    def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
+        return super().forward(features, torch.full_like(lengths, features.shape[3]))
+
+
+class TrustsZeros(ProbeStudent):
+    """Pools over real frames, but convolves over whatever the padding holds."""
+
+    def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
+        output = super().forward(features, lengths)
+        hidden = torch.relu(self.convolution(features.flatten(1, 2))) * output.last_mask[:, None]
+        logits = self.classifier(hidden.sum(dim=2) / lengths[:, None])
+        return replace(output, logits=logits)
+
+
+class Unused(ProbeStudent):
+    def __init__(self, num_classes: int = 4) -> None:
+        super().__init__(num_classes)
+        self.idle = nn.Parameter(torch.randn(3))
+
+
+class Hidden(ProbeStudent):
+    """Keeps something that matters outside of its state_dict."""
+
+    def __init__(self, num_classes: int = 4) -> None:
+        super().__init__(num_classes)
+        self.offset = torch.randn(1)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
+        output = super().forward(features, lengths)
+        return replace(output, logits=output.logits + self.offset)
+
+
+class Unseeded(ProbeStudent):
+    def __init__(self, num_classes: int = 4) -> None:
+        super().__init__(num_classes)
+        generator = torch.Generator()
+        generator.seed()
+        self.classifier.weight.data.normal_(generator=generator)
+
+
+class Constant(ProbeStudent):
+    def __init__(self, num_classes: int = 4) -> None:
+        super().__init__(num_classes)
+        for parameter in self.parameters():
+            parameter.data.fill_(0.01)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (Unmasked, "the mask of .* is True on padding"),
+        (TrustsZeros, "padding of 100 changes the logits"),
+        (Unused, "no gradient of the logits reaches idle"),
+        (Hidden, "neither a parameter nor a buffer"),
+        (Unseeded, "classifier.weight differ under the same seed"),
+        (Constant, "do not depend on the seed"),
+    ],
+)
+def test_a_broken_network_is_told(network: type[ProbeStudent], message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_student(student_of(lambda shape: network(shape.num_classes)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda o: o.logits, "what forward returns must be a StudentOutput"),
+        (lambda o: replace(o, logits=o.logits[:, :1]), r"logits must be \(3, 2\), not \(3, 1\)"),
+        (lambda o: replace(o, logits=o.logits / 0), "must be finite"),
+        (lambda o: replace(o, embedding=o.last_map), r"embedding must be \(N, E\)"),
+        (lambda o: replace(o, masks=()), "one mask for each map, not 0 for 1"),
+        (lambda o: replace(o, maps=(o.last_map[:, :, 0],)), r"maps\[0\] must be \(N, channels"),
+        (lambda o: replace(o, last_mask=o.last_mask[:, 1:]), "the mask of last_map must be"),
+        (lambda o: replace(o, last_mask=o.last_mask.float()), "must be bool"),
+    ],
+)
+def test_a_broken_output_is_told(
+    change: Callable[[StudentOutput], StudentOutput], message: str
+) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_student(changed(change))
+
+
+def test_what_all_plugins_need_is_told() -> None:
+    nameless = student_of(probe)
+    nameless.name = ""  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(AssertionError, match=r"S\.name must be"):
+        check_student(nameless)
+    with pytest.raises(AssertionError, match=r"S\.Params does not take"):
+        check_student(student_of(probe), {"width": 3})
+    with pytest.raises(AssertionError, match="lacks build"):
+        check_student(type("S", (Student,), {"name": "s", "Params": Params}))
+    with pytest.raises(AssertionError, match=r"S\.build returns must be a Module"):
+        check_student(student_of(lambda shape: shape))  # pyright: ignore[reportArgumentType]
