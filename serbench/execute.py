@@ -49,7 +49,7 @@ def resolve_workers(jobs: int | None, device: str) -> int:
     """How many fits run side by side: one per core, or one on an accelerator."""
     if jobs is not None:
         return jobs
-    return 1 if device != "cpu" else len(os.sched_getaffinity(0))
+    return 1 if device != "cpu" else joblib.cpu_count()
 
 
 def run_fits(tasks: Sequence[FitTask], workers: int, on_epoch: OnEpoch) -> Iterator[FitResult]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -26,6 +26,13 @@ class TransformerParams(Params):
     patch_frames: PositiveInt = 4
     """Frames that share a token; 4 are 40 ms."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> TransformerParams:
+        if self.dim % self.heads:
+            msg = f"dim must be a multiple of heads ({self.heads})"
+            raise ValueError(msg)
+        return self
 
 
 class EncoderLayer(nn.Module):
@@ -75,6 +82,9 @@ class TransformerNetwork(nn.Module):
     def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
         """``features (N, 3, mels, frames)``, ``lengths (N,)``; see ``Student.build``."""
         patch = self.patch_frames
+        at = torch.arange(features.shape[-1], device=features.device)
+        real = (at[None, :] < lengths[:, None])[:, None, None, :]
+        features = features * real.to(features.dtype)  # whatever the padding holds
         x = F.pad(features, (0, -features.shape[-1] % patch)).flatten(1, 2)  # (N, 3*mels, frames)
         x = x.unfold(2, patch, patch).permute(0, 2, 1, 3).flatten(2)  # (N, tokens, 3*mels*patch)
         tokens = torch.div(lengths + patch - 1, patch, rounding_mode="floor")

@@ -6,7 +6,7 @@ After section 3.3 of Khan et al. (2026); sizes and everything it leaves open are
 from __future__ import annotations
 
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,11 +21,13 @@ from serbench_akd.layers import (
     halved,
 )
 
+DECODER_GROUPS = 4
+
 
 class HybridParams(Params):
     """Sizes of the hybrid student."""
 
-    stem_channels: tuple[PositiveInt, ...] = (16, 32, 64)
+    stem_channels: tuple[PositiveInt, ...] = Field(default=(16, 32, 64), min_length=2)
     """Channels of the stem's stages; each halves both frequency and time."""
     residual_convolutions: int = Field(default=1, ge=0)
     """Convolutions with a skip connection after each stage but the first."""
@@ -36,12 +38,19 @@ class HybridParams(Params):
     blocks: PositiveInt = 2
     heads: PositiveInt = 4
     expansion: PositiveInt = 2
-    fused_dim: PositiveInt = 128
+    fused_dim: int = Field(default=128, gt=0, multiple_of=DECODER_GROUPS)
     """Width of the fused frame vector (section 4.3 of the paper) and of the decoder."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     block_dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Chance to leave a block out for a window in training (Huang et al., ECCV 2016)."""
-    classifier_dropout: NonNegativeFloat = 0.3
+    classifier_dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> HybridParams:
+        if self.stem_channels[-1] % self.heads:
+            msg = f"the last of stem_channels must be a multiple of heads ({self.heads})"
+            raise ValueError(msg)
+        return self
 
 
 class SpaceTimeBlock(nn.Module):
@@ -81,10 +90,7 @@ class HybridNetwork(nn.Module):
         channels = params.stem_channels
         dim, levels = channels[-1], len(channels)
         self.stride = 2**levels
-        bins = shape.n_mels
-        for _ in channels:
-            bins = (bins + 1) // 2
-        self.bins = bins
+        bins = halvings(shape.n_mels, levels)
         if params.convolutions:
             inputs = (shape.channels, *channels[:-1])
             self.stages = nn.ModuleList(
@@ -103,15 +109,10 @@ class HybridNetwork(nn.Module):
         width = params.fused_dim
         self.fuse = nn.Linear(shape.channels * shape.n_mels, width)
         self.project = nn.Linear(dim * bins, width)
-        self.decoders = nn.ModuleList(
-            nn.Conv1d(width, width, 3, padding=1, groups=4) for _ in range(1)
-        )
+        self.decode = nn.Conv1d(width, width, 3, padding=1, groups=DECODER_GROUPS)
         self.decoder_norm = nn.LayerNorm(width)
         if params.convolutions and params.skips:
-            mid_bins = shape.n_mels
-            for _ in channels[:-1]:
-                mid_bins = (mid_bins + 1) // 2
-            self.skip = nn.Linear(channels[-2] * mid_bins, width)
+            self.skip = nn.Linear(channels[-2] * halvings(shape.n_mels, levels - 1), width)
         self.pool = AttentiveStatistics(width, width // 2)
         self.dropout = nn.Dropout(params.classifier_dropout)
         self.embed = nn.LayerNorm(2 * width)
@@ -133,6 +134,8 @@ class HybridNetwork(nn.Module):
 
     def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
         """``features (N, 3, mels, frames)``, ``lengths (N,)``; see ``Student.build``."""
+        real = frame_mask(lengths, features.shape[-1])[:, None].to(features.dtype)  # (N, 1, frames)
+        features = features * real[:, None]  # whatever the padding holds
         x, encoded_lengths, before, before_lengths = self._encode(features, lengths)
         mask = frame_mask(encoded_lengths, x.shape[-1])
         tokens = x.permute(0, 3, 2, 1) + self.position.to(x.dtype)  # (N, w, h, d)
@@ -150,10 +153,9 @@ class HybridNetwork(nn.Module):
         else:
             out_lengths = encoded_lengths
         out_mask = frame_mask(out_lengths, y.shape[1])
-        y = y + self._fused(features, lengths, y.shape[1])
+        y = y + self._fused(features, real, y.shape[1])
         y = (y * out_mask[..., None].to(y.dtype)).transpose(1, 2)
-        for decoder in self.decoders:
-            y = y + F.gelu(decoder(y))
+        y = y + F.gelu(self.decode(y))
         y = self.decoder_norm(y.transpose(1, 2))
         embedding = self.embed(self.pool(y, out_mask))
         logits = self.classify(self.dropout(embedding))
@@ -166,15 +168,20 @@ class HybridNetwork(nn.Module):
             last_mask=mask,
         )
 
-    def _fused(self, features: Tensor, lengths: Tensor, frames: int) -> Tensor:
+    def _fused(self, features: Tensor, real: Tensor, frames: int) -> Tensor:
         """The fused frame vectors, averaged over the real frames of each decoder frame."""
         stride = -(-features.shape[-1] // frames)
-        mask = frame_mask(lengths, features.shape[-1]).to(features.dtype)
-        flat = (features * mask[:, None, None]).flatten(1, 2)  # (N, 3*mels, frames)
-        ragged = frames * stride - flat.shape[-1]
-        total = F.avg_pool1d(F.pad(flat, (0, ragged)), stride)
-        share = F.avg_pool1d(F.pad(mask[:, None], (0, ragged)), stride)
+        ragged = frames * stride - features.shape[-1]
+        total = F.avg_pool1d(F.pad(features.flatten(1, 2), (0, ragged)), stride)
+        share = F.avg_pool1d(F.pad(real, (0, ragged)), stride)
         return self.fuse((total / share.clamp_min(1e-6)).transpose(1, 2))
+
+
+def halvings(size: int, times: int) -> int:
+    """``size`` after that many convolutions of stride 2."""
+    for _ in range(times):
+        size = (size + 1) // 2
+    return size
 
 
 class Hybrid(Student):

@@ -123,9 +123,9 @@ class WhisperEncoderRunner:
     ) -> None:
         self._encoder = encoder
         self._extractor = extractor
-        self._config = cast(WhisperConfig, encoder.config)
-        self._positions = cast(nn.Embedding, encoder.embed_positions).weight.detach()
-        self._tap = LayerTap(encoder, cast(nn.ModuleList, encoder.layers), indices)
+        self._config = cast("WhisperConfig", encoder.config)
+        self._positions = cast("nn.Embedding", encoder.embed_positions).weight.detach()
+        self._tap = LayerTap(encoder, cast("nn.ModuleList", encoder.layers), indices)
 
     def hidden_states(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
         """See ``Encoder``. A last half frame (less than 20 ms) is left out."""
@@ -167,12 +167,12 @@ class WaveformEncoderRunner:
         extractor: Extractor,
         indices: Sequence[int],
     ) -> None:
-        self._config = cast(WaveformConfig, model.config)
+        self._config = cast("WaveformConfig", model.config)
         self._model = model
         self._extractor = extractor
         # data2vec-audio's config has no such entry
         self._masks = getattr(model.config, "feat_extract_norm", None) == "layer"
-        layers = cast(nn.ModuleList, cast(nn.Module, model.encoder).layers)
+        layers = cast("nn.ModuleList", cast("nn.Module", model.encoder).layers)
         self._tap = LayerTap(model, layers, indices)
         self.frame_rate_hz = SAMPLE_RATE_HZ / math.prod(self._config.conv_stride)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import pickle
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 import transformers
 from safetensors import SafetensorError
+from torch import nn
 
 from serbench.api import SAMPLE_RATE_HZ, TeacherError, import_torchaudio
 from serbench_teachers.encoders import Encoder, WaveformEncoderRunner, WhisperEncoderRunner
@@ -17,6 +20,12 @@ from serbench_teachers.weights import CONFIG, Checkpoint
 
 WAVEFORM_MODELS = ("data2vec-audio", "hubert", "wav2vec2", "wavlm")
 MODEL_TYPES = (*WAVEFORM_MODELS, "whisper")
+
+_UNREADABLE = (
+    *(OSError, ValueError, RuntimeError, KeyError, EOFError),
+    *(SafetensorError, pickle.UnpicklingError),
+)
+"""What transformers, safetensors and torch raise on files that are damaged or not safe."""
 
 _UNUSED = ("masked_spec_embed",)
 """Parameters that only pretraining reads; some checkpoints lack them."""
@@ -45,10 +54,11 @@ def load_encoder(
                 folder, local_files_only=True
             )
             model = _pretrained(folder, config)
-        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        except _UNREADABLE as error:
             raise TeacherError(f"{folder} cannot be loaded: {_first_line(error)}") from error
         _check_rate(extractor, folder)
-        model.requires_grad_(requires_grad=False).eval().to(device=device, dtype=dtype)
+        model.requires_grad_(requires_grad=False)
+        model.eval().to(device=device, dtype=dtype)
         runner = WhisperEncoderRunner if config.model_type == "whisper" else WaveformEncoderRunner
         return runner(model, extractor, indices)
 
@@ -82,23 +92,22 @@ def depth(config: transformers.PretrainedConfig) -> int:
     )
 
 
-def _pretrained(
-    folder: Path, config: transformers.PretrainedConfig
-) -> transformers.PreTrainedModel:
+def _pretrained(folder: Path, config: transformers.PretrainedConfig) -> nn.Module:
     """The model with every weight from the files; none is left at its random start."""
     whole = "WhisperEncoder" not in (config.architectures or ())
     if config.model_type != "whisper":
         source = transformers.AutoModel
     else:
         source = transformers.WhisperModel if whole else _whisper_encoder()
-    model, report = source.from_pretrained(
+    loaded = source.from_pretrained(
         folder,
         config=config,
         dtype=torch.float32,
         local_files_only=True,
-        weights_only=True,
+        weights_only=True,  # no pickled code is run
         output_loading_info=True,
     )
+    model, report = cast("tuple[nn.Module, dict[str, Iterable[str]]]", loaded)
     if isinstance(model, transformers.WhisperModel):
         model = model.get_encoder()
     missing = sorted(name for name in report["missing_keys"] if not name.endswith(_UNUSED))

@@ -13,7 +13,6 @@ from pathlib import Path
 import huggingface_hub
 from huggingface_hub.errors import (
     GatedRepoError,
-    HfHubHTTPError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
@@ -26,10 +25,11 @@ _LOG = logging.getLogger(__name__)
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 _SINGLE = ("model.safetensors", "pytorch_model.bin")
-_PATTERNS = {
-    "safetensors": ["model.safetensors", "model-*.safetensors", "model.safetensors.index.json"],
-    "bin": ["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"],
-}
+_FIRST_PATTERNS = [
+    *(CONFIG, PREPROCESSOR),
+    *("model.safetensors", "model-*.safetensors", "model.safetensors.index.json"),
+]
+_TORCH_PATTERNS = ["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"]
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
@@ -112,11 +112,14 @@ def _digest(folder: Path) -> str:
 def _cached_snapshot(model: str) -> Path | None:
     """A complete snapshot that an earlier run has downloaded."""
     try:
-        snapshot = Path(huggingface_hub.snapshot_download(model, local_files_only=True))
-        weight_files(snapshot)
+        # With these patterns the client does not miss the files that were never asked for.
+        snapshot = huggingface_hub.snapshot_download(
+            model, allow_patterns=_FIRST_PATTERNS, local_files_only=True
+        )
+        weight_files(Path(snapshot))
     except (LocalEntryNotFoundError, TeacherError, ValueError):
         return None
-    return snapshot
+    return Path(snapshot)
 
 
 def _download(model: str) -> Path:
@@ -137,7 +140,7 @@ def _download(model: str) -> Path:
             f"the model hub has no {model}, or not for you, and there is no folder of that name; "
             "check the spelling, or log in with `hf auth login` where it is private"
         ) from error
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except Exception as error:  # whatever the hub's HTTP client raises on a broken connection
         raise TeacherError(_unreachable(model, error)) from error
     finally:
         if shown:
@@ -145,13 +148,11 @@ def _download(model: str) -> Path:
 
 
 def _fetch_files(model: str) -> Path:
-    configs = [CONFIG, PREPROCESSOR]
-    patterns = [*configs, *_PATTERNS["safetensors"]]
-    snapshot = Path(huggingface_hub.snapshot_download(model, allow_patterns=patterns))
+    snapshot = Path(huggingface_hub.snapshot_download(model, allow_patterns=_FIRST_PATTERNS))
     held = [snapshot / "model.safetensors", snapshot / "model.safetensors.index.json"]
     if not any(path.is_file() for path in held):
         huggingface_hub.snapshot_download(
-            model, revision=snapshot.name, allow_patterns=_PATTERNS["bin"]
+            model, revision=snapshot.name, allow_patterns=_TORCH_PATTERNS
         )
     return snapshot
 
@@ -159,7 +160,8 @@ def _fetch_files(model: str) -> Path:
 def _unreachable(model: str, error: Exception) -> str:
     cause = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "no answer"
     return (
-        f"the teacher {model} cannot be fetched from the model hub ({cause}). Two ways out: give a "
+        f"the teacher {model} cannot be fetched from the model hub ({cause}). Where the connection "
+        "only broke, run the same command again to go on. Else there are two ways out: give a "
         f"local copy with `--teacher FOLDER`; or run `hf download {model} --local-dir FOLDER` on "
         "a machine with network, bring FOLDER here, and give it with `--teacher FOLDER`"
     )

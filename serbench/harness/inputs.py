@@ -62,6 +62,8 @@ def load_inputs(
         TeacherError: a teacher cannot be had or run.
 
     """
+    # Before anything long: weights that cannot be had are told of at once.
+    digests = {name: teacher.model_digest for name, teacher in plan.teachers.items()}
     front_ends = dict.fromkeys(
         candidate.settings.features for method in plan.methods for candidate in method.candidates
     )
@@ -71,9 +73,8 @@ def load_inputs(
         )
         for settings in front_ends
     }
-    embeddings, digests = {}, {}
+    embeddings = {}
     for name, teacher in plan.teachers.items():
-        digests[name] = teacher.model_digest
         embeddings[name] = embed_corpus(
             teacher,
             name,

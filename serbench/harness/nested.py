@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -28,12 +29,6 @@ TEACHER_PREFIX = "teacher:"
 
 def searches(method: MethodPlan) -> bool:
     """Whether anything of a method is chosen on inner folds."""
-    return len(method.candidates) > 1 or any(
-        candidate.settings.training.early_stopping for candidate in method.candidates
-    )
-
-
-def _searches(method: MethodPlan) -> bool:
     return len(method.candidates) > 1 or any(
         candidate.settings.training.early_stopping for candidate in method.candidates
     )
@@ -81,7 +76,11 @@ class Nested:
     @property
     def event(self) -> RunEvent:
         """What trackers are told of this run."""
-        return RunEvent(self.store.folder, self.store.plan()["digest"], self.fits_run)
+        fits = sum(
+            1 + (len(method.candidates) * len(self.inner[index]) if searches(method) else 0)
+            for method, _, index in self.places()
+        )
+        return RunEvent(self.store.folder, self.store.plan()["digest"], fits)
 
     def fit_targets(self) -> dict[TargetKey, Target]:
         """Soft targets of every teacher for every training partition that a fit will see."""
@@ -138,17 +137,14 @@ class Nested:
         tasks = {
             place: maker.make(place, self.outer[place.outer], epochs) for place, epochs in chosen
         }
-        done = self._fit(tasks)
-        for place, fit in done.items():
-            self.store.write_model(place.method, place.outer + 1, place.seed, fit.state)
-        return done
+        return self._fit(tasks)
 
     def _maker(self) -> TaskMaker:
         return TaskMaker(self.plan, self.inputs, self.views, self.targets, self.resources.device)
 
     def _fit(self, tasks: Mapping[FitPlace, FitTask]) -> dict[FitPlace, KeptFit]:
         """Run the tasks that are not kept yet; keep each as soon as it is done."""
-        done = {place: kept_fit(self.cache, task) for place, task in tasks.items()}
+        done = {place: self._kept(place, task) for place, task in tasks.items()}
         todo = [task for place, task in tasks.items() if done[place] is None]
         places: dict[str, list[FitPlace]] = {}
         for place, task in tasks.items():
@@ -162,14 +158,22 @@ class Nested:
             self.fresh_fit_s += result.seconds
             self.fresh_step_s += result.step_seconds
             self.watch.fit_done(result)
-            task = next(task for task in todo if task.key == result.key)
             for place in places[result.key]:
-                done[place] = kept_fit(self.cache, task)
+                done[place] = self._kept(place, tasks[place])
         complete = {place: fit for place, fit in done.items() if fit is not None}
         for place, fit in complete.items():
             self.store.write_fit(record_of(self.plan, place, tasks[place], fit))
             self.fitted += fit.fitted
         return complete
+
+    def _kept(self, place: FitPlace, task: FitTask) -> KeptFit | None:
+        """A kept fit without its weights: a refit's go to the run folder, no other's are read."""
+        fit = kept_fit(self.cache, task)
+        if fit is None:
+            return None
+        if place.inner is None:
+            self.store.write_model(place.method, place.outer + 1, place.seed, fit.state)
+        return replace(fit, state={})
 
     def score(self, refits: Mapping[FitPlace, KeptFit]) -> list[pd.DataFrame]:
         """Open each outer test partition once per method and seed, and score it."""
@@ -195,8 +199,8 @@ class Nested:
         self, method: str, seed: int, index: int, ids: Sequence[str], posteriors: np.ndarray
     ) -> pd.DataFrame:
         table, test = self.inputs.table, self.outer[index].test
-        order = [list(ids).index(i) for i in test.ids]
-        posteriors = posteriors[order]
+        row = {utterance: n for n, utterance in enumerate(ids)}
+        posteriors = posteriors[[row[utterance] for utterance in test.ids]]
         digest = digest_of([list(test.ids), posteriors.tobytes().hex()])
         labels = Seal(self.store.seal_path).open(method, index + 1, seed, digest, table, test)
         scores = score(labels, posteriors.argmax(axis=1), len(table.labels))

@@ -18,6 +18,10 @@ from serbench.plan import RunPlan
 from serbench.store import FitCache
 
 
+STUDENT_OF = "student of "
+"""How a fit's record of its student begins; the method's name follows."""
+
+
 @dataclass(frozen=True)
 class KeptFit:
     """A finished fit, fresh or from an earlier run; see ``FitResult``."""
@@ -28,11 +32,11 @@ class KeptFit:
     best_epoch: int
     fitted: tuple[FittedRecord, ...]
     facts: Mapping[str, object]
-    state: Mapping[str, Tensor] = field(repr=False)
+    state: Mapping[str, Tensor] = field(repr=False, default_factory=dict)
 
 
 def keep(cache: FitCache, result: FitResult) -> None:
-    """Keep a fit under its address."""
+    """Keep a fit under its address; the weights of a refit only, nobody reads the others'."""
     facts = {
         "ids": list(result.ids),
         "best_epoch": result.best_epoch,
@@ -43,11 +47,12 @@ def keep(cache: FitCache, result: FitResult) -> None:
         "history": [asdict(record) for record in result.history],
         "fitted": [record.model_dump(mode="json") for record in result.fitted],
     }
-    cache.put(result.key, facts, {"posteriors": result.posteriors}, result.state)
+    state = result.state if result.validation_ua is None else {}
+    cache.put(result.key, facts, {"posteriors": result.posteriors}, state)
 
 
 def kept_fit(cache: FitCache, task: FitTask) -> KeptFit | None:
-    """The fit of ``task``, if it is kept."""
+    """The fit of ``task``, if it is kept; it may have been made for a method of another name."""
     kept = cache.get(task.key)
     if kept is None:
         return None
@@ -57,10 +62,18 @@ def kept_fit(cache: FitCache, task: FitTask) -> KeptFit | None:
         posteriors=kept.arrays["posteriors"],
         validation_ua=facts["validation_ua"],
         best_epoch=facts["best_epoch"],
-        fitted=tuple(FittedRecord.model_validate(record) for record in facts["fitted"]),
+        fitted=tuple(_renamed(record, task.method) for record in facts["fitted"]),
         facts=facts,
         state=kept.tensors,
     )
+
+
+def _renamed(record: Mapping[str, object], method: str) -> FittedRecord:
+    """A kept record under the name of this run's method, of which addresses know nothing."""
+    kept = FittedRecord.model_validate(record)
+    if not kept.what.startswith(STUDENT_OF):
+        return kept
+    return kept.model_copy(update={"what": STUDENT_OF + method})
 
 
 def record_of(plan: RunPlan, place: FitPlace, task: FitTask, fit: KeptFit) -> dict[str, object]:

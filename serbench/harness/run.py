@@ -42,6 +42,7 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     store.create(description)
     nested = Nested(plan, inputs, outer, inner, store, resources, watch)
     nested.targets = nested.fit_targets()
+    watch.run_started(nested.event)
     targeted = time.perf_counter()
     try:
         refits = nested.refit(nested.choose())

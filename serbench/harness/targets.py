@@ -83,20 +83,35 @@ def fit_targets(
                     kept.arrays["logits"],
                     kept.arrays["layer_weights"],
                     kept.json["strength"],
-                    tuple(FittedRecord.model_validate(record) for record in kept.json["fitted"]),
+                    _of_partition(kept.json["fitted"], partition),
                 )
-    results = run_calls(_cross_fit, [job for _, _, job in missing], workers)
-    for (key, address, _), (targets, fitted) in zip(missing, results, strict=True):
-        target = Target(
-            targets.logits, targets.layer_weights.astype(np.float32), targets.strength, fitted
-        )
-        found[key] = target
+    # Inner folds i of outer j and j of outer i train on the same utterances: one head for both.
+    jobs = {address: job for _, address, job in missing}
+    results = dict(zip(jobs, run_calls(_cross_fit, list(jobs.values()), workers), strict=True))
+    for address, (targets, fitted) in results.items():
         cache.put(
             address,
-            {"strength": target.strength, "fitted": [r.model_dump(mode="json") for r in fitted]},
-            {"logits": target.logits, "layer_weights": target.layer_weights},
+            {"strength": targets.strength, "fitted": [r.model_dump(mode="json") for r in fitted]},
+            {"logits": targets.logits, "layer_weights": targets.layer_weights.astype(np.float32)},
+        )
+    for key, address, _ in missing:
+        targets, fitted = results[address]
+        found[key] = Target(
+            targets.logits,
+            targets.layer_weights.astype(np.float32),
+            targets.strength,
+            _of_partition([record.model_dump() for record in fitted], key[1]),
         )
     return found
+
+
+def _of_partition(
+    records: Iterable[Mapping[str, object]], partition: str
+) -> tuple[FittedRecord, ...]:
+    """Records of heads that another partition of the same utterances may have been fitted for."""
+    return tuple(
+        FittedRecord.model_validate({**record, "partition": partition}) for record in records
+    )
 
 
 def signals(

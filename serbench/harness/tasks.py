@@ -10,13 +10,14 @@ from functools import cache
 from pathlib import Path
 
 import serbench
-from serbench.api import Loss, Student
-from serbench.fit import FitTask
+from serbench.api import Loss, Need, Student
+from serbench.fit import FitTask, TeacherSignal
 from serbench.harness.inputs import Inputs
 from serbench.harness.targets import Target, TargetKey, signals
 from serbench.leakage import PartitionView, id_set_digest
 from serbench.plan import Candidate, RunPlan, describe_candidate, digest_of, stable_seed
 from serbench.segments import Segment, segment_partition
+from serbench.settings import HeadSettings
 from serbench.splits import Split
 
 CORE_OF_A_FIT = ("fit", "features.py", "segments.py", "evaluate.py")
@@ -61,6 +62,8 @@ class TaskMaker:
         self.views = views
         self.targets = targets
         self.device = device
+        self._signals: dict[tuple[str, HeadSettings, frozenset[Need]], tuple[TeacherSignal, ...]]
+        self._signals = {}
 
     def make(self, place: FitPlace, split: Split, epochs: int | None = None) -> FitTask:
         """The fit of ``place`` on ``split``; ``epochs`` None: as the settings say."""
@@ -86,12 +89,20 @@ class TaskMaker:
             validation=validation,
             segments=self.segments(split, candidate),
             features=features,
-            teachers=signals(self.inputs, self.targets, train, settings.head, candidate.loss.needs),
+            teachers=self._teachers(train, candidate),
             backend=self.plan.backend,
             epochs=wanted,
             seed=seed,
             device=self.device,
         )
+
+    def _teachers(self, train: PartitionView, candidate: Candidate) -> tuple[TeacherSignal, ...]:
+        """What the teachers say of a partition, shared by all fits on it: it can be large."""
+        head, needs = candidate.settings.head, candidate.loss.needs
+        key = (train.name, head, needs)
+        if key not in self._signals:
+            self._signals[key] = signals(self.inputs, self.targets, train, head, needs)
+        return self._signals[key]
 
     def segments(self, split: Split, candidate: Candidate) -> tuple[Segment, ...]:
         """Windows of the side that is scored."""

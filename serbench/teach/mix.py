@@ -5,6 +5,9 @@ al., *SUPERB: Speech processing universal performance benchmark* (Interspeech 20
 standardised utterance embeddings. Given the layer weights, W and b are a logistic regression, so
 s is optimised on the value that is left after fitting them (variable projection); by the envelope
 theorem its gradient needs no derivative of W.
+
+The problem is not convex, and averaging layers shrinks their norm, so the penalty on W favours
+few layers: the weights are a local optimum and mostly settle on one layer and its neighbours.
 """
 
 from __future__ import annotations

@@ -239,6 +239,20 @@ def test_truncated_weights(tmp_path: Path) -> None:
         teacher(folder)
 
 
+def test_torch_format_is_read_but_runs_no_code(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    folder = save("hubert-layer", tmp_path)
+    due = teacher(folder).embed(speech(0.5))[0]
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "pytorch_model.bin")
+    same(teacher(folder).embed(speech(0.5))[0], due)
+    torch.save({**weights, "masked_spec_embed": Path("touch-me")}, folder / "pytorch_model.bin")
+    with pytest.raises(TeacherError, match="cannot be loaded"):
+        teacher(folder)
+
+
 def test_unsupported_type(tmp_path: Path) -> None:
     folder = save("hubert-layer", tmp_path)
     config = json.loads((folder / "config.json").read_text())

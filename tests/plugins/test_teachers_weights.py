@@ -92,8 +92,8 @@ class Hub:
     ) -> str:
         if local_files_only and not self.cached:
             raise LocalEntryNotFoundError("not cached")
+        assert allow_patterns is not None
         if not local_files_only:
-            assert allow_patterns is not None
             assert revision in (None, self.folder.name)
             self.asked.append(allow_patterns)
             self.folder.mkdir(parents=True, exist_ok=True)

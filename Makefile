@@ -1,0 +1,49 @@
+# Every target sets up what it needs: a virtual environment in .venv with serbench (editable) and
+# its development tools. Nothing outside of this folder is installed or changed.
+#
+#   make test PYTHON=python3.12           another Python, 3.11 or newer
+#   make test VENV=/elsewhere/venv        another virtual environment
+#   make test VENV=$VIRTUAL_ENV READY=    one that is set up already: install nothing
+
+PYTHON ?= python3
+VENV ?= .venv
+READY ?= $(VENV)/.serbench-ready
+BIN = $(VENV)/bin
+RESULTS = benchmarks/results
+
+# One thread in each process: several processes with several threads each are slower on few cores.
+ONE_THREAD = OMP_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench docs
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
+
+demo: $(READY) ## Compare AKD, vanilla KD and a plain transformer on a small synthetic corpus
+	$(BIN)/serbench run akd vanilla-kd transformer --dataset demo --profile demo
+
+test: $(READY) ## Run the tests; with real data where SERBENCH_TEST_SHARED names its folder
+	$(ONE_THREAD) $(BIN)/python -m pytest -n auto -p no:benchmark
+
+lint: $(READY) ## Check style, formatting, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+bench: $(READY) ## Measure the parts that a run spends its time in
+	@mkdir -p $(RESULTS)
+	$(ONE_THREAD) $(BIN)/python -m pytest benchmarks -p no:xdist \
+		--benchmark-json=$(RESULTS)/$(shell date -u +%Y%m%dT%H%M%SZ).json
+
+docs: $(READY) ## Check the links of the documentation and the commands that it shows
+	$(BIN)/python docs/check.py
+
+$(VENV)/.serbench-ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "serbench needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing serbench and its tools into $(VENV); the first time takes some minutes."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
