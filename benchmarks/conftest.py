@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import nn
 
-from serbench.api import Batch, CorpusCard, Loss, LossShape, Student, StudentOutput, TeacherCard
+from serbench.api import Batch, CorpusCard, Loss, LossShape, StudentOutput, TeacherCard
 from serbench.corpus import CorpusTable, Utterance
 from serbench.features import Frames
 from serbench.plugins import load_plugins
@@ -24,6 +24,8 @@ RATE_HZ = 100.0
 WINDOW_FRAMES = 300
 BATCH_SIZE = 32
 POOLED_DIM = 1024
+
+MakeLoss = Callable[[str, StudentOutput, Batch], nn.Module]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -81,8 +83,8 @@ def embeddings(table: CorpusTable) -> TeacherEmbeddings:
     draw = np.random.default_rng(2)
     classes = draw.normal(size=(len(LABELS), POOLED_DIM))
     voices = dict(zip(SPEAKERS, draw.normal(size=(len(SPEAKERS), POOLED_DIM)), strict=True))
-    pooled = 0.3 * classes[table.label_index] + np.stack([voices[u.speaker] for u in table.utterances])
-    pooled += draw.normal(size=pooled.shape)
+    pooled = 0.3 * classes[table.label_index] + draw.normal(size=(len(table.ids), POOLED_DIM))
+    pooled += np.stack([voices[u.speaker] for u in table.utterances])
     return TeacherEmbeddings(
         name="random",
         card=TeacherCard("random", "none", "none", "none"),
@@ -110,26 +112,21 @@ def batch() -> Batch:
     )
 
 
-def loss_shape(output: StudentOutput, batch: Batch) -> LossShape:
-    """What a loss is told of a student and its teachers."""
-    return LossShape(
-        num_classes=output.logits.shape[1],
-        embedding_dim=output.embedding.shape[1],
-        map_dims=tuple((m.shape[1], m.shape[2]) for m in output.maps),
-        last_map_dim=output.last_map.shape[1],
-        pooled_dims=tuple(pooled.shape[1] for pooled in batch.teacher_pooled),
-        num_teachers=len(batch.teacher_logits),
-    )
+@pytest.fixture(scope="session")
+def make_loss(registry: Registry) -> MakeLoss:
+    """A loss of the registry as a module that fits a student's output."""
 
+    def make(name: str, output: StudentOutput, batch: Batch) -> nn.Module:
+        loss: Loss = registry.make("losses", name)  # pyright: ignore[reportAssignmentType]
+        return loss.build(
+            LossShape(
+                num_classes=output.logits.shape[1],
+                embedding_dim=output.embedding.shape[1],
+                map_dims=tuple((m.shape[1], m.shape[2]) for m in output.maps),
+                last_map_dim=output.last_map.shape[1],
+                pooled_dims=tuple(pooled.shape[1] for pooled in batch.teacher_pooled),
+                num_teachers=len(batch.teacher_logits),
+            )
+        )
 
-def make_student(registry: Registry, name: str) -> Student:
-    return registry.make("students", name)  # pyright: ignore[reportReturnType]
-
-
-def make_loss(registry: Registry, name: str) -> Loss:
-    return registry.make("losses", name)  # pyright: ignore[reportReturnType]
-
-
-def leaf(tensor: Tensor) -> Tensor:
-    """A copy that collects a gradient of its own."""
-    return tensor.detach().float().clone().requires_grad_()
+    return make

@@ -84,12 +84,12 @@ def _in_processes(
         finished = True
     finally:
         if not finished:
-            get_reusable_executor().shutdown(wait=False, kill_workers=True)
+            get_reusable_executor(reuse=True).shutdown(wait=False, kill_workers=True)
 
 
 def shut_down_workers() -> None:
     """End the worker processes that are kept between stages."""
-    get_reusable_executor().shutdown(wait=True)
+    get_reusable_executor(reuse=True).shutdown(wait=True)
 
 
 def _call_in_worker(index: int, function: Callable[[T], R], item: T) -> tuple[int, R]:
@@ -120,9 +120,11 @@ def _event_channel(on_epoch: OnEpoch) -> Iterator[Path]:
     stop = threading.Event()
 
     def read() -> None:
-        with path.open() as lines:
+        begun = ""
+        with path.open() as stream:
             while True:
                 last = stop.wait(POLL_S)
+                *lines, begun = (begun + stream.read()).split("\n")
                 for line in lines:
                     on_epoch(EpochEvent(**json.loads(line)))
                 if last:

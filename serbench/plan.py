@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +16,14 @@ from serbench.plugins import did_you_mean
 from serbench.registry import DatasetSpec, MethodSpec, Registry, lay_over, validate
 from serbench.settings import MethodSettings, ProtocolSettings
 
+log = logging.getLogger(__name__)
+
 Table = dict[str, object]
 Keys = tuple[str, ...]
 
 SETTING_ROOTS = tuple(MethodSettings.model_fields)
-ROOTS = (*SETTING_ROOTS, "student", "loss", "teacher", "corpus", "protocol", "methods")
+METHOD_ROOTS = (*SETTING_ROOTS, "student", "loss")
+ROOTS = (*METHOD_ROOTS, "teacher", "corpus", "protocol", "methods")
 BACKEND = "torch"
 """What scores are taken through; other backends are compared with it by a deployment table."""
 
@@ -215,7 +219,7 @@ def digest_of(description: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _check_roots(sets: Sequence[tuple[Keys, object]], methods: Iterable[str]) -> None:
+def _check_roots(sets: Sequence[tuple[Keys, object]], methods: Collection[str]) -> None:
     """
     Raises:
         RegistryError: a ``--set`` whose first part leads nowhere.
@@ -229,10 +233,17 @@ def _check_roots(sets: Sequence[tuple[Keys, object]], methods: Iterable[str]) ->
                 f"--set {shown}: starts with none of {', '.join(ROOTS)}{did_you_mean(root, ROOTS)}"
             )
         name = path[1]
-        if root == "methods" and (name not in set(methods) or len(path) == 2 + 1):
+        if root != "methods":
+            continue
+        if name not in methods or len(path) < 4:
             raise RegistryError(
                 f"--set {shown}: write methods.NAME.training.epochs=20 and the like, where NAME "
                 f"is a method of this run{did_you_mean(name, methods)}"
+            )
+        if path[2] not in METHOD_ROOTS:
+            raise RegistryError(
+                f"--set {shown}: a method has {', '.join(METHOD_ROOTS)}"
+                f"{did_you_mean(path[2], METHOD_ROOTS)}"
             )
 
 
@@ -274,6 +285,9 @@ def _method(
         fitting = {k: v for k, v in _below(shared, kind).items() if k in fields}
         parts[kind] = lay_over(lay_over(base, fitting), _below(own, kind))
     grid = spec.grids.get(protocol.search, {}) if protocol.search else {}
+    # What the user sets is decided; it is no longer searched over.
+    decided = {".".join(path) for path, _ in [*shared, *own]}
+    grid = {path: values for path, values in grid.items() if path not in decided}
     candidates = tuple(
         _candidate(registry, name, spec, settings, parts, dict(zip(grid, values, strict=True)))
         for values in itertools.product(*grid.values())
@@ -330,31 +344,59 @@ def _teachers(
     methods: Sequence[MethodPlan],
     overrides: Table,
 ) -> dict[str, Teacher]:
-    """The run's teachers by name; none where no method reads one."""
-    if not any(method.uses_teachers for method in methods):
-        return {}
-    named = request.teachers or spec.teachers
-    if not named:
+    """The run's teachers by name; none where no method reads one.
+
+    Raises:
+        RegistryError: an unknown teacher, none where one is needed, one where none is.
+
+    """
+    used = any(method.uses_teachers for method in methods)
+    if not used and overrides:
+        raise RegistryError(
+            f"--set teacher.{next(iter(overrides))}: no method of this run learns from a teacher"
+        )
+    named = request.teachers or (spec.teachers if used else ())
+    if used and not named:
         needing = ", ".join(method.name for method in methods if method.uses_teachers)
         raise RegistryError(
             f"{needing} needs a teacher and dataset {request.dataset} names none: "
             f"give --teacher NAME_OR_FOLDER ({', '.join(registry.teachers)})"
         )
     teachers: dict[str, Teacher] = {}
-    for name in named:
-        if name not in registry.teachers and ("/" in name or Path(name).is_dir()):
-            folder = Path(name).expanduser()
-            if not folder.is_dir():
-                raise RegistryError(
-                    f"--teacher {name}: there is no such folder; give a folder with config.json "
-                    f"and weights, or one of {', '.join(registry.teachers)}"
-                )
-            local = lay_over({"model": str(folder)}, overrides)
-            made = registry.make("teachers", "speech-encoder", local)
-            teachers[folder.resolve().name] = made  # pyright: ignore[reportArgumentType]
-        else:
-            teachers[name] = registry.make("teachers", name, overrides)  # pyright: ignore[reportArgumentType]
+    for text in dict.fromkeys(named):
+        name, teacher = _teacher(registry, text, overrides)
+        if name in teachers:
+            raise RegistryError(
+                f"--teacher {text}: another teacher of this run is called {name} too; "
+                "rename the folder"
+            )
+        teachers[name] = teacher
+    if teachers and not used:
+        log.warning(
+            "no method of this run learns from a teacher: %s is not used", ", ".join(teachers)
+        )
+        return {}
     return teachers
+
+
+def _teacher(registry: Registry, name: str, overrides: Table) -> tuple[str, Teacher]:
+    """A teacher of the registry, or the speech encoder in a folder, and what the run calls it.
+
+    Raises:
+        RegistryError: neither.
+
+    """
+    if name in registry.teachers or not ("/" in name or Path(name).is_dir()):
+        return name, registry.make("teachers", name, overrides)  # pyright: ignore[reportReturnType]
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise RegistryError(
+            f"--teacher {name}: there is no such folder; give a folder with config.json and "
+            f"weights, or one of {', '.join(registry.teachers)}"
+        )
+    local = lay_over({"model": str(folder)}, overrides)
+    made = registry.make("teachers", "speech-encoder", local)
+    return folder.resolve().name, made  # pyright: ignore[reportReturnType]
 
 
 def _dump(plugin: Corpus | Teacher | Student | Loss | Backend) -> Table:

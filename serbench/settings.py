@@ -73,7 +73,7 @@ class HeadSettings(Params):
     soft_targets: Literal["cross-fit", "in-sample"] = "cross-fit"
     groups: int = Field(default=5, ge=2)
     """K of the cross-fitting, in groups of training speakers."""
-    strengths: tuple[PositiveFloat, ...] = (0.001, 0.01, 0.1, 1.0)
+    strengths: tuple[PositiveFloat, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)
     """Inverse L2 penalties C to choose from by cross-fitted log-likelihood."""
 
 

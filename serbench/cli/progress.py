@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from serbench.api import EpochEvent, FoldEvent, RunEvent
 from serbench.cli.console import stderr
 from serbench.fit import FitResult, FitTask
 from serbench.harness import Observer
+
+log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 30.0
 """How often progress of the fits is told where there is no terminal."""
@@ -46,22 +49,34 @@ def progress_observer(hook: pluggy.HookRelay) -> Iterator[Observer]:
 
 
 class PluginObserver(Observer):
-    """Passes run events on to the plugins that listen."""
+    """Passes run events on to the plugins that listen; one that fails is told of and left out."""
 
     def __init__(self, hook: pluggy.HookRelay) -> None:
         self.hook = hook
+        self.failed: set[str] = set()
 
     def run_started(self, event: RunEvent) -> None:
-        self.hook.serbench_run_started(event=event)
+        self._tell("serbench_run_started", event)
 
     def epoch(self, event: EpochEvent) -> None:
-        self.hook.serbench_fit_epoch(event=event)
+        self._tell("serbench_fit_epoch", event)
 
     def fold_scored(self, event: FoldEvent) -> None:
-        self.hook.serbench_fold_scored(event=event)
+        self._tell("serbench_fold_scored", event)
 
     def run_finished(self, event: RunEvent) -> None:
-        self.hook.serbench_run_finished(event=event)
+        self._tell("serbench_run_finished", event)
+
+    def _tell(self, name: str, event: RunEvent | EpochEvent | FoldEvent) -> None:
+        for listener in getattr(self.hook, name).get_hookimpls():
+            if listener.plugin_name in self.failed:
+                continue
+            try:
+                listener.function(*(event for _ in listener.argnames))
+            except Exception:
+                # A tracker that breaks must not cost anybody hours of fits.
+                self.failed.add(listener.plugin_name)
+                log.exception("plugin %s failed on %s and is left out", listener.plugin_name, name)
 
 
 class LineObserver(PluginObserver):
@@ -118,6 +133,7 @@ class BarObserver(PluginObserver):
         self.stages: dict[str, TaskID] = {}
         self.running: dict[str, TaskID] = {}
         self.overall: TaskID | None = None
+        self.left: dict[str, int] = {}
         self.done = self.planned = 0
 
     def announce(self, message: str) -> None:
@@ -132,12 +148,16 @@ class BarObserver(PluginObserver):
         self.done, self.planned = 0, len(tasks)
         if not tasks:
             return
-        total = sum(task.epochs for task in tasks)
+        self.left = {task.name: task.epochs for task in tasks}
+        total = sum(self.left.values())
         note = f"0/{len(tasks)} fits" + (f", {cached} already there" if cached else "")
         self.overall = self.progress.add_task("epochs of all fits", total=total, note=note)
 
     def epoch(self, event: EpochEvent) -> None:
         super().epoch(event)
+        if event.fit not in self.left:  # news from a worker can come after its result
+            return
+        self.left[event.fit] -= 1
         if event.fit not in self.running:
             self.running[event.fit] = self.progress.add_task(
                 f"  {event.fit}", total=event.epochs, note=""
@@ -154,6 +174,8 @@ class BarObserver(PluginObserver):
         if (bar := self.running.pop(result.name, None)) is not None:
             self.progress.remove_task(bar)
         if self.overall is not None:
+            # Epochs that early stopping saved, or that have not been told of yet.
+            self.progress.advance(self.overall, self.left.pop(result.name, 0))
             note = f"{self.done}/{self.planned} fits"
             if result.validation_ua is not None:
                 note += f", last UA {100 * result.validation_ua:.1f} %"

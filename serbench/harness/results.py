@@ -17,7 +17,6 @@ from serbench.leakage import FittedRecord
 from serbench.plan import RunPlan
 from serbench.store import FitCache
 
-
 STUDENT_OF = "student of "
 """How a fit's record of its student begins; the method's name follows."""
 

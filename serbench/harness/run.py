@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,12 +12,14 @@ from typing import Any
 import pandas as pd
 
 import serbench
+from serbench.api import StoreError
 from serbench.corpus import CorpusTable
 from serbench.execute import shut_down_workers
 from serbench.harness.inputs import Inputs, load_inputs, load_table
 from serbench.harness.nested import Nested, searches
 from serbench.harness.observer import Observer
 from serbench.harness.resources import Resources
+from serbench.harness.tasks import code_digests
 from serbench.leakage import Seal, certify
 from serbench.plan import RunPlan, digest_of
 from serbench.splits import Split, inner_splits, outer_splits
@@ -31,6 +34,7 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
 
     """
     started = time.perf_counter()
+    _check_writable(resources.folder or resources.runs)
     table = load_table(plan, resources.data_dir, resources.cache, resources.allow_incomplete, watch)
     outer = outer_splits(table, plan.folds, plan.protocol.kfold)
     inner = _inner(plan, table, outer)
@@ -83,6 +87,20 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     return store.folder
 
 
+def _check_writable(folder: Path) -> None:
+    """Tell now, not after an hour, that no result can be stored.
+
+    Raises:
+        StoreError: a file is in the way, or the folder may not be written to.
+
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise StoreError(f"{there} is a file, so {folder} cannot be written; choose another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StoreError(f"{there} cannot be written to, so {folder} cannot; choose another --out")
+
+
 def _inner(plan: RunPlan, table: CorpusTable, outer: Sequence[Split]) -> list[tuple[Split, ...]]:
     """Inner folds of each outer fold, where any method chooses anything."""
     if not any(searches(method) for method in plan.methods):
@@ -103,6 +121,8 @@ def _describe(
         "folds": [[split.name, list(split.test.ids)] for split in outer],
         "models": dict(inputs.model_digests),
         "version": serbench.__version__,
+        "device": resources.device,
+        "code": code_digests(plan),
     }
     dataset = {
         "name": plan.dataset,

@@ -136,6 +136,16 @@ class TaskMaker:
         )
 
 
+def code_digests(plan: RunPlan) -> dict[str, str]:
+    """Digests of the code that a run's fits go through: a change makes it another run."""
+    plugins = {
+        type(plugin)
+        for method in plan.methods
+        for plugin in (method.candidates[0].student, method.candidates[0].loss)
+    }
+    return {"serbench": core_digest(), **{cls.__module__: package_digest(cls) for cls in plugins}}
+
+
 def package_digest(plugin: type[Student | Loss]) -> str:
     """sha256 of the source of the top-level package or module that a plugin class lives in.
 
