@@ -5,9 +5,9 @@
 #   make test VENV=/elsewhere/venv        another virtual environment
 #   make test VENV=$VIRTUAL_ENV READY=    one that is set up already: install nothing
 
-PYTHON ?= python3
-VENV ?= .venv
-READY ?= $(VENV)/.serbench-ready
+PYTHON = python3
+VENV = .venv
+READY = $(VENV)/.serbench-ready
 BIN = $(VENV)/bin
 RESULTS = benchmarks/results
 

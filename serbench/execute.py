@@ -36,7 +36,7 @@ def resolve_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(1, device=name)
+        torch.zeros(1, device=name).item()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise SerbenchError(
@@ -84,12 +84,12 @@ def _in_processes(
         finished = True
     finally:
         if not finished:
-            get_reusable_executor(reuse=True).shutdown(wait=False, kill_workers=True)
+            get_reusable_executor(reuse=True).shutdown(wait=False, kill_workers=True)  # pyright: ignore[reportArgumentType]
 
 
 def shut_down_workers() -> None:
     """End the worker processes that are kept between stages."""
-    get_reusable_executor(reuse=True).shutdown(wait=True)
+    get_reusable_executor(reuse=True).shutdown(wait=True)  # pyright: ignore[reportArgumentType]
 
 
 def _call_in_worker(index: int, function: Callable[[T], R], item: T) -> tuple[int, R]:

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from serbench.api import SAMPLE_RATE_HZ, Advance
 from serbench.atomic import write_array
@@ -211,21 +210,24 @@ def student_input(frames: Tensor, lengths: Tensor) -> Tensor:
         (HTK book, Eq. 5.16), scaled so that the three channels have similar deviations.
 
     """
-    static = frames.transpose(1, 2)
-    at = torch.arange(static.shape[-1], device=lengths.device)[None, :]
-    real = at < lengths[:, None]
-    clamped = torch.minimum(at, lengths[:, None] - 1)[:, None, :].expand_as(static)
-    first = _delta(static).gather(2, clamped)
-    second = _delta(first)
-    stacked = torch.stack([static, 3.0 * first, 6.0 * second], dim=1)
-    masked = stacked * real[:, None, None, :].to(stacked.dtype)
-    return masked.contiguous(memory_format=torch.channels_last)
+    at = torch.arange(frames.shape[1], device=lengths.device)[None, :, None]
+    real = at < lengths[:, None, None]  # (N, frames, 1)
+    last = (lengths - 1)[:, None, None].expand(-1, 1, frames.shape[2])
+    first = _delta(frames)
+    second = _delta(torch.where(real, first, first.gather(1, last)))
+    # Written straight into channels-last memory: (N, n_mels, frames, 3).
+    rows, size, bins = frames.shape
+    stacked = frames.new_empty(rows, bins, size, 3)
+    for channel, (values, scale) in enumerate(((frames, 1.0), (first, 3.0), (second, 6.0))):
+        torch.mul(values, real * scale, out=stacked[..., channel].transpose(1, 2))
+    return stacked.permute(0, 3, 1, 2)
 
 
 def _delta(x: Tensor) -> Tensor:
-    """``(N, n_mels, frames)``: regression slope over five frames, ends repeated."""
-    padded = F.pad(x, (2, 2), mode="replicate")
-    return (padded[..., 3:-1] - padded[..., 1:-3] + 2 * (padded[..., 4:] - padded[..., :-4])) / 10
+    """``(N, frames, n_mels)``: regression slope over five frames, ends repeated."""
+    padded = torch.cat([x[:, :1], x[:, :1], x, x[:, -1:], x[:, -1:]], dim=1)
+    slope = padded[:, 4:] - padded[:, :-4]
+    return slope.mul_(2.0).add_(padded[:, 3:-1]).sub_(padded[:, 1:-3]).mul_(0.1)
 
 
 def spec_augment(

@@ -1,21 +1,64 @@
 from __future__ import annotations
 
+import json
 import re
+import runpy
+import shlex
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
+import typer
+from pydantic import BaseModel
+from typer.core import TyperCommand
 
-from serbench import hookspecs
+from serbench import hookspecs, settings
+from serbench.api import RegistryError
+from serbench.cli import app
+from serbench.leakage import LEAKS
+from serbench.leakage.certificate import Certificate, Check, FoldSide, FoldSummary
+from serbench.leakage.view import FittedRecord
+from serbench.plan import Request, plan_run
+from serbench.plugins import KINDS, Plugins, load_plugins
+from serbench.registry import load_registry
+from serbench.store.run import PREDICTION_COLUMNS
 from serbench.testing import check_loss
 
 ROOT = Path(__file__).parents[1]
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("serbench_"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+COMMANDS = typer.main.get_command(app)
+CHECKER = runpy.run_path(str(ROOT / "docs" / "check.py"))
+
+PREFIXES = {"corpora": "corpus", "teachers": "teacher", "students": "student", "losses": "loss"}
+"""How ``--set`` reaches the parameters of each kind of plugin."""
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """Arguments of every ``$ serbench …`` in the console blocks of a page."""
+    for block in blocks(page, "console"):
+        for line in block.splitlines():
+            words = shlex.split(line.removeprefix("$ "))
+            assert words[0] == "serbench", f"{line}: a console block shows serbench's own commands"
+            yield words[1:]
 
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_has_a_heading_in_the_docs(hook: str) -> None:
-    headings = re.findall(r"^### (\w+)$", (ROOT / "docs/plugins.md").read_text(), re.MULTILINE)
-    assert hook in headings
+    assert hook in re.findall(r"^### (\w+)$", read("docs/plugins.md"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -30,14 +73,200 @@ def test_every_hook_has_a_docstring(hook: str) -> None:
 
 
 def test_the_docs_speak_of_no_hook_that_is_not_there() -> None:
-    headings = re.findall(r"^### (serbench_\w+)$", (ROOT / "docs/plugins.md").read_text(), re.M)
+    headings = re.findall(r"^### (serbench_\w+)$", read("docs/plugins.md"), re.MULTILINE)
     assert sorted(headings) == HOOKS
 
 
 def test_the_plugin_of_the_docs_keeps_its_contract() -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/plugins.md").read_text(), re.DOTALL)
+    source = blocks(ROOT / "docs" / "plugins.md", "python")[0]
     namespace: dict[str, object] = {"__name__": "serbench_focal"}
-    exec(compile(blocks[0], "docs/plugins.md", "exec"), namespace)
+    exec(compile(source, "docs/plugins.md", "exec"), namespace)
     cls = namespace["Focal"]
     assert isinstance(cls, type)
     check_loss(cls)
+
+
+@pytest.fixture
+def with_readme_plugin(monkeypatch: pytest.MonkeyPatch) -> Plugins:
+    """Our own plugins and the README's, as if it were installed."""
+    module = ModuleType("serbench_poly1")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    source = blocks(ROOT / "README.md", "python")[0]
+    exec(compile(source, "README.md", "exec"), vars(module))
+    point = EntryPoint("poly1", module.__name__, "serbench")
+    vars(point)["dist"] = SimpleNamespace(name="serbench-poly1", version="1.0")
+    return load_plugins([*entry_points(group="serbench"), point])
+
+
+def test_the_plugin_of_the_readme_is_loaded_and_keeps_its_contract(
+    with_readme_plugin: Plugins,
+) -> None:
+    assert not [each.cause for each in with_readme_plugin.failed if each.entry_point == "poly1"]
+    cls = with_readme_plugin.get("losses", "poly1")
+    check_loss(cls, {"epsilon": 2.0})
+
+
+def test_the_plugin_of_the_readme_is_as_short_as_promised() -> None:
+    lines = blocks(ROOT / "README.md", "python")[0].splitlines()
+    code = [line for line in lines if line.strip() and not line.startswith("#")]
+    assert "## Add a plugin in 20 lines" in read("README.md")
+    assert len(code) <= 20
+
+
+@every_page
+def test_every_command_is_one_that_serbench_takes(page: Path) -> None:
+    for arguments in commands(page):
+        command, rest = COMMANDS, arguments
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command, rest = command.commands[rest[0]], rest[1:]  # pyright: ignore[reportAttributeAccessIssue]
+        if rest != ["--help"]:
+            assert not hasattr(command, "commands"), f"no such command: {shlex.join(arguments)}"
+            command.make_context("serbench", list(rest))
+
+
+@every_page
+def test_every_run_can_be_planned(
+    page: Path, with_readme_plugin: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "models" / "whisper-base").mkdir(parents=True)
+    overlay = tmp_path / "serbench.toml"
+    tables = [b for b in blocks(page, "toml") if not re.search(r"^\[project", b, re.MULTILINE)]
+    overlay.write_text("\n".join(tables), encoding="utf-8")
+    if "focal" in overlay.read_text():  # of a plugin that is not installed
+        overlay.write_text("", encoding="utf-8")
+    registry = load_registry(with_readme_plugin, overlay)
+    run = COMMANDS.commands["run"]  # pyright: ignore[reportAttributeAccessIssue]
+    for arguments in commands(page):
+        if arguments[0] != "run" or "--help" in arguments:
+            continue
+        given = run.make_context("run", arguments[1:]).params
+        request = Request(
+            given["dataset"],
+            tuple(given["methods"]),
+            given["profile"],
+            tuple(given["teacher"] or ()),
+            tuple(given["settings"] or ()),
+        )
+        assert plan_run(registry, request).methods
+
+
+def test_a_run_that_cannot_be_planned_would_be_found() -> None:
+    with pytest.raises(RegistryError, match="learning_rate"):
+        plan_run(
+            load_registry(load_plugins()),
+            Request("demo", ("akd",), sets=("training.lerning_rate=1",)),
+        )
+
+
+def documented(prefix: str, text: str) -> dict[str, str]:
+    """Setting to default of the table rows whose setting starts with ``prefix``."""
+    rows = re.findall(rf"^\|.*?`{prefix}\.(\w+)` \| (.*?) \|", text, re.MULTILINE)
+    return dict(rows)
+
+
+def defaults(model: type[BaseModel]) -> dict[str, object]:
+    return {
+        name: info.get_default(call_default_factory=True)
+        for name, info in model.model_fields.items()
+    }
+
+
+def as_shown(value: object) -> object:
+    """A default as JSON would have it."""
+    return json.loads(json.dumps(value))
+
+
+SECTIONS = {
+    **{name: field.annotation for name, field in settings.MethodSettings.model_fields.items()},
+    "protocol": settings.ProtocolSettings,
+}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_setting_is_documented_with_its_default(section: str) -> None:
+    model = SECTIONS[section]
+    assert isinstance(model, type)
+    assert issubclass(model, BaseModel)
+    shown = {k: json.loads(v) for k, v in documented(section, read("docs/settings.md")).items()}
+    assert shown == {name: as_shown(value) for name, value in defaults(model).items()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (kind, item.name)
+        for kind in KINDS
+        if kind in PREFIXES
+        for item in load_plugins().items(kind)
+        if item.distribution == "serbench"
+    ],
+)
+def test_every_parameter_of_our_plugins_is_documented(kind: str, name: str) -> None:
+    rows = [row for row in read("docs/settings.md").splitlines() if row.startswith(f"| {name} |")]
+    shown = documented(PREFIXES[kind], "\n".join(rows))
+    model = load_plugins().get(kind, name).Params  # pyright: ignore[reportAttributeAccessIssue]
+    assert {k: json.loads(v) for k, v in shown.items()} == {
+        parameter: as_shown(value) for parameter, value in defaults(model).items()
+    }
+
+
+def test_every_option_of_every_command_is_documented() -> None:
+    text = read("docs/cli.md")
+    missing = [
+        f"{name} {option}"
+        for name, command in _all_commands(COMMANDS, "serbench")
+        for parameter in command.params
+        for option in [*parameter.opts, *parameter.secondary_opts]
+        if option.startswith("-") and option not in {"--help", "-h", "--version"}
+        if "completion" not in option and f"`{option}`" not in text
+    ]
+    assert missing == []
+
+
+def test_every_command_is_documented() -> None:
+    headings = re.findall(r"^## (serbench [a-z ]+[a-z])", read("docs/cli.md"), re.MULTILINE)
+    leaves = [n for n, c in _all_commands(COMMANDS, "serbench") if not hasattr(c, "commands")]
+    assert sorted(headings) == sorted(leaves)
+
+
+def _all_commands(command, name: str) -> Iterator[tuple[str, TyperCommand]]:
+    yield name, command
+    for child, below in getattr(command, "commands", {}).items():
+        yield from _all_commands(below, f"{name} {child}")
+
+
+@pytest.mark.parametrize("model", [Certificate, FoldSummary, FoldSide, FittedRecord, Check])
+def test_every_key_of_the_certificate_is_documented(model: type[BaseModel]) -> None:
+    text = read("docs/certificate.md")
+    assert [key for key in model.model_fields if f"`{key}`" not in text] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/protocol.md"])
+def test_every_leak_is_named(page: str) -> None:
+    rows = re.findall(r"^\| (L\d+) \|", read(page), re.MULTILINE)
+    assert sorted(rows) == sorted(LEAKS)
+
+
+def test_every_column_of_the_predictions_is_documented() -> None:
+    text = read("docs/run-folder.md")
+    assert [column for column in PREDICTION_COLUMNS if f"`{column}`" not in text] == []
+
+
+@every_page
+def test_links_resolve(page: Path) -> None:
+    assert list(CHECKER["broken_links"](page)) == []
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "index.md"
+    broken = tmp_path / "page.md"
+    broken.write_text(f"# Here\n\n[a](nowhere.md) [b](#there) [c](#here) [d]({page}#no-heading)\n")
+    CHECKER["broken_links"].__globals__["ROOT"] = tmp_path
+    try:
+        found = list(CHECKER["broken_links"](broken))
+    finally:
+        CHECKER["broken_links"].__globals__["ROOT"] = ROOT
+    assert [problem.split(": ")[1] for problem in found] == [
+        "nowhere.md", "#there", f"{page}#no-heading",
+    ]  # fmt: skip

@@ -47,7 +47,8 @@ def command(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Fits side by side; default: one per core.")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Fits side by side; default: one per core."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder that run folders are made in.")] = Path("runs"),
     registry: Annotated[

@@ -28,7 +28,7 @@ class TeacherSources:
     Attributes:
         logits: ``(m, N, C)``.
         pooled: for each teacher ``(N, P_t)``, standardised over the partition.
-        frames: for each teacher its frames of the partition, layers mixed.
+        frames: for each teacher its frames of the partition, layers mixed, standardised likewise.
 
     """
 
@@ -51,16 +51,27 @@ def teacher_sources(task: FitTask, device: torch.device) -> TeacherSources:
         if "pooled" in needs and teacher.pooled is not None:
             task.train.record(f"scale of {teacher.name}'s embeddings", task.train.ids)
             values = torch.from_numpy(np.array(teacher.pooled))
-            deviation, mean = torch.std_mean(values, dim=0, correction=0)
-            pooled.append(((values - mean) / deviation.clamp_min(1e-5)).to(device))
+            pooled.append(_standardised(values).to(device))
         if "frames" in needs and teacher.frames is not None:
             reader = teacher.frames.fitting(task.train, f"hints of {teacher.name}")
             if teacher.layer_weights is not None and len(teacher.layer_weights) > 1:
                 weights = torch.from_numpy(np.array(teacher.layer_weights))
                 layers = reader.values.unflatten(1, (len(weights), -1))
                 reader.values = torch.einsum("l,fld->fd", weights.to(layers.dtype), layers)
+            reader.values = _standardised(reader.values)
             frames.append(reader.place(device))
     return TeacherSources(logits, tuple(pooled), tuple(frames))
+
+
+def _standardised(values: Tensor) -> Tensor:
+    """``(n, d)`` with mean 0 and deviation 1 in every dimension, in its own precision.
+
+    Encoders have a few dimensions that are large everywhere; without this, the direction of every
+    frame is nearly the same, and matching it teaches nothing.
+    """
+    exact = values.float()
+    deviation, mean = torch.std_mean(exact, dim=0, correction=0)
+    return ((exact - mean) / deviation.clamp_min(1e-5)).to(values.dtype)
 
 
 class TrainingBatches:
@@ -89,7 +100,8 @@ class TrainingBatches:
         self.labels = torch.from_numpy(task.train.labels).to(device)
         self.generator = torch.Generator().manual_seed(task.seed)
         reader.values = normaliser(reader.values.float())
-        self.size = round(task.settings.segments.window_s * reader.rate_hz)
+        longest = int(reader.count.max())
+        self.size = min(round(task.settings.segments.window_s * reader.rate_hz), longest)
         # The last, smaller batch is left out: its utterances come up in other epochs.
         self.batch_size = min(task.settings.training.batch_size, len(reader))
         self.per_epoch = len(reader) // self.batch_size

@@ -86,9 +86,11 @@ class Nested:
         """Soft targets of every teacher for every training partition that a fit will see."""
         if not self.inputs.embeddings:
             return {}
-        targets = fit_targets(
-            self.inputs, self.views, self.heads, self.cache, self.resources.workers
-        )
+        wanted = [split.train.name for split in self.outer]
+        if any(method.uses_teachers and searches(method) for method in self.plan.methods):
+            wanted += [split.train.name for below in self.inner for split in below]
+        views = {name: self.views[name] for name in wanted}
+        targets = fit_targets(self.inputs, views, self.heads, self.cache, self.resources.workers)
         self.fitted += [record for target in targets.values() for record in target.fitted]
         return targets
 

@@ -15,11 +15,11 @@ import serbench
 from serbench.api import StoreError
 from serbench.corpus import CorpusTable
 from serbench.execute import shut_down_workers
+from serbench.harness.code import code_digests
 from serbench.harness.inputs import Inputs, load_inputs, load_table
 from serbench.harness.nested import Nested, searches
 from serbench.harness.observer import Observer
 from serbench.harness.resources import Resources
-from serbench.harness.tasks import code_digests
 from serbench.leakage import Seal, certify
 from serbench.plan import RunPlan, digest_of
 from serbench.splits import Split, inner_splits, outer_splits

@@ -12,6 +12,7 @@ from serbench.api import Need
 from serbench.execute import run_calls
 from serbench.features import Frames
 from serbench.fit import TeacherSignal
+from serbench.harness.code import HEAD, core_digest
 from serbench.harness.inputs import Inputs
 from serbench.leakage import FittedRecord, PartitionView
 from serbench.plan import digest_of
@@ -71,9 +72,16 @@ def fit_targets(
         for settings in dict.fromkeys(heads):
             for partition, view in views.items():
                 address = digest_of(
-                    [embeddings.digest, list(view.ids), list(view.units), view.labels.tolist(),
-                     settings.model_dump(mode="json"), classes]
-                )  # fmt: skip
+                    {
+                        "embeddings": embeddings.digest,
+                        "ids": list(view.ids),
+                        "units": list(view.units),
+                        "labels": view.labels.tolist(),
+                        "head": settings.model_dump(mode="json"),
+                        "classes": classes,
+                        "code": core_digest(HEAD),
+                    }
+                )
                 key = (name, partition, settings)
                 kept = cache.get(address)
                 if kept is None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
-import serbench
-from serbench.api import Loss, Need, Student
+from serbench.api import Need
 from serbench.fit import FitTask, TeacherSignal
+from serbench.harness.code import FIT, HEAD, core_digest, package_digest
 from serbench.harness.inputs import Inputs
 from serbench.harness.targets import Target, TargetKey, signals
 from serbench.leakage import PartitionView, id_set_digest
@@ -19,9 +15,6 @@ from serbench.plan import Candidate, RunPlan, describe_candidate, digest_of, sta
 from serbench.segments import Segment, segment_partition
 from serbench.settings import HeadSettings
 from serbench.splits import Split
-
-CORE_OF_A_FIT = ("fit", "features.py", "segments.py", "evaluate.py")
-"""Core modules whose code decides what a fit gives."""
 
 
 @dataclass(frozen=True)
@@ -128,56 +121,10 @@ class TaskMaker:
                 "device": self.device,
                 "backend": self.plan.backend.name,
                 "code": [
-                    core_digest(),
+                    core_digest(FIT),
+                    core_digest(HEAD) if needs else "",
                     package_digest(type(candidate.student)),
                     package_digest(type(candidate.loss)),
                 ],
             }
         )
-
-
-def code_digests(plan: RunPlan) -> dict[str, str]:
-    """Digests of the code that a run's fits go through: a change makes it another run."""
-    plugins = {
-        type(plugin)
-        for method in plan.methods
-        for plugin in (method.candidates[0].student, method.candidates[0].loss)
-    }
-    return {"serbench": core_digest(), **{cls.__module__: package_digest(cls) for cls in plugins}}
-
-
-def package_digest(plugin: type[Student | Loss]) -> str:
-    """sha256 of the source of the top-level package or module that a plugin class lives in.
-
-    So a fit is made anew when the code that made it has changed, whatever its version says.
-    """
-    return _source_digest(plugin.__module__.partition(".")[0])
-
-
-@cache
-def _source_digest(package: str) -> str:
-    file = Path(sys.modules[package].__file__ or "")
-    files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
-    return _digest_files(files)
-
-
-@cache
-def core_digest() -> str:
-    """sha256 of the source of the core modules that a fit runs through."""
-    root = Path(serbench.__file__).parent
-    files = [
-        file
-        for name in CORE_OF_A_FIT
-        for file in (
-            sorted((root / name).rglob("*.py")) if (root / name).is_dir() else [root / name]
-        )
-    ]
-    return _digest_files(files)
-
-
-def _digest_files(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()

@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from serbench.api import Advance, Corpus, CorpusCard, CorpusError, Params, UtteranceRecord
-from serbench.corpus import locate
+from serbench.corpus import load_corpus, locate
+from tests_support.tables import Noise, write_noise
 
 
 class MadeParams(Params):

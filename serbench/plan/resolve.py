@@ -1,0 +1,190 @@
+"""From names and settings to the plugins and checked settings of a run."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from serbench.api import Backend, Corpus, Loss, RegistryError, Student, Teacher
+from serbench.plan.records import Candidate, MethodPlan, Request, RunPlan, Table
+from serbench.plan.sets import SETTING_ROOTS, Keys, below, check_roots, check_used, parse_set
+from serbench.registry import DatasetSpec, MethodSpec, Registry, lay_over, validate
+from serbench.settings import MethodSettings, ProtocolSettings
+
+log = logging.getLogger(__name__)
+
+BACKEND = "torch"
+"""What scores are taken through; other backends are compared with it by a deployment table."""
+
+
+def plan_run(registry: Registry, request: Request) -> RunPlan:
+    """Resolve every name and setting of a request.
+
+    Raises:
+        RegistryError: an unknown name, a setting that does not exist or does not fit.
+
+    """
+    sets = [parse_set(text) for text in request.sets]
+    check_roots(sets, request.methods)
+    profile = registry.profile(request.profile)
+    spec = registry.dataset(request.dataset)
+    protocol = validate(
+        ProtocolSettings, lay_over(profile.protocol, below(sets, "protocol")), "protocol"
+    )
+    names = tuple(dict.fromkeys(request.methods))
+    if not names:
+        raise RegistryError(f"name at least one method: {', '.join(registry.methods)}")
+    specs = {name: method_spec(registry, name) for name in names}
+    methods = tuple(
+        _method(registry, name, specs[name], profile.settings, protocol, sets) for name in names
+    )
+    check_used(sets, methods)
+    teachers = _teachers(registry, request, spec, methods, below(sets, "teacher"))
+    corpus: Corpus = registry.make("corpora", request.dataset, below(sets, "corpus"))  # pyright: ignore[reportAssignmentType]
+    backend: Backend = registry.make("backends", BACKEND)  # pyright: ignore[reportAssignmentType]
+    return RunPlan(
+        dataset=request.dataset,
+        spec=spec,
+        corpus=corpus,
+        folds=protocol.folds or spec.folds,
+        protocol=protocol,
+        profile=request.profile,
+        methods=methods,
+        teachers=teachers,
+        backend=backend,
+    )
+
+
+def method_spec(registry: Registry, name: str) -> MethodSpec:
+    """A method of the registry, or ``STUDENT+LOSS`` made up on the spot.
+
+    Raises:
+        RegistryError: neither.
+
+    """
+    student, plus, loss = name.partition("+")
+    if not plus:
+        return registry.method(name)
+    registry.student(student)
+    registry.loss(loss)
+    return MethodSpec(summary=f"{student} trained with {loss}", student=student, loss=loss)
+
+
+def _method(
+    registry: Registry,
+    name: str,
+    spec: MethodSpec,
+    profile: Mapping[str, object],
+    protocol: ProtocolSettings,
+    sets: Sequence[tuple[Keys, object]],
+) -> MethodPlan:
+    """A method with its settings, laid over in order, and its grid opened up."""
+    own = [(path[2:], value) for path, value in sets if path[:2] == ("methods", name)]
+    shared = [(path, value) for path, value in sets if path[0] not in {"methods", "protocol"}]
+    settings: Table = lay_over(spec.settings, profile)
+    for root in SETTING_ROOTS:
+        for asked in (shared, own):
+            settings = lay_over(settings, {root: below(asked, root)})
+    parts: dict[str, Table] = {}
+    for kind, plural, entry, base in (
+        ("student", "students", spec.student, spec.student_params),
+        ("loss", "losses", spec.loss, spec.loss_params),
+    ):
+        plugin: Student | Loss = registry.make(plural, entry)  # pyright: ignore[reportAssignmentType]
+        fields = type(plugin).Params.model_fields
+        fitting = {k: v for k, v in below(shared, kind).items() if k in fields}
+        parts[kind] = lay_over(lay_over(base, fitting), below(own, kind))
+    grid = spec.grids.get(protocol.search, {}) if protocol.search else {}
+    # What the user sets is decided; it is no longer searched over.
+    decided = {".".join(path) for path, _ in [*shared, *own]}
+    grid = {path: values for path, values in grid.items() if path not in decided}
+    candidates = tuple(
+        _candidate(registry, name, spec, settings, parts, dict(zip(grid, values, strict=True)))
+        for values in itertools.product(*grid.values())
+    )
+    return MethodPlan(name, spec.student, spec.loss, candidates)
+
+
+def _candidate(
+    registry: Registry,
+    name: str,
+    spec: MethodSpec,
+    settings: Table,
+    parts: Mapping[str, Table],
+    values: Mapping[str, object],
+) -> Candidate:
+    """One grid point."""
+    asked = [(tuple(path.split(".")), value) for path, value in values.items()]
+    for root in SETTING_ROOTS:
+        settings = lay_over(settings, {root: below(asked, root)})
+    student: Student = registry.make(  # pyright: ignore[reportAssignmentType]
+        "students", spec.student, lay_over(parts["student"], below(asked, "student"))
+    )
+    loss: Loss = registry.make(  # pyright: ignore[reportAssignmentType]
+        "losses", spec.loss, lay_over(parts["loss"], below(asked, "loss"))
+    )
+    return Candidate(values, student, loss, validate(MethodSettings, settings, f"methods.{name}"))
+
+
+def _teachers(
+    registry: Registry,
+    request: Request,
+    spec: DatasetSpec,
+    methods: Sequence[MethodPlan],
+    overrides: Table,
+) -> dict[str, Teacher]:
+    """The run's teachers by name; none where no method reads one.
+
+    Raises:
+        RegistryError: an unknown teacher, none where one is needed, one where none is.
+
+    """
+    used = any(method.uses_teachers for method in methods)
+    if not used and overrides:
+        raise RegistryError(
+            f"--set teacher.{next(iter(overrides))}: no method of this run learns from a teacher"
+        )
+    named = request.teachers or (spec.teachers if used else ())
+    if used and not named:
+        needing = ", ".join(method.name for method in methods if method.uses_teachers)
+        raise RegistryError(
+            f"{needing} needs a teacher and dataset {request.dataset} names none: "
+            f"give --teacher NAME_OR_FOLDER ({', '.join(registry.teachers)})"
+        )
+    teachers: dict[str, Teacher] = {}
+    for text in dict.fromkeys(named):
+        name, teacher = _teacher(registry, text, overrides)
+        if name in teachers:
+            raise RegistryError(
+                f"--teacher {text}: another teacher of this run is called {name} too; "
+                "rename the folder"
+            )
+        teachers[name] = teacher
+    if teachers and not used:
+        log.warning(
+            "no method of this run learns from a teacher: %s is not used", ", ".join(teachers)
+        )
+        return {}
+    return teachers
+
+
+def _teacher(registry: Registry, name: str, overrides: Table) -> tuple[str, Teacher]:
+    """A teacher of the registry, or the speech encoder in a folder, and what the run calls it.
+
+    Raises:
+        RegistryError: neither.
+
+    """
+    if name in registry.teachers or not ("/" in name or Path(name).is_dir()):
+        return name, registry.make("teachers", name, overrides)  # pyright: ignore[reportReturnType]
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise RegistryError(
+            f"--teacher {name}: there is no such folder; give a folder with config.json and "
+            f"weights, or one of {', '.join(registry.teachers)}"
+        )
+    local = lay_over({"model": str(folder)}, overrides)
+    made = registry.make("teachers", "speech-encoder", local)
+    return folder.resolve().name, made  # pyright: ignore[reportReturnType]

@@ -1,0 +1,176 @@
+"""Small plans, inputs and fits over the noise corpus, quick enough for many tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from serbench.api import Loss, Params, Student, StudentOutput, StudentShape
+from serbench.corpus import CorpusTable
+from serbench.features import Frames, log_mel_frames
+from serbench.fit import FitResult, FitTask, TeacherSignal
+from serbench.harness import Observer, Resources
+from serbench.leakage import PartitionView
+from serbench.plan import Candidate, MethodPlan, RunPlan
+from serbench.registry import DatasetSpec
+from serbench.segments import segment_partition
+from serbench.settings import (
+    AugmentSettings,
+    HeadSettings,
+    MethodSettings,
+    ProtocolSettings,
+    SegmentSettings,
+    TrainingSettings,
+)
+from serbench.splits import Split
+from serbench_backends.torch import TorchBackend, TorchParams
+from serbench_baselines.ce import CrossEntropy, CrossEntropyParams
+from serbench_teachers.functionals import Functionals, FunctionalsParams
+from tests_support.tables import Noise
+
+EPOCHS = 3
+WINDOW_S = 0.8
+
+
+class LinearStudent(Student):
+    """The mean over real frames, then a linear layer."""
+
+    name = "linear"
+    Params = Params
+
+    def build(self, shape: StudentShape) -> nn.Module:
+        return LinearNetwork(shape)
+
+
+class LinearNetwork(nn.Module):
+    def __init__(self, shape: StudentShape) -> None:
+        super().__init__()
+        self.classify = nn.Linear(shape.channels * shape.n_mels, shape.num_classes)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
+        mask = torch.arange(features.shape[3])[None] < lengths[:, None]
+        x = features * mask[:, None, None]
+        embedding = (x.sum(dim=3) / lengths[:, None, None]).flatten(1)
+        last_map = x.flatten(1, 2)[:, :, None]
+        return StudentOutput(
+            self.classify(embedding), embedding, (last_map,), (mask,), last_map, mask
+        )
+
+
+def settings(**training: Any) -> MethodSettings:
+    """Few epochs, no augmentation, windows shorter than some utterances."""
+    quick = {"epochs": EPOCHS, "batch_size": 4, "learning_rate": 0.05, "precision": "fp32"}
+    return MethodSettings(
+        segments=SegmentSettings(window_s=WINDOW_S, overlap_s=0.2),
+        augment=AugmentSettings(time_masks=0, mel_masks=0, gain_db=0.0),
+        training=TrainingSettings.model_validate(quick | training),
+        head=HeadSettings(groups=2, strengths=(0.01, 1.0)),
+    )
+
+
+def candidate(
+    values: Mapping[str, object] | None = None,
+    loss: Loss | None = None,
+    student: Student | None = None,
+    **training: Any,
+) -> Candidate:
+    """One grid point of the linear student."""
+    return Candidate(
+        values or {},
+        student or LinearStudent(Params()),
+        loss or CrossEntropy(CrossEntropyParams()),
+        settings(**training),
+    )
+
+
+def method(name: str, *candidates: Candidate) -> MethodPlan:
+    """A method of the linear student."""
+    return MethodPlan(name, "linear", "loss", candidates or (candidate(),))
+
+
+def run_plan(folder: Path, *methods: MethodPlan, **protocol: Any) -> RunPlan:
+    """A run over the noise corpus in ``folder``, one fold per speaker."""
+    teachers = {}
+    if any(each.uses_teachers for each in methods):
+        teachers["functionals"] = Functionals(FunctionalsParams())
+    return RunPlan(
+        dataset="noise",
+        spec=DatasetSpec(corpus="noise", folds="loso", path=folder),
+        corpus=Noise(Params()),
+        folds="loso",
+        protocol=ProtocolSettings.model_validate(protocol),
+        profile="test",
+        methods=methods or (method("plain"),),
+        teachers=teachers,
+        backend=TorchBackend(TorchParams()),
+    )
+
+
+def resources(root: Path, **changes: Any) -> Resources:
+    """Runs and cache below ``root``, everything in this process."""
+    made = Resources(root / "runs", root / "cache", "cpu", 1)
+    return replace(made, **changes)
+
+
+class Watcher(Observer):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.tasks: list[FitTask] = []
+        self.results: list[FitResult] = []
+        self.cached = 0
+        self.events: list[object] = []
+
+    def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
+        self.tasks += tasks
+        self.cached += cached
+
+    def fit_done(self, result: FitResult) -> None:
+        self.results.append(result)
+
+    def run_started(self, event: object) -> None:
+        self.events.append(event)
+
+    run_finished = fold_scored = epoch = run_started
+
+
+def frames_of(table: CorpusTable, cache: Path) -> Frames:
+    """Log-mel frames with the default front end."""
+    return log_mel_frames(table, settings().features, cache, lambda *_: None)
+
+
+def fit_task(
+    table: CorpusTable,
+    split: Split,
+    frames: Frames,
+    chosen: Candidate | None = None,
+    *,
+    teachers: Sequence[TeacherSignal] = (),
+    seed: int = 1,
+) -> FitTask:
+    """The fit of ``chosen`` on ``split``, as the harness would make it."""
+    chosen = chosen or candidate()
+    windows = chosen.settings.segments
+    return FitTask(
+        name="plain/seed-0/outer-1",
+        key="0" * 64,
+        method="plain",
+        student=chosen.student,
+        loss=chosen.loss,
+        settings=chosen.settings,
+        num_classes=len(table.labels),
+        train=PartitionView(split.train, table),
+        validation=None if split.test.sealed else PartitionView(split.test, table),
+        segments=segment_partition(table, split.test, windows.window_s, windows.overlap_s),
+        features=frames,
+        teachers=tuple(teachers),
+        backend=TorchBackend(TorchParams()),
+        epochs=chosen.settings.training.epochs,
+        seed=seed,
+        device="cpu",
+    )
