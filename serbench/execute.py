@@ -15,6 +15,7 @@ from typing import TypeVar
 import joblib
 import torch
 from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from serbench.api import EpochEvent, SerbenchError
 from serbench.fit import FitResult, FitTask, fit
@@ -75,13 +76,23 @@ def run_calls(function: Callable[[T], R], items: Sequence[T], workers: int) -> l
 def _in_processes(
     function: Callable[..., R], arguments: Iterable[tuple[object, ...]], workers: int
 ) -> Iterator[R]:
-    """Results as they come; the workers are ended when anything goes wrong, Ctrl-C included."""
+    """Results as they come; the workers are ended when anything goes wrong, Ctrl-C included.
+
+    Raises:
+        SerbenchError: a worker was killed.
+
+    """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
     finished = False
     try:
         yield from parallel(joblib.delayed(function)(*each) for each in arguments)  # pyright: ignore[reportReturnType]
         finished = True
+    except TerminatedWorkerError:
+        raise SerbenchError(
+            "a worker process was ended from outside, most often because memory ran out; run the "
+            "same command again to go on, with fewer --jobs"
+        ) from None
     finally:
         if not finished:
             get_reusable_executor(reuse=True).shutdown(wait=False, kill_workers=True)  # pyright: ignore[reportArgumentType]

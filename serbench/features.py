@@ -107,7 +107,9 @@ class FrameReader:
 
         """
         lengths = (self.count[rows] - first).clamp(1, size)
-        offsets = torch.minimum(torch.arange(size)[None, :], lengths[:, None] - 1)
+        offsets = torch.minimum(
+            torch.arange(size, device=first.device)[None, :], lengths[:, None] - 1
+        )
         return self.values[(self.start[rows] + first)[:, None] + offsets], lengths
 
     def place(self, device: torch.device) -> FrameReader:

@@ -15,6 +15,7 @@ from serbench.api import EpochEvent, SerbenchError
 from serbench.execute import (
     _event_channel,
     _fit_in_worker,
+    _in_processes,
     resolve_device,
     resolve_workers,
     run_calls,
@@ -85,6 +86,13 @@ def test_an_error_in_a_fit_is_the_callers(tasks: list[FitTask]) -> None:
 
     with pytest.raises(SerbenchError, match="no"):
         list(run_fits(tasks, 1, refuse))
+
+
+def test_a_worker_that_is_killed_is_told_with_a_way_out() -> None:
+    with pytest.raises(SerbenchError, match=r"memory ran out.*--jobs"):
+        list(_in_processes(os._exit, [(9,), (9,)], workers=2))
+    assert list(_in_processes(abs, [(-1,), (-1,)], workers=2)) == [1, 1]  # the next one works
+    shut_down_workers()
 
 
 def test_a_worker_tells_through_the_channel(tasks: list[FitTask]) -> None:

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from tests_support.tables import noise_table
 
 from serbench.api import LeakageError
 from serbench.features import (
@@ -22,7 +23,6 @@ from serbench.features import (
 from serbench.leakage import PartitionView
 from serbench.settings import FeatureSettings
 from serbench.splits import outer_splits
-from tests_support.tables import noise_table
 
 
 def mel_filters(n_mels: int, n_fft: int, f_min: float, f_max: float) -> np.ndarray:
@@ -81,7 +81,7 @@ def test_another_front_end_is_another_cache_entry(tmp_path: Path) -> None:
 def test_fitting_on_a_validation_side_raises_l6(tmp_path: Path) -> None:
     table = noise_table(tmp_path / "corpus", speakers=3, utterances=2)
     frames = log_mel_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
-    from serbench.splits import inner_splits  # noqa: PLC0415
+    from serbench.splits import inner_splits
 
     outer = outer_splits(table, "loso", 5)
     inner = inner_splits(table, outer, 0, "units")
@@ -128,9 +128,10 @@ def test_normaliser_gives_mean_0_and_deviation_1() -> None:
 def regression_slope(x: np.ndarray) -> np.ndarray:
     """Δ of (frames,) from its formula, ends repeated."""
     padded = np.concatenate([x[:1], x[:1], x, x[-1:], x[-1:]])
-    return np.array(
-        [sum(n * (padded[t + 2 + n] - padded[t + 2 - n]) for n in (1, 2)) / 10 for t in range(len(x))]
-    )
+    slopes = [
+        sum(n * (padded[t + 2 + n] - padded[t + 2 - n]) for n in (1, 2)) / 10 for t in range(len(x))
+    ]
+    return np.array(slopes)
 
 
 def test_deltas_equal_the_formula_and_padding_changes_nothing() -> None:

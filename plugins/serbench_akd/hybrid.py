@@ -109,7 +109,8 @@ class HybridNetwork(nn.Module):
         width = params.fused_dim
         self.fuse = nn.Linear(shape.channels * shape.n_mels, width)
         self.project = nn.Linear(dim * bins, width)
-        self.decode = nn.Conv1d(width, width, 3, padding=1, groups=DECODER_GROUPS)
+        if params.convolutions:
+            self.decode = nn.Conv1d(width, width, 3, padding=1, groups=DECODER_GROUPS)
         self.decoder_norm = nn.LayerNorm(width)
         if params.convolutions and params.skips:
             self.skip = nn.Linear(channels[-2] * halvings(shape.n_mels, levels - 1), width)
@@ -149,13 +150,14 @@ class HybridNetwork(nn.Module):
         if self.params.convolutions and self.params.skips:
             y = y.repeat_interleave(2, dim=1)[:, : before.shape[-1]]
             y = y + self.skip(before.permute(0, 3, 2, 1).flatten(2))
-            out_lengths = before_lengths
+            out_lengths, stride = before_lengths, self.stride // 2
         else:
-            out_lengths = encoded_lengths
+            out_lengths, stride = encoded_lengths, self.stride
         out_mask = frame_mask(out_lengths, y.shape[1])
-        y = y + self._fused(features, real, y.shape[1])
+        y = y + self._fused(features, real, stride)
         y = (y * out_mask[..., None].to(y.dtype)).transpose(1, 2)
-        y = y + F.gelu(self.decode(y))
+        if self.params.convolutions:
+            y = y + F.gelu(self.decode(y))
         y = self.decoder_norm(y.transpose(1, 2))
         embedding = self.embed(self.pool(y, out_mask))
         logits = self.classify(self.dropout(embedding))
@@ -168,10 +170,9 @@ class HybridNetwork(nn.Module):
             last_mask=mask,
         )
 
-    def _fused(self, features: Tensor, real: Tensor, frames: int) -> Tensor:
+    def _fused(self, features: Tensor, real: Tensor, stride: int) -> Tensor:
         """The fused frame vectors, averaged over the real frames of each decoder frame."""
-        stride = -(-features.shape[-1] // frames)
-        ragged = frames * stride - features.shape[-1]
+        ragged = -features.shape[-1] % stride
         total = F.avg_pool1d(F.pad(features.flatten(1, 2), (0, ragged)), stride)
         share = F.avg_pool1d(F.pad(real, (0, ragged)), stride)
         return self.fuse((total / share.clamp_min(1e-6)).transpose(1, 2))

@@ -59,8 +59,8 @@ class ResidualConvs(nn.Module):
 class SelfAttention(nn.Module):
     """Multi-head self-attention over the second-to-last axis of ``(B, tokens, d)``.
 
-    Written on ``scaled_dot_product_attention``: it trains faster than
-    ``nn.MultiheadAttention`` on a CPU and exports cleanly.
+    Two plain matrix products: for so few tokens they train faster on a CPU than the fused kernel,
+    whose backward pass took a third of a training step, and they export cleanly.
     """
 
     def __init__(self, dim: int, heads: int) -> None:

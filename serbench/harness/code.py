@@ -40,7 +40,11 @@ def package_digest(plugin: type[Student | Loss]) -> str:
 
 @cache
 def _package_digest(package: str) -> str:
-    file = Path(sys.modules[package].__file__ or "")
+    named = sys.modules[package].__file__
+    if named is None:  # a namespace package: all that it has is below its folders
+        folders = map(Path, sys.modules[package].__path__)
+        return _digest(file for folder in folders for file in sorted(folder.rglob("*.py")))
+    file = Path(named)
     return _digest(sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file])
 
 

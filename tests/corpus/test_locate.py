@@ -6,10 +6,10 @@ from typing import ClassVar
 
 import pytest
 from pydantic import BaseModel
+from tests_support.tables import Noise, write_noise
 
 from serbench.api import Advance, Corpus, CorpusCard, CorpusError, Params, UtteranceRecord
 from serbench.corpus import load_corpus, locate
-from tests_support.tables import Noise, write_noise
 
 
 class MadeParams(Params):
