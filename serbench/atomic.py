@@ -27,7 +27,6 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     Raises:
         StoreError: the file cannot be written (permission, full disk, a file in the way).
-
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
@@ -86,7 +85,6 @@ def json_bytes(content: Mapping[str, object], what: str) -> bytes:
 
     Raises:
         StoreError: a value that JSON has no word for; the message says where in ``what`` it is.
-
     """
     try:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)

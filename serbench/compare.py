@@ -90,7 +90,6 @@ class MethodResult:
         spread: by metric.
         speaker_ua: UA over the classes that the speaker has, by speaker.
         difference: None for the reference itself.
-
     """
 
     method: str
@@ -116,7 +115,6 @@ class Comparison:
         reference: the method that differences are taken against.
         speaker_counts: test utterances of each speaker.
         fold_counts: test utterances of each outer fold.
-
     """
 
     labels: tuple[str, ...]
@@ -157,7 +155,6 @@ def comparison(
     Raises:
         StoreError: the methods were not tested on the same utterances, each once per seed, or a
             label is not one of ``labels``.
-
     """
     order = tuple(methods) if methods else _order(predictions)
     check_paired(predictions, labels, order)
@@ -212,7 +209,6 @@ def check_paired(predictions: pd.DataFrame, labels: Sequence[str], methods: Sequ
         StoreError: a method is missing, was not tested on the same utterances with the same labels
             in the same folds as the first, or an utterance was predicted twice; or a class is
             unknown.
-
     """
     for column in ("label", "predicted"):
         unknown = sorted(set(predictions[column].unique()) - set(labels))

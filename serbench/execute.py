@@ -32,7 +32,6 @@ def resolve_device(name: str) -> str:
 
     Raises:
         SerbenchError: torch has no such device on this machine.
-
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -80,7 +79,6 @@ def _in_processes(
 
     Raises:
         SerbenchError: a worker was killed.
-
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")

@@ -45,7 +45,6 @@ class Frames:
         count: ``(U,)`` int64, its number of frames.
         rate_hz: frames per second.
         digest: of what the frames were computed from.
-
     """
 
     ids: tuple[str, ...]
@@ -60,7 +59,6 @@ class Frames:
 
         Raises:
             LeakageError: L6, a partition that nothing may be fitted on.
-
         """
         view.record(what, view.ids)
         return self.evaluation(view.ids)
@@ -104,13 +102,14 @@ class FrameReader:
         Returns:
             ``(N, size, d)``, the last real frame repeated where the utterance ends early, and
             ``(N,)`` int64, real frames.
-
         """
         lengths = (self.count[rows] - first).clamp(1, size)
         offsets = torch.minimum(
             torch.arange(size, device=first.device)[None, :], lengths[:, None] - 1
         )
-        return self.values[(self.start[rows] + first)[:, None] + offsets], lengths
+        places = (self.start[rows] + first)[:, None] + offsets
+        chosen = self.values.index_select(0, places.flatten())
+        return chosen.unflatten(0, places.shape), lengths
 
     def place(self, device: torch.device) -> FrameReader:
         """Move the frames to ``device``, so that windows are cut there."""
@@ -149,7 +148,6 @@ def log_mel_frames(
 
     Raises:
         CorpusError: an audio file can no longer be read.
-
     """
     recipe = {"version": VERSION, "corpus": table.digest, **settings.model_dump()}
     key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]
@@ -210,7 +208,6 @@ def student_input(frames: Tensor, lengths: Tensor) -> Tensor:
     Returns:
         ``(N, 3, n_mels, frames)`` in channels-last memory. Δ is the regression over ±2 frames
         (HTK book, Eq. 5.16), scaled so that the three channels have similar deviations.
-
     """
     at = torch.arange(frames.shape[1], device=lengths.device)[None, :, None]
     real = at < lengths[:, None, None]  # (N, frames, 1)
@@ -248,14 +245,14 @@ def spec_augment(
     Widths are uniform in 0 … the given maximum; a time mask starts inside the real frames.
     """
     size, bins = frames.shape[1:]
-    keep = torch.ones(frames.shape, dtype=torch.bool, device=frames.device)
+    kept_frames = torch.ones(frames.shape[:2], dtype=torch.bool, device=frames.device)
     for _ in range(time_masks):
-        masked = _band(lengths, size, time_mask_frames, generator)
-        keep &= ~masked[:, :, None]
+        kept_frames &= ~_band(lengths, size, time_mask_frames, generator)
+    kept_bins = torch.ones(len(frames), bins, dtype=torch.bool, device=frames.device)
     for _ in range(mel_masks):
         limits = torch.full_like(lengths, bins)
-        keep &= ~_band(limits, bins, mel_mask_bins, generator)[:, None, :]
-    return frames * keep
+        kept_bins &= ~_band(limits, bins, mel_mask_bins, generator)
+    return frames * kept_frames[:, :, None] * kept_bins[:, None, :]
 
 
 def _band(limits: Tensor, size: int, widest: int, generator: torch.Generator) -> Tensor:

@@ -25,7 +25,6 @@ class UtteranceRecord:
         label: one of the card's labels.
         session: recording session, where the corpus has sessions.
         text: id of the spoken sentence, where the corpus is scripted.
-
     """
 
     id: str
@@ -46,7 +45,6 @@ class CorpusCard:
         fold_sets: named outer folds; each fold is the tuple of its test units.
         utterances, per_label, per_speaker: published counts; None or empty where there are none.
         layout: what a folder of it holds, for messages: ``"wav/SSTTTEV.wav, …"``.
-
     """
 
     title: str
@@ -74,7 +72,6 @@ class Source:
         checksum: ``"md5:…"`` or ``"sha256:…"``; None where none is published.
         size_bytes: published size; None where unknown.
         unpack: extract it (zip or tar) into the corpus folder; otherwise it is copied there.
-
     """
 
     url: str
@@ -109,7 +106,6 @@ class Corpus(Protocol):
 
         Raises:
             CorpusError: a name or a table row that the corpus's grammar does not allow.
-
         """
         ...
 

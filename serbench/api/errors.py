@@ -39,7 +39,6 @@ class LeakageError(SerbenchError):
     Attributes:
         code: ``"L1"`` … ``"L10"``, as in the protocol.
         units: the offending speakers, utterances or segments.
-
     """
 
     def __init__(self, code: str, message: str, units: Sequence[str] = ()) -> None:

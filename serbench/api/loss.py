@@ -26,7 +26,6 @@ class Batch:
         teacher_pooled: for each teacher ``(N, P_t)``.
         teacher_frames: for each teacher ``(N, F_t, D_t)``, cut to the window.
         teacher_lengths: for each teacher ``(N,)`` int64, real frames of ``teacher_frames``.
-
     """
 
     features: Tensor
@@ -50,7 +49,6 @@ class LossShape:
         pooled_dims: P_t of each teacher; empty where the loss does not need ``pooled``.
         frame_dims: D_t of each teacher; empty where the loss does not need ``frames``.
         num_teachers: m.
-
     """
 
     num_classes: int

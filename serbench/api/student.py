@@ -18,7 +18,6 @@ class StudentShape:
         channels: 3, static log-mel, Δ and ΔΔ.
         n_mels: mel filters.
         num_classes: C.
-
     """
 
     num_classes: int
@@ -37,7 +36,6 @@ class StudentOutput:
         masks: for each map ``(N, w_l)`` bool, True on real frames.
         last_map: b, ``(N, c, h, w)``.
         last_mask: ``(N, w)`` bool, True on real frames.
-
     """
 
     logits: Tensor

@@ -30,7 +30,6 @@ class TeacherFeatures:
     Attributes:
         pooled: ``(L, P)`` float32, statistics over time of each of L layers (mean, then std).
         frames: ``(L, F, D)``, the frames of the same layers, float16 or float32.
-
     """
 
     pooled: Tensor
@@ -70,7 +69,6 @@ class Teacher(Protocol):
 
         Raises:
             TeacherError: the weights cannot be had; the message names the ways out.
-
         """
         ...
 
@@ -80,7 +78,6 @@ class Teacher(Protocol):
 
         Raises:
             TeacherError: the weights cannot be had or do not fit.
-
         """
         ...
 

@@ -29,7 +29,6 @@ class TeacherSources:
         logits: ``(m, N, C)``.
         pooled: for each teacher ``(N, P_t)``, standardised over the partition.
         frames: for each teacher its frames of the partition, layers mixed, standardised likewise.
-
     """
 
     logits: Tensor
@@ -81,7 +80,6 @@ class TrainingBatches:
         reader: log-mel frames of the partition, in the order of its ids.
         normaliser: fitted on the same partition.
         teachers: aligned with the same order.
-
     """
 
     def __init__(

@@ -30,7 +30,6 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
     Raises:
         SerbenchError: the loss stopped being finite.
         LeakageError: L6, data from outside the training partition.
-
     """
     started = time.perf_counter()
     device = torch.device(task.device)

@@ -28,7 +28,6 @@ class TeacherSignal:
         pooled: ``(N, P)``, layers already mixed; None where the loss needs none.
         frames: the corpus's frames, each row all L layers end to end; None likewise.
         layer_weights: ``(L,)``, learnt in the partition, to mix ``frames`` with.
-
     """
 
     name: str
@@ -52,7 +51,6 @@ class FitTask:
             partition. They carry no label where the partition is sealed.
         epochs: how long to train (a refit takes the mean best epoch of its inner fits).
         seed: of initial weights, windows and masks; the same for every method.
-
     """
 
     name: str
@@ -93,7 +91,6 @@ class FitResult:
         seconds: wall time of the whole fit; ``step_seconds`` of it in forward, loss, backward
             and optimiser.
         state: the student's weights with the normaliser's ``mean`` and ``deviation``.
-
     """
 
     name: str

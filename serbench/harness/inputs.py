@@ -25,7 +25,6 @@ class Inputs:
         features: frames for each front end that any candidate asks for.
         embeddings: by teacher.
         model_digests: of each teacher's weights.
-
     """
 
     table: CorpusTable
@@ -41,7 +40,6 @@ def load_table(
 
     Raises:
         CorpusError: it cannot be had, or it is not what its card declares.
-
     """
     advance = partial(watch.advance, "corpus")
     folder = locate(
@@ -60,7 +58,6 @@ def load_inputs(
     Raises:
         CorpusError: a file can no longer be read.
         TeacherError: a teacher cannot be had or run.
-
     """
     # Before anything long: weights that cannot be had are told of at once.
     digests = {name: teacher.model_digest for name, teacher in plan.teachers.items()}

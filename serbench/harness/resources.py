@@ -17,7 +17,6 @@ class Resources:
         runs: folder that run folders are made in; ``folder`` names one run's own instead.
         cache: shared by runs: corpora, frames, embeddings, fits.
         workers: fits side by side.
-
     """
 
     runs: Path

@@ -31,7 +31,6 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
 
     Raises:
         SerbenchError: see its subclasses; whatever was fitted until then is kept.
-
     """
     started = time.perf_counter()
     _check_writable(resources.folder or resources.runs)
@@ -92,7 +91,6 @@ def _check_writable(folder: Path) -> None:
 
     Raises:
         StoreError: a file is in the way, or the folder may not be written to.
-
     """
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not there.is_dir():

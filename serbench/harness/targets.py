@@ -33,7 +33,6 @@ class Target:
         layer_weights: ``(L,)`` float32.
         strength: C of the head.
         fitted: what was fitted, for the certificate.
-
     """
 
     logits: NDArray[np.float32]

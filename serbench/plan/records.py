@@ -22,7 +22,6 @@ class Request:
         teachers: names, hub-free; a folder stands for a speech encoder kept there. Empty: the
             dataset's own.
         sets: ``path=value`` texts.
-
     """
 
     dataset: str
@@ -38,7 +37,6 @@ class Candidate:
 
     Attributes:
         values: what the grid sets here, by dotted path.
-
     """
 
     values: Mapping[str, object]

@@ -24,7 +24,6 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
 
     Raises:
         RegistryError: an unknown name, a setting that does not exist or does not fit.
-
     """
     sets = [parse_set(text) for text in request.sets]
     check_roots(sets, request.methods)
@@ -62,7 +61,6 @@ def method_spec(registry: Registry, name: str) -> MethodSpec:
 
     Raises:
         RegistryError: neither.
-
     """
     student, plus, loss = name.partition("+")
     if not plus:
@@ -139,7 +137,6 @@ def _teachers(
 
     Raises:
         RegistryError: an unknown teacher, none where one is needed, one where none is.
-
     """
     used = any(method.uses_teachers for method in methods)
     if not used and overrides:
@@ -175,7 +172,6 @@ def _teacher(registry: Registry, name: str, overrides: Table) -> tuple[str, Teac
 
     Raises:
         RegistryError: neither.
-
     """
     if name in registry.teachers or not ("/" in name or Path(name).is_dir()):
         return name, registry.make("teachers", name, overrides)  # pyright: ignore[reportReturnType]

@@ -25,7 +25,6 @@ def parse_set(text: str) -> tuple[Keys, object]:
 
     Raises:
         RegistryError: no ``=``, or an empty part of the path.
-
     """
     path, equals, value = text.partition("=")
     parts = tuple(part.strip() for part in path.split("."))
@@ -41,7 +40,6 @@ def check_roots(sets: Sequence[tuple[Keys, object]], methods: Collection[str]) -
     """
     Raises:
         RegistryError: a ``--set`` whose first part leads nowhere.
-
     """
     for path, _ in sets:
         shown = ".".join(path)
@@ -69,7 +67,6 @@ def check_used(sets: Iterable[tuple[Keys, object]], methods: Sequence[MethodPlan
     """
     Raises:
         RegistryError: a ``--set student.X`` or ``loss.X`` that no method of the run takes.
-
     """
     for path, _ in sets:
         if path[0] not in {"student", "loss"}:

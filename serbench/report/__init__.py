@@ -43,7 +43,6 @@ def write_report(folder: Path) -> Path:
 
     Raises:
         StoreError: the folder holds no finished run, is damaged, or cannot be written.
-
     """
     return _write(load_results([folder]), folder)
 
@@ -54,7 +53,6 @@ def write_combined_report(folders: Sequence[Path], output: Path) -> Path:
     Raises:
         StoreError: as ``write_report``, the runs differ in corpus or folds, or ``output`` is the
             folder of another run.
-
     """
     if (output / "plan.json").exists() and [output.resolve()] != [f.resolve() for f in folders]:
         raise StoreError(f"{output} is the folder of a run; choose a folder for this report")
@@ -66,7 +64,6 @@ def render_comparison(*folders: Path) -> RichTable:
 
     Raises:
         StoreError: as ``write_combined_report``.
-
     """
     return render.rich_comparison(load_results(folders))
 

@@ -49,7 +49,6 @@ class MethodInfo:
         parameters: trained in the outer refits, the range over folds; None for a teacher.
         fit_s: time of all its fits, inner ones included, in seconds; None for a teacher.
         plan: its entry in the plan; empty for a teacher.
-
     """
 
     name: str
@@ -89,7 +88,6 @@ def load_run(folder: Path, name: str) -> Run:
 
     Raises:
         StoreError: it is no run, has not finished, or a file of it is missing or damaged.
-
     """
     store = RunStore(folder)
     store.check()
@@ -112,7 +110,6 @@ def _certificate(store: RunStore) -> Certificate:
     """
     Raises:
         StoreError: it is missing, damaged, or was changed after its digest was taken.
-
     """
     content = store.read_json("certificate")
     stated = content.pop("digest", None)
@@ -130,7 +127,6 @@ def load_results(folders: Sequence[Path]) -> Results:
 
     Raises:
         StoreError: as ``load_run``, or the runs do not share corpus and folds.
-
     """
     names = [folder.resolve().name for folder in folders]
     runs = tuple(
@@ -158,7 +154,6 @@ def _check_comparable(runs: Sequence[Run]) -> None:
     """
     Raises:
         StoreError: two runs differ in corpus, labels or outer folds; the message says in which.
-
     """
     first = runs[0]
     for run in runs[1:]:

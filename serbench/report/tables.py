@@ -35,7 +35,6 @@ class Table:
         alignment: ``l`` or ``r`` for each column.
         data: the same content as plain numbers in 0 … 1, for the CSV.
         notes: what a reader must know to read it right.
-
     """
 
     name: str

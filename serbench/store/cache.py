@@ -72,7 +72,6 @@ class FitCache:
 
         Raises:
             StoreError: the JSON holds a value that is not finite, or the file cannot be written.
-
         """
         text = json_bytes(json_dict, f"the fit {key}").decode()
         content = {

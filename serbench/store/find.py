@@ -28,7 +28,6 @@ def find_run(run: str | None, runs: Path = RUNS) -> Path:
 
     Raises:
         StoreError: there is no such run; the message lists what is there.
-
     """
     there = list_runs(runs)
     if run is None:

@@ -43,7 +43,6 @@ class RunStore:
 
         Raises:
             StoreError: the folder holds something else, another run, or cannot be written.
-
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise StoreError(f"{self.folder} is a file; a run needs a folder of its own")
@@ -69,7 +68,6 @@ class RunStore:
         """
         Raises:
             StoreError: the folder is missing or holds no run.
-
         """
         if not self.folder.is_dir():
             raise StoreError(f"there is no run folder {self.folder}")
@@ -89,7 +87,6 @@ class RunStore:
         """
         Raises:
             StoreError: ``<name>.json`` is missing or damaged.
-
         """
         return _read_json(self.folder / f"{name}.json")
 
@@ -123,7 +120,6 @@ class RunStore:
         """
         Raises:
             StoreError: that model is missing or damaged.
-
         """
         path = self.model_path(method, outer, seed)
         try:
@@ -137,7 +133,6 @@ class RunStore:
 
         Raises:
             StoreError: a column is missing, or the file cannot be written.
-
         """
         _check_columns(predictions, "the predictions", ())
         buffer = io.BytesIO()
@@ -149,7 +144,6 @@ class RunStore:
 
         Raises:
             StoreError: they are missing (the run has not finished), damaged, or lack a column.
-
         """
         self.check()
         path = self.folder / "predictions.parquet"
