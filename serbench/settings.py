@@ -49,7 +49,7 @@ class AugmentSettings(Params):
 class TrainingSettings(Params):
     """The training loop."""
 
-    epochs: PositiveInt = 60
+    epochs: PositiveInt = 40
     batch_size: int = Field(default=32, ge=2)
     learning_rate: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 1e-2
