@@ -109,8 +109,11 @@ def _call_in_worker(index: int, function: Callable[[T], R], item: T) -> tuple[in
 def _fit_in_worker(task: FitTask, channel: Path) -> FitResult:
     torch.set_num_threads(1)
     descriptor = os.open(channel, os.O_WRONLY | os.O_APPEND)
+    parent = os.getppid()
 
     def tell(event: EpochEvent) -> None:
+        if os.getppid() != parent:
+            os._exit(1)  # whoever waited for this fit was killed; nobody will keep its result
         # One small write per line: appends of this size do not interleave.
         os.write(descriptor, (json.dumps(dataclasses.asdict(event)) + "\n").encode())
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ from tests_support.tables import noise_table
 
 from serbench.api import EpochEvent, SerbenchError
 from serbench.execute import (
+    OnEpoch,
     _event_channel,
     _fit_in_worker,
     _in_processes,
@@ -122,3 +125,22 @@ def test_a_line_that_is_half_written_is_waited_for() -> None:
 def test_a_task_does_not_carry_the_frames_of_the_corpus_by_value(tasks: list[FitTask]) -> None:
     assert isinstance(tasks[0].features.values, np.memmap)
     assert Path(str(tasks[0].features.values.filename)).is_absolute()
+
+
+def test_a_worker_whose_parent_was_killed_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parents = iter([10, 10, 1])
+    monkeypatch.setattr("os.getppid", lambda: next(parents))
+    monkeypatch.setattr("os._exit", lambda code: sys.exit(code))
+    channel = tmp_path / "epochs.jsonl"
+    channel.touch()
+
+    def endless(task: object, tell: OnEpoch) -> None:
+        for epoch in itertools.count(1):
+            tell(EpochEvent("fit", epoch, 9))
+
+    monkeypatch.setattr("serbench.execute.fit", endless)
+    with pytest.raises(SystemExit):
+        _fit_in_worker(None, channel)  # pyright: ignore[reportArgumentType]
+    assert len(channel.read_text().splitlines()) == 1
