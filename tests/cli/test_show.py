@@ -1,20 +1,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
+from tests_support.run_maker import make_run, plan
 from typer.testing import CliRunner
 
 from serbench.api import StoreError
 from serbench.cli import app
 from serbench.store import RunStore
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
-from run_maker import make_run, plan
-
-sys.path.pop(0)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import struct
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from tests_support.run_maker import FOLDS, LABELS, certificate, make_run
 
 from serbench.api import StoreError
 from serbench.report import (
@@ -25,11 +25,6 @@ from serbench.report import (
 from serbench.report.results import load_results
 from serbench.report.settings import duration, flatten
 from serbench.report.tables import parameter_count, signed
-
-sys.path.insert(0, str(Path(__file__).parent))
-from run_maker import FOLDS, LABELS, certificate, make_run
-
-sys.path.pop(0)
 
 SKILL = {"akd_v2 & co": 0.9, "kd": 0.4, "teacher:w|base": 0.95}
 TABLES = ("comparison", "folds", "speakers", "settings", "chosen")
