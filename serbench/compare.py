@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -170,36 +170,46 @@ def comparison(
         )
         for method, table in tables.items()
     }
-    results = []
-    for method in order:
-        folds = _fold_scores(tables[method], len(labels))
-        results.append(
-            MethodResult(
-                method=method,
-                seeds=len(tables[method]["seed"].unique()),
-                confusion=confusions[method].sum(axis=0),
-                pooled={name: _pooled(confusions[method], weights, name) for name in METRICS},
-                spread={name: _spread(folds, name) for name in METRICS},
-                folds=_average_over_seeds(folds),
-                speaker_ua={
-                    speaker: float(ua)
-                    for speaker, ua in zip(
-                        speakers, confusion_metric(confusions[method], "ua"), strict=True
-                    )
-                },
-                difference=None
-                if method == order[0]
-                else _difference(confusions[method], confusions[order[0]], weights),
-            )
-        )
+    results = tuple(
+        _result(method, tables[method], confusions[method], speakers, weights, len(labels))
+        for method in order
+    )
+    reference = confusions[order[0]]
+    compared = tuple(
+        replace(result, difference=_difference(confusions[result.method], reference, weights))
+        for result in results[1:]
+    )
     first = tables[order[0]].drop_duplicates(subset=["utterance"])
     return Comparison(
         labels=tuple(labels),
         reference=order[0],
-        methods=tuple(results),
+        methods=(results[0], *compared),
         speaker_counts=first["speaker"].value_counts().sort_index().to_dict(),
         fold_counts=first["outer"].value_counts().sort_index().to_dict(),
         repeats=repeats,
+    )
+
+
+def _result(
+    method: str,
+    table: pd.DataFrame,
+    confusions: NDArray[np.int64],
+    speakers: Sequence[str],
+    weights: NDArray[np.int64],
+    num_classes: int,
+) -> MethodResult:
+    """One method's scores, not yet compared; ``confusions`` is ``(speakers, C, C)``."""
+    folds = _fold_scores(table, num_classes)
+    by_speaker = zip(speakers, confusion_metric(confusions, "ua"), strict=True)
+    return MethodResult(
+        method=method,
+        seeds=len(table["seed"].unique()),
+        confusion=confusions.sum(axis=0),
+        pooled={name: _pooled(confusions, weights, name) for name in METRICS},
+        spread={name: _spread(folds, name) for name in METRICS},
+        folds=_average_over_seeds(folds),
+        speaker_ua={speaker: float(ua) for speaker, ua in by_speaker},
+        difference=None,
     )
 
 

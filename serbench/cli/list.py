@@ -48,7 +48,7 @@ def command(
     table = ALIASES.get(kind, kind) if kind else None
     if table is not None and table not in TABLES:
         raise RegistryError(f"nothing to list is called {kind!r}{did_you_mean(table, TABLES)}")
-    registry = load_registry(load_plugins(), registry_file)
+    registry = load_registry(load_plugins(), registry_file, strict=False)
     for each in (table,) if table else TABLES:
         if each in KIND_OF:
             columns, rows = _plugin_rows(registry, each)
@@ -66,7 +66,10 @@ def _plugin_rows(registry: Registry, table: str) -> tuple[Sequence[str], Sequenc
     unnamed = {name: name for name in provided if name not in {*plugin_of, *plugin_of.values()}}
     rows: list[tuple[str, ...]] = []
     for name, plugin in (plugin_of | unnamed).items():
-        item = provided[plugin]
+        item = provided.get(plugin)
+        if item is None:
+            rows.append((name, plugin, "not loaded", "see `serbench plugins`"))
+            continue
         summary = entries[name].summary if name in entries else _first_line(item.cls)
         about = _card(registry, kind, name) or summary
         rows.append((name, plugin, f"{item.distribution} {item.version}", about))

@@ -75,7 +75,7 @@ def command(
     configure_logging(verbose)
     plugins = load_plugins()
     request = Request(dataset, tuple(methods), profile, tuple(teacher or ()), tuple(settings or ()))
-    plan = plan_run(load_registry(plugins, registry), request)
+    plan = plan_run(load_registry(plugins, registry, strict=False), request)
     chosen = resolve_device(device)
     resources = Resources(
         runs=out,

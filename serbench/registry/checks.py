@@ -61,9 +61,13 @@ class Checker:
         if model is None:
             known = [provided.name for provided in self.plugins.items(kind)]
             message = f"no {SINGULAR[kind]} plugin is called {plugin!r}"
-            yield Problem((*at, key), message + did_you_mean(plugin, known))
+            yield self._unknown((*at, key), message + did_you_mean(plugin, known))
         else:
             yield from problems(model, params, (*at, "params"))
+
+    def _unknown(self, at: tuple[str, ...], message: str) -> Problem:
+        """A name that may belong to a plugin that failed to load, if any has."""
+        return Problem(at, message, on_use=bool(self.plugins.failed))
 
     def _model(self, kind: str, plugin: str) -> type[BaseModel] | None:
         classes = {provided.name: provided.cls for provided in self.plugins.items(kind)}
@@ -84,7 +88,8 @@ class Checker:
             corpus = cast("Corpus", cls(params))
             known = {*corpus.card.fold_sets, *FOLDS_OF_ANY_CORPUS}
         except Exception as error:  # whatever a stranger's card may raise
-            yield Problem((*at, "corpus"), f"its card fails: {type(error).__name__}: {error}")
+            message = f"its card fails: {type(error).__name__}: {error}"
+            yield Problem((*at, "corpus"), message, on_use=True)
             return
         if spec.folds in known or Path(spec.folds).is_file():
             return
@@ -99,7 +104,7 @@ class Checker:
         known = {*self.names[kind], *(provided.name for provided in self.plugins.items(kind))}
         if name not in known:
             message = f"nothing in [{kind}] is called {name!r}{did_you_mean(name, known)}"
-            yield Problem(at, message)
+            yield self._unknown(at, message)
 
     def _method(self, at: tuple[str, ...], spec: MethodSpec) -> Iterator[Problem]:
         yield from self._reference((*at, "student"), "students", spec.student)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from serbench.registry.lookup import Registry
 from serbench.registry.schema import SPECS, Spec
 from serbench.registry.toml_text import KeyPath, read_toml
 from serbench.registry.validate import Problem, lay_over, problems, validate
+
+log = logging.getLogger(__name__)
 
 PACKAGED = Path(serbench.__file__).with_name("registry.toml")
 USERS = Path("serbench.toml")
@@ -37,8 +40,16 @@ class Source:
     lines: dict[KeyPath, int]
 
 
-def load_registry(plugins: Plugins, overlay: Path | None = None) -> Registry:
+def load_registry(
+    plugins: Plugins, overlay: Path | None = None, *, strict: bool = True
+) -> Registry:
     """The packaged registry with ``overlay``, or ``./serbench.toml``, laid over it.
+
+    Args:
+        plugins: those that entries may name.
+        overlay: the user's file.
+        strict: False: an entry of a broken plugin is logged, and is an error when it is used, so
+            that it harms nobody else.
 
     Raises:
         RegistryError: with every problem of both stages at once, one a line, each as
@@ -57,8 +68,11 @@ def load_registry(plugins: Plugins, overlay: Path | None = None) -> Registry:
     found, entries = _first_stage(merged)
     names = {table: list(_entries_of(merged, table)) for table in SPECS}
     found += Checker(plugins, entries, names).problems()
+    fatal = [problem for problem in found if strict or not problem.on_use]
+    if fatal:
+        raise RegistryError(_report(fatal, sources, plugins))
     if found:
-        raise RegistryError(_report(found, sources, plugins))
+        log.warning("entries that cannot be used: %s", _report(found, sources, plugins))
     origins = {
         (table, name): _locate((table, name), sources) for table in SPECS for name in names[table]
     }

@@ -18,10 +18,15 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong, and where: the keys from the top of the registry."""
+    """What is wrong, and where: the keys from the top of the registry.
+
+    Attributes:
+        on_use: a broken plugin is the cause, so that only who uses the entry need be stopped.
+    """
 
     path: tuple[str, ...]
     message: str
+    on_use: bool = False
 
     def __str__(self) -> str:
         return f"{'.'.join(self.path)}: {self.message}"

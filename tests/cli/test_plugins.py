@@ -64,3 +64,27 @@ def test_broken_plugins_harm_nobody_else(serbench: Serbench, packages: Path) -> 
     assert result.returncode == 0, result.stderr
     assert "plugin-" not in result.stdout
     assert "\nakd " in result.stdout
+
+
+def test_an_entry_of_a_broken_plugin_stops_only_who_uses_it(
+    serbench: Serbench, packages: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "serbench.toml").write_text(
+        '[students.gone]\nplugin = "of-raises"\n'
+        '[methods.theirs]\nsummary = "s"\nstudent = "gone"\nloss = "ce"\n'
+    )
+    checked = serbench("registry", "check", packages=packages)
+    assert checked.returncode == 2
+    assert "serbench.toml:2: students.gone.plugin" in checked.stderr
+    listed = serbench("list", "students", packages=packages)
+    assert listed.returncode == 0, listed.stderr
+    (row,) = (line for line in listed.stdout.splitlines() if line.startswith("gone"))
+    assert "not loaded" in row
+    options = ["--dataset", "demo", "--device", "of-no-kind"]
+    ours = serbench("run", "transformer", *options, packages=packages)
+    assert "--device of-no-kind" in ours.stderr
+    theirs = serbench("run", "theirs", *options, packages=packages)
+    assert theirs.returncode == 2
+    assert "of-raises" in theirs.stderr
+    assert "--device" not in theirs.stderr
+    assert "Traceback" not in theirs.stderr
