@@ -1,0 +1,102 @@
+"""The folds of a run: copies dealt with first, then outer folds, then inner ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from serbench.corpus import CorpusTable, table_digest
+from serbench.harness.observer import Observer
+from serbench.leakage import NearPair, near_duplicates
+from serbench.plan import MethodPlan, RunPlan, stable_seed
+from serbench.settings import ProtocolSettings
+from serbench.splits import Split, inner_splits, linked_groups, outer_splits, random_splits
+
+
+@dataclass(frozen=True)
+class Folds:
+    """A corpus and its folds.
+
+    Attributes:
+        table: the corpus, without the copies that were left out.
+        outer: the outer folds.
+        inner: of each outer fold, in order; empty where no method chooses anything.
+        near: near-duplicates of the corpus, before any were left out.
+        dropped: utterances that were left out as copies.
+    """
+
+    table: CorpusTable
+    outer: tuple[Split, ...]
+    inner: tuple[tuple[Split, ...], ...]
+    near: tuple[NearPair, ...]
+    dropped: tuple[str, ...]
+
+
+def searches(method: MethodPlan) -> bool:
+    """Whether anything of a method is chosen on inner folds."""
+    return len(method.candidates) > 1 or any(
+        candidate.settings.training.early_stopping for candidate in method.candidates
+    )
+
+
+def plan_folds(plan: RunPlan, table: CorpusTable, cache: Path, watch: Observer) -> Folds:
+    """Compare all recordings, then make the folds that a plan asks for.
+
+    Raises:
+        SplitError: they cannot be made from this corpus.
+        CorpusError: a file can no longer be read.
+    """
+    advance = partial(watch.advance, "near-duplicates")
+    near = near_duplicates(table.utterances, cache / "near", advance)
+    search = any(searches(method) for method in plan.methods)
+    return make_folds(table, plan.folds, plan.protocol, near, search)
+
+
+def make_folds(
+    table: CorpusTable,
+    folds: str,
+    protocol: ProtocolSettings,
+    near: Sequence[NearPair],
+    search: bool,
+) -> Folds:
+    """The folds of a protocol over a corpus whose near-duplicates are known.
+
+    Args:
+        table: the whole corpus.
+        folds: name of the outer folds, or a fold file.
+        protocol: how inner folds, copies and sentences are dealt with.
+        near: near-duplicates of the corpus; exact copies are among them.
+        search: whether inner folds are needed.
+
+    Raises:
+        SplitError: they cannot be made from this corpus.
+    """
+    links = [(pair.one, pair.other) for pair in near]
+    dropped: tuple[str, ...] = ()
+    if protocol.duplicates == "drop":
+        table, dropped = _without_copies(table, links)
+    outer = outer_splits(
+        table,
+        folds,
+        protocol.kfold,
+        text_groups=protocol.text_groups if protocol.group_by == "text" else 1,
+        links=links if protocol.duplicates == "group" else (),
+    )
+    if protocol.name == "leaky-random":
+        outer = random_splits(table, len(outer), stable_seed("random folds", table.digest))
+    inner = tuple(
+        inner_splits(table, outer, index, protocol.inner) for index in range(len(outer) * search)
+    )
+    return Folds(table, outer, inner, tuple(near), dropped)
+
+
+def _without_copies(
+    table: CorpusTable, links: Sequence[tuple[str, str]]
+) -> tuple[CorpusTable, tuple[str, ...]]:
+    """The corpus with the first of each set of copies only, and the others' ids."""
+    dropped = tuple(i for group in linked_groups(table.ids, links) for i in group[1:])
+    gone = frozenset(dropped)
+    kept = tuple(u for u in table.utterances if u.id not in gone)
+    return replace(table, utterances=kept, digest=table_digest(kept)), dropped

@@ -1,0 +1,69 @@
+"""Names in natural order, and units dealt into groups of similar size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from serbench.api import SplitError
+
+
+def balanced_groups(weights: Sequence[int], count: int) -> tuple[tuple[int, ...], ...]:
+    """Deal positions into ``count`` groups of similar total weight, the same way every time.
+
+    The heaviest goes first, each to the group that is lightest so far (longest processing time
+    first; Graham, 1969). Groups are ordered by their first member.
+
+    Raises:
+        SplitError: fewer positions than groups.
+    """
+    if not 1 <= count <= len(weights):
+        raise SplitError(f"{len(weights)} units cannot be dealt into {count} groups")
+    members: list[list[int]] = [[] for _ in range(count)]
+    totals = [0] * count
+    for position in sorted(range(len(weights)), key=lambda p: (-weights[p], p)):
+        lightest = min(range(count), key=lambda g: (totals[g], len(members[g]), g))
+        members[lightest].append(position)
+        totals[lightest] += weights[position]
+    return tuple(sorted(tuple(sorted(group)) for group in members))
+
+
+def natural_key(name: str) -> tuple[str | int, ...]:
+    """A sort key under which ``"Ses2" < "Ses10"``."""
+    return tuple(
+        int(part) if position % 2 else part for position, part in enumerate(_DIGITS.split(name))
+    )
+
+
+_DIGITS = re.compile(r"([0-9]+)")
+
+
+def linked_groups(names: Sequence[str], links: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
+    """``names`` in groups, such that whatever is linked, by however many steps, is together.
+
+    Groups and their members are in the order of ``names``; links to other names say nothing.
+    """
+    leader = {name: name for name in names}
+
+    def find(name: str) -> str:
+        while leader[name] != name:
+            leader[name] = leader[leader[name]]
+            name = leader[name]
+        return name
+
+    place = {name: number for number, name in enumerate(names)}
+    for one, other in links:
+        if one in leader and other in leader:
+            first, second = sorted((find(one), find(other)), key=place.__getitem__)
+            leader[second] = first
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(find(name), []).append(name)
+    return [tuple(group) for group in groups.values()]
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first eight names, and how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - 8} more" if len(every) > 8 else ""
+    return ", ".join(every[:8]) + more
