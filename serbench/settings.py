@@ -77,9 +77,18 @@ class HeadSettings(Params):
     """Inverse L2 penalties C to choose from by cross-fitted log-likelihood."""
 
 
-class ProtocolSettings(Params):
-    """Nested cross-validation."""
+PROPER = "speaker-independent"
 
+ProtocolName = Literal[
+    "speaker-independent", "leaky-random", "leaky-early-stopping", "leaky-normaliser"
+]
+
+
+class ProtocolSettings(Params):
+    """Nested cross-validation, and the deliberately broken protocols that show its worth."""
+
+    name: ProtocolName = PROPER
+    """A ``leaky-…`` one is broken on purpose: its results are marked and never compared."""
     folds: str | None = None
     """A named fold set of the corpus, ``loso``, ``kfold``, or a fold file; None: the dataset's."""
     kfold: int = Field(default=5, ge=2)
@@ -89,6 +98,22 @@ class ProtocolSettings(Params):
     search: str | None = None
     """Name of the method's grid to search over; None: no inner search."""
     seeds: PositiveInt = 1
+    group_by: Literal["unit", "text"] = "unit"
+    """``text``: training hears neither a fold's test units nor any sentence that they speak."""
+    text_groups: int = Field(default=2, ge=2)
+    """Groups that ``group_by = "text"`` deals the sentences into; each is tested by itself."""
+    duplicates: Literal["error", "drop", "group"] = "error"
+    """Copies of one recording. ``error``: none may be on both sides; ``drop``: all but the first
+    are left out of the corpus; ``group``: ``loso`` and ``kfold`` keep their units together."""
+    allow_pretraining_overlap: bool = False
+    """Go on with a teacher that was trained on the corpus; every table then says so."""
+    canary: int = Field(default=0, ge=0, le=100)
+    """Repeats of the whole pipeline on permuted labels; 0: none. ``--canary`` is 5."""
+
+    @property
+    def leaky(self) -> bool:
+        """Whether it is one of the deliberately broken protocols."""
+        return self.name != PROPER
 
 
 class MethodSettings(Params):

@@ -45,6 +45,8 @@ class CorpusCard:
         fold_sets: named outer folds; each fold is the tuple of its test units.
         utterances, per_label, per_speaker: published counts; None or empty where there are none.
         layout: what a folder of it holds, for messages: ``"wav/SSTTTEV.wav, …"``.
+        names: what else it is called, for instance where a teacher says what it was trained on.
+        made_of: corpora whose recordings it contains.
     """
 
     title: str
@@ -60,6 +62,8 @@ class CorpusCard:
     per_label: Mapping[str, int] = field(default_factory=dict)
     per_speaker: Mapping[str, int] = field(default_factory=dict)
     layout: str = ""
+    names: tuple[str, ...] = ()
+    made_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,20 @@ class Corpus(Protocol):
             CorpusError: a name or a table row that the corpus's grammar does not allow.
         """
         ...
+
+    def read_name(self, name: str) -> UtteranceRecord | None:
+        """What the corpus's grammar says of a file's name; no file needs to exist.
+
+        For audits of other people's splits. Where it answers, it must agree with ``utterances``.
+
+        Args:
+            name: a path with ``/`` and any leading folders, or a bare stem:
+                ``"wav/03a01Fa.wav"``, ``"03a01Fa.wav"``, ``"03a01Fa"``.
+
+        Returns:
+            None where the name is of another grammar, or where names do not tell.
+        """
+        return None
 
     def sources(self) -> Sequence[Source]:
         """What to download when the user has no copy. Empty: it cannot be downloaded."""

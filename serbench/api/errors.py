@@ -39,16 +39,19 @@ class LeakageError(SerbenchError):
     Attributes:
         code: ``"L1"`` … ``"L10"``, as in the protocol.
         units: the offending speakers, utterances or segments.
+        hint: what to do about it.
     """
 
-    def __init__(self, code: str, message: str, units: Sequence[str] = ()) -> None:
+    def __init__(self, code: str, message: str, units: Sequence[str] = (), hint: str = "") -> None:
         self.code = code
         self.units = tuple(units)
         self.reason = message
+        self.hint = hint
         shown = ", ".join(self.units[:8]) + (
             f" and {len(self.units) - 8} more" if len(self.units) > 8 else ""
         )
-        super().__init__(f"leakage {code}: {message}" + (f": {shown}" if shown else ""))
+        named = f": {shown}" if shown else ""
+        super().__init__(f"leakage {code}: {message}{named}" + (f". {hint}" if hint else ""))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.code, self.reason, self.units)
+        return type(self), (self.code, self.reason, self.units, self.hint)

@@ -14,13 +14,24 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class TeacherCard:
-    """What a teacher says of itself. ``trained_on`` None means undeclared, not clean."""
+    """What a teacher says of itself.
+
+    Attributes:
+        pretrained_on: corpora that it was pretrained on, with or without labels; None means
+            undeclared, which is never taken for clean; ``()`` means none.
+        fine_tuned_on: corpora that it was trained on after that.
+        undisclosed: a part of its training data is not public.
+        hint: where an undeclared teacher may come from; not a declaration.
+    """
 
     title: str
     licence: str
     home: str
     citation: str
-    trained_on: tuple[str, ...] | None = None
+    pretrained_on: tuple[str, ...] | None = None
+    fine_tuned_on: tuple[str, ...] = ()
+    undisclosed: bool = False
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,11 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
     """
     started = time.perf_counter()
     device = torch.device(task.device)
-    reader = task.features.fitting(task.train, "normaliser").place(device)
-    normaliser = Normaliser.fit(reader)
-    task.train.record(f"student of {task.method}", task.train.ids)
+    reader = task.features.fitting(task.train, f"student of {task.method}").place(device)
+    normaliser = task.normaliser
+    if normaliser is None:
+        task.train.record("normaliser", task.train.ids)
+        normaliser = Normaliser.fit(reader)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(task.seed)
         training = _Training.start(task, reader, normaliser, device)

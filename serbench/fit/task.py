@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from serbench.api import Backend, Loss, Student
-from serbench.features import Frames
+from serbench.features import Frames, Normaliser
 from serbench.leakage import FittedRecord, PartitionView
 from serbench.segments import Segment
 from serbench.settings import MethodSettings
@@ -51,6 +51,7 @@ class FitTask:
             partition. They carry no label where the partition is sealed.
         epochs: how long to train (a refit takes the mean best epoch of its inner fits).
         seed: of initial weights, windows and masks; the same for every method.
+        normaliser: to use instead of one fitted on ``train``; deliberately broken protocols only.
     """
 
     name: str
@@ -69,6 +70,7 @@ class FitTask:
     epochs: int
     seed: int
     device: str
+    normaliser: Normaliser | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ FIT = ("fit", "features.py", "segments.py", "evaluate.py")
 HEAD = ("teach",)
 """Core modules that decide what a teacher's head gives."""
 
+LEAKY = ("harness/leaky.py",)
+"""The module that decides how a broken protocol's fits differ."""
+
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 

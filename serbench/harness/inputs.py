@@ -62,7 +62,9 @@ def load_inputs(
     # Before anything long: weights that cannot be had are told of at once.
     digests = {name: teacher.model_digest for name, teacher in plan.teachers.items()}
     front_ends = dict.fromkeys(
-        candidate.settings.features for method in plan.methods for candidate in method.candidates
+        candidate.settings.features
+        for method in (*plan.methods, *(plan.canary.methods if plan.canary else ()))
+        for candidate in method.candidates
     )
     features = {
         settings: log_mel_frames(

@@ -12,45 +12,51 @@ from serbench.api import FoldEvent, RunEvent
 from serbench.evaluate import score
 from serbench.execute import run_fits
 from serbench.fit import FitTask
+from serbench.harness.folds import Folds, searches
 from serbench.harness.inputs import Inputs
+from serbench.harness.leaky import leaky_records
 from serbench.harness.observer import Observer
 from serbench.harness.resources import Resources
 from serbench.harness.results import KeptFit, keep, kept_fit, prediction_rows, record_of
 from serbench.harness.targets import Target, TargetKey, fit_targets, teacher_posteriors
 from serbench.harness.tasks import FitPlace, TaskMaker
-from serbench.leakage import FittedRecord, PartitionView, Seal
-from serbench.plan import MethodPlan, RunPlan, digest_of
-from serbench.segments import Segment
-from serbench.splits import Partition, Split
+from serbench.harness.views import Views
+from serbench.leakage import FittedRecord, Seal, predictions_digest
+from serbench.plan import MethodPlan, RunPlan
 from serbench.store import FitCache, RunStore
 
 TEACHER_PREFIX = "teacher:"
 
 
-def searches(method: MethodPlan) -> bool:
-    """Whether anything of a method is chosen on inner folds."""
-    return len(method.candidates) > 1 or any(
-        candidate.settings.training.early_stopping for candidate in method.candidates
-    )
-
-
 class Nested:
-    """The nested loops of one run, and what they have done so far."""
+    """The nested loops of one run, and what they have done so far.
+
+    Args:
+        plan: what to run.
+        inputs: corpus, frames, embeddings.
+        folds: over the same corpus.
+        store: the run's folder.
+        resources: where to compute and to keep.
+        watch: who is told.
+        permutation: of a canary, which permutation of the training labels; None: true labels.
+    """
 
     def __init__(
         self,
         plan: RunPlan,
         inputs: Inputs,
-        outer: Sequence[Split],
-        inner: Sequence[Sequence[Split]],
+        folds: Folds,
         store: RunStore,
         resources: Resources,
         watch: Observer,
+        permutation: int | None = None,
     ) -> None:
         self.plan = plan
         self.inputs = inputs
-        self.outer = outer
-        self.inner = inner
+        self.outer = folds.outer
+        self.inner = folds.inner
+        self.views = Views(folds.table, folds.outer, permutation)
+        self.is_canary = permutation is not None
         self.store = store
         self.resources = resources
         self.watch = watch
@@ -59,7 +65,6 @@ class Nested:
         self.fitted: list[FittedRecord] = []
         self.fresh_fit_s = self.fresh_step_s = 0.0
         self.fits_run = self.fits_cached = 0
-        self.classes = len(inputs.table.labels)
         self.heads = list(
             dict.fromkeys(
                 candidate.settings.head
@@ -68,10 +73,6 @@ class Nested:
                 for candidate in method.candidates
             )
         )
-        self.views = {
-            split.train.name: PartitionView(split.train, inputs.table)
-            for split in [*outer, *(s for below in inner for s in below)]
-        }
 
     @property
     def event(self) -> RunEvent:
@@ -86,10 +87,10 @@ class Nested:
         """Soft targets of every teacher for every training partition that a fit will see."""
         if not self.inputs.embeddings:
             return {}
-        wanted = [split.train.name for split in self.outer]
+        wanted = list(enumerate(self.outer))
         if any(method.uses_teachers and searches(method) for method in self.plan.methods):
-            wanted += [split.train.name for below in self.inner for split in below]
-        views = {name: self.views[name] for name in wanted}
+            wanted += [(n, split) for n, below in enumerate(self.inner) for split in below]
+        views = {split.train.name: self.views.make(n, split.train) for n, split in wanted}
         targets = fit_targets(self.inputs, views, self.heads, self.cache, self.resources.workers)
         self.fitted += [record for target in targets.values() for record in target.fitted]
         return targets
@@ -156,7 +157,8 @@ class Nested:
         self.fits_run += len(todo)
         self.watch.fits_planned(todo, len(tasks) - len(todo))
         for result in run_fits(todo, self.resources.workers, self.watch.epoch):
-            keep(self.cache, result)
+            refit = any(place.inner is None for place in places[result.key])
+            keep(self.cache, result, refit=refit)
             self.fresh_fit_s += result.seconds
             self.fresh_step_s += result.step_seconds
             self.watch.fit_done(result)
@@ -166,14 +168,21 @@ class Nested:
         for place, fit in complete.items():
             self.store.write_fit(record_of(self.plan, place, tasks[place], fit))
             self.fitted += fit.fitted
+            if place.inner is None:
+                self._note_leaks(f"student of {place.method}", place.outer)
         return complete
+
+    def _note_leaks(self, what: str, index: int) -> None:
+        """What a deliberately broken protocol did to an outer fold."""
+        name = self.plan.protocol.name
+        self.fitted += leaky_records(name, what, self.outer[index], self.inputs.table)
 
     def _kept(self, place: FitPlace, task: FitTask) -> KeptFit | None:
         """A kept fit without its weights: a refit's go to the run folder, no other's are read."""
         fit = kept_fit(self.cache, task)
         if fit is None:
             return None
-        if place.inner is None:
+        if place.inner is None and not self.is_canary:
             self.store.write_model(place.method, place.outer + 1, place.seed, fit.state)
         return replace(fit, state={})
 
@@ -189,10 +198,14 @@ class Nested:
         rows = []
         for name, embeddings in self.inputs.embeddings.items():
             for index, split in enumerate(self.outer):
-                view = PartitionView(split.train, self.inputs.table)
+                view = self.views.make(index, split.train)
                 target = self.targets[name, view.name, self.heads[0]]
-                posteriors = teacher_posteriors(embeddings, view, target, split, self.classes)
+                posteriors = teacher_posteriors(
+                    embeddings, view, target, split, self.inputs.table,
+                    self.heads[0].strengths, self.plan.protocol.name,
+                )  # fmt: skip
                 self.fitted += view.fitted
+                self._note_leaks(f"head of {name}", index)
                 method = TEACHER_PREFIX + name
                 rows.append(self._score(method, 0, index, split.test.ids, posteriors))
         return rows
@@ -203,25 +216,14 @@ class Nested:
         table, test = self.inputs.table, self.outer[index].test
         row = {utterance: n for n, utterance in enumerate(ids)}
         posteriors = posteriors[[row[utterance] for utterance in test.ids]]
-        digest = digest_of([list(test.ids), posteriors.tobytes().hex()])
+        digest = predictions_digest(test.ids, posteriors)
         labels = Seal(self.store.seal_path).open(method, index + 1, seed, digest, table, test)
-        scores = score(labels, posteriors.argmax(axis=1), len(table.labels))
-        self.watch.fold_scored(
-            FoldEvent(method, index + 1, seed, scores.wa, scores.ua, scores.macro_f1)
-        )
+        if not self.is_canary:
+            scores = score(labels, posteriors.argmax(axis=1), len(table.labels))
+            self.watch.fold_scored(
+                FoldEvent(method, index + 1, seed, scores.wa, scores.ua, scores.macro_f1)
+            )
         return prediction_rows(table, method, seed, index + 1, test.ids, labels, posteriors)
-
-    def scored_segments(self) -> list[tuple[Partition, Sequence[Segment]]]:
-        """Windows of every outer test side, as every candidate that was refitted cuts them."""
-        maker = self._maker()
-        seen = {}
-        for method in self.plan.methods:
-            for candidate in method.candidates:
-                for split in self.outer:
-                    seen[split.name, candidate.settings.segments] = (
-                        split.test, maker.segments(split, candidate),
-                    )  # fmt: skip
-        return list(seen.values())
 
 
 def _mean_ua(fits: Sequence[KeptFit]) -> float:

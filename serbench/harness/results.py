@@ -12,6 +12,7 @@ from torch import Tensor
 
 from serbench.corpus import CorpusTable
 from serbench.fit import FitResult, FitTask
+from serbench.harness.folds import Folds
 from serbench.harness.tasks import FitPlace
 from serbench.leakage import FittedRecord
 from serbench.plan import RunPlan
@@ -34,7 +35,7 @@ class KeptFit:
     state: Mapping[str, Tensor] = field(repr=False, default_factory=dict)
 
 
-def keep(cache: FitCache, result: FitResult) -> None:
+def keep(cache: FitCache, result: FitResult, *, refit: bool) -> None:
     """Keep a fit under its address; the weights of a refit only, nobody reads the others'."""
     facts = {
         "ids": list(result.ids),
@@ -46,7 +47,7 @@ def keep(cache: FitCache, result: FitResult) -> None:
         "history": [asdict(record) for record in result.history],
         "fitted": [record.model_dump(mode="json") for record in result.fitted],
     }
-    state = result.state if result.validation_ua is None else {}
+    state = result.state if refit else {}
     cache.put(result.key, facts, {"posteriors": result.posteriors}, state)
 
 
@@ -91,6 +92,7 @@ def record_of(plan: RunPlan, place: FitPlace, task: FitTask, fit: KeptFit) -> di
         "train_segments": len(task.train.ids),
         "scored_segments": len(task.segments),
         **{name: value for name, value in fit.facts.items() if name not in {"ids", "fitted"}},
+        "validation_ua": None if place.inner is None else fit.validation_ua,
     }
 
 
@@ -118,3 +120,25 @@ def prediction_rows(
     )
     columns = {f"p_{name}": posteriors[:, n] for n, name in enumerate(table.labels)}
     return frame.assign(**columns)
+
+
+def utterance_rows(folds: Folds) -> str:
+    """``utterances.csv``: what the corpus says of each utterance, and the fold that tests it.
+
+    It can be read as a fold file.
+    """
+    fold_of = {i: split.name for split in folds.outer for i in split.test.ids}
+    rows = [
+        {
+            "utterance": u.id,
+            "fold": fold_of[u.id],
+            "speaker": u.speaker,
+            "session": u.session,
+            "label": u.label,
+            "text": u.text,
+            "duration_s": f"{u.duration_s:.6f}",
+            "pcm_sha256": u.pcm_sha256,
+        }
+        for u in folds.table.utterances
+    ]
+    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
 import serbench
-from serbench.api import StoreError
+from serbench.api import RegistryError, StoreError
 from serbench.corpus import CorpusTable
 from serbench.execute import shut_down_workers
+from serbench.harness.canary import sing
 from serbench.harness.code import code_digests
+from serbench.harness.folds import Folds, plan_folds
 from serbench.harness.inputs import Inputs, load_inputs, load_table
-from serbench.harness.nested import Nested, searches
+from serbench.harness.nested import Nested
 from serbench.harness.observer import Observer
 from serbench.harness.resources import Resources
-from serbench.leakage import Seal, certify
+from serbench.harness.results import utterance_rows
+from serbench.harness.tasks import scored_segments
+from serbench.leakage import Evidence, Provenance, Seal, certify, check_pretraining
 from serbench.plan import RunPlan, digest_of
-from serbench.splits import Split, inner_splits, outer_splits
 from serbench.store import RunStore, environment
 
 
@@ -34,34 +36,44 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     """
     started = time.perf_counter()
     _check_writable(resources.folder or resources.runs)
+    _check_protocol(plan)
     table = load_table(plan, resources.data_dir, resources.cache, resources.allow_incomplete, watch)
-    outer = outer_splits(table, plan.folds, plan.protocol.kfold)
-    inner = _inner(plan, table, outer)
-    certify(table, outer, inner)
-    inputs = load_inputs(plan, table, resources.cache, resources.device, watch)
+    folds = plan_folds(plan, table, resources.cache, watch)
+    before = Evidence(
+        protocol=plan.protocol.name,
+        near=folds.near,
+        dropped=folds.dropped,
+        teachers=_provenance(plan, table),
+    )
+    certify(folds.table, folds.outer, folds.inner, before)
+    inputs = load_inputs(plan, folds.table, resources.cache, resources.device, watch)
     loaded = time.perf_counter()
-    description = _describe(plan, inputs, outer, resources)
+    description = _describe(plan, inputs, folds, resources)
     store = RunStore(resources.folder or resources.runs / _folder_name(plan, description["digest"]))
     store.create(description)
-    nested = Nested(plan, inputs, outer, inner, store, resources, watch)
-    nested.targets = nested.fit_targets()
+    store.write_text("utterances.csv", utterance_rows(folds))
+    nested = Nested(plan, inputs, folds, store, resources, watch)
     watch.run_started(nested.event)
-    targeted = time.perf_counter()
     try:
+        canary = sing(plan, inputs, folds, store, resources, watch)
+        sung = time.perf_counter()
+        nested.targets = nested.fit_targets()
+        targeted = time.perf_counter()
         refits = nested.refit(nested.choose())
     finally:
         shut_down_workers()
     fitted = time.perf_counter()
     predictions = pd.concat([*nested.score(refits), *nested.score_teachers()], ignore_index=True)
     store.write_predictions(predictions)
-    certificate = certify(
-        table,
-        outer,
-        inner,
-        segments=nested.scored_segments(),
+    evidence = replace(
+        before,
+        plan_digest=description["digest"],
+        segments=scored_segments(plan, folds.table, folds.outer),
         fitted=nested.fitted,
-        seal=Seal(store.seal_path),
+        openings=Seal(store.seal_path).openings(),
+        canary=canary,
     )
+    certificate = certify(folds.table, folds.outer, folds.inner, evidence)
     store.write_json(
         "certificate", {**certificate.model_dump(mode="json"), "digest": certificate.digest}
     )
@@ -72,7 +84,8 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
         {
             "wall_s": finished - started,
             "load_s": loaded - started,
-            "targets_s": targeted - loaded,
+            "canary_s": sung - loaded,
+            "targets_s": targeted - sung,
             "fits_wall_s": fitted - targeted,
             "score_s": finished - fitted,
             "fit_s": nested.fresh_fit_s,
@@ -84,6 +97,28 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     )
     watch.run_finished(nested.event)
     return store.folder
+
+
+def _check_protocol(plan: RunPlan) -> None:
+    """
+    Raises:
+        RegistryError: a canary that cannot say anything.
+    """
+    if plan.protocol.canary == 1:
+        raise RegistryError("protocol.canary = 1: an interval needs at least 2 repeats")
+    if plan.protocol.canary and plan.protocol.leaky:
+        raise RegistryError(
+            f"protocol {plan.protocol.name} leaks on purpose: a canary has nothing to find in it; "
+            "leave --canary out"
+        )
+
+
+def _provenance(plan: RunPlan, table: CorpusTable) -> tuple[Provenance, ...]:
+    """L7, before any weights are fetched."""
+    cards = {name: teacher.card for name, teacher in plan.teachers.items()}
+    return check_pretraining(
+        cards, plan.dataset, table.card, allow=plan.protocol.allow_pretraining_overlap
+    )
 
 
 def _check_writable(folder: Path) -> None:
@@ -99,51 +134,62 @@ def _check_writable(folder: Path) -> None:
         raise StoreError(f"{there} cannot be written to, so {folder} cannot; choose another --out")
 
 
-def _inner(plan: RunPlan, table: CorpusTable, outer: Sequence[Split]) -> list[tuple[Split, ...]]:
-    """Inner folds of each outer fold, where any method chooses anything."""
-    if not any(searches(method) for method in plan.methods):
-        return []
-    return [inner_splits(table, outer, index, plan.protocol.inner) for index in range(len(outer))]
-
-
-def _describe(
-    plan: RunPlan, inputs: Inputs, outer: Sequence[Split], resources: Resources
-) -> dict[str, Any]:
+def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources) -> dict[str, Any]:
     """plan.json: the plan, what it was run on, and the digest that names the result."""
     table = inputs.table
-    folds = [{"name": split.name, "test_units": list(split.test.units)} for split in outer]
     description = plan.describe()
-    determining = {
-        "plan": description,
-        "corpus": table.digest,
-        "folds": [[split.name, list(split.test.ids)] for split in outer],
-        "models": dict(inputs.model_digests),
-        "version": serbench.__version__,
-        "device": resources.device,
-        "code": code_digests(plan),
-    }
+    folds_digest = digest_of([[split.name, list(split.test.ids)] for split in folds.outer])
+    code = code_digests(plan)
+    models = dict(inputs.model_digests)
     dataset = {
-        "name": plan.dataset,
-        "corpus": plan.spec.corpus,
+        **cast("dict[str, object]", description["dataset"]),
         "labels": list(table.labels),
         "corpus_digest": table.digest,
         "utterances": len(table.utterances),
         "title": table.card.title,
     }
     return {
-        "digest": digest_of(determining),
+        "digest": run_digest(
+            description, table.digest, folds_digest, models, resources.device, code
+        ),
         "serbench_version": serbench.__version__,
         **description,
         "dataset": dataset,
         "seeds": list(range(plan.protocol.seeds)),
-        "outer": folds,
-        "folds_digest": digest_of(determining["folds"]),
-        "model_digests": dict(inputs.model_digests),
+        "outer": [{"name": s.name, "test_units": list(s.test.units)} for s in folds.outer],
+        "folds_digest": folds_digest,
+        "model_digests": models,
+        "device": resources.device,
+        "code": code,
         "cards": {name: asdict(e.card) for name, e in inputs.embeddings.items()},
         "command": resources.command,
     }
 
 
+def run_digest(
+    description: dict[str, Any],
+    corpus: str,
+    folds: str,
+    models: dict[str, str],
+    device: str,
+    code: dict[str, str],
+    version: str = serbench.__version__,
+) -> str:
+    """The digest that names a run: of all that determines its result."""
+    return digest_of(
+        {
+            "plan": description,
+            "corpus": corpus,
+            "folds": folds,
+            "models": models,
+            "version": version,
+            "device": device,
+            "code": code,
+        }
+    )
+
+
 def _folder_name(plan: RunPlan, digest: str) -> str:
     methods = "-".join(method.name.replace("+", "-") for method in plan.methods)
-    return f"{plan.dataset}-{methods[:60]}-{plan.profile}-{digest[:8]}"
+    leaky = f"{plan.protocol.name}-" if plan.protocol.leaky else ""
+    return f"{plan.dataset}-{methods[:60]}-{plan.profile}-{leaky}{digest[:8]}"

@@ -9,17 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api import Need
+from serbench.corpus import CorpusTable
 from serbench.execute import run_calls
 from serbench.features import Frames
 from serbench.fit import TeacherSignal
 from serbench.harness.code import HEAD, core_digest
 from serbench.harness.inputs import Inputs
+from serbench.harness.leaky import best_on_test, unsealed_labels
 from serbench.leakage import FittedRecord, PartitionView
 from serbench.plan import digest_of
-from serbench.settings import HeadSettings
+from serbench.settings import HeadSettings, ProtocolName
 from serbench.splits import Split
 from serbench.store import FitCache
-from serbench.teach import SoftTargets, TeacherEmbeddings, cross_fit, partition_head
+from serbench.teach import Head, SoftTargets, TeacherEmbeddings, cross_fit, fit_path, partition_head
 
 TargetKey = tuple[str, str, HeadSettings]
 """Teacher, training partition, head settings."""
@@ -164,10 +166,34 @@ def teacher_posteriors(
     view: PartitionView,
     target: Target,
     split: Split,
-    num_classes: int,
+    table: CorpusTable,
+    strengths: tuple[float, ...],
+    protocol: ProtocolName,
 ) -> NDArray[np.float32]:
     """The teacher's own posteriors for a fold's test side: ``(U, C)``, head of the whole train."""
-    head = partition_head(embeddings, view, view.labels, target.strength, num_classes)
+    head = _whole_head(embeddings, view, target, split, table, strengths, protocol)
     logits = head.predict(embeddings.pooled_of(split.test.ids))
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _whole_head(
+    embeddings: TeacherEmbeddings,
+    view: PartitionView,
+    target: Target,
+    split: Split,
+    table: CorpusTable,
+    strengths: tuple[float, ...],
+    protocol: ProtocolName,
+) -> Head:
+    """The head of a whole training side; broken protocols choose or scale it with the test side."""
+    classes = len(table.labels)
+    if protocol == "leaky-early-stopping":
+        view.record(f"head of {embeddings.name}", view.ids)
+        pooled = embeddings.pooled_of(view.ids)
+        heads = fit_path(pooled, view.labels, classes, sorted(strengths))
+        return best_on_test(
+            heads, embeddings.pooled_of(split.test.ids), unsealed_labels(split, table)
+        )
+    over = embeddings.pooled_of(table.ids) if protocol == "leaky-normaliser" else None
+    return partition_head(embeddings, view, view.labels, target.strength, classes, over)

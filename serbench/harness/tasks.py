@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from serbench.api import Need
+from serbench.corpus import CorpusTable
 from serbench.fit import FitTask, TeacherSignal
-from serbench.harness.code import FIT, HEAD, core_digest, package_digest
+from serbench.harness.code import FIT, HEAD, LEAKY, core_digest, package_digest
 from serbench.harness.inputs import Inputs
+from serbench.harness.leaky import leaky_fit
 from serbench.harness.targets import Target, TargetKey, signals
+from serbench.harness.views import Views
 from serbench.leakage import PartitionView, id_set_digest
 from serbench.plan import Candidate, RunPlan, describe_candidate, digest_of, stable_seed
 from serbench.segments import Segment, segment_partition
 from serbench.settings import HeadSettings
-from serbench.splits import Split
+from serbench.splits import Partition, Split
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class TaskMaker:
         self,
         plan: RunPlan,
         inputs: Inputs,
-        views: Mapping[str, PartitionView],
+        views: Views,
         targets: Mapping[TargetKey, Target],
         device: str,
     ) -> None:
@@ -64,13 +67,11 @@ class TaskMaker:
         settings = candidate.settings
         features = self.inputs.features[settings.features]
         # A task has views of its own: what is fitted in one fit is noted for that fit.
-        train = PartitionView(split.train, self.inputs.table)
-        validation = None
-        if not split.test.sealed:
-            validation = PartitionView(split.test, self.inputs.table)
+        train = self.views.make(place.outer, split.train)
+        validation = None if split.test.sealed else self.views.make(place.outer, split.test)
         wanted = epochs or settings.training.epochs
         seed = stable_seed(self.inputs.table.digest, split.train.name, place.seed)
-        return FitTask(
+        task = FitTask(
             name=place.name,
             key=self._key(candidate, split, train, wanted, seed),
             method=place.method,
@@ -88,6 +89,9 @@ class TaskMaker:
             seed=seed,
             device=self.device,
         )
+        if place.inner is not None:
+            return task
+        return leaky_fit(task, self.plan.protocol.name, split, self.inputs.table)
 
     def _teachers(self, train: PartitionView, candidate: Candidate) -> tuple[TeacherSignal, ...]:
         """What the teachers say of a partition, shared by all fits on it: it can be large."""
@@ -96,6 +100,12 @@ class TaskMaker:
         if key not in self._signals:
             self._signals[key] = signals(self.inputs, self.targets, train, head, needs)
         return self._signals[key]
+
+    def _broken(self, split: Split) -> list[str]:
+        """What a broken protocol adds to an address; nothing for any other, or an inner fit."""
+        if not (self.plan.protocol.leaky and split.test.sealed):
+            return []
+        return [self.plan.protocol.name, core_digest(LEAKY)]
 
     def segments(self, split: Split, candidate: Candidate) -> tuple[Segment, ...]:
         """Windows of the side that is scored."""
@@ -118,6 +128,7 @@ class TaskMaker:
                 "teachers": teachers if needs else {},
                 "epochs": epochs,
                 "seed": seed,
+                "broken": self._broken(split),
                 "device": self.device,
                 "backend": self.plan.backend.name,
                 "code": [
@@ -128,3 +139,17 @@ class TaskMaker:
                 ],
             }
         )
+
+
+def scored_segments(
+    plan: RunPlan, table: CorpusTable, outer: Sequence[Split]
+) -> list[tuple[Partition, tuple[Segment, ...]]]:
+    """Windows of every outer test side, as every candidate cuts them."""
+    windows = dict.fromkeys(
+        candidate.settings.segments for method in plan.methods for candidate in method.candidates
+    )
+    return [
+        (split.test, segment_partition(table, split.test, each.window_s, each.overlap_s))
+        for split in outer
+        for each in windows
+    ]

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from serbench.api import LeakageError, Params, StoreError
-from serbench.corpus import CorpusTable
-from serbench.leakage.checks import (
-    Window,
-    check_coverage,
-    check_duplicates,
-    check_nested,
-    check_segments,
-    check_split,
-    text_overlap,
-)
-from serbench.leakage.seal import Opening, Seal
-from serbench.leakage.view import FittedRecord, id_set_digest
-from serbench.splits import Partition, Split, natural_key
+from serbench.api import Params, StoreError
+from serbench.leakage.canary import CanaryResult
+from serbench.leakage.view import FittedRecord
+from serbench.settings import PROPER, ProtocolName
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 LEAKS = {
     "L1": "a speaker or session on both sides of a split",
@@ -39,13 +28,6 @@ LEAKS = {
     "L10": "better than chance on permuted labels",
 }
 """The guard's codes, in order."""
-
-UNCHECKED = {
-    "L5": "not run: recordings are compared exactly (L4), not by fingerprint",
-    "L7": "not run: what teachers were pretrained on is not compared with the corpus",
-    "L10": "not run: the run was not repeated on permuted labels",
-}
-"""Leaks that a run's certificate makes no claim about, and why."""
 
 
 class FoldSide(Params):
@@ -82,15 +64,52 @@ class Check(Params):
     Attributes:
         code: ``"L1"`` … ``"L10"``.
         leak: what it looks for.
-        outcome: ``"passed"``, ``"measured"``, or ``"not run: <reason>"``. A leak that is found
-            stops the run, so no certificate says "failed".
+        outcome: ``"passed"``; ``"measured"``; ``"not run: <reason>"``; of L7
+            ``"undeclared: <teachers>"``, ``"undisclosed: …"`` and ``"allowed: …"``; of a leaky
+            protocol ``"broken on purpose: <the leak>"``. Any other leak stops the run, so no
+            certificate says "failed".
         detail: how much was checked, or what was measured.
     """
 
     code: str
     leak: str
-    outcome: str = Field(pattern=r"^(passed|measured|not run: .+)$")
+    outcome: str = Field(
+        pattern=r"(?s)^(passed|measured|"
+        r"(not run|undeclared|undisclosed|allowed|broken on purpose): .+)$"
+    )
     detail: str = ""
+
+
+class TeacherRecord(Params):
+    """L7 of one teacher.
+
+    Attributes:
+        teacher: its name in the run.
+        status: ``"declared"``: it names its training corpora and this one is not among them;
+            ``"undisclosed"``: part of them is not public; ``"undeclared"``: it names none;
+            ``"overlap"``: this one is among them, and the run was told to go on.
+        trained_on: what it declares.
+        shared: those of them that are in the evaluated corpus.
+    """
+
+    teacher: str
+    status: Literal["declared", "undisclosed", "undeclared", "overlap"]
+    trained_on: tuple[str, ...]
+    shared: tuple[str, ...] = ()
+
+
+class Reading(Params):
+    """That the labels of an outer test partition were read, and for which predictions.
+
+    Attributes:
+        method, outer, seed: whose predictions; ``outer`` counts folds from 1.
+        predictions_digest: ``predictions_digest`` of ids and posteriors.
+    """
+
+    method: str
+    outer: int
+    seed: int
+    predictions_digest: str
 
 
 class Certificate(Params):
@@ -99,26 +118,52 @@ class Certificate(Params):
     It holds no times and no paths, so the same run gives the same digest on any machine.
 
     Attributes:
-        schema_version: 1.
+        schema_version: 2.
+        plan_digest: digest of the plan, as in ``plan.json``; empty before a run.
+        protocol: its name; a ``leaky-…`` one is broken on purpose.
         corpus: the corpus's name.
         corpus_digest: ``CorpusTable.digest``: ids, labels, speakers and PCM of every utterance.
         unit: ``"speaker"`` or ``"session"``, what folds group by.
         utterances: size of the corpus.
         units: all speakers or sessions, in natural order.
+        dropped: utterances left out as copies of others.
         folds: each outer fold, followed by its inner folds.
         fitted: everything that was fitted, by partition and name.
+        teachers: what each was trained on.
+        readings: of outer test labels, by method, fold and seed.
+        canary: UA on permuted labels, by method; empty where it was not asked for.
         checks: L1 … L10, each with its outcome.
     """
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
+    plan_digest: str = ""
+    protocol: ProtocolName = PROPER
     corpus: str
     corpus_digest: str
     unit: Literal["speaker", "session"]
     utterances: int
     units: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
     folds: tuple[FoldSummary, ...]
     fitted: tuple[FittedRecord, ...]
+    teachers: tuple[TeacherRecord, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    canary: tuple[CanaryResult, ...] = ()
     checks: tuple[Check, ...]
+
+    @property
+    def leaky(self) -> bool:
+        """Whether the protocol was broken on purpose: no comparison may use the results."""
+        return self.protocol != PROPER
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What must stand under every table: broken protocols, teachers that are not clean."""
+        return tuple(
+            f"{check.code} {check.outcome}"
+            for check in self.checks
+            if check.outcome.startswith(("broken", "allowed", "undeclared", "undisclosed"))
+        )
 
     @property
     def digest(self) -> str:
@@ -148,157 +193,3 @@ class Certificate(Params):
                 f"not a certificate of schema version {SCHEMA_VERSION}: {where}: {first['msg']}; "
                 "it is damaged or was written by another version of serbench"
             ) from error
-
-
-def certify(
-    table: CorpusTable,
-    outer: Sequence[Split],
-    inner: Sequence[Sequence[Split]] = (),
-    *,
-    segments: Sequence[tuple[Partition, Sequence[Window]]] = (),
-    fitted: Iterable[FittedRecord] = (),
-    seal: Seal | None = None,
-) -> Certificate:
-    """Run every check that the guard has on a run, and write down what they found.
-
-    Before a run it proves the folds (the other checks are "not run"); after it, with the fits'
-    records and the seal, it proves the whole.
-
-    Args:
-        table: the corpus.
-        outer: all outer folds.
-        inner: the inner folds of each outer fold, in the same order; empty without a search.
-        segments: partitions with all their windows.
-        fitted: ``PartitionView.fitted`` of every fit.
-        seal: the run's seal.
-
-    Raises:
-        LeakageError: a leak, by its code.
-        StoreError: the seal's ledger cannot be read.
-    """
-    nested = [list(splits) for splits in inner] or [[] for _ in outer]
-    every = [s for top, below in zip(outer, nested, strict=True) for s in (top, *below)]
-    records = tuple(
-        sorted(set(fitted), key=lambda r: (r.partition, r.what, r.utterances, r.digest))
-    )
-    found = {
-        **_certify_folds(table, outer, nested, every),
-        "L3": _certify_segments(table, segments),
-        "L6": _certify_fitted(every, records),
-        "L8": _certify_seal(outer, seal.openings() if seal else ()),
-        "L9": _measure_texts(table, outer),
-        **{code: (reason, "") for code, reason in UNCHECKED.items()},
-    }
-    return Certificate(
-        schema_version=SCHEMA_VERSION,
-        corpus=table.name,
-        corpus_digest=table.digest,
-        unit=table.card.unit,
-        utterances=len(table.utterances),
-        units=tuple(sorted(table.units, key=natural_key)),
-        folds=tuple(
-            FoldSummary(name=s.name, train=_side(s.train), test=_side(s.test)) for s in every
-        ),
-        fitted=records,
-        checks=tuple(
-            Check(code=code, leak=leak, outcome=found[code][0], detail=found[code][1])
-            for code, leak in LEAKS.items()
-        ),
-    )
-
-
-Finding = tuple[str, str]
-"""Outcome and detail of a check."""
-
-
-def _side(partition: Partition) -> FoldSide:
-    return FoldSide(
-        units=partition.units,
-        utterances=len(partition.ids),
-        digest=id_set_digest(partition.ids),
-    )
-
-
-def _certify_folds(
-    table: CorpusTable,
-    outer: Sequence[Split],
-    nested: Sequence[Sequence[Split]],
-    every: Sequence[Split],
-) -> dict[str, Finding]:
-    """L1, L2 and L4 over all folds, and that inner folds stay inside theirs."""
-    for split in every:
-        check_split(split, table)
-    check_coverage(outer, table)
-    for top, below in zip(outer, nested, strict=True):
-        for split in below:
-            check_nested(split, top)
-    for split in every:
-        check_duplicates(split, table)
-    splits = f"{len(outer)} outer and {len(every) - len(outer)} inner folds"
-    distinct = len({u.pcm_sha256 for u in table.utterances})
-    count = len(table.utterances)
-    return {
-        "L1": ("passed", f"{splits}, grouped by {table.card.unit}"),
-        "L2": ("passed", f"{splits}; each of {count} utterances is tested once"),
-        "L4": ("passed", f"{splits}; {distinct} distinct recordings among {count} utterances"),
-    }
-
-
-def _certify_segments(
-    table: CorpusTable, segments: Sequence[tuple[Partition, Sequence[Window]]]
-) -> Finding:
-    if not segments:
-        return "not run: no segments were given", ""
-    for partition, windows in segments:
-        check_segments(windows, partition, table)
-    total = sum(len(windows) for _, windows in segments)
-    return "passed", f"{total} segments of {len(segments)} partitions"
-
-
-def _certify_fitted(every: Sequence[Split], records: Sequence[FittedRecord]) -> Finding:
-    """L6: every record is of a training side, and no larger than it."""
-    if not records:
-        return "not run: nothing was fitted", ""
-    sides = {split.train.name: _side(split.train) for split in every}
-    for record in records:
-        side = sides.get(record.partition)
-        if side is None:
-            raise LeakageError(
-                "L6", f"{record.what} was fitted on {record.partition}, which is no training side"
-            )
-        whole = record.utterances == side.utterances
-        if record.utterances > side.utterances or (whole and record.digest != side.digest):
-            raise LeakageError(
-                "L6", f"{record.what} was fitted on other utterances than {record.partition}'s own"
-            )
-    touched = len({record.partition for record in records})
-    return "passed", f"{len(records)} fitted things on {touched} training partitions"
-
-
-def _certify_seal(outer: Sequence[Split], openings: Sequence[Opening]) -> Finding:
-    """L8: the ledger knows one opening for each method, fold and seed, of this run's folds."""
-    if not openings:
-        return "not run: no outer test labels were read", ""
-    sides = {split.test.name: id_set_digest(split.test.ids) for split in outer}
-    for opening in openings:
-        if sides.get(opening.partition) != opening.ids_digest:
-            raise LeakageError(
-                "L8",
-                f"the ledger has {opening.partition}, read for {opening.method}, which is not an "
-                "outer test side of this run",
-            )
-    methods = len({opening.method for opening in openings})
-    return "passed", f"{len(openings)} readings of {methods} methods, one per fold and seed"
-
-
-def _measure_texts(table: CorpusTable, outer: Sequence[Split]) -> Finding:
-    """L9 over the outer folds."""
-    overlaps = [overlap for split in outer if (overlap := text_overlap(split, table))]
-    if not overlaps:
-        return "not run: the corpus does not say which sentences are spoken", ""
-    heard, tested = sum(o.heard for o in overlaps), sum(o.tested for o in overlaps)
-    sentences = len({text for overlap in overlaps for text in overlap.shared})
-    return "measured", (
-        f"{heard} of {tested} test utterances ({100 * heard / tested:.1f} %) speak a sentence "
-        f"that is also in training; {sentences} such sentences"
-    )

@@ -1,4 +1,4 @@
-"""Checks of splits and segments: L1, L2, L3, L4, the nesting part of L6, and L9."""
+"""Checks of splits and segments: L1 to L5, the nesting part of L6, and L9."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from typing import Protocol
 
 from serbench.api import LeakageError
 from serbench.corpus import CorpusTable, Utterance
+from serbench.leakage.near import NearPair
 from serbench.splits import Partition, Split
 
 BOUND_SLACK_S = 1e-6
 """Rounding allowed at an utterance's end; far below one sample (62.5 µs)."""
+
+WAY_OUT = (
+    "To leave out all but the first of each: --set protocol.duplicates=drop; to keep speakers "
+    "that share one in the same fold: --set protocol.duplicates=group with loso or kfold folds"
+)
+"""What to do about copies."""
 
 
 class Window(Protocol):
@@ -64,11 +71,8 @@ def check_split(split: Split, table: CorpusTable) -> None:
         LeakageError: L2, an utterance on both sides, twice on one side, or not of this corpus;
             L1, a speaker or session on both sides, or units that are not its utterances' own.
     """
+    check_utterances(split, table)
     train, test = split.train, split.test
-    if both := sorted(set(train.ids) & set(test.ids)):
-        raise LeakageError("L2", f"utterances on both sides of {split.name}", both)
-    for side in (train, test):
-        _check_members(side, table)
     heard, tested = _utterances(train, table), _utterances(test, table)
     noun = table.card.unit
     for what, on_train, on_test in (
@@ -82,6 +86,18 @@ def check_split(split: Split, table: CorpusTable) -> None:
             raise LeakageError(
                 "L1", f"the {noun}s that {side.name} names are not those of its utterances", wrong
             )
+
+
+def check_utterances(split: Split, table: CorpusTable) -> None:
+    """Prove that no utterance is on both sides of a split.
+
+    Raises:
+        LeakageError: L2, an utterance on both sides, twice on one side, or not of this corpus.
+    """
+    if both := sorted(set(split.train.ids) & set(split.test.ids)):
+        raise LeakageError("L2", f"utterances on both sides of {split.name}", both)
+    for side in (split.train, split.test):
+        _check_members(side, table)
 
 
 def check_coverage(outer: Sequence[Split], table: CorpusTable | None = None) -> None:
@@ -159,7 +175,28 @@ def check_duplicates(split: Split, table: CorpusTable) -> None:
         if utterance.pcm_sha256 in trained
     ]
     if pairs:
-        raise LeakageError("L4", f"the same audio on both sides of {split.name}", pairs)
+        raise LeakageError("L4", f"the same audio on both sides of {split.name}", pairs, WAY_OUT)
+
+
+def check_near_duplicates(split: Split, near: Sequence[NearPair]) -> None:
+    """Prove that no recording has a near-duplicate on the other side.
+
+    Args:
+        split: any fold.
+        near: the near-duplicates of the whole corpus.
+
+    Raises:
+        LeakageError: L5, listing the pairs with their similarity.
+    """
+    trained, tested = frozenset(split.train.ids), frozenset(split.test.ids)
+    pairs = [
+        f"{one} ~ {other} ({pair.similarity:.2f})"
+        for pair in near
+        for one, other in ((pair.one, pair.other), (pair.other, pair.one))
+        if one in trained and other in tested
+    ]
+    if pairs:
+        raise LeakageError("L5", f"near-duplicates on both sides of {split.name}", pairs, WAY_OUT)
 
 
 def text_overlap(split: Split, table: CorpusTable) -> TextOverlap | None:

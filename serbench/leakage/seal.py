@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -103,6 +104,13 @@ class Seal:
         """
         entries = [entry for path in self._folder.glob("*.json") if (entry := _read(path))]
         return tuple(sorted(entries, key=lambda e: (e.method, e.outer, e.seed)))
+
+
+def predictions_digest(ids: Sequence[str], posteriors: NDArray[np.float32]) -> str:
+    """sha256 (hex) of what is scored: N ids and their posteriors ``(N, C)`` float32."""
+    digest = hashlib.sha256("\n".join(ids).encode())
+    digest.update(np.ascontiguousarray(posteriors, dtype="<f4").tobytes())
+    return digest.hexdigest()
 
 
 def _file_name(method: str, outer: int, seed: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ class PartitionView:
     Args:
         partition: a training or validation partition.
         table: the corpus; it is read here and not kept.
+        labels: classes to give out instead of the corpus's, by utterance; a canary's permuted
+            ones.
 
     Raises:
         LeakageError: L8, for an outer test partition: only ``Seal.open`` gives its labels.
@@ -46,7 +48,12 @@ class PartitionView:
 
     __slots__ = ("_fitted", "_ids", "_labels", "_name", "_position", "_role", "_speakers", "_units")
 
-    def __init__(self, partition: Partition, table: CorpusTable) -> None:
+    def __init__(
+        self,
+        partition: Partition,
+        table: CorpusTable,
+        labels: Mapping[str, int] | None = None,
+    ) -> None:
         if partition.sealed:
             raise LeakageError("L8", f"{partition.name} is sealed: only Seal.open gives its labels")
         members = utterances_of(partition, table)
@@ -54,7 +61,11 @@ class PartitionView:
         self._role: Role = partition.role
         self._ids: tuple[str, ...] = partition.ids
         self._position: dict[str, int] = {i: p for p, i in enumerate(partition.ids)}
-        self._labels: NDArray[np.int64] = classes_of(members, table)
+        self._labels: NDArray[np.int64] = (
+            classes_of(members, table)
+            if labels is None
+            else np.array([labels[i] for i in partition.ids], dtype=np.int64)
+        )
         self._units: tuple[str, ...] = tuple(table.unit_of(u) for u in members)
         self._speakers: tuple[str, ...] = tuple(u.speaker for u in members)
         self._fitted: list[FittedRecord] = []

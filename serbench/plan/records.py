@@ -62,7 +62,11 @@ class MethodPlan:
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """Everything that determines a run but the contents of corpus and weights."""
+    """Everything that determines a run but the contents of corpus and weights.
+
+    Attributes:
+        canary: the same methods in a cheap training, for permuted labels; None without a canary.
+    """
 
     dataset: str
     spec: DatasetSpec
@@ -73,6 +77,7 @@ class RunPlan:
     methods: tuple[MethodPlan, ...]
     teachers: Mapping[str, Teacher]
     backend: Backend
+    canary: RunPlan | None = None
 
     def method(self, name: str) -> MethodPlan:
         """The method of that name, which the run has."""
@@ -105,6 +110,7 @@ class RunPlan:
                 }
                 for method in self.methods
             ],
+            "canary": self.canary.describe()["methods"] if self.canary else [],
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from serbench.api import Backend, Corpus, Loss, RegistryError, Student, Teacher
@@ -14,6 +15,9 @@ from serbench.registry import DatasetSpec, MethodSpec, Registry, lay_over, valid
 from serbench.settings import MethodSettings, ProtocolSettings
 
 log = logging.getLogger(__name__)
+
+CANARY = "canary"
+"""The profile that permuted labels are learnt with."""
 
 BACKEND = "torch"
 """What scores are taken through; other backends are compared with it by a deployment table."""
@@ -43,6 +47,9 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
     teachers = _teachers(registry, request, spec, methods, below(sets, "teacher"))
     corpus: Corpus = registry.make("corpora", request.dataset, below(sets, "corpus"))  # pyright: ignore[reportAssignmentType]
     backend: Backend = registry.make("backends", BACKEND)  # pyright: ignore[reportAssignmentType]
+    canary = None
+    if protocol.canary:
+        canary = plan_run(registry, replace(request, profile=CANARY, sets=_cheap(request.sets)))
     return RunPlan(
         dataset=request.dataset,
         spec=spec,
@@ -53,7 +60,15 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
         methods=methods,
         teachers=teachers,
         backend=backend,
+        canary=canary,
     )
+
+
+def _cheap(sets: Sequence[str]) -> tuple[str, ...]:
+    """``--set`` texts for a canary: the length of training is its profile's own."""
+    dropped = (("training", "epochs"), ("protocol", "canary"), ("protocol", "search"))
+    kept = [text for text in sets if parse_set(text)[0][-2:] not in dropped]
+    return (*kept, "protocol.canary=0")
 
 
 def method_spec(registry: Registry, name: str) -> MethodSpec:

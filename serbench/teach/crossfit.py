@@ -97,6 +97,7 @@ def partition_head(
     labels: Labels,
     strength: float,
     num_classes: int,
+    standardise_over: Pooled | None = None,
 ) -> Head:
     """The head of the whole training partition, for the teacher's own scores on other sides.
 
@@ -106,13 +107,15 @@ def partition_head(
         labels: ``(N,)``, aligned with ``view.ids``.
         strength: that of ``cross_fit`` on the same partition.
         num_classes: C.
+        standardise_over: as of ``fit_path``.
 
     Raises:
         LeakageError: L6, ``view`` is no training side.
         TeacherError: a single class.
     """
     view.record(f"head of {embeddings.name}", view.ids)
-    return fit_head(embeddings.pooled_of(view.ids), labels, num_classes, strength)
+    pooled = embeddings.pooled_of(view.ids)
+    return fit_path(pooled, labels, num_classes, (strength,), standardise_over)[0]
 
 
 def unit_groups(units: Sequence[str], groups: int) -> tuple[tuple[str, ...], ...]:

@@ -65,7 +65,11 @@ def fit_head(pooled: Pooled, labels: NDArray[np.int64], num_classes: int, streng
 
 
 def fit_path(
-    pooled: Pooled, labels: NDArray[np.int64], num_classes: int, strengths: Sequence[float]
+    pooled: Pooled,
+    labels: NDArray[np.int64],
+    num_classes: int,
+    strengths: Sequence[float],
+    standardise_over: Pooled | None = None,
 ) -> tuple[Head, ...]:
     """Fit one head per strength, each started from the one before.
 
@@ -74,6 +78,8 @@ def fit_path(
         labels: ``(N,)``, each in 0 … C-1; classes may be absent (see ``Head.predict``).
         num_classes: C.
         strengths: inverse L2 penalties, as scikit-learn's C; ascending order is fastest.
+        standardise_over: ``(U, L, P)`` to take mean and deviation from, instead of ``pooled``;
+            deliberately broken protocols only.
 
     Raises:
         TeacherError: fewer than two classes, shapes that do not fit, or non-finite embeddings.
@@ -85,8 +91,9 @@ def fit_path(
             f"a teacher's head needs at least two classes, and its {len(labels)} training "
             f"utterances are all of class {classes[0]}"
         )
-    mean = pooled.mean(axis=0, dtype=np.float64)
-    deviation = pooled.std(axis=0, dtype=np.float64)
+    basis = pooled if standardise_over is None else standardise_over
+    mean = basis.mean(axis=0, dtype=np.float64)
+    deviation = basis.std(axis=0, dtype=np.float64)
     # A dimension that does not vary but for rounding carries nothing: leave it unscaled.
     scale = np.where(deviation > 1e-6 * np.abs(mean) + 1e-12, deviation, 1.0)
     standard = (pooled - mean) / scale

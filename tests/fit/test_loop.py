@@ -75,7 +75,7 @@ def test_what_was_fitted_is_noted_on_the_training_side(
     table: CorpusTable, frames: Frames, outer: Split
 ) -> None:
     result = fit(fit_task(table, outer, frames), silent)
-    assert [record.what for record in result.fitted] == ["normaliser", "student of plain"]
+    assert [record.what for record in result.fitted] == ["student of plain", "normaliser"]
     assert {record.partition for record in result.fitted} == {outer.train.name}
     assert {record.utterances for record in result.fitted} == {len(outer.train.ids)}
     assert result.validation_ua is None

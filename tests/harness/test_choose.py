@@ -9,13 +9,13 @@ from tests_support.runs import candidate, method, resources, run_plan
 from tests_support.tables import write_noise
 
 from serbench.fit import FitTask
+from serbench.harness.folds import make_folds
 from serbench.harness.inputs import load_inputs, load_table
 from serbench.harness.nested import Nested, searches
 from serbench.harness.observer import Observer
 from serbench.harness.results import KeptFit
 from serbench.harness.tasks import FitPlace
 from serbench.plan import RunPlan
-from serbench.splits import inner_splits, outer_splits
 from serbench.store import RunStore
 
 Score = Callable[[FitPlace], tuple[float, int]]
@@ -32,10 +32,9 @@ def nested(plan: RunPlan, root: Path, score: Score, patch: pytest.MonkeyPatch) -
     """The nested loops with inner fits that only say their score: UA and best epoch."""
     place = resources(root)
     table = load_table(plan, None, place.cache, False, Observer())
-    outer = outer_splits(table, "loso", 5)
-    inner = [inner_splits(table, outer, n, plan.protocol.inner) for n in range(len(outer))]
+    folds = make_folds(table, "loso", plan.protocol, (), search=True)
     inputs = load_inputs(plan, table, place.cache, "cpu", Observer())
-    made = Nested(plan, inputs, outer, inner, RunStore(root / "run"), place, Observer())
+    made = Nested(plan, inputs, folds, RunStore(root / "run"), place, Observer())
 
     def fits(tasks: Mapping[FitPlace, FitTask]) -> dict[FitPlace, KeptFit]:
         done = {}

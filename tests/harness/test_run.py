@@ -28,7 +28,7 @@ from serbench.store import PREDICTION_COLUMNS, RunStore
 from serbench_baselines.kd import Distillation, DistillationParams
 
 nested_module = importlib.import_module("serbench.harness.nested")
-run_module = importlib.import_module("serbench.harness.run")  # `run` alone is the function
+folds_module = importlib.import_module("serbench.harness.folds")
 SPEAKERS = 3
 TEACHER = "teacher:functionals"
 
@@ -322,17 +322,17 @@ def stopped_by(code: str, plan: RunPlan, root: Path) -> Watcher:
 def test_a_speaker_on_both_sides_stops_the_run_before_any_fit(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = run_module.outer_splits
+    original = folds_module.outer_splits
 
-    def leaky(*arguments: object) -> object:
-        first, *rest = original(*arguments)  # pyright: ignore[reportArgumentType]
+    def leaky(*arguments: object, **named: object) -> object:
+        first, *rest = original(*arguments, **named)  # pyright: ignore[reportArgumentType]
         moved = first.test.ids[0]
         train = first.train
         wider = type(train)(train.name, (*train.ids, moved), (*train.units, "s0"), train.role)
         test = type(train)(first.test.name, first.test.ids[1:], first.test.units, first.test.role)
         return (type(first)(first.name, wider, test), *rest)
 
-    monkeypatch.setattr(run_module, "outer_splits", leaky)
+    monkeypatch.setattr(folds_module, "outer_splits", leaky)
     watch = stopped_by("L1", run_plan(folder), tmp_path)
     assert watch.tasks == []
     assert not (tmp_path / "runs").exists()

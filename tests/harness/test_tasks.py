@@ -10,7 +10,7 @@ from tests_support.tables import write_noise
 from serbench.harness.inputs import load_inputs, load_table
 from serbench.harness.observer import Observer
 from serbench.harness.tasks import FitPlace, TaskMaker
-from serbench.leakage import PartitionView
+from serbench.harness.views import Views
 from serbench.splits import outer_splits
 
 
@@ -31,9 +31,9 @@ def keys(folder: Path, device: str = "cpu", epochs: int | None = None, **trainin
     cache = folder.parent / "cache"
     table = load_table(plan, None, cache, False, Observer())
     inputs = load_inputs(plan, table, cache, "cpu", Observer())
-    split = outer_splits(table, "loso", 5)[0]
-    views = {split.train.name: PartitionView(split.train, table)}
-    maker = TaskMaker(plan, inputs, views, {}, device)
+    outer = outer_splits(table, "loso", 5)
+    split = outer[0]
+    maker = TaskMaker(plan, inputs, Views(table, outer), {}, device)
     return maker.make(FitPlace("m", 0, 0, 0), split, epochs).key
 
 

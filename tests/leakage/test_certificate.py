@@ -3,21 +3,26 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from serbench.api import LeakageError, StoreError
 from serbench.leakage import (
+    CanaryResult,
     Certificate,
     Check,
+    Evidence,
     FittedRecord,
+    NearPair,
     PartitionView,
     Seal,
     certify,
     id_set_digest,
 )
 from serbench.segments import segment_partition
+from serbench.splits import random_splits
 
 CODES = ["L1", "L2", "L3", "L4", "L5", "L6", "L7", "L8", "L9", "L10"]
 
@@ -32,11 +37,12 @@ def whole_run(toy, folder: Path) -> Certificate:
         for split in (top, *below):
             view = PartitionView(split.train, toy.table)
             view.record("normaliser", view.ids)
-            view.record("head 1", view.ids[: len(view) // 2])
+            view.record("head 1", view.ids)
             fitted += view.fitted
         seal.open("akd", number, 0, f"predictions {number}", toy.table, top.test)
     segments = [(s.test, segment_partition(toy.table, s.test, 1.5, 0.5)) for s in outer]
-    return certify(toy.table, outer, inner, segments=segments, fitted=fitted, seal=seal)
+    evidence = Evidence(segments=segments, fitted=fitted, openings=seal.openings())
+    return certify(toy.table, outer, inner, evidence)
 
 
 def outcomes(certificate: Certificate) -> dict[str, str]:
@@ -74,7 +80,7 @@ def test_its_folds_are_by_unit_with_counts_and_digests(toy) -> None:
     assert (first.train.units, first.train.utterances) == (("s3", "s4", "s5", "s6"), 36)
     assert certificate.corpus_digest == toy.table.digest
     assert certificate.units == ("s1", "s2", "s3", "s4", "s5", "s6")
-    assert (certificate.schema_version, certificate.utterances) == (1, 54)
+    assert (certificate.schema_version, certificate.utterances) == (2, 54)
 
 
 def test_before_a_run_the_rest_is_said_not_to_have_run(toy) -> None:
@@ -107,29 +113,31 @@ def test_its_digest_is_that_of_the_run_not_of_the_hour_or_the_order(toy, tmp_pat
     assert one.digest == other.digest
     views = [PartitionView(s.train, toy.table) for s in toy.outer()]
     records = [v.record("normaliser", v.ids) for v in views]
-    forwards = certify(toy.table, toy.outer(), fitted=records)
-    backwards = certify(toy.table, toy.outer(), fitted=[*reversed(records), records[0]])
-    assert forwards.digest == backwards.digest
-    assert forwards.digest != certify(toy.table, toy.outer(), fitted=records[1:]).digest
-    assert forwards.digest != certify(toy.table, toy.outer("loso"), fitted=()).digest
+
+    def digest(*fitted: FittedRecord, folds: str = "pairs") -> str:
+        return certify(toy.table, toy.outer(folds), (), Evidence(fitted=fitted)).digest
+
+    assert digest(*records) == digest(*reversed(records), records[0])
+    assert digest(*records) != digest(*records[1:])
+    assert digest() != digest(folds="loso")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2}', "null"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 1}', "null"])
 def test_what_is_no_certificate_is_refused(text: str) -> None:
-    with pytest.raises(StoreError, match="not a certificate of schema version 1"):
+    with pytest.raises(StoreError, match="not a certificate of schema version 2"):
         Certificate.from_json(text)
 
 
 def test_an_unknown_field_or_version_is_refused(toy) -> None:
     content = json.loads(certify(toy.table, toy.outer()).to_json())
     with pytest.raises(StoreError, match="schema_version"):
-        Certificate.from_json(json.dumps({**content, "schema_version": 2}))
+        Certificate.from_json(json.dumps({**content, "schema_version": 1}))
     with pytest.raises(StoreError, match="extra"):
         Certificate.from_json(json.dumps({**content, "extra": 1}))
 
 
-def test_an_outcome_is_one_of_three() -> None:
-    for outcome in ("failed", "not run", "not run: "):
+def test_an_outcome_is_a_known_one_with_its_reason() -> None:
+    for outcome in ("failed", "not run", "not run: ", "undeclared", "broken on purpose: "):
         with pytest.raises(ValidationError):
             Check(code="L1", leak="", outcome=outcome)
 
@@ -147,24 +155,81 @@ def test_every_leak_stops_the_certificate(toy, tmp_path: Path) -> None:
     twice = replace(outer[2], test=split.test, train=split.train)
     copied = toy.changed("s3-a-joy", pcm_sha256="pcm of s1-b-joy")
     test_segments = segment_partition(table, split.test, 1.5, 0.5)
+    near = NearPair("s1-a-joy", "s3-b-joy", 0.97, 0.0)
+    singing = CanaryResult(method="akd", repeats=5, ua=0.5, low=0.4, high=0.6, chance=1 / 3)
     wrong = FittedRecord(what="normaliser", partition="outer-1/test", utterances=1, digest="")
     other_ids = FittedRecord(what="head", partition="outer-1/train", utterances=36, digest="")
     too_many = FittedRecord(what="head", partition="outer-1/train", utterances=37, digest="")
+    part = PartitionView(split.train, table).record("head", split.train.ids[1:])
     seal = Seal(tmp_path)
     seal.open("akd", 1, 0, "digest", table, toy.outer("loso")[0].test)
+
+    def shown(**evidence: Any) -> Certificate:
+        return certify(table, outer, (), Evidence(**evidence))
+
     leaks = [
         ("L1", lambda: certify(table, (speaker_moved, *outer[1:]))),
         ("L1", lambda: certify(table, outer, [(speaker_moved,), (), ()])),
         ("L2", lambda: certify(table, (*outer[:2], twice))),
-        ("L3", lambda: certify(table, outer, segments=[(outer[1].test, test_segments)])),
+        ("L3", lambda: shown(segments=[(outer[1].test, test_segments)])),
         ("L4", lambda: certify(copied, outer)),
+        ("L5", lambda: shown(near=[near])),
         ("L6", lambda: certify(table, outer, [inner[1], inner[0], inner[2]])),
-        ("L6", lambda: certify(table, outer, fitted=[wrong])),
-        ("L6", lambda: certify(table, outer, fitted=[other_ids])),
-        ("L6", lambda: certify(table, outer, fitted=[too_many])),
-        ("L8", lambda: certify(table, outer, seal=seal)),
+        ("L6", lambda: shown(fitted=[wrong])),
+        ("L6", lambda: shown(fitted=[other_ids])),
+        ("L6", lambda: shown(fitted=[too_many])),
+        ("L6", lambda: shown(fitted=[part])),
+        ("L8", lambda: shown(openings=seal.openings())),
+        ("L10", lambda: shown(canary=[singing])),
     ]
     for number, (code, leak) in enumerate(leaks):
         with pytest.raises(LeakageError) as caught:
             leak()
         assert (number, caught.value.code) == (number, code)
+
+
+# ── deliberately broken protocols ────────────────────────────────────────────────────────────────
+
+
+def check_of(certificate: Certificate, code: str) -> Check:
+    return next(check for check in certificate.checks if check.code == code)
+
+
+def test_a_leak_on_purpose_is_written_down_and_warned_of(toy) -> None:
+    outer = random_splits(toy.table, 3, 1)
+    certificate = certify(toy.table, outer, (), Evidence(protocol="leaky-random"))
+    check = check_of(certificate, "L1")
+    assert check.outcome == "broken on purpose: speakers on both sides of outer-1: 6"
+    assert check.detail == "s1, s2, s3, s4, s5, s6"
+    assert certificate.leaky
+    assert certificate.warnings == (f"L1 {check.outcome}",)
+    with pytest.raises(LeakageError, match="L1"):
+        certify(toy.table, outer)
+
+
+def test_a_leaky_protocol_may_leak_in_no_other_way(toy) -> None:
+    copied = toy.changed("s3-a-joy", pcm_sha256="pcm of s1-b-joy")
+    random = Evidence(protocol="leaky-random")
+    with pytest.raises(LeakageError, match="L4"):
+        certify(copied, toy.outer(), (), random)
+    record = FittedRecord(what="normaliser", partition="outer-1/train", utterances=54, digest="")
+    with pytest.raises(LeakageError, match="L6"):
+        certify(toy.table, toy.outer(), (), replace(random, fitted=[record]))
+
+
+def test_a_fit_on_the_test_side_is_named(toy) -> None:
+    split = toy.outer()[0]
+    record = FittedRecord(
+        what="choice of the epoch", partition=split.test.name, utterances=18,
+        digest=id_set_digest(split.test.ids),
+    )  # fmt: skip
+    evidence = Evidence(protocol="leaky-early-stopping", fitted=[record])
+    check = check_of(certify(toy.table, toy.outer(), (), evidence), "L6")
+    assert check.outcome.startswith("broken on purpose: fitted on what is no training side")
+    assert check.detail == "choice of the epoch on outer-1/test (18 utterances)"
+
+
+def test_a_protocol_that_claims_to_leak_and_does_not_passes(toy) -> None:
+    certificate = certify(toy.table, toy.outer(), (), Evidence(protocol="leaky-random"))
+    assert check_of(certificate, "L1").outcome == "passed"
+    assert certificate.leaky

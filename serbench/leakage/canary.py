@@ -1,0 +1,82 @@
+"""L10: on permuted training labels a clean pipeline scores at chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+from scipy import stats
+
+from serbench.api import LeakageError, Params
+
+CONFIDENCE = 0.95
+"""Of the interval over repeats."""
+
+
+class CanaryResult(Params):
+    """UA of one method over repeats of the whole protocol, each on other permuted labels.
+
+    Attributes:
+        method: its name; a teacher's own head is ``"teacher:NAME"``.
+        repeats: how many.
+        ua: mean pooled UA, 0 … 1.
+        low, high: 95 % interval of that mean: Student's t over the repeats.
+        chance: 1 / C, what labels that say nothing of the features lead to.
+    """
+
+    method: str
+    repeats: int = Field(ge=2)
+    ua: float
+    low: float
+    high: float
+    chance: float
+
+    @property
+    def beats_chance(self) -> bool:
+        """Whether the whole interval is above chance."""
+        return self.low > self.chance
+
+    def __str__(self) -> str:
+        """For instance ``akd 14.9 % [13.1, 16.7] in 5 repeats``."""
+        low, high = 100 * self.low, 100 * self.high
+        return (
+            f"{self.method} {100 * self.ua:.1f} % [{low:.1f}, {high:.1f}] in {self.repeats} repeats"
+        )
+
+
+def canary_result(method: str, ua: Sequence[float], num_classes: int) -> CanaryResult:
+    """Mean and interval of the UA of repeats that are independent but for the features.
+
+    Args:
+        method: its name.
+        ua: pooled UA of each repeat, at least two.
+        num_classes: C.
+    """
+    values = np.asarray(ua, dtype=np.float64)
+    mean = float(values.mean())
+    error = float(values.std(ddof=1) / np.sqrt(len(values)))
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1)) * error
+    return CanaryResult(
+        method=method,
+        repeats=len(values),
+        ua=mean,
+        low=mean - half,
+        high=mean + half,
+        chance=1.0 / num_classes,
+    )
+
+
+def check_canary(results: Sequence[CanaryResult]) -> None:
+    """Prove that nothing learns from permuted labels what only true ones can tell.
+
+    Raises:
+        LeakageError: L10, with the UA of each method that beats chance.
+    """
+    if singing := [result for result in results if result.beats_chance]:
+        raise LeakageError(
+            "L10",
+            f"trained on permuted labels, and still better than chance "
+            f"({100 * singing[0].chance:.1f} % UA), so true labels reach the fits by another way",
+            [str(result) for result in singing],
+        )
