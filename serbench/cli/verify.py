@@ -1,0 +1,65 @@
+"""``serbench verify``: recompute a run's claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    run: Annotated[
+        str | None,
+        typer.Argument(help="A run's folder, or its name in --runs. Default: the newest."),
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder with a local copy of the corpus.")
+    ] = None,
+    models: Annotated[
+        bool, typer.Option(help="Predict again with the stored students; this takes the longest.")
+    ] = True,
+    runs: Annotated[Path, typer.Option(help="The folder that holds runs.")] = Path("runs"),
+    registry: Annotated[
+        Path | None, typer.Option(help="Overlay of the registry; default: ./serbench.toml.")
+    ] = None,
+) -> None:
+    """Recompute a run from its corpus and its plan, and exit with 1 on any difference.
+
+    The audio is read again; folds, windows, checks, certificate and tables are made anew;
+    predictions are held against the ledger and against what the stored students predict.
+
+    Examples:
+
+      serbench verify
+
+      serbench verify runs/emodb-akd --data-dir ~/corpora/emodb
+
+      serbench verify emodb-akd --no-models
+
+    """  # noqa: D412 - typer needs the blank lines
+    from serbench.cli.console import stdout
+    from serbench.cli.output import print_table
+    from serbench.cli.progress import progress_observer
+    from serbench.paths import cache_folder
+    from serbench.plugins import load_plugins
+    from serbench.registry import load_registry
+    from serbench.store import find_run
+    from serbench.verify import verify
+
+    folder = find_run(run, runs)
+    plugins = load_plugins()
+    known = load_registry(plugins, registry, strict=False)
+    with progress_observer(plugins.hook) as watch:
+        findings = verify(
+            folder, known, plugins, data_dir=data_dir, cache=cache_folder(), watch=watch,
+            models=models,
+        )  # fmt: skip
+    rows = [(finding.what, finding.outcome, finding.text) for finding in findings]
+    print_table(f"Verification of {folder.resolve().name}", ("Compared", "Outcome", "Detail"), rows)
+    wrong = [finding.what for finding in findings if finding.differences]
+    console = stdout()
+    if wrong:
+        console.print(f"NOT VERIFIED: {', '.join(wrong)} differ.", soft_wrap=True)
+        raise typer.Exit(1)
+    console.print("Verified: the run is what its corpus and its plan give.", soft_wrap=True)

@@ -1,0 +1,269 @@
+"""Comparisons of what a run folder says with what was recomputed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from serbench.api import LeakageError, StoreError
+from serbench.corpus import CorpusTable
+from serbench.harness import Folds, pooled_ua, run_digest
+from serbench.leakage import (
+    CanaryResult,
+    Certificate,
+    Evidence,
+    FittedRecord,
+    Opening,
+    canary_result,
+    certify,
+    check_pretraining,
+    id_set_digest,
+    predictions_digest,
+)
+from serbench.plan import Candidate, digest_of
+from serbench.report import report_texts
+from serbench.segments import Segment, segment_partition
+from serbench.splits import Partition
+from serbench.store import RunStore
+from serbench.verify.findings import Finding, compared
+from serbench.verify.rebuild import Stored
+
+
+def check_plan(stored: Stored, folds: Folds) -> Finding:
+    """The plan's digest is that of what it says, this corpus and these folds."""
+    plan = stored.plan
+    folds_digest = digest_of([[split.name, list(split.test.ids)] for split in folds.outer])
+    differences = []
+    if plan["folds_digest"] != folds_digest:
+        differences.append("folds_digest is not that of the recomputed folds")
+    digest = run_digest(
+        stored.description(),
+        folds.table.digest,
+        folds_digest,
+        plan["model_digests"],
+        plan["device"],
+        plan["code"],
+        plan["serbench_version"],
+    )
+    if plan["digest"] != digest and not differences:
+        differences.append("the digest is not that of its content: a setting was changed")
+    units = [list(split.test.units) for split in folds.outer]
+    if [fold["test_units"] for fold in plan["outer"]] != units:
+        differences.append("the test units of outer folds are not the recomputed ones")
+    return compared("plan.json", f"digest {digest[:12]}", differences)
+
+
+def check_corpus(store: RunStore, table: CorpusTable, certificate: Certificate) -> Finding:
+    """Every utterance is what it was: speaker, label, text, audio."""
+    text = (store.folder / "utterances.csv").read_text(encoding="utf-8")
+    kept = {row["utterance"]: row for row in csv.DictReader(io.StringIO(text))}
+    differences = [f"{i} is no longer there" for i in kept if i not in table.by_id]
+    differences += [f"{i} was not there" for i in table.ids if i not in kept]
+    for utterance in table.utterances:
+        row = kept.get(utterance.id)
+        if row is None:
+            continue
+        facts = {
+            "speaker": utterance.speaker,
+            "session": utterance.session or "",
+            "label": utterance.label,
+            "text": utterance.text or "",
+            "pcm_sha256": utterance.pcm_sha256,
+        }
+        changed = [name for name, value in facts.items() if row.get(name) != value]
+        if changed:
+            said = ", ".join("audio" if name == "pcm_sha256" else name for name in changed)
+            differences.append(f"{utterance.id}: another {said}")
+    if not differences and certificate.corpus_digest != table.digest:
+        differences.append("the certificate is of another corpus")
+    count = len(table.utterances)
+    return compared("corpus", f"{count} utterances read again, audio and labels", differences)
+
+
+def check_predictions(store: RunStore, folds: Folds, certificate: Certificate) -> Finding:
+    """Predictions are those that the labels were read for, with the corpus's own labels."""
+    predictions = store.predictions()
+    table = folds.table
+    columns = [f"p_{label}" for label in table.labels]
+    readings = {(r.method, r.outer, r.seed): r.predictions_digest for r in certificate.readings}
+    found = {}
+    faults: list[str] = []
+    for key, rows in predictions.groupby(["method", "outer", "seed"], sort=False):
+        method, outer, seed = str(key[0]), int(key[1]), int(key[2])  # pyright: ignore[reportIndexIssue]
+        place = f"{method}, outer fold {outer}, seed {seed}"
+        ids = [str(i) for i in rows["utterance"]]
+        posteriors = rows[columns].to_numpy(dtype=np.float32)
+        found[method, outer, seed] = predictions_digest(ids, posteriors)
+        if outer > len(folds.outer) or tuple(ids) != folds.outer[outer - 1].test.ids:
+            faults.append(f"{place}: other utterances than the fold tests")
+            continue
+        faults += [f"{place}: {fault}" for fault in _row_faults(rows, posteriors, table)]
+    swapped = [
+        f"{method}, outer fold {outer}, seed {seed}: not the predictions that the labels were "
+        "read for"
+        for method, outer, seed in sorted(readings.keys() | found.keys())
+        if readings.get((method, outer, seed)) != found.get((method, outer, seed))
+    ]
+    differences = [*faults[:4], *swapped, *faults[4:]]  # some of each are shown
+    return compared("predictions", f"{len(predictions)} rows of {len(found)} readings", differences)
+
+
+def _row_faults(rows: pd.DataFrame, posteriors: np.ndarray, table: CorpusTable) -> list[str]:
+    """Labels, speakers and predicted classes that do not follow from corpus and posteriors."""
+    utterances = [table.by_id[str(i)] for i in rows["utterance"]]
+    names = np.array(table.labels)
+    expected = {
+        "label": [u.label for u in utterances],
+        "speaker": [u.speaker for u in utterances],
+        "predicted": names[posteriors.argmax(axis=1)].tolist(),
+    }
+    faults = []
+    for column, values in expected.items():
+        wrong = [
+            u.id
+            for u, said, true in zip(utterances, rows[column], values, strict=True)
+            if said != true
+        ]
+        if wrong:
+            faults.append(f"wrong {column} of {', '.join(wrong[:3])}")
+    return faults
+
+
+def check_certificate(
+    stored: Stored, store: RunStore, folds: Folds, openings: Sequence[Opening], kept: Certificate
+) -> Finding:
+    """The certificate, made anew from corpus, plan and ledger, is the stored one."""
+    protocol = stored.protocol
+    try:
+        evidence = Evidence(
+            plan_digest=str(stored.plan["digest"]),
+            protocol=protocol.name,
+            segments=_segments(stored, folds),
+            fitted=kept.fitted if protocol.leaky else expected_fits(stored, store, folds),
+            openings=openings,
+            near=folds.near,
+            teachers=check_pretraining(
+                stored.cards(),
+                stored.dataset,
+                folds.table.card,
+                allow=protocol.allow_pretraining_overlap,
+            ),
+            canary=canary_results(store, folds.table, kept),
+            dropped=folds.dropped,
+        )
+        again = certify(folds.table, folds.outer, folds.inner, evidence)
+    except LeakageError as error:
+        return compared("certificate", "", [str(error)])
+    old, new = kept.model_dump(), again.model_dump()
+    differences = [_difference(key, old[key], new[key]) for key in new if old[key] != new[key]]
+    return compared("certificate", f"made anew, digest {again.digest[:12]}", differences)
+
+
+def _difference(key: str, old: object, new: object) -> str:
+    if not isinstance(old, tuple | list) or not isinstance(new, tuple | list):
+        return f"{key} is {old}, recomputed {new}"
+    named = [
+        str(entry.get("name") or entry.get("code") or entry.get("what") or entry.get("method"))
+        for side, other in ((old, new), (new, old))
+        for entry in side
+        if isinstance(entry, dict) and entry not in other
+    ]
+    return f"{key} differ" + (f": {', '.join(dict.fromkeys(named[:4]))}" if named else "")
+
+
+def _segments(stored: Stored, folds: Folds) -> list[tuple[Partition, tuple[Segment, ...]]]:
+    """Windows of every outer test side, as every candidate cuts them."""
+    windows = dict.fromkeys(
+        stored.candidate(method, values).settings.segments
+        for method in stored.plan["methods"]
+        for values in method["candidates"]
+    )
+    return [
+        (s.test, segment_partition(folds.table, s.test, each.window_s, each.overlap_s))
+        for s in folds.outer
+        for each in windows
+    ]
+
+
+def expected_fits(stored: Stored, store: RunStore, folds: Folds) -> list[FittedRecord]:
+    """What the plan fits, and on which training sides, under a protocol that leaks nothing."""
+    outer = [split.train for split in folds.outer]
+    inner = [split.train for below in folds.inner for split in below]
+    teachers = list(stored.plan["teachers"])
+    refits = [fit for fit in store.fits() if fit["inner"] is None]
+    records, taught_search = [], False
+    for method in stored.plan["methods"]:
+        name = str(method["name"])
+        candidates = [stored.candidate(method, values) for values in method["candidates"]]
+        search = len(candidates) > 1 or any(
+            each.settings.training.early_stopping for each in candidates
+        )
+        taught_search |= search and bool(method["teachers"])
+        for candidate in candidates if search else []:
+            records += [r for train in inner for r in _of_fit(name, candidate, teachers, train)]
+        for fit in refits:
+            if fit["method"] == name:
+                candidate = stored.candidate(method, fit["values"])
+                records += _of_fit(name, candidate, teachers, outer[fit["outer"] - 1])
+    for teacher in teachers:
+        for train in [*outer, *(inner if taught_search else [])]:
+            records.append(_record(f"head of {teacher}", train))
+    return records
+
+
+def _of_fit(
+    method: str, candidate: Candidate, teachers: Sequence[str], train: Partition
+) -> list[FittedRecord]:
+    """What one fit fits."""
+    needs = candidate.loss.needs
+    whats = ["normaliser", f"student of {method}"]
+    whats += [f"scale of {each}'s embeddings" for each in teachers if "pooled" in needs]
+    whats += [f"hints of {each}" for each in teachers if "frames" in needs]
+    return [_record(what, train) for what in whats]
+
+
+def _record(what: str, train: Partition) -> FittedRecord:
+    return FittedRecord(
+        what=what,
+        partition=train.name,
+        utterances=len(train.ids),
+        digest=id_set_digest(train.ids),
+    )
+
+
+def canary_results(
+    store: RunStore, table: CorpusTable, kept: Certificate
+) -> tuple[CanaryResult, ...]:
+    """The canary's results from its stored predictions."""
+    if not kept.canary:
+        return ()
+    scores: dict[str, list[float]] = {}
+    for repeat in range(1, kept.canary[0].repeats + 1):
+        rows = pd.read_parquet(store.folder / "canary" / f"repeat-{repeat}" / "predictions.parquet")
+        for method, ua in pooled_ua(rows, table.labels).items():
+            scores.setdefault(method, []).append(ua)
+    return tuple(canary_result(name, uas, len(table.labels)) for name, uas in scores.items())
+
+
+def check_tables(store: RunStore) -> Finding:
+    """The stored tables are what these predictions give."""
+    folder: Path = store.folder
+    if not (folder / "tables").is_dir():
+        return Finding("tables", skipped="the run has no tables yet: serbench report makes them")
+    differences = []
+    try:
+        texts = report_texts(folder)
+    except StoreError as error:  # the folder's own parts do not fit each other
+        return compared("tables", "", [str(error)])
+    for name, text in texts.items():
+        path = folder / name
+        if not path.is_file():
+            differences.append(f"{name} is missing")
+        elif path.read_text(encoding="utf-8") != text:
+            differences.append(f"{name} differs")
+    return compared("tables", f"{len(texts)} files of tables made anew", differences)
