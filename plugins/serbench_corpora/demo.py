@@ -6,7 +6,7 @@ import itertools
 import re
 import wave
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -30,7 +30,9 @@ from serbench_corpora.synthesis.voice import generator, make_voice
 VERSION = 1
 """Raised when the same parameters give other samples."""
 
-FILE_NAME = re.compile(r"(?P<speaker>[fm]\d\d)_(?P<emotion>[a-z]+)_(?P<text>s\d)_(?P<take>\d)\.wav")
+STEM = re.compile(
+    rf"(?P<speaker>[fm]\d\d)_(?P<emotion>{'|'.join(EMOTIONS)})_(?P<text>s\d)_\d", re.ASCII
+)
 
 
 class DemoParams(Params):
@@ -99,6 +101,11 @@ class Demo(Corpus):
         """
         return list(_records(folder))
 
+    def read_name(self, name: str) -> UtteranceRecord | None:
+        """Speaker, emotion and sentence of ``f01_anger_s1_1.wav`` or ``f01_anger_s1_1``."""
+        path = PurePosixPath(name)
+        return _record(path if path.suffix else path.with_suffix(".wav")) if path.name else None
+
     def build(self, folder: Path, advance: Advance) -> bool:
         """Synthesise every utterance into ``folder``; ``advance`` counts utterances."""
         seed, takes = self.params.seed, range(1, self.params.takes + 1)
@@ -116,19 +123,27 @@ class Demo(Corpus):
 
 def _records(folder: Path) -> Iterator[UtteranceRecord]:
     for file in sorted(folder.glob("*.wav")):
-        match = FILE_NAME.fullmatch(file.name)
-        if match is None:
+        record = _record(file)
+        if record is None:
             raise CorpusError(
                 f"{file}: not a name of the demo corpus, which are "
                 "SPEAKER_EMOTION_SENTENCE_TAKE.wav such as f01_anger_s1_1.wav; move it elsewhere"
             )
-        yield UtteranceRecord(
-            id=file.stem,
-            path=file,
-            speaker=match["speaker"],
-            label=match["emotion"],
-            text=match["text"],
-        )
+        yield record
+
+
+def _record(path: PurePath) -> UtteranceRecord | None:
+    """What the name of a wav file says; None for a name of another grammar."""
+    match = STEM.fullmatch(path.stem)
+    if match is None or path.suffix != ".wav":
+        return None
+    return UtteranceRecord(
+        id=path.stem,
+        path=Path(path),
+        speaker=match["speaker"],
+        label=match["emotion"],
+        text=match["text"],
+    )
 
 
 def _write_wav(path: Path, samples: NDArray[np.int16]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import ClassVar
 
 from pydantic import BaseModel, Field
@@ -25,7 +25,7 @@ EMOTIONS = {
 """The emotion letter of a file name (of the German word: Wut, Langeweile, Ekel, Angst, Freude,
 neutral, Trauer) and its label; sorted by label, as posteriors are."""
 
-FILE_NAME = re.compile(r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[WLEAFNT])[a-z]\.wav")
+STEM = re.compile(r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[WLEAFNT])[a-z]", re.ASCII)
 
 SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
 
@@ -54,6 +54,7 @@ CARD = CorpusCard(
     },
     per_speaker=dict(zip(SPEAKERS, (49, 58, 43, 38, 55, 35, 61, 69, 56, 71), strict=True)),
     layout="wav/SSTTTEV.wav such as wav/03a01Fa.wav: speaker, text, emotion letter, version",
+    names=("EmoDB", "Emo-DB", "Berlin EmoDB", "Berlin Emotional Speech Database"),
 )
 
 
@@ -89,8 +90,8 @@ class EmoDB(Corpus):
         wav = _wav_folder(folder)
         # Dot files are the litter of file browsers and version control.
         files = sorted(p for p in wav.iterdir() if not p.name.startswith("."))
-        matches = [(file, FILE_NAME.fullmatch(file.name)) for file in files]
-        foreign = [file.name for file, match in matches if match is None]
+        records = {file: _record(file) for file in files}
+        foreign = [file.name for file, record in records.items() if record is None]
         if foreign:
             shown = ", ".join(foreign[:8])
             more = f" and {len(foreign) - 8} more" if len(foreign) > 8 else ""
@@ -98,27 +99,36 @@ class EmoDB(Corpus):
                 f"{wav}: not EmoDB file names: {shown}{more}; names are {CARD.layout}. "
                 "Move them elsewhere"
             )
-        return [
-            UtteranceRecord(
-                id=file.stem,
-                path=file,
-                speaker=match["speaker"],
-                label=EMOTIONS[match["emotion"]],
-                text=match["text"],
-            )
-            for file, match in matches
-            if match is not None
-        ]
+        return [record for record in records.values() if record is not None]
+
+    def read_name(self, name: str) -> UtteranceRecord | None:
+        """Speaker, text and emotion of ``wav/03a01Fa.wav``, ``03a01Fa.wav`` or ``03a01Fa``."""
+        path = PurePosixPath(name)
+        return _record(path if path.suffix else path.with_suffix(".wav")) if path.name else None
 
     def sources(self) -> Sequence[Source]:
         """The archive at the corpus's home (it holds wav/ and phonetic labels)."""
         return (Source(url=self.params.url, file_name="emodb.zip"),)
 
 
+def _record(path: PurePath) -> UtteranceRecord | None:
+    """What the name of a wav file says; None for a name of another grammar."""
+    match = STEM.fullmatch(path.stem)
+    if match is None or path.suffix != ".wav":
+        return None
+    return UtteranceRecord(
+        id=path.stem,
+        path=Path(path),
+        speaker=match["speaker"],
+        label=EMOTIONS[match["emotion"]],
+        text=match["text"],
+    )
+
+
 def _wav_folder(folder: Path) -> Path:
     if (folder / "wav").is_dir():
         return folder / "wav"
-    if folder.is_dir() and any(FILE_NAME.fullmatch(path.name) for path in folder.iterdir()):
+    if folder.is_dir() and any(_record(path) for path in folder.iterdir()):
         return folder
     raise CorpusError(
         f"{folder} is not EmoDB: it holds neither a folder wav/ nor EmoDB's files; "

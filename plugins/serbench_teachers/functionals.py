@@ -58,7 +58,7 @@ class Functionals(Teacher):
             licence="MIT",
             home="serbench",
             citation="statistics of log-mel contours, computed by serbench",
-            trained_on=(),
+            pretrained_on=(),
         )
 
     @property

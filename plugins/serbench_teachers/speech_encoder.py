@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import torch
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from torch import Tensor
 
 from serbench.api import Params, Teacher, TeacherCard, TeacherError, TeacherFeatures
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from serbench_teachers.encoders import Encoder
 
 
+def _one_corpus(name: str) -> str:
+    """A name must stand alone: one that is hidden in a list would match no corpus."""
+    if not any(map(str.isalnum, name)) or any(mark in name for mark in ",;+&"):
+        raise ValueError(f'{name!r} is not the name of one corpus; write ["RAVDESS", "TESS"]')
+    return name
+
+
 class SpeechEncoderParams(Params):
     """Which encoder, and which of its layers."""
 
@@ -30,8 +37,8 @@ class SpeechEncoderParams(Params):
     the depth; ``mix`` is all of them, weighted inside the training partition."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """``auto``: bf16 where the hardware computes in it, else fp32."""
-    trained_on: tuple[str, ...] | None = None
-    """Corpora that the encoder was trained on, where no card knows; see ``TeacherCard``."""
+    trained_on: tuple[Annotated[str, AfterValidator(_one_corpus)], ...] | None = None
+    """All corpora that the encoder was trained on, where no card knows; they add to a card's."""
 
 
 class SpeechEncoder(Teacher):
@@ -47,7 +54,7 @@ class SpeechEncoder(Teacher):
 
     @property
     def card(self) -> TeacherCard:
-        """Published facts of a well-known hub id; else what the folder's type tells."""
+        """Published facts of a well-known hub id, and what the user declares."""
         return card_of(self.params.model, self.params.trained_on)
 
     @property

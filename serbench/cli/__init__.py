@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from serbench.cli import audit, inflation, plugins, registry, report, run, show, verify
 from serbench.cli import list as list_command
-from serbench.cli import plugins, registry, report, run, show
 
 STOPPED = 130
 """What a shell expects of a program that was stopped with Ctrl-C."""
@@ -77,6 +77,9 @@ app.command("run", help=run.HELP)(run.command)
 app.command("list")(list_command.command)
 app.command("show")(show.command)
 app.command("report")(report.command)
+app.command("inflation")(inflation.command)
+app.command("audit")(audit.command)
+app.command("verify")(verify.command)
 app.command("plugins")(plugins.command)
 
 registry_app = typer.Typer(no_args_is_help=True, help="Check and print the registry.")

@@ -89,6 +89,8 @@ def _card(registry: Registry, kind: str, name: str) -> str:
 
     A card that cannot be had is said so in its place: one bad plugin must not hide the others.
     """
+    from serbench.leakage.pretraining import training_line
+
     if kind not in {"corpora", "teachers"}:
         return ""
     try:
@@ -96,7 +98,7 @@ def _card(registry: Registry, kind: str, name: str) -> str:
     except Exception as error:
         return f"no card: {error}"
     if kind == "teachers":
-        return f"{card.title}; {card.licence}"
+        return f"{card.title}; {card.licence}; {training_line(card)}"
     size = f"{card.utterances} utterances, " if card.utterances else ""
     return f"{card.title}; {card.language}; {size}{len(card.labels)} labels; {card.licence}"
 

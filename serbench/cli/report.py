@@ -22,7 +22,8 @@ def command(
     """Write report.md, tables (Markdown, CSV, LaTeX) and figures of stored runs.
 
     Several runs stand in one table when they share corpus and folds; differences are taken
-    against the first method of the first run.
+    against the first method of the first run. A leaky run stands alone; see
+    `serbench inflation`.
 
     Examples:
 

@@ -25,6 +25,10 @@ Examples:
   serbench run akd --dataset emodb --teacher ~/models/whisper-base --profile quick
 
   serbench run transformer+akd --dataset demo --set training.epochs=20 --set loss.temperature=4
+
+  serbench run akd --dataset demo --canary
+
+  serbench run akd --dataset emodb --protocol leaky-random
 """
 
 
@@ -45,6 +49,28 @@ def command(
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Change any setting; repeatable."),
     ] = None,
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="speaker-independent; or, to show what a leak is worth, leaky-random, "
+            "leaky-early-stopping or leaky-normaliser: marked everywhere, never compared."
+        ),
+    ] = "speaker-independent",
+    canary: Annotated[
+        bool,
+        typer.Option(
+            "--canary",
+            help="First run everything on permuted labels, 5 times and cheaply: "
+            "what then beats chance has a leak.",
+        ),
+    ] = False,
+    allow_pretraining_overlap: Annotated[
+        bool,
+        typer.Option(
+            "--allow-pretraining-overlap",
+            help="Go on with a teacher that was trained on this corpus; every table says so.",
+        ),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
     jobs: Annotated[
         int | None,
@@ -74,7 +100,11 @@ def command(
 
     configure_logging(verbose)
     plugins = load_plugins()
-    request = Request(dataset, tuple(methods), profile, tuple(teacher or ()), tuple(settings or ()))
+    sets = [f"protocol.name={protocol}"]
+    sets += ["protocol.canary=5"] if canary else []
+    sets += ["protocol.allow_pretraining_overlap=true"] if allow_pretraining_overlap else []
+    sets += settings or []
+    request = Request(dataset, tuple(methods), profile, tuple(teacher or ()), tuple(sets))
     plan = plan_run(load_registry(plugins, registry, strict=False), request)
     chosen = resolve_device(device)
     resources = Resources(

@@ -15,7 +15,7 @@ def command(
     ] = None,
     runs: Annotated[Path, typer.Option(help="The folder that holds runs.")] = Path("runs"),
 ) -> None:
-    """Print the comparison table of a finished run.
+    """Print the comparison table of a finished run; of a leaky one, its scores only.
 
     Examples:
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from textwrap import fill
 
 import numpy as np
@@ -10,11 +11,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from serbench.compare import Comparison, MethodResult
+from serbench.compare import MethodResult
+from serbench.report.marks import mark
+from serbench.report.results import Results
 from serbench.report.tables import display_name, percent
 
 STUDENT_COLOUR, TEACHER_COLOUR, CHANCE_COLOUR = "#0072B2", "#D55E00", "#666666"
 """Okabe and Ito's palette, told apart by colour-blind readers; shapes differ as well."""
+
+LEAKY_COLOUR = "#B00020"
 
 DPI = 160
 
@@ -27,9 +32,19 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def confusion_figure(result: MethodResult, labels: tuple[str, ...], dataset: str) -> Figure:
+def add_warnings(figure: Figure, mark: str, warnings: Sequence[str]) -> None:
+    """The mark of a leaky run, and its warnings, over everything else in the figure."""
+    lines = [mark] if mark else []
+    lines += [line for line in warnings if not (mark and line.startswith(mark))]
+    if lines:
+        wrapped = [fill(line, int(13.5 * figure.get_figwidth())) for line in lines]
+        colour = LEAKY_COLOUR if mark else CHANCE_COLOUR
+        figure.suptitle("\n".join(wrapped), fontsize=9, color=colour)
+
+
+def confusion_figure(result: MethodResult, results: Results, dataset: str) -> Figure:
     """Confusion matrix: colour is the share of the true class, text the count."""
-    counts = result.confusion
+    counts, labels = result.confusion, results.comparison.labels
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = 2.6 + 0.62 * len(labels)
     figure = Figure(figsize=(size + 0.9, size), layout="constrained")
@@ -57,6 +72,7 @@ def confusion_figure(result: MethodResult, labels: tuple[str, ...], dataset: str
         f"UA {percent(result.pooled['ua'].value)} %, WA {percent(result.pooled['wa'].value)} %",
         fontsize=12,
     )
+    add_warnings(figure, mark(results.protocol), results.warnings)
     bar = figure.colorbar(image, ax=axes, shrink=0.85)
     bar.set_label("Share of the true class in %", fontsize=10)
     return figure
@@ -69,8 +85,9 @@ def _text_colour(share: float) -> str:
     return "white" if share > 0.7 else "black"
 
 
-def ua_figure(compared: Comparison, dataset: str) -> Figure:
+def ua_figure(results: Results, dataset: str) -> Figure:
     """Pooled UA of every method with its 95 % interval, and chance."""
+    compared = results.comparison
     shown = (*compared.students, *compared.teachers)
     figure = Figure(figsize=(7.2, 1.9 + 0.42 * len(shown)), layout="constrained")
     axes = figure.add_subplot()
@@ -104,6 +121,7 @@ def ua_figure(compared: Comparison, dataset: str) -> Figure:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_xlabel("UA in %, pooled over outer test folds, with 95 % interval", fontsize=10)
     axes.set_title(f"Unweighted accuracy on {dataset}", fontsize=12, loc="left")
+    add_warnings(figure, mark(results.protocol), results.warnings)
     figure.legend(
         handles=_legend(bool(compared.teachers)),
         loc="outside lower center",

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from serbench.compare import METRICS, Estimate, MethodResult
+from serbench.report.marks import mark
 from serbench.report.results import MethodInfo, Results
 from serbench.report.tables import (
     Table,
@@ -114,11 +115,33 @@ def rich_comparison(results: Results) -> RichTable:
     """The comparison for a terminal of 80 columns and more."""
     compared = results.comparison
     dataset = results.dataset
-    table = RichTable(
-        title=f"{escape(str(dataset['name']))}: {dataset['utterances']} utterances, "
-        f"{len(compared.speaker_counts)} speakers, {len(compared.labels)} classes",
-        caption=" ".join((interval_note(compared), *seeds_note(compared)))
-        + f" Certificate {_short(results)}.",
+    title = (
+        f"{escape(str(dataset['name']))}: {dataset['utterances']} utterances, "
+        f"{len(compared.speaker_counts)} speakers, {len(compared.labels)} classes"
+    )
+    notes = " ".join((interval_note(results), *seeds_note(compared)))
+    table = rich_table(title, mark(results.protocol), notes, results.warnings)
+    table.caption = f"{table.caption}\nCertificate {_short(results)}."
+    table.add_column("Method", overflow="fold")
+    for title in ("WA %", "UA %", "F1 %", "UA % folds"):
+        table.add_column(title, justify="right", no_wrap=True)
+    if not results.leaky:
+        table.add_column(f"ΔUA to {escape(display_name(compared.reference))}", justify="right")
+    for group in (compared.students, compared.teachers):
+        table.add_section()
+        for result in group:
+            row = _rich_row(result, results.methods[result.method])
+            table.add_row(*row, *(() if results.leaky else (_rich_difference(result),)))
+    return table
+
+
+def rich_table(title: str, mark: str, notes: str, warnings: Sequence[str]) -> RichTable:
+    """An empty table for a terminal; a leaky run's ``mark`` stands above its title (markup)."""
+    above = f"[bold red]{escape(mark)}[/]\n" if mark else ""
+    below = "".join(f"\n[not dim yellow]{escape(line)}[/]" for line in warnings)
+    return RichTable(
+        title=above + title,
+        caption=notes + below,
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         leading=1,
@@ -126,17 +149,6 @@ def rich_comparison(results: Results) -> RichTable:
         caption_style="dim",
         caption_justify="left",
     )
-    table.add_column("Method", overflow="fold")
-    for title in ("WA %", "UA %", "F1 %", "UA % folds"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column(f"ΔUA to {escape(display_name(compared.reference))}", justify="right")
-    for result in compared.students:
-        table.add_row(*_rich_row(result, results.methods[result.method]))
-    if compared.teachers:
-        table.add_section()
-    for result in compared.teachers:
-        table.add_row(*_rich_row(result, results.methods[result.method]))
-    return table
 
 
 def _short(results: Results) -> str:
@@ -149,13 +161,13 @@ def _rich_row(result: MethodResult, info: MethodInfo) -> Sequence[str]:
     )
     return (
         f"[bold]{escape(display_name(result.method))}[/]\n[dim]{escape(about)}[/]",
-        *(_rich_estimate(result.pooled[metric], bold=metric == "ua") for metric in METRICS),
+        *(rich_estimate(result.pooled[metric], bold=metric == "ua") for metric in METRICS),
         with_spread(result.spread["ua"]),
-        _rich_difference(result),
     )
 
 
-def _rich_estimate(estimate: Estimate, *, bold: bool) -> str:
+def rich_estimate(estimate: Estimate, *, bold: bool) -> str:
+    """A score over its interval."""
     value = f"[bold]{percent(estimate.value)}[/]" if bold else percent(estimate.value)
     return f"{value}\n[dim]{percent(estimate.low)}–{percent(estimate.high)}[/]"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import pandas as pd
 from serbench.api import StoreError
 from serbench.compare import TEACHER_PREFIX, Comparison, comparison
 from serbench.leakage import Certificate
+from serbench.report.marks import warning_lines
+from serbench.settings import ProtocolName
 from serbench.store import RunStore
 
 
@@ -82,6 +84,21 @@ class Results:
         """Digest of each run's certificate."""
         return ", ".join(run.certificate.digest for run in self.runs)
 
+    @property
+    def protocol(self) -> ProtocolName:
+        """The protocol, the same in all runs: a leaky run stands alone."""
+        return self.runs[0].certificate.protocol
+
+    @property
+    def leaky(self) -> bool:
+        """Whether the protocol was broken on purpose; then nothing is compared."""
+        return self.runs[0].certificate.leaky
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What must stand under every table, one line each."""
+        return warning_lines(run.certificate for run in self.runs)
+
 
 def load_run(folder: Path, name: str) -> Run:
     """Read a run folder, to be called ``name`` in tables.
@@ -92,13 +109,14 @@ def load_run(folder: Path, name: str) -> Run:
     store = RunStore(folder)
     store.check()
     try:
+        plan = store.plan()
         return Run(
             name=name,
             folder=folder,
-            plan=store.plan(),
+            plan=plan,
             predictions=store.predictions(),
             environment=store.read_json("environment"),
-            certificate=_certificate(store),
+            certificate=_certificate(store, plan),
             timing=store.read_json("timing"),
             fits=store.fits(),
         )
@@ -106,18 +124,30 @@ def load_run(folder: Path, name: str) -> Run:
         raise StoreError(f"{folder}/plan.json has no entry {error}") from error
 
 
-def _certificate(store: RunStore) -> Certificate:
+def _certificate(store: RunStore, plan: dict[str, Any]) -> Certificate:
     """
     Raises:
-        StoreError: it is missing, damaged, or was changed after its digest was taken.
+        StoreError: it is missing, damaged, of another run, or was changed after its digest was
+            taken.
     """
+    path = store.folder / "certificate.json"
     content = store.read_json("certificate")
     stated = content.pop("digest", None)
-    certificate = Certificate.from_json(json.dumps(content))
-    if stated is not None and stated != certificate.digest:
+    try:
+        certificate = Certificate.from_json(json.dumps(content))
+    except StoreError as error:
+        raise StoreError(f"{path} is {error}") from error
+    if stated != certificate.digest:
         raise StoreError(
-            f"{store.folder / 'certificate.json'} was changed: its digest is {certificate.digest}, "
+            f"{path} was changed: its digest is {certificate.digest}, "
             f"but it states {stated}; run the benchmark again"
+        )
+    held = (certificate.plan_digest, certificate.protocol)
+    if held != (plan["digest"], plan["protocol"]["name"]):
+        raise StoreError(
+            f"{path} is of another run: it certifies plan {held[0]} under protocol {held[1]}, and "
+            f"plan.json is {plan['digest']} under protocol {plan['protocol']['name']}; "
+            "run the benchmark again"
         )
     return certificate
 
@@ -125,14 +155,14 @@ def _certificate(store: RunStore) -> Certificate:
 def load_results(folders: Sequence[Path]) -> Results:
     """Read runs and compare their methods, the first method of the first run being the reference.
 
+    Methods of a leaky run are scored and not compared.
+
     Raises:
-        StoreError: as ``load_run``, or the runs do not share corpus and folds.
+        StoreError: as ``load_run``, the runs do not share corpus and folds, or one of several is
+            leaky.
     """
-    names = [folder.resolve().name for folder in folders]
-    runs = tuple(
-        load_run(folder, name if names.count(name) == 1 else str(folder))
-        for folder, name in zip(folders, names, strict=True)
-    )
+    runs = load_runs(folders)
+    _check_proper(runs)
     _check_comparable(runs)
     named = _distinct_names(runs)
     methods: dict[str, MethodInfo] = {}
@@ -143,11 +173,38 @@ def load_results(folders: Sequence[Path]) -> Results:
             part = run.predictions.loc[run.predictions["method"] == old]
             parts.append(part.assign(method=new))
     order = sorted(methods, key=lambda name: name.startswith(TEACHER_PREFIX))
-    return Results(
-        runs=runs,
-        methods={name: methods[name] for name in order},
-        comparison=comparison(pd.concat(parts), runs[0].plan["dataset"]["labels"], order),
+    compared = comparison(pd.concat(parts), runs[0].plan["dataset"]["labels"], order)
+    if runs[0].certificate.leaky:
+        alone = tuple(replace(result, difference=None) for result in compared.methods)
+        compared = replace(compared, methods=alone)
+    return Results(runs=runs, methods={name: methods[name] for name in order}, comparison=compared)
+
+
+def load_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
+    """Read runs, each called by its folder's name, or by its path where two share a name.
+
+    Raises:
+        StoreError: as ``load_run``.
+    """
+    names = [folder.resolve().name for folder in folders]
+    return tuple(
+        load_run(folder, name if names.count(name) == 1 else str(folder))
+        for folder, name in zip(folders, names, strict=True)
     )
+
+
+def _check_proper(runs: Sequence[Run]) -> None:
+    """
+    Raises:
+        StoreError: a leaky run is to stand in a table with another run.
+    """
+    leaky = [run for run in runs if run.certificate.leaky]
+    if leaky and len(runs) > 1:
+        named = ", ".join(f"{run.name} (protocol {run.certificate.protocol})" for run in leaky)
+        raise StoreError(
+            f"broken on purpose, so it cannot stand in a table with other runs: {named}; leave it "
+            "out, or see what its leak is worth with `serbench inflation`"
+        )
 
 
 def _check_comparable(runs: Sequence[Run]) -> None:

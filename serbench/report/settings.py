@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from serbench.report.marks import LEAKS
 from serbench.report.results import MethodInfo, Results, Run
 from serbench.report.tables import NOTHING, Section, Table, percent
 
@@ -121,16 +122,20 @@ def protocol_line(results: Results) -> str:
     search = f"inner search over {inner} fits" if inner else "no inner search"
     seeds = max(each.seeds for each in results.runs)
     profiles = ", ".join(dict.fromkeys(str(each.plan["profile"]) for each in results.runs))
+    folds = f"{len(compared.fold_counts)} outer folds by {unit}, no {unit} on both sides"
+    if results.protocol == "leaky-random":
+        folds = f"{len(compared.fold_counts)} outer folds dealt by chance"
+    if results.leaky:
+        folds += f" · protocol {results.protocol}: {LEAKS[results.protocol]}"
     return (
         f"{dataset.get('title', dataset['name'])}: {dataset['utterances']} utterances, "
         f"{len(compared.speaker_counts)} speakers, {len(compared.labels)} classes · "
-        f"profile {profiles} · {len(compared.fold_counts)} outer folds by {unit}, "
-        f"no {unit} on both sides · {search} · {seeds} seed{'s' if seeds > 1 else ''}"
+        f"profile {profiles} · {folds} · {search} · {seeds} seed{'s' if seeds > 1 else ''}"
     )
 
 
 def findings(results: Results) -> list[str]:
-    """What the comparison says, a sentence for each method."""
+    """What the comparison says, a sentence for each method; of a leaky run, what broke it."""
     lines = []
     for result in results.comparison.students:
         ua = result.pooled["ua"]
@@ -138,7 +143,9 @@ def findings(results: Results) -> list[str]:
             f"{result.method} reaches {percent(ua.value)} % UA "
             f"(95 % interval {percent(ua.low)} to {percent(ua.high)})"
         )
-        if result.difference:
+        if results.leaky:
+            line += f", but under {results.protocol}: {LEAKS[results.protocol]}"
+        elif result.difference:
             size = percent(abs(result.difference.value))
             line += {
                 "better": f", {size} points better than {results.comparison.reference}",

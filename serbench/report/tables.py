@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from serbench.compare import METRICS, TEACHER_PREFIX, Comparison, Estimate, MethodResult, Spread
+from serbench.report.marks import marked
 from serbench.report.results import MethodInfo, Results
+
+DIFFERENCES = ("delta_ua", "delta_ua_low", "delta_ua_high", "verdict")
+"""Columns of the comparison that a leaky run must not have."""
 
 TITLES = {"wa": "WA", "ua": "UA", "macro_f1": "Macro-F1"}
 NOTHING = "–"
@@ -35,6 +39,7 @@ class Table:
         alignment: ``l`` or ``r`` for each column.
         data: the same content as plain numbers in 0 … 1, for the CSV.
         notes: what a reader must know to read it right.
+        warnings: what makes its numbers doubtful, one line each.
     """
 
     name: str
@@ -44,6 +49,7 @@ class Table:
     sections: tuple[Section, ...]
     data: pd.DataFrame
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def percent(value: float) -> str:
@@ -94,13 +100,36 @@ def by_kind(comparison: Comparison, rows: Mapping[str, Row]) -> tuple[Section, .
     return tuple(sections)
 
 
+def marked_table(table: Table, results: Results) -> Table:
+    """The table as it may leave the house: every row, its caption and its foot say what it is."""
+    data = table.data.copy()
+    data.insert(0, "protocol", results.protocol, allow_duplicates=True)
+    return replace(
+        table,
+        caption=marked(results.protocol, table.caption),
+        data=data,
+        warnings=results.warnings,
+    )
+
+
 def comparison_table(results: Results) -> Table:
-    """Every method's pooled scores, their intervals, and its difference from the first."""
+    """Every method's pooled scores, their intervals, and its difference from the first.
+
+    Methods of a leaky run are listed and not compared.
+    """
     compared = results.comparison
     rows = {
         result.method: _comparison_row(result, results.methods[result.method])
         for result in compared.methods
     }
+    data = pd.DataFrame(
+        [_comparison_data(each, results.methods[each.method]) for each in compared.methods]
+    ).astype({"parameters_min": "Int64", "parameters_max": "Int64"})
+    differences = (f"ΔUA to {display_name(compared.reference)}", "Verdict")
+    if results.leaky:
+        rows = {method: row[: -len(differences)] for method, row in rows.items()}
+        data = data.drop(columns=[*DIFFERENCES])
+        differences = ()
     return Table(
         name="comparison",
         caption=f"Methods on {results.dataset['name']}: utterance-level scores in %, "
@@ -112,26 +141,28 @@ def comparison_table(results: Results) -> Table:
             *TITLES.values(),
             "WA over folds",
             "UA over folds",
-            f"ΔUA to {display_name(compared.reference)}",
-            "Verdict",
+            *differences,
         ),
-        alignment="llrrrrrrrl",
+        alignment="llrrrrrr" + ("rl" if differences else ""),
         sections=by_kind(compared, rows),
-        data=pd.DataFrame(
-            [_comparison_data(each, results.methods[each.method]) for each in compared.methods]
-        ).astype({"parameters_min": "Int64", "parameters_max": "Int64"}),
-        notes=(interval_note(compared), *seeds_note(compared)),
+        data=data,
+        notes=(interval_note(results), *seeds_note(compared)),
     )
 
 
-def interval_note(compared: Comparison) -> str:
+def interval_note(results: Results) -> str:
     """How intervals, spreads and verdicts came about."""
-    return (
+    compared = results.comparison
+    note = (
         f"[…]: 95 % interval, {compared.repeats} bootstrap draws of the "
         f"{len(compared.speaker_counts)} test speakers (with few, somewhat too narrow). "
-        f"±: standard deviation over {len(compared.fold_counts)} outer folds. "
-        "ΔUA: percentage points, over the same draws; “cannot tell apart”: its interval holds "
-        "zero; not corrected for several comparisons."
+        f"±: standard deviation over {len(compared.fold_counts)} outer folds."
+    )
+    if results.leaky:
+        return note
+    return (
+        f"{note} ΔUA: percentage points, over the same draws; “cannot tell apart”: its interval "
+        "holds zero; not corrected for several comparisons."
     )
 
 

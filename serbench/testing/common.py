@@ -70,3 +70,14 @@ def require_shape(tensor: object, shape: tuple[int, ...], what: str) -> None:
     """Raise unless ``tensor`` is a tensor of that shape."""
     found = tuple(instance_of(tensor, Tensor, what).shape)
     require(found == shape, f"{what} must be {shape}, not {found}")
+
+
+def require_names(names: object, what: str) -> None:
+    """Raise unless ``names`` is a tuple of names of corpora, each of them once."""
+    given = instance_of(names, tuple, f"the card's {what}")
+    for name in given:
+        require(
+            isinstance(name, str) and any(map(str.isalnum, name)),
+            f"the card's {what} has {name!r} where the name of a corpus is due",
+        )
+    require(len(set(given)) == len(given), f"the card's {what} repeats a name: {given}")

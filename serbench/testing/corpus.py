@@ -11,14 +11,15 @@ from urllib.parse import urlsplit
 import soundfile
 
 from serbench.api import Corpus, CorpusCard, Source, UtteranceRecord
-from serbench.testing.common import make, require
+from serbench.testing.common import make, require, require_names
 
 
 def check_corpus(cls: type, folder: Path, params: Mapping[str, object] | None = None) -> None:
     """Hold a corpus plugin against its contract.
 
     The card agrees with itself; every utterance has an id of its own, a speaker, a known label and
-    a readable file; counts and fold units are those of the card; two scans give the same. A
+    a readable file; counts and fold units are those of the card; two scans give the same; what
+    ``read_name`` says of an utterance's file name is what the scan says, or None. A
     synthetic corpus is built into ``folder`` when that is empty, twice, and must come out the same.
 
     Args:
@@ -39,6 +40,7 @@ def check_corpus(cls: type, folder: Path, params: Mapping[str, object] | None = 
     require(_by_id(records) == _by_id(again), "two scans of the same folder differ")
     _check_records(records, corpus.card, folder)
     _check_counts(records, corpus.card)
+    _check_names(corpus, records, folder)
 
 
 def check_corpus_card(cls: type, params: Mapping[str, object] | None = None) -> None:
@@ -52,6 +54,10 @@ def check_corpus_card(cls: type, params: Mapping[str, object] | None = None) -> 
     require(isinstance(card, CorpusCard), f"card must be a CorpusCard, not {card!r}")
     for key in ("title", "language", "licence", "home", "citation", "elicitation"):
         require(getattr(card, key), f"the card's {key} is empty")
+    for key in ("names", "made_of"):
+        require_names(getattr(card, key), key)
+    own = sorted({corpus.name, card.title, *card.names} & set(card.made_of))
+    require(not own, f"the card's made_of names the corpus itself: {', '.join(own)}")
     labels = card.labels
     require(len(labels) >= 2, f"the card must have two labels or more, not {labels}")
     require(len(set(labels)) == len(labels), f"the card's labels repeat: {labels}")
@@ -160,3 +166,27 @@ def _check_counts(records: Sequence[UtteranceRecord], card: CorpusCard) -> None:
             f"the fold set {name!r} must test every {card.unit}; differs in "
             f"{sorted(map(str, tested ^ units))}",
         )
+
+
+def _check_names(corpus: Corpus, records: Sequence[UtteranceRecord], folder: Path) -> None:
+    """Where names tell, they tell of each file what the scan tells."""
+    for record in records:
+        path = (folder / record.path).absolute()
+        if path.is_relative_to(folder.absolute()):
+            path = path.relative_to(folder.absolute())
+        for name in (path.as_posix(), f"some/where/{path.as_posix()}"):
+            read = corpus.read_name(name)
+            if read is None:
+                continue
+            require(
+                isinstance(read, UtteranceRecord),
+                f"read_name must return an UtteranceRecord or None, not {read!r:.200}",
+            )
+            for key in ("id", "speaker", "label", "session", "text"):
+                require(
+                    getattr(read, key) == getattr(record, key),
+                    f"read_name({name!r}) gives the {key} {getattr(read, key)!r}, "
+                    f"utterances() gives {getattr(record, key)!r}",
+                )
+    for name in ("", "/", "..", "some/where/no-such-name.wav"):
+        corpus.read_name(name)  # whatever stands in somebody's split file, nothing may be raised

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from serbench.api import SAMPLE_RATE_HZ, Teacher, TeacherCard, TeacherFeatures
-from serbench.testing.common import make, require, require_finite
+from serbench.testing.common import make, require, require_finite, require_names
 
 DURATIONS_S = (0.6, 1.0, 2.2)
 TOLERANCE = 0.02
@@ -54,6 +54,13 @@ def _check_card(card: TeacherCard) -> None:
     require(isinstance(card, TeacherCard), f"card must be a TeacherCard, not {card!r}")
     for key in ("title", "licence", "home", "citation"):
         require(getattr(card, key), f"the card's {key} is empty")
+    if card.pretrained_on is not None:
+        require_names(card.pretrained_on, "pretrained_on")
+    require_names(card.fine_tuned_on, "fine_tuned_on")
+    require(
+        isinstance(card.undisclosed, bool),
+        f"the card's undisclosed must be True or False, not {card.undisclosed!r}",
+    )
 
 
 def _waveforms() -> list[Tensor]:

@@ -43,6 +43,9 @@ def test_a_corpus_shows_its_provider_version_and_card() -> None:
 
 def test_teachers_students_losses_and_backends_show_plugin_and_provider() -> None:
     assert "speech-encoder" in row(lines("teachers"), "wav2vec2-large")
+    assert row(lines("teachers"), "wav2vec2-large").endswith("Apache-2.0; trained on LibriSpeech")
+    assert row(lines("teachers"), "whisper-base").endswith("MIT; trained on undisclosed data")
+    assert row(lines("teachers"), "functionals").endswith("trained on nothing")
     assert "hybrid" in row(lines("students"), "hybrid-small")
     assert "serbench 0." in row(lines("losses"), "akd")
     assert "serbench 0." in row(lines("backends"), "torch")
@@ -57,6 +60,12 @@ def test_a_plugin_that_no_entry_names_is_listed_under_its_own_name(tmp_path: Pat
     assert "speech-encoder" not in [line.split()[:1] for line in lines("teachers")]
     (tmp_path / "serbench.toml").write_text('[students.mine]\nplugin = "hybrid"\n')
     assert "hybrid" in row(lines("students"), "mine")
+
+
+def test_a_teacher_that_nobody_knows_is_listed_as_undeclared(tmp_path: Path) -> None:
+    entry = '[teachers.mine]\nplugin = "speech-encoder"\nparams = { model = "someone/encoder" }\n'
+    (tmp_path / "serbench.toml").write_text(entry)
+    assert row(lines("teachers"), "mine").endswith("unknown; training data undeclared")
 
 
 def test_an_overlay_is_taken(tmp_path: Path) -> None:

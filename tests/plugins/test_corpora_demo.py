@@ -229,3 +229,17 @@ def test_sentences_use_known_phones_and_carry_stress() -> None:
         stressed = [phone for phone, stress in phone_sequence(sentence) if stress]
         assert len(stressed) >= 2
         assert all(phone.is_vowel for phone in stressed)
+
+
+@pytest.mark.parametrize("name", ["f01_anger_s1_2.wav", "f01_anger_s1_2", "any/f01_anger_s1_2.wav"])
+def test_a_name_tells_speaker_emotion_and_sentence(name: str) -> None:
+    record = Demo(DemoParams()).read_name(name)
+    assert record is not None
+    assert (record.id, record.speaker, record.label, record.text) == (
+        "f01_anger_s1_2", "f01", "anger", "s1",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["", "x01_anger_s1_2", "f01_rage_s1_2", "f01_anger_s1_2.flac"])
+def test_a_name_of_another_grammar_tells_nothing(name: str) -> None:
+    assert Demo(DemoParams()).read_name(name) is None

@@ -273,3 +273,50 @@ def test_other_sampling_rate(tmp_path: Path) -> None:
     transformers.Wav2Vec2FeatureExtractor(sampling_rate=8_000).save_pretrained(folder)
     with pytest.raises(TeacherError, match="expects speech at 8000 Hz"):
         teacher(folder)
+
+
+CLASSIFIERS = {
+    "wav2vec2-group": transformers.Wav2Vec2ForSequenceClassification,
+    "hubert-layer": transformers.HubertForSequenceClassification,
+    "wavlm-layer": transformers.WavLMForSequenceClassification,
+    "data2vec": transformers.Data2VecAudioForSequenceClassification,
+    "whisper": transformers.WhisperForAudioClassification,
+}
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_a_fine_tuned_classifier_is_its_encoder(tmp_path: Path, kind: str) -> None:
+    """Its weights have a prefix and a head; Whisper's have no decoder."""
+    folder = save(kind, tmp_path)
+    torch.manual_seed(2)
+    with quiet_transformers():
+        whole = CLASSIFIERS[kind](KINDS[kind][1])
+        whole.save_pretrained(folder)
+        encoder = whole.encoder if kind == "whisper" else whole.base_model
+        encoder_folder = tmp_path / "encoder"
+        encoder.save_pretrained(encoder_folder)
+        preprocessor = (folder / "preprocessor_config.json").read_text()
+        (encoder_folder / "preprocessor_config.json").write_text(preprocessor)
+    waveform = speech(0.6)
+    same(
+        teacher(folder, layer="mix").embed(waveform)[0],
+        teacher(encoder_folder, layer="mix").embed(waveform)[0],
+    )
+
+
+def test_a_classifier_of_a_class_of_its_own_is_its_encoder(tmp_path: Path) -> None:
+    """As audEERING's: an architecture that transformers does not know, with another head."""
+    folder = save("wav2vec2-layer", tmp_path)
+    due = teacher(folder).embed(speech(0.5))[0]
+    from safetensors.torch import load_file, save_file
+
+    weights = {f"wav2vec2.{k}": v for k, v in load_file(folder / "model.safetensors").items()}
+    head = {
+        "classifier.dense.weight": torch.ones(16, 16),
+        "classifier.out_proj.bias": torch.ones(3),
+    }
+    save_file({**weights, **head}, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    config["architectures"] = ["Wav2Vec2ForSpeechClassification"]
+    (folder / "config.json").write_text(json.dumps(config))
+    same(teacher(folder).embed(speech(0.5))[0], due)

@@ -64,7 +64,7 @@ def test_same_embedding_alone_and_in_a_batch(functionals: Functionals) -> None:
 
 def test_trained_on_nothing_and_needs_no_weights() -> None:
     teacher = Functionals(FunctionalsParams())
-    assert teacher.card.trained_on == ()
+    assert (teacher.card.pretrained_on, teacher.card.fine_tuned_on) == ((), ())
     assert teacher.model_digest == "functionals:1"
 
 

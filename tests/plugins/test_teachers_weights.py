@@ -11,7 +11,6 @@ from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundEr
 
 from serbench.api import TeacherError
 from serbench_teachers import precision
-from serbench_teachers.cards import CARDS, card_of
 from serbench_teachers.weights import find_checkpoint, weight_files
 
 
@@ -163,27 +162,6 @@ def test_misspelt_hub_id(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, absent)
     with pytest.raises(TeacherError, match="the model hub has no facebok/wav2vec2"):
         find_checkpoint("facebok/wav2vec2")
-
-
-def test_cards(tmp_path: Path) -> None:
-    assert card_of("facebook/wav2vec2-large", None).trained_on == ("LibriSpeech",)
-    assert card_of("microsoft/wavlm-large", None).trained_on == (
-        *("Libri-Light", "GigaSpeech", "VoxPopuli"),
-    )
-    assert card_of("openai/whisper-base", None).trained_on == ("undisclosed web audio",)
-    assert card_of("someone/encoder", None).trained_on is None
-    assert card_of("someone/encoder", ("IEMOCAP",)).trained_on == ("IEMOCAP",)
-    assert card_of("openai/whisper-base", ("IEMOCAP",)).trained_on == ("IEMOCAP",)
-    assert all(c.licence and c.citation and c.trained_on for c in CARDS.values())
-
-
-def test_a_folder_is_not_trusted_by_its_name(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "openai" / "whisper-base").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    card = card_of("openai/whisper-base", None)
-    assert (card.title, card.licence, card.trained_on) == ("whisper-base", "unknown", None)
 
 
 @pytest.mark.parametrize(("able", "due"), [(True, torch.bfloat16), (False, torch.float32)])

@@ -53,6 +53,10 @@ def test_a_good_corpus_passes(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"licence": ""}, "the card's licence is empty"),
+        ({"names": "EmoDB"}, "the card's names must be a tuple, not 'EmoDB'"),
+        ({"names": ("EmoDB", " ")}, "the card's names has ' ' where the name of a corpus is due"),
+        ({"made_of": ("x", "x")}, "the card's made_of repeats a name"),
+        ({"made_of": ("x", "c")}, "made_of names the corpus itself: c"),
         ({"labels": ("a",)}, "two labels or more"),
         ({"labels": ("a", "b", "a")}, "labels repeat"),
         ({"per_label": {"a": 4}}, "must count every label"),
@@ -128,3 +132,38 @@ def test_an_unstable_scan_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(AssertionError, match="two scans of the same folder differ"):
         check_corpus(corpus_of(utterances=growing), tmp_path / "new")
+
+
+def read_stem(_: Corpus, name: str) -> UtteranceRecord | None:
+    """The grammar of ``corpus_of``, for any leading folders."""
+    stem = Path(name).stem
+    parts = stem.split("_")
+    return UtteranceRecord(stem, Path(name), *parts) if len(parts) == 2 else None
+
+
+def test_names_that_tell_what_the_scan_tells_pass(tmp_path: Path) -> None:
+    check_corpus(corpus_of(read_name=read_stem), tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"speaker": "3"}, "gives the speaker '3', utterances\\(\\) gives '1'"),
+        ({"id": "x"}, "gives the id 'x'"),
+        ({"text": "t"}, "gives the text 't', utterances\\(\\) gives None"),
+    ],
+)
+def test_names_that_tell_otherwise_are_told(
+    tmp_path: Path, change: dict[str, str], message: str
+) -> None:
+    def other(corpus: Corpus, name: str) -> UtteranceRecord | None:
+        record = read_stem(corpus, name)
+        return replace(record, **change) if record else None  # pyright: ignore[reportArgumentType]
+
+    with pytest.raises(AssertionError, match=message):
+        check_corpus(corpus_of(read_name=other), tmp_path / "new")
+
+
+def test_a_grammar_of_names_that_gives_something_else_is_told(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="an UtteranceRecord or None, not '1_a'"):
+        check_corpus(corpus_of(read_name=lambda _, name: Path(name).stem), tmp_path / "new")

@@ -78,6 +78,11 @@ class Careless(Energies):
     card = TeacherCard("Energies", "", "https://example.org", "none")  # pyright: ignore[reportAssignmentType, reportIncompatibleMethodOverride]
 
 
+def with_card(**facts: object) -> type[Teacher]:
+    card = replace(Energies.card, **facts)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return type("Energies", (Energies,), {"card": card})
+
+
 def test_a_good_teacher_passes() -> None:
     check_teacher(Energies)
 
@@ -91,6 +96,11 @@ def test_a_good_teacher_passes() -> None:
         (Meddling, "must not change the waveforms"),
         (Doubles, r"pooled must be \(L, P\) float32"),
         (Careless, "the card's licence is empty"),
+        (with_card(pretrained_on="TESS"), "the card's pretrained_on must be a tuple, not 'TESS'"),
+        (with_card(pretrained_on=("TESS", "")), "pretrained_on has '' where the name of a corpus"),
+        (with_card(fine_tuned_on=("TESS", "TESS")), "the card's fine_tuned_on repeats a name"),
+        (with_card(fine_tuned_on=None), "the card's fine_tuned_on must be a tuple, not None"),
+        (with_card(undisclosed="yes"), "undisclosed must be True or False, not 'yes'"),
     ],
 )
 def test_a_broken_teacher_is_told(teacher: type[Teacher], message: str) -> None:

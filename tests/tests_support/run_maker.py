@@ -7,16 +7,42 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from serbench.leakage import LEAKS, Certificate, Check
+from serbench.leakage import (
+    LEAKS,
+    SCHEMA_VERSION,
+    CanaryResult,
+    Certificate,
+    Check,
+    FittedRecord,
+    FoldSide,
+    FoldSummary,
+    Reading,
+    TeacherRecord,
+)
+from serbench.settings import PROPER, ProtocolName
 from serbench.store import RunStore, environment
 
 LABELS = ("anger", "boredom", "happiness", "neutral", "sadness")
 FOLDS = (("03", "08"), ("09", "10"), ("11", "12"), ("13", "14"))
 SKILL = {"akd": 0.72, "vanilla-kd": 0.62, "transformer": 0.45, "teacher:whisper-base": 0.93}
+BROKEN: dict[ProtocolName, tuple[str, str]] = {
+    "leaky-random": ("L1", "speakers on both sides of outer-1: 8"),
+    "leaky-early-stopping": ("L6", "fitted on what is no training side: 4"),
+    "leaky-normaliser": ("L6", "fitted on other utterances than the training side's own: 4"),
+}
+CLEAN = TeacherRecord(
+    teacher="whisper-base", status="declared", trained_on=("LibriSpeech", "FLEURS")
+)
+UNDECLARED = TeacherRecord(teacher="whisper-base", status="undeclared", trained_on=())
 DIGEST = {"run": "a" * 64, "folds": "b" * 64, "corpus": "c" * 64}
 
 
-def predictions(skill: dict[str, float], seeds: int = 1, per_speaker: int = 20) -> pd.DataFrame:
+def predictions(
+    skill: dict[str, float],
+    seeds: int = 1,
+    per_speaker: int = 20,
+    protocol: ProtocolName = PROPER,
+) -> pd.DataFrame:
     """Speaker 08 has no sadness; each method is right with a chance of its ``skill``."""
     random = np.random.default_rng(1)
     rows = []
@@ -31,11 +57,12 @@ def predictions(skill: dict[str, float], seeds: int = 1, per_speaker: int = 20) 
                         predicted = label if right else str(random.choice(LABELS))
                         posterior = np.full(len(LABELS), 0.1)
                         posterior[LABELS.index(predicted)] = 0.6
+                        dealt = number % len(FOLDS) + 1 if protocol == "leaky-random" else outer
                         rows.append(
                             {
                                 "method": method,
                                 "seed": seed,
-                                "outer": outer,
+                                "outer": dealt,
                                 "utterance": f"{speaker}a{number:02d}",
                                 "speaker": speaker,
                                 "label": label,
@@ -46,9 +73,21 @@ def predictions(skill: dict[str, float], seeds: int = 1, per_speaker: int = 20) 
     return pd.DataFrame(rows)
 
 
-def plan(methods: list[str], seeds: int, utterances: int) -> dict[str, object]:
+def fold_units(protocol: ProtocolName) -> tuple[tuple[str, ...], ...]:
+    """Test speakers of each outer fold: all of them where folds are dealt by chance."""
+    everyone = tuple(unit for units in FOLDS for unit in units)
+    return tuple(everyone if protocol == "leaky-random" else units for units in FOLDS)
+
+
+def run_digest(protocol: ProtocolName) -> str:
+    return DIGEST["run"] if protocol == PROPER else f"{list(BROKEN).index(protocol):064x}"
+
+
+def plan(
+    methods: list[str], seeds: int, utterances: int, protocol: ProtocolName = PROPER
+) -> dict[str, object]:
     return {
-        "digest": DIGEST["run"],
+        "digest": run_digest(protocol),
         "serbench_version": "0.1.0",
         "dataset": {
             "name": "emodb",
@@ -70,32 +109,91 @@ def plan(methods: list[str], seeds: int, utterances: int) -> dict[str, object]:
             for method in methods
         ],
         "profile": "standard",
-        "protocol": {"folds": None, "inner": "units", "seeds": seeds},
+        "folds": "pairs",
+        "protocol": {
+            "name": protocol,
+            "folds": None,
+            "inner": "units",
+            "seeds": seeds,
+            "canary": 0,
+        },
         "seeds": list(range(seeds)),
         "outer": [
             {"name": f"outer-{number}", "test_units": list(units)}
-            for number, units in enumerate(FOLDS, start=1)
+            for number, units in enumerate(fold_units(protocol), start=1)
         ],
-        "folds_digest": DIGEST["folds"],
+        "folds_digest": DIGEST["folds"] if protocol != "leaky-random" else "d" * 64,
+        "model_digests": {"whisper-base": "e" * 64},
+        "device": "cpu",
+        "code": {"fit": "f" * 64},
         "command": "serbench run " + " ".join(methods) + " --dataset emodb --profile standard",
     }
 
 
-def certificate() -> Certificate:
+def certificate(
+    protocol: ProtocolName = PROPER,
+    teachers: tuple[TeacherRecord, ...] = (CLEAN,),
+    canary: bool = False,
+) -> Certificate:
+    code, found = BROKEN.get(protocol, ("", ""))
     return Certificate(
-        schema_version=1,
+        schema_version=SCHEMA_VERSION,
+        plan_digest=run_digest(protocol),
+        protocol=protocol,
         corpus="emodb",
         corpus_digest=DIGEST["corpus"],
         unit="speaker",
         utterances=160,
         units=tuple(unit for units in FOLDS for unit in units),
-        folds=(),
-        fitted=(),
+        folds=tuple(fold_summaries(protocol)),
+        fitted=tuple(
+            FittedRecord(what=what, partition=f"outer-{n}/train", utterances=120, digest="7" * 64)
+            for n in range(1, len(FOLDS) + 1)
+            for what in ("head of whisper-base", "normaliser", "student of akd")
+        ),
+        teachers=teachers,
+        readings=tuple(
+            Reading(method="akd", outer=n, seed=0, predictions_digest="8" * 64)
+            for n in range(1, len(FOLDS) + 1)
+        ),
+        canary=(CanaryResult(method="akd", repeats=5, ua=0.19, low=0.15, high=0.23, chance=0.2),)
+        * canary,
         checks=tuple(
-            Check(code=code, leak=leak, outcome="passed", detail="4 outer and 12 inner folds")
-            for code, leak in LEAKS.items()
+            Check(
+                code=each,
+                leak=leak,
+                outcome=_outcome(
+                    each, f"broken on purpose: {found}" if each == code else "", teachers
+                ),
+                detail="4 outer and 12 inner folds",
+            )
+            for each, leak in LEAKS.items()
         ),
     )
+
+
+def _outcome(code: str, broken: str, teachers: tuple[TeacherRecord, ...]) -> str:
+    if code == "L7":
+        for status, outcome in (("overlap", "allowed"), ("undeclared", "undeclared")):
+            if named := [each.teacher for each in teachers if each.status == status]:
+                return f"{outcome}: {', '.join(named)}"
+    return broken or "passed"
+
+
+def fold_summaries(protocol: ProtocolName) -> list[FoldSummary]:
+    """Each outer fold, and its three inner ones."""
+    everyone = [unit for units in FOLDS for unit in units]
+    found = []
+    for number, units in enumerate(fold_units(protocol), start=1):
+        rest = [unit for unit in everyone if unit not in units] or everyone
+        train = FoldSide(units=tuple(rest), utterances=120, digest="1" * 64)
+        test = FoldSide(units=units, utterances=40, digest="2" * 64)
+        found.append(FoldSummary(name=f"outer-{number}", train=train, test=test))
+        found += [
+            FoldSummary(name=f"outer-{number}/inner-{inner}", train=train, test=train)
+            for inner in (1, 2, 3)
+        ]
+    return found
 
 
 def fit(method: str, outer: int, inner: int | None, seed: int) -> dict[str, object]:
@@ -121,15 +219,18 @@ def make_run(
     skill: dict[str, float] | None = None,
     seeds: int = 1,
     per_speaker: int = 20,
+    protocol: ProtocolName = PROPER,
+    teachers: tuple[TeacherRecord, ...] = (CLEAN,),
+    canary: bool = False,
 ) -> Path:
-    """A finished run in ``folder``."""
+    """A finished run in ``folder``, under a leaky protocol or with doubtful teachers if wanted."""
     skill = SKILL if skill is None else skill
     methods = [method for method in skill if not method.startswith("teacher:")]
-    rows = predictions(skill, seeds, per_speaker)
+    rows = predictions(skill, seeds, per_speaker, protocol)
     store = RunStore(folder)
-    store.create(plan(methods, seeds, len(set(rows["utterance"]))))
+    store.create(plan(methods, seeds, len(set(rows["utterance"])), protocol))
     store.write_json("environment", environment([]))
-    held = certificate()
+    held = certificate(protocol, teachers, canary)
     store.write_json("certificate", held.model_dump(mode="json") | {"digest": held.digest})
     store.write_json(
         "timing",

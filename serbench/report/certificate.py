@@ -1,0 +1,172 @@
+"""A certificate as a page for people, and the JSON Schema of ``certificate.json``."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from serbench.leakage import Certificate, FittedRecord, FoldSide, FoldSummary, TeacherRecord
+from serbench.report.marks import LEAKS, marked, warning_lines
+from serbench.report.render import templates
+from serbench.splits import natural_key
+
+SHOWN = 12
+"""Digits of a digest that a table shows; ``certificate.json`` has all of it."""
+
+LISTED = 20
+"""Ids that are listed before the rest is counted."""
+
+STATUS = {
+    "declared": "declared; not on this corpus",
+    "undisclosed": "part of it is not public",
+    "undeclared": "undeclared: overlap cannot be excluded",
+    "overlap": "trained on this corpus",
+}
+
+
+def certificate_page(certificate: Certificate) -> str:
+    """The certificate in Markdown: what was proved, on what, and how to check it."""
+    outer = [fold for fold in certificate.folds if "/" not in fold.name]
+    return (
+        templates()
+        .get_template("certificate.md.j2")
+        .render(
+            title=marked(certificate.protocol, f"Certificate of a run on {certificate.corpus}"),
+            certificate=certificate,
+            warnings=warning_lines([certificate]),
+            summary=_summary(certificate, len(outer)),
+            protocol=_protocol(certificate),
+            folds=[_fold_row(fold, certificate) for fold in outer],
+            fitted=list(_fitted_rows(certificate)),
+            teachers=[_teacher_row(teacher) for teacher in certificate.teachers],
+            canary=[
+                (
+                    each.method,
+                    str(each.repeats),
+                    f"{100 * each.ua:.1f} [{100 * each.low:.1f}, {100 * each.high:.1f}]",
+                    f"{100 * each.chance:.1f}",
+                    "above chance" if each.beats_chance else "not above chance",
+                )
+                for each in certificate.canary
+            ],
+            readings=_reading_rows(certificate),
+            dropped=_listed(certificate.dropped),
+        )
+    )
+
+
+def _summary(certificate: Certificate, outer: int) -> str:
+    """What the checks came to, in a sentence or two."""
+    unit = certificate.unit
+    kinds = Counter(check.outcome.split(":")[0] for check in certificate.checks)
+    outcomes = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    return (
+        f"{certificate.utterances} utterances of {len(certificate.units)} {unit}s in {outer} outer "
+        f"folds. Of {len(certificate.checks)} checks: {outcomes}."
+    )
+
+
+def _protocol(certificate: Certificate) -> str:
+    if certificate.leaky:
+        return f"{certificate.protocol}: {LEAKS[certificate.protocol]}. Broken on purpose."
+    return f"{certificate.protocol}: no {certificate.unit} is on both sides of a fold."
+
+
+def _fold_row(fold: FoldSummary, certificate: Certificate) -> tuple[str, ...]:
+    inner = sum(each.name.startswith(f"{fold.name}/") for each in certificate.folds)
+    return (fold.name, *_side(fold.train), *_side(fold.test), str(inner))
+
+
+def _side(side: FoldSide) -> tuple[str, str, str]:
+    return ", ".join(side.units), str(side.utterances), side.digest[:SHOWN]
+
+
+def _fitted_rows(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
+    """For each outer side, and for all inner sides of an outer fold: how many things, and which."""
+    sizes = {
+        f"{fold.name}/{name}": side.utterances
+        for fold in certificate.folds
+        for name, side in (("train", fold.train), ("test", fold.test))
+    }
+    groups: dict[str, list[FittedRecord]] = {}
+    for record in certificate.fitted:
+        outer, _, rest = record.partition.partition("/")
+        group = f"{outer}, inner training sides" if "/" in rest else record.partition
+        groups.setdefault(group, []).append(record)
+    for group in sorted(groups, key=natural_key):
+        records = groups[group]
+        things = Counter(_thing(record, sizes.get(record.partition)) for record in records)
+        whats = ", ".join(
+            thing if count == 1 else f"{thing} × {count}" for thing, count in things.items()
+        )
+        yield group, str(len(records)), whats
+
+
+def _thing(record: FittedRecord, size: int | None) -> str:
+    """What was fitted; on how many utterances, where that is not the whole side."""
+    if record.utterances == size:
+        return record.what
+    return f"{record.what} (on {record.utterances} utterances)"
+
+
+def _teacher_row(teacher: TeacherRecord) -> tuple[str, ...]:
+    said = ", ".join(teacher.trained_on)
+    if not said:
+        said = "nothing" if teacher.status == "declared" else "not declared"
+    shared = f" ({', '.join(teacher.shared)})" if teacher.shared else ""
+    return teacher.teacher, said, STATUS[teacher.status] + shared
+
+
+def _reading_rows(certificate: Certificate) -> list[tuple[str, str, str, str]]:
+    """For each method: in how many folds, for how many seeds, how often in all."""
+    methods = dict.fromkeys(reading.method for reading in certificate.readings)
+    return [
+        (
+            method,
+            str(len({reading.outer for reading in own})),
+            str(len({reading.seed for reading in own})),
+            str(len(own)),
+        )
+        for method in methods
+        for own in ([each for each in certificate.readings if each.method == method],)
+    ]
+
+
+def _listed(ids: Iterable[str]) -> str:
+    every = list(ids)
+    shown = ", ".join(every[:LISTED])
+    rest = len(every) - LISTED
+    return f"{shown} and {rest} more, which certificate.json lists" if rest > 0 else shown
+
+
+def schema_text() -> str:
+    """The JSON Schema of ``certificate.json``, which adds ``digest`` to the certificate itself."""
+    schema = Certificate.model_json_schema(mode="serialization")
+    schema["properties"]["digest"] = {
+        "description": "sha256 over the canonical JSON of all other keys.",
+        "pattern": "^[0-9a-f]{64}$",
+        "title": "Digest",
+        "type": "string",
+    }
+    _plain(schema)
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "certificate.json"}
+    return json.dumps(head | {k: v for k, v in schema.items() if k != "title"}, indent=2) + "\n"
+
+
+def _plain(node: object) -> None:
+    """First lines of descriptions, every key required, expressions as ECMA 262 knows them."""
+    if isinstance(node, list):
+        for item in node:
+            _plain(item)
+    elif isinstance(node, dict):
+        if isinstance(text := node.get("description"), str):
+            node["description"] = text.splitlines()[0]
+        if isinstance(properties := node.get("properties"), dict):
+            node["required"] = list(properties)
+        node.pop("default", None)
+        pattern = node.get("pattern")
+        if isinstance(pattern, str) and pattern.startswith("(?s)"):
+            node["pattern"] = pattern.removeprefix("(?s)").replace(".", r"[\s\S]")
+        for item in node.values():
+            _plain(item)
