@@ -18,9 +18,17 @@ from typer.core import TyperCommand
 from serbench import hookspecs, settings
 from serbench.api import RegistryError
 from serbench.cli import app
-from serbench.leakage import LEAKS
-from serbench.leakage.certificate import Certificate, Check, FoldSide, FoldSummary
-from serbench.leakage.view import FittedRecord
+from serbench.leakage import (
+    LEAKS,
+    CanaryResult,
+    Certificate,
+    Check,
+    FittedRecord,
+    FoldSide,
+    FoldSummary,
+    Reading,
+    TeacherRecord,
+)
 from serbench.plan import Request, plan_run
 from serbench.plugins import KINDS, Plugins, load_plugins
 from serbench.registry import load_registry
@@ -236,7 +244,19 @@ def _all_commands(command, name: str) -> Iterator[tuple[str, TyperCommand]]:
         yield from _all_commands(below, f"{name} {child}")
 
 
-@pytest.mark.parametrize("model", [Certificate, FoldSummary, FoldSide, FittedRecord, Check])
+RECORDS = [
+    CanaryResult,
+    Certificate,
+    Check,
+    FittedRecord,
+    FoldSide,
+    FoldSummary,
+    Reading,
+    TeacherRecord,
+]
+
+
+@pytest.mark.parametrize("model", RECORDS)
 def test_every_key_of_the_certificate_is_documented(model: type[BaseModel]) -> None:
     text = read("docs/certificate.md")
     assert [key for key in model.model_fields if f"`{key}`" not in text] == []

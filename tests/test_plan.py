@@ -116,6 +116,23 @@ def test_protocol_and_corpus_can_be_set(registry: Registry) -> None:
     assert plan(registry, profile="brief").folds == "loso"
 
 
+def test_a_canary_is_the_same_run_in_a_cheap_training(registry: Registry) -> None:
+    assert plan(registry, profile="brief").canary is None
+    brief = registry.profile("brief")
+    registry.profiles["canary"] = brief.model_copy(
+        update={"settings": {"training": {"epochs": 3}}, "protocol": {}}
+    )
+    sets = ("protocol.canary=4", "training.epochs=50", "loss.temperature=5.0")
+    made = plan(registry, "searched", sets=sets)
+    assert made.canary is not None
+    (candidate,) = only(made.canary).candidates
+    assert candidate.settings.training.epochs == 3
+    assert candidate.loss.params.temperature == 5.0
+    assert only(made).candidates[0].settings.training.epochs == 50
+    assert (made.canary.folds, made.canary.canary) == (made.folds, None)
+    assert made.describe()["canary"] == made.canary.describe()["methods"]
+
+
 # ── grids ────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -15,8 +17,10 @@ from serbench.splits import (
     Partition,
     balanced_groups,
     inner_splits,
+    linked_groups,
     natural_key,
     outer_splits,
+    random_splits,
     utterances_of,
 )
 
@@ -318,3 +322,53 @@ def test_natural_order() -> None:
 def test_utterances_of_a_strange_partition_are_refused() -> None:
     with pytest.raises(SplitError, match="here/train has utterances that toy lacks: x, y"):
         utterances_of(Partition("here/train", ("x", "y"), ()), make_table(speakers(2)))
+
+
+# ── linked, random and text folds ────────────────────────────────────────────────────────────────
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 11)), max_size=12))
+def test_linked_groups_are_the_connected_components(links: list[tuple[int, int]]) -> None:
+    names = [f"n{number}" for number in range(10)]
+    groups = linked_groups(names, [(f"n{a}", f"n{b}") for a, b in links])
+    reach = np.eye(10, dtype=bool)
+    for a, b in links:
+        if b < 10:
+            reach[a, b] = reach[b, a] = True
+    for _ in range(10):
+        reach = (reach.astype(int) @ reach.astype(int)) > 0
+    expected = {tuple(names[i] for i in np.flatnonzero(row)) for row in reach}
+    assert set(groups) == expected
+    assert sorted(name for group in groups for name in group) == sorted(names)
+
+
+@given(st.integers(2, 5), st.integers(0, 3))
+@hypothesis_settings(max_examples=10, deadline=None)
+def test_random_folds_test_each_utterance_once_and_every_class_evenly(
+    count: int, seed: int
+) -> None:
+    table = make_table({"s1": 17, "s2": 12, "s3": 9})
+    splits = random_splits(table, count, seed)
+    assert sorted(i for split in splits for i in split.test.ids) == sorted(table.ids)
+    per_class = [Counter(table.by_id[i].label for i in split.test.ids) for split in splits]
+    for label in LABELS:
+        sizes = [counts[label] for counts in per_class]
+        assert max(sizes) - min(sizes) <= 1
+    assert splits == random_splits(table, count, seed)
+    assert splits != random_splits(table, count, seed + 1)
+
+
+def test_inner_folds_of_text_folds_keep_a_group_of_units_together() -> None:
+    table = make_table(speakers(4, 8))
+    spoken = tuple(
+        replace(u, text="abcd"[n % 4], label=LABELS[(n // 4) % 2])
+        for n, u in enumerate(table.utterances)
+    )
+    table = replace(table, utterances=spoken)
+    outer = outer_splits(table, "loso", 5, text_groups=2)
+    assert [split.group for split in outer] == [f"units {n}" for n in (1, 1, 2, 2, 3, 3, 4, 4)]
+    inner = inner_splits(table, outer, 0, "units")
+    assert [split.test.units for split in inner] == [("s2",), ("s3",), ("s4",)]
+    for split in inner:
+        check_nested(split, outer[0])
+        check_split(split, table)

@@ -49,7 +49,7 @@ def plan_folds(plan: RunPlan, table: CorpusTable, cache: Path, watch: Observer) 
         CorpusError: a file can no longer be read.
     """
     advance = partial(watch.advance, "near-duplicates")
-    near = near_duplicates(table.utterances, cache / "near", advance)
+    near = near_duplicates(table.utterances, cache, advance)
     search = any(searches(method) for method in plan.methods)
     return make_folds(table, plan.folds, plan.protocol, near, search)
 

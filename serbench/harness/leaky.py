@@ -46,11 +46,19 @@ def corpus_normaliser(features: Frames, table: CorpusTable) -> Normaliser:
 
 
 def leaky_records(
-    protocol: ProtocolName, what: str, split: Split, table: CorpusTable
+    protocol: ProtocolName, what: str, chosen: str, split: Split, table: CorpusTable
 ) -> tuple[FittedRecord, ...]:
-    """What a broken protocol fitted where it must not, for the certificate."""
+    """What a broken protocol fitted where it must not, for the certificate.
+
+    Args:
+        protocol: its name; a proper one has no such record.
+        what: what was fitted: ``"student of akd"``.
+        chosen: what of it is chosen on the test side: ``"epoch"``.
+        split: the outer fold.
+        table: the corpus.
+    """
     if protocol == "leaky-early-stopping":
-        return (_record(f"choice of the epoch of {what}", split.test, split.test.ids),)
+        return (_record(f"{chosen} of {what}", split.test, split.test.ids),)
     if protocol == "leaky-normaliser":
         return (_record(f"normaliser of {what}", split.train, table.ids),)
     return ()

@@ -169,13 +169,13 @@ class Nested:
             self.store.write_fit(record_of(self.plan, place, tasks[place], fit))
             self.fitted += fit.fitted
             if place.inner is None:
-                self._note_leaks(f"student of {place.method}", place.outer)
+                self._note_leaks(f"student of {place.method}", "epoch", place.outer)
         return complete
 
-    def _note_leaks(self, what: str, index: int) -> None:
+    def _note_leaks(self, what: str, chosen: str, index: int) -> None:
         """What a deliberately broken protocol did to an outer fold."""
         name = self.plan.protocol.name
-        self.fitted += leaky_records(name, what, self.outer[index], self.inputs.table)
+        self.fitted += leaky_records(name, what, chosen, self.outer[index], self.inputs.table)
 
     def _kept(self, place: FitPlace, task: FitTask) -> KeptFit | None:
         """A kept fit without its weights: a refit's go to the run folder, no other's are read."""
@@ -205,7 +205,7 @@ class Nested:
                     self.heads[0].strengths, self.plan.protocol.name,
                 )  # fmt: skip
                 self.fitted += view.fitted
-                self._note_leaks(f"head of {name}", index)
+                self._note_leaks(f"head of {name}", "strength", index)
                 method = TEACHER_PREFIX + name
                 rows.append(self._score(method, 0, index, split.test.ids, posteriors))
         return rows

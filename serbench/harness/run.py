@@ -35,6 +35,11 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
         SerbenchError: see its subclasses; whatever was fitted until then is kept.
     """
     started = time.perf_counter()
+    if plan.protocol.leaky:
+        watch.announce(
+            f"{plan.protocol.name}: this protocol is broken on purpose; nothing that comes out may "
+            "be compared with anything"
+        )
     _check_writable(resources.folder or resources.runs)
     _check_protocol(plan)
     table = load_table(plan, resources.data_dir, resources.cache, resources.allow_incomplete, watch)

@@ -232,7 +232,9 @@ def _fitted(run: _Run) -> Finding:
     sides = {split.train.name: _side(split.train) for split in run.every}
     foreign = [r for r in records if r.partition not in sides]
     if foreign:
-        raise LeakageError("L6", "fitted on what is no training side", sorted(map(_said, foreign)))
+        raise LeakageError(
+            "L6", "fitted or chosen on what is no training side", sorted(map(_said, foreign))
+        )
     other = [
         r
         for r in records

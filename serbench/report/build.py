@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from serbench.compare import MethodResult
@@ -27,7 +27,6 @@ from serbench.report.tables import (
     confusion_table,
     display_name,
     folds_table,
-    marked_table,
     speakers_table,
     worst_confusion,
 )
@@ -82,6 +81,18 @@ def make_tables(results: Results) -> Tables:
             )
             for result in compared.methods
         },
+    )
+
+
+def marked_table(table: Table, results: Results) -> Table:
+    """The table as it may leave the house: every row, its caption and its foot say what it is."""
+    data = table.data.copy()
+    data.insert(0, "protocol", results.protocol, allow_duplicates=True)
+    return replace(
+        table,
+        caption=marked(results.protocol, table.caption),
+        data=data,
+        warnings=results.warnings,
     )
 
 

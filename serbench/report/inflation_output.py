@@ -223,7 +223,8 @@ def inflation_figure(inflation: Inflation) -> Figure:
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_xlabel("UA in %, pooled over outer test folds, with 95 % interval", fontsize=10)
-    figure.suptitle(fill(title(inflation), 70), fontsize=11, color=figures.LEAKY_COLOUR)
+    teachers = warning_lines([inflation.certificates[PROPER]])
+    figures.add_warnings(figure, title(inflation), teachers)
     figure.legend(loc="outside lower center", ncols=1, fontsize=9, frameon=False)
     return figure
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from serbench.compare import METRICS, TEACHER_PREFIX, Comparison, Estimate, MethodResult, Spread
-from serbench.report.marks import marked
 from serbench.report.results import MethodInfo, Results
 
 DIFFERENCES = ("delta_ua", "delta_ua_low", "delta_ua_high", "verdict")
@@ -98,18 +97,6 @@ def by_kind(comparison: Comparison, rows: Mapping[str, Row]) -> tuple[Section, .
         below = tuple(rows[result.method] for result in comparison.teachers)
         sections.append(Section(below, "Teachers, by their own head on the same folds"))
     return tuple(sections)
-
-
-def marked_table(table: Table, results: Results) -> Table:
-    """The table as it may leave the house: every row, its caption and its foot say what it is."""
-    data = table.data.copy()
-    data.insert(0, "protocol", results.protocol, allow_duplicates=True)
-    return replace(
-        table,
-        caption=marked(results.protocol, table.caption),
-        data=data,
-        warnings=results.warnings,
-    )
 
 
 def comparison_table(results: Results) -> Table:

@@ -63,7 +63,7 @@ def verify(
     store = RunStore(folder)
     store.check()
     plan = store.plan()
-    if not {"device", "code", "canary", "cards"} <= plan.keys():
+    if not {"device", "code", "canary", "cards"} <= plan.keys() or "params" not in plan["dataset"]:
         raise StoreError(
             f"{folder} was written by serbench {plan.get('serbench_version')}, whose plan.json "
             "does not hold all that it takes to verify it"
@@ -72,7 +72,7 @@ def verify(
     certificate, findings = _certificate(store)
     table = _read_corpus(stored, registry, data_dir, cache, watch)
     advance = partial(watch.advance, "near-duplicates")
-    near = near_duplicates(table.utterances, cache / "near", advance)
+    near = near_duplicates(table.utterances, cache, advance)
     search = any("/inner-" in fold.name for fold in certificate.folds)
     source = fold_source(plan, folder)
     folds = make_folds(table, source, stored.protocol, near, search)

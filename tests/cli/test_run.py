@@ -88,6 +88,53 @@ def test_methods_are_compared_and_everything_is_stored(made: Path, tmp_path: Pat
     assert again.stdout == result.stdout
 
 
+def test_a_canary_sings_before_the_run_and_the_run_verifies(made: Path, tmp_path: Path) -> None:
+    arguments = ("transformer+ce", "-d", "demo", "-p", "quick", "--data-dir", str(made))
+    sets = (*SETS, *TINY, "methods.transformer+ce.training.epochs=1", "protocol.canary=2")
+    result = invoke(*arguments, sets=sets)
+    assert result.exit_code == 0, result.output
+    assert "canary: repeat 2 of 2 on permuted labels" in result.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    checks = {c["code"]: c for c in json.loads((folder / "certificate.json").read_text())["checks"]}
+    assert checks["L10"]["outcome"] == "passed"
+    assert checks["L10"]["detail"].startswith("transformer+ce ")
+    plan = json.loads((folder / "plan.json").read_text())
+    assert plan["canary"][0]["settings"]["training"]["epochs"] == 12
+    verified = CliRunner().invoke(app, ["verify", "--data-dir", str(made)])
+    assert verified.exit_code == 0, verified.output
+    assert "Verified: the run is what its corpus and its plan give." in verified.stdout
+    table = folder / "tables" / "comparison.csv"
+    table.write_text(table.read_text() + "\n")
+    edited = CliRunner().invoke(app, ["verify", folder.name, "--data-dir", str(made)])
+    assert edited.exit_code == 1, edited.output
+    assert "NOT VERIFIED: tables differ." in edited.stdout
+
+
+def test_a_leaky_run_is_marked_wherever_one_looks(made: Path, tmp_path: Path) -> None:
+    arguments = ("transformer+ce", "-d", "demo", "-p", "quick", "--data-dir", str(made))
+    result = invoke(*arguments, "--protocol", "leaky-random", sets=(*SETS, *TINY))
+    assert result.exit_code == 0, result.output
+    assert "LEAKY PROTOCOL leaky-random" in result.stdout
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert "leaky-random" in folder.name
+    assert invoke(*arguments, sets=(*SETS, *TINY)).exit_code == 0
+    names = [path.name for path in (tmp_path / "runs").iterdir()]
+    both = CliRunner().invoke(app, ["report", *names, "-o", "both"])
+    fails(both, "broken on purpose", "serbench inflation")
+    assert not (tmp_path / "both").exists()
+
+
+def test_a_teacher_that_knows_the_corpus_stops_the_run(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    arguments = ("transformer+kd", "-d", "demo", "--data-dir", str(made), "--teacher", str(folder))
+    sets = (*SETS, *TINY, 'teacher.trained_on=["demo"]')
+    fails(invoke(*arguments, sets=sets), "leakage L7", "encoder (demo)")
+    # Told to go on, it gets as far as the weights, which are not there.
+    allowed = invoke(*arguments, "--allow-pretraining-overlap", sets=sets)
+    fails(allowed, "config.json")
+
+
 def test_the_hybrid_learns_from_a_teacher_and_the_demo_is_made_on_first_use(
     tmp_path: Path,
 ) -> None:
@@ -218,6 +265,8 @@ def test_a_class_that_no_training_side_has(corpus: Path) -> None:
         (("akd", "-d", "demo"), ("training.epochs=2.5",), ("training.epochs",)),
         (("akd", "-d", "demo"), ("loss.temperature=hot",), ("temperature", "'hot'")),
         (("akd", "-d", "demo"), ("training.epochs",), ("path=value",)),
+        (("akd", "-d", "demo", "--protocol", "leaky"), (), ("protocol.name", "'leaky-random'")),
+        (("akd", "-d", "demo", "--protocol", "leaky-random", "--canary"), (), ("leave --canary",)),
         (("ce", "-d", "demo"), ("protocol.folds=thirds", "corpus.speakers=4", "corpus.takes=1"),
          ("thirds", "pairs", "loso")),
     ],

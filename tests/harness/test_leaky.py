@@ -61,8 +61,8 @@ def test_early_stopping_on_the_test_side_is_recorded(folder: Path, tmp_path: Pat
         assert task.validation.ids == tuple(dict.fromkeys(s.utt_id for s in task.segments))
     found = broken(certificate)
     assert list(found) == ["L6"]
-    assert "choice of the epoch of student of taught on outer-1/test" in found["L6"].detail
-    assert "choice of the epoch of head of functionals on outer-1/test" in found["L6"].detail
+    assert "epoch of student of taught on outer-1/test" in found["L6"].detail
+    assert "strength of head of functionals on outer-1/test" in found["L6"].detail
     for fit in store.fits():
         uas = [epoch["validation_ua"] for epoch in fit["history"]]
         assert uas[fit["best_epoch"] - 1] == max(uas)

@@ -233,7 +233,7 @@ def test_what_is_said_of_a_teacher(
 
 
 @pytest.mark.parametrize("protocol", [PROPER, *BROKEN])
-@pytest.mark.parametrize("status", ["declared", "undeclared", "overlap"])
+@pytest.mark.parametrize("status", ["declared", "undisclosed", "undeclared", "overlap"])
 def test_every_warning_of_a_certificate_becomes_a_line(protocol: ProtocolName, status: str) -> None:
     record = CLEAN.model_copy(update={"status": status, "shared": ("EmoDB",)})
     held = certificate(protocol, (record,))
