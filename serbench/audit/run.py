@@ -21,6 +21,7 @@ from serbench.audit.identify import Identified, identify_by_corpus, identify_by_
 from serbench.audit.records import OVER_FOLDS, Audit, Check, Fold
 from serbench.audit.rows import PARTS, AuditRow, SplitFile
 from serbench.corpus.check import scan
+from serbench.splits import natural_key
 
 
 def audit(
@@ -83,11 +84,11 @@ def _identify(
 
 
 def _views(identified: Identified) -> list[FoldView]:
-    """Folds in the order of the files."""
+    """Folds in the natural order of their names."""
     rows_of: dict[str, list[AuditRow]] = {}
     for row in identified.rows:
         rows_of.setdefault(row.fold, []).append(row)
-    return [FoldView(name, rows) for name, rows in rows_of.items()]
+    return [FoldView(name, rows_of[name]) for name in sorted(rows_of, key=natural_key)]
 
 
 def _fold(view: FoldView, audio: AudioFacts) -> Fold:
