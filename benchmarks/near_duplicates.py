@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import sys
 import time
 from collections import defaultdict
@@ -30,7 +31,7 @@ from serbench.leakage.near.verify import Prepared
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the copies that tests plant
 
-from tests_support.copies import (
+from tests_support.copies import (  # pyright: ignore[reportMissingImports]
     MP3,
     OGG,
     PARTS,
@@ -143,17 +144,18 @@ def print_detection(waveforms: list[Waveform]) -> None:
         found = sum(s >= THRESHOLD for s in copies)
         false = sum(s >= THRESHOLD for s in others)
         # A copy that never became a candidate has no similarity.
-        bottom = min(copies) if len(copies) == count else float("nan")
+        bottom = min(copies) if len(copies) == count else math.nan
         top = max(others, default=0.0)
+        highest = max(highest, top)
         if name in TRANSFORMS:
-            lowest, highest = min(lowest, bottom), max(highest, top)
-        precision = found / (found + false) if found + false else float("nan")
+            lowest = min(lowest, bottom)
+        precision = found / (found + false) if found + false else math.nan
         print(
             f"| {name} | {found} | {found / count:.4f} | {false} | {precision:.4f} "
             f"| {bottom:.3f} | {top:.3f} |",
             flush=True,
         )
-    print(f"\nlowest copy {lowest:.3f}, highest candidate that is none {highest:.3f}")
+    print(f"\nlowest whole copy {lowest:.3f}, highest candidate that is none {highest:.3f}")
 
 
 def print_takes(names: list[str], waveforms: list[Waveform]) -> None:

@@ -1,5 +1,7 @@
 """Copies of a recording as they turn up in corpora: louder, re-encoded, resampled, cut, padded.
 
+And a voice to copy, where there is no real one.
+
 Every transform takes and gives a 16 kHz waveform ``(samples,)`` float32; what a real file would go
 through (16-bit samples, an mp3 or ogg encoder and decoder, a resampler) is really done.
 """
@@ -44,7 +46,7 @@ def speech_like(draw: np.random.Generator, duration_s: float) -> Waveform:
     formants_hz = [glide(250, 850), glide(900, 2200), glide(2300, 3300)]
     x = draw.normal(0, 0.002, size)
     for harmonic in range(1, 16):
-        level = sum(
+        level = 0.02 + sum(
             weight / (1 + ((harmonic * pitch_hz - formant) / 90) ** 2)
             for weight, formant in zip((1.0, 0.5, 0.25), formants_hz, strict=True)
         )

@@ -82,7 +82,7 @@ def _whole(path: Path, read: Callable[[Path], T]) -> T | None:
 
 
 def _read_block(path: Path, wanted: set[str]) -> dict[str, Words]:
-    with np.load(path, allow_pickle=False) as block:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as block:
         digests = [digest.decode() for digest in block["digests"].tolist()]
         if wanted.isdisjoint(digests):
             return {}

@@ -27,7 +27,7 @@ WINDOW = 512
 HOP = 40
 """Samples from a frame to the next (10 ms)."""
 
-BANDS = 23
+BANDS = 25
 LOWEST_HZ, HIGHEST_HZ = 150.0, 1_900.0
 """Bands are spaced evenly in log frequency between these; mains hum lies below."""
 
@@ -35,13 +35,16 @@ SPAN = 6
 """Frames between the two whose energies are compared (60 ms)."""
 
 BITS = BANDS - 1
-"""A word has one bit for each pair of neighbouring bands."""
+"""A word has one bit for each pair of neighbouring bands, the lowest of a number of 32."""
+
+WORD = np.uint32((1 << BITS) - 1)
+"""Those bits. Above them stands which of them is the least certain."""
 
 QUIETEST_RMS = 1e-5
 """Frames below -100 dB of full scale hold nothing but rounding."""
 
 NO_WORD = np.uint32(0xFFFFFFFF)
-"""Stands where a frame is silent; no word of ``BITS`` bits has this value."""
+"""Stands where a frame is silent; no frame with a word has this value."""
 
 BLOCK_FRAMES = 2_048
 """Frames transformed at a time: a long recording must not fill the memory with its windows."""
@@ -73,7 +76,8 @@ def fingerprint(waveform: Waveform) -> Words:
 
     Bit m of frame n says whether the step in energy from band m to band m + 1 is greater there
     than it was ``SPAN`` frames earlier: E(n, m) - E(n, m+1) > E(n - SPAN, m) - E(n - SPAN, m+1).
-    Neither gain nor polarity changes it.
+    Neither gain nor polarity changes it. The bit where the two are closest is noted above the
+    word: a codec turns that one first.
 
     Args:
         waveform: ``(samples,)`` float32, as ``read_waveform`` gives it.
@@ -115,13 +119,20 @@ def words(steps: Waveform) -> Words:
     """``(frames - SPAN,)`` uint32 from what ``band_steps`` gives."""
     if len(steps) <= SPAN:
         return np.empty(0, np.uint32)
-    bits = steps[SPAN:, :BITS] > steps[:-SPAN, :BITS]
-    packed = np.zeros((len(bits), 4), np.uint8)
-    packed[:, : -(-BITS // 8)] = np.packbits(bits, axis=1, bitorder="little")
+    change = steps[SPAN:, :BITS] - steps[:-SPAN, :BITS]
+    packed = np.empty((len(change), 4), np.uint8)
+    packed[:, : BITS // 8] = np.packbits(change > 0, axis=1, bitorder="little")
+    packed[:, BITS // 8] = np.abs(change, out=change).argmin(axis=1)
     # Energy of a windowed frame by Parseval; both frames of a comparison must hold something.
     quietest = QUIETEST_RMS**2 * float(np.square(_TAPER).sum()) * WINDOW / 2
     silent = np.minimum(steps[SPAN:, BITS], steps[:-SPAN, BITS]) < quietest
     return np.where(silent, NO_WORD, packed.view("<u4")[:, 0])
+
+
+def turned(words: Words) -> Words:
+    """Bare words with their least certain bit turned; ``NO_WORD`` stays."""
+    other = (words & WORD) ^ (np.uint32(1) << (words >> np.uint32(BITS)) % np.uint32(BITS))
+    return np.where(words == NO_WORD, NO_WORD, other)
 
 
 def _block_steps(frames: Waveform) -> Waveform:

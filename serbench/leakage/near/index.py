@@ -1,10 +1,12 @@
 """Which recordings share words in the same order: an inverted index, not all pairs.
 
-Every frame votes for the pairs (recording, recording, offset) in which its word occurs; pairs with
-enough votes at one offset are looked at bit by bit. A word that occurs often would cast a quadratic
-number of votes, so each occurrence is compared with ``NEIGHBOURS`` others at most, in an order that
-is shuffled anew for every word: the work grows with the number of frames, and a recording with
-hundreds of copies is still linked to them.
+Every frame votes for the pairs (recording, recording, offset) in which its word occurs, and so does
+its word with the least certain bit turned, which finds most of the frames that a codec has changed
+in one bit. Pairs with enough votes at one offset are looked at bit by bit.
+
+A word that occurs often would cast a quadratic number of votes, so each occurrence is compared with
+``NEIGHBOURS`` others at most, in an order that is shuffled anew for every word: the work grows with
+the number of frames, and a recording with hundreds of copies is still linked to them.
 """
 
 from __future__ import annotations
@@ -15,13 +17,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from serbench.leakage.near.fingerprints import BITS, NO_WORD, Words
+from serbench.leakage.near.fingerprints import BITS, NO_WORD, WORD, Words, turned
 
-NEIGHBOURS = 64
+NEIGHBOURS = 24
 """Occurrences of its word that a frame is compared with."""
 
-ENOUGH_VOTES = 3
-"""Votes at one offset, a frame more or less, that make a pair worth a look."""
+ENOUGH_VOTES = 6
+"""Votes at one offset, a frame more or less, that make a pair worth a look. A pair of frames may
+vote twice: by their words, and by these with one bit turned."""
 
 FEWEST_FRAMES = 20
 """Frames in common, below which a share of wrong bits says nothing."""
@@ -63,20 +66,26 @@ def candidates(fingerprints: Sequence[Words]) -> Integers:
 def occurrences(
     fingerprints: Sequence[Words],
 ) -> tuple[Words, NDArray[np.int32], NDArray[np.int32]]:
-    """Every word with its recording and frame, equal words side by side; ``(words,)`` each.
+    """Every word, and every word with a bit turned, with its recording and frame.
 
-    A word that lasts counts once, where it begins: repeating it says nothing more about the
-    recording, but in a steady sound it would cast most of the votes.
+    ``(words,)`` each, equal words side by side. A word that lasts counts once, where it begins:
+    repeating it says nothing more about the recording, but in a steady sound it would cast most of
+    the votes.
     """
-    word, first = _joined(fingerprints)
+    joined, first = _joined(fingerprints)
     counts = np.diff(first)
     recording = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    frame = (np.arange(len(word)) - np.repeat(first[:-1], counts)).astype(np.int32)
-    begins = np.ones(len(word), np.bool_)
-    begins[1:] = (word[1:] != word[:-1]) | (frame[1:] == 0)
-    kept = np.flatnonzero(begins & (word != NO_WORD))
-    order = np.argsort(_shuffled(word[kept], kept))
-    return word[kept][order], recording[kept][order], frame[kept][order]
+    frame = (np.arange(len(joined)) - np.repeat(first[:-1], counts)).astype(np.int32)
+    bare = np.where(joined == NO_WORD, NO_WORD, joined & WORD)
+    words, places = [], []
+    for word in (bare, turned(joined)):
+        begins = np.ones(len(word), np.bool_)
+        begins[1:] = (word[1:] != word[:-1]) | (frame[1:] == 0)
+        places.append(np.flatnonzero(begins & (word != NO_WORD)))
+        words.append(word[places[-1]])
+    word, place = np.concatenate(words), np.concatenate(places)
+    order = np.argsort(_shuffled(word))
+    return word[order], recording[place[order]], frame[place[order]]
 
 
 def votes(word: Words, recording: NDArray[np.int32], frame: NDArray[np.int32]) -> Integers:
@@ -146,9 +155,9 @@ def _joined(fingerprints: Sequence[Words]) -> tuple[Words, Integers]:
     return np.concatenate([np.empty(0, np.uint32), *fingerprints]), first
 
 
-def _shuffled(word: Words, place: Integers) -> NDArray[np.uint64]:
+def _shuffled(word: Words) -> NDArray[np.uint64]:
     """A key that sorts by word, and within a word in an order of that word's own."""
-    mixed = ((place.astype(np.uint64) << np.uint64(BITS)) ^ word.astype(np.uint64)) * _MIX
+    mixed = ((np.arange(len(word), dtype=np.uint64) << np.uint64(BITS)) ^ word) * _MIX
     mixed = (mixed ^ (mixed >> np.uint64(29))) * _MIX
     return (word.astype(np.uint64) << np.uint64(32)) | (mixed >> np.uint64(32))
 
@@ -169,6 +178,6 @@ def _wrong_share(
     step = np.arange(len(row)) - np.repeat(np.cumsum(length) - length, length)
     a, b = word[left[row] + step], word[right[row] + step]
     sounds = (a != NO_WORD) & (b != NO_WORD)
-    wrong = np.bincount(row, np.bitwise_count(a ^ b) * sounds, len(length))
+    wrong = np.bincount(row, np.bitwise_count((a ^ b) & WORD) * sounds, len(length))
     frames = np.bincount(row, sounds, len(length))
     return np.where(frames < FEWEST_FRAMES, 1.0, wrong / np.maximum(frames * BITS, 1))

@@ -32,7 +32,7 @@ from serbench.leakage.near.verify import Prepared, compare, prepare
 VERSION = f"1, soxr {soxr.__version__}"
 """Raised whenever other fingerprints or pairs may come out, so that no stale cache is read."""
 
-THRESHOLD = 0.6
+THRESHOLD = 0.7
 """From this similarity on, two recordings count as one. docs/near-duplicates.md says why."""
 
 SILENT = hashlib.sha256(b"").hexdigest()
