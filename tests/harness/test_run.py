@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from tests_support.runs import EPOCHS, Watcher, candidate, method, resources, run_plan
 from tests_support.tables import LABELS, write_noise
 
@@ -343,6 +344,19 @@ def test_the_same_recording_under_two_speakers_stops_it(tmp_path: Path) -> None:
     write_noise(data, SPEAKERS, utterances=2)
     (data / "s1_high_9.wav").write_bytes((data / "s0_high_0.wav").read_bytes())
     assert stopped_by("L4", run_plan(data), tmp_path).tasks == []
+
+
+def test_a_louder_copy_under_another_speaker_stops_it(tmp_path: Path) -> None:
+    data = tmp_path / "noise"
+    write_noise(data, SPEAKERS, utterances=2)
+    x, rate = soundfile.read(data / "s0_high_0.wav", dtype="float32")
+    soundfile.write(data / "s1_high_9.wav", np.concatenate([x[800:], 0 * x[:400]]) * 0.4, rate)
+    with pytest.raises(LeakageError, match=r"L5: .*s0_high_0 ~ s1_high_9|s1_high_9 ~ s0_high_0"):
+        run(run_plan(data), resources(tmp_path), Watcher())
+    assert not (tmp_path / "runs").exists()
+    dropped = do(run_plan(data, duplicates="drop"), tmp_path)
+    assert "s1_high_9" not in set(dropped.predictions["utterance"])
+    assert dropped.store.read_json("certificate")["dropped"] == ["s1_high_9"]
 
 
 def test_windows_of_a_foreign_utterance_stop_it(
