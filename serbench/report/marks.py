@@ -28,7 +28,7 @@ def marked(protocol: ProtocolName, title: str) -> str:
 
 
 def warning_lines(certificates: Iterable[Certificate]) -> tuple[str, ...]:
-    """A sentence for all that ``Certificate.warnings`` holds, each once.
+    """A sentence for all that ``Certificate.warnings`` holds, and for dropped copies, each once.
 
     Teachers whose training data are not all public are named too: an overlap cannot be excluded.
     """
@@ -37,6 +37,7 @@ def warning_lines(certificates: Iterable[Certificate]) -> tuple[str, ...]:
         for certificate in certificates
         for line in (
             *_broken(certificate),
+            *_dropped(certificate),
             *(_teacher(each, certificate.corpus) for each in certificate.teachers),
         )
     ]
@@ -53,6 +54,13 @@ def _broken(certificate: Certificate) -> tuple[str, ...]:
     )
     leak = LEAKS[certificate.protocol]
     return (f"{mark(certificate.protocol)}; {leak}{f' ({found})' if found else ''}.",)
+
+
+def _dropped(certificate: Certificate) -> tuple[str, ...]:
+    count = len(certificate.dropped)
+    if not count:
+        return ()
+    return (f"{count} utterances of {certificate.corpus} are left out as copies of others.",)
 
 
 def _teacher(record: TeacherRecord, corpus: str) -> str:

@@ -240,6 +240,11 @@ def test_every_warning_of_a_certificate_becomes_a_line(protocol: ProtocolName, s
     assert len(warning_lines([held])) == len(held.warnings)
 
 
+def test_copies_that_were_left_out_are_told() -> None:
+    held = certificate().model_copy(update={"dropped": ("03a", "08b")})
+    assert warning_lines([held]) == ("2 utterances of emodb are left out as copies of others.",)
+
+
 def test_a_warning_that_runs_share_is_said_once() -> None:
     held = certificate(teachers=(UNDECLARED,))
     assert len(warning_lines([held, held])) == 1
