@@ -39,18 +39,20 @@ def check_plan(stored: Stored, folds: Folds) -> Finding:
     plan = stored.plan
     folds_digest = digest_of([[split.name, list(split.test.ids)] for split in folds.outer])
     differences = []
+    if plan["dataset"]["corpus_digest"] != folds.table.digest:
+        differences.append("it is of another corpus than this")
     if plan["folds_digest"] != folds_digest:
         differences.append("folds_digest is not that of the recomputed folds")
     digest = run_digest(
         stored.description(),
-        folds.table.digest,
-        folds_digest,
+        plan["dataset"]["corpus_digest"],
+        plan["folds_digest"],
         plan["model_digests"],
         plan["device"],
         plan["code"],
         plan["serbench_version"],
     )
-    if plan["digest"] != digest and not differences:
+    if plan["digest"] != digest:
         differences.append("the digest is not that of its content: a setting was changed")
     units = [list(split.test.units) for split in folds.outer]
     if [fold["test_units"] for fold in plan["outer"]] != units:
@@ -58,8 +60,10 @@ def check_plan(stored: Stored, folds: Folds) -> Finding:
     return compared("plan.json", f"digest {digest[:12]}", differences)
 
 
-def check_corpus(store: RunStore, table: CorpusTable, certificate: Certificate) -> Finding:
-    """Every utterance is what it was: speaker, label, text, audio."""
+def check_corpus(store: RunStore, folds: Folds, certificate: Certificate) -> Finding:
+    """Every utterance has the speaker, label, text, audio and fold that it had."""
+    table = folds.table
+    fold_of = {i: split.name for split in folds.outer for i in split.test.ids}
     text = (store.folder / "utterances.csv").read_text(encoding="utf-8")
     kept = {row["utterance"]: row for row in csv.DictReader(io.StringIO(text))}
     differences = [f"{i} is no longer there" for i in kept if i not in table.by_id]
@@ -69,6 +73,7 @@ def check_corpus(store: RunStore, table: CorpusTable, certificate: Certificate) 
         if row is None:
             continue
         facts = {
+            "fold": fold_of[utterance.id],
             "speaker": utterance.speaker,
             "session": utterance.session or "",
             "label": utterance.label,

@@ -78,7 +78,7 @@ def verify(
     folds = make_folds(table, source, stored.protocol, near, search)
     openings = Seal(store.seal_path).openings()
     steps: list[Callable[[], Finding]] = [
-        partial(check_corpus, store, folds.table, certificate),
+        partial(check_corpus, store, folds, certificate),
         partial(check_plan, stored, folds),
         partial(check_certificate, stored, store, folds, openings, certificate),
         partial(check_predictions, store, folds, certificate),
