@@ -1,0 +1,104 @@
+"""What is it worth that test sentences are also spoken in training (L9)?
+
+A teacher's head under three protocols: folds by speaker; folds by speaker and sentence, so that no
+test sentence is heard in training; and, since those train on fewer utterances, folds by speaker
+whose training sides are cut to the same sizes by chance.
+
+    python benchmarks/sentences.py --corpus EMODB_FOLDER --teacher ENCODER_FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from serbench.corpus import CorpusTable, load_corpus
+from serbench.evaluate import cluster_bootstrap, score
+from serbench.leakage import PartitionView
+from serbench.paths import cache_folder
+from serbench.plugins import load_plugins
+from serbench.registry import load_registry
+from serbench.settings import HeadSettings
+from serbench.splits import Split, outer_splits
+from serbench.teach import TeacherEmbeddings, cross_fit, embed_corpus, partition_head
+
+DRAWS = 5
+
+
+def main() -> None:
+    """Print UA with its interval under each protocol."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of EmoDB")
+    parser.add_argument("--teacher", type=Path, required=True, help="folder of an encoder")
+    given = parser.parse_args()
+    registry, cache = load_registry(load_plugins()), cache_folder()
+    corpus = registry.make("corpora", "emodb")
+    table = load_corpus(corpus, "emodb", given.corpus, cache / "audio", silent)  # pyright: ignore[reportArgumentType]
+    teacher = registry.make("teachers", "speech-encoder", {"model": str(given.teacher)})
+    embeddings = embed_corpus(
+        teacher, given.teacher.name, table, cache / "embeddings", torch.device("cpu"), silent  # pyright: ignore[reportArgumentType]
+    )  # fmt: skip
+    speakers = outer_splits(table, "paper", 5)
+    sentences = outer_splits(table, "paper", 5, text_groups=2)
+    tell("by speaker", embeddings, table, [speakers])
+    tell("by speaker and sentence", embeddings, table, [sentences])
+    cut = [tuple(shortened(split, speakers, seed) for split in sentences) for seed in range(DRAWS)]
+    tell(f"by speaker, as few in training ({DRAWS} draws)", embeddings, table, cut)
+
+
+def shortened(split: Split, speakers: Sequence[Split], seed: int) -> Split:
+    """The test side of ``split``, and as many utterances of its other speakers, by chance."""
+    whole = next(s for s in speakers if set(s.test.units) >= set(split.test.units))
+    random = np.random.default_rng(seed)
+    chosen = set(random.choice(whole.train.ids, size=len(split.train.ids), replace=False).tolist())
+    ids = tuple(i for i in whole.train.ids if i in chosen)
+    return replace(split, train=replace(split.train, ids=ids))
+
+
+def tell(
+    name: str, embeddings: TeacherEmbeddings, table: CorpusTable, runs: Sequence[Sequence[Split]]
+) -> None:
+    """One line: pooled UA, mean over ``runs``, the interval of the first, and training sizes."""
+    scores, sizes = [], []
+    interval = (0.0, 0.0)
+    for number, splits in enumerate(runs):
+        labels, predicted, heard = [], [], []
+        for split in splits:
+            ids = split.test.ids
+            predicted += head(embeddings, PartitionView(split.train, table), table, ids)
+            labels += [table.labels.index(table.by_id[i].label) for i in ids]
+            heard += [table.by_id[i].speaker for i in ids]
+            sizes.append(len(split.train.ids))
+        classes = len(table.labels)
+        scores.append(score(labels, predicted, classes).ua)
+        if number == 0:
+            interval = cluster_bootstrap(labels, predicted, heard, classes, "ua")
+    low, high = (100 * bound for bound in interval)
+    spread = f" ± {100 * np.std(scores):.1f}" if len(scores) > 1 else ""
+    print(
+        f"{name}: UA {100 * np.mean(scores):.1f}{spread} [{low:.1f}, {high:.1f}], "
+        f"{np.mean(sizes):.0f} utterances in training"
+    )
+
+
+def head(
+    embeddings: TeacherEmbeddings, view: PartitionView, table: CorpusTable, ids: Sequence[str]
+) -> list[int]:
+    """Classes that a head of ``view`` predicts for ``ids``; its strength is chosen inside."""
+    classes = len(table.labels)
+    targets = cross_fit(embeddings, view, view.labels, view.units, HeadSettings(), classes)
+    made = partition_head(embeddings, view, view.labels, targets.strength, classes)
+    return made.predict(embeddings.pooled_of(ids)).argmax(axis=1).tolist()
+
+
+def silent(done: int, total: int) -> None:
+    """Nothing here takes long."""
+
+
+if __name__ == "__main__":
+    main()
