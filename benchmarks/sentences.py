@@ -15,17 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
+from emodb_head import head, load
 
-from serbench.corpus import CorpusTable, load_corpus
+from serbench.corpus import CorpusTable
 from serbench.evaluate import cluster_bootstrap, score
 from serbench.leakage import PartitionView
-from serbench.paths import cache_folder
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
-from serbench.settings import HeadSettings
 from serbench.splits import Split, outer_splits
-from serbench.teach import TeacherEmbeddings, cross_fit, embed_corpus, partition_head
+from serbench.teach import TeacherEmbeddings
 
 DRAWS = 5
 
@@ -35,14 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of EmoDB")
     parser.add_argument("--teacher", type=Path, required=True, help="folder of an encoder")
-    given = parser.parse_args()
-    registry, cache = load_registry(load_plugins()), cache_folder()
-    corpus = registry.make("corpora", "emodb")
-    table = load_corpus(corpus, "emodb", given.corpus, cache / "audio", silent)  # pyright: ignore[reportArgumentType]
-    teacher = registry.make("teachers", "speech-encoder", {"model": str(given.teacher)})
-    embeddings = embed_corpus(
-        teacher, given.teacher.name, table, cache / "embeddings", torch.device("cpu"), silent  # pyright: ignore[reportArgumentType]
-    )  # fmt: skip
+    table, embeddings = load(parser)
     speakers = outer_splits(table, "paper", 5)
     sentences = outer_splits(table, "paper", 5, text_groups=2)
     tell("by speaker", embeddings, table, [speakers])
@@ -84,20 +73,6 @@ def tell(
         f"{name}: UA {100 * np.mean(scores):.1f}{spread} [{low:.1f}, {high:.1f}], "
         f"{np.mean(sizes):.0f} utterances in training"
     )
-
-
-def head(
-    embeddings: TeacherEmbeddings, view: PartitionView, table: CorpusTable, ids: Sequence[str]
-) -> list[int]:
-    """Classes that a head of ``view`` predicts for ``ids``; its strength is chosen inside."""
-    classes = len(table.labels)
-    targets = cross_fit(embeddings, view, view.labels, view.units, HeadSettings(), classes)
-    made = partition_head(embeddings, view, view.labels, targets.strength, classes)
-    return made.predict(embeddings.pooled_of(ids)).argmax(axis=1).tolist()
-
-
-def silent(done: int, total: int) -> None:
-    """Nothing here takes long."""
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from serbench.harness.observer import Observer
 from serbench.harness.resources import Resources
 from serbench.harness.results import utterance_rows
 from serbench.harness.tasks import scored_segments
-from serbench.leakage import Evidence, Provenance, Seal, certify, check_pretraining
+from serbench.leakage import FEWEST_REPEATS, Evidence, Provenance, Seal, certify, check_pretraining
 from serbench.plan import RunPlan, digest_of
 from serbench.store import RunStore, environment
 
@@ -109,8 +109,11 @@ def _check_protocol(plan: RunPlan) -> None:
     Raises:
         RegistryError: a canary that cannot say anything.
     """
-    if plan.protocol.canary == 1:
-        raise RegistryError("protocol.canary = 1: an interval needs at least 2 repeats")
+    if 0 < plan.protocol.canary < FEWEST_REPEATS:
+        raise RegistryError(
+            f"protocol.canary = {plan.protocol.canary}: the interval of fewer than "
+            f"{FEWEST_REPEATS} repeats would say nothing; 5 are what --canary takes"
+        )
     if plan.protocol.canary and plan.protocol.leaky:
         raise RegistryError(
             f"protocol {plan.protocol.name} leaks on purpose: a canary has nothing to find in it; "

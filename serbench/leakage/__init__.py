@@ -4,7 +4,7 @@ Everything here trusts the corpus table and nothing else: what partitions, segme
 say of themselves is held against the table.
 """
 
-from serbench.leakage.canary import CanaryResult, canary_result, check_canary
+from serbench.leakage.canary import FEWEST_REPEATS, CanaryResult, canary_result, check_canary
 from serbench.leakage.certificate import (
     LEAKS,
     SCHEMA_VERSION,
@@ -35,6 +35,7 @@ from serbench.leakage.view import FittedRecord, PartitionView, id_set_digest
 
 __all__ = [
     "BREAKS",
+    "FEWEST_REPEATS",
     "LEAKS",
     "SCHEMA_VERSION",
     "CanaryResult",

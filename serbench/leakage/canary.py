@@ -10,6 +10,9 @@ from scipy import stats
 
 from serbench.api import LeakageError, Params
 
+FEWEST_REPEATS = 3
+"""With two, Student's t is 12.7 times the error: nothing could beat chance."""
+
 CONFIDENCE = 0.95
 """Of the interval over repeats."""
 
@@ -26,7 +29,7 @@ class CanaryResult(Params):
     """
 
     method: str
-    repeats: int = Field(ge=2)
+    repeats: int = Field(ge=FEWEST_REPEATS)
     ua: float
     low: float
     high: float
@@ -50,7 +53,7 @@ def canary_result(method: str, ua: Sequence[float], num_classes: int) -> CanaryR
 
     Args:
         method: its name.
-        ua: pooled UA of each repeat, at least two.
+        ua: pooled UA of each repeat, at least ``FEWEST_REPEATS``.
         num_classes: C.
     """
     values = np.asarray(ua, dtype=np.float64)

@@ -90,10 +90,10 @@ def test_methods_are_compared_and_everything_is_stored(made: Path, tmp_path: Pat
 
 def test_a_canary_sings_before_the_run_and_the_run_verifies(made: Path, tmp_path: Path) -> None:
     arguments = ("transformer+ce", "-d", "demo", "-p", "quick", "--data-dir", str(made))
-    sets = (*SETS, *TINY, "methods.transformer+ce.training.epochs=1", "protocol.canary=2")
+    sets = (*SETS, *TINY, "methods.transformer+ce.training.epochs=1", "protocol.canary=3")
     result = invoke(*arguments, sets=sets)
     assert result.exit_code == 0, result.output
-    assert "canary: repeat 2 of 2 on permuted labels" in result.stderr
+    assert "canary: repeat 3 of 3 on permuted labels" in result.stderr
     (folder,) = (tmp_path / "runs").iterdir()
     checks = {c["code"]: c for c in json.loads((folder / "certificate.json").read_text())["checks"]}
     assert checks["L10"]["outcome"] == "passed"

@@ -105,9 +105,9 @@ def test_permuted_labels_stay_within_each_outer_training_side(tmp_path: Path) ->
             assert view.labels.tolist() == [whole[i] for i in side.ids]
 
 
-def test_one_repeat_makes_no_interval(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(RegistryError, match="at least 2 repeats"):
-        run(singing(folder, 1), resources(tmp_path), Watcher())
+def test_two_repeats_would_say_nothing(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(RegistryError, match="fewer than 3 repeats"):
+        run(singing(folder, 2), resources(tmp_path), Watcher())
 
 
 def test_a_broken_protocol_has_no_canary(folder: Path, tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ def plan(folder: Path, **protocol: Any) -> Any:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A corpus, and a run on it with an inner search, a teacher and a canary."""
     root = tmp_path_factory.mktemp("verify")
-    write_noise(root / "noise", speakers=4, utterances=2)
-    whole = plan(root / "noise", canary=2)
+    write_noise(root / "noise", speakers=4, utterances=4)
+    whole = plan(root / "noise", canary=5)
     loss = Distillation(DistillationParams())
     cheap = run_plan(root / "noise", method("taught", candidate(loss=loss)))
     folder = run(replace(whole, canary=cheap), resources(root, folder=root / "run"), Watcher())

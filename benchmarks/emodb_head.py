@@ -1,0 +1,43 @@
+"""What the measurements of a teacher's head on EmoDB share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import torch
+
+from serbench.corpus import CorpusTable, load_corpus
+from serbench.leakage import PartitionView
+from serbench.paths import cache_folder
+from serbench.plugins import load_plugins
+from serbench.registry import load_registry
+from serbench.settings import HeadSettings
+from serbench.teach import TeacherEmbeddings, cross_fit, embed_corpus, partition_head
+
+
+def load(parser: argparse.ArgumentParser) -> tuple[CorpusTable, TeacherEmbeddings]:
+    """EmoDB and a teacher's embeddings of it, from the folders on the command line."""
+    given = parser.parse_args()
+    registry, cache = load_registry(load_plugins()), cache_folder()
+    corpus = registry.make("corpora", "emodb")
+    table = load_corpus(corpus, "emodb", given.corpus, cache / "audio", silent)  # pyright: ignore[reportArgumentType]
+    teacher = registry.make("teachers", "speech-encoder", {"model": str(given.teacher)})
+    embeddings = embed_corpus(
+        teacher, given.teacher.name, table, cache / "embeddings", torch.device("cpu"), silent  # pyright: ignore[reportArgumentType]
+    )  # fmt: skip
+    return table, embeddings
+
+
+def head(
+    embeddings: TeacherEmbeddings, view: PartitionView, table: CorpusTable, ids: Sequence[str]
+) -> list[int]:
+    """Classes that a head of ``view`` predicts for ``ids``; its strength is chosen inside."""
+    classes = len(table.labels)
+    targets = cross_fit(embeddings, view, view.labels, view.units, HeadSettings(), classes)
+    made = partition_head(embeddings, view, view.labels, targets.strength, classes)
+    return made.predict(embeddings.pooled_of(ids)).argmax(axis=1).tolist()
+
+
+def silent(done: int, total: int) -> None:
+    """Nothing here takes long."""
