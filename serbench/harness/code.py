@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import sys
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-import serbench
 from serbench.api import Loss, Student
 from serbench.plan import RunPlan
+from serbench.source import core_digest, source_digest
 
 FIT = ("fit", "features.py", "segments.py", "evaluate.py")
 """Core modules that decide what a fit gives."""
@@ -21,8 +18,6 @@ HEAD = ("teach",)
 
 LEAKY = ("harness/leaky.py",)
 """The module that decides how a broken protocol's fits differ."""
-
-Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def code_digests(plan: RunPlan) -> dict[str, str]:
@@ -46,30 +41,7 @@ def _package_digest(package: str) -> str:
     named = sys.modules[package].__file__
     if named is None:  # a namespace package: all that it has is below its folders
         folders = map(Path, sys.modules[package].__path__)
-        return _digest(file for folder in folders for file in sorted(folder.rglob("*.py")))
+        return source_digest(file for folder in folders for file in sorted(folder.rglob("*.py")))
     file = Path(named)
-    return _digest(sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file])
-
-
-@cache
-def core_digest(names: tuple[str, ...]) -> str:
-    """Digest of modules and packages of the core."""
-    places = [Path(serbench.__file__).parent / name for name in names]
-    return _digest(
-        file
-        for place in places
-        for file in (sorted(place.rglob("*.py")) if place.is_dir() else [place])
-    )
-
-
-def _digest(files: Iterable[Path]) -> str:
-    """sha256 of the files' syntax trees: comments, docstrings and layout do not count."""
-    digest = hashlib.sha256()
-    for file in files:
-        tree = ast.parse(file.read_bytes())
-        for node in ast.walk(tree):
-            if isinstance(node, Documented) and ast.get_docstring(node) is not None:
-                node.body = node.body[1:]
-        digest.update(file.name.encode())
-        digest.update(ast.dump(tree).encode())
-    return digest.hexdigest()
+    whole = file.name == "__init__.py"
+    return source_digest(sorted(file.parent.rglob("*.py")) if whole else [file])

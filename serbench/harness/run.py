@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -34,14 +36,9 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     Raises:
         SerbenchError: see its subclasses; whatever was fitted until then is kept.
     """
-    started = time.perf_counter()
-    if plan.protocol.leaky:
-        watch.announce(
-            f"{plan.protocol.name}: this protocol is broken on purpose; nothing that comes out may "
-            "be compared with anything"
-        )
+    clock = [time.perf_counter()]
     _check_writable(resources.folder or resources.runs)
-    _check_protocol(plan)
+    _check_protocol(plan, watch)
     table = load_table(plan, resources.data_dir, resources.cache, resources.allow_incomplete, watch)
     folds = plan_folds(plan, table, resources.cache, watch)
     before = Evidence(
@@ -52,7 +49,7 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     )
     certify(folds.table, folds.outer, folds.inner, before)
     inputs = load_inputs(plan, folds.table, resources.cache, resources.device, watch)
-    loaded = time.perf_counter()
+    clock.append(time.perf_counter())
     description = _describe(plan, inputs, folds, resources)
     store = RunStore(resources.folder or resources.runs / _folder_name(plan, description["digest"]))
     store.create(description)
@@ -61,13 +58,13 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     watch.run_started(nested.event)
     try:
         canary = sing(plan, inputs, folds, store, resources, watch)
-        sung = time.perf_counter()
+        clock.append(time.perf_counter())
         nested.targets = nested.fit_targets()
-        targeted = time.perf_counter()
+        clock.append(time.perf_counter())
         refits = nested.refit(nested.choose())
     finally:
         shut_down_workers()
-    fitted = time.perf_counter()
+    clock.append(time.perf_counter())
     predictions = pd.concat([*nested.score(refits), *nested.score_teachers()], ignore_index=True)
     store.write_predictions(predictions)
     evidence = replace(
@@ -83,32 +80,41 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
         "certificate", {**certificate.model_dump(mode="json"), "digest": certificate.digest}
     )
     store.write_json("environment", environment(resources.plugins))
-    finished = time.perf_counter()
-    store.write_json(
-        "timing",
-        {
-            "wall_s": finished - started,
-            "load_s": loaded - started,
-            "canary_s": sung - loaded,
-            "targets_s": targeted - sung,
-            "fits_wall_s": fitted - targeted,
-            "score_s": finished - fitted,
-            "fit_s": nested.fresh_fit_s,
-            "step_s": nested.fresh_step_s,
-            "workers": resources.workers,
-            "fits_run": nested.fits_run,
-            "fits_cached": nested.fits_cached,
-        },
-    )
+    clock.append(time.perf_counter())
+    store.write_json("timing", _timing(clock, nested, resources))
     watch.run_finished(nested.event)
     return store.folder
 
 
-def _check_protocol(plan: RunPlan) -> None:
-    """
+STAGES = ("load_s", "canary_s", "targets_s", "fits_wall_s", "score_s")
+"""What a run does, one after the other."""
+
+
+def _timing(clock: Sequence[float], nested: Nested, resources: Resources) -> dict[str, float]:
+    """timing.json: seconds of each stage, from the times between them, and of the fits."""
+    stages = (end - start for start, end in itertools.pairwise(clock))
+    return {
+        "wall_s": clock[-1] - clock[0],
+        **dict(zip(STAGES, stages, strict=True)),
+        "fit_s": nested.fresh_fit_s,
+        "step_s": nested.fresh_step_s,
+        "workers": resources.workers,
+        "fits_run": nested.fits_run,
+        "fits_cached": nested.fits_cached,
+    }
+
+
+def _check_protocol(plan: RunPlan, watch: Observer) -> None:
+    """Say first of all that a protocol is broken on purpose.
+
     Raises:
         RegistryError: a canary that cannot say anything.
     """
+    if plan.protocol.leaky:
+        watch.announce(
+            f"{plan.protocol.name}: this protocol is broken on purpose; nothing that comes out may "
+            "be compared with anything"
+        )
     if 0 < plan.protocol.canary < FEWEST_REPEATS:
         raise RegistryError(
             f"protocol.canary = {plan.protocol.canary}: the interval of fewer than "

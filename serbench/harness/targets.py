@@ -7,21 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from serbench.api import Need
 from serbench.corpus import CorpusTable
 from serbench.execute import run_calls
 from serbench.features import Frames
 from serbench.fit import TeacherSignal
-from serbench.harness.code import HEAD, core_digest
+from serbench.harness.code import HEAD
 from serbench.harness.inputs import Inputs
 from serbench.harness.leaky import best_on_test, unsealed_labels
 from serbench.leakage import FittedRecord, PartitionView
 from serbench.plan import digest_of
 from serbench.settings import HeadSettings, ProtocolName
+from serbench.source import core_digest
 from serbench.splits import Split
 from serbench.store import FitCache
-from serbench.teach import Head, SoftTargets, TeacherEmbeddings, cross_fit, fit_path, partition_head
+from serbench.teach import SoftTargets, TeacherEmbeddings, cross_fit, fit_path, partition_head
 
 TargetKey = tuple[str, str, HeadSettings]
 """Teacher, training partition, head settings."""
@@ -170,30 +172,18 @@ def teacher_posteriors(
     strengths: tuple[float, ...],
     protocol: ProtocolName,
 ) -> NDArray[np.float32]:
-    """The teacher's own posteriors for a fold's test side: ``(U, C)``, head of the whole train."""
-    head = _whole_head(embeddings, view, target, split, table, strengths, protocol)
-    logits = head.predict(embeddings.pooled_of(split.test.ids))
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    """The teacher's own posteriors for a fold's test side ``(U, C)``, by a head of the whole train.
 
-
-def _whole_head(
-    embeddings: TeacherEmbeddings,
-    view: PartitionView,
-    target: Target,
-    split: Split,
-    table: CorpusTable,
-    strengths: tuple[float, ...],
-    protocol: ProtocolName,
-) -> Head:
-    """The head of a whole training side; broken protocols choose or scale it with the test side."""
+    Broken protocols choose the head's strength, or scale its inputs, with the test side.
+    """
+    test = embeddings.pooled_of(split.test.ids)
     classes = len(table.labels)
     if protocol == "leaky-early-stopping":
         view.record(f"head of {embeddings.name}", view.ids)
         pooled = embeddings.pooled_of(view.ids)
         heads = fit_path(pooled, view.labels, classes, sorted(strengths))
-        return best_on_test(
-            heads, embeddings.pooled_of(split.test.ids), unsealed_labels(split, table)
-        )
-    over = embeddings.pooled_of(table.ids) if protocol == "leaky-normaliser" else None
-    return partition_head(embeddings, view, view.labels, target.strength, classes, over)
+        head = best_on_test(heads, test, unsealed_labels(split, table))
+    else:
+        over = embeddings.pooled_of(table.ids) if protocol == "leaky-normaliser" else None
+        head = partition_head(embeddings, view, view.labels, target.strength, classes, over)
+    return softmax(head.predict(test), axis=1).astype(np.float32)

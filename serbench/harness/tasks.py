@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from serbench.api import Need
 from serbench.corpus import CorpusTable
 from serbench.fit import FitTask, TeacherSignal
-from serbench.harness.code import FIT, HEAD, LEAKY, core_digest, package_digest
+from serbench.harness.code import FIT, HEAD, LEAKY, package_digest
 from serbench.harness.inputs import Inputs
 from serbench.harness.leaky import leaky_fit
 from serbench.harness.targets import Target, TargetKey, signals
@@ -17,6 +17,7 @@ from serbench.leakage import PartitionView, id_set_digest
 from serbench.plan import Candidate, RunPlan, describe_candidate, digest_of, stable_seed
 from serbench.segments import Segment, segment_partition
 from serbench.settings import HeadSettings
+from serbench.source import core_digest
 from serbench.splits import Partition, Split
 
 

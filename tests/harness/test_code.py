@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tests_support.runs import LinearStudent, method, run_plan
 
-from serbench.harness.code import _package_digest, code_digests, core_digest, package_digest
+from serbench.harness.code import _package_digest, code_digests, package_digest
+from serbench.source import core_digest
 
 SOURCE = "from tests_support.runs import LinearStudent\n\nclass Own(LinearStudent):\n    x = 1\n"
 

@@ -28,9 +28,10 @@ from serbench.leakage.near.cache import (
 from serbench.leakage.near.fingerprints import Waveform, Words, fingerprint
 from serbench.leakage.near.index import candidates
 from serbench.leakage.near.verify import Prepared, compare, prepare
+from serbench.source import core_digest
 
-VERSION = f"1, soxr {soxr.__version__}"
-"""Raised whenever other fingerprints or pairs may come out, so that no stale cache is read."""
+CODE = ("leakage/near",)
+"""Fingerprints and pairs that other code made are not read."""
 
 THRESHOLD = 0.7
 """From this similarity on, two recordings count as one. docs/near-duplicates.md says why."""
@@ -97,7 +98,8 @@ def near_duplicates(
         CorpusError: a file that cannot be read, or whose audio has another digest than stated.
         StoreError: the cache cannot be written.
     """
-    folder = cache / "near" / hashlib.sha256(VERSION.encode()).hexdigest()[:16]
+    version = f"{core_digest(CODE)}, soxr {soxr.__version__}"
+    folder = cache / "near" / hashlib.sha256(version.encode()).hexdigest()[:16]
     stored = folder / "pairs" / f"{_corpus_key(recordings)}.json"
     rows = load_pairs(stored)
     if rows is None:

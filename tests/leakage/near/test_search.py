@@ -244,3 +244,18 @@ def test_the_demo_corpus_has_no_pair(tmp_path: Path) -> None:
     table = load_corpus(demo, "demo", tmp_path / "demo", tmp_path / "cache", nothing)
     assert len(table.utterances) == 192
     assert near_duplicates(table.utterances, tmp_path / "cache", nothing) == ()
+
+
+def test_what_other_code_made_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "noise"
+    recordings = noise_table(folder, speakers=2, utterances=1).utterances
+    counts: list[int] = []
+
+    def taken() -> int:
+        counts.clear()
+        near_duplicates(recordings, tmp_path / "cache", lambda done, _: counts.append(done))
+        return len(counts)
+
+    assert (taken(), taken()) == (len(recordings), 0)
+    monkeypatch.setattr(search, "core_digest", lambda names: "of other code")
+    assert taken() == len(recordings)
