@@ -18,7 +18,7 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from serbench.api import EpochEvent, SerbenchError
-from serbench.fit import FitResult, FitTask, fit
+from serbench.fit import FitResult, FitTask, PretrainResult, PretrainTask, fit, pretrain
 
 OnEpoch = Callable[[EpochEvent], None]
 T = TypeVar("T")
@@ -54,13 +54,27 @@ def resolve_workers(jobs: int | None, device: str) -> int:
 
 def run_fits(tasks: Sequence[FitTask], workers: int, on_epoch: OnEpoch) -> Iterator[FitResult]:
     """Results as they come, in any order. One thread per worker: faster than threads per fit."""
+    return _run_training(fit, tasks, workers, on_epoch)
+
+
+def run_pretrainings(
+    tasks: Sequence[PretrainTask], workers: int, on_epoch: OnEpoch
+) -> Iterator[PretrainResult]:
+    """As ``run_fits``."""
+    return _run_training(pretrain, tasks, workers, on_epoch)
+
+
+def _run_training(
+    train: Callable[[T, OnEpoch], R], tasks: Sequence[T], workers: int, on_epoch: OnEpoch
+) -> Iterator[R]:
     if workers == 1 or len(tasks) == 1:
         with _threads(1 if workers > 1 else None):
             for task in tasks:
-                yield fit(task, on_epoch)
+                yield train(task, on_epoch)
         return
     with _event_channel(on_epoch) as channel:
-        yield from _in_processes(_fit_in_worker, [(task, channel) for task in tasks], workers)
+        arguments = [(train, task, channel) for task in tasks]
+        yield from _in_processes(_train_in_worker, arguments, workers)
 
 
 def run_calls(function: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
@@ -70,6 +84,16 @@ def run_calls(function: Callable[[T], R], items: Sequence[T], workers: int) -> l
     calls = [(index, function, item) for index, item in enumerate(items)]
     results = dict(_in_processes(_call_in_worker, calls, workers))
     return [results[index] for index in range(len(items))]
+
+
+def each_call(function: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[R]:
+    """``function`` of every item, as they come, in any order; it must be importable by name."""
+    if workers == 1 or len(items) <= 1:
+        yield from map(function, items)
+        return
+    calls = [(index, function, item) for index, item in enumerate(items)]
+    for _, result in _in_processes(_call_in_worker, calls, workers):
+        yield result
 
 
 def _in_processes(
@@ -106,7 +130,7 @@ def _call_in_worker(index: int, function: Callable[[T], R], item: T) -> tuple[in
     return index, function(item)
 
 
-def _fit_in_worker(task: FitTask, channel: Path) -> FitResult:
+def _train_in_worker(train: Callable[[T, OnEpoch], R], task: T, channel: Path) -> R:
     torch.set_num_threads(1)
     descriptor = os.open(channel, os.O_WRONLY | os.O_APPEND)
     parent = os.getppid()
@@ -118,7 +142,7 @@ def _fit_in_worker(task: FitTask, channel: Path) -> FitResult:
         os.write(descriptor, (json.dumps(dataclasses.asdict(event)) + "\n").encode())
 
     try:
-        return fit(task, tell)
+        return train(task, tell)
     finally:
         os.close(descriptor)
 

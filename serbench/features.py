@@ -20,7 +20,7 @@ from torch import Tensor
 
 from serbench.api import SAMPLE_RATE_HZ, Advance
 from serbench.atomic import write_array
-from serbench.corpus import CorpusTable, read_waveform
+from serbench.corpus import Speech, read_waveform
 from serbench.leakage import PartitionView
 from serbench.settings import FeatureSettings
 from serbench.torchaudio_compat import import_torchaudio
@@ -139,7 +139,7 @@ class Normaliser:
 
 
 def log_mel_frames(
-    table: CorpusTable, settings: FeatureSettings, cache: Path, advance: Advance
+    table: Speech, settings: FeatureSettings, cache: Path, advance: Advance
 ) -> Frames:
     """Log-mel frames of every utterance, from the cache or computed and kept there.
 

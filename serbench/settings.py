@@ -46,10 +46,9 @@ class AugmentSettings(Params):
     """Each window is made louder or softer by a uniform draw of up to this many decibels."""
 
 
-class TrainingSettings(Params):
-    """The training loop."""
+class OptimiserSettings(Params):
+    """How weights are updated."""
 
-    epochs: PositiveInt = 40
     batch_size: int = Field(default=32, ge=2)
     learning_rate: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 1e-2
@@ -58,13 +57,28 @@ class TrainingSettings(Params):
     warmup: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of the steps over which the learning rate rises linearly."""
     clip_norm: PositiveFloat | None = 5.0
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+
+class TrainingSettings(OptimiserSettings):
+    """The training loop."""
+
+    epochs: PositiveInt = 40
     average: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Decay of an exponential moving average of the weights that is used for evaluation; 0: off."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
     early_stopping: bool = False
     """Stop an inner fit after ``patience`` epochs without a better UA on inner validation; the
     refit then takes the mean best epoch."""
     patience: PositiveInt = 15
+
+
+class PretrainSettings(OptimiserSettings):
+    """Label-free distillation on ``--pretrain-audio``, before any fold; see ``Loss.label_free``."""
+
+    epochs: PositiveInt = 20
+    """In each, as many windows are drawn as fit into the audio end to end."""
+    batch_size: int = Field(default=64, ge=2)
+    learning_rate: PositiveFloat = 2e-3
 
 
 class HeadSettings(Params):
@@ -123,6 +137,7 @@ class MethodSettings(Params):
     segments: SegmentSettings = SegmentSettings()
     augment: AugmentSettings = AugmentSettings()
     training: TrainingSettings = TrainingSettings()
+    pretrain: PretrainSettings = PretrainSettings()
     head: HeadSettings = HeadSettings()
 
 
@@ -131,6 +146,8 @@ __all__ = [
     "FeatureSettings",
     "HeadSettings",
     "MethodSettings",
+    "OptimiserSettings",
+    "PretrainSettings",
     "ProtocolSettings",
     "SegmentSettings",
     "TrainingSettings",

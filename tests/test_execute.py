@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests_support.pretraining import hinted, pretrained_plan, write_both
 from tests_support.runs import EPOCHS, fit_task, frames_of
 from tests_support.tables import noise_table
 
@@ -17,15 +18,20 @@ from serbench.api import EpochEvent, SerbenchError
 from serbench.execute import (
     OnEpoch,
     _event_channel,
-    _fit_in_worker,
     _in_processes,
+    _train_in_worker,
+    each_call,
     resolve_device,
     resolve_workers,
     run_calls,
     run_fits,
+    run_pretrainings,
     shut_down_workers,
 )
-from serbench.fit import FitTask
+from serbench.fit import FitTask, fit
+from serbench.harness import Observer
+from serbench.harness.inputs import load_audio, load_inputs, load_table
+from serbench.harness.pretrained import pretraining_of
 from serbench.splits import outer_splits
 
 
@@ -59,6 +65,7 @@ def test_one_worker_per_core_or_one_for_an_accelerator() -> None:
 def test_calls_keep_their_order() -> None:
     assert run_calls(abs, [-2, -1, 0], workers=1) == [2, 1, 0]
     assert run_calls(abs, [], workers=4) == []
+    assert list(each_call(abs, [-2, -1], workers=1)) == [2, 1]
 
 
 def test_two_processes_give_what_one_gives_and_tell_of_every_epoch(tasks: list[FitTask]) -> None:
@@ -72,6 +79,7 @@ def test_two_processes_give_what_one_gives_and_tell_of_every_epoch(tasks: list[F
     try:
         there = {result.name: result for result in run_fits(tasks, 2, hear)}
         assert run_calls(abs, [-3, 2], workers=2) == [3, 2]
+        assert sorted(each_call(abs, [-3, 2], workers=2)) == [2, 3]
     finally:
         shut_down_workers()
     assert set(there) == {"fit-0", "fit-1", "fit-2"}
@@ -81,6 +89,28 @@ def test_two_processes_give_what_one_gives_and_tell_of_every_epoch(tasks: list[F
         assert [event.epoch for event in heard[name]] == list(range(1, EPOCHS + 1))
     assert {name: len(events) for name, events in told_here.items()} == dict.fromkeys(here, EPOCHS)
     assert torch.get_num_threads() == 1
+
+
+def test_pretrainings_run_side_by_side_too(tmp_path: Path) -> None:
+    write_both(tmp_path)
+    plan = pretrained_plan(tmp_path, seeds=2)
+    table = load_table(plan, None, tmp_path / "cache", False, Observer())
+    audio = load_audio(plan, tmp_path / "cache", Observer())
+    inputs = load_inputs(plan, table, audio, tmp_path / "cache", "cpu", Observer())
+    made = [pretraining_of(hinted(), "hinted", seed, inputs, "cpu") for seed in (0, 1)]
+    todo = [task for task in made if task is not None]
+    told: list[EpochEvent] = []
+    try:
+        here = {result.key: result for result in run_pretrainings(todo, 1, told.append)}
+        there = {result.key: result for result in run_pretrainings(todo, 2, told.append)}
+    finally:
+        shut_down_workers()
+    assert here.keys() == there.keys() == {task.key for task in todo}
+    assert len(todo) == 2
+    for key, result in here.items():
+        for name, value in result.state.student.items():
+            torch.testing.assert_close(there[key].state.student[name], value)
+    assert sorted(event.fit for event in told) == sorted(2 * 2 * [task.name for task in todo])
 
 
 def test_an_error_in_a_fit_is_the_callers(tasks: list[FitTask]) -> None:
@@ -101,7 +131,7 @@ def test_a_worker_that_is_killed_is_told_with_a_way_out() -> None:
 def test_a_worker_tells_through_the_channel(tasks: list[FitTask]) -> None:
     heard: list[EpochEvent] = []
     with _event_channel(heard.append) as channel:
-        result = _fit_in_worker(tasks[0], channel)
+        result = _train_in_worker(fit, tasks[0], channel)
     assert [event.epoch for event in heard] == list(range(1, EPOCHS + 1))
     assert [dict(event.terms) for event in heard] == [dict(r.terms) for r in result.history]
     assert not channel.exists()
@@ -140,7 +170,6 @@ def test_a_worker_whose_parent_was_killed_stops(
         for epoch in itertools.count(1):
             tell(EpochEvent("fit", epoch, 9))
 
-    monkeypatch.setattr("serbench.execute.fit", endless)
     with pytest.raises(SystemExit):
-        _fit_in_worker(None, channel)  # pyright: ignore[reportArgumentType]
+        _train_in_worker(endless, None, channel)
     assert len(channel.read_text().splitlines()) == 1

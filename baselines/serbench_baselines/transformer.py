@@ -76,6 +76,7 @@ class TransformerNetwork(nn.Module):
         self.embed = nn.Linear(shape.channels * shape.n_mels * params.patch_frames, params.dim)
         self.layers = nn.ModuleList(EncoderLayer(params) for _ in range(params.layers))
         self.norm = nn.LayerNorm(params.dim)
+        self.scale = nn.BatchNorm1d(params.dim)
         self.dropout = nn.Dropout(params.dropout)
         self.classify = nn.Linear(params.dim, shape.num_classes)
 
@@ -96,7 +97,7 @@ class TransformerNetwork(nn.Module):
             x = layer(x, mask)
             maps.append(x.transpose(1, 2)[:, :, None, :])  # (N, d, 1, tokens)
         x = self.norm(x).float() * mask[..., None]
-        embedding = x.sum(dim=1) / mask.sum(dim=1, keepdim=True)
+        embedding = self.scale(x.sum(dim=1) / mask.sum(dim=1, keepdim=True))
         last_map = x.transpose(1, 2)[:, :, None, :]
         return StudentOutput(
             logits=self.classify(self.dropout(embedding)).float(),

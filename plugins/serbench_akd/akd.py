@@ -32,7 +32,8 @@ class AkdParams(Params):
 
     temperature: PositiveFloat = 2.0
     """T of the soft targets."""
-    task: Literal["ce", "ccc"] = "ce"
+    task: Literal["ce", "ccc", "none"] = "ce"
+    """``none``: labels are not learnt from."""
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Of ``task="ce"``."""
     k: NonNegativeFloat = 1.0
@@ -55,19 +56,33 @@ class AkdParams(Params):
     adaptive_weights: bool = True
     """Learn how much each of several teachers counts for each segment; False: their mean."""
     hint_groups: Literal["groups", "all"] = "groups"
+    hint_levels: Literal["all", "last"] = "all"
+    """``last``: hints guide the student's last level only."""
     hint_target: Literal["pooled", "frames"] = "pooled"
+    lambda_pretrain: NonNegativeFloat = 1.0
+    """Weight of the hint in label-free pretraining; it is the only term there, so that any weight
+    but 0 is much the same. 0: no pretraining."""
 
     @model_validator(mode="after")
     def _smoothing_has_a_use(self) -> AkdParams:
-        if self.task == "ccc" and self.label_smoothing > 0.0:
-            msg = "label_smoothing is of task 'ce'; leave it at 0 with task 'ccc'"
+        if self.task != "ce" and self.label_smoothing > 0.0:
+            msg = f"label_smoothing is of task 'ce'; leave it at 0 with task '{self.task}'"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> AkdParams:
+        weights = (self.k, self.alpha, self.lambda_angle, self.lambda_hint)
+        if self.task == "none" and not any(weights):
+            msg = "task 'none' needs a weight above 0 for k, alpha, lambda_angle or lambda_hint"
             raise ValueError(msg)
         return self
 
     @property
     def uses_gate(self) -> bool:
         """Whether any term asks if a teacher is reliable."""
-        return self.beta != "one" or self.alpha > 0.0 or (self.k > 0.0 and self.gate_kl)
+        weighs_task = self.task != "none" and self.beta != "one"
+        return weighs_task or self.alpha > 0.0 or (self.k > 0.0 and self.gate_kl)
 
     @property
     def integrates(self) -> bool:
@@ -96,11 +111,13 @@ class _TeacherView(NamedTuple):
     Attributes:
         log_weights: log w, ``(m, N)``.
         log_target: log ỹ_T at temperature T, ``(N, C)``.
-        reading: γ and reliability at temperature 1.
+        posterior: integrated at temperature 1, ``(N, C)``.
+        reading: γ and reliability of it.
     """
 
     log_weights: Tensor
     log_target: Tensor
+    posterior: Tensor
     reading: GateReading
 
 
@@ -111,6 +128,10 @@ class AkdLoss(nn.Module):
     ``gate_kl``, else 1 (Khan et al. 2026, Eq. 8, 10, 11 and 14). Terms are returned as they enter
     the sum, gated but not weighted: ``task``, ``kl``, ``cos``, ``angle``, ``hint``, ``l2``, and
     ``total``. A term that is switched off is neither computed nor returned.
+
+    ``readings`` holds, of the last batch and by segment: ``weights (N, m)``, ``posterior (N, C)``
+    (integrated, T = 1), ``gamma``, ``reliable`` and ``beta``, each ``(N,)``; nothing where no term
+    reads soft targets.
 
     Args:
         params: validated settings.
@@ -128,7 +149,7 @@ class AkdLoss(nn.Module):
             "hint": params.lambda_hint,
             "l2": params.lambda_2,
         }
-        self.task = CrossEntropy(params.label_smoothing) if params.task == "ce" else Concordance()
+        self.task = _make_task(params)
         self.task_weight = TaskWeight(params.beta, params.beta_min)
         self.teacher_weights = _make_teacher_weights(params, shape)
         self.gate = Gate(params.gate_threshold)
@@ -138,6 +159,7 @@ class AkdLoss(nn.Module):
         )
         self.angle = Angle(params.angle) if params.lambda_angle > 0.0 else None
         self.hint = _make_hint(params, shape)
+        self.readings: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
         """Every term of the batch as a scalar, by name. Computed in float32 under autocast too."""
@@ -152,11 +174,19 @@ class AkdLoss(nn.Module):
 
     def _target_terms(self, batch: Batch, output: StudentOutput) -> LossTerms:
         """The task term, and the terms that read the integrated soft targets."""
-        task = self.task(output.logits, batch.labels)  # (N,)
+        task = self.task(output.logits, batch.labels) if self.task else None  # (N,)
         if self.teacher_weights is None:
-            return {"task": task.mean()}
+            return {} if task is None else {"task": task.mean()}
         view = self._view(self.teacher_weights, batch, output)
-        terms = {"task": (self.task_weight(view.reading) * task).mean()}
+        beta = self.task_weight(view.reading)
+        self.readings = {
+            "weights": view.log_weights.detach().exp().T,
+            "posterior": view.posterior.detach(),
+            "gamma": view.reading.error.detach(),
+            "reliable": view.reading.reliable.detach(),
+            "beta": beta.detach(),
+        }
+        terms = {} if task is None else {"task": (beta * task).mean()}
         if self.kl is not None:
             kl = self.kl(view.log_target, output.logits)  # (N,)
             terms["kl"] = (kl * view.reading.reliable if self.params.gate_kl else kl).mean()
@@ -173,7 +203,7 @@ class AkdLoss(nn.Module):
         log_weights = weights(output.last_map, output.last_mask)
         log_target = integrate(batch.teacher_logits, log_weights, self.params.temperature)
         posterior = integrate(batch.teacher_logits, log_weights, 1.0).exp()
-        return _TeacherView(log_weights, log_target, self.gate(posterior, batch.labels))
+        return _TeacherView(log_weights, log_target, posterior, self.gate(posterior, batch.labels))
 
 
 class Akd(Loss):
@@ -187,6 +217,17 @@ class Akd(Loss):
     def needs(self) -> frozenset[Need]:
         """What of the teachers the terms with a weight read; empty where all are off."""
         return self.params.needs
+
+    def label_free(self) -> Akd | None:
+        """The frame hints alone: they read neither labels nor soft targets."""
+        if self.params.lambda_pretrain == 0.0:
+            return None
+        hints_only = {
+            "task": "none", "label_smoothing": 0.0, "beta": "one", "k": 0.0, "alpha": 0.0,
+            "lambda_angle": 0.0, "lambda_hint": self.params.lambda_pretrain,
+            "hint_target": "frames", "lambda_pretrain": 0.0,
+        }  # fmt: skip
+        return Akd(AkdParams.model_validate({**self.params.model_dump(), **hints_only}))
 
     def build(self, shape: LossShape) -> AkdLoss:
         """The loss with its own learnt projections and teacher weights.
@@ -210,6 +251,12 @@ class Akd(Loss):
         return AkdLoss(params, shape)
 
 
+def _make_task(params: AkdParams) -> CrossEntropy | Concordance | None:
+    if params.task == "none":
+        return None
+    return CrossEntropy(params.label_smoothing) if params.task == "ce" else Concordance()
+
+
 def _make_teacher_weights(params: AkdParams, shape: LossShape) -> TeacherWeights | None:
     """Learnt weights where there is a choice to learn and a term that teaches it;
     None where no term reads soft targets.
@@ -224,7 +271,8 @@ def _make_teacher_weights(params: AkdParams, shape: LossShape) -> TeacherWeights
 def _make_hint(params: AkdParams, shape: LossShape) -> PooledHint | FrameHint | None:
     if params.lambda_hint == 0.0:
         return None
-    channels = [channels for channels, _ in shape.map_dims]
+    first = len(shape.map_dims) - 1 if params.hint_levels == "last" else 0
+    channels = [channels for channels, _ in shape.map_dims[first:]]
     if params.hint_target == "pooled":
-        return PooledHint(channels, shape.pooled_dims, params.hint_groups)
-    return FrameHint(channels, shape.frame_dims, params.hint_groups)
+        return PooledHint(channels, shape.pooled_dims, params.hint_groups, first)
+    return FrameHint(channels, shape.frame_dims, params.hint_groups, first)

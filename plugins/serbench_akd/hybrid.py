@@ -36,6 +36,8 @@ class HybridParams(Params):
     skips: bool = True
     """Off: no skip connections from encoder to decoder."""
     blocks: PositiveInt = 2
+    time_blocks: int = Field(default=0, ge=0)
+    """Blocks over time alone on the fused frame vectors, where attention is cheapest."""
     heads: PositiveInt = 4
     expansion: PositiveInt = 2
     fused_dim: int = Field(default=128, gt=0, multiple_of=DECODER_GROUPS)
@@ -64,21 +66,40 @@ class SpaceTimeBlock(nn.Module):
         self.mlp = FeedForward(dim, params.expansion, params.dropout)
         self.drop = params.block_dropout
 
-    def _residual(self, x: Tensor, y: Tensor) -> Tensor:
-        if not self.training or self.drop == 0.0:
-            return x + y
-        keep = torch.rand(x.shape[0], 1, 1, 1, device=x.device) >= self.drop
-        return x + y * keep.to(y.dtype) / (1.0 - self.drop)
-
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x (N, w, h, d)`` time-major tokens, ``mask (N, w)``; same shape out."""
         batch, frames, bins, dim = x.shape
         y = self.norms[0](x).reshape(batch * frames, bins, dim)
-        x = self._residual(x, self.space(y).view(batch, frames, bins, dim))
+        x = _residual(x, self.space(y).view(batch, frames, bins, dim), self.drop, self.training)
         y = self.norms[1](x).transpose(1, 2).reshape(batch * bins, frames, dim)
         y = self.time(y, mask.repeat_interleave(bins, dim=0))
-        x = self._residual(x, y.view(batch, bins, frames, dim).transpose(1, 2))
-        return self._residual(x, self.mlp(self.norms[2](x)))
+        y = y.view(batch, bins, frames, dim).transpose(1, 2)
+        x = _residual(x, y, self.drop, self.training)
+        return _residual(x, self.mlp(self.norms[2](x)), self.drop, self.training)
+
+
+class TimeBlock(nn.Module):
+    """Pre-norm self-attention over time, then a perceptron, on ``(N, w, d)``."""
+
+    def __init__(self, dim: int, params: HybridParams) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2))
+        self.time = SelfAttention(dim, params.heads)
+        self.mlp = FeedForward(dim, params.expansion, params.dropout)
+        self.drop = params.block_dropout
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``mask (N, w)`` is True on real frames; same shape out."""
+        x = _residual(x, self.time(self.norms[0](x), mask), self.drop, self.training)
+        return _residual(x, self.mlp(self.norms[1](x)), self.drop, self.training)
+
+
+def _residual(x: Tensor, y: Tensor, drop: float, training: bool) -> Tensor:
+    """X + y, y left out for some windows in training."""
+    if not training or drop == 0.0:
+        return x + y
+    keep = torch.rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device) >= drop
+    return x + y * keep.to(y.dtype) / (1.0 - drop)
 
 
 class HybridNetwork(nn.Module):
@@ -109,6 +130,9 @@ class HybridNetwork(nn.Module):
         width = params.fused_dim
         self.fuse = nn.Linear(shape.channels * shape.n_mels, width)
         self.project = nn.Linear(dim * bins, width)
+        self.time_blocks = nn.ModuleList(
+            TimeBlock(width, params) for _ in range(params.time_blocks)
+        )
         if params.convolutions:
             self.decode = nn.Conv1d(width, width, 3, padding=1, groups=DECODER_GROUPS)
         self.decoder_norm = nn.LayerNorm(width)
@@ -116,7 +140,9 @@ class HybridNetwork(nn.Module):
             self.skip = nn.Linear(channels[-2] * halvings(shape.n_mels, levels - 1), width)
         self.pool = AttentiveStatistics(width, width // 2)
         self.dropout = nn.Dropout(params.classifier_dropout)
-        self.embed = nn.LayerNorm(2 * width)
+        # Each dimension is scaled by itself, over the batch: pooled values differ little between
+        # utterances, and the few hundred steps of a fit are too few to learn such a scale.
+        self.embed = nn.BatchNorm1d(2 * width)
         self.classify = nn.Linear(2 * width, shape.num_classes)
 
     def _encode(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -146,7 +172,10 @@ class HybridNetwork(nn.Module):
             maps.append(tokens.permute(0, 3, 2, 1))
         tokens = self.norm(tokens)
         last_map = tokens.permute(0, 3, 2, 1)
-        y = self.project(tokens.flatten(2)) * mask[..., None].to(x.dtype)  # (N, w, width)
+        y = self.project(tokens.flatten(2))  # (N, w, width)
+        for block in self.time_blocks:
+            y = block(y, mask)
+        y = y * mask[..., None].to(y.dtype)
         if self.params.convolutions and self.params.skips:
             y = y.repeat_interleave(2, dim=1)[:, : before.shape[-1]]
             y = y + self.skip(before.permute(0, 3, 2, 1).flatten(2))
@@ -159,13 +188,14 @@ class HybridNetwork(nn.Module):
         if self.params.convolutions:
             y = y + F.gelu(self.decode(y))
         y = self.decoder_norm(y.transpose(1, 2))
+        maps.append(y.transpose(1, 2)[:, :, None])  # what is pooled: the last level
         embedding = self.embed(self.pool(y, out_mask))
         logits = self.classify(self.dropout(embedding))
         return StudentOutput(
             logits=logits.float(),
             embedding=embedding,
             maps=tuple(maps),
-            masks=(mask,) * len(maps),
+            masks=(mask,) * (len(maps) - 1) + (out_mask,),
             last_map=last_map,
             last_mask=mask,
         )

@@ -81,10 +81,23 @@ class Loss(Protocol):
         """What of the teachers this loss reads with these ``params``; empty: no teacher."""
         return frozenset()
 
+    def label_free(self) -> Loss | None:
+        """The part of this loss that reads neither labels nor soft targets; None: there is none.
+
+        With it a student is trained on unlabelled audio before any fold, where a run is given
+        some. It may read ``frames`` only. Whatever learnt parameters it has in common with this
+        loss, by name, go on from there.
+        """
+        return None
+
     @abstractmethod
     def build(self, shape: LossShape) -> nn.Module:
         """A module whose ``forward(batch, output)`` returns ``LossTerms`` with ``"total"``.
 
         Its parameters are trained together with the student's and thrown away afterwards.
+
+        It may keep ``readings``, a dict of what it read of each segment of its last batch, by
+        name ``(N,)`` or ``(N, k)``, detached: teacher weights, a gate. They are noted with the
+        utterance and the epoch, for `serbench explain`.
         """
         ...

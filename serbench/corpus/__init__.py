@@ -3,13 +3,18 @@
 from serbench.corpus.audio import Audio, pcm_digest, read_audio, read_waveform
 from serbench.corpus.load import load_corpus
 from serbench.corpus.locate import locate
-from serbench.corpus.table import CorpusTable, Utterance, table_digest
+from serbench.corpus.table import CorpusTable, Recording, Speech, Utterance, table_digest
+from serbench.corpus.unlabelled import UnlabelledAudio, load_unlabelled
 
 __all__ = [
     "Audio",
     "CorpusTable",
+    "Recording",
+    "Speech",
+    "UnlabelledAudio",
     "Utterance",
     "load_corpus",
+    "load_unlabelled",
     "locate",
     "pcm_digest",
     "read_audio",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import soxr
 
@@ -64,7 +65,7 @@ def load_corpus(
     """
     records = scan(corpus, name, folder)
     _check_counts(corpus, name, folder, records, allow_incomplete)
-    facts = _read_all(name, folder, records, cache, advance)
+    facts = read_facts(name, folder, records, cache, advance)
     utterances = tuple(_utterance(r, f) for r, f in zip(records, facts, strict=True))
     return CorpusTable(name, corpus.card, folder, utterances, table_digest(utterances))
 
@@ -88,10 +89,24 @@ def _check_counts(
         )
 
 
-def _read_all(
-    name: str, folder: Path, records: Sequence[UtteranceRecord], cache: Path, advance: Advance
+class FileRecord(Protocol):
+    """A file that is to be read."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+
+
+def read_facts(
+    name: str, folder: Path, records: Sequence[FileRecord], cache: Path, advance: Advance
 ) -> list[AudioFacts]:
-    """Facts of every record in order, from the cache where the file has not changed."""
+    """Facts of every record in order, from the cache where the file has not changed.
+
+    Raises:
+        CorpusError: files that cannot be used, all of them in one message.
+    """
     cache_file = _cache_file(cache, folder)
     known = _read_cache(cache_file)
     facts: dict[str, AudioFacts] = {}

@@ -4,16 +4,55 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api.corpus import CorpusCard
+
+
+class Recording(Protocol):
+    """What frames and embeddings are computed from: of an utterance, or of unlabelled audio."""
+
+    @property
+    def id(self) -> str:
+        """Unique within its speech."""
+        ...
+
+    @property
+    def path(self) -> Path:
+        """The audio file."""
+        ...
+
+    @property
+    def duration_s(self) -> float:
+        """Of the recording, in seconds."""
+        ...
+
+    @property
+    def pcm_sha256(self) -> str:
+        """``pcm_digest`` of the decoded audio."""
+        ...
+
+
+class Speech(Protocol):
+    """Recordings that were all read and found good: a corpus, or a folder of unlabelled audio."""
+
+    @property
+    def utterances(self) -> Sequence[Recording]:
+        """The recordings, sorted by id."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """sha256 of what they are; the same on every machine."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,18 @@
 
 from serbench.fit.loop import fit
 from serbench.fit.predict import predict
-from serbench.fit.task import FitResult, FitTask, TeacherSignal
+from serbench.fit.pretrain import PretrainResult, PretrainTask, TeacherFrames, pretrain
+from serbench.fit.task import FitResult, FitTask, InitialState, TeacherSignal
 
-__all__ = ["FitResult", "FitTask", "TeacherSignal", "fit", "predict"]
+__all__ = [
+    "FitResult",
+    "FitTask",
+    "InitialState",
+    "PretrainResult",
+    "PretrainTask",
+    "TeacherFrames",
+    "TeacherSignal",
+    "fit",
+    "predict",
+    "pretrain",
+]

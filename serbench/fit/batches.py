@@ -14,11 +14,9 @@ import torch
 from torch import Tensor
 
 from serbench.api import Batch
-from serbench.features import FrameReader, Normaliser, spec_augment, student_input
+from serbench.features import FrameReader, Normaliser, student_input
+from serbench.fit.augment import augmented
 from serbench.fit.task import FitTask
-
-NATURAL_LOG_PER_DB = float(np.log(10.0) / 10.0)
-"""A gain of 1 dB adds this to the natural logarithm of mel power."""
 
 
 @dataclass(frozen=True)
@@ -104,18 +102,26 @@ class TrainingBatches:
         self.batch_size = min(task.settings.training.batch_size, len(reader))
         self.per_epoch = len(reader) // self.batch_size
 
-    def epoch(self) -> Iterator[Batch]:
-        """Each utterance at most once, in random order, one random window of each."""
+    def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
+        """Each utterance at most once, in random order, one random window of each.
+
+        Yields:
+            ``(B,)`` int64, which utterances; and the batch of their windows.
+        """
         order = torch.randperm(len(self.reader), generator=self.generator).to(self.device)
         for number in range(self.per_epoch):
-            yield self._batch(order[number * self.batch_size : (number + 1) * self.batch_size])
+            rows = order[number * self.batch_size : (number + 1) * self.batch_size]
+            yield rows, self._batch(rows)
 
     def _batch(self, rows: Tensor) -> Batch:
         spare = (self.reader.count[rows] - self.size + 1).clamp_min(1)
         draw = torch.rand(len(rows), generator=self.generator).to(self.device)
         first = (draw * spare).long()
         frames, lengths = self.reader.windows(rows, first, self.size)
-        frames = self._augment(frames, lengths)
+        frames = augmented(
+            frames, lengths, self.settings.augment, self.normaliser, self.reader.rate_hz,
+            self.generator,
+        )  # fmt: skip
         teacher_frames, teacher_lengths = self._teacher_windows(rows, first)
         return Batch(
             features=student_input(frames, lengths),
@@ -125,23 +131,6 @@ class TrainingBatches:
             teacher_pooled=tuple(pooled[rows] for pooled in self.teachers.pooled),
             teacher_frames=teacher_frames,
             teacher_lengths=teacher_lengths,
-        )
-
-    def _augment(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """A random gain, then SpecAugment's masks, on normalised log-mel ``(N, frames, mels)``."""
-        augment = self.settings.augment
-        if augment.gain_db:
-            draw = 2.0 * torch.rand(len(frames), 1, 1, generator=self.generator) - 1.0
-            gain = draw.to(self.device) * augment.gain_db * NATURAL_LOG_PER_DB
-            frames = frames + gain / self.normaliser.deviation.to(self.device)
-        return spec_augment(
-            frames,
-            lengths,
-            self.generator,
-            time_masks=augment.time_masks,
-            time_mask_frames=round(augment.time_mask_s * self.reader.rate_hz),
-            mel_masks=augment.mel_masks,
-            mel_mask_bins=min(augment.mel_mask_bins, frames.shape[-1]),
         )
 
     def _teacher_windows(

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from serbench.api import EpochEvent, LossShape, SerbenchError, StudentShape
+from serbench.api import EpochEvent, SerbenchError, StudentShape
 from serbench.evaluate import score
 from serbench.features import FrameReader, Normaliser
-from serbench.fit.batches import TeacherSources, TrainingBatches, teacher_sources
+from serbench.fit.batches import TrainingBatches, teacher_sources
+from serbench.fit.optimise import Optimisation, TermMeans, loss_shape
 from serbench.fit.predict import predict
+from serbench.fit.readings import Readings
 from serbench.fit.task import EpochRecord, FitResult, FitTask
-from serbench.settings import TrainingSettings
 
 OnEpoch = Callable[[EpochEvent], None]
 
@@ -73,6 +74,7 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
         best_epoch=training.best_epoch or len(training.history),
         validation_ua=validation_ua,
         history=tuple(training.history),
+        readings=training.readings.arrays(),
         parameters=sum(p.numel() for p in training.student.parameters()),
         seconds=time.perf_counter() - started,
         step_seconds=training.step_seconds,
@@ -86,14 +88,11 @@ class _Training:
     """The state of one fit."""
 
     task: FitTask
-    student: nn.Module
-    loss: nn.Module
+    optimisation: Optimisation
     batches: TrainingBatches
     normaliser: Normaliser
-    optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
     device: torch.device
-    bf16: bool
+    readings: Readings
     history: list[EpochRecord] = field(default_factory=list)
     average: dict[str, Tensor] | None = None
     step_seconds: float = 0.0
@@ -109,16 +108,33 @@ class _Training:
         shape = StudentShape(task.num_classes, 3, task.settings.features.n_mels)
         student = task.student.build(shape).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         teachers = teacher_sources(task, device)
-        loss = task.loss.build(_loss_shape(student, shape, teachers, task.num_classes, device))
-        loss = loss.to(device)
+        loss = task.loss.build(
+            loss_shape(
+                student,
+                shape,
+                tuple(pooled.shape[1] for pooled in teachers.pooled),
+                tuple(frames.values.shape[1] for frames in teachers.frames),
+                max(len(teachers.logits), len(teachers.pooled), len(teachers.frames)),
+                device,
+            )
+        ).to(device)
+        if task.initial is not None:
+            task.initial.load_into(student, loss)
         batches = TrainingBatches(task, reader, normaliser, teachers, device)
         settings = task.settings.training
-        optimizer = _optimizer([student, loss], settings)
-        schedule = _schedule(optimizer, settings, task.epochs * batches.per_epoch)
+        steps = task.epochs * batches.per_epoch
         return cls(
-            task, student, loss, batches, normaliser, optimizer, schedule, device,
-            bf16=use_bf16(settings.precision, device),
-        )  # fmt: skip
+            task,
+            Optimisation(student, loss, settings, steps, device),
+            batches,
+            normaliser,
+            device,
+            readings=Readings(len(reader), task.epochs),
+        )
+
+    @property
+    def student(self) -> nn.Module:
+        return self.optimisation.student
 
     @property
     def watches_validation(self) -> bool:
@@ -127,26 +143,15 @@ class _Training:
     def epoch(self, number: int) -> EpochRecord:
         """One pass over the training partition."""
         self.student.train()
-        self.loss.train()
-        sums: dict[str, Tensor] = {}
-        clip = self.task.settings.training.clip_norm
-        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
-        for batch in self.batches.epoch():
+        self.optimisation.loss.train()
+        sums = TermMeans()
+        for rows, batch in self.batches.epoch():
             started = time.perf_counter()
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-                output = self.student(batch.features, batch.lengths)
-            terms = self.loss(batch, output)
-            self.optimizer.zero_grad(set_to_none=True)
-            terms["total"].backward()
-            if clip is not None:
-                nn.utils.clip_grad_norm_(trained, clip)
-            self.optimizer.step()
-            self.schedule.step()
+            sums.add(self.optimisation.step(batch))
             self.step_seconds += time.perf_counter() - started
-            for name, value in terms.items():
-                sums[name] = sums.get(name, torch.zeros((), device=self.device)) + value.detach()
+            self.readings.take(self.optimisation.loss, number, rows)
         self._average_weights(number)
-        means = {name: float(value) / self.batches.per_epoch for name, value in sums.items()}
+        means = sums.means()
         if not all(map(math.isfinite, means.values())):
             shown = ", ".join(f"{name} {value:.3g}" for name, value in means.items())
             raise SerbenchError(
@@ -197,65 +202,3 @@ class _Training:
         kept = self.best_state or self.average
         if kept is not None:
             self.student.load_state_dict(kept)
-
-
-def _loss_shape(
-    student: nn.Module,
-    shape: StudentShape,
-    teachers: TeacherSources,
-    num_classes: int,
-    device: torch.device,
-) -> LossShape:
-    """Sizes of the student's maps, from two silent windows of one second."""
-    student.eval()
-    with torch.inference_mode():
-        silent = torch.zeros(2, shape.channels, shape.n_mels, 100, device=device)
-        output = student(silent, torch.full((2,), 100, device=device))
-    return LossShape(
-        num_classes=num_classes,
-        embedding_dim=output.embedding.shape[1],
-        map_dims=tuple((m.shape[1], m.shape[2]) for m in output.maps),
-        last_map_dim=output.last_map.shape[1],
-        pooled_dims=tuple(pooled.shape[1] for pooled in teachers.pooled),
-        frame_dims=tuple(frames.values.shape[1] for frames in teachers.frames),
-        num_teachers=max(len(teachers.logits), len(teachers.pooled), len(teachers.frames)),
-    )
-
-
-def _optimizer(modules: list[nn.Module], settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Adam or AdamW; AdamW decays matrices only, Adam adds L2 to everything as in the paper."""
-    parameters = [p for module in modules for p in module.parameters()]
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(
-            parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate)
-
-
-def _schedule(
-    optimizer: torch.optim.Optimizer, settings: TrainingSettings, steps: int
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """Linear warm-up, then constant or half a cosine down to zero."""
-    warm = max(1, round(settings.warmup * steps))
-
-    def factor(step: int) -> float:
-        if step < warm:
-            return (step + 1) / warm
-        if settings.schedule == "constant":
-            return 1.0
-        return 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-
-
-def use_bf16(precision: str, device: torch.device) -> bool:
-    """Whether forward passes run under bfloat16 autocast: ``auto`` where the hardware has it."""
-    if precision != "auto":
-        return precision == "bf16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from serbench.api import Backend, Loss, Student
 from serbench.features import Frames, Normaliser
@@ -38,6 +38,28 @@ class TeacherSignal:
 
 
 @dataclass(frozen=True)
+class InitialState:
+    """What label-free pretraining gives a student, and the projections of its loss, to start from.
+
+    Attributes:
+        student, loss: tensors by name.
+    """
+
+    student: Mapping[str, Tensor] = field(repr=False)
+    loss: Mapping[str, Tensor] = field(repr=False)
+
+    def load_into(self, student: nn.Module, loss: nn.Module) -> None:
+        """Load every weight of the student, and those of the loss that it has, too."""
+        student.load_state_dict(dict(self.student))
+        shared = {
+            name: value
+            for name, value in loss.state_dict().items()
+            if name in self.loss and self.loss[name].shape == value.shape
+        }
+        loss.load_state_dict({name: self.loss[name] for name in shared}, strict=False)
+
+
+@dataclass(frozen=True)
 class FitTask:
     """One fit: train on ``train``, then predict ``segments``.
 
@@ -51,6 +73,7 @@ class FitTask:
             partition. They carry no label where the partition is sealed.
         epochs: how long to train (a refit takes the mean best epoch of its inner fits).
         seed: of initial weights, windows and masks; the same for every method.
+        initial: what a pretraining gave; None: fresh weights.
         normaliser: to use instead of one fitted on ``train``; deliberately broken protocols only.
     """
 
@@ -70,6 +93,7 @@ class FitTask:
     epochs: int
     seed: int
     device: str
+    initial: InitialState | None = None
     normaliser: Normaliser | None = None
 
 
@@ -92,6 +116,8 @@ class FitResult:
         validation_ua: UA on inner validation at that epoch; None in a refit.
         seconds: wall time of the whole fit; ``step_seconds`` of it in forward, loss, backward
             and optimiser.
+        readings: what the loss read of each training utterance: by name, ``(E, N)`` or
+            ``(E, N, k)`` float32, NaN where an utterance did not come up; see ``api.Loss``.
         state: the student's weights with the normaliser's ``mean`` and ``deviation``.
     """
 
@@ -106,4 +132,5 @@ class FitResult:
     seconds: float
     step_seconds: float
     fitted: tuple[FittedRecord, ...]
+    readings: Mapping[str, FloatArray] = field(repr=False, default_factory=dict)
     state: Mapping[str, Tensor] = field(repr=False, default_factory=dict)

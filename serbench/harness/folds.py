@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from serbench.corpus import CorpusTable, table_digest
+from serbench.api import Advance
+from serbench.corpus import CorpusTable, UnlabelledAudio, table_digest
 from serbench.harness.observer import Observer
 from serbench.leakage import NearPair, near_duplicates
 from serbench.plan import MethodPlan, RunPlan, stable_seed
@@ -25,6 +26,7 @@ class Folds:
         inner: of each outer fold, in order; empty where no method chooses anything.
         near: near-duplicates of the corpus, before any were left out.
         dropped: utterances that were left out as copies.
+        copied: utterances with a copy in the unlabelled audio.
     """
 
     table: CorpusTable
@@ -32,6 +34,7 @@ class Folds:
     inner: tuple[tuple[Split, ...], ...]
     near: tuple[NearPair, ...]
     dropped: tuple[str, ...]
+    copied: tuple[NearPair, ...] = ()
 
 
 def searches(method: MethodPlan) -> bool:
@@ -41,8 +44,16 @@ def searches(method: MethodPlan) -> bool:
     )
 
 
-def plan_folds(plan: RunPlan, table: CorpusTable, cache: Path, watch: Observer) -> Folds:
+def plan_folds(
+    plan: RunPlan,
+    table: CorpusTable,
+    cache: Path,
+    watch: Observer,
+    audio: UnlabelledAudio | None = None,
+) -> Folds:
     """Compare all recordings, then make the folds that a plan asks for.
+
+    Recordings of ``audio``, which students are pretrained on, are compared with the corpus's.
 
     Raises:
         SplitError: they cannot be made from this corpus.
@@ -51,7 +62,27 @@ def plan_folds(plan: RunPlan, table: CorpusTable, cache: Path, watch: Observer) 
     advance = partial(watch.advance, "near-duplicates")
     near = near_duplicates(table.utterances, cache, advance)
     search = any(searches(method) for method in plan.methods)
-    return make_folds(table, plan.folds, plan.protocol, near, search)
+    folds = make_folds(table, plan.folds, plan.protocol, near, search)
+    if audio is None:
+        return folds
+    advance = partial(watch.advance, "copies in the unlabelled audio")
+    return replace(folds, copied=copies_in_audio(table, audio, cache, advance))
+
+
+def copies_in_audio(
+    table: CorpusTable, audio: UnlabelledAudio, cache: Path, advance: Advance
+) -> tuple[NearPair, ...]:
+    """Pairs of an utterance and a recording of ``audio`` that is a copy of it.
+
+    They are looked for apart from the corpus's own pairs: which of these are found must not depend
+    on what else there is, since a run is made anew without the audio.
+
+    Raises:
+        CorpusError: a file can no longer be read.
+    """
+    own = frozenset(table.ids)
+    pairs = near_duplicates([*table.utterances, *audio.utterances], cache, advance)
+    return tuple(pair for pair in pairs if (pair.one in own) != (pair.other in own))
 
 
 def make_folds(

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from serbench.corpus import CorpusTable, load_corpus, locate
+from serbench.corpus import (
+    CorpusTable,
+    Speech,
+    UnlabelledAudio,
+    load_corpus,
+    load_unlabelled,
+    locate,
+)
 from serbench.features import Frames, log_mel_frames
 from serbench.harness.observer import Observer
 from serbench.plan import RunPlan
 from serbench.settings import FeatureSettings
 from serbench.teach import TeacherEmbeddings, embed_corpus
+
+
+@dataclass(frozen=True)
+class PretrainInputs:
+    """Unlabelled audio, and what front ends and teachers make of it.
+
+    Attributes:
+        features: for each front end.
+        embeddings: by teacher.
+    """
+
+    audio: UnlabelledAudio
+    features: Mapping[FeatureSettings, Frames]
+    embeddings: Mapping[str, TeacherEmbeddings]
 
 
 @dataclass(frozen=True)
@@ -25,12 +46,14 @@ class Inputs:
         features: frames for each front end that any candidate asks for.
         embeddings: by teacher.
         model_digests: of each teacher's weights.
+        pretrain: what students are pretrained on; None: they are not.
     """
 
     table: CorpusTable
     features: Mapping[FeatureSettings, Frames]
     embeddings: Mapping[str, TeacherEmbeddings]
     model_digests: Mapping[str, str]
+    pretrain: PretrainInputs | None = None
 
 
 def load_table(
@@ -50,8 +73,25 @@ def load_table(
     )
 
 
+def load_audio(plan: RunPlan, cache: Path, watch: Observer) -> UnlabelledAudio | None:
+    """The audio that students are pretrained on; None: there is none.
+
+    Raises:
+        CorpusError: no such folder, or files that cannot be read.
+    """
+    if plan.pretrain_audio is None:
+        return None
+    advance = partial(watch.advance, "unlabelled audio")
+    return load_unlabelled(plan.pretrain_audio, cache / "audio", advance)
+
+
 def load_inputs(
-    plan: RunPlan, table: CorpusTable, cache: Path, device: str, watch: Observer
+    plan: RunPlan,
+    table: CorpusTable,
+    audio: UnlabelledAudio | None,
+    cache: Path,
+    device: str,
+    watch: Observer,
 ) -> Inputs:
     """Frames and embeddings, from the cache where they are there.
 
@@ -66,20 +106,40 @@ def load_inputs(
         for method in (*plan.methods, *(plan.canary.methods if plan.canary else ()))
         for candidate in method.candidates
     )
-    features = {
-        settings: log_mel_frames(
-            table, settings, cache / "features", partial(watch.advance, "features")
-        )
-        for settings in front_ends
-    }
-    embeddings = {}
-    for name, teacher in plan.teachers.items():
-        embeddings[name] = embed_corpus(
+    features = _features(table, front_ends, cache, "features", watch)
+    embeddings = _embeddings(plan, table, cache, device, "", watch)
+    if audio is None:
+        return Inputs(table, features, embeddings, digests)
+    pretrain = PretrainInputs(
+        audio,
+        _features(audio, front_ends, cache, "features of unlabelled audio", watch),
+        _embeddings(plan, audio, cache, device, " on unlabelled audio", watch),
+    )
+    return Inputs(table, features, embeddings, digests, pretrain)
+
+
+def _features(
+    speech: Speech,
+    front_ends: Iterable[FeatureSettings],
+    cache: Path,
+    stage: str,
+    watch: Observer,
+) -> dict[FeatureSettings, Frames]:
+    advance = partial(watch.advance, stage)
+    return {each: log_mel_frames(speech, each, cache / "features", advance) for each in front_ends}
+
+
+def _embeddings(
+    plan: RunPlan, speech: Speech, cache: Path, device: str, where: str, watch: Observer
+) -> dict[str, TeacherEmbeddings]:
+    return {
+        name: embed_corpus(
             teacher,
             name,
-            table,
+            speech,
             cache / "embeddings",
             torch.device(device),
-            partial(watch.advance, f"teacher {name}"),
+            partial(watch.advance, f"teacher {name}{where}"),
         )
-    return Inputs(table, features, embeddings, digests)
+        for name, teacher in plan.teachers.items()
+    }

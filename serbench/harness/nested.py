@@ -11,13 +11,21 @@ import pandas as pd
 from serbench.api import FoldEvent, RunEvent
 from serbench.evaluate import score
 from serbench.execute import run_fits
-from serbench.fit import FitTask
+from serbench.fit import FitTask, InitialState
 from serbench.harness.folds import Folds, searches
 from serbench.harness.inputs import Inputs
 from serbench.harness.leaky import leaky_records
 from serbench.harness.observer import Observer
+from serbench.harness.pretrained import pretrain_all
 from serbench.harness.resources import Resources
-from serbench.harness.results import KeptFit, keep, kept_fit, prediction_rows, record_of
+from serbench.harness.results import (
+    KeptFit,
+    keep,
+    kept_fit,
+    prediction_rows,
+    reading_arrays,
+    record_of,
+)
 from serbench.harness.targets import Target, TargetKey, fit_targets, teacher_posteriors
 from serbench.harness.tasks import FitPlace, TaskMaker
 from serbench.harness.views import Views
@@ -62,6 +70,7 @@ class Nested:
         self.watch = watch
         self.cache = FitCache(resources.cache / "fits")
         self.targets: dict[TargetKey, Target] = {}
+        self.initial: dict[str, InitialState] = {}
         self.fitted: list[FittedRecord] = []
         self.fresh_fit_s = self.fresh_step_s = 0.0
         self.fits_run = self.fits_cached = 0
@@ -69,7 +78,7 @@ class Nested:
             dict.fromkeys(
                 candidate.settings.head
                 for method in plan.methods
-                if method.uses_teachers
+                if plan.uses_teachers(method)
                 for candidate in method.candidates
             )
         )
@@ -82,6 +91,17 @@ class Nested:
             for method, _, index in self.places()
         )
         return RunEvent(self.store.folder, self.store.plan()["digest"], fits)
+
+    def pretrain(self) -> None:
+        """The weights that fits start from, where students are pretrained."""
+        where = self.resources
+        self.initial = pretrain_all(
+            self.plan, self.inputs, self.cache, where.workers, where.device, self.watch
+        )
+
+    def ask_teachers(self) -> None:
+        """The teachers' soft targets, for every training partition."""
+        self.targets = self.fit_targets()
 
     def fit_targets(self) -> dict[TargetKey, Target]:
         """Soft targets of every teacher for every training partition that a fit will see."""
@@ -143,7 +163,9 @@ class Nested:
         return self._fit(tasks)
 
     def _maker(self) -> TaskMaker:
-        return TaskMaker(self.plan, self.inputs, self.views, self.targets, self.resources.device)
+        return TaskMaker(
+            self.plan, self.inputs, self.views, self.targets, self.initial, self.resources.device
+        )
 
     def _fit(self, tasks: Mapping[FitPlace, FitTask]) -> dict[FitPlace, KeptFit]:
         """Run the tasks that are not kept yet; keep each as soon as it is done."""
@@ -183,8 +205,11 @@ class Nested:
         if fit is None:
             return None
         if place.inner is None and not self.is_canary:
-            self.store.write_model(place.method, place.outer + 1, place.seed, fit.state)
-        return replace(fit, state={})
+            where = (place.method, place.outer + 1, place.seed)
+            self.store.write_model(*where, fit.state)
+            if fit.readings:
+                self.store.write_readings(*where, reading_arrays(task, fit))
+        return replace(fit, state={}, readings={})
 
     def score(self, refits: Mapping[FitPlace, KeptFit]) -> list[pd.DataFrame]:
         """Open each outer test partition once per method and seed, and score it."""

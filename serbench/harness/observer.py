@@ -22,7 +22,7 @@ class Observer:
         """Before the first fit."""
 
     def epoch(self, event: EpochEvent) -> None:
-        """A fit has finished an epoch."""
+        """A fit, or a pretraining, has finished an epoch."""
 
     def fit_done(self, result: FitResult) -> None:
         """A fit is complete and kept."""

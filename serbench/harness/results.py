@@ -21,6 +21,9 @@ from serbench.store import FitCache
 STUDENT_OF = "student of "
 """How a fit's record of its student begins; the method's name follows."""
 
+READING = "reading."
+"""How the name of a reading begins among the arrays of a kept fit."""
+
 
 @dataclass(frozen=True)
 class KeptFit:
@@ -32,11 +35,15 @@ class KeptFit:
     best_epoch: int
     fitted: tuple[FittedRecord, ...]
     facts: Mapping[str, object]
+    readings: Mapping[str, NDArray[np.float32]] = field(repr=False, default_factory=dict)
     state: Mapping[str, Tensor] = field(repr=False, default_factory=dict)
 
 
 def keep(cache: FitCache, result: FitResult, *, refit: bool) -> None:
-    """Keep a fit under its address; the weights of a refit only, nobody reads the others'."""
+    """Keep a fit under its address.
+
+    Weights and readings are kept of a refit only; nobody looks at the others'.
+    """
     facts = {
         "ids": list(result.ids),
         "best_epoch": result.best_epoch,
@@ -47,8 +54,10 @@ def keep(cache: FitCache, result: FitResult, *, refit: bool) -> None:
         "history": [asdict(record) for record in result.history],
         "fitted": [record.model_dump(mode="json") for record in result.fitted],
     }
-    state = result.state if refit else {}
-    cache.put(result.key, facts, {"posteriors": result.posteriors}, state)
+    arrays = {"posteriors": result.posteriors}
+    if refit:
+        arrays |= {READING + name: values for name, values in result.readings.items()}
+    cache.put(result.key, facts, arrays, result.state if refit else {})
 
 
 def kept_fit(cache: FitCache, task: FitTask) -> KeptFit | None:
@@ -64,6 +73,11 @@ def kept_fit(cache: FitCache, task: FitTask) -> KeptFit | None:
         best_epoch=facts["best_epoch"],
         fitted=tuple(_renamed(record, task.method) for record in facts["fitted"]),
         facts=facts,
+        readings={
+            name.removeprefix(READING): values
+            for name, values in kept.arrays.items()
+            if name.startswith(READING)
+        },
         state=kept.tensors,
     )
 
@@ -74,6 +88,17 @@ def _renamed(record: Mapping[str, object], method: str) -> FittedRecord:
     if not kept.what.startswith(STUDENT_OF):
         return kept
     return kept.model_copy(update={"what": STUDENT_OF + method})
+
+
+def reading_arrays(task: FitTask, fit: KeptFit) -> dict[str, NDArray[np.generic]]:
+    """What the run folder keeps of a refit's readings."""
+    epochs = len(next(iter(fit.readings.values())))
+    return {
+        "ids": np.array(task.train.ids),
+        "epochs": np.arange(1, epochs + 1),
+        "teachers": np.array([teacher.name for teacher in task.teachers]),
+        **fit.readings,
+    }
 
 
 def record_of(plan: RunPlan, place: FitPlace, task: FitTask, fit: KeptFit) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -14,18 +15,26 @@ import pandas as pd
 
 import serbench
 from serbench.api import RegistryError, StoreError
-from serbench.corpus import CorpusTable
+from serbench.corpus import CorpusTable, UnlabelledAudio
 from serbench.execute import shut_down_workers
 from serbench.harness.canary import sing
 from serbench.harness.code import code_digests
 from serbench.harness.folds import Folds, plan_folds
-from serbench.harness.inputs import Inputs, load_inputs, load_table
+from serbench.harness.inputs import Inputs, load_audio, load_inputs, load_table
 from serbench.harness.nested import Nested
 from serbench.harness.observer import Observer
 from serbench.harness.resources import Resources
 from serbench.harness.results import utterance_rows
 from serbench.harness.tasks import scored_segments
-from serbench.leakage import FEWEST_REPEATS, Evidence, Provenance, Seal, certify, check_pretraining
+from serbench.leakage import (
+    FEWEST_REPEATS,
+    AudioRecord,
+    Evidence,
+    Provenance,
+    Seal,
+    certify,
+    check_pretraining,
+)
 from serbench.plan import RunPlan, digest_of
 from serbench.store import RunStore, environment
 
@@ -40,15 +49,18 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     _check_writable(resources.folder or resources.runs)
     _check_protocol(plan, watch)
     table = load_table(plan, resources.data_dir, resources.cache, resources.allow_incomplete, watch)
-    folds = plan_folds(plan, table, resources.cache, watch)
+    audio = load_audio(plan, resources.cache, watch)
+    folds = plan_folds(plan, table, resources.cache, watch, audio)
     before = Evidence(
         protocol=plan.protocol.name,
         near=folds.near,
         dropped=folds.dropped,
+        audio=audio_record(audio),
+        copied=folds.copied,
         teachers=_provenance(plan, table),
     )
     certify(folds.table, folds.outer, folds.inner, before)
-    inputs = load_inputs(plan, folds.table, resources.cache, resources.device, watch)
+    inputs = load_inputs(plan, folds.table, audio, resources.cache, resources.device, watch)
     clock.append(time.perf_counter())
     description = _describe(plan, inputs, folds, resources)
     store = RunStore(resources.folder or resources.runs / _folder_name(plan, description["digest"]))
@@ -59,7 +71,9 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     try:
         canary = sing(plan, inputs, folds, store, resources, watch)
         clock.append(time.perf_counter())
-        nested.targets = nested.fit_targets()
+        nested.pretrain()
+        clock.append(time.perf_counter())
+        nested.ask_teachers()
         clock.append(time.perf_counter())
         refits = nested.refit(nested.choose())
     finally:
@@ -86,7 +100,7 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     return store.folder
 
 
-STAGES = ("load_s", "canary_s", "targets_s", "fits_wall_s", "score_s")
+STAGES = ("load_s", "canary_s", "pretrain_s", "targets_s", "fits_wall_s", "score_s")
 """What a run does, one after the other."""
 
 
@@ -135,6 +149,15 @@ def _provenance(plan: RunPlan, table: CorpusTable) -> tuple[Provenance, ...]:
     )
 
 
+def audio_record(audio: UnlabelledAudio | None) -> AudioRecord | None:
+    """What the certificate says of the unlabelled audio."""
+    if audio is None:
+        return None
+    return AudioRecord(
+        recordings=len(audio.utterances), duration_s=round(audio.duration_s), digest=audio.digest
+    )
+
+
 def _check_writable(folder: Path) -> None:
     """Tell now, not after an hour, that no result can be stored.
 
@@ -151,7 +174,11 @@ def _check_writable(folder: Path) -> None:
 def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources) -> dict[str, Any]:
     """plan.json: the plan, what it was run on, and the digest that names the result."""
     table = inputs.table
-    description = plan.describe()
+    audio = audio_record(inputs.pretrain.audio if inputs.pretrain else None)
+    description = {
+        **plan.describe(),
+        "pretrain_audio": audio.model_dump(mode="json") if audio else None,
+    }
     folds_digest = digest_of([[split.name, list(split.test.ids)] for split in folds.outer])
     code = code_digests(plan)
     models = dict(inputs.model_digests)
@@ -204,6 +231,8 @@ def run_digest(
 
 
 def _folder_name(plan: RunPlan, digest: str) -> str:
-    methods = "-".join(method.name.replace("+", "-") for method in plan.methods)
+    methods = "-".join(re.sub(r"[+:]", "-", method.name) for method in plan.methods)
+    if plan.ablation is not None:
+        methods = f"{plan.ablation.name}-ablation"
     leaky = f"{plan.protocol.name}-" if plan.protocol.leaky else ""
     return f"{plan.dataset}-{methods[:60]}-{plan.profile}-{leaky}{digest[:8]}"

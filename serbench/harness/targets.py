@@ -12,7 +12,6 @@ from scipy.special import softmax
 from serbench.api import Need
 from serbench.corpus import CorpusTable
 from serbench.execute import run_calls
-from serbench.features import Frames
 from serbench.fit import TeacherSignal
 from serbench.harness.code import HEAD
 from serbench.harness.inputs import Inputs
@@ -23,7 +22,14 @@ from serbench.settings import HeadSettings, ProtocolName
 from serbench.source import core_digest
 from serbench.splits import Split
 from serbench.store import FitCache
-from serbench.teach import SoftTargets, TeacherEmbeddings, cross_fit, fit_path, partition_head
+from serbench.teach import (
+    SoftTargets,
+    TeacherEmbeddings,
+    cross_fit,
+    fit_path,
+    partition_head,
+    teacher_frames,
+)
 
 TargetKey = tuple[str, str, HeadSettings]
 """Teacher, training partition, head settings."""
@@ -144,23 +150,11 @@ def signals(
                 name=name,
                 logits=target.logits if "soft_targets" in needs else None,
                 pooled=pooled.astype(np.float32) if "pooled" in needs else None,
-                frames=_frames(embeddings) if "frames" in needs else None,
+                frames=teacher_frames(embeddings) if "frames" in needs else None,
                 layer_weights=target.layer_weights,
             )
         )
     return tuple(given)
-
-
-def _frames(embeddings: TeacherEmbeddings) -> Frames:
-    """A teacher's frames, all layers of a frame end to end."""
-    return Frames(
-        ids=embeddings.ids,
-        values=embeddings.frames.reshape(len(embeddings.frames), -1),
-        start=embeddings.frame_start,
-        count=embeddings.frame_count,
-        rate_hz=embeddings.frame_rate_hz,
-        digest=embeddings.digest,
-    )
 
 
 def teacher_posteriors(

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from serbench.api import Need
 from serbench.corpus import CorpusTable
-from serbench.fit import FitTask, TeacherSignal
+from serbench.fit import FitTask, InitialState, TeacherSignal
 from serbench.harness.code import FIT, HEAD, LEAKY, package_digest
 from serbench.harness.inputs import Inputs
 from serbench.harness.leaky import leaky_fit
+from serbench.harness.pretrained import pretraining_of
 from serbench.harness.targets import Target, TargetKey, signals
 from serbench.harness.views import Views
 from serbench.leakage import PartitionView, id_set_digest
@@ -52,12 +53,14 @@ class TaskMaker:
         inputs: Inputs,
         views: Views,
         targets: Mapping[TargetKey, Target],
+        initial: Mapping[str, InitialState],
         device: str,
     ) -> None:
         self.plan = plan
         self.inputs = inputs
         self.views = views
         self.targets = targets
+        self.initial = initial
         self.device = device
         self._signals: dict[tuple[str, HeadSettings, frozenset[Need]], tuple[TeacherSignal, ...]]
         self._signals = {}
@@ -72,9 +75,11 @@ class TaskMaker:
         validation = None if split.test.sealed else self.views.make(place.outer, split.test)
         wanted = epochs or settings.training.epochs
         seed = stable_seed(self.inputs.table.digest, split.train.name, place.seed)
+        pretraining = pretraining_of(candidate, place.method, place.seed, self.inputs, self.device)
+        start = pretraining.key if pretraining else ""
         task = FitTask(
             name=place.name,
-            key=self._key(candidate, split, train, wanted, seed),
+            key=self._key(candidate, split, train, wanted, seed, start),
             method=place.method,
             student=candidate.student,
             loss=candidate.loss,
@@ -89,6 +94,7 @@ class TaskMaker:
             epochs=wanted,
             seed=seed,
             device=self.device,
+            initial=self.initial[start] if start else None,
         )
         if place.inner is not None:
             return task
@@ -114,10 +120,17 @@ class TaskMaker:
         return segment_partition(self.inputs.table, split.test, windows.window_s, windows.overlap_s)
 
     def _key(
-        self, candidate: Candidate, split: Split, train: PartitionView, epochs: int, seed: int
+        self,
+        candidate: Candidate,
+        split: Split,
+        train: PartitionView,
+        epochs: int,
+        seed: int,
+        start: str,
     ) -> str:
         needs = candidate.loss.needs
-        teachers = {name: embeddings.digest for name, embeddings in self.inputs.embeddings.items()}
+        # In their order: hints are dealt by it.
+        teachers = [[name, each.digest] for name, each in self.inputs.embeddings.items()]
         return digest_of(
             {
                 "candidate": describe_candidate(candidate),
@@ -126,9 +139,10 @@ class TaskMaker:
                 "labels": train.labels.tolist(),
                 "scored": id_set_digest(split.test.ids),
                 "sealed": split.test.sealed,
-                "teachers": teachers if needs else {},
+                "teachers": teachers if needs else [],
                 "epochs": epochs,
                 "seed": seed,
+                "start": start,
                 "broken": self._broken(split),
                 "device": self.device,
                 "backend": self.plan.backend.name,

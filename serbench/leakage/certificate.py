@@ -13,7 +13,7 @@ from serbench.leakage.canary import CanaryResult
 from serbench.leakage.view import FittedRecord
 from serbench.settings import PROPER, ProtocolName
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 LEAKS = {
     "L1": "a speaker or session on both sides of a split",
@@ -98,6 +98,20 @@ class TeacherRecord(Params):
     shared: tuple[str, ...] = ()
 
 
+class AudioRecord(Params):
+    """The unlabelled audio that students were pretrained on, before any fold.
+
+    Attributes:
+        recordings: how many.
+        duration_s: of all together, in whole seconds.
+        digest: ``UnlabelledAudio.digest``: names and PCM of every recording.
+    """
+
+    recordings: int
+    duration_s: int
+    digest: str
+
+
 class Reading(Params):
     """That the labels of an outer test partition were read, and for which predictions.
 
@@ -118,7 +132,7 @@ class Certificate(Params):
     It holds no times and no paths, so the same run gives the same digest on any machine.
 
     Attributes:
-        schema_version: 2.
+        schema_version: 3.
         plan_digest: digest of the plan, as in ``plan.json``; empty before a run.
         protocol: its name; a ``leaky-…`` one is broken on purpose.
         corpus: the corpus's name.
@@ -130,12 +144,13 @@ class Certificate(Params):
         folds: each outer fold, followed by its inner folds.
         fitted: everything that was fitted, by partition and name.
         teachers: what each was trained on.
+        audio: what students were pretrained on without labels; None where they were not.
         readings: of outer test labels, by method, fold and seed.
         canary: UA on permuted labels, by method; empty where it was not asked for.
         checks: L1 … L10, each with its outcome.
     """
 
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     plan_digest: str = ""
     protocol: ProtocolName = PROPER
     corpus: str
@@ -147,6 +162,7 @@ class Certificate(Params):
     folds: tuple[FoldSummary, ...]
     fitted: tuple[FittedRecord, ...]
     teachers: tuple[TeacherRecord, ...] = ()
+    audio: AudioRecord | None = None
     readings: tuple[Reading, ...] = ()
     canary: tuple[CanaryResult, ...] = ()
     checks: tuple[Check, ...]

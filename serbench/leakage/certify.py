@@ -11,6 +11,7 @@ from serbench.leakage.canary import CanaryResult, check_canary
 from serbench.leakage.certificate import (
     LEAKS,
     SCHEMA_VERSION,
+    AudioRecord,
     Certificate,
     Check,
     FoldSide,
@@ -20,6 +21,7 @@ from serbench.leakage.certificate import (
 )
 from serbench.leakage.checks import (
     Window,
+    check_audio,
     check_coverage,
     check_duplicates,
     check_near_duplicates,
@@ -59,6 +61,8 @@ class Evidence:
         teachers: what the run's teachers were trained on; None where they were not asked.
         canary: UA on permuted labels; empty where it was not asked for.
         dropped: utterances that were left out of the corpus as copies.
+        audio: what students were pretrained on without labels; None where they were not.
+        copied: utterances with a copy in that audio.
     """
 
     plan_digest: str = ""
@@ -70,6 +74,8 @@ class Evidence:
     teachers: Sequence[Provenance] | None = None
     canary: Sequence[CanaryResult] = ()
     dropped: Sequence[str] = ()
+    audio: AudioRecord | None = None
+    copied: Sequence[NearPair] = ()
 
 
 Finding = tuple[str, str]
@@ -145,6 +151,7 @@ def certify(
             )
             for each in shown.teachers or ()
         ),
+        audio=shown.audio,
         readings=tuple(
             Reading(
                 method=each.method,
@@ -218,7 +225,12 @@ def _near(run: _Run) -> Finding:
     for split in run.every:
         check_near_duplicates(split, near)
     found = f"{len(near)} pairs, none of them across a fold" if near else "no pair"
-    return "passed", f"{run.splits}; {len(run.table.utterances)} recordings compared, {found}"
+    detail = f"{run.splits}; {len(run.table.utterances)} recordings compared, {found}"
+    audio = run.evidence.audio
+    if audio is None:
+        return "passed", detail
+    check_audio(run.evidence.copied)
+    return "passed", f"{detail}; no copy of any in {audio.recordings} unlabelled recordings"
 
 
 def _fitted(run: _Run) -> Finding:

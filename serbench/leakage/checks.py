@@ -199,6 +199,25 @@ def check_near_duplicates(split: Split, near: Sequence[NearPair]) -> None:
         raise LeakageError("L5", f"near-duplicates on both sides of {split.name}", pairs, WAY_OUT)
 
 
+def check_audio(copied: Sequence[NearPair]) -> None:
+    """Prove that no utterance of the corpus was heard in label-free pretraining.
+
+    Args:
+        copied: utterances with a copy in the unlabelled audio.
+
+    Raises:
+        LeakageError: L5, listing the pairs with their similarity.
+    """
+    if copied:
+        pairs = [f"{p.one} ~ {p.other} ({p.similarity:.2f})" for p in copied]
+        raise LeakageError(
+            "L5",
+            "utterances of the corpus are in the unlabelled audio",
+            pairs,
+            "Remove these recordings from the folder given with --pretrain-audio",
+        )
+
+
 def text_overlap(split: Split, table: CorpusTable) -> TextOverlap | None:
     """Measure L9: how much of what is tested was read out in training by somebody else.
 

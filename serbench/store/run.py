@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import safetensors.torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -21,13 +25,25 @@ PREDICTION_COLUMNS = ("method", "seed", "outer", "utterance", "speaker", "label"
 
 Json = dict[str, Any]  # JSON objects are what they are
 
+_NPZ_ERRORS = (
+    ValueError,
+    OSError,
+    EOFError,
+    TypeError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy raises on a file that is no archive of arrays, or a damaged one."""
+
 
 class RunStore:
     """Reads and writes one run's folder.
 
     ``plan.json``, ``environment.json``, ``certificate.json``, ``timing.json``,
     ``predictions.parquet``, ``fits/*.json``, ``models/<method>/outer-K-seed-S.safetensors``,
-    ``seal/``, and what the report makes: ``report.md``, ``tables/``, ``figures/``.
+    ``readings/<method>/outer-K-seed-S.npz``, ``seal/``, and what the report makes:
+    ``report.md``, ``tables/``, ``figures/``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -125,6 +141,38 @@ class RunStore:
         try:
             return safetensors.torch.load(_read(path))
         except SafetensorError as error:
+            raise _damaged(path, error) from error
+
+    def readings_path(self, method: str, outer: int, seed: int) -> Path:
+        """Where the loss's readings of the training utterances of an outer fold's refit are."""
+        return self.folder / "readings" / file_name(method) / f"outer-{outer}-seed-{seed}.npz"
+
+    def write_readings(
+        self, method: str, outer: int, seed: int, arrays: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Store a refit's readings by name, compressed. The same arrays give the same bytes.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                    np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
+        write_atomically(self.readings_path(method, outer, seed), buffer.getvalue())
+
+    def read_readings(self, method: str, outer: int, seed: int) -> dict[str, NDArray[Any]]:
+        """
+        Raises:
+            StoreError: those readings are missing or damaged.
+        """
+        path = self.readings_path(method, outer, seed)
+        content = _read(path)
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        except _NPZ_ERRORS as error:
             raise _damaged(path, error) from error
 
     def write_predictions(self, predictions: pd.DataFrame) -> None:

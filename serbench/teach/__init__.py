@@ -2,7 +2,7 @@
 
 from serbench.teach.crossfit import SoftTargets, cross_fit, partition_head, unit_groups
 from serbench.teach.embed import embed_corpus, embedding_key
-from serbench.teach.embeddings import TeacherEmbeddings
+from serbench.teach.embeddings import TeacherEmbeddings, teacher_frames
 from serbench.teach.heads import Head, fit_head, fit_path
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "fit_head",
     "fit_path",
     "partition_head",
+    "teacher_frames",
     "unit_groups",
 ]

@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock
 
 from serbench.api import Advance, PluginError, Teacher, TeacherError, TeacherFeatures
-from serbench.corpus import CorpusTable, Utterance, read_waveform
+from serbench.corpus import Recording, Speech, read_waveform
 from serbench.teach.cache import EmbeddingWriter, Stored, load_complete
 from serbench.teach.embeddings import TeacherEmbeddings
 
@@ -33,7 +33,7 @@ BATCH_UTTERANCES = 32
 def embed_corpus(
     teacher: Teacher,
     name: str,
-    table: CorpusTable,
+    table: Speech,
     cache: Path,
     device: torch.device,
     advance: Advance,
@@ -47,7 +47,7 @@ def embed_corpus(
     Args:
         teacher: the plugin; loaded only where something is left to embed.
         name: its name in the registry.
-        table: the corpus.
+        table: the corpus, or unlabelled audio.
         cache: folder for all embeddings, made where needed.
         device: where the teacher runs.
         advance: told whole seconds of speech, done and in all.
@@ -79,7 +79,7 @@ def embed_corpus(
     return _in_table_order(stored, teacher, name, table)
 
 
-def embedding_key(teacher: Teacher, table: CorpusTable) -> str:
+def embedding_key(teacher: Teacher, table: Speech) -> str:
     """sha256 (hex) of everything that the embeddings depend on.
 
     Raises:
@@ -95,9 +95,9 @@ def embedding_key(teacher: Teacher, table: CorpusTable) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def batches(utterances: Sequence[Utterance]) -> Iterator[list[Utterance]]:
+def batches(utterances: Sequence[Recording]) -> Iterator[list[Recording]]:
     """Utterances of similar length together, the longest first: what does not fit fails at once."""
-    batch: list[Utterance] = []
+    batch: list[Recording] = []
     for utterance in sorted(utterances, key=lambda u: (-u.duration_s, u.id)):
         longest_s = batch[0].duration_s if batch else utterance.duration_s
         if batch and (longest_s * (len(batch) + 1) > BATCH_S or len(batch) == BATCH_UTTERANCES):
@@ -111,7 +111,7 @@ def batches(utterances: Sequence[Utterance]) -> Iterator[list[Utterance]]:
 def _run_teacher(
     teacher: Teacher,
     name: str,
-    table: CorpusTable,
+    table: Speech,
     folder: Path,
     device: torch.device,
     advance: Advance,
@@ -124,7 +124,9 @@ def _run_teacher(
         left = [u for u in table.utterances if u.id not in done]
         left_s = sum(u.duration_s for u in left)
         if done:
-            _LOG.info("%s: going on after %d of %d utterances", name, len(done), len(table.ids))
+            _LOG.info(
+                "%s: going on after %d of %d utterances", name, len(done), len(table.utterances)
+            )
         for batch in batches(left):
             advance(round(total_s - left_s), round(total_s))
             features = _embed_batch(teacher, name, batch)
@@ -136,7 +138,7 @@ def _run_teacher(
 
 
 def _embed_batch(
-    teacher: Teacher, name: str, batch: Sequence[Utterance]
+    teacher: Teacher, name: str, batch: Sequence[Recording]
 ) -> Sequence[TeacherFeatures]:
     """Run the teacher on one batch and hold its output against the contract."""
     waveforms = [torch.from_numpy(read_waveform(u.path)) for u in batch]
@@ -185,16 +187,17 @@ def _check_room(folder: Path, features: Sequence[TeacherFeatures], batches_left:
 
 
 def _in_table_order(
-    stored: Stored, teacher: Teacher, name: str, table: CorpusTable
+    stored: Stored, teacher: Teacher, name: str, table: Speech
 ) -> TeacherEmbeddings:
     position = {id_: row for row, id_ in enumerate(stored.layout.ids)}
-    order = np.array([position[id_] for id_ in table.ids], dtype=np.int64)
+    ids = tuple(recording.id for recording in table.utterances)
+    order = np.array([position[id_] for id_ in ids], dtype=np.int64)
     counts = np.array(stored.layout.counts, dtype=np.int64)
     starts = np.array([0, *accumulate(stored.layout.counts)], dtype=np.int64)[:-1]
     return TeacherEmbeddings(
         name=name,
         card=teacher.card,
-        ids=table.ids,
+        ids=ids,
         pooled=stored.pooled[order],
         frames=stored.frames,
         frame_start=starts[order],

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api import TeacherCard, TeacherError
+from serbench.features import Frames
 
 
 @dataclass(frozen=True)
@@ -62,3 +63,15 @@ class TeacherEmbeddings:
         row = int(self.rows([id_])[0])
         start, count = int(self.frame_start[row]), int(self.frame_count[row])
         return self.frames[start : start + count]
+
+
+def teacher_frames(embeddings: TeacherEmbeddings) -> Frames:
+    """A teacher's frames to cut windows from, all layers of a frame end to end."""
+    return Frames(
+        ids=embeddings.ids,
+        values=embeddings.frames.reshape(len(embeddings.frames), -1),
+        start=embeddings.frame_start,
+        count=embeddings.frame_count,
+        rate_hz=embeddings.frame_rate_hz,
+        digest=embeddings.digest,
+    )

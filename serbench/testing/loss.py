@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from serbench.api import Batch, Loss, LossShape, Need, StudentOutput
 from serbench.testing.common import instance_of, make, require, require_finite, require_shape
@@ -22,7 +23,10 @@ def check_loss(cls: type, params: Mapping[str, object] | None = None) -> None:
 
     With no to three teachers as its ``needs`` allow, and given only what it says it needs: every
     term a finite scalar, a ``"total"`` whose gradient reaches the student's logits, the same value
-    for the same input, and no infinity for one-hot or very sure teachers and students.
+    for the same input, and no infinity for one-hot or very sure teachers and students. Where it
+    keeps ``readings``, they are of each window and detached. Where it has a label-free part, that
+    part reads frames only, teaches the student whatever the labels are, and calls its learnt
+    parameters as the loss does.
 
     Args:
         cls: the plugin class.
@@ -38,6 +42,8 @@ def check_loss(cls: type, params: Mapping[str, object] | None = None) -> None:
         for num_classes, count in ((4, 6), (2, 2)):
             _check_terms(loss, teachers, num_classes, count)
         _check_extremes(loss, teachers)
+        if teachers:
+            _check_label_free(loss, teachers)
 
 
 def _check_terms(loss: Loss, teachers: int, num_classes: int, count: int) -> None:
@@ -58,12 +64,72 @@ def _check_terms(loss: Loss, teachers: int, num_classes: int, count: int) -> Non
         raise AssertionError(f"{case}: no gradient of the total reaches the student's logits")
     require_finite(gradient, f"{case}: the gradient of the student's logits")
     require(gradient.abs().sum() > 0, f"{case}: the gradient of the student's logits is zero")
+    _check_readings(module, count, case)
     for name, parameter in module.named_parameters():
         if parameter.grad is not None:
             require_finite(parameter.grad, f"{case}: the gradient of the loss's own {name}")
     again = module(batch, output)["total"]
     require(
         torch.equal(again, terms["total"]), f"{case}: the same input gives another total each time"
+    )
+
+
+def _check_readings(module: nn.Module, count: int, case: str) -> None:
+    """What is kept for `serbench explain`, where there is any."""
+    readings = instance_of(getattr(module, "readings", {}), dict, f"{case}: readings")
+    for name, value in readings.items():
+        what = f"{case}: the reading {name!r}"
+        reading = instance_of(value, Tensor, what)
+        require(
+            reading.ndim in (1, 2) and len(reading) == count,
+            f"{what} must be ({count},) or ({count}, k), not {tuple(reading.shape)}",
+        )
+        require(not reading.requires_grad, f"{what} must be detached")
+
+
+def _check_label_free(loss: Loss, teachers: int) -> None:
+    """The part of a loss that unlabelled audio is learnt with, where there is one."""
+    part = loss.label_free()
+    if part is None:
+        return
+    case = f"label_free with {teachers} teachers"
+    foreign = sorted(set(part.needs) - {"frames"})
+    require(not foreign, f"{case} may read frames only, not {foreign}")
+    torch.manual_seed(0)
+    module, whole = (each.build(_shape(teachers, 4)) for each in (part, loss))
+    batch, output = _batch(part, teachers, 4, 6), _output(4, 6)
+    terms = instance_of(module(batch, output), dict, f"{case}: what forward returns")
+    require("total" in terms, f"{case}: there is no 'total' among the terms {sorted(terms)}")
+    for name, term in terms.items():
+        require_shape(term, (), f"{case}: the term {name!r}")
+        require_finite(term, f"{case}: the term {name!r}")
+    for labels in ((batch.labels + 1) % 4, torch.full_like(batch.labels, -1)):
+        try:
+            other = module(replace(batch, labels=labels), output)["total"]
+        except (IndexError, RuntimeError) as error:
+            raise AssertionError(f"{case} reads labels: {error}") from error
+        require(torch.equal(other, terms["total"]), f"{case} reads labels: its total changes")
+    terms["total"].backward()
+    leaves = (output.logits, output.embedding, *output.maps)
+    gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
+    require(
+        any(bool(gradient.abs().sum() > 0) for gradient in gradients),
+        f"{case}: no gradient of the total reaches the student",
+    )
+    for gradient in gradients:
+        require_finite(gradient, f"{case}: the gradient of the student's output")
+    _check_names(module, whole, case)
+
+
+def _check_names(part: nn.Module, whole: nn.Module, case: str) -> None:
+    """Learnt parameters go on from pretraining by name: one under another name would be lost."""
+    mine, theirs = ({n: p.shape for n, p in m.named_parameters()} for m in (part, whole))
+    unmatched = [shape for name, shape in theirs.items() if name not in mine]
+    lost = sorted(name for name in mine if name not in theirs and mine[name] in unmatched)
+    require(
+        not lost,
+        f"{case}: the loss has no parameter called {', '.join(lost)}, but one of that shape under "
+        "another name; only equal names go on from pretraining",
     )
 
 

@@ -43,7 +43,7 @@ def batches_of(task: FitTask) -> TrainingBatches:
 
 
 def one_epoch(task: FitTask) -> list[Batch]:
-    return list(batches_of(task).epoch())
+    return [batch for _, batch in batches_of(task).epoch()]
 
 
 def counting_teacher(split: Split, frames: Frames) -> TeacherSignal:
@@ -74,9 +74,10 @@ def test_an_epoch_has_each_utterance_at_most_once(
     batches = batches_of(task)
     seen = []
     for _ in range(2):
-        epoch = list(batches.epoch())
+        told, epoch = zip(*batches.epoch(), strict=True)
         assert [len(batch.labels) for batch in epoch] == [5, 5]  # of 12; two are left out
         rows = torch.cat([batch.teacher_logits[0, :, 0] for batch in epoch]).long()
+        assert torch.equal(torch.cat(told), rows)
         assert len(set(rows.tolist())) == 10
         labels = torch.cat([batch.labels for batch in epoch])
         assert torch.equal(labels, torch.from_numpy(task.train.labels)[rows])
@@ -111,7 +112,7 @@ def test_windows_are_cut_from_the_utterance_and_padding_is_zero(
     mean, deviation = batches.normaliser.mean.numpy(), batches.normaliser.deviation.numpy()
     size = round(WINDOW_S * RATE_HZ)
     short = 0
-    for batch in batches.epoch():
+    for _, batch in batches.epoch():
         assert batch.features.shape == (4, 3, 40, size)
         for n in range(4):
             row = int(batch.teacher_logits[0, n, 0])
@@ -148,7 +149,7 @@ def test_teacher_frames_are_of_the_same_time(
     batches.reader.windows = spy  # pyright: ignore[reportAttributeAccessIssue]
     rows = [frames.ids.index(i) for i in task.train.ids]
     raw = np.concatenate([np.arange((frames.count[row] + 1) // 2) for row in rows])
-    for number, batch in enumerate(batches.epoch()):
+    for number, (_, batch) in enumerate(batches.epoch()):
         # Standardised over the training partition; back to frame numbers.
         times = (batch.teacher_frames[0] * raw.std() + raw.mean()).round()
         assert times.shape == (4, round(WINDOW_S * RATE_HZ / 2), 1)
@@ -182,7 +183,7 @@ def test_gain_moves_a_whole_window_by_one_amount(
     louder = AugmentSettings(time_masks=0, mel_masks=0, gain_db=6.0)
     settings = loud_task.settings.model_copy(update={"augment": louder})
     object.__setattr__(loud_task, "settings", settings)
-    plain, loud = next(batches_of(plain_task).epoch()), next(batches_of(loud_task).epoch())
+    plain, loud = (next(batches_of(task).epoch())[1] for task in (plain_task, loud_task))
     deviation = batches_of(plain_task).normaliser.deviation
     moved = (loud.features - plain.features)[:, 0] * deviation[:, None]
     gains_db = []

@@ -22,8 +22,6 @@ from serbench.api import (
 from serbench.corpus import CorpusTable
 from serbench.features import Frames
 from serbench.fit import FitResult, fit, loop
-from serbench.fit.loop import _optimizer, _schedule
-from serbench.settings import TrainingSettings
 from serbench.splits import Split, inner_splits, outer_splits
 
 
@@ -214,33 +212,3 @@ def test_a_loss_that_is_not_finite_is_told_with_a_way_out(
     task = fit_task(table, outer, frames, candidate(loss=Exploding(Params())))
     with pytest.raises(SerbenchError, match=r"plain/seed-0/outer-1: .*epoch 1.*learning_rate"):
         fit(task, silent)
-
-
-def test_the_schedule_warms_up_and_falls_to_zero() -> None:
-    parameter = nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([parameter], lr=2.0)
-    settings = TrainingSettings(warmup=0.2, schedule="cosine")
-    schedule = _schedule(optimizer, settings, 20)
-    rates = []
-    for _ in range(20):
-        rates.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    expected = [2.0 * (step + 1) / 4 for step in range(4)]
-    expected += [1.0 + math.cos(math.pi * (step - 4) / 16) for step in range(4, 20)]
-    np.testing.assert_allclose(rates, expected)
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.0, abs=1e-9)
-
-
-def test_adamw_decays_matrices_only_and_adam_everything() -> None:
-    module = nn.Linear(3, 2)
-    adamw = _optimizer([module], TrainingSettings(weight_decay=0.1))
-    decays = {
-        tuple(p.shape): group["weight_decay"]
-        for group in adamw.param_groups
-        for p in group["params"]
-    }
-    assert decays == {(2, 3): 0.1, (2,): 0.0}
-    adam = _optimizer([module], TrainingSettings(optimizer="adam", weight_decay=0.1))
-    assert [group["weight_decay"] for group in adam.param_groups] == [0.1]
-    assert len(adam.param_groups[0]["params"]) == 2

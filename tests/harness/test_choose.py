@@ -33,7 +33,7 @@ def nested(plan: RunPlan, root: Path, score: Score, patch: pytest.MonkeyPatch) -
     place = resources(root)
     table = load_table(plan, None, place.cache, False, Observer())
     folds = make_folds(table, "loso", plan.protocol, (), search=True)
-    inputs = load_inputs(plan, table, place.cache, "cpu", Observer())
+    inputs = load_inputs(plan, table, None, place.cache, "cpu", Observer())
     made = Nested(plan, inputs, folds, RunStore(root / "run"), place, Observer())
 
     def fits(tasks: Mapping[FitPlace, FitTask]) -> dict[FitPlace, KeptFit]:

@@ -30,10 +30,10 @@ def keys(folder: Path, device: str = "cpu", epochs: int | None = None, **trainin
     plan = run_plan(folder, method("m", candidate(**training)))
     cache = folder.parent / "cache"
     table = load_table(plan, None, cache, False, Observer())
-    inputs = load_inputs(plan, table, cache, "cpu", Observer())
+    inputs = load_inputs(plan, table, None, cache, "cpu", Observer())
     outer = outer_splits(table, "loso", 5)
     split = outer[0]
-    maker = TaskMaker(plan, inputs, Views(table, outer), {}, device)
+    maker = TaskMaker(plan, inputs, Views(table, outer), {}, {}, device)
     return maker.make(FitPlace("m", 0, 0, 0), split, epochs).key
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from serbench.api import LeakageError, StoreError
 from serbench.leakage import (
+    AudioRecord,
     CanaryResult,
     Certificate,
     Check,
@@ -80,7 +81,7 @@ def test_its_folds_are_by_unit_with_counts_and_digests(toy) -> None:
     assert (first.train.units, first.train.utterances) == (("s3", "s4", "s5", "s6"), 36)
     assert certificate.corpus_digest == toy.table.digest
     assert certificate.units == ("s1", "s2", "s3", "s4", "s5", "s6")
-    assert (certificate.schema_version, certificate.utterances) == (2, 54)
+    assert (certificate.schema_version, certificate.utterances) == (3, 54)
 
 
 def test_before_a_run_the_rest_is_said_not_to_have_run(toy) -> None:
@@ -122,16 +123,16 @@ def test_its_digest_is_that_of_the_run_not_of_the_hour_or_the_order(toy, tmp_pat
     assert digest() != digest(folds="loso")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 1}', "null"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2}', "null"])
 def test_what_is_no_certificate_is_refused(text: str) -> None:
-    with pytest.raises(StoreError, match="not a certificate of schema version 2"):
+    with pytest.raises(StoreError, match="not a certificate of schema version 3"):
         Certificate.from_json(text)
 
 
 def test_an_unknown_field_or_version_is_refused(toy) -> None:
     content = json.loads(certify(toy.table, toy.outer()).to_json())
     with pytest.raises(StoreError, match="schema_version"):
-        Certificate.from_json(json.dumps({**content, "schema_version": 1}))
+        Certificate.from_json(json.dumps({**content, "schema_version": 2}))
     with pytest.raises(StoreError, match="extra"):
         Certificate.from_json(json.dumps({**content, "extra": 1}))
 
@@ -156,6 +157,7 @@ def test_every_leak_stops_the_certificate(toy, tmp_path: Path) -> None:
     copied = toy.changed("s3-a-joy", pcm_sha256="pcm of s1-b-joy")
     test_segments = segment_partition(table, split.test, 1.5, 0.5)
     near = NearPair("s1-a-joy", "s3-b-joy", 0.97, 0.0)
+    heard = NearPair("s1-a-joy", "unlabelled/a.ogg", 0.9, 0.1)
     singing = CanaryResult(method="akd", repeats=5, ua=0.5, low=0.4, high=0.6, chance=1 / 3)
     wrong = FittedRecord(what="normaliser", partition="outer-1/test", utterances=1, digest="")
     other_ids = FittedRecord(what="head", partition="outer-1/train", utterances=36, digest="")
@@ -174,6 +176,7 @@ def test_every_leak_stops_the_certificate(toy, tmp_path: Path) -> None:
         ("L3", lambda: shown(segments=[(outer[1].test, test_segments)])),
         ("L4", lambda: certify(copied, outer)),
         ("L5", lambda: shown(near=[near])),
+        ("L5", lambda: shown(near=[], audio=AUDIO, copied=[heard])),
         ("L6", lambda: certify(table, outer, [inner[1], inner[0], inner[2]])),
         ("L6", lambda: shown(fitted=[wrong])),
         ("L6", lambda: shown(fitted=[other_ids])),
@@ -186,6 +189,45 @@ def test_every_leak_stops_the_certificate(toy, tmp_path: Path) -> None:
         with pytest.raises(LeakageError) as caught:
             leak()
         assert (number, caught.value.code) == (number, code)
+
+
+# ── unlabelled audio ─────────────────────────────────────────────────────────────────────────────
+
+
+AUDIO = AudioRecord(recordings=7, duration_s=3600, digest="a" * 64)
+
+
+def test_unlabelled_audio_is_in_the_certificate_and_in_its_digest(toy) -> None:
+    plain = certify(toy.table, toy.outer(), (), Evidence(near=[]))
+    heard = certify(toy.table, toy.outer(), (), Evidence(near=[], audio=AUDIO))
+    assert plain.audio is None
+    assert heard.audio == AUDIO
+    assert check_of(heard, "L5").outcome == "passed"
+    said = check_of(plain, "L5").detail
+    assert check_of(heard, "L5").detail == f"{said}; no copy of any in 7 unlabelled recordings"
+    again = Certificate.from_json(heard.to_json())
+    assert again == heard
+    other = AUDIO.model_copy(update={"digest": "b" * 64})
+    digests = {
+        certify(toy.table, toy.outer(), (), Evidence(near=[], audio=audio)).digest
+        for audio in (None, AUDIO, other)
+    }
+    assert len(digests) == 3
+    assert again.digest in digests
+
+
+def test_audio_that_was_not_compared_is_not_said_to_be_clean(toy) -> None:
+    certificate = certify(toy.table, toy.outer(), (), Evidence(audio=AUDIO))
+    assert check_of(certificate, "L5").outcome == "not run: the recordings were not compared"
+
+
+def test_a_copy_in_the_audio_stops_a_leaky_run_too(toy) -> None:
+    pair = NearPair("s1-a-joy", "unlabelled/a.ogg", 0.9, 0.1)
+    evidence = Evidence(protocol="leaky-random", near=[], audio=AUDIO, copied=[pair])
+    with pytest.raises(
+        LeakageError, match=r"L5: .*s1-a-joy ~ unlabelled/a\.ogg \(0\.90\).*--pretr"
+    ):
+        certify(toy.table, toy.outer(), (), evidence)
 
 
 # ── deliberately broken protocols ────────────────────────────────────────────────────────────────

@@ -20,6 +20,7 @@ VARIANTS = {
     "no skips": SMALL.model_copy(update={"skips": False}),
     "no convolutions": SMALL.model_copy(update={"convolutions": False, "skips": False}),
     "two stages": SMALL.model_copy(update={"stem_channels": (4, 8)}),
+    "time blocks": SMALL.model_copy(update={"time_blocks": 2}),
 }
 
 
@@ -32,7 +33,7 @@ def network(params: HybridParams, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     model = Hybrid(params).build(StudentShape(CLASSES))
     for module in model.modules():  # statistics as after training
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             assert module.running_mean is not None
             assert module.running_var is not None
             module.running_mean.normal_()
@@ -90,6 +91,9 @@ def test_a_padded_batch_gives_what_each_window_gives_alone(params: HybridParams)
             torch.testing.assert_close(
                 together.last_map[n, :, :, :real], alone.last_map[0], atol=1e-5, rtol=1e-5
             )
+            for level, mask, own in zip(together.maps, together.masks, alone.maps, strict=True):
+                real = int(mask[n].sum())
+                torch.testing.assert_close(level[n, :, :, :real], own[0], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("params", VARIANTS.values(), ids=VARIANTS.keys())
@@ -102,12 +106,18 @@ def test_maps_masks_and_embedding_have_their_shapes(params: HybridParams) -> Non
         channels, bins, frames = params.stem_channels[-1], 40 // stride, 64 // stride
         assert output.logits.shape == (3, CLASSES)
         assert output.embedding.shape == (3, 2 * params.fused_dim)
-        assert len(output.maps) == len(output.masks) == params.blocks + 1
-        for each in (*output.maps, output.last_map):
+        *encoded, decoded = output.maps
+        *encoded_masks, decoded_mask = output.masks
+        assert len(encoded) == len(encoded_masks) == params.blocks + 1
+        for each in (*encoded, output.last_map):
             assert each.shape == (3, channels, bins, frames)
-        for mask in (*output.masks, output.last_mask):
+        # The last level is what is pooled: with skips at twice the encoder's frame rate.
+        decoded_stride = stride // 2 if params.convolutions and params.skips else stride
+        assert decoded.shape == (3, params.fused_dim, 1, 64 // decoded_stride)
+        strides = [(mask, stride) for mask in (*encoded_masks, output.last_mask)]
+        for mask, step in (*strides, (decoded_mask, decoded_stride)):
             assert mask.dtype == torch.bool
-            assert mask.sum(dim=1).tolist() == [-(-n // stride) for n in lengths.tolist()]
+            assert mask.sum(dim=1).tolist() == [-(-n // step) for n in lengths.tolist()]
         assert torch.isfinite(output.logits).all()
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 import torch
@@ -13,15 +13,39 @@ from serbench.testing import check_loss
 Compute = Callable[[Batch, StudentOutput], LossTerms]
 
 
-def loss_of(compute: Compute, *needs: str) -> type[Loss]:
+def loss_of(
+    compute: Compute,
+    *needs: str,
+    part: Callable[[], Loss] | None = None,
+    modules: Mapping[str, nn.Module] | None = None,
+    readings: Callable[[Batch], object] | None = None,
+) -> type[Loss]:
+    """A loss plugin.
+
+    Args:
+        compute: its forward.
+        needs: of the teachers.
+        part: gives its label-free part.
+        modules: its learnt ones, by name.
+        readings: what it notes of a batch.
+    """
+
     class Module(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            for name, module in (modules or {}).items():
+                self.add_module(name, module)
+
         def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
+            if readings is not None:
+                self.readings = readings(batch)
             return compute(batch, output)
 
     members = {
         "name": "l",
         "Params": Params,
         "needs": property(lambda _: frozenset(needs)),
+        "label_free": lambda _: part() if part else None,
         "build": lambda *_: Module(),
     }
     return type("L", (Loss,), members)
@@ -81,3 +105,103 @@ def test_a_loss_gets_nothing_that_it_did_not_ask_for() -> None:
 
     check_loss(loss_of(compute, "frames"))
     assert set(seen) == {(0, 0, 1), (0, 0, 2), (0, 0, 3)}
+
+
+# ── readings ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def with_readings(read: Callable[[Batch], object]) -> type[Loss]:
+    return loss_of(lambda b, o: {"total": cross_entropy(b, o)}, readings=read)
+
+
+def test_good_readings_pass() -> None:
+    check_loss(with_readings(lambda b: {"gamma": torch.zeros(len(b.labels))}))
+    check_loss(with_readings(lambda b: {"weights": torch.zeros(len(b.labels), 3)}))
+    check_loss(with_readings(lambda _: {}))
+
+
+@pytest.mark.parametrize(
+    ("read", "message"),
+    [
+        (lambda _: [], "readings must be a dict"),
+        (lambda _: {"gamma": 0.5}, "the reading 'gamma' must be a Tensor"),
+        (lambda _: {"gamma": torch.zeros(())}, r"the reading 'gamma' must be \(6,\) or \(6, k\)"),
+        (lambda _: {"gamma": torch.zeros(6)}, r"must be \(2,\) or \(2, k\), not \(6,\)"),
+        (lambda b: {"w": torch.zeros(len(b.labels), 2, 2)}, "the reading 'w' must be"),
+        (
+            lambda b: {"beta": torch.zeros(len(b.labels), requires_grad=True)},
+            "the reading 'beta' must be detached",
+        ),
+    ],
+)
+def test_broken_readings_are_told(read: Callable[[Batch], object], message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_loss(with_readings(read))
+
+
+# ── label_free ───────────────────────────────────────────────────────────────────────────────────
+
+
+def hint(batch: Batch, output: StudentOutput) -> Tensor:
+    return (output.maps[0].mean() - batch.teacher_frames[0].mean()).square()
+
+
+def part_of(compute: Compute, *needs: str, **modules: nn.Module) -> Callable[[], Loss]:
+    """A label-free part."""
+    return lambda: loss_of(compute, *(needs or ("frames",)), modules=modules)(Params())
+
+
+def with_part(part: Callable[[], Loss], **modules: nn.Module) -> type[Loss]:
+    """A loss of labels and hints that has it."""
+    return loss_of(
+        lambda b, o: {"total": cross_entropy(b, o) + hint(b, o)}, "frames",
+        part=part, modules=modules,
+    )  # fmt: skip
+
+
+def test_good_label_free_parts_pass() -> None:
+    hints = part_of(lambda b, o: {"total": hint(b, o)}, project=nn.Linear(2, 3))
+    check_loss(with_part(hints))
+    check_loss(with_part(hints, project=nn.Linear(2, 3), own=nn.Linear(2, 3)))
+    check_loss(with_part(hints, project=nn.Linear(2, 5)))  # another shape starts afresh
+    check_loss(with_part(hints, other=nn.Linear(7, 5)))
+
+
+@pytest.mark.parametrize(
+    ("compute", "needs", "message"),
+    [
+        (
+            lambda b, o: {"total": hint(b, o)}, ("frames", "soft_targets"),
+            r"label_free with 1 teachers may read frames only, not \['soft_targets'\]",
+        ),
+        (lambda b, o: {"total": hint(b, o)}, ("frames", "pooled"), "frames only"),
+        (lambda b, o: {"total": cross_entropy(b, o)}, (), "reads labels: its total changes"),
+        (
+            lambda b, o: {"total": hint(b, o) + b.labels.clamp_min(0).float().mean()}, (),
+            "reads labels: its total changes",
+        ),
+        (
+            lambda b, o: {"total": hint(b, o) + o.logits.gather(1, b.labels[:, None]).sum() * 0},
+            (), "label_free with 1 teachers reads labels: index -1 is out of bounds",
+        ),
+        (lambda b, o: {"hint": hint(b, o)}, (), r"label_free .*: there is no 'total'"),
+        (hint, (), r"label_free .*: what forward returns must be a dict"),
+        (lambda b, o: {"total": o.maps[0]}, (), r"label_free .*: the term 'total' must be"),
+        (lambda b, o: {"total": hint(b, o) / 0}, (), r"label_free .*'total' must be finite"),
+        (
+            lambda b, o: {"total": hint(b, o) * 0}, (),
+            "label_free with 1 teachers: no gradient of the total reaches the student",
+        ),
+    ],
+)  # fmt: skip
+def test_a_broken_label_free_part_is_told(
+    compute: Compute, needs: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_loss(with_part(part_of(compute, *needs)))
+
+
+def test_a_projection_under_another_name_is_told() -> None:
+    hints = part_of(lambda b, o: {"total": hint(b, o)}, adapter=nn.Linear(2, 3))
+    with pytest.raises(AssertionError, match=r"no parameter called adapter\.bias, adapter\.weight"):
+        check_loss(with_part(hints, project=nn.Linear(2, 3)))

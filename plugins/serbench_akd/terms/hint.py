@@ -100,18 +100,24 @@ class _Hint(nn.Module):
     """The learnt projections r_t,l, one for each pair of teacher and level.
 
     Args:
-        map_channels: c_l of each level.
+        map_channels: c_l of each guided level.
         teacher_dims: P_t or D_t of each teacher.
         groups: see ``pair_levels``.
+        first_level: the student's levels before this one are not guided.
     """
 
     def __init__(
-        self, map_channels: Sequence[int], teacher_dims: Sequence[int], groups: HintGroups
+        self,
+        map_channels: Sequence[int],
+        teacher_dims: Sequence[int],
+        groups: HintGroups,
+        first_level: int = 0,
     ) -> None:
         super().__init__()
-        self.pairs = pair_levels(len(teacher_dims), len(map_channels), groups)
+        pairs = pair_levels(len(teacher_dims), len(map_channels), groups)
+        self.pairs = [(t, first_level + level) for t, level in pairs]
         self.projections = nn.ModuleList(
-            nn.Linear(map_channels[level], teacher_dims[t]) for t, level in self.pairs
+            nn.Linear(map_channels[level], teacher_dims[t]) for t, level in pairs
         )
 
     def _projected_pairs(self) -> Iterator[tuple[int, int, nn.Linear]]:

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from serbench.api import Batch, LossShape, PluginError, StudentOutput
+from serbench.testing import check_loss
 from serbench_akd.akd import Akd, AkdLoss, AkdParams
 from serbench_akd.plugin import serbench_losses
-from serbench_akd.terms import Angle
+from serbench_akd.terms import Angle, FrameHint, PooledHint
 
 N, C, E, H, W, F = 6, 4, 5, 2, 4, 7
 POOLED, FRAMES = (6, 8), (3, 4)
@@ -371,3 +372,105 @@ def test_never_waits_for_the_device(
     )
     terms["total"].backward()
     assert terms["total"].shape == ()
+
+
+# ── readings, and the label-free part ────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("m", [1, 2])
+def test_readings_are_what_the_terms_were_made_of(m: int) -> None:
+    batch, output = example(11, m=m)
+    module = make(m=m, beta="paper")
+    assert module.readings == {}
+    terms = module(batch, output)
+    read = module.readings
+    assert {name: tuple(value.shape) for name, value in read.items()} == {
+        "weights": (N, m), "posterior": (N, C), "gamma": (N,), "reliable": (N,), "beta": (N,),
+    }  # fmt: skip
+    assert not any(value.requires_grad for value in read.values())
+    torch.testing.assert_close(read["weights"].sum(1), torch.ones(N, dtype=torch.float64))
+    posteriors = batch.teacher_logits.softmax(-1)  # (m, N, C)
+    mixed = torch.einsum("nm,mnc->nc", read["weights"], posteriors)
+    torch.testing.assert_close(read["posterior"], mixed)
+    truth = mixed[torch.arange(N), batch.labels]
+    torch.testing.assert_close(read["gamma"], 1 - truth)
+    assert (read["reliable"] == (read["gamma"] <= 0.5)).all()
+    nll = torch.nn.functional.cross_entropy(output.logits, batch.labels, reduction="none")
+    torch.testing.assert_close(terms["task"], (read["beta"] * nll).mean())
+
+
+def test_without_soft_targets_nothing_is_read() -> None:
+    batch, output = example(12)
+    module = make(**only(lambda_hint=1.0))
+    module(batch, output)
+    assert module.readings == {}
+
+
+FULL = [
+    {},
+    {"hint_target": "frames"},
+    {"hint_groups": "all"},
+    {"hint_levels": "last"},
+    {"task": "ccc", "adaptive_weights": False},
+    {"label_smoothing": 0.1},
+    OFF,
+]
+"""Losses with a label-free part."""
+
+
+@pytest.mark.parametrize("params", FULL)
+def test_the_label_free_part_is_the_frame_hint_alone(params: dict[str, Any]) -> None:
+    part = Akd(AkdParams(**params)).label_free()
+    assert part is not None
+    assert part.needs == {"frames"}
+    assert part.label_free() is None
+    batch, output = example(13)
+    bare = replace(
+        batch, labels=torch.full((N,), -1), teacher_logits=batch.teacher_logits[:0],
+        teacher_pooled=(),
+    )  # fmt: skip
+    sizes = replace(shape(2), pooled_dims=())
+    terms = part.build(sizes).double()(bare, output)
+    assert set(terms) == {"hint", "total"}
+    torch.testing.assert_close(terms["total"], terms["hint"])
+    check_loss(Akd, params)
+
+
+@pytest.mark.parametrize("params", [each for each in FULL if each.get("lambda_hint") != 0.0])
+def test_projections_of_frame_hints_go_on_from_pretraining(params: dict[str, Any]) -> None:
+    framed = AkdParams.model_validate(params | {"hint_target": "frames"})
+    part = Akd(framed).label_free()
+    assert part is not None
+    whole, free = (each.build(shape(2)) for each in (Akd(framed), part))
+    mine, theirs = (
+        {name: value.shape for name, value in module.state_dict().items()}
+        for module in (whole, free)
+    )
+    assert {name: size for name, size in mine.items() if name.startswith("hint.")} == theirs
+
+
+def test_no_weight_for_it_is_no_pretraining() -> None:
+    assert Akd(AkdParams(lambda_pretrain=0.0)).label_free() is None
+
+
+def test_without_labels_something_else_must_be_learnt() -> None:
+    batch, output = example(14)
+    module = make(**only(task="none", k=1.0, lambda_2=0.0))
+    assert set(module(batch, output)) == {"kl", "total"}
+    with pytest.raises(ValidationError, match="task 'none' needs a weight above 0"):
+        AkdParams(task="none", **OFF)
+    with pytest.raises(ValidationError, match="label_smoothing is of task 'ce'"):
+        AkdParams(task="none", label_smoothing=0.1)
+
+
+@pytest.mark.parametrize("hint_target", ["pooled", "frames"])
+def test_hints_of_the_last_level_leave_the_others_alone(hint_target: str) -> None:
+    batch, output = example(15)
+    module = make(**only(lambda_hint=1.0, hint_target=hint_target, hint_levels="last"))
+    first, last = (level.requires_grad_() for level in output.maps)
+    module(batch, output)["hint"].backward()
+    assert first.grad is None
+    assert last.grad is not None
+    assert last.grad.abs().sum() > 0
+    assert isinstance(module.hint, PooledHint | FrameHint)
+    assert {level for _, level in module.hint.pairs} == {1}

@@ -1,0 +1,43 @@
+"""What a loss reads of each training utterance, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+
+class Readings:
+    """Collects the per-segment values that a loss module keeps in ``readings``; see ``api.Loss``.
+
+    Args:
+        utterances: N of the training partition.
+        epochs: how many a fit has.
+    """
+
+    def __init__(self, utterances: int, epochs: int) -> None:
+        self._shape = (epochs, utterances)
+        self._values: dict[str, Tensor] = {}
+        self._epochs = 0
+
+    def take(self, loss: nn.Module, epoch: int, rows: Tensor) -> None:
+        """Note what ``loss`` read of its last batch.
+
+        Args:
+            loss: as a loss plugin built it.
+            epoch: from 1.
+            rows: ``(B,)``, which utterances the batch held.
+        """
+        self._epochs = epoch
+        for name, value in getattr(loss, "readings", {}).items():
+            if name not in self._values:
+                empty = torch.full((*self._shape, *value.shape[1:]), torch.nan)
+                self._values[name] = empty.to(value.device)
+            self._values[name][epoch - 1, rows] = value.detach().float()
+
+    def arrays(self) -> Mapping[str, NDArray[np.float32]]:
+        """``(E, N)`` or ``(E, N, k)`` by name, NaN where an utterance did not come up."""
+        return {name: value[: self._epochs].cpu().numpy() for name, value in self._values.items()}
