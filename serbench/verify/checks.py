@@ -9,15 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from serbench.api import LeakageError, StoreError
-from serbench.corpus import CorpusTable
-from serbench.harness import Folds, pooled_ua, run_digest
+from serbench.corpus import CorpusTable, UnlabelledAudio
+from serbench.harness import Folds, audio_record, pooled_ua, run_digest
 from serbench.leakage import (
+    AudioRecord,
     CanaryResult,
     Certificate,
     Evidence,
     FittedRecord,
+    NearPair,
     Opening,
     canary_result,
     certify,
@@ -26,12 +29,12 @@ from serbench.leakage import (
     predictions_digest,
 )
 from serbench.plan import Candidate, digest_of
+from serbench.replay import Stored
 from serbench.report import report_texts
 from serbench.segments import Segment, segment_partition
 from serbench.splits import Partition
 from serbench.store import RunStore
 from serbench.verify.findings import Finding, compared
-from serbench.verify.rebuild import Stored
 
 
 def check_plan(stored: Stored, folds: Folds) -> Finding:
@@ -140,9 +143,17 @@ def _row_faults(rows: pd.DataFrame, posteriors: np.ndarray, table: CorpusTable) 
 
 
 def check_certificate(
-    stored: Stored, store: RunStore, folds: Folds, openings: Sequence[Opening], kept: Certificate
+    stored: Stored,
+    store: RunStore,
+    folds: Folds,
+    openings: Sequence[Opening],
+    kept: Certificate,
+    copied: Sequence[NearPair] = (),
 ) -> Finding:
-    """The certificate, made anew from corpus, plan and ledger, is the stored one."""
+    """The certificate, made anew from corpus, plan and ledger, is the stored one.
+
+    ``copied``: utterances with a copy in the unlabelled audio, where that is at hand.
+    """
     protocol = stored.protocol
     try:
         evidence = Evidence(
@@ -160,6 +171,8 @@ def check_certificate(
             ),
             canary=canary_results(store, folds.table, kept),
             dropped=folds.dropped,
+            audio=stated_audio(stored),
+            copied=copied,
         )
         again = certify(folds.table, folds.outer, folds.inner, evidence)
     except LeakageError as error:
@@ -167,6 +180,43 @@ def check_certificate(
     old, new = kept.model_dump(), again.model_dump()
     differences = [_difference(key, old[key], new[key]) for key in new if old[key] != new[key]]
     return compared("certificate", f"made anew, digest {again.digest[:12]}", differences)
+
+
+def check_unlabelled(stored: Stored, audio: UnlabelledAudio | None) -> list[Finding]:
+    """The unlabelled audio is that of the plan; nothing where students heard none.
+
+    Raises:
+        StoreError: audio is given, and the run was made without.
+    """
+    stated, given = stated_audio(stored), audio_record(audio)
+    if stated is None and given is None:
+        return []
+    if stated is None:
+        raise StoreError(
+            "the run's students were not pretrained on unlabelled audio; leave --pretrain-audio out"
+        )
+    if given is None:
+        reason = "not compared again: --pretrain-audio names its folder"
+        return [Finding("unlabelled audio", skipped=reason)]
+    old, new = stated.model_dump(), given.model_dump()
+    differences = [f"{key} is {old[key]}, here {new[key]}" for key in old if old[key] != new[key]]
+    detail = f"{given.recordings} recordings read again, and compared with the corpus"
+    return [compared("unlabelled audio", detail, differences)]
+
+
+def stated_audio(stored: Stored) -> AudioRecord | None:
+    """What the plan says of the unlabelled audio.
+
+    Raises:
+        StoreError: it says something else than it should.
+    """
+    content = stored.plan["pretrain_audio"]
+    try:
+        return None if content is None else AudioRecord.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(("pretrain_audio", *map(str, first["loc"])))
+        raise StoreError(f"plan.json: {where}: {first['msg']}") from error
 
 
 def _difference(key: str, old: object, new: object) -> str:
@@ -208,7 +258,7 @@ def expected_fits(stored: Stored, store: RunStore, folds: Folds) -> list[FittedR
         search = len(candidates) > 1 or any(
             each.settings.training.early_stopping for each in candidates
         )
-        taught_search |= search and bool(method["teachers"])
+        taught_search |= search and any(each.loss.needs for each in candidates)
         for candidate in candidates if search else []:
             records += [r for train in inner for r in _of_fit(name, candidate, teachers, train)]
         for fit in refits:

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from serbench.api import StoreError
-from serbench.corpus import CorpusTable, load_corpus, locate
-from serbench.harness import Observer, make_folds
+from serbench.corpus import UnlabelledAudio, load_unlabelled
+from serbench.harness import Observer, copies_in_audio, make_folds
 from serbench.leakage import Certificate, Seal, near_duplicates
 from serbench.plugins import Plugins
 from serbench.registry import Registry
+from serbench.replay import Stored, fold_source, read_corpus
 from serbench.store import RunStore
 from serbench.verify.checks import (
     check_certificate,
@@ -21,10 +21,10 @@ from serbench.verify.checks import (
     check_plan,
     check_predictions,
     check_tables,
+    check_unlabelled,
 )
 from serbench.verify.findings import Finding, compared
 from serbench.verify.models import check_models
-from serbench.verify.rebuild import Stored, fold_source
 
 
 def verify(
@@ -36,6 +36,7 @@ def verify(
     cache: Path,
     watch: Observer,
     models: bool = True,
+    pretrain_audio: Path | None = None,
 ) -> tuple[Finding, ...]:
     """Recompute a finished run from its corpus and its plan.
 
@@ -51,36 +52,34 @@ def verify(
         cache: for frames and fingerprints, whose addresses are digests of the audio.
         watch: told of progress.
         models: whether to predict again with the stored students.
+        pretrain_audio: folder of unlabelled audio, to compare it with the corpus again.
 
     Returns:
         What was compared, in order.
 
     Raises:
-        StoreError: the folder holds no finished run, or a file of it cannot be read.
-        CorpusError: the corpus cannot be had or read.
+        StoreError: the folder holds no finished run, or a file of it cannot be read; or audio is
+            given of a run that had none.
+        CorpusError: the corpus or the audio cannot be had or read.
         PluginError: a plugin of the run is not installed.
     """
     store = RunStore(folder)
-    store.check()
-    plan = store.plan()
-    if not {"device", "code", "canary", "cards"} <= plan.keys() or "params" not in plan["dataset"]:
-        raise StoreError(
-            f"{folder} was written by serbench {plan.get('serbench_version')}, whose plan.json "
-            "does not hold all that it takes to verify it"
-        )
-    stored = Stored(plan, plugins)
+    stored = Stored.read(store, plugins)
     certificate, findings = _certificate(store)
-    table = _read_corpus(stored, registry, data_dir, cache, watch)
+    with tempfile.TemporaryDirectory(prefix="serbench-verify-") as scratch:
+        audio = _audio(pretrain_audio, Path(scratch), watch)
+        findings += check_unlabelled(stored, audio)
+        table = read_corpus(stored, registry, data_dir, cache, watch, Path(scratch))
     advance = partial(watch.advance, "near-duplicates")
     near = near_duplicates(table.utterances, cache, advance)
+    copied = copies_in_audio(table, audio, cache, advance) if audio else ()
     search = any("/inner-" in fold.name for fold in certificate.folds)
-    source = fold_source(plan, folder)
-    folds = make_folds(table, source, stored.protocol, near, search)
+    folds = make_folds(table, fold_source(stored.plan, folder), stored.protocol, near, search)
     openings = Seal(store.seal_path).openings()
     steps: list[Callable[[], Finding]] = [
         partial(check_corpus, store, folds, certificate),
         partial(check_plan, stored, folds),
-        partial(check_certificate, stored, store, folds, openings, certificate),
+        partial(check_certificate, stored, store, folds, openings, certificate, copied),
         partial(check_predictions, store, folds, certificate),
     ]
     if models:
@@ -88,6 +87,12 @@ def verify(
         steps.append(partial(check_models, stored, store, folds, cache, advance))
     steps.append(partial(check_tables, store))
     return (*findings, *(step() for step in steps))
+
+
+def _audio(folder: Path | None, cache: Path, watch: Observer) -> UnlabelledAudio | None:
+    if folder is None:
+        return None
+    return load_unlabelled(folder, cache, partial(watch.advance, "unlabelled audio"))
 
 
 def _certificate(store: RunStore) -> tuple[Certificate, list[Finding]]:
@@ -101,18 +106,3 @@ def _certificate(store: RunStore) -> tuple[Certificate, list[Finding]]:
     return certificate, [
         compared("digest of the certificate", certificate.digest[:12], differences)
     ]
-
-
-def _read_corpus(
-    stored: Stored, registry: Registry, data_dir: Path | None, cache: Path, watch: Observer
-) -> CorpusTable:
-    """The corpus, every file of it read anew."""
-    corpus = stored.corpus()
-    entry = registry.datasets.get(stored.dataset)
-    advance = partial(watch.advance, "corpus")
-    path = entry.path if entry else None
-    folder = locate(corpus, stored.dataset, data_dir, cache, advance, watch.announce, path)
-    with tempfile.TemporaryDirectory(prefix="serbench-verify-") as scratch:
-        return load_corpus(
-            corpus, stored.dataset, folder, Path(scratch), advance, allow_incomplete=True
-        )

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from serbench.api import Backend, Corpus, Loss, StoreError, Student, TeacherCard
+from serbench.api import Backend, Corpus, Loss, StoreError, Student, Teacher, TeacherCard
+from serbench.corpus import CorpusTable, load_corpus, locate
+from serbench.harness import Observer
 from serbench.plan import Candidate
 from serbench.plugins import Plugins
-from serbench.registry import lay_over, validate
+from serbench.registry import Registry, lay_over, validate
 from serbench.settings import MethodSettings, ProtocolSettings
+from serbench.store import RunStore
 
 Json = Mapping[str, Any]
 
-PARTS = ("dataset", "folds", "protocol", "profile", "backend", "teachers", "methods", "canary")
+PARTS = (
+    "dataset", "folds", "protocol", "profile", "backend", "teachers", "methods", "pretrain_audio",
+    "canary",
+)  # fmt: skip
 """Keys of ``plan.json`` that ``RunPlan.describe`` gives."""
+
+ABLATION = "ablation"
+"""A key that it gives for an ablation only."""
+
+NEEDED = frozenset({"device", "code", "canary", "cards", "pretrain_audio"})
+"""Keys of ``plan.json`` without which a run cannot be made anew."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +40,21 @@ class Stored:
 
     plan: Json
     plugins: Plugins
+
+    @classmethod
+    def read(cls, store: RunStore, plugins: Plugins) -> Stored:
+        """
+        Raises:
+            StoreError: there is no run, or its plan was written by a version that kept too little.
+        """
+        store.check()
+        plan = store.plan()
+        if not plan.keys() >= NEEDED or "params" not in plan["dataset"]:
+            raise StoreError(
+                f"{store.folder} was written by serbench {plan.get('serbench_version')}, whose "
+                "plan.json does not hold all that it takes to make it anew"
+            )
+        return cls(plan, plugins)
 
     @property
     def dataset(self) -> str:
@@ -41,7 +69,8 @@ class Stored:
     def description(self) -> dict[str, Any]:
         """The plan as ``RunPlan.describe`` gave it, for its digest."""
         dataset = {key: self.plan["dataset"][key] for key in ("name", "corpus", "params")}
-        return {**{key: self.plan[key] for key in PARTS}, "dataset": dataset}
+        parts = (*PARTS, ABLATION) if ABLATION in self.plan else PARTS
+        return {**{key: self.plan[key] for key in parts}, "dataset": dataset}
 
     def corpus(self) -> Corpus:
         """The corpus plugin."""
@@ -52,6 +81,18 @@ class Stored:
         """The backend that the scores were taken through."""
         entry = self.plan["backend"]
         return self._plugin("backends", entry["name"], entry["params"])
+
+    def teacher(self, name: str) -> Teacher:
+        """The plugin of a teacher of the run, not loaded yet.
+
+        Raises:
+            StoreError: the run has no such teacher.
+        """
+        entry = self.plan["teachers"].get(name)
+        if entry is None:
+            there = ", ".join(self.plan["teachers"]) or "none"
+            raise StoreError(f"the run has no teacher {name}; its teachers: {there}")
+        return self._plugin("teachers", entry["plugin"], entry["params"])
 
     def cards(self) -> dict[str, TeacherCard]:
         """What the teachers declared when they were run."""
@@ -101,3 +142,34 @@ def fold_source(plan: Json, folder: Path) -> str:
     folds = str(plan["folds"])
     named_file = folds.lower().endswith(".csv") or "/" in folds or "\\" in folds
     return str(folder / "utterances.csv") if named_file else folds
+
+
+def read_corpus(
+    stored: Stored,
+    registry: Registry,
+    data_dir: Path | None,
+    cache: Path,
+    watch: Observer,
+    audio_cache: Path | None = None,
+) -> CorpusTable:
+    """The corpus of a run.
+
+    Args:
+        stored: the run's plan.
+        registry: where the dataset's folder may be named.
+        data_dir: the corpus's folder, where it is not where ``locate`` looks.
+        cache: where a fetched corpus is.
+        watch: told of progress.
+        audio_cache: of what was once read of the audio files; by default that of runs.
+
+    Raises:
+        CorpusError: it cannot be had or read.
+        PluginError: its plugin is not installed.
+    """
+    corpus = stored.corpus()
+    entry = registry.datasets.get(stored.dataset)
+    advance = partial(watch.advance, "corpus")
+    path = entry.path if entry else None
+    folder = locate(corpus, stored.dataset, data_dir, cache, advance, watch.announce, path)
+    kept = cache / "audio" if audio_cache is None else audio_cache
+    return load_corpus(corpus, stored.dataset, folder, kept, advance, allow_incomplete=True)
