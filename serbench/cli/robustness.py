@@ -1,0 +1,85 @@
+"""``serbench robustness``: a run's students and teachers in noise, in rooms, over a telephone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serbench.cli.options import DataDir, Device, RegistryFile
+
+
+def command(
+    run: Annotated[
+        str | None,
+        typer.Argument(help="A run's folder, or its name in --runs. Default: the newest."),
+    ] = None,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(help="white, babble@10, gain, 8khz, room, …; repeatable. Default: all."),
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", "-m", help="Only this method's students; repeatable."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder to write to; default: RUN/robustness."),
+    ] = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Processes for students; default: one per core."),
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="The folder that holds runs.")] = Path("runs"),
+    registry: RegistryFile = None,
+) -> None:
+    """Print and write UA of a finished run's students and teachers under disturbed audio.
+
+    White, pink and babble noise at 20 to 0 dB SNR, gain, an 8 kHz band, rooms. Nothing is trained
+    again and nothing may be chosen by it. What is done is kept: a stopped command goes on.
+
+    Examples:
+
+      serbench robustness
+
+      serbench robustness runs/emodb-akd --condition babble --condition room
+
+      serbench robustness emodb-akd --condition white@10 --method akd --output noise
+
+    """  # noqa: D412 - typer needs the blank lines
+    from serbench.cli.console import stdout
+    from serbench.cli.progress import progress_observer
+    from serbench.execute import resolve_device, resolve_workers
+    from serbench.paths import cache_folder
+    from serbench.plugins import load_plugins
+    from serbench.registry import load_registry
+    from serbench.replay import Replay
+    from serbench.report.write import check_output
+    from serbench.robustness import (
+        choose_conditions,
+        measure,
+        render_robustness,
+        write_robustness,
+    )
+    from serbench.store import find_run
+
+    conditions = choose_conditions(condition or ())
+    folder = find_run(run, runs)
+    place = output or folder / "robustness"
+    check_output(place, ())
+    plugins = load_plugins()
+    known = load_registry(plugins, registry, strict=False)
+    chosen = resolve_device(device)
+    with progress_observer(plugins.hook) as watch:
+        replay = Replay.open(
+            folder, known, plugins, data_dir=data_dir, cache=cache_folder(), watch=watch,
+            device=chosen,
+        )  # fmt: skip
+        found = measure(replay, conditions, method or (), resolve_workers(jobs, chosen))
+    page = write_robustness(found, place)
+    console = stdout()
+    console.print(render_robustness(found))
+    console.print(f"Written: {page}", soft_wrap=True, highlight=False, markup=False)
