@@ -20,6 +20,7 @@ from serbench.api import RegistryError
 from serbench.cli import app
 from serbench.leakage import (
     LEAKS,
+    AudioRecord,
     CanaryResult,
     Certificate,
     Check,
@@ -138,6 +139,7 @@ def test_every_run_can_be_planned(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "models" / "whisper-base").mkdir(parents=True)
+    (tmp_path / "speech").mkdir()
     overlay = tmp_path / "serbench.toml"
     tables = [b for b in blocks(page, "toml") if not re.search(r"^\[project", b, re.MULTILINE)]
     overlay.write_text("\n".join(tables), encoding="utf-8")
@@ -155,6 +157,7 @@ def test_every_run_can_be_planned(
             given["profile"],
             tuple(given["teacher"] or ()),
             tuple(given["settings"] or ()),
+            given["pretrain_audio"],
         )
         assert plan_run(registry, request).methods
 
@@ -245,6 +248,7 @@ def _all_commands(command, name: str) -> Iterator[tuple[str, TyperCommand]]:
 
 
 RECORDS = [
+    AudioRecord,
     CanaryResult,
     Certificate,
     Check,

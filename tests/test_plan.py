@@ -133,6 +133,61 @@ def test_a_canary_is_the_same_run_in_a_cheap_training(registry: Registry) -> Non
     assert made.describe()["canary"] == made.canary.describe()["methods"]
 
 
+# ── unlabelled audio ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_audio_pretrains_the_methods_whose_loss_can(registry: Registry, tmp_path: Path) -> None:
+    made = plan(registry, "transformer+akd", "searched", "alone", pretrain_audio=tmp_path)
+    assert made.pretrain_audio == tmp_path
+    assert {m.name: made.pretrains(m) for m in made.methods} == {
+        "transformer+akd": True, "searched": False, "alone": False,
+    }  # fmt: skip
+    assert not any(map(plan(registry, "transformer+akd").pretrains, made.methods))
+    methods: Any = made.describe()["methods"]
+    assert {m["name"]: m["pretrained"] for m in methods} == {
+        m.name: made.pretrains(m) for m in made.methods
+    }
+
+
+LABELS_ALONE = (
+    "loss.k=0.0", "loss.alpha=0.0", "loss.lambda_angle=0.0", "loss.lambda_hint=0.0",
+    "loss.beta=one",
+)  # fmt: skip
+
+
+def test_pretraining_needs_a_teacher_where_the_fits_need_none(
+    registry: Registry, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {"sets": LABELS_ALONE}
+    assert not plan(registry, "transformer+akd", **asked).teachers
+    made = plan(registry, "transformer+akd", **asked, pretrain_audio=tmp_path)
+    assert list(made.teachers) == list(plan(registry, "transformer+akd").teachers)
+    method = only(made)
+    assert not method.uses_teachers
+    assert made.uses_teachers(method)
+
+
+def test_audio_that_nobody_can_hear_or_that_is_not_there_is_told(
+    registry: Registry, tmp_path: Path
+) -> None:
+    assert fails(registry, "searched", "alone", pretrain_audio=tmp_path).startswith(
+        "--pretrain-audio: no loss of this run has a part that needs no labels"
+    )
+    told = fails(registry, "transformer+akd", pretrain_audio=tmp_path / "nowhere")
+    assert told.startswith(f"--pretrain-audio {tmp_path / 'nowhere'}: there is no such folder")
+    file = tmp_path / "file.wav"
+    file.touch()
+    assert "no such folder" in fails(registry, "transformer+akd", pretrain_audio=file)
+
+
+def test_a_home_is_found(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = plan(registry, "transformer+akd", pretrain_audio=Path("~"))
+    assert made.pretrain_audio == tmp_path
+
+
 # ── grids ────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -193,6 +248,17 @@ def test_a_folder_is_a_speech_encoder(registry: Registry, tmp_path: Path) -> Non
     assert teacher.name == "speech-encoder"
     assert teacher.params.model == str(folder)
     assert teacher.params.layer == 3
+
+
+def test_layers_of_one_encoder_are_several_teachers(registry: Registry, tmp_path: Path) -> None:
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    named = (f"{folder}@2", f"{folder}@mix", "whisper-tiny@3")
+    teachers = plan(registry, "searched", teachers=named).teachers
+    layers = {name: teacher.params.layer for name, teacher in teachers.items()}
+    assert layers == {"encoder@2": 2, "encoder@mix": "mix", "whisper-tiny@3": 3}
+    assert "layer" in fails(registry, "searched", teachers=("functionals@2",))
+    assert "no teacher" in fails(registry, "searched", teachers=("whisper-tinny@2",))
 
 
 def test_two_folders_of_one_name_are_an_error(registry: Registry, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -290,3 +291,38 @@ def test_the_environment_is_json_and_names_no_user_or_host() -> None:
     assert packages["numpy"] == np.__version__
     assert os.uname().nodename not in text or len(os.uname().nodename) < 4
     assert str(Path.home()) not in text
+
+
+def test_readings_are_read_back_and_are_the_same_bytes(store: RunStore) -> None:
+    arrays = {
+        "ids": np.array(["u1", "ü2"]),
+        "gamma": np.array([[0.25, np.nan]], dtype=np.float32),
+        "file": np.zeros((1, 2, 3)),
+    }
+    path = store.readings_path("teacher:a/b", 1, 0)
+    assert path.name == "outer-1-seed-0.npz"
+    store.write_readings("teacher:a/b", 1, 0, arrays)
+    written = path.read_bytes()
+    held = store.read_readings("teacher:a/b", 1, 0)
+    assert held.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(held[name], array)
+        assert held[name].dtype == array.dtype
+    store.write_readings("teacher:a/b", 1, 0, arrays)
+    assert path.read_bytes() == written
+
+
+def test_missing_and_damaged_readings_are_named(store: RunStore) -> None:
+    with pytest.raises(StoreError, match=r"readings.akd has no outer-2-seed-1\.npz"):
+        store.read_readings("akd", 2, 1)
+    path = store.readings_path("akd", 2, 1)
+    store.write_readings("akd", 2, 1, {"gamma": np.arange(1000.0)})
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    array = io.BytesIO()
+    np.save(array, np.arange(3))
+    for content in (whole[:-5], whole[:40], b"", bytes(flipped), array.getvalue()):
+        path.write_bytes(content)
+        with pytest.raises(StoreError, match=r"outer-2-seed-1\.npz is damaged \(.*run the same"):
+            store.read_readings("akd", 2, 1)

@@ -11,7 +11,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from serbench.cli import audit, inflation, plugins, registry, report, run, show, verify
+from serbench.cli import (
+    ablate,
+    audit,
+    explain,
+    inflation,
+    overlap,
+    plugins,
+    registry,
+    report,
+    robustness,
+    run,
+    show,
+    verify,
+)
 from serbench.cli import list as list_command
 
 STOPPED = 130
@@ -74,10 +87,14 @@ def root(
 
 
 app.command("run", help=run.HELP)(run.command)
+app.command("ablate")(ablate.command)
 app.command("list")(list_command.command)
 app.command("show")(show.command)
 app.command("report")(report.command)
 app.command("inflation")(inflation.command)
+app.command("explain")(explain.command)
+app.command("overlap")(overlap.command)
+app.command("robustness")(robustness.command)
 app.command("audit")(audit.command)
 app.command("verify")(verify.command)
 app.command("plugins")(plugins.command)

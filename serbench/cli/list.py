@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from serbench.registry import Registry, Spec
 
-TABLES = ("datasets", "teachers", "students", "losses", "backends", "methods", "profiles")
+TABLES = (
+    *("datasets", "teachers", "students", "losses", "backends", "methods", "profiles"),
+    "ablations",
+)
 ALIASES = {"corpora": "datasets"}
 KIND_OF = {"datasets": "corpora", **{t: t for t in ("teachers", "students", "losses", "backends")}}
 """The kind of plugin behind each table that has one."""
@@ -27,7 +30,7 @@ def command(
         Path | None, typer.Option("--registry", help="Laid over the packaged registry.")
     ] = None,
 ) -> None:
-    """List datasets, teachers, students, losses, backends, methods and profiles.
+    """List datasets, teachers, students, losses, backends, methods, profiles and ablations.
 
     An entry is a plugin with its parameters; a plugin that no entry names is listed under its own
     name, and can be used by it.
@@ -104,10 +107,15 @@ def _card(registry: Registry, kind: str, name: str) -> str:
 
 
 def _plain_rows(registry: Registry, table: str) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:
-    """Methods and profiles, which are not plugins."""
+    """Methods, profiles and ablations, which are not plugins."""
     if table == "methods":
         return ("name", "student", "loss", "grids", "about"), [
             (name, spec.student, spec.loss, ", ".join(spec.grids), spec.summary)
             for name, spec in registry.methods.items()
+        ]
+    if table == "ablations":
+        return ("name", "method", "rows", "about"), [
+            (name, spec.method or name, ", ".join(spec.rows), spec.summary)
+            for name, spec in registry.ablations.items()
         ]
     return ("name", "about"), [(name, spec.summary) for name, spec in registry.profiles.items()]

@@ -26,7 +26,7 @@ from serbench.harness import Observer
 log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 30.0
-"""How often progress of the fits is told where there is no terminal."""
+"""How often progress is told where there is no terminal."""
 
 
 @contextmanager
@@ -86,6 +86,7 @@ class LineObserver(PluginObserver):
         super().__init__(hook)
         self.console = stderr()
         self.told: set[str] = set()
+        self.names: frozenset[str] = frozenset()
         self.epochs = self.total = self.done = self.planned = 0
         self.started = self.last = time.monotonic()
 
@@ -96,8 +97,12 @@ class LineObserver(PluginObserver):
         if done >= total and stage not in self.told:
             self.told.add(stage)
             self.announce(f"{stage}: done")
+        elif done < total and time.monotonic() - self.last >= LINE_EVERY_S:
+            self.last = time.monotonic()
+            self.announce(f"{stage}: {done}/{total}")
 
     def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
+        self.names = frozenset(task.name for task in tasks)
         self.epochs, self.total = 0, sum(task.epochs for task in tasks)
         self.done, self.planned = 0, len(tasks)
         self.started = self.last = time.monotonic()
@@ -106,6 +111,8 @@ class LineObserver(PluginObserver):
 
     def epoch(self, event: EpochEvent) -> None:
         super().epoch(event)
+        if event.fit not in self.names:  # a pretraining, which is a stage of its own
+            return
         self.epochs += 1
         now = time.monotonic()
         if now - self.last >= LINE_EVERY_S:

@@ -16,6 +16,14 @@ def command(
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with a local copy of the corpus.")
     ] = None,
+    pretrain_audio: Annotated[
+        Path | None,
+        typer.Option(
+            "--pretrain-audio",
+            metavar="FOLDER",
+            help="The unlabelled audio of a pretrained run, to compare it with the corpus again.",
+        ),
+    ] = None,
     models: Annotated[
         bool, typer.Option(help="Predict again with the stored students; this takes the longest.")
     ] = True,
@@ -28,6 +36,7 @@ def command(
 
     The audio is read again; folds, windows, checks, certificate and tables are made anew;
     predictions are held against the ledger and against what the stored students predict.
+    Unlabelled audio is read again, and compared with the corpus, where --pretrain-audio names it.
 
     Examples:
 
@@ -36,6 +45,8 @@ def command(
       serbench verify runs/emodb-akd --data-dir ~/corpora/emodb
 
       serbench verify emodb-akd --no-models
+
+      serbench verify emodb-akd --pretrain-audio ~/speech
 
     """  # noqa: D412 - typer needs the blank lines
     from serbench.cli.console import stdout
@@ -53,7 +64,7 @@ def command(
     with progress_observer(plugins.hook) as watch:
         findings = verify(
             folder, known, plugins, data_dir=data_dir, cache=cache_folder(), watch=watch,
-            models=models,
+            models=models, pretrain_audio=pretrain_audio,
         )  # fmt: skip
     rows = [(finding.what, finding.outcome, finding.text) for finding in findings]
     print_table(f"Verification of {folder.resolve().name}", ("Compared", "Outcome", "Detail"), rows)

@@ -1,6 +1,10 @@
 """From what the user asked for to everything that will be run, before anything is run."""
 
+from serbench.plan.ablate import plan_ablation
+from serbench.plan.names import method_spec
 from serbench.plan.records import (
+    Ablation,
+    AblationRow,
     Candidate,
     MethodPlan,
     Request,
@@ -9,10 +13,12 @@ from serbench.plan.records import (
     digest_of,
     stable_seed,
 )
-from serbench.plan.resolve import method_spec, plan_run
+from serbench.plan.resolve import plan_run
 from serbench.plan.sets import parse_set
 
 __all__ = [
+    "Ablation",
+    "AblationRow",
     "Candidate",
     "MethodPlan",
     "Request",
@@ -21,6 +27,7 @@ __all__ = [
     "digest_of",
     "method_spec",
     "parse_set",
+    "plan_ablation",
     "plan_run",
     "stable_seed",
 ]

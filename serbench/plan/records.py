@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from serbench.api import Backend, Corpus, Loss, Student, Teacher
 from serbench.registry import DatasetSpec
@@ -22,6 +23,7 @@ class Request:
         teachers: names, hub-free; a folder stands for a speech encoder kept there. Empty: the
             dataset's own.
         sets: ``path=value`` texts.
+        pretrain_audio: folder of unlabelled audio; None: no pretraining.
     """
 
     dataset: str
@@ -29,6 +31,7 @@ class Request:
     profile: str = "standard"
     teachers: tuple[str, ...] = ()
     sets: tuple[str, ...] = ()
+    pretrain_audio: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,60 @@ class MethodPlan:
         """Whether any candidate's loss reads anything of a teacher."""
         return any(candidate.loss.needs for candidate in self.candidates)
 
+    @property
+    def can_pretrain(self) -> bool:
+        """Whether any candidate's loss has a part that needs no labels."""
+        return any(candidate.loss.label_free() for candidate in self.candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class AblationRow:
+    """A line of an ablation's table.
+
+    Attributes:
+        name: in the registry.
+        part: of the table.
+        label: what the table calls it.
+        method: of the run; empty for teachers, and for a row that is not run.
+        teacher: whether it stands for the own head of each teacher.
+        changes: what tells it from the full method, in words.
+        same: why it would be the full method itself, and is not run; empty where it is run.
+    """
+
+    name: str
+    part: str
+    label: str
+    method: str
+    teacher: bool
+    changes: tuple[str, ...]
+    same: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """What a run is an ablation of.
+
+    Attributes:
+        name: in the registry.
+        method: the full one, which all others are held against.
+        parts: names to titles, in the table's order.
+    """
+
+    name: str
+    method: str
+    summary: str
+    parts: Mapping[str, str]
+    rows: tuple[AblationRow, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
     """Everything that determines a run but the contents of corpus and weights.
 
     Attributes:
+        pretrain_audio: folder of unlabelled audio to pretrain students on; None: they are not.
         canary: the same methods in a cheap training, for permuted labels; None without a canary.
+        ablation: what the methods are rows of; None for a run of methods named one by one.
     """
 
     dataset: str
@@ -77,14 +127,24 @@ class RunPlan:
     methods: tuple[MethodPlan, ...]
     teachers: Mapping[str, Teacher]
     backend: Backend
+    pretrain_audio: Path | None = None
     canary: RunPlan | None = None
+    ablation: Ablation | None = None
 
     def method(self, name: str) -> MethodPlan:
         """The method of that name, which the run has."""
         return next(method for method in self.methods if method.name == name)
 
+    def pretrains(self, method: MethodPlan) -> bool:
+        """Whether a method's students are pretrained on unlabelled audio."""
+        return self.pretrain_audio is not None and method.can_pretrain
+
+    def uses_teachers(self, method: MethodPlan) -> bool:
+        """Whether a method learns anything from a teacher, in its fits or before them."""
+        return method.uses_teachers or self.pretrains(method)
+
     def describe(self) -> Table:
-        """The resolved plan as JSON."""
+        """The resolved plan as JSON; what the unlabelled audio is stands in once it was read."""
         return {
             "dataset": {
                 "name": self.dataset,
@@ -104,13 +164,16 @@ class RunPlan:
                     "name": method.name,
                     "student": method.student,
                     "loss": method.loss,
-                    "teachers": list(self.teachers) if method.uses_teachers else [],
+                    "teachers": list(self.teachers) if self.uses_teachers(method) else [],
+                    "pretrained": self.pretrains(method),
                     **describe_candidate(method.candidates[0]),
                     "candidates": [dict(c.values) for c in method.candidates],
                 }
                 for method in self.methods
             ],
+            "pretrain_audio": None,
             "canary": self.canary.describe()["methods"] if self.canary else [],
+            **({"ablation": asdict(self.ablation)} if self.ablation else {}),
         }
 
 

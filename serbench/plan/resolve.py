@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from serbench.api import Backend, Corpus, Loss, RegistryError, Student, Teacher
+from serbench.plan.names import method_spec, own_sets
 from serbench.plan.records import Candidate, MethodPlan, Request, RunPlan, Table
 from serbench.plan.sets import SETTING_ROOTS, Keys, below, check_roots, check_used, parse_set
 from serbench.registry import DatasetSpec, MethodSpec, Registry, lay_over, validate
@@ -44,6 +45,7 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
         _method(registry, name, specs[name], profile.settings, protocol, sets) for name in names
     )
     check_used(sets, methods)
+    audio = _pretrain_audio(request.pretrain_audio, methods)
     teachers = _teachers(registry, request, spec, methods, below(sets, "teacher"))
     corpus: Corpus = registry.make("corpora", request.dataset, below(sets, "corpus"))  # pyright: ignore[reportAssignmentType]
     backend: Backend = registry.make("backends", BACKEND)  # pyright: ignore[reportAssignmentType]
@@ -60,6 +62,7 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
         methods=methods,
         teachers=teachers,
         backend=backend,
+        pretrain_audio=audio,
         canary=canary,
     )
 
@@ -71,20 +74,6 @@ def _cheap(sets: Sequence[str]) -> tuple[str, ...]:
     return (*kept, "protocol.canary=0")
 
 
-def method_spec(registry: Registry, name: str) -> MethodSpec:
-    """A method of the registry, or ``STUDENT+LOSS`` made up on the spot.
-
-    Raises:
-        RegistryError: neither.
-    """
-    student, plus, loss = name.partition("+")
-    if not plus:
-        return registry.method(name)
-    registry.student(student)
-    registry.loss(loss)
-    return MethodSpec(summary=f"{student} trained with {loss}", student=student, loss=loss)
-
-
 def _method(
     registry: Registry,
     name: str,
@@ -94,7 +83,7 @@ def _method(
     sets: Sequence[tuple[Keys, object]],
 ) -> MethodPlan:
     """A method with its settings, laid over in order, and its grid opened up."""
-    own = [(path[2:], value) for path, value in sets if path[:2] == ("methods", name)]
+    own = own_sets(registry, name, sets)
     shared = [(path, value) for path, value in sets if path[0] not in {"methods", "protocol"}]
     settings: Table = lay_over(spec.settings, profile)
     for root in SETTING_ROOTS:
@@ -141,6 +130,28 @@ def _candidate(
     return Candidate(values, student, loss, validate(MethodSettings, settings, f"methods.{name}"))
 
 
+def _pretrain_audio(folder: Path | None, methods: Sequence[MethodPlan]) -> Path | None:
+    """The folder of unlabelled audio, which is there and is of use.
+
+    Raises:
+        RegistryError: it is not.
+    """
+    if folder is None:
+        return None
+    if not any(method.can_pretrain for method in methods):
+        raise RegistryError(
+            "--pretrain-audio: no loss of this run has a part that needs no labels; take akd, or "
+            "leave the option out"
+        )
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise RegistryError(
+            f"--pretrain-audio {folder}: there is no such folder; give a folder of speech "
+            "recordings"
+        )
+    return folder
+
+
 def _teachers(
     registry: Registry,
     request: Request,
@@ -153,16 +164,17 @@ def _teachers(
     Raises:
         RegistryError: an unknown teacher, none where one is needed, one where none is.
     """
-    used = any(method.uses_teachers for method in methods)
+    pretrains = request.pretrain_audio is not None
+    taught = [m.name for m in methods if m.uses_teachers or (pretrains and m.can_pretrain)]
+    used = bool(taught)
     if not used and overrides:
         raise RegistryError(
             f"--set teacher.{next(iter(overrides))}: no method of this run learns from a teacher"
         )
     named = request.teachers or (spec.teachers if used else ())
     if used and not named:
-        needing = ", ".join(method.name for method in methods if method.uses_teachers)
         raise RegistryError(
-            f"{needing} needs a teacher and dataset {request.dataset} names none: "
+            f"{', '.join(taught)} needs a teacher and dataset {request.dataset} names none: "
             f"give --teacher NAME_OR_FOLDER ({', '.join(registry.teachers)})"
         )
     teachers: dict[str, Teacher] = {}
@@ -185,9 +197,16 @@ def _teachers(
 def _teacher(registry: Registry, name: str, overrides: Table) -> tuple[str, Teacher]:
     """A teacher of the registry, or the speech encoder in a folder, and what the run calls it.
 
+    ``NAME@LAYER`` is the same encoder's other layer: several of them are several teachers.
+
     Raises:
         RegistryError: neither.
     """
+    plain, at, layer = name.rpartition("@")
+    if at and plain and not Path(name).is_dir() and name not in registry.teachers:
+        chosen = int(layer) if layer.isdigit() else layer
+        called, teacher = _teacher(registry, plain, lay_over(overrides, {"layer": chosen}))
+        return f"{called}@{layer}", teacher
     if name in registry.teachers or not ("/" in name or Path(name).is_dir()):
         return name, registry.make("teachers", name, overrides)  # pyright: ignore[reportReturnType]
     folder = Path(name).expanduser()

@@ -1,13 +1,18 @@
-"""The registry: names of datasets, teachers, students, losses, backends, methods and profiles."""
+"""The registry: names of datasets, teachers, students, losses, backends, methods, profiles and
+ablations.
+"""
 
+from serbench.registry.ablations import Change, replaced_parts, row_changes, row_method
 from serbench.registry.load import load_registry
 from serbench.registry.lookup import Registry, default_folds, entries
 from serbench.registry.schema import (
     SPECS,
+    AblationSpec,
     DatasetSpec,
     MethodSpec,
     PluginSpec,
     ProfileSpec,
+    RowSpec,
     Spec,
 )
 from serbench.registry.toml_text import dump_toml, read_toml
@@ -15,11 +20,14 @@ from serbench.registry.validate import lay_over, validate
 
 __all__ = [
     "SPECS",
+    "AblationSpec",
+    "Change",
     "DatasetSpec",
     "MethodSpec",
     "PluginSpec",
     "ProfileSpec",
     "Registry",
+    "RowSpec",
     "Spec",
     "default_folds",
     "dump_toml",
@@ -27,5 +35,8 @@ __all__ = [
     "lay_over",
     "load_registry",
     "read_toml",
+    "replaced_parts",
+    "row_changes",
+    "row_method",
     "validate",
 ]

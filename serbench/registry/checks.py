@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -12,12 +14,25 @@ from pydantic import BaseModel
 
 from serbench.api.corpus import Corpus
 from serbench.plugins import SINGULAR, Plugins, did_you_mean
+from serbench.registry.ablations import row_method
 from serbench.registry.lookup import plugin_class
-from serbench.registry.schema import DatasetSpec, MethodSpec, PluginSpec, ProfileSpec, Spec
+from serbench.registry.schema import (
+    AblationSpec,
+    DatasetSpec,
+    MethodSpec,
+    PluginSpec,
+    ProfileSpec,
+    RowSpec,
+    Spec,
+)
 from serbench.registry.validate import Problem, lay_over, problems, validate
 from serbench.settings import MethodSettings, ProtocolSettings
 
 FOLDS_OF_ANY_CORPUS = ("loso", "kfold")
+
+TEACHERS = "teacher"
+"""What tables put before the name of a teacher's own head, as they put an ablation's before that of
+a row."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,8 @@ class Checker:
                         yield from self._method(at, spec)
                     case ProfileSpec():
                         yield from self._profile(at, spec)
+                    case AblationSpec():
+                        yield from self._ablation(at, spec)
 
     def _params(
         self,
@@ -150,6 +167,43 @@ class Checker:
         if not found and isinstance(search, str) and search not in grids:
             message = f"no method has a grid called {search!r}{did_you_mean(search, grids)}"
             yield Problem((*at, "protocol", "search"), message)
+
+    def _ablation(self, at: tuple[str, ...], spec: AblationSpec) -> Iterator[Problem]:
+        if at[-1] == TEACHERS:
+            yield Problem(at, f"{TEACHERS!r} cannot be the name of an ablation: results use it")
+        name = spec.method or at[-1]
+        yield from self._method_name(at if spec.method is None else (*at, "method"), name)
+        full = self.entries["methods"].get(name)
+        counts = Counter(row for part in spec.parts.values() for row in part.rows)
+        if not counts:
+            yield Problem((*at, "parts"), "has no rows")
+        for part, content in spec.parts.items():
+            for row, described in content.rows.items():
+                place = (*at, "parts", part, "rows", row)
+                if counts[row] > 1:
+                    yield Problem(place, f"{counts[row]} rows are called {row!r}")
+                if not re.fullmatch(r"[A-Za-z0-9_-]+", row):
+                    message = "a row's name is made of letters, digits, - and _: it names files"
+                    yield Problem(place, message)
+                yield from self._row(place, described, full)
+
+    def _row(self, at: tuple[str, ...], row: RowSpec, full: Spec | None) -> Iterator[Problem]:
+        """The row's method must exist, or what it changes fit the full method.
+
+        What is wrong with the full method itself is told where that stands.
+        """
+        if row.method is not None:
+            yield from self._method_name((*at, "method"), row.method)
+        if row.varies and isinstance(full, MethodSpec):
+            before = {(each.path, each.message) for each in self._method(at, full)}
+            for problem in self._method(at, row_method(full, row)):
+                if (problem.path, problem.message) not in before:
+                    yield problem
+
+    def _method_name(self, at: tuple[str, ...], name: str) -> Iterator[Problem]:
+        known = self.names["methods"]
+        if name not in known:
+            yield Problem(at, f"no method is called {name!r}{did_you_mean(name, known)}")
 
 
 def _grid_axis(

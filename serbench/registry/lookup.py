@@ -11,7 +11,15 @@ from pydantic import BaseModel
 from serbench.api.corpus import Corpus
 from serbench.api.errors import PluginError, RegistryError
 from serbench.plugins import SINGULAR, Plugins, did_you_mean
-from serbench.registry.schema import SPECS, DatasetSpec, MethodSpec, PluginSpec, ProfileSpec, Spec
+from serbench.registry.schema import (
+    SPECS,
+    AblationSpec,
+    DatasetSpec,
+    MethodSpec,
+    PluginSpec,
+    ProfileSpec,
+    Spec,
+)
 from serbench.registry.validate import lay_over, validate
 
 
@@ -41,6 +49,7 @@ class Registry:
     backends: Mapping[str, PluginSpec]
     methods: Mapping[str, MethodSpec]
     profiles: Mapping[str, ProfileSpec]
+    ablations: Mapping[str, AblationSpec]
     plugins: Plugins = field(repr=False)
     files: tuple[str, ...] = ()
     origins: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
@@ -86,6 +95,17 @@ class Registry:
         if name not in self.profiles:
             raise RegistryError(f"no profile is called {name!r}{did_you_mean(name, self.profiles)}")
         return self.profiles[name]
+
+    def ablation(self, name: str) -> AblationSpec:
+        """An ablation; by default it is named after its full method."""
+        if name in self.ablations:
+            return self.ablations[name]
+        if name in self.methods:
+            raise RegistryError(
+                f"the registry has no ablation of {name}: write one as [ablations.{name}] in a "
+                f"serbench.toml, or take one of {', '.join(self.ablations) or 'none'}"
+            )
+        raise RegistryError(f"no ablation is called {name!r}{did_you_mean(name, self.ablations)}")
 
     def make(self, kind: str, name: str, overrides: Mapping[str, object] | None = None) -> object:
         """An instance of the plugin behind an entry, with ``overrides`` laid over its params.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, PositiveInt, model_validator
 
 from serbench.api.params import Params
 
@@ -60,7 +60,73 @@ class ProfileSpec(Params):
     """What differs from the defaults of ``serbench.settings.ProtocolSettings``."""
 
 
-Spec = DatasetSpec | PluginSpec | MethodSpec | ProfileSpec
+class RowSpec(Params):
+    """A row of an ablation: another method as it is, the teachers' own heads, or the full method
+    with something changed.
+    """
+
+    label: str
+    """What the row is called in tables."""
+    method: str | None = None
+    """A method of the registry, as it is."""
+    teacher: bool = False
+    """The own head of every teacher of the run: a row for each."""
+    student: str | None = None
+    """In place of the full method's; so are all below. Parameters of another one are dropped."""
+    loss: str | None = None
+    student_params: Table = Field(default_factory=dict)
+    loss_params: Table = Field(default_factory=dict)
+    settings: Table = Field(default_factory=dict)
+    """Laid over the full method's, the profile's and those of a run."""
+    needs_teachers: PositiveInt = 1
+    """With fewer teachers in a run, what the row changes has no effect, and it is not run."""
+    needs_pretraining: bool = False
+    """Likewise in a run without unlabelled audio."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether it is the full method with something changed."""
+        return not (self.method or self.teacher)
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> RowSpec:
+        conditions = {"needs_teachers", "needs_pretraining"}
+        changes = {"student", "loss", "student_params", "loss_params", "settings"}
+        changed = self.model_fields_set & changes
+        conditional = self.model_fields_set & conditions
+        kinds = bool(self.method) + self.teacher + bool(changed)
+        if kinds != 1 or (conditional and not changed):
+            msg = (
+                "a row is either a method of the registry (method), the teachers' own heads "
+                "(teacher = true), or what it changes of the full method (student, loss, "
+                "student_params, loss_params, settings)"
+            )
+            raise ValueError(msg)
+        return self
+
+
+class PartSpec(Params):
+    """Rows of an ablation that stand together under a title."""
+
+    title: str
+    rows: dict[str, RowSpec] = Field(default_factory=dict)
+
+
+class AblationSpec(Params):
+    """What the parts of a method are worth: rows, each held against the full method."""
+
+    summary: str
+    method: str | None = None
+    """The full method; by default the one that the ablation is named after."""
+    parts: dict[str, PartSpec] = Field(default_factory=dict)
+
+    @property
+    def rows(self) -> dict[str, RowSpec]:
+        """Every row by its name."""
+        return {name: row for part in self.parts.values() for name, row in part.rows.items()}
+
+
+Spec = DatasetSpec | PluginSpec | MethodSpec | ProfileSpec | AblationSpec
 
 SPECS: dict[str, type[Spec]] = {
     "datasets": DatasetSpec,
@@ -70,5 +136,6 @@ SPECS: dict[str, type[Spec]] = {
     "backends": PluginSpec,
     "methods": MethodSpec,
     "profiles": ProfileSpec,
+    "ablations": AblationSpec,
 }
 """The tables of a registry file, and the shape of the entries of each."""

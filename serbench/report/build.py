@@ -9,6 +9,8 @@ from pathlib import Path
 
 from serbench.compare import MethodResult
 from serbench.report import render
+from serbench.report.ablation import ablation_results, ablation_table
+from serbench.report.ablation_output import ablation_page
 from serbench.report.certificate import certificate_page
 from serbench.report.marks import mark, marked
 from serbench.report.results import Results, Run, load_results
@@ -52,26 +54,37 @@ def report_texts(folder: Path) -> dict[str, str]:
     texts anywhere.
 
     Returns:
-        Path below the run's folder to text: ``tables/*.md``, ``*.csv``, ``*.tex`` and
-        ``certificate.md``.
+        Path below the run's folder to text: ``tables/*.md``, ``*.csv``, ``*.tex``,
+        ``certificate.md``, and ``ablation.md`` of an ablation.
 
     Raises:
         StoreError: the folder holds no finished run, or is damaged.
     """
     results = load_results([folder])
-    return {**table_texts(results, make_tables(results)), **certificate_texts(results)}
+    return determined_texts(results, make_tables(results))
+
+
+def determined_texts(results: Results, tables: Tables) -> dict[str, str]:
+    """Path below the report's folder to text, of all that holds no time and no place."""
+    return {
+        **table_texts(results, tables),
+        **ablation_texts(results, tables),
+        **certificate_texts(results),
+    }
 
 
 def make_tables(results: Results) -> Tables:
     """Every table, with the mark of a leaky run and the warnings under it."""
     compared = results.comparison
     slugs = unique_slugs(result.method for result in compared.methods)
+    ablation = ablation_results(results)
     made = (
         comparison_table(results),
         folds_table(results),
         speakers_table(results),
         settings_table(results),
         chosen_table(results),
+        ablation_table(ablation) if ablation else None,
     )
     return Tables(
         shared={table.name: marked_table(table, results) for table in made if table is not None},
@@ -108,6 +121,15 @@ def table_texts(results: Results, tables: Tables) -> dict[str, str]:
             ("tex", render.latex(table, certificates)),
         )
     }
+
+
+def ablation_texts(results: Results, tables: Tables) -> dict[str, str]:
+    """``ablation.md`` of a run that is one; nothing for any other."""
+    ablation = ablation_results(results)
+    if ablation is None:
+        return {}
+    links = _certificate_links(results)
+    return {"ablation.md": ablation_page(ablation, tables.shared["ablation"], links)}
 
 
 def certificate_texts(results: Results) -> dict[str, str]:

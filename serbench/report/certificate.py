@@ -6,9 +6,17 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from serbench.leakage import Certificate, FittedRecord, FoldSide, FoldSummary, TeacherRecord
+from serbench.leakage import (
+    CanaryResult,
+    Certificate,
+    FittedRecord,
+    FoldSide,
+    FoldSummary,
+    TeacherRecord,
+)
 from serbench.report.marks import LEAKS, marked, warning_lines
 from serbench.report.render import templates
+from serbench.report.settings import duration
 from serbench.splits import natural_key
 
 SHOWN = 12
@@ -40,16 +48,8 @@ def certificate_page(certificate: Certificate) -> str:
             folds=[_fold_row(fold, certificate) for fold in outer],
             fitted=list(_fitted_rows(certificate)),
             teachers=[_teacher_row(teacher) for teacher in certificate.teachers],
-            canary=[
-                (
-                    each.method,
-                    str(each.repeats),
-                    f"{100 * each.ua:.1f} [{100 * each.low:.1f}, {100 * each.high:.1f}]",
-                    f"{100 * each.chance:.1f}",
-                    "above chance" if each.beats_chance else "not above chance",
-                )
-                for each in certificate.canary
-            ],
+            audio=_audio_rows(certificate),
+            canary=[_canary_row(result) for result in certificate.canary],
             readings=_reading_rows(certificate),
             dropped=_listed(certificate.dropped),
         )
@@ -116,6 +116,24 @@ def _teacher_row(teacher: TeacherRecord) -> tuple[str, ...]:
         said = "nothing" if teacher.status == "declared" else "not declared"
     shared = f" ({', '.join(teacher.shared)})" if teacher.shared else ""
     return teacher.teacher, said, STATUS[teacher.status] + shared
+
+
+def _audio_rows(certificate: Certificate) -> list[tuple[str, str, str]]:
+    """One row, or none where students were not pretrained."""
+    audio = certificate.audio
+    if audio is None:
+        return []
+    return [(str(audio.recordings), duration(audio.duration_s), audio.digest[:SHOWN])]
+
+
+def _canary_row(result: CanaryResult) -> tuple[str, ...]:
+    return (
+        result.method,
+        str(result.repeats),
+        f"{100 * result.ua:.1f} [{100 * result.low:.1f}, {100 * result.high:.1f}]",
+        f"{100 * result.chance:.1f}",
+        "above chance" if result.beats_chance else "not above chance",
+    )
 
 
 def _reading_rows(certificate: Certificate) -> list[tuple[str, str, str, str]]:

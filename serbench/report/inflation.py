@@ -34,7 +34,10 @@ from serbench.settings import PROPER, ProtocolName
 METRICS: tuple[Metric, ...] = ("ua", "wa")
 REPEATS = 2000
 
-SAME = ("profile", "folds", "backend", "teachers", "seeds", "serbench_version", "code")
+SAME = (
+    *("profile", "folds", "backend", "teachers", "pretrain_audio", "seeds"),
+    *("serbench_version", "code"),
+)
 """Entries of the plan that must agree, besides corpus, methods and the rest of the protocol."""
 
 FREE = ("name", "canary")

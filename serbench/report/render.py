@@ -44,6 +44,11 @@ LATEX = {
     "±": r"$\pm$",
     "−": "$-$",
     "Δ": r"$\Delta$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "γ": r"$\gamma$",
+    "θ": r"$\theta$",
+    "λ": r"$\lambda$",
     "–": "--",
     "…": r"\ldots{}",
     "“": "``",
@@ -131,7 +136,7 @@ def rich_comparison(results: Results) -> RichTable:
         table.add_section()
         for result in group:
             row = _rich_row(result, results.methods[result.method])
-            table.add_row(*row, *(() if results.leaky else (_rich_difference(result),)))
+            table.add_row(*row, *(() if results.leaky else (rich_difference(result),)))
     return table
 
 
@@ -172,7 +177,8 @@ def rich_estimate(estimate: Estimate, *, bold: bool) -> str:
     return f"{value}\n[dim]{percent(estimate.low)}–{percent(estimate.high)}[/]"
 
 
-def _rich_difference(result: MethodResult) -> str:
+def rich_difference(result: MethodResult) -> str:
+    """Points against the reference, over their interval and the verdict."""
     difference = result.difference
     if difference is None:
         return "[dim]reference[/]"

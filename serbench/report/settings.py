@@ -11,7 +11,7 @@ from serbench.report.marks import LEAKS
 from serbench.report.results import MethodInfo, Results, Run
 from serbench.report.tables import NOTHING, Section, Table, percent
 
-ABOUT = ("student", "student_params", "loss", "loss_params", "teachers", "settings")
+ABOUT = ("student", "student_params", "loss", "loss_params", "teachers", "pretrained", "settings")
 """Entries of a planned method that say how it was trained."""
 
 
@@ -110,6 +110,8 @@ def chosen_table(results: Results) -> Table | None:
 def _settings(info: MethodInfo) -> dict[str, str]:
     found = {entry: info.plan[entry] for entry in ABOUT if entry in info.plan}
     nested = found.pop("settings", {})
+    if not found.get("pretrained"):  # these were not in force
+        nested = {name: values for name, values in nested.items() if name != "pretrain"}
     return dict(flatten(found)) | dict(flatten(nested))
 
 
@@ -173,6 +175,7 @@ def timing_lines(results: Results, run: Run) -> list[tuple[str, str]]:
         "wall_s": "Wall time",
         "load_s": "Corpus and teacher embeddings",
         "teacher_s": "Teacher",
+        "pretrain_s": "Pretraining without labels",
         "targets_s": "Teacher heads and soft targets",
         "fits_wall_s": "Fits, wall time",
         "score_s": "Scoring",

@@ -140,16 +140,22 @@ def comparison_table(results: Results) -> Table:
 def interval_note(results: Results) -> str:
     """How intervals, spreads and verdicts came about."""
     compared = results.comparison
-    note = (
-        f"[…]: 95 % interval, {compared.repeats} bootstrap draws of the "
-        f"{len(compared.speaker_counts)} test speakers (with few, somewhat too narrow). "
-        f"±: standard deviation over {len(compared.fold_counts)} outer folds."
-    )
-    if results.leaky:
-        return note
+    spread = f"±: standard deviation over {len(compared.fold_counts)} outer folds."
+    note = f"{bootstrap_note(compared)} {spread}"
+    return note if results.leaky else f"{note} {DIFFERENCE_NOTE}"
+
+
+DIFFERENCE_NOTE = (
+    "ΔUA: percentage points, over the same draws; “cannot tell apart”: its interval holds zero; "
+    "not corrected for several comparisons."
+)
+
+
+def bootstrap_note(compared: Comparison) -> str:
+    """How intervals came about."""
     return (
-        f"{note} ΔUA: percentage points, over the same draws; “cannot tell apart”: its interval "
-        "holds zero; not corrected for several comparisons."
+        f"[…]: 95 % interval, {compared.repeats} bootstrap draws of the "
+        f"{len(compared.speaker_counts)} test speakers (with few, somewhat too narrow)."
     )
 
 

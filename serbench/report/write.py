@@ -9,13 +9,17 @@ from rich.table import Table as RichTable
 
 from serbench.api import StoreError
 from serbench.report import figures, render
-from serbench.report.build import certificate_texts, make_tables, report_text, table_texts
+from serbench.report.ablation import ablation_results
+from serbench.report.ablation_output import ablation_figure, rich_ablation
+from serbench.report.build import determined_texts, make_tables, report_text
 from serbench.report.results import Results, load_results
 from serbench.store import write_atomically
 
 
 def write_report(folder: Path) -> Path:
     """Write ``report.md``, ``certificate.md``, ``tables/`` and ``figures/`` into a run's folder.
+
+    That of an ablation gets ``ablation.md`` as well.
 
     Returns:
         The path of ``report.md``.
@@ -55,10 +59,21 @@ def render_comparison(*folders: Path) -> RichTable:
     return render.rich_comparison(load_results(folders))
 
 
+def render_ablation(folder: Path) -> RichTable:
+    """The table of an ablation for a terminal.
+
+    Raises:
+        StoreError: as ``write_report``, or the run is no ablation.
+    """
+    found = ablation_results(load_results([folder]))
+    if found is None:
+        raise StoreError(f"{folder} is no ablation; make one with `serbench ablate`")
+    return rich_ablation(found)
+
+
 def _write(results: Results, folder: Path) -> Path:
     tables = make_tables(results)
-    texts = table_texts(results, tables) | certificate_texts(results)
-    for path, text in texts.items():
+    for path, text in determined_texts(results, tables).items():
         write_atomically(folder / path, text.encode())
     place = folder / "figures"
     dataset = str(results.dataset["name"])
@@ -67,6 +82,8 @@ def _write(results: Results, folder: Path) -> Path:
         figure = figures.confusion_figure(result, results, dataset)
         name = tables.confusions[result.method].name
         write_atomically(place / f"{name}.png", figures.png(figure))
+    if (ablation := ablation_results(results)) is not None:
+        write_atomically(place / "ablation.png", figures.png(ablation_figure(ablation)))
     report = folder / "report.md"
     write_atomically(report, report_text(results, tables).encode())
     return report

@@ -217,8 +217,8 @@ def test_paths_are_meant_from_where_their_file_stands(plugins: Plugins, folder: 
             "not -1",
         ),
         (
-            "[methods.m.settings.trainin]\nepochs = 3",
-            "o.toml:1: methods.m.settings.trainin: unknown key; did you mean 'training'?",
+            "[methods.m.settings.traininng]\nepochs = 3",
+            "o.toml:1: methods.m.settings.traininng: unknown key; did you mean 'training'?",
         ),
         (
             '[methods.m.settings.training]\nepochs = "3"',
@@ -238,9 +238,10 @@ def test_paths_are_meant_from_where_their_file_stands(plugins: Plugins, folder: 
             "o.toml:2: methods.m.grids.tiny.training.epochs: has no candidates",
         ),
         (
-            '[methods.m.grids.tiny]\n"trainin.epochs" = [1]',
-            "o.toml:2: methods.m.grids.tiny.trainin.epochs: there is no setting 'trainin.epochs'; "
-            "did you mean 'training'? (a grid's keys are dotted paths, such as loss.temperature)",
+            '[methods.m.grids.tiny]\n"traininng.epochs" = [1]',
+            "o.toml:2: methods.m.grids.tiny.traininng.epochs: there is no setting "
+            "'traininng.epochs'; did you mean 'training'? (a grid's keys are dotted paths, such as "
+            "loss.temperature)",
         ),
         (
             '[profiles.fast.protocol]\nsearch = "tin"',

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests_support.run_maker import BROKEN, UNDECLARED, certificate, make_run
 
-from serbench.leakage import LEAKS, Certificate, FittedRecord
+from serbench.leakage import LEAKS, AudioRecord, Certificate, FittedRecord
 from serbench.report import certificate_page, schema_text, write_combined_report, write_report
 from serbench.settings import ProtocolName
 
@@ -116,11 +116,20 @@ def test_the_report_links_to_the_page_of_each_run(tmp_path: Path) -> None:
         assert (tmp_path / "both" / f"certificate-{name}.md").is_file()
 
 
+def test_the_page_shows_the_unlabelled_audio() -> None:
+    audio = AudioRecord(recordings=4481, duration_s=11_061, digest="5" * 64)
+    text = certificate_page(certificate().model_copy(update={"audio": audio}))
+    assert rows(text, "## Unlabelled audio") == [["4481", "3 h 04 min", "5" * 12]]
+    assert "before any fold" in text
+    assert "cannot be proved that no speaker of the corpus does" in text
+    assert "Students were not pretrained." in certificate_page(certificate())
+
+
 # ── The schema ───────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_published_schema_is_current() -> None:
-    path = DOCS / "certificate-2.schema.json"
+    path = DOCS / "certificate-3.schema.json"
     assert path.read_text() == schema_text(), "make it anew: docs/certificate.md says how"
 
 
@@ -130,7 +139,7 @@ def test_the_schema_has_the_keys_of_a_stored_certificate(tmp_path: Path) -> None
     assert list(schema["properties"]) == list(stored)
     assert schema["required"] == list(stored)
     assert schema["additionalProperties"] is False
-    assert schema["properties"]["schema_version"]["const"] == 2
+    assert schema["properties"]["schema_version"]["const"] == 3
     for name, model in schema["$defs"].items():
         key = {"FoldSummary": "folds", "Check": "checks", "TeacherRecord": "teachers"}.get(name)
         if key:

@@ -261,6 +261,10 @@ def changed(folder: Path, to: Path, change: Change) -> Path:
             r"method akd\.settings\.training\.epochs is 60 and 2",
         ),
         (lambda p: p["protocol"].update(inner=2), r"protocol\.inner is units and 2"),
+        (
+            lambda p: p.update(pretrain_audio={"digest": "0" * 64}),
+            r"pretrain_audio\.digest is not set and 0{64}",
+        ),
         (lambda p: p["code"].update(fit="0" * 64), r"code\.fit is f{64} and 0{64}"),
         (lambda p: p["model_digests"].clear(), "model_digests.whisper-base is e{64} and not set"),
         (lambda p: p["methods"].pop(), "methods is akd, k_d, teacher.* and akd, teacher"),

@@ -1,0 +1,140 @@
+"""Options that several commands take, and a run from them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from serbench.harness import Resources
+    from serbench.plan import Request, RunPlan
+    from serbench.plugins import Plugins
+
+Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Dataset or corpus.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder with a local copy of the corpus.")
+]
+Teachers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--teacher", help="Teacher of the registry, or a folder with an encoder; repeatable."
+    ),
+]
+PretrainAudio = Annotated[
+    Path | None,
+    typer.Option(
+        "--pretrain-audio",
+        metavar="FOLDER",
+        help="Unlabelled speech: students whose loss can first learn from it, without labels and "
+        "before any fold.",
+    ),
+]
+Profile = Annotated[
+    str, typer.Option("--profile", "-p", help="quick, standard, paper, or your own.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change any setting; repeatable."),
+]
+Canary = Annotated[
+    bool,
+    typer.Option(
+        "--canary",
+        help="First run everything on permuted labels, 5 times and cheaply: "
+        "what then beats chance has a leak.",
+    ),
+]
+AllowPretrainingOverlap = Annotated[
+    bool,
+    typer.Option(
+        "--allow-pretraining-overlap",
+        help="Go on with a teacher that was trained on this corpus; every table says so.",
+    ),
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …")]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, help="Fits side by side; default: one per core."),
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder that run folders are made in.")]
+RegistryFile = Annotated[
+    Path | None,
+    typer.Option("--registry", help="Overlay of the registry; default: ./serbench.toml."),
+]
+AllowIncomplete = Annotated[
+    bool, typer.Option("--allow-incomplete", help="Go on with a corpus that lacks files.")
+]
+Verbose = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, help="Log more; -vv: everything.")
+]
+
+RUNS = Path("runs")
+"""Where run folders go unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the options of a run say."""
+
+    dataset: str
+    data_dir: Path | None
+    teachers: list[str] | None
+    pretrain_audio: Path | None
+    profile: str
+    settings: list[str] | None
+    canary: bool
+    allow_pretraining_overlap: bool
+    device: str
+    jobs: int | None
+    out: Path
+    allow_incomplete: bool
+    protocol: str | None = None
+
+    def request(self, *methods: str) -> Request:
+        """Of these methods; what ``--set`` says goes over what other options say."""
+        from serbench.plan import Request
+
+        sets = [f"protocol.name={self.protocol}"] if self.protocol else []
+        sets += ["protocol.canary=5"] if self.canary else []
+        if self.allow_pretraining_overlap:
+            sets += ["protocol.allow_pretraining_overlap=true"]
+        sets += self.settings or []
+        teachers = tuple(self.teachers or ())
+        return Request(
+            self.dataset, methods, self.profile, teachers, tuple(sets), self.pretrain_audio
+        )
+
+    def resources(self, plugins: Plugins) -> Resources:
+        """Where to compute and to keep."""
+        from serbench.execute import resolve_device, resolve_workers
+        from serbench.harness import Resources
+        from serbench.paths import cache_folder
+
+        chosen = resolve_device(self.device)
+        return Resources(
+            runs=self.out,
+            cache=cache_folder(),
+            device=chosen,
+            workers=resolve_workers(self.jobs, chosen),
+            data_dir=self.data_dir,
+            allow_incomplete=self.allow_incomplete,
+            command=shlex.join(["serbench", *sys.argv[1:]]),
+            plugins=plugins.loaded,
+        )
+
+    def run(self, plan: RunPlan, plugins: Plugins) -> Path:
+        """The folder of the finished run, with its report in it."""
+        from serbench.cli.progress import progress_observer
+        from serbench.harness import run
+        from serbench.report import write_report
+
+        resources = self.resources(plugins)
+        with progress_observer(plugins.hook) as watch:
+            folder = run(plan, resources, watch)
+        write_report(folder)
+        return folder
