@@ -9,12 +9,11 @@ from matplotlib.figure import Figure
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from serbench.atomic import write_atomically
 from serbench.overlap.measure import SAME, OverlapRow, OverlapStudy
 from serbench.report import figures, render
 from serbench.report.marks import warning_lines
 from serbench.report.tables import NOTHING, Row, Section, Table, percent, signed, with_interval
-from serbench.report.write import check_output
+from serbench.report.write import write_study
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette."""
@@ -35,15 +34,8 @@ def write_overlap(study: OverlapStudy, folder: Path) -> Path:
     Raises:
         StoreError: ``folder`` is that of a run, or a file cannot be written.
     """
-    check_output(folder, ())
     table = overlap_table(study)
-    digest = study.certificate.digest
-    page = folder / "overlap.md"
-    write_atomically(page, render.markdown(table, f"`{digest}`").encode())
-    write_atomically(folder / "overlap.csv", render.csv(table).encode())
-    write_atomically(folder / "overlap.tex", render.latex(table, digest).encode())
-    write_atomically(folder / "overlap.png", figures.png(overlap_figure(study)))
-    return page
+    return write_study(table, study.certificate.digest, overlap_figure(study), folder)
 
 
 def overlap_table(study: OverlapStudy) -> Table:

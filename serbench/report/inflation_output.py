@@ -24,9 +24,8 @@ from serbench.report.tables import (
     signed,
     with_interval,
 )
-from serbench.report.write import check_output
+from serbench.report.write import write_study
 from serbench.settings import PROPER, ProtocolName
-from serbench.store import write_atomically
 
 TITLES = {"ua": "UA", "wa": "WA"}
 
@@ -51,15 +50,9 @@ def write_inflation(inflation: Inflation, folder: Path) -> Path:
     Raises:
         StoreError: ``folder`` is that of a run, or a file cannot be written.
     """
-    check_output(folder, ())
-    table = inflation_table(inflation)
     certificates = ", ".join(each.digest for each in inflation.certificates.values())
-    page = folder / "inflation.md"
-    write_atomically(page, render.markdown(table, f"`{certificates}`").encode())
-    write_atomically(folder / "inflation.csv", render.csv(table).encode())
-    write_atomically(folder / "inflation.tex", render.latex(table, certificates).encode())
-    write_atomically(folder / "inflation.png", figures.png(inflation_figure(inflation)))
-    return page
+    figure = inflation_figure(inflation)
+    return write_study(inflation_table(inflation), certificates, figure, folder)
 
 
 def title(inflation: Inflation) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from rich.table import Table as RichTable
 
 from serbench.api import StoreError
@@ -13,6 +14,7 @@ from serbench.report.ablation import ablation_results
 from serbench.report.ablation_output import ablation_figure, rich_ablation
 from serbench.report.build import determined_texts, make_tables, report_text
 from serbench.report.results import Results, load_results
+from serbench.report.tables import Table
 from serbench.store import write_atomically
 
 
@@ -48,6 +50,30 @@ def check_output(output: Path, folders: Sequence[Path]) -> None:
     """
     if (output / "plan.json").exists() and [output.resolve()] != [f.resolve() for f in folders]:
         raise StoreError(f"{output} is the folder of a run; choose a folder for this report")
+
+
+def write_study(table: Table, certificates: str, figure: Figure, folder: Path) -> Path:
+    """Write a table and its figure: ``.md``, ``.csv``, ``.tex`` and ``.png``, called as the table.
+
+    Args:
+        table: its name is that of the files.
+        certificates: digests that stand under it.
+        figure: of the same.
+        folder: made where needed.
+
+    Returns:
+        The path of the ``.md``.
+
+    Raises:
+        StoreError: ``folder`` is that of a run, or a file cannot be written.
+    """
+    check_output(folder, ())
+    page = folder / f"{table.name}.md"
+    write_atomically(page, render.markdown(table, f"`{certificates}`").encode())
+    write_atomically(page.with_suffix(".csv"), render.csv(table).encode())
+    write_atomically(page.with_suffix(".tex"), render.latex(table, certificates).encode())
+    write_atomically(page.with_suffix(".png"), figures.png(figure))
+    return page
 
 
 def render_comparison(*folders: Path) -> RichTable:

@@ -11,15 +11,13 @@ from rich.table import Table as RichTable
 
 from serbench.compare import TEACHER_PREFIX, Difference
 from serbench.report import render
-from serbench.report.figures import png
 from serbench.report.marks import warning_lines
 from serbench.report.tables import Row, Section, Table, display_name, signed, with_interval
-from serbench.report.write import check_output
+from serbench.report.write import write_study
 from serbench.robustness.conditions import Condition, Family
 from serbench.robustness.figure import robustness_figure
 from serbench.robustness.measure import Robustness, Score
 from serbench.robustness.perturb import TALKERS
-from serbench.store import write_atomically
 
 HEADINGS: dict[Family, str] = {
     "clean": "",
@@ -62,14 +60,8 @@ def write_robustness(found: Robustness, folder: Path) -> Path:
     Raises:
         StoreError: ``folder`` is that of a run, or a file cannot be written.
     """
-    check_output(folder, ())
-    table, certificate = robustness_table(found), found.certificate.digest
-    page = folder / "robustness.md"
-    write_atomically(page, render.markdown(table, f"`{certificate}`").encode())
-    write_atomically(folder / "robustness.csv", render.csv(table).encode())
-    write_atomically(folder / "robustness.tex", render.latex(table, certificate).encode())
-    write_atomically(folder / "robustness.png", png(robustness_figure(found, warnings(found))))
-    return page
+    figure = robustness_figure(found, warnings(found))
+    return write_study(robustness_table(found), found.certificate.digest, figure, folder)
 
 
 def robustness_table(found: Robustness) -> Table:
