@@ -30,7 +30,9 @@ def _print_rich(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def _print_plain(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    lines = [[column.upper() for column in columns], *([*map(_one_line, row)] for row in rows)]
+    # A capital γ or β would be another symbol.
+    head = [column.upper() if column.isascii() else column for column in columns]
+    lines = [head, *([*map(_one_line, row)] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
     print(f"# {title}")
     for line in lines:
