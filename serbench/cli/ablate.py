@@ -44,7 +44,7 @@ def command(
 
       serbench ablate akd --dataset emodb
 
-      serbench ablate akd --dataset demo --profile demo --only no-hint --only no-gate
+      serbench ablate akd --dataset demo --profile demo --only no-hint --only no-cos
 
       serbench ablate akd --dataset emodb --teacher whisper-base --teacher wavlm-base-plus
 
