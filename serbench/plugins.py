@@ -22,11 +22,11 @@ from pydantic import BaseModel
 from serbench import hookspecs
 from serbench.api.backend import Backend
 from serbench.api.corpus import Corpus
-from serbench.api.errors import PluginError
 from serbench.api.loss import Loss
 from serbench.api.markers import PROJECT
 from serbench.api.student import Student
 from serbench.api.teacher import Teacher
+from serbench.errors import PluginError
 
 GROUP = "serbench"
 """The entry-point group, and the name of our own distribution."""

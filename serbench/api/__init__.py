@@ -5,7 +5,14 @@ Everything else in ``serbench`` but ``serbench.testing`` is private to the core.
 
 from serbench.api.backend import Backend, Predictor
 from serbench.api.corpus import Advance, Corpus, CorpusCard, Source, UtteranceRecord
-from serbench.api.errors import (
+from serbench.api.events import EpochEvent, FoldEvent, RunEvent
+from serbench.api.loss import Batch, Loss, LossShape, LossTerms, Need
+from serbench.api.markers import hookimpl
+from serbench.api.params import Params
+from serbench.api.student import Student, StudentOutput, StudentShape
+from serbench.api.teacher import Teacher, TeacherCard, TeacherFeatures
+from serbench.audio import SAMPLE_RATE_HZ
+from serbench.errors import (
     CorpusError,
     LeakageError,
     PluginError,
@@ -15,16 +22,7 @@ from serbench.api.errors import (
     StoreError,
     TeacherError,
 )
-from serbench.api.events import EpochEvent, FoldEvent, RunEvent
-from serbench.api.loss import Batch, Loss, LossShape, LossTerms, Need
-from serbench.api.markers import hookimpl
-from serbench.api.params import Params
-from serbench.api.student import Student, StudentOutput, StudentShape
-from serbench.api.teacher import Teacher, TeacherCard, TeacherFeatures
 from serbench.torchaudio_compat import import_torchaudio
-
-SAMPLE_RATE_HZ = 16_000
-"""Every waveform inside serbench is mono float32 at this rate."""
 
 __all__ = [
     "SAMPLE_RATE_HZ",

@@ -1,6 +1,6 @@
 """From a corpus plugin to one checked table of utterances."""
 
-from serbench.corpus.audio import Audio, pcm_digest, read_audio, read_waveform
+from serbench.audio import Audio, pcm_digest, read_audio, read_waveform
 from serbench.corpus.load import load_corpus
 from serbench.corpus.locate import locate
 from serbench.corpus.table import CorpusTable, Recording, Speech, Utterance, table_digest

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from serbench.api.corpus import Advance
-from serbench.api.errors import CorpusError
 from serbench.corpus.space import check_space
+from serbench.errors import CorpusError
 
 ENCRYPTED = 0x1
 """Bit of a zip member's flags."""

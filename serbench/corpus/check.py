@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serbench.api.corpus import Corpus, CorpusCard, UtteranceRecord
-from serbench.api.errors import CorpusError
+from serbench.errors import CorpusError
 
 SHOWN = 20
 """Problems that one message lists before it only counts the rest."""

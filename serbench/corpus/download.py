@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from serbench.api.corpus import Advance, Source
-from serbench.api.errors import CorpusError
 from serbench.corpus.space import check_space
+from serbench.errors import CorpusError
 
 ATTEMPTS = 3
 """Attempts in a row that bring nothing new before a download is given up."""

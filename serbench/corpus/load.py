@@ -15,10 +15,10 @@ from typing import Protocol
 import soxr
 
 from serbench.api.corpus import Advance, Corpus, UtteranceRecord
-from serbench.api.errors import CorpusError
-from serbench.corpus.audio import pcm_digest, read_audio
+from serbench.audio import pcm_digest, read_audio
 from serbench.corpus.check import CountDifferences, count_differences, expected, listing, scan
 from serbench.corpus.table import CorpusTable, Utterance, table_digest
+from serbench.errors import CorpusError
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from serbench.api.corpus import Advance, Corpus
-from serbench.api.errors import CorpusError
 from serbench.corpus.archive import unpack
 from serbench.corpus.check import count_differences, expected, listing, scan
 from serbench.corpus.download import fetch
+from serbench.errors import CorpusError
 
 DATA_VARIABLE = "SERBENCH_DATA"
 """Environment variable: a folder that holds one folder per dataset, by name."""

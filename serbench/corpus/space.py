@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from serbench.api.errors import CorpusError
+from serbench.errors import CorpusError
 
 
 def check_space(folder: Path, needed_bytes: int, purpose: str) -> None:

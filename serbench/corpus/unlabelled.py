@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serbench.api.corpus import Advance
-from serbench.api.errors import CorpusError
 from serbench.corpus.load import read_facts
+from serbench.errors import CorpusError
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import serbench
-from serbench.api.errors import RegistryError
+from serbench.errors import RegistryError
 from serbench.plugins import Plugins, did_you_mean
 from serbench.registry.checks import Checker
 from serbench.registry.lookup import Registry

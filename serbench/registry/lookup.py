@@ -9,7 +9,7 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from serbench.api.corpus import Corpus
-from serbench.api.errors import PluginError, RegistryError
+from serbench.errors import PluginError, RegistryError
 from serbench.plugins import SINGULAR, Plugins, did_you_mean
 from serbench.registry.schema import (
     SPECS,

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from serbench.api.errors import RegistryError
+from serbench.errors import RegistryError
 
 KeyPath = tuple[str, ...]
 

@@ -10,7 +10,7 @@ from typing import TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from serbench.api.errors import RegistryError
+from serbench.errors import RegistryError
 from serbench.plugins import did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.signal import oaconvolve
 
 from serbench.api import SAMPLE_RATE_HZ, SerbenchError
-from serbench.corpus.audio import Waveform
+from serbench.audio import Waveform
 
 TELEPHONE_HZ = 8_000
 

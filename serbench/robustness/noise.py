@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api import SAMPLE_RATE_HZ, SerbenchError
-from serbench.corpus.audio import Waveform
+from serbench.audio import Waveform
 
 LOWEST_PINK_HZ = 20.0
 """Below it pink noise is cut: a third of its power would be where nobody hears or computes."""

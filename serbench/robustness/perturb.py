@@ -15,8 +15,8 @@ from itertools import cycle, islice
 import numpy as np
 
 from serbench.api import SerbenchError
+from serbench.audio import Waveform
 from serbench.corpus import CorpusTable, Utterance, read_waveform
-from serbench.corpus.audio import Waveform
 from serbench.plan import stable_seed
 from serbench.robustness.channel import gain, reverberate, room_response, telephone
 from serbench.robustness.conditions import Condition

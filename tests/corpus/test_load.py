@@ -11,8 +11,9 @@ import pytest
 import soundfile
 from pydantic import BaseModel
 
+from serbench import audio
 from serbench.api import Corpus, CorpusCard, CorpusError, Params, UtteranceRecord
-from serbench.corpus import CorpusTable, audio, load_corpus
+from serbench.corpus import CorpusTable, load_corpus
 
 CARD = CorpusCard(
     title="Test corpus",

@@ -12,8 +12,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from serbench.api import SAMPLE_RATE_HZ
-from serbench.api.errors import CorpusError
+from serbench.errors import CorpusError
+
+SAMPLE_RATE_HZ = 16_000
+"""Every waveform inside serbench is mono float32 at this rate."""
 
 SHORTEST_S = 0.1
 """A shorter file holds no speech that anything here could score."""
