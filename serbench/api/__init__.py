@@ -3,7 +3,7 @@
 Everything else in ``serbench`` but ``serbench.testing`` is private to the core.
 """
 
-from serbench.api.backend import Backend, Predictor
+from serbench.api.backend import Backend, DeployedModel, Predictor, WaveformPredictor, Waveforms
 from serbench.api.corpus import Advance, Corpus, CorpusCard, Source, UtteranceRecord
 from serbench.api.events import EpochEvent, FoldEvent, RunEvent
 from serbench.api.loss import Batch, Loss, LossShape, LossTerms, Need
@@ -15,12 +15,14 @@ from serbench.audio import SAMPLE_RATE_HZ
 from serbench.errors import (
     CorpusError,
     LeakageError,
+    ModelError,
     PluginError,
     RegistryError,
     SerbenchError,
     SplitError,
     StoreError,
     TeacherError,
+    WaveformError,
 )
 from serbench.torchaudio_compat import import_torchaudio
 
@@ -32,12 +34,14 @@ __all__ = [
     "Corpus",
     "CorpusCard",
     "CorpusError",
+    "DeployedModel",
     "EpochEvent",
     "FoldEvent",
     "LeakageError",
     "Loss",
     "LossShape",
     "LossTerms",
+    "ModelError",
     "Need",
     "Params",
     "PluginError",
@@ -56,6 +60,9 @@ __all__ = [
     "TeacherError",
     "TeacherFeatures",
     "UtteranceRecord",
+    "WaveformError",
+    "WaveformPredictor",
+    "Waveforms",
     "hookimpl",
     "import_torchaudio",
 ]

@@ -1,0 +1,100 @@
+"""The log-mel front end in operations that every runtime has: no FFT, no complex numbers.
+
+A frame's power spectrum is a matrix product with cosines and sines. Seen from the frame's middle,
+the Hann window is symmetric, so the cosines need only the even part of the samples and the sines
+only the odd part; and between samples of even and of odd number, the upper half of the spectrum
+differs from the lower by signs alone (the first step of an FFT). Both together leave a quarter of
+the multiplications.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from serbench.api import SAMPLE_RATE_HZ, RegistryError
+from serbench.features import LOG_FLOOR, LogMel
+from serbench.settings import FeatureSettings
+
+
+class FrontEnd(nn.Module):
+    """``features.LogMel`` as matrix products; float32 in and out.
+
+    Raises:
+        RegistryError: a window of an odd number of samples.
+    """
+
+    even_cosines: Tensor
+    odd_cosines: Tensor
+    even_sines: Tensor
+    odd_sines: Tensor
+    mel: Tensor
+
+    def __init__(self, settings: FeatureSettings) -> None:
+        super().__init__()
+        self.hop = round(settings.hop_s * SAMPLE_RATE_HZ)
+        window = round(settings.window_s * SAMPLE_RATE_HZ)
+        if window % 2:
+            raise RegistryError(
+                f"features.window_s = {settings.window_s} is {window} samples; only a window of an "
+                "even number of samples can be exported, since it has a sample in its middle"
+            )
+        self.reach = window // 2
+        """Samples to either side of a frame's middle."""
+        self.blocks = -(-2 * self.reach // self.hop)
+        """Hops that a frame reaches over."""
+        self.per_utterance = settings.normalise == "utterance"
+        for name, table in _tables(settings, window, self.reach).items():
+            self.register_buffer(name, torch.from_numpy(table.astype(np.float32)))
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """``(N, samples)`` at 16 kHz to ``(N, 1 + samples // hop, n_mels)``."""
+        count = 1 + waveform.shape[1] // self.hop
+        padded = F.pad(waveform[:, None], (self.reach, self.reach), mode="reflect")[:, 0]
+        # As many whole hops as the frames reach over; what stands beyond the last frame is unused.
+        padded = F.pad(padded, (0, self.blocks * self.hop))
+        padded = padded[:, : (count + self.blocks - 1) * self.hop]
+        frames = self.frames(padded)
+        if self.per_utterance:
+            frames = frames - frames.mean(dim=1, keepdim=True)
+        return frames
+
+    def frames(self, padded: Tensor) -> Tensor:
+        """``(N, (frames + blocks - 1) * hop)``, with ``reach`` samples before the middle of the
+        first frame, to ``(N, frames, n_mels)``.
+        """
+        blocks = padded.unflatten(1, (-1, self.hop))
+        count = blocks.shape[1] - self.blocks + 1
+        x = torch.cat([blocks[:, n : n + count] for n in range(self.blocks)], dim=2)
+        middle = self.reach
+        right, left = x[..., middle : 2 * middle], x[..., 1 : middle + 1].flip(-1)
+        even, odd = right + left, right - left  # by distance from the middle
+        a, b = even[..., 0::2] @ self.even_cosines, even[..., 1::2] @ self.odd_cosines
+        c, d = odd[..., 0::2] @ self.even_sines, odd[..., 1::2] @ self.odd_sines
+        real, imaginary = torch.cat([a + b, a - b], dim=2), torch.cat([d + c, d - c], dim=2)
+        power = real * real + imaginary * imaginary
+        return torch.log(power @ self.mel + LOG_FLOOR)
+
+
+def _tables(settings: FeatureSettings, window: int, reach: int) -> dict[str, NDArray[np.float64]]:
+    """Windowed cosines and sines ``(reach / 2, n_fft / 4 + 1)``, mel filters for both halves."""
+    n_fft = 1 << (window - 1).bit_length()
+    distance = np.arange(reach)
+    hann = 0.5 + 0.5 * np.cos(2 * np.pi * distance / window)
+    hann[0] /= 2  # the middle sample is its own mirror image, and counted twice
+    lower = np.arange(n_fft // 4 + 1)
+    angle = 2 * np.pi * np.outer(distance, lower) / n_fft
+    cosines, sines = np.cos(angle) * hann[:, None], np.sin(angle) * hann[:, None]
+    filters = LogMel(settings).transform.mel_scale.fb.double().numpy()  # (n_fft / 2 + 1, n_mels)
+    upper = filters[n_fft // 2 - lower]
+    upper[-1] = 0  # a quarter of the rate is in both halves
+    return {
+        "even_cosines": cosines[0::2],
+        "odd_cosines": cosines[1::2],
+        "even_sines": sines[0::2],
+        "odd_sines": sines[1::2],
+        "mel": np.concatenate([filters[lower], upper]),
+    }
