@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from serbench.cli.options import RegistryFile
+
 if TYPE_CHECKING:
     from serbench.api import Advance, Corpus
     from serbench.audit import Audit, Watch
@@ -33,9 +35,7 @@ def command(
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all findings here; - for stdout.")
     ] = None,
-    registry: Annotated[
-        Path | None, typer.Option(help="Overlay of the registry; default: ./serbench.toml.")
-    ] = None,
+    registry: RegistryFile = None,
 ) -> None:
     """Look for leaks in anybody's splits; exit with 1 when there is one.
 

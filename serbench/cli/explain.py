@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
+from serbench.cli.options import RUNS, RunArgument, RunsFolder
+
 
 def command(
-    run: Annotated[
-        str | None,
-        typer.Argument(help="A run's folder, or its name in --runs. Default: the newest."),
-    ] = None,
+    run: RunArgument = None,
     method: Annotated[
         str | None,
         typer.Option("--method", "-m", help="Whose readings; needed where several have them."),
@@ -24,7 +23,7 @@ def command(
     top: Annotated[
         int, typer.Option(min=1, help="How many utterances to list that the gate closes on.")
     ] = 20,
-    runs: Annotated[Path, typer.Option(help="The folder that holds runs.")] = Path("runs"),
+    runs: RunsFolder = RUNS,
 ) -> None:
     """Show on which training utterances the gate closes, and whether the teacher was wrong there.
 

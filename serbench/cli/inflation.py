@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from serbench.cli.options import RUNS, RunsFolder
+
 
 def command(
     run: Annotated[
@@ -17,7 +19,7 @@ def command(
         Path | None,
         typer.Option("--output", "-o", help="Write inflation.md, .csv, .tex and .png here too."),
     ] = None,
-    runs: Annotated[Path, typer.Option(help="The folder that holds runs.")] = Path("runs"),
+    runs: RunsFolder = RUNS,
 ) -> None:
     """Print how far deliberately broken protocols inflate the scores of the same methods.
 

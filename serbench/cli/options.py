@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from serbench.plan import Request, RunPlan
     from serbench.plugins import Plugins
 
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[RUN]", help="A run's folder, or its name in --runs. Default: the newest."
+    ),
+]
+RunsFolder = Annotated[Path, typer.Option("--runs", help="The folder that holds runs.")]
 Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Dataset or corpus.")]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder with a local copy of the corpus.")

@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
+from serbench.cli.options import RUNS, DataDir, RegistryFile, RunArgument, RunsFolder
+
 
 def command(
-    run: Annotated[
-        str | None,
-        typer.Argument(help="A run's folder, or its name in --runs. Default: the newest."),
-    ] = None,
+    run: RunArgument = None,
     overlap: Annotated[
         list[float] | None,
         typer.Option(
@@ -23,17 +22,13 @@ def command(
     method: Annotated[
         list[str] | None, typer.Option("--method", "-m", help="Score this method only; repeatable.")
     ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with a local copy of the corpus.")
-    ] = None,
+    data_dir: DataDir = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Where to write. Default: overlap/ in the run's own."),
     ] = None,
-    runs: Annotated[Path, typer.Option(help="The folder that holds runs.")] = Path("runs"),
-    registry: Annotated[
-        Path | None, typer.Option(help="Overlay of the registry; default: ./serbench.toml.")
-    ] = None,
+    runs: RunsFolder = RUNS,
+    registry: RegistryFile = None,
 ) -> None:
     """Score a run's trained students with test windows at several overlaps.
 
@@ -49,28 +44,18 @@ def command(
 
     """  # noqa: D412 - typer needs the blank lines
     from serbench.cli.console import stdout
-    from serbench.cli.progress import progress_observer
+    from serbench.cli.replayed import opened, say
     from serbench.overlap import (
         DEFAULT_OVERLAPS_S,
         measure_overlap,
         render_overlap,
         write_overlap,
     )
-    from serbench.paths import cache_folder
-    from serbench.plugins import load_plugins
-    from serbench.registry import load_registry
-    from serbench.replay import Replay
     from serbench.store import find_run
 
     folder = find_run(run, runs)
-    plugins = load_plugins()
-    known = load_registry(plugins, registry, strict=False)
-    with progress_observer(plugins.hook) as watch:
-        replay = Replay.open(
-            folder, known, plugins, data_dir=data_dir, cache=cache_folder(), watch=watch
-        )  # fmt: skip
+    with opened(folder, registry, data_dir) as (replay, _):
         study = measure_overlap(replay, overlap or DEFAULT_OVERLAPS_S, method or ())
     page = write_overlap(study, output or folder / "overlap")
-    console = stdout()
-    console.print(render_overlap(study))
-    console.print(f"Written: {page}", soft_wrap=True, highlight=False, markup=False)
+    stdout().print(render_overlap(study))
+    say(f"Written: {page}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from serbench.cli.options import RUNS, RunsFolder
+
 
 def command(
     run: Annotated[
@@ -17,7 +19,7 @@ def command(
         Path | None,
         typer.Option("--output", "-o", help="Where to write. Default for one run: its own folder."),
     ] = None,
-    runs: Annotated[Path, typer.Option(help="The folder that holds runs.")] = Path("runs"),
+    runs: RunsFolder = RUNS,
 ) -> None:
     """Write report.md, tables (Markdown, CSV, LaTeX) and figures of stored runs.
 

@@ -7,14 +7,11 @@ from typing import Annotated
 
 import typer
 
-from serbench.cli.options import DataDir, Device, RegistryFile
+from serbench.cli.options import RUNS, DataDir, Device, RegistryFile, RunArgument, RunsFolder
 
 
 def command(
-    run: Annotated[
-        str | None,
-        typer.Argument(help="A run's folder, or its name in --runs. Default: the newest."),
-    ] = None,
+    run: RunArgument = None,
     condition: Annotated[
         list[str] | None,
         typer.Option(help="white, babble@10, gain, 8khz, room, …; repeatable. Default: all."),
@@ -33,7 +30,7 @@ def command(
         int | None,
         typer.Option("--jobs", "-j", min=1, help="Processes for students; default: one per core."),
     ] = None,
-    runs: Annotated[Path, typer.Option(help="The folder that holds runs.")] = Path("runs"),
+    runs: RunsFolder = RUNS,
     registry: RegistryFile = None,
 ) -> None:
     """Print and write UA of a finished run's students and teachers under disturbed audio.
@@ -51,12 +48,8 @@ def command(
 
     """  # noqa: D412 - typer needs the blank lines
     from serbench.cli.console import stdout
-    from serbench.cli.progress import progress_observer
-    from serbench.execute import resolve_device, resolve_workers
-    from serbench.paths import cache_folder
-    from serbench.plugins import load_plugins
-    from serbench.registry import load_registry
-    from serbench.replay import Replay
+    from serbench.cli.replayed import opened, say
+    from serbench.execute import resolve_workers
     from serbench.report.write import check_output
     from serbench.robustness import (
         choose_conditions,
@@ -70,16 +63,9 @@ def command(
     folder = find_run(run, runs)
     place = output or folder / "robustness"
     check_output(place, ())
-    plugins = load_plugins()
-    known = load_registry(plugins, registry, strict=False)
-    chosen = resolve_device(device)
-    with progress_observer(plugins.hook) as watch:
-        replay = Replay.open(
-            folder, known, plugins, data_dir=data_dir, cache=cache_folder(), watch=watch,
-            device=chosen,
-        )  # fmt: skip
-        found = measure(replay, conditions, method or (), resolve_workers(jobs, chosen))
+    with opened(folder, registry, data_dir, device) as (replay, _):
+        workers = resolve_workers(jobs, replay.device.type)
+        found = measure(replay, conditions, method or (), workers)
     page = write_robustness(found, place)
-    console = stdout()
-    console.print(render_robustness(found))
-    console.print(f"Written: {page}", soft_wrap=True, highlight=False, markup=False)
+    stdout().print(render_robustness(found))
+    say(f"Written: {page}")

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
+from serbench.cli.options import RUNS, RunArgument, RunsFolder
 
 
 def command(
-    run: Annotated[
-        str | None,
-        typer.Argument(help="A run's folder, or its name in --runs. Default: the newest."),
-    ] = None,
-    runs: Annotated[Path, typer.Option(help="The folder that holds runs.")] = Path("runs"),
+    run: RunArgument = None,
+    runs: RunsFolder = RUNS,
 ) -> None:
     """Print the comparison table of a finished run; of a leaky one, its scores only.
 

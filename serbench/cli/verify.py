@@ -7,15 +7,12 @@ from typing import Annotated
 
 import typer
 
+from serbench.cli.options import RUNS, DataDir, RegistryFile, RunArgument, RunsFolder
+
 
 def command(
-    run: Annotated[
-        str | None,
-        typer.Argument(help="A run's folder, or its name in --runs. Default: the newest."),
-    ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with a local copy of the corpus.")
-    ] = None,
+    run: RunArgument = None,
+    data_dir: DataDir = None,
     pretrain_audio: Annotated[
         Path | None,
         typer.Option(
@@ -27,10 +24,8 @@ def command(
     models: Annotated[
         bool, typer.Option(help="Predict again with the stored students; this takes the longest.")
     ] = True,
-    runs: Annotated[Path, typer.Option(help="The folder that holds runs.")] = Path("runs"),
-    registry: Annotated[
-        Path | None, typer.Option(help="Overlay of the registry; default: ./serbench.toml.")
-    ] = None,
+    runs: RunsFolder = RUNS,
+    registry: RegistryFile = None,
 ) -> None:
     """Recompute a run from its corpus and its plan, and exit with 1 on any difference.
 

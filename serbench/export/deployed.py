@@ -35,10 +35,8 @@ from serbench.export.modules import Core, WaveformModel, WindowModel
 from serbench.export.windows import WindowPlan
 from serbench.features import Normaliser
 from serbench.plugins import Plugins
+from serbench.runtime import FORMAT
 from serbench.settings import FeatureSettings, SegmentSettings
-
-FORMAT = 1
-"""Of the facts in a model's metadata; raised whenever an older reader would misread them."""
 
 CARD, WEIGHTS = "model.json", "student.safetensors"
 GRAPH, WINDOW_GRAPH = "model.onnx", "window.onnx"

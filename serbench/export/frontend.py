@@ -24,23 +24,25 @@ class FrontEnd(nn.Module):
     """``features.LogMel`` as matrix products; float32 in and out.
 
     Raises:
-        RegistryError: a window of an odd number of samples.
+        RegistryError: a frame or a hop of a number of samples that cannot be halved so.
     """
 
     even_cosines: Tensor
     odd_cosines: Tensor
     even_sines: Tensor
     odd_sines: Tensor
-    mel: Tensor
+    lower_mel: Tensor
+    upper_mel: Tensor
 
     def __init__(self, settings: FeatureSettings) -> None:
         super().__init__()
         self.hop = round(settings.hop_s * SAMPLE_RATE_HZ)
         window = round(settings.window_s * SAMPLE_RATE_HZ)
-        if window % 2:
+        if window % 4 or self.hop % 2:
             raise RegistryError(
-                f"features.window_s = {settings.window_s} is {window} samples; only a window of an "
-                "even number of samples can be exported, since it has a sample in its middle"
+                f"features.window_s = {settings.window_s} and features.hop_s = {settings.hop_s} "
+                f"are {window} and {self.hop} samples; to be exported, a frame must be a multiple "
+                "of 4 samples and a hop one of 2"
             )
         self.reach = window // 2
         """Samples to either side of a frame's middle."""
@@ -68,15 +70,19 @@ class FrontEnd(nn.Module):
         """
         blocks = padded.unflatten(1, (-1, self.hop))
         count = blocks.shape[1] - self.blocks + 1
-        x = torch.cat([blocks[:, n : n + count] for n in range(self.blocks)], dim=2)
-        middle = self.reach
-        right, left = x[..., middle : 2 * middle], x[..., 1 : middle + 1].flip(-1)
-        even, odd = right + left, right - left  # by distance from the middle
-        a, b = even[..., 0::2] @ self.even_cosines, even[..., 1::2] @ self.odd_cosines
-        c, d = odd[..., 0::2] @ self.even_sines, odd[..., 1::2] @ self.odd_sines
-        real, imaginary = torch.cat([a + b, a - b], dim=2), torch.cat([d + c, d - c], dim=2)
-        power = real * real + imaginary * imaginary
-        return torch.log(power @ self.mel + LOG_FLOOR)
+        # Samples of even and of odd number apart, so that all that follows reads memory in order.
+        apart = blocks.unflatten(2, (-1, 2)).permute(3, 0, 1, 2)
+        even, odd = (
+            torch.cat([each[:, n : n + count] for n in range(self.blocks)], dim=2) for each in apart
+        )
+        middle = self.reach // 2
+        right, left = even[..., middle : 2 * middle], even[..., 1 : middle + 1].flip(-1)
+        a, c = (right + left) @ self.even_cosines, (right - left) @ self.even_sines
+        right, left = odd[..., middle : 2 * middle], odd[..., :middle].flip(-1)
+        b, d = (right + left) @ self.odd_cosines, (right - left) @ self.odd_sines
+        lower = (a + b).square() + (d + c).square()
+        upper = (a - b).square() + (d - c).square()
+        return torch.log(lower @ self.lower_mel + upper @ self.upper_mel + LOG_FLOOR)
 
 
 def _tables(settings: FeatureSettings, window: int, reach: int) -> dict[str, NDArray[np.float64]]:
@@ -96,5 +102,6 @@ def _tables(settings: FeatureSettings, window: int, reach: int) -> dict[str, NDA
         "odd_cosines": cosines[1::2],
         "even_sines": sines[0::2],
         "odd_sines": sines[1::2],
-        "mel": np.concatenate([filters[lower], upper]),
+        "lower_mel": filters[lower],
+        "upper_mel": upper,
     }

@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import onnx
@@ -22,13 +23,12 @@ from serbench.api import SAMPLE_RATE_HZ
 from serbench.export.frontend import FrontEnd
 from serbench.export.modules import Core, WindowModel
 from serbench.export.windows import WindowPlan
+from serbench.runtime import KEY
+from serbench.settings import FeatureSettings
 
 OPSET = 20
 IR_VERSION = 10
 """The one that came with opset 20 to 21: older runtimes still read it."""
-
-METADATA = "serbench"
-"""The key of the model's metadata under which its facts stand, as JSON."""
 
 INPUT, OUTPUT = "waveform", "posteriors"
 
@@ -111,20 +111,12 @@ def waveform_graph(core: Core, plan: WindowPlan, facts: Mapping[str, Any]) -> on
         plan: its front end and its windows.
         facts: JSON that goes into the metadata.
     """
-    batch, samples, frames = (torch.export.Dim(n) for n in ("batch", "samples", "frames"))
-    frontend = _export(
-        FrontEnd(plan.features),
-        (torch.zeros(2, SAMPLE_RATE_HZ),),
-        [INPUT],
-        ["log_mel"],
-        ({0: batch, 1: samples},),
-    )
     student = _export(
         core,
         (torch.zeros(2, plan.size, plan.features.n_mels),),
         ["window_frames"],
         ["window_posteriors"],
-        ({0: torch.export.Dim("windows"), 1: frames},),
+        ({0: torch.export.Dim("windows"), 1: torch.export.Dim("frames")},),
     )
     text = {"ir": IR_VERSION, "opset": OPSET}
     cut = parser.parse_model(
@@ -138,8 +130,23 @@ def waveform_graph(core: Core, plan: WindowPlan, facts: Mapping[str, Any]) -> on
         )
     )
     mean = parser.parse_model(MEAN.format(**text))
-    graph = _join([("frontend", frontend), ("cut", cut), ("student", student), ("mean", mean)])
+    graph = _join(
+        [
+            ("frontend", _frontend_graph(plan.features)),  # pyright: ignore[reportArgumentType] - settings are frozen
+            ("cut", cut),
+            ("student", student),
+            ("mean", mean),
+        ]
+    )
     return _finished(graph, facts)
+
+
+@cache
+def _frontend_graph(features: FeatureSettings) -> onnx.ModelProto:
+    """``waveform (N, samples)`` to ``log_mel (N, frames, n_mels)``; the same for all students."""
+    dims = {0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")}
+    example = (torch.zeros(2, SAMPLE_RATE_HZ),)
+    return _export(FrontEnd(features), example, [INPUT], ["log_mel"], (dims,))
 
 
 def window_graph(model: WindowModel, plan: WindowPlan, facts: Mapping[str, Any]) -> onnx.ModelProto:
@@ -183,7 +190,7 @@ def _join(parts: Sequence[tuple[str, onnx.ModelProto]]) -> onnx.ModelProto:
         graph = _renamed(name, part).graph
         whole.graph.node.extend(graph.node)
         whole.graph.initializer.extend(graph.initializer)
-    whole.graph.name = METADATA
+    whole.graph.name = KEY
     whole.graph.input.append(_tensor(INPUT, "batch", "samples"))
     classes = parts[-2][1].graph.output[0].type.tensor_type.shape.dim[1].dim_value
     whole.graph.output.append(_tensor(OUTPUT, "batch", classes))
@@ -212,8 +219,8 @@ def _finished(graph: onnx.ModelProto, facts: Mapping[str, Any]) -> onnx.ModelPro
         del node.metadata_props[:]
     del graph.graph.value_info[:]  # stale after a quantization, which takes them at their word
     del graph.graph.metadata_props[:], graph.metadata_props[:]
-    graph.producer_name, graph.doc_string = METADATA, ""
-    graph.metadata_props.add(key=METADATA, value=json.dumps(facts, ensure_ascii=False))
+    graph.producer_name, graph.doc_string = KEY, ""
+    graph.metadata_props.add(key=KEY, value=json.dumps(facts, ensure_ascii=False))
     onnx.checker.check_model(graph)
     return graph
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from serbench.api import Waveforms
 from serbench.audio import read_waveform
 from serbench.export.deployed import Trained
+from serbench.export.score import fold_score
 from serbench.replay import Replay, StoredStudent
 
 CALIBRATION_UTTERANCES = 64
@@ -43,6 +46,7 @@ def stored_model(replay: Replay, student: StoredStudent) -> Trained:
             "seed": student.seed,
             "outer_fold": student.outer,
             "test_speakers": sorted(speakers),
+            "test_ua": fold_score(replay, student),
             "training_utterances": len(split.train.ids),
         },
     )
@@ -54,7 +58,19 @@ def calibration_audio(replay: Replay, student: StoredStudent) -> tuple[Waveforms
     Raises:
         CorpusError: an audio file can no longer be read.
     """
-    ids = replay.folds.outer[student.outer - 1].train.ids
+    return _spread(replay, replay.folds.outer[student.outer - 1].train.ids)
+
+
+def everyones_audio(replay: Replay) -> tuple[Waveforms, ...]:
+    """Utterances of the whole corpus, for a student that was trained on all of it.
+
+    Raises:
+        CorpusError: an audio file can no longer be read.
+    """
+    return _spread(replay, replay.table.ids)
+
+
+def _spread(replay: Replay, ids: Sequence[str]) -> tuple[Waveforms, ...]:
     count = min(CALIBRATION_UTTERANCES, len(ids))
     chosen = np.linspace(0, len(ids) - 1, count).round().astype(int)
-    return tuple(read_waveform(replay.table.by_id[ids[n]].path) for n in chosen)
+    return tuple(read_waveform(replay.table.by_id[ids[int(n)]].path) for n in chosen)

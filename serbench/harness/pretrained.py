@@ -95,6 +95,13 @@ def pretrain_all(
                 task = pretraining_of(candidate, method.name, seed, inputs, device)
                 if task is not None:
                     tasks.setdefault(task.key, task)
+    return pretrain_each(tasks, cache, workers, watch)
+
+
+def pretrain_each(
+    tasks: Mapping[str, PretrainTask], cache: FitCache, workers: int, watch: Observer
+) -> dict[str, InitialState]:
+    """What some pretrainings give, by their keys, from the cache or done now."""
     found = {key: state for key in tasks if (state := _kept(cache, key)) is not None}
     todo = [task for key, task in tasks.items() if key not in found]
     count = _EpochCount(todo, watch)

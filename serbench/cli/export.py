@@ -1,0 +1,95 @@
+"""``serbench export``: one self-contained model of a finished run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serbench.cli.options import (
+    RUNS,
+    DataDir,
+    Device,
+    Jobs,
+    PretrainAudio,
+    RegistryFile,
+    RunArgument,
+    RunsFolder,
+)
+
+
+def command(
+    run: RunArgument = None,
+    method: Annotated[
+        str | None, typer.Option("--method", "-m", help="Which method; default: the run's first.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which seed.")] = 0,
+    fold: Annotated[
+        int | None, typer.Option(min=1, help="Which outer fold's student; default: 1.")
+    ] = None,
+    refit_all: Annotated[
+        bool,
+        typer.Option(
+            "--refit-all",
+            help="Train on all speakers first, for shipping; such a model has no test score.",
+        ),
+    ] = False,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="Convert as this backend does: onnxruntime-int8, onnxruntime-fp16, …"),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file; default: DATASET-METHOD[-…].onnx here."),
+    ] = None,
+    pretrain_audio: PretrainAudio = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    jobs: Jobs = None,
+    runs: RunsFolder = RUNS,
+    registry: RegistryFile = None,
+) -> None:
+    """Write a trained student as one ONNX file: 16 kHz waveform in, posteriors out.
+
+    Front end, normaliser, windows and the mean over them are inside; class names and where it
+    comes from are in the metadata. ONNX Runtime alone runs it. Before it is written it hears every
+    utterance of the corpus, and must say what PyTorch says.
+
+    Examples:
+
+      serbench export
+
+      serbench export runs/emodb-akd --method akd --refit-all --pretrain-audio ~/speech
+
+      serbench export emodb-akd --fold 3 --backend onnxruntime-int8 --output small.onnx
+
+    """  # noqa: D412 - typer needs the blank lines
+    from serbench.api import Backend, StoreError
+    from serbench.cli.replayed import opened, say
+    from serbench.execute import resolve_workers
+    from serbench.export import check_replaceable, default_name, export_file, export_source
+    from serbench.store import find_run
+
+    if refit_all and fold is not None:
+        raise StoreError("--fold and --refit-all exclude each other: the one is of no fold")
+    folder = find_run(run, runs)
+    if output is not None:
+        check_replaceable(output)
+    with opened(folder, registry, data_dir, device) as (replay, known):
+        converter: Backend | None = None
+        if backend:
+            converter = known.make("backends", backend)  # pyright: ignore[reportAssignmentType]
+        source = export_source(
+            replay, method, seed, None if refit_all else fold or 1,
+            pretrain_audio, resolve_workers(jobs, replay.device.type),
+        )  # fmt: skip
+        place = output or Path(default_name(source.trained, backend))
+        parity = export_file(replay, source.trained, place, converter, source.calibration)
+    name = os.path.relpath(place)
+    say(
+        *source.lines(parity, backend),
+        f"Written: {name} ({place.stat().st_size / 1e6:.2f} MB)",
+        f"Try it: serbench predict {name} FILE.wav",
+    )

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from tests_support.replays import Installed, make_replayable
+from typer.testing import CliRunner
+
+from serbench.cli import app
+from serbench.runtime import load
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("export-command")
+    make_replayable(made)
+    return made
+
+
+@pytest.fixture
+def folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Somewhere with a finished run, the plugins of tests standing for the installed ones."""
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("SERBENCH_CACHE", str(root / "cache"))
+    installed = Installed()
+    nobody = SimpleNamespace(get_hookimpls=list)
+    installed.hook = SimpleNamespace(serbench_fit_epoch=nobody)  # pyright: ignore[reportAttributeAccessIssue]
+    known = SimpleNamespace(datasets={})
+    monkeypatch.setattr("serbench.plugins.load_plugins", lambda: installed)
+    monkeypatch.setattr("serbench.registry.load_registry", lambda *_, **__: known)
+    return root
+
+
+def invoke(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["export", *arguments])
+    return result.exit_code, result.output
+
+
+def test_export_writes_the_first_folds_student_and_says_what_it_is(folder: Path) -> None:
+    code, text = invoke("run", "--data-dir", "noise")
+    assert code == 0, text
+    assert "taught/seed-0/outer-1: UA " in text
+    assert "on its own test speakers (s0)." in text
+    assert "Held against PyTorch on 32 utterances: posteriors differ by at most" in text
+    assert "Written: noise-taught-fold-1.onnx (" in text
+    assert load(folder / "noise-taught-fold-1.onnx").labels == ("high", "low")
+
+
+def test_refit_all_is_marked_as_untested(folder: Path) -> None:
+    code, text = invoke(
+        *("run", "--data-dir", "noise", "--method", "plain", "--refit-all"),
+        *("-o", "ship.onnx", "--jobs", "1"),
+    )
+    assert code == 0, text
+    assert "trained on all 4 speakers, so it has no test score" in text
+    known = load(folder / "ship.onnx").facts["provenance"]
+    assert isinstance(known, dict)
+    assert known["test_score"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--fold", "2", "--refit-all"), "--fold and --refit-all exclude each other"),
+        (("--fold", "9"), "has no outer fold 9; it has 4"),
+        (("--method", "akd"), "its methods: taught, plain"),
+        (("-o", "m.bin"), "the file's name must end with .onnx"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_message(
+    folder: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    code, text = invoke("run", "--data-dir", "noise", *arguments)
+    assert code == 2
+    assert message in text
+    assert "Traceback" not in text
+
+
+def test_help_teaches_by_example() -> None:
+    code, text = invoke("--help")
+    assert code == 0
+    assert "serbench export emodb-akd --fold 3" in text

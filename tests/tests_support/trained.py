@@ -1,0 +1,70 @@
+"""Trained students to export, whose weights are random, and the posteriors that they must give."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from serbench.api import Params, Student, StudentShape
+from serbench.export import Trained
+from serbench.features import LogMel, Normaliser, student_input
+from serbench.segments import sliding_windows
+from serbench.settings import FeatureSettings, SegmentSettings
+from tests_support.runs import LinearStudent
+
+LABELS = ("high", "low", "neither")
+
+
+def trained(
+    student: Student | None = None,
+    features: FeatureSettings | None = None,
+    segments: SegmentSettings | None = None,
+) -> Trained:
+    """A student with random weights and a normaliser that does something."""
+    student = student or LinearStudent(Params())
+    features = features or FeatureSettings()
+    torch.manual_seed(0)
+    network = student.build(StudentShape(len(LABELS), n_mels=features.n_mels)).eval()
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.in_features**-0.5)
+    normaliser = Normaliser(
+        torch.linspace(-9.0, -7.0, features.n_mels), torch.linspace(1.0, 2.0, features.n_mels)
+    )
+    return Trained(
+        name="probe",
+        student=student,
+        network=network,
+        normaliser=normaliser,
+        labels=LABELS,
+        features=features,
+        segments=segments or SegmentSettings(window_s=0.8, overlap_s=0.2),
+        provenance={"trained": "never"},
+    )
+
+
+def expected(model: Trained, waveform: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean posterior of one utterance ``(samples,)``, window by window as runs cut them."""
+    frames = torch.from_numpy(LogMel(model.features)(waveform))
+    rate_hz, size = 1 / model.features.hop_s, round(model.segments.window_s / model.features.hop_s)
+    posteriors = []
+    for start_s, _ in sliding_windows(
+        len(waveform) / 16_000, model.segments.window_s, model.segments.overlap_s
+    ):
+        window = frames[min(round(start_s * rate_hz), len(frames) - 1) :][:size]
+        lengths = torch.tensor([len(window)])
+        x = student_input(model.normaliser(window[None]), lengths)
+        with torch.inference_mode():
+            logits = model.network(x, lengths).logits
+        posteriors.append(logits[0].double().softmax(dim=0).numpy())
+    return np.mean(posteriors, axis=0)
+
+
+def noise(samples: int, seed: int = 0) -> NDArray[np.float32]:
+    """Noise whose colour changes, so that windows differ."""
+    x = np.random.default_rng(seed).normal(0, 0.1, samples)
+    half = samples // 2
+    x[half:] = np.cumsum(x[half:]) * 0.05
+    return np.clip(x, -1, 1).astype(np.float32)
