@@ -20,7 +20,9 @@ from onnx import compose, parser
 from torch import Tensor, nn
 
 from serbench.api import SAMPLE_RATE_HZ
+from serbench.audio import SHORTEST_S
 from serbench.export.frontend import FrontEnd
+from serbench.export.masks import drop_idle_masks
 from serbench.export.modules import Core, WindowModel
 from serbench.export.windows import WindowPlan
 from serbench.runtime import KEY
@@ -118,6 +120,8 @@ def waveform_graph(core: Core, plan: WindowPlan, facts: Mapping[str, Any]) -> on
         ["window_posteriors"],
         ({0: torch.export.Dim("windows"), 1: torch.export.Dim("frames")},),
     )
+    shortest = 1 + round(SHORTEST_S * SAMPLE_RATE_HZ) // plan.hop
+    drop_idle_masks(student, range(min(shortest, plan.size), plan.size + 1))
     text = {"ir": IR_VERSION, "opset": OPSET}
     cut = parser.parse_model(
         CUT.format(
