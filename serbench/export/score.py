@@ -27,4 +27,4 @@ def _ua(replay: Replay, which: str) -> float:
     labels, predicted = (
         np.array([place[str(label)] for label in rows[column]]) for column in ("label", "predicted")
     )
-    return round(score(labels, predicted, len(place)).ua, 4)
+    return round(score(labels, predicted, len(place)).ua, 6)
