@@ -1,0 +1,267 @@
+"""Units that can be taken out of a network: attention heads and hidden units of perceptrons."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from serbench.api import Student, StudentShape
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A network that is being pruned, and the student plugin that builds networks of its widths.
+
+    Attributes:
+        student: with the parameters that ``network`` was built with, or was cut down to.
+        network: its weights.
+        shape: that it was built for.
+    """
+
+    student: Student
+    network: nn.Module
+    shape: StudentShape
+
+
+class Group(Protocol):
+    """Units beside each other, of which some can be taken out.
+
+    Attributes:
+        name: where they are.
+        units: how many there are.
+        sizes: to how many they can be cut down, in ascending order; the last is ``units``.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - see above
+
+    @property
+    def units(self) -> int: ...  # noqa: D102 - see above
+
+    @property
+    def sizes(self) -> Sequence[int]: ...  # noqa: D102 - see above
+
+    def norms(self, network: nn.Module) -> Tensor:
+        """``(units,)``, the L2 norm of all weights and biases that would go with each unit.
+
+        Norms of whole filters as in Li et al., *Pruning Filters for Efficient ConvNets* (ICLR
+        2017), over all that depends on the unit as in Fang et al., *DepGraph: Towards Any
+        Structural Pruning* (CVPR 2023).
+        """
+        ...
+
+    def silence(self, network: nn.Module, units: Tensor) -> None:
+        """Make ``units`` of the whole network say nothing, in place; all shapes stay."""
+        ...
+
+    def remove(self, draft: Draft, kept: Tensor) -> Draft:
+        """Take out all units but ``kept``; the network may be changed in place."""
+        ...
+
+
+class FewerHeads(nn.Module):
+    """Multi-head self-attention some of whose heads are gone: ``(B, tokens, d)`` to the same.
+
+    The arithmetic of whole attention, with projections to and from the kept heads only.
+
+    Args:
+        whole: a module as ``find_heads`` looks for.
+        kept: numbers of its heads, in ascending order.
+    """
+
+    def __init__(self, whole: nn.Module, kept: Tensor) -> None:
+        super().__init__()
+        qkv, out, heads = attention_parts(whole)
+        self.heads = len(kept)
+        self.head_dim = out.in_features // heads
+        columns = (kept[:, None] * self.head_dim + torch.arange(self.head_dim)).flatten()
+        rows = (torch.arange(3)[:, None] * out.in_features + columns).flatten()
+        self.qkv = cut_linear(qkv, rows=rows)
+        self.out = cut_linear(out, columns=columns)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``mask (B, tokens)`` is True on real tokens."""
+        batch, tokens, _ = x.shape
+        qkv = self.qkv(x).view(batch, tokens, 3, self.heads, self.head_dim)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, tokens, d/heads) each
+        scores = query @ key.transpose(-2, -1) * self.head_dim**-0.5
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None, None, :], float("-inf"))
+        y = scores.softmax(dim=-1).to(value.dtype) @ value
+        return self.out(y.transpose(1, 2).flatten(2))
+
+
+@dataclass(frozen=True)
+class Heads:
+    """The heads of one attention module, see ``find_heads``."""
+
+    name: str
+    units: int
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """One head at least."""
+        return range(1, self.units + 1)
+
+    def norms(self, network: nn.Module) -> Tensor:
+        """Over the rows of query, key and value, and the columns of the projection after them."""
+        qkv, out, heads = attention_parts(network.get_submodule(self.name))
+        parts = [qkv.weight.unflatten(0, (3, heads, -1)).transpose(0, 1)]
+        if qkv.bias is not None:
+            parts.append(qkv.bias.unflatten(0, (3, heads, -1)).transpose(0, 1))
+        parts.append(out.weight.unflatten(1, (heads, -1)).transpose(0, 1))
+        return unit_norms(parts)
+
+    def silence(self, network: nn.Module, units: Tensor) -> None:
+        """What they have attended to counts for nothing in the projection after them."""
+        _, out, heads = attention_parts(network.get_submodule(self.name))
+        with torch.no_grad():
+            out.weight.view(out.out_features, heads, -1)[:, units] = 0.0
+
+    def remove(self, draft: Draft, kept: Tensor) -> Draft:
+        """The module is replaced by ``FewerHeads``, in place."""
+        whole = draft.network.get_submodule(self.name)
+        draft.network.set_submodule(self.name, FewerHeads(whole, kept))
+        return draft
+
+
+def find_heads(draft: Draft) -> Iterator[Heads]:
+    """Attention modules whose heads can be told apart.
+
+    They have ``heads``, a number, and two children and no weight besides: ``qkv``, a linear layer
+    from d to 3d, and ``out``, one from d to d; queries come first, then keys, then values, and
+    each is the heads end to end.
+    """
+    for name, module in draft.network.named_modules():
+        try:
+            _, _, heads = attention_parts(module)
+        except TypeError:
+            continue
+        if heads > 1 and name:
+            yield Heads(name, heads)
+
+
+def attention_parts(module: nn.Module) -> tuple[nn.Linear, nn.Linear, int]:
+    """``qkv``, ``out`` and the number of heads of an attention module as ``find_heads`` has it.
+
+    Raises:
+        TypeError: it is none.
+    """
+    children = dict(module.named_children())
+    heads = getattr(module, "heads", None)
+    own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+    if children.keys() == {"qkv", "out"} and isinstance(heads, int) and not own:
+        qkv, out = children["qkv"], children["out"]
+        if isinstance(qkv, nn.Linear) and isinstance(out, nn.Linear):
+            d = qkv.in_features
+            sizes = (qkv.out_features, out.in_features, out.out_features)
+            if sizes == (3 * d, d, d) and d % heads == 0:
+                return qkv, out, heads
+    raise TypeError(type(module).__name__)
+
+
+ELEMENTWISE = (
+    nn.ELU, nn.GELU, nn.Hardswish, nn.Identity, nn.LeakyReLU, nn.Mish, nn.ReLU, nn.ReLU6, nn.SiLU,
+    nn.Sigmoid, nn.Softplus, nn.Tanh, nn.Dropout,
+)  # fmt: skip
+"""Modules that treat every hidden unit by itself and all alike."""
+
+
+@dataclass(frozen=True)
+class HiddenUnits:
+    """What lies between two linear layers of an ``nn.Sequential``.
+
+    Attributes:
+        path: of the Sequential.
+        first, second: names of the layers in it.
+    """
+
+    path: str
+    first: str
+    second: str
+    units: int
+
+    @property
+    def name(self) -> str:
+        """Of the layer that makes the units."""
+        return f"{self.path}.{self.first}"
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """One unit at least."""
+        return range(1, self.units + 1)
+
+    def norms(self, network: nn.Module) -> Tensor:
+        """Over the rows of the first layer, and the columns of the second."""
+        first, second = self._layers(network)
+        parts = [first.weight, second.weight.T]
+        return unit_norms(parts if first.bias is None else [*parts, first.bias])
+
+    def silence(self, network: nn.Module, units: Tensor) -> None:
+        """The second layer reads nothing of them."""
+        with torch.no_grad():
+            self._layers(network)[1].weight[:, units] = 0.0
+
+    def remove(self, draft: Draft, kept: Tensor) -> Draft:
+        """Both layers are replaced, in place."""
+        first, second = self._layers(draft.network)
+        sequence = draft.network.get_submodule(self.path)
+        sequence.set_submodule(self.first, cut_linear(first, rows=kept))
+        sequence.set_submodule(self.second, cut_linear(second, columns=kept))
+        return draft
+
+    def _layers(self, network: nn.Module) -> tuple[nn.Linear, nn.Linear]:
+        sequence = network.get_submodule(self.path)
+        first = sequence.get_submodule(self.first)
+        second = sequence.get_submodule(self.second)
+        assert isinstance(first, nn.Linear)
+        assert isinstance(second, nn.Linear)
+        return first, second
+
+
+def find_hidden_units(draft: Draft) -> Iterator[HiddenUnits]:
+    """Perceptrons: in an ``nn.Sequential``, two linear layers with nothing but ``ELEMENTWISE``
+    modules between them.
+    """
+    for path, module in draft.network.named_modules():
+        if not isinstance(module, nn.Sequential) or not path:
+            continue
+        layers = [each for each in module.named_children() if not isinstance(each[1], ELEMENTWISE)]
+        for (first, before), (second, after) in itertools.pairwise(layers):
+            if isinstance(before, nn.Linear) and isinstance(after, nn.Linear):
+                yield HiddenUnits(path, first, second, before.out_features)
+
+
+def unit_norms(parts: Sequence[Tensor]) -> Tensor:
+    """``(units,)``: the L2 norm of what each unit has in all ``parts``, ``(units, …)`` each."""
+    squares = [part.detach().float().square().flatten(1).sum(dim=1) for part in map(_deep, parts)]
+    return torch.stack(squares).sum(dim=0).sqrt()
+
+
+def _deep(part: Tensor) -> Tensor:
+    return part if part.ndim > 1 else part[:, None]
+
+
+def cut_linear(
+    layer: nn.Linear, rows: Tensor | None = None, columns: Tensor | None = None
+) -> nn.Linear:
+    """A linear layer with some of its outputs (``rows``) and inputs (``columns``) alone."""
+    weight, bias = layer.weight.detach(), layer.bias
+    if rows is not None:
+        weight = weight[rows]
+        bias = bias[rows] if bias is not None else None
+    if columns is not None:
+        weight = weight[:, columns]
+    rows_left, columns_left = weight.shape
+    made = nn.Linear(columns_left, rows_left, bias=bias is not None, device="meta")
+    made = made.to_empty(device=weight.device)
+    with torch.no_grad():
+        made.weight.copy_(weight)
+        if bias is not None:
+            made.bias.copy_(bias)
+    return made

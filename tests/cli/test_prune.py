@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests_support.run_maker import make_run
+from typer.testing import CliRunner
+
+from serbench.cli import app
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def invoke(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["prune", *arguments])
+    return result.exit_code, " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--amount", "0"), "--amount 0: give the share that is pruned"),
+        (("--amount", "1"), "--amount 1: give the share"),
+        (("--amount", "-0.5"), "--amount -0.5: give the share"),
+        (("--amount", "nan"), "--amount nan: give the share"),
+        (("--amount", "0.5", "--amount", "50"), "--amount 50: give the share"),
+        (("--kind", "neurons"), "--kind neurons: there is no such kind; one of magnitude, heads"),
+        (("--epochs", "0"), "--epochs 0: give 1 or more"),
+        (("--learning-rate", "-1"), "--learning-rate -1: give a number above 0"),
+    ],
+)
+def test_wrong_options_are_told_before_anything_is_read(
+    arguments: tuple[str, ...], message: str
+) -> None:
+    code, text = invoke("nowhere", *arguments)
+    assert code == 2
+    assert text.startswith(f"serbench: {message}")
+
+
+def test_a_run_that_is_not_there_is_told() -> None:
+    code, text = invoke()
+    assert code == 2
+    assert "there is no run in runs" in text
+
+
+def test_an_output_that_is_a_run_is_told_before_anything_is_computed() -> None:
+    make_run(Path("runs/good"), {"akd": 0.6})
+    code, text = invoke("good", "--output", "runs/good")
+    assert code == 2
+    assert "runs/good is the folder of a run" in text
+
+
+def test_help_teaches_by_example() -> None:
+    code, text = invoke("--help")
+    assert code == 0
+    assert "serbench prune runs/emodb-akd --kind heads --kind channels --amount 0.5" in text
+    assert "on its own training side" in text
