@@ -1,5 +1,22 @@
 """serbench: the speech-emotion-recognition benchmark that cannot be fooled."""
 
+from __future__ import annotations
+
 from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from serbench.runtime import load
+
+__all__ = ["__version__", "load"]
 
 __version__ = version("serbench")
+
+
+def __getattr__(name: str) -> object:
+    """``serbench.load``, whose ONNX Runtime is not imported before it is wanted."""
+    if name == "load":
+        from serbench.runtime import load
+
+        return load
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -33,6 +33,14 @@ class StoreError(SerbenchError):
     """A run folder cannot be read or written."""
 
 
+class ModelError(SerbenchError):
+    """A file is not an exported model that can be used here."""
+
+
+class WaveformError(SerbenchError):
+    """Samples that no model can hear: too short, not finite, of no known scale, …"""
+
+
 class LeakageError(SerbenchError):
     """The guard found a leak.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serbench.api import CorpusError
+from serbench.audio import read_blocks
 from serbench.corpus import pcm_digest, read_audio, read_waveform
 
 
@@ -153,3 +155,46 @@ def test_the_digest_is_of_the_pcm_without_its_padding(
 def test_the_digest_clips_what_is_beyond_full_scale() -> None:
     loud = np.array([2.0, -2.0], dtype=np.float32)
     assert pcm_digest(loud) == hashlib.sha256(b"\xff\x7f\x00\x80").hexdigest()
+
+
+@pytest.mark.parametrize("block_s", [0.01, 0.3, 10.0])
+@pytest.mark.parametrize(("rate_hz", "channels"), [(16000, 1), (44100, 2), (8000, 1)])
+def test_blocks_are_the_waveform_bit_for_bit(
+    tmp_path: Path, block_s: float, rate_hz: int, channels: int
+) -> None:
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, (rate_hz + 7, channels))
+    soundfile.write(tmp_path / "a.wav", samples, rate_hz)
+    blocks = list(read_blocks(tmp_path / "a.wav", block_s))
+    np.testing.assert_array_equal(np.concatenate(blocks), read_waveform(tmp_path / "a.wav"))
+    assert max(map(len, blocks)) <= 16000 * block_s + 2048  # what a resampler held back
+
+
+def test_blocks_of_a_bad_file_are_refused(tmp_path: Path) -> None:
+    samples = tone(16000, 4.0)
+    samples[50000:50002] = np.nan
+    soundfile.write(tmp_path / "late.wav", samples, 16000, subtype="FLOAT")
+    blocks = read_blocks(tmp_path / "late.wav", 1.0)
+    assert [len(next(blocks)) for _ in range(3)] == [16000] * 3
+    with pytest.raises(CorpusError, match=r"2 of 16000 samples after 3 s are NaN or infinite"):
+        next(blocks)
+    soundfile.write(tmp_path / "short.wav", tone(16000)[:1599], 16000)
+    with pytest.raises(CorpusError, match="too short"):
+        next(read_blocks(tmp_path / "short.wav", 1.0))
+    (tmp_path / "text.wav").write_text("this is no audio, only text\n" * 9)
+    with pytest.raises(CorpusError, match=r"text\.wav: not a readable audio file"):
+        next(read_blocks(tmp_path / "text.wav", 1.0))
+
+
+def test_blocks_of_a_truncated_flac_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cut.flac"
+    soundfile.write(path, np.random.default_rng(1).uniform(-0.5, 0.5, 32000), 16000)
+    path.write_bytes(path.read_bytes()[:20000])
+    with pytest.raises(CorpusError, match=r"cut\.flac: (truncated|not a readable audio file)"):
+        list(read_blocks(path, 0.5))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_a_file_whose_name_is_no_text_is_read(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(16000), 16000)
+    odd = (tmp_path / "a.wav").rename(tmp_path / os.fsdecode(b"caf\xe9.wav"))
+    assert len(read_waveform(odd)) == len(next(read_blocks(odd, 1.0))) == 8000

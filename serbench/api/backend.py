@@ -5,16 +5,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
-from torch import Tensor, nn
 
 from serbench.errors import PluginError
 
-Predictor = Callable[[Tensor, Tensor], Tensor]
+if TYPE_CHECKING:  # a backend that runs without torch is not to wait for it
+    from torch import Tensor, nn
+
+Predictor: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 """``predictor(features (N, channels, n_mels, frames), lengths (N,)) -> logits (N, C)``."""
 
 Waveforms = NDArray[np.float32]

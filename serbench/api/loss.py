@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel
-from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 Need = Literal["soft_targets", "pooled", "frames"]
 """What of a teacher a loss asks for; the harness computes nothing that nobody needs."""
@@ -60,7 +62,7 @@ class LossShape:
     num_teachers: int = 0
 
 
-LossTerms = dict[str, Tensor]
+LossTerms: TypeAlias = "dict[str, Tensor]"
 """Scalar terms by name, unweighted; ``"total"`` is the weighted sum that is minimised."""
 
 LossFunction = Callable[[Batch, Any], LossTerms]
