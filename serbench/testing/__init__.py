@@ -9,7 +9,7 @@ Each raises ``AssertionError`` with one clear message::
         check_student(MyStudent)
 """
 
-from serbench.testing.backend import ProbeStudent, check_backend
+from serbench.testing.backend import ProbeStudent, check_backend, probe_model
 from serbench.testing.corpus import check_corpus, check_corpus_card
 from serbench.testing.loss import check_loss
 from serbench.testing.student import check_student
@@ -23,4 +23,5 @@ __all__ = [
     "check_loss",
     "check_student",
     "check_teacher",
+    "probe_model",
 ]

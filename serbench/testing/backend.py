@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import atexit
+import hashlib
 from collections.abc import Mapping
 from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from serbench.api import Backend, StudentOutput
-from serbench.testing.common import make, require, require_finite, require_shape
+from serbench.api import (
+    SAMPLE_RATE_HZ,
+    Backend,
+    DeployedModel,
+    Params,
+    Student,
+    StudentOutput,
+    StudentShape,
+    WaveformPredictor,
+    Waveforms,
+)
+from serbench.testing.common import instance_of, make, require, require_finite, require_shape
 from serbench.testing.student import windows
+
+LABELS = ("anger", "fear", "joy", "neutral")
+
+CASES = ((1, 0.1), (3, 1.0), (1, 3.0), (2, 3.01), (2, 7.0))
+"""Utterances at once and their seconds: less than a window, one, and several."""
+
+SUM_TOLERANCE = 1e-3
 
 
 class ProbeStudent(nn.Module):
@@ -34,19 +57,81 @@ class ProbeStudent(nn.Module):
         )
 
 
+class ProbeParams(Params):
+    """``ProbeStudent`` has none."""
+
+
+class Probe(Student):
+    """``ProbeStudent`` as a plugin, with weights that make its posteriors differ."""
+
+    name = "probe"
+    Params = ProbeParams
+
+    def build(self, shape: StudentShape) -> nn.Module:
+        """A fresh one."""
+        student = ProbeStudent(shape.num_classes, shape.n_mels)
+        with torch.no_grad():
+            student.classifier.weight.mul_(8.0)
+        return student
+
+
+@cache
+def probe_model() -> DeployedModel:
+    """A small trained model, with random weights, to try a backend on.
+
+    It is made once in a process, which takes some seconds, and lies in a temporary folder. Its
+    windows are those of serbench: 3 s, overlapping by 0.5 s.
+    """
+    # Imported late: these stand above the contract, which is all that other checks need.
+    from serbench.export import Trained
+    from serbench.features import Normaliser
+    from serbench.settings import FeatureSettings, SegmentSettings
+
+    folder = TemporaryDirectory(prefix="serbench-probe-")
+    atexit.register(folder.cleanup)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        student = Probe(ProbeParams())
+        network = student.build(StudentShape(len(LABELS))).eval()
+    trained = Trained(
+        name="probe/seed-0/outer-1",
+        student=student,
+        network=network,
+        normaliser=Normaliser(torch.full((40,), -6.0), torch.full((40,), 2.0)),
+        labels=LABELS,
+        features=FeatureSettings(),
+        segments=SegmentSettings(),
+        provenance={"trained": "never: random weights"},
+    )
+    calibration = [utterances(1, 0.5 + 0.5 * n, seed=100 + n)[0] for n in range(8)]
+    return trained.write(Path(folder.name), calibration)
+
+
+def utterances(count: int, duration_s: float, seed: int = 0) -> Waveforms:
+    """``(count, samples)``: noise that swells, each with a tone of its own."""
+    draw = np.random.default_rng(seed)
+    at_s = np.arange(round(duration_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
+    tones_hz = draw.uniform(100.0, 4000.0, (count, 1))
+    tone = draw.uniform(0.0, 0.3, (count, 1)) * np.sin(2 * np.pi * tones_hz * at_s)
+    noise = draw.normal(0.0, 0.05, (count, len(at_s))) * (0.2 + at_s / duration_s)
+    return (tone + noise).astype(np.float32)
+
+
 def check_backend(
     cls: type, params: Mapping[str, object] | None = None, tolerance: float = 1e-4
 ) -> str | None:
     """Hold a backend plugin against its contract.
 
-    Its predictor gives the logits of the student itself, in float32, without a gradient, the same
-    each time, also for other batch sizes and lengths than those of the example; the student it was
-    made from stays as it was.
+    A small model, converted and opened with one thread, gives PyTorch's posteriors: float32, in
+    rows that sum to 1, the same each time, for one utterance and several, shorter and longer than
+    a window. Converting leaves the model's own files as they are. A backend that also scores folds
+    within runs (``compile``) gives the logits of the student itself, without a gradient, and leaves
+    the student as it was.
 
     Args:
         cls: the plugin class.
         params: where its ``Params`` have no defaults, or to check others.
-        tolerance: largest difference of a logit; give more for reduced precision.
+        tolerance: greatest difference of a posterior or logit; give more for reduced precision.
 
     Returns:
         None when everything was checked; where the backend cannot run here, its reason.
@@ -55,10 +140,79 @@ def check_backend(
         AssertionError: says what is broken.
     """
     backend: Backend = make(cls, params)
+    for what in ("precision", "device"):
+        text = getattr(backend, what)
+        require(isinstance(text, str) and text.strip(), f"{what} must be a word, not {text!r}")
+    require(backend.device in ("cpu", "cuda"), f"device must be cpu or cuda, not {backend.device}")
     reason = backend.unavailable()
     if reason is not None:
         require(isinstance(reason, str) and reason.strip(), "unavailable() must give a reason")
         return reason
+    _check_conversion(backend, tolerance)
+    if cls.compile is not Backend.compile:  # pyright: ignore[reportAttributeAccessIssue] - make has checked it
+        _check_compile(backend, tolerance)
+    return None
+
+
+def _check_conversion(backend: Backend, tolerance: float) -> None:
+    model = probe_model()
+    home = model.onnx.parent
+    before = _digests(home)
+    with TemporaryDirectory(prefix="serbench-check-") as name:
+        folder = Path(name)
+        backend.convert(model, folder)
+        require(_digests(home) == before, "convert must not change the model's own files")
+        require(any(folder.rglob("*")), "convert must write what open needs into its folder")
+        written = _digests(folder)
+        predict = backend.open(model, folder, 1)
+        require(_digests(folder) == written, "open must not change what convert wrote")
+        for count, duration_s in CASES:
+            _check_posteriors(predict, model, utterances(count, duration_s), tolerance)
+
+
+def _check_posteriors(
+    predict: WaveformPredictor, model: DeployedModel, waveforms: Waveforms, tolerance: float
+) -> None:
+    case = f"{len(waveforms)} × {waveforms.shape[1] / SAMPLE_RATE_HZ:g} s"
+    with torch.no_grad():
+        expected = model.module()(torch.from_numpy(waveforms)).numpy()
+    given = waveforms.copy()
+    posteriors = instance_of(predict(given), np.ndarray, f"posteriors of {case}")
+    require(np.array_equal(given, waveforms), "a predictor must not change its input")
+    require(
+        posteriors.shape == expected.shape,
+        f"posteriors of {case} must be {expected.shape}, not {posteriors.shape}",
+    )
+    require(posteriors.dtype == np.float32, f"posteriors must be float32, not {posteriors.dtype}")
+    require(bool(np.isfinite(posteriors).all()), f"posteriors of {case} must be finite")
+    sums = posteriors.sum(axis=1)
+    require(
+        bool((abs(sums - 1.0) <= SUM_TOLERANCE).all()),
+        f"posteriors of {case} must sum to 1, not {sums.tolist()}",
+    )
+    worst = float(np.abs(posteriors - expected).max())
+    require(
+        worst <= tolerance,
+        f"posteriors of {case} differ from PyTorch's by {worst:.1e}, more than {tolerance:g}",
+    )
+    kept = posteriors.copy()
+    again = predict(given)
+    require(np.array_equal(again, kept), "the same input gives other posteriors each time")
+    require(
+        np.array_equal(posteriors, kept),
+        "a predictor must not write into posteriors that it has given before",
+    )
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _check_compile(backend: Backend, tolerance: float) -> None:
     torch.manual_seed(0)
     student = ProbeStudent().train()
     before = deepcopy(student.state_dict())
@@ -79,7 +233,6 @@ def check_backend(
             torch.equal(predict(features, lengths), predict(features, lengths)),
             "the same input gives other logits each time",
         )
-    return None
 
 
 def _check_logits(logits: Tensor, expected: Tensor, tolerance: float, case: str) -> None:

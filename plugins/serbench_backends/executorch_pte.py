@@ -1,0 +1,91 @@
+"""ExecuTorch, PyTorch's runtime for phones and small boards, with its XNNPACK delegate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serbench.api import Backend, DeployedModel, Params, PluginError, WaveformPredictor, Waveforms
+from serbench_backends.windowed import converting, imported, missing, opening, over_windows
+
+FILE = "model.pte"
+
+
+class ExecuTorchParams(Params):
+    """Nothing to choose."""
+
+
+class ExecuTorchBackend(Backend):
+    """A ``.pte`` program in fp32; what XNNPACK does not know runs in the portable kernels."""
+
+    name = "executorch"
+    Params = ExecuTorchParams
+    params: ExecuTorchParams
+
+    def unavailable(self) -> str | None:
+        """See ``Backend``."""
+        return missing("ExecuTorch", "executorch", {"executorch": "the runtime"})
+
+    def convert(self, model: DeployedModel, folder: Path) -> None:
+        """See ``Backend``."""
+        import torch
+
+        exir = imported("executorch.exir")
+        xnnpack = imported("executorch.backends.xnnpack.partition.xnnpack_partitioner")
+        example = (torch.zeros(1, model.window_samples), torch.ones(1, dtype=torch.int64))
+        with converting("ExecuTorch"):
+            program = torch.export.export(model.window_module(), example)
+            lowered = exir.to_edge_transform_and_lower(
+                program, partitioner=[xnnpack.XnnpackPartitioner()]
+            )
+            content = lowered.to_executorch().buffer
+        (folder / FILE).write_bytes(content)
+
+    def open(self, model: DeployedModel, folder: Path, threads: int) -> WaveformPredictor:
+        """See ``Backend``."""
+        import torch
+
+        _use_threads(threads)
+        runtime = imported("executorch.runtime").Runtime.get()
+        with opening("ExecuTorch"):
+            program = runtime.load_program(str(folder / FILE))
+            method = program.load_method("forward")
+        opened.append(threads)
+
+        def predict(window: Waveforms, length: NDArray[np.int64]) -> NDArray[np.float32]:
+            inputs = (torch.from_numpy(window), torch.from_numpy(length))
+            return method.execute(inputs)[0].numpy()
+
+        return over_windows(model, predict)
+
+
+opened: list[int] = []
+"""The number of threads of each program that this process has loaded."""
+
+
+def _use_threads(count: int) -> None:
+    """Give ExecuTorch's one thread pool ``count`` threads.
+
+    Raises:
+        PluginError: it has another number and cannot be given this one.
+    """
+    library = imported("executorch.extension.pybindings.portable_lib")
+    try:
+        has, reset = library._threadpool_get_thread_count, library._unsafe_reset_threadpool
+    except AttributeError as error:
+        raise PluginError(
+            "this version of ExecuTorch has no way to set its threads; install a newer one"
+        ) from error
+    if has() == count:
+        return
+    if opened:  # a loaded program holds on to the pool that a reset would free
+        raise PluginError(
+            f"ExecuTorch has one number of threads per process, and a program with {opened[0]} is "
+            f"loaded in this one; open a model with {count} in a process of its own"
+        )
+    with opening("ExecuTorch"):
+        reset(count)
+    if has() != count:
+        raise PluginError(f"ExecuTorch runs with {has()} threads here, not with {count}")

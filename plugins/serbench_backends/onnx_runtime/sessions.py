@@ -1,0 +1,71 @@
+"""Sessions of ONNX Runtime on one provider, which must not fall back to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import onnxruntime
+
+from serbench.api import PluginError
+from serbench_backends.packages import nvidia_gpus
+from serbench_backends.windowed import opening
+
+Provider = Literal["cpu", "cuda", "tensorrt"]
+
+NAMES: dict[Provider, str] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+"""What ONNX Runtime calls them."""
+
+ERRORS_ONLY = 3
+
+_LEVELS = onnxruntime.GraphOptimizationLevel
+# Older releases have no level between the second and the last.
+_WITHOUT_LAST = getattr(_LEVELS, "ORT_ENABLE_LAYOUT", _LEVELS.ORT_ENABLE_EXTENDED)
+
+
+def provider_missing(provider: Provider) -> str | None:
+    """Why a provider cannot be had here; None where it can."""
+    name = NAMES[provider]
+    if name not in onnxruntime.get_available_providers():
+        return f"this onnxruntime has no {name}: pip install onnxruntime-gpu in its place"
+    if provider != "cpu" and nvidia_gpus() == 0:
+        return f"no NVIDIA GPU for {name}"
+    return None
+
+
+def open_session(
+    path: Path, provider: Provider, threads: int, *, half: bool = False
+) -> onnxruntime.InferenceSession:
+    """Load a graph.
+
+    Args:
+        path: of the graph.
+        provider: what is to run it; operations that it lacks run on the CPU.
+        threads: within one operation.
+        half: whether the graph computes in half precision.
+
+    Raises:
+        PluginError: it cannot be loaded, or ONNX Runtime put another provider in the place of
+            this one, which it does without an error.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    if half and provider == "cpu":
+        # At the default level, the CPU provider crashes the process on such graphs.
+        options.graph_optimization_level = _WITHOUT_LAST
+    with opening("ONNX Runtime"):
+        session = onnxruntime.InferenceSession(str(path), options, providers=[NAMES[provider]])
+    session.disable_fallback()
+    found = session.get_providers()
+    if found[0] != NAMES[provider]:
+        raise PluginError(
+            f"ONNX Runtime fell back from {NAMES[provider]} to {', '.join(found)}: the libraries "
+            "or the device that it needs are not there"
+        )
+    return session

@@ -1,0 +1,74 @@
+"""PyTorch's compiler, TorchInductor, ahead of time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch._inductor import aoti_compile_and_package, aoti_load_package
+
+from serbench.api import Backend, DeployedModel, Params, WaveformPredictor, Waveforms
+from serbench_backends.windowed import converting, opening, over_windows
+
+FILE = "model.pt2"
+"""Native code with the weights in it; nothing of it is pickled."""
+
+COMPILERS = ("g++", "clang++")
+
+
+class TorchCompile(Backend):
+    """The model of one window, compiled for this processor when it is converted.
+
+    It is compiled ahead of time: ``torch.compile`` itself would compile anew in each process, once
+    for each kind of shape, which took minutes, and its code for shapes that vary was slower.
+    """
+
+    name = "torch-compile"
+    Params = Params
+
+    def unavailable(self) -> str | None:
+        """See ``Backend``."""
+        if compiler() is not None:
+            return None
+        named = os.environ.get("CXX")
+        if named:
+            return f"no C++ compiler: CXX names {named}, which is not there"
+        return f"no C++ compiler: neither {' nor '.join(COMPILERS)} is there"
+
+    def convert(self, model: DeployedModel, folder: Path) -> None:
+        """See ``Backend``."""
+        module = model.window_module()
+        length = torch.ones(1, dtype=torch.int64)
+        with converting("torch.compile"), torch.no_grad():
+            program = torch.export.export(module, (torch.zeros(1, model.window_samples), length))
+            aoti_compile_and_package(
+                program,
+                package_path=str(folder / FILE),
+                inductor_configs={
+                    "cpp.cxx": (compiler(),),
+                    "cpp.dynamic_threads": True,  # their number is told when it is opened
+                },
+            )
+
+    def open(self, model: DeployedModel, folder: Path, threads: int) -> WaveformPredictor:
+        """See ``Backend``."""
+        torch.set_num_threads(threads)
+        with opening("torch.compile"):
+            run = aoti_load_package(str(folder / FILE))
+
+        def predict(window: Waveforms, length: NDArray[np.int64]) -> NDArray[np.float32]:
+            with torch.inference_mode():
+                return run(torch.from_numpy(window), torch.from_numpy(length)).numpy()
+
+        return over_windows(model, predict)
+
+
+def compiler() -> str | None:
+    """The path of a C++ compiler: the one that CXX names, else one that is usual."""
+    named = os.environ.get("CXX")
+    found = map(shutil.which, (named,) if named else COMPILERS)
+    return next((path for path in found if path), None)
