@@ -92,7 +92,8 @@ def test_serbench_losses(entry_point: MakeEntryPoint) -> None:
 
 
 def test_serbench_backends(entry_point: MakeEntryPoint) -> None:
-    cls = type("B", (Backend,), {"name": "b", "Params": Params, "compile": lambda *_: None})
+    members = {"name": "b", "Params": Params, "convert": lambda *_: None, "open": lambda *_: None}
+    cls = type("B", (Backend,), members)
     plugins = load_plugins([entry_point("p", {"serbench_backends": hookimpl(lambda: [cls])})])
     assert plugins.get("backends", "b") is cls
 
