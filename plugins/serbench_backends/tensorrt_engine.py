@@ -32,6 +32,8 @@ MOST = 16
 SHORTEST_S, USUAL_S, LONGEST_S = 0.1, 3.0, 60.0
 """Lengths that an engine is built for, and the one that it is fastest at."""
 
+INSTALL = "serbench[tensorrt]"
+
 INPUT, OUTPUT = "waveform", "posteriors"
 
 
@@ -51,9 +53,9 @@ class TensorRTBackend(Backend):
 
     def unavailable(self) -> str | None:
         """See ``Backend``."""
-        _, reason = first_usable(MODULES, "tensorrt")
+        _, reason = first_usable(MODULES, INSTALL)
         if reason is not None:
-            return f"{reason}, or tensorrt-rtx" if "pip install" in reason else reason
+            return f"{reason}, or tensorrt-rtx" if INSTALL in reason else reason
         if nvidia_gpus() == 0:
             return "no NVIDIA GPU"
         return unusable("torch", "torch") or _without_cuda()
@@ -84,12 +86,12 @@ class TensorRTBackend(Backend):
         """See ``Backend``."""
         runtime = _runtime()
         with opening("TensorRT"):
-            content = (folder / FILE).read_bytes()
-            engine = runtime.Runtime(_logger(runtime)).deserialize_cuda_engine(content)
+            content, notes = (folder / FILE).read_bytes(), _notes(runtime)
+            engine = runtime.Runtime(notes).deserialize_cuda_engine(content)
             if engine is None:
                 raise PluginError(
-                    "TensorRT cannot load this engine: it is damaged, or was built for another "
-                    "version or GPU"
+                    "TensorRT cannot load this engine, which was built for one version and kind "
+                    f"of GPU: {_first(notes)}"
                 )
             context = engine.create_execution_context()
         return _Engine(context, len(model.labels))
@@ -135,10 +137,11 @@ def build_engine(runtime: ModuleType, source: Path) -> bytes:
     Raises:
         PluginError: TensorRT cannot parse or build it; the message has its first complaint.
     """
-    builder = runtime.Builder(_logger(runtime))
+    notes = _notes(runtime)
+    builder = runtime.Builder(notes)
     strongly = int(runtime.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = builder.create_network(1 << strongly)
-    parser = runtime.OnnxParser(network, _logger(runtime))
+    parser = runtime.OnnxParser(network, notes)
     if not parser.parse_from_file(str(source)):
         raise PluginError(f"TensorRT cannot express this model: {parser.get_error(0).desc()}")
     settings = builder.create_builder_config()
@@ -149,7 +152,7 @@ def build_engine(runtime: ModuleType, source: Path) -> bytes:
     settings.add_optimization_profile(profile)
     engine = builder.build_serialized_network(network, settings)
     if engine is None:
-        raise PluginError("TensorRT cannot build an engine of this model; its log says why")
+        raise PluginError(f"TensorRT cannot build an engine of this model: {_first(notes)}")
     return bytes(engine)
 
 
@@ -159,14 +162,29 @@ def _runtime() -> ModuleType:
     Raises:
         PluginError: neither can be imported.
     """
-    module, reason = first_usable(MODULES, "tensorrt")
+    module, reason = first_usable(MODULES, INSTALL)
     if module is None:
         raise PluginError(str(reason))
     return imported(module)
 
 
-def _logger(runtime: ModuleType) -> Any:
-    return runtime.Logger(runtime.Logger.ERROR)
+def _notes(runtime: ModuleType) -> Any:
+    """A log that keeps errors, where TensorRT's own would print them."""
+
+    class Notes(runtime.ILogger):
+        def __init__(self) -> None:
+            super().__init__()
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in (self.Severity.ERROR, self.Severity.INTERNAL_ERROR):
+                self.errors.append(message)
+
+    return Notes()
+
+
+def _first(notes: Any) -> str:
+    return notes.errors[0] if notes.errors else "it does not say why"
 
 
 def _without_cuda() -> str | None:

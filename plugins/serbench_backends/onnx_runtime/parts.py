@@ -39,3 +39,15 @@ def weighted(graph: onnx.GraphProto, operations: Iterable[str]) -> list[str]:
     if not found:
         raise PluginError("this student has no weights that could be quantized")
     return found
+
+
+def residual(graph: onnx.GraphProto) -> list[str]:
+    """Names of the student's sums that skip connections around convolutions end in."""
+    rectified = {node.output[0] for node in graph.node if node.op_type == "Relu"}
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type == "Add"
+        and not node.name.startswith(FULL_PRECISION)
+        and not rectified.isdisjoint(node.input)
+    ]

@@ -27,7 +27,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from serbench.api import PluginError, Waveforms
-from serbench_backends.onnx_runtime.parts import weighted
+from serbench_backends.onnx_runtime.parts import residual, weighted
 
 PRODUCTS = ("MatMul", "Gemm")
 
@@ -79,8 +79,9 @@ def quantize_by_ranges(source: Path, target: Path, audio: Sequence[Waveforms]) -
             target,
             _Utterances(graph.input[0].name, audio),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(kinds),
-            nodes_to_quantize=weighted(graph, kinds),
+            op_types_to_quantize=[*kinds, "Add"],
+            # With the sums between them in eight bits too, convolutions follow each other directly.
+            nodes_to_quantize=weighted(graph, kinds) + residual(graph),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,

@@ -56,6 +56,8 @@ def open_session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
+    # Pairs of steps that only leave eight bits and come back to them are taken out.
+    options.add_session_config_entry("session.enable_quant_qdq_cleanup", "1")
     if half and provider == "cpu":
         # At the default level, the CPU provider crashes the process on such graphs.
         options.graph_optimization_level = _WITHOUT_LAST
