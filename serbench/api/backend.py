@@ -45,7 +45,8 @@ class DeployedModel(Protocol):
         """The graph that is shipped, fp32: ``waveform (N, samples)`` to ``posteriors (N, C)``.
 
         N and samples are dynamic; cutting into windows and the mean over them are inside. Nodes
-        of the front end have names that begin with ``frontend/``; they must stay in fp32.
+        of the front end have names that begin with ``frontend/``, tables of it in ``window_onnx``
+        such that begin with ``frontend.``; they must stay in fp32.
         """
         ...
 
@@ -57,7 +58,10 @@ class DeployedModel(Protocol):
 
     @abstractmethod
     def module(self) -> nn.Module:
-        """A fresh torch module in evaluation mode, ``(N, samples)`` to ``(N, C)``, as ``onnx``."""
+        """A fresh torch module in evaluation mode, ``(N, samples)`` to ``(N, C)``, as ``onnx``.
+
+        Its ``student`` is the network.
+        """
         ...
 
     @abstractmethod

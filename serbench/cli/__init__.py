@@ -14,15 +14,20 @@ from typer.core import TyperGroup
 from serbench.cli import (
     ablate,
     audit,
+    deploy,
     explain,
+    export,
     inflation,
     overlap,
     plugins,
+    predict,
+    prune,
     registry,
     report,
     robustness,
     run,
     show,
+    stream,
     verify,
 )
 from serbench.cli import list as list_command
@@ -42,7 +47,7 @@ class GuardedGroup(TyperGroup):
             typer.echo("stopped; run the same command again to go on", err=True)
             raise typer.Exit(STOPPED) from None
         except Exception as error:
-            from serbench.api import SerbenchError
+            from serbench.errors import SerbenchError
 
             if not isinstance(error, SerbenchError):
                 raise
@@ -95,8 +100,13 @@ app.command("inflation")(inflation.command)
 app.command("explain")(explain.command)
 app.command("overlap")(overlap.command)
 app.command("robustness")(robustness.command)
+app.command("prune")(prune.command)
+app.command("export")(export.command)
+app.command("deploy")(deploy.command)
 app.command("audit")(audit.command)
 app.command("verify")(verify.command)
+app.command("predict")(predict.command)
+app.command("stream")(stream.command)
 app.command("plugins")(plugins.command)
 
 registry_app = typer.Typer(no_args_is_help=True, help="Check and print the registry.")

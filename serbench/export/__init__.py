@@ -5,7 +5,7 @@ from serbench.export.file import check_replaceable, export_file
 from serbench.export.parity import PARITY, Parity, check_parity
 from serbench.export.source import ExportSource, default_name, export_source
 from serbench.export.stored import calibration_audio, stored_model
-from serbench.export.windows import WindowPlan
+from serbench.windows import WindowPlan
 
 __all__ = [
     "PARITY",

@@ -32,11 +32,11 @@ from serbench.atomic import write_atomically
 from serbench.audio import SHORTEST_S
 from serbench.export.graph import waveform_graph, window_graph
 from serbench.export.modules import Core, WaveformModel, WindowModel
-from serbench.export.windows import WindowPlan
 from serbench.features import Normaliser
 from serbench.plugins import Plugins
 from serbench.runtime import FORMAT
 from serbench.settings import FeatureSettings, SegmentSettings
+from serbench.windows import WindowPlan
 
 CARD, WEIGHTS = "model.json", "student.safetensors"
 GRAPH, WINDOW_GRAPH = "model.onnx", "window.onnx"

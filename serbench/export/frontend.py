@@ -50,7 +50,8 @@ class FrontEnd(nn.Module):
         """Hops that a frame reaches over."""
         self.per_utterance = settings.normalise == "utterance"
         for name, table in _tables(settings, window, self.reach).items():
-            self.register_buffer(name, torch.from_numpy(table.astype(np.float32)))
+            values = np.ascontiguousarray(table, dtype=np.float32)
+            self.register_buffer(name, torch.from_numpy(values))
 
     def forward(self, waveform: Tensor) -> Tensor:
         """``(N, samples)`` at 16 kHz to ``(N, 1 + samples // hop, n_mels)``."""
@@ -86,7 +87,7 @@ class FrontEnd(nn.Module):
 
 
 def _tables(settings: FeatureSettings, window: int, reach: int) -> dict[str, NDArray[np.float64]]:
-    """Windowed cosines and sines ``(reach / 2, n_fft / 4 + 1)``, mel filters for both halves."""
+    """Windowed cosines and sines ``(reach / 2, lines)``, mel filters of both halves of them."""
     n_fft = 1 << (window - 1).bit_length()
     distance = np.arange(reach)
     hann = 0.5 + 0.5 * np.cos(2 * np.pi * distance / window)
@@ -95,13 +96,16 @@ def _tables(settings: FeatureSettings, window: int, reach: int) -> dict[str, NDA
     angle = 2 * np.pi * np.outer(distance, lower) / n_fft
     cosines, sines = np.cos(angle) * hann[:, None], np.sin(angle) * hann[:, None]
     filters = LogMel(settings).transform.mel_scale.fb.double().numpy()  # (n_fft / 2 + 1, n_mels)
-    upper = filters[n_fft // 2 - lower]
-    upper[-1] = 0  # a quarter of the rate is in both halves
+    below, above = filters[lower], filters[n_fft // 2 - lower]
+    above[-1] = 0  # a quarter of the rate is in both halves
+    # Lines that no filter reads, such as 0 Hz with half the rate, are not computed.
+    read = np.flatnonzero((below != 0).any(axis=1) | (above != 0).any(axis=1))
+    kept = slice(read[0], read[-1] + 1)
     return {
-        "even_cosines": cosines[0::2],
-        "odd_cosines": cosines[1::2],
-        "even_sines": sines[0::2],
-        "odd_sines": sines[1::2],
-        "lower_mel": filters[lower],
-        "upper_mel": upper,
+        "even_cosines": cosines[0::2, kept],
+        "odd_cosines": cosines[1::2, kept],
+        "even_sines": sines[0::2, kept],
+        "odd_sines": sines[1::2, kept],
+        "lower_mel": below[kept],
+        "upper_mel": above[kept],
     }

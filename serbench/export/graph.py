@@ -19,14 +19,14 @@ import torch
 from onnx import compose, parser
 from torch import Tensor, nn
 
-from serbench.api import SAMPLE_RATE_HZ
+from serbench.api import SAMPLE_RATE_HZ, PluginError
 from serbench.audio import SHORTEST_S
 from serbench.export.frontend import FrontEnd
 from serbench.export.masks import drop_idle_masks
 from serbench.export.modules import Core, WindowModel
-from serbench.export.windows import WindowPlan
 from serbench.runtime import KEY
 from serbench.settings import FeatureSettings
+from serbench.windows import WindowPlan
 
 OPSET = 20
 IR_VERSION = 10
@@ -112,6 +112,9 @@ def waveform_graph(core: Core, plan: WindowPlan, facts: Mapping[str, Any]) -> on
         core: a student with its normaliser, in evaluation mode.
         plan: its front end and its windows.
         facts: JSON that goes into the metadata.
+
+    Raises:
+        PluginError: PyTorch cannot export the student.
     """
     student = _export(
         core,
@@ -168,17 +171,25 @@ def _export(
     shapes: Any,
 ) -> onnx.ModelProto:
     with _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            module.eval(),
-            example,
-            dynamo=True,
-            dynamic_shapes=shapes,
-            opset_version=OPSET,
-            input_names=list(inputs),
-            output_names=list(outputs),
-            external_data=False,
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                module.eval(),
+                example,
+                dynamo=True,
+                dynamic_shapes=shapes,
+                opset_version=OPSET,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                external_data=False,
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            told = str(error.__cause__ or error).strip().splitlines()
+            raise PluginError(
+                "PyTorch cannot export this student for windows of every length and number "
+                f"({told[0] if told else 'no reason given'}); its code must not depend on them, "
+                "nor ask for windows longer than these"
+            ) from error
     assert program is not None
     graph = program.model_proto
     graph.ir_version = IR_VERSION

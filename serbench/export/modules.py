@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from serbench.api import RegistryError
 from serbench.export.frontend import FrontEnd
-from serbench.export.windows import WindowPlan
 from serbench.features import LOG_FLOOR, LogMel, Normaliser, student_input
+from serbench.windows import WindowPlan
 
 
 class _Normalised(nn.Module):

@@ -7,8 +7,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from serbench.api import RegistryError
-from serbench.export import WindowPlan
 from serbench.settings import FeatureSettings, SegmentSettings
+from serbench.windows import WindowPlan
 
 PLAN = WindowPlan(FeatureSettings(), SegmentSettings())
 

@@ -1,0 +1,1 @@
+"""What a bundle holds besides models: one script, and how to use it."""
