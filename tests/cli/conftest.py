@@ -5,9 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from tests_support.replays import Installed
 
+StandIn = Callable[[Path], Path]
 Serbench = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -26,3 +29,21 @@ def serbench(tmp_path: Path) -> Serbench:
         )
 
     return run
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """Goes to a folder with a finished run; plugins of tests stand for the installed ones."""
+
+    def go(root: Path) -> Path:
+        monkeypatch.chdir(root)
+        monkeypatch.setenv("SERBENCH_CACHE", str(root / "cache"))
+        nobody = SimpleNamespace(get_hookimpls=list)
+        installed = Installed()
+        installed.hook = SimpleNamespace(serbench_fit_epoch=nobody)  # pyright: ignore[reportAttributeAccessIssue]
+        known = SimpleNamespace(datasets={})
+        monkeypatch.setattr("serbench.plugins.load_plugins", lambda: installed)
+        monkeypatch.setattr("serbench.registry.load_registry", lambda *_, **__: known)
+        return root
+
+    return go

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from tests_support.replays import Installed, make_replayable
+from tests_support.replays import make_replayable
 from typer.testing import CliRunner
 
 from serbench.cli import app
@@ -19,17 +19,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Somewhere with a finished run, the plugins of tests standing for the installed ones."""
-    monkeypatch.chdir(root)
-    monkeypatch.setenv("SERBENCH_CACHE", str(root / "cache"))
-    installed = Installed()
-    nobody = SimpleNamespace(get_hookimpls=list)
-    installed.hook = SimpleNamespace(serbench_fit_epoch=nobody)  # pyright: ignore[reportAttributeAccessIssue]
-    known = SimpleNamespace(datasets={})
-    monkeypatch.setattr("serbench.plugins.load_plugins", lambda: installed)
-    monkeypatch.setattr("serbench.registry.load_registry", lambda *_, **__: known)
-    return root
+def folder(root: Path, stand_in: Callable[[Path], Path]) -> Path:
+    return stand_in(root)
 
 
 def invoke(*arguments: str) -> tuple[int, str]:

@@ -1,27 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from tests_support.replays import Installed, contents, make_replayable
+from tests_support.replays import contents, make_replayable
 from typer.testing import CliRunner
 
 from serbench.cli import app
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Somewhere with a finished run, the plugins of tests standing for the installed ones."""
+def folder(tmp_path: Path, stand_in: Callable[[Path], Path]) -> Path:
     make_replayable(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SERBENCH_CACHE", str(tmp_path / "cache"))
-    installed = Installed()
-    installed.hook = SimpleNamespace()  # pyright: ignore[reportAttributeAccessIssue]
-    known = SimpleNamespace(datasets={})
-    monkeypatch.setattr("serbench.plugins.load_plugins", lambda: installed)
-    monkeypatch.setattr("serbench.registry.load_registry", lambda *_, **__: known)
-    return tmp_path
+    return stand_in(tmp_path)
 
 
 def invoke(*arguments: str) -> tuple[int, str]:
