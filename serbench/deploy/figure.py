@@ -130,7 +130,7 @@ def _ticks(found: Sequence[Point]) -> list[float]:
 def _legend(found: Sequence[Point]) -> list[Line2D]:
     handles = [
         Line2D([], [], color=STUDENT_COLOUR, marker="o", linestyle="", label="CPU"),
-        Line2D([], [], color=TEACHER_COLOUR, marker="o", label="Pareto front"),
+        Line2D([], [], color=TEACHER_COLOUR, marker="o", label="Pareto front of the values"),
         Line2D([], [], color=CHANCE_COLOUR, marker="o", linestyle="", alpha=0.5,
                label="area: file size"),
     ]  # fmt: skip

@@ -24,7 +24,7 @@ from serbench.plan import describe_candidate, digest_of
 from serbench.replay import Replay, StoredStudent
 from serbench.source import core_digest
 
-EXPORT = ("export", *FIT)
+EXPORT = ("export", "windows.py", *FIT)
 """Core modules that decide what an exported model is."""
 
 
