@@ -113,6 +113,7 @@ def _task(
     targets = fit_targets(inputs, {view.name: view}, [head], cache, workers) if needs else {}
     frames = inputs.features[candidate.settings.features]
     fit_seed = stable_seed(replay.table.digest, EVERYONE, seed)
+    start = pretraining.key if pretraining else ""
     key = digest_of(
         {
             "candidate": describe_candidate(candidate),
@@ -122,7 +123,7 @@ def _task(
             "teachers": [[n, e.digest] for n, e in inputs.embeddings.items()] if needs else [],
             "epochs": epochs,
             "seed": fit_seed,
-            "start": pretraining.key if pretraining else "",
+            "start": start,
             "device": device,
             "code": [
                 core_digest(FIT),
@@ -131,7 +132,6 @@ def _task(
             ],
         }
     )
-    first = replay.table.utterances[0]
     return FitTask(
         name=f"{method}/seed-{seed}/{EVERYONE}",
         key=key,
@@ -142,16 +142,21 @@ def _task(
         num_classes=len(replay.table.labels),
         train=view,
         validation=None,
-        # A fit predicts something when it is done; nothing reads what it says of this window.
-        segments=(Segment(f"{first.id}#0", first.id, first.speaker, None, EVERYONE, 0.0, 0.1),),
+        segments=(_something(replay),),
         features=frames,
         teachers=signals(inputs, targets, view, head, needs),
         backend=replay.stored.backend(),
         epochs=epochs,
         seed=fit_seed,
         device=device,
-        initial=initial[pretraining.key] if pretraining else None,
+        initial=initial.get(start),
     )
+
+
+def _something(replay: Replay) -> Segment:
+    """A fit predicts something when it is done; nothing reads what it says of this window."""
+    first = replay.table.utterances[0]
+    return Segment(f"{first.id}#0", first.id, first.speaker, None, EVERYONE, 0.0, 0.1)
 
 
 def _everyone(replay: Replay) -> PartitionView:
