@@ -21,7 +21,7 @@ def deployment_notes(study: DeployStudy) -> tuple[str, ...]:
     effort = results.settings.effort
     return (
         f"Ratio: of median latency with {effort.window_s:g} s of audio at batch 1 to that of "
-        f"{results.reference}, fp32; median over {results.settings.rounds} interleaved rounds "
+        f"{results.reference}, fp32; median over {rounds_text(results)}, interleaved "
         "[lowest, highest]. FPS: such windows per second at batch 1, median over "
         "rounds.",
         f"GFLOPs and GMACs: of one student on {effort.window_s:g} s, counted on its PyTorch "
@@ -45,6 +45,12 @@ def machine_note(results: Results) -> str:
         f"{machine.system}; {machine.python}; {packages}; {_governor(machine)}; {_load(machine)}; "
         f"{_pinned(machine)}; {threads_text(results)} each; {machine.date}."
     )
+
+
+def rounds_text(results: Results) -> str:
+    """How many rounds."""
+    count = results.settings.rounds
+    return "one round" if count == 1 else f"{count} rounds"
 
 
 def threads_text(results: Results) -> str:
@@ -85,11 +91,11 @@ def accuracy_notes(study: DeployStudy) -> tuple[str, ...]:
 
 def latency_notes(study: DeployStudy) -> tuple[str, ...]:
     """How times were taken."""
-    settings = study.results.settings
+    elsewhere = "; on other devices, synthetic sound" if study.imported else ""
     return (
-        f"Every backend once in each of {settings.rounds} rounds, in rotated order, each time in a "
-        "fresh process, after a warm-up; percentiles over all calls of all rounds. Audio: test "
-        "utterances one after another, cut to length.",
+        f"Every backend once in each of {rounds_text(study.results)}, in rotated order, each time "
+        "in a fresh process, after a warm-up; percentiles over all calls of all rounds. Audio: "
+        f"test utterances one after another, cut to length{elsewhere}.",
     )
 
 

@@ -48,7 +48,7 @@ def _deployment(study: DeployStudy) -> Table:
         caption=f"Deployment of {study.results.run.method} on {study.results.run.dataset}: "
         f"{_seconds(study)} windows per second (FPS) and size by backend",
         columns=(
-            "Backend", "Precision", f"Ratio to {study.results.reference}", "GFLOPs", "GMACs",
+            "Backend", "Precision", _ratio_title(study), "GFLOPs", "GMACs",
             "M params", "Non-zero", "FPS CPU", "FPS GPU", "MB",
         ),
         alignment="llrrrrrrrr",
@@ -57,6 +57,11 @@ def _deployment(study: DeployStudy) -> Table:
         notes=deployment_notes(study),
         warnings=warnings(study),
     )  # fmt: skip
+
+
+def _ratio_title(study: DeployStudy) -> str:
+    """Other devices have another reference, which stands in their headings."""
+    return "Ratio" if study.imported else f"Ratio to {study.results.reference}"
 
 
 def _deployment_cells(study: DeployStudy, row: ResultRow, speed: Speed | None) -> Row:

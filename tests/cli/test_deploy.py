@@ -3,7 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests_support.deployments import QUICK, FakeParams, FakeRegistry, deployment, installed
+from tests_support.deployments import QUICK, FakeRegistry, deployment, installed
+from tests_support.fake_backend import FakeParams
 from tests_support.replays import Installed, contents
 from typer.testing import CliRunner
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests_support.deployments import FakeParams, FakeRegistry
+from tests_support.deployments import FakeRegistry
+from tests_support.fake_backend import FakeParams
 
 from serbench.api import PluginError
 from serbench.deploy.backends import choose_backends, runnable

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests_support.deployments import FakeParams
+from tests_support.fake_backend import FakeParams
 
 from serbench.api import StoreError
 from serbench.deploy.backends import choose_backends

@@ -83,6 +83,7 @@ def test_another_device_has_its_own_rows_and_reference(
     both = replace(study, imported=(elsewhere,))
     heading = "Jetson: ratios to flat there"
     deployment, accuracy = deploy_tables(both)[:2]
+    assert deployment.columns[2] == "Ratio"
     (section,) = [each for each in deployment.sections if each.heading == heading]
     assert [row[0] for row in section.rows] == ["flat", "turned"]
     assert section.rows[0][2] == "1.00 [1.00, 1.00]"

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests_support.deployments import FakeBackend, FakeParams, Mode
+from tests_support.fake_backend import FakeBackend, FakeParams, Mode
 
 from serbench.deploy.device.instruments import ended, thread_environment
 from serbench.deploy.process import WorkerError, call_worker, describe_backend

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests_support.deployments import FakeParams
+from tests_support.fake_backend import FakeParams
 
 from serbench.api import PluginError, SerbenchError, StoreError
 from serbench.deploy.accuracy import compare_backends
