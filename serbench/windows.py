@@ -13,6 +13,33 @@ from serbench.settings import FeatureSettings, SegmentSettings
 
 
 @dataclass(frozen=True, slots=True)
+class Framing:
+    """The front end's frames, counted in samples at 16 kHz."""
+
+    features: FeatureSettings
+
+    @property
+    def window(self) -> int:
+        """Samples that a frame is computed from."""
+        return round(self.features.window_s * SAMPLE_RATE_HZ)
+
+    @property
+    def hop(self) -> int:
+        """Samples between frames."""
+        return round(self.features.hop_s * SAMPLE_RATE_HZ)
+
+    @property
+    def reach(self) -> int:
+        """Samples to either side of a frame's middle."""
+        return self.window // 2
+
+    @property
+    def blocks(self) -> int:
+        """Hops that a frame reaches over."""
+        return -(-2 * self.reach // self.hop)
+
+
+@dataclass(frozen=True, slots=True)
 class WindowPlan:
     """The windows that ``segments`` and ``fit.predict`` cut of an utterance.
 
@@ -42,19 +69,14 @@ class WindowPlan:
         return 1.0 / self.features.hop_s
 
     @property
+    def framing(self) -> Framing:
+        """Its frames, in samples."""
+        return Framing(self.features)
+
+    @property
     def hop(self) -> int:
         """Samples between frames."""
-        return round(self.features.hop_s * SAMPLE_RATE_HZ)
-
-    @property
-    def reach(self) -> int:
-        """Samples to either side of a frame's middle."""
-        return round(self.features.window_s * SAMPLE_RATE_HZ) // 2
-
-    @property
-    def blocks(self) -> int:
-        """Hops that a frame reaches over."""
-        return -(-2 * self.reach // self.hop)
+        return self.framing.hop
 
     @property
     def size(self) -> int:
@@ -64,7 +86,7 @@ class WindowPlan:
     @property
     def samples(self) -> int:
         """Samples that the frames of a whole window reach over, in whole hops."""
-        return (self.size + self.blocks - 1) * self.hop
+        return (self.size + self.framing.blocks - 1) * self.hop
 
     def first_frames(self, samples: int) -> list[int]:
         """The first frame of each window of an utterance of so many samples."""
@@ -81,7 +103,7 @@ class WindowPlan:
         """
         first = self.first_frames(len(waveform))
         frames = min(self.size, 1 + len(waveform) // self.hop)
-        padded = np.pad(waveform, self.reach, mode="reflect")
+        padded = np.pad(waveform, self.framing.reach, mode="reflect")
         padded = np.pad(padded, (0, self.samples))
         cut = [padded[start * self.hop :][: self.samples] for start in first]
         return np.stack(cut).astype(np.float32), np.full(len(first), frames, dtype=np.int64)

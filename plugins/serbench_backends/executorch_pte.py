@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api import Backend, DeployedModel, Params, PluginError, WaveformPredictor, Waveforms
-from serbench_backends.windowed import converting, imported, missing, opening, over_windows
+from serbench_backends.failures import converting, opening
+from serbench_backends.packages import imported, missing
+from serbench_backends.windowed import over_windows
 
 FILE = "model.pte"
 

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from serbench.api import Backend, DeployedModel, Params, WaveformPredictor, Waveforms
 from serbench_backends import tensorflow_runtime
-from serbench_backends.windowed import converting, imported, missing, opening, over_windows
+from serbench_backends.failures import converting, opening
+from serbench_backends.packages import imported, missing
+from serbench_backends.windowed import over_windows
 
 FILE = "model.keras"
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api import Backend, DeployedModel, Params, PluginError, WaveformPredictor, Waveforms
-from serbench_backends.packages import unusable
-from serbench_backends.windowed import converting, imported, missing, opening, over_windows
+from serbench_backends.failures import converting, opening
+from serbench_backends.packages import imported, missing, unusable
+from serbench_backends.windowed import over_windows
 
 FILE = "model.tflite"
 

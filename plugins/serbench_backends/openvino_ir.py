@@ -15,8 +15,9 @@ import onnx
 from numpy.typing import NDArray
 
 from serbench.api import Backend, DeployedModel, Params, PluginError, WaveformPredictor, Waveforms
-from serbench_backends.packages import unusable
-from serbench_backends.windowed import converting, imported, opening, over_windows
+from serbench_backends.failures import converting, opening
+from serbench_backends.packages import imported, unusable
+from serbench_backends.windowed import over_windows
 
 FILE = "model.xml"
 

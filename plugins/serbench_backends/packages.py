@@ -1,4 +1,4 @@
-"""What may be missing on a machine: packages, compilers, GPUs. Nothing here raises."""
+"""What may be missing on a machine: packages and GPUs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,43 @@ import ctypes
 import importlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import ModuleType
 
-from serbench_backends.windowed import first_line, quiet
+from serbench.api import PluginError
+from serbench_backends.failures import first_line, quiet
+
+
+def missing(runtime: str, extra: str, packages: Mapping[str, str]) -> str | None:
+    """Why a runtime cannot run, None where all of its packages are installed.
+
+    Only looks for the packages: importing one of these takes seconds.
+
+    Args:
+        runtime: its name.
+        extra: of serbench, that installs it.
+        packages: importable name to what the package does, for instance ``the converter``.
+    """
+    for module, purpose in packages.items():
+        if not _is_installed(module):
+            return (
+                f"{purpose} of {runtime} is not installed (no module {module}): "
+                f"pip install 'serbench[{extra}]'"
+            )
+    return None
+
+
+def imported(module: str) -> ModuleType:
+    """Import an optional package.
+
+    Raises:
+        PluginError: it is missing or broken.
+    """
+    try:
+        with quiet():
+            return importlib.import_module(module)
+    except Exception as error:  # native packages raise whatever they like when they are broken
+        raise PluginError(f"{module} cannot be imported: {first_line(error)}") from error
 
 
 def unusable(module: str, install: str) -> str | None:
@@ -53,3 +87,10 @@ def nvidia_gpus() -> int:
     except (OSError, AttributeError):
         return 0
     return count.value
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from serbench.api import PluginError
-from serbench_backends.windowed import imported
+from serbench_backends.packages import imported
 
 
 def tensorflow(threads: int) -> Any:

@@ -19,8 +19,8 @@ from serbench.api import (
     WaveformPredictor,
     Waveforms,
 )
-from serbench_backends.packages import first_usable, nvidia_gpus, unusable
-from serbench_backends.windowed import converting, imported, opening
+from serbench_backends.failures import converting, opening
+from serbench_backends.packages import first_usable, imported, nvidia_gpus, unusable
 
 FILE = "model.engine"
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch._inductor import aoti_compile_and_package, aoti_load_package
 
 from serbench.api import Backend, DeployedModel, Params, WaveformPredictor, Waveforms
-from serbench_backends.windowed import converting, opening, over_windows
+from serbench_backends.failures import converting, opening
+from serbench_backends.windowed import over_windows
 
 FILE = "model.pt2"
 """Native code with the weights in it; nothing of it is pickled."""

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from serbench.api import DeployedModel
-from serbench_backends.windowed import opening
+from serbench_backends.failures import opening
 
 FILE = "model.safetensors"
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from serbench.api import SAMPLE_RATE_HZ
 from serbench.deploy.models import FoldModel
+from serbench.export.arithmetic import count_flops, count_parameters
 from serbench.export.frontend import FrontEnd
 from serbench.windows import WindowPlan
 
@@ -62,32 +57,10 @@ def count_arithmetic(model: FoldModel, length_s: float) -> Arithmetic:
     network = student.module.eval()
     x = torch.zeros(windows, student.shape.channels, student.shape.n_mels, frames)
     lengths = torch.full((windows,), frames)
-    weights = list(network.parameters())
+    parameters, nonzero = count_parameters(network)
     return Arithmetic(
         flops=count_flops(network, x, lengths),
         front_end_flops=count_flops(FrontEnd(settings.features), torch.zeros(1, samples)),
-        parameters=sum(each.numel() for each in weights),
-        nonzero=sum(int(torch.count_nonzero(each)) for each in weights),
+        parameters=parameters,
+        nonzero=nonzero,
     )
-
-
-def count_flops(module: nn.Module, *inputs: Tensor) -> int:
-    """FLOPs of matrix products and convolutions in one call."""
-    counter = FlopCounterMode(display=False)
-    with _counted(), torch.no_grad(), counter:
-        module(*inputs)
-    return int(counter.get_total_flops())
-
-
-@contextmanager
-def _counted() -> Iterator[None]:
-    """Without fused operations, whose insides the counter does not see."""
-    fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
-            warnings.simplefilter("ignore")  # of TF32, which setting any flag of oneDNN touches
-            with torch.backends.mkldnn.flags(enabled=False):  # pyright: ignore[reportAttributeAccessIssue]
-                yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fused)

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import SAMPLE_RATE_HZ, RegistryError
+from serbench.api import RegistryError
 from serbench.features import LOG_FLOOR, LogMel
 from serbench.settings import FeatureSettings
+from serbench.windows import Framing
 
 
 class FrontEnd(nn.Module):
@@ -36,20 +37,16 @@ class FrontEnd(nn.Module):
 
     def __init__(self, settings: FeatureSettings) -> None:
         super().__init__()
-        self.hop = round(settings.hop_s * SAMPLE_RATE_HZ)
-        window = round(settings.window_s * SAMPLE_RATE_HZ)
-        if window % 4 or self.hop % 2:
+        framing = Framing(settings)
+        self.hop, self.reach, self.blocks = framing.hop, framing.reach, framing.blocks
+        if framing.window % 4 or self.hop % 2:
             raise RegistryError(
                 f"features.window_s = {settings.window_s} and features.hop_s = {settings.hop_s} "
-                f"are {window} and {self.hop} samples; to be exported, a frame must be a multiple "
-                "of 4 samples and a hop one of 2"
+                f"are {framing.window} and {self.hop} samples; to be exported, a frame must be a "
+                "multiple of 4 samples and a hop one of 2"
             )
-        self.reach = window // 2
-        """Samples to either side of a frame's middle."""
-        self.blocks = -(-2 * self.reach // self.hop)
-        """Hops that a frame reaches over."""
         self.per_utterance = settings.normalise == "utterance"
-        for name, table in _tables(settings, window, self.reach).items():
+        for name, table in _tables(settings, framing).items():
             values = np.ascontiguousarray(table, dtype=np.float32)
             self.register_buffer(name, torch.from_numpy(values))
 
@@ -86,11 +83,11 @@ class FrontEnd(nn.Module):
         return torch.log(lower @ self.lower_mel + upper @ self.upper_mel + LOG_FLOOR)
 
 
-def _tables(settings: FeatureSettings, window: int, reach: int) -> dict[str, NDArray[np.float64]]:
+def _tables(settings: FeatureSettings, framing: Framing) -> dict[str, NDArray[np.float64]]:
     """Windowed cosines and sines ``(reach / 2, lines)``, mel filters of both halves of them."""
-    n_fft = 1 << (window - 1).bit_length()
-    distance = np.arange(reach)
-    hann = 0.5 + 0.5 * np.cos(2 * np.pi * distance / window)
+    n_fft = 1 << (framing.window - 1).bit_length()
+    distance = np.arange(framing.reach)
+    hann = 0.5 + 0.5 * np.cos(2 * np.pi * distance / framing.window)
     hann[0] /= 2  # the middle sample is its own mirror image, and counted twice
     lower = np.arange(n_fft // 4 + 1)
     angle = 2 * np.pi * np.outer(distance, lower) / n_fft

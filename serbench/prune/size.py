@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import safetensors.torch
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from serbench.api import StudentShape
+from serbench.export.arithmetic import count_flops, count_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +34,14 @@ class Size:
 
 def size_of(network: nn.Module, shape: StudentShape, frames: int) -> Size:
     """The size of ``network``, which must be on the CPU, for windows of so many ``frames``."""
-    parameters = list(network.parameters())
+    parameters, nonzero = count_parameters(network)
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
+    window = torch.zeros(1, shape.channels, shape.n_mels, frames)
     stored = safetensors.torch.save(state)
     return Size(
-        parameters=sum(each.numel() for each in parameters),
-        nonzero=sum(int(torch.count_nonzero(each)) for each in parameters),
+        parameters=parameters,
+        nonzero=nonzero,
         file_bytes=len(stored),
         compressed_bytes=len(zlib.compress(stored, 9)),
-        macs=count_macs(network, shape, frames),
+        macs=count_flops(network.eval(), window, torch.tensor([frames])) // 2,
     )
-
-
-def count_macs(network: nn.Module, shape: StudentShape, frames: int) -> int:
-    """Multiply-accumulates of one forward pass over one full window.
-
-    By ``torch.utils.flop_counter``, which counts two operations for each, of matrix products and
-    convolutions alone. Zeros are multiplied like any other number.
-    """
-    features = torch.zeros(1, shape.channels, shape.n_mels, frames)
-    counter = FlopCounterMode(display=False)
-    with torch.inference_mode(), counter:
-        network.eval()(features, torch.tensor([frames]))
-    return counter.get_total_flops() // 2

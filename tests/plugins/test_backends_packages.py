@@ -4,11 +4,13 @@ import ctypes
 import importlib
 import importlib.util
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from serbench_backends.packages import first_usable, nvidia_gpus, unusable
+from serbench.api import PluginError
+from serbench_backends.packages import first_usable, imported, missing, nvidia_gpus, unusable
 
 
 def broken(module: str) -> None:
@@ -80,3 +82,39 @@ def test_gpus_are_counted_by_the_driver(
 def test_without_a_driver_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", broken)
     assert nvidia_gpus() == 0
+
+
+def test_a_missing_package_is_named_with_its_use_and_its_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "gone" else object()
+    )
+    assert missing("X", "x", {"here": "the runtime"}) is None
+    assert missing("X", "x", {"here": "the runtime", "gone": "the converter"}) == (
+        "the converter of X is not installed (no module gone): pip install 'serbench[x]'"
+    )
+
+
+@pytest.mark.parametrize("error", [ImportError("no parent"), ValueError("__spec__ is None")])
+def test_a_package_that_cannot_be_looked_for_is_missing(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_spec(_: str) -> object:
+        raise error
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+    assert missing("X", "x", {"a.b": "the runtime"}) is not None
+
+
+def test_a_broken_package_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "raise OSError('libthing.so: cannot open\\nand more')\n"
+    (tmp_path / "broken_runtime.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PluginError) as caught:
+        imported("broken_runtime")
+    assert str(caught.value) == (
+        "broken_runtime cannot be imported: OSError: libthing.so: cannot open"
+    )

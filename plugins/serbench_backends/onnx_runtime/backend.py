@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from serbench.api import Backend, DeployedModel, Params, WaveformPredictor, Waveforms
+from serbench_backends.failures import converting
 from serbench_backends.onnx_runtime.sessions import Provider, open_session, provider_missing
-from serbench_backends.windowed import converting
 
 FILE = "model.onnx"
 

@@ -8,8 +8,8 @@ from typing import Literal
 import onnxruntime
 
 from serbench.api import PluginError
+from serbench_backends.failures import opening
 from serbench_backends.packages import nvidia_gpus
-from serbench_backends.windowed import opening
 
 Provider = Literal["cpu", "cuda", "tensorrt"]
 

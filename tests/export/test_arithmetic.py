@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.deploy.static import count_flops
+from serbench.export.arithmetic import count_flops
 
 
 def test_a_linear_layer_is_two_flops_for_each_weight_and_row() -> None:

@@ -1,0 +1,44 @@
+"""How much a network computes and holds, by counting and not by formula."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def count_parameters(network: nn.Module) -> tuple[int, int]:
+    """Trained numbers, and those of them that are not 0."""
+    weights = list(network.parameters())
+    nonzero = sum(int(torch.count_nonzero(each)) for each in weights)
+    return sum(each.numel() for each in weights), nonzero
+
+
+def count_flops(module: nn.Module, *inputs: Tensor) -> int:
+    """FLOPs of matrix products and convolutions in one call, by ``torch.utils.flop_counter``.
+
+    A multiply-accumulate is two. Zeros are multiplied like any other number.
+    """
+    counter = FlopCounterMode(display=False)
+    with _counted(), torch.no_grad(), counter:
+        module(*inputs)
+    return int(counter.get_total_flops())
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """Without fused operations, whose insides the counter does not see."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
+            warnings.simplefilter("ignore")  # of TF32, which setting any flag of oneDNN touches
+            with torch.backends.mkldnn.flags(enabled=False):  # pyright: ignore[reportAttributeAccessIssue]
+                yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
