@@ -22,9 +22,6 @@ from serbench.replay import Replay
 from serbench.source import core_digest
 from serbench.store import FitCache
 
-REPEATS = 2000
-"""Draws of speakers for the intervals."""
-
 SAME = "same classes"
 """The verdict on a backend that gives every utterance the class that the reference gives it."""
 
@@ -154,7 +151,7 @@ def compare_backends(
         for name, folds in posteriors.items()
         for model, rows in zip(models, folds, strict=True)
     )
-    compared = comparison(table, replay.table.labels, list(posteriors), repeats=REPEATS)
+    compared = comparison(table, replay.table.labels, list(posteriors))
     reference = np.concatenate(posteriors[first])
     found = {}
     for result in compared.methods:

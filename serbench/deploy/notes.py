@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from serbench.deploy.accuracy import REPEATS
+from serbench.compare import REPEATS
 from serbench.deploy.results import Machine, Results
 from serbench.deploy.study import DeployStudy
 from serbench.report.marks import warning_lines
+from serbench.report.notes import difference_note, interval_note
 
 THIS_MACHINE = (
     "Latencies, throughput and memory are of the machine that is described here and of no other; "
@@ -77,15 +78,15 @@ def _pinned(machine: Machine) -> str:
 
 def accuracy_notes(study: DeployStudy) -> tuple[str, ...]:
     """How scores, intervals and differences came about."""
+    compared = sum(row.accuracy is not None for row in study.results.rows) - 1
     return (
         f"Every outer test utterance ({study.utterances}, {study.folds} folds, seed "
         f"{study.results.run.seed}) is scored by its own fold's student through the backend.",
-        f"[…]: 95 % interval, {REPEATS} bootstrap draws of the {study.speakers} test speakers "
-        "(with few, somewhat too narrow). ΔUA: percentage points, over the same draws; “cannot "
-        "tell apart”: its interval holds zero; not corrected for several comparisons; “same "
+        f"{interval_note(REPEATS, study.speakers)} "
+        f"{difference_note('UA', compared, study.speakers)} “same "
         "classes”: no utterance is given another class. Changed: utterances that are.",
-        f"Posterior difference: the greatest to {study.results.reference}. The reference gave the "
-        f"posteriors that the run has kept (greatest difference {study.kept_gap:.1g}).",
+        f"Posterior Δ: the greatest difference to {study.results.reference}. The reference "
+        f"gave the posteriors that the run has kept (greatest difference {study.kept_gap:.1g}).",
     )
 
 

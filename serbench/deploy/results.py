@@ -202,8 +202,24 @@ def read_results(path: Path, run: RunFacts) -> Results:
     """Results of another device, for the models of ``run``.
 
     Raises:
-        StoreError: no such file, not one of these, damaged, of another version, or of another
-            model; the message says which.
+        StoreError: as ``load_results``, or of another model.
+    """
+    results = load_results(path)
+    if results.run.weights_sha256 != run.weights_sha256:
+        raise StoreError(
+            f"{path} was measured with {results.run.model} of {results.run.name}, which is another "
+            f"model than {run.model} of {run.name}; make a bundle of this run, or name the other's "
+            "--method and --seed"
+        )
+    return results
+
+
+def load_results(path: Path) -> Results:
+    """What was measured, with whichever model.
+
+    Raises:
+        StoreError: no such file, not one of these, damaged, or of another version; the message
+            says which.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -219,15 +235,8 @@ def read_results(path: Path, run: RunFacts) -> Results:
             "read here; make the bundle and measure with the same serbench"
         )
     try:
-        results = Results.model_validate(content)
+        return Results.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise StoreError(f"{path} is damaged: {where}: {first['msg']}") from error
-    if results.run.weights_sha256 != run.weights_sha256:
-        raise StoreError(
-            f"{path} was measured with {results.run.model} of {results.run.name}, which is another "
-            f"model than {run.model} of {run.name}; make a bundle of this run, or name the other's "
-            "--method and --seed"
-        )
-    return results

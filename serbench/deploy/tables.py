@@ -92,7 +92,7 @@ def _accuracy(study: DeployStudy) -> Table:
         "utterance-level UA in %, pooled",
         columns=(
             "Backend", "Precision", "UA", f"ΔUA to {study.results.reference}", "Verdict",
-            "Changed", "Posterior difference",
+            "Changed", "Posterior Δ",
         ),
         alignment="lllllrr",
         sections=(

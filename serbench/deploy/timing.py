@@ -77,11 +77,12 @@ def measure_rounds(
     rounds: int,
     effort: Effort = STANDARD,
     patience_s: float = PATIENCE_S,
+    modules: Sequence[str] = SCALE,
 ) -> Measured:
     """Every backend once in each round, each time in a fresh process, in rotated order.
 
     Nothing is kept: times of another hour are no comparison. A backend that fails once is left
-    out from then on.
+    out from then on. The import of each of ``modules`` alone is measured in each round too.
 
     Raises:
         CorpusError: audio that can no longer be read.
@@ -89,7 +90,7 @@ def measure_rounds(
     found: dict[str, list[Round]] = {each.candidate.name: [] for each in contestants}
     failures: dict[str, str] = {}
     pinned = []
-    scale: dict[str, list[dict[str, Any]]] = {module: [] for module in SCALE}
+    scale: dict[str, list[dict[str, Any]]] = {module: [] for module in modules}
     cores = free_cores(threads)
     total = rounds * len(contestants)
     advance = partial(replay.watch.advance, "measure")
@@ -99,7 +100,7 @@ def measure_rounds(
         audio = Path(folder) / "audio.npy"
         np.save(audio, heard_audio(replay, model, effort))
         for number in range(rounds):
-            for module in SCALE:
+            for module in modules:
                 bare = call_worker("import", {"module": module, "cores": cores}, threads)
                 scale[module].append(bare)
             for place, each in enumerate(rotated(contestants, number)):

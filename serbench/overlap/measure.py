@@ -12,16 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from serbench.api import RegistryError
-from serbench.compare import Difference, Estimate, comparison
+from serbench.compare import REPEATS, Difference, Estimate, comparison
 from serbench.leakage import Certificate
 from serbench.replay import Replay, StoredStudent
 from serbench.segments import Segment, sliding_windows
 
 DEFAULT_OVERLAPS_S = (0.0, 0.25, 0.5)
 """Those of the paper's Table 1, in seconds."""
-
-REPEATS = 2000
-"""Draws of speakers for the intervals."""
 
 SAME = "same classes"
 """The verdict on two overlaps that give every utterance the same class."""
@@ -107,6 +104,21 @@ class OverlapStudy:
         return tuple(row for row in self.rows if row.method == method)
 
 
+@dataclass(slots=True)
+class _Heard:
+    """What students have said so far.
+
+    Attributes:
+        tables: predictions of each method, a table per student and overlap.
+        windows: test windows of one seed, by method and overlap, then utterance.
+        gap: greatest difference of a posterior to the run's own.
+    """
+
+    tables: dict[str, list[pd.DataFrame]]
+    windows: dict[tuple[str, float], dict[str, list[tuple[float, float]]]]
+    gap: float
+
+
 def measure_overlap(
     replay: Replay,
     overlaps_s: Sequence[float] = DEFAULT_OVERLAPS_S,
@@ -131,29 +143,20 @@ def measure_overlap(
     students = replay.students_of(methods)
     overlaps_s = tuple(dict.fromkeys(overlaps_s))
     _check_overlaps(overlaps_s, students)
-    labels = replay.table.labels
-    tables: dict[str, list[pd.DataFrame]] = {}
-    windows: dict[tuple[str, float], dict[str, list[tuple[float, float]]]] = {}
-    gap, first_seed = 0.0, min(student.seed for student in students)
+    heard = _Heard({}, {}, 0.0)
+    first_seed = min(student.seed for student in students)
     advance = partial(replay.watch.advance, "overlap")
     for number, student in enumerate(students, start=1):
-        gap = max(gap, _reproduce(replay, student))
-        for overlap_s in overlaps_s:
-            segments = replay.segments(student, overlap_s)
-            posteriors = _posteriors(replay, student, segments)
-            rows = _rows(replay, student, overlap_s, posteriors)
-            tables.setdefault(student.method, []).append(rows)
-            if student.seed == first_seed:
-                cut = windows.setdefault((student.method, overlap_s), {})
-                for each in segments:
-                    cut.setdefault(each.utt_id, []).append((each.t_start_s, each.t_end_s))
-        student.release()
+        _hear(replay, student, overlaps_s, heard, cuts=student.seed == first_seed)
         advance(number, len(students))
     rows = tuple(
         row
-        for method, parts in tables.items()
+        for method, parts in heard.tables.items()
         for row in _score(
-            method, pd.concat(parts), labels, {o: windows[method, o] for o in overlaps_s}
+            method,
+            pd.concat(parts),
+            replay.table.labels,
+            {overlap_s: heard.windows[method, overlap_s] for overlap_s in overlaps_s},
         )
     )
     own = {student.candidate.settings.segments.overlap_s for student in students}
@@ -161,9 +164,9 @@ def measure_overlap(
         dataset=replay.stored.dataset,
         overlaps_s=overlaps_s,
         rows=rows,
-        longer={method: _longer(replay, students, method) for method in tables},
+        longer={method: _longer(replay, students, method) for method in heard.tables},
         own_overlaps_s=tuple(sorted(own)),
-        gap=gap,
+        gap=heard.gap,
         speakers=len({utterance.speaker for utterance in replay.table.utterances}),
         seeds=len({student.seed for student in students}),
         repeats=REPEATS,
@@ -171,6 +174,32 @@ def measure_overlap(
         certificate=replay.certificate,
         notes=replay.notes,
     )
+
+
+def _hear(
+    replay: Replay,
+    student: StoredStudent,
+    overlaps_s: Sequence[float],
+    heard: _Heard,
+    *,
+    cuts: bool,
+) -> None:
+    """Add what one student says at every overlap, and where ``cuts``, what windows it hears.
+
+    Raises:
+        StoreError: it no longer predicts what the run has kept of it.
+    """
+    heard.gap = max(heard.gap, _reproduce(replay, student))
+    for overlap_s in overlaps_s:
+        segments = replay.segments(student, overlap_s)
+        posteriors = _posteriors(replay, student, segments)
+        rows = _rows(replay, student, overlap_s, posteriors)
+        heard.tables.setdefault(student.method, []).append(rows)
+        if cuts:
+            cut = heard.windows.setdefault((student.method, overlap_s), {})
+            for each in segments:
+                cut.setdefault(each.utt_id, []).append((each.t_start_s, each.t_end_s))
+    student.release()
 
 
 def _check_overlaps(overlaps_s: Sequence[float], students: Iterable[StoredStudent]) -> None:
@@ -241,7 +270,7 @@ def _score(
 ) -> list[OverlapRow]:
     """A method's rows, the first overlap being the reference."""
     overlaps_s = list(windows)
-    compared = comparison(table, labels, [_name(each) for each in overlaps_s], repeats=REPEATS)
+    compared = comparison(table, labels, [_name(each) for each in overlaps_s])
     base = _predicted(table, overlaps_s[0])
     return [
         OverlapRow(

@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 from serbench.overlap.measure import SAME, OverlapRow, OverlapStudy
 from serbench.report import figures, render
 from serbench.report.marks import warning_lines
+from serbench.report.notes import difference_note, interval_note
 from serbench.report.tables import NOTHING, Row, Section, Table, percent, signed, with_interval
 from serbench.report.write import write_study
 
@@ -68,10 +69,9 @@ def notes(study: OverlapStudy) -> tuple[str, ...]:
         "last window is moved back to end with the utterance, so a slightly longer one is cut the "
         "same at every overlap). Changed: utterances that are then given another "
         f"class{seeds}.",
-        f"[…]: 95 % interval, {study.repeats} bootstrap draws of the {study.speakers} test "
-        "speakers (with few, somewhat too narrow). ΔUA: percentage points, over the same draws; "
-        "“cannot tell apart”: its interval holds zero; not corrected for several comparisons. “"
-        f"{SAME}”: no utterance is given another class.",
+        f"{interval_note(study.repeats, study.speakers)} "
+        f"{difference_note('UA', len(study.overlaps_s) - 1, study.speakers)} "
+        f"“{SAME}”: no utterance is given another class.",
         f"At the run's own overlap ({own}) the students gave the posteriors that the run has kept "
         f"(greatest difference {study.gap:.1g}).",
     ]

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api import SerbenchError, StoreError
-from serbench.compare import Difference, Estimate
+from serbench.compare import REPEATS, Difference, Estimate, estimate, percentile_interval
 from serbench.evaluate import (
-    INTERVAL,
     confusion_metric,
     resample_weights,
     resampled_metric,
@@ -23,8 +22,6 @@ from serbench.prune.network import AMOUNTS, KINDS, UNTOUCHED, Cut, Kind, Pruner
 from serbench.prune.size import Size
 from serbench.prune.students import Reading, Tuner, Tuning, pruner_of, whole_reading
 from serbench.replay import Replay, StoredStudent
-
-REPEATS = 2000
 
 Value = tuple[float, NDArray[np.float64]]
 """A score, and its value in each draw of speakers."""
@@ -192,14 +189,30 @@ def _study(
     speakers = len({utterance.speaker for utterance in replay.table.utterances})
     weights = resample_weights(speakers, REPEATS, seed=0)
     base = _value(replay, whole, weights, tuned=True)
-    rows = [Row(UNTOUCHED, False, _mean_size(whole), _estimate(base), _estimate(base), None)]
+    rows = [
+        Row(
+            UNTOUCHED,
+            False,
+            _mean_size(whole),
+            estimate(*base, speakers),
+            estimate(*base, speakers),
+            None,
+        )
+    ]
     for cut, own in readings.items():
         tuned = _value(replay, own, weights, tuned=True)
         untuned = _value(replay, own, weights, tuned=False)
-        low, high = np.percentile(tuned[1] - base[1], INTERVAL)
-        difference = Difference(tuned[0] - base[0], float(low), float(high))
+        interval = percentile_interval(tuned[1] - base[1], speakers)
+        difference = Difference(tuned[0] - base[0], *interval)
         rows.append(
-            Row(cut, True, _mean_size(own), _estimate(tuned), _estimate(untuned), difference)
+            Row(
+                cut,
+                True,
+                _mean_size(own),
+                estimate(*tuned, speakers),
+                estimate(*untuned, speakers),
+                difference,
+            )
         )
     settings = [tuning.settings(student.candidate.settings) for student in students]
     groups: dict[Kind, tuple[str, ...]] = {
@@ -238,11 +251,6 @@ def _value(
     stack = speaker_confusions(labels, guessed, speakers, len(replay.table.labels))
     value = float(confusion_metric(stack.sum(axis=0), "ua"))
     return value, resampled_metric(stack, weights, "ua")
-
-
-def _estimate(value: Value) -> Estimate:
-    low, high = np.percentile(value[1], INTERVAL)
-    return Estimate(value[0], float(low), float(high))
 
 
 def _mean_size(readings: Sequence[Reading]) -> Size:

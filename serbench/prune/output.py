@@ -16,6 +16,7 @@ from serbench.prune.measure import PruneStudy, Row
 from serbench.prune.network import Kind
 from serbench.report import render
 from serbench.report.marks import warning_lines
+from serbench.report.notes import UNCORRECTED, interval_note
 from serbench.report.tables import (
     NOTHING,
     Section,
@@ -94,9 +95,7 @@ def notes(study: PruneStudy) -> tuple[str, ...]:
         "File: safetensors in float32; zlib: the same, compressed. MACs: of matrix products and "
         f"convolutions for a window of {study.window_s:g} s; zeros are multiplied like any other "
         "number.",
-        f"[…]: 95 % interval, {study.repeats} bootstrap draws of the {study.speakers} test "
-        "speakers (with few, somewhat too narrow). Δ: percentage points, over the same draws; not "
-        "corrected for several comparisons.",
+        f"{interval_note(study.repeats, study.speakers)} {UNCORRECTED}",
     )
 
 

@@ -9,15 +9,15 @@ from typing import Any
 import pandas as pd
 
 from serbench.compare import MethodResult
+from serbench.report.notes import compared_notes
 from serbench.report.results import MethodInfo, Results
 from serbench.report.tables import (
-    DIFFERENCE_NOTE,
     NOTHING,
     Row,
     Section,
     Table,
-    bootstrap_note,
     display_name,
+    p_of,
     parameter_count,
     seeds_note,
     signed,
@@ -129,8 +129,8 @@ def ablation_table(ablation: AblationResults) -> Table:
         name="ablation",
         caption=f"Ablation of {ablation.method} on {results.dataset['name']}: utterance-level "
         "scores in %, pooled over the outer test folds",
-        columns=("Row", "Parameters", "WA", "UA", ablation.verdict_title, "Verdict"),
-        alignment="lrrrrl",
+        columns=("Row", "Parameters", "WA", "UA", ablation.verdict_title, "p", "Verdict"),
+        alignment="lrrrrrl",
         sections=tuple(
             Section(tuple(_cells(line) for line in lines), title)
             for title, lines in ablation.parts.items()
@@ -145,7 +145,7 @@ def ablation_table(ablation: AblationResults) -> Table:
 def notes(ablation: AblationResults) -> tuple[str, ...]:
     """How to read the table."""
     return (
-        f"{bootstrap_note(ablation.results.comparison)} {DIFFERENCE_NOTE}",
+        compared_notes(ablation.results.comparison),
         f"Below zero: the row does worse than {ablation.method}, to which what it leaves out or "
         "changes was worth that many points.",
     )
@@ -153,7 +153,7 @@ def notes(ablation: AblationResults) -> tuple[str, ...]:
 
 def _cells(line: Line) -> Row:
     if line.result is None or line.info is None:
-        return (line.label, *(NOTHING,) * 4, f"{NOT_RUN}: {line.same}")
+        return (line.label, *(NOTHING,) * 5, f"{NOT_RUN}: {line.same}")
     difference = line.result.difference
     return (
         line.label,
@@ -163,6 +163,7 @@ def _cells(line: Line) -> Row:
         f"{signed(difference.value)} [{signed(difference.low)}, {signed(difference.high)}]"
         if difference
         else NOTHING,
+        p_of(difference),
         difference.verdict if difference else "reference",
     )
 
@@ -171,6 +172,7 @@ def _numbers(line: Line) -> dict[str, object]:
     """The line in shares of 1, for the CSV."""
     result, info = line.result, line.info
     difference = result.difference if result else None
+    found = difference.significance if difference else None
     sizes = info.parameters if info else None
     numbers: dict[str, object] = {
         "part": line.part,
@@ -193,6 +195,8 @@ def _numbers(line: Line) -> dict[str, object]:
         "delta_ua": difference.value if difference else None,
         "delta_ua_low": difference.low if difference else None,
         "delta_ua_high": difference.high if difference else None,
+        "p": found.p if found else None,
+        "p_holm": found.p_holm if found else None,
         "verdict": _verdict(line),
     }
 

@@ -177,10 +177,8 @@ def _legend(ablation: AblationResults) -> list[Line2D]:
     full = Line2D([], [], color=figures.CHANCE_COLOUR, marker="s", linewidth=0)
     full.set_label(f"full method, {ablation.method}")
     return [
-        Line2D([], [], color=blue, marker="o", label="interval without zero"),
-        Line2D(
-            [], [], color=blue, marker="o", markerfacecolor="white", label="interval holds zero"
-        ),
+        Line2D([], [], color=blue, marker="o", label="better or worse"),
+        Line2D([], [], color=blue, marker="o", markerfacecolor="white", label="cannot tell apart"),
         full,
         *(
             [teacher]

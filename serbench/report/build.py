@@ -12,6 +12,7 @@ from serbench.report import render
 from serbench.report.ablation import ablation_results, ablation_table
 from serbench.report.ablation_output import ablation_page
 from serbench.report.certificate import certificate_page
+from serbench.report.claims import claims_table
 from serbench.report.marks import mark, marked
 from serbench.report.results import Results, Run, load_results
 from serbench.report.settings import (
@@ -23,6 +24,7 @@ from serbench.report.settings import (
     settings_table,
     timing_lines,
 )
+from serbench.report.significance import significance_table
 from serbench.report.tables import (
     Table,
     comparison_table,
@@ -68,6 +70,7 @@ def determined_texts(results: Results, tables: Tables) -> dict[str, str]:
     """Path below the report's folder to text, of all that holds no time and no place."""
     return {
         **table_texts(results, tables),
+        "tables/predictions.csv": predictions_csv(results),
         **ablation_texts(results, tables),
         **certificate_texts(results),
     }
@@ -81,6 +84,8 @@ def make_tables(results: Results) -> Tables:
     made = (
         comparison_table(results),
         folds_table(results),
+        significance_table(results),
+        claims_table(results),
         speakers_table(results),
         settings_table(results),
         chosen_table(results),
@@ -117,10 +122,21 @@ def table_texts(results: Results, tables: Tables) -> dict[str, str]:
         for table in (*tables.shared.values(), *tables.confusions.values())
         for suffix, text in (
             ("md", render.markdown(table, f"`{certificates}`")),
-            ("csv", render.csv(table)),
+            ("csv", render.csv(table, certificates)),
             ("tex", render.latex(table, certificates)),
+            ("html", render.html_document(table, certificates)),
         )
     }
+
+
+def predictions_csv(results: Results) -> str:
+    """Every prediction behind the tables: method, seed, fold, utterance, posteriors.
+
+    All scores of the report follow from these rows. The certificate tells runs apart.
+    """
+    rows = results.predictions.copy()
+    rows.insert(0, "protocol", results.protocol)
+    return rows.to_csv(index=False, lineterminator="\n", float_format="%.6f")
 
 
 def ablation_texts(results: Results, tables: Tables) -> dict[str, str]:

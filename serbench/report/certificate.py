@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 
 from serbench.leakage import (
     CanaryResult,
@@ -35,7 +36,6 @@ STATUS = {
 
 def certificate_page(certificate: Certificate) -> str:
     """The certificate in Markdown: what was proved, on what, and how to check it."""
-    outer = [fold for fold in certificate.folds if "/" not in fold.name]
     return (
         templates()
         .get_template("certificate.md.j2")
@@ -43,16 +43,52 @@ def certificate_page(certificate: Certificate) -> str:
             title=marked(certificate.protocol, f"Certificate of a run on {certificate.corpus}"),
             certificate=certificate,
             warnings=warning_lines([certificate]),
-            summary=_summary(certificate, len(outer)),
-            protocol=_protocol(certificate),
-            folds=[_fold_row(fold, certificate) for fold in outer],
-            fitted=list(_fitted_rows(certificate)),
-            teachers=[_teacher_row(teacher) for teacher in certificate.teachers],
-            audio=_audio_rows(certificate),
-            canary=[_canary_row(result) for result in certificate.canary],
-            readings=_reading_rows(certificate),
-            dropped=_listed(certificate.dropped),
+            **asdict(certificate_parts(certificate)),
         )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateParts:
+    """A certificate in words and in rows of text.
+
+    Attributes:
+        summary: what the checks came to.
+        protocol: which, in a sentence.
+        folds: name, then units, utterances and digest of the training and of the test side, then
+            the number of inner folds.
+        fitted: side, how many things, which.
+        teachers: name, trained on, status.
+        audio: recordings, duration, digest; at most one row.
+        canary: method, repeats, UA, chance, outcome.
+        readings: method, folds, seeds, readings of test labels.
+        dropped: ids that were left out as copies; empty where none was.
+    """
+
+    summary: str
+    protocol: str
+    folds: tuple[tuple[str, ...], ...]
+    fitted: tuple[tuple[str, str, str], ...]
+    teachers: tuple[tuple[str, ...], ...]
+    audio: tuple[tuple[str, str, str], ...]
+    canary: tuple[tuple[str, ...], ...]
+    readings: tuple[tuple[str, str, str, str], ...]
+    dropped: str
+
+
+def certificate_parts(certificate: Certificate) -> CertificateParts:
+    """What a page about the certificate shows."""
+    outer = [fold for fold in certificate.folds if "/" not in fold.name]
+    return CertificateParts(
+        summary=_summary(certificate, len(outer)),
+        protocol=_protocol(certificate),
+        folds=tuple(_fold_row(fold, certificate) for fold in outer),
+        fitted=tuple(_fitted_rows(certificate)),
+        teachers=tuple(_teacher_row(teacher) for teacher in certificate.teachers),
+        audio=tuple(_audio_rows(certificate)),
+        canary=tuple(_canary_row(result) for result in certificate.canary),
+        readings=tuple(_reading_rows(certificate)),
+        dropped=_listed(certificate.dropped),
     )
 
 

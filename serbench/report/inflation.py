@@ -17,9 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from serbench.api import StoreError
-from serbench.compare import TEACHER_PREFIX, Estimate, check_paired
+from serbench.compare import REPEATS, TEACHER_PREFIX, Estimate, check_paired, estimate
 from serbench.evaluate import (
-    INTERVAL,
     Metric,
     confusion_metric,
     resample_weights,
@@ -32,7 +31,6 @@ from serbench.report.settings import flatten
 from serbench.settings import PROPER, ProtocolName
 
 METRICS: tuple[Metric, ...] = ("ua", "wa")
-REPEATS = 2000
 
 SAME = (
     *("profile", "folds", "backend", "teachers", "pretrain_audio", "seeds"),
@@ -238,10 +236,10 @@ def _score(
     inflation: dict[Metric, Estimate] = {}
     for metric in METRICS:
         value, draws = _value_and_draws(own, weights, metric)
-        pooled[metric] = _estimate(value, draws)
+        pooled[metric] = estimate(value, draws, len(own))
         if base is not None:
             proper, proper_draws = _value_and_draws(base, weights, metric)
-            inflation[metric] = _estimate(value - proper, draws - proper_draws)
+            inflation[metric] = estimate(value - proper, draws - proper_draws, len(own))
     return Score(pooled, inflation)
 
 
@@ -250,8 +248,3 @@ def _value_and_draws(
 ) -> tuple[float, NDArray[np.float64]]:
     value = float(confusion_metric(confusions.sum(axis=0), metric))
     return value, resampled_metric(confusions, weights, metric)
-
-
-def _estimate(value: float, draws: NDArray[np.float64]) -> Estimate:
-    low, high = np.percentile(draws, INTERVAL)
-    return Estimate(value, float(low), float(high))

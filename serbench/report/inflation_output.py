@@ -16,6 +16,7 @@ from serbench.evaluate import Metric
 from serbench.report import figures, render
 from serbench.report.inflation import METRICS, Inflation
 from serbench.report.marks import LEAKS, warning_lines
+from serbench.report.notes import interval_note
 from serbench.report.tables import (
     Section,
     Table,
@@ -97,8 +98,8 @@ def inflation_table(inflation: Inflation) -> Table:
 def note(inflation: Inflation) -> str:
     """How intervals and inflation came about."""
     text = (
-        f"Pooled over the outer test folds. […]: 95 % interval, {inflation.repeats} bootstrap "
-        f"draws of the {inflation.speakers} test speakers (with few, somewhat too narrow). "
+        "Pooled over the outer test folds. "
+        f"{interval_note(inflation.repeats, inflation.speakers)} "
         f"Inflation: percentage points above {PROPER}, on the same utterances and over the same "
         "draws."
     )

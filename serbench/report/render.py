@@ -1,4 +1,4 @@
-"""Tables as Markdown, CSV, LaTeX, and for a terminal."""
+"""Tables as Markdown, CSV, LaTeX, HTML, and for a terminal."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ import re
 from collections.abc import Sequence
 
 import jinja2
+from markupsafe import escape as markup_escape
 from rich import box
 from rich.markup import escape
 from rich.table import Table as RichTable
 
 from serbench.compare import METRICS, Estimate, MethodResult
 from serbench.report.marks import mark
+from serbench.report.notes import p_value
 from serbench.report.results import MethodInfo, Results
 from serbench.report.tables import (
     Table,
     display_name,
-    interval_note,
     parameter_count,
     percent,
+    score_notes,
     seeds_note,
     signed,
     with_spread,
@@ -56,6 +58,7 @@ LATEX = {
     "≤": r"$\leq$",
     "″": "''",
     "·": r"\textperiodcentered{}",
+    "∞": r"$\infty$",
 }
 """Characters that LaTeX reads as commands, or that its older engines cannot set. A bracket at the
 start of a row would be read as the optional argument of the preceding line break."""
@@ -81,15 +84,15 @@ def escape_markdown(text: str) -> str:
 
 
 @functools.cache
-def templates() -> jinja2.Environment:
-    """The report's templates, with the escapes as filters ``md`` and ``tex``."""
+def templates(*, escape: bool = False) -> jinja2.Environment:
+    """The report's templates, with the escapes as filters ``md`` and ``tex``; or escaping HTML."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("serbench.report", "templates"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - Markdown and LaTeX, each escaped by its own filter
+        autoescape=escape,  # noqa: S701 - Markdown and LaTeX are escaped by their own filters
     )
     environment.filters |= {"md": escape_markdown, "tex": escape_latex}
     return environment
@@ -111,9 +114,26 @@ def latex(table: Table, certificates: str) -> str:
     )
 
 
-def csv(table: Table) -> str:
-    """The table's numbers as CSV with a header; scores in 0 … 1."""
-    return table.data.to_csv(index=False, lineterminator="\n", float_format="%.6f")
+def html(table: Table, certificates: str) -> str:
+    """The table as a ``<figure>``, everything escaped, with the digests under it."""
+    return (
+        templates(escape=True)
+        .get_template("table.html.j2")
+        .render(table=table, certificates=certificates)
+    )
+
+
+def html_document(table: Table, certificates: str) -> str:
+    """The same as a page of its own, to open or to paste from."""
+    title = markup_escape(table.caption)
+    head = f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
+    return head + html(table, certificates)
+
+
+def csv(table: Table, certificates: str) -> str:
+    """The table's numbers as CSV with a header; scores in 0 … 1, the digests in each row."""
+    data = table.data.assign(certificate=certificates)
+    return data.to_csv(index=False, lineterminator="\n", float_format="%.6f")
 
 
 def rich_comparison(results: Results) -> RichTable:
@@ -124,7 +144,7 @@ def rich_comparison(results: Results) -> RichTable:
         f"{escape(str(dataset['name']))}: {dataset['utterances']} utterances, "
         f"{len(compared.speaker_counts)} speakers, {len(compared.labels)} classes"
     )
-    notes = " ".join((interval_note(results), *seeds_note(compared)))
+    notes = " ".join((score_notes(results), *seeds_note(compared)))
     table = rich_table(title, mark(results.protocol), notes, results.warnings)
     table.caption = f"{table.caption}\nCertificate {_short(results)}."
     table.add_column("Method", overflow="fold")
@@ -182,9 +202,11 @@ def rich_difference(result: MethodResult) -> str:
     difference = result.difference
     if difference is None:
         return "[dim]reference[/]"
+    found = difference.significance
+    chance = f"[dim], p {p_value(found.p_holm)}[/]" if found else ""
     colour = {"better": "green", "worse": "red"}.get(difference.verdict, "yellow")
     return (
         f"{signed(difference.value)}\n"
         f"[dim]{signed(difference.low)} to {signed(difference.high)}[/]\n"
-        f"[{colour}]{difference.verdict}[/]"
+        f"[{colour}]{difference.verdict}[/]{chance}"
     )

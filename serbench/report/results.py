@@ -63,11 +63,16 @@ class MethodInfo:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Runs over the same corpus and folds, compared."""
+    """Runs over the same corpus and folds, compared.
+
+    Attributes:
+        predictions: those behind the comparison, with the ``certificate`` they are under.
+    """
 
     runs: tuple[Run, ...]
     methods: dict[str, MethodInfo]
     comparison: Comparison
+    predictions: pd.DataFrame
 
     @property
     def dataset(self) -> dict[str, Any]:
@@ -171,13 +176,20 @@ def load_results(folders: Sequence[Path]) -> Results:
         for old, new in names.items():
             methods[new] = _info(run, old, new)
             part = run.predictions.loc[run.predictions["method"] == old]
-            parts.append(part.assign(method=new))
+            digest = run.certificate.digest
+            parts.append(part.assign(method=new, certificate=digest))
     order = sorted(methods, key=lambda name: name.startswith(TEACHER_PREFIX))
-    compared = comparison(pd.concat(parts), runs[0].plan["dataset"]["labels"], order)
+    predictions = pd.concat(parts, ignore_index=True)
+    compared = comparison(predictions, runs[0].plan["dataset"]["labels"], order)
     if runs[0].certificate.leaky:
         alone = tuple(replace(result, difference=None) for result in compared.methods)
         compared = replace(compared, methods=alone)
-    return Results(runs=runs, methods={name: methods[name] for name in order}, comparison=compared)
+    return Results(
+        runs=runs,
+        methods={name: methods[name] for name in order},
+        comparison=compared,
+        predictions=predictions,
+    )
 
 
 def load_runs(folders: Sequence[Path]) -> tuple[Run, ...]:

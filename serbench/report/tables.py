@@ -9,10 +9,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from serbench.compare import METRICS, TEACHER_PREFIX, Comparison, Estimate, MethodResult, Spread
+from serbench.compare import (
+    METRICS,
+    TEACHER_PREFIX,
+    Comparison,
+    Difference,
+    Estimate,
+    MethodResult,
+    Spread,
+)
+from serbench.report.notes import compared_notes, interval_note, p_value
 from serbench.report.results import MethodInfo, Results
 
-DIFFERENCES = ("delta_ua", "delta_ua_low", "delta_ua_high", "verdict")
+DIFFERENCES = ("delta_ua", "delta_ua_low", "delta_ua_high", "p", "p_holm", "verdict")
 """Columns of the comparison that a leaky run must not have."""
 
 TITLES = {"wa": "WA", "ua": "UA", "macro_f1": "Macro-F1"}
@@ -112,7 +121,7 @@ def comparison_table(results: Results) -> Table:
     data = pd.DataFrame(
         [_comparison_data(each, results.methods[each.method]) for each in compared.methods]
     ).astype({"parameters_min": "Int64", "parameters_max": "Int64"})
-    differences = (f"ΔUA to {display_name(compared.reference)}", "Verdict")
+    differences = (f"ΔUA to {display_name(compared.reference)}", "p", "Verdict")
     if results.leaky:
         rows = {method: row[: -len(differences)] for method, row in rows.items()}
         data = data.drop(columns=[*DIFFERENCES])
@@ -130,33 +139,20 @@ def comparison_table(results: Results) -> Table:
             "UA over folds",
             *differences,
         ),
-        alignment="llrrrrrr" + ("rl" if differences else ""),
+        alignment="llrrrrrr" + ("rrl" if differences else ""),
         sections=by_kind(compared, rows),
         data=data,
-        notes=(interval_note(results), *seeds_note(compared)),
+        notes=(score_notes(results), *seeds_note(compared)),
     )
 
 
-def interval_note(results: Results) -> str:
+def score_notes(results: Results) -> str:
     """How intervals, spreads and verdicts came about."""
     compared = results.comparison
     spread = f"±: standard deviation over {len(compared.fold_counts)} outer folds."
-    note = f"{bootstrap_note(compared)} {spread}"
-    return note if results.leaky else f"{note} {DIFFERENCE_NOTE}"
-
-
-DIFFERENCE_NOTE = (
-    "ΔUA: percentage points, over the same draws; “cannot tell apart”: its interval holds zero; "
-    "not corrected for several comparisons."
-)
-
-
-def bootstrap_note(compared: Comparison) -> str:
-    """How intervals came about."""
-    return (
-        f"[…]: 95 % interval, {compared.repeats} bootstrap draws of the "
-        f"{len(compared.speaker_counts)} test speakers (with few, somewhat too narrow)."
-    )
+    if results.leaky:
+        return f"{interval_note(compared.repeats, len(compared.speaker_counts))} {spread}"
+    return f"{compared_notes(compared)} {spread}"
 
 
 def seeds_note(compared: Comparison) -> tuple[str, ...]:
@@ -177,8 +173,15 @@ def _comparison_row(result: MethodResult, info: MethodInfo) -> Row:
         f"{signed(difference.value)} [{signed(difference.low)}, {signed(difference.high)}]"
         if difference
         else NOTHING,
+        p_of(difference),
         difference.verdict if difference else "reference",
     )
+
+
+def p_of(difference: Difference | None) -> str:
+    """The corrected p of a difference, where it was tested."""
+    found = difference.significance if difference else None
+    return p_value(found.p_holm) if found else NOTHING
 
 
 def _comparison_data(result: MethodResult, info: MethodInfo) -> dict[str, object]:
@@ -199,10 +202,13 @@ def _comparison_data(result: MethodResult, info: MethodInfo) -> dict[str, object
             f"{metric}_fold_sd": spread.sd,
         }
     difference = result.difference
+    found = difference.significance if difference else None
     return numbers | {
         "delta_ua": difference.value if difference else None,
         "delta_ua_low": difference.low if difference else None,
         "delta_ua_high": difference.high if difference else None,
+        "p": found.p if found else None,
+        "p_holm": found.p_holm if found else None,
         "verdict": difference.verdict if difference else "reference",
     }
 

@@ -53,7 +53,7 @@ def check_output(output: Path, folders: Sequence[Path]) -> None:
 
 
 def write_study(table: Table, certificates: str, figure: Figure, folder: Path) -> Path:
-    """Write a table and its figure: ``.md``, ``.csv``, ``.tex`` and ``.png``, called as the table.
+    """Write a table as ``.md``, ``.csv``, ``.tex`` and ``.html``, and its figure as ``.png``.
 
     Args:
         table: its name is that of the files.
@@ -70,7 +70,8 @@ def write_study(table: Table, certificates: str, figure: Figure, folder: Path) -
     check_output(folder, ())
     page = folder / f"{table.name}.md"
     write_atomically(page, render.markdown(table, f"`{certificates}`").encode())
-    write_atomically(page.with_suffix(".csv"), render.csv(table).encode())
+    write_atomically(page.with_suffix(".csv"), render.csv(table, certificates).encode())
+    write_atomically(page.with_suffix(".html"), render.html_document(table, certificates).encode())
     write_atomically(page.with_suffix(".tex"), render.latex(table, certificates).encode())
     write_atomically(page.with_suffix(".png"), figures.png(figure))
     return page

@@ -9,9 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api import StoreError
-from serbench.compare import TEACHER_PREFIX, Difference, Estimate
+from serbench.compare import (
+    REPEATS,
+    TEACHER_PREFIX,
+    Difference,
+    Estimate,
+    estimate,
+    percentile_interval,
+)
 from serbench.evaluate import (
-    INTERVAL,
     confusion_metric,
     resample_weights,
     resampled_metric,
@@ -24,8 +30,6 @@ from serbench.robustness.conditions import CLEAN, Condition
 from serbench.robustness.students import Reading, student_readings
 from serbench.robustness.teachers import teacher_readings
 from serbench.settings import PROPER
-
-REPEATS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +182,13 @@ def _robustness(
         conditions=tuple(conditions),
         methods=methods,
         scores={
-            (condition, method): _score(values[condition, method], values[condition, first])
+            (condition, method): _score(
+                values[condition, method], values[condition, first], speakers
+            )
             for condition in conditions
             for method in methods
         },
-        mean={method: _score(own, means[first]) for method, own in means.items()},
+        mean={method: _score(own, means[first], speakers) for method, own in means.items()},
         clipped={each: _clipped(readings[each, first]) for each in conditions},
         silent=max(sum(each.silent for each in _one_seed(own)) for own in readings.values()),
         notes=replay.notes,
@@ -213,14 +219,13 @@ def _mean(values: Sequence[Value]) -> Value:
     )
 
 
-def _score(own: Value, first: Value) -> Score:
+def _score(own: Value, first: Value, speakers: int) -> Score:
     """``own`` with its interval, and what it is above ``first`` over the same draws."""
-    low, high = np.percentile(own[1], INTERVAL)
-    estimate = Estimate(own[0], float(low), float(high))
+    scored = estimate(*own, speakers)
     if own is first:
-        return Score(estimate, None)
-    low, high = np.percentile(own[1] - first[1], INTERVAL)
-    return Score(estimate, Difference(own[0] - first[0], float(low), float(high)))
+        return Score(scored, None)
+    interval = percentile_interval(own[1] - first[1], speakers)
+    return Score(scored, Difference(own[0] - first[0], *interval))
 
 
 def _clipped(readings: Iterable[Reading]) -> tuple[int, int]:

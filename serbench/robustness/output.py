@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 from serbench.compare import TEACHER_PREFIX, Difference
 from serbench.report import render
 from serbench.report.marks import warning_lines
+from serbench.report.notes import UNCORRECTED, interval_note
 from serbench.report.tables import Row, Section, Table, display_name, signed, with_interval
 from serbench.report.write import write_study
 from serbench.robustness.conditions import Condition, Family
@@ -99,9 +100,7 @@ def notes(found: Robustness) -> tuple[str, ...]:
         *_counts(found),
         f"Every test utterance is perturbed once, the same for all methods. "
         f"{seeds if found.seeds > 1 else ''}"
-        f"[…]: 95 % interval, {found.repeats} bootstrap draws of the {found.speakers} test "
-        "speakers (with few, somewhat too narrow). Δ: percentage points, over the same draws; not "
-        "corrected for several comparisons.",
+        f"{interval_note(found.repeats, found.speakers)} {UNCORRECTED}",
     )
 
 

@@ -187,7 +187,7 @@ def test_what_is_written_says_what_a_reader_must_know(
     page = write_overlap(study, tmp_path / "out")
     text = page.read_text()
     assert sorted(path.name for path in page.parent.iterdir()) == [
-        f"overlap.{ending}" for ending in ("csv", "md", "png", "tex")
+        f"overlap.{ending}" for ending in ("csv", "html", "md", "png", "tex")
     ]
     for wanted in (share_lines(study)[0], POST_HOC, "Teachers hear whole", "over 2 seeds"):
         assert wanted in text

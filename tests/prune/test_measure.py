@@ -412,7 +412,7 @@ def test_what_is_written_says_what_a_reader_must_know(
     page = write_pruning(study, tmp_path / "out")
     text = page.read_text()
     assert sorted(path.name for path in page.parent.iterdir()) == [
-        f"prune.{ending}" for ending in ("csv", "md", "png", "tex")
+        f"prune.{ending}" for ending in ("csv", "html", "md", "png", "tex")
     ]
     for wanted in (
         POST_HOC, "fine-tuned for 2 epochs", "a learning rate of 0.002", "each of 3 outer folds",

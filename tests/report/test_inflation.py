@@ -14,6 +14,8 @@ from rich.console import Console
 from tests_support.run_maker import BROKEN, FOLDS, UNDECLARED, make_run
 
 from serbench.api import StoreError
+from serbench.compare import REPEATS
+from serbench.compare.intervals import expanded_levels
 from serbench.report import (
     Inflation,
     load_inflation,
@@ -82,7 +84,7 @@ def test_inflation_is_what_a_computation_by_hand_gives(
     protocol: ProtocolName = "leaky-random"
     found = load_inflation([runs[protocol], runs[PROPER]])
     proper, leaky = (rows_by_speaker(runs[each], method) for each in (PROPER, protocol))
-    draws = np.random.default_rng(0).multinomial(8, np.full(8, 1 / 8), 2000)
+    draws = np.random.default_rng(0).multinomial(8, np.full(8, 1 / 8), REPEATS)
     differences = []
     for times in draws[:200]:
         drawn = [s for s, n in zip(SPEAKERS, times, strict=True) for _ in range(n)]
@@ -100,7 +102,7 @@ def test_inflation_is_what_a_computation_by_hand_gives(
     assert score.pooled[metric].value == pytest.approx(everyone[1])  # pyright: ignore[reportArgumentType]
     estimate = score.inflation[metric]  # pyright: ignore[reportArgumentType]
     assert estimate.value == pytest.approx(everyone[1] - everyone[0])
-    low, high = np.percentile(_vectorised(proper, leaky, metric, draws), (2.5, 97.5))
+    low, high = np.percentile(_vectorised(proper, leaky, metric, draws), expanded_levels(8))
     assert (estimate.low, estimate.high) == pytest.approx((low, high))
     assert differences == pytest.approx(_vectorised(proper, leaky, metric, draws[:200]))
 
@@ -173,7 +175,7 @@ def test_every_file_says_which_leak_each_figure_has(inflation: Inflation, tmp_pa
     page = write_inflation(inflation, tmp_path / "out")
     assert page == tmp_path / "out" / "inflation.md"
     assert {each.name for each in page.parent.iterdir()} == {
-        f"inflation.{suffix}" for suffix in ("md", "csv", "tex", "png")
+        f"inflation.{suffix}" for suffix in ("md", "csv", "tex", "html", "png")
     }
     assert (page.parent / "inflation.png").read_bytes().startswith(b"\x89PNG")
     for suffix in ("md", "tex"):

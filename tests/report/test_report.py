@@ -5,8 +5,10 @@ import json
 import re
 import shutil
 import struct
+import subprocess
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -27,7 +29,7 @@ from serbench.report.settings import duration, flatten
 from serbench.report.tables import parameter_count, signed
 
 SKILL = {"akd_v2 & co": 0.9, "kd": 0.4, "teacher:w|base": 0.95}
-TABLES = ("comparison", "folds", "speakers", "settings", "chosen")
+TABLES = ("comparison", "significance", "folds", "speakers", "settings", "chosen")
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +52,14 @@ def markdown_rows(text: str) -> list[list[str]]:
     ]
 
 
-def test_every_table_comes_in_three_formats_with_the_certificate(run: Path) -> None:
+def test_every_table_comes_in_four_formats_with_the_certificate(run: Path) -> None:
     confusions = ["confusion-akd_v2-co", "confusion-kd", "confusion-teacher-w-base"]
     names = {path.name for path in (run / "tables").iterdir()}
-    assert names == {
-        f"{name}.{suffix}" for name in (*TABLES, *confusions) for suffix in ("md", "csv", "tex")
-    }
+    suffixes = ("md", "csv", "tex", "html")
+    made = {f"{name}.{suffix}" for name in (*TABLES, *confusions) for suffix in suffixes}
+    assert names == made | {"predictions.csv"}
     for name in (*TABLES, *confusions):
-        for suffix in ("md", "tex"):
+        for suffix in suffixes:
             assert certificate().digest in (run / "tables" / f"{name}.{suffix}").read_text()
 
 
@@ -81,8 +83,8 @@ def test_the_comparison_says_what_the_numbers_are(run: Path) -> None:
     ua = akd.pooled["ua"]
     assert rows[2][4] == f"{100 * ua.value:.1f} [{100 * ua.low:.1f}, {100 * ua.high:.1f}]"
     assert rows[2][1:3] == ["hybrid-small", "0.391 M"]
-    assert rows[2][9] == "reference"
-    assert rows[3][9] == "worse"
+    assert rows[2][9:] == ["–", "reference"]
+    assert rows[3][9:] == ["0.016", "worse"]
     assert rows[5][1:3] == ["–", "–"]
     data = pd.read_csv(run / "tables" / "comparison.csv")
     assert data["method"].tolist() == ["akd_v2 & co", "kd", "teacher:w|base"]
@@ -185,6 +187,80 @@ def test_latex_tables_would_compile(run: Path) -> None:
     text = (run / "tables" / "comparison.tex").read_text()
     assert r"akd\_v2 \& co & hybrid-small" in text
     assert r"w\textbar{}base" in text
+
+
+def test_latex_tables_compile(run: Path, tmp_path: Path) -> None:
+    latex = shutil.which("pdflatex")
+    if latex is None:
+        pytest.skip("pdflatex is not installed")
+    tables = sorted((run / "tables").glob("*.tex"))
+    body = "\n".join(f"\\input{{{path}}}\\clearpage" for path in tables)
+    (tmp_path / "all.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs,graphicx}"
+        f"\\begin{{document}}{body}\\end{{document}}"
+    )
+    made = subprocess.run(
+        [latex, "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout[-2000:]
+    assert "Missing character" not in made.stdout
+    assert (tmp_path / "all.pdf").stat().st_size > 10_000
+
+
+def test_every_number_of_the_comparison_follows_from_the_predictions(run: Path) -> None:
+    """By pandas alone: what a reader can do with the two CSV files."""
+    rows = pd.read_csv(run / "tables" / "predictions.csv")
+    assert set(rows["certificate"]) == {certificate().digest}
+    assert {"method", "seed", "outer", "utterance", "speaker"} < set(rows.columns)
+    rows["right"] = rows["label"] == rows["predicted"]
+    shown_numbers = pd.read_csv(run / "tables" / "comparison.csv").set_index("method")
+    for method, own in rows.groupby("method"):
+        line = shown_numbers.loc[method]
+        assert line["wa"] == pytest.approx(own["right"].mean(), abs=1e-6)
+        ua = own.groupby("label")["right"].mean().mean()
+        assert line["ua"] == pytest.approx(ua, abs=1e-6)
+        folds = [fold.groupby("label")["right"].mean().mean() for _, fold in own.groupby("outer")]
+        assert line["ua_fold_mean"] == pytest.approx(np.mean(folds), abs=1e-6)
+        assert line["ua_fold_sd"] == pytest.approx(np.std(folds, ddof=1), abs=1e-6)
+        reference = rows[rows["method"] == "akd_v2 & co"].groupby("label")["right"].mean().mean()
+        if method != "akd_v2 & co":
+            assert line["delta_ua"] == pytest.approx(ua - reference, abs=1e-6)
+
+
+def test_html_tables_are_whole_and_escaped(run: Path) -> None:
+    for path in (run / "tables").glob("*.html"):
+        text = path.read_text()
+        rows = [
+            re.findall(r"<t[hd]\b", row) for row in re.findall(r"<tr>.*?</tr>", text, re.DOTALL)
+        ]
+        widths = {len(row) for row in rows if len(row) > 1}
+        assert len(widths) == 1, path.name
+        assert text.count("<table>") == text.count("</table>") == 1
+        assert '<meta charset="utf-8">' in text
+        assert "& co" not in text
+    text = (run / "tables" / "comparison.html").read_text()
+    assert "akd_v2 &amp; co" in text
+    assert '<th scope="row">kd</th>' in text
+
+
+def test_the_tests_of_a_difference_stand_in_a_table(run: Path) -> None:
+    rows = markdown_rows((run / "tables" / "significance.md").read_text())
+    assert [row[0] for row in rows[2:]] == ["kd", r"w\|base (teacher)"]
+    data = pd.read_csv(run / "tables" / "significance.csv").set_index("method")
+    found = load_results([run]).comparison.methods[1].difference
+    assert found is not None
+    assert found.significance is not None
+    line = data.loc["kd"]
+    assert line["p_holm"] == pytest.approx(found.significance.p_holm, abs=1e-6)
+    assert line["speakers_better"] + line["speakers_worse"] <= 8
+    assert bool(line["exact"])
+    text = (run / "tables" / "significance.md").read_text()
+    assert "corrected for 2 comparisons (Holm)" in text
+    assert "Nadeau and Bengio" in text
 
 
 @pytest.mark.parametrize(
@@ -298,7 +374,7 @@ def test_a_run_without_a_planned_method_is_not_reported(tmp_path: Path) -> None:
 
 def test_seeds_are_said_where_there_are_several(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "one", {"akd": 0.9, "kd": 0.5}, seeds=2)
-    text = shown(folder, width=200)
+    text = " ".join(shown(folder, width=200).split())
     assert "Each utterance counts once for each of 2 seeds." in text
     assert load_results([folder]).comparison.methods[0].confusion.sum() == 320
 
