@@ -1,13 +1,17 @@
-"""``serbench report``: tables and figures of stored runs, made anew."""
+"""``serbench report``: tables, figures and a page of stored runs, made anew."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from serbench.cli.options import RUNS, RunsFolder
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
 
 
 def command(
@@ -19,30 +23,79 @@ def command(
         Path | None,
         typer.Option("--output", "-o", help="Where to write. Default for one run: its own folder."),
     ] = None,
+    html: Annotated[
+        bool,
+        typer.Option("--html", help="Write report.html as well: one complete page."),
+    ] = False,
+    deploy: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="With --html: a results.json of `serbench deploy`, from elsewhere than "
+            "RUN/deploy; repeatable."
+        ),
+    ] = None,
     runs: RunsFolder = RUNS,
 ) -> None:
-    """Write report.md, tables (Markdown, CSV, LaTeX) and figures of stored runs.
+    """Write report.md, tables (Markdown, CSV, LaTeX, HTML) and figures of stored runs.
 
     Several runs stand in one table when they share corpus and folds; differences are taken
-    against the first method of the first run. A leaky run stands alone; see
+    against the first method of the first run. Runs of several corpora give average ranks, a
+    critical-difference diagram, and a report for each corpus. A leaky run stands alone; see
     `serbench inflation`.
 
     Examples:
 
       serbench report runs/emodb-akd
 
+      serbench report emodb-akd --html --deploy jetson/results.json
+
       serbench report emodb-akd emodb-hybrid --output emodb-both
+
+      serbench report emodb-all ravdess-all --output ranks
 
     """  # noqa: D412 - typer needs the blank lines
     from serbench.api import StoreError
     from serbench.cli.console import stdout
-    from serbench.report import render_comparison, write_combined_report
+    from serbench.report import span_corpora
     from serbench.store import find_run
 
+    if deploy and not html:
+        raise StoreError("--deploy is for the page: give --html as well")
     folders = list(dict.fromkeys(find_run(each, runs) for each in run))
     if output is None and len(folders) > 1:
         raise StoreError("several runs make a report of their own; say where with --output FOLDER")
-    report = write_combined_report(folders, output or folders[0])
     console = stdout()
-    console.print(render_comparison(*folders))
-    console.print(f"Report: {report}", soft_wrap=True, highlight=False, markup=False)
+    if span_corpora(folders):
+        if html:
+            raise StoreError(
+                "a page is of one corpus, and these runs are of several: leave out --html, or "
+                "make a site of them with `serbench leaderboard`"
+            )
+        table, written = _ranked(folders, output or folders[0])
+    else:
+        table, written = _compared(folders, output or folders[0], html, deploy or ())
+    console.print(table)
+    for what, path in written:
+        console.print(f"{what}: {path}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _ranked(folders: Sequence[Path], place: Path) -> tuple[RichTable, list[tuple[str, Path]]]:
+    """Over several corpora."""
+    from serbench.report import render_ranking, write_ranked_report
+
+    page = write_ranked_report(folders, place)
+    return render_ranking(folders), [("Report", page)]
+
+
+def _compared(
+    folders: Sequence[Path], place: Path, html: bool, deploy: Sequence[Path]
+) -> tuple[RichTable, list[tuple[str, Path]]]:
+    """Over one corpus."""
+    from serbench.report import render_comparison, write_combined_report
+
+    written = [("Report", write_combined_report(folders, place))]
+    if html:
+        from serbench.html import write_html_report
+
+        written.append(("Page", write_html_report(folders, place, deploy)))
+    return render_comparison(*folders), written

@@ -1,0 +1,64 @@
+"""``serbench leaderboard``: many runs as a static site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serbench.cli.options import RUNS
+
+HELP = """Render every finished run below a folder as a static site.
+
+The first page has a table of all methods to sort and filter; each corpus and each run has a page.
+Runs are compared where they share recordings, classes and folds; methods are ranked where two
+corpora share them. Leaky runs stand apart; what is unfinished or damaged is listed with its reason.
+A site that is there is replaced; a folder that holds anything else is refused.
+
+Examples:
+
+  serbench leaderboard
+
+  serbench leaderboard results --output public
+
+"""
+
+
+def command(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="The folder that holds runs, at any depth.")
+    ] = RUNS,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="SITE", help="Where to write. Default: leaderboard/ in DIR."
+        ),
+    ] = None,
+) -> None:
+    """Render every finished run below a folder as a static site."""
+    from serbench.cli.output import print_table
+    from serbench.cli.replayed import say
+    from serbench.leaderboard import write_leaderboard
+    from serbench.report.tables import with_interval
+
+    written = write_leaderboard(folder, output or folder / "leaderboard")
+    rows = [
+        (
+            corpus.name,
+            board.name,
+            str(len(board.entries)),
+            str(len(board.students)),
+            with_interval(board.students[0].result.pooled["ua"]) if board.students else "",
+            board.students[0].method if board.students else "",
+        )
+        for corpus in written.corpora
+        for board in corpus.boards
+    ]
+    columns = ("Corpus", "Folds", "Runs", "Methods", "Highest UA %", "Of")
+    print_table("Leaderboard", columns, rows)
+    if leaky := [entry.label for corpus in written.corpora for entry in corpus.leaky]:
+        say(f"Set apart, since broken on purpose: {', '.join(leaky)}")
+    for problem in written.problems:
+        say(f"{problem.label}: {problem.reason}")
+    say(f"Written: {written.index}")
