@@ -13,6 +13,7 @@ from serbench.api.loss import Loss
 from serbench.api.markers import hookspec
 from serbench.api.student import Student
 from serbench.api.teacher import Teacher
+from serbench.api.tracker import Tracker
 
 
 @hookspec
@@ -38,6 +39,11 @@ def serbench_losses() -> Sequence[type[Loss]]:  # pyright: ignore[reportReturnTy
 @hookspec
 def serbench_backends() -> Sequence[type[Backend]]:  # pyright: ignore[reportReturnType]
     """Backend classes."""
+
+
+@hookspec
+def serbench_trackers() -> Sequence[type[Tracker]]:  # pyright: ignore[reportReturnType]
+    """Tracker classes."""
 
 
 @hookspec

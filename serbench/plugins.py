@@ -26,6 +26,7 @@ from serbench.api.loss import Loss
 from serbench.api.markers import PROJECT
 from serbench.api.student import Student
 from serbench.api.teacher import Teacher
+from serbench.api.tracker import Tracker
 from serbench.errors import PluginError
 
 GROUP = "serbench"
@@ -33,12 +34,12 @@ GROUP = "serbench"
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
-KINDS = ("corpora", "teachers", "students", "losses", "backends")
+KINDS = ("corpora", "teachers", "students", "losses", "backends", "trackers")
 SINGULAR: dict[str, str] = dict(
-    zip(KINDS, ("corpus", "teacher", "student", "loss", "backend"), strict=True)
+    zip(KINDS, ("corpus", "teacher", "student", "loss", "backend", "tracker"), strict=True)
 )
 CONTRACTS: dict[str, type] = dict(
-    zip(KINDS, (Corpus, Teacher, Student, Loss, Backend), strict=True)
+    zip(KINDS, (Corpus, Teacher, Student, Loss, Backend, Tracker), strict=True)
 )
 
 

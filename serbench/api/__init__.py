@@ -5,12 +5,13 @@ Everything else in ``serbench`` but ``serbench.testing`` is private to the core.
 
 from serbench.api.backend import Backend, DeployedModel, Predictor, WaveformPredictor, Waveforms
 from serbench.api.corpus import Advance, Corpus, CorpusCard, Source, UtteranceRecord
-from serbench.api.events import EpochEvent, FoldEvent, RunEvent
+from serbench.api.events import EpochEvent, FoldEvent, PooledScore, RunEvent
 from serbench.api.loss import Batch, Loss, LossShape, LossTerms, Need
 from serbench.api.markers import hookimpl
 from serbench.api.params import Params
 from serbench.api.student import Student, StudentOutput, StudentShape
 from serbench.api.teacher import Teacher, TeacherCard, TeacherFeatures
+from serbench.api.tracker import Tracker
 from serbench.audio import SAMPLE_RATE_HZ
 from serbench.errors import (
     CorpusError,
@@ -45,6 +46,7 @@ __all__ = [
     "Need",
     "Params",
     "PluginError",
+    "PooledScore",
     "Predictor",
     "RegistryError",
     "RunEvent",
@@ -59,6 +61,7 @@ __all__ = [
     "TeacherCard",
     "TeacherError",
     "TeacherFeatures",
+    "Tracker",
     "UtteranceRecord",
     "WaveformError",
     "WaveformPredictor",

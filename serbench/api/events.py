@@ -8,23 +8,59 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class PooledScore:
+    """A method's score over all outer folds and seeds, with its 95 % interval by speaker.
+
+    Attributes:
+        method: as in the run; a teacher's own head is ``teacher:NAME``.
+        metric: ``wa``, ``ua`` or ``macro_f1``, in 0 … 1.
+    """
+
+    method: str
+    metric: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunEvent:
-    """A run has started or finished: its folder, its plan's digest, how many fits it has."""
+    """A run has started or finished: its folder, its plan's digest, how many fits it has.
+
+    Attributes:
+        plan: what ``plan.json`` holds: dataset, methods with all their settings, profile,
+            protocol, seeds, teachers, device, command.
+        certificate: digest of the leakage certificate; empty before the end.
+        scores: of every method and metric; empty before the report is written.
+    """
 
     folder: Path
     digest: str
     fits: int
+    plan: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
+    certificate: str = field(default="", compare=False)
+    scores: tuple[PooledScore, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class EpochEvent:
-    """One epoch of one fit: mean of each loss term; UA on inner validation where it was taken."""
+    """One epoch of one fit: mean of each loss term; UA on inner validation where it was taken.
+
+    Attributes:
+        fit: ``METHOD/seed-S/outer-K`` for a refit, ``…/candidate-J/inner-I`` for an inner fit,
+            ``METHOD/seed-S/pretraining`` for a pretraining.
+        epoch: from 1; the last one is below ``epochs`` where the fit was stopped early.
+        cached: the fit was made before, and its history is told again.
+        canary: repeat of the canary, on permuted labels, that the fit belongs to; 0: the run.
+    """
 
     fit: str
     epoch: int
     epochs: int
     terms: Mapping[str, float] = field(default_factory=dict)
     validation_ua: float | None = None
+    cached: bool = False
+    canary: int = 0
 
 
 @dataclass(frozen=True, slots=True)

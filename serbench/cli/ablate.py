@@ -31,6 +31,7 @@ def command(
     out: options.Out = options.RUNS,
     registry: options.RegistryFile = None,
     allow_incomplete: options.AllowIncomplete = False,
+    tracker: options.TrackerNames = None,
     verbose: options.Verbose = 0,
 ) -> None:
     """Run a method with its parts taken out one by one, and tabulate what each is worth.
@@ -59,10 +60,10 @@ def command(
     asked = options.Asked(
         dataset, data_dir, teacher, pretrain_audio, profile, settings, canary,
         allow_pretraining_overlap, device, jobs, out, allow_incomplete,
+        trackers=tracker,
     )  # fmt: skip
-    plugins = load_plugins()
-    known = load_registry(plugins, registry, strict=False)
-    folder = asked.run(plan_ablation(known, method, asked.request(), only or ()), plugins)
+    known = load_registry(load_plugins(), registry, strict=False)
+    folder = asked.run(plan_ablation(known, method, asked.request(), only or ()), known)
     console = stdout()
     console.print(render_ablation(folder))
     console.print(f"Ablation: {os.path.relpath(folder / 'ablation.md')}", soft_wrap=True)

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from serbench.registry import Registry, Spec
 
 TABLES = (
-    *("datasets", "teachers", "students", "losses", "backends", "methods", "profiles"),
+    *("datasets", "teachers", "students", "losses", "backends", "trackers", "methods", "profiles"),
     "ablations",
 )
 ALIASES = {"corpora": "datasets"}
-KIND_OF = {"datasets": "corpora", **{t: t for t in ("teachers", "students", "losses", "backends")}}
+PLUGIN_TABLES = ("teachers", "students", "losses", "backends", "trackers")
+KIND_OF = {"datasets": "corpora", **{t: t for t in PLUGIN_TABLES}}
 """The kind of plugin behind each table that has one."""
 
 
@@ -30,7 +31,7 @@ def command(
         Path | None, typer.Option("--registry", help="Laid over the packaged registry.")
     ] = None,
 ) -> None:
-    """List datasets, teachers, students, losses, backends, methods, profiles and ablations.
+    """List datasets, teachers, students, losses, backends, trackers, methods, profiles, ablations.
 
     An entry is a plugin with its parameters; a plugin that no entry names is listed under its own
     name, and can be used by it.

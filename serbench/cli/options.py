@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from serbench.harness import Resources
     from serbench.plan import Request, RunPlan
     from serbench.plugins import Plugins
+    from serbench.registry import Registry
 
 RunArgument = Annotated[
     str | None,
@@ -63,6 +65,15 @@ AllowPretrainingOverlap = Annotated[
         help="Go on with a teacher that was trained on this corpus; every table says so.",
     ),
 ]
+TrackerNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tracker",
+        metavar="NAME",
+        help="Also write the run down in tensorboard, mlflow or your own; repeatable. "
+        "none: not even events.jsonl.",
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …")]
 Jobs = Annotated[
     int | None,
@@ -101,6 +112,7 @@ class Asked:
     out: Path
     allow_incomplete: bool
     protocol: str | None = None
+    trackers: list[str] | None = None
 
     def request(self, *methods: str) -> Request:
         """Of these methods; what ``--set`` says goes over what other options say."""
@@ -134,14 +146,17 @@ class Asked:
             plugins=plugins.loaded,
         )
 
-    def run(self, plan: RunPlan, plugins: Plugins) -> Path:
+    def run(self, plan: RunPlan, registry: Registry) -> Path:
         """The folder of the finished run, with its report in it."""
         from serbench.cli.progress import progress_observer
+        from serbench.cli.tracking import make_trackers
         from serbench.harness import run
         from serbench.report import write_report
 
-        resources = self.resources(plugins)
-        with progress_observer(plugins.hook) as watch:
-            folder = run(plan, resources, watch)
-        write_report(folder)
+        resources = self.resources(registry.plugins)
+        with closing(make_trackers(registry, self.trackers or ())) as trackers:
+            with progress_observer(registry.plugins.hook, trackers) as watch:
+                folder = run(plan, resources, watch)
+            write_report(folder)
+            trackers.finish(folder)
         return folder

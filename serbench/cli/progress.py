@@ -20,6 +20,7 @@ from rich.progress import (
 
 from serbench.api import EpochEvent, FoldEvent, RunEvent
 from serbench.cli.console import stderr
+from serbench.cli.tracking import Trackers, described
 from serbench.fit import FitResult, FitTask
 from serbench.harness import Observer
 
@@ -30,11 +31,18 @@ LINE_EVERY_S = 30.0
 
 
 @contextmanager
-def progress_observer(hook: pluggy.HookRelay) -> Iterator[Observer]:
-    """An observer that shows progress on stderr and passes run events on to plugins."""
+def progress_observer(
+    hook: pluggy.HookRelay, trackers: Trackers | None = None
+) -> Iterator[Observer]:
+    """An observer that shows progress on stderr and passes run events on to plugins.
+
+    Args:
+        hook: of the plugins that listen to events.
+        trackers: of the run; None: it has none.
+    """
     console = stderr()
     if not console.is_terminal:
-        yield LineObserver(hook)
+        yield LineObserver(hook, trackers)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -45,27 +53,38 @@ def progress_observer(hook: pluggy.HookRelay) -> Iterator[Observer]:
         TextColumn("{task.fields[note]}", style="dim"),
     )
     with Progress(*columns, console=console) as progress:
-        yield BarObserver(hook, progress)
+        yield BarObserver(hook, progress, trackers)
 
 
 class PluginObserver(Observer):
-    """Passes run events on to the plugins that listen; one that fails is told of and left out."""
+    """Passes run events on to trackers, and to the plugins that listen.
 
-    def __init__(self, hook: pluggy.HookRelay) -> None:
+    A plugin that fails is told of and left out; ``Trackers`` does the same.
+    """
+
+    def __init__(self, hook: pluggy.HookRelay, trackers: Trackers | None = None) -> None:
         self.hook = hook
+        self.trackers = trackers or Trackers()
         self.failed: set[str] = set()
 
     def run_started(self, event: RunEvent) -> None:
         self._tell("serbench_run_started", event)
+        self.trackers.tell("run_started", event)
 
     def epoch(self, event: EpochEvent) -> None:
         self._tell("serbench_fit_epoch", event)
+        self.trackers.tell("fit_epoch", event)
+
+    def epoch_again(self, event: EpochEvent) -> None:
+        self.trackers.tell("fit_epoch", event)
 
     def fold_scored(self, event: FoldEvent) -> None:
         self._tell("serbench_fold_scored", event)
+        self.trackers.tell("fold_scored", event)
 
     def run_finished(self, event: RunEvent) -> None:
         self._tell("serbench_run_finished", event)
+        self.trackers.complete(event)
 
     def _tell(self, name: str, event: RunEvent | EpochEvent | FoldEvent) -> None:
         for listener in getattr(self.hook, name).get_hookimpls():
@@ -73,17 +92,21 @@ class PluginObserver(Observer):
                 continue
             try:
                 listener.function(*(event for _ in listener.argnames))
-            except Exception:
-                # A tracker that breaks must not cost anybody hours of fits.
+            except (Exception, SystemExit) as error:
+                # What a stranger's code does must not cost anybody hours of fits.
                 self.failed.add(listener.plugin_name)
-                log.exception("plugin %s failed on %s and is left out", listener.plugin_name, name)
+                log.warning(
+                    "plugin %s failed on %s and is left out: %s",
+                    listener.plugin_name, name, described(error),
+                )  # fmt: skip
+                log.debug("plugin %s", listener.plugin_name, exc_info=True)
 
 
 class LineObserver(PluginObserver):
     """Quiet: news, one line per stage, and one now and then for the fits."""
 
-    def __init__(self, hook: pluggy.HookRelay) -> None:
-        super().__init__(hook)
+    def __init__(self, hook: pluggy.HookRelay, trackers: Trackers | None = None) -> None:
+        super().__init__(hook, trackers)
         self.console = stderr()
         self.told: set[str] = set()
         self.names: frozenset[str] = frozenset()
@@ -134,8 +157,10 @@ class LineObserver(PluginObserver):
 class BarObserver(PluginObserver):
     """One bar per stage; for the fits one bar over all epochs and one per running fit."""
 
-    def __init__(self, hook: pluggy.HookRelay, progress: Progress) -> None:
-        super().__init__(hook)
+    def __init__(
+        self, hook: pluggy.HookRelay, progress: Progress, trackers: Trackers | None = None
+    ) -> None:
+        super().__init__(hook, trackers)
         self.progress = progress
         self.stages: dict[str, TaskID] = {}
         self.running: dict[str, TaskID] = {}

@@ -31,6 +31,8 @@ Examples:
   serbench run akd --dataset demo --canary
 
   serbench run akd --dataset emodb --protocol leaky-random
+
+  serbench run akd --dataset emodb --tracker tensorboard --tracker mlflow
 """
 
 
@@ -56,6 +58,7 @@ def command(
     out: options.Out = options.RUNS,
     registry: options.RegistryFile = None,
     allow_incomplete: options.AllowIncomplete = False,
+    tracker: options.TrackerNames = None,
     verbose: options.Verbose = 0,
 ) -> None:
     """Run methods on a dataset; see HELP."""
@@ -69,10 +72,10 @@ def command(
     asked = options.Asked(
         dataset, data_dir, teacher, pretrain_audio, profile, settings, canary,
         allow_pretraining_overlap, device, jobs, out, allow_incomplete, protocol,
+        tracker,
     )  # fmt: skip
-    plugins = load_plugins()
-    known = load_registry(plugins, registry, strict=False)
-    folder = asked.run(plan_run(known, asked.request(*methods)), plugins)
+    known = load_registry(load_plugins(), registry, strict=False)
+    folder = asked.run(plan_run(known, asked.request(*methods)), known)
     console = stdout()
     console.print(render_comparison(folder))
     console.print(f"Report: {os.path.relpath(folder / 'report.md')}", soft_wrap=True)

@@ -11,7 +11,7 @@ from serbench.evaluate import score
 from serbench.harness.folds import Folds
 from serbench.harness.inputs import Inputs
 from serbench.harness.nested import Nested
-from serbench.harness.observer import Observer
+from serbench.harness.observer import CanaryObserver, Observer
 from serbench.harness.resources import Resources
 from serbench.leakage import CanaryResult, canary_result, check_canary
 from serbench.plan import RunPlan
@@ -42,7 +42,8 @@ def sing(
     for repeat in range(1, repeats + 1):
         watch.announce(f"canary: repeat {repeat} of {repeats} on permuted labels")
         own = RunStore(store.folder / "canary" / f"repeat-{repeat}")
-        nested = Nested(plan.canary, inputs, folds, own, resources, watch, permutation=repeat)
+        heard = CanaryObserver(watch, repeat)
+        nested = Nested(plan.canary, inputs, folds, own, resources, heard, permutation=repeat)
         nested.pretrain()
         nested.ask_teachers()
         refits = nested.refit(nested.choose())

@@ -20,6 +20,7 @@ from serbench.harness.pretrained import pretrain_all
 from serbench.harness.resources import Resources
 from serbench.harness.results import (
     KeptFit,
+    history,
     keep,
     kept_fit,
     prediction_rows,
@@ -90,7 +91,8 @@ class Nested:
             1 + (len(method.candidates) * len(self.inner[index]) if searches(method) else 0)
             for method, _, index in self.places()
         )
-        return RunEvent(self.store.folder, self.store.plan()["digest"], fits)
+        plan = self.store.plan()
+        return RunEvent(self.store.folder, plan["digest"], fits, plan)
 
     def pretrain(self) -> None:
         """The weights that fits start from, where students are pretrained."""
@@ -178,14 +180,16 @@ class Nested:
         self.fits_cached += len(tasks) - len(todo)
         self.fits_run += len(todo)
         self.watch.fits_planned(todo, len(tasks) - len(todo))
+        self._tell_again(tasks, done)
         for result in run_fits(todo, self.resources.workers, self.watch.epoch):
             refit = any(place.inner is None for place in places[result.key])
             keep(self.cache, result, refit=refit)
             self.fresh_fit_s += result.seconds
             self.fresh_step_s += result.step_seconds
             self.watch.fit_done(result)
-            for place in places[result.key]:
-                done[place] = self._kept(place, tasks[place])
+            shared = {place: self._kept(place, tasks[place]) for place in places[result.key]}
+            done |= shared
+            self._tell_again(tasks, {p: fit for p, fit in shared.items() if p.name != result.name})
         complete = {place: fit for place, fit in done.items() if fit is not None}
         for place, fit in complete.items():
             self.store.write_fit(record_of(self.plan, place, tasks[place], fit))
@@ -193,6 +197,14 @@ class Nested:
             if place.inner is None:
                 self._note_leaks(f"student of {place.method}", "epoch", place.outer)
         return complete
+
+    def _tell_again(
+        self, tasks: Mapping[FitPlace, FitTask], fits: Mapping[FitPlace, KeptFit | None]
+    ) -> None:
+        """The history of fits that were not made here and now, or were made for another method."""
+        for place, fit in fits.items():
+            for event in history(tasks[place], fit) if fit else ():
+                self.watch.epoch_again(event)
 
     def _note_leaks(self, what: str, chosen: str, index: int) -> None:
         """What a deliberately broken protocol did to an outer fold."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from serbench.api import EpochEvent, FoldEvent, RunEvent
 from serbench.fit import FitResult, FitTask
 
@@ -24,6 +26,9 @@ class Observer:
     def epoch(self, event: EpochEvent) -> None:
         """A fit, or a pretraining, has finished an epoch."""
 
+    def epoch_again(self, event: EpochEvent) -> None:
+        """An epoch of a fit, or a pretraining, that was not made now but taken from the cache."""
+
     def fit_done(self, result: FitResult) -> None:
         """A fit is complete and kept."""
 
@@ -32,3 +37,38 @@ class Observer:
 
     def run_finished(self, event: RunEvent) -> None:
         """All is stored."""
+
+
+class CanaryObserver(Observer):
+    """Passes on what a repeat of a canary tells, with its epochs marked as such.
+
+    Its fits have the names of the run's own.
+    """
+
+    def __init__(self, watch: Observer, repeat: int) -> None:
+        self.watch = watch
+        self.repeat = repeat
+
+    def announce(self, message: str) -> None:
+        """See ``Observer``."""
+        self.watch.announce(message)
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        """See ``Observer``."""
+        self.watch.advance(stage, done, total)
+
+    def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
+        """See ``Observer``."""
+        self.watch.fits_planned(tasks, cached)
+
+    def epoch(self, event: EpochEvent) -> None:
+        """See ``Observer``."""
+        self.watch.epoch(replace(event, canary=self.repeat))
+
+    def epoch_again(self, event: EpochEvent) -> None:
+        """See ``Observer``."""
+        self.watch.epoch_again(replace(event, canary=self.repeat))
+
+    def fit_done(self, result: FitResult) -> None:
+        """See ``Observer``."""
+        self.watch.fit_done(result)

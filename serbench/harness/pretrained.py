@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from torch import Tensor
@@ -102,7 +102,12 @@ def pretrain_each(
     tasks: Mapping[str, PretrainTask], cache: FitCache, workers: int, watch: Observer
 ) -> dict[str, InitialState]:
     """What some pretrainings give, by their keys, from the cache or done now."""
-    found = {key: state for key in tasks if (state := _kept(cache, key)) is not None}
+    found: dict[str, InitialState] = {}
+    for key, task in tasks.items():
+        kept = cache.get(key)
+        if kept is not None:
+            found[key] = InitialState(_below(kept.tensors, STUDENT), _below(kept.tensors, LOSS))
+            _tell_again(task.name, kept.json["history"], watch)
     todo = [task for key, task in tasks.items() if key not in found]
     count = _EpochCount(todo, watch)
     for result in run_pretrainings(todo, workers, count.epoch):
@@ -135,11 +140,10 @@ def _keep(cache: FitCache, result: PretrainResult) -> None:
     cache.put(result.key, facts, {}, tensors)
 
 
-def _kept(cache: FitCache, key: str) -> InitialState | None:
-    kept = cache.get(key)
-    if kept is None:
-        return None
-    return InitialState(_below(kept.tensors, STUDENT), _below(kept.tensors, LOSS))
+def _tell_again(name: str, history: Sequence[Mapping[str, float]], watch: Observer) -> None:
+    """The epochs of a kept pretraining, as they were told when it was made."""
+    for epoch, terms in enumerate(history, start=1):
+        watch.epoch_again(EpochEvent(name, epoch, len(history), terms, cached=True))
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
+from serbench.api import EpochEvent
 from serbench.corpus import CorpusTable
 from serbench.fit import FitResult, FitTask
 from serbench.harness.folds import Folds
@@ -80,6 +82,16 @@ def kept_fit(cache: FitCache, task: FitTask) -> KeptFit | None:
         },
         state=kept.tensors,
     )
+
+
+def history(task: FitTask, fit: KeptFit) -> Iterator[EpochEvent]:
+    """The epochs of a kept fit, as they were told when it was made, under the name of ``task``."""
+    records = cast("Sequence[Mapping[str, Any]]", fit.facts["history"])
+    for record in records:
+        yield EpochEvent(
+            task.name, record["epoch"], task.epochs, record["terms"], record["validation_ua"],
+            cached=True,
+        )  # fmt: skip
 
 
 def _renamed(record: Mapping[str, object], method: str) -> FittedRecord:

@@ -15,6 +15,7 @@ import pandas as pd
 
 import serbench
 from serbench.api import RegistryError, StoreError
+from serbench.cache_use import using_cache
 from serbench.corpus import CorpusTable, UnlabelledAudio
 from serbench.execute import shut_down_workers
 from serbench.harness.canary import sing
@@ -45,9 +46,15 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     Raises:
         SerbenchError: see its subclasses; whatever was fitted until then is kept.
     """
-    clock = [time.perf_counter()]
     _check_writable(resources.folder or resources.runs)
     _check_protocol(plan, watch)
+    with using_cache(resources.cache):
+        return _run(plan, resources, watch)
+
+
+def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
+    """The same, while the cache is held: what it keeps for the run may not be cleaned away."""
+    clock = [time.perf_counter()]
     table = load_table(plan, resources.data_dir, resources.cache, resources.allow_incomplete, watch)
     audio = load_audio(plan, resources.cache, watch)
     folds = plan_folds(plan, table, resources.cache, watch, audio)
@@ -96,7 +103,7 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     store.write_json("environment", environment(resources.plugins))
     clock.append(time.perf_counter())
     store.write_json("timing", _timing(clock, nested, resources))
-    watch.run_finished(nested.event)
+    watch.run_finished(replace(nested.event, certificate=certificate.digest))
     return store.folder
 
 

@@ -1,8 +1,9 @@
-"""The registry: names of datasets, teachers, students, losses, backends, methods, profiles and
-ablations.
+"""The registry: names of datasets, teachers, students, losses, backends, trackers, methods,
+profiles and ablations.
 """
 
 from serbench.registry.ablations import Change, replaced_parts, row_changes, row_method
+from serbench.registry.checks import NO_TRACKER
 from serbench.registry.load import load_registry
 from serbench.registry.lookup import Registry, default_folds, entries
 from serbench.registry.schema import (
@@ -19,6 +20,7 @@ from serbench.registry.toml_text import dump_toml, read_toml
 from serbench.registry.validate import lay_over, validate
 
 __all__ = [
+    "NO_TRACKER",
     "SPECS",
     "AblationSpec",
     "Change",

@@ -30,6 +30,9 @@ from serbench.settings import MethodSettings, ProtocolSettings
 
 FOLDS_OF_ANY_CORPUS = ("loso", "kfold")
 
+NO_TRACKER = "none"
+"""What ``--tracker`` takes in place of a name."""
+
 TEACHERS = "teacher"
 """What tables put before the name of a teacher's own head, as they put an ablation's before that of
 a row."""
@@ -57,6 +60,8 @@ class Checker:
                     case DatasetSpec():
                         yield from self._dataset(at, spec)
                     case PluginSpec():
+                        if at == ("trackers", NO_TRACKER):
+                            yield Problem(at, "--tracker none stands for no tracker at all")
                         yield from self._params(table, spec.plugin, spec.params, at, "plugin")
                     case MethodSpec():
                         yield from self._method(at, spec)

@@ -47,6 +47,7 @@ class Registry:
     students: Mapping[str, PluginSpec]
     losses: Mapping[str, PluginSpec]
     backends: Mapping[str, PluginSpec]
+    trackers: Mapping[str, PluginSpec]
     methods: Mapping[str, MethodSpec]
     profiles: Mapping[str, ProfileSpec]
     ablations: Mapping[str, AblationSpec]
@@ -83,6 +84,10 @@ class Registry:
     def backend(self, name: str) -> PluginSpec:
         """A backend, or a backend plugin with its default parameters."""
         return self._plugin_spec("backends", name, self.backends)
+
+    def tracker(self, name: str) -> PluginSpec:
+        """A tracker, or a tracker plugin with its default parameters."""
+        return self._plugin_spec("trackers", name, self.trackers)
 
     def method(self, name: str) -> MethodSpec:
         """A method."""

@@ -26,7 +26,7 @@ class DatasetSpec(Params):
 
 
 class PluginSpec(Params):
-    """A teacher, student, loss or backend: a plugin with its parameters."""
+    """A teacher, student, loss, backend or tracker: a plugin with its parameters."""
 
     plugin: str
     params: Table = Field(default_factory=dict)
@@ -134,6 +134,7 @@ SPECS: dict[str, type[Spec]] = {
     "students": PluginSpec,
     "losses": PluginSpec,
     "backends": PluginSpec,
+    "trackers": PluginSpec,
     "methods": MethodSpec,
     "profiles": ProfileSpec,
     "ablations": AblationSpec,

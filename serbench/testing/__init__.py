@@ -14,6 +14,7 @@ from serbench.testing.corpus import check_corpus, check_corpus_card
 from serbench.testing.loss import check_loss
 from serbench.testing.student import check_student
 from serbench.testing.teacher import check_teacher
+from serbench.testing.tracker import check_tracker
 
 __all__ = [
     "ProbeStudent",
@@ -23,5 +24,6 @@ __all__ = [
     "check_loss",
     "check_student",
     "check_teacher",
+    "check_tracker",
     "probe_model",
 ]

@@ -1,0 +1,149 @@
+"""The trackers of a run: made before it begins, told together, and harmless when they fail."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from serbench.api import (
+    EpochEvent,
+    FoldEvent,
+    PluginError,
+    PooledScore,
+    RunEvent,
+    Tracker,
+)
+from serbench.registry import NO_TRACKER, Registry
+
+log = logging.getLogger(__name__)
+
+ALWAYS = "jsonl"
+"""The tracker that every run has, unless ``none`` is asked for."""
+
+Event = RunEvent | EpochEvent | FoldEvent
+Told = Literal["run_started", "fit_epoch", "fold_scored", "run_finished"]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTracker:
+    """A tracker, what the registry calls it, and whose it is.
+
+    Attributes:
+        package: distribution and version.
+    """
+
+    name: str
+    package: str
+    tracker: Tracker
+
+
+class Trackers:
+    """Tells several trackers what happens, one call at a time.
+
+    One that raises is warned about once and told nothing more, but to let go of what it holds.
+    """
+
+    def __init__(self, trackers: Sequence[NamedTracker] = ()) -> None:
+        self._trackers = tuple(trackers)
+        self._failed: set[str] = set()
+        self._finished: RunEvent | None = None
+        # Epochs come from the thread that listens to worker processes, all else from the main one.
+        self._lock = threading.Lock()
+
+    def tell(self, what: Told, event: Event) -> None:
+        """Call that method of every tracker that has not failed."""
+        with self._lock:
+            for each in self._trackers:
+                if each.name not in self._failed:
+                    self._call(each, what, event)
+
+    def complete(self, event: RunEvent) -> None:
+        """The run is stored; trackers are told of it by ``finish``, with what its report says."""
+        self._finished = event
+
+    def finish(self, folder: Path) -> None:
+        """Tell of the end of the run in ``folder``, which now has its report.
+
+        Raises:
+            StoreError: the run's results cannot be read.
+        """
+        if self._trackers and self._finished is not None:
+            self.tell("run_finished", replace(self._finished, scores=pooled_scores(folder)))
+
+    def close(self) -> None:
+        """Let all of them go, those that failed too."""
+        with self._lock:
+            for each in self._trackers:
+                self._call(each, "close")
+
+    def _call(self, each: NamedTracker, what: str, *events: Event) -> None:
+        try:
+            getattr(each.tracker, what)(*events)
+        except (Exception, SystemExit) as error:
+            # What a stranger's code does must not cost anybody hours of fits.
+            log.debug("tracker %s failed on %s", each.name, what, exc_info=True)
+            if each.name in self._failed:
+                return
+            self._failed.add(each.name)
+            log.warning(
+                "tracker %s (%s) failed on %s and is off for the rest of this run; the run goes "
+                "on and loses nothing else: %s",
+                each.name, each.package, what, described(error),
+            )  # fmt: skip
+
+
+def make_trackers(registry: Registry, asked: Sequence[str]) -> Trackers:
+    """The trackers that ``--tracker`` names, after the one that is always there.
+
+    ``none`` takes that one away.
+
+    Raises:
+        RegistryError: no tracker of that name, or parameters that it does not take.
+        PluginError: one cannot be used here; the message says what to do.
+    """
+    named = [name for name in asked if name != NO_TRACKER]
+    always = [] if NO_TRACKER in asked else [ALWAYS]
+    made = [_make(registry, name) for name in dict.fromkeys([*always, *named])]
+    for each in made:
+        if (reason := _unavailable(each.tracker)) is not None:
+            raise PluginError(f"tracker {each.name} ({each.package}): {reason}")
+    return Trackers(made)
+
+
+def _unavailable(tracker: Tracker) -> str | None:
+    try:
+        return tracker.unavailable()
+    except (Exception, SystemExit) as error:  # whatever a stranger's code may raise
+        return f"cannot tell whether it can be used: {described(error)}"
+
+
+def described(error: BaseException) -> str:
+    """What was raised, in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _make(registry: Registry, name: str) -> NamedTracker:
+    plugin = registry.tracker(name).plugin
+    tracker: Tracker = registry.make("trackers", name)  # pyright: ignore[reportAssignmentType]
+    items = {item.name: item for item in registry.plugins.items("trackers")}
+    return NamedTracker(name, f"{items[plugin].distribution} {items[plugin].version}", tracker)
+
+
+def pooled_scores(folder: Path) -> tuple[PooledScore, ...]:
+    """What the report of a finished run says of every method.
+
+    Raises:
+        StoreError: the run has not finished, or is damaged.
+    """
+    from serbench.report.results import load_results
+
+    return tuple(
+        PooledScore(result.method, metric, estimate.value, estimate.low, estimate.high)
+        for result in load_results([folder]).comparison.methods
+        for metric, estimate in result.pooled.items()
+    )
