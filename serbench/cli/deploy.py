@@ -7,27 +7,56 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serbench.cli.options import DataDir, RegistryFile
+from serbench.cli.options import RUNS, DataDir, RegistryFile, RunArgument, RunsFolder
 
 if TYPE_CHECKING:
     from serbench.deploy.bundle import Bundle
     from serbench.deploy.study import DeployStudy
 
+HELP = """Print and write the deployment table of a finished run.
+
+One row for each backend and precision: latency and its ratio to PyTorch, windows per second,
+size, memory, start, and UA on the outer test folds through that backend. Nothing is trained or
+chosen. Models and scores are kept, so that a stopped command goes on; times are always new.
+
+Examples:
+
+  serbench deploy
+
+  serbench deploy runs/emodb-akd --backends onnxruntime,onnxruntime-int8 --rounds 10
+
+  serbench deploy emodb-akd --bundle to-jetson
+
+  serbench deploy emodb-akd --import results.json
+"""
+
+Backends = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backends",
+        "-b",
+        help="Backends of the registry, with commas or repeatable; each must be able to run "
+        "here. Default: all; those that cannot are listed with their reason.",
+    ),
+]
+BundleFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write models and a script for another device into this new folder, and measure "
+        "nothing here."
+    ),
+]
+Imports = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--import", help="results.json of another device, for rows of its own; repeatable."
+    ),
+]
+
 
 def command(
-    run: Annotated[
-        str | None,
-        typer.Argument(help="A run's folder, or its name in --runs. Default: the newest."),
-    ] = None,
-    backends: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--backends",
-            "-b",
-            help="Backends of the registry, with commas or repeatable; each must be able to run "
-            "here. Default: all; those that cannot are listed with their reason.",
-        ),
-    ] = None,
+    run: RunArgument = None,
+    backends: Backends = None,
     method: Annotated[
         str | None, typer.Option("--method", "-m", help="Whose students. Default: the run's first.")
     ] = None,
@@ -36,54 +65,23 @@ def command(
     rounds: Annotated[
         int, typer.Option(min=0, help="Rounds of measurements; 0: no times, accuracy alone.")
     ] = 5,
-    bundle: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write models and a script for another device into this new folder, and measure "
-            "nothing here."
-        ),
-    ] = None,
-    import_: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--import", help="results.json of another device, for rows of its own; repeatable."
-        ),
-    ] = None,
+    bundle: BundleFolder = None,
+    import_: Imports = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder to write to; default: RUN/deploy."),
     ] = None,
     data_dir: DataDir = None,
-    runs: Annotated[Path, typer.Option(help="The folder that holds runs.")] = Path("runs"),
+    runs: RunsFolder = RUNS,
     registry: RegistryFile = None,
 ) -> None:
-    """Print and write the deployment table of a finished run.
-
-    One row for each backend and precision: latency and its ratio to PyTorch, windows per second,
-    size, memory, start, and UA on the outer test folds through that backend. Nothing is trained or
-    chosen. Models and scores are kept, so that a stopped command goes on; times are always new.
-
-    Examples:
-
-      serbench deploy
-
-      serbench deploy runs/emodb-akd --backends onnxruntime,onnxruntime-int8 --rounds 10
-
-      serbench deploy emodb-akd --bundle to-jetson
-
-      serbench deploy emodb-akd --import results.json
-
-    """  # noqa: D412 - typer needs the blank lines
+    """Print and write the deployment table of a finished run; see HELP."""
     from serbench.api import PluginError, SerbenchError
-    from serbench.cli.progress import progress_observer
+    from serbench.cli.replayed import opened, say
     from serbench.deploy.backends import choose_backends
     from serbench.deploy.bundle import Bundle, write_bundle
     from serbench.deploy.output import write_deploy
     from serbench.deploy.study import Request, measure_deployment
-    from serbench.paths import cache_folder
-    from serbench.plugins import load_plugins
-    from serbench.registry import load_registry
-    from serbench.replay import Replay
     from serbench.report.write import check_output
     from serbench.store import find_run
 
@@ -93,54 +91,45 @@ def command(
     folder = find_run(run, runs)
     place = output or folder / "deploy"
     check_output(place, ())
-    plugins = load_plugins()
-    known = load_registry(plugins, registry, strict=False)
-    chosen = choose_backends(known, backends or ())
-    request = Request(
-        backends=chosen,
-        method=method,
-        seed=seed,
-        threads=threads,
-        rounds=rounds,
-        imports=tuple(import_ or ()),
-    )
-    with progress_observer(plugins.hook) as watch:
-        replay = Replay.open(
-            folder, known, plugins, data_dir=data_dir, cache=cache_folder(), watch=watch
-        )
+    with opened(folder, registry, data_dir) as (replay, known):
+        chosen = choose_backends(known, backends or ())
         if bundle:
             made = write_bundle(replay, chosen, bundle, method, seed)
         else:
+            request = Request(
+                backends=chosen, method=method, seed=seed, threads=threads, rounds=rounds,
+                imports=tuple(import_ or ()),
+            )  # fmt: skip
             made = measure_deployment(replay, request)
     if isinstance(made, Bundle):
         _tell_bundle(made)
         return
     page = write_deploy(made, place)
     _print(made)
-    typer.echo(f"Written: {page}")
+    say(f"Written: {page}")
     if backends and made.failed:
         reasons = "; ".join(f"{row.name}: {row.reason}" for row in made.failed)
         raise PluginError(f"backends that you named failed: {reasons}")
 
 
 def _print(study: DeployStudy) -> None:
-    from serbench.cli.console import stdout
     from serbench.cli.output import print_table
+    from serbench.cli.replayed import say
     from serbench.deploy.tables import deploy_tables
 
-    console = stdout()
     for table in deploy_tables(study):
         for section in table.sections:
             title = f"{table.caption}; {section.heading}" if section.heading else table.caption
             print_table(title, table.columns, section.rows)
-        for line in (*table.notes, *table.warnings):
-            console.print(line, highlight=False, markup=False, soft_wrap=not console.is_terminal)
-        console.print()
-    typer.echo(f"Certificate: {study.certificate.digest}")
+        say(*table.notes, *table.warnings, "")
+    say(f"Certificate: {study.certificate.digest}")
 
 
 def _tell_bundle(bundle: Bundle) -> None:
-    typer.echo(f"Written: {bundle.folder} with {', '.join(bundle.models)}")
-    for name, reason in bundle.left_out.items():
-        typer.echo(f"Left out: {name}: {reason}")
-    typer.echo("Its README.txt says what to do on the other device.")
+    from serbench.cli.replayed import say
+
+    say(
+        f"Written: {bundle.folder} with {', '.join(bundle.models)}",
+        *(f"Left out: {name}: {reason}" for name, reason in bundle.left_out.items()),
+        "Its README.txt says what to do on the other device.",
+    )

@@ -19,6 +19,21 @@ from serbench.cli.options import (
     RunsFolder,
 )
 
+HELP = """Write a trained student as one ONNX file: 16 kHz waveform in, posteriors out.
+
+Front end, normaliser, windows and the mean over them are inside; class names and where it
+comes from are in the metadata. ONNX Runtime alone runs it. Before it is written it hears every
+utterance of the corpus, and must say what PyTorch says.
+
+Examples:
+
+  serbench export
+
+  serbench export runs/emodb-akd --method akd --refit-all --pretrain-audio ~/speech
+
+  serbench export emodb-akd --fold 3 --backend onnxruntime-int8 --output small.onnx
+"""
+
 
 def command(
     run: RunArgument = None,
@@ -51,21 +66,7 @@ def command(
     runs: RunsFolder = RUNS,
     registry: RegistryFile = None,
 ) -> None:
-    """Write a trained student as one ONNX file: 16 kHz waveform in, posteriors out.
-
-    Front end, normaliser, windows and the mean over them are inside; class names and where it
-    comes from are in the metadata. ONNX Runtime alone runs it. Before it is written it hears every
-    utterance of the corpus, and must say what PyTorch says.
-
-    Examples:
-
-      serbench export
-
-      serbench export runs/emodb-akd --method akd --refit-all --pretrain-audio ~/speech
-
-      serbench export emodb-akd --fold 3 --backend onnxruntime-int8 --output small.onnx
-
-    """  # noqa: D412 - typer needs the blank lines
+    """Write a trained student as one ONNX file; see HELP."""
     from serbench.api import Backend, StoreError
     from serbench.cli.replayed import opened, say
     from serbench.execute import resolve_workers

@@ -41,5 +41,15 @@ def _print_plain(title: str, columns: Sequence[str], rows: Sequence[Sequence[str
     print()
 
 
+def byte_size(size_bytes: int) -> str:
+    """For instance ``812 B``, ``40.6 MB``, ``1.2 GB``."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    for unit, scale in (("kB", 1e3), ("MB", 1e6)):
+        if size_bytes < 999.95 * scale:
+            return f"{size_bytes / scale:.1f} {unit}"
+    return f"{size_bytes / 1e9:.1f} GB"
+
+
 def _one_line(cell: str) -> str:
     return " ".join(cell.split()) or "-"

@@ -17,6 +17,21 @@ from serbench.cli.options import (
     RunsFolder,
 )
 
+HELP = """Print and write how small the students of a finished run can be, and the UA that is left.
+
+Each outer fold's student is pruned, fine-tuned for a few epochs on its own training side, and
+scored on its test side: the smallest weights set to 0 (magnitude), or attention heads, or
+channels and hidden units taken out. What is done is kept: a stopped command goes on.
+
+Examples:
+
+  serbench prune
+
+  serbench prune runs/emodb-akd --kind heads --kind channels --amount 0.5
+
+  serbench prune emodb-akd --method akd --epochs 10 --output small
+"""
+
 
 def command(
     run: RunArgument = None,
@@ -50,21 +65,7 @@ def command(
     runs: RunsFolder = RUNS,
     registry: RegistryFile = None,
 ) -> None:
-    """Print and write how small the students of a finished run can be, and the UA that is left.
-
-    Each outer fold's student is pruned, fine-tuned for a few epochs on its own training side, and
-    scored on its test side: the smallest weights set to 0 (magnitude), or attention heads, or
-    channels and hidden units taken out. What is done is kept: a stopped command goes on.
-
-    Examples:
-
-      serbench prune
-
-      serbench prune runs/emodb-akd --kind heads --kind channels --amount 0.5
-
-      serbench prune emodb-akd --method akd --epochs 10 --output small
-
-    """  # noqa: D412 - typer needs the blank lines
+    """Print and write how small a run's students can be; see HELP."""
     from serbench.cli.console import stdout
     from serbench.cli.replayed import opened, say
     from serbench.execute import resolve_workers

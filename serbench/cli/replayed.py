@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from serbench.cache_use import using_cache
 from serbench.cli.console import stdout
 from serbench.cli.progress import progress_observer
 from serbench.execute import resolve_device
@@ -35,7 +36,7 @@ def opened(
     plugins = load_plugins()
     known = load_registry(plugins, registry, strict=False)
     chosen = resolve_device(device)
-    with progress_observer(plugins.hook) as watch:
+    with using_cache(cache_folder()), progress_observer(plugins.hook) as watch:
         yield (
             Replay.open(
                 folder, known, plugins, data_dir=data_dir, cache=cache_folder(), watch=watch,

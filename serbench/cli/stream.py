@@ -23,6 +23,20 @@ if TYPE_CHECKING:
 
     from serbench.runtime import Model, Step
 
+HELP = """Classify sound while it comes: each step, one line of JSON.
+
+A step hears the last window of the model (3 s), or all while less has come. Stop with Ctrl-C,
+or at the end of the input.
+
+Examples:
+
+  ffmpeg -v error -i call.mp3 -f s16le -ac 1 -ar 16000 - | serbench stream akd.onnx
+
+  serbench stream akd.onnx --microphone
+
+  serbench stream akd-int8.onnx --capacity
+"""
+
 STOPPED = 130
 
 HEADERS = {b"RIFF": "WAV", b"RF64": "WAV", b"fLaC": "FLAC", b"OggS": "Ogg", b"FORM": "AIFF"}
@@ -58,20 +72,7 @@ def command(
     ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads that the model may use.")] = 1,
 ) -> None:
-    """Classify sound while it comes: each step, one line of JSON.
-
-    A step hears the last window of the model (3 s), or all while less has come. Stop with Ctrl-C,
-    or at the end of the input.
-
-    Examples:
-
-      ffmpeg -v error -i call.mp3 -f s16le -ac 1 -ar 16000 - | serbench stream akd.onnx
-
-      serbench stream akd.onnx --microphone
-
-      serbench stream akd-int8.onnx --capacity
-
-    """  # noqa: D412 - typer needs the blank lines
+    """Classify sound while it comes; see HELP."""
     _check_source(source, microphone, capacity)
     from serbench.runtime import load
 

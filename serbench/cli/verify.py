@@ -44,6 +44,7 @@ def command(
       serbench verify emodb-akd --pretrain-audio ~/speech
 
     """  # noqa: D412 - typer needs the blank lines
+    from serbench.cache_use import using_cache
     from serbench.cli.console import stdout
     from serbench.cli.output import print_table
     from serbench.cli.progress import progress_observer
@@ -56,7 +57,7 @@ def command(
     folder = find_run(run, runs)
     plugins = load_plugins()
     known = load_registry(plugins, registry, strict=False)
-    with progress_observer(plugins.hook) as watch:
+    with using_cache(cache_folder()), progress_observer(plugins.hook) as watch:
         findings = verify(
             folder, known, plugins, data_dir=data_dir, cache=cache_folder(), watch=watch,
             models=models, pretrain_audio=pretrain_audio,

@@ -1,0 +1,245 @@
+"""What a list says of each stored run, from its small files alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from serbench.errors import StoreError
+from serbench.settings import PROPER
+
+State = Literal["finished", "unfinished", "damaged"]
+
+PREDICTIONS = "predictions.parquet"
+LAST = (PREDICTIONS, "certificate.json", "environment.json", "timing.json")
+"""What a run writes once everything is fitted: with all of it, it has finished."""
+
+PARQUET = b"PAR1"
+"""How a whole Parquet file begins and ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Pooled UA with its 95 % interval, in 0 … 1."""
+
+    ua: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunEntry:
+    """One stored run.
+
+    Attributes:
+        name: its path below the folder that was looked through.
+        dataset, protocol, profile: as planned; empty where the plan is damaged.
+        methods: planned methods, in order.
+        seeds: of each method.
+        reason: what is damaged; empty unless ``state`` is ``"damaged"``.
+        refits: models of outer folds that are there, and how many there will be.
+        scores: by method, teachers too; empty where the run's tables are not there.
+        changed_s: when it finished, or when its newest file was written; seconds since 1970.
+        size_bytes: of all its files.
+    """
+
+    name: str
+    folder: Path
+    state: State
+    reason: str = ""
+    dataset: str = ""
+    protocol: str = ""
+    profile: str = ""
+    methods: tuple[str, ...] = ()
+    seeds: int = 0
+    refits: tuple[int, int] = (0, 0)
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    changed_s: float = 0.0
+    size_bytes: int = 0
+
+    @property
+    def leaky(self) -> bool:
+        """Whether its protocol is broken on purpose."""
+        return self.protocol not in {"", PROPER}
+
+    def score(self, method: str | None = None) -> tuple[str, Score] | None:
+        """``method``'s score, or that of the best student; None where it is not known."""
+        wanted = self.methods if method is None else (method,)
+        known = [(name, self.scores[name]) for name in wanted if name in self.scores]
+        return max(known, key=lambda pair: pair[1].ua, default=None)
+
+
+@dataclass(slots=True)
+class _Files:
+    """What a walk over a run's folder counts."""
+
+    size_bytes: int = 0
+    models: int = 0
+    newest_s: float = 0.0
+
+
+class _DamageError(Exception):
+    """A file of a run is not what it should be."""
+
+
+def list_entries(runs: Path) -> tuple[RunEntry, ...]:
+    """The runs in ``runs`` and in folders in it, newest first.
+
+    Raises:
+        StoreError: there is no such folder.
+    """
+    if not runs.is_dir():
+        raise StoreError(
+            f"there is no folder {runs}; make a run with `serbench run`, or name the folder with "
+            "--runs"
+        )
+    found = [read_entry(folder, name) for folder, name in _run_folders(runs)]
+    return tuple(sorted(found, key=lambda entry: (-entry.changed_s, entry.name)))
+
+
+def _run_folders(runs: Path) -> Iterator[tuple[Path, str]]:
+    if _is_run(runs):
+        yield runs, runs.resolve().name
+        return
+    for child in _folders(runs):
+        if _is_run(child):
+            yield child, child.name
+            continue
+        for below in _folders(child):
+            if _is_run(below):
+                yield below, f"{child.name}/{below.name}"
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")
+        )
+    except PermissionError:  # somebody else's, beside the runs
+        return []
+
+
+def _is_run(folder: Path) -> bool:
+    """A run, or what is left of one that has lost its plan."""
+    if (folder / "plan.json").exists():
+        return True
+    return (folder / PREDICTIONS).exists() and (folder / "fits").is_dir()
+
+
+def read_entry(folder: Path, name: str) -> RunEntry:
+    """One run's entry. Damage is told in it, never raised."""
+    files = _Files()
+    _count(folder, files)
+    try:
+        plan = _json(folder / "plan.json")
+        entry = _planned(plan, folder, name, files)
+        missing = [each for each in LAST if not (folder / each).is_file()]
+        if missing:
+            return replace(entry, state="unfinished")
+        _check(folder, plan)
+        changed_s = (folder / "timing.json").stat().st_mtime
+        return replace(entry, state="finished", scores=_scores(folder), changed_s=changed_s)
+    except _DamageError as error:
+        return RunEntry(
+            name, folder, "damaged", str(error),
+            changed_s=files.newest_s, size_bytes=files.size_bytes,
+        )  # fmt: skip
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror or error})"
+        return RunEntry(name, folder, "damaged", reason, size_bytes=files.size_bytes)
+
+
+def _count(folder: Path, files: _Files, below: str = "") -> None:
+    """Add up everything in a folder. Links are not followed."""
+    with os.scandir(folder) as inside:
+        for each in inside:
+            try:
+                if each.is_dir(follow_symlinks=False):
+                    _count(Path(each.path), files, below or each.name)
+                    continue
+                status = each.stat(follow_symlinks=False)
+            except FileNotFoundError:  # a run that goes on replaces its files
+                continue
+            files.size_bytes += status.st_size
+            files.newest_s = max(files.newest_s, status.st_mtime)
+            files.models += below == "models" and each.name.endswith(".safetensors")
+
+
+def _planned(plan: Mapping[str, Any], folder: Path, name: str, files: _Files) -> RunEntry:
+    """What the plan says, of a run that has not finished until the contrary is known.
+
+    Raises:
+        _DamageError: the plan lacks an entry.
+    """
+    try:
+        methods = tuple(str(method["name"]) for method in plan["methods"])
+        seeds = len(plan["seeds"])
+        return RunEntry(
+            name=name,
+            folder=folder,
+            state="unfinished",
+            dataset=str(plan["dataset"]["name"]),
+            protocol=str(plan["protocol"]["name"]),
+            profile=str(plan["profile"]),
+            methods=methods,
+            seeds=seeds,
+            refits=(files.models, len(methods) * seeds * len(plan["outer"])),
+            changed_s=files.newest_s,
+            size_bytes=files.size_bytes,
+        )
+    except (KeyError, TypeError) as error:
+        raise _DamageError(
+            f"plan.json lacks {error}: it is damaged, or of another version of serbench"
+            if isinstance(error, KeyError)
+            else "plan.json is not a plan"
+        ) from error
+
+
+def _check(folder: Path, plan: Mapping[str, Any]) -> None:
+    """That the small files of a finished run can be read, and the predictions are whole.
+
+    Raises:
+        _DamageError: which file is damaged, and how.
+    """
+    for name in LAST[1:]:
+        content = _json(folder / name)
+        if name == "certificate.json" and content.get("plan_digest") != plan.get("digest"):
+            raise _DamageError(f"{name} is of another run")
+    with (folder / PREDICTIONS).open("rb") as file:
+        begin = file.read(len(PARQUET))
+        file.seek(-min(len(PARQUET), (folder / PREDICTIONS).stat().st_size), os.SEEK_END)
+        if begin != PARQUET or file.read() != PARQUET:
+            raise _DamageError(f"{PREDICTIONS} is not whole")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """
+    Raises:
+        _DamageError: the file is missing, or is no JSON object.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise _DamageError(f"it has no {path.name}") from error
+    except ValueError as error:
+        raise _DamageError(f"{path.name} is not JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise _DamageError(f"{path.name} is not a JSON object")
+    return content
+
+
+def _scores(folder: Path) -> dict[str, Score]:
+    """UA from the run's own table; none where it is not there or cannot be read."""
+    try:
+        text = (folder / "tables" / "comparison.csv").read_text("utf-8")
+        return {
+            row["method"]: Score(*(float(row[key]) for key in ("ua", "ua_low", "ua_high")))
+            for row in csv.DictReader(text.splitlines())
+        }
+    except (OSError, KeyError, TypeError, ValueError):
+        return {}

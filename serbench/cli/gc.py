@@ -1,0 +1,213 @@
+"""``serbench gc``: cleans the cache, after showing what would go."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from serbench.cli.options import RUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serbench.gc import Choice, Contents, Removed
+
+HELP = """Show what of the cache can go; with --yes, remove it.
+
+The cache holds what can be made again: fits, teachers' embeddings, features, downloads, … What goes
+by default: what killed commands left half-written, damaged entries, and entries that were not used
+for 30 days. Kept are the fits of the runs in --runs, and corpora and their downloads unless --kind
+names them. Runs are never touched, nor a file that serbench does not know, nor what a link leads
+to. A fit that is removed is trained again when a run needs it.
+
+Examples:
+
+  serbench gc
+
+  serbench gc --older-than 8w --kind fits --kind features
+
+  serbench gc --all --kind converted --kind models --yes
+"""
+
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kind",
+        help="Of this kind only; repeatable: temporaries, fits, soft-targets, pretraining, "
+        "embeddings, features, audio, near, replays, robustness, prune, models, converted, "
+        "posteriors, downloads, corpora. Default: all but the last two.",
+    ),
+]
+
+
+def command(
+    kind: Kinds = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            "--older-than", metavar="AGE", help="Not used for so long: 12h, 30d, 8w. Default: 30d."
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Whatever its age.")] = False,
+    even_used: Annotated[
+        bool, typer.Option("--even-used", help="Fits of stored runs too.")
+    ] = False,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option("--runs", help="A folder with runs; repeatable. Default: runs."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove it.")] = False,
+) -> None:
+    """Clean the cache; see HELP."""
+    from serbench.cache_use import cache_users
+    from serbench.cli.output import byte_size
+    from serbench.errors import StoreError
+    from serbench.gc import Rules, choose, parse_age, referenced_keys, remove, scan
+    from serbench.paths import cache_folder
+
+    if everything and older_than:
+        raise StoreError("--all and --older-than exclude each other: --all asks for no age")
+    age_s = None if everything else parse_age(older_than or "30d")
+    rules = Rules(tuple(kind or ()), age_s, even_used)
+    rules.check()
+    folders = _folders(runs)
+    users = cache_users(cache_folder())
+    if users and yes:
+        raise StoreError(f"{_in_use(users)}; wait until it has finished, or stop it")
+    contents = scan(cache_folder())
+    choices = choose(contents.entries, rules, referenced_keys(folders), time.time())
+    _print(contents, choices, folders)
+    going = [choice.entry for choice in choices if choice.goes]
+    if not going:
+        typer.echo("There is nothing to remove.")
+    elif yes:
+        _tell(remove(contents.root, going))
+    else:
+        if users:
+            typer.echo(f"{_in_use(users)}; nothing can be removed meanwhile.")
+        files = sum(len(entry.files) for entry in going)
+        typer.echo(
+            f"Nothing has been removed. To remove {_amount(files, 'file')} "
+            f"({byte_size(sum(entry.size_bytes for entry in going))}):\n"
+            f"  {_confirmed(kind, older_than, everything, even_used, runs)}"
+        )
+
+
+def _folders(runs: Sequence[Path] | None) -> list[Path]:
+    """Folders with runs; the default one only where it is there.
+
+    Raises:
+        StoreError: a folder that was named is not there: its runs' fits would be taken for unused.
+    """
+    from serbench.errors import StoreError
+
+    missing = [folder for folder in runs or () if not folder.is_dir()]
+    if missing:
+        raise StoreError(f"there is no folder {missing[0]}, whose runs' fits are to be kept")
+    return list(runs) if runs else [RUNS] * RUNS.is_dir()
+
+
+def _in_use(users: Sequence[int]) -> str:
+    named = ", ".join(map(str, users))
+    return f"the cache is in use by process{'es' * (len(users) > 1)} {named}"
+
+
+def _print(contents: Contents, choices: Sequence[Choice], folders: Sequence[Path]) -> None:
+    from serbench.cli.output import byte_size, print_table
+    from serbench.gc import KINDS
+
+    held = sum(choice.entry.size_bytes for choice in choices)
+    columns = ("kind", "what", "remove", "files", "size", "why", "keep", "kept size", "why kept")
+    rows = [
+        _row(kind, [choice for choice in choices if choice.entry.kind == kind])
+        for kind in KINDS
+        if any(choice.entry.kind == kind for choice in choices)
+    ]
+    if rows:
+        print_table(f"Cache {contents.root}, {byte_size(held)}", columns, rows)
+    else:
+        typer.echo(f"The cache {contents.root} is empty.")
+    if contents.foreign or contents.links:
+        typer.echo(
+            f"Left alone: {_amount(len(contents.foreign), 'file')} that serbench does not know, "
+            f"{_amount(len(contents.links), 'link')}"
+            f"{_such_as([*contents.foreign, *contents.links])}."
+        )
+    where = ", ".join(map(str, folders))
+    typer.echo(f"Runs: {where}" if where else "Runs: none, so no fit is known to be of one.")
+
+
+def _row(kind: str, choices: Sequence[Choice]) -> tuple[str, ...]:
+    from serbench.cli.output import byte_size
+    from serbench.gc import KINDS
+
+    going = [choice for choice in choices if choice.goes]
+    staying = [choice for choice in choices if not choice.goes]
+    return (
+        kind,
+        KINDS[kind],
+        str(len(going)),
+        str(sum(len(choice.entry.files) for choice in going)),
+        byte_size(sum(choice.entry.size_bytes for choice in going)),
+        _reasons(going),
+        str(len(staying)),
+        byte_size(sum(choice.entry.size_bytes for choice in staying)),
+        _reasons(staying),
+    )
+
+
+def _reasons(choices: Sequence[Choice]) -> str:
+    """Why, with how many where there are several reasons."""
+    counted = Counter(choice.why for choice in choices).most_common()
+    if len(counted) == 1:
+        return counted[0][0]
+    return ", ".join(f"{count} {why}" for why, count in counted)
+
+
+def _tell(removed: Removed) -> None:
+    """
+    Raises:
+        StoreError: something could not be removed.
+    """
+    from serbench.cli.output import byte_size
+    from serbench.errors import StoreError
+
+    typer.echo(f"Removed {_amount(removed.files, 'file')} ({byte_size(removed.size_bytes)}).")
+    if removed.vanished:
+        typer.echo(f"{removed.vanished} were gone already.")
+    for line in removed.kept:
+        typer.echo(f"Kept: {line}")
+    if removed.failed:
+        raise StoreError(
+            f"{len(removed.failed)} cannot be removed{_such_as(removed.failed)}; "
+            "see who owns the cache"
+        )
+
+
+def _amount(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _such_as(names: Sequence[str]) -> str:
+    return f", such as {', '.join(names[:3])}" if names else ""
+
+
+def _confirmed(
+    kinds: Sequence[str] | None,
+    older_than: str | None,
+    everything: bool,
+    even_used: bool,
+    runs: Sequence[Path] | None,
+) -> str:
+    """The same command, to be carried out."""
+    words = ["serbench", "gc"]
+    words += [word for kind in kinds or () for word in ("--kind", kind)]
+    words += ["--older-than", older_than] if older_than else []
+    words += ["--all"] * everything + ["--even-used"] * even_used
+    words += [word for folder in runs or () for word in ("--runs", str(folder))]
+    return shlex.join([*words, "--yes"])

@@ -1,0 +1,134 @@
+"""Which files of the cache are whose, told by where they lie and what they are called."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+KINDS = {
+    "temporaries": "what killed commands left half-written",
+    "fits": "trained students and their predictions",
+    "soft-targets": "teachers' heads and what they say of training utterances",
+    "pretraining": "weights that students start from",
+    "embeddings": "of teachers",
+    "features": "log-mel frames",
+    "audio": "length and digest of audio files",
+    "near": "fingerprints and near-duplicates",
+    "replays": "predictions of stored students",
+    "robustness": "predictions in noise and rooms",
+    "prune": "pruned students",
+    "models": "students in files for backends",
+    "converted": "the same, converted by backends",
+    "posteriors": "what backends said",
+    "downloads": "archives of corpora, whole or begun",
+    "corpora": "downloaded or synthesised corpora",
+}
+"""All kinds, and what they are."""
+
+NAMED_ONLY = frozenset({"downloads", "corpora"})
+"""Kinds that are left alone unless they are asked for by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file belongs.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        path: of the entry, below the cache: the file itself, or what holds several.
+        is_folder: whether the entry is a folder that goes as a whole.
+    """
+
+    kind: str
+    path: PurePosixPath
+    is_folder: bool
+
+
+HEX = "[0-9a-f]"
+FIT = rf"(?P<shard>{HEX}{{2}})/(?P=shard){HEX}{{6,126}}\.safetensors"
+
+FINGERPRINTS = rf"fingerprints/{HEX}{{32}}\.npz"
+PAIRS = rf"pairs/{HEX}{{16,64}}\.json"
+
+TEMPORARIES = (
+    # write_atomically, anywhere; a backend's folder; a corpus's folder; the others' own.
+    (r"(?:.+/)?\.[^/]+\.\d+-[0-9a-f]{8}\.tmp", False),
+    (rf"deploy/(?:models|converted)/\.{HEX}{{64}}\.\d+(?:\.gc)?\.tmp", True),
+    (r"(?:embeddings|corpora|downloads)/\.[^/]+\.\d+\.gc\.tmp", True),
+    (r"corpora/\.[^/]+-[a-z0-9_]{8}", True),
+    (rf"audio/(?:audio/)?{HEX}{{16}}\.json\.\d+\.tmp", False),
+    (rf"embeddings/[^/]+-{HEX}{{32}}/complete\.json\.part", False),
+    (rf"users/\d+-{HEX}{{8}}\.lock", False),
+)
+"""Regular expressions of files, or of folders with all that is in them."""
+
+FILES = {
+    "fits": rf"fits/{FIT}",
+    "replays": rf"replays/{FIT}",
+    "robustness": rf"robustness/{FIT}",
+    "prune": rf"prune/{FIT}",
+    "posteriors": rf"deploy/posteriors/{FIT}",
+    "audio": rf"audio/(?:audio/)?{HEX}{{16}}\.json",
+    "near": rf"near/(?:near/)?{HEX}{{16}}/(?:{FINGERPRINTS}|{PAIRS})",
+}
+"""Entries of one file."""
+
+EMBEDDED = r"(?:frames\.f16|pooled\.f32|index\.jsonl|complete\.json)"
+
+FOLDERS = {
+    "embeddings": (rf"embeddings/[^/.][^/]*-{HEX}{{32}}", EMBEDDED),
+    "models": (rf"deploy/models/{HEX}{{64}}", ".+"),
+    "converted": (rf"deploy/converted/{HEX}{{64}}", ".+"),
+    "downloads": (r"downloads/[^/.][^/]*", ".+"),
+    "corpora": (r"corpora/[^/.][^/]*", ".+"),
+}
+"""Entries that are folders, and which files in them are known."""
+
+FEATURES = rf"(?P<pair>features/{HEX}{{24}})\.(?:values|counts)\.npy"
+"""Two files that are one entry."""
+
+LOCKS = rf"embeddings/[^/.][^/]*-{HEX}{{32}}\.lock"
+"""Empty, and left where they are: another process may be waiting at one."""
+
+TOPS = frozenset(
+    {
+        *("fits", "replays", "robustness", "prune", "deploy", "audio", "near", "embeddings"),
+        *("features", "downloads", "corpora", "users"),
+    }
+)
+"""Folders of the cache that serbench writes into."""
+
+
+def place_of(path: str) -> Place | None:
+    """Where a file belongs by its path below the cache, with slashes; None: it is not known."""
+    if path.partition("/")[0] not in TOPS:
+        return None
+    for pattern, is_folder in TEMPORARIES:
+        found = _inside(pattern, ".+", path) if is_folder else _whole(pattern, path)
+        if found:
+            return Place("temporaries", PurePosixPath(found), is_folder)
+    if pair := re.fullmatch(FEATURES, path):
+        return Place("features", PurePosixPath(pair["pair"]), False)
+    for kind, pattern in FILES.items():
+        if found := _whole(pattern, path):
+            return Place(kind, PurePosixPath(found), False)
+    for kind, (pattern, known) in FOLDERS.items():
+        if found := _inside(pattern, known, path):
+            return Place(kind, PurePosixPath(found), True)
+    return None
+
+
+def is_lock(path: str) -> bool:
+    """Whether a file is a lock that stays."""
+    return re.fullmatch(LOCKS, path) is not None
+
+
+def _whole(pattern: str, path: str) -> str | None:
+    return path if re.fullmatch(pattern, path) else None
+
+
+def _inside(folder: str, known: str, path: str) -> str | None:
+    """The path of the folder that ``path`` is in, as one of its known files."""
+    found = re.fullmatch(rf"({folder})/{known}", path)
+    return found[1] if found else None

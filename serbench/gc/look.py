@@ -1,0 +1,125 @@
+"""A look into an entry: whether it is damaged, and which kind of fit a fit is."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, NamedTuple
+
+LENGTH_BYTES = 8
+"""Of the number that a safetensors file begins with: the length of its header."""
+
+PRETRAINING = frozenset({"seconds", "history"})
+"""The facts that are kept of a pretraining."""
+
+
+class Look(NamedTuple):
+    """The kind, more exactly than the place tells it, and what is wrong."""
+
+    kind: str
+    damage: str = ""
+
+
+class _DamageError(Exception):
+    """What is wrong with an entry."""
+
+
+def look(kind: str, root: Path, files: Mapping[str, int]) -> Look:
+    """What a quick look shows: begin and end of each file, not every byte.
+
+    Args:
+        kind: by its place.
+        root: the cache.
+        files: sizes in bytes, by path below the cache.
+    """
+    try:
+        if kind == "features":
+            _need(files, ".counts.npy", ".values.npy")
+        elif kind == "embeddings" and any(each.endswith("/complete.json") for each in files):
+            _need(files, "/frames.f16", "/pooled.f32", "/index.jsonl")
+        for path, size in files.items():
+            ending = PurePosixPath(path).suffix
+            if kind != "temporaries" and (check := CHECKS.get(kind, {}).get(ending)):
+                with _unread(root / path) as file:
+                    kind = check(file, size) or kind
+    except _DamageError as error:
+        return Look(kind, str(error))
+    except FileNotFoundError:  # gone meanwhile
+        return Look(kind)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        return Look(kind, f"cannot be read ({error})")
+    return Look(kind)
+
+
+def _need(files: Mapping[str, int], *endings: str) -> None:
+    missing = [e for e in endings if not any(path.endswith(e) for path in files)]
+    if missing:
+        raise _DamageError(f"lacks {', '.join(each.lstrip('./') for each in missing)}")
+
+
+@contextmanager
+def _unread(path: Path) -> Iterator[IO[bytes]]:
+    """An open file whose time of reading stays what it was: a look is no use."""
+    with path.open("rb") as file:
+        before = os.fstat(file.fileno())
+        try:
+            yield file
+        finally:
+            target = file.fileno() if os.utime in os.supports_fd else path
+            with suppress(PermissionError):  # somebody else's file: it cannot be removed either
+                os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _facts(file: IO[bytes], size_bytes: int) -> dict[str, Any]:
+    """The facts of an entry that ``FitCache`` wrote, if its header and its length are right."""
+    length = int.from_bytes(file.read(LENGTH_BYTES), "little")
+    if not 2 <= length <= size_bytes - LENGTH_BYTES:
+        raise _DamageError("its header is not whole")
+    header = json.loads(file.read(length))
+    try:
+        facts = json.loads(header.pop("__metadata__")["json"])
+        end = max((int(tensor["data_offsets"][1]) for tensor in header.values()), default=0)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _DamageError("its header is not that of a fit") from error
+    if LENGTH_BYTES + length + end != size_bytes:
+        raise _DamageError("it has not the length that its header says")
+    return facts
+
+
+def _fit(file: IO[bytes], size_bytes: int) -> str:
+    """Heads and pretrained weights are kept among the fits."""
+    facts = _facts(file, size_bytes)
+    if "strength" in facts:
+        return "soft-targets"
+    return "pretraining" if set(facts) == PRETRAINING else "fits"
+
+
+def _result(file: IO[bytes], size_bytes: int) -> None:
+    _facts(file, size_bytes)
+
+
+def _json(file: IO[bytes], _size_bytes: int) -> None:
+    if not isinstance(json.loads(file.read()), dict):
+        raise _DamageError("it is no JSON object")
+
+
+def _npz(file: IO[bytes], _size_bytes: int) -> None:
+    if not zipfile.is_zipfile(file):
+        raise _DamageError("it is no archive of arrays")
+
+
+Check = Callable[[IO[bytes], int], str | None]
+
+CHECKS: Mapping[str, Mapping[str, Check]] = {
+    "fits": {".safetensors": _fit},
+    **{
+        kind: {".safetensors": _result} for kind in ("replays", "robustness", "prune", "posteriors")
+    },
+    "audio": {".json": _json},
+    "near": {".json": _json, ".npz": _npz},
+}
+"""By kind and ending. What a backend wrote is the backend's."""

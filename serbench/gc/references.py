@@ -1,0 +1,22 @@
+"""Which fits stored runs are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+KEY = re.compile(rb'"key":\s*"([0-9a-f]{8,128})"')
+"""A fit's address in a record. Read by pattern: a damaged record still keeps its fit."""
+
+
+def referenced_keys(runs: Iterable[Path]) -> frozenset[str]:
+    """Addresses that the fits of all runs below some folders name, canaries' too."""
+    found: set[str] = set()
+    for folder in runs:
+        for record in folder.glob("**/fits/*.json"):
+            try:
+                found.update(key.decode() for key in KEY.findall(record.read_bytes()))
+            except FileNotFoundError:  # a run that goes on
+                continue
+    return frozenset(found)
