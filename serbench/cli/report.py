@@ -14,6 +14,26 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 
+HELP = """Write report.md, tables and figures of stored runs; a page with --html.
+
+Several runs stand in one table when they share corpus and folds;
+differences are taken against the first method of the first run. Runs of
+several corpora give average ranks, a critical-difference diagram, and a
+report for each corpus. A leaky run stands alone; see `serbench
+inflation`.
+
+Examples:
+
+  serbench report runs/emodb-akd
+
+  serbench report emodb-akd --html --deploy jetson/results.json
+
+  serbench report emodb-akd emodb-hybrid --output emodb-both
+
+  serbench report emodb-all ravdess-all --output ranks
+"""
+
+
 def command(
     run: Annotated[
         list[str],
@@ -36,24 +56,7 @@ def command(
     ] = None,
     runs: RunsFolder = RUNS,
 ) -> None:
-    """Write report.md, tables (Markdown, CSV, LaTeX, HTML) and figures of stored runs.
-
-    Several runs stand in one table when they share corpus and folds; differences are taken
-    against the first method of the first run. Runs of several corpora give average ranks, a
-    critical-difference diagram, and a report for each corpus. A leaky run stands alone; see
-    `serbench inflation`.
-
-    Examples:
-
-      serbench report runs/emodb-akd
-
-      serbench report emodb-akd --html --deploy jetson/results.json
-
-      serbench report emodb-akd emodb-hybrid --output emodb-both
-
-      serbench report emodb-all ravdess-all --output ranks
-
-    """  # noqa: D412 - typer needs the blank lines
+    """See HELP."""
     from serbench.api import StoreError
     from serbench.cli.console import stdout
     from serbench.report import span_corpora

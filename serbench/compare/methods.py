@@ -23,6 +23,7 @@ from serbench.compare.records import (
     METRICS,
     TEACHER_PREFIX,
     Comparison,
+    Difference,
     Estimate,
     FoldScores,
     MethodResult,
@@ -79,16 +80,7 @@ def comparison(
     )
     first = tables[order[0]].drop_duplicates(subset=["utterance"])
     fold_counts = first["outer"].value_counts().sort_index()
-    differences = paired_differences(
-        {method: confusions[method] for method in order[1:]},
-        confusions[order[0]],
-        weights,
-        {
-            method: _fold_differences(tables[method], tables[order[0]], len(labels))
-            for method in order[1:]
-        },
-        float((fold_counts / (len(first) - fold_counts)).mean()),
-    )
+    differences = _differences(tables, confusions, weights, len(labels), fold_counts)
     compared = tuple(
         replace(result, difference=differences[result.method]) for result in results[1:]
     )
@@ -174,6 +166,21 @@ def _pooled(confusions: NDArray[np.int64], weights: NDArray[np.int64], metric: M
     value = confusion_metric(confusions.sum(axis=0), metric)
     draws = resampled_metric(confusions, weights, metric)
     return estimate(float(value), draws, len(confusions))
+
+
+def _differences(
+    tables: Mapping[str, pd.DataFrame],
+    confusions: Mapping[str, NDArray[np.int64]],
+    weights: NDArray[np.int64],
+    num_classes: int,
+    fold_counts: pd.Series,
+) -> dict[str, Difference]:
+    """Of every method but the first, to the first."""
+    first, *others = tables
+    folds = {name: _fold_differences(tables[name], tables[first], num_classes) for name in others}
+    test_share = float((fold_counts / (fold_counts.sum() - fold_counts)).mean())
+    own = {name: confusions[name] for name in others}
+    return paired_differences(own, confusions[first], weights, folds, test_share)
 
 
 def _fold_differences(

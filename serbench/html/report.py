@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from serbench.report.settings import (
     protocol_line,
     timing_lines,
 )
-from serbench.report.tables import display_name
+from serbench.report.tables import Table, display_name
 
 PLACED = ("comparison", "significance", "folds", "speakers", "settings", "chosen", "claims")
 """Tables that have a place of their own; any other is shown among the studies."""
@@ -67,6 +67,7 @@ def report_page(results: Results, deploy_files: Sequence[Path] = ()) -> str:
     """
     methods = methods_of(results)
     tables = make_tables(results).shared
+    tables = {**tables, "comparison": _verdict_first(tables["comparison"])}
     curve, calibrated = calibration(results, methods)
     values: dict[str, Any] = {
         "headline": headline(results),
@@ -99,6 +100,26 @@ def report_page(results: Results, deploy_files: Sequence[Path] = ()) -> str:
         warnings=results.warnings,
         contents=_contents(values),
         **values,
+    )
+
+
+def _verdict_first(table: Table) -> Table:
+    """The comparison, with UA and what is said of its difference before all other scores.
+
+    It is wider than most windows, and what scrolls out of sight must not be the verdict.
+    """
+    names = list(table.columns)
+    first = ["Method", "UA", *names[names.index("UA over folds") + 1 :]]
+    order = [names.index(name) for name in (*first, *(n for n in names if n not in first))]
+    sections = tuple(
+        replace(section, rows=tuple(tuple(row[n] for n in order) for row in section.rows))
+        for section in table.sections
+    )
+    return replace(
+        table,
+        columns=tuple(names[n] for n in order),
+        alignment="".join(table.alignment[n] for n in order),
+        sections=sections,
     )
 
 
