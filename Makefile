@@ -10,12 +10,13 @@ VENV = .venv
 READY = $(VENV)/.serbench-ready
 BIN = $(VENV)/bin
 RESULTS = benchmarks/results
+GOLDEN = build/golden
 
 # One thread in each process: several processes with several threads each are slower on few cores.
 ONE_THREAD = OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs
+.PHONY: help demo test golden lint bench docs
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
@@ -25,6 +26,14 @@ demo: $(READY) ## Compare AKD, vanilla KD and a plain transformer on a small syn
 
 test: $(READY) ## Run the tests; with real data where SERBENCH_TEST_SHARED names its folder
 	$(ONE_THREAD) $(BIN)/python -m pytest -n auto -p no:benchmark
+
+golden: $(READY) ## Hold a run on the demo corpus, made from scratch, against tests/golden/demo.toml
+	@rm -rf $(GOLDEN)
+	SERBENCH_CACHE=$(GOLDEN)/cache $(BIN)/serbench run akd vanilla-kd --dataset demo \
+		--profile demo --set training.precision=fp32 --set training.epochs=6 \
+		--out $(GOLDEN)/runs
+	SERBENCH_CACHE=$(GOLDEN)/cache $(BIN)/serbench regress --runs $(GOLDEN)/runs \
+		--golden tests/golden/demo.toml --junit $(GOLDEN)/junit.xml --markdown $(GOLDEN)/summary.md
 
 lint: $(READY) ## Check style, formatting, types and the direction of imports
 	$(BIN)/ruff check .

@@ -21,6 +21,7 @@ from serbench.api import (
     RunEvent,
     Student,
     Teacher,
+    Tracker,
     hookimpl,
 )
 from serbench.plugins import KINDS, load_plugins
@@ -96,6 +97,12 @@ def test_serbench_backends(entry_point: MakeEntryPoint) -> None:
     cls = type("B", (Backend,), members)
     plugins = load_plugins([entry_point("p", {"serbench_backends": hookimpl(lambda: [cls])})])
     assert plugins.get("backends", "b") is cls
+
+
+def test_serbench_trackers(entry_point: MakeEntryPoint) -> None:
+    cls = type("T", (Tracker,), {"name": "t", "Params": Params})
+    plugins = load_plugins([entry_point("p", {"serbench_trackers": hookimpl(lambda: [cls])})])
+    assert plugins.get("trackers", "t") is cls
 
 
 def told(entry_point: MakeEntryPoint, hook: str, event: object) -> list[object]:

@@ -6,6 +6,7 @@ answers at once.
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -17,20 +18,25 @@ from serbench.cli import (
     deploy,
     explain,
     export,
+    gc,
     inflation,
+    leaderboard,
     overlap,
     plugins,
     predict,
     prune,
     registry,
+    regress,
     report,
     robustness,
     run,
+    runs,
     show,
     stream,
     verify,
 )
 from serbench.cli import list as list_command
+from serbench.cli.help import help_of
 
 STOPPED = 130
 """What a shell expects of a program that was stopped with Ctrl-C."""
@@ -91,27 +97,37 @@ def root(
     """  # noqa: D412 - typer needs the blank lines
 
 
-app.command("run", help=run.HELP)(run.command)
-app.command("ablate")(ablate.command)
-app.command("list")(list_command.command)
-app.command("show")(show.command)
-app.command("report")(report.command)
-app.command("inflation")(inflation.command)
-app.command("explain")(explain.command)
-app.command("overlap")(overlap.command)
-app.command("robustness")(robustness.command)
-app.command("prune")(prune.command)
-app.command("export")(export.command)
-app.command("deploy")(deploy.command)
-app.command("audit")(audit.command)
-app.command("verify")(verify.command)
-app.command("predict")(predict.command)
-app.command("stream")(stream.command)
-app.command("plugins")(plugins.command)
+COMMANDS: dict[str, ModuleType] = {
+    "run": run,
+    "ablate": ablate,
+    "list": list_command,
+    "show": show,
+    "runs": runs,
+    "gc": gc,
+    "report": report,
+    "inflation": inflation,
+    "leaderboard": leaderboard,
+    "explain": explain,
+    "overlap": overlap,
+    "robustness": robustness,
+    "prune": prune,
+    "export": export,
+    "deploy": deploy,
+    "audit": audit,
+    "verify": verify,
+    "regress": regress,
+    "predict": predict,
+    "stream": stream,
+    "plugins": plugins,
+}
+"""Modules by the name of their command, in the order that ``--help`` lists them."""
+
+for _name, _module in COMMANDS.items():
+    app.command(_name, help=help_of(_module, _module.command))(_module.command)
 
 registry_app = typer.Typer(no_args_is_help=True, help="Check and print the registry.")
-registry_app.command("check")(registry.check)
-registry_app.command("show")(registry.show)
+registry_app.command("check", help=help_of(registry, registry.check))(registry.check)
+registry_app.command("show", help=help_of(registry, registry.show))(registry.show)
 app.add_typer(registry_app, name="registry")
 
 

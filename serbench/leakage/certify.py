@@ -125,9 +125,6 @@ def certify(
     shown = evidence or Evidence()
     run = _Run(table, outer, [list(s) for s in inner] or [[] for _ in outer], shown)
     broken = BREAKS[shown.protocol]
-    records = tuple(
-        sorted(set(shown.fitted), key=lambda r: (r.partition, r.what, r.utterances, r.digest))
-    )
     return Certificate(
         schema_version=SCHEMA_VERSION,
         plan_digest=shown.plan_digest,
@@ -141,28 +138,35 @@ def certify(
         folds=tuple(
             FoldSummary(name=s.name, train=_side(s.train), test=_side(s.test)) for s in run.every
         ),
-        fitted=records,
-        teachers=tuple(
-            TeacherRecord(
-                teacher=each.teacher,
-                status=each.status,
-                trained_on=each.trained_on,
-                shared=each.shared,
-            )
-            for each in shown.teachers or ()
-        ),
+        fitted=_in_order(shown.fitted),
+        teachers=tuple(map(_teacher_record, shown.teachers or ())),
         audio=shown.audio,
-        readings=tuple(
-            Reading(
-                method=each.method,
-                outer=each.outer,
-                seed=each.seed,
-                predictions_digest=each.predictions_digest,
-            )
-            for each in shown.openings
-        ),
+        readings=tuple(map(_reading, shown.openings)),
         canary=tuple(shown.canary),
         checks=tuple(_checked(code, run, broken) for code in LEAKS),
+    )
+
+
+def _in_order(fitted: Sequence[FittedRecord]) -> tuple[FittedRecord, ...]:
+    """Each record once."""
+    return tuple(sorted(set(fitted), key=lambda r: (r.partition, r.what, r.utterances, r.digest)))
+
+
+def _teacher_record(found: Provenance) -> TeacherRecord:
+    return TeacherRecord(
+        teacher=found.teacher,
+        status=found.status,
+        trained_on=found.trained_on,
+        shared=found.shared,
+    )
+
+
+def _reading(opening: Opening) -> Reading:
+    return Reading(
+        method=opening.method,
+        outer=opening.outer,
+        seed=opening.seed,
+        predictions_digest=opening.predictions_digest,
     )
 
 

@@ -16,7 +16,7 @@ def documented() -> None:
 
       serbench run akd
       serbench run kd
-    """  # noqa: D400, D412
+    """
 
 
 def test_paragraphs_are_lines_and_examples_stay() -> None:

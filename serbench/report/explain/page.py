@@ -42,6 +42,7 @@ def gate_rows(explanation: Explanation) -> str:
     """``gate.csv``: a row for each utterance, the gate's first."""
     rows: pd.DataFrame = by_utterance(explanation.cases, explanation.labels)
     rows.insert(0, "protocol", explanation.run.certificate.protocol)
+    rows["certificate"] = explanation.run.certificate.digest
     return rows.to_csv(index=False, lineterminator="\n", float_format="%.6f")
 
 

@@ -1,0 +1,182 @@
+"""``serbench regress``: a run held against golden results, for continuous integration."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from serbench.cli.options import RUNS, DataDir, RegistryFile, RunArgument, RunsFolder
+
+if TYPE_CHECKING:
+    from serbench.regress.command import Bench, Update
+    from serbench.regress.records import Verdict
+
+HELP = """Hold a finished run against golden results: exit code 0 passes, 1 fails, 2 is wrong input.
+
+UA and WA of each method are compared in pairs with the golden run, over the same speakers: a check
+fails where the run is surely worse by more than the margin, or drops beyond the limit. Latency is a
+ratio to a reference model that is measured in the same job, in turns; size is a ratio to the golden
+size. Margins and tolerances stand in the golden file, which --update writes.
+
+Examples:
+
+  serbench regress demo-akd --update
+
+  serbench regress demo-akd
+
+  serbench regress runs/demo-akd --golden tests/golden.toml --junit junit.xml --no-latency
+
+  serbench regress demo-akd --update --backends onnxruntime,onnxruntime-int8
+
+  serbench regress demo-akd --reference released/akd.onnx
+"""
+
+
+Golden = Annotated[Path, typer.Option("--golden", "-g", help="The golden file.")]
+Updating = Annotated[
+    bool,
+    typer.Option(
+        "--update",
+        help="Write the run's results into the golden file, and show what changes. Margins, "
+        "tolerances and entries of an old file stay.",
+    ),
+]
+Latency = Annotated[
+    bool, typer.Option(help="Measure latency and size of the golden file's backends.")
+]
+Added = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backends",
+        "-b",
+        help="With --update: backends to add, with commas or repeatable. Default for a new "
+        "file: onnxruntime.",
+    ),
+]
+Reference = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MODEL.onnx",
+        help="An exported model to divide latencies by. Default: a fixed graph.",
+    ),
+]
+Rounds = Annotated[
+    int, typer.Option(min=5, help="Rounds in which reference and backends take turns.")
+]
+JUnit = Annotated[Path | None, typer.Option(help="Write JUnit XML: a test case for each check.")]
+Markdown = Annotated[
+    Path | None, typer.Option(help="Write a summary in GitHub-flavoured Markdown.")
+]
+
+
+def command(
+    run: RunArgument = None,
+    golden: Golden = Path("golden.toml"),
+    update: Updating = False,
+    latency: Latency = True,
+    backends: Added = None,
+    reference: Reference = None,
+    rounds: Rounds = 8,
+    junit: JUnit = None,
+    markdown: Markdown = None,
+    data_dir: DataDir = None,
+    runs: RunsFolder = RUNS,
+    registry: RegistryFile = None,
+) -> None:
+    """Hold a run against golden results; see HELP."""
+    from serbench.errors import SerbenchError
+    from serbench.regress.command import (
+        Update,
+        check_run,
+        update_golden,
+        write_error,
+        write_verdict,
+    )
+    from serbench.store import find_run
+
+    if update and (junit or markdown):
+        raise SerbenchError("--update judges nothing: leave --junit and --markdown out")
+    if backends and not (update and latency):
+        raise SerbenchError(
+            "--backends adds backends to the golden file, so it needs --update and --latency; "
+            "without, those of the file are measured"
+        )
+    try:
+        folder = find_run(run, runs)
+        with ExitStack() as stack:
+            bench = None
+            if latency:
+                bench = _bench(stack, folder, registry, data_dir, reference, rounds)
+            if update:
+                found = update_golden(folder, golden, backends or (), bench)
+            else:
+                found = check_run(folder, golden, bench)
+    except SerbenchError as error:
+        if not update:
+            write_error(error, junit, markdown)
+        raise
+    if isinstance(found, Update):
+        _tell_update(found)
+        return
+    write_verdict(found, junit, markdown)
+    _print(found)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def _bench(
+    stack: ExitStack,
+    folder: Path,
+    registry: Path | None,
+    data_dir: Path | None,
+    reference: Path | None,
+    rounds: int,
+) -> Bench:
+    """What a measurement needs; the corpus is read when it comes to that."""
+    from serbench.cli.progress import progress_observer
+    from serbench.paths import cache_folder
+    from serbench.plugins import load_plugins
+    from serbench.registry import load_registry
+    from serbench.regress.command import Bench
+    from serbench.replay import Replay
+
+    plugins = load_plugins()
+    known = load_registry(plugins, registry, strict=False)
+    watch = stack.enter_context(progress_observer(plugins.hook))
+
+    def open_replay() -> Replay:
+        return Replay.open(
+            folder, known, plugins, data_dir=data_dir, cache=cache_folder(), watch=watch
+        )
+
+    return Bench(known, open_replay, reference, rounds)
+
+
+def _tell_update(update: Update) -> None:
+    from serbench.cli.output import print_table
+
+    if update.changes:
+        title = f"{update.path}: what changes"
+        print_table(title, ("What", "Old", "New"), update.changes)
+    else:
+        typer.echo("Nothing has changed.")
+    for warning in update.warnings:
+        typer.echo(f"Beware: {warning}.")
+    typer.echo(f"Written: {update.path}. Read it, commit it.")
+
+
+def _print(verdict: Verdict) -> None:
+    from serbench.cli.console import stdout
+    from serbench.cli.output import print_table
+    from serbench.regress.show import COLUMNS, legend, row, summary, title
+
+    print_table(title(verdict), COLUMNS, [row(check) for check in verdict.checks])
+    said = [check.message for check in verdict.checks if check.outcome != "passed"]
+    notes = [f"Not judged: {note}" for note in verdict.notes]
+    console = stdout()
+    for line in (*legend(verdict), "", *notes, *said, summary(verdict)):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    typer.echo(f"Certificate: {verdict.certificate}")

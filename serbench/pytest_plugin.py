@@ -1,0 +1,173 @@
+"""serbench in pytest: runs as fixtures, golden results as assertions, latency as benchmarks.
+
+pytest loads this in every session where serbench is installed, so nothing but pytest is imported
+before a test asks for a fixture.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from serbench.regress.bench import BenchRun
+    from serbench.regress.session import Session
+
+RUNS_HELP = "Folder that the runs of serbench_run are made and kept in. Default: a temporary one."
+GOLDEN_HELP = "Golden file that assert_no_regression() takes where a test names none."
+JOBS_HELP = "Fits of serbench_run side by side. Default: 1."
+
+
+class RunFactory(Protocol):
+    """What the fixture ``serbench_run`` gives."""
+
+    def __call__(
+        self,
+        *methods: str,
+        dataset: str = "demo",
+        profile: str = "demo",
+        data_dir: str | os.PathLike[str] | None = None,
+        teachers: Sequence[str] = (),
+        sets: Sequence[str] = (),
+    ) -> BenchRun:
+        """The finished run; arguments as of ``serbench run``."""
+        ...
+
+
+class LatencyBenchmark(Protocol):
+    """What the fixture ``serbench_latency`` gives."""
+
+    def __call__(
+        self,
+        run: BenchRun,
+        backend: str = "onnxruntime",
+        method: str | None = None,
+        audio_s: float = 3.0,
+        threads: int = 1,
+    ) -> NDArray[Any]:
+        """Benchmarks one call with ``audio_s`` seconds; gives its posteriors ``(1, C)``."""
+        ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the group ``serbench``, each also a setting of the ini file."""
+    group = parser.getgroup("serbench", "serbench: runs as fixtures, golden results, latency")
+    group.addoption("--serbench-runs", metavar="DIR", help=RUNS_HELP)
+    group.addoption("--serbench-golden", metavar="FILE", help=GOLDEN_HELP)
+    group.addoption("--serbench-jobs", metavar="N", type=_positive, help=JOBS_HELP)
+    parser.addini("serbench_runs", RUNS_HELP)
+    parser.addini("serbench_golden", GOLDEN_HELP)
+    parser.addini("serbench_jobs", JOBS_HELP)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise pytest.UsageError(f"serbench jobs must be a whole number from 1 on, not {text!r}")
+    return int(text)
+
+
+def _chosen(config: pytest.Config, name: str) -> str:
+    """What the command line says, else the ini file; empty where neither does."""
+    return str(config.getoption(f"--serbench-{name}") or config.getini(f"serbench_{name}") or "")
+
+
+def _path(config: pytest.Config, name: str) -> Path | None:
+    """A path of the command line is relative to where pytest was started, one of the ini file to
+    the file.
+    """
+    if given := config.getoption(f"--serbench-{name}"):
+        return config.invocation_params.dir / str(given)
+    if set_ := config.getini(f"serbench_{name}"):
+        return (config.inipath.parent if config.inipath else config.rootpath) / str(set_)
+    return None
+
+
+@pytest.fixture(scope="session")
+def _serbench_session(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Session:
+    """Where runs are made: one place for all processes of pytest-xdist."""
+    from serbench.regress.session import Session
+
+    config = request.config
+    spread = getattr(config, "workerinput", {}).get("testrunuid")  # of pytest-xdist
+    base = tmp_path_factory.getbasetemp()
+    return Session(
+        runs=_path(config, "runs") or (base.parent if spread else base) / "serbench-runs",
+        name=spread or secrets.token_hex(8),
+        jobs=_positive(_chosen(config, "jobs") or "1"),
+        golden=_path(config, "golden"),
+    )
+
+
+@pytest.fixture(scope="session")
+def serbench_run(_serbench_session: Session) -> RunFactory:
+    """Runs methods through the guarded protocol, each plan once in a session.
+
+    ``serbench_run("akd", dataset="demo").scores("akd").ua.value`` is the UA of a run. What it gives
+    has ``folder``, ``scores(method)``, ``comparison`` and ``assert_no_regression(golden)``.
+    """
+    from serbench.api import SerbenchError
+    from serbench.plan import Request
+
+    def make(
+        *methods: str,
+        dataset: str = "demo",
+        profile: str = "demo",
+        data_dir: str | os.PathLike[str] | None = None,
+        teachers: Sequence[str] = (),
+        sets: Sequence[str] = (),
+    ) -> BenchRun:
+        wanted = Request(dataset, methods, profile, tuple(teachers), tuple(sets))
+        try:
+            return _serbench_session.make(wanted, Path(data_dir) if data_dir else None)
+        except SerbenchError as error:
+            said = f"serbench_run: {error}"
+        pytest.fail(said, pytrace=False)  # out here, so that no traceback stands above it
+
+    return make
+
+
+@pytest.fixture
+def serbench_latency(request: pytest.FixtureRequest) -> LatencyBenchmark:
+    """Benchmarks a run's model in a backend with pytest-benchmark; skips where that is missing.
+
+    ``serbench_latency(serbench_run("akd"), "onnxruntime")``. Backend, method and seconds of audio
+    name the benchmark's group, so that ``--benchmark-compare`` holds like against like.
+    """
+    if not request.config.pluginmanager.hasplugin("benchmark"):
+        pytest.skip("serbench_latency needs pytest-benchmark, which is not installed or is off")
+    benchmark: Any = request.getfixturevalue("benchmark")
+
+    def measure(
+        run: BenchRun,
+        backend: str = "onnxruntime",
+        method: str | None = None,
+        audio_s: float = 3.0,
+        threads: int = 1,
+    ) -> NDArray[Any]:
+        from serbench.api import SerbenchError
+        from serbench.regress.bench import speech_like_noise
+
+        said, predict = "", None
+        try:
+            predict = run.predictor(backend, method, threads)
+        except SerbenchError as error:
+            said = f"serbench_latency: {error}"
+        if predict is None:
+            pytest.fail(said, pytrace=False)
+        name = method or run.comparison.students[0].method
+        benchmark.group = f"serbench {name} {backend} {audio_s:g} s"
+        benchmark.extra_info.update(
+            run=run.folder.name, method=name, backend=backend, audio_s=audio_s, threads=threads
+        )
+        return benchmark(predict, speech_like_noise(audio_s))
+
+    return measure
