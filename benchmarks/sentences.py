@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 from emodb_head import head, load
 
+from serbench.compare import REPEATS, percentile_interval
 from serbench.corpus import CorpusTable
-from serbench.evaluate import cluster_bootstrap, score
+from serbench.evaluate import resample_weights, resampled_metric, score, speaker_confusions
 from serbench.leakage import PartitionView
 from serbench.splits import Split, outer_splits
 from serbench.teach import TeacherEmbeddings
@@ -66,7 +67,10 @@ def tell(
         classes = len(table.labels)
         scores.append(score(labels, predicted, classes).ua)
         if number == 0:
-            interval = cluster_bootstrap(labels, predicted, heard, classes, "ua")
+            confusions = speaker_confusions(labels, predicted, heard, classes)
+            weights = resample_weights(len(confusions), REPEATS, seed=0)
+            draws = resampled_metric(confusions, weights, "ua")
+            interval = percentile_interval(draws, len(confusions))
     low, high = (100 * bound for bound in interval)
     spread = f" ± {100 * np.std(scores):.1f}" if len(scores) > 1 else ""
     print(

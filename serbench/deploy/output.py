@@ -20,7 +20,7 @@ CLAIMED = "## For comparison: what the paper claims"
 
 
 def write_deploy(study: DeployStudy, folder: Path) -> Path:
-    """Write ``deploy.md``, ``.csv``, ``.tex``, ``.png`` and ``results.json`` into ``folder``.
+    """Write ``deploy.md``, ``.csv``, ``.tex``, ``.html``, ``.png`` and ``results.json``.
 
     Returns:
         The path of ``deploy.md``.
@@ -38,6 +38,7 @@ def write_deploy(study: DeployStudy, folder: Path) -> Path:
     write_atomically(page.with_suffix(".csv"), numbers.encode())
     latex = "\n".join(render.latex(table, digest) for table in tables)
     write_atomically(page.with_suffix(".tex"), latex.encode())
+    write_atomically(page.with_suffix(".html"), render.html_document(tables, digest).encode())
     write_atomically(page.with_suffix(".png"), figures.png(deploy_figure(study)))
     return page
 

@@ -124,7 +124,7 @@ def table_texts(results: Results, tables: Tables) -> dict[str, str]:
             ("md", render.markdown(table, f"`{certificates}`")),
             ("csv", render.csv(table, certificates)),
             ("tex", render.latex(table, certificates)),
-            ("html", render.html_document(table, certificates)),
+            ("html", render.html_document([table], certificates)),
         )
     }
 

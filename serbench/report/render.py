@@ -123,11 +123,11 @@ def html(table: Table, certificates: str) -> str:
     )
 
 
-def html_document(table: Table, certificates: str) -> str:
-    """The same as a page of its own, to open or to paste from."""
-    title = markup_escape(table.caption)
+def html_document(tables: Sequence[Table], certificates: str) -> str:
+    """Tables as a page of their own, to open or to paste from, called as the first."""
+    title = markup_escape(tables[0].caption)
     head = f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
-    return head + html(table, certificates)
+    return head + "\n".join(html(table, certificates) for table in tables)
 
 
 def csv(table: Table, certificates: str) -> str:

@@ -71,7 +71,9 @@ def write_study(table: Table, certificates: str, figure: Figure, folder: Path) -
     page = folder / f"{table.name}.md"
     write_atomically(page, render.markdown(table, f"`{certificates}`").encode())
     write_atomically(page.with_suffix(".csv"), render.csv(table, certificates).encode())
-    write_atomically(page.with_suffix(".html"), render.html_document(table, certificates).encode())
+    write_atomically(
+        page.with_suffix(".html"), render.html_document([table], certificates).encode()
+    )
     write_atomically(page.with_suffix(".tex"), render.latex(table, certificates).encode())
     write_atomically(page.with_suffix(".png"), figures.png(figure))
     return page

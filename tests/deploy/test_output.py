@@ -111,7 +111,7 @@ def test_files_hold_the_tables_the_numbers_and_the_digest(
 ) -> None:
     page = write_deploy(study, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
-        "deploy.md", "deploy.csv", "deploy.tex", "deploy.png", "results.json",
+        "deploy.md", "deploy.csv", "deploy.tex", "deploy.html", "deploy.png", "results.json",
     }  # fmt: skip
     text = page.read_text()
     assert study.certificate.digest in text
@@ -119,6 +119,7 @@ def test_files_hold_the_tables_the_numbers_and_the_digest(
     assert "of no other" in text
     assert text.index("Claimed in the paper") > text.index("Throughput, start and memory")
     assert (tmp_path / "deploy.tex").read_text().count(r"\begin{table}") == 5
+    assert (tmp_path / "deploy.html").read_text().count("<table>") == 5
     data = pd.read_csv(tmp_path / "deploy.csv").set_index("backend")
     own = next(row for row in study.results.rows if row.name == "flat")
     speed = summarize(own.rounds, study.results.rows[0].rounds, QUICK)
