@@ -17,7 +17,7 @@ def command(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Write inflation.md, .csv, .tex and .png here too."),
+        typer.Option("--output", "-o", help="Write inflation.md, .csv, .tex, .html, .png too."),
     ] = None,
     runs: RunsFolder = RUNS,
 ) -> None:
