@@ -33,8 +33,8 @@ def command(
     """Score a run's trained students with test windows at several overlaps.
 
     Nothing is trained or chosen: folds, students and the mean posterior over an utterance's windows
-    stay as they were. Writes overlap.md, .csv, .tex, .html and .png, and prints the table, which says how
-    many utterances are longer than one window at all.
+    stay as they were. Writes overlap.md, .csv, .tex, .html and .png, and prints the table,
+    which says how many utterances are longer than one window at all.
 
     Examples:
 
