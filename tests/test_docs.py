@@ -178,7 +178,7 @@ def documented(prefix: str, text: str) -> dict[str, str]:
 
 def defaults(model: type[BaseModel]) -> dict[str, object]:
     return {
-        name: info.get_default(call_default_factory=True)
+        name: "required" if info.is_required() else info.get_default(call_default_factory=True)
         for name, info in model.model_fields.items()
     }
 

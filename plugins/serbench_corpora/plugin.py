@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from serbench.api import Corpus, hookimpl
 from serbench_corpora.demo import Demo
 from serbench_corpora.emodb import EmoDB
+from serbench_corpora.files import Files
 
 
 @hookimpl
 def serbench_corpora() -> Sequence[type[Corpus]]:
-    """EmoDB, and a small synthetic corpus that needs no download."""
-    return (Demo, EmoDB)
+    """EmoDB, a small synthetic corpus that needs no download, and any that a pattern describes."""
+    return (Demo, EmoDB, Files)

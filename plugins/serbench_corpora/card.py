@@ -1,0 +1,129 @@
+"""A corpus's card and sources as a registry entry writes them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from serbench.api import CorpusCard, Params, Source
+
+SPAN = re.compile(r"(?P<first>\d+)\.\.(?P<last>\d+)")
+"""``01..24``: numbers with as many digits as the first."""
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class CardParams(Params):
+    """What a corpus says of itself; see ``serbench.api.CorpusCard``."""
+
+    title: str
+    language: str
+    licence: str
+    home: str
+    citation: str
+    elicitation: Literal["acted", "induced", "natural", "synthetic"]
+    layout: str
+    """What a folder of it holds; stands in messages."""
+    get: str = ""
+    """How to get it where it cannot be downloaded; stands in messages too."""
+    unit: Literal["speaker", "session"] = "speaker"
+    """What folds group by."""
+    speakers: tuple[str, ...] = ()
+    """All of them; ``01..24`` is a span."""
+    utterances: Count | None = None
+    """Published counts, here and below; what is not published is left out."""
+    per_label: dict[str, Count] = Field(default_factory=dict)
+    per_speaker: dict[str, Count] | Count = Field(default_factory=dict)
+    """By speaker, or one number that holds for each of ``speakers``."""
+    fold_sets: dict[str, tuple[tuple[str, ...], ...]] = Field(default_factory=dict)
+    """Named outer folds: the test units of each; spans are allowed."""
+    names: tuple[str, ...] = ()
+    made_of: tuple[str, ...] = ()
+
+    @field_validator("speakers")
+    @classmethod
+    def _spans(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return spelled_out(value)
+
+    @field_validator("fold_sets")
+    @classmethod
+    def _fold_spans(
+        cls, value: dict[str, tuple[tuple[str, ...], ...]]
+    ) -> dict[str, tuple[tuple[str, ...], ...]]:
+        return {name: tuple(map(spelled_out, folds)) for name, folds in value.items()}
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> CardParams:
+        if isinstance(self.per_speaker, int) and not self.speakers:
+            msg = "per_speaker is one number for each of speakers, and there are none"
+            raise ValueError(msg)
+        for name, counts in (("per_label", self.per_label), ("per_speaker", self.counts)):
+            if counts and self.utterances is not None and sum(counts.values()) != self.utterances:
+                msg = f"{name} adds up to {sum(counts.values())}, and utterances is"
+                msg += f" {self.utterances}"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Utterances of each speaker; empty where they are not published."""
+        if isinstance(self.per_speaker, int):
+            return dict.fromkeys(self.speakers, self.per_speaker)
+        return dict(self.per_speaker)
+
+    def card(self, labels: tuple[str, ...]) -> CorpusCard:
+        """The card of a corpus with these classes."""
+        return CorpusCard(
+            title=self.title,
+            language=self.language,
+            licence=self.licence,
+            home=self.home,
+            citation=self.citation,
+            elicitation=self.elicitation,
+            labels=labels,
+            unit=self.unit,
+            fold_sets=self.fold_sets,
+            utterances=self.utterances,
+            per_label=self.per_label,
+            per_speaker=self.counts,
+            layout=f"{self.layout}. {self.get}" if self.get else self.layout,
+            names=self.names,
+            made_of=self.made_of,
+        )
+
+
+class SourceParams(Params):
+    """An archive or a file to download; see ``serbench.api.Source``."""
+
+    url: str = Field(pattern="^https?://")
+    file_name: str
+    checksum: str | None = Field(default=None, pattern="^(md5|sha256):[0-9a-f]+$")
+    size_bytes: Count | None = None
+    unpack: bool = True
+
+    def source(self) -> Source:
+        """As the loader takes it."""
+        return Source(self.url, self.file_name, self.checksum, self.size_bytes, self.unpack)
+
+
+def spelled_out(names: tuple[str, ...]) -> tuple[str, ...]:
+    """``01..03`` as ``01``, ``02``, ``03``; every other name as it is.
+
+    Raises:
+        ValueError: a span that runs backwards.
+    """
+    found: list[str] = []
+    for name in names:
+        match = SPAN.fullmatch(name)
+        if match is None:
+            found.append(name)
+            continue
+        first, last = int(match["first"]), int(match["last"])
+        if last < first:
+            msg = f"the span {name} runs backwards"
+            raise ValueError(msg)
+        width = len(match["first"])
+        found += [f"{number:0{width}}" for number in range(first, last + 1)]
+    return tuple(found)
