@@ -8,9 +8,10 @@ from serbench.api import Corpus, hookimpl
 from serbench_corpora.demo import Demo
 from serbench_corpora.emodb import EmoDB
 from serbench_corpora.files import Files
+from serbench_corpora.iemocap import Iemocap
 
 
 @hookimpl
 def serbench_corpora() -> Sequence[type[Corpus]]:
-    """EmoDB, a small synthetic corpus that needs no download, and any that a pattern describes."""
-    return (Demo, EmoDB, Files)
+    """Those with code of their own, and any that a pattern describes."""
+    return (Demo, EmoDB, Files, Iemocap)
