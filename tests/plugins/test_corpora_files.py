@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -247,3 +248,23 @@ def test_a_wrong_description_is_told(change: dict[str, object], message: str) ->
 
 def test_spans() -> None:
     assert spelled_out(("08..11", "x", "1..3")) == ("08", "09", "10", "11", "x", "1", "2", "3")
+
+
+def test_the_how_to_describes_a_corpus_that_loads(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "howto-corpus.md").read_text()
+    (example,) = (
+        block
+        for block in re.findall(r"(?ms)^```toml\n(.*?)^```$", text)
+        if "[datasets.mine]" in block
+    )
+    overlay = tmp_path / "serbench.toml"
+    overlay.write_text(example)
+    corpus = load_registry(load_plugins(), overlay).make("corpora", "mine")
+    assert isinstance(corpus, Files)
+    folder = tree(tmp_path / "mine", ["01/ang-s07-1.wav", "02/joy-s07-1.wav", "02/xxx-s01-1.wav"])
+    found = [(r.id, r.speaker, r.label, r.text) for r in corpus.utterances(folder)]
+    assert found == [
+        ("01-ang-s07-1", "01", "anger", "s07"),
+        ("02-joy-s07-1", "02", "happiness", "s07"),
+    ]
+    assert corpus.card.per_speaker["24"] == 60
