@@ -24,10 +24,13 @@ FOLDS_NOTE = (
 def significance_table(results: Results) -> Table | None:
     """Both tests of every method against the first; None where there is nothing to compare."""
     compared = results.comparison
-    others = [each for each in compared.methods if each.difference and each.difference.significance]
-    if results.leaky or not others:
+    tested = [
+        (each, each.difference, each.difference.significance)
+        for each in compared.methods
+        if each.difference and each.difference.significance
+    ]
+    if results.leaky or not tested:
         return None
-    rows = tuple(_row(each, each.difference, each.difference.significance) for each in others)  # pyright: ignore[reportArgumentType, reportOptionalMemberAccess] - filtered above
     return Table(
         name="significance",
         caption=f"UA of each method against {display_name(compared.reference)} "
@@ -37,18 +40,16 @@ def significance_table(results: Results) -> Table | None:
             *("t", "p of t", "p of t (Holm)", "Verdict"),
         ),
         alignment="lrrrrrrrrrl",
-        sections=(Section(rows),),
-        data=pd.DataFrame([significance_data(each) for each in others]),
+        sections=(Section(tuple(_row(*each) for each in tested)),),
+        data=pd.DataFrame([_numbers(*each) for each in tested]),
         notes=(compared_notes(compared), EFFECT_NOTE, FOLDS_NOTE),
     )
 
 
-def significance_data(result: MethodResult) -> dict[str, object]:
-    """The tests of a method as numbers."""
-    difference = result.difference
-    assert difference is not None
-    found = difference.significance
-    assert found is not None
+def _numbers(
+    result: MethodResult, difference: Difference, found: Significance
+) -> dict[str, object]:
+    """For the CSV."""
     folds = found.folds
     return {
         "method": result.method,
