@@ -25,6 +25,10 @@ class UtteranceRecord:
         label: one of the card's labels.
         session: recording session, where the corpus has sessions.
         text: id of the spoken sentence, where the corpus is scripted.
+        gender: of the speaker.
+        intensity, take: where the corpus tells them apart.
+        official: the corpus's own split: ``"train"``, ``"validation"``, ``"test"``, or the name of
+            the fold that tests it; None where it has none. Told of all utterances or of none.
     """
 
     id: str
@@ -33,6 +37,10 @@ class UtteranceRecord:
     label: str
     session: str | None = None
     text: str | None = None
+    gender: Literal["female", "male"] | None = None
+    intensity: str | None = None
+    take: str | None = None
+    official: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,13 @@ class Corpus(Protocol):
             None where the name is of another grammar, or where names do not tell.
         """
         return None
+
+    def missing(self, records: Sequence[UtteranceRecord]) -> Sequence[str]:
+        """Names of the files that the whole corpus has and ``records`` lack, where it can tell.
+
+        Asked where counts differ from the card's, so that a message can say which files to fetch.
+        """
+        return ()
 
     def sources(self) -> Sequence[Source]:
         """What to download when the user has no copy. Empty: it cannot be downloaded."""

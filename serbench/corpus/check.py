@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from serbench.api.corpus import Corpus, CorpusCard, UtteranceRecord
@@ -83,10 +83,7 @@ def listing(problems: Sequence[str]) -> str:
 
 
 def _absolute(record: UtteranceRecord, folder: Path) -> UtteranceRecord:
-    path = (folder / record.path).absolute()
-    return UtteranceRecord(
-        record.id, path, record.speaker, record.label, record.session, record.text
-    )
+    return replace(record, path=(folder / record.path).absolute())
 
 
 def _compare_all(

@@ -162,6 +162,10 @@ def _utterance(record: UtteranceRecord, facts: AudioFacts) -> Utterance:
         sample_rate_hz=facts.sample_rate_hz,
         channels=facts.channels,
         pcm_sha256=facts.pcm_sha256,
+        gender=record.gender,
+        intensity=record.intensity,
+        take=record.take,
+        official=record.official,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,8 @@ class Utterance:
     Attributes:
         id: unique within the corpus.
         path: the audio file, absolute.
-        speaker, session, label, text: as in ``UtteranceRecord``.
+        speaker, session, label, text, gender, intensity, take, official: as in
+            ``UtteranceRecord``.
         duration_s: of the recording, in seconds.
         sample_rate_hz, channels: of the file, before conversion to 16 kHz mono.
         pcm_sha256: digest of the decoded audio, see ``pcm_digest``.
@@ -78,6 +79,10 @@ class Utterance:
     sample_rate_hz: int
     channels: int
     pcm_sha256: str
+    gender: Literal["female", "male"] | None = None
+    intensity: str | None = None
+    take: str | None = None
+    official: str | None = None
 
 
 @dataclass(frozen=True)
