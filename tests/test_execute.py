@@ -30,7 +30,7 @@ from serbench.execute import (
 )
 from serbench.fit import FitTask, fit
 from serbench.harness import Observer
-from serbench.harness.inputs import load_audio, load_inputs, load_table
+from serbench.harness.inputs import load_audio, load_dataset, load_inputs
 from serbench.harness.pretrained import pretraining_of
 from serbench.splits import outer_splits
 
@@ -94,7 +94,7 @@ def test_two_processes_give_what_one_gives_and_tell_of_every_epoch(tasks: list[F
 def test_pretrainings_run_side_by_side_too(tmp_path: Path) -> None:
     write_both(tmp_path)
     plan = pretrained_plan(tmp_path, seeds=2)
-    table = load_table(plan, None, tmp_path / "cache", False, Observer())
+    table = load_dataset(plan.dataset, None, tmp_path / "cache", Observer())
     audio = load_audio(plan, tmp_path / "cache", Observer())
     inputs = load_inputs(plan, table, audio, tmp_path / "cache", "cpu", Observer())
     made = [pretraining_of(hinted(), "hinted", seed, inputs, "cpu") for seed in (0, 1)]

@@ -111,7 +111,7 @@ def test_protocol_and_corpus_can_be_set(registry: Registry) -> None:
     sets = ("protocol.folds=kfold", "protocol.kfold=4", "corpus.speakers=6")
     made = plan(registry, sets=sets)
     assert (made.folds, made.protocol.kfold) == ("kfold", 4)
-    assert made.corpus.params.speakers == 6
+    assert made.dataset.evaluated.corpus.params.speakers == 6
     assert plan(registry).folds == "pairs"  # the dataset's own
     assert plan(registry, profile="brief").folds == "loso"
 

@@ -14,7 +14,10 @@ def command(
     method: Annotated[
         str, typer.Argument(metavar="METHOD", help="A method that the registry has an ablation of.")
     ],
-    dataset: options.Dataset,
+    dataset: options.Dataset = None,
+    train: options.Train = None,
+    test: options.Test = None,
+    labels: options.Labels = "",
     only: Annotated[
         list[str] | None,
         typer.Option("--only", metavar="ROW", help="This row alone; repeatable. Default: all."),
@@ -58,7 +61,7 @@ def command(
 
     configure_logging(verbose)
     asked = options.Asked(
-        dataset, data_dir, teacher, pretrain_audio, profile, settings, canary,
+        dataset, train, test, labels, data_dir, teacher, pretrain_audio, profile, settings, canary,
         allow_pretraining_overlap, device, jobs, out, allow_incomplete,
         trackers=tracker,
     )  # fmt: skip

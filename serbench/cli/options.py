@@ -24,9 +24,38 @@ RunArgument = Annotated[
     ),
 ]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="The folder that holds runs.")]
-Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Dataset or corpus.")]
+Dataset = Annotated[
+    str | None,
+    typer.Option("--dataset", "-d", help="Dataset or corpus, cross-validated within itself."),
+]
+Train = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--train",
+        metavar="DATASET",
+        help="Train on this one and test on --test, in place of --dataset; repeatable.",
+    ),
+]
+Test = Annotated[
+    str | None,
+    typer.Option("--test", metavar="DATASET", help="Test on this one; never trained on."),
+]
+Labels = Annotated[
+    str,
+    typer.Option(
+        "--labels",
+        metavar="MAP",
+        help="Classes by a label map: common-4, common-6, or your own. Default: the corpus's own; "
+        "of several corpora, those that all have.",
+    ),
+]
 DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Folder with a local copy of the corpus.")
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        help="Folder with a local copy of the corpus; with --train, one that holds a folder "
+        "for each corpus.",
+    ),
 ]
 Teachers = Annotated[
     list[str] | None,
@@ -99,7 +128,10 @@ RUNS = Path("runs")
 class Asked:
     """What the options of a run say."""
 
-    dataset: str
+    dataset: str | None
+    train: list[str] | None
+    test: str | None
+    labels: str
     data_dir: Path | None
     teachers: list[str] | None
     pretrain_audio: Path | None
@@ -115,9 +147,14 @@ class Asked:
     trackers: list[str] | None = None
 
     def request(self, *methods: str) -> Request:
-        """Of these methods; what ``--set`` says goes over what other options say."""
+        """Of these methods; what ``--set`` says goes over what other options say.
+
+        Raises:
+            RegistryError: neither ``--dataset``, nor ``--train`` and ``--test``.
+        """
         from serbench.plan import Request
 
+        evaluated = self._evaluated()
         sets = [f"protocol.name={self.protocol}"] if self.protocol else []
         sets += ["protocol.canary=5"] if self.canary else []
         if self.allow_pretraining_overlap:
@@ -125,7 +162,29 @@ class Asked:
         sets += self.settings or []
         teachers = tuple(self.teachers or ())
         return Request(
-            self.dataset, methods, self.profile, teachers, tuple(sets), self.pretrain_audio
+            evaluated,
+            methods,
+            self.profile,
+            teachers,
+            tuple(sets),
+            self.pretrain_audio,
+            tuple(self.train or ()),
+            self.labels,
+        )
+
+    def _evaluated(self) -> str:
+        """The dataset that is tested."""
+        from serbench.api import RegistryError
+
+        given = bool(self.train), bool(self.test)
+        if self.dataset and not any(given):
+            return self.dataset
+        if self.test and all(given) and not self.dataset:
+            return self.test
+        raise RegistryError(
+            "name what to run on: --dataset NAME cross-validates within a corpus, --train NAME "
+            "--test OTHER trains on one (or several) and tests on another; serbench list datasets "
+            "shows them"
         )
 
     def resources(self, plugins: Plugins) -> Resources:

@@ -28,6 +28,10 @@ Examples:
 
   serbench run akd --dataset emodb --pretrain-audio ~/speech
 
+  serbench run akd --dataset ravdess --labels common-4
+
+  serbench run akd --train emodb --test ravdess
+
   serbench run akd --dataset demo --canary
 
   serbench run akd --dataset emodb --protocol leaky-random
@@ -38,7 +42,10 @@ Examples:
 
 def command(
     methods: Annotated[list[str], typer.Argument(metavar="METHODS...", show_default=False)],
-    dataset: options.Dataset,
+    dataset: options.Dataset = None,
+    train: options.Train = None,
+    test: options.Test = None,
+    labels: options.Labels = "",
     data_dir: options.DataDir = None,
     teacher: options.Teachers = None,
     pretrain_audio: options.PretrainAudio = None,
@@ -70,7 +77,7 @@ def command(
 
     configure_logging(verbose)
     asked = options.Asked(
-        dataset, data_dir, teacher, pretrain_audio, profile, settings, canary,
+        dataset, train, test, labels, data_dir, teacher, pretrain_audio, profile, settings, canary,
         allow_pretraining_overlap, device, jobs, out, allow_incomplete, protocol,
         tracker,
     )  # fmt: skip

@@ -34,7 +34,8 @@ def paired_differences(
         confusions: ``(S, C, C)`` of each method's speakers, summed over seeds.
         reference: likewise, of the method to compare with.
         weights: ``(repeats, S)``, how often each draw has each speaker.
-        folds: of each method, ``(J,)`` differences of UA to the reference over folds and seeds.
+        folds: of each method, ``(J,)`` differences of UA to the reference over folds and seeds;
+            fewer than two are not tested.
         test_share: test utterances over training utterances, averaged over folds.
 
     Raises:

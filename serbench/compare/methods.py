@@ -178,7 +178,10 @@ def _differences(
     """Of every method but the first, to the first."""
     first, *others = tables
     folds = {name: _fold_differences(tables[name], tables[first], num_classes) for name in others}
-    test_share = float((fold_counts / (fold_counts.sum() - fold_counts)).mean())
+    if len(fold_counts) < 2:  # seeds of one fold share all of its data
+        folds, test_share = {name: values[:0] for name, values in folds.items()}, 0.0
+    else:
+        test_share = float((fold_counts / (fold_counts.sum() - fold_counts)).mean())
     own = {name: confusions[name] for name in others}
     return paired_differences(own, confusions[first], weights, folds, test_share)
 
@@ -222,4 +225,7 @@ def _average_over_seeds(by_seed: Mapping[int, tuple[FoldScores, ...]]) -> tuple[
 def _spread(by_seed: Mapping[int, tuple[FoldScores, ...]], metric: Metric) -> Spread:
     """Mean and sample standard deviation over folds, taken per seed, then averaged."""
     values = np.array([[getattr(fold, metric) for fold in folds] for folds in by_seed.values()])
-    return Spread(float(values.mean()), float(values.std(axis=1, ddof=1).mean()))
+    several = values.shape[1] > 1
+    return Spread(
+        float(values.mean()), float(values.std(axis=1, ddof=1).mean()) if several else None
+    )

@@ -112,12 +112,12 @@ def hedges_dz(contributions: NDArray[np.float64]) -> float:
     m = n − 1 (Hedges, 1981; Lakens, *Frontiers in Psychology* 4:863, 2013).
 
     Args:
-        contributions: ``(S,)``, at least two.
+        contributions: ``(S,)``; 0 for fewer than three.
     """
-    mean, deviation = float(contributions.mean()), float(contributions.std(ddof=1))
     half = (len(contributions) - 1) / 2
-    if half <= 0.5:  # two units: the correction takes all away
+    if half <= 0.5:  # one or two units: nothing to divide by, or the correction takes all away
         return 0.0
+    mean, deviation = float(contributions.mean()), float(contributions.std(ddof=1))
     factor = math.exp(math.lgamma(half) - math.lgamma(half - 0.5)) / math.sqrt(half)
     return factor * _ratio(mean, deviation)
 

@@ -34,10 +34,13 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Mean and sample standard deviation over outer folds; with several seeds, their average."""
+    """Mean and sample standard deviation over outer folds; with several seeds, their average.
+
+    A single fold has no deviation.
+    """
 
     mean: float
-    sd: float
+    sd: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,15 @@ def scan(corpus: Corpus, name: str, folder: Path) -> tuple[UtteranceRecord, ...]
     return tuple(records)
 
 
+def missing_files(corpus: Corpus, records: Sequence[UtteranceRecord]) -> tuple[str, ...]:
+    """A sentence that names the files that are missing; nothing where the corpus cannot tell."""
+    names = corpus.missing(records)
+    if not names:
+        return ()
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (f"missing files: {', '.join(names[:SHOWN])}{more}",)
+
+
 def count_differences(card: CorpusCard, records: Sequence[UtteranceRecord]) -> CountDifferences:
     """Every difference from the card's counts: in all, per label, per speaker."""
     missing: list[str] = []

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ import soxr
 
 from serbench.api.corpus import Advance, Corpus, UtteranceRecord
 from serbench.audio import pcm_digest, read_audio
-from serbench.corpus.check import CountDifferences, count_differences, expected, listing, scan
+from serbench.corpus.check import count_differences, expected, listing, missing_files, scan
 from serbench.corpus.table import CorpusTable, Utterance, table_digest
 from serbench.errors import CorpusError
 
@@ -57,17 +57,26 @@ def load_corpus(
         folder: as ``locate`` gives it.
         cache: root of the cache.
         advance: told of every file that was read.
-        allow_incomplete: accept missing utterances with a warning; surplus ones stay an error.
+        allow_incomplete: go on without missing utterances and without files that cannot be read;
+            the table says which (``CorpusTable.incomplete``). Surplus ones stay an error.
 
     Raises:
         CorpusError: a wrong folder, counts that differ from the card's (all of them in one
             message), duplicate ids, unreadable files (all of them in one message).
     """
     records = scan(corpus, name, folder)
-    _check_counts(corpus, name, folder, records, allow_incomplete)
-    facts = read_facts(name, folder, records, cache, advance)
-    utterances = tuple(_utterance(r, f) for r, f in zip(records, facts, strict=True))
-    return CorpusTable(name, corpus.card, folder, utterances, table_digest(utterances))
+    missing = _check_counts(corpus, name, folder, records, allow_incomplete)
+    facts, problems = try_facts(folder, records, cache, advance)
+    if problems and (not allow_incomplete or not facts):
+        raise _unusable(name, problems, len(records))
+    utterances = tuple(_utterance(r, facts[r.id]) for r in records if r.id in facts)
+    unreadable = [f"audio that cannot be used, left out: {identity}" for identity in problems]
+    incomplete = tuple(f"{name}: {problem}" for problem in (*missing, *unreadable))
+    if incomplete:
+        found = listing([*missing, *problems.values()])
+        log.warning("%s in %s is incomplete:\n%s", name, folder, found)
+    digest = table_digest(utterances)
+    return CorpusTable(name, corpus.card, folder, utterances, digest, incomplete)
 
 
 def _check_counts(
@@ -76,17 +85,26 @@ def _check_counts(
     folder: Path,
     records: Sequence[UtteranceRecord],
     allow_incomplete: bool,
-) -> None:
+) -> tuple[str, ...]:
+    """What is missing, where that is allowed."""
     differences = count_differences(corpus.card, records)
-    if allow_incomplete and differences.missing:
-        log.warning("%s in %s is incomplete:\n%s", name, folder, listing(differences.missing))
-        differences = CountDifferences((), differences.surplus)
-    problems = (*differences.missing, *differences.surplus)
-    if problems:
+    missing = differences.missing
+    if missing:
+        missing = (*missing, *missing_files(corpus, records))
+    if differences.surplus or (missing and not allow_incomplete):
         raise CorpusError(
-            f"{name} in {folder} is not what its card declares:\n{listing(problems)}\n"
+            f"{name} in {folder} is not what its card declares:\n"
+            f"{listing((*missing, *differences.surplus))}\n"
             f"{expected(corpus)}. Fetch it again from {corpus.card.home}"
         )
+    return missing
+
+
+def _unusable(name: str, problems: Mapping[str, str], total: int) -> CorpusError:
+    return CorpusError(
+        f"{name}: {len(problems)} of {total} audio files cannot be used; replace them with "
+        f"good copies:\n{listing(list(problems.values()))}"
+    )
 
 
 class FileRecord(Protocol):
@@ -107,6 +125,16 @@ def read_facts(
     Raises:
         CorpusError: files that cannot be used, all of them in one message.
     """
+    facts, problems = try_facts(folder, records, cache, advance)
+    if problems:
+        raise _unusable(name, problems, len(records))
+    return [facts[record.id] for record in records]
+
+
+def try_facts(
+    folder: Path, records: Sequence[FileRecord], cache: Path, advance: Advance
+) -> tuple[dict[str, AudioFacts], dict[str, str]]:
+    """Facts of the files that can be used, and what is wrong with the others; both by id."""
     cache_file = _cache_file(cache, folder)
     known = _read_cache(cache_file)
     facts: dict[str, AudioFacts] = {}
@@ -123,13 +151,7 @@ def read_facts(
     current = {str(r.path): facts[r.id] for r in records if r.id in facts}
     if current != known:
         _write_cache(cache_file, current)
-    if problems:
-        bad = [problems[record.id] for record in records if record.id in problems]
-        raise CorpusError(
-            f"{name}: {len(bad)} of {len(records)} audio files cannot be used; replace them with "
-            f"good copies:\n{listing(bad)}"
-        )
-    return [facts[record.id] for record in records]
+    return facts, {record.id: problems[record.id] for record in records if record.id in problems}
 
 
 def _facts(path: Path, known: AudioFacts | None) -> AudioFacts:

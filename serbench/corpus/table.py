@@ -95,6 +95,9 @@ class CorpusTable:
         folder: where its files are.
         utterances: sorted by id.
         digest: sha256 over ids, labels, speakers and PCM digests; the same on every machine.
+        incomplete: what a corpus lacks that was loaded all the same, in sentences.
+        evaluated: the corpus that is tested, where the table has another name than that.
+        made: how the table was made of whole corpora, in sentences; empty for a corpus as it is.
     """
 
     name: str
@@ -102,6 +105,9 @@ class CorpusTable:
     folder: Path
     utterances: tuple[Utterance, ...]
     digest: str
+    incomplete: tuple[str, ...] = ()
+    evaluated: str = ""
+    made: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -7,13 +7,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from serbench.api import Advance
+from serbench.api import Advance, SplitError
 from serbench.corpus import CorpusTable, UnlabelledAudio, table_digest
 from serbench.harness.observer import Observer
 from serbench.leakage import NearPair, near_duplicates
 from serbench.plan import MethodPlan, RunPlan, stable_seed
 from serbench.settings import ProtocolSettings
-from serbench.splits import Split, inner_splits, linked_groups, outer_splits, random_splits
+from serbench.splits import (
+    Split,
+    inner_splits,
+    linked_groups,
+    outer_splits,
+    random_splits,
+    trained_only,
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,7 @@ class Folds:
         near: near-duplicates of the corpus, before any were left out.
         dropped: utterances that were left out as copies.
         copied: utterances with a copy in the unlabelled audio.
+        trained_only: utterances that the split has for training only.
     """
 
     table: CorpusTable
@@ -35,6 +43,7 @@ class Folds:
     near: tuple[NearPair, ...]
     dropped: tuple[str, ...]
     copied: tuple[NearPair, ...] = ()
+    trained_only: tuple[str, ...] = ()
 
 
 def searches(method: MethodPlan) -> bool:
@@ -115,12 +124,19 @@ def make_folds(
         text_groups=protocol.text_groups if protocol.group_by == "text" else 1,
         links=links if protocol.duplicates == "group" else (),
     )
+    only = trained_only(table, folds)
     if protocol.name == "leaky-random":
+        if only:
+            raise SplitError(
+                f"protocol leaky-random deals all utterances into folds, and the folds {folds} of "
+                f"{table.name} never test {len(only)} of them; choose other folds with "
+                "--set protocol.folds=loso"
+            )
         outer = random_splits(table, len(outer), stable_seed("random folds", table.digest))
     inner = tuple(
         inner_splits(table, outer, index, protocol.inner) for index in range(len(outer) * search)
     )
-    return Folds(table, outer, inner, tuple(near), dropped)
+    return Folds(table, outer, inner, tuple(near), dropped, trained_only=only)
 
 
 def _without_copies(

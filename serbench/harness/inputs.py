@@ -9,17 +9,21 @@ from pathlib import Path
 
 import torch
 
+from serbench.api import CorpusError
 from serbench.corpus import (
     CorpusTable,
     Speech,
     UnlabelledAudio,
+    join,
     load_corpus,
     load_unlabelled,
     locate,
+    relabel,
 )
 from serbench.features import Frames, log_mel_frames
 from serbench.harness.observer import Observer
-from serbench.plan import RunPlan
+from serbench.leakage import check_distinct
+from serbench.plan import DatasetPlan, Part, RunPlan
 from serbench.settings import FeatureSettings
 from serbench.teach import TeacherEmbeddings, embed_corpus
 
@@ -56,21 +60,83 @@ class Inputs:
     pretrain: PretrainInputs | None = None
 
 
-def load_table(
-    plan: RunPlan, data_dir: Path | None, cache: Path, allow_incomplete: bool, watch: Observer
+def load_dataset(
+    dataset: DatasetPlan,
+    data_dir: Path | None,
+    cache: Path,
+    watch: Observer,
+    *,
+    allow_incomplete: bool = False,
+    audio_cache: Path | None = None,
 ) -> CorpusTable:
-    """Find, if need be fetch, and check the corpus.
+    """Find, if need be fetch, and check every corpus of a dataset; then make it of them.
+
+    Args:
+        dataset: what is to be loaded.
+        data_dir: the corpus's folder; of several corpora, the folder that holds one for each.
+        cache: where fetched corpora are.
+        watch: told of progress.
+        allow_incomplete: go on without what is missing or unreadable; the table says so.
+        audio_cache: of what was once read of audio files; by default that of runs.
 
     Raises:
-        CorpusError: it cannot be had, or it is not what its card declares.
+        CorpusError: a corpus cannot be had, or it is not what its card declares.
+        LeakageError: L1, corpora that share speakers.
     """
-    advance = partial(watch.advance, "corpus")
+    check_distinct({part.name: part.corpus.card for part in dataset.parts})
+    tables = [
+        _load_part(
+            part,
+            _own_folder(data_dir, part.name, watch) if dataset.training else data_dir,
+            cache,
+            audio_cache or cache / "audio",
+            allow_incomplete,
+            watch,
+        )
+        for part in dataset.parts
+    ]
+    if (labels := dataset.labels) is not None:
+        alone = dataset.name if not dataset.training else None
+        tables = [
+            relabel(table, alone or table.name, labels.name, labels.classes) for table in tables
+        ]
+    return join(dataset.name, tables[:-1], tables[-1]) if dataset.training else tables[0]
+
+
+def _own_folder(data_dir: Path | None, name: str, watch: Observer) -> Path | None:
+    """A corpus's folder below that of several; None: it is looked for elsewhere.
+
+    Raises:
+        CorpusError: ``data_dir`` is no folder.
+    """
+    if data_dir is None:
+        return None
+    if not data_dir.expanduser().is_dir():
+        raise CorpusError(
+            f"{data_dir} (--data-dir) is no folder; for several corpora it holds one folder for "
+            "each, by its name"
+        )
+    folder = data_dir.expanduser() / name
+    if folder.is_dir():
+        return folder
+    watch.announce(f"{name} is not below --data-dir ({data_dir})")
+    return None
+
+
+def _load_part(
+    part: Part,
+    data_dir: Path | None,
+    cache: Path,
+    audio_cache: Path,
+    allow_incomplete: bool,
+    watch: Observer,
+) -> CorpusTable:
+    """One whole corpus."""
+    advance = partial(watch.advance, f"corpus {part.name}")
     folder = locate(
-        plan.corpus, plan.dataset, data_dir, cache, advance, watch.announce, plan.spec.path
+        part.corpus, part.name, data_dir, cache, advance, watch.announce, part.spec.path
     )
-    return load_corpus(
-        plan.corpus, plan.dataset, folder, cache / "audio", advance, allow_incomplete
-    )
+    return load_corpus(part.corpus, part.name, folder, audio_cache, advance, allow_incomplete)
 
 
 def load_audio(plan: RunPlan, cache: Path, watch: Observer) -> UnlabelledAudio | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from serbench.api import EpochEvent
-from serbench.corpus import CorpusTable
+from serbench.corpus import TRAIN, CorpusTable
 from serbench.fit import FitResult, FitTask
 from serbench.harness.folds import Folds
 from serbench.harness.tasks import FitPlace
@@ -162,13 +162,13 @@ def prediction_rows(
 def utterance_rows(folds: Folds) -> str:
     """``utterances.csv``: what the corpus says of each utterance, and the fold that tests it.
 
-    It can be read as a fold file.
+    The fold is ``train`` where none does. It can be read as a fold file.
     """
     fold_of = {i: split.name for split in folds.outer for i in split.test.ids}
     rows = [
         {
             "utterance": u.id,
-            "fold": fold_of[u.id],
+            "fold": fold_of.get(u.id, TRAIN),
             "speaker": u.speaker,
             "session": u.session,
             "label": u.label,

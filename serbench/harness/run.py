@@ -21,7 +21,7 @@ from serbench.execute import shut_down_workers
 from serbench.harness.canary import sing
 from serbench.harness.code import code_digests
 from serbench.harness.folds import Folds, plan_folds
-from serbench.harness.inputs import Inputs, load_audio, load_inputs, load_table
+from serbench.harness.inputs import Inputs, load_audio, load_dataset, load_inputs
 from serbench.harness.nested import Nested
 from serbench.harness.observer import Observer
 from serbench.harness.resources import Resources
@@ -55,7 +55,15 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
 def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     """The same, while the cache is held: what it keeps for the run may not be cleaned away."""
     clock = [time.perf_counter()]
-    table = load_table(plan, resources.data_dir, resources.cache, resources.allow_incomplete, watch)
+    table = load_dataset(
+        plan.dataset,
+        resources.data_dir,
+        resources.cache,
+        watch,
+        allow_incomplete=resources.allow_incomplete,
+    )
+    for line in table.made:
+        watch.announce(line)
     audio = load_audio(plan, resources.cache, watch)
     folds = plan_folds(plan, table, resources.cache, watch, audio)
     before = Evidence(
@@ -64,6 +72,7 @@ def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
         dropped=folds.dropped,
         audio=audio_record(audio),
         copied=folds.copied,
+        trained_only=folds.trained_only,
         teachers=_provenance(plan, table),
     )
     certify(folds.table, folds.outer, folds.inner, before)
@@ -152,7 +161,10 @@ def _provenance(plan: RunPlan, table: CorpusTable) -> tuple[Provenance, ...]:
     """L7, before any weights are fetched."""
     cards = {name: teacher.card for name, teacher in plan.teachers.items()}
     return check_pretraining(
-        cards, plan.dataset, table.card, allow=plan.protocol.allow_pretraining_overlap
+        cards,
+        plan.dataset.evaluated.name,
+        table.card,
+        allow=plan.protocol.allow_pretraining_overlap,
     )
 
 
@@ -242,4 +254,4 @@ def _folder_name(plan: RunPlan, digest: str) -> str:
     if plan.ablation is not None:
         methods = f"{plan.ablation.name}-ablation"
     leaky = f"{plan.protocol.name}-" if plan.protocol.leaky else ""
-    return f"{plan.dataset}-{methods[:60]}-{plan.profile}-{leaky}{digest[:8]}"
+    return f"{plan.dataset.name}-{methods[:60]}-{plan.profile}-{leaky}{digest[:8]}"

@@ -29,6 +29,7 @@ from serbench.leakage.checks import (
     check_utterances,
     text_overlap,
 )
+from serbench.leakage.corpora import check_distinct
 from serbench.leakage.near import NearPair, near_duplicates
 from serbench.leakage.pretraining import Provenance, check_pretraining, provenance
 from serbench.leakage.seal import Opening, Seal, predictions_digest
@@ -60,6 +61,7 @@ __all__ = [
     "certify",
     "check_canary",
     "check_coverage",
+    "check_distinct",
     "check_duplicates",
     "check_near_duplicates",
     "check_nested",

@@ -30,6 +30,11 @@ LEAKS = {
 """The guard's codes, in order."""
 
 
+def _says_nothing(value: object) -> bool:
+    """Whether a key is left out: what only some runs have stands in their certificates alone."""
+    return not value
+
+
 class FoldSide(Params):
     """One side of a fold.
 
@@ -141,6 +146,10 @@ class Certificate(Params):
         utterances: size of the corpus.
         units: all speakers or sessions, in natural order.
         dropped: utterances left out as copies of others.
+        evaluated: the corpus that is tested, where ``corpus`` is made of others or a part of it.
+        incomplete: what the corpus lacks, or has and cannot be used; not there where it is whole.
+        made: how the corpus was made of others, or of a part of its labels; not there where it is
+            as its card says.
         folds: each outer fold, followed by its inner folds.
         fitted: everything that was fitted, by partition and name.
         teachers: what each was trained on.
@@ -159,6 +168,9 @@ class Certificate(Params):
     utterances: int
     units: tuple[str, ...]
     dropped: tuple[str, ...] = ()
+    evaluated: str = Field(default="", exclude_if=_says_nothing)
+    incomplete: tuple[str, ...] = Field(default=(), exclude_if=_says_nothing)
+    made: tuple[str, ...] = Field(default=(), exclude_if=_says_nothing)
     folds: tuple[FoldSummary, ...]
     fitted: tuple[FittedRecord, ...]
     teachers: tuple[TeacherRecord, ...] = ()
@@ -174,12 +186,15 @@ class Certificate(Params):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What must stand under every table: broken protocols, teachers that are not clean."""
-        return tuple(
+        """What must stand under every table: broken protocols, teachers that are not clean, a
+        corpus that is not whole.
+        """
+        checks = tuple(
             f"{check.code} {check.outcome}"
             for check in self.checks
             if check.outcome.startswith(("broken", "allowed", "undeclared", "undisclosed"))
         )
+        return (*checks, *(f"incomplete: {line}" for line in self.incomplete))
 
     @property
     def digest(self) -> str:

@@ -63,6 +63,7 @@ class Evidence:
         dropped: utterances that were left out of the corpus as copies.
         audio: what students were pretrained on without labels; None where they were not.
         copied: utterances with a copy in that audio.
+        trained_only: utterances that the split has for training only.
     """
 
     plan_digest: str = ""
@@ -76,6 +77,7 @@ class Evidence:
     dropped: Sequence[str] = ()
     audio: AudioRecord | None = None
     copied: Sequence[NearPair] = ()
+    trained_only: Sequence[str] = ()
 
 
 Finding = tuple[str, str]
@@ -135,6 +137,9 @@ def certify(
         utterances=len(table.utterances),
         units=tuple(sorted(table.units, key=natural_key)),
         dropped=tuple(shown.dropped),
+        evaluated=table.evaluated,
+        incomplete=table.incomplete,
+        made=table.made,
         folds=tuple(
             FoldSummary(name=s.name, train=_side(s.train), test=_side(s.test)) for s in run.every
         ),
@@ -199,9 +204,11 @@ def _units(run: _Run) -> Finding:
 def _coverage(run: _Run) -> Finding:
     for split in run.every:
         check_utterances(split, run.table)
-    check_coverage(run.outer, run.table)
-    count = len(run.table.utterances)
-    return "passed", f"{run.splits}; each of {count} utterances is tested once"
+    only = run.evidence.trained_only
+    check_coverage(run.outer, run.table, only)
+    count = len(run.table.utterances) - len(only)
+    detail = f"{run.splits}; each of {count} utterances is tested once"
+    return "passed", f"{detail}, {len(only)} others are for training only" if only else detail
 
 
 def _segments(run: _Run) -> Finding:
@@ -276,7 +283,9 @@ def _teachers(run: _Run) -> Finding:
         return "not run: what teachers were trained on was not compared with the corpus", ""
     if not teachers:
         return "passed", "no teacher"
-    said = "; ".join(provenance_line(each, run.table.name) for each in teachers)
+    said = "; ".join(
+        provenance_line(each, run.table.evaluated or run.table.name) for each in teachers
+    )
     outcomes = {"overlap": "allowed", "undeclared": "undeclared", "undisclosed": "undisclosed"}
     for status, outcome in outcomes.items():
         if named := [each.teacher for each in teachers if each.status == status]:

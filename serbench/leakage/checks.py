@@ -100,12 +100,15 @@ def check_utterances(split: Split, table: CorpusTable) -> None:
         _check_members(side, table)
 
 
-def check_coverage(outer: Sequence[Split], table: CorpusTable | None = None) -> None:
+def check_coverage(
+    outer: Sequence[Split], table: CorpusTable | None = None, trained_only: Iterable[str] = ()
+) -> None:
     """Prove that the outer folds test every utterance exactly once.
 
     Args:
         outer: the outer folds.
         table: the corpus; without it, "every utterance" means every one that some fold names.
+        trained_only: those that a split in sides must not test.
 
     Raises:
         LeakageError: L2.
@@ -113,9 +116,12 @@ def check_coverage(outer: Sequence[Split], table: CorpusTable | None = None) -> 
     tested = Counter(i for split in outer for i in split.test.ids)
     if repeated := sorted(i for i, times in tested.items() if times > 1):
         raise LeakageError("L2", "utterances tested more than once over the outer folds", repeated)
+    if seen := sorted(tested.keys() & set(trained_only)):
+        raise LeakageError("L2", "utterances tested that are for training only", seen)
     every = {i for split in outer for i in (*split.train.ids, *split.test.ids)}
     if table is not None:
         every.update(table.ids)
+    every.difference_update(trained_only)
     if never := sorted(every - tested.keys()):
         raise LeakageError("L2", "utterances that no outer fold tests", never)
 

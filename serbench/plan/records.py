@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from serbench.api import Backend, Corpus, Loss, Student, Teacher
-from serbench.registry import DatasetSpec
+from serbench.api import Backend, Loss, Student, Teacher
+from serbench.plan.dataset import DatasetPlan
 from serbench.settings import MethodSettings, ProtocolSettings
 
 Table = dict[str, object]
@@ -20,10 +20,13 @@ class Request:
     """What the command line says.
 
     Attributes:
+        dataset: what is evaluated.
         teachers: names, hub-free; a folder stands for a speech encoder kept there. Empty: the
             dataset's own.
         sets: ``path=value`` texts.
         pretrain_audio: folder of unlabelled audio; None: no pretraining.
+        train: datasets to train on in place of cross-validation within ``dataset``.
+        labels: a label map; empty: the corpus's own labels, or those that all corpora have.
     """
 
     dataset: str
@@ -32,6 +35,8 @@ class Request:
     teachers: tuple[str, ...] = ()
     sets: tuple[str, ...] = ()
     pretrain_audio: Path | None = None
+    train: tuple[str, ...] = ()
+    labels: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +123,7 @@ class RunPlan:
         ablation: what the methods are rows of; None for a run of methods named one by one.
     """
 
-    dataset: str
-    spec: DatasetSpec
-    corpus: Corpus
+    dataset: DatasetPlan
     folds: str
     protocol: ProtocolSettings
     profile: str
@@ -146,11 +149,7 @@ class RunPlan:
     def describe(self) -> Table:
         """The resolved plan as JSON; what the unlabelled audio is stands in once it was read."""
         return {
-            "dataset": {
-                "name": self.dataset,
-                "corpus": self.spec.corpus,
-                "params": _dump(self.corpus),
-            },
+            "dataset": self.dataset.describe(),
             "folds": self.folds,
             "protocol": self.protocol.model_dump(mode="json"),
             "profile": self.profile,
@@ -200,5 +199,5 @@ def digest_of(description: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _dump(plugin: Corpus | Teacher | Student | Loss | Backend) -> Table:
+def _dump(plugin: Teacher | Student | Loss | Backend) -> Table:
     return plugin.params.model_dump(mode="json")

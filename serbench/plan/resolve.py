@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from serbench.api import Backend, Corpus, Loss, RegistryError, Student, Teacher
+from serbench.api import Backend, Loss, RegistryError, Student, Teacher
+from serbench.plan.dataset import OFFICIAL, DatasetPlan, plan_dataset
 from serbench.plan.names import method_spec, own_sets
 from serbench.plan.records import Candidate, MethodPlan, Request, RunPlan, Table
 from serbench.plan.sets import SETTING_ROOTS, Keys, below, check_roots, check_used, parse_set
-from serbench.registry import DatasetSpec, MethodSpec, Registry, lay_over, validate
+from serbench.registry import MethodSpec, Registry, lay_over, validate
 from serbench.settings import MethodSettings, ProtocolSettings
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,9 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
     sets = [parse_set(text) for text in request.sets]
     check_roots(sets, request.methods)
     profile = registry.profile(request.profile)
-    spec = registry.dataset(request.dataset)
+    dataset = plan_dataset(
+        registry, request.dataset, request.train, request.labels, below(sets, "corpus")
+    )
     protocol = validate(
         ProtocolSettings, lay_over(profile.protocol, below(sets, "protocol")), "protocol"
     )
@@ -46,17 +49,14 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
     )
     check_used(sets, methods)
     audio = _pretrain_audio(request.pretrain_audio, methods)
-    teachers = _teachers(registry, request, spec, methods, below(sets, "teacher"))
-    corpus: Corpus = registry.make("corpora", request.dataset, below(sets, "corpus"))  # pyright: ignore[reportAssignmentType]
+    teachers = _teachers(registry, request, dataset, methods, below(sets, "teacher"))
     backend: Backend = registry.make("backends", BACKEND)  # pyright: ignore[reportAssignmentType]
     canary = None
     if protocol.canary:
         canary = plan_run(registry, replace(request, profile=CANARY, sets=_cheap(request.sets)))
     return RunPlan(
-        dataset=request.dataset,
-        spec=spec,
-        corpus=corpus,
-        folds=protocol.folds or spec.folds,
+        dataset=dataset,
+        folds=_folds(dataset, protocol),
         protocol=protocol,
         profile=request.profile,
         methods=methods,
@@ -65,6 +65,21 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
         pretrain_audio=audio,
         canary=canary,
     )
+
+
+def _folds(dataset: DatasetPlan, protocol: ProtocolSettings) -> str:
+    """
+    Raises:
+        RegistryError: others than what is tested on one corpus after training on others.
+    """
+    folds = protocol.folds or dataset.folds
+    if dataset.training and (folds != OFFICIAL or protocol.leaky):
+        what = f"protocol {protocol.name}" if protocol.leaky else f"protocol.folds = {folds}"
+        raise RegistryError(
+            f"{what}: a run that trains on other corpora than it tests has one fold, the tested "
+            "corpus; leave it out"
+        )
+    return folds
 
 
 def _cheap(sets: Sequence[str]) -> tuple[str, ...]:
@@ -155,7 +170,7 @@ def _pretrain_audio(folder: Path | None, methods: Sequence[MethodPlan]) -> Path 
 def _teachers(
     registry: Registry,
     request: Request,
-    spec: DatasetSpec,
+    dataset: DatasetPlan,
     methods: Sequence[MethodPlan],
     overrides: Table,
 ) -> dict[str, Teacher]:
@@ -171,10 +186,10 @@ def _teachers(
         raise RegistryError(
             f"--set teacher.{next(iter(overrides))}: no method of this run learns from a teacher"
         )
-    named = request.teachers or (spec.teachers if used else ())
+    named = request.teachers or (dataset.teachers if used else ())
     if used and not named:
         raise RegistryError(
-            f"{', '.join(taught)} needs a teacher and dataset {request.dataset} names none: "
+            f"{', '.join(taught)} needs a teacher and dataset {dataset.parts[0].name} names none: "
             f"give --teacher NAME_OR_FOLDER ({', '.join(registry.teachers)})"
         )
     teachers: dict[str, Teacher] = {}

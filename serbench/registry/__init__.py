@@ -1,5 +1,5 @@
-"""The registry: names of datasets, teachers, students, losses, backends, trackers, methods,
-profiles and ablations.
+"""The registry: names of datasets, label maps, teachers, students, losses, backends, trackers,
+methods, profiles and ablations.
 """
 
 from serbench.registry.ablations import Change, replaced_parts, row_changes, row_method
@@ -10,6 +10,7 @@ from serbench.registry.schema import (
     SPECS,
     AblationSpec,
     DatasetSpec,
+    LabelsSpec,
     MethodSpec,
     PluginSpec,
     ProfileSpec,
@@ -25,6 +26,7 @@ __all__ = [
     "AblationSpec",
     "Change",
     "DatasetSpec",
+    "LabelsSpec",
     "MethodSpec",
     "PluginSpec",
     "ProfileSpec",

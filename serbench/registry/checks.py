@@ -28,7 +28,7 @@ from serbench.registry.schema import (
 from serbench.registry.validate import Problem, lay_over, problems, validate
 from serbench.settings import MethodSettings, ProtocolSettings
 
-FOLDS_OF_ANY_CORPUS = ("loso", "kfold")
+FOLDS_OF_ANY_CORPUS = ("loso", "kfold", "official")
 
 NO_TRACKER = "none"
 """What ``--tracker`` takes in place of a name."""

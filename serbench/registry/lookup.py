@@ -15,6 +15,7 @@ from serbench.registry.schema import (
     SPECS,
     AblationSpec,
     DatasetSpec,
+    LabelsSpec,
     MethodSpec,
     PluginSpec,
     ProfileSpec,
@@ -43,6 +44,7 @@ class Registry:
     """
 
     datasets: Mapping[str, DatasetSpec]
+    labels: Mapping[str, LabelsSpec]
     teachers: Mapping[str, PluginSpec]
     students: Mapping[str, PluginSpec]
     losses: Mapping[str, PluginSpec]
@@ -68,6 +70,15 @@ class Registry:
         corpus = self._instance("corpora", name, bare.corpus, {}, {})
         folds = default_folds(corpus)  # pyright: ignore[reportArgumentType]
         return bare.model_copy(update={"folds": folds})
+
+    def label_map(self, name: str) -> LabelsSpec:
+        """A label map."""
+        if name not in self.labels:
+            raise RegistryError(
+                f"no label map is called {name!r}{did_you_mean(name, self.labels)}; there are "
+                f"{', '.join(self.labels)}. Write one as [labels.NAME] in serbench.toml"
+            )
+        return self.labels[name]
 
     def teacher(self, name: str) -> PluginSpec:
         """A teacher, or a teacher plugin with its default parameters."""

@@ -25,6 +25,21 @@ class DatasetSpec(Params):
     summary: str = ""
 
 
+class LabelsSpec(Params):
+    """A label map: labels of corpora to the classes of a run. Any other label is left out."""
+
+    summary: str = ""
+    map: dict[str, str] = Field(min_length=2)
+    """Labels to classes; several labels may be of one class."""
+
+    @model_validator(mode="after")
+    def _has_classes(self) -> LabelsSpec:
+        if len(set(self.map.values())) < 2:
+            msg = "all labels are of one class; a run needs two"
+            raise ValueError(msg)
+        return self
+
+
 class PluginSpec(Params):
     """A teacher, student, loss, backend or tracker: a plugin with its parameters."""
 
@@ -126,10 +141,11 @@ class AblationSpec(Params):
         return {name: row for part in self.parts.values() for name, row in part.rows.items()}
 
 
-Spec = DatasetSpec | PluginSpec | MethodSpec | ProfileSpec | AblationSpec
+Spec = DatasetSpec | LabelsSpec | PluginSpec | MethodSpec | ProfileSpec | AblationSpec
 
 SPECS: dict[str, type[Spec]] = {
     "datasets": DatasetSpec,
+    "labels": LabelsSpec,
     "teachers": PluginSpec,
     "students": PluginSpec,
     "losses": PluginSpec,

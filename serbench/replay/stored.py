@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from serbench.api import Backend, Corpus, Loss, StoreError, Student, Teacher, TeacherCard
-from serbench.corpus import CorpusTable, load_corpus, locate
-from serbench.harness import Observer
-from serbench.plan import Candidate
+from serbench.corpus import CorpusTable
+from serbench.harness import Observer, load_dataset
+from serbench.plan import Candidate, DatasetPlan, LabelMap, Part
 from serbench.plugins import Plugins
-from serbench.registry import Registry, lay_over, validate
+from serbench.registry import DatasetSpec, Registry, lay_over, validate
 from serbench.settings import MethodSettings, ProtocolSettings
 from serbench.store import RunStore
 
@@ -26,6 +25,9 @@ PARTS = (
     "canary",
 )  # fmt: skip
 """Keys of ``plan.json`` that ``RunPlan.describe`` gives."""
+
+DATASET_KEYS = ("name", "corpus", "params", "evaluated", "training", "label_map")
+"""Those of them below ``dataset``; the last three are not there for a corpus as it is."""
 
 ABLATION = "ablation"
 """A key that it gives for an ablation only."""
@@ -68,14 +70,30 @@ class Stored:
 
     def description(self) -> dict[str, Any]:
         """The plan as ``RunPlan.describe`` gave it, for its digest."""
-        dataset = {key: self.plan["dataset"][key] for key in ("name", "corpus", "params")}
+        whole = self.plan["dataset"]
+        dataset = {key: whole[key] for key in DATASET_KEYS if key in whole}
         parts = (*PARTS, ABLATION) if ABLATION in self.plan else PARTS
         return {**{key: self.plan[key] for key in parts}, "dataset": dataset}
 
-    def corpus(self) -> Corpus:
-        """The corpus plugin."""
+    @property
+    def evaluated(self) -> str:
+        """The dataset that was tested; of a run by a label map, the whole one."""
+        return str(self.plan["dataset"].get("evaluated", self.dataset))
+
+    def dataset_plan(self, registry: Registry) -> DatasetPlan:
+        """The corpora of the run and their classes; their folders are the registry's."""
         entry = self.plan["dataset"]
-        return self._plugin("corpora", entry["corpus"], entry["params"])
+        labels = entry.get("label_map")
+        return DatasetPlan(
+            self._part({**entry, "name": self.evaluated}, registry),
+            tuple(self._part(part, registry) for part in entry.get("training", ())),
+            LabelMap(labels["name"], labels["map"]) if labels else None,
+        )
+
+    def _part(self, entry: Json, registry: Registry) -> Part:
+        name, plugin = str(entry["name"]), str(entry["corpus"])
+        corpus: Corpus = self._plugin("corpora", plugin, entry["params"])
+        return Part(name, registry.datasets.get(name) or DatasetSpec(corpus=plugin), corpus)
 
     def backend(self) -> Backend:
         """The backend that the scores were taken through."""
@@ -152,13 +170,14 @@ def read_corpus(
     watch: Observer,
     audio_cache: Path | None = None,
 ) -> CorpusTable:
-    """The corpus of a run.
+    """The corpus of a run, or what it made of several.
 
     Args:
         stored: the run's plan.
         registry: where the dataset's folder may be named.
-        data_dir: the corpus's folder, where it is not where ``locate`` looks.
-        cache: where a fetched corpus is.
+        data_dir: the corpus's folder, where it is not where ``locate`` looks; of several corpora,
+            the folder that holds one for each.
+        cache: where fetched corpora are.
         watch: told of progress.
         audio_cache: of what was once read of the audio files; by default that of runs.
 
@@ -166,10 +185,11 @@ def read_corpus(
         CorpusError: it cannot be had or read.
         PluginError: its plugin is not installed.
     """
-    corpus = stored.corpus()
-    entry = registry.datasets.get(stored.dataset)
-    advance = partial(watch.advance, "corpus")
-    path = entry.path if entry else None
-    folder = locate(corpus, stored.dataset, data_dir, cache, advance, watch.announce, path)
-    kept = cache / "audio" if audio_cache is None else audio_cache
-    return load_corpus(corpus, stored.dataset, folder, kept, advance, allow_incomplete=True)
+    return load_dataset(
+        stored.dataset_plan(registry),
+        data_dir,
+        cache,
+        watch,
+        allow_incomplete=True,
+        audio_cache=audio_cache,
+    )

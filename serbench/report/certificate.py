@@ -204,6 +204,10 @@ def schema_text() -> str:
         "type": "string",
     }
     _plain(schema)
+    sometimes = {
+        key for key, field in Certificate.model_fields.items() if field.exclude_if is not None
+    }
+    schema["required"] = [key for key in schema["required"] if key not in sometimes]
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "certificate.json"}
     return json.dumps(head | {k: v for k, v in schema.items() if k != "title"}, indent=2) + "\n"
 

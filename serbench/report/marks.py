@@ -1,4 +1,6 @@
-"""What must stand on every output of a run: a broken protocol, teachers that are not clean."""
+"""What must stand on every output of a run: a broken protocol, teachers that are not clean, a
+corpus that is not whole, or made of others.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,10 @@ LEAKS: Mapping[ProtocolName, str] = {
 """The broken protocols and their leaks in words."""
 
 
+SHOWN = 6
+"""What a corpus lacks, before the rest is only counted; the certificate has all of it."""
+
+
 def mark(protocol: ProtocolName) -> str:
     """What titles and captions of a leaky run begin with; empty for a proper one."""
     if protocol == PROPER:
@@ -28,7 +34,8 @@ def marked(protocol: ProtocolName, title: str) -> str:
 
 
 def warning_lines(certificates: Iterable[Certificate]) -> tuple[str, ...]:
-    """A sentence for all that ``Certificate.warnings`` holds, and for dropped copies, each once.
+    """A sentence for all that ``Certificate.warnings`` holds, for dropped copies, and for how a
+    corpus was made of others, each once.
 
     Teachers whose training data are not all public are named too: an overlap cannot be excluded.
     """
@@ -37,8 +44,13 @@ def warning_lines(certificates: Iterable[Certificate]) -> tuple[str, ...]:
         for certificate in certificates
         for line in (
             *_broken(certificate),
+            *certificate.made,
+            *_incomplete(certificate),
             *_dropped(certificate),
-            *(_teacher(each, certificate.corpus) for each in certificate.teachers),
+            *(
+                _teacher(each, certificate.evaluated or certificate.corpus)
+                for each in certificate.teachers
+            ),
         )
     ]
     return tuple(dict.fromkeys(line for line in lines if line))
@@ -54,6 +66,14 @@ def _broken(certificate: Certificate) -> tuple[str, ...]:
     )
     leak = LEAKS[certificate.protocol]
     return (f"{mark(certificate.protocol)}; {leak}{f' ({found})' if found else ''}.",)
+
+
+def _incomplete(certificate: Certificate) -> tuple[str, ...]:
+    lines = certificate.incomplete
+    if not lines:
+        return ()
+    more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+    return (f"INCOMPLETE CORPUS: {'; '.join(lines[:SHOWN])}{more}.",)
 
 
 def _dropped(certificate: Certificate) -> tuple[str, ...]:

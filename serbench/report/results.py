@@ -80,6 +80,15 @@ class Results:
         return self.runs[0].plan["dataset"]
 
     @property
+    def tested(self) -> str:
+        """How many utterances: ``535 utterances``, or ``200 test utterances`` where more were only
+        trained on.
+        """
+        tested = sum(self.comparison.fold_counts.values())
+        more = tested < self.dataset["utterances"]
+        return f"{tested} test utterances" if more else f"{tested} utterances"
+
+    @property
     def outer(self) -> list[dict[str, Any]]:
         """The plan's outer folds, the same in all runs."""
         return self.runs[0].plan["outer"]

@@ -124,13 +124,15 @@ def protocol_line(results: Results) -> str:
     search = f"inner search over {inner} fits" if inner else "no inner search"
     seeds = max(each.seeds for each in results.runs)
     profiles = ", ".join(dict.fromkeys(str(each.plan["profile"]) for each in results.runs))
-    folds = f"{len(compared.fold_counts)} outer folds by {unit}, no {unit} on both sides"
+    count = len(compared.fold_counts)
+    folds = f"{count} outer folds by {unit}" if count > 1 else "a single test fold"
+    folds += f", no {unit} on both sides"
     if results.protocol == "leaky-random":
         folds = f"{len(compared.fold_counts)} outer folds dealt by chance"
     if results.leaky:
         folds += f" · protocol {results.protocol}: {LEAKS[results.protocol]}"
     return (
-        f"{dataset.get('title', dataset['name'])}: {dataset['utterances']} utterances, "
+        f"{dataset.get('title', dataset['name'])}: {results.tested}, "
         f"{len(compared.speaker_counts)} speakers, {len(compared.labels)} classes · "
         f"profile {profiles} · {folds} · {search} · {seeds} seed{'s' if seeds > 1 else ''}"
     )

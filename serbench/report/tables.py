@@ -77,8 +77,9 @@ def with_interval(estimate: Estimate) -> str:
 
 
 def with_spread(spread: Spread) -> str:
-    """For instance ``72.4 ± 4.0``."""
-    return f"{percent(spread.mean)} ± {percent(spread.sd)}"
+    """For instance ``72.4 ± 4.0``; of a single fold, its score alone."""
+    mean = percent(spread.mean)
+    return mean if spread.sd is None else f"{mean} ± {percent(spread.sd)}"
 
 
 def parameter_count(parameters: tuple[int, int] | None) -> str:
@@ -149,10 +150,11 @@ def comparison_table(results: Results) -> Table:
 def score_notes(results: Results) -> str:
     """How intervals, spreads and verdicts came about."""
     compared = results.comparison
-    spread = f"±: standard deviation over {len(compared.fold_counts)} outer folds."
+    count = len(compared.fold_counts)
+    spread = f" ±: standard deviation over {count} outer folds." if count > 1 else ""
     if results.leaky:
-        return f"{interval_note(compared.repeats, len(compared.speaker_counts))} {spread}"
-    return f"{compared_notes(compared)} {spread}"
+        return f"{interval_note(compared.repeats, len(compared.speaker_counts))}{spread}"
+    return f"{compared_notes(compared)}{spread}"
 
 
 def seeds_note(compared: Comparison) -> tuple[str, ...]:
@@ -229,7 +231,8 @@ def folds_table(results: Results) -> Table:
         for outer, count in compared.fold_counts.items()
     )
     total = str(sum(compared.fold_counts.values()))
-    spreads = ("mean ± sd", total, *(with_spread(each.spread["ua"]) for each in compared.methods))
+    title = "mean ± sd" if len(compared.fold_counts) > 1 else "mean"
+    spreads = (title, total, *(with_spread(each.spread["ua"]) for each in compared.methods))
     data = pd.DataFrame(
         [
             {

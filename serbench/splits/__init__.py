@@ -6,10 +6,12 @@ none of what this package says.
 
 from serbench.splits.groups import balanced_groups, linked_groups, listed, natural_key
 from serbench.splits.inner import inner_splits
-from serbench.splits.outer import outer_splits, random_splits
+from serbench.splits.official import OFFICIAL
+from serbench.splits.outer import outer_splits, random_splits, trained_only
 from serbench.splits.records import Partition, Role, Split, utterances_of
 
 __all__ = [
+    "OFFICIAL",
     "Partition",
     "Role",
     "Split",
@@ -20,5 +22,6 @@ __all__ = [
     "natural_key",
     "outer_splits",
     "random_splits",
+    "trained_only",
     "utterances_of",
 ]

@@ -9,6 +9,15 @@ from serbench.api import SplitError
 from serbench.corpus import CorpusTable
 from serbench.splits.groups import listed, natural_key
 
+TRAIN_ONLY = "train"
+"""In the column ``fold``: no fold tests the utterance."""
+
+
+def file_trained_only(table: CorpusTable, path: Path) -> tuple[str, ...]:
+    """Utterances that a fold file says no fold tests."""
+    only = {utterance for _, utterance, fold in _fold_rows(path) if fold == TRAIN_ONLY}
+    return tuple(i for i in table.ids if i in only)
+
 
 def read_fold_file(table: CorpusTable, path: Path) -> list[list[str]]:
     """What each fold of a fold file tests, folds in natural order of their names."""
@@ -27,8 +36,8 @@ def read_fold_file(table: CorpusTable, path: Path) -> list[list[str]]:
         faults.append(f"utterances that {table.name} does not have: {listed(unknown)}")
     if missing := [i for i in table.ids if i not in fold_of]:
         faults.append(f"utterances of {table.name} without a fold: {listed(missing)}")
-    names = sorted(set(fold_of.values()), key=natural_key)
-    if len(names) < 2:
+    names = sorted({*fold_of.values()} - {TRAIN_ONLY}, key=natural_key)
+    if len({*fold_of.values()}) < 2 or not names:
         faults.append("there must be at least two folds")
     if faults:
         raise SplitError(f"fold file {path}: {'; '.join(faults)}")

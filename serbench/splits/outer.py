@@ -10,8 +10,9 @@ import numpy as np
 
 from serbench.api import SplitError
 from serbench.corpus import CorpusTable
-from serbench.splits.fold_file import read_fold_file
+from serbench.splits.fold_file import file_trained_only, read_fold_file
 from serbench.splits.groups import balanced_groups, linked_groups, listed, natural_key
+from serbench.splits.official import OFFICIAL, official_folds, official_trained_only
 from serbench.splits.records import Split, make_split
 
 
@@ -28,8 +29,9 @@ def outer_splits(
     Args:
         table: the corpus.
         folds: a fold set of the corpus's card, ``"loso"`` (one unit per fold), ``"kfold"``
-            (units dealt into ``kfold`` folds of similar size), or a CSV file with the columns
-            ``utterance`` and ``fold``, where ``fold`` names the fold that tests the utterance.
+            (units dealt into ``kfold`` folds of similar size), ``"official"`` (the corpus's own
+            split), or a CSV file with the columns ``utterance`` and ``fold``, where ``fold`` names
+            the fold that tests the utterance, or is ``train``: no fold tests it.
         kfold: number of folds of ``"kfold"``.
         text_groups: deal the spoken sentences into this many groups and test each group in a
             fold of its own, with no utterance of its sentences or its units in training; 1: one
@@ -56,6 +58,19 @@ def outer_splits(
         make_split(table, f"outer-{number}", table.ids, ids, "test")
         for number, ids in enumerate(tested, start=1)
     )
+
+
+def trained_only(table: CorpusTable, folds: str) -> tuple[str, ...]:
+    """Utterances that ``folds`` say no fold tests; all others must be tested once.
+
+    Raises:
+        SplitError: as ``outer_splits``.
+    """
+    if folds in table.card.fold_sets or folds in {"loso", "kfold"}:
+        return ()
+    if folds == OFFICIAL:
+        return official_trained_only(table)
+    return file_trained_only(table, Path(folds))
 
 
 def random_splits(table: CorpusTable, count: int, seed: int) -> tuple[Split, ...]:
@@ -139,10 +154,12 @@ def _tested_ids(
         groups = linked_groups(list(sizes), linked)
     elif folds == "kfold":
         groups = _kfold_groups(table, kfold, sizes, linked)
+    elif folds == OFFICIAL:
+        return official_folds(table)
     elif folds.lower().endswith(".csv") or Path(folds).is_file():
         return read_fold_file(table, Path(folds))
     else:
-        known = ", ".join([*sorted(table.card.fold_sets), "loso", "kfold"])
+        known = ", ".join([*sorted(table.card.fold_sets), "loso", "kfold", OFFICIAL])
         raise SplitError(
             f"protocol.folds = {folds!r}: {table.name} has {known}; or name a CSV file with the "
             "columns utterance and fold"

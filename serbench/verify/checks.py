@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from serbench.api import LeakageError, StoreError
-from serbench.corpus import CorpusTable, UnlabelledAudio
+from serbench.corpus import TRAIN, CorpusTable, UnlabelledAudio
 from serbench.harness import Folds, audio_record, pooled_ua, run_digest
 from serbench.leakage import (
     AudioRecord,
@@ -76,7 +76,7 @@ def check_corpus(store: RunStore, folds: Folds, certificate: Certificate) -> Fin
         if row is None:
             continue
         facts = {
-            "fold": fold_of[utterance.id],
+            "fold": fold_of.get(utterance.id, TRAIN),
             "speaker": utterance.speaker,
             "session": utterance.session or "",
             "label": utterance.label,
@@ -165,7 +165,7 @@ def check_certificate(
             near=folds.near,
             teachers=check_pretraining(
                 stored.cards(),
-                stored.dataset,
+                stored.evaluated,
                 folds.table.card,
                 allow=protocol.allow_pretraining_overlap,
             ),
@@ -173,12 +173,17 @@ def check_certificate(
             dropped=folds.dropped,
             audio=stated_audio(stored),
             copied=copied,
+            trained_only=folds.trained_only,
         )
         again = certify(folds.table, folds.outer, folds.inner, evidence)
     except LeakageError as error:
         return compared("certificate", "", [str(error)])
     old, new = kept.model_dump(), again.model_dump()
-    differences = [_difference(key, old[key], new[key]) for key in new if old[key] != new[key]]
+    differences = [
+        _difference(key, old.get(key, ()), new.get(key, ()))
+        for key in dict.fromkeys((*new, *old))
+        if old.get(key) != new.get(key)
+    ]
     return compared("certificate", f"made anew, digest {again.digest[:12]}", differences)
 
 

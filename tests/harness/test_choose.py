@@ -10,7 +10,7 @@ from tests_support.tables import write_noise
 
 from serbench.fit import FitTask
 from serbench.harness.folds import make_folds
-from serbench.harness.inputs import load_inputs, load_table
+from serbench.harness.inputs import load_dataset, load_inputs
 from serbench.harness.nested import Nested, searches
 from serbench.harness.observer import Observer
 from serbench.harness.results import KeptFit
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def nested(plan: RunPlan, root: Path, score: Score, patch: pytest.MonkeyPatch) -> Nested:
     """The nested loops with inner fits that only say their score: UA and best epoch."""
     place = resources(root)
-    table = load_table(plan, None, place.cache, False, Observer())
+    table = load_dataset(plan.dataset, None, place.cache, Observer())
     folds = make_folds(table, "loso", plan.protocol, (), search=True)
     inputs = load_inputs(plan, table, None, place.cache, "cpu", Observer())
     made = Nested(plan, inputs, folds, RunStore(root / "run"), place, Observer())

@@ -28,7 +28,7 @@ from serbench.api import CorpusError, LeakageError, PluginError
 from serbench.fit import FitTask, PretrainTask
 from serbench.harness import Observer, copies_in_audio, run
 from serbench.harness.folds import plan_folds
-from serbench.harness.inputs import Inputs, load_audio, load_inputs, load_table
+from serbench.harness.inputs import Inputs, load_audio, load_dataset, load_inputs
 from serbench.harness.pretrained import pretrain_all, pretraining_of
 from serbench.leakage import Certificate
 from serbench.plan import Candidate, RunPlan
@@ -48,7 +48,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def inputs_of(plan: RunPlan, root: Path) -> Inputs:
     cache, watch = root / "cache", Observer()
-    table = load_table(plan, None, cache, False, watch)
+    table = load_dataset(plan.dataset, None, cache, watch)
     return load_inputs(plan, table, load_audio(plan, cache, watch), cache, "cpu", watch)
 
 
@@ -359,7 +359,7 @@ def test_copies_are_those_across_and_change_nothing_of_the_corpus(tmp_path: Path
     (tmp_path / "speech" / "again.wav").write_bytes((tmp_path / "speech" / "r0.wav").read_bytes())
     plant(tmp_path / "noise", tmp_path / "speech")
     plan, cache = pretrained_plan(tmp_path), tmp_path / "cache"
-    table = load_table(plan, None, cache, False, Observer())
+    table = load_dataset(plan.dataset, None, cache, Observer())
     audio = load_audio(plan, cache, Observer())
     assert audio is not None
     copied = copies_in_audio(table, audio, cache, lambda *_: None)

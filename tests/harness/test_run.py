@@ -6,7 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from serbench.corpus import CorpusTable
 from serbench.fit import FitResult
 from serbench.harness import run
 from serbench.leakage import Certificate
-from serbench.plan import MethodPlan, RunPlan
+from serbench.plan import DatasetPlan, MethodPlan, RunPlan
 from serbench.segments import Segment
 from serbench.splits import Partition
 from serbench.store import PREDICTION_COLUMNS, RunStore
@@ -225,7 +225,7 @@ def test_a_second_run_fits_nothing_and_says_the_same(
 
 
 def test_another_run_takes_fits_over_under_its_own_names(done: Done) -> None:
-    renamed = run_plan(done.plan.spec.path or Path(), taught("mine"), seeds=2)
+    renamed = run_plan(done.plan.dataset.evaluated.spec.path or Path(), taught("mine"), seeds=2)
     again = do(renamed, done.root)
     assert again.store.folder != done.store.folder
     assert again.watch.tasks == []
@@ -304,7 +304,9 @@ def test_relative_folders_do(folder: Path, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     data = Path(os.path.relpath(folder))
     plan = run_plan(data)
-    object.__setattr__(plan, "spec", plan.spec.model_copy(update={"path": None}))
+    part = plan.dataset.evaluated
+    unnamed = replace(part, spec=part.spec.model_copy(update={"path": None}))
+    plan = replace(plan, dataset=DatasetPlan(unnamed))
     finished = do(plan, Path(), data_dir=data)
     assert not finished.store.folder.is_absolute()
     assert len(finished.predictions) == SPEAKERS * 4

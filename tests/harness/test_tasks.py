@@ -7,7 +7,7 @@ import pytest
 from tests_support.runs import candidate, method, run_plan
 from tests_support.tables import write_noise
 
-from serbench.harness.inputs import load_inputs, load_table
+from serbench.harness.inputs import load_dataset, load_inputs
 from serbench.harness.observer import Observer
 from serbench.harness.tasks import FitPlace, TaskMaker
 from serbench.harness.views import Views
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def keys(folder: Path, device: str = "cpu", epochs: int | None = None, **training: Any) -> str:
     plan = run_plan(folder, method("m", candidate(**training)))
     cache = folder.parent / "cache"
-    table = load_table(plan, None, cache, False, Observer())
+    table = load_dataset(plan.dataset, None, cache, Observer())
     inputs = load_inputs(plan, table, None, cache, "cpu", Observer())
     outer = outer_splits(table, "loso", 5)
     split = outer[0]

@@ -16,7 +16,7 @@ from serbench.features import Frames, log_mel_frames
 from serbench.fit import FitResult, FitTask, TeacherSignal
 from serbench.harness import Observer, Resources
 from serbench.leakage import PartitionView
-from serbench.plan import Candidate, MethodPlan, RunPlan
+from serbench.plan import DatasetPlan, Part, Candidate, MethodPlan, RunPlan
 from serbench.registry import DatasetSpec
 from serbench.segments import segment_partition
 from serbench.settings import (
@@ -99,9 +99,9 @@ def run_plan(folder: Path, *methods: MethodPlan, **protocol: Any) -> RunPlan:
     if any(each.uses_teachers for each in methods):
         teachers["functionals"] = Functionals(FunctionalsParams())
     return RunPlan(
-        dataset="noise",
-        spec=DatasetSpec(corpus="noise", folds="loso", path=folder),
-        corpus=Noise(Params()),
+        dataset=DatasetPlan(
+            Part("noise", DatasetSpec(corpus="noise", folds="loso", path=folder), Noise(Params()))
+        ),
         folds="loso",
         protocol=ProtocolSettings.model_validate(protocol),
         profile="test",
