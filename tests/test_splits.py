@@ -21,6 +21,7 @@ from serbench.splits import (
     natural_key,
     outer_splits,
     random_splits,
+    trained_only,
     utterances_of,
 )
 
@@ -372,3 +373,93 @@ def test_inner_folds_of_text_folds_keep_a_group_of_units_together() -> None:
     for split in inner:
         check_nested(split, outer[0])
         check_split(split, table)
+
+
+# ── a corpus's own split, and other splits that test a part only ─────────────────────────────────
+
+
+def with_official(table: CorpusTable, sides: dict[str, str]) -> CorpusTable:
+    """The same, each speaker on a side of the corpus's own split."""
+    utterances = tuple(replace(u, official=sides.get(u.speaker)) for u in table.utterances)
+    return replace(table, utterances=utterances)
+
+
+SIDES = {"s1": "train", "s2": "train", "s3": "validation", "s4": "test"}
+
+
+def test_an_official_split_in_sides_is_one_fold() -> None:
+    table = with_official(make_table(speakers(4)), SIDES)
+    (split,) = outer_splits(table, "official", 5)
+    assert (split.train.units, split.test.units) == (("s1", "s2", "s3"), ("s4",))
+    only = trained_only(table, "official")
+    assert set(only) == set(split.train.ids)
+    check_split(split, table)
+    check_coverage([split], table, only)
+    with pytest.raises(LeakageError, match="no outer fold tests"):
+        check_coverage([split], table)
+    with pytest.raises(LeakageError, match="for training only"):
+        check_coverage([split], table, [*only, split.test.ids[0]])
+
+
+def test_official_folds_test_everything_once() -> None:
+    table = with_official(make_table(speakers(4)), {f"s{n}": f"fold {n % 2}" for n in range(1, 5)})
+    splits = outer_splits(table, "official", 5)
+    assert [split.test.units for split in splits] == [("s2", "s4"), ("s1", "s3")]
+    assert trained_only(table, "official") == ()
+    check_coverage(splits, table)
+
+
+@pytest.mark.parametrize(
+    ("sides", "message"),
+    [
+        ({}, "toy has no split of its own"),
+        ({"s1": "train", "s2": "test", "s3": "test"}, "no side in its own split for s4-000"),
+        ({**SIDES, "s4": "validation"}, "has no utterance of test: it has train, validation"),
+        ({**SIDES, "s4": "fold 1"}, "both folds and train, validation"),
+    ],
+)
+def test_official_splits_that_are_none_say_why(sides: dict[str, str], message: str) -> None:
+    with pytest.raises(SplitError, match=message):
+        outer_splits(with_official(make_table(speakers(4)), sides), "official", 5)
+
+
+def test_the_official_validation_side_is_the_inner_fold() -> None:
+    table = with_official(make_table(speakers(4)), SIDES)
+    outer = outer_splits(table, "official", 5)
+    (inner,) = inner_splits(table, outer, 0, "units")
+    assert (inner.name, inner.test.role) == ("outer-1/inner-1", "validation")
+    assert (inner.train.units, inner.test.units) == (("s1", "s2"), ("s3",))
+    dealt = inner_splits(table, outer, 0, 3)
+    assert sorted(split.test.units for split in dealt) == [("s1",), ("s2",), ("s3",)]
+
+
+@pytest.mark.parametrize(("count", "inner", "folds"), [(9, "units", 5), (4, "units", 3), (9, 2, 2)])
+def test_a_single_fold_is_searched_over_folds_of_its_units(
+    count: int, inner: int, folds: int
+) -> None:
+    sides = {f"s{n}": "train" for n in range(1, count)} | {f"s{count}": "test"}
+    table = with_official(make_table(speakers(count)), sides)
+    outer = outer_splits(table, "official", 5)
+    made = inner_splits(table, outer, 0, inner)  # pyright: ignore[reportArgumentType]
+    assert len(made) == folds
+    validated = Counter(i for split in made for i in split.test.ids)
+    assert validated == Counter(outer[0].train.ids)
+    for split in made:
+        check_split(split, table)
+        check_nested(split, outer[0])
+
+
+def test_a_fold_file_may_have_utterances_for_training_only(tmp_path: Path) -> None:
+    table = make_table(speakers(3))
+    fold_of = {"s1": "train", "s2": "b", "s3": "a"}
+    rows = [f"{u.id},{fold_of[u.speaker]}" for u in table.utterances]
+    path = tmp_path / "folds.csv"
+    path.write_text("\n".join(["utterance,fold", *rows]) + "\n")
+    splits = outer_splits(table, str(path), 5)
+    assert [split.test.units for split in splits] == [("s3",), ("s2",)]
+    only = trained_only(table, str(path))
+    assert only == tuple(u.id for u in table.utterances if u.speaker == "s1")
+    check_coverage(splits, table, only)
+    path.write_text("\n".join(["utterance,fold", *(f"{i},train" for i in table.ids)]) + "\n")
+    with pytest.raises(SplitError, match="at least two folds"):
+        outer_splits(table, str(path), 5)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
 from serbench.api import CorpusCard, Params, Source
 
-SPAN = re.compile(r"(?P<first>\d+)\.\.(?P<last>\d+)")
-"""``01..24``: numbers with as many digits as the first."""
+SPAN = re.compile(r"(?P<prefix>\D*?)(?P<first>\d+)\.\.(?P=prefix)(?P<last>\d+)")
+"""``01..24`` or ``F_01..F_10``: numbers with as many digits as the first."""
 
 Count = Annotated[int, Field(ge=1)]
+
+Value = TypeVar("Value")
 
 
 class CardParams(Params):
@@ -36,7 +39,7 @@ class CardParams(Params):
     """Published counts, here and below; what is not published is left out."""
     per_label: dict[str, Count] = Field(default_factory=dict)
     per_speaker: dict[str, Count] | Count = Field(default_factory=dict)
-    """By speaker, or one number that holds for each of ``speakers``."""
+    """By speaker or span of speakers, or one number that holds for each of ``speakers``."""
     fold_sets: dict[str, tuple[tuple[str, ...], ...]] = Field(default_factory=dict)
     """Named outer folds: the test units of each; spans are allowed."""
     names: tuple[str, ...] = ()
@@ -46,6 +49,11 @@ class CardParams(Params):
     @classmethod
     def _spans(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return spelled_out(value)
+
+    @field_validator("per_speaker")
+    @classmethod
+    def _speaker_spans(cls, value: dict[str, int] | int) -> dict[str, int] | int:
+        return value if isinstance(value, int) else spelled_out_keys(value)
 
     @field_validator("fold_sets")
     @classmethod
@@ -108,7 +116,7 @@ class SourceParams(Params):
         return Source(self.url, self.file_name, self.checksum, self.size_bytes, self.unpack)
 
 
-def spelled_out(names: tuple[str, ...]) -> tuple[str, ...]:
+def spelled_out(names: Iterable[str]) -> tuple[str, ...]:
     """``01..03`` as ``01``, ``02``, ``03``; every other name as it is.
 
     Raises:
@@ -125,5 +133,21 @@ def spelled_out(names: tuple[str, ...]) -> tuple[str, ...]:
             msg = f"the span {name} runs backwards"
             raise ValueError(msg)
         width = len(match["first"])
-        found += [f"{number:0{width}}" for number in range(first, last + 1)]
+        found += [f"{match['prefix']}{number:0{width}}" for number in range(first, last + 1)]
     return tuple(found)
+
+
+def spelled_out_keys(table: Mapping[str, Value]) -> dict[str, Value]:
+    """The table with an entry of its own for every name of a span.
+
+    Raises:
+        ValueError: a span that runs backwards, a name with two entries.
+    """
+    found: dict[str, Value] = {}
+    for key, value in table.items():
+        for name in spelled_out((key,)):
+            if name in found:
+                msg = f"{name} has two entries"
+                raise ValueError(msg)
+            found[name] = value
+    return found

@@ -10,6 +10,7 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from serbench.api import Corpus, CorpusCard, CorpusError, Params, Source, UtteranceRecord
+from serbench_corpora.emodb_names import STEMS
 
 URL = "http://emodb.bilderbar.info/download/download.zip"
 
@@ -25,7 +26,11 @@ EMOTIONS = {
 """The emotion letter of a file name (of the German word: Wut, Langeweile, Ekel, Angst, Freude,
 neutral, Trauer) and its label; sorted by label, as posteriors are."""
 
-STEM = re.compile(r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[WLEAFNT])[a-z]", re.ASCII)
+STEM = re.compile(
+    r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[WLEAFNT])(?P<version>[a-z])", re.ASCII
+)
+
+MEN = frozenset({"03", "10", "11", "12", "15"})
 
 SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
 
@@ -101,6 +106,10 @@ class EmoDB(Corpus):
             )
         return [record for record in records.values() if record is not None]
 
+    def missing(self, records: Sequence[UtteranceRecord]) -> Sequence[str]:
+        """Files of the published 535 that ``records`` lack."""
+        return [f"{stem}.wav" for stem in sorted(STEMS - {record.id for record in records})]
+
     def read_name(self, name: str) -> UtteranceRecord | None:
         """Speaker, text and emotion of ``wav/03a01Fa.wav``, ``03a01Fa.wav`` or ``03a01Fa``."""
         path = PurePosixPath(name)
@@ -122,6 +131,8 @@ def _record(path: PurePath) -> UtteranceRecord | None:
         speaker=match["speaker"],
         label=EMOTIONS[match["emotion"]],
         text=match["text"],
+        gender="male" if match["speaker"] in MEN else "female",
+        take=match["version"],
     )
 
 

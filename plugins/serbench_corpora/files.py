@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from string import Formatter
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from serbench.api import Corpus, CorpusCard, CorpusError, Params, Source, UtteranceRecord
-from serbench_corpora.card import CardParams, SourceParams
+from serbench_corpora.card import CardParams, SourceParams, spelled_out_keys
+from serbench_corpora.grid import absent
 
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
 """Endings of files that must fit the pattern or be ignored; others are not looked at."""
@@ -21,6 +23,15 @@ SHOWN = 8
 
 GIVEN = ("stem", "folder")
 """What templates may use besides the pattern's groups: the file's stem, its folder's name."""
+
+Gender = Literal["female", "male"]
+
+GENDERS: Mapping[str, Gender] = {"female": "female", "male": "male"}
+"""Values that need no table."""
+
+TEMPLATES = ("id", "speaker", "session", "text", "intensity", "take", "gender")
+
+Table = dict[str, str] | Annotated[int, Field(ge=1)]
 
 
 class FilesParams(Params):
@@ -41,10 +52,28 @@ class FilesParams(Params):
     """Template of the utterance's id, of the pattern's groups, ``stem`` and ``folder``."""
     speaker: str = "{speaker}"
     """Likewise, of the speaker."""
-    session: str = ""
-    """Likewise, of the session; empty where there is none."""
-    text: str = ""
-    """Likewise, of the sentence's id; empty where it is not known."""
+    session: str | None = None
+    """Likewise, of the session; None: the group of that name, if there is one; empty: there are no
+    sessions."""
+    text: str | None = None
+    """Likewise, of the sentence's id."""
+    intensity: str | None = None
+    """Likewise, of the intensity."""
+    take: str | None = None
+    """Likewise, of the take."""
+    gender: str | None = None
+    """Likewise, of what ``genders`` reads."""
+    genders: dict[str, Gender] = Field(default_factory=dict)
+    """Values of ``gender`` that are not female or male themselves; of others it is not known.
+    ``01..07`` is a span."""
+    maps: dict[str, Table] = Field(default_factory=dict)
+    """How templates read a group: a table of values (any other stays as it is; spans), or, for a
+    running number, after how many it starts anew: 350 reads 000351 as 000001."""
+    grid: bool = False
+    """Every emotion has one file for each combination of its other groups' values, so that files
+    that are not there can be named."""
+    irregular: tuple[str, ...] = ()
+    """Names that the pattern reads though they are spelled otherwise than the rest."""
     card: CardParams
     sources: tuple[SourceParams, ...] = ()
 
@@ -58,24 +87,50 @@ class FilesParams(Params):
             raise ValueError(msg) from error
         return value
 
+    @field_validator("genders")
+    @classmethod
+    def _gender_spans(cls, value: dict[str, Gender]) -> dict[str, Gender]:
+        return spelled_out_keys(value)
+
+    @field_validator("maps")
+    @classmethod
+    def _map_spans(cls, value: dict[str, Table]) -> dict[str, Table]:
+        return {
+            group: table if isinstance(table, int) else spelled_out_keys(table)
+            for group, table in value.items()
+        }
+
     @model_validator(mode="after")
     def _fits_together(self) -> FilesParams:
         groups = set(re.compile(self.pattern).groupindex)
         if "emotion" not in groups:
             msg = "the pattern needs a group (?P<emotion>…)"
             raise ValueError(msg)
-        for name in ("id", "speaker", "session", "text"):
-            used = {field for _, field, _, _ in Formatter().parse(getattr(self, name)) if field}
+        for name in TEMPLATES:
+            used = {field for _, field, _, _ in Formatter().parse(self.template(name)) if field}
             if unknown := sorted(used - groups - {*GIVEN}):
                 msg = (
                     f"{name} uses {', '.join(unknown)}; the pattern has the groups "
                     f"{', '.join(sorted(groups))}, and there are {' and '.join(GIVEN)}"
                 )
                 raise ValueError(msg)
+        if unknown := sorted(set(self.maps) - groups):
+            msg = f"maps has {', '.join(unknown)}; the pattern has {', '.join(sorted(groups))}"
+            raise ValueError(msg)
         if both := sorted(set(self.labels) & set(self.drop)):
             msg = f"{', '.join(both)} has a label and is dropped"
             raise ValueError(msg)
+        if foreign := [name for name in self.irregular if not re.fullmatch(self.pattern, name)]:
+            msg = f"the pattern does not read {', '.join(foreign)} of irregular"
+            raise ValueError(msg)
         return self
+
+    def template(self, name: str) -> str:
+        """The template called ``name``; where it is None, the group of that name, or nothing."""
+        template: str | None = getattr(self, name)
+        if template is not None:
+            return template
+        return f"{{{name}}}" if name in re.compile(self.pattern).groupindex else ""
 
 
 class Files(Corpus):
@@ -90,8 +145,10 @@ class Files(Corpus):
 
     def __init__(self, params: FilesParams) -> None:
         super().__init__(params)
-        self._pattern = re.compile(rf"(?:.*/)?(?:{params.pattern})")
+        self._name = re.compile(params.pattern)
+        self._path = re.compile(rf"(?:.*/)?(?:{params.pattern})")
         self._ignore = re.compile(params.ignore)
+        self._templates = {name: params.template(name) for name in TEMPLATES}
 
     @property
     def card(self) -> CorpusCard:
@@ -105,13 +162,22 @@ class Files(Corpus):
             CorpusError: audio files that do not fit, or whose emotion has no label; the message
                 counts and names them.
         """
-        paths = sorted(
-            path.relative_to(folder).as_posix()
-            for path in folder.rglob("*")
-            if path.suffix.lower() in AUDIO and not _hidden(path.relative_to(folder))
-        )
+        return self.read(self.paths(folder), folder)
+
+    def paths(self, folder: Path) -> list[str]:
+        """Paths of all audio files below ``folder``, from there."""
+        found = (path for path in folder.rglob("*") if path.suffix.lower() in AUDIO)
+        below = (path.relative_to(folder) for path in found)
+        return sorted(path.as_posix() for path in below if not _hidden(path))
+
+    def read(self, paths: Iterable[str], folder: Path) -> list[UtteranceRecord]:
+        """What names say of ``paths`` below ``folder``; no file is opened or needs to be there.
+
+        Raises:
+            CorpusError: see ``utterances``.
+        """
         kept = [path for path in paths if not self._ignore.fullmatch(path)]
-        matches = {path: self._pattern.fullmatch(path) for path in kept}
+        matches = {path: self._path.fullmatch(path) for path in kept}
         self._check(folder, matches)
         return [
             self._record(path, match.groupdict(default=""))
@@ -122,14 +188,54 @@ class Files(Corpus):
     def read_name(self, name: str) -> UtteranceRecord | None:
         """What the pattern says of a path; a name without an ending is read as ``.wav``."""
         path = name if PurePosixPath(name).suffix.lower() in AUDIO else f"{name}.wav"
-        match = self._pattern.fullmatch(path)
+        match = self._path.fullmatch(path)
         if match is None or match["emotion"] not in self.params.labels:
             return None
         return self._record(path, match.groupdict(default=""))
 
+    def missing(self, records: Sequence[UtteranceRecord]) -> Sequence[str]:
+        """Names, where they form a grid and the card says how many there are of each label.
+
+        Only what the pattern reads is given, without the folders in front of it.
+        """
+        if not self.params.grid:
+            return ()
+        found: defaultdict[str, list[re.Match[str]]] = defaultdict(list)
+        for record in records:
+            if match := self._own_name(record.path.as_posix()):
+                found[match["emotion"]].append(match)
+        seen = Counter(
+            pair
+            for matches in found.values()
+            for match in matches
+            for pair in match.groupdict().items()
+        )
+        field = self.params.speaker.removeprefix("{").removesuffix("}")
+        plain = field in self._name.groupindex and field not in self.params.maps
+        known = {field: self.params.card.speakers} if plain else {}
+        irregular = [m for name in self.params.irregular if (m := self._name.fullmatch(name))]
+        emotions = Counter(self.params.labels.values())
+        counts = {
+            emotion: self.params.card.per_label[label]
+            for emotion, label in self.params.labels.items()
+            if emotions[label] == 1 and label in self.params.card.per_label
+        }
+        return [
+            name
+            for emotion, count in counts.items()
+            if found[emotion]
+            for name in absent(found[emotion], count, seen, known, irregular)
+        ]
+
     def sources(self) -> Sequence[Source]:
         """What the entry names."""
         return tuple(source.source() for source in self.params.sources)
+
+    def _own_name(self, path: str) -> re.Match[str] | None:
+        """The part of a path that the pattern reads: as ``_path``, without what is in front."""
+        starts = [found.end() for found in re.finditer("/", path)]
+        matches = (self._name.fullmatch(path, start) for start in (*reversed(starts), 0))
+        return next((match for match in matches if match), None)
 
     def _check(self, folder: Path, matches: Mapping[str, re.Match[str] | None]) -> None:
         """
@@ -159,14 +265,32 @@ class Files(Corpus):
     def _record(self, path: str, groups: Mapping[str, str]) -> UtteranceRecord:
         where = PurePosixPath(path)
         given = {**groups, "stem": where.stem, "folder": where.parent.name}
+        for group, table in self.params.maps.items():
+            given[group] = _mapped(path, group, groups[group], table)
+        told = {name: template.format(**given) for name, template in self._templates.items()}
         return UtteranceRecord(
-            id=self.params.id.format(**given),
+            id=told["id"],
             path=Path(path),
-            speaker=self.params.speaker.format(**given),
+            speaker=told["speaker"],
             label=self.params.labels[groups["emotion"]],
-            session=self.params.session.format(**given) or None,
-            text=self.params.text.format(**given) or None,
+            session=told["session"] or None,
+            text=told["text"] or None,
+            gender=(self.params.genders.get(told["gender"]) or GENDERS.get(told["gender"])),
+            intensity=told["intensity"] or None,
+            take=told["take"] or None,
         )
+
+
+def _mapped(path: str, group: str, value: str, table: Table) -> str:
+    """
+    Raises:
+        CorpusError: a running number that is none.
+    """
+    if not isinstance(table, int):
+        return table.get(value, value)
+    if not value.isdecimal():
+        raise CorpusError(f"{path}: {group} is {value!r}, which is no running number as maps says")
+    return f"{(int(value) - 1) % table + 1:0{len(value)}}"
 
 
 def _hidden(path: Path) -> bool:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from serbench.api import Corpus, hookimpl
+from serbench_corpora.audformat_db import Audformat
 from serbench_corpora.demo import Demo
+from serbench_corpora.emobox import EmoBox
 from serbench_corpora.emodb import EmoDB
 from serbench_corpora.files import Files
 from serbench_corpora.iemocap import Iemocap
+from serbench_corpora.table import Table
 
 
 @hookimpl
 def serbench_corpora() -> Sequence[type[Corpus]]:
-    """Those with code of their own, and any that a pattern describes."""
-    return (Demo, EmoDB, Files, Iemocap)
+    """Those with code of their own, and any that a pattern, a table or a database describes."""
+    return (Audformat, Demo, EmoBox, EmoDB, Files, Iemocap, Table)

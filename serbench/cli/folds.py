@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serbench.cli.options import AllowIncomplete, DataDir, RegistryFile
+from serbench.cli.options import AllowIncomplete, DataDir, Labels, RegistryFile
 
 if TYPE_CHECKING:
-    from serbench.api import Corpus
     from serbench.corpus import CorpusTable
     from serbench.harness import Folds
+    from serbench.plan import DatasetPlan
     from serbench.plugins import Plugins
-    from serbench.registry import Registry
     from serbench.splits import Split
 
 HELP = """Print the folds of a dataset, and export them for others.
@@ -30,6 +29,8 @@ Examples:
 
   serbench folds emodb --folds loso --inner
 
+  serbench folds ravdess --labels common-4
+
   serbench folds emodb --csv emodb-folds.csv
 """
 
@@ -40,10 +41,12 @@ def command(
     folds: Annotated[
         str | None,
         typer.Option(
-            help="A fold set of the corpus, loso, kfold, or a CSV file. Default: its own."
+            help="A fold set of the corpus, loso, kfold, official, or a CSV file. "
+            "Default: the dataset's."
         ),
     ] = None,
     kfold: Annotated[int, typer.Option(min=2, help="Number of folds of kfold.")] = 5,
+    labels: Labels = "",
     inner: Annotated[bool, typer.Option("--inner", help="Show inner folds too.")] = False,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write them here; - is standard output.")
@@ -56,14 +59,16 @@ def command(
     from serbench.cli.output import print_table
     from serbench.harness import make_folds
     from serbench.harness.results import utterance_rows
+    from serbench.plan import plan_dataset
     from serbench.plugins import load_plugins
     from serbench.registry import load_registry
     from serbench.settings import ProtocolSettings
 
     plugins = load_plugins()
     known = load_registry(plugins, registry, strict=False)
-    wanted = folds or known.dataset(dataset).folds
-    table = _table(dataset, known, plugins, data_dir, allow_incomplete)
+    plan = plan_dataset(known, dataset, (), labels, {})
+    wanted = folds or plan.folds
+    table = _table(plan, plugins, data_dir, allow_incomplete)
     made = make_folds(table, wanted, ProtocolSettings(kfold=kfold), (), inner)
     text = utterance_rows(made)
     if csv == Path("-"):
@@ -71,29 +76,24 @@ def command(
         return
     unit = table.card.unit
     columns = ("Fold", f"Test {unit}s", "Utterances", *table.labels, "In training")
-    print_table(f"Folds of {dataset}: {wanted}", columns, _rows(made, table))
+    print_table(f"Folds of {plan.name}: {wanted}", columns, _rows(made, table))
     if csv is not None:
         write_atomically(csv, text.encode())
         typer.echo(f"Written: {csv}")
 
 
 def _table(
-    dataset: str, known: Registry, plugins: Plugins, data_dir: Path | None, allow_incomplete: bool
+    dataset: DatasetPlan, plugins: Plugins, data_dir: Path | None, allow_incomplete: bool
 ) -> CorpusTable:
     """The corpus, found or fetched, and checked."""
-    from functools import partial
-
     from serbench.cache_use import using_cache
     from serbench.cli.progress import progress_observer
-    from serbench.corpus import load_corpus, locate
+    from serbench.harness import load_dataset
     from serbench.paths import cache_folder
 
-    corpus = cast("Corpus", known.make("corpora", dataset))
-    cache, path = cache_folder(), known.dataset(dataset).path
+    cache = cache_folder()
     with using_cache(cache), progress_observer(plugins.hook) as watch:
-        advance = partial(watch.advance, "corpus")
-        folder = locate(corpus, dataset, data_dir, cache, advance, watch.announce, path)
-        return load_corpus(corpus, dataset, folder, cache / "audio", advance, allow_incomplete)
+        return load_dataset(dataset, data_dir, cache, watch, allow_incomplete=allow_incomplete)
 
 
 def _rows(folds: Folds, table: CorpusTable) -> list[Sequence[str]]:

@@ -57,10 +57,13 @@ def scan(corpus: Corpus, name: str, folder: Path) -> tuple[UtteranceRecord, ...]
 def missing_files(corpus: Corpus, records: Sequence[UtteranceRecord]) -> tuple[str, ...]:
     """A sentence that names the files that are missing; nothing where the corpus cannot tell."""
     names = corpus.missing(records)
-    if not names:
-        return ()
+    return (f"missing files: {named(names)}",) if names else ()
+
+
+def named(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return (f"missing files: {', '.join(names[:SHOWN])}{more}",)
+    return ", ".join(names[:SHOWN]) + more
 
 
 def count_differences(card: CorpusCard, records: Sequence[UtteranceRecord]) -> CountDifferences:
@@ -73,6 +76,10 @@ def count_differences(card: CorpusCard, records: Sequence[UtteranceRecord]) -> C
     speakers = Counter(record.speaker for record in records)
     _compare_all("label", card.per_label, labels, missing, surplus)
     _compare_all("speaker", card.per_speaker, speakers, missing, surplus)
+    if card.per_speaker and (
+        foreign := [record.id for record in records if record.speaker not in card.per_speaker]
+    ):
+        surplus.append(f"utterances of other speakers: {named(foreign)}")
     return CountDifferences(tuple(missing), tuple(surplus))
 
 

@@ -152,7 +152,7 @@ def ways_out(corpus: Corpus, name: str, folder: Path) -> str:
 def _build(corpus: Corpus, name: str, folder: Path, advance: Advance, announce: Announce) -> None:
     with _beside(folder) as new:
         if type(corpus).build is not Corpus.build:
-            announce(f"synthesising {name} into {folder}")
+            announce(f"making {name} in {folder}")
         if not corpus.build(new, advance):
             raise CorpusError(
                 f"{name} cannot be downloaded by a program: get it from {corpus.card.home} "

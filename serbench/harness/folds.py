@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from serbench.api import Advance, SplitError
-from serbench.corpus import CorpusTable, UnlabelledAudio, table_digest
+from serbench.corpus import CorpusTable, UnlabelledAudio, Utterance, table_digest
 from serbench.harness.observer import Observer
 from serbench.leakage import NearPair, near_duplicates
 from serbench.plan import MethodPlan, RunPlan, stable_seed
@@ -44,6 +44,12 @@ class Folds:
     dropped: tuple[str, ...]
     copied: tuple[NearPair, ...] = ()
     trained_only: tuple[str, ...] = ()
+
+    @property
+    def tested(self) -> tuple[Utterance, ...]:
+        """The utterances that an outer fold tests, in the table's order."""
+        only = frozenset(self.trained_only)
+        return tuple(u for u in self.table.utterances if u.id not in only)
 
 
 def searches(method: MethodPlan) -> bool:

@@ -167,7 +167,7 @@ def measure_overlap(
         longer={method: _longer(replay, students, method) for method in heard.tables},
         own_overlaps_s=tuple(sorted(own)),
         gap=heard.gap,
-        speakers=len({utterance.speaker for utterance in replay.table.utterances}),
+        speakers=len({utterance.speaker for utterance in replay.folds.tested}),
         seeds=len({student.seed for student in students}),
         repeats=REPEATS,
         has_teachers=bool(replay.teachers),

@@ -186,7 +186,7 @@ def _study(
     readings: Mapping[Cut, Sequence[Reading]],
 ) -> PruneStudy:
     """Scores of all readings, over the same draws of speakers."""
-    speakers = len({utterance.speaker for utterance in replay.table.utterances})
+    speakers = len({utterance.speaker for utterance in replay.folds.tested})
     weights = resample_weights(speakers, REPEATS, seed=0)
     base = _value(replay, whole, weights, tuned=True)
     rows = [

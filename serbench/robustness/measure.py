@@ -161,7 +161,7 @@ def _robustness(
     table = replay.table
     methods = tuple(dict.fromkeys(method for _, method in readings))
     confusions = {place: _confusions(replay, own) for place, own in readings.items()}
-    speakers = len({utterance.speaker for utterance in table.utterances})
+    speakers = len({utterance.speaker for utterance in replay.folds.tested})
     weights = resample_weights(speakers, REPEATS, seed=0)
     values = {place: _value_and_draws(stack, weights) for place, stack in confusions.items()}
     noises = [condition for condition in conditions if condition.is_noise]
@@ -175,7 +175,7 @@ def _robustness(
         dataset=str(replay.plan["dataset"]["name"]),
         certificate=replay.certificate,
         classes=len(table.labels),
-        utterances=len(table.utterances),
+        utterances=len(replay.folds.tested),
         speakers=speakers,
         seeds=len(replay.plan["seeds"]),
         repeats=REPEATS,

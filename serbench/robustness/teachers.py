@@ -38,7 +38,7 @@ def teacher_readings(
         CorpusError, SerbenchError: as ``perturb``.
     """
     listener = Listener(replay, name, replay.teacher(name), len(conditions))
-    place = {utterance: row for row, utterance in enumerate(replay.table.ids)}
+    place = {utterance.id: row for row, utterance in enumerate(replay.folds.tested)}
     for condition in conditions:
         pooled = listener.pooled(condition)
         for fold, split in enumerate(replay.folds.outer, start=1):
@@ -69,7 +69,7 @@ def check_teacher(replay: Replay, name: str, fold: int, reading: Reading) -> Non
 
 @dataclass
 class Listener:
-    """A teacher that hears a whole corpus under one condition after another.
+    """A teacher that hears all that is tested under one condition after another.
 
     Pooled embeddings are kept for each condition as soon as it is done, so that a command that
     was stopped goes on where it was. Weights are loaded only where something is left to hear.
@@ -93,7 +93,7 @@ class Listener:
         }
 
     def pooled(self, condition: Condition) -> Pooled:
-        """``(U, L, P)`` of every utterance, in the table's order.
+        """``(U, L, P)`` of every utterance that is tested, in the table's order.
 
         Raises:
             TeacherError, CorpusError, SerbenchError: as ``teacher_readings``.
@@ -109,7 +109,7 @@ class Listener:
 
     @property
     def _corpus_s(self) -> float:
-        return sum(utterance.duration_s for utterance in self.replay.table.utterances)
+        return sum(utterance.duration_s for utterance in self.replay.folds.tested)
 
     def _address(self, condition: Condition) -> str:
         """A digest of all that determines the embeddings."""
@@ -127,10 +127,10 @@ class Listener:
             self.loaded = True
         found: dict[str, Pooled] = {}
         by_id = self.replay.table.by_id
-        for batch in batches(self.replay.table.utterances):
+        for batch in batches(self.replay.folds.tested):
             found |= self._embed_batch([by_id[each.id] for each in batch], condition)
             self._advance(sum(utterance.duration_s for utterance in batch))
-        return np.stack([found[utterance] for utterance in self.replay.table.ids])
+        return np.stack([found[utterance.id] for utterance in self.replay.folds.tested])
 
     def _embed_batch(self, batch: Sequence[Utterance], condition: Condition) -> dict[str, Pooled]:
         waveforms = [perturb(each, condition, self.voices[each.id]).waveform for each in batch]

@@ -141,7 +141,7 @@ def test_the_hybrid_learns_from_a_teacher_and_the_demo_is_made_on_first_use(
 ) -> None:
     result = invoke("hybrid-tiny+akd", "--dataset", "demo", "--profile", "quick", "-v")
     assert result.exit_code == 0, result.output
-    assert "synthesising demo" in result.stderr
+    assert "making demo in" in result.stderr
     assert "hybrid-tiny+akd" in result.stdout
     assert "functionals" in result.stdout
 

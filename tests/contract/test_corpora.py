@@ -33,7 +33,7 @@ def test_the_card_agrees_with_itself(corpus: Provided) -> None:
     check_corpus_card(corpus.cls)
 
 
-@pytest.mark.parametrize("corpus", [*filter(synthetic, CORPORA)], ids=lambda item: item.name)
+@pytest.mark.parametrize("corpus", [*filter(synthetic, WHOLE)], ids=lambda item: item.name)
 def test_a_synthetic_corpus_keeps_its_contract(corpus: Provided, tmp_path: Path) -> None:
     fields = corpus.cls.Params.model_fields  # pyright: ignore[reportAttributeAccessIssue]
     small = {key: value for key, value in SMALL.items() if key in fields}

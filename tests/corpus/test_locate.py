@@ -108,7 +108,7 @@ def test_a_corpus_below_the_variable_may_be_absent_but_it_is_said(
 
 def test_a_made_corpus_is_made_once_and_again_for_other_parameters(tmp_path: Path) -> None:
     folder, said = find(Made(MadeParams()), tmp_path)
-    assert said == [f"synthesising set into {folder}"]
+    assert said == [f"making set in {folder}"]
     assert find(Made(MadeParams()), tmp_path) == (folder, [])
     assert (folder / "sound.wav").read_text() == "1"
     assert find(Made(MadeParams(size=2)), tmp_path) == (folder, said)

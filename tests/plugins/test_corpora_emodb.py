@@ -8,7 +8,9 @@ import pytest
 
 from serbench.api import CorpusError
 from serbench.corpus import load_corpus, locate
-from serbench_corpora.emodb import EmoDB, EmoDBParams
+from serbench.corpus.check import CountDifferences, count_differences, missing_files
+from serbench_corpora.emodb import CARD, EmoDB, EmoDBParams
+from serbench_corpora.emodb_names import STEMS
 
 NAMES = ("03a01Fa", "03a01Wb", "16b10Td")
 
@@ -130,3 +132,23 @@ def test_the_real_corpus_loads_with_all_counts(shared: Path, tmp_path: Path) -> 
     }  # fmt: skip
     assert len({u.pcm_sha256 for u in table.utterances}) == 535
     assert not [u for u in table.utterances if u.speaker == "08" and u.label == "disgust"]
+
+
+def test_the_list_of_names_is_that_of_the_card() -> None:
+    records = [EmoDB(EmoDBParams()).read_name(stem) for stem in STEMS]
+    whole = [record for record in records if record is not None]
+    assert len(whole) == len(STEMS) == 535
+    assert count_differences(CARD, whole) == CountDifferences((), ())
+    assert {r.speaker for r in whole if r.gender == "male"} == {"03", "10", "11", "12", "15"}
+
+
+def test_missing_and_foreign_files_are_named() -> None:
+    corpus = EmoDB(EmoDBParams())
+    names = (corpus.read_name(stem) for stem in sorted(STEMS) if stem != "03a01Fa")
+    records = [record for record in names if record is not None]
+    assert missing_files(corpus, records) == ("missing files: 03a01Fa.wav",)
+    foreign = corpus.read_name("17a01Fa")
+    assert foreign is not None
+    assert "utterances of other speakers: 17a01Fa" in (
+        count_differences(CARD, [*records, foreign]).surplus
+    )

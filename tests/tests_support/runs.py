@@ -16,7 +16,7 @@ from serbench.features import Frames, log_mel_frames
 from serbench.fit import FitResult, FitTask, TeacherSignal
 from serbench.harness import Observer, Resources
 from serbench.leakage import PartitionView
-from serbench.plan import DatasetPlan, Part, Candidate, MethodPlan, RunPlan
+from serbench.plan import Candidate, DatasetPlan, MethodPlan, Part, RunPlan
 from serbench.registry import DatasetSpec
 from serbench.segments import segment_partition
 from serbench.settings import (

@@ -1,0 +1,212 @@
+"""Annotations of an audformat database, read by the audformat library and told by file."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from shutil import copyfile
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import soundfile
+
+from serbench.api import CorpusError, PluginError, SerbenchError
+from serbench_corpora.table_records import Problems
+from serbench_corpora.table_rows import shown
+
+if TYPE_CHECKING:  # an extra: it may be missing where serbench runs
+    import audformat
+
+HEADER = "db.yaml"
+
+TABLES = ("db.*.csv", "db.*.parquet")
+"""Tables that are read. Pickled ones (``db.*.pkl``) are not: they can run code when they are."""
+
+
+def imported(module: str) -> ModuleType:
+    """A package of the extra ``audformat``.
+
+    Raises:
+        PluginError: it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise PluginError(
+            f"{module} cannot be imported ({error}): pip install 'serbench[audformat]'"
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what pandas says of how audformat and audb use it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
+class Annotations:
+    """What an open database says of files.
+
+    Args:
+        database: open.
+        folder: with the audio.
+        problems: what is wrong with single files is added to them.
+    """
+
+    def __init__(self, database: audformat.Database, folder: Path, problems: Problems) -> None:
+        self._database = database
+        self._folder = folder
+        self._problems = problems
+
+    def values(self, names: Sequence[str], field: str = "") -> dict[str, str]:
+        """Text by file, of columns that each may tell of other files.
+
+        Args:
+            names: ``table.column``; names of tables may have dots too.
+            field: of the labels of the column's scheme, to be told in place of its values.
+
+        Raises:
+            CorpusError: no such table, column or field.
+        """
+        found: dict[str, str] = {}
+        for name in names:
+            table, column = self._column(name)
+            for file, value in self._rows(table, column, field):
+                if found.setdefault(file, value) != value:
+                    self._problems.add(
+                        f"files with two values in {shown(names)}", f"{file} {found[file]}, {value}"
+                    )
+        return found
+
+    def has_column(self, name: str) -> bool:
+        """Whether there is a ``table.column`` of that name."""
+        return name in self._columns()
+
+    def sides(self, splits: Mapping[str, str]) -> dict[str, str]:
+        """Side by file.
+
+        Args:
+            splits: names of tables, or of splits that tables are of, and the side of their files.
+
+        Raises:
+            CorpusError: no such table or split.
+        """
+        found: dict[str, str] = {}
+        for name, side in splits.items():
+            for table in self._tables_of(name):
+                for file in map(str, self._database.tables[table].files):
+                    if found.setdefault(file, side) != side:
+                        self._problems.add("files on two sides", f"{file} {found[file]}, {side}")
+        return found
+
+    def _tables_of(self, split: str) -> list[str]:
+        tables = self._database.tables
+        if split in tables:
+            return [split]
+        if split not in self._database.splits:
+            raise CorpusError(
+                f"{self._folder} has no table and no split {split}; its tables are "
+                f"{', '.join(tables)}, its splits {', '.join(self._database.splits) or 'none'}"
+            )
+        return [name for name, table in tables.items() if table.split_id == split]
+
+    def _columns(self) -> dict[str, tuple[str, str]]:
+        return {
+            f"{table}.{column}": (table, column)
+            for table in self._database.tables
+            for column in self._database[table].columns
+        }
+
+    def _column(self, name: str) -> tuple[str, str]:
+        columns = self._columns()
+        if name not in columns:
+            raise CorpusError(f"{self._folder} has no {name}; there are {', '.join(columns)}")
+        return columns[name]
+
+    def _rows(self, table: str, column: str, field: str) -> Iterator[tuple[str, str]]:
+        read = self._database.tables[table]
+        read.df  # noqa: B018 - reads the file, whose damage is not to be taken for a wrong field
+        try:
+            told = read[column].get(**({"map": field} if field else {}))
+        except ValueError as error:
+            raise CorpusError(f"{self._folder}: {table}.{column}: {error}") from error
+        index = told.index.to_frame(index=False)
+        if "start" in index:
+            whole = np.array(
+                [self._is_whole(table, *segment) for segment in index.to_numpy()], bool
+            )
+            index, told = index[whole], told[whole]
+        for file, value in zip(index["file"], told, strict=True):
+            yield str(file), "" if pd.isna(value) else str(value).strip()
+
+    def _is_whole(self, table: str, file: str, start: pd.Timedelta, end: pd.Timedelta) -> bool:
+        """Whether a segment is a whole file; one that is not is added to the problems."""
+        if start == pd.Timedelta(0) and (pd.isna(end) or self._ends(file, end.total_seconds())):
+            return True
+        self._problems.add(
+            f"segments in {table} that are part of a file, which are not supported",
+            f"{file} from {_seconds(start)} to {_seconds(end)}",
+        )
+        return False
+
+    def _ends(self, file: str, end_s: float) -> bool:
+        """Whether a file ends there, as its header says."""
+        try:
+            header = soundfile.info(self._folder / file)
+        except (OSError, RuntimeError):  # it is reported where audio is read
+            return True
+        return abs(end_s - header.duration) < 1 / header.samplerate
+
+
+@contextmanager
+def opened(folder: Path, layout: str) -> Iterator[audformat.Database]:
+    """The database of a folder; its tables are read when they are asked for.
+
+    It is opened as links in a temporary folder, where no pickled tables are: audformat would read
+    them, and nothing that a corpus brings may run code. Nothing is written to ``folder``.
+
+    Raises:
+        PluginError: audformat is not installed.
+        CorpusError: no database, or one that cannot be read.
+    """
+    if not (folder / HEADER).is_file():
+        names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        raise CorpusError(
+            f"{folder} is no audformat database ({layout}): there is no {HEADER}; it holds "
+            f"{shown(names) or 'nothing'}"
+        )
+    library = imported("audformat")
+    with tempfile.TemporaryDirectory() as temporary, quiet():
+        files = (path for pattern in (HEADER, *TABLES) for path in folder.glob(pattern))
+        for path in files:
+            _link(path.absolute(), Path(temporary) / path.name)
+        try:
+            yield library.Database.load(temporary, load_data=False)
+        except SerbenchError:
+            raise
+        except Exception as error:  # of yaml, pandas, pyarrow and audformat, whatever is damaged
+            reason = str(error).replace(temporary, str(folder)).partition("\n")[0]
+            raise CorpusError(
+                f"{folder} is no audformat database that can be read: "
+                f"{reason or type(error).__name__}. Tables are read from "
+                f"{' and '.join(TABLES)}, never from pickles"
+            ) from error
+
+
+def _link(path: Path, there: Path) -> None:
+    try:
+        there.symlink_to(path)
+    except OSError:  # Windows lets few users make links
+        copyfile(path, there)
+
+
+def _seconds(time: pd.Timedelta) -> str:
+    return "the end" if pd.isna(time) else f"{time.total_seconds():g} s"

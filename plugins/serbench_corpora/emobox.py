@@ -1,0 +1,150 @@
+"""A corpus as EmoBox prepared it: its rows and its folds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
+
+from pydantic import BaseModel, field_validator, model_validator
+
+from serbench.api import Corpus, CorpusCard, Params, UtteranceRecord
+from serbench_corpora.card import CardParams
+from serbench_corpora.emobox_files import read_folds, read_label_map
+from serbench_corpora.table_records import (
+    GIVEN,
+    Problems,
+    Recipe,
+    Template,
+    TemplateText,
+    check_labels,
+    compiled,
+    records,
+)
+from serbench_corpora.table_rows import Row
+
+COLUMNS = frozenset({"key", "wav", "emo"})
+"""What every row has."""
+
+
+class EmoBoxParams(Params):
+    """Where EmoBox's files are, who speaks, and what the corpus says of itself.
+
+    Templates are text with a row's ``{key}``, ``{wav}`` and ``{emo}`` in it, groups of ``speaker``,
+    and ``{stem}`` and ``{folder}`` of ``wav``.
+    """
+
+    speaker: str
+    """Regular expression with a group ``speaker``, found somewhere in a row's ``key``, else in its
+    ``wav``: rows do not say who speaks, and folds cannot be checked without it."""
+    labels: dict[str, str]
+    """Labels by value of ``emo``, or by what ``label_map.json`` makes of it."""
+    drop: tuple[str, ...] = ()
+    """Likewise, values whose rows are left out."""
+    metadata: str = "."
+    """Folder with ``fold_1`` and ``label_map.json``, such as ``data/emodb`` of EmoBox: below the
+    corpus folder, or absolute."""
+    audio: TemplateText = "{wav}"
+    """Template of the audio file's path below the corpus folder."""
+    id: TemplateText = "{stem}"
+    """Template of the utterance's id."""
+    session: TemplateText = ""
+    """Likewise, of the session; empty where there is none."""
+    text: TemplateText = ""
+    """Likewise, of the sentence's id; empty where it is not known."""
+    card: CardParams
+
+    @field_validator("speaker")
+    @classmethod
+    def _tells(cls, value: str) -> str:
+        compiled(value)
+        if "speaker" not in re.compile(value).groupindex:
+            msg = "the pattern needs a group (?P<speaker>…)"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> EmoBoxParams:
+        check_labels(self.labels, self.drop)
+        known = COLUMNS | set(re.compile(self.speaker).groupindex) | GIVEN
+        for name in ("audio", "id", "session", "text"):
+            if unknown := sorted(Template(getattr(self, name)).fields - known):
+                msg = f"{name} uses {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+                raise ValueError(msg)
+        return self
+
+
+class EmoBox(Corpus):
+    """Rows of EmoBox's fold files (Ma et al., Interspeech 2024), whose folds are ``official``.
+
+    Several folds: an utterance's is the one that tests it. A single fold: training, validation or
+    test. Folds that put a speaker on both sides are found when they are used.
+    """
+
+    name: ClassVar[str] = "emobox"
+    Params: ClassVar[type[BaseModel]] = EmoBoxParams
+    params: EmoBoxParams
+
+    def __init__(self, params: EmoBoxParams) -> None:
+        super().__init__(params)
+        self._speaker = re.compile(params.speaker)
+
+    @property
+    def card(self) -> CorpusCard:
+        """As the registry's entry says; labels are sorted by name."""
+        return self.params.card.card(tuple(sorted(set(self.params.labels.values()))))
+
+    def utterances(self, folder: Path) -> Iterable[UtteranceRecord]:
+        """One record per key of the fold files that is not left out.
+
+        Raises:
+            CorpusError: no fold files, folds that contradict each other, or rows that do not say
+                who speaks how; the message counts and names them.
+        """
+        metadata = folder / self.params.metadata
+        folds = read_folds(metadata)
+        official = folds.official()
+        problems = Problems()
+        rows = list(self._described(folds.rows, official, problems))
+        found = records(rows, self._recipe(read_label_map(metadata)), problems)
+        problems.check(metadata, self.params.card)
+        return found
+
+    def _described(
+        self, rows: Mapping[str, Row], official: Mapping[str, str], problems: Problems
+    ) -> Iterator[Row]:
+        """Rows with what the speaker's pattern finds in them."""
+        for key, row in rows.items():
+            if {"start_time", "end_time"} & set(row.cells):
+                problems.add("rows of parts of audio files, which are not supported", row.where)
+                continue
+            match = self._speaker.search(key) or self._speaker.search(row.cells["wav"])
+            if match is None:
+                problems.add(
+                    "rows that do not say who speaks: the speaker's pattern is neither in key nor "
+                    "in wav",
+                    f"{row.where} {key}",
+                )
+                continue
+            wav = PurePosixPath(row.cells["wav"].replace("\\", "/"))
+            given = {"stem": wav.stem, "folder": wav.parent.name, "official": official[key]}
+            yield Row(row.where, {**row.cells, **match.groupdict(default=""), **given})
+
+    def _recipe(self, label_map: Mapping[str, str]) -> Recipe:
+        params = self.params
+        merged = {
+            emo: params.labels[name] for emo, name in label_map.items() if name in params.labels
+        }
+        dropped = tuple(emo for emo, name in label_map.items() if name in params.drop)
+        return Recipe(
+            audio=Template(params.audio),
+            id=Template(params.id),
+            speaker=Template("{speaker}"),
+            label=Template("{emo}"),
+            session=Template(params.session),
+            text=Template(params.text),
+            labels=merged | params.labels,
+            drop=(*params.drop, *(emo for emo in dropped if emo not in params.labels)),
+            official="official",
+        )

@@ -1,0 +1,184 @@
+"""EmoBox's fold files (Ma et al., Interspeech 2024): who is on which side of which fold."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from serbench.api import CorpusError
+from serbench_corpora.table_rows import Row, json_row, read_json_rows, shown
+
+LAYOUT = "fold_1/emodb_train_fold_1.jsonl, fold_1/emodb_test_fold_1.jsonl and the like"
+
+NAME = re.compile(
+    r"(?P<dataset>.+)_(?P<part>train|valid|validation|val|dev|test)_fold(?P<dash>_?)"
+    r"(?P<fold>\d+)\.(?P<suffix>jsonl?)"
+)
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+PARTS = {TRAIN: TRAIN, TEST: TEST}
+"""Parts as names of files have them; every other one is for validation."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldFile:
+    """One part of one fold; ``rank`` 0 is the name that EmoBox documents."""
+
+    path: Path
+    dataset: str
+    fold: int
+    part: str
+    rank: int
+
+
+@dataclass(frozen=True)
+class Folds:
+    """What the fold files of one dataset say.
+
+    Attributes:
+        rows: of every utterance once, by key.
+        sides: fold to part to the keys in it.
+    """
+
+    rows: Mapping[str, Row]
+    sides: Mapping[int, Mapping[str, Sequence[str]]]
+
+    def official(self) -> dict[str, str]:
+        """Key to the fold that tests it; of a single fold, to its part.
+
+        Raises:
+            CorpusError: a key on two sides of a fold or on none, or tested in two folds or in none.
+        """
+        if len(self.sides) == 1:
+            ((fold, parts),) = self.sides.items()
+            return _single(fold, parts)
+        tested = _single(
+            None, {str(fold): parts.get(TEST, ()) for fold, parts in self.sides.items()}
+        )
+        for fold, parts in self.sides.items():
+            self._check_complete(fold, _single(fold, parts))
+        if never := sorted(set(self.rows) - set(tested)):
+            raise CorpusError(f"{len(never)} utterances are tested in no fold: {shown(never)}")
+        return tested
+
+    def _check_complete(self, fold: int, known: Iterable[str]) -> None:
+        if absent := sorted(set(self.rows) - set(known)):
+            raise CorpusError(
+                f"{len(absent)} utterances are on no side of fold {fold}, and on one of others: "
+                f"{shown(absent)}"
+            )
+
+
+def read_folds(folder: Path) -> Folds:
+    """Fold files of ``folder``, in it or in folders one level below.
+
+    EmoBox's own folders hold some parts under several names (``…_fold_1.jsonl``, ``…_fold1.jsonl``,
+    ``…_fold_1.json``): the first of these is read.
+
+    Raises:
+        CorpusError: no fold files, files of several datasets, a fold without training or test, or
+            a file that cannot be read.
+    """
+    files = sorted(_files(folder), key=lambda file: (file.fold, file.part, file.rank))
+    if not files:
+        raise CorpusError(f"{folder} holds no EmoBox fold files; expected {LAYOUT}")
+    datasets = sorted({file.dataset for file in files})
+    if len(datasets) > 1:
+        raise CorpusError(
+            f"{folder} holds fold files of several datasets: {shown(datasets)}; name the folder of "
+            "one"
+        )
+    chosen: dict[tuple[int, str], FoldFile] = {}
+    for file in files:
+        chosen.setdefault((file.fold, file.part), file)
+    rows: dict[str, Row] = {}
+    sides: dict[int, dict[str, list[str]]] = {}
+    for file in chosen.values():
+        keyed = {_key(row): row for row in _rows(file.path, file.path.relative_to(folder))}
+        rows = keyed | rows
+        sides.setdefault(file.fold, {})[file.part] = list(keyed)
+    for fold, parts in sides.items():
+        if missing := {TRAIN, TEST} - set(parts):
+            raise CorpusError(f"{folder}: fold {fold} has no {shown(sorted(missing))} file")
+    return Folds(rows, sides)
+
+
+def read_label_map(folder: Path) -> dict[str, str]:
+    """EmoBox's ``label_map.json``; empty where there is none.
+
+    Raises:
+        CorpusError: it is no object of texts.
+    """
+    path = folder / "label_map.json"
+    if not path.is_file():
+        return {}
+    content = _document(path, path.name)
+    if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
+        raise CorpusError(f"{path} must be a JSON object of labels by value of emo")
+    return content
+
+
+def _files(folder: Path) -> Iterator[FoldFile]:
+    for path in (*folder.glob("*.json*"), *folder.glob("*/*.json*")):
+        match = NAME.fullmatch(path.name)
+        if match is None:
+            continue
+        rank = 2 * (match["suffix"] == "json") + (match["dash"] == "")
+        part = PARTS.get(match["part"], VALIDATION)
+        yield FoldFile(path, match["dataset"], int(match["fold"]), part, rank)
+
+
+def _rows(path: Path, name: Path) -> Iterator[Row]:
+    """Rows of a ``.jsonl`` file, or of a ``.json`` object of rows by key."""
+    if path.suffix == ".jsonl":
+        try:
+            yield from read_json_rows(path, name.as_posix())
+        except (OSError, UnicodeDecodeError) as error:
+            raise CorpusError(f"{path} cannot be read: {error}") from error
+        return
+    content = _document(path, name.as_posix())
+    if not isinstance(content, dict):
+        raise CorpusError(f"{path} must be a JSON object of rows by key")
+    for key, values in content.items():
+        row = json_row(f"{name.as_posix()}:{key}", values)
+        yield Row(row.where, {"key": key, **row.cells})
+
+
+def _key(row: Row) -> str:
+    for name in ("key", "wav", "emo"):
+        if not row.cells.get(name):
+            raise CorpusError(
+                f"{row.where}: no {name}; a row is "
+                '{"key": "emodb-03a01Fa", "wav": "downloads/emodb/wav/03a01Fa.wav", "emo": …}'
+            )
+    return row.cells["key"]
+
+
+def _document(path: Path, name: str) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CorpusError(f"{name} cannot be read: {error}") from error
+
+
+def _single(fold: int | None, parts: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Key to the part that has it.
+
+    Raises:
+        CorpusError: two parts have it; no fold stands for all of them, whose parts are their tests.
+    """
+    found: dict[str, str] = {}
+    twice: dict[str, str] = {}
+    for part, keys in parts.items():
+        for key in keys:
+            if key in found:
+                twice[key] = f"{key} ({found[key]} and {part})"
+            found[key] = part
+    if twice:
+        where = "tested in two folds" if fold is None else f"on two sides of fold {fold}"
+        raise CorpusError(f"{len(twice)} utterances are {where}: {shown(list(twice.values()))}")
+    return found

@@ -1,0 +1,253 @@
+"""Any corpus that a table describes: CSV, TSV, JSON Lines or Parquet with columns by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
+
+from pydantic import BaseModel, Field, field_validator, model_validator
+
+from serbench.api import Corpus, CorpusCard, CorpusError, Params, Source, UtteranceRecord
+from serbench_corpora.card import CardParams, SourceParams
+from serbench_corpora.files import AUDIO
+from serbench_corpora.table_records import (
+    GIVEN,
+    Gender,
+    Problems,
+    Recipe,
+    Template,
+    TemplateText,
+    check_labels,
+    compiled,
+    describe,
+    records,
+)
+from serbench_corpora.table_rows import FORMATS, Row, read_rows, shown
+
+
+class OfficialParams(Params):
+    """The corpus's own split, as a column tells it."""
+
+    column: str
+    values: dict[str, str] = Field(default_factory=dict)
+    """What its values mean: train, validation, test, or the fold that tests the row. Empty: its
+    values are the names of folds."""
+
+
+class TableParams(Params):
+    """Which table, what its columns mean, and what the corpus says of itself.
+
+    Templates are text with ``{columns}`` in it, and ``{stem}`` and ``{folder}`` of the audio file.
+    """
+
+    table: str | tuple[str, ...]
+    """Path below the corpus folder, with ``*`` for several; or several of these."""
+    audio: TemplateText
+    """Template of the audio file's path, relative to what ``table`` is relative to."""
+    speaker: TemplateText
+    """Template of the speaker."""
+    label: TemplateText
+    """Template of the value that ``labels`` looks up."""
+    labels: dict[str, str]
+    """Values of ``label`` and their labels; any other value is an error."""
+    drop: tuple[str, ...] = ()
+    """Values of ``label`` whose rows are left out."""
+    where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Only rows with one of these values in these columns are kept."""
+    unknown_speakers: tuple[str, ...] = ()
+    """Values of ``speaker`` whose rows are left out: nobody can say on which side they belong."""
+    pattern: str = ""
+    """Regular expression that fits the audio file's path, but for folders in front of it. Its
+    groups may be used like columns, and must agree with columns of the same name."""
+    id: TemplateText = "{stem}"
+    """Template of the utterance's id."""
+    session: TemplateText = ""
+    """Likewise, of the session; empty where there is none."""
+    text: TemplateText = ""
+    """Likewise, of the sentence's id; empty where it is not known."""
+    gender: TemplateText = ""
+    """Likewise, of the speaker's gender."""
+    genders: dict[str, Gender] = Field(default_factory=dict)
+    """Its values besides female, f, male and m: female, male, or empty where it is not known."""
+    intensity: TemplateText = ""
+    """Likewise, of the intensity."""
+    take: TemplateText = ""
+    """Likewise, of the take."""
+    official: OfficialParams | None = None
+    card: CardParams
+    sources: tuple[SourceParams, ...] = ()
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        compiled(value)
+        return value
+
+    @field_validator("table")
+    @classmethod
+    def _below(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        names = (value,) if isinstance(value, str) else value
+        for path in map(PurePosixPath, names):
+            if path.is_absolute() or ".." in path.parts or not path.name:
+                msg = f"must be a path below the corpus folder, not {path}"
+                raise ValueError(msg)
+        if not names:
+            msg = "names no table"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TableParams:
+        check_labels(self.labels, self.drop)
+        return self
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """One or several."""
+        return (self.table,) if isinstance(self.table, str) else self.table
+
+    @property
+    def recipe(self) -> Recipe:
+        """How a row becomes an utterance."""
+        return Recipe(
+            audio=Template(self.audio),
+            pattern=compiled(self.pattern) if self.pattern else None,
+            id=Template(self.id),
+            speaker=Template(self.speaker),
+            label=Template(self.label),
+            session=Template(self.session),
+            text=Template(self.text),
+            gender=Template(self.gender),
+            intensity=Template(self.intensity),
+            take=Template(self.take),
+            labels=self.labels,
+            drop=self.drop,
+            genders=self.genders,
+            where=self.where,
+            unknown_speakers=self.unknown_speakers,
+            official=self.official.column if self.official else "",
+            sides=self.official.values if self.official else {},
+        )
+
+
+class Table(Corpus):
+    """A corpus that is described and not programmed.
+
+    Every row must be understood or be left out by name, so that nothing is misread in silence.
+    Audio files that no row names are not looked at.
+    """
+
+    name: ClassVar[str] = "table"
+    Params: ClassVar[type[BaseModel]] = TableParams
+    params: TableParams
+
+    def __init__(self, params: TableParams) -> None:
+        super().__init__(params)
+        self._recipe = params.recipe
+
+    @property
+    def card(self) -> CorpusCard:
+        """As the registry's entry says; labels are sorted by name."""
+        return self.params.card.card(tuple(sorted(set(self.params.labels.values()))))
+
+    def utterances(self, folder: Path) -> Iterable[UtteranceRecord]:
+        """One record per row that is not left out.
+
+        Raises:
+            CorpusError: no table, one that cannot be read or lacks a column, or rows with an empty
+                cell, an unknown value or the id of another row; the message counts and names them.
+        """
+        root, tables = self._find(folder)
+        problems = Problems()
+        found = records(self._rows(root, tables), self._recipe, problems)
+        problems.check(folder, self.params.card)
+        if root == folder:
+            return found
+        below = root.relative_to(folder)
+        return [_below(below, record) for record in found]
+
+    def read_name(self, name: str) -> UtteranceRecord | None:
+        """What the pattern says of a path, where its groups are all that an utterance is made of;
+        a name without an ending is read as ``.wav``.
+        """
+        recipe = self._recipe
+        if recipe.pattern is None or not self._told_by_names:
+            return None
+        path = name if PurePosixPath(name).suffix.lower() in AUDIO else f"{name}.wav"
+        cells = describe(path, {}, recipe)
+        if cells is None or recipe.label.fill(cells) not in recipe.labels:
+            return None
+        if recipe.speaker.fill(cells) in recipe.unknown_speakers:
+            return None
+        return UtteranceRecord(
+            id=recipe.id.fill(cells),
+            path=Path(path),
+            speaker=recipe.speaker.fill(cells),
+            label=recipe.labels[recipe.label.fill(cells)],
+            session=recipe.session.fill(cells) or None,
+            text=recipe.text.fill(cells) or None,
+        )
+
+    def sources(self) -> Sequence[Source]:
+        """What the entry names."""
+        return tuple(source.source() for source in self.params.sources)
+
+    @property
+    def _told_by_names(self) -> bool:
+        recipe = self._recipe
+        templates = (recipe.id, recipe.speaker, recipe.label, recipe.session, recipe.text)
+        used = {name for template in templates for name in template.fields}
+        return not recipe.where and used <= recipe.groups | GIVEN
+
+    def _rows(self, root: Path, tables: Sequence[Path]) -> Iterable[Row]:
+        for path in tables:
+            name = path.relative_to(root).as_posix()
+            # A group of the pattern is held against a column of the same name, if there is one.
+            yield from read_rows(path, name, self._recipe.columns, self._recipe.groups)
+
+    def _find(self, folder: Path) -> tuple[Path, list[Path]]:
+        """The folder that paths are relative to, and the tables.
+
+        Raises:
+            CorpusError: a table is missing, or is in several folders.
+        """
+        roots = [folder] if self._tables(folder) else self._folders_with_tables(folder)
+        title, named = self.params.card.title, shown(self.params.tables)
+        if not roots:
+            raise CorpusError(
+                f"{folder} is not {title} as expected ({self.params.card.layout}): there is no "
+                f"{named}; {_content(folder)}"
+            )
+        if len(roots) > 1:
+            raise CorpusError(
+                f"{folder} holds {named} in several folders: "
+                f"{shown([root.name for root in roots])}; name one of them"
+            )
+        return roots[0], self._tables(roots[0])
+
+    def _folders_with_tables(self, folder: Path) -> list[Path]:
+        """An archive often holds one folder with everything in it."""
+        return [path for path in sorted(folder.iterdir()) if path.is_dir() and self._tables(path)]
+
+    def _tables(self, root: Path) -> list[Path]:
+        """All tables below ``root``; none where one of those that were named is missing."""
+        found = [
+            [path for path in root.glob(pattern) if path.is_file()]
+            for pattern in self.params.tables
+        ]
+        return sorted({path for paths in found for path in paths}) if all(found) else []
+
+
+def _below(folder: Path, record: UtteranceRecord) -> UtteranceRecord:
+    return replace(record, path=folder / record.path)
+
+
+def _content(folder: Path) -> str:
+    """What a folder holds instead of the table that was looked for."""
+    tables = [p for p in folder.rglob("*") if p.suffix.lower() in FORMATS]
+    if tables:
+        return f"its tables are {shown(sorted(p.relative_to(folder).as_posix() for p in tables))}"
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    return f"it holds {shown(names) or 'nothing'}"
