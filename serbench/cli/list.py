@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from serbench.registry import Registry, Spec
 
 TABLES = (
-    *("datasets", "teachers", "students", "losses", "backends", "trackers", "methods", "profiles"),
-    "ablations",
+    *("datasets", "labels", "teachers", "students", "losses", "backends", "trackers"),
+    *("methods", "profiles", "ablations"),
 )
 ALIASES = {"corpora": "datasets"}
 PLUGIN_TABLES = ("teachers", "students", "losses", "backends", "trackers")
@@ -31,7 +31,8 @@ def command(
         Path | None, typer.Option("--registry", help="Laid over the packaged registry.")
     ] = None,
 ) -> None:
-    """List datasets, teachers, students, losses, backends, trackers, methods, profiles, ablations.
+    """List datasets, label maps, teachers, students, losses, backends, trackers, methods, profiles,
+    ablations.
 
     An entry is a plugin with its parameters; a plugin that no entry names is listed under its own
     name, and can be used by it.
@@ -108,7 +109,12 @@ def _card(registry: Registry, kind: str, name: str) -> str:
 
 
 def _plain_rows(registry: Registry, table: str) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:
-    """Methods, profiles and ablations, which are not plugins."""
+    """Label maps, methods, profiles and ablations, which are not plugins."""
+    if table == "labels":
+        return ("name", "classes", "about"), [
+            (name, ", ".join(dict.fromkeys(spec.map.values())), spec.summary)
+            for name, spec in registry.labels.items()
+        ]
     if table == "methods":
         return ("name", "student", "loss", "grids", "about"), [
             (name, spec.student, spec.loss, ", ".join(spec.grids), spec.summary)

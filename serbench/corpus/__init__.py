@@ -1,7 +1,7 @@
 """From a corpus plugin to one checked table of utterances."""
 
 from serbench.audio import Audio, pcm_digest, read_audio, read_waveform
-from serbench.corpus.derive import TEST, TRAIN, VALIDATION, join, relabel
+from serbench.corpus.derive import TEST, TRAIN, VALIDATION, join, joined_id, relabel
 from serbench.corpus.load import load_corpus
 from serbench.corpus.locate import locate
 from serbench.corpus.table import CorpusTable, Recording, Speech, Utterance, table_digest
@@ -18,6 +18,7 @@ __all__ = [
     "UnlabelledAudio",
     "Utterance",
     "join",
+    "joined_id",
     "load_corpus",
     "load_unlabelled",
     "locate",

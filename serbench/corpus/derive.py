@@ -49,6 +49,7 @@ def relabel(
         table,
         name=name,
         evaluated=table.name,
+        whole=(table,),
         card=_without_counts(replace(table.card, labels=labels, fold_sets=fold_sets)),
         utterances=kept,
         digest=table_digest(kept),
@@ -105,12 +106,18 @@ def join(name: str, training: Sequence[CorpusTable], tested: CorpusTable) -> Cor
         utterances,
         table_digest(utterances),
         evaluated=tested.evaluated or tested.name,
+        whole=tuple(each for part in parts for each in part.whole or (part,)),
         incomplete=tuple(line for part in parts for line in part.incomplete),
         made=(
             *dict.fromkeys(line for part in parts for line in part.made),
             f"Trained on {_sizes(training)}; tested on {_sizes([tested])}.",
         ),
     )
+
+
+def joined_id(corpus: str, utterance: str) -> str:
+    """What a table of several corpora calls an utterance of one."""
+    return f"{corpus}/{utterance}"
 
 
 def _named(part: CorpusTable, utterance: Utterance, side: str, sessions: bool) -> Utterance:
@@ -120,7 +127,7 @@ def _named(part: CorpusTable, utterance: Utterance, side: str, sessions: bool) -
     unit = own(part.unit_of(utterance)) if sessions else own(utterance.session)
     return replace(
         utterance,
-        id=f"{part.name}/{utterance.id}",
+        id=joined_id(part.name, utterance.id),
         speaker=f"{part.name}/{utterance.speaker}",
         session=unit,
         text=own(utterance.text),

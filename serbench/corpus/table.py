@@ -97,6 +97,7 @@ class CorpusTable:
         digest: sha256 over ids, labels, speakers and PCM digests; the same on every machine.
         incomplete: what a corpus lacks that was loaded all the same, in sentences.
         evaluated: the corpus that is tested, where the table has another name than that.
+        whole: the tables of the whole corpora that it was made of.
         made: how the table was made of whole corpora, in sentences; empty for a corpus as it is.
     """
 
@@ -107,6 +108,7 @@ class CorpusTable:
     digest: str
     incomplete: tuple[str, ...] = ()
     evaluated: str = ""
+    whole: tuple[CorpusTable, ...] = ()
     made: tuple[str, ...] = ()
 
     @property

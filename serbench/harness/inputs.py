@@ -21,11 +21,12 @@ from serbench.corpus import (
     relabel,
 )
 from serbench.features import Frames, log_mel_frames
+from serbench.harness.embeddings import embed_table
 from serbench.harness.observer import Observer
 from serbench.leakage import check_distinct
 from serbench.plan import DatasetPlan, Part, RunPlan
 from serbench.settings import FeatureSettings
-from serbench.teach import TeacherEmbeddings, embed_corpus
+from serbench.teach import TeacherEmbeddings
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ def _embeddings(
     plan: RunPlan, speech: Speech, cache: Path, device: str, where: str, watch: Observer
 ) -> dict[str, TeacherEmbeddings]:
     return {
-        name: embed_corpus(
+        name: embed_table(
             teacher,
             name,
             speech,

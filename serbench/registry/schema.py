@@ -17,7 +17,7 @@ class DatasetSpec(Params):
     corpus: str
     params: Table = Field(default_factory=dict)
     folds: str = "paper"
-    """A fold set of the corpus's card, ``loso``, ``kfold``, or a CSV fold file."""
+    """A fold set of the corpus's card, ``loso``, ``kfold``, ``official``, or a CSV fold file."""
     teachers: tuple[str, ...] = ()
     """Used where a run names no teacher."""
     path: Path | None = None

@@ -10,13 +10,14 @@ import torch
 from serbench.api import StoreError, Teacher
 from serbench.corpus import CorpusTable
 from serbench.harness import Folds, Observer
+from serbench.harness.embeddings import embed_table
 from serbench.harness.inputs import Inputs
 from serbench.harness.targets import fit_targets
 from serbench.harness.views import Views
 from serbench.replay.stored import Stored
 from serbench.settings import HeadSettings
 from serbench.store import FitCache
-from serbench.teach import Head, TeacherEmbeddings, embed_corpus, partition_head
+from serbench.teach import Head, TeacherEmbeddings, partition_head
 
 
 def run_teacher(stored: Stored, name: str) -> Teacher:
@@ -51,7 +52,7 @@ def run_embeddings(
     """
     teacher = run_teacher(stored, name)
     advance = partial(watch.advance, f"teacher {name}")
-    return embed_corpus(teacher, name, table, cache / "embeddings", device, advance)
+    return embed_table(teacher, name, table, cache / "embeddings", device, advance)
 
 
 def head_settings(stored: Stored) -> HeadSettings:
