@@ -104,13 +104,13 @@ class ProtocolSettings(Params):
     name: ProtocolName = PROPER
     """A ``leaky-…`` one is broken on purpose: its results are marked and never compared."""
     folds: str | None = None
-    """A named fold set of the corpus, ``loso``, ``kfold``, ``official`` (the corpus's own split), or a
-    fold file; None: the dataset's."""
+    """A named fold set of the corpus, ``loso``, ``kfold``, ``official`` (the corpus's own split), or
+    a fold file; None: the dataset's."""
     kfold: int = Field(default=5, ge=2)
     """Number of folds of ``kfold``."""
     inner: int | Literal["units"] = "units"
-    """Inner folds: a number (grouped by outer fold units), or one per remaining outer fold. Where there
-    is a single outer fold: the corpus's own validation part, else five folds of units."""
+    """Inner folds: a number (grouped by outer fold units), or one per remaining outer fold. Where
+    there is a single outer fold: the corpus's own validation part, else five folds of units."""
     search: str | None = None
     """Name of the method's grid to search over; None: no inner search."""
     seeds: PositiveInt = 1

@@ -152,12 +152,14 @@ def test_every_run_can_be_planned(
             continue
         given = run.make_context("run", arguments[1:]).params
         request = Request(
-            given["dataset"],
+            given["dataset"] or given["test"],
             tuple(given["methods"]),
             given["profile"],
             tuple(given["teacher"] or ()),
             tuple(given["settings"] or ()),
             given["pretrain_audio"],
+            tuple(given["train"] or ()),
+            given["labels"],
         )
         assert plan_run(registry, request).methods
 

@@ -203,7 +203,10 @@ def test_a_class_that_lacks_a_member_fails(entry_point: MakeEntryPoint) -> None:
     duck = type("Duck", (), {"name": "x", "Params": Params, "utterances": lambda *_: ()})
     assert cause([entry_point("p", students(heir))]) == ("Heir lacks build of serbench.api.Student")
     point = entry_point("q", {"serbench_corpora": hookimpl(lambda: [duck])})
-    assert cause([point]) == "Duck lacks card, read_name, missing, sources, build of serbench.api.Corpus"
+    assert (
+        cause([point])
+        == "Duck lacks card, read_name, missing, sources, build of serbench.api.Corpus"
+    )
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a/b", 3])

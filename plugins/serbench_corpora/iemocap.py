@@ -129,4 +129,5 @@ class Iemocap(Corpus):
                 speaker=f"Ses{parts['session']}{parts['turn'][0]}",
                 label=label,
                 session=session,
+                gender="female" if parts["turn"].startswith("F") else "male",
             )

@@ -15,6 +15,8 @@ from typer.core import TyperGroup
 from serbench.cli import (
     ablate,
     audit,
+    corpus_add,
+    corpus_check,
     deploy,
     explain,
     export,
@@ -131,6 +133,11 @@ registry_app = typer.Typer(no_args_is_help=True, help="Check and print the regis
 registry_app.command("check", help=help_of(registry, registry.check))(registry.check)
 registry_app.command("show", help=help_of(registry, registry.show))(registry.show)
 app.add_typer(registry_app, name="registry")
+
+corpus_app = typer.Typer(no_args_is_help=True, help="Check a corpus, and add one from a folder.")
+corpus_app.command("check", help=help_of(corpus_check, corpus_check.command))(corpus_check.command)
+corpus_app.command("add", help=help_of(corpus_add, corpus_add.command))(corpus_add.command)
+app.add_typer(corpus_app, name="corpus")
 
 
 def main() -> None:

@@ -131,6 +131,7 @@ def make_folds(
         links=links if protocol.duplicates == "group" else (),
     )
     only = trained_only(table, folds)
+    _check_speakers(table, outer)
     if protocol.name == "leaky-random":
         if only:
             raise SplitError(
@@ -143,6 +144,20 @@ def make_folds(
         inner_splits(table, outer, index, protocol.inner) for index in range(len(outer) * search)
     )
     return Folds(table, outer, inner, tuple(near), dropped, trained_only=only)
+
+
+def _check_speakers(table: CorpusTable, outer: Sequence[Split]) -> None:
+    """
+    Raises:
+        SplitError: a single test speaker over all folds; now, and not when all is fitted.
+    """
+    tested = {table.by_id[i].speaker for split in outer for i in split.test.ids}
+    if len(tested) < 2:
+        raise SplitError(
+            f"{table.name}: the folds test a single speaker ({', '.join(tested)}), of whom no "
+            "interval and no test over speakers can be made; choose other folds, or another corpus "
+            "to test on"
+        )
 
 
 def _without_copies(

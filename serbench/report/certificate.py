@@ -99,7 +99,7 @@ def _summary(certificate: Certificate, outer: int) -> str:
     outcomes = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     return (
         f"{certificate.utterances} utterances of {len(certificate.units)} {unit}s in {outer} outer "
-        f"folds. Of {len(certificate.checks)} checks: {outcomes}."
+        f"fold{'s' if outer > 1 else ''}. Of {len(certificate.checks)} checks: {outcomes}."
     )
 
 

@@ -292,3 +292,18 @@ def test_other_numbers_of_seeds_are_paired_by_fold() -> None:
     assert difference.significance is not None
     assert difference.significance.folds is not None
     assert difference.significance.folds.degrees == 5
+
+
+def test_a_single_fold_has_no_spread_and_no_test_over_folds(table: pd.DataFrame) -> None:
+    one = table.assign(outer=1)
+    found = comparison(one, LABELS)
+    for result in found.methods:
+        assert result.spread["ua"].sd is None
+        assert result.spread["ua"].mean == pytest.approx(result.folds[0].ua)
+        assert len(result.folds) == 1
+    compared = [each.difference for each in found.methods if each.difference is not None]
+    assert compared
+    for difference in compared:
+        assert difference.significance is not None
+        assert difference.significance.folds is None
+        assert 0 < difference.significance.p_holm <= 1

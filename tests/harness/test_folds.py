@@ -112,3 +112,40 @@ def test_planted_near_duplicates_stop_the_certificate(tmp_path: Path) -> None:
     folds = make_folds(table, "loso", protocol(), near, search=False)
     with pytest.raises(LeakageError, match=r"L5.*s0_high_0"):
         certify(folds.table, folds.outer, (), Evidence(near=near))
+
+
+def official(table: CorpusTable, tested: str) -> CorpusTable:
+    """A split of the corpus's own that tests these speakers."""
+    utterances = tuple(
+        replace(u, official="test" if u.speaker in tested.split() else "train")
+        for u in table.utterances
+    )
+    return replace(table, utterances=utterances)
+
+
+def test_what_is_for_training_only_is_told_of_and_never_tested(table: CorpusTable) -> None:
+    folds = make_folds(official(table, "s2 s3"), "official", protocol(), (), search=True)
+    assert {u.speaker for u in folds.tested} == {"s2", "s3"}
+    assert {folds.table.by_id[i].speaker for i in folds.trained_only} == {"s0", "s1"}
+    assert len(folds.inner[0]) == 2
+    evidence = Evidence(near=(), trained_only=folds.trained_only)
+    certificate = certify(folds.table, folds.outer, folds.inner, evidence)
+    (coverage,) = [check for check in certificate.checks if check.code == "L2"]
+    assert coverage.detail == (
+        "1 outer and 2 inner folds; each of 8 utterances is tested once, 8 others are for training "
+        "only"
+    )
+    with pytest.raises(LeakageError, match="L2"):
+        certify(folds.table, folds.outer, folds.inner, Evidence(near=()))
+
+
+def test_a_single_test_speaker_is_refused_before_anything_is_fitted(table: CorpusTable) -> None:
+    with pytest.raises(SplitError, match=r"test a single speaker \(s3\)"):
+        make_folds(official(table, "s3"), "official", protocol(), (), search=False)
+
+
+def test_random_folds_need_folds_that_test_everything(table: CorpusTable) -> None:
+    with pytest.raises(SplitError, match="leaky-random deals all utterances"):
+        make_folds(
+            official(table, "s2 s3"), "official", protocol(name="leaky-random"), (), search=False
+        )

@@ -1,0 +1,72 @@
+"""What is guessed of a corpus's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SHOWN = 6
+"""Values that are shown of a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A named group of the pattern, and what its values look like.
+
+    Attributes:
+        values: distinct ones, sorted.
+    """
+
+    group: str
+    values: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """For instance ``01, 02, 03 and 21 more``."""
+        more = f" and {len(self.values) - SHOWN} more" if len(self.values) > SHOWN else ""
+        return ", ".join(self.values[:SHOWN]) + more
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """How names are read; see the parameters of the ``files`` corpus.
+
+    Attributes:
+        pattern: regular expression with named groups; empty where there is none.
+        labels: values of the group ``emotion`` to labels.
+        unlabelled: values of the group ``emotion`` that have no label, sorted.
+        drop: values whose files are left out.
+        speaker, text, id: templates; empty where not known.
+        ignore: regular expression of what is left out.
+        parts: all groups, in the order of the names.
+    """
+
+    pattern: str
+    labels: Mapping[str, str]
+    unlabelled: tuple[str, ...]
+    speaker: str
+    text: str
+    id: str
+    parts: tuple[Part, ...]
+    drop: tuple[str, ...] = ()
+    ignore: str = ""
+
+    @property
+    def has_emotion(self) -> bool:
+        """Whether a group of the pattern is the emotion."""
+        return "(?P<emotion>" in self.pattern
+
+    def params(self) -> dict[str, object]:
+        """Parameters of the ``files`` corpus, without its card."""
+        found: dict[str, object] = {"pattern": self.pattern}
+        if self.id != "{stem}":
+            found["id"] = self.id
+        if self.speaker != "{speaker}":
+            found["speaker"] = self.speaker
+        if self.text:
+            found["text"] = self.text
+        if self.drop:
+            found["drop"] = list(self.drop)
+        if self.ignore:
+            found["ignore"] = self.ignore
+        return found | {"labels": dict(self.labels)}

@@ -1,0 +1,210 @@
+"""``serbench corpus add``: a folder of one's own becomes a dataset."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from serbench.adopt import Card, Understood
+    from serbench.cli.corpus_ask import Given
+
+HELP = """Make a dataset of a folder whose file names say who speaks in which emotion.
+
+The names are read, and what was understood of them is shown: which part is the emotion, which the
+speaker, which the sentence. On a terminal you are asked what cannot be told, and may correct what
+is wrong; elsewhere options say it. The entry goes into serbench.toml, with counts as they are now,
+so that a file that gets lost later is noticed. No audio is read.
+
+Examples:
+
+  serbench corpus add ~/corpora/mine
+
+  serbench corpus add ~/corpora/mine --label 1=anger --label 2=neutral --speaker {folder}
+
+  serbench corpus add mine --language Italian --licence "CC BY 4.0" --elicitation acted --yes
+"""
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with the audio.")],
+    name: Annotated[
+        str | None, typer.Option(help="Of the dataset. Default: the folder's name.")
+    ] = None,
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="Regular expression of paths with the groups emotion, speaker and others. "
+            "Default: guessed."
+        ),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OLD=NEW",
+            help="What a value of the emotion stands for; nothing after = leaves its files out; "
+            "repeatable.",
+        ),
+    ] = None,
+    speaker: Annotated[
+        str | None,
+        typer.Option(metavar="TEMPLATE", help="Of the speaker, as {speaker} or {folder}."),
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(metavar="TEMPLATE", help="Of the spoken sentence's id.")
+    ] = None,
+    ignore: Annotated[
+        str | None,
+        typer.Option(metavar="REGEX", help="Paths of audio files that are none of the corpus's."),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Default: the folder's name.")] = None,
+    language: Annotated[str | None, typer.Option(help="That is spoken.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Of the recordings.")] = None,
+    elicitation: Annotated[
+        str | None, typer.Option(help="Of the emotions: acted, induced, natural or synthetic.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Registry file that gets the entry.")
+    ] = Path("serbench.toml"),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
+) -> None:
+    """Add a corpus; see HELP."""
+    from serbench.adopt import append_entry, audio_names, check_name, make_entry
+    from serbench.cli.corpus_ask import Given, agreed, asked_card
+    from serbench.plugins import load_plugins
+
+    plugins = load_plugins()
+    folder = folder.expanduser()
+    names = audio_names(folder)
+    called = name or slug(folder)
+    check_name(called, output, plugins)
+    _hint(names)
+    labels = dict(map(_split, label or ()))
+    given = Given(pattern, labels, speaker, text, ignore or "")
+    says = (title, language, licence, elicitation)
+    if on_terminal() and not yes:
+        understood = agreed(names, given, print_understood)
+        card = asked_card(folder, *says)
+    else:
+        understood, card = _by_options(names, given, folder, says, yes)
+    written = append_entry(
+        called, make_entry(understood, folder, card), output, folder.absolute(), plugins
+    )
+    typer.echo(f"Written to {output}:\n\n{written}")
+    _next(called, output)
+
+
+def on_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def slug(folder: Path) -> str:
+    """A dataset's name from a folder's."""
+    import re
+
+    plain = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")
+    return plain or "corpus"
+
+
+def _split(pair: str) -> tuple[str, str]:
+    from serbench.errors import RegistryError
+
+    old, equals, new = pair.partition("=")
+    if not equals or not old:
+        raise RegistryError(f"--label {pair!r}: write --label OLD=NEW, as in --label W=anger")
+    return old, new
+
+
+def _hint(names: list[str]) -> None:
+    """Tell where serbench has these names already."""
+    from serbench.adopt import known_as
+    from serbench.plugins import load_plugins
+    from serbench.registry import load_registry
+
+    known = known_as(names, load_registry(load_plugins(), strict=False))
+    if known is not None:
+        typer.echo(
+            f"These are names of {known}, which serbench knows: serbench corpus check {known} "
+            "--data-dir FOLDER needs no entry.\n"
+        )
+
+
+def _by_options(
+    names: list[str],
+    given: Given,
+    folder: Path,
+    says: tuple[str | None, str | None, str | None, str | None],
+    yes: bool,
+) -> tuple[Understood, Card]:
+    """What options and names say, with everything that is missing in one message."""
+    from serbench.adopt import Card, check_understood
+    from serbench.cli.corpus_ask import ELICITATIONS
+    from serbench.errors import CorpusError
+
+    understood = given.understood(names)
+    print_understood(understood)
+    title, language, licence, elicitation = says
+    problems = check_understood(understood)
+    missing = {"--language": language, "--licence": licence, "--elicitation": elicitation}
+    if absent := [option for option, value in missing.items() if not value]:
+        problems.append(f"files do not say it: give {', '.join(absent)}")
+    elif elicitation not in ELICITATIONS:
+        problems.append(f"--elicitation is one of {', '.join(ELICITATIONS)}, not {elicitation}")
+    if not problems and not yes:
+        problems.append("there is no terminal to ask on: if the above is right, add --yes")
+    if problems:
+        told = "\n".join(f"  {problem}" for problem in problems)
+        raise CorpusError(f"{folder} is not added:\n{told}")
+    assert language is not None
+    assert licence is not None
+    assert elicitation is not None
+    return understood, Card(title or folder.resolve().name, language, licence, elicitation)
+
+
+def print_understood(found: Understood) -> None:
+    """The pattern, its parts, a few names, and a table of speakers by classes."""
+    from serbench.adopt.understood import shown
+    from serbench.cli.output import print_table
+
+    grammar = found.grammar
+    typer.echo(f"Pattern: {grammar.pattern}\n")
+    parts = [(part.group, str(len(part.values)), part.told) for part in grammar.parts]
+    print_table("Parts of the names", ("Part", "Values", "Such as"), parts)
+    if found.readings:
+        examples = [
+            (each.name, each.speaker or "–", each.label, each.text or "–")
+            for each in found.examples()
+        ]
+        print_table("Names, as they are read", ("Name", "Speaker", "Emotion", "Sentence"), examples)
+        counts = [
+            (speaker or "–", *(str(own[label]) for label in found.labels), str(own.total()))
+            for speaker, own in found.counts.items()
+        ]
+        rows = counts[:SPEAKERS]
+        print_table("Speakers by emotions", ("Speaker", *found.labels, "All"), rows)
+        if len(counts) > SPEAKERS:
+            typer.echo(f"and {len(counts) - SPEAKERS} more speakers\n")
+    for what, names in (
+        ("Names that do not fit", found.foreign),
+        ("Names with an emotion without a label", found.unlabelled),
+        ("Names that are left out", found.left_out),
+    ):
+        if names and grammar.has_emotion:
+            typer.echo(f"{what} ({len(names)}): {shown(names)}\n")
+
+
+SPEAKERS = 30
+"""Rows of the table of speakers; the rest is counted."""
+
+
+def _next(name: str, output: Path) -> None:
+    overlay = "" if output == Path("serbench.toml") else f" --registry {output}"
+    typer.echo(
+        "Next:\n\n"
+        f"  serbench corpus check {name}{overlay}\n"
+        f"  serbench run akd --dataset {name}{overlay}"
+    )

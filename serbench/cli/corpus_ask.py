@@ -1,0 +1,157 @@
+"""What ``serbench corpus add`` asks on a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from serbench.errors import CorpusError
+
+if TYPE_CHECKING:
+    from serbench.adopt import Card, Grammar, Understood
+
+ELICITATIONS = ("acted", "induced", "natural", "synthetic")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the user says of the names; the rest is guessed."""
+
+    pattern: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    speaker: str | None = None
+    text: str | None = None
+    ignore: str = ""
+
+    def understood(self, names: Sequence[str]) -> Understood:
+        """All names, read so.
+
+        Raises:
+            CorpusError: a pattern or a template is wrong.
+        """
+        from serbench.adopt import described, guess, understand
+
+        kept = [name for name in names if not (self.ignore and self._ignored(name))] or names
+        grammar: Grammar = (
+            guess(kept, self.labels, self.speaker, self.text)
+            if self.pattern is None
+            else described(kept, self.pattern, self.labels, self.speaker, self.text)
+        )
+        return understand(names, replace(grammar, ignore=self.ignore))
+
+    def _ignored(self, name: str) -> bool:
+        try:
+            return re.fullmatch(self.ignore, name) is not None
+        except re.error as error:
+            raise CorpusError(
+                f"--ignore is no regular expression: {error} in {self.ignore}"
+            ) from error
+
+
+def agreed(names: Sequence[str], given: Given, show: Callable[[Understood], None]) -> Understood:
+    """Show and ask until the user says that it is right.
+
+    Raises:
+        CorpusError: something that questions cannot settle.
+        typer.Abort: the user ends it.
+    """
+    from serbench.adopt import check_understood
+
+    while True:
+        found = given.understood(names)
+        show(found)
+        asked = _settled(found, given)
+        if asked != given:
+            given = asked
+            continue
+        if problems := check_understood(found):
+            raise CorpusError("this cannot be added:\n" + "\n".join(f"  {p}" for p in problems))
+        if typer.confirm("Is this right?", default=True):
+            return found
+        given = _corrected(found, given)
+
+
+def _settled(found: Understood, given: Given) -> Given:
+    """With answers to what could not be told; the same where everything is clear."""
+    grammar = found.grammar
+    if not grammar.has_emotion:
+        typer.echo("Which part of the names is the emotion cannot be told.")
+        return replace(given, labels=_asked_labels(_asked_part(grammar)))
+    if grammar.unlabelled:
+        return replace(given, labels=dict(grammar.labels) | _asked_labels(grammar.unlabelled))
+    if not grammar.speaker:
+        typer.echo("Who speaks cannot be told: give a template of the parts above, such as")
+        typer.echo("{part1}, {folder} (the folder's name), or one name if only one person speaks.")
+        return replace(given, speaker=typer.prompt("Speaker"))
+    if found.foreign and typer.confirm(
+        f"Leave out what does not fit ({len(found.foreign)})?", default=False
+    ):
+        ignored = [given.ignore] if given.ignore else []
+        return replace(given, ignore="|".join([*ignored, *map(re.escape, found.foreign)]))
+    return given
+
+
+def _asked_part(grammar: Grammar) -> tuple[str, ...]:
+    """Values of the part that the user names."""
+    values = {part.group: part.values for part in grammar.parts}
+    while True:
+        part = typer.prompt("Emotion (name of a part)")
+        if part in values:
+            return values[part]
+        typer.echo(f"There is {', '.join(values)}.")
+
+
+def _asked_labels(values: Sequence[str]) -> dict[str, str]:
+    """Labels of values; an empty one leaves their files out."""
+    from serbench.adopt import label_of
+
+    typer.echo("What does each stand for? '-' leaves its files out.")
+    labels: dict[str, str] = {}
+    for value in values:
+        answer = typer.prompt(f"  {value}", default=label_of(value) or value.lower())
+        labels[value] = "" if answer.strip() == "-" else answer.strip()
+    return labels
+
+
+def _corrected(found: Understood, given: Given) -> Given:
+    """What the user changes."""
+    grammar = found.grammar
+    typer.echo("Then say how it is. Templates are made of the parts above, and of {folder}.")
+    pattern = typer.prompt("Pattern", default=grammar.pattern)
+    labels = _asked_labels(sorted({*grammar.labels, *grammar.drop}))
+    speaker = typer.prompt("Speaker", default=grammar.speaker)
+    text = typer.prompt("Sentence ('-': not known)", default=grammar.text or "-")
+    return replace(
+        given, pattern=pattern, labels=labels, speaker=speaker, text="" if text == "-" else text
+    )
+
+
+def asked_card(
+    folder: Path,
+    title: str | None,
+    language: str | None,
+    licence: str | None,
+    elicitation: str | None,
+) -> Card:
+    """What names do not tell; options are not asked again."""
+    from serbench.adopt import Card
+
+    return Card(
+        title or typer.prompt("Title", default=folder.resolve().name),
+        language or typer.prompt("Language"),
+        licence or typer.prompt("Licence", default="unknown"),
+        _elicitation(elicitation),
+    )
+
+
+def _elicitation(given: str | None) -> str:
+    choices = f"({', '.join(ELICITATIONS)})"
+    answer = given or typer.prompt(f"Emotions are {choices}", default="acted")
+    while answer not in ELICITATIONS:
+        answer = typer.prompt(f"Emotions are one of {choices}", default="acted")
+    return answer

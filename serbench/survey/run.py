@@ -1,0 +1,115 @@
+"""All checks of one corpus, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from serbench.api import Corpus, SplitError, UtteranceRecord
+from serbench.corpus import CorpusTable, Utterance, table_digest
+from serbench.corpus.check import scan
+from serbench.leakage import near_duplicates
+from serbench.survey import audio, confounding, copies, counts, folds
+from serbench.survey.records import CHECKS, Finding, Survey
+from serbench.survey.sound import Sound, listen
+
+Progress = Callable[[str, int, int], None]
+"""``progress(stage, done, total)``."""
+
+
+def survey(
+    corpus: Corpus,
+    name: str,
+    folder: Path,
+    fold_set: str,
+    cache: Path,
+    progress: Progress,
+    allow_incomplete: bool = False,
+) -> Survey:
+    """Read every file of a corpus and look for whatever would make scores on it worthless.
+
+    Args:
+        corpus: the plugin.
+        name: the dataset's.
+        folder: as ``serbench.corpus.locate`` gives it.
+        fold_set: the outer folds to look at.
+        cache: root of the cache; near-duplicates are kept there.
+        progress: told of every file.
+        allow_incomplete: missing files are meant to be missing.
+
+    Raises:
+        CorpusError: the folder holds no utterances, or names or labels of another grammar, so
+            that nothing can be said.
+        StoreError: the cache cannot be written.
+    """
+    records = scan(corpus, name, folder)
+    missing = corpus.missing(records)
+    found = [counts.check_counts(corpus.card, records, missing, allow_incomplete)]
+    sounds, problems = listen(records, partial(progress, "audio"))
+    found.append(audio.check_unreadable(problems, len(records)))
+    utterances = tuple(_utterance(r, sounds[r.id]) for r in records if r.id in sounds)
+    if utterances:
+        table = CorpusTable(name, corpus.card, folder, utterances, table_digest(utterances))
+        near = near_duplicates(utterances, cache, partial(progress, "near-duplicates"))
+        found += heard(utterances, sounds)
+        found.append(copies.check_copies(utterances, near))
+        found += told(table, fold_set)
+    order = list(CHECKS)
+    found.sort(key=lambda finding: order.index(finding.code))
+    return Survey(
+        name, corpus.card, folder, fold_set, len(records), utterances, sounds, tuple(found)
+    )
+
+
+def heard(utterances: Sequence[Utterance], sounds: dict[str, Sound]) -> Iterator[Finding]:
+    """What the sound of the files says."""
+    yield audio.check_durations(utterances, sounds)
+    yield audio.check_format(utterances)
+    yield audio.check_silence(sounds)
+    yield audio.check_margins(utterances, sounds)
+    yield audio.check_background(utterances, sounds)
+    yield audio.check_clipping(utterances, sounds)
+
+
+def told(table: CorpusTable, fold_set: str) -> Iterator[Finding]:
+    """What speakers, classes, sentences and folds say; no audio is needed."""
+    utterances = table.utterances
+    yield confounding.check_speakers(utterances)
+    genders = {u.id: u.gender for u in utterances if u.gender is not None}
+    if len(set(genders.values())) > 1:
+        yield confounding.check_trait("gender-label", "gender", genders, utterances)
+    levels = {u.id: u.intensity for u in utterances if u.intensity is not None}
+    if len(set(levels.values())) > 1:
+        yield confounding.check_trait("intensity-label", "intensity", levels, utterances)
+    yield confounding.check_sentences(utterances)
+    yield counts.check_balance(table.card, [u.label for u in utterances])
+    yield folds.check_units(table)
+    try:
+        outer = folds.outer_folds(table, fold_set)
+    except SplitError as error:
+        yield folds.cannot_be_made(fold_set, error)
+        return
+    yield folds.check_folds(table, fold_set, outer)
+    overlap = folds.check_sentence_overlap(table, outer)
+    if overlap is not None:
+        yield overlap
+
+
+def _utterance(record: UtteranceRecord, sound: Sound) -> Utterance:
+    return Utterance(
+        id=record.id,
+        path=record.path,
+        speaker=record.speaker,
+        session=record.session,
+        label=record.label,
+        text=record.text,
+        duration_s=sound.duration_s,
+        sample_rate_hz=sound.sample_rate_hz,
+        channels=sound.channels,
+        pcm_sha256=sound.pcm_sha256,
+        gender=record.gender,
+        intensity=record.intensity,
+        take=record.take,
+        official=record.official,
+    )
