@@ -104,8 +104,8 @@ class ProtocolSettings(Params):
     name: ProtocolName = PROPER
     """A ``leaky-…`` one is broken on purpose: its results are marked and never compared."""
     folds: str | None = None
-    """A named fold set of the corpus, ``loso``, ``kfold``, ``official`` (the corpus's own split), or
-    a fold file; None: the dataset's."""
+    """A named fold set of the corpus, ``loso``, ``kfold``, ``official`` (its own split), or a fold
+    file; None: the dataset's."""
     kfold: int = Field(default=5, ge=2)
     """Number of folds of ``kfold``."""
     inner: int | Literal["units"] = "units"
