@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from serbench.api import Corpus
     from serbench.survey import Survey
 
-HELP = """Hold a corpus against its card, and look for whatever would make scores on it worthless.
+HELP = """Hold a corpus against its card; look for what a model could answer by in place of emotion.
 
 Counts, unreadable files, durations, formats, silence, clipping, copies; whether the speaker, the
 gender or the sentence tells the emotion; folds, and what is heard on both sides of them. Every file
-is read. Exits with 1 where a finding makes a benchmark worthless (outcome error), 0 otherwise.
+is read. Exits with 1 where a finding is an error: scores are not to be trusted before it is dealt
+with; 0 otherwise.
 
 Examples:
 

@@ -76,9 +76,18 @@ def _plugin_rows(registry: Registry, table: str) -> tuple[Sequence[str], Sequenc
             rows.append((name, plugin, "not loaded", "see `serbench plugins`"))
             continue
         summary = entries[name].summary if name in entries else _first_line(item.cls)
-        about = _card(registry, kind, name) or summary
+        if name not in entries and _needs_params(item.cls):
+            about = f"{summary} Describe one as [{table}.NAME] in serbench.toml."
+        else:
+            about = _card(registry, kind, name) or summary
         rows.append((name, plugin, f"{item.distribution} {item.version}", about))
     return ("name", "plugin", "provided by", "about"), rows
+
+
+def _needs_params(cls: type) -> bool:
+    """Whether the plugin cannot be used by its own name: it has parameters without a default."""
+    fields = cls.Params.model_fields  # pyright: ignore[reportAttributeAccessIssue]
+    return any(field.is_required() for field in fields.values())
 
 
 def _plugin_name(spec: Spec) -> str:
@@ -86,7 +95,7 @@ def _plugin_name(spec: Spec) -> str:
 
 
 def _first_line(cls: type) -> str:
-    return (cls.__doc__ or "").strip().partition("\n")[0]
+    return (cls.__doc__ or "").strip().partition("\n")[0].replace("``", "")
 
 
 def _card(registry: Registry, kind: str, name: str) -> str:

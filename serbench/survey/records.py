@@ -154,7 +154,7 @@ class Survey:
 
     @property
     def harms(self) -> bool:
-        """Whether a benchmark on it would be worthless as it is."""
+        """Whether scores on it are not to be trusted as it is."""
         return bool(self.of("error"))
 
 
@@ -164,10 +164,10 @@ def verdict(found: Survey) -> str:
     told = joined(_counted(counts[each], each) for each in SEVERITIES[:0:-1] if counts[each])
     if found.harms:
         wrong = joined(finding.code for finding in found.of("error"))
-        return f"{told}: what is wrong with {wrong} makes a benchmark on it worthless."
+        return f"{told}: scores on it are not to be trusted before this is dealt with: {wrong}."
     if not told:
         return "nothing that harms, and nothing to know."
-    return f"nothing that makes a benchmark on it worthless; {told} to know."
+    return f"no error; {told} to know."
 
 
 def shown(names: Iterable[str], most: int) -> str:

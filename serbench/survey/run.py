@@ -27,7 +27,7 @@ def survey(
     progress: Progress,
     allow_incomplete: bool = False,
 ) -> Survey:
-    """Read every file of a corpus and look for whatever would make scores on it worthless.
+    """Read every file of a corpus and look for what scores on it could hang on in place of emotion.
 
     Args:
         corpus: the plugin.

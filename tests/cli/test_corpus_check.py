@@ -40,7 +40,7 @@ def test_a_faulty_one_does_not(tones: Path) -> None:
     assert code == 1
     assert "error counts:" in text
     assert "Which: ann_ang_s1_1" in text
-    assert "what is wrong with counts and unreadable" in text
+    assert "dealt with: counts and unreadable" in text
 
 
 def test_missing_files_can_be_meant(tones: Path) -> None:
