@@ -17,7 +17,7 @@ import soxr
 from serbench.api.corpus import Advance, Corpus, UtteranceRecord
 from serbench.audio import pcm_digest, read_audio
 from serbench.corpus.check import count_differences, expected, listing, missing_files, scan
-from serbench.corpus.table import CorpusTable, Utterance, table_digest
+from serbench.corpus.table import CorpusTable, make_utterance, table_digest
 from serbench.errors import CorpusError
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def load_corpus(
     facts, problems = try_facts(folder, records, cache, advance)
     if problems and (not allow_incomplete or not facts):
         raise _unusable(name, problems, len(records))
-    utterances = tuple(_utterance(r, facts[r.id]) for r in records if r.id in facts)
+    utterances = tuple(make_utterance(r, facts[r.id]) for r in records if r.id in facts)
     unreadable = [f"audio that cannot be used, left out: {identity}" for identity in problems]
     incomplete = tuple(f"{name}: {problem}" for problem in (*missing, *unreadable))
     if incomplete:
@@ -169,25 +169,6 @@ def _facts(path: Path, known: AudioFacts | None) -> AudioFacts:
         sample_rate_hz=audio.sample_rate_hz,
         channels=audio.channels,
         pcm_sha256=pcm_digest(audio.waveform),
-    )
-
-
-def _utterance(record: UtteranceRecord, facts: AudioFacts) -> Utterance:
-    return Utterance(
-        id=record.id,
-        path=record.path,
-        speaker=record.speaker,
-        session=record.session,
-        label=record.label,
-        text=record.text,
-        duration_s=facts.duration_s,
-        sample_rate_hz=facts.sample_rate_hz,
-        channels=facts.channels,
-        pcm_sha256=facts.pcm_sha256,
-        gender=record.gender,
-        intensity=record.intensity,
-        take=record.take,
-        official=record.official,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from serbench.api.corpus import CorpusCard
+from serbench.api.corpus import CorpusCard, UtteranceRecord
 
 
 class Recording(Protocol):
@@ -83,6 +83,42 @@ class Utterance:
     intensity: str | None = None
     take: str | None = None
     official: str | None = None
+
+
+class Heard(Protocol):
+    """What reading a file gives of it."""
+
+    @property
+    def duration_s(self) -> float: ...  # noqa: D102
+
+    @property
+    def sample_rate_hz(self) -> int: ...  # noqa: D102
+
+    @property
+    def channels(self) -> int: ...  # noqa: D102
+
+    @property
+    def pcm_sha256(self) -> str: ...  # noqa: D102
+
+
+def make_utterance(record: UtteranceRecord, heard: Heard) -> Utterance:
+    """What a corpus says of a file, and what was heard in it."""
+    return Utterance(
+        id=record.id,
+        path=record.path,
+        speaker=record.speaker,
+        session=record.session,
+        label=record.label,
+        text=record.text,
+        duration_s=heard.duration_s,
+        sample_rate_hz=heard.sample_rate_hz,
+        channels=heard.channels,
+        pcm_sha256=heard.pcm_sha256,
+        gender=record.gender,
+        intensity=record.intensity,
+        take=record.take,
+        official=record.official,
+    )
 
 
 @dataclass(frozen=True)

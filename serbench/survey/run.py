@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from serbench.api import Corpus, SplitError, UtteranceRecord
-from serbench.corpus import CorpusTable, Utterance, table_digest
+from serbench.api import Corpus, SplitError
+from serbench.corpus import CorpusTable, Utterance, make_utterance, table_digest
 from serbench.corpus.check import scan
 from serbench.leakage import near_duplicates
 from serbench.survey import audio, confounding, copies, counts, folds
@@ -48,7 +48,7 @@ def survey(
     found = [counts.check_counts(corpus.card, records, missing, allow_incomplete)]
     sounds, problems = listen(records, partial(progress, "audio"))
     found.append(audio.check_unreadable(problems, len(records)))
-    utterances = tuple(_utterance(r, sounds[r.id]) for r in records if r.id in sounds)
+    utterances = tuple(make_utterance(r, sounds[r.id]) for r in records if r.id in sounds)
     if utterances:
         table = CorpusTable(name, corpus.card, folder, utterances, table_digest(utterances))
         near = near_duplicates(utterances, cache, partial(progress, "near-duplicates"))
@@ -94,22 +94,3 @@ def told(table: CorpusTable, fold_set: str) -> Iterator[Finding]:
     overlap = folds.check_sentence_overlap(table, outer)
     if overlap is not None:
         yield overlap
-
-
-def _utterance(record: UtteranceRecord, sound: Sound) -> Utterance:
-    return Utterance(
-        id=record.id,
-        path=record.path,
-        speaker=record.speaker,
-        session=record.session,
-        label=record.label,
-        text=record.text,
-        duration_s=sound.duration_s,
-        sample_rate_hz=sound.sample_rate_hz,
-        channels=sound.channels,
-        pcm_sha256=sound.pcm_sha256,
-        gender=record.gender,
-        intensity=record.intensity,
-        take=record.take,
-        official=record.official,
-    )

@@ -14,7 +14,6 @@ from serbench.store import RunStore
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
@@ -29,19 +28,6 @@ def site(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = root / "runs" / "two"
     write_measured(folder, RunStore(folder).read_json("certificate")["digest"], "kd")
     return write_leaderboard(root / "runs", root / "site").index.parent
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    with playwright.sync_playwright() as started:
-        try:
-            chromium = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        except playwright.Error as error:
-            pytest.skip(f"no Chromium starts here: {str(error).splitlines()[0]}")
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +14,10 @@ import pandas as pd
 import pytest
 import soundfile
 from pydantic import ValidationError
+from tests_support.howto import described_corpus
 
 from serbench.api import CorpusError, PluginError
 from serbench.corpus import load_corpus, locate
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
 from serbench.testing import check_corpus, check_corpus_card
 from serbench_corpora import audformat_files
 from serbench_corpora.audformat_db import Audformat, AudformatParams
@@ -326,15 +324,7 @@ def test_without_a_name_in_audb_nothing_is_fetched(tmp_path: Path) -> None:
 
 
 def test_the_how_to_describes_a_database_that_loads(emodb: Path, tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "howto-corpus.md").read_text()
-    (example,) = (
-        block
-        for block in re.findall(r"(?ms)^```toml\n(.*?)^```$", text)
-        if "[datasets.emodb-audb]" in block
-    )
-    overlay = tmp_path / "serbench.toml"
-    overlay.write_text(example)
-    given = load_registry(load_plugins(), overlay).make("corpora", "emodb-audb")
+    given = described_corpus("howto-corpus.md", "emodb-audb", tmp_path)
     assert isinstance(given, Audformat)
     assert (given.params.database, given.params.version) == ("emodb", "1.4.1")
     found = {r.id: r for r in given.utterances(emodb)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,12 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 from pydantic import ValidationError
+from tests_support.howto import described_corpus
 
 from serbench.api import CorpusError, LeakageError
 from serbench.corpus import load_corpus
 from serbench.leakage import check_split
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
 from serbench.splits import outer_splits
 from serbench.testing import check_corpus
 from serbench_corpora.emobox import EmoBox, EmoBoxParams
@@ -237,15 +235,7 @@ def test_who_speaks_must_be_said() -> None:
 
 
 def test_the_how_to_describes_a_copy_that_loads(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "howto-corpus.md").read_text()
-    (example,) = (
-        block
-        for block in re.findall(r"(?ms)^```toml\n(.*?)^```$", text)
-        if "[datasets.emodb-emobox]" in block
-    )
-    overlay = tmp_path / "serbench.toml"
-    overlay.write_text(example)
-    corpus = load_registry(load_plugins(), overlay).make("corpora", "emodb-emobox")
+    corpus = described_corpus("howto-corpus.md", "emodb-emobox", tmp_path)
     assert isinstance(corpus, EmoBox)
     found = {r.id: r for r in corpus.utterances(write_folds(tmp_path, BY_SPEAKER))}
     assert len(found) == 12

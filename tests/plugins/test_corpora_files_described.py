@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
@@ -11,11 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 from pydantic import ValidationError
+from tests_support.howto import described_corpus
 
 from serbench.api import CorpusError
 from serbench.corpus import load_corpus
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
 from serbench_corpora.card import spelled_out, spelled_out_keys
 from serbench_corpora.files import Files, FilesParams
 
@@ -188,15 +186,7 @@ def test_spans() -> None:
 
 
 def test_the_how_to_describes_a_corpus_that_loads(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "howto-corpus.md").read_text()
-    (example,) = (
-        block
-        for block in re.findall(r"(?ms)^```toml\n(.*?)^```$", text)
-        if "[datasets.mine]" in block
-    )
-    overlay = tmp_path / "serbench.toml"
-    overlay.write_text(example)
-    corpus = load_registry(load_plugins(), overlay).make("corpora", "mine")
+    corpus = described_corpus("howto-corpus.md", "mine", tmp_path)
     assert isinstance(corpus, Files)
     folder = tree(
         tmp_path / "mine", ["f01/ang-s07-1.wav", "m02/joy-s07-1.wav", "m02/xxx-s01-1.wav"]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests_support.howto import described_corpus
 from tests_support.written_tables import Cells, write_table
 
 from serbench.api import CorpusError, UtteranceRecord
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
 from serbench_corpora.table import Table, TableParams
 from serbench_corpora.table_records import Template, checked
 
@@ -229,15 +227,7 @@ def test_a_template_of_all_columns_holds_all_cells(cells: dict[str, str]) -> Non
 
 
 def test_the_how_to_describes_a_table_that_loads(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "howto-corpus.md").read_text()
-    (example,) = (
-        block
-        for block in re.findall(r"(?ms)^```toml\n(.*?)^```$", text)
-        if "[datasets.listed]" in block
-    )
-    overlay = tmp_path / "serbench.toml"
-    overlay.write_text(example)
-    corpus = load_registry(load_plugins(), overlay).make("corpora", "listed")
+    corpus = described_corpus("howto-corpus.md", "listed", tmp_path)
     assert isinstance(corpus, Table)
     (tmp_path / "listed" / "meta").mkdir(parents=True)
     (tmp_path / "listed" / "meta" / "labels.csv").write_text(

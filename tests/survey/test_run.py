@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,13 +14,6 @@ from serbench.api import Corpus
 from serbench.plugins import load_plugins
 from serbench.registry import load_registry
 from serbench.survey import CHECKS, Survey, survey, survey_page, verdict
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 
 
 @pytest.fixture(scope="module")
@@ -110,17 +101,6 @@ def test_the_page_says_everything_and_escapes_it(faulty: Survey) -> None:
     assert text.count('class="alarm"') == 4
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium, chromium-browser or google-chrome on PATH")
-    with sync_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield found
-        found.close()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 375])
 def test_the_page_can_be_read_anywhere(
@@ -139,6 +119,9 @@ def test_the_page_can_be_read_anywhere(
     assert said == [path.as_uri()]
     page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    axe = pytest.importorskip(
+        "axe_playwright_python", reason="axe-playwright-python is not installed"
+    )
     page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
     found = page.evaluate("() => axe.run({ resultTypes: ['violations'] })")["violations"]
     assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
