@@ -168,7 +168,7 @@ def _board_part(board: Board, name: str, links: Links) -> BoardPart:
 def _facts(board: Board) -> list[tuple[str, str]]:
     plan = board.results.runs[0].plan
     return [
-        ("Utterances", str(plan["dataset"]["utterances"])),
+        ("Utterances", str(board.results.tested)),
         ("Speakers", str(board.speakers)),
         ("Classes", ", ".join(board.results.comparison.labels)),
         ("Runs", str(len(board.entries))),

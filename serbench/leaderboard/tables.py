@@ -146,7 +146,7 @@ def corpora_table(found: Sequence[Corpus], links: Links) -> CellTable:
         rows.append((
             Cell(corpus.name, "" if corpus.title == corpus.name else corpus.title,
                  links.corpus(corpus.name), breaks=True),
-            number(str(some.dataset["utterances"]), float(some.dataset["utterances"])),
+            number(str(some.tested), some.tested),
             number(str(len(some.comparison.speaker_counts)), len(some.comparison.speaker_counts)),
             number(str(len(some.comparison.labels)), len(some.comparison.labels)),
             number(str(len(entries)), len(entries)),

@@ -141,7 +141,7 @@ def rich_comparison(results: Results) -> RichTable:
     compared = results.comparison
     dataset = results.dataset
     title = (
-        f"{escape(str(dataset['name']))}: {results.tested}, "
+        f"{escape(str(dataset['name']))}: {results.size}, "
         f"{len(compared.speaker_counts)} speakers, {len(compared.labels)} classes"
     )
     notes = " ".join((score_notes(results), *seeds_note(compared)))

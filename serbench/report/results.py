@@ -80,13 +80,15 @@ class Results:
         return self.runs[0].plan["dataset"]
 
     @property
-    def tested(self) -> str:
-        """How many utterances: ``535 utterances``, or ``200 test utterances`` where more were only
-        trained on.
-        """
-        tested = sum(self.comparison.fold_counts.values())
-        more = tested < self.dataset["utterances"]
-        return f"{tested} test utterances" if more else f"{tested} utterances"
+    def tested(self) -> int:
+        """How many utterances are tested; fewer than the dataset has where some only train."""
+        return sum(self.comparison.fold_counts.values())
+
+    @property
+    def size(self) -> str:
+        """``535 utterances``, or ``200 test utterances`` where others only train."""
+        more = self.tested < self.dataset["utterances"]
+        return f"{self.tested} test utterances" if more else f"{self.tested} utterances"
 
     @property
     def outer(self) -> list[dict[str, Any]]:

@@ -132,7 +132,7 @@ def protocol_line(results: Results) -> str:
     if results.leaky:
         folds += f" · protocol {results.protocol}: {LEAKS[results.protocol]}"
     return (
-        f"{dataset.get('title', dataset['name'])}: {results.tested}, "
+        f"{dataset.get('title', dataset['name'])}: {results.size}, "
         f"{len(compared.speaker_counts)} speakers, {len(compared.labels)} classes · "
         f"profile {profiles} · {folds} · {search} · {seeds} seed{'s' if seeds > 1 else ''}"
     )

@@ -8,7 +8,7 @@ import pytest
 
 from serbench.api import CorpusError
 from serbench.corpus import load_corpus, locate
-from serbench.corpus.check import CountDifferences, count_differences, missing_files
+from serbench.corpus.check import CountDifferences, count_differences, missing_files, scan
 from serbench_corpora.emodb import CARD, EmoDB, EmoDBParams
 from serbench_corpora.emodb_names import STEMS
 
@@ -152,3 +152,13 @@ def test_missing_and_foreign_files_are_named() -> None:
     assert "utterances of other speakers: 17a01Fa" in (
         count_differences(CARD, [*records, foreign]).surplus
     )
+
+
+def test_a_tree_of_real_names_gives_the_published_table(tmp_path: Path) -> None:
+    folder = touch(tmp_path / "wav", *(f"{stem}.wav" for stem in STEMS))
+    records = scan(emodb(), "emodb", folder.parent)
+    assert [record.id for record in records] == sorted(STEMS)
+    assert count_differences(CARD, records) == CountDifferences((), ())
+    (folder / "03a01Fa.wav").rename(folder / "03a01Xa.wav")
+    with pytest.raises(CorpusError, match=r"not EmoDB file names: 03a01Xa\.wav"):
+        scan(emodb(), "emodb", folder.parent)
