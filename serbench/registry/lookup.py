@@ -66,6 +66,12 @@ class Registry:
         if name in self.datasets:
             return self.datasets[name]
         self._require("dataset", "corpora", name, self.datasets)
+        fields = plugin_class(self.plugins, "corpora", name).Params.model_fields
+        if required := [field for field, info in fields.items() if info.is_required()]:
+            raise RegistryError(
+                f"{name} is a kind of corpus and no corpus yet: describe one as [datasets.NAME] in "
+                f'serbench.toml, with corpus = "{name}" and params for {", ".join(required)}'
+            )
         bare = DatasetSpec(corpus=name)
         corpus = self._instance("corpora", name, bare.corpus, {}, {})
         folds = default_folds(corpus)  # pyright: ignore[reportArgumentType]
@@ -75,8 +81,8 @@ class Registry:
         """A label map."""
         if name not in self.labels:
             raise RegistryError(
-                f"no label map is called {name!r}{did_you_mean(name, self.labels)}; there are "
-                f"{', '.join(self.labels)}. Write one as [labels.NAME] in serbench.toml"
+                f"no label map is called {name!r}{did_you_mean(name, self.labels)} (write one as "
+                "[labels.NAME] in serbench.toml)"
             )
         return self.labels[name]
 
