@@ -4,6 +4,7 @@ Folds are only made here; that they leak nothing is proved by ``serbench.leakage
 none of what this package says.
 """
 
+from serbench.splits.fold_file import TRAIN_ONLY
 from serbench.splits.groups import balanced_groups, linked_groups, listed, natural_key
 from serbench.splits.inner import inner_splits
 from serbench.splits.official import OFFICIAL
@@ -12,6 +13,7 @@ from serbench.splits.records import Partition, Role, Split, utterances_of
 
 __all__ = [
     "OFFICIAL",
+    "TRAIN_ONLY",
     "Partition",
     "Role",
     "Split",

@@ -290,3 +290,13 @@ def test_a_format_that_is_not_there_is_told(tmp_path: Path, format: str, message
 def test_a_file_is_no_folder_format(tmp_path: Path) -> None:
     path = write(tmp_path / "f.csv", "utterance,fold\na,1\nb,2\n")
     assert "is a file, which is no emobox" in fault(path, "emobox")
+
+
+def test_a_fold_file_may_have_utterances_that_no_fold_tests(tmp_path: Path) -> None:
+    path = tmp_path / "folds.csv"
+    path.write_text("utterance,fold\na,train\nb,1\nc,2\n")
+    found = {(row.fold, row.utterance): row.part for row in read_splits(path).rows}
+    assert found == {
+        ("1", "a"): "train", ("1", "b"): "test", ("1", "c"): "train",
+        ("2", "a"): "train", ("2", "b"): "train", ("2", "c"): "test",
+    }  # fmt: skip

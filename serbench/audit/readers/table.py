@@ -9,7 +9,7 @@ from pathlib import Path
 
 from serbench.api import SplitError
 from serbench.audit.rows import ONLY_FOLD, AuditRow, Part, SplitFile, part_name
-from serbench.splits import listed
+from serbench.splits import TRAIN_ONLY, listed
 
 LAYOUT = "a .csv or .tsv file with the columns utterance, and fold, part (or split) or both"
 
@@ -45,7 +45,7 @@ def read(path: Path) -> SplitFile:
     """Rows of a table.
 
     With ``fold`` but no part, the fold is the one that tests the utterance, and all others train
-    on it (as in serbench's own fold files). With a part but no fold, there is one fold.
+    on it (as in serbench's own fold files); ``train`` is none. With a part but no fold, there is one fold.
 
     Raises:
         SplitError: empty, a column that is missing, a cell that is empty, an unknown part.
@@ -166,10 +166,11 @@ def _parts(path: Path, lines: Sequence[Line], column: str) -> list[Part]:
 
 def _tested_once(path: Path, rows: Sequence[AuditRow]) -> list[AuditRow]:
     """One row per utterance and fold: tested in its own, trained on in all others."""
-    folds = list(dict.fromkeys(row.fold for row in rows))
-    if len(folds) == 1:
+    named = dict.fromkeys(row.fold for row in rows)
+    folds = [fold for fold in named if fold != TRAIN_ONLY]
+    if len(named) == 1:
         raise SplitError(
-            f"{path}: one fold ({folds[0]}) and no column part: every utterance is tested and none "
+            f"{path}: one fold ({next(iter(named))}) and no column part: every utterance is tested and none "
             "is trained on; add a column part"
         )
     return [
