@@ -45,7 +45,8 @@ def read(path: Path) -> SplitFile:
     """Rows of a table.
 
     With ``fold`` but no part, the fold is the one that tests the utterance, and all others train
-    on it (as in serbench's own fold files); ``train`` is none. With a part but no fold, there is one fold.
+    on it (as in serbench's own fold files); ``train`` is none. With a part but no fold, there is
+    one fold.
 
     Raises:
         SplitError: empty, a column that is missing, a cell that is empty, an unknown part.
@@ -170,8 +171,8 @@ def _tested_once(path: Path, rows: Sequence[AuditRow]) -> list[AuditRow]:
     folds = [fold for fold in named if fold != TRAIN_ONLY]
     if len(named) == 1:
         raise SplitError(
-            f"{path}: one fold ({next(iter(named))}) and no column part: every utterance is tested and none "
-            "is trained on; add a column part"
+            f"{path}: one fold ({next(iter(named))}) and no column part: every utterance is tested "
+            "and none is trained on, or the other way round; add a column part"
         )
     return [
         row if row.fold == fold else replace(row, fold=fold, part="train")
