@@ -93,6 +93,7 @@ def load_dataset(
             audio_cache or cache / "audio",
             allow_incomplete,
             watch,
+            several=bool(dataset.training),
         )
         for part in dataset.parts
     ]
@@ -131,12 +132,22 @@ def _load_part(
     audio_cache: Path,
     allow_incomplete: bool,
     watch: Observer,
+    *,
+    several: bool,
 ) -> CorpusTable:
     """One whole corpus."""
     advance = partial(watch.advance, f"corpus {part.name}")
-    folder = locate(
-        part.corpus, part.name, data_dir, cache, advance, watch.announce, part.spec.path
-    )
+    try:
+        folder = locate(
+            part.corpus, part.name, data_dir, cache, advance, watch.announce, part.spec.path
+        )
+    except CorpusError as error:
+        if not several:
+            raise
+        raise CorpusError(
+            f"{error}\nIn a run over several corpora, --data-dir DIR holds a folder for each: its "
+            f"own would be DIR/{part.name}"
+        ) from error
     return load_corpus(part.corpus, part.name, folder, audio_cache, advance, allow_incomplete)
 
 
