@@ -18,8 +18,10 @@ def check_corpus(cls: type, folder: Path, params: Mapping[str, object] | None = 
     """Hold a corpus plugin against its contract.
 
     The card agrees with itself; every utterance has an id of its own, a speaker, a known label and
-    a readable file; counts and fold units are those of the card; two scans give the same; what
-    ``read_name`` says of an utterance's file name is what the scan says, or None. A
+    a readable file; counts and fold units are those of the card; two scans give the same; a split
+    of the corpus's own is told of all or none; ``missing`` names nothing that is there, and of a
+    lost file its name or nothing; what ``read_name`` says of an utterance's file name is what the
+    scan says, or None. A
     synthetic corpus is built into ``folder`` when that is empty, twice, and must come out the same.
 
     Args:
@@ -40,6 +42,8 @@ def check_corpus(cls: type, folder: Path, params: Mapping[str, object] | None = 
     require(_by_id(records) == _by_id(again), "two scans of the same folder differ")
     _check_records(records, corpus.card, folder)
     _check_counts(records, corpus.card)
+    _check_official(records)
+    _check_missing(corpus, records)
     _check_names(corpus, records, folder)
 
 
@@ -138,6 +142,10 @@ def _check_records(records: Sequence[UtteranceRecord], card: CorpusCard, folder:
             card.unit != "session" or record.session,
             f"{record.id} has no session, by which the card's folds group",
         )
+        require(
+            record.gender in {"female", "male", None},
+            f"{record.id} has the gender {record.gender!r}; it is female, male or None",
+        )
         path = folder / record.path
         require(path.is_file(), f"{record.id}: there is no file {path}")
         require(soundfile.info(path).frames > 0, f"{record.id}: {path} is empty")
@@ -165,6 +173,35 @@ def _check_counts(records: Sequence[UtteranceRecord], card: CorpusCard) -> None:
             tested == units,
             f"the fold set {name!r} must test every {card.unit}; differs in "
             f"{sorted(map(str, tested ^ units))}",
+        )
+
+
+def _check_official(records: Sequence[UtteranceRecord]) -> None:
+    """A split of the corpus's own is of all utterances, in sides or in folds."""
+    told = {record.official for record in records}
+    require(
+        len(told) == 1 or None not in told,
+        "official must be given of all utterances or of none",
+    )
+    sides = told & {"train", "validation", "test"}
+    require(
+        not sides or sides == told,
+        f"official mixes sides and folds: {', '.join(sorted(map(str, told)))}",
+    )
+
+
+LOST = 5
+"""Files that are taken away, one at a time, to see what ``missing`` says."""
+
+
+def _check_missing(corpus: Corpus, records: Sequence[UtteranceRecord]) -> None:
+    said = list(corpus.missing(records))
+    require(not said, f"nothing is missing, and missing() names {', '.join(said[:5])}")
+    for lost in records[:: max(1, len(records) // LOST)]:
+        said = list(corpus.missing([record for record in records if record.id != lost.id]))
+        require(
+            said == [] or [Path(name).name for name in said] == [lost.path.name],
+            f"without {lost.path.name}, missing() names {', '.join(said[:5])}",
         )
 
 

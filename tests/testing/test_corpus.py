@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,6 +106,7 @@ def test_a_build_without_progress_and_a_corpus_without_build_are_told(tmp_path: 
         ({"label": "c"}, "labelled 'c', which the card does not know"),
         ({"label": "a"}, "declares 2 utterances of label 'a', the folder has 4"),
         ({"path": Path("nowhere.wav")}, "there is no file"),
+        ({"gender": "F"}, "has the gender 'F'; it is female, male or None"),
     ],
 )
 def test_wrong_records_are_told(tmp_path: Path, change: dict[str, object], message: str) -> None:
@@ -167,3 +168,40 @@ def test_names_that_tell_otherwise_are_told(
 def test_a_grammar_of_names_that_gives_something_else_is_told(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="an UtteranceRecord or None, not '1_a'"):
         check_corpus(corpus_of(read_name=lambda _, name: Path(name).stem), tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("sides", "message"),
+    [
+        (("train", "train", "test", None), "of all utterances or of none"),
+        (("train", "train", "test", "fold 1"), "mixes sides and folds: fold 1, test, train"),
+    ],
+)
+def test_a_split_of_its_own_is_whole(
+    tmp_path: Path, sides: tuple[str | None, ...], message: str
+) -> None:
+    plain = corpus_of().utterances
+
+    def utterances(corpus: Corpus, folder: Path) -> Iterator[UtteranceRecord]:
+        for record, side in zip(plain(corpus, folder), sides, strict=True):
+            yield replace(record, official=side)
+
+    with pytest.raises(AssertionError, match=message):
+        check_corpus(corpus_of(utterances=utterances), tmp_path / "new")
+
+
+def test_missing_files_are_named_rightly_or_not_at_all(tmp_path: Path) -> None:
+    every = ("1_a", "1_b", "2_a", "2_b")
+
+    def missing(_: Corpus, records: Sequence[UtteranceRecord]) -> list[str]:
+        return [f"{stem}.wav" for stem in every if stem not in {r.id for r in records}]
+
+    check_corpus(corpus_of(missing=missing), tmp_path / "good")
+    with pytest.raises(AssertionError, match=r"nothing is missing, and missing\(\) names x\.wav"):
+        check_corpus(corpus_of(missing=lambda *_: ["x.wav"]), tmp_path / "a")
+
+    def wrong(_: Corpus, records: Sequence[UtteranceRecord]) -> list[str]:
+        return [] if len(records) == len(every) else ["1_a.wav"]
+
+    with pytest.raises(AssertionError, match=r"without 1_b\.wav, missing\(\) names 1_a\.wav"):
+        check_corpus(corpus_of(missing=wrong), tmp_path / "b")
