@@ -9,6 +9,22 @@ import typer
 
 from serbench.cli import options
 
+HELP = """Run a method with its parts taken out one by one, and tabulate what each is worth.
+
+The rows come from the registry (see `serbench list ablations`) and make one run: the same
+folds, seeds and windows, each row compared in pairs with the full method. What was fitted
+is kept: an ablation that was stopped goes on where it was, and takes over every fit that
+it shares with `serbench run`.
+
+Examples:
+
+  serbench ablate akd --dataset emodb
+
+  serbench ablate akd --dataset demo --profile demo --only no-hint --only no-cos
+
+  serbench ablate akd --dataset emodb --teacher whisper-base --teacher wavlm-base-plus
+"""
+
 
 def command(
     method: Annotated[
@@ -37,22 +53,7 @@ def command(
     tracker: options.TrackerNames = None,
     verbose: options.Verbose = 0,
 ) -> None:
-    """Run a method with its parts taken out one by one, and tabulate what each is worth.
-
-    The rows come from the registry (see `serbench list ablations`) and make one run: the same
-    folds, seeds and windows, each row compared in pairs with the full method. What was fitted
-    is kept: an ablation that was stopped goes on where it was, and takes over every fit that
-    it shares with `serbench run`.
-
-    Examples:
-
-      serbench ablate akd --dataset emodb
-
-      serbench ablate akd --dataset demo --profile demo --only no-hint --only no-cos
-
-      serbench ablate akd --dataset emodb --teacher whisper-base --teacher wavlm-base-plus
-
-    """  # noqa: D412 - typer needs the blank lines
+    """Run an ablation; see HELP."""
     from serbench.cli.console import configure_logging, stdout
     from serbench.plan import plan_ablation
     from serbench.plugins import load_plugins

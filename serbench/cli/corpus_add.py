@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from serbench.adopt import Card, Understood
     from serbench.cli.corpus_ask import Given
+    from serbench.plugins import Plugins
 
 HELP = """Make a dataset of a folder whose file names say who speaks in which emotion.
 
@@ -29,26 +30,30 @@ Examples:
 """
 
 
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        help="Regular expression of paths with the groups emotion, speaker and others. "
+        "Default: guessed."
+    ),
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="OLD=NEW",
+        help="What a value of the emotion stands for; nothing after = leaves its files out; "
+        "repeatable.",
+    ),
+]
+
+
 def command(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with the audio.")],
     name: Annotated[
         str | None, typer.Option(help="Of the dataset. Default: the folder's name.")
     ] = None,
-    pattern: Annotated[
-        str | None,
-        typer.Option(
-            help="Regular expression of paths with the groups emotion, speaker and others. "
-            "Default: guessed."
-        ),
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="OLD=NEW",
-            help="What a value of the emotion stands for; nothing after = leaves its files out; "
-            "repeatable.",
-        ),
-    ] = None,
+    pattern: Pattern = None,
+    label: Labels = None,
     speaker: Annotated[
         str | None,
         typer.Option(metavar="TEMPLATE", help="Of the speaker, as {speaker} or {folder}."),
@@ -81,7 +86,7 @@ def command(
     names = audio_names(folder)
     called = name or slug(folder)
     check_name(called, output, plugins)
-    _hint(names)
+    _hint(names, plugins)
     labels = dict(map(_split, label or ()))
     given = Given(pattern, labels, speaker, text, ignore or "")
     says = (title, language, licence, elicitation)
@@ -119,13 +124,12 @@ def _split(pair: str) -> tuple[str, str]:
     return old, new
 
 
-def _hint(names: list[str]) -> None:
+def _hint(names: list[str], plugins: Plugins) -> None:
     """Tell where serbench has these names already."""
     from serbench.adopt import known_as
-    from serbench.plugins import load_plugins
     from serbench.registry import load_registry
 
-    known = known_as(names, load_registry(load_plugins(), strict=False))
+    known = known_as(names, load_registry(plugins, strict=False))
     if known is not None:
         typer.echo(
             f"These are names of {known}, which serbench knows: serbench corpus check {known} "

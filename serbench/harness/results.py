@@ -173,6 +173,9 @@ def utterance_rows(folds: Folds) -> str:
             "session": u.session,
             "label": u.label,
             "text": u.text,
+            "gender": u.gender,
+            "intensity": u.intensity,
+            "take": u.take,
             "duration_s": f"{u.duration_s:.6f}",
             "pcm_sha256": u.pcm_sha256,
         }

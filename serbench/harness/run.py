@@ -55,15 +55,7 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
 def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     """The same, while the cache is held: what it keeps for the run may not be cleaned away."""
     clock = [time.perf_counter()]
-    table = load_dataset(
-        plan.dataset,
-        resources.data_dir,
-        resources.cache,
-        watch,
-        allow_incomplete=resources.allow_incomplete,
-    )
-    for line in table.made:
-        watch.announce(line)
+    table = _load(plan, resources, watch)
     audio = load_audio(plan, resources.cache, watch)
     folds = plan_folds(plan, table, resources.cache, watch, audio)
     before = Evidence(
@@ -114,6 +106,20 @@ def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     store.write_json("timing", _timing(clock, nested, resources))
     watch.run_finished(replace(nested.event, certificate=certificate.digest))
     return store.folder
+
+
+def _load(plan: RunPlan, resources: Resources, watch: Observer) -> CorpusTable:
+    """The dataset; how it was made of whole corpora is said."""
+    table = load_dataset(
+        plan.dataset,
+        resources.data_dir,
+        resources.cache,
+        watch,
+        allow_incomplete=resources.allow_incomplete,
+    )
+    for line in table.made:
+        watch.announce(line)
+    return table
 
 
 STAGES = ("load_s", "canary_s", "pretrain_s", "targets_s", "fits_wall_s", "score_s")

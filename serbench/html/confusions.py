@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from serbench.html.series import Method
 from serbench.html.traces import trace
+from serbench.report.confusions import worst_confusion
 from serbench.report.results import Results
-from serbench.report.tables import NOTHING, percent, worst_confusion
+from serbench.report.tables import NOTHING, percent
 
 
 @dataclass(frozen=True, slots=True)

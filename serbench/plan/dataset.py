@@ -6,15 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from serbench.api import Corpus, RegistryError
-from serbench.registry import DatasetSpec, Registry
+from serbench.registry import SHARED_LABELS, DatasetSpec, Registry
 
 Table = dict[str, object]
 
 OFFICIAL = "official"
 """The name of a corpus's own split, which is also how other corpora to train on are told apart."""
-
-SHARED = "shared"
-"""The label map that a run over several corpora has by default: the classes that all have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +53,12 @@ class DatasetPlan:
     @property
     def name(self) -> str:
         """``ravdess``, ``ravdess-common-4``, ``emodb-to-ravdess``, ``emodb-tess-to-savee-mine``."""
-        trained = [part.name for part in self.training]
-        name = "-to-".join(filter(None, ("-".join(trained), self.evaluated.name)))
-        mapped = self.labels is not None and self.labels.name != SHARED
-        return f"{name}-{self.labels.name}" if mapped and self.labels else name
+        name = self.evaluated.name
+        if self.training:
+            name = f"{'-'.join(part.name for part in self.training)}-to-{name}"
+        if self.labels is None or self.labels.name == SHARED_LABELS:
+            return name
+        return f"{name}-{self.labels.name}"
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -134,7 +133,7 @@ def _label_map(registry: Registry, name: str, parts: Sequence[Part]) -> LabelMap
     common = frozenset.intersection(*map(frozenset, own.values()))
     if all(common == frozenset(labels) for labels in own.values()):
         return None
-    found = LabelMap(SHARED, {label: label for label in sorted(common)})
+    found = LabelMap(SHARED_LABELS, {label: label for label in sorted(common)})
     _check_classes(f"what {', '.join(own)} share", found, found.classes)
     return found
 

@@ -3,7 +3,7 @@ methods, profiles and ablations.
 """
 
 from serbench.registry.ablations import Change, replaced_parts, row_changes, row_method
-from serbench.registry.checks import NO_TRACKER
+from serbench.registry.checks import NO_TRACKER, SHARED_LABELS
 from serbench.registry.load import load_registry
 from serbench.registry.lookup import Registry, default_folds, entries
 from serbench.registry.schema import (
@@ -22,6 +22,7 @@ from serbench.registry.validate import lay_over, validate
 
 __all__ = [
     "NO_TRACKER",
+    "SHARED_LABELS",
     "SPECS",
     "AblationSpec",
     "Change",

@@ -19,6 +19,7 @@ from serbench.registry.lookup import plugin_class
 from serbench.registry.schema import (
     AblationSpec,
     DatasetSpec,
+    LabelsSpec,
     MethodSpec,
     PluginSpec,
     ProfileSpec,
@@ -29,6 +30,12 @@ from serbench.registry.validate import Problem, lay_over, problems, validate
 from serbench.settings import MethodSettings, ProtocolSettings
 
 FOLDS_OF_ANY_CORPUS = ("loso", "kfold", "official")
+
+SHARED_LABELS = "shared"
+"""The label map that a run over several corpora has by default: the classes that all have."""
+
+FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
+"""What names that become part of a file's or folder's may be."""
 
 NO_TRACKER = "none"
 """What ``--tracker`` takes in place of a name."""
@@ -59,6 +66,8 @@ class Checker:
                 match spec:
                     case DatasetSpec():
                         yield from self._dataset(at, spec)
+                    case LabelsSpec():
+                        yield from _label_map(at)
                     case PluginSpec():
                         if at == ("trackers", NO_TRACKER):
                             yield Problem(at, "--tracker none stands for no tracker at all")
@@ -187,7 +196,7 @@ class Checker:
                 place = (*at, "parts", part, "rows", row)
                 if counts[row] > 1:
                     yield Problem(place, f"{counts[row]} rows are called {row!r}")
-                if not re.fullmatch(r"[A-Za-z0-9_-]+", row):
+                if not FILE_NAME.fullmatch(row):
                     message = "a row's name is made of letters, digits, - and _: it names files"
                     yield Problem(place, message)
                 yield from self._row(place, described, full)
@@ -209,6 +218,14 @@ class Checker:
         known = self.names["methods"]
         if name not in known:
             yield Problem(at, f"no method is called {name!r}{did_you_mean(name, known)}")
+
+
+def _label_map(at: tuple[str, ...]) -> Iterator[Problem]:
+    """Its name is part of a dataset's, and so of a run folder's."""
+    if at[-1] == SHARED_LABELS:
+        yield Problem(at, f"{SHARED_LABELS!r} stands for the classes that several corpora share")
+    if not FILE_NAME.fullmatch(at[-1]):
+        yield Problem(at, "a label map is named in letters, digits, - and _: it names folders")
 
 
 def _grid_axis(

@@ -13,6 +13,7 @@ from serbench.report.ablation import ablation_results, ablation_table
 from serbench.report.ablation_output import ablation_page
 from serbench.report.certificate import certificate_page
 from serbench.report.claims import claims_table
+from serbench.report.confusions import confusion_table, worst_confusion
 from serbench.report.marks import mark, marked
 from serbench.report.results import Results, Run, load_results
 from serbench.report.settings import (
@@ -28,11 +29,9 @@ from serbench.report.significance import significance_table
 from serbench.report.tables import (
     Table,
     comparison_table,
-    confusion_table,
     display_name,
     folds_table,
     speakers_table,
-    worst_confusion,
 )
 
 

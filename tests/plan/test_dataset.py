@@ -104,6 +104,17 @@ def test_a_map_of_one_class_is_refused(tmp_path: Path) -> None:
         load_registry(load_plugins(), path)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("shared", "stands for the classes that several"), ('"a/b"', "letters, digits, - and _")],
+)
+def test_a_map_has_a_name_that_folders_can_have(tmp_path: Path, name: str, message: str) -> None:
+    path = tmp_path / "overlay.toml"
+    path.write_text(f'[labels.{name}]\nmap = {{ anger = "a", fear = "b" }}\n')
+    with pytest.raises(RegistryError, match=message):
+        load_registry(load_plugins(), path)
+
+
 def run(registry: Registry, *sets: str) -> RunPlan:
     request = Request("ravdess", ("hybrid",), "quick", sets=sets, train=("emodb",))
     return plan_run(registry, request)
