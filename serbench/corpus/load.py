@@ -16,7 +16,7 @@ import soxr
 
 from serbench.api.corpus import Advance, Corpus, UtteranceRecord
 from serbench.audio import pcm_digest, read_audio
-from serbench.corpus.check import count_differences, expected, listing, missing_files, scan
+from serbench.corpus.check import count_differences, expected, listing, missing_files, named, scan
 from serbench.corpus.table import CorpusTable, make_utterance, table_digest
 from serbench.errors import CorpusError
 
@@ -70,10 +70,12 @@ def load_corpus(
     if problems and (not allow_incomplete or not facts):
         raise _unusable(name, problems, len(records))
     utterances = tuple(make_utterance(r, facts[r.id]) for r in records if r.id in facts)
-    unreadable = [f"audio that cannot be used, left out: {identity}" for identity in problems]
-    incomplete = tuple(f"{name}: {problem}" for problem in (*missing, *unreadable))
+    # Names first: labels and speakers follow from them, and long lists are cut at their end.
+    unreadable = f"audio that cannot be used, left out ({len(problems)}): {named(list(problems))}"
+    lines = ([unreadable] if problems else []) + list(missing)
+    incomplete = tuple(f"{name}: {line}" for line in lines)
     if incomplete:
-        found = listing([*missing, *problems.values()])
+        found = listing([*problems.values(), *missing])
         log.warning("%s in %s is incomplete:\n%s", name, folder, found)
     digest = table_digest(utterances)
     return CorpusTable(name, corpus.card, folder, utterances, digest, incomplete)
@@ -90,7 +92,7 @@ def _check_counts(
     differences = count_differences(corpus.card, records)
     missing = differences.missing
     if missing:
-        missing = (*missing, *missing_files(corpus, records))
+        missing = (*missing_files(corpus, records), *missing)
     if differences.surplus or (missing and not allow_incomplete):
         raise CorpusError(
             f"{name} in {folder} is not what its card declares:\n"

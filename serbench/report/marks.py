@@ -18,7 +18,7 @@ LEAKS: Mapping[ProtocolName, str] = {
 
 
 SHOWN = 6
-"""What a corpus lacks, before the rest is only counted; the certificate has all of it."""
+"""What a corpus lacks, before the rest is only counted; the certificate has the rest."""
 
 
 def mark(protocol: ProtocolName) -> str:
