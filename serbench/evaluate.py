@@ -13,9 +13,6 @@ from serbench.api import SerbenchError
 
 Metric = Literal["wa", "ua", "macro_f1"]
 
-INTERVAL = (2.5, 97.5)
-"""Percentiles of a 95 % interval."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
@@ -174,39 +171,6 @@ def resampled_metric(
     flat = confusions.reshape(speakers, classes * classes).astype(np.float64)
     pooled = weights.astype(np.float64) @ flat
     return confusion_metric(pooled.reshape(-1, classes, classes), metric)
-
-
-def cluster_bootstrap(
-    labels: ArrayLike,
-    predicted: ArrayLike,
-    speakers: Sequence[str],
-    num_classes: int,
-    metric: Metric,
-    repeats: int = 2000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """95 % percentile interval of a pooled metric, by resampling speakers.
-
-    Utterances of one speaker are no independent draws, so whole speakers are drawn with
-    replacement (cluster bootstrap; Davison & Hinkley, 1997, section 3.8). With few speakers the
-    interval is somewhat too narrow, as percentile intervals are.
-
-    Args:
-        labels: ``(U,)`` int, true classes, 0 … C−1.
-        predicted: ``(U,)`` int, likewise.
-        speakers: U names.
-        num_classes: C.
-        metric: ``"wa"``, ``"ua"`` or ``"macro_f1"``.
-        repeats: number of resamples.
-        seed: of the resamples.
-
-    Raises:
-        SerbenchError: as ``speaker_confusions``, or fewer than two speakers.
-    """
-    confusions = speaker_confusions(labels, predicted, speakers, num_classes)
-    weights = resample_weights(len(confusions), repeats, seed)
-    low, high = np.percentile(resampled_metric(confusions, weights, metric), INTERVAL)
-    return float(low), float(high)
 
 
 def _checked(

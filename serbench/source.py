@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import serbench
 
@@ -25,13 +26,49 @@ def core_digest(names: tuple[str, ...]) -> str:
 
 
 def source_digest(files: Iterable[Path]) -> str:
-    """sha256 of the files' syntax trees: comments, docstrings and layout do not count."""
+    """sha256 of the files' syntax trees: comments, docstrings and layout do not count.
+
+    Where a name of ``serbench`` is imported from does not count either, so that moving a module
+    of the core changes no digest; what it is renamed to by ``as`` does.
+    """
     digest = hashlib.sha256()
     for file in files:
-        tree = ast.parse(file.read_bytes())
-        for node in ast.walk(tree):
-            if isinstance(node, Documented) and ast.get_docstring(node) is not None:
-                node.body = node.body[1:]
+        stripped = _Stripped()
+        tree = stripped.visit(ast.parse(file.read_bytes()))
         digest.update(file.name.encode())
         digest.update(ast.dump(tree).encode())
+        digest.update(repr(sorted(stripped.renamed)).encode())
     return digest.hexdigest()
+
+
+class _Stripped(ast.NodeTransformer):
+    """A tree without docstrings and without imports of ``serbench``.
+
+    Attributes:
+        renamed: ``(name, new name)`` of the imports that were taken out.
+    """
+
+    def __init__(self) -> None:
+        self.renamed: list[tuple[str, str]] = []
+
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, Documented) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+        return super().visit(node)
+
+    def visit_Import(self, node: ast.Import) -> ast.Import | None:
+        node.names = [each for each in node.names if not self._of_core(each.name, each)]
+        return node if node.names else None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
+        if node.level or node.module is None:
+            return node
+        kept = [each for each in node.names if not self._of_core(node.module, each)]
+        return node if kept else None
+
+    def _of_core(self, module: str, name: ast.alias) -> bool:
+        if module.partition(".")[0] != "serbench":
+            return False
+        if name.asname not in (None, name.name):
+            self.renamed.append((name.name, str(name.asname)))
+        return True

@@ -11,6 +11,14 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+# How fast examples are drawn says something of the machine's load, not of what is tested.
+hypothesis_settings.register_profile(
+    "serbench", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("serbench")
 
 
 @pytest.fixture(autouse=True, scope="session")

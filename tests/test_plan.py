@@ -342,6 +342,12 @@ def test_seeds_are_hashes_of_names() -> None:
     assert stable_seed("emodb", "outer-1/train", 0) == 22738965509301380
 
 
+@pytest.mark.parametrize("value", [{"a", "b"}, Path("a"), object(), b"a"])
+def test_a_digest_refuses_what_has_no_name(value: object) -> None:
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        digest_of({"value": value})
+
+
 def test_the_plan_describes_itself_and_its_digest_follows(registry: Registry) -> None:
     one = plan(registry, "searched", profile="brief").describe()
     again = plan(registry, "searched", profile="brief").describe()

@@ -22,13 +22,14 @@ NOT_SET = "–"
 
 RESULT_OF_PLAN = frozenset(
     {
-        *("digest", "serbench_version", "command", "cards", "code", "model_digests"),
+        *("digest", "serbench_version", "command", "cards", "code", "arithmetic"),
+        "model_digests",
         *("folds_digest", "outer", "ablation", "canary", "methods", "dataset", "seeds"),
     }
 )
 """Entries of a plan that are no settings, or are told of elsewhere."""
 
-CODE = ("serbench_version", "code", "model_digests")
+CODE = ("serbench_version", "code", "arithmetic", "model_digests")
 MACHINE = ("python", "packages", "plugins", "platform", "cpu", "cpus", "gpus", "torch_threads")
 
 DIGEST_LENGTH = 12

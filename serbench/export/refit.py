@@ -16,13 +16,13 @@ from serbench.export.deployed import Trained
 from serbench.export.score import cross_validated
 from serbench.features import Normaliser, log_mel_frames
 from serbench.fit import FitTask, InitialState
-from serbench.harness.code import FIT, package_digest
+from serbench.harness.code import FIT, fit_identity, package_digest
 from serbench.harness.inputs import Inputs, PretrainInputs
 from serbench.harness.pretrained import pretrain_each, pretraining_of
 from serbench.harness.results import KeptFit, keep, kept_fit
 from serbench.harness.targets import fit_targets, signals
 from serbench.leakage import PartitionView
-from serbench.plan import Candidate, describe_candidate, digest_of, stable_seed
+from serbench.plan import Candidate, digest_of, stable_seed
 from serbench.replay import Replay, StoredStudent
 from serbench.segments import Segment
 from serbench.source import core_digest
@@ -116,7 +116,7 @@ def _task(
     start = pretraining.key if pretraining else ""
     key = digest_of(
         {
-            "candidate": describe_candidate(candidate),
+            **fit_identity(candidate, device),
             "features": frames.digest,
             "train": list(view.ids),
             "labels": view.labels.tolist(),
@@ -124,7 +124,6 @@ def _task(
             "epochs": epochs,
             "seed": fit_seed,
             "start": start,
-            "device": device,
             "code": [
                 core_digest(FIT),
                 package_digest(type(candidate.student)),

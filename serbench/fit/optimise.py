@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ class Optimisation:
     def __post_init__(self) -> None:
         self.optimizer = make_optimizer([self.student, self.loss], self.settings)
         self.schedule = make_schedule(self.optimizer, self.settings, self.steps)
-        self.bf16 = use_bf16(self.settings.precision, self.device)
+        self.bf16 = resolve_precision(self.settings.precision, self.device) == "bf16"
         self._trained: list[Tensor] = [
             p for group in self.optimizer.param_groups for p in group["params"]
         ]
@@ -121,10 +122,13 @@ def make_schedule(
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
-def use_bf16(precision: str, device: torch.device) -> bool:
-    """Whether forward passes run under bfloat16 autocast: ``auto`` where the hardware has it."""
+def resolve_precision(
+    precision: Literal["auto", "fp32", "bf16"], device: torch.device
+) -> Literal["fp32", "bf16"]:
+    """What forward passes run in: ``auto`` is bfloat16 autocast where the hardware has it."""
     if precision != "auto":
-        return precision == "bf16"
+        return precision
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    has = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return "bf16" if has else "fp32"

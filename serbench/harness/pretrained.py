@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from serbench.api import EpochEvent, PluginError
 from serbench.execute import run_pretrainings
 from serbench.fit import InitialState, PretrainResult, PretrainTask, TeacherFrames
-from serbench.harness.code import FIT, package_digest
+from serbench.harness.code import FIT, package_digest, precision_on
 from serbench.harness.inputs import Inputs
 from serbench.harness.observer import Observer
 from serbench.plan import Candidate, RunPlan, digest_of, stable_seed
@@ -55,6 +56,8 @@ def pretraining_of(
             "classes": len(inputs.table.labels),
             "seed": task_seed,
             "device": device,
+            "precision": precision_on(device, settings.pretrain),
+            "torch": torch.__version__,
             "code": [
                 core_digest(FIT),
                 package_digest(type(candidate.student)),

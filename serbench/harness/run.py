@@ -19,7 +19,7 @@ from serbench.cache_use import using_cache
 from serbench.corpus import CorpusTable, UnlabelledAudio
 from serbench.execute import shut_down_workers
 from serbench.harness.canary import sing
-from serbench.harness.code import code_digests
+from serbench.harness.code import arithmetic, code_digests
 from serbench.harness.folds import Folds, plan_folds
 from serbench.harness.inputs import Inputs, load_audio, load_dataset, load_inputs
 from serbench.harness.nested import Nested
@@ -206,6 +206,7 @@ def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources)
     }
     folds_digest = digest_of([[split.name, list(split.test.ids)] for split in folds.outer])
     code = code_digests(plan)
+    by = arithmetic(plan, resources.device)
     models = dict(inputs.model_digests)
     dataset = {
         **cast("dict[str, object]", description["dataset"]),
@@ -216,7 +217,7 @@ def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources)
     }
     return {
         "digest": run_digest(
-            description, table.digest, folds_digest, models, resources.device, code
+            description, table.digest, folds_digest, models, resources.device, code, by
         ),
         "serbench_version": serbench.__version__,
         **description,
@@ -227,6 +228,7 @@ def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources)
         "model_digests": models,
         "device": resources.device,
         "code": code,
+        "arithmetic": by,
         "cards": {name: asdict(e.card) for name, e in inputs.embeddings.items()},
         "command": resources.command,
     }
@@ -239,9 +241,13 @@ def run_digest(
     models: dict[str, str],
     device: str,
     code: dict[str, str],
+    arithmetic: dict[str, object],
     version: str = serbench.__version__,
 ) -> str:
-    """The digest that names a run: of all that determines its result."""
+    """The digest that names a run: of all that determines its result.
+
+    ``arithmetic`` is empty for a run of an older version, whose plan does not name it.
+    """
     return digest_of(
         {
             "plan": description,
@@ -251,6 +257,7 @@ def run_digest(
             "version": version,
             "device": device,
             "code": code,
+            **({"arithmetic": arithmetic} if arithmetic else {}),
         }
     )
 

@@ -8,14 +8,21 @@ from dataclasses import dataclass
 from serbench.api import Need
 from serbench.corpus import CorpusTable
 from serbench.fit import FitTask, InitialState, TeacherSignal
-from serbench.harness.code import FIT, HEAD, LEAKY, package_digest
+from serbench.harness.code import (
+    FIT,
+    HEAD,
+    LEAKY,
+    backend_identity,
+    fit_identity,
+    package_digest,
+)
 from serbench.harness.inputs import Inputs
 from serbench.harness.leaky import leaky_fit
 from serbench.harness.pretrained import pretraining_of
 from serbench.harness.targets import Target, TargetKey, signals
 from serbench.harness.views import Views
 from serbench.leakage import PartitionView, id_set_digest
-from serbench.plan import Candidate, RunPlan, describe_candidate, digest_of, stable_seed
+from serbench.plan import Candidate, RunPlan, digest_of, stable_seed
 from serbench.segments import Segment, segment_partition
 from serbench.settings import HeadSettings
 from serbench.source import core_digest
@@ -133,7 +140,7 @@ class TaskMaker:
         teachers = [[name, each.digest] for name, each in self.inputs.embeddings.items()]
         return digest_of(
             {
-                "candidate": describe_candidate(candidate),
+                **fit_identity(candidate, self.device),
                 "features": self.inputs.features[candidate.settings.features].digest,
                 "train": list(train.ids),
                 "labels": train.labels.tolist(),
@@ -144,8 +151,7 @@ class TaskMaker:
                 "seed": seed,
                 "start": start,
                 "broken": self._broken(split),
-                "device": self.device,
-                "backend": self.plan.backend.name,
+                "backend": backend_identity(self.plan.backend),
                 "code": [
                     core_digest(FIT),
                     core_digest(HEAD) if needs else "",

@@ -194,8 +194,13 @@ def stable_seed(*names: object) -> int:
 
 
 def digest_of(description: object) -> str:
-    """sha256 (hex) of canonical JSON."""
-    text = json.dumps(description, sort_keys=True, separators=(",", ":"), default=str)
+    """sha256 (hex) of canonical JSON.
+
+    Raises:
+        TypeError: something in it has no form in JSON, as a set has none: its text would differ
+            from process to process.
+    """
+    text = json.dumps(description, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -20,12 +20,12 @@ from serbench.api import SerbenchError, StoreError
 from serbench.execute import run_fits
 from serbench.features import Normaliser
 from serbench.fit import FitResult, FitTask, TeacherSignal, predict
-from serbench.harness.code import FIT, HEAD, package_digest
+from serbench.harness.code import FIT, HEAD, backend_identity, fit_identity, package_digest
 from serbench.harness.inputs import Inputs
 from serbench.harness.targets import fit_targets, signals
 from serbench.harness.views import Views
 from serbench.leakage import FittedRecord, id_set_digest
-from serbench.plan import describe_candidate, digest_of, stable_seed
+from serbench.plan import digest_of, stable_seed
 from serbench.prune.groups import Draft
 from serbench.prune.network import Cut, Pruned, Pruner
 from serbench.prune.size import Size, size_of
@@ -291,7 +291,7 @@ class Tuner:
             {
                 "cut": [cut.kind, cut.amount],
                 "weights": self._weights[name],
-                "candidate": describe_candidate(candidate),
+                **fit_identity(candidate, str(replay.device)),
                 "tuning": self.tuning.settings(candidate.settings).model_dump(mode="json"),
                 "corpus": replay.table.digest,
                 "features": replay.frames(candidate.settings.features).digest,
@@ -299,8 +299,7 @@ class Tuner:
                 "test": list(split.test.ids),
                 "teachers": teachers,
                 "seed": self._seed(student),
-                "device": str(replay.device),
-                "backend": [self.backend.name, self.backend.params.model_dump(mode="json")],
+                "backend": backend_identity(self.backend),
                 "code": [
                     core_digest(CODE),
                     core_digest(FIT),

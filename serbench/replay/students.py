@@ -16,7 +16,7 @@ from torch import nn
 from serbench.api import Backend, StoreError, StudentShape
 from serbench.features import Frames, Normaliser
 from serbench.fit import predict
-from serbench.harness.code import FIT, package_digest
+from serbench.harness.code import FIT, backend_identity, package_digest
 from serbench.plan import Candidate, digest_of
 from serbench.replay.stored import Stored
 from serbench.segments import Segment
@@ -185,8 +185,9 @@ def predict_kept(
             "windows": [[each.utt_id, each.t_start_s, each.t_end_s] for each in segments],
             "settings": student.candidate.settings.segments.model_dump(mode="json"),
             "student": [own.name, student.candidate.student.params.model_dump(mode="json")],
-            "backend": [backend.name, backend.params.model_dump(mode="json")],
+            "backend": backend_identity(backend),
             "device": device.type,
+            "torch": torch.__version__,
             "code": [core_digest(FIT), package_digest(own)],
         }
     )

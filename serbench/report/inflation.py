@@ -34,7 +34,7 @@ METRICS: tuple[Metric, ...] = ("ua", "wa")
 
 SAME = (
     *("profile", "folds", "backend", "teachers", "pretrain_audio", "seeds"),
-    *("serbench_version", "code"),
+    *("serbench_version", "code", "arithmetic"),
 )
 """Entries of the plan that must agree, besides corpus, methods and the rest of the protocol."""
 

@@ -19,7 +19,7 @@ from serbench.api import SAMPLE_RATE_HZ, Backend, StoreError
 from serbench.corpus import CorpusTable, Utterance
 from serbench.execute import each_call
 from serbench.features import Frames, LogMel
-from serbench.harness.code import FIT, package_digest
+from serbench.harness.code import FIT, backend_identity, package_digest
 from serbench.plan import describe_candidate, digest_of
 from serbench.replay import Replay, StoredStudent, predict_windows
 from serbench.robustness.conditions import Condition
@@ -175,8 +175,9 @@ def _addresses(
     """Where the cache keeps what each student says: a digest of all that determines it."""
     shared = {
         "audio": audio_digest(replay.table),
-        "backend": replay.plan["backend"],
+        "backend": backend_identity(replay.stored.backend()),
         "device": replay.device.type,
+        "torch": torch.__version__,
         "code": core_digest((*CODE, *FIT)),
     }
     addresses = {}

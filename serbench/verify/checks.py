@@ -53,6 +53,7 @@ def check_plan(stored: Stored, folds: Folds) -> Finding:
         plan["model_digests"],
         plan["device"],
         plan["code"],
+        plan.get("arithmetic", {}),
         plan["serbench_version"],
     )
     if plan["digest"] != digest:

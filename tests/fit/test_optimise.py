@@ -15,7 +15,7 @@ from serbench.fit.optimise import (
     loss_shape,
     make_optimizer,
     make_schedule,
-    use_bf16,
+    resolve_precision,
 )
 from serbench.settings import OptimiserSettings, TrainingSettings
 
@@ -141,6 +141,6 @@ def test_adamw_decays_matrices_only_and_adam_everything() -> None:
 
 
 def test_precision_is_as_asked() -> None:
-    assert use_bf16("bf16", CPU)
-    assert not use_bf16("fp32", CPU)
-    assert not use_bf16("auto", torch.device("meta"))
+    assert resolve_precision("bf16", CPU) == "bf16"
+    assert resolve_precision("fp32", CPU) == "fp32"
+    assert resolve_precision("auto", torch.device("meta")) == "fp32"
