@@ -1,0 +1,271 @@
+"""Elements, scales and marks that all drawings are made of.
+
+Positions across are per cent of the width and positions down are pixels, so that a drawing is as
+wide as its place while its letters keep their size. Colours and strokes come from the page's
+stylesheet.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from serbench.results.figure.figure import Axis, Key
+from serbench.results.figure.palette import GREY, Mark, Style
+
+SHAPES: dict[Mark, str] = {
+    "circle": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z",
+    "diamond": "M0 -5.6L5.6 0L0 5.6L-5.6 0z",
+    "square": "M-4.2 -4.2h8.4v8.4h-8.4z",
+    "up": "M0 -5.2L5.2 4.2h-10.4z",
+    "down": "M0 5.2L5.2 -4.2h-10.4z",
+    "plus": "M-1.7 -5.2h3.4v3.5h3.5v3.4h-3.5v3.5h-3.4v-3.5h-3.5v-3.4h3.5z",
+    "cross": "M-5 -2.9L-2.9 -5L0 -2.1L2.9 -5L5 -2.9L2.1 0L5 2.9L2.9 5L0 2.1L-2.9 5L-5 2.9L-2.1 0z",
+}
+"""Outlines of about 10 pixels around 0, 0."""
+
+
+def element(name: str, /, *children: object, **attributes: object) -> Markup:
+    """An element; text and attributes are escaped, ``None`` attributes left out.
+
+    A trailing underscore of an attribute's name is dropped, others become hyphens.
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    inside = "".join(str(escape(child)) for child in children)
+    close = f">{inside}</{name}>" if inside else "/>"
+    return Markup(f"<{name}{written}{close}")  # noqa: S704 - every part is escaped above
+
+
+def group(*children: object, **attributes: object) -> Markup:
+    """A ``<g>``."""
+    return element("g", *children, **attributes)
+
+
+def _text(value: object) -> object:
+    return number(value) if isinstance(value, float) else value
+
+
+def number(value: float) -> str:
+    """A coordinate, no longer than needed."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def percent_of(value: float) -> str:
+    """A position across."""
+    return f"{number(value)}%"
+
+
+Ends = tuple[float, float]
+"""Of a scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What is drawn of a plot, in a place so many pixels high, with room around it for labels."""
+
+    height: float
+    parts: tuple[Markup, ...]
+    left_px: int = 6
+    top_px: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From values to 0 … 100.
+
+    Attributes:
+        log: whether equal ratios are equal distances; then both ends are above 0.
+        named: places with names, where they are not numbers.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    named: tuple[tuple[float, str], ...] = ()
+
+    def at(self, value: float) -> float:
+        """Where a value lies; outside 0 … 100 where it is outside the scale."""
+        if self.log:
+            return 100 * math.log(value / self.low) / math.log(self.high / self.low)
+        return 100 * (value - self.low) / (self.high - self.low)
+
+    def within(self, value: float) -> float:
+        """The same, kept within the drawing."""
+        return min(max(self.at(value), 0.0), 100.0)
+
+    def across(self, value: float) -> str:
+        """The same as a coordinate."""
+        return percent_of(self.within(value))
+
+    def down(self, value: float, height: float) -> float:
+        """The same as pixels from the top of a drawing so high."""
+        return height * (1 - self.within(value) / 100)
+
+    def ticks(self, most: int = 6) -> list[tuple[float, str]]:
+        """Round values within the scale, at least two where there are any; or those with names."""
+        values = nice_ticks(self.low, self.high, most)
+        if self.log:
+            steps = [d * 10.0**p for p in range(-9, 13) for d in (1, 1.5, 2, 3, 5, 7)]
+            within = [step for step in steps if self.low <= step <= self.high]
+            values = within[:: -(-len(within) // most)] if len(within) > 1 else values
+        return [*self.named] or [(value, tick_text(value)) for value in values]
+
+
+def scale_of(axis: Axis, low: float, high: float) -> Scale:
+    """The scale of an axis, between its own ends where it has them."""
+    low, high = (end if own is None else own for own, end in ((axis.low, low), (axis.high, high)))
+    return Scale(low, high if high > low else low + 1, axis.log, axis.ticks)
+
+
+def nice_ticks(low: float, high: float, most: int) -> list[float]:
+    """Multiples of 1, 2, 2.5 or 5 times a power of ten between the two, at most so many."""
+    raw = (high - low) / max(most - 1, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * each for each in (1, 2, 2.5, 5, 10, 20) if power * each >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [0.0 if index == 0 else index * step for index in range(first, last + 1)]
+
+
+def span(values: Sequence[float], *, margin: float = 0.06, least: float = 0.5) -> Ends:
+    """Ends of a scale that holds the values with a margin at both."""
+    low, high = min(values), max(values)
+    room = max((high - low) * margin, least)
+    return low - room, high + room
+
+
+def tick_text(value: float) -> str:
+    """A value on an axis, with a real minus."""
+    return f"{value:,.6g}".replace("-", "−")
+
+
+def mark(
+    style: Style, x: str, y: float, *, hint: str = "", hollow: bool = False, colour: str = ""
+) -> Markup:
+    """A series' mark; ``hint`` is shown where a pointer rests on it.
+
+    ``colour`` is a class of the stylesheet that stands in for the series' own.
+    """
+    kind = f"{'mark hollow' if hollow else 'mark'} {colour or f'c{style.colour}'}"
+    drawn = element("title", hint) if hint else ""
+    return element("use", drawn, href=f"#mark-{style.mark}", x=x, y=float(y), class_=kind)
+
+
+def text(content: str, x: str, y: float, kind: str = "", anchor: str | None = None) -> Markup:
+    """A label, whose baseline is at ``y``."""
+    classes = f"label {kind}".strip()
+    return element("text", content, x=x, y=float(y), class_=classes, text_anchor=anchor)
+
+
+def shortened(content: str, most: int) -> str:
+    """At most so many characters."""
+    return content if len(content) <= most else f"{content[: most - 1]}…"
+
+
+def rule(x1: str, y1: float, x2: str, y2: float, kind: str) -> Markup:
+    """A straight line."""
+    return element("line", x1=x1, y1=float(y1), x2=x2, y2=float(y2), class_=kind)
+
+
+def stretched(height: float, *children: object) -> Markup:
+    """Curves, drawn in 0 … 100 by 0 … 100 and stretched; strokes keep their width."""
+    return element(
+        "svg",
+        *children,
+        viewBox="0 0 100 100",
+        preserveAspectRatio="none",
+        width="100%",
+        height=float(height),
+    )
+
+
+def curve(
+    points: Sequence[tuple[float, float]], kind: str, *, closed: bool = False, dash: str = ""
+) -> Markup:
+    """A path through points of a ``stretched`` drawing, y downwards."""
+    joined = "L".join(f"{number(x)} {number(y)}" for x, y in points)
+    path = f"M{joined}{'z' if closed else ''}"
+    return element("path", d=path, class_=kind, stroke_dasharray=dash or None)
+
+
+def across_axis(
+    scale: Scale, height: float, title: str, *, most: int = 6, grid: bool = True
+) -> Markup:
+    """Ticks and a title under a drawing, and lines through it."""
+    parts: list[Markup] = []
+    for tick, named in scale.ticks(most):
+        x = scale.across(tick)
+        if grid:
+            parts.append(rule(x, 0, x, height, "grid"))
+        parts.append(text(named, x, height + 18, "tick", "middle"))
+    parts.append(rule("0%", height, "100%", height, "axis"))
+    parts.append(text(title, "50%", height + 38, "title", "middle"))
+    return group(*parts, aria_hidden="true")
+
+
+def down_axis(scale: Scale, height: float, title: str, *, most: int = 5) -> Markup:
+    """Ticks at the left of a drawing, lines through it, and a title above."""
+    parts: list[Markup] = []
+    for tick, named in scale.ticks(most):
+        y = scale.down(tick, height)
+        parts.append(rule("0%", y, "100%", y, "grid"))
+        parts.append(text(named, "-8", y + 4, "tick", "end"))
+    parts.append(text(title, "-36", -10, "title"))
+    return group(*parts, aria_hidden="true")
+
+
+def block(style: Style, hint: str = "", **place: object) -> Markup:
+    """A part of a bar; one with a dash is hatched."""
+    hatched = style.dash != ""
+    return element(
+        "rect",
+        element("title", hint) if hint else "",
+        **place,
+        class_=f"bar c{style.colour}{' hatched' if hatched else ''}",
+        fill=f"url(#hatch-{style.colour})" if hatched else None,
+    )
+
+
+def swatch(key: Key) -> Markup:
+    """A series as a legend shows it."""
+    style = key.style
+    if key.kind == "bar":
+        parts = [block(style, x=6, y=1, width=16, height=12)]
+    else:
+        parts = [mark(style, "14", 7)]
+    if key.kind == "line":
+        parts.insert(0, element(
+            "line", x1=1, y1=7, x2=27, y2=7,
+            class_=f"curve c{style.colour}", stroke_dasharray=style.dash or None,
+        ))  # fmt: skip
+    return element("svg", *parts, class_="swatch", width=28, height=14, aria_hidden="true")
+
+
+def _hatch(colour: int) -> Markup:
+    """Slanted lines in a colour."""
+    line = element("path", d="M0 6L6 0M-1 1L1 -1M5 7L7 5", class_=f"hatch c{colour}")
+    return element(
+        "pattern", line, id=f"hatch-{colour}", width=6, height=6, patternUnits="userSpaceOnUse"
+    )
+
+
+SPRITE = element(
+    "svg",
+    element(
+        "defs",
+        *(element("path", id=f"mark-{name}", d=shape) for name, shape in SHAPES.items()),
+        *(_hatch(colour) for colour in range(1, GREY + 1)),
+    ),
+    class_="sprite",
+    width=0,
+    height=0,
+    aria_hidden="true",
+)
+"""Marks and hatchings, once for each page that has charts."""

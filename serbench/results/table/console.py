@@ -1,0 +1,74 @@
+"""Tables for a terminal of 80 columns and more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from serbench.results.table.formats import NOTHING, Tone
+from serbench.results.table.table import Cell, Head, Table
+
+COLOURS: dict[Tone, str] = {"": "dim", "better": "green", "worse": "red", "unclear": "yellow"}
+
+
+def console_table(table: Table, alarm: str = "") -> RichTable:
+    """The table for rich; details and some columns stand below others, so that it is narrow.
+
+    Args:
+        table: the table.
+        alarm: stands in red over its title, such as that the numbers are wrong on purpose.
+    """
+    title = escape(table.caption.removeprefix(f"{alarm}. " if alarm else ""))
+    lines = [escape(" ".join(table.notes))] if table.notes else []
+    lines += [f"[not dim yellow]{escape(line)}[/]" for line in table.warnings]
+    if table.certificates:
+        lines.append(f"Certificate {', '.join(each[:12] for each in table.certificates)}.")
+    made = RichTable(
+        title=f"[bold red]{escape(alarm)}[/]\n{title}" if alarm else title,
+        caption="\n".join(lines) or None,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        leading=1,
+        title_style="bold",
+        caption_style="dim",
+        caption_justify="left",
+    )
+    for head in table.heads:
+        if head.console == "column":
+            made.add_column(
+                escape(head.short or head.title),
+                justify="right" if head.right else "left",
+                overflow="fold",
+            )
+    for part in table.sections:
+        made.add_section()
+        for row in part.rows:
+            texts = list(_texts(table.heads, row))
+            if part.heading:
+                texts[0] += f"\n[dim]{escape(part.heading.partition(',')[0])}[/]"
+            made.add_row(*texts)
+    return made
+
+
+def _texts(heads: Sequence[Head], row: Sequence[Cell]) -> Iterator[str]:
+    """What stands in each column, with the columns that are below it."""
+    columns: list[tuple[Cell, list[str]]] = []
+    for head, cell in zip(heads, row, strict=True):
+        if head.console == "column":
+            columns.append((cell, []))
+        elif head.console == "below" and cell.text not in ("", NOTHING):
+            text = f"{head.short} {cell.text}".lstrip()
+            columns[-1][1].append(f"[{COLOURS[cell.tone]}]{escape(text)}[/]")
+    for place, (cell, below) in enumerate(columns):
+        lines = [_first(cell, bold=place == 0)]
+        lines += [f"[dim]{escape(cell.detail)}[/]"] if cell.detail else []
+        lines += [", ".join(below)] if below else []
+        yield "\n".join(lines)
+
+
+def _first(cell: Cell, *, bold: bool) -> str:
+    style = "bold" if bold else COLOURS[cell.tone] if cell.tone else ""
+    return f"[{style}]{escape(cell.text)}[/]" if style and cell.text else escape(cell.text)

@@ -1,0 +1,98 @@
+"""Tables as Markdown, CSV, LaTeX and HTML."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+
+from markupsafe import Markup, escape
+
+from serbench.results.table.table import Number, Table
+from serbench.results.templating import escape_markdown, templates
+
+WIDE = 90
+"""Characters in a row beyond which a LaTeX table is scaled to the page."""
+
+
+def markdown(table: Table, certificates: str = "") -> str:
+    """The table as GitHub-flavoured Markdown.
+
+    Args:
+        table: the table.
+        certificates: Markdown that stands for the digests, such as links.
+    """
+    md = escape_markdown
+    lines = [
+        f"**{md(table.caption)}**",
+        "",
+        f"| {' | '.join(map(md, table.columns))} |",
+        f"|{'|'.join(' ---: ' if head.right else ' :--- ' for head in table.heads)}|",
+    ]
+    for part in table.sections:
+        if part.heading:
+            lines.append(f"| *{md(part.heading)}* |{' |' * (len(table.heads) - 1)}")
+        lines += [f"| {' | '.join(md(cell.whole) for cell in row)} |" for row in part.rows]
+    lines.append("")
+    lines += [f"{md(line)}  " for line in (*table.notes, *table.warnings)]
+    if vouched := certificates or " ".join(f"`{each}`" for each in _joined(table)):
+        lines.append(f"Certificate: {vouched}")
+    return "\n".join([*lines, ""])
+
+
+def _joined(table: Table) -> tuple[str, ...]:
+    """The digests in one line, where there are any."""
+    return (", ".join(table.certificates),) if table.certificates else ()
+
+
+def latex(table: Table) -> str:
+    """The table as a ``table`` environment that needs booktabs, and graphicx where it is wide."""
+    cells = [table.columns, *([cell.whole for cell in row] for row in table.rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(table.heads))]
+    template = templates().get_template("table.tex.j2")
+    return template.render(
+        table=table, certificates=", ".join(table.certificates), wide=sum(widths) > WIDE
+    )
+
+
+def html(table: Table) -> Markup:
+    """The table as a ``<figure>``, everything escaped, with the digests under it."""
+    template = templates().get_template("table.html.j2")
+    return Markup(template.render(table=table))  # noqa: S704 - the template escapes
+
+
+def html_document(tables: Sequence[Table]) -> str:
+    """Tables as a page of their own, to open or to paste from, called as the first."""
+    title = escape(tables[0].caption)
+    head = f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
+    return head + "\n".join(map(html, tables))
+
+
+def csv_text(table: Table) -> str:
+    """The records as CSV with a header, numbers in full; the digests in each row."""
+    buffer = io.StringIO()
+    records = table.records
+    if table.certificates:
+        records = [row | {"certificate": ", ".join(table.certificates)} for row in records]
+    names = list(dict.fromkeys(name for row in records for name in row))
+    writer = csv.DictWriter(buffer, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _field(value) for name, value in row.items()} for row in records)
+    return buffer.getvalue()
+
+
+def _field(value: Number) -> Number:
+    """A missing number is an empty field."""
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
+
+
+def table_texts(tables: Table | Sequence[Table]) -> dict[str, str]:
+    """Suffix of a file to its text; the CSV is that of the first table."""
+    held = (tables,) if isinstance(tables, Table) else tuple(tables)
+    return {
+        ".md": "\n".join(map(markdown, held)),
+        ".csv": csv_text(held[0]),
+        ".tex": "\n".join(map(latex, held)),
+        ".html": html_document(held),
+    }

@@ -1,0 +1,118 @@
+"""A table as it is read: cells of text, and the rows of its CSV."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from serbench.results.table.formats import Tone
+
+Number = str | int | float | bool | None
+"""What a field of a CSV holds."""
+
+Record = dict[str, Number]
+"""A row of a CSV, by column; a column that a row lacks is empty there."""
+
+Place = Literal["column", "below", "none"]
+"""Where a column stands on the console: by itself, under the one before it, or nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell.
+
+    Attributes:
+        text: what is read.
+        detail: more, behind it in files and in smaller print on pages.
+        tone: its colour.
+        link: relative to the page that the table is on.
+        code: whether it is set as code.
+        trace: what a page's script looks up behind the number.
+    """
+
+    text: str
+    detail: str = ""
+    tone: Tone = ""
+    link: str = ""
+    code: bool = False
+    trace: str = ""
+
+    @property
+    def whole(self) -> str:
+        """Text and detail in one line."""
+        return f"{self.text} {self.detail}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A column's head.
+
+    Attributes:
+        title: over the column.
+        right: whether the column is set to the right, as numbers are.
+        help: what the title means, in a sentence.
+        console: where the column stands on the console.
+        short: the title on the console, where another fits better.
+        filter: whether a page offers a menu of the column's values.
+    """
+
+    title: str
+    right: bool = False
+    help: str = ""
+    console: Place = "column"
+    short: str = ""
+    filter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Rows that belong together, with a heading over them where they need one."""
+
+    rows: tuple[tuple[Cell, ...], ...]
+    heading: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table to read and to compute with.
+
+    Attributes:
+        name: stem of its files, and its anchor on a page.
+        records: the same content as plain numbers, scores in 0 … 1, for the CSV.
+        notes: what a reader must know to read it right.
+        warnings: what makes its numbers doubtful, one line each.
+        certificates: digests, or other words that say what the numbers can be traced to.
+    """
+
+    name: str
+    caption: str
+    heads: tuple[Head, ...]
+    sections: tuple[Section, ...]
+    records: tuple[Record, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The titles."""
+        return tuple(head.title for head in self.heads)
+
+    @property
+    def rows(self) -> tuple[tuple[Cell, ...], ...]:
+        """Of all sections."""
+        return tuple(row for section in self.sections for row in section.rows)
+
+    def reordered(self, first: tuple[str, ...]) -> Table:
+        """The same with the columns of these titles before all others."""
+        names = self.columns
+        order = [names.index(name) for name in first]
+        order += [place for place, name in enumerate(names) if name not in first]
+        return replace(
+            self,
+            heads=tuple(self.heads[place] for place in order),
+            sections=tuple(
+                replace(part, rows=tuple(tuple(row[p] for p in order) for row in part.rows))
+                for part in self.sections
+            ),
+        )

@@ -1,0 +1,101 @@
+"""Templates of texts and pages."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+
+import jinja2
+from markupsafe import Markup
+
+from serbench.results.figure.svg.draw import drawings
+from serbench.results.figure.svg.elements import swatch
+
+PACKAGE = "serbench.results"
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "[": "{[}",
+    "]": "{]}",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "Δ": r"$\Delta$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "γ": r"$\gamma$",
+    "θ": r"$\theta$",
+    "λ": r"$\lambda$",
+    "–": "--",
+    "…": r"\ldots{}",
+    "“": "``",
+    "”": "''",
+    "≤": r"$\leq$",
+    "″": "''",
+    "·": r"\textperiodcentered{}",
+    "∞": r"$\infty$",
+}
+"""Characters that LaTeX reads as commands, or that its older engines cannot set. A bracket at the
+start of a row would be read as the optional argument of the preceding line break."""
+
+
+def escape_latex(text: str) -> str:
+    """``text`` as LaTeX sets it literally."""
+    return "".join(LATEX.get(character, character) for character in text)
+
+
+def escape_markdown(text: str) -> str:
+    """``text`` as Markdown shows it literally, in a table cell too.
+
+    Brackets are left alone unless they could make a link, and underscores inside a word, so that
+    the file stays readable as it is.
+    """
+    line = re.sub(r"([\\`*<>|])", r"\\\1", " ".join(text.split()))
+    line = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", line)
+    return re.sub(r"\](?=[(\[])", r"\]", line).replace("~~", r"\~\~")
+
+
+@functools.cache
+def templates(package: str = PACKAGE) -> jinja2.Environment:
+    """The templates of ``package``, then those here.
+
+    Those called ``*.html.j2`` escape what they are given; others do with the filters ``md`` and
+    ``tex``.
+    """
+    packages = dict.fromkeys((package, PACKAGE))
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(each, "templates") for each in packages]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=jinja2.select_autoescape(["html.j2"], default_for_string=True),
+    )
+    environment.filters |= {
+        "md": escape_markdown,
+        "tex": escape_latex,
+        "json": embedded_json,
+        "swatch": swatch,
+        "drawings": drawings,
+    }
+    return environment
+
+
+def embedded_json(value: object) -> Markup:
+    """JSON that may stand inside a ``<script type="application/json">``: no ``<``, ``>``, ``&``."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - nothing is left that could end the element
