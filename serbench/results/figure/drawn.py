@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from textwrap import fill
 from typing import Any, Literal
@@ -150,7 +151,7 @@ def _forest_row(axes: Axes, place: int, row: ForestRow) -> None:
         markerfacecolor="white" if row.tone == "unclear" else colour,
     )  # fmt: skip
     axes.annotate(
-        row.said.partition(" [")[0], (row.value, place), xytext=(0, 6.5),
+        re.split(r" \[|[,:]", row.said)[0], (row.value, place), xytext=(0, 6.5),
         textcoords="offset points", ha="center", fontsize=8, parse_math=False,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.2},
     )  # fmt: skip

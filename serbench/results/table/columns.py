@@ -148,15 +148,17 @@ def text_table(
     rows: Sequence[Sequence[str]] | Mapping[str, Sequence[Sequence[str]]],
     *,
     right: Collection[str] = (),
+    records: Sequence[Record] = (),
     notes: Sequence[str] = (),
 ) -> Table:
-    """A table of plain text without a CSV; the columns named in ``right`` are set to the right."""
+    """A table of plain text; the columns named in ``right`` are set to the right."""
     groups = rows if isinstance(rows, Mapping) else {"": rows}
     return Table(
         name=name,
         caption=caption,
         heads=tuple(Head(title, title in right) for title in titles),
         sections=tuple(text_section(part, head) for head, part in groups.items() if part),
+        records=tuple(records),
         notes=tuple(notes),
     )
 

@@ -154,6 +154,7 @@ def _verdict_tone(verdict: str) -> Tone:
 
 
 TEXT: Format[str] = Format(str, right=False)
+PLAIN: Format[object] = Format(str)
 CODE: Format[str] = Format(str, right=False, code=True)
 COUNT: Format[int] = Format(str)
 PERCENT: Format[float] = Format(percent)

@@ -146,14 +146,9 @@ def tick_text(value: float) -> str:
     return f"{value:,.6g}".replace("-", "−")
 
 
-def mark(
-    style: Style, x: str, y: float, *, hint: str = "", hollow: bool = False, colour: str = ""
-) -> Markup:
-    """A series' mark; ``hint`` is shown where a pointer rests on it.
-
-    ``colour`` is a class of the stylesheet that stands in for the series' own.
-    """
-    kind = f"{'mark hollow' if hollow else 'mark'} {colour or f'c{style.colour}'}"
+def mark(style: Style, x: str, y: float, *, hint: str = "", hollow: bool = False) -> Markup:
+    """A series' mark; ``hint`` is shown where a pointer rests on it."""
+    kind = f"{'mark hollow' if hollow else 'mark'} c{style.colour}"
     drawn = element("title", hint) if hint else ""
     return element("use", drawn, href=f"#mark-{style.mark}", x=x, y=float(y), class_=kind)
 

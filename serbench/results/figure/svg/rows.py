@@ -76,7 +76,7 @@ def _interval(row: ForestRow, top: float, scale: Scale, *, below: bool) -> Marku
         if below
         else text(row.said, "100%", top + 12, "said", "end")
     )
-    interval = f"interval {row.tone or f'c{row.style.colour}'}"
+    interval = f"interval c{row.style.colour}"
     return group(
         label,
         said,
@@ -84,8 +84,7 @@ def _interval(row: ForestRow, top: float, scale: Scale, *, below: bool) -> Marku
         rule(low, middle - 5, low, middle + 5, f"{interval} cap"),
         rule(high, middle - 5, high, middle + 5, f"{interval} cap"),
         mark(
-            row.style, at, middle, hint=f"{row.label}: {row.said}",
-            hollow=row.tone == "unclear", colour=row.tone,
+            row.style, at, middle, hint=f"{row.label}: {row.said}", hollow=row.tone == "unclear"
         ),
         class_=f"row {row.tone}".strip(),
     )  # fmt: skip
