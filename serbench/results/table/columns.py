@@ -103,7 +103,7 @@ def make_table(
     columns: Sequence[Column[R]],
     rows: Sequence[R] | Mapping[str, Sequence[R]],
     *,
-    records: Sequence[Record] | None = None,
+    records: Sequence[Mapping[str, Number]] | None = None,
     notes: Sequence[str] = (),
     warnings: Sequence[str] = (),
     certificates: Sequence[str] = (),
@@ -129,7 +129,7 @@ def make_table(
         caption=caption,
         heads=tuple(column.head for column in columns if column.head.title),
         sections=tuple(section(columns, part, head) for head, part in groups.items() if part),
-        records=tuple(records),
+        records=tuple(map(dict, records)),
         notes=tuple(notes),
         warnings=tuple(warnings),
         certificates=tuple(certificates),
@@ -148,7 +148,7 @@ def text_table(
     rows: Sequence[Sequence[str]] | Mapping[str, Sequence[Sequence[str]]],
     *,
     right: Collection[str] = (),
-    records: Sequence[Record] = (),
+    records: Sequence[Mapping[str, Number]] = (),
     notes: Sequence[str] = (),
 ) -> Table:
     """A table of plain text; the columns named in ``right`` are set to the right."""
@@ -158,7 +158,7 @@ def text_table(
         caption=caption,
         heads=tuple(Head(title, title in right) for title in titles),
         sections=tuple(text_section(part, head) for head, part in groups.items() if part),
-        records=tuple(records),
+        records=tuple(map(dict, records)),
         notes=tuple(notes),
     )
 
