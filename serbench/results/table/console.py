@@ -14,6 +14,10 @@ from serbench.results.table.table import Cell, Head, Table
 COLOURS: dict[Tone, str] = {"": "dim", "better": "green", "worse": "red", "unclear": "yellow"}
 
 
+FEW = 7
+"""Columns up to which numbers fit without being broken."""
+
+
 def console_table(table: Table, alarm: str = "") -> RichTable:
     """The table for rich; details and some columns stand below others, so that it is narrow.
 
@@ -36,13 +40,14 @@ def console_table(table: Table, alarm: str = "") -> RichTable:
         caption_style="dim",
         caption_justify="left",
     )
-    for head in table.heads:
-        if head.console == "column":
-            made.add_column(
-                escape(head.short or head.title),
-                justify="right" if head.right else "left",
-                overflow="fold",
-            )
+    columns = [head for head in table.heads if head.console == "column"]
+    for head in columns:
+        made.add_column(
+            escape(head.short or head.title),
+            justify="right" if head.right else "left",
+            overflow="fold",
+            no_wrap=head.right and len(columns) <= FEW,
+        )
     for part in table.sections:
         made.add_section()
         for row in part.rows:
@@ -55,18 +60,24 @@ def console_table(table: Table, alarm: str = "") -> RichTable:
 
 def _texts(heads: Sequence[Head], row: Sequence[Cell]) -> Iterator[str]:
     """What stands in each column, with the columns that are below it."""
-    columns: list[tuple[Cell, list[str]]] = []
+    columns: list[tuple[Head, Cell, list[str]]] = []
     for head, cell in zip(heads, row, strict=True):
         if head.console == "column":
-            columns.append((cell, []))
+            columns.append((head, cell, []))
         elif head.console == "below" and cell.text not in ("", NOTHING):
             text = f"{head.short} {cell.text}".lstrip()
-            columns[-1][1].append(f"[{COLOURS[cell.tone]}]{escape(text)}[/]")
-    for place, (cell, below) in enumerate(columns):
+            columns[-1][2].append(f"[{COLOURS[cell.tone]}]{escape(text)}[/]")
+    for place, (head, cell, below) in enumerate(columns):
         lines = [_first(cell, bold=place == 0)]
-        lines += [f"[dim]{escape(cell.detail)}[/]"] if cell.detail else []
-        lines += [", ".join(below)] if below else []
+        lines += [f"[dim]{escape(_narrow(cell.detail))}[/]"] if cell.detail else []
+        lines += below if head.right else [", ".join(below)] if below else []
         yield "\n".join(lines)
+
+
+def _narrow(detail: str) -> str:
+    """An interval without its brackets: ``68.1–77.2``, ``−0.3 to +2.7``."""
+    low, comma, high = detail.removeprefix("[").removesuffix("]").partition(", ")
+    return f"{low}{' to ' if low[:1] in '+−' else '–'}{high}" if comma else detail
 
 
 def _first(cell: Cell, *, bold: bool) -> str:
