@@ -16,6 +16,7 @@ from serbench.results.figure.figure import (
     Diagram,
     Forest,
     ForestRow,
+    Histogram,
     Line,
     Lines,
     Matrix,
@@ -35,6 +36,9 @@ STROKES = {"axis": ("black", 1), "bar": ("black", 3.5), "critical": (GREY_HEX, 1
            "leader": (COLOURS[0], 1)}  # fmt: skip
 ANCHORS = {"end": "right", "start": "left", "middle": "center"}
 Grid = Literal["both", "x", "y"]
+
+LEAST_LOG = 0.7
+"""Where a logarithmic axis of counts begins, so that a count of 1 has a bar."""
 
 NUMBERED = 16
 """Points up to which each has its value beside it."""
@@ -207,6 +211,22 @@ def draw_bars(axes: Axes, plot: Bars) -> None:
         )  # fmt: skip
     _rows(axes, len(plot.groups), {at: fill(g.label, 26) for at, g in enumerate(plot.groups)})
     axes.set_xlim(plot.axis.low or 0, plot.axis.high or max(1.0, 1.3 * longest))
+
+
+def draw_histogram(axes: Axes, plot: Histogram) -> None:
+    """Groups beside each other in every bin."""
+    _frame(axes, plot.across, plot.down, grid="y")
+    edges = np.array(plot.edges)
+    widths = np.diff(edges) / len(plot.groups)
+    for place, group in enumerate(plot.groups):
+        axes.bar(
+            edges[:-1] + place * widths, group.counts, 0.92 * widths, align="edge",
+            color=colour_of(group.style),
+        )  # fmt: skip
+    axes.set_xlim(edges[0], edges[-1])
+    if plot.down.log:
+        axes.set_ylim(bottom=LEAST_LOG)
+        axes.yaxis.set_major_formatter("{x:.0f}")
 
 
 def draw_scatter(axes: Axes, plot: Scatter) -> None:

@@ -141,6 +141,26 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """How many of something are in each bin."""
+
+    text: str
+    style: Style
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts over B bins with B + 1 edges, groups beside each other; at least one is above 0."""
+
+    edges: tuple[float, ...]
+    groups: tuple[Counted, ...]
+    across: Axis
+    down: Axis
+    kind: Literal["histogram"] = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
 class DotRow:
     """A row; a value of None has no mark."""
 
@@ -248,7 +268,7 @@ class Diagram:
 
 
 Plot = Annotated[
-    Forest | Lines | Bars | Dots | Scatter | ReliabilityBins | Matrix | Diagram,
+    Forest | Lines | Bars | Histogram | Dots | Scatter | ReliabilityBins | Matrix | Diagram,
     Field(discriminator="kind"),
 ]
 

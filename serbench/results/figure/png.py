@@ -19,6 +19,7 @@ from serbench.results.figure.drawn import (
     draw_bars,
     draw_diagram,
     draw_forest,
+    draw_histogram,
     draw_lines,
     draw_matrix,
     draw_scatter,
@@ -30,6 +31,7 @@ from serbench.results.figure.figure import (
     Diagram,
     Figure,
     Forest,
+    Histogram,
     Key,
     Lines,
     Matrix,
@@ -112,6 +114,8 @@ def draw(axes: Axes, plot: Plot) -> None:
             draw_lines(axes, plot)
         case Bars():
             draw_bars(axes, plot)
+        case Histogram():
+            draw_histogram(axes, plot)
         case Scatter():
             draw_scatter(axes, plot)
         case Matrix():

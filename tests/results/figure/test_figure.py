@@ -50,6 +50,12 @@ BARS = f.Bars(
     ),
     f.Axis("Gate closed in %"),
 )
+HISTOGRAM = f.Histogram(
+    (0.0, 0.5, 1.0),
+    (f.Counted("right", Style(1), (3, 0)), f.Counted("wrong", Style(2), (1, 20))),
+    f.Axis("γ"),
+    f.Axis("Cases (log scale)", log=True),
+)
 DOTS = f.Dots(
     (f.DotRow("anger", (10.0, 20.0)), f.DotRow("sad", (None, 30.0))),
     (("akd", STYLES["akd"]), ("kd", STYLES["vanilla-kd"])),
@@ -68,7 +74,7 @@ RELIABILITY = f.ReliabilityBins(STYLES["akd"], (0.0, 0.5, 1.0), (0.0, 0.8), (0.0
 MATRIX = f.Matrix(("anger", "sad"), ((5, 1), (0, 6)))
 DIAGRAM = f.Diagram(("a", "b", "c"), (1.0, 2.25, 2.75), ((0, 1), (1, 2)), 1.4)
 
-BOTH = [FOREST, LINES, BARS, SCATTER, DIAGRAM]
+BOTH = [FOREST, LINES, BARS, HISTOGRAM, SCATTER, DIAGRAM]
 
 
 def figure_of(*plots: f.Plot) -> f.Figure:

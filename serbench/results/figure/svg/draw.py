@@ -12,6 +12,7 @@ from serbench.results.figure.figure import (
     Dots,
     Figure,
     Forest,
+    Histogram,
     Lines,
     Panel,
     Plot,
@@ -20,6 +21,7 @@ from serbench.results.figure.figure import (
 )
 from serbench.results.figure.layout import WIDTH_IN, Words, laid_out
 from serbench.results.figure.svg.elements import Inside, element
+from serbench.results.figure.svg.histogram import histogram
 from serbench.results.figure.svg.lines import lines
 from serbench.results.figure.svg.reliability import reliability
 from serbench.results.figure.svg.rows import bars, dots, forest
@@ -78,6 +80,8 @@ def _inside(plot: Plot) -> Inside:
             return lines(plot)
         case Bars():
             return bars(plot)
+        case Histogram():
+            return histogram(plot)
         case Dots():
             return dots(plot)
         case Scatter():
