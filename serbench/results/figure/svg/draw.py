@@ -75,21 +75,22 @@ def drawing(panel: Panel, name: str, caption: str) -> Markup:
 def _inside(plot: Plot) -> Inside:
     match plot:
         case Forest():
-            return forest(plot)
+            inside = forest(plot)
         case Lines():
-            return lines(plot)
+            inside = lines(plot)
         case Bars():
-            return bars(plot)
+            inside = bars(plot)
         case Histogram():
-            return histogram(plot)
+            inside = histogram(plot)
         case Dots():
-            return dots(plot)
+            inside = dots(plot)
         case Scatter():
-            return scatter(plot)
+            inside = scatter(plot)
         case ReliabilityBins():
-            return reliability(plot)
+            inside = reliability(plot)
         case _:
             raise ValueError(f"a {plot.kind} is not drawn as SVG")
+    return inside
 
 
 def _diagram(plot: Diagram, words: tuple[Markup, ...], about: dict[str, str]) -> Markup:
