@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from emodb_head import head, load
 
-from serbench.evaluate import score
-from serbench.harness.views import Views
-from serbench.leakage import canary_result
-from serbench.splits import outer_splits
+from serbench.learning.evaluate import score
+from serbench.protocol.guard.canary import canary_result
+from serbench.protocol.splits.outer import outer_splits
+from serbench.running.harness.views import Views
 
 TOGETHER = 5
 DRAWS = 20_000

@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from serbench.api import Batch, CorpusCard, Loss, LossShape, StudentOutput, TeacherCard
-from serbench.corpus import CorpusTable, Utterance
-from serbench.features import Frames
-from serbench.plugins import load_plugins
-from serbench.registry import Registry, load_registry
-from serbench.teach import TeacherEmbeddings
+from serbench.data.corpus.table import CorpusTable, Utterance
+from serbench.learning.features import Frames
+from serbench.learning.teach.embeddings import TeacherEmbeddings
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
+from serbench.running.registry.lookup import Registry
 
 LABELS = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
 SPEAKERS = tuple(f"s{number:02d}" for number in range(1, 11))

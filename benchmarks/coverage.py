@@ -14,9 +14,9 @@ import argparse
 
 import numpy as np
 
-from serbench.compare import percentile_interval
-from serbench.compare.paired import sign_flip_test, ua_contributions
-from serbench.evaluate import resample_weights, resampled_metric
+from serbench.learning.evaluate import resample_weights, resampled_metric
+from serbench.results.compare.intervals import percentile_interval
+from serbench.results.compare.paired import sign_flip_test, ua_contributions
 
 CLASSES, UTTERANCES = 7, 8
 OFFSETS = np.linspace(0.1, 1.7, CLASSES)

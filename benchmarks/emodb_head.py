@@ -7,13 +7,16 @@ from collections.abc import Sequence
 
 import torch
 
-from serbench.corpus import CorpusTable, load_corpus
-from serbench.leakage import PartitionView
-from serbench.paths import cache_folder
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
+from serbench.data.corpus.load import load_corpus
+from serbench.data.corpus.table import CorpusTable
+from serbench.files.paths import cache_folder
+from serbench.learning.teach.crossfit import cross_fit, partition_head
+from serbench.learning.teach.embed import embed_corpus
+from serbench.learning.teach.embeddings import TeacherEmbeddings
+from serbench.protocol.guard.view import PartitionView
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
 from serbench.settings import HeadSettings
-from serbench.teach import TeacherEmbeddings, cross_fit, embed_corpus, partition_head
 
 
 def load(parser: argparse.ArgumentParser) -> tuple[CorpusTable, TeacherEmbeddings]:

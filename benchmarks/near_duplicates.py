@@ -25,9 +25,11 @@ import soxr
 from numpy.typing import NDArray
 
 from serbench.api import SAMPLE_RATE_HZ
-from serbench.corpus import read_waveform
-from serbench.leakage.near import THRESHOLD, candidates, compare, fingerprint, prepare
-from serbench.leakage.near.verify import Prepared
+from serbench.data.audio import read_waveform
+from serbench.protocol.guard.near.fingerprints import fingerprint
+from serbench.protocol.guard.near.index import candidates
+from serbench.protocol.guard.near.search import THRESHOLD
+from serbench.protocol.guard.near.verify import Prepared, compare, prepare
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the copies that tests plant
 

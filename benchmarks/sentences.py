@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 from emodb_head import head, load
 
-from serbench.compare import REPEATS, percentile_interval
-from serbench.corpus import CorpusTable
-from serbench.evaluate import resample_weights, resampled_metric, score, speaker_confusions
-from serbench.leakage import PartitionView
-from serbench.splits import Split, outer_splits
-from serbench.teach import TeacherEmbeddings
+from serbench.data.corpus.table import CorpusTable
+from serbench.learning.evaluate import resample_weights, resampled_metric, score, speaker_confusions
+from serbench.learning.teach.embeddings import TeacherEmbeddings
+from serbench.protocol.guard.view import PartitionView
+from serbench.protocol.splits.outer import outer_splits
+from serbench.protocol.splits.records import Split
+from serbench.results.compare.intervals import REPEATS, percentile_interval
 
 DRAWS = 5
 

@@ -10,8 +10,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from tests_support.trained import trained  # pyright: ignore[reportMissingImports]
 
 from serbench.api import SAMPLE_RATE_HZ, Backend, DeployedModel
-from serbench.plugins import load_plugins
-from serbench.registry import Registry, load_registry
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
+from serbench.running.registry.lookup import Registry
 from serbench.settings import SegmentSettings
 
 SECONDS = 3

@@ -7,17 +7,18 @@ import pandas as pd
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from serbench.compare import comparison
-from serbench.corpus import CorpusTable
-from serbench.evaluate import (
+from serbench.data.corpus.table import CorpusTable
+from serbench.learning.evaluate import (
     resample_weights,
     resampled_metric,
     score,
     speaker_confusions,
     utterance_posteriors,
 )
-from serbench.segments import segment_partition
-from serbench.splits import Partition, outer_splits
+from serbench.learning.segments import segment_partition
+from serbench.protocol.splits.outer import outer_splits
+from serbench.protocol.splits.records import Partition
+from serbench.results.compare.methods import comparison
 
 METHODS = ("akd", "vanilla-kd", "hybrid", "transformer", "teacher:whisper")
 SEEDS = 3

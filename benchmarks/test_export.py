@@ -6,8 +6,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from tests_support.trained import trained  # pyright: ignore[reportMissingImports]
 
-from serbench.export import Trained
-from serbench.registry import Registry
+from serbench.device.export.deployed import Trained
+from serbench.running.registry.lookup import Registry
 from serbench.settings import SegmentSettings
 
 

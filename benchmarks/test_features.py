@@ -7,8 +7,8 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from serbench.api import SAMPLE_RATE_HZ, Batch
-from serbench.corpus import CorpusTable
-from serbench.features import Frames, LogMel, Normaliser, spec_augment, student_input
+from serbench.data.corpus.table import CorpusTable
+from serbench.learning.features import Frames, LogMel, Normaliser, spec_augment, student_input
 from serbench.settings import FeatureSettings
 
 

@@ -11,17 +11,18 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import nn
 
 from serbench.api import Batch, Loss, Student, StudentOutput, StudentShape
-from serbench.corpus import CorpusTable
-from serbench.features import Frames, Normaliser
-from serbench.fit import FitTask, TeacherSignal
-from serbench.fit.batches import TrainingBatches, teacher_sources
-from serbench.fit.optimise import Optimisation, TermMeans, loss_shape, use_bf16
-from serbench.fit.readings import Readings
-from serbench.leakage import PartitionView
-from serbench.registry import Registry
-from serbench.segments import segment_partition
+from serbench.data.corpus.table import CorpusTable
+from serbench.learning.features import Frames, Normaliser
+from serbench.learning.fit.batches import TrainingBatches, teacher_sources
+from serbench.learning.fit.optimise import Optimisation, TermMeans, loss_shape, use_bf16
+from serbench.learning.fit.readings import Readings
+from serbench.learning.fit.task import FitTask, TeacherSignal
+from serbench.learning.segments import segment_partition
+from serbench.protocol.guard.view import PartitionView
+from serbench.protocol.splits.outer import outer_splits
+from serbench.protocol.splits.records import Partition
+from serbench.running.registry.lookup import Registry
 from serbench.settings import MethodSettings, TrainingSettings
-from serbench.splits import Partition, outer_splits
 
 MakeLoss = Callable[[str, StudentOutput, Batch], nn.Module]
 

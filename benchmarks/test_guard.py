@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from serbench.corpus import CorpusTable
-from serbench.leakage import Evidence, PartitionView, Seal, certify
-from serbench.segments import segment_partition
-from serbench.splits import Split, inner_splits, outer_splits
+from serbench.data.corpus.table import CorpusTable
+from serbench.learning.segments import segment_partition
+from serbench.protocol.guard.certify import Evidence, certify
+from serbench.protocol.guard.seal import Seal
+from serbench.protocol.guard.view import PartitionView
+from serbench.protocol.splits.inner import inner_splits
+from serbench.protocol.splits.outer import outer_splits
+from serbench.protocol.splits.records import Split
 
 
 @pytest.fixture(scope="module")

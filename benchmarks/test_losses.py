@@ -11,8 +11,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 
 from serbench.api import Batch, Loss, LossShape, Student, StudentOutput, StudentShape
-from serbench.plugins import load_plugins
-from serbench.registry import Registry, load_registry
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
+from serbench.running.registry.lookup import Registry
 
 TEACHERS = 2
 TEACHER_FRAMES, FRAME_DIM = 150, 512

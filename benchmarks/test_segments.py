@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from serbench.corpus import CorpusTable
-from serbench.segments import segment_partition, sliding_windows
-from serbench.splits import outer_splits
+from serbench.data.corpus.table import CorpusTable
+from serbench.learning.segments import segment_partition, sliding_windows
+from serbench.protocol.splits.outer import outer_splits
 
 
 @pytest.mark.parametrize(("window_s", "overlap_s"), [(3.0, 0.5), (1.0, 0.5)])

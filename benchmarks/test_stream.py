@@ -11,8 +11,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from tests_support.trained import trained  # pyright: ignore[reportMissingImports]
 
 from serbench.api import SAMPLE_RATE_HZ
-from serbench.registry import Registry
-from serbench.runtime import Model, load
+from serbench.device.runtime import Model, load
+from serbench.running.registry.lookup import Registry
 from serbench.settings import SegmentSettings
 
 STREAMS = 16

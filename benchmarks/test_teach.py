@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from serbench.corpus import CorpusTable
-from serbench.leakage import PartitionView
+from serbench.data.corpus.table import CorpusTable
+from serbench.learning.teach.crossfit import cross_fit
+from serbench.learning.teach.embeddings import TeacherEmbeddings
+from serbench.protocol.guard.view import PartitionView
+from serbench.protocol.splits.outer import outer_splits
 from serbench.settings import HeadSettings
-from serbench.splits import outer_splits
-from serbench.teach import TeacherEmbeddings, cross_fit
 
 
 def test_cross_fit(

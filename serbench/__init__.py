@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from serbench.runtime import load
+    from serbench.device.runtime import load
 
 __all__ = ["__version__", "load"]
 
@@ -16,7 +16,7 @@ __version__ = version("serbench")
 def __getattr__(name: str) -> object:
     """``serbench.load``, whose ONNX Runtime is not imported before it is wanted."""
     if name == "load":
-        from serbench.runtime import load
+        from serbench.device.runtime import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

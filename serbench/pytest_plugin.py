@@ -17,8 +17,8 @@ import pytest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from serbench.regress.bench import BenchRun
-    from serbench.regress.session import Session
+    from serbench.checks.regress.bench import BenchRun
+    from serbench.checks.regress.session import Session
 
 RUNS_HELP = "Folder that the runs of serbench_run are made and kept in. Default: a temporary one."
 GOLDEN_HELP = "Golden file that assert_no_regression() takes where a test names none."
@@ -94,7 +94,7 @@ def _serbench_session(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Session:
     """Where runs are made: one place for all processes of pytest-xdist."""
-    from serbench.regress.session import Session
+    from serbench.checks.regress.session import Session
 
     config = request.config
     spread = getattr(config, "workerinput", {}).get("testrunuid")  # of pytest-xdist
@@ -115,7 +115,7 @@ def serbench_run(_serbench_session: Session) -> RunFactory:
     has ``folder``, ``scores(method)``, ``comparison`` and ``assert_no_regression(golden)``.
     """
     from serbench.api import SerbenchError
-    from serbench.plan import Request
+    from serbench.running.plan.records import Request
 
     def make(
         *methods: str,
@@ -154,7 +154,7 @@ def serbench_latency(request: pytest.FixtureRequest) -> LatencyBenchmark:
         threads: int = 1,
     ) -> NDArray[Any]:
         from serbench.api import SerbenchError
-        from serbench.regress.bench import speech_like_noise
+        from serbench.checks.regress.bench import speech_like_noise
 
         said, predict = "", None
         try:

@@ -18,22 +18,23 @@ from typer.core import TyperCommand
 from serbench import hookspecs, settings
 from serbench.api import RegistryError
 from serbench.cli import app
-from serbench.leakage import (
+from serbench.protocol.guard.canary import CanaryResult
+from serbench.protocol.guard.certificate import (
     LEAKS,
     AudioRecord,
-    CanaryResult,
     Certificate,
     Check,
-    FittedRecord,
     FoldSide,
     FoldSummary,
     Reading,
     TeacherRecord,
 )
-from serbench.plan import Request, plan_run
-from serbench.plugins import KINDS, Plugins, load_plugins
-from serbench.registry import load_registry
-from serbench.store.run import PREDICTION_COLUMNS
+from serbench.protocol.guard.view import FittedRecord
+from serbench.running.plan.records import Request
+from serbench.running.plan.resolve import plan_run
+from serbench.running.plugins import KINDS, Plugins, load_plugins
+from serbench.running.registry.load import load_registry
+from serbench.running.store.run import PREDICTION_COLUMNS
 from serbench.testing import check_loss
 
 ROOT = Path(__file__).parents[1]

@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 from tests_support.run_maker import SKILL, make_run
 
-from serbench.plugins import load_plugins
-from serbench.regress.gate import open_run
-from serbench.regress.session import Session
-from serbench.regress.text import write_golden
-from serbench.regress.update import make_golden
+from serbench.checks.regress.gate import open_run
+from serbench.checks.regress.session import Session
+from serbench.checks.regress.text import write_golden
+from serbench.checks.regress.update import make_golden
+from serbench.running.plugins import load_plugins
 
 pytest_plugins = ["pytester"]
 
@@ -52,7 +52,7 @@ def test_the_same_plan_is_the_same_run(serbench_run):
     assert [p.name for p in one.folder.parent.iterdir() if p.is_dir()] == [one.folder.name]
 
 def test_no_regression(serbench_run, tmp_path):
-    from serbench.regress.command import update_golden
+    from serbench.checks.regress.command import update_golden
     run = quick(serbench_run)
     golden = tmp_path / "golden.toml"
     update_golden(run.folder, golden, (), None)
@@ -74,7 +74,7 @@ filterwarnings =
 STAND_IN = """
 import pytest
 from pathlib import Path
-from serbench.regress.bench import BenchRun
+from serbench.checks.regress.bench import BenchRun
 
 @pytest.fixture
 def finished():
@@ -88,7 +88,7 @@ def _loaded() -> None:
     twice; so it is all there before.
     """
     pd.DataFrame({"column": [1]}).to_parquet(io.BytesIO())
-    importlib.import_module("serbench.regress.bench")
+    importlib.import_module("serbench.checks.regress.bench")
     load_plugins()
 
 

@@ -11,8 +11,8 @@ from serbench.api.markers import hookimpl
 from serbench.api.params import Params
 from serbench.api.student import Student, StudentOutput, StudentShape
 from serbench.api.teacher import Teacher, TeacherCard, TeacherFeatures
+from serbench.api.torchaudio_compat import import_torchaudio
 from serbench.api.tracker import Tracker
-from serbench.audio import SAMPLE_RATE_HZ
 from serbench.errors import (
     CorpusError,
     LeakageError,
@@ -25,7 +25,7 @@ from serbench.errors import (
     TeacherError,
     WaveformError,
 )
-from serbench.torchaudio_compat import import_torchaudio
+from serbench.waveform import SAMPLE_RATE_HZ
 
 __all__ = [
     "SAMPLE_RATE_HZ",

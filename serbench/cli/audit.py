@@ -14,7 +14,8 @@ from serbench.cli.options import RegistryFile
 
 if TYPE_CHECKING:
     from serbench.api import Advance, Corpus
-    from serbench.audit import Audit, Watch
+    from serbench.checks.audit.audio import Watch
+    from serbench.checks.audit.records import Audit
 
 
 def command(
@@ -56,10 +57,12 @@ def command(
       serbench audit my-dataset --json audit.json
 
     """  # noqa: D412 - typer needs the blank lines
-    from serbench.audit import audit, read_splits, verdict
-    from serbench.paths import cache_folder
-    from serbench.plugins import load_plugins
-    from serbench.registry import load_registry
+    from serbench.checks.audit.readers import read_splits
+    from serbench.checks.audit.run import audit
+    from serbench.checks.audit.text import verdict
+    from serbench.files.paths import cache_folder
+    from serbench.running.plugins import load_plugins
+    from serbench.running.registry.load import load_registry
 
     made: Corpus | None = None
     if corpus is not None:
@@ -79,7 +82,7 @@ def command(
 
 
 def _write_json(found: Audit, path: Path) -> None:
-    from serbench.atomic import json_bytes, write_atomically
+    from serbench.files.atomic import json_bytes, write_atomically
 
     content = json_bytes(found.model_dump(mode="json"), "the audit")
     if path == Path("-"):
@@ -89,7 +92,7 @@ def _write_json(found: Audit, path: Path) -> None:
 
 
 def _print(found: Audit) -> None:
-    from serbench.audit import finding_lines, fold_table, header_lines, legend, verdict
+    from serbench.checks.audit.text import finding_lines, fold_table, header_lines, legend, verdict
     from serbench.cli.output import print_table
 
     for line in header_lines(found):

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from serbench.adopt import Card, Understood
     from serbench.cli.corpus_ask import Given
-    from serbench.plugins import Plugins
+    from serbench.running.adopt.entry import Card
+    from serbench.running.adopt.understood import Understood
+    from serbench.running.plugins import Plugins
 
 HELP = """Make a dataset of a folder whose file names say who speaks in which emotion.
 
@@ -77,9 +78,10 @@ def command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
 ) -> None:
     """Add a corpus; see HELP."""
-    from serbench.adopt import append_entry, audio_names, check_name, make_entry
     from serbench.cli.corpus_ask import Given, agreed, asked_card
-    from serbench.plugins import load_plugins
+    from serbench.running.adopt.entry import append_entry, check_name, make_entry
+    from serbench.running.adopt.names import audio_names
+    from serbench.running.plugins import load_plugins
 
     plugins = load_plugins()
     folder = folder.expanduser()
@@ -126,8 +128,8 @@ def _split(pair: str) -> tuple[str, str]:
 
 def _hint(names: list[str], plugins: Plugins) -> None:
     """Tell where serbench has these names already."""
-    from serbench.adopt import known_as
-    from serbench.registry import load_registry
+    from serbench.running.adopt.guess import known_as
+    from serbench.running.registry.load import load_registry
 
     known = known_as(names, load_registry(plugins, strict=False))
     if known is not None:
@@ -145,9 +147,10 @@ def _by_options(
     yes: bool,
 ) -> tuple[Understood, Card]:
     """What options and names say, with everything that is missing in one message."""
-    from serbench.adopt import Card, check_understood
     from serbench.cli.corpus_ask import ELICITATIONS
     from serbench.errors import CorpusError
+    from serbench.running.adopt.entry import Card
+    from serbench.running.adopt.understood import check_understood
 
     understood = given.understood(names)
     print_understood(understood)
@@ -171,8 +174,8 @@ def _by_options(
 
 def print_understood(found: Understood) -> None:
     """The pattern, its parts, a few names, and a table of speakers by classes."""
-    from serbench.adopt.understood import shown
     from serbench.cli.output import print_table
+    from serbench.running.adopt.understood import shown
 
     grammar = found.grammar
     typer.echo(f"Pattern: {grammar.pattern}\n")

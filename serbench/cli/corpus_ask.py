@@ -13,7 +13,9 @@ import typer
 from serbench.errors import CorpusError
 
 if TYPE_CHECKING:
-    from serbench.adopt import Card, Grammar, Understood
+    from serbench.running.adopt.entry import Card
+    from serbench.running.adopt.grammar import Grammar
+    from serbench.running.adopt.understood import Understood
 
 ELICITATIONS = ("acted", "induced", "natural", "synthetic")
 
@@ -34,7 +36,8 @@ class Given:
         Raises:
             CorpusError: a pattern or a template is wrong.
         """
-        from serbench.adopt import described, guess, understand
+        from serbench.running.adopt.guess import described, guess
+        from serbench.running.adopt.understood import understand
 
         kept = [name for name in names if not (self.ignore and self._ignored(name))] or names
         grammar: Grammar = (
@@ -60,7 +63,7 @@ def agreed(names: Sequence[str], given: Given, show: Callable[[Understood], None
         CorpusError: something that questions cannot settle.
         typer.Abort: the user ends it.
     """
-    from serbench.adopt import check_understood
+    from serbench.running.adopt.understood import check_understood
 
     while True:
         found = given.understood(names)
@@ -108,7 +111,7 @@ def _asked_part(grammar: Grammar) -> tuple[str, ...]:
 
 def _asked_labels(values: Sequence[str]) -> dict[str, str]:
     """Labels of values; an empty one leaves their files out."""
-    from serbench.adopt import label_of
+    from serbench.running.adopt.words import label_of
 
     typer.echo("What does each stand for? '-' leaves its files out.")
     labels: dict[str, str] = {}
@@ -139,7 +142,7 @@ def asked_card(
     elicitation: str | None,
 ) -> Card:
     """What names do not tell; options are not asked again."""
-    from serbench.adopt import Card
+    from serbench.running.adopt.entry import Card
 
     return Card(
         title or typer.prompt("Title", default=folder.resolve().name),

@@ -12,7 +12,7 @@ from serbench.cli.options import AllowIncomplete, DataDir, RegistryFile
 
 if TYPE_CHECKING:
     from serbench.api import Corpus
-    from serbench.survey import Survey
+    from serbench.checks.survey.records import Survey
 
 HELP = """Hold a corpus against its card; look for what a model could answer by in place of emotion.
 
@@ -52,8 +52,8 @@ def command(
     registry: RegistryFile = None,
 ) -> None:
     """Check a corpus; see HELP."""
-    from serbench.atomic import write_atomically
-    from serbench.survey import survey_page
+    from serbench.checks.survey.page import survey_page
+    from serbench.files.atomic import write_atomically
 
     found = _survey(name, data_dir, folds, allow_incomplete, registry)
     _print(found)
@@ -70,13 +70,13 @@ def _survey(
     """The corpus, found or fetched, and looked at."""
     from functools import partial
 
-    from serbench.cache_use import using_cache
+    from serbench.checks.survey.run import survey
     from serbench.cli.progress import progress_observer
-    from serbench.corpus import locate
-    from serbench.paths import cache_folder
-    from serbench.plugins import load_plugins
-    from serbench.registry import load_registry
-    from serbench.survey import survey
+    from serbench.data.corpus.locate import locate
+    from serbench.files.cache_use import using_cache
+    from serbench.files.paths import cache_folder
+    from serbench.running.plugins import load_plugins
+    from serbench.running.registry.load import load_registry
 
     plugins = load_plugins()
     known = load_registry(plugins, registry, strict=False)
@@ -91,9 +91,9 @@ def _survey(
 
 
 def _print(found: Survey) -> None:
+    from serbench.checks.survey.page import facts
+    from serbench.checks.survey.records import CHECKS, verdict
     from serbench.cli.output import print_table
-    from serbench.survey import CHECKS, verdict
-    from serbench.survey.page import facts
 
     for title, value in facts(found)[:6]:
         _say(f"{title}: {value}")
@@ -114,7 +114,7 @@ def _print(found: Survey) -> None:
 
 
 def _names(names: tuple[str, ...]) -> str:
-    from serbench.survey.records import shown
+    from serbench.checks.survey.records import shown
 
     return f"Which: {shown(names, NAMES)}" if names else ""
 

@@ -10,8 +10,8 @@ import typer
 from serbench.cli.options import RUNS, DataDir, RegistryFile, RunArgument, RunsFolder
 
 if TYPE_CHECKING:
-    from serbench.deploy.bundle import Bundle
-    from serbench.deploy.study import DeployStudy
+    from serbench.studies.deploy.bundle import Bundle
+    from serbench.studies.deploy.study import DeployStudy
 
 HELP = """Print and write the deployment table of a finished run.
 
@@ -78,12 +78,12 @@ def command(
     """Print and write the deployment table of a finished run; see HELP."""
     from serbench.api import PluginError, SerbenchError
     from serbench.cli.replayed import opened, say
-    from serbench.deploy.backends import choose_backends
-    from serbench.deploy.bundle import Bundle, write_bundle
-    from serbench.deploy.output import write_deploy
-    from serbench.deploy.study import Request, measure_deployment
-    from serbench.report.write import check_output
-    from serbench.store import find_run
+    from serbench.results.report.write import check_output
+    from serbench.running.store.find import find_run
+    from serbench.studies.deploy.backends import choose_backends
+    from serbench.studies.deploy.bundle import Bundle, write_bundle
+    from serbench.studies.deploy.output import write_deploy
+    from serbench.studies.deploy.study import Request, measure_deployment
 
     if bundle and import_:
         message = "--bundle writes for another device and --import reads from one: give one of them"
@@ -115,7 +115,7 @@ def command(
 def _print(study: DeployStudy) -> None:
     from serbench.cli.output import print_table
     from serbench.cli.replayed import say
-    from serbench.deploy.tables import deploy_tables
+    from serbench.studies.deploy.tables import deploy_tables
 
     for table in deploy_tables(study):
         for section in table.sections:

@@ -40,14 +40,11 @@ def command(
     """  # noqa: D412 - typer needs the blank lines
     from serbench.cli.console import stdout
     from serbench.cli.output import print_table
-    from serbench.report.explain import (
-        explanation_tables,
-        load_explanation,
-        statements,
-        write_explanation,
-    )
-    from serbench.report.marks import warning_lines
-    from serbench.store import find_run
+    from serbench.results.report.marks import warning_lines
+    from serbench.running.store.find import find_run
+    from serbench.studies.explain.load import load_explanation
+    from serbench.studies.explain.page import write_explanation
+    from serbench.studies.explain.tables import explanation_tables, statements
 
     folder = find_run(run, runs)
     explanation = load_explanation(folder, method)

@@ -69,9 +69,10 @@ def command(
     """Write a trained student as one ONNX file; see HELP."""
     from serbench.api import Backend, StoreError
     from serbench.cli.replayed import opened, say
-    from serbench.execute import resolve_workers
-    from serbench.export import check_replaceable, default_name, export_file, export_source
-    from serbench.store import find_run
+    from serbench.device.export.file import check_replaceable, export_file
+    from serbench.device.export.source import default_name, export_source
+    from serbench.running.execute import resolve_workers
+    from serbench.running.store.find import find_run
 
     if refit_all and fold is not None:
         raise StoreError("--fold and --refit-all exclude each other: the one is of no fold")

@@ -12,11 +12,11 @@ import typer
 from serbench.cli.options import AllowIncomplete, DataDir, Labels, RegistryFile
 
 if TYPE_CHECKING:
-    from serbench.corpus import CorpusTable
-    from serbench.harness import Folds
-    from serbench.plan import DatasetPlan
-    from serbench.plugins import Plugins
-    from serbench.splits import Split
+    from serbench.data.corpus.table import CorpusTable
+    from serbench.protocol.splits.records import Split
+    from serbench.running.harness.folds import Folds
+    from serbench.running.plan.dataset import DatasetPlan
+    from serbench.running.plugins import Plugins
 
 HELP = """Print the folds of a dataset, and export them for others.
 
@@ -55,13 +55,13 @@ def command(
     registry: RegistryFile = None,
 ) -> None:
     """Print folds; see HELP."""
-    from serbench.atomic import write_atomically
     from serbench.cli.output import print_table
-    from serbench.harness import make_folds
-    from serbench.harness.results import utterance_rows
-    from serbench.plan import plan_dataset
-    from serbench.plugins import load_plugins
-    from serbench.registry import load_registry
+    from serbench.files.atomic import write_atomically
+    from serbench.running.harness.folds import make_folds
+    from serbench.running.harness.results import utterance_rows
+    from serbench.running.plan.dataset import plan_dataset
+    from serbench.running.plugins import load_plugins
+    from serbench.running.registry.load import load_registry
     from serbench.settings import ProtocolSettings
 
     plugins = load_plugins()
@@ -86,10 +86,10 @@ def _table(
     dataset: DatasetPlan, plugins: Plugins, data_dir: Path | None, allow_incomplete: bool
 ) -> CorpusTable:
     """The corpus, found or fetched, and checked."""
-    from serbench.cache_use import using_cache
     from serbench.cli.progress import progress_observer
-    from serbench.harness import load_dataset
-    from serbench.paths import cache_folder
+    from serbench.files.cache_use import using_cache
+    from serbench.files.paths import cache_folder
+    from serbench.running.harness.inputs import load_dataset
 
     cache = cache_folder()
     with using_cache(cache), progress_observer(plugins.hook) as watch:

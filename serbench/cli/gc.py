@@ -15,7 +15,9 @@ from serbench.cli.options import RUNS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serbench.gc import Choice, Contents, Removed
+    from serbench.files.gc.choose import Choice
+    from serbench.files.gc.contents import Contents
+    from serbench.files.gc.remove import Removed
 
 HELP = """Show what of the cache can go; with --yes, remove it.
 
@@ -64,11 +66,14 @@ def command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove it.")] = False,
 ) -> None:
     """Clean the cache; see HELP."""
-    from serbench.cache_use import cache_users
     from serbench.cli.output import byte_size
     from serbench.errors import StoreError
-    from serbench.gc import Rules, choose, parse_age, referenced_keys, remove, scan
-    from serbench.paths import cache_folder
+    from serbench.files.cache_use import cache_users
+    from serbench.files.gc.choose import Rules, choose, parse_age
+    from serbench.files.gc.contents import scan
+    from serbench.files.gc.references import referenced_keys
+    from serbench.files.gc.remove import remove
+    from serbench.files.paths import cache_folder
 
     if everything and older_than:
         raise StoreError("--all and --older-than exclude each other: --all asks for no age")
@@ -119,7 +124,7 @@ def _in_use(users: Sequence[int]) -> str:
 
 def _print(contents: Contents, choices: Sequence[Choice], folders: Sequence[Path]) -> None:
     from serbench.cli.output import byte_size, print_table
-    from serbench.gc import KINDS
+    from serbench.files.gc.kinds import KINDS
 
     held = sum(choice.entry.size_bytes for choice in choices)
     columns = ("kind", "what", "remove", "files", "size", "why", "keep", "kept size", "why kept")
@@ -144,7 +149,7 @@ def _print(contents: Contents, choices: Sequence[Choice], folders: Sequence[Path
 
 def _row(kind: str, choices: Sequence[Choice]) -> tuple[str, ...]:
     from serbench.cli.output import byte_size
-    from serbench.gc import KINDS
+    from serbench.files.gc.kinds import KINDS
 
     going = [choice for choice in choices if choice.goes]
     staying = [choice for choice in choices if not choice.goes]

@@ -34,8 +34,9 @@ def command(
 
     """  # noqa: D412, E501 - typer needs the blank lines
     from serbench.cli.console import stdout
-    from serbench.report import load_inflation, render_inflation, write_inflation
-    from serbench.store import find_run
+    from serbench.running.store.find import find_run
+    from serbench.studies.inflation.measure import load_inflation
+    from serbench.studies.inflation.output import render_inflation, write_inflation
 
     folders = list(dict.fromkeys(find_run(each, runs) for each in run))
     inflation = load_inflation(folders)

@@ -39,8 +39,8 @@ def command(
     """Render every finished run below a folder as a static site."""
     from serbench.cli.output import print_table
     from serbench.cli.replayed import say
-    from serbench.leaderboard import write_leaderboard
-    from serbench.report.tables import with_interval
+    from serbench.results.report.tables import with_interval
+    from serbench.results.site.site import write_leaderboard
 
     written = write_leaderboard(folder, output or folder / "leaderboard")
     rows = [

@@ -10,7 +10,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from serbench.registry import Registry, Spec
+    from serbench.running.registry.lookup import Registry
+    from serbench.running.registry.schema import Spec
 
 TABLES = (
     *("datasets", "labels", "teachers", "students", "losses", "backends", "trackers"),
@@ -47,8 +48,8 @@ def command(
     """  # noqa: D412 - typer needs the blank lines
     from serbench.api import RegistryError
     from serbench.cli.output import print_table
-    from serbench.plugins import did_you_mean, load_plugins
-    from serbench.registry import load_registry
+    from serbench.running.plugins import did_you_mean, load_plugins
+    from serbench.running.registry.load import load_registry
 
     table = ALIASES.get(kind, kind) if kind else None
     if table is not None and table not in TABLES:
@@ -103,7 +104,7 @@ def _card(registry: Registry, kind: str, name: str) -> str:
 
     A card that cannot be had is said so in its place: one bad plugin must not hide the others.
     """
-    from serbench.leakage.pretraining import training_line
+    from serbench.protocol.guard.pretraining import training_line
 
     if kind not in {"corpora", "teachers"}:
         return ""

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from serbench.harness import Resources
-    from serbench.plan import Request, RunPlan
-    from serbench.plugins import Plugins
-    from serbench.registry import Registry
+    from serbench.running.harness.resources import Resources
+    from serbench.running.plan.records import Request, RunPlan
+    from serbench.running.plugins import Plugins
+    from serbench.running.registry.lookup import Registry
 
 RunArgument = Annotated[
     str | None,
@@ -152,7 +152,7 @@ class Asked:
         Raises:
             RegistryError: neither ``--dataset``, nor ``--train`` and ``--test``.
         """
-        from serbench.plan import Request
+        from serbench.running.plan.records import Request
 
         evaluated = self._evaluated()
         sets = [f"protocol.name={self.protocol}"] if self.protocol else []
@@ -189,9 +189,9 @@ class Asked:
 
     def resources(self, plugins: Plugins) -> Resources:
         """Where to compute and to keep."""
-        from serbench.execute import resolve_device, resolve_workers
-        from serbench.harness import Resources
-        from serbench.paths import cache_folder
+        from serbench.files.paths import cache_folder
+        from serbench.running.execute import resolve_device, resolve_workers
+        from serbench.running.harness.resources import Resources
 
         chosen = resolve_device(self.device)
         return Resources(
@@ -209,8 +209,8 @@ class Asked:
         """The folder of the finished run, with its report in it."""
         from serbench.cli.progress import progress_observer
         from serbench.cli.tracking import make_trackers
-        from serbench.harness import run
-        from serbench.report import write_report
+        from serbench.results.report.write import write_report
+        from serbench.running.harness.run import run
 
         resources = self.resources(registry.plugins)
         with closing(make_trackers(registry, self.trackers or ())) as trackers:

@@ -45,13 +45,9 @@ def command(
     """  # noqa: D412 - typer needs the blank lines
     from serbench.cli.console import stdout
     from serbench.cli.replayed import opened, say
-    from serbench.overlap import (
-        DEFAULT_OVERLAPS_S,
-        measure_overlap,
-        render_overlap,
-        write_overlap,
-    )
-    from serbench.store import find_run
+    from serbench.running.store.find import find_run
+    from serbench.studies.overlap.measure import DEFAULT_OVERLAPS_S, measure_overlap
+    from serbench.studies.overlap.output import render_overlap, write_overlap
 
     folder = find_run(run, runs)
     with opened(folder, registry, data_dir) as (replay, _):

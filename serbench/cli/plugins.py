@@ -21,7 +21,7 @@ def command(
       serbench plugins --strict
     """  # noqa: D412 - typer needs the blank lines
     from serbench.cli.output import print_table
-    from serbench.plugins import SINGULAR, load_plugins
+    from serbench.running.plugins import SINGULAR, load_plugins
 
     plugins = load_plugins()
     print_table(

@@ -17,7 +17,7 @@ from serbench.cli.pipes import finishing_early
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
-    from serbench.runtime import Heard, Prediction
+    from serbench.device.runtime import Heard, Prediction
 
 
 class Format(StrEnum):
@@ -54,7 +54,7 @@ def command(
       serbench predict akd.onnx recordings --format json | jq .label
 
     """  # noqa: D412 - typer needs the blank lines
-    from serbench.runtime import find_audio, load, predict_files
+    from serbench.device.runtime import find_audio, load, predict_files
 
     paths = find_audio(files)
     loaded = load(model, threads=threads)

@@ -21,8 +21,8 @@ from rich.progress import (
 from serbench.api import EpochEvent, FoldEvent, RunEvent
 from serbench.cli.console import stderr
 from serbench.cli.tracking import Trackers, described
-from serbench.fit import FitResult, FitTask
-from serbench.harness import Observer
+from serbench.learning.fit.task import FitResult, FitTask
+from serbench.running.harness.observer import Observer
 
 log = logging.getLogger(__name__)
 

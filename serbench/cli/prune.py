@@ -68,18 +68,13 @@ def command(
     """Print and write how small a run's students can be; see HELP."""
     from serbench.cli.console import stdout
     from serbench.cli.replayed import opened, say
-    from serbench.execute import resolve_workers
-    from serbench.prune import (
-        AMOUNTS,
-        Tuning,
-        check_amounts,
-        check_kinds,
-        measure_pruning,
-        render_pruning,
-        write_pruning,
-    )
-    from serbench.report.write import check_output
-    from serbench.store import find_run
+    from serbench.results.report.write import check_output
+    from serbench.running.execute import resolve_workers
+    from serbench.running.store.find import find_run
+    from serbench.studies.prune.measure import measure_pruning
+    from serbench.studies.prune.network import AMOUNTS, check_amounts, check_kinds
+    from serbench.studies.prune.output import render_pruning, write_pruning
+    from serbench.studies.prune.students import Tuning
 
     kinds, amounts = check_kinds(kind or ()), check_amounts(amount or AMOUNTS)
     tuning = Tuning(epochs, learning_rate)

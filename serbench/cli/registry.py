@@ -24,8 +24,9 @@ def check(
 
       serbench registry check serbench.toml
     """  # noqa: D412 - typer needs the blank lines
-    from serbench.plugins import load_plugins
-    from serbench.registry import SPECS, load_registry
+    from serbench.running.plugins import load_plugins
+    from serbench.running.registry.load import load_registry
+    from serbench.running.registry.schema import SPECS
 
     registry = load_registry(load_plugins(), file)
     counts = ", ".join(f"{len(getattr(registry, table))} {table}" for table in SPECS)
@@ -50,8 +51,10 @@ def show(
 
       serbench registry show teachers --registry my.toml
     """  # noqa: D412 - typer needs the blank lines
-    from serbench.plugins import load_plugins
-    from serbench.registry import dump_toml, entries, load_registry
+    from serbench.running.plugins import load_plugins
+    from serbench.running.registry.load import load_registry
+    from serbench.running.registry.lookup import entries
+    from serbench.running.registry.toml_text import dump_toml
 
     registry = load_registry(load_plugins(), file)
     tables = entries(registry, entry)

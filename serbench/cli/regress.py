@@ -11,8 +11,8 @@ import typer
 from serbench.cli.options import RUNS, DataDir, RegistryFile, RunArgument, RunsFolder
 
 if TYPE_CHECKING:
-    from serbench.regress.command import Bench, Update
-    from serbench.regress.records import Verdict
+    from serbench.checks.regress.command import Bench, Update
+    from serbench.checks.regress.records import Verdict
 
 HELP = """Hold a finished run against golden results: exit code 0 passes, 1 fails, 2 is wrong input.
 
@@ -87,15 +87,15 @@ def command(
     registry: RegistryFile = None,
 ) -> None:
     """Hold a run against golden results; see HELP."""
-    from serbench.errors import SerbenchError
-    from serbench.regress.command import (
+    from serbench.checks.regress.command import (
         Update,
         check_run,
         update_golden,
         write_error,
         write_verdict,
     )
-    from serbench.store import find_run
+    from serbench.errors import SerbenchError
+    from serbench.running.store.find import find_run
 
     if update and (junit or markdown):
         raise SerbenchError("--update judges nothing: leave --junit and --markdown out")
@@ -136,12 +136,12 @@ def _bench(
     rounds: int,
 ) -> Bench:
     """What a measurement needs; the corpus is read when it comes to that."""
+    from serbench.checks.regress.command import Bench
     from serbench.cli.progress import progress_observer
-    from serbench.paths import cache_folder
-    from serbench.plugins import load_plugins
-    from serbench.registry import load_registry
-    from serbench.regress.command import Bench
-    from serbench.replay import Replay
+    from serbench.files.paths import cache_folder
+    from serbench.running.plugins import load_plugins
+    from serbench.running.registry.load import load_registry
+    from serbench.running.replay.run import Replay
 
     plugins = load_plugins()
     known = load_registry(plugins, registry, strict=False)
@@ -169,9 +169,9 @@ def _tell_update(update: Update) -> None:
 
 
 def _print(verdict: Verdict) -> None:
+    from serbench.checks.regress.show import COLUMNS, legend, row, summary, title
     from serbench.cli.console import stdout
     from serbench.cli.output import print_table
-    from serbench.regress.show import COLUMNS, legend, row, summary, title
 
     print_table(title(verdict), COLUMNS, [row(check) for check in verdict.checks])
     said = [check.message for check in verdict.checks if check.outcome != "passed"]

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from serbench.cache_use import using_cache
 from serbench.cli.console import stdout
 from serbench.cli.progress import progress_observer
-from serbench.execute import resolve_device
-from serbench.paths import cache_folder
-from serbench.registry import Registry
-from serbench.replay import Replay
+from serbench.files.cache_use import using_cache
+from serbench.files.paths import cache_folder
+from serbench.running.execute import resolve_device
+from serbench.running.registry.lookup import Registry
+from serbench.running.replay.run import Replay
 
 
 @contextmanager
@@ -30,8 +30,8 @@ def opened(
     Raises:
         SerbenchError: as ``Replay.open``, ``resolve_device`` and ``load_registry``.
     """
-    from serbench.plugins import load_plugins
-    from serbench.registry import load_registry
+    from serbench.running.plugins import load_plugins
+    from serbench.running.registry.load import load_registry
 
     plugins = load_plugins()
     known = load_registry(plugins, registry, strict=False)

@@ -59,8 +59,8 @@ def command(
     """See HELP."""
     from serbench.api import StoreError
     from serbench.cli.console import stdout
-    from serbench.report import span_corpora
-    from serbench.store import find_run
+    from serbench.results.report.ranks import span_corpora
+    from serbench.running.store.find import find_run
 
     if deploy and not html:
         raise StoreError("--deploy is for the page: give --html as well")
@@ -84,7 +84,7 @@ def command(
 
 def _ranked(folders: Sequence[Path], place: Path) -> tuple[RichTable, list[tuple[str, Path]]]:
     """Over several corpora."""
-    from serbench.report import render_ranking, write_ranked_report
+    from serbench.results.report.ranks_output import render_ranking, write_ranked_report
 
     page = write_ranked_report(folders, place)
     return render_ranking(folders), [("Report", page)]
@@ -94,11 +94,11 @@ def _compared(
     folders: Sequence[Path], place: Path, html: bool, deploy: Sequence[Path]
 ) -> tuple[RichTable, list[tuple[str, Path]]]:
     """Over one corpus."""
-    from serbench.report import render_comparison, write_combined_report
+    from serbench.results.report.write import render_comparison, write_combined_report
 
     written = [("Report", write_combined_report(folders, place))]
     if html:
-        from serbench.html import write_html_report
+        from serbench.results.pages.write import write_html_report
 
         written.append(("Page", write_html_report(folders, place, deploy)))
     return render_comparison(*folders), written

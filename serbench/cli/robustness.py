@@ -49,15 +49,12 @@ def command(
     """  # noqa: D412 - typer needs the blank lines
     from serbench.cli.console import stdout
     from serbench.cli.replayed import opened, say
-    from serbench.execute import resolve_workers
-    from serbench.report.write import check_output
-    from serbench.robustness import (
-        choose_conditions,
-        measure,
-        render_robustness,
-        write_robustness,
-    )
-    from serbench.store import find_run
+    from serbench.results.report.write import check_output
+    from serbench.running.execute import resolve_workers
+    from serbench.running.store.find import find_run
+    from serbench.studies.robustness.conditions import choose_conditions
+    from serbench.studies.robustness.measure import measure
+    from serbench.studies.robustness.output import render_robustness, write_robustness
 
     conditions = choose_conditions(condition or ())
     folder = find_run(run, runs)

@@ -70,10 +70,10 @@ def command(
 ) -> None:
     """Run methods on a dataset; see HELP."""
     from serbench.cli.console import configure_logging, stdout
-    from serbench.plan import plan_run
-    from serbench.plugins import load_plugins
-    from serbench.registry import load_registry
-    from serbench.report import render_comparison
+    from serbench.results.report.write import render_comparison
+    from serbench.running.plan.resolve import plan_run
+    from serbench.running.plugins import load_plugins
+    from serbench.running.registry.load import load_registry
 
     configure_logging(verbose)
     asked = options.Asked(

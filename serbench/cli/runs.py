@@ -15,8 +15,8 @@ from serbench.cli.options import RUNS, RunsFolder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serbench.catalogue.entries import RunEntry
-    from serbench.catalogue.pairing import Change, MethodPair, Pairing
+    from serbench.results.catalogue.entries import RunEntry
+    from serbench.results.catalogue.pairing import Change, MethodPair, Pairing
 
 HELP = """List stored runs, choose among them, or hold two against each other.
 
@@ -80,9 +80,9 @@ def command(
     runs: RunsFolder = RUNS,
 ) -> None:
     """List stored runs, or compare two; see HELP."""
-    from serbench.catalogue.choose import Wanted, choose, offered
-    from serbench.catalogue.entries import list_entries
     from serbench.errors import SerbenchError
+    from serbench.results.catalogue.choose import Wanted, choose, offered
+    from serbench.results.catalogue.entries import list_entries
 
     wanted = Wanted(dataset, tuple(method or ()), profile, finished, min_ua)
     if compare is not None:
@@ -186,8 +186,8 @@ def _notes(entries: Sequence[RunEntry]) -> list[str]:
 
 
 def _compare(first: str, second: str, runs: Path, as_json: bool) -> None:
-    from serbench.catalogue.pairing import pair_runs
-    from serbench.store import find_run
+    from serbench.results.catalogue.pairing import pair_runs
+    from serbench.running.store.find import find_run
 
     found = pair_runs(find_run(first, runs), find_run(second, runs))
     if as_json:
@@ -261,8 +261,8 @@ def _print_methods(pairs: Sequence[MethodPair]) -> None:
 
 
 def _pair_row(pair: MethodPair) -> tuple[str, ...]:
-    from serbench.report.notes import p_value
-    from serbench.report.tables import signed, with_interval
+    from serbench.results.report.notes import p_value
+    from serbench.results.report.tables import signed, with_interval
 
     difference = pair.difference
     test = difference.significance if difference else None

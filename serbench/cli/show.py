@@ -21,8 +21,8 @@ def command(
 
     """  # noqa: D412 - typer needs the blank lines
     from serbench.cli.console import stdout
-    from serbench.report import render_comparison
-    from serbench.store import find_run
+    from serbench.results.report.write import render_comparison
+    from serbench.running.store.find import find_run
 
     folder = find_run(run, runs)
     table = render_comparison(folder)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from serbench.runtime import Model, Step
+    from serbench.device.runtime import Model, Step
 
 HELP = """Classify sound while it comes: each step, one line of JSON.
 
@@ -74,7 +74,7 @@ def command(
 ) -> None:
     """Classify sound while it comes; see HELP."""
     _check_source(source, microphone, capacity)
-    from serbench.runtime import load
+    from serbench.device.runtime import load
 
     loaded = load(model, threads=threads)
     if capacity:
@@ -117,7 +117,7 @@ def _check_source(source: str, microphone: bool, capacity: bool) -> None:
 
 
 def _print_steps(model: Model, steps: Iterable[Step]) -> None:
-    from serbench.runtime import by_label
+    from serbench.device.runtime import by_label
 
     for step in steps:
         line = {
@@ -189,7 +189,7 @@ def _microphone(rate_hz: float, step_s: float) -> Iterator[NDArray[np.generic]]:
 
 
 def _print_capacity(model: Model, step_s: float, threads: int) -> None:
-    from serbench.runtime import capacity
+    from serbench.device.runtime import capacity
 
     found = capacity(model, step_s)
     used = f"{100 * found.used:.0f} % of real time used, {100 * found.late:.0f} % of steps late"

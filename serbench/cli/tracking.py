@@ -17,7 +17,8 @@ from serbench.api import (
     RunEvent,
     Tracker,
 )
-from serbench.registry import NO_TRACKER, Registry
+from serbench.running.registry.checks import NO_TRACKER
+from serbench.running.registry.lookup import Registry
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ def pooled_scores(folder: Path) -> tuple[PooledScore, ...]:
     Raises:
         StoreError: the run has not finished, or is damaged.
     """
-    from serbench.report.results import load_results
+    from serbench.results.report.results import load_results
 
     return tuple(
         PooledScore(result.method, metric, estimate.value, estimate.low, estimate.high)

@@ -44,15 +44,15 @@ def command(
       serbench verify emodb-akd --pretrain-audio ~/speech
 
     """  # noqa: D412 - typer needs the blank lines
-    from serbench.cache_use import using_cache
+    from serbench.checks.verify.run import verify
     from serbench.cli.console import stdout
     from serbench.cli.output import print_table
     from serbench.cli.progress import progress_observer
-    from serbench.paths import cache_folder
-    from serbench.plugins import load_plugins
-    from serbench.registry import load_registry
-    from serbench.store import find_run
-    from serbench.verify import verify
+    from serbench.files.cache_use import using_cache
+    from serbench.files.paths import cache_folder
+    from serbench.running.plugins import load_plugins
+    from serbench.running.registry.load import load_registry
+    from serbench.running.store.find import find_run
 
     folder = find_run(run, runs)
     plugins = load_plugins()

@@ -1,1 +1,1 @@
-"""What came out of runs: comparisons, tables, figures, reports, pages and the site."""
+"""From stored runs to comparisons, tables, figures, pages and the site."""

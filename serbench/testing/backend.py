@@ -83,8 +83,8 @@ def probe_model() -> DeployedModel:
     windows are those of serbench: 3 s, overlapping by 0.5 s.
     """
     # Imported late: these stand above the contract, which is all that other checks need.
-    from serbench.export import Trained
-    from serbench.features import Normaliser
+    from serbench.device.export.deployed import Trained
+    from serbench.learning.features import Normaliser
     from serbench.settings import FeatureSettings, SegmentSettings
 
     folder = TemporaryDirectory(prefix="serbench-probe-")

@@ -42,8 +42,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
         installed = Installed()
         installed.hook = SimpleNamespace(serbench_fit_epoch=nobody)  # pyright: ignore[reportAttributeAccessIssue]
         known = SimpleNamespace(datasets={})
-        monkeypatch.setattr("serbench.plugins.load_plugins", lambda: installed)
-        monkeypatch.setattr("serbench.registry.load_registry", lambda *_, **__: known)
+        monkeypatch.setattr("serbench.running.plugins.load_plugins", lambda: installed)
+        monkeypatch.setattr("serbench.running.registry.load.load_registry", lambda *_, **__: known)
         return root
 
     return go

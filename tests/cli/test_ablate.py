@@ -11,9 +11,10 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from serbench.cli import app
-from serbench.plan import Request, plan_ablation
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
+from serbench.running.plan.ablate import plan_ablation
+from serbench.running.plan.records import Request
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
 from serbench_corpora.demo import Demo
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -9,7 +9,7 @@ from tests_support.replays import Installed, contents
 from typer.testing import CliRunner
 
 from serbench.cli import app
-from serbench.deploy import study
+from serbench.studies.deploy import study
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,8 @@ def folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         refuses=FakeParams(mode="refuses"),
         gone=FakeParams(mode="missing"),
     )
-    monkeypatch.setattr("serbench.plugins.load_plugins", lambda: installed(Installed()))
-    monkeypatch.setattr("serbench.registry.load_registry", lambda *_, **__: registry)
+    monkeypatch.setattr("serbench.running.plugins.load_plugins", lambda: installed(Installed()))
+    monkeypatch.setattr("serbench.running.registry.load.load_registry", lambda *_, **__: registry)
     quick = study.Request.__init__
     monkeypatch.setattr(
         study.Request, "__init__", lambda self, **given: quick(self, **given, effort=QUICK)

@@ -7,9 +7,9 @@ import pytest
 from tests_support.cache_maker import CacheMaker
 from typer.testing import CliRunner
 
-from serbench.cache_use import using_cache
 from serbench.cli import app
-from serbench.gc import KINDS, NAMED_ONLY
+from serbench.files.cache_use import using_cache
+from serbench.files.gc.kinds import KINDS, NAMED_ONLY
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import soundfile
 from tests_support.exported import LABELS, make_exported, posteriors_by_hand
 from typer.testing import CliRunner, Result
 
-from serbench.audio import read_waveform
 from serbench.cli import app
 from serbench.cli.pipes import READER_GONE
+from serbench.data.audio import read_waveform
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from tests_support.replays import Installed
 from tests_support.run_maker import SKILL, make_run
 from typer.testing import CliRunner
 
+from serbench.checks.regress import command
+from serbench.checks.regress.golden import GoldenLatency, read_golden
+from serbench.checks.regress.measure import Conditions, Timed
 from serbench.cli import app
-from serbench.regress import command
-from serbench.regress.golden import GoldenLatency, read_golden
-from serbench.regress.measure import Conditions, Timed
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,11 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     registry = FakeRegistry(onnxruntime=FakeParams(), gone=FakeParams(mode="missing"))
-    monkeypatch.setattr("serbench.plugins.load_plugins", lambda: installed(Installed()))
-    monkeypatch.setattr("serbench.registry.load_registry", lambda *_, **__: registry)
-    monkeypatch.setattr("serbench.replay.Replay.open", lambda *_, **__: SimpleNamespace())
+    monkeypatch.setattr("serbench.running.plugins.load_plugins", lambda: installed(Installed()))
+    monkeypatch.setattr("serbench.running.registry.load.load_registry", lambda *_, **__: registry)
+    monkeypatch.setattr(
+        "serbench.running.replay.run.Replay.open", lambda *_, **__: SimpleNamespace()
+    )
     slow(monkeypatch, 1.5)
     return tmp_path
 

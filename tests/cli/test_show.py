@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from serbench.api import StoreError
 from serbench.cli import app
-from serbench.store import RunStore
+from serbench.running.store.run import RunStore
 
 
 @pytest.fixture

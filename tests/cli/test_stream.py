@@ -15,7 +15,7 @@ from tests_support.exported import LABELS, make_exported, posteriors_by_hand
 from typer.testing import CliRunner, Result
 
 from serbench.cli import app
-from serbench.runtime import Capacity
+from serbench.device.runtime import Capacity
 
 
 @pytest.fixture(autouse=True)
@@ -267,7 +267,7 @@ def test_capacity_is_printed(monkeypatch: pytest.MonkeyPatch, threads: int, show
         asked.step_s = step_s
         return Capacity(120, 0.934, 0.02, step_s, 3.0, 10.0)
 
-    monkeypatch.setattr("serbench.runtime.capacity", measure)
+    monkeypatch.setattr("serbench.device.runtime.capacity", measure)
     result = invoke("--capacity", "--step", "0.25", "--threads", str(threads))
     assert result.exit_code == 0
     assert asked.step_s == 0.25

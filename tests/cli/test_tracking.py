@@ -22,8 +22,9 @@ from serbench.api import (
 from serbench.cli import tracking
 from serbench.cli.progress import LineObserver
 from serbench.cli.tracking import NamedTracker, Trackers, make_trackers
-from serbench.plugins import load_plugins
-from serbench.registry import Registry, load_registry
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
+from serbench.running.registry.lookup import Registry
 
 EPOCH = EpochEvent("m/seed-0/outer-1", 1, 1, {"total": 1.0})
 START = RunEvent(Path("runs/x"), "digest", 1)

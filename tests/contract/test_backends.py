@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from serbench.api import Backend
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
 from serbench.testing import check_backend
 
 TOLERANCES = {"fp32": 1e-4, "fp16": 0.005, "bf16": 0.02, "int8 dynamic": 0.05, "int8 static": 0.05}

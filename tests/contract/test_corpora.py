@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from serbench.api import Corpus
-from serbench.plugins import Provided, load_plugins
+from serbench.running.plugins import Provided, load_plugins
 from serbench.testing import check_corpus, check_corpus_card
 
 CORPORA = load_plugins().items("corpora")

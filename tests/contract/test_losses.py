@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from serbench.plugins import Provided, load_plugins
+from serbench.running.plugins import Provided, load_plugins
 from serbench.testing import check_loss
 
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from serbench.plugins import Provided, load_plugins
-from serbench.registry import Registry, load_registry
+from serbench.running.plugins import Provided, load_plugins
+from serbench.running.registry.load import load_registry
+from serbench.running.registry.lookup import Registry
 from serbench.testing import check_student
 
 PLUGINS = load_plugins()

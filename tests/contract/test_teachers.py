@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from serbench.plugins import Provided, load_plugins
+from serbench.api.torchaudio_compat import import_torchaudio
+from serbench.running.plugins import Provided, load_plugins
 from serbench.testing import check_teacher
-from serbench.torchaudio_compat import import_torchaudio
 
 TEACHERS = load_plugins().items("teachers")
 

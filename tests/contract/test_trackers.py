@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from serbench.api import Tracker
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
 from serbench.testing import check_tracker
 
 REGISTRY = load_registry(load_plugins())

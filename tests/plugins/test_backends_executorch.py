@@ -8,8 +8,8 @@ import pytest
 from tests_support.tiny_model import farthest, opened, tiny_model
 
 from serbench.api import PluginError
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
 from serbench_backends import executorch_pte
 from serbench_backends.executorch_pte import FILE, ExecuTorchBackend, ExecuTorchParams
 

@@ -15,8 +15,8 @@ from onnxruntime import InferenceSession
 from tests_support.tiny_model import farthest, opened, tiny_model
 
 from serbench.api import PluginError
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
 from serbench_backends import tensorflow_runtime
 from serbench_backends.keras_model import FILE, KerasBackend, KerasParams
 from serbench_backends.onnx_steps import read_steps

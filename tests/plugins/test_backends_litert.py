@@ -10,9 +10,9 @@ import pytest
 from tests_support.tiny_model import farthest, opened, tiny_model
 
 from serbench.api import PluginError
-from serbench.export import Deployed
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
+from serbench.device.export.deployed import Deployed
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
 from serbench_backends import litert_tflite
 from serbench_backends.litert_tflite import FILE, RUNTIME, LiteRTBackend, LiteRTParams
 

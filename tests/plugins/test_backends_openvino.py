@@ -14,7 +14,7 @@ from tests_support.hybrid_model import hybrid_model
 from tests_support.tiny_model import farthest, opened
 
 from serbench.api import PluginError
-from serbench.export import Deployed
+from serbench.device.export.deployed import Deployed
 from serbench_backends import openvino_ir
 from serbench_backends.openvino_ir import FILE, OpenVINOBackend, OpenVINOParams
 

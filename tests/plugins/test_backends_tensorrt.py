@@ -8,7 +8,7 @@ import pytest
 from tests_support.hybrid_model import hybrid_model
 
 from serbench.api import PluginError
-from serbench.export import Deployed
+from serbench.device.export.deployed import Deployed
 from serbench_backends import packages, tensorrt_engine
 from serbench_backends.tensorrt_engine import FILE, MODULES, TensorRTBackend, TensorRTParams
 

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from tests_support.howto import described_corpus
 
 from serbench.api import CorpusError, PluginError
-from serbench.corpus import load_corpus, locate
+from serbench.data.corpus.load import load_corpus
+from serbench.data.corpus.locate import locate
 from serbench.testing import check_corpus, check_corpus_card
 from serbench_corpora import audformat_files
 from serbench_corpora.audformat_db import Audformat, AudformatParams

@@ -13,7 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from serbench.api import CorpusError
-from serbench.corpus import CorpusTable, load_corpus, locate, read_waveform
+from serbench.data.audio import read_waveform
+from serbench.data.corpus.load import load_corpus
+from serbench.data.corpus.locate import locate
+from serbench.data.corpus.table import CorpusTable
 from serbench_corpora.demo import Demo, DemoParams
 from serbench_corpora.synthesis.cues import CUE_COUNT, EMOTIONS, PROTOTYPES, Cues
 from serbench_corpora.synthesis.phones import SENTENCES, phone_sequence

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from tests_support.howto import described_corpus
 
 from serbench.api import CorpusError, LeakageError
-from serbench.corpus import load_corpus
-from serbench.leakage import check_split
-from serbench.splits import outer_splits
+from serbench.data.corpus.load import load_corpus
+from serbench.protocol.guard.checks import check_split
+from serbench.protocol.splits.outer import outer_splits
 from serbench.testing import check_corpus
 from serbench_corpora.emobox import EmoBox, EmoBoxParams
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from serbench.api import CorpusError
-from serbench.corpus import load_corpus, locate
-from serbench.corpus.check import CountDifferences, count_differences, missing_files, scan
+from serbench.data.corpus.check import CountDifferences, count_differences, missing_files, scan
+from serbench.data.corpus.load import load_corpus
+from serbench.data.corpus.locate import locate
 from serbench_corpora.emodb import CARD, EmoDB, EmoDBParams
 from serbench_corpora.emodb_names import STEMS
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from tests_support.corpus_names import NAMES, names_of, savee
 
 from serbench.api import CorpusError, UtteranceRecord
-from serbench.corpus import load_corpus
-from serbench.corpus.check import count_differences, scan
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
+from serbench.data.corpus.check import count_differences, scan
+from serbench.data.corpus.load import load_corpus
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
 from serbench.testing import check_corpus_card
 from serbench_corpora.files import Files
 

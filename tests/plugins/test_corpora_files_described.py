@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tests_support.howto import described_corpus
 
 from serbench.api import CorpusError
-from serbench.corpus import load_corpus
+from serbench.data.corpus.load import load_corpus
 from serbench_corpora.card import spelled_out, spelled_out_keys
 from serbench_corpora.files import Files, FilesParams
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from serbench.api import CorpusError
-from serbench.corpus.check import count_differences, scan
+from serbench.data.corpus.check import count_differences, scan
 from serbench.testing import check_corpus_card
 from serbench_corpora.iemocap import PER_SPEAKER, Iemocap, IemocapParams
 

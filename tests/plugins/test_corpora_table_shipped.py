@@ -13,10 +13,10 @@ import soundfile
 from tests_support.written_tables import Cells, write_table
 
 from serbench.api import CorpusError, UtteranceRecord
-from serbench.corpus import load_corpus
-from serbench.corpus.check import count_differences, scan
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
+from serbench.data.corpus.check import count_differences, scan
+from serbench.data.corpus.load import load_corpus
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
 from serbench.testing import check_corpus, check_corpus_card
 from serbench_corpora.table import Table
 

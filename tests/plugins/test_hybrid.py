@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from serbench.api import StudentShape
-from serbench.plugins import load_plugins
-from serbench.registry import Registry, load_registry
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
+from serbench.running.registry.lookup import Registry
 from serbench_akd.hybrid import Hybrid, HybridParams
 from serbench_akd.layers import AttentiveStatistics, SelfAttention, frame_mask, halved
 

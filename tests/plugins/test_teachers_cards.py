@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from serbench.api import TeacherCard
-from serbench.leakage.corpus_names import CORPORA, canonical
+from serbench.protocol.guard.corpus_names import CORPORA, canonical
 from serbench_corpora.emodb import CARD as EMODB
 from serbench_teachers.cards import card_of
 from serbench_teachers.facts import CARDS, ENCODERS, TUNED

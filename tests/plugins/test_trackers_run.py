@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 from serbench import plugins as plugins_module
 from serbench.api import EpochEvent, Params, Tracker, hookimpl
 from serbench.cli import app
-from serbench.plugins import load_plugins
-from serbench.store import RunStore
+from serbench.running.plugins import load_plugins
+from serbench.running.store.run import RunStore
 from serbench_corpora.demo import Demo
 from serbench_trackers.jsonl import FILE
 

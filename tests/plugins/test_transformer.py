@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from serbench.api import Student, StudentShape
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
 from serbench_baselines.transformer import Transformer, TransformerParams, sinusoids
 
 PARAMS = TransformerParams(dim=16, layers=2, heads=4)

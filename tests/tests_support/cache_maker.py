@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serbench.store import FitCache
+from serbench.running.store.cache import FitCache
 
 FACTS = {
     "fits": {"ids": ["a"], "seconds": 1.0, "history": []},

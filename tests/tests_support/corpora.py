@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from serbench.leakage import Certificate
-from serbench.store import RunStore
+from serbench.protocol.guard.certificate import Certificate
+from serbench.running.store.run import RunStore
 from tests_support.run_maker import make_run
 
 

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from serbench.deploy.backends import choose_backends
-from serbench.deploy.results import Effort
-from serbench.deploy.study import DeployStudy, Request, measure_deployment
-from serbench.harness import run
-from serbench.replay import Replay
+from serbench.running.harness.run import run
+from serbench.running.replay.run import Replay
+from serbench.studies.deploy.backends import choose_backends
+from serbench.studies.deploy.results import Effort
+from serbench.studies.deploy.study import DeployStudy, Request, measure_deployment
 from tests_support.fake_backend import FakeBackend, FakeParams
 from tests_support.replays import open_replay, write_shifting
 from tests_support.runs import Watcher, candidate, method, resources, run_plan

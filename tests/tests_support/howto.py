@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import cast
 
 from serbench.api import Corpus
-from serbench.plugins import load_plugins
-from serbench.registry import load_registry
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
 
 DOCS = Path(__file__).parents[2] / "docs"
 

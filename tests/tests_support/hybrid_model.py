@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from serbench.api import StudentShape
-from serbench.export import Deployed, Trained
-from serbench.features import Normaliser
+from serbench.device.export.deployed import Deployed, Trained
+from serbench.learning.features import Normaliser
 from serbench.settings import FeatureSettings, SegmentSettings
 from serbench_akd.hybrid import Hybrid, HybridParams
 from tests_support.tiny_model import LABELS, utterances

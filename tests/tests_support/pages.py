@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from serbench.store import RunStore
+from serbench.running.store.run import RunStore
 
 HOSTILE = {
     "method": "</script><script>alert(1)</script>",

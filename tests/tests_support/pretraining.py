@@ -23,8 +23,8 @@ from serbench.api import (
     StudentOutput,
     StudentShape,
 )
-from serbench.harness import run
-from serbench.plan import Candidate, MethodPlan, RunPlan
+from serbench.running.harness.run import run
+from serbench.running.plan.records import Candidate, MethodPlan, RunPlan
 from serbench.settings import PretrainSettings
 from serbench_teachers.functionals import Functionals, FunctionalsParams
 from tests_support.runs import Watcher, candidate, method, resources, run_plan

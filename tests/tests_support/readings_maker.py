@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from serbench.store import RunStore
+from serbench.running.store.run import RunStore
 from tests_support.run_maker import FOLDS, LABELS, make_run
 
 Arrays = dict[str, NDArray[Any]]

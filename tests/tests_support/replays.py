@@ -10,8 +10,9 @@ import numpy as np
 import soundfile
 
 from serbench.api import PluginError
-from serbench.harness import Observer, run
-from serbench.replay import Replay
+from serbench.running.harness.observer import Observer
+from serbench.running.harness.run import run
+from serbench.running.replay.run import Replay
 from serbench_backends.torch import TorchBackend
 from serbench_baselines.ce import CrossEntropy
 from serbench_baselines.kd import Distillation, DistillationParams

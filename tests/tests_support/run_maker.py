@@ -7,20 +7,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from serbench.leakage import (
+from serbench.protocol.guard.canary import CanaryResult
+from serbench.protocol.guard.certificate import (
     LEAKS,
     SCHEMA_VERSION,
-    CanaryResult,
     Certificate,
     Check,
-    FittedRecord,
     FoldSide,
     FoldSummary,
     Reading,
     TeacherRecord,
 )
+from serbench.protocol.guard.view import FittedRecord
+from serbench.running.store.environment import environment
+from serbench.running.store.run import RunStore
 from serbench.settings import PROPER, ProtocolName
-from serbench.store import RunStore, environment
 
 LABELS = ("anger", "boredom", "happiness", "neutral", "sadness")
 FOLDS = (("03", "08"), ("09", "10"), ("11", "12"), ("13", "14"))

@@ -11,14 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from serbench.api import Loss, Params, Student, StudentOutput, StudentShape
-from serbench.corpus import CorpusTable
-from serbench.features import Frames, log_mel_frames
-from serbench.fit import FitResult, FitTask, TeacherSignal
-from serbench.harness import Observer, Resources
-from serbench.leakage import PartitionView
-from serbench.plan import Candidate, DatasetPlan, MethodPlan, Part, RunPlan
-from serbench.registry import DatasetSpec
-from serbench.segments import segment_partition
+from serbench.data.corpus.table import CorpusTable
+from serbench.learning.features import Frames, log_mel_frames
+from serbench.learning.fit.task import FitResult, FitTask, TeacherSignal
+from serbench.learning.segments import segment_partition
+from serbench.protocol.guard.view import PartitionView
+from serbench.protocol.splits.records import Split
+from serbench.running.harness.observer import Observer
+from serbench.running.harness.resources import Resources
+from serbench.running.plan.dataset import DatasetPlan, Part
+from serbench.running.plan.records import Candidate, MethodPlan, RunPlan
+from serbench.running.registry.schema import DatasetSpec
 from serbench.settings import (
     AugmentSettings,
     HeadSettings,
@@ -27,7 +30,6 @@ from serbench.settings import (
     SegmentSettings,
     TrainingSettings,
 )
-from serbench.splits import Split
 from serbench_backends.torch import TorchBackend, TorchParams
 from serbench_baselines.ce import CrossEntropy, CrossEntropyParams
 from serbench_teachers.functionals import Functionals, FunctionalsParams

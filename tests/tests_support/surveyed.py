@@ -10,8 +10,8 @@ import numpy as np
 import soundfile
 
 from serbench.api import CorpusCard
-from serbench.corpus import CorpusTable, Utterance
-from serbench.survey import Sound
+from serbench.checks.survey.sound import Sound
+from serbench.data.corpus.table import CorpusTable, Utterance
 
 RATE_HZ = 16_000
 

@@ -9,7 +9,8 @@ import numpy as np
 import soundfile
 
 from serbench.api import Corpus, CorpusCard, Params, UtteranceRecord
-from serbench.corpus import CorpusTable, load_corpus
+from serbench.data.corpus.load import load_corpus
+from serbench.data.corpus.table import CorpusTable
 
 LABELS = ("high", "low")
 

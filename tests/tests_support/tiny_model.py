@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from serbench.api import Backend, StudentShape, WaveformPredictor, Waveforms
-from serbench.export import Deployed, Trained
-from serbench.features import Normaliser
+from serbench.device.export.deployed import Deployed, Trained
+from serbench.learning.features import Normaliser
 from serbench.settings import FeatureSettings, SegmentSettings
 from serbench_akd.hybrid import Hybrid, HybridParams
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from serbench.api import Params, Student, StudentShape
-from serbench.export import Trained
-from serbench.features import LogMel, Normaliser, student_input
-from serbench.segments import sliding_windows
+from serbench.device.export.deployed import Trained
+from serbench.learning.features import LogMel, Normaliser, student_input
+from serbench.learning.segments import sliding_windows
 from serbench.settings import FeatureSettings, SegmentSettings
 from tests_support.runs import LinearStudent
 

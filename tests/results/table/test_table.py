@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from serbench.compare.records import Difference, Estimate, Spread
+from serbench.results.compare.records import Difference, Estimate, Spread
 from serbench.results.table.columns import (
     Column,
     bounds,

@@ -1,0 +1,125 @@
+"""The audio of other people's splits: where it is, its digests, and its near duplicates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from serbench.api import Advance, CorpusError, SplitError
+from serbench.checks.audit.checks import AudioFacts
+from serbench.checks.audit.readers.folder import SUFFIXES
+from serbench.checks.audit.rows import AuditRow
+from serbench.data.audio import pcm_digest, read_audio
+from serbench.protocol.guard.near.search import near_duplicates
+from serbench.protocol.splits.groups import listed
+
+NO_AUDIO = "no audio; give --data-dir, or paths that are there"
+
+Watch = Callable[[str], Advance]
+"""``watch(stage)`` gives the ``advance(done, total)`` of one long stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One file of audio that has been read; what the search for near duplicates takes."""
+
+    id: str
+    path: Path
+    pcm_sha256: str
+
+
+def find_audio(
+    rows: Iterable[AuditRow],
+    source: Path,
+    data_dir: Path | None,
+    files: Mapping[str, Path] | None,
+) -> dict[str, Path]:
+    """The audio file of each utterance that has one.
+
+    Looked for in ``files`` (a corpus's own), then by the row's path: as it stands, below
+    ``data_dir`` (with leading folders taken off, one after the other, until it is there), below
+    the split file's folder; and at last by a file of ``data_dir`` that is the only one of its stem.
+
+    Raises:
+        SplitError: ``data_dir`` is not a folder.
+    """
+    if data_dir is not None and not data_dir.is_dir():
+        raise SplitError(f"--data-dir {data_dir} is not a folder")
+    beside = source if source.is_dir() else source.parent
+    stems = _unique_stems(data_dir) if data_dir is not None and files is None else {}
+    found: dict[str, Path] = {}
+    for row in rows:
+        if row.utterance in found:
+            continue
+        path = (files or {}).get(row.utterance) or _by_path(row.path, data_dir, beside)
+        path = path or stems.get(Path(row.path or row.utterance).stem)
+        if path is not None:
+            found[row.utterance] = path.absolute()
+    return found
+
+
+def read_recordings(paths: Mapping[str, Path], advance: Advance) -> tuple[Recording, ...]:
+    """Read every file once, in threads; in the order of ``paths``.
+
+    Raises:
+        CorpusError: files that cannot be read, all in one message.
+    """
+    digests: dict[Path, str] = {}
+    problems: dict[Path, str] = {}
+    unique = sorted(set(paths.values()))
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        jobs = {pool.submit(_digest, path): path for path in unique}
+        for done, job in enumerate(as_completed(jobs), start=1):
+            try:
+                digests[jobs[job]] = job.result()
+            except CorpusError as error:
+                problems[jobs[job]] = str(error)
+            advance(done, len(unique))
+    if problems:
+        raise CorpusError(
+            f"{len(problems)} of {len(unique)} audio files cannot be used; replace them with good "
+            f"copies: {listed(problems[path] for path in sorted(problems))}"
+        )
+    return tuple(Recording(name, path, digests[path]) for name, path in paths.items())
+
+
+def audio_facts(
+    rows: Sequence[AuditRow], paths: Mapping[str, Path], cache: Path, watch: Watch
+) -> AudioFacts:
+    """Digests and near duplicates of all utterances that have audio."""
+    names = {row.utterance for row in rows}
+    if not paths:
+        return AudioFacts({}, (), NO_AUDIO)
+    recordings = read_recordings(paths, watch("audio"))
+    digests = {recording.id: recording.pcm_sha256 for recording in recordings}
+    pairs = near_duplicates(recordings, cache, watch("near duplicates"))
+    absent = sorted(names - paths.keys())
+    missing = f"the audio of {len(absent)} of {len(names)} utterances is not there: "
+    return AudioFacts(digests, pairs, missing + listed(absent) if absent else "")
+
+
+def _digest(path: Path) -> str:
+    return pcm_digest(read_audio(path).waveform)
+
+
+def _by_path(path: str | None, data_dir: Path | None, beside: Path) -> Path | None:
+    if path is None:
+        return None
+    given = Path(path)
+    candidates = [given, beside / given]
+    if data_dir is not None:
+        parts = given.parts[1:] if given.is_absolute() else given.parts
+        candidates += [data_dir.joinpath(*parts[start:]) for start in range(len(parts))]
+    return next((each for each in candidates if each.is_file()), None)
+
+
+def _unique_stems(folder: Path) -> dict[str, Path]:
+    """Audio files below ``folder`` by stem, where no other has the same."""
+    by_stem: dict[str, list[Path]] = {}
+    for path in folder.rglob("*"):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            by_stem.setdefault(path.stem, []).append(path)
+    return {stem: paths[0] for stem, paths in by_stem.items() if len(paths) == 1}

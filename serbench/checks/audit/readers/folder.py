@@ -1,0 +1,83 @@
+"""A folder of audio with one subfolder per part, as data sets on a model hub have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from serbench.api import SplitError
+from serbench.checks.audit.readers.lines import json_lines, texts
+from serbench.checks.audit.readers.table import optional_cells, read_table
+from serbench.checks.audit.rows import ONLY_FOLD, AuditRow, Part, SplitFile, part_name
+from serbench.protocol.splits.groups import listed
+
+LAYOUT = "a folder with audio in train/ and test/ (and validation/), with metadata.csv or without"
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64")
+"""Of audio that libsndfile reads."""
+
+METADATA = ("metadata.csv", "metadata.jsonl")
+
+Cells = Mapping[str, str]
+
+
+def matches(path: Path) -> bool:
+    """True for a folder with subfolders for training and test."""
+    return {"train", "test"} <= {part for _, part in _parts(path)}
+
+
+def read(path: Path) -> SplitFile:
+    """One row per audio file; an utterance is named by its path below ``path``.
+
+    There may be folders within a part. A ``metadata.csv`` (or ``.jsonl``) of a part, with
+    ``file_name``, can add speaker, session, text and label.
+
+    Raises:
+        SplitError: no such subfolders, or metadata that name a file that is not there.
+    """
+    rows = [row for folder, part in sorted(_parts(path)) for row in _rows(path, folder, part)]
+    if not rows:
+        raise SplitError(f"{path}: no audio files in parts; expected {LAYOUT}")
+    return SplitFile("folder", "audio in train/test folders", tuple(rows))
+
+
+def _parts(path: Path) -> Iterator[tuple[Path, Part]]:
+    for folder in path.iterdir():
+        part = part_name(folder.name)
+        if folder.is_dir() and part is not None:
+            yield folder, part
+
+
+def _rows(root: Path, folder: Path, part: Part) -> Iterator[AuditRow]:
+    known = _metadata(folder)
+    files = {
+        file.relative_to(folder).as_posix(): file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    }
+    if missing := [f"{name} ({where})" for name, (where, _) in known.items() if name not in files]:
+        raise SplitError(f"{folder}: files of its metadata that are not there: {listed(missing)}")
+    for name, file in files.items():
+        utterance = file.relative_to(root).as_posix()
+        where, cells = known.get(name, (utterance, {}))
+        path = file.absolute().as_posix()
+        yield AuditRow(utterance, ONLY_FOLD, part, where, path=path, **optional_cells(cells))
+
+
+def _metadata(folder: Path) -> dict[str, tuple[str, Cells]]:
+    """Where each file is described, and how, by its path below ``folder``."""
+    found: dict[str, tuple[str, Cells]] = {}
+    for name in METADATA:
+        path = folder / name
+        if not path.is_file():
+            continue
+        lines = (
+            [(line.where, line.cells) for line in read_table(path)[1]]
+            if path.suffix == ".csv"
+            else [(where, texts(row)) for where, row in json_lines(path)]
+        )
+        for where, cells in lines:
+            if not (file := cells.get("file_name", "").strip()):
+                raise SplitError(f"{path}: {where} has no file_name")
+            found[file.replace("\\", "/")] = (f"{folder.name}/{where}", cells)
+    return found

@@ -1,0 +1,98 @@
+"""What every reader of split files yields: one row per utterance and fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from serbench.api import SplitError
+from serbench.protocol.splits.groups import listed
+
+Part = Literal["train", "validation", "test"]
+
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+
+PART_NAMES: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "devel": "validation",
+    "development": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""How split files call the parts, in lower case."""
+
+ONLY_FOLD = "1"
+"""Name of the fold of a file that knows no folds."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One utterance in one part of one fold, as a split file says.
+
+    Attributes:
+        utterance: its name; after ``identify``, its id in the corpus where that is known.
+        fold: the fold's name.
+        part: what the fold uses it for.
+        where: file and line, for messages.
+        speaker, session, text, label: None where not known.
+        path: of its audio file, as the split file gives it, with ``/``.
+    """
+
+    utterance: str
+    fold: str
+    part: Part
+    where: str
+    speaker: str | None = None
+    session: str | None = None
+    text: str | None = None
+    label: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFile:
+    """Everything that was read.
+
+    Attributes:
+        format: ``"csv"``, ``"emobox"``, ``"s3prl"`` or ``"folder"``.
+        described: the format in words, for the header.
+        rows: in the order of the files.
+        notes: what a reader of the result should know of the reading.
+    """
+
+    format: str
+    described: str
+    rows: tuple[AuditRow, ...]
+    notes: tuple[str, ...] = ()
+
+
+def part_name(text: str) -> Part | None:
+    """The part that ``text`` names, in any case; None where it names none."""
+    return PART_NAMES.get(text.strip().lower())
+
+
+def check_parts(rows: Sequence[AuditRow], source: str) -> None:
+    """Every fold has something to train on and something to test on.
+
+    Raises:
+        SplitError: it has not, or there are no rows at all.
+    """
+    if not rows:
+        raise SplitError(f"{source}: no utterances; there is nothing to audit")
+    parts: dict[str, set[str]] = {}
+    for row in rows:
+        parts.setdefault(row.fold, set()).add(row.part)
+    faults = [
+        f"fold {fold} has no {part} part"
+        for fold, found in parts.items()
+        for part in ("train", "test")
+        if part not in found
+    ]
+    if faults:
+        raise SplitError(f"{source}: {listed(faults)}; every fold needs train and test")

@@ -1,0 +1,209 @@
+"""A run inside a test session: made once for each plan, scored, held against golden results."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+
+from serbench.api import SAMPLE_RATE_HZ, StoreError, WaveformPredictor, Waveforms
+from serbench.checks.regress.command import check_run
+from serbench.checks.regress.golden import GoldenLatency
+from serbench.checks.regress.measure import entry_backends
+from serbench.checks.regress.records import Verdict
+from serbench.checks.regress.show import COLUMNS, row, summary, title
+from serbench.files.paths import cache_folder
+from serbench.results.compare.records import Comparison, Estimate
+from serbench.results.report.results import load_results
+from serbench.running.harness.observer import Observer
+from serbench.running.harness.resources import Resources
+from serbench.running.harness.run import run as run_plan
+from serbench.running.plan.records import Request, digest_of
+from serbench.running.plan.resolve import plan_run
+from serbench.running.plugins import Plugins, load_plugins
+from serbench.running.registry.load import load_registry
+from serbench.running.registry.lookup import Registry
+from serbench.running.replay.run import Replay
+from serbench.studies.deploy.models import chosen_students, convert_folds, export_folds
+from serbench.studies.deploy.opened import OpenedModel, describe_model
+
+
+@dataclass(frozen=True, slots=True)
+class MethodScores:
+    """Pooled scores of a method over the outer test folds, with their 95 % intervals."""
+
+    ua: Estimate
+    wa: Estimate
+    f1: Estimate
+
+
+class RegressionError(AssertionError):
+    """A run is worse than its golden results allow."""
+
+
+@dataclass(frozen=True)
+class BenchRun:
+    """A finished run.
+
+    Attributes:
+        folder: of the run.
+        golden: golden file that is taken where none is named; None: there is none.
+    """
+
+    folder: Path
+    registry: Registry
+    plugins: Plugins
+    data_dir: Path | None = None
+    golden: Path | None = None
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """All methods, each held against the first, as the report has them.
+
+        Raises:
+            StoreError: the run's files are damaged.
+        """
+        return load_results([self.folder]).comparison
+
+    def scores(self, method: str) -> MethodScores:
+        """A method's UA, WA and macro-F1; ``teacher:NAME`` is a teacher's own head.
+
+        Raises:
+            StoreError: the run has no such method.
+        """
+        for result in self.comparison.methods:
+            if result.method == method:
+                pooled = result.pooled
+                return MethodScores(pooled["ua"], pooled["wa"], pooled["macro_f1"])
+        there = ", ".join(result.method for result in self.comparison.methods)
+        raise StoreError(f"{self.folder.name} has no method {method}; its methods: {there}")
+
+    def assert_no_regression(self, golden: str | Path | None = None) -> Verdict:
+        """Hold UA and WA against a golden file, as ``serbench regress --no-latency`` does.
+
+        Args:
+            golden: the file; None: the one of ``--serbench-golden``.
+
+        Returns:
+            What was found.
+
+        Raises:
+            RegressionError: a check failed; the message has all of them.
+            StoreError: run and golden file cannot be compared.
+        """
+        __tracebackhide__ = True
+        path = Path(golden) if golden is not None else self.golden
+        if path is None:
+            raise StoreError("no golden file was named; give one, or set --serbench-golden")
+        verdict = check_run(self.folder, path, None)
+        if not verdict.passed:
+            raise RegressionError(_report(verdict))
+        return verdict
+
+    def predictor(
+        self, backend: str = "onnxruntime", method: str | None = None, threads: int = 1
+    ) -> WaveformPredictor:
+        """The model of outer fold 1 in a backend, in this process: waveforms to posteriors.
+
+        Args:
+            backend: of the registry.
+            method: None: the run's first.
+            threads: of the runtime.
+
+        Raises:
+            PluginError: the backend cannot run here, or not with this model.
+            StoreError: the run has no such method.
+        """
+        with lenient_warnings():
+            replay = self._replay()
+            name = method or replay.students[0].method
+            seed = min(student.seed for student in replay.students_of([name]))
+            entry = GoldenLatency(method=name, backend=backend)
+            candidate = entry_backends(self.registry, [entry], "this test")[backend]
+            (model,) = export_folds(replay, chosen_students(replay, name, seed, folds=1))
+            (converted,) = convert_folds(candidate, [model], replay.cache)
+            facts = describe_model(model.deployed)
+            return candidate.backend.open(OpenedModel(facts), converted.folder, threads)
+
+    def _replay(self) -> Replay:
+        return Replay.open(
+            self.folder,
+            self.registry,
+            self.plugins,
+            data_dir=self.data_dir,
+            cache=cache_folder(),
+            watch=Observer(),
+        )
+
+
+def _report(verdict: Verdict) -> str:
+    """A verdict for a test's output."""
+    rows = [COLUMNS, *map(row, verdict.checks)]
+    widths = [max(len(each[place]) for each in rows) for place in range(len(COLUMNS))]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(each, widths, strict=True)).rstrip()
+        for each in rows
+    ]
+    said = [check.message for check in verdict.failures]
+    notes = [f"Not judged: {note}" for note in verdict.notes]
+    return "\n".join([f"{title(verdict)}: {summary(verdict)}", *said, *table, *notes])
+
+
+def make_run(
+    request: Request,
+    data_dir: Path | None,
+    jobs: int,
+    runs: Path,
+    once: Callable[[str, Callable[[], Path]], Path],
+    golden: Path | None = None,
+) -> BenchRun:
+    """The run of a plan.
+
+    Args:
+        request: what is asked for.
+        data_dir: the corpus's folder; None: where it is looked for.
+        jobs: fits side by side.
+        runs: folder that run folders are made in.
+        once: called with a digest of the plan and with what makes the run's folder; it may know the
+            folder already.
+        golden: file that the run is held against where none is named.
+
+    Raises:
+        SerbenchError: it cannot be planned or run.
+    """
+    with lenient_warnings():
+        plugins = load_plugins()
+        known = load_registry(plugins, None, strict=False)
+        plan = plan_run(known, request)
+        where = str(data_dir.resolve()) if data_dir else ""
+        resources = Resources(
+            runs=runs,
+            cache=cache_folder(),
+            device="cpu",
+            workers=jobs,
+            data_dir=data_dir,
+            command="pytest: serbench_run",
+            plugins=plugins.loaded,
+        )
+        digest = digest_of([plan.describe(), where])[:16]
+        folder = once(digest, partial(run_plan, plan, resources, Observer()))
+    return BenchRun(folder, known, plugins, data_dir, golden)
+
+
+@contextmanager
+def lenient_warnings() -> Iterator[None]:
+    """What libraries warn of while they train or export is shown, and is no test's error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        yield
+
+
+def speech_like_noise(audio_s: float) -> Waveforms:
+    """``(1, samples)``: noise at the level of speech; times do not depend on what is said."""
+    samples = round(audio_s * SAMPLE_RATE_HZ)
+    return np.random.default_rng(0).normal(0.0, 0.05, (1, samples)).astype(np.float32)

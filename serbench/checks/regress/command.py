@@ -1,0 +1,193 @@
+"""What ``serbench regress`` does, once its arguments are read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from serbench.api import SerbenchError, StoreError
+from serbench.checks.regress.gate import Timing, check_accuracy, check_reference, judge, open_run
+from serbench.checks.regress.golden import Golden, GoldenLatency, GoldenReference, read_golden
+from serbench.checks.regress.measure import ROUNDS, Conditions, entry_backends, time_entries
+from serbench.checks.regress.ratios import median_bounds, percent
+from serbench.checks.regress.records import Verdict
+from serbench.checks.regress.reference import open_reference
+from serbench.checks.regress.show import (
+    append_text,
+    junit,
+    junit_error,
+    markdown,
+    markdown_error,
+)
+from serbench.checks.regress.text import differences, write_golden
+from serbench.checks.regress.update import make_golden, wanted_entries
+from serbench.files.atomic import write_atomically
+from serbench.running.registry.lookup import Registry
+from serbench.running.replay.run import Replay
+from serbench.studies.deploy.device.instruments import cpu_name
+from serbench.studies.deploy.versions import runtime_versions
+
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""GitHub Actions names a file in it that a step may add Markdown to."""
+
+OpenReplay = Callable[[], Replay]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """With what latencies are measured.
+
+    Attributes:
+        open_replay: opens the run with its corpus, which takes a while.
+        reference: a model file to divide by; None: the graph that is built in.
+    """
+
+    registry: Registry
+    open_replay: OpenReplay
+    reference: Path | None = None
+    rounds: int = ROUNDS
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an update has written.
+
+    Attributes:
+        changes: what, old, new.
+        warnings: ratios that are too unsure to hold a run against.
+    """
+
+    path: Path
+    golden: Golden
+    changes: tuple[tuple[str, str, str], ...]
+    warnings: tuple[str, ...]
+
+
+def check_run(folder: Path, path: Path, bench: Bench | None) -> Verdict:
+    """Hold a run against a golden file.
+
+    Args:
+        folder: of the run.
+        path: of the golden file.
+        bench: None: accuracy alone is judged.
+
+    Raises:
+        SerbenchError: they cannot be compared, or a backend cannot run here.
+    """
+    golden = read_golden(path)
+    run = open_run(folder)
+    check_accuracy(run, golden, path)  # before minutes are spent on what cannot be compared
+    if not (bench and golden.latency):
+        return judge(run, golden, path)
+    unmeasured = [each.what for each in golden.latency if each.ratio is None]
+    if unmeasured:
+        raise StoreError(
+            f"{path}: {', '.join(unmeasured)} has no ratio yet; measure it on a run that you "
+            f"trust: serbench regress RUN --update --golden {path}"
+        )
+    return judge(run, golden, path, _time(bench, golden, golden.latency, path))
+
+
+def update_golden(folder: Path, path: Path, backends: Sequence[str], bench: Bench | None) -> Update:
+    """Write a run's results as the golden file, with what a user has set in the old one.
+
+    Raises:
+        SerbenchError: the run or the old file cannot be read, or a backend cannot run here.
+    """
+    old = read_golden(path) if path.exists() else None
+    run = open_run(folder)
+    timing = None
+    if bench:
+        entries = wanted_entries(run, old, backends, path)
+        timing = _time(bench, old, entries, path, anew=True) if entries else None
+    golden = make_golden(run, old, timing)
+    write_golden(golden, path)
+    changes = tuple(differences(old, golden))
+    return Update(path, golden, changes, tuple(_unsure(golden, timing)))
+
+
+def _unsure(golden: Golden, timing: Timing | None) -> Iterator[str]:
+    """Ratios whose bounds are farther apart than the tolerance."""
+    for timed, entry in zip(timing.found if timing else (), golden.latency, strict=False):
+        low, high = median_bounds(timed.ratios)
+        allowed = golden.allowed.latency if entry.allowed is None else entry.allowed
+        if high / low > 1 + allowed:
+            yield (
+                f"the ratio of {entry.what} is unsure: between {low:.3g} and {high:.3g}, where "
+                f"{percent(allowed)} is allowed; update again on a quieter machine, or with more "
+                "--rounds"
+            )
+
+
+def _time(
+    bench: Bench,
+    golden: Golden | None,
+    entries: Sequence[GoldenLatency],
+    path: Path,
+    *,
+    anew: bool = False,
+) -> Timing:
+    """Measure entries; ``anew``: the reference need not be the golden one.
+
+    Raises:
+        SerbenchError: a backend or the reference cannot run here.
+    """
+    backends = entry_backends(bench.registry, entries, str(path))
+    threads = golden.reference.threads if golden and golden.reference else 1
+    with tempfile.TemporaryDirectory(prefix="serbench-regress-") as folder:
+        reference = open_reference(bench.reference, Path(folder))
+        if golden and not anew:
+            check_reference(golden, reference, path)
+        conditions = Conditions(reference, threads, bench.rounds)
+        found = time_entries(bench.open_replay(), entries, backends, conditions)
+    where = GoldenReference(
+        kind="built-in" if reference.kind == "built-in" else "file",
+        sha256=reference.sha256,
+        threads=threads,
+        cpu=cpu_name(),
+        packages=_packages(runtime_versions(backends.values()), entries),
+    )
+    return Timing(where, found)
+
+
+def _packages(versions: dict[str, str], entries: Sequence[GoldenLatency]) -> dict[str, str]:
+    """Of them, the runtime of the reference and those whose names the backends bear."""
+    names = {entry.backend.partition("-")[0] for entry in entries} | {"onnxruntime"}
+    return {name: version for name, version in versions.items() if name in names}
+
+
+def write_verdict(verdict: Verdict, junit_file: Path | None, markdown_file: Path | None) -> None:
+    """Write what was asked for, and add to GitHub's summary where there is one.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    _write(junit(verdict), junit_file, markdown(verdict), markdown_file)
+
+
+def write_error(error: SerbenchError, junit_file: Path | None, markdown_file: Path | None) -> None:
+    """The same where nothing could be judged, so that no file of an earlier gate stays for it.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    said = str(error)
+    _write(junit_error(said), junit_file, markdown_error(said), markdown_file)
+
+
+def _write(xml: bytes, junit_file: Path | None, text: str, markdown_file: Path | None) -> None:
+    if junit_file:
+        write_atomically(junit_file, xml)
+    if markdown_file:
+        write_atomically(markdown_file, text.encode())
+    named = os.environ.get(STEP_SUMMARY)
+    if named:
+        try:
+            append_text(Path(named), text)
+        except OSError as error:
+            raise StoreError(
+                f"cannot add to {named}, which ${STEP_SUMMARY} names: {error.strerror or error}"
+            ) from error

@@ -1,0 +1,229 @@
+"""A run held against a golden file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from serbench.api import StoreError
+from serbench.checks.regress.accuracy import accuracy_checks
+from serbench.checks.regress.facts import changed_settings, golden_run, run_tallies
+from serbench.checks.regress.golden import Golden, GoldenReference
+from serbench.checks.regress.measure import Timed
+from serbench.checks.regress.ratios import latency_check, size_check
+from serbench.checks.regress.records import Check, Verdict
+from serbench.checks.regress.reference import Reference
+from serbench.checks.regress.tallies import Tally
+from serbench.running.store.finished import Run, load_run
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Latencies and sizes that were measured here.
+
+    Attributes:
+        reference: what it was, and where.
+        found: an element for each entry of the golden file.
+    """
+
+    reference: GoldenReference
+    found: tuple[Timed, ...]
+
+
+def open_run(folder: Path) -> Run:
+    """A run that may be judged, or judge others.
+
+    Raises:
+        StoreError: it is no finished run, or its protocol was broken on purpose.
+    """
+    run = load_run(folder, folder.resolve().name)
+    if run.certificate.leaky:
+        raise StoreError(
+            f"{run.name} was run under {run.certificate.protocol}, which is broken on purpose: "
+            "its scores are no measure of anything; take a speaker-independent run"
+        )
+    return run
+
+
+def check_accuracy(run: Run, golden: Golden, path: Path) -> tuple[Check, ...]:
+    """UA and WA of every golden method.
+
+    Raises:
+        StoreError: the run is of another corpus, folds, labels or seeds, or lacks a method.
+    """
+    tallies = run_tallies(run)
+    check_same(run, tallies, golden, path)
+    checks: list[Check] = []
+    for name, method in golden.methods.items():
+        margin = golden.allowed.margin if method.margin is None else method.margin
+        limit = golden.allowed.limit if method.limit is None else method.limit
+        checks += accuracy_checks(name, tallies[name], golden.tally(name), margin, limit)
+    return tuple(checks)
+
+
+def check_same(run: Run, tallies: Mapping[str, Tally], golden: Golden, path: Path) -> None:
+    """
+    Raises:
+        StoreError: run and golden file cannot be compared; the message has all that differs.
+    """
+    own, other = golden_run(run), golden.run
+    faults = [
+        f"{what} ({_short(there)} in the golden file, {_short(here)} in the run)"
+        for what, here, there in (
+            ("corpus digest", own.corpus_digest, other.corpus_digest),
+            ("folds digest", own.folds_digest, other.folds_digest),
+            ("labels", ", ".join(own.labels), ", ".join(other.labels)),
+        )
+        if here != there
+    ]
+    for name, method in golden.methods.items():
+        if name not in tallies:
+            faults.append(f"method {name} (the run has {', '.join(tallies)})")
+            continue
+        if tallies[name].seeds != tuple(method.seeds):
+            there, here = (", ".join(map(str, s)) for s in (method.seeds, tallies[name].seeds))
+            faults.append(f"seeds of {name} ({there} in the golden file, {here} in the run)")
+    if not faults:
+        faults = _other_utterances(tallies, golden)
+    if faults:
+        raise StoreError(
+            f"{run.name} cannot be held against {path}; they differ in {'; '.join(faults)}. "
+            f"A gate on another corpus is no gate: run as the golden run was ({other.command}), or "
+            "take this run over with --update"
+        )
+
+
+def _other_utterances(tallies: Mapping[str, Tally], golden: Golden) -> list[str]:
+    """Same digests and other counts: the golden file was edited."""
+    for name in golden.methods:
+        now, then = tallies[name], golden.tally(name)
+        if now.speakers != then.speakers or not (now.counts == then.counts).all():
+            return [f"test utterances of {name} by speaker and class"]
+    return []
+
+
+def _short(text: str) -> str:
+    is_digest = len(text) == 64 and set(text) <= set("0123456789abcdef")
+    return text[:12] if is_digest else text
+
+
+def check_reference(golden: Golden, reference: Reference, path: Path) -> None:
+    """
+    Raises:
+        StoreError: the golden ratios are to another model.
+    """
+    held = golden.reference
+    if held and held.sha256 != reference.sha256:
+        wanted = (
+            "the model file that they were taken to (--reference MODEL.onnx)"
+            if held.kind == "file"
+            else "the reference that is built in, without --reference"
+        )
+        raise StoreError(
+            f"{path}: its ratios are to a {held.kind} reference, {held.sha256[:12]}, and this is "
+            f"a {reference.kind} one, {reference.sha256[:12]}: measure with {wanted}, or make the "
+            "ratios anew with --update"
+        )
+
+
+def check_timing(golden: Golden, timing: Timing, path: Path) -> tuple[Check, ...]:
+    """Latency ratios of every golden entry, and the size of every model and backend once.
+
+    Raises:
+        StoreError: an entry has no golden ratio yet.
+    """
+    checks: list[Check] = []
+    sized: set[tuple[str, str]] = set()
+    for timed in timing.found:
+        entry = timed.entry
+        if entry.ratio is None or entry.size_bytes is None:
+            raise StoreError(
+                f"{path}: latency of {entry.what} has no ratio or no size_bytes yet; measure it on "
+                "a run that you trust: serbench regress RUN --update"
+            )
+        checks.append(_latency(golden, timed, entry.ratio))
+        if (entry.method, entry.backend) in sized or timed.size_bytes is None:
+            continue
+        sized.add((entry.method, entry.backend))
+        tolerance = golden.allowed.size if entry.allowed_size is None else entry.allowed_size
+        what = f"{entry.method} {entry.backend} size"
+        checks.append(size_check(what, timed.size_bytes, entry.size_bytes, tolerance))
+    return tuple(checks)
+
+
+def _latency(golden: Golden, timed: Timed, ratio: float) -> Check:
+    """A backend that runs here and cannot run this model any more has failed."""
+    entry = timed.entry
+    tolerance = golden.allowed.latency if entry.allowed is None else entry.allowed
+    what = f"{entry.what} latency"
+    if timed.failure is None:
+        return latency_check(what, timed.ratios, ratio, tolerance)
+    return Check(
+        what=what,
+        kind="latency",
+        golden=ratio,
+        now=None,
+        difference=None,
+        low=None,
+        high=None,
+        allowed="runs",
+        outcome="FAILED",
+        message=f"{what}: {entry.backend} runs here, but not with this model: {timed.failure}",
+    )
+
+
+def judge(run: Run, golden: Golden, path: Path, timing: Timing | None = None) -> Verdict:
+    """Hold a run against a golden file.
+
+    Args:
+        run: of ``open_run``.
+        golden: of ``read_golden``.
+        path: where it is from.
+        timing: what was measured here; None: accuracy alone is judged.
+
+    Raises:
+        StoreError: run and golden file cannot be compared.
+    """
+    checks = check_accuracy(run, golden, path)
+    if timing:
+        checks += check_timing(golden, timing, path)
+    return Verdict(
+        run=run.folder,
+        golden=path,
+        certificate=run.certificate.digest,
+        checks=checks,
+        notes=tuple(_notes(run, golden, timing)),
+    )
+
+
+def _notes(run: Run, golden: Golden, timing: Timing | None) -> list[str]:
+    """What differs and is not judged."""
+    notes = [f"setting that differs: {line}" for line in changed_settings(run, golden)]
+    version = run.plan["serbench_version"]
+    if version != golden.run.serbench_version:
+        notes.append(f"serbench {golden.run.serbench_version} made the golden run, {version} this")
+    unknown = [each["name"] for each in run.plan["methods"] if each["name"] not in golden.methods]
+    if unknown:
+        notes.append(f"not in the golden file, so not judged: {', '.join(unknown)}")
+    if timing and golden.reference:
+        notes += _elsewhere(golden.reference, timing.reference)
+    elif golden.latency:
+        notes.append("latency and size were not measured (--no-latency)")
+    return notes
+
+
+def _elsewhere(then: GoldenReference, now: GoldenReference) -> list[str]:
+    """Why ratios may differ though no code has changed."""
+    lines = []
+    if then.cpu != now.cpu:
+        lines.append(
+            f"golden ratios are from another processor ({then.cpu}; here {now.cpu}): they carry "
+            "over only roughly"
+        )
+    changed = [
+        f"{name} {version} → {now.packages.get(name, 'none')}"
+        for name, version in then.packages.items()
+        if now.packages.get(name) != version
+    ]
+    return [*lines, *([f"runtimes differ: {', '.join(changed)}"] if changed else [])]

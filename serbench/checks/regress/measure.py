@@ -1,0 +1,185 @@
+"""Models of a run timed against the reference, and their sizes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from serbench.api import Backend, PluginError, SerbenchError
+from serbench.checks.regress.golden import GoldenLatency
+from serbench.checks.regress.ratios import median_bounds, round_ratio
+from serbench.checks.regress.reference import Reference, ReferenceBackend, ReferenceParams
+from serbench.running.registry.lookup import Registry
+from serbench.running.replay.run import Replay
+from serbench.studies.deploy.backends import Candidate
+from serbench.studies.deploy.device.instruments import usable_cores
+from serbench.studies.deploy.models import (
+    Converted,
+    FoldModel,
+    chosen_students,
+    convert_folds,
+    export_folds,
+)
+from serbench.studies.deploy.process import WorkerError
+from serbench.studies.deploy.results import Effort
+from serbench.studies.deploy.timing import Contestant, measure_rounds
+
+ROUNDS = 8
+"""Unless told otherwise; the second lowest ratio of 8 is surely below their median."""
+
+BUDGET_S = 0.5
+
+OWN = "reference"
+"""The reference among backends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """How it is measured.
+
+    Attributes:
+        reference: what latencies are divided by.
+        budget_s: for the calls of one model in one round.
+    """
+
+    reference: Reference
+    threads: int = 1
+    rounds: int = ROUNDS
+    budget_s: float = BUDGET_S
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """What was found for an entry of the golden file.
+
+    Attributes:
+        ratios: a quick call over the reference's, in each round; empty where it failed.
+        size_bytes: None where the model could not be converted.
+        failure: why there are no ratios; None where there are.
+    """
+
+    entry: GoldenLatency
+    ratios: tuple[float, ...]
+    size_bytes: int | None
+    failure: str | None
+
+
+def entry_backends(
+    registry: Registry, entries: Sequence[GoldenLatency], where: str
+) -> dict[str, Candidate]:
+    """The backends that entries name.
+
+    Args:
+        registry: where they are.
+        entries: of a golden file.
+        where: its name, for messages.
+
+    Raises:
+        RegistryError: an unknown name.
+        PluginError: one cannot run here; the message has every reason.
+    """
+    found: dict[str, Candidate] = {}
+    for name in dict.fromkeys(entry.backend for entry in entries):
+        backend: Backend = registry.make("backends", name)  # pyright: ignore[reportAssignmentType]
+        found[name] = Candidate(name, backend, backend.unavailable())
+    missing = [each for each in found.values() if each.unavailable]
+    if missing:
+        reasons = "; ".join(f"{each.name}: {each.unavailable}" for each in missing)
+        raise PluginError(
+            f"backends of {where} cannot run here: {reasons}. Nothing was judged: install them, "
+            "take their [[latency]] entries out, or leave latency out with --no-latency"
+        )
+    return found
+
+
+def time_entries(
+    replay: Replay,
+    entries: Sequence[GoldenLatency],
+    backends: Mapping[str, Candidate],
+    conditions: Conditions,
+) -> tuple[Timed, ...]:
+    """Time every entry, method by method, the reference and the backends taking turns.
+
+    Raises:
+        StoreError: the run is leaky, or has no such method.
+        PluginError: the reference cannot be run.
+        SerbenchError: more threads than cores, or too few rounds.
+    """
+    replay.check_proper()
+    median_bounds([1.0] * conditions.rounds)  # are there enough?
+    if conditions.threads > usable_cores():
+        raise SerbenchError(
+            f"the golden file asks for {conditions.threads} threads, and this process may use "
+            f"{usable_cores()} cores; set threads of [reference] and make it anew with --update"
+        )
+    found: dict[GoldenLatency, Timed] = {}
+    for method in dict.fromkeys(entry.method for entry in entries):
+        own = [entry for entry in entries if entry.method == method]
+        seed = min(each.seed for each in replay.students_of([method]))
+        (model,) = export_folds(replay, chosen_students(replay, method, seed, folds=1))
+        for timed in _time_model(replay, model, own, backends, conditions):
+            found[timed.entry] = timed
+    return tuple(found[entry] for entry in entries)
+
+
+def _time_model(
+    replay: Replay,
+    model: FoldModel,
+    entries: Sequence[GoldenLatency],
+    backends: Mapping[str, Candidate],
+    conditions: Conditions,
+) -> list[Timed]:
+    """All entries of one model."""
+    reference = conditions.reference
+    lengths = sorted({entry.audio_s for entry in entries})
+    effort = Effort(
+        lengths_s=lengths,
+        window_s=lengths[0],
+        batches=[],
+        warm_up_calls=3,
+        warm_up_s=0.1,
+        budget_s=conditions.budget_s,
+        least_calls=10,
+        most_calls=1000,
+    )
+    converted: dict[str, Converted] = {}
+    failures: dict[str, str] = {}
+    for name in dict.fromkeys(entry.backend for entry in entries):
+        try:
+            (converted[name],) = convert_folds(backends[name], [model], replay.cache)
+        except WorkerError as error:
+            failures[name] = str(error)
+    with tempfile.TemporaryDirectory(prefix="serbench-regress-") as empty:
+        backend = ReferenceBackend(ReferenceParams(model=reference.model))
+        own = Contestant(Candidate(OWN, backend, None), Converted(Path(empty), reference.sha256))
+        others = [Contestant(backends[name], each) for name, each in converted.items()]
+        measured = measure_rounds(
+            replay,
+            model,
+            [own, *others],
+            threads=conditions.threads,
+            rounds=conditions.rounds,
+            effort=effort,
+            modules=(),
+        )
+    if OWN in measured.failures:
+        raise PluginError(f"the reference {reference.model}: {measured.failures[OWN]}")
+    failures |= measured.failures
+    below = measured.rounds[OWN]
+    made = []
+    for entry in entries:
+        name, length_s = entry.backend, entry.audio_s
+        pairs = zip(measured.rounds.get(name, ()), below, strict=False)
+        made.append(
+            Timed(
+                entry=entry,
+                ratios=tuple(
+                    round_ratio(a.latency_of(length_s), b.latency_of(length_s)) for a, b in pairs
+                ),
+                size_bytes=converted[name].size_bytes if name in converted else None,
+                failure=failures.get(name),
+            )
+        )
+    return made

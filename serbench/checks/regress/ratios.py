@@ -1,0 +1,121 @@
+"""Latency ratios and sizes held against golden ones.
+
+Each round gives one ratio: a quick call of the model (the 10th percentile) over a quick call of the
+reference, which were measured one right after the other. Whatever else a machine does makes calls
+slower and never quicker, so a quick call is what the model itself takes. On a shared runner some
+rounds are disturbed throughout all the same, and not always in favour of the same side. So the gate
+asks how sure it is that the *median* ratio is too high, without assuming how the noise is
+distributed: of R rounds, the k-th lowest ratio exceeds the true median with a chance of
+P(Binomial(R, ½) < k) (the sign test's interval). A check fails where the highest order statistic
+whose chance is at most 5 % lies above what is allowed: the lowest of 5 rounds, the second of 8.
+
+The lowest of all would never flap either, but a single round with a disturbed reference would hide
+a real change, and more rounds would make that worse. Simulated, of models that take 1.5 times as
+long where 1 process in 10 is disturbed by 70 %: of 8 rounds, the lowest ratio finds 56 % and the
+second 90 %; of 12, the lowest finds 41 % and the third 95 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from serbench.api import SerbenchError
+from serbench.checks.regress.records import Check, Outcome
+from serbench.results.compare.records import ALPHA
+
+FEWEST_ROUNDS = 5
+"""With fewer, not even the lowest ratio is surely below the median."""
+
+
+QUICK = 10
+"""Percentile of a round's calls that stands for what a model takes undisturbed."""
+
+
+def round_ratio(calls_s: Sequence[float], reference_s: Sequence[float]) -> float:
+    """Of a round: how much longer a quick call of the model takes than one of the reference."""
+    return float(np.percentile(calls_s, QUICK) / np.percentile(reference_s, QUICK))
+
+
+def median_bounds(ratios: Sequence[float]) -> tuple[float, float]:
+    """Bounds that the true median lies above, and below, each with at least 95 % confidence.
+
+    Raises:
+        SerbenchError: fewer than 5 ratios.
+    """
+    rounds = len(ratios)
+    if rounds < FEWEST_ROUNDS:
+        raise SerbenchError(
+            f"{rounds} rounds: at least {FEWEST_ROUNDS} are needed to be sure of a ratio"
+        )
+    ordered = sorted(ratios)
+    # The k-th lowest: P(Binomial(R, 1/2) <= k - 1) <= 5 %.
+    place = int(np.sum(stats.binom.cdf(np.arange(rounds), rounds, 0.5) <= ALPHA)) - 1
+    return ordered[place], ordered[rounds - 1 - place]
+
+
+def latency_check(what: str, ratios: Sequence[float], golden: float, tolerance: float) -> Check:
+    """Of the rounds' ratios to the reference.
+
+    Args:
+        what: was measured.
+        ratios: one for each round.
+        golden: their median when the golden file was made.
+        tolerance: how much higher it may be, as a share of ``golden``.
+
+    Raises:
+        SerbenchError: fewer than 5 rounds.
+    """
+    now = float(np.median(ratios))
+    low, high = (each / golden - 1 for each in median_bounds(ratios))
+    change = now / golden - 1
+    spread = f"surely between {percent(low)} and {percent(high)}"
+    outcome: Outcome = "passed"
+    said = f"{percent(change)} ({spread})"
+    if low > tolerance:
+        outcome, said = "FAILED", f"{said}: surely slower than {percent(tolerance)} allows"
+    elif high < 1 / (1 + tolerance) - 1:
+        outcome, said = "better", f"{said}: better; consider --update"
+    return Check(
+        what=what,
+        kind="latency",
+        golden=golden,
+        now=now,
+        difference=change,
+        low=low,
+        high=high,
+        allowed=percent(tolerance),
+        outcome=outcome,
+        message=f"{what}: ratio to the reference {now:.3g}, golden {golden:.3g}, {said}",
+    )
+
+
+def size_check(what: str, now: int, golden: int, tolerance: float) -> Check:
+    """Of a converted model's files, in bytes."""
+    change = now / golden - 1
+    outcome: Outcome = "passed"
+    said = f"{percent(change)}"
+    if now - golden > tolerance * golden:
+        outcome, said = "FAILED", f"{said}, more than {percent(tolerance)}"
+    elif golden - now > tolerance * golden:
+        outcome, said = "better", f"{said}: better; consider --update"
+    return Check(
+        what=what,
+        kind="size",
+        golden=golden,
+        now=now,
+        difference=change,
+        low=None,
+        high=None,
+        allowed=percent(tolerance),
+        outcome=outcome,
+        message=f"{what}: {now:,} bytes, golden {golden:,}, {said}",
+    )
+
+
+def percent(change: float) -> str:
+    """A relative change, signed."""
+    text = f"{100 * change:+.1f} %"
+    return "+0.0 %" if text == "-0.0 %" else text.replace("-", "−")

@@ -1,0 +1,201 @@
+"""What latencies are divided by: a fixed graph that no change of this project makes faster.
+
+Milliseconds of one machine say nothing on another, and little on the same one an hour later. The
+ratio to a graph that runs in the same job, in turns, does. The graph is about as heavy as a small
+student and made of the same operations: strided and two-dimensional convolutions, attention, matrix
+products. Its weights are drawn from a generator that NumPy has frozen, so that it is the same
+everywhere; its digest stands in the golden file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serbench.api import Backend, DeployedModel, Params, PluginError, WaveformPredictor
+
+if TYPE_CHECKING:  # a worker only runs the graph
+    import onnx
+
+OPSET, IR_VERSION = 18, 9
+SEED = 20_260
+HIDDEN = 192
+"""Width of matrix products."""
+FILTERS = (16, 32, 64)
+"""Channels of the two-dimensional convolutions."""
+BANDS = 64
+"""Of the front end; each convolution halves them."""
+
+GRAPH = "reference.onnx"
+
+
+class ReferenceParams(Params):
+    """Which graph."""
+
+    model: Path
+    """An ONNX file from ``waveform (N, samples)`` to posteriors."""
+
+
+class ReferenceBackend(Backend):
+    """The reference in ONNX Runtime, on the CPU."""
+
+    name = "reference"
+    Params = ReferenceParams
+    params: ReferenceParams
+
+    def convert(self, model: DeployedModel, folder: Path) -> None:
+        """Nothing is converted: the graph is not made of ``model``."""
+
+    def open(self, model: DeployedModel, folder: Path, threads: int) -> WaveformPredictor:  # noqa: ARG002 - of the contract
+        """
+        Raises:
+            PluginError: the file cannot be run.
+        """
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 3
+        try:
+            session = onnxruntime.InferenceSession(
+                str(self.params.model), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # its errors share no type
+            raise PluginError(f"the reference {self.params.model} cannot be run: {error}") from None
+        return lambda waveforms: np.asarray(session.run(None, {"waveform": waveforms})[0])
+
+
+@dataclass
+class _Parts:
+    """Nodes and weights of a graph in the making, whose weights come from one generator."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    weights: list[onnx.TensorProto] = field(default_factory=list)
+    # The one stream that NumPy promises never to change.
+    draw: np.random.RandomState = field(default_factory=lambda: np.random.RandomState(SEED))
+
+    def constant(self, values: NDArray[np.generic]) -> str:
+        """A constant's name."""
+        from onnx import numpy_helper
+
+        name = f"constant_{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(values, name))
+        return name
+
+    def weight(self, *shape: int, fan_in: int) -> str:
+        """A weight's name: uniform, with a variance that keeps signals at their level."""
+        bound = math.sqrt(3 / fan_in)
+        return self.constant(self.draw.uniform(-bound, bound, shape).astype(np.float32))
+
+    def add(self, operation: str, *inputs: str, **attributes: int | list[int]) -> str:
+        """A node's output."""
+        from onnx import helper
+
+        name = f"{operation.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operation, list(inputs), [name], name, **attributes))  # pyright: ignore[reportArgumentType]
+        return name
+
+    def product(self, x: str, width: int, height: int) -> str:
+        """``x @ W`` for a W of ``(width, height)``."""
+        return self.add("MatMul", x, self.weight(width, height, fan_in=width))
+
+
+def reference_graph() -> onnx.ModelProto:
+    """``waveform (N, samples)`` to ``posteriors (N, 4)``: about 0.2 GFLOPs for 3 s."""
+    from onnx import TensorProto, helper
+
+    parts = _Parts()
+    x = parts.add("Unsqueeze", "waveform", parts.constant(np.array([1], np.int64)))
+    front = parts.weight(BANDS, 1, 400, fan_in=400)
+    x = parts.add("Relu", parts.add("Conv", x, front, strides=[160], pads=[200, 200]))
+    x = parts.add("Unsqueeze", x, parts.constant(np.array([1], np.int64)))  # (N, 1, bands, frames)
+    before, strides = 1, ([2, 1], [2, 2], [2, 1])
+    for channels, stride in zip(FILTERS, strides, strict=True):
+        kernel = parts.weight(channels, before, 3, 3, fan_in=9 * before)
+        x = parts.add("Relu", parts.add("Conv", x, kernel, strides=stride, pads=[1, 1, 1, 1]))
+        before = channels
+    x = parts.add("Transpose", x, perm=[0, 3, 1, 2])  # (N, frames, channels, bands)
+    width = FILTERS[-1] * BANDS // 8
+    x = parts.add("Reshape", x, parts.constant(np.array([0, 0, width], np.int64)))
+    x = _block(parts, parts.add("Relu", parts.product(x, width, HIDDEN)))
+    x = parts.add("ReduceMean", x, parts.constant(np.array([1], np.int64)), keepdims=0)
+    parts.nodes.append(helper.make_node("Softmax", [parts.product(x, HIDDEN, 4)], ["posteriors"]))
+    graph = helper.make_graph(
+        parts.nodes,
+        "serbench-reference",
+        [helper.make_tensor_value_info("waveform", TensorProto.FLOAT, ["N", "samples"])],
+        [helper.make_tensor_value_info("posteriors", TensorProto.FLOAT, ["N", 4])],
+        parts.weights,
+    )
+    opset = [helper.make_opsetid("", OPSET)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION)
+
+
+def _block(parts: _Parts, x: str) -> str:
+    """Attention and two products, each added to what went in: ``(N, frames, HIDDEN)``."""
+    query, key, value = (parts.product(x, HIDDEN, HIDDEN) for _ in range(3))
+    scale = parts.constant(np.array(HIDDEN**-0.5, np.float32))
+    scores = parts.add("MatMul", query, parts.add("Transpose", key, perm=[0, 2, 1]))
+    shares = parts.add("Softmax", parts.add("Mul", scores, scale))
+    x = parts.add("Add", x, parts.add("MatMul", shares, value))
+    inner = parts.add("Relu", parts.product(x, HIDDEN, 2 * HIDDEN))
+    return parts.add("Add", x, parts.product(inner, 2 * HIDDEN, HIDDEN))
+
+
+def graph_digest(model: onnx.ModelProto) -> str:
+    """sha256 of operations and weights: the same whichever version of ONNX has written them."""
+    from onnx import helper, numpy_helper
+
+    digest = hashlib.sha256(repr([each.version for each in model.opset_import]).encode())
+    for node in model.graph.node:
+        said = sorted((each.name, helper.get_attribute_value(each)) for each in node.attribute)
+        shown = [(name, list(value) if _is_list(value) else value) for name, value in said]
+        digest.update(repr((node.op_type, [*node.input], [*node.output], shown)).encode())
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        digest.update(repr((weight.name, values.dtype.str, values.shape)).encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _is_list(value: object) -> bool:
+    return not isinstance(value, (str, bytes, int, float))
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A graph to divide by.
+
+    Attributes:
+        kind: ``built-in``, or ``file``: a model that was exported before.
+        sha256: of the graph that is built in, or of the file.
+    """
+
+    kind: str
+    model: Path
+    sha256: str
+
+
+def open_reference(named: Path | None, folder: Path) -> Reference:
+    """The model file that is named, else the graph that is built in, written into ``folder``.
+
+    Raises:
+        ModelError: the file is no exported model.
+    """
+    if named is None:
+        import onnx
+
+        graph, place = reference_graph(), folder / GRAPH
+        onnx.save(graph, place)
+        return Reference("built-in", place, graph_digest(graph))
+    from serbench.device.runtime import load
+
+    load(named)
+    digest = hashlib.sha256(named.read_bytes()).hexdigest()
+    return Reference("file", named.resolve(), digest)

@@ -1,0 +1,146 @@
+"""The golden file as text that explains itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from serbench.checks.regress.golden import Golden, merged
+from serbench.files.atomic import write_atomically
+from serbench.running.registry.toml_text import dump_toml
+
+HEAD = """\
+Golden results: `serbench regress RUN --golden {name}` holds a run against them, and
+`serbench regress RUN --update --golden {name}` takes a run's results over.
+Commit this file. What you may edit is [allowed], margin and limit of a method, threads of
+[reference], and [[latency]] entries; --update keeps what you set there, and no other comments.
+"""
+
+ALLOWED = """\
+How much worse a run may be; 0.01 is one percentage point, or one percent.
+margin: UA and WA fail where they are surely worse by more: the whole paired 95 % interval is below.
+limit: they fail at a greater drop, however unsure it is.
+latency: the ratio to the reference fails where it is surely higher by more than this share.
+size: the bytes of a converted model fail where they grow by more than this share.
+"""
+
+RUN = "Corpus and folds must be the same: a gate on another corpus is no gate."
+
+COUNTS = """\
+Test utterances of each class, by speaker, for one seed; the classes are in the order of run.labels.
+"""
+
+METHODS = """\
+hits: how many were classified right, summed over seeds. They make the comparison paired: the same
+speakers are drawn on both sides. A margin or limit of its own may stand here.
+"""
+
+REFERENCE = """\
+Latencies are ratios to a reference model that is measured in the same job, in turns. They depend on
+the type of processor still: allow more where runners are of several types.
+"""
+
+LATENCY = """\
+Of the model of outer fold 1. Add an entry with method, backend and audio_s, and --update measures
+it. `allowed` and `allowed_size` go over [allowed] here.
+"""
+
+SETTINGS = "For information: settings that differ are listed, and never judged."
+
+
+def golden_text(golden: Golden, name: str) -> str:
+    """The file's content; ``name`` is what it will be called."""
+    parts = [
+        _comment(HEAD.format(name=name)),
+        f"schema_version = {golden.schema_version}\n",
+        _section(RUN, {"run": golden.run.model_dump()}),
+        _section(ALLOWED, {"allowed": golden.allowed.model_dump()}),
+        _section(COUNTS, {"counts": golden.counts}),
+        *_methods(golden),
+    ]
+    if golden.reference:
+        parts.append(_section(REFERENCE, {"reference": golden.reference.model_dump()}))
+    for number, entry in enumerate(golden.latency):
+        table = dump_toml({"latency": entry.model_dump()}).replace("[latency]", "[[latency]]", 1)
+        parts.append(_comment(LATENCY if number == 0 else "") + table)
+    parts.append(_section(SETTINGS, {"settings": golden.settings}))
+    for method, own in golden.methods.items():
+        if own.settings:
+            parts.append(dump_toml({"methods": {method: {"settings": own.settings}}}))
+    return "\n".join(parts)
+
+
+def _methods(golden: Golden) -> list[str]:
+    """Each method but for its settings, which stand at the end of the file."""
+    return [
+        _section(
+            METHODS if number == 0 else "",
+            {"methods": {name: method.model_dump(exclude={"settings"})}},
+        )
+        for number, (name, method) in enumerate(golden.methods.items())
+    ]
+
+
+def _section(comment: str, tables: Mapping[str, object]) -> str:
+    return _comment(comment) + dump_toml(tables)
+
+
+def _comment(text: str) -> str:
+    return "".join(f"# {line}\n" for line in text.strip().splitlines())
+
+
+def write_golden(golden: Golden, path: Path) -> None:
+    """Write it, whole or not at all.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    write_atomically(path, golden_text(golden, path.name).encode())
+
+
+def differences(old: Golden | None, new: Golden) -> list[tuple[str, str, str]]:
+    """What an update changes: what, old, new. Of a first file, results alone."""
+    before = _results(old) | _settings(old) if old else {}
+    after = _results(new) | (_settings(new) if old else {})
+    keys = dict.fromkeys([*before, *after])
+    return [
+        (key, before.get(key, "–"), after.get(key, "–"))
+        for key in keys
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _results(golden: Golden) -> dict[str, str]:
+    """What was run and what came out, as text."""
+    run = golden.run
+    facts = {
+        "corpus": f"{run.dataset} {run.corpus_digest[:12]}",
+        "folds": run.folds_digest[:12],
+        "classes": ", ".join(run.labels),
+        "serbench": run.serbench_version,
+        "command": run.command,
+    }
+    for name, method in golden.methods.items():
+        facts[f"{name} seeds"] = ", ".join(map(str, method.seeds))
+        facts[f"{name} UA"] = f"{100 * method.ua:.2f} %"
+        facts[f"{name} WA"] = f"{100 * method.wa:.2f} %"
+    if golden.reference:
+        facts["reference"] = f"{golden.reference.kind} {golden.reference.sha256[:12]}"
+        facts["reference CPU"] = golden.reference.cpu
+    for entry in golden.latency:
+        if entry.ratio is not None:
+            facts[f"{entry.what}, ratio"] = f"{entry.ratio:.3f}"
+        if entry.size_bytes is not None:
+            facts[f"{entry.what}, bytes"] = f"{entry.size_bytes:,}"
+    return facts
+
+
+def _settings(golden: Golden) -> dict[str, str]:
+    """As text; a setting that no longer is the same for all methods changes its place."""
+    methods = {name: method.settings for name, method in golden.methods.items() if method.settings}
+    return {
+        f"{name} {key}": json.dumps(value, ensure_ascii=False)
+        for name, table in merged(golden.settings, methods or {"all": {}}).items()
+        for key, value in table.items()
+    }

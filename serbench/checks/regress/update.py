@@ -1,0 +1,123 @@
+"""A golden file made from a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from serbench.api import PluginError, StoreError
+from serbench.checks.regress.facts import golden_run, run_tallies, shared_settings
+from serbench.checks.regress.gate import Timing
+from serbench.checks.regress.golden import (
+    DIGITS,
+    SCHEMA_VERSION,
+    Allowed,
+    Golden,
+    GoldenLatency,
+    GoldenMethod,
+)
+from serbench.checks.regress.measure import Timed
+from serbench.checks.regress.tallies import Tally
+from serbench.running.store.finished import Run
+
+BACKEND, AUDIO_S = "onnxruntime", 3.0
+"""What a first golden file measures: the graph that is shipped, on a window."""
+
+
+def wanted_entries(
+    run: Run, old: Golden | None, backends: Sequence[str], path: Path
+) -> tuple[GoldenLatency, ...]:
+    """Those of the old file, and one for each backend that is named and not among them.
+
+    Without an old file and without names, ONNX Runtime alone. New entries are of the run's first
+    method.
+
+    Raises:
+        StoreError: an old entry is of a method that the run does not have.
+    """
+    methods = [str(method["name"]) for method in run.plan["methods"]]
+    entries = list(old.latency) if old else []
+    named = [name for text in backends for name in map(str.strip, text.split(",")) if name]
+    if not (old or named):
+        named = [BACKEND]
+    for name in dict.fromkeys(named):
+        if name not in {entry.backend for entry in entries}:
+            entries.append(GoldenLatency(method=methods[0], backend=name, audio_s=AUDIO_S))
+    lost = [entry.what for entry in entries if entry.method not in methods]
+    if lost:
+        raise StoreError(
+            f"{path} has [[latency]] entries of methods that {run.name} does not have: "
+            f"{', '.join(lost)}; take them out, or run those methods too"
+        )
+    return tuple(entries)
+
+
+def make_golden(run: Run, old: Golden | None, timing: Timing | None) -> Golden:
+    """A run's results, with what a user has set in the old file.
+
+    Args:
+        run: that is trusted.
+        old: None: there is none yet.
+        timing: None: entries of the old file stay as they are.
+
+    Raises:
+        StoreError: the run is not whole.
+        PluginError: an entry could not be measured.
+    """
+    tallies = run_tallies(run)
+    shared, own = shared_settings(run)
+    first = next(iter(tallies.values()))
+    counts = first.counts // len(first.seeds)
+    methods = {}
+    for name, found in tallies.items():
+        kept = old.methods.get(name) if old else None
+        methods[name] = GoldenMethod(
+            seeds=list(found.seeds),
+            ua=round(found.score("ua"), DIGITS),
+            wa=round(found.score("wa"), DIGITS),
+            margin=kept.margin if kept else None,
+            limit=kept.limit if kept else None,
+            hits=_rows(found, found.hits),
+            settings=own.get(name, {}),
+        )
+    return Golden(
+        schema_version=SCHEMA_VERSION,
+        run=golden_run(run),
+        allowed=old.allowed if old else Allowed(),
+        counts=_rows(first, counts),
+        methods=methods,
+        reference=timing.reference if timing else (old.reference if old else None),
+        latency=[_measured(each) for each in timing.found] if timing else _kept(old),
+        settings=shared,
+    )
+
+
+def _rows(found: Tally, table: np.ndarray) -> dict[str, list[int]]:
+    return {
+        speaker: [int(each) for each in row]
+        for speaker, row in zip(found.speakers, table, strict=True)
+    }
+
+
+def _kept(old: Golden | None) -> list[GoldenLatency]:
+    return list(old.latency) if old else []
+
+
+def _measured(timed: Timed) -> GoldenLatency:
+    """
+    Raises:
+        PluginError: it was not.
+    """
+    if timed.failure is not None or timed.size_bytes is None:
+        raise PluginError(
+            f"{timed.entry.what} could not be measured: {timed.failure}; nothing was written"
+        )
+    return timed.entry.model_copy(
+        update={
+            "ratio": round(float(np.median(timed.ratios)), 4),
+            "ratio_range": (round(min(timed.ratios), 4), round(max(timed.ratios), 4)),
+            "size_bytes": timed.size_bytes,
+        }
+    )

@@ -1,0 +1,313 @@
+"""Findings on the sound of the files: durations, formats, silence, level, clipping."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from serbench.checks.survey.confounding import Crossed, cross, guess_by_value, shortcut_severity
+from serbench.checks.survey.records import Evidence, Finding, Severity, cut, joined, numbered, shown
+from serbench.checks.survey.sound import CLIPPED_RUN, Sound
+from serbench.data.corpus.table import Utterance
+
+SHORT_S = 0.5
+"""A shorter file holds a syllable or two: too little for people to tell emotions reliably."""
+
+FENCE = 3.0
+"""Durations this many interquartile ranges beyond the quartiles, on a logarithmic scale, are
+outliers: Tukey's outer fences, since durations are skewed."""
+
+LOW_DBFS = -60.0
+"""Speech this quiet is within 40 dB of the rounding noise of 16-bit audio."""
+
+SILENT_SHARE = 0.01
+"""From this share of silent files on, their classes are scored on nothing: an error."""
+
+CLIPPED_SHARE = 0.05
+"""From this share of clipped files on, clipping is a trait of the corpus: a warning."""
+
+MARGIN_S = 0.2
+"""Classes whose mean silences differ by less were cut alike: soft and loud voices set in and fade
+0.1 s apart even where files are cut by hand."""
+
+NOISE_DB = 6.0
+"""Classes whose mean background differs by less than a factor of two in amplitude are alike."""
+
+SHOWN = 100
+"""Rows of a table of speakers or files."""
+
+Sounds = Mapping[str, Sound]
+
+
+def check_unreadable(problems: Mapping[str, str], recordings: int) -> Finding:
+    """Files that cannot be used: missing, empty, truncated, shorter than 0.1 s, not finite."""
+    if not problems:
+        return Finding("unreadable", "ok", f"All {recordings} files can be read to their end.")
+    rows = cut(problems.items(), SHOWN, "files")
+    return Finding(
+        "unreadable",
+        "error",
+        f"{len(problems)} of {recordings} files cannot be used: {next(iter(problems.values()))}"
+        f"{'' if len(problems) == 1 else ', and others'}.",
+        "Replace them with good copies. What follows is about the others.",
+        tuple(problems),
+        (Evidence("What is wrong", ("Utterance", "Problem"), rows, "ll"),),
+    )
+
+
+def check_durations(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
+    """Range, very short files, outliers; by class."""
+    seconds = np.array([utterance.duration_s for utterance in utterances])
+    short = [u.id for u in utterances if u.duration_s < SHORT_S]
+    low, high = fences(seconds)
+    odd = [u.id for u in utterances if not low <= u.duration_s <= high and u.id not in short]
+    what = (
+        f"{seconds.min():.2f} to {seconds.max():.2f} s, median {np.median(seconds):.2f} s, "
+        f"{_hours(float(seconds.sum()))} in all"
+    )
+    said = [
+        numbered(len(ids), *kind)
+        for ids, kind in (
+            (short, (f"file shorter than {SHORT_S} s", f"files shorter than {SHORT_S} s")),
+            (odd, ("outlier",)),
+        )
+        if ids
+    ]
+    evidence = (_by_class(utterances, sounds), *_listed(utterances, [*short, *odd]))
+    if not said:
+        return Finding("durations", "ok", f"{what}; none is very short, none an outlier.",
+                       evidence=evidence)  # fmt: skip
+    return Finding(
+        "durations",
+        "note",
+        f"{what}; {joined(said)}.",
+        "Listen to them: an utterance that is cut off or holds two is labelled wrong.",
+        (*short, *odd),
+        evidence,
+    )
+
+
+def fences(values: ArrayLike) -> tuple[float, float]:
+    """Between which durations in seconds are ordinary."""
+    logs = np.log(np.asarray(values, dtype=np.float64))
+    first, third = np.quantile(logs, [0.25, 0.75])
+    room = FENCE * (third - first)
+    return float(np.exp(first - room)), float(np.exp(third + room))
+
+
+def check_format(utterances: Sequence[Utterance]) -> Finding:
+    """Whether the format of a file tells its class or its speaker."""
+    formats = [format_of(utterance) for utterance in utterances]
+    counts = Counter(formats).most_common()
+    if len(counts) == 1:
+        return Finding("format", "ok", f"All files are {counts[0][0]}.")
+    common = counts[0][0]
+    by_label = cross(formats, [u.label for u in utterances])
+    by_speaker = cross(formats, [u.speaker for u in utterances])
+    ua = by_label.guess_across([u.speaker for u in utterances])
+    severity = max(shortcut_severity(ua, len(by_label.columns)), "note", key=_rank)
+    told = joined(f"{numbered(count, 'file')} of {name}" for name, count in counts)
+    what = f"Formats are mixed: {told}"
+    others = [
+        (kind, own)
+        for kind, table in (("class", by_label), ("speaker", by_speaker))
+        if (own := with_another_format(table, common))
+    ]
+    for kind, own in others:
+        what += f"; most files of {kind} {shown(own, 4)} are not {common}"
+    if others and severity == "note":
+        severity = "warning"
+    advice = (
+        "All are read as 16 kHz mono, but band limits and recorders leave traces. Look whether "
+        "the files of another format are a class's or a speaker's own; record or fetch them alike."
+    )
+    rare = [u.id for u, its in zip(utterances, formats, strict=True) if its != common]
+    what += f". A guess by format alone has a UA of {100 * ua:.1f} % on speakers left out."
+    evidence = (
+        by_label.evidence("Files of each format by class", "Format"),
+        by_speaker.transposed().evidence("Files of each speaker by format", "Speaker"),
+    )
+    return Finding("format", severity, what, advice, tuple(rare), evidence)
+
+
+def format_of(utterance: Utterance) -> str:
+    """For instance ``16,000 Hz mono``."""
+    channels = {1: "mono", 2: "stereo"}.get(utterance.channels, f"{utterance.channels} channels")
+    return f"{utterance.sample_rate_hz:,} Hz {channels}"
+
+
+def with_another_format(table: Crossed, common: str) -> list[str]:
+    """Columns of a table of formats, most of whose files are not of the common one."""
+    usual = table.counts[table.rows.index(common)]
+    every = table.counts.sum(axis=0)
+    return [name for name, u, n in zip(table.columns, usual, every, strict=True) if 2 * u < n]
+
+
+def check_silence(sounds: Sounds) -> Finding:
+    """Files without a sound, and very quiet ones."""
+    levels = {i: sound.rms_dbfs for i, sound in sounds.items()}
+    silent = [i for i, level in levels.items() if level == -np.inf]
+    quiet = [i for i, level in levels.items() if -np.inf < level < LOW_DBFS]
+    finite = [level for level in levels.values() if level > -np.inf]
+    range_ = f"levels are {_db(min(finite))} to {_db(max(finite))} dBFS (RMS)" if finite else ""
+    if not silent and not quiet:
+        return Finding("silence", "ok", f"No file is silent; {range_}.")
+    rows = tuple((i, "silent" if i in silent else _db(levels[i])) for i in [*silent, *quiet])
+    told = (
+        [f"{numbered(len(silent), 'file holds', 'files hold')} nothing but zeros"] if silent else []
+    )
+    told += [f"{numbered(len(quiet), 'file')} below {_db(LOW_DBFS)} dBFS"] if quiet else []
+    many = len(silent) > 1 and len(silent) >= SILENT_SHARE * len(sounds)
+    severity: Severity = "error" if many else "warning"
+    return Finding(
+        "silence",
+        severity,
+        "; ".join(filter(None, (joined(told), range_))) + ".",
+        "Leave silent files out; look whether quiet ones were recorded with a dead microphone.",
+        (*silent, *quiet),
+        (Evidence("Level", ("Utterance", "dBFS"), cut(rows, SHOWN, "files"), "lr"),),
+    )
+
+
+def check_margins(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
+    """Whether silence before or after the speech tells the class."""
+    told, differs = [], False
+    best = 0.0
+    for where, values in (
+        ("before", [sounds[u.id].lead_s for u in utterances]),
+        ("after", [sounds[u.id].trail_s for u in utterances]),
+    ):
+        (least, low), (most, high) = extremes(values, utterances)
+        if high - low >= MARGIN_S:
+            differs, best = True, max(best, _guess(values, utterances))
+        told.append(f"{low:.2f} s ({least}) to {high:.2f} s ({most}) {where} the speech")
+    what = f"Mean silence by class is {joined(told)}."
+    classes = len({u.label for u in utterances})
+    severity = shortcut_severity(best, classes) if differs else "ok"
+    if differs:
+        what += f" Who knows it alone has a UA of {_of_chance(best, classes)}."
+    advice = "Trim the files alike: a model can tell classes by where the speech begins or ends."
+    return Finding("margins", severity, what, "" if severity == "ok" else advice)
+
+
+def check_background(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
+    """Whether the noise of the recording tells the class."""
+    values = [sounds[u.id].noise_dbfs for u in utterances]
+    (least, low), (most, high) = extremes(values, utterances)
+    what = (
+        f"The quietest 10 ms of a file have {_db(low)} dBFS ({least}) to {_db(high)} dBFS ({most}) "
+        "on average over a class."
+    )
+    if high - low < NOISE_DB:
+        return Finding("background", "ok", what)
+    classes = len({u.label for u in utterances})
+    ua = _guess(values, utterances)
+    what += f" Who knows this level alone has a UA of {_of_chance(ua, classes)}."
+    severity = shortcut_severity(ua, classes)
+    advice = (
+        "Read with serbench robustness what scores are left in noise: what hangs on the hiss "
+        "between words is gone there."
+    )
+    return Finding("background", severity, what, "" if severity == "ok" else advice)
+
+
+def extremes(
+    values: Sequence[float], utterances: Sequence[Utterance]
+) -> tuple[tuple[str, float], tuple[str, float]]:
+    """The class with the lowest mean and the one with the highest, with their means."""
+    own: dict[str, list[float]] = {}
+    for value, utterance in zip(values, utterances, strict=True):
+        own.setdefault(utterance.label, []).append(value)
+    means = sorted((float(np.mean(its)), label) for label, its in own.items())
+    return (means[0][1], means[0][0]), (means[-1][1], means[-1][0])
+
+
+def _guess(values: Sequence[float], utterances: Sequence[Utterance]) -> float:
+    labels, speakers = [u.label for u in utterances], [u.speaker for u in utterances]
+    return guess_by_value(values, labels, speakers)
+
+
+def _of_chance(ua: float, classes: int) -> str:
+    return f"{100 * ua:.1f} % on speakers left out (chance: {100 / classes:.1f} %)"
+
+
+def check_clipping(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
+    """Files whose waves were cut off at full scale; by class."""
+    clipped = [u for u in utterances if sounds[u.id].longest_run]
+    if not clipped:
+        return Finding(
+            "clipping", "ok", f"No file has {CLIPPED_RUN} samples at full scale in a row."
+        )
+    share = len(clipped) / len(utterances)
+    every, own = Counter(u.label for u in utterances), Counter(u.label for u in clipped)
+    most = max(own, key=lambda c: own[c] / every[c])
+    worst = sorted(clipped, key=lambda u: -sounds[u.id].clipped)
+    rows = (
+        (u.id, u.label, f"{100 * sounds[u.id].clipped:.3f}", str(sounds[u.id].longest_run))
+        for u in worst
+    )
+    classes = tuple(
+        (c, str(own[c]), str(every[c]), f"{100 * own[c] / every[c]:.1f}") for c in sorted(every)
+    )
+    return Finding(
+        "clipping",
+        "warning" if share >= CLIPPED_SHARE else "note",
+        f"{len(clipped)} of {numbered(len(utterances), 'file')} ({100 * share:.1f} %) are clipped, "
+        f"most often {most} ({100 * own[most] / every[most]:.0f} % of its files).",
+        "Distortion stands for loudness here: say so with results, or record anew.",
+        tuple(u.id for u in worst),
+        (
+            Evidence("Clipped files by class", ("Class", "Clipped", "Files", "%"), classes, "lrrr"),
+            Evidence(
+                "Clipped files, worst first",
+                ("Utterance", "Class", "% of samples", "Longest run"),
+                cut(rows, SHOWN, "files"),
+                "llrr",
+            ),
+        ),
+    )
+
+
+def _by_class(utterances: Sequence[Utterance], sounds: Sounds) -> Evidence:
+    rows = []
+    for label in sorted({u.label for u in utterances}):
+        own = [u for u in utterances if u.label == label]
+        seconds = np.array([u.duration_s for u in own])
+        heard = [sounds[u.id] for u in own]
+        levels = [s.rms_dbfs for s in heard if s.rms_dbfs > -np.inf]
+        rows.append((
+            label, str(len(own)), f"{seconds.min():.2f}", f"{np.median(seconds):.2f}",
+            f"{seconds.max():.2f}", _db(float(np.mean(levels))) if levels else "–",
+            _db(float(np.mean([s.noise_dbfs for s in heard]))),
+            f"{np.mean([s.lead_s for s in heard]):.2f}",
+            f"{np.mean([s.trail_s for s in heard]):.2f}",
+        ))  # fmt: skip
+    columns = (
+        "Class", "Files", "Shortest s", "Median s", "Longest s", "Mean level dBFS",
+        "Mean background dBFS",
+        "Mean silence before s", "after s",
+    )  # fmt: skip
+    return Evidence("Sound by class", columns, tuple(rows), "lrrrrrrrr")
+
+
+def _listed(utterances: Sequence[Utterance], ids: Sequence[str]) -> tuple[Evidence, ...]:
+    if not ids:
+        return ()
+    seconds = {u.id: u.duration_s for u in utterances}
+    rows = cut(((i, f"{seconds[i]:.2f}") for i in ids), SHOWN, "files")
+    return (Evidence("Very short files and outliers", ("Utterance", "s"), rows, "lr"),)
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
+
+
+def _db(level: float) -> str:
+    return f"{level:.1f}".replace("-", "−")
+
+
+def _rank(severity: Severity) -> int:
+    return ("ok", "note", "warning", "error").index(severity)

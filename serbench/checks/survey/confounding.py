@@ -1,0 +1,282 @@
+"""Whether something else than the voice tells the class: who speaks, what is said, …"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats.contingency import association
+from sklearn.metrics import normalized_mutual_info_score
+
+from serbench.checks.survey.records import Evidence, Finding, Severity, cut, numbered
+from serbench.data.corpus.table import Utterance
+
+SHORTCUT_NOTE = 0.05
+SHORTCUT_WARNING = 0.1
+SHORTCUT_ERROR = 0.5
+"""What a guess without a voice scores, between what chance scores (0) and everything right (1).
+Differences between good methods are of the size of ``SHORTCUT_WARNING``; from
+``SHORTCUT_ERROR`` on, more of the score can come from the shortcut than from emotion."""
+
+SHUFFLES = 100
+"""Times that labels are shuffled, to see what many small speakers score by luck."""
+
+SEED = 20_230
+
+TENTHS = 10
+"""Parts that a number is cut into to guess by: enough to tell, full enough to count."""
+
+SHOWN = 100
+"""Rows of a table of speakers or sentences."""
+
+FEW = 2
+"""Utterances that a speaker or sentence must have before it counts that all have one class."""
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Counts of R keys by C classes.
+
+    Attributes:
+        rows, columns: their names, sorted.
+        counts: ``(R, C)`` int64.
+        keys, labels: of each utterance, as positions in ``rows`` and ``columns``.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: NDArray[np.int64]
+    keys: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+    @property
+    def cramers_v(self) -> float:
+        """Cramér's V, 0 … 1; 0 where there is one key or one class."""
+        if min(self.counts.shape) < 2:
+            return 0.0
+        return float(association(self.counts, method="cramer"))
+
+    @property
+    def mutual_information(self) -> float:
+        """Mutual information over the mean of both entropies, 0 … 1."""
+        return float(normalized_mutual_info_score(self.keys, self.labels))
+
+    @property
+    def single(self) -> tuple[str, ...]:
+        """Keys of ``FEW`` utterances or more that are all of one class."""
+        return tuple(self.rows[row] for row in np.flatnonzero(_single(self.counts)))
+
+    def guess(self) -> float:
+        """UA of always answering a key's most frequent class; in the utterances that it is of."""
+        return _majority_ua(self.counts)
+
+    def shuffled_guess(self) -> float:
+        """The same with labels shuffled, on average: what small keys score by luck."""
+        return self._shuffled()[0]
+
+    def shuffled_single(self) -> float:
+        """Keys with one class only when labels are shuffled, on average."""
+        return self._shuffled()[1]
+
+    def guess_across(self, groups: Sequence[str]) -> float:
+        """UA of answering the class that a key speaks for most, counted in all other groups.
+
+        A class speaks for a key by its share of the class's utterances. Ties are shared, a key
+        that no other group has is a guess among all classes; so chance is ``1 / C``.
+
+        Args:
+            groups: of each utterance, such as its speaker.
+        """
+        _, group = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
+        pairs, pair = np.unique(
+            np.stack([group, self.keys], axis=1), axis=0, return_inverse=True
+        )  # (P, 2): which group has which key
+        pair = pair.reshape(-1)
+        classes = len(self.columns)
+        own = np.zeros((len(pairs), classes), dtype=np.int64)
+        np.add.at(own, (pair, self.labels), 1)
+        of_group = np.zeros((int(group.max()) + 1, classes), dtype=np.int64)
+        np.add.at(of_group, (group, self.labels), 1)
+        others = self.counts[pairs[:, 1]] - own
+        sizes = self.counts.sum(axis=0) - of_group[pairs[:, 0]]
+        share = others / np.maximum(sizes, 1)  # (P, C)
+        best = np.isclose(share, share.max(axis=1, keepdims=True), rtol=1e-9, atol=1e-12)
+        credit = best / best.sum(axis=1, keepdims=True)
+        right = credit[pair, self.labels]
+        return float(np.mean([right[self.labels == c].mean() for c in range(classes)]))
+
+    def transposed(self) -> Crossed:
+        """Classes by keys."""
+        return Crossed(self.columns, self.rows, self.counts.T, self.labels, self.keys)
+
+    def evidence(self, caption: str, what: str) -> Evidence:
+        """As a table, with the sum of each row."""
+        rows = (
+            (name, *map(str, counts.tolist()), str(counts.sum()))
+            for name, counts in zip(self.rows, self.counts, strict=True)
+        )
+        columns = (what, *self.columns, "All")
+        return Evidence(caption, columns, cut(rows, SHOWN, "rows"), "l" + "r" * len(columns[1:]))
+
+    def _shuffled(self) -> tuple[float, float]:
+        random = np.random.default_rng(SEED)
+        scores, singles = [], []
+        for _ in range(SHUFFLES):
+            counts = np.zeros_like(self.counts)
+            np.add.at(counts, (self.keys, random.permutation(self.labels)), 1)
+            scores.append(_majority_ua(counts))
+            singles.append(int(_single(counts).sum()))
+        return float(np.mean(scores)), float(np.mean(singles))
+
+
+def cross(keys: Sequence[str], labels: Sequence[str]) -> Crossed:
+    """Count classes by key; at least one utterance."""
+    rows, key = np.unique(np.asarray(keys, dtype=object).astype(str), return_inverse=True)
+    columns, label = np.unique(np.asarray(labels, dtype=object).astype(str), return_inverse=True)
+    counts = np.zeros((len(rows), len(columns)), dtype=np.int64)
+    np.add.at(counts, (key, label), 1)
+    return Crossed(tuple(map(str, rows)), tuple(map(str, columns)), counts, key, label)
+
+
+def guess_by_value(values: Sequence[float], labels: Sequence[str], groups: Sequence[str]) -> float:
+    """``Crossed.guess_across`` of a number: its tenths, from the lowest to the highest, are keys.
+
+    Args:
+        values: of each utterance.
+        labels: likewise.
+        groups: of each utterance, such as its speaker.
+    """
+    every = np.asarray(values, dtype=np.float64)
+    edges = np.unique(np.quantile(every, np.arange(1, TENTHS) / TENTHS))
+    keys = np.searchsorted(edges, every, side="right")
+    return cross([str(key) for key in keys], labels).guess_across(groups)
+
+
+def shortcut_severity(ua: float, classes: int) -> Severity:
+    """How bad it is that a guess without a voice has this UA, where chance is ``1 / classes``."""
+    return _severity(_above(ua, 1 / classes))
+
+
+def check_speakers(utterances: Sequence[Utterance]) -> Finding:
+    """Whether who speaks tells the class."""
+    table = cross([u.speaker for u in utterances], [u.label for u in utterances])
+    if len(table.rows) == 1:
+        return Finding(
+            "speaker-label", "ok", f"There is one speaker, {table.rows[0]}, who tells no class."
+        )
+    ua, luck = table.guess(), table.shuffled_guess()
+    severity = _severity(_above(ua, luck))
+    single = table.single
+    usual = table.shuffled_single()
+    if len(single) > usual + len(table.rows) / 2:
+        severity = "error"
+    elif len(single) > usual + 0.5 and severity in {"ok", "note"}:
+        severity = "warning"
+    alone = (
+        f"{len(single)} of {len(table.rows)} speakers have one emotion only"
+        + (f" ({usual:.1f} would by chance)" if usual >= 0.5 else "")
+        if single
+        else f"None of {len(table.rows)} speakers has one emotion only"
+    )
+    what = (
+        f"{alone}; who answers each speaker's most frequent emotion has a UA of {100 * ua:.1f} % "
+        f"({100 * luck:.1f} % with labels shuffled). Cramér's V {table.cramers_v:.2f}, "
+        f"normalised mutual information {table.mutual_information:.2f}."
+    )
+    evidence = (table.evidence("Utterances of each speaker by class", "Speaker"),)
+    if severity in {"ok", "note"}:
+        return Finding("speaker-label", severity, what, "", single, evidence)
+    return Finding(
+        "speaker-label",
+        severity,
+        what,
+        "Who knows the voice knows the emotion, so that no score tells the two apart. Take "
+        "speakers that have all emotions, or another corpus.",
+        single,
+        evidence,
+    )
+
+
+def check_trait(
+    code: str, trait: str, values: Mapping[str, str], utterances: Sequence[Utterance]
+) -> Finding:
+    """Whether a trait of utterances tells the class.
+
+    Args:
+        code: of the finding.
+        trait: its name, as in ``gender``.
+        values: by utterance id; some may lack it.
+        utterances: of the corpus.
+    """
+    known = [u for u in utterances if u.id in values]
+    table = cross([values[u.id] for u in known], [u.label for u in known])
+    ua = table.guess_across([u.speaker for u in known])
+    severity = shortcut_severity(ua, len(table.columns))
+    evidence = (table.evidence(f"Utterances of each {trait} by class", trait.capitalize()),)
+    some = "" if len(known) == len(utterances) else f" ({len(known)} utterances tell it)"
+    what = (
+        f"Who knows the {trait} alone has a UA of {100 * ua:.1f} % on speakers left out (chance: "
+        f"{100 / len(table.columns):.1f} %){some}. Cramér's V {table.cramers_v:.2f}."
+    )
+    if absent := [f"no {c} of {r}" for r, c in _absent(table)]:
+        what += f" There is {', '.join(absent[:4])}{', …' if len(absent) > 4 else ''}."
+        severity = "note" if severity == "ok" else severity
+    advice = "State scores by " + trait + " too, and read them before the whole."
+    return Finding(code, severity, what, "" if severity == "ok" else advice, (), evidence)
+
+
+def check_sentences(utterances: Sequence[Utterance]) -> Finding:
+    """Whether what is said tells the class."""
+    known = [u for u in utterances if u.text is not None]
+    if not known:
+        return Finding(
+            "sentence-label", "note", "The corpus does not say which sentence is spoken.",
+            "If its sentences are scripted, tell them apart (text), so that shared ones are seen.",
+        )  # fmt: skip
+    table = cross([u.text or "" for u in known], [u.label for u in known])
+    ua = table.guess_across([u.speaker for u in known])
+    single = table.single
+    severity = shortcut_severity(ua, len(table.columns))
+    what = (
+        f"{len(single) or 'None'} of {numbered(len(table.rows), 'sentence')} "
+        f"{'is' if len(single) < 2 else 'are'} spoken in one emotion only; who knows the sentence "
+        f"alone has a UA of {100 * ua:.1f} % on speakers left out (chance: "
+        f"{100 / len(table.columns):.1f} %)."
+    )
+    evidence = (table.evidence("Utterances of each sentence by class", "Sentence"),)
+    if severity == "ok":
+        return Finding("sentence-label", severity, what, "", single, evidence)
+    advice = (
+        "Words alone can answer: test sentences that training lacks, with --set "
+        "protocol.group_by=text."
+    )
+    return Finding("sentence-label", severity, what, advice, single, evidence)
+
+
+def _absent(table: Crossed) -> list[tuple[str, str]]:
+    return [(table.rows[r], table.columns[c]) for r, c in np.argwhere(table.counts == 0)]
+
+
+def _single(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return (counts.max(axis=1) == counts.sum(axis=1)) & (counts.sum(axis=1) >= FEW)
+
+
+def _majority_ua(counts: NDArray[np.int64]) -> float:
+    """UA of a key's most frequent class; several that are equally frequent share the answer."""
+    best = counts == counts.max(axis=1, keepdims=True)
+    credit = best / best.sum(axis=1, keepdims=True)
+    return float(np.mean((counts * credit).sum(axis=0) / np.maximum(counts.sum(axis=0), 1)))
+
+
+def _above(ua: float, chance: float) -> float:
+    return (ua - chance) / max(1 - chance, 1e-9)
+
+
+def _severity(excess: float) -> Severity:
+    if excess >= SHORTCUT_ERROR:
+        return "error"
+    if excess >= SHORTCUT_WARNING:
+        return "warning"
+    return "note" if excess >= SHORTCUT_NOTE else "ok"

@@ -1,0 +1,80 @@
+"""Copies of one recording under two names, exact ones and near ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from serbench.checks.survey.records import Evidence, Finding, Severity, cut, joined, numbered
+from serbench.data.corpus.table import Utterance
+from serbench.protocol.guard.near.search import NearPair
+
+SHOWN = 100
+"""Pairs in the table of them."""
+
+KINDS = ("two classes", "two speakers", "one speaker")
+"""Of pairs, worst first: what the two are filed under."""
+
+
+def check_copies(utterances: Sequence[Utterance], near: Sequence[NearPair]) -> Finding:
+    """Pairs of utterances that are one recording.
+
+    Args:
+        utterances: of the corpus.
+        near: its near-duplicates, exact copies among them.
+    """
+    if not near:
+        return Finding(
+            "copies", "ok", f"No two of {len(utterances)} recordings are copies of one another."
+        )
+    by_id = {utterance.id: utterance for utterance in utterances}
+    kinds = {kind: [pair for pair in near if kind_of(pair, by_id) == kind] for kind in KINDS}
+    exact = sum(_exact(pair, by_id) for pair in near)
+    filed = joined(f"{len(pairs)} under {kind}" for kind, pairs in kinds.items() if pairs)
+    pairs = [pair for kind in KINDS for pair in kinds[kind]]
+    severity: Severity = "error" if kinds[KINDS[0]] or kinds[KINDS[1]] else "warning"
+    rows = cut((_row(pair, by_id) for pair in pairs), SHOWN, "pairs")
+    columns = ("One", "Other", "Similarity", "Copy", "Filed under")
+    return Finding(
+        "copies",
+        severity,
+        f"Recordings that are copies of others: {numbered(len(near), 'pair')}, {exact} of them "
+        f"sample by sample; {filed}.",
+        _advice(kinds),
+        tuple(f"{pair.one} = {pair.other}" for pair in pairs),
+        (Evidence("Pairs of copies", columns, rows, "llrll"),),
+    )
+
+
+def kind_of(pair: NearPair, by_id: Mapping[str, Utterance]) -> str:
+    """Whether a pair crosses classes, else speakers, or neither."""
+    one, other = by_id[pair.one], by_id[pair.other]
+    if one.label != other.label:
+        return KINDS[0]
+    return KINDS[1] if one.speaker != other.speaker else KINDS[2]
+
+
+def _advice(kinds: Mapping[str, Sequence[NearPair]]) -> str:
+    parts = []
+    if kinds[KINDS[0]]:
+        parts.append(
+            "One of two labels of the same audio is wrong: find out which, and remove that file."
+        )
+    parts.append(
+        "--set protocol.duplicates=drop leaves out all but the first of each"
+        + ("; =group keeps speakers that share one in the same fold." if kinds[KINDS[1]] else ".")
+    )
+    return " ".join(parts)
+
+
+def _exact(pair: NearPair, by_id: Mapping[str, Utterance]) -> bool:
+    return by_id[pair.one].pcm_sha256 == by_id[pair.other].pcm_sha256
+
+
+def _row(pair: NearPair, by_id: Mapping[str, Utterance]) -> tuple[str, ...]:
+    one, other = by_id[pair.one], by_id[pair.other]
+    said = [
+        first if first == second else f"{first} and {second}"
+        for first, second in ((one.label, other.label), (one.speaker, other.speaker))
+    ]
+    copy = "exact" if _exact(pair, by_id) else "near"
+    return pair.one, pair.other, f"{pair.similarity:.2f}", copy, f"{said[0]}; speaker {said[1]}"

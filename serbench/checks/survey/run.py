@@ -1,0 +1,96 @@
+"""All checks of one corpus, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from serbench.api import Corpus, SplitError
+from serbench.checks.survey import audio, confounding, copies, counts, folds
+from serbench.checks.survey.records import CHECKS, Finding, Survey
+from serbench.checks.survey.sound import Sound, listen
+from serbench.data.corpus.check import scan
+from serbench.data.corpus.table import CorpusTable, Utterance, make_utterance, table_digest
+from serbench.protocol.guard.near.search import near_duplicates
+
+Progress = Callable[[str, int, int], None]
+"""``progress(stage, done, total)``."""
+
+
+def survey(
+    corpus: Corpus,
+    name: str,
+    folder: Path,
+    fold_set: str,
+    cache: Path,
+    progress: Progress,
+    allow_incomplete: bool = False,
+) -> Survey:
+    """Read every file of a corpus and look for what scores on it could hang on in place of emotion.
+
+    Args:
+        corpus: the plugin.
+        name: the dataset's.
+        folder: as ``serbench.data.corpus.locate`` gives it.
+        fold_set: the outer folds to look at.
+        cache: root of the cache; near-duplicates are kept there.
+        progress: told of every file.
+        allow_incomplete: missing files are meant to be missing.
+
+    Raises:
+        CorpusError: the folder holds no utterances, or names or labels of another grammar, so
+            that nothing can be said.
+        StoreError: the cache cannot be written.
+    """
+    records = scan(corpus, name, folder)
+    missing = corpus.missing(records)
+    found = [counts.check_counts(corpus.card, records, missing, allow_incomplete)]
+    sounds, problems = listen(records, partial(progress, "audio"))
+    found.append(audio.check_unreadable(problems, len(records)))
+    utterances = tuple(make_utterance(r, sounds[r.id]) for r in records if r.id in sounds)
+    if utterances:
+        table = CorpusTable(name, corpus.card, folder, utterances, table_digest(utterances))
+        near = near_duplicates(utterances, cache, partial(progress, "near-duplicates"))
+        found += heard(utterances, sounds)
+        found.append(copies.check_copies(utterances, near))
+        found += told(table, fold_set)
+    order = list(CHECKS)
+    found.sort(key=lambda finding: order.index(finding.code))
+    return Survey(
+        name, corpus.card, folder, fold_set, len(records), utterances, sounds, tuple(found)
+    )
+
+
+def heard(utterances: Sequence[Utterance], sounds: dict[str, Sound]) -> Iterator[Finding]:
+    """What the sound of the files says."""
+    yield audio.check_durations(utterances, sounds)
+    yield audio.check_format(utterances)
+    yield audio.check_silence(sounds)
+    yield audio.check_margins(utterances, sounds)
+    yield audio.check_background(utterances, sounds)
+    yield audio.check_clipping(utterances, sounds)
+
+
+def told(table: CorpusTable, fold_set: str) -> Iterator[Finding]:
+    """What speakers, classes, sentences and folds say; no audio is needed."""
+    utterances = table.utterances
+    yield confounding.check_speakers(utterances)
+    genders = {u.id: u.gender for u in utterances if u.gender is not None}
+    if len(set(genders.values())) > 1:
+        yield confounding.check_trait("gender-label", "gender", genders, utterances)
+    levels = {u.id: u.intensity for u in utterances if u.intensity is not None}
+    if len(set(levels.values())) > 1:
+        yield confounding.check_trait("intensity-label", "intensity", levels, utterances)
+    yield confounding.check_sentences(utterances)
+    yield counts.check_balance(table.card, [u.label for u in utterances])
+    yield folds.check_units(table)
+    try:
+        outer = folds.outer_folds(table, fold_set)
+    except SplitError as error:
+        yield folds.cannot_be_made(fold_set, error)
+        return
+    yield folds.check_folds(table, fold_set, outer)
+    overlap = folds.check_sentence_overlap(table, outer)
+    if overlap is not None:
+        yield overlap

@@ -1,0 +1,57 @@
+"""Predict again with the stored students."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from serbench.api import Advance
+from serbench.checks.verify.findings import Finding
+from serbench.learning.features import log_mel_frames
+from serbench.learning.segments import segment_partition
+from serbench.running.harness.folds import Folds
+from serbench.running.replay.stored import Stored
+from serbench.running.replay.students import TOLERANCE, predict_windows, stored_students
+from serbench.running.store.run import RunStore
+
+
+def check_models(
+    stored: Stored, store: RunStore, folds: Folds, cache: Path, advance: Advance
+) -> Finding:
+    """Hold the stored posteriors against those of the stored students.
+
+    A teacher's own rows are not recomputed: its head is not kept.
+    """
+    predictions = store.predictions()
+    columns = [f"p_{label}" for label in folds.table.labels]
+    students = stored_students(stored, store)
+    differences, worst = [], 0.0
+    for number, student in enumerate(students, start=1):
+        test = folds.outer[student.outer - 1].test
+        rows = predictions[
+            (predictions["method"] == student.method)
+            & (predictions["outer"] == student.outer)
+            & (predictions["seed"] == student.seed)
+        ].set_index("utterance")
+        settings = student.candidate.settings
+        windows = settings.segments
+        ids, again = predict_windows(
+            student,
+            log_mel_frames(folds.table, settings.features, cache / "features", lambda *_: None),
+            segment_partition(folds.table, test, windows.window_s, windows.overlap_s),
+            stored.backend(),
+            torch.device("cpu"),
+        )
+        student.release()
+        kept = rows.reindex(list(ids))[columns].to_numpy(dtype=np.float64)
+        gap = float(np.abs(again - kept).max())
+        worst = max(worst, gap)
+        if not gap <= TOLERANCE:  # also where a row is missing
+            differences.append(f"{student.name}: posteriors differ by up to {gap:.3g}")
+        advance(number, len(students))
+    detail = (
+        f"{len(students)} students predict the same posteriors (greatest difference {worst:.1g})"
+    )
+    return Finding("students", detail, tuple(differences))

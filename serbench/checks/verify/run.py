@@ -1,0 +1,111 @@
+"""``verify``: every claim of a run folder, in the order that they build on each other."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from serbench.checks.verify.checks import (
+    check_certificate,
+    check_corpus,
+    check_plan,
+    check_predictions,
+    check_tables,
+    check_unlabelled,
+)
+from serbench.checks.verify.findings import Finding, compared
+from serbench.checks.verify.models import check_models
+from serbench.data.corpus.unlabelled import UnlabelledAudio, load_unlabelled
+from serbench.protocol.guard.certificate import Certificate
+from serbench.protocol.guard.near.search import near_duplicates
+from serbench.protocol.guard.seal import Seal
+from serbench.running.harness.folds import copies_in_audio, make_folds
+from serbench.running.harness.observer import Observer
+from serbench.running.plugins import Plugins
+from serbench.running.registry.lookup import Registry
+from serbench.running.replay.stored import Stored, fold_source, read_corpus
+from serbench.running.store.run import RunStore
+
+
+def verify(
+    folder: Path,
+    registry: Registry,
+    plugins: Plugins,
+    *,
+    data_dir: Path | None,
+    cache: Path,
+    watch: Observer,
+    models: bool = True,
+    pretrain_audio: Path | None = None,
+) -> tuple[Finding, ...]:
+    """Recompute a finished run from its corpus and its plan.
+
+    The audio is read again from the corpus's files, whatever a cache says of them; folds,
+    windows, checks and tables are made anew; predictions are held against the ledger of readings
+    and, with ``models``, against what the stored students predict.
+
+    Args:
+        folder: of the run.
+        registry: where the dataset's folder may be named.
+        plugins: the installed plugins.
+        data_dir: the corpus's folder, where it is not where ``locate`` looks.
+        cache: for frames and fingerprints, whose addresses are digests of the audio.
+        watch: told of progress.
+        models: whether to predict again with the stored students.
+        pretrain_audio: folder of unlabelled audio, to compare it with the corpus again.
+
+    Returns:
+        What was compared, in order.
+
+    Raises:
+        StoreError: the folder holds no finished run, or a file of it cannot be read; or audio is
+            given of a run that had none.
+        CorpusError: the corpus or the audio cannot be had or read.
+        PluginError: a plugin of the run is not installed.
+    """
+    store = RunStore(folder)
+    stored = Stored.read(store, plugins)
+    certificate, findings = _certificate(store)
+    with tempfile.TemporaryDirectory(prefix="serbench-verify-") as scratch:
+        audio = _audio(pretrain_audio, Path(scratch), watch)
+        findings += check_unlabelled(stored, audio)
+        table = read_corpus(stored, registry, data_dir, cache, watch, Path(scratch))
+    advance = partial(watch.advance, "near-duplicates")
+    near = near_duplicates(table.utterances, cache, advance)
+    copied = copies_in_audio(table, audio, cache, advance) if audio else ()
+    search = any("/inner-" in fold.name for fold in certificate.folds)
+    folds = make_folds(table, fold_source(stored.plan, folder), stored.protocol, near, search)
+    openings = Seal(store.seal_path).openings()
+    steps: list[Callable[[], Finding]] = [
+        partial(check_corpus, store, folds, certificate),
+        partial(check_plan, stored, folds),
+        partial(check_certificate, stored, store, folds, openings, certificate, copied),
+        partial(check_predictions, store, folds, certificate),
+    ]
+    if models:
+        advance = partial(watch.advance, "students")
+        steps.append(partial(check_models, stored, store, folds, cache, advance))
+    steps.append(partial(check_tables, store))
+    return (*findings, *(step() for step in steps))
+
+
+def _audio(folder: Path | None, cache: Path, watch: Observer) -> UnlabelledAudio | None:
+    if folder is None:
+        return None
+    return load_unlabelled(folder, cache, partial(watch.advance, "unlabelled audio"))
+
+
+def _certificate(store: RunStore) -> tuple[Certificate, list[Finding]]:
+    """The stored certificate, and whether its digest is its own."""
+    content = store.read_json("certificate")
+    stated = content.pop("digest", None)
+    certificate = Certificate.from_json(json.dumps(content))
+    differences = []
+    if stated != certificate.digest:
+        differences.append("certificate.json was changed after its digest was taken")
+    return certificate, [
+        compared("digest of the certificate", certificate.digest[:12], differences)
+    ]

@@ -1,0 +1,1 @@
+"""From a corpus plugin to one checked table of utterances."""

@@ -1,0 +1,157 @@
+"""Unpacking of archives that come from elsewhere: nothing is ever written outside the folder."""
+
+from __future__ import annotations
+
+import lzma
+import re
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from serbench.api.corpus import Advance
+from serbench.data.corpus.space import check_space
+from serbench.errors import CorpusError
+
+ENCRYPTED = 0x1
+"""Bit of a zip member's flags."""
+
+DRIVE = re.compile("[A-Za-z]:")
+
+DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    ValueError,
+    KeyError,  # a link to a member that is not there
+    RecursionError,  # a link to itself
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A regular file of an archive; ``target`` is its checked path within the folder."""
+
+    target: PurePosixPath
+    size_bytes: int
+    entry: zipfile.ZipInfo | tarfile.TarInfo
+
+
+def unpack(archive: Path, folder: Path, advance: Advance) -> None:
+    """Unpack a zip or tar archive into ``folder``.
+
+    Every member is checked before the first is written. Links are never created: one that stays
+    inside a tar archive is written as a copy of its target. ``advance`` counts files.
+
+    Raises:
+        CorpusError: not an archive, a member that would leave the folder, a damaged member, an
+            encrypted one, or no room.
+    """
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as source:
+                _write(archive, _zip_members(archive, source), source, folder, advance)
+        elif tarfile.is_tarfile(archive):
+            with tarfile.open(archive) as source:
+                _write(archive, _tar_members(archive, source), source, folder, advance)
+        else:
+            raise CorpusError(f"{archive.name} is not a zip or tar archive{_hint(archive)}")
+    except DAMAGE as error:
+        raise CorpusError(f"{archive.name} is damaged: {error}") from error
+    except (OSError, NotImplementedError) as error:
+        raise CorpusError(f"{archive.name} cannot be unpacked into {folder}: {error}") from error
+
+
+def _hint(archive: Path) -> str:
+    with archive.open("rb") as file:
+        start = file.read(256).lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return ", but a web page"
+    return f" (it begins with {start[:16]!r})"
+
+
+def _zip_members(archive: Path, source: zipfile.ZipFile) -> list[Member]:
+    members = []
+    for entry in source.infolist():
+        target = _inside(archive, entry.filename)
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise CorpusError(f"{archive.name} is not safe: {entry.filename!r} is a link")
+        if entry.flag_bits & ENCRYPTED:
+            raise CorpusError(f"{archive.name}: {entry.filename!r} is encrypted")
+        if not entry.is_dir():
+            members.append(Member(target, entry.file_size, entry))
+    return members
+
+
+def _tar_members(archive: Path, source: tarfile.TarFile) -> list[Member]:
+    members = []
+    for entry in source.getmembers():
+        target = _inside(archive, entry.name)
+        if entry.isdir():
+            continue
+        if entry.issym():
+            _inside(archive, str(PurePosixPath(entry.name).parent / entry.linkname), entry.linkname)
+        elif entry.islnk():
+            _inside(archive, entry.linkname)
+        elif not entry.isreg():
+            raise CorpusError(f"{archive.name} is not safe: {entry.name!r} is a device or pipe")
+        members.append(Member(target, entry.size, entry))
+    return members
+
+
+def _inside(archive: Path, name: str, link: str = "") -> PurePosixPath:
+    """The member's path within the folder, or an error if it would leave it."""
+    plain = name.replace("\\", "/")
+    depth = 0
+    parts = plain.split("/")
+    leaves = plain.startswith("/") or bool(DRIVE.match(plain)) or link.startswith(("/", "\\"))
+    for part in parts:
+        depth += -1 if part == ".." else 0 if part in {"", "."} else 1
+        # A link may go up and down again; a member's own name has no reason to.
+        leaves = leaves or depth < 0 or (part == ".." and not link)
+    if leaves:
+        shown = f"{name!r} (a link to {link!r})" if link else repr(name)
+        raise CorpusError(f"{archive.name} is not safe: {shown} would leave its folder")
+    return PurePosixPath(*(part for part in parts if part not in {"", "."}))
+
+
+def _write(
+    archive: Path,
+    members: list[Member],
+    source: zipfile.ZipFile | tarfile.TarFile,
+    folder: Path,
+    advance: Advance,
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    check_space(folder, sum(member.size_bytes for member in members), f"to unpack {archive.name}")
+    for done, member in enumerate(members, start=1):
+        target = folder / member.target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _opened(archive, source, member) as stream, target.open("wb") as file:
+            shutil.copyfileobj(stream, file)
+        advance(done, len(members))
+
+
+@contextmanager
+def _opened(
+    archive: Path, source: zipfile.ZipFile | tarfile.TarFile, member: Member
+) -> Iterator[IO[bytes]]:
+    if isinstance(source, zipfile.ZipFile):
+        assert isinstance(member.entry, zipfile.ZipInfo)
+        stream = source.open(member.entry)
+    else:
+        assert isinstance(member.entry, tarfile.TarInfo)
+        # Follows a link to the member that it names, within the archive only.
+        stream = source.extractfile(member.entry)
+    if stream is None:
+        raise CorpusError(f"{archive.name}: {member.target} is a link to no file of the archive")
+    with stream:
+        yield stream

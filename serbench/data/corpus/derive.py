@@ -1,0 +1,164 @@
+"""Tables made of whole corpora: fewer classes, or some corpora to train on and one to test."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from serbench.api.corpus import CorpusCard
+from serbench.data.corpus.table import CorpusTable, Utterance, table_digest
+from serbench.errors import CorpusError
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+"""Sides of a corpus's own split, in ``Utterance.official``."""
+
+
+def relabel(
+    table: CorpusTable, name: str, map_name: str, classes: Mapping[str, str]
+) -> CorpusTable:
+    """The utterances whose label has a class, under that class; folds keep their other units.
+
+    Args:
+        table: a whole corpus.
+        name: of the new table.
+        map_name: of the label map, for what is said of the table.
+        classes: labels to classes; a label that is not among them is left out.
+
+    Raises:
+        CorpusError: nothing is left.
+    """
+    kept = tuple(
+        replace(utterance, label=classes[utterance.label])
+        for utterance in table.utterances
+        if utterance.label in classes
+    )
+    if not kept:
+        raise CorpusError(
+            f"{table.name} has no utterance of the label map {map_name} ({', '.join(classes)}); "
+            f"its labels are {', '.join(table.labels)}"
+        )
+    labels = tuple(sorted({utterance.label for utterance in kept}))
+    left = {table.unit_of(utterance) for utterance in kept}
+    fold_sets = {
+        key: tuple(tuple(unit for unit in fold if unit in left) for fold in folds)
+        for key, folds in table.card.fold_sets.items()
+    }
+    said = _classes_line(table, map_name, classes)
+    return replace(
+        table,
+        name=name,
+        evaluated=table.name,
+        whole=(table,),
+        card=_without_counts(replace(table.card, labels=labels, fold_sets=fold_sets)),
+        utterances=kept,
+        digest=table_digest(kept),
+        made=(*table.made, said),
+    )
+
+
+def join(name: str, training: Sequence[CorpusTable], tested: CorpusTable) -> CorpusTable:
+    """One table of several corpora, whose own split is: train on those, test on this.
+
+    Ids, speakers, sessions and sentences get their corpus's name before them, so that none is
+    taken for another's.
+
+    Raises:
+        CorpusError: a class that is tested and not trained on.
+    """
+    parts = (*training, tested)
+    sessions = any(part.card.unit == "session" for part in parts)
+    utterances = tuple(
+        sorted(
+            (
+                _named(part, utterance, TEST if part is tested else TRAIN, sessions)
+                for part in parts
+                for utterance in part.utterances
+            ),
+            key=lambda utterance: utterance.id,
+        )
+    )
+    trained = {utterance.label for part in training for utterance in part.utterances}
+    labels = tuple(sorted(trained))
+    if unheard := sorted({utterance.label for utterance in tested.utterances} - trained):
+        raise CorpusError(
+            f"{', '.join(unheard)} of {tested.name} is in no training corpus "
+            f"({', '.join(part.name for part in training)}); choose classes that all have with "
+            "--labels"
+        )
+    names = " + ".join(part.card.title for part in training)
+    card = CorpusCard(
+        title=f"{names} to {tested.card.title}",
+        language=" + ".join(dict.fromkeys(part.card.language for part in parts)),
+        licence="; ".join(dict.fromkeys(part.card.licence for part in parts)),
+        home="; ".join(dict.fromkeys(part.card.home for part in parts)),
+        citation="; ".join(dict.fromkeys(part.card.citation for part in parts)),
+        elicitation=tested.card.elicitation,
+        labels=labels,
+        unit="session" if sessions else "speaker",
+        names=(tested.card.title, *tested.card.names),
+        made_of=tested.card.made_of,
+    )
+    return CorpusTable(
+        name,
+        card,
+        tested.folder,
+        utterances,
+        table_digest(utterances),
+        evaluated=tested.evaluated or tested.name,
+        whole=tuple(each for part in parts for each in part.whole or (part,)),
+        incomplete=tuple(line for part in parts for line in part.incomplete),
+        made=(
+            *dict.fromkeys(line for part in parts for line in part.made),
+            f"Trained on {_sizes(training)}; tested on {_sizes([tested])}.",
+        ),
+    )
+
+
+def joined_id(corpus: str, utterance: str) -> str:
+    """What a table of several corpora calls an utterance of one."""
+    return f"{corpus}/{utterance}"
+
+
+def _named(part: CorpusTable, utterance: Utterance, side: str, sessions: bool) -> Utterance:
+    def own(name: str | None) -> str | None:
+        return None if name is None else f"{part.name}/{name}"
+
+    unit = own(part.unit_of(utterance)) if sessions else own(utterance.session)
+    return replace(
+        utterance,
+        id=joined_id(part.name, utterance.id),
+        speaker=f"{part.name}/{utterance.speaker}",
+        session=unit,
+        text=own(utterance.text),
+        official=side,
+    )
+
+
+def _without_counts(card: CorpusCard) -> CorpusCard:
+    return replace(card, utterances=None, per_label={}, per_speaker={})
+
+
+def _classes_line(table: CorpusTable, map_name: str, classes: Mapping[str, str]) -> str:
+    """What became of a corpus's labels, in one sentence."""
+    counts = Counter(utterance.label for utterance in table.utterances)
+    of: dict[str, list[str]] = {}
+    for label in table.labels:
+        if label in classes and counts[label]:
+            of.setdefault(classes[label], []).append(label)
+    kept = ", ".join(
+        name if labels == [name] else f"{name} ({' + '.join(labels)})"
+        for name, labels in sorted(of.items())
+    )
+    gone = {label: counts[label] for label in table.labels if label not in classes}
+    left_out = ", ".join(f"{count} of {label}" for label, count in gone.items() if count)
+    said = f"{table.name} by the label map {map_name}: {kept}"
+    return f"{said}; left out: {left_out}." if left_out else f"{said}."
+
+
+def _sizes(parts: Iterable[CorpusTable]) -> str:
+    return ", ".join(
+        f"{part.name} ({len(part.utterances)} utterances of "
+        f"{len({utterance.speaker for utterance in part.utterances})} speakers)"
+        for part in parts
+    )

@@ -1,0 +1,214 @@
+"""From a folder of files to a checked table: every file is read once, its digest is cached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import soxr
+
+from serbench.api.corpus import Advance, Corpus, UtteranceRecord
+from serbench.data.audio import pcm_digest, read_audio
+from serbench.data.corpus.check import (
+    count_differences,
+    expected,
+    listing,
+    missing_files,
+    named,
+    scan,
+)
+from serbench.data.corpus.table import CorpusTable, make_utterance, table_digest
+from serbench.errors import CorpusError
+
+log = logging.getLogger(__name__)
+
+READER = f"1, soxr {soxr.__version__}"
+"""Facts read by another reader or resampler are read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFacts:
+    """What the table keeps of a file's audio; ``size`` and ``mtime_ns`` tell a changed file."""
+
+    size: int
+    mtime_ns: int
+    duration_s: float
+    sample_rate_hz: int
+    channels: int
+    pcm_sha256: str
+
+
+def load_corpus(
+    corpus: Corpus,
+    name: str,
+    folder: Path,
+    cache: Path,
+    advance: Advance,
+    allow_incomplete: bool = False,
+) -> CorpusTable:
+    """Scan ``folder``, hold its counts against the card, read every file once.
+
+    Digests are cached below ``cache`` by path, size and modification time, so that a second load
+    opens no audio file. ``advance`` counts utterances.
+
+    Args:
+        corpus: the plugin.
+        name: the dataset's name, for the table and for messages.
+        folder: as ``locate`` gives it.
+        cache: root of the cache.
+        advance: told of every file that was read.
+        allow_incomplete: go on without missing utterances and without files that cannot be read;
+            the table says which (``CorpusTable.incomplete``). Surplus ones stay an error.
+
+    Raises:
+        CorpusError: a wrong folder, counts that differ from the card's (all of them in one
+            message), duplicate ids, unreadable files (all of them in one message).
+    """
+    records = scan(corpus, name, folder)
+    missing = _check_counts(corpus, name, folder, records, allow_incomplete)
+    facts, problems = try_facts(folder, records, cache, advance)
+    if problems and (not allow_incomplete or not facts):
+        raise _unusable(name, problems, len(records))
+    utterances = tuple(make_utterance(r, facts[r.id]) for r in records if r.id in facts)
+    # Names first: labels and speakers follow from them, and long lists are cut at their end.
+    unreadable = f"audio that cannot be used, left out ({len(problems)}): {named(list(problems))}"
+    lines = ([unreadable] if problems else []) + list(missing)
+    incomplete = tuple(f"{name}: {line}" for line in lines)
+    if incomplete:
+        found = listing([*problems.values(), *missing])
+        log.warning("%s in %s is incomplete:\n%s", name, folder, found)
+    digest = table_digest(utterances)
+    return CorpusTable(name, corpus.card, folder, utterances, digest, incomplete)
+
+
+def _check_counts(
+    corpus: Corpus,
+    name: str,
+    folder: Path,
+    records: Sequence[UtteranceRecord],
+    allow_incomplete: bool,
+) -> tuple[str, ...]:
+    """What is missing, where that is allowed."""
+    differences = count_differences(corpus.card, records)
+    missing = differences.missing
+    if missing:
+        missing = (*missing_files(corpus, records), *missing)
+    if differences.surplus or (missing and not allow_incomplete):
+        raise CorpusError(
+            f"{name} in {folder} is not what its card declares:\n"
+            f"{listing((*missing, *differences.surplus))}\n"
+            f"{expected(corpus)}. Fetch it again from {corpus.card.home}"
+        )
+    return missing
+
+
+def _unusable(name: str, problems: Mapping[str, str], total: int) -> CorpusError:
+    return CorpusError(
+        f"{name}: {len(problems)} of {total} audio files cannot be used; replace them with "
+        f"good copies:\n{listing(list(problems.values()))}"
+    )
+
+
+class FileRecord(Protocol):
+    """A file that is to be read."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+
+
+def read_facts(
+    name: str, folder: Path, records: Sequence[FileRecord], cache: Path, advance: Advance
+) -> list[AudioFacts]:
+    """Facts of every record in order, from the cache where the file has not changed.
+
+    Raises:
+        CorpusError: files that cannot be used, all of them in one message.
+    """
+    facts, problems = try_facts(folder, records, cache, advance)
+    if problems:
+        raise _unusable(name, problems, len(records))
+    return [facts[record.id] for record in records]
+
+
+def try_facts(
+    folder: Path, records: Sequence[FileRecord], cache: Path, advance: Advance
+) -> tuple[dict[str, AudioFacts], dict[str, str]]:
+    """Facts of the files that can be used, and what is wrong with the others; both by id."""
+    cache_file = _cache_file(cache, folder)
+    known = _read_cache(cache_file)
+    facts: dict[str, AudioFacts] = {}
+    problems: dict[str, str] = {}
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        jobs = {pool.submit(_facts, r.path, known.get(str(r.path))): r for r in records}
+        for done, job in enumerate(as_completed(jobs), start=1):
+            record = jobs[job]
+            try:
+                facts[record.id] = job.result()
+            except CorpusError as error:
+                problems[record.id] = str(error)
+            advance(done, len(records))
+    current = {str(r.path): facts[r.id] for r in records if r.id in facts}
+    if current != known:
+        _write_cache(cache_file, current)
+    return facts, {record.id: problems[record.id] for record in records if record.id in problems}
+
+
+def _facts(path: Path, known: AudioFacts | None) -> AudioFacts:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
+    if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
+        return known
+    audio = read_audio(path)
+    return AudioFacts(
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        duration_s=audio.duration_s,
+        sample_rate_hz=audio.sample_rate_hz,
+        channels=audio.channels,
+        pcm_sha256=pcm_digest(audio.waveform),
+    )
+
+
+def _cache_file(cache: Path, folder: Path) -> Path:
+    key = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]
+    return cache / "audio" / f"{key}.json"
+
+
+def _read_cache(path: Path) -> dict[str, AudioFacts]:
+    """What is known from earlier loads; a damaged or foreign file counts as nothing known."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["reader"] != READER:
+            return {}
+        return {key: AudioFacts(**value) for key, value in stored["files"].items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        log.warning("%s is damaged (%s); the audio is read again", path, error)
+        return {}
+
+
+def _write_cache(path: Path, files: dict[str, AudioFacts]) -> None:
+    content = {"reader": READER, "files": {key: asdict(value) for key, value in files.items()}}
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(content), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise CorpusError(
+            f"the cache {path.parent} cannot be written ({error.strerror}); "
+            "make room or name another cache folder"
+        ) from error

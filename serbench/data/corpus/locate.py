@@ -1,0 +1,197 @@
+"""Where a corpus is: in a folder that the user names, or in the cache, fetched or made there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from serbench.api.corpus import Advance, Corpus
+from serbench.data.corpus.archive import unpack
+from serbench.data.corpus.check import count_differences, expected, listing, scan
+from serbench.data.corpus.download import fetch
+from serbench.errors import CorpusError
+
+DATA_VARIABLE = "SERBENCH_DATA"
+"""Environment variable: a folder that holds one folder per dataset, by name."""
+RECIPE_FILE = ".serbench-recipe.json"
+"""In a synthesised corpus: what it was made from."""
+
+Announce = Callable[[str], None]
+"""``announce(sentence)``: something long is about to begin."""
+
+
+def locate(
+    corpus: Corpus,
+    name: str,
+    data_dir: Path | None,
+    cache: Path,
+    advance: Advance,
+    announce: Announce,
+    path: Path | None = None,
+) -> Path:
+    """The corpus's folder: the first of these that there is.
+
+    ``data_dir`` (``--data-dir``); ``$SERBENCH_DATA/<name>``; ``path`` (the dataset's own, from
+    the registry); ``<cache>/corpora/<name>``, which is downloaded or synthesised on first use: in
+    a temporary folder beside it, checked against the card and then renamed.
+
+    Raises:
+        CorpusError: a named folder is not there, or the corpus can neither be fetched nor made;
+            the message names the ways out.
+    """
+    if data_dir is not None:
+        return _named_folder(corpus, name, data_dir, "--data-dir")
+    if from_variable := _below_variable(name, announce):
+        return from_variable
+    if path is not None:
+        return _named_folder(corpus, name, path, f"the path of dataset {name} in the registry")
+    folder = cache.absolute() / "corpora" / name
+    if folder.is_dir() and not _outdated(corpus, folder):
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if corpus.sources():
+            _download(corpus, name, folder, cache, advance, announce)
+        else:
+            _build(corpus, name, folder, advance, announce)
+    except OSError as error:
+        raise CorpusError(
+            f"{name}: the cache {folder.parent} cannot be written ({error.strerror}); make room, "
+            "name another cache folder, or use --data-dir DIR with a local copy"
+        ) from error
+    return folder
+
+
+def _named_folder(corpus: Corpus, name: str, folder: Path, origin: str) -> Path:
+    # A plugin's paths may start with the folder that it is given, so that must not be relative.
+    folder = folder.expanduser().absolute()
+    if folder.is_dir():
+        return folder
+    what = "is a file, not a folder" if folder.exists() else "is not there"
+    raise CorpusError(f"{name}: {folder} ({origin}) {what}. {expected(corpus)}")
+
+
+def _below_variable(name: str, announce: Announce) -> Path | None:
+    value = os.environ.get(DATA_VARIABLE)
+    if not value:
+        return None
+    root = Path(value).expanduser().absolute()
+    if not root.is_dir():
+        raise CorpusError(
+            f"{DATA_VARIABLE}={value} is not a folder; set it to the folder that holds one folder "
+            "per dataset, or unset it"
+        )
+    if (root / name).is_dir():
+        return root / name
+    announce(f"{name} is not below {DATA_VARIABLE} ({root})")
+    return None
+
+
+def _download(
+    corpus: Corpus, name: str, folder: Path, cache: Path, advance: Advance, announce: Announce
+) -> None:
+    """Fetch every source, unpack into a temporary folder, hold it against the card, rename."""
+    downloads = cache / "downloads" / name
+    with _beside(folder) as new:
+        for source in corpus.sources():
+            announce(f"downloading {name} from {source.url}")
+            try:
+                file = fetch(source, downloads, advance)
+                if source.unpack:
+                    announce(f"unpacking {source.file_name}")
+                    _unpack_or_discard(file, new, advance)
+                else:
+                    shutil.copyfile(file, new / source.file_name)
+            except CorpusError as error:
+                raise CorpusError(
+                    f"{name} cannot be downloaded from {source.url}: {error}.\n"
+                    f"{ways_out(corpus, name, folder)}"
+                ) from error
+        try:
+            _check_download(corpus, name, new)
+        except CorpusError as error:
+            shutil.rmtree(downloads, ignore_errors=True)
+            raise CorpusError(
+                f"what was downloaded for {name} is something else:\n{error}\n"
+                f"{ways_out(corpus, name, folder)}"
+            ) from error
+        _put_in_place(new, folder)
+    shutil.rmtree(downloads, ignore_errors=True)
+
+
+def _unpack_or_discard(file: Path, folder: Path, advance: Advance) -> None:
+    """Unpack; a file that cannot be unpacked is thrown away, so that it is fetched anew."""
+    try:
+        unpack(file, folder, advance)
+    except CorpusError:
+        file.unlink(missing_ok=True)
+        raise
+
+
+def _check_download(corpus: Corpus, name: str, folder: Path) -> None:
+    differences = count_differences(corpus.card, scan(corpus, name, folder))
+    problems = (*differences.missing, *differences.surplus)
+    if problems:
+        raise CorpusError(f"{listing(problems)}\n{expected(corpus)}")
+
+
+def ways_out(corpus: Corpus, name: str, folder: Path) -> str:
+    """What a user can do who has no network, or no server that answers."""
+    urls = " and ".join(source.url for source in corpus.sources())
+    return (
+        f"Either name a local copy with --data-dir DIR ({corpus.card.layout}), or download {urls} "
+        f"by hand and unpack it into {folder.absolute()} ({name} is then found there)"
+    )
+
+
+def _build(corpus: Corpus, name: str, folder: Path, advance: Advance, announce: Announce) -> None:
+    with _beside(folder) as new:
+        if type(corpus).build is not Corpus.build:
+            announce(f"making {name} in {folder}")
+        if not corpus.build(new, advance):
+            raise CorpusError(
+                f"{name} cannot be downloaded by a program: get it from {corpus.card.home} "
+                f"({corpus.card.licence}) and name its folder with --data-dir DIR. "
+                f"{expected(corpus)}"
+            )
+        (new / RECIPE_FILE).write_text(_recipe(corpus), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        _put_in_place(new, folder)
+
+
+def _recipe(corpus: Corpus) -> str:
+    """What a synthesised corpus depends on; its title carries the version of the synthesis."""
+    params = corpus.params.model_dump(mode="json")
+    recipe = {"corpus": corpus.name, "title": corpus.card.title, "params": params}
+    return json.dumps(recipe, sort_keys=True)
+
+
+def _outdated(corpus: Corpus, folder: Path) -> bool:
+    """True for a synthesised corpus that today's parameters would make otherwise."""
+    recipe = folder / RECIPE_FILE
+    return recipe.exists() and recipe.read_text(encoding="utf-8") != _recipe(corpus)
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A new folder on the same file system, gone afterwards unless it was renamed."""
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    new.chmod(0o755)
+    try:
+        yield new
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _put_in_place(new: Path, folder: Path) -> None:
+    try:
+        new.rename(folder)
+    except OSError as error:
+        # Another process was quicker; what it put there has passed the same checks.
+        if not folder.is_dir():
+            raise CorpusError(f"{folder}: cannot be written ({error.strerror})") from error

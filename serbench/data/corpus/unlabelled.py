@@ -1,0 +1,85 @@
+"""A folder of audio without labels, names or speakers, for label-free distillation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from serbench.api.corpus import Advance
+from serbench.data.corpus.load import read_facts
+from serbench.errors import CorpusError
+
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
+
+PREFIX = "unlabelled/"
+"""Of all ids, so that none is ever taken for an utterance of a corpus."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnlabelledRecording:
+    """One audio file; see ``Recording``. Its id is ``PREFIX`` and its path within the folder."""
+
+    id: str
+    path: Path
+    duration_s: float
+    pcm_sha256: str
+
+
+@dataclass(frozen=True)
+class UnlabelledAudio:
+    """All audio files below a folder; see ``Speech``.
+
+    Attributes:
+        folder: where they are.
+        utterances: sorted by id.
+        digest: sha256 over ids (paths within the folder) and PCM digests.
+    """
+
+    folder: Path
+    utterances: tuple[UnlabelledRecording, ...]
+    digest: str
+
+    @property
+    def duration_s(self) -> float:
+        """Of all recordings together, in seconds."""
+        return sum(recording.duration_s for recording in self.utterances)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    id: str
+    path: Path
+
+
+def load_unlabelled(folder: Path, cache: Path, advance: Advance) -> UnlabelledAudio:
+    """Read every audio file below ``folder`` once; facts are cached as a corpus's are.
+
+    Args:
+        folder: searched with all folders below it.
+        cache: root of the cache.
+        advance: told of every file that was read.
+
+    Raises:
+        CorpusError: no such folder, no audio in it, or files that cannot be read (all of them in
+            one message).
+    """
+    if not folder.is_dir():
+        raise CorpusError(f"there is no folder {folder} of unlabelled audio; give an existing one")
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = [_File(PREFIX + p.relative_to(folder).as_posix(), p.absolute()) for p in found]
+    if not files:
+        raise CorpusError(
+            f"{folder} holds no audio ({', '.join(sorted(SUFFIXES))}); give a folder of speech "
+            "recordings"
+        )
+    files.sort(key=lambda file: file.id)
+    facts = read_facts("unlabelled audio", folder, files, cache, advance)
+    recordings = tuple(
+        UnlabelledRecording(file.id, file.path, fact.duration_s, fact.pcm_sha256)
+        for file, fact in zip(files, facts, strict=True)
+    )
+    rows = [[recording.id, recording.pcm_sha256] for recording in recordings]
+    digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    return UnlabelledAudio(folder, recordings, digest)

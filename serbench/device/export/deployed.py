@@ -1,0 +1,248 @@
+"""A trained student in a folder of its own, as backends get it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from serbench.api import (
+    SAMPLE_RATE_HZ,
+    DeployedModel,
+    PluginError,
+    RegistryError,
+    StoreError,
+    Student,
+    StudentShape,
+    Waveforms,
+)
+from serbench.data.audio import SHORTEST_S
+from serbench.device.export.graph import waveform_graph, window_graph
+from serbench.device.export.modules import Core, WaveformModel, WindowModel
+from serbench.device.runtime import FORMAT
+from serbench.device.windows import WindowPlan
+from serbench.files.atomic import write_atomically
+from serbench.learning.features import Normaliser
+from serbench.running.plugins import Plugins
+from serbench.settings import FeatureSettings, SegmentSettings
+
+CARD, WEIGHTS = "model.json", "student.safetensors"
+GRAPH, WINDOW_GRAPH = "model.onnx", "window.onnx"
+CALIBRATION = "calibration.npz"
+MEAN, DEVIATION = "normaliser.mean", "normaliser.deviation"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained student and what stands around it.
+
+    Attributes:
+        name: for instance ``akd/seed-0/outer-1``.
+        student: the plugin that builds the network.
+        network: with its weights.
+        normaliser: of its training side.
+        labels: the C classes, in the order of the posteriors.
+        provenance: JSON that says where it comes from.
+    """
+
+    name: str
+    student: Student
+    network: nn.Module
+    normaliser: Normaliser
+    labels: tuple[str, ...]
+    features: FeatureSettings
+    segments: SegmentSettings
+    provenance: Mapping[str, Any]
+
+    @property
+    def plan(self) -> WindowPlan:
+        """Its windows.
+
+        Raises:
+            RegistryError: windows that cannot be exported.
+        """
+        return WindowPlan(self.features, self.segments)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What stands in the metadata of its graphs."""
+        from serbench import __version__
+
+        return {
+            "format": FORMAT,
+            "serbench_version": __version__,
+            "name": self.name,
+            "labels": list(self.labels),
+            "sample_rate_hz": SAMPLE_RATE_HZ,
+            "shortest_s": SHORTEST_S,
+            "window_s": self.segments.window_s,
+            "overlap_s": self.segments.overlap_s,
+            "student": {
+                "plugin": self.student.name,
+                "params": self.student.params.model_dump(mode="json"),
+                "parameters": sum(each.numel() for each in self.network.parameters()),
+            },
+            "provenance": dict(self.provenance),
+        }
+
+    def graph(self) -> onnx.ModelProto:
+        """The graph that is shipped; see ``graph.waveform_graph``.
+
+        Raises:
+            RegistryError: a front end or windows that cannot be exported.
+        """
+        core = Core(self.network, self.normaliser).eval()
+        return waveform_graph(core, self.plan, self.facts)
+
+    def write(self, folder: Path, calibration: Sequence[Waveforms] = ()) -> Deployed:
+        """Write all of it into ``folder``, the card last.
+
+        Args:
+            folder: where to; made where it is not there.
+            calibration: training-side utterances.
+
+        Raises:
+            RegistryError: as ``graph``.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        state = {name: each.detach().cpu().contiguous() for name, each in self._state().items()}
+        save_file(state, folder / WEIGHTS)
+        write_atomically(folder / GRAPH, self.graph().SerializeToString())
+        if self.features.normalise == "partition":
+            window = WindowModel(self.network, self.normaliser, self.plan).eval()
+            graph = window_graph(window, self.plan, self.facts)
+            write_atomically(folder / WINDOW_GRAPH, graph.SerializeToString())
+        kept = {f"{n:06}": waveform for n, waveform in enumerate(calibration)}
+        np.savez(folder / CALIBRATION, allow_pickle=False, **kept)
+        card = {
+            **self.facts,
+            "features": self.features.model_dump(mode="json"),
+            "segments": self.segments.model_dump(mode="json"),
+        }
+        text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(folder / CARD, text.encode())
+        return Deployed(folder, self.student, card)
+
+    def _state(self) -> dict[str, Tensor]:
+        own = {MEAN: self.normaliser.mean, DEVIATION: self.normaliser.deviation}
+        return {**self.network.state_dict(), **own}
+
+
+@dataclass(frozen=True)
+class Deployed(DeployedModel):
+    """What ``Trained.write`` wrote.
+
+    Attributes:
+        folder: where it lies.
+        student: the plugin that builds the network.
+        card: what ``model.json`` says.
+    """
+
+    folder: Path
+    student: Student
+    card: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path, plugins: Plugins) -> Deployed:
+        """
+        Raises:
+            StoreError: no such model, or a damaged one.
+            PluginError: its student's plugin is not installed.
+        """
+        path = folder / CARD
+        try:
+            card = json.loads(path.read_text(encoding="utf-8"))
+            plugin = plugins.get("students", card["student"]["plugin"])
+            student = plugin(plugin.Params.model_validate(card["student"]["params"]))  # pyright: ignore[reportAttributeAccessIssue]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise StoreError(f"{path} is missing or damaged ({reason})") from error
+        return cls(folder, student, card)  # pyright: ignore[reportArgumentType]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes."""
+        return tuple(self.card["labels"])
+
+    @property
+    def onnx(self) -> Path:
+        """The graph that is shipped."""
+        return self.folder / GRAPH
+
+    @cached_property
+    def plan(self) -> WindowPlan:
+        """Its windows.
+
+        Raises:
+            StoreError: settings that this version does not know.
+        """
+        try:
+            return WindowPlan(
+                FeatureSettings.model_validate(self.card["features"]),
+                SegmentSettings.model_validate(self.card["segments"]),
+            )
+        except (KeyError, ValidationError) as error:
+            raise StoreError(f"{self.folder / CARD} is of another version ({error})") from error
+
+    @property
+    def window_samples(self) -> int:
+        """S of ``window_module``."""
+        return self.plan.samples
+
+    def module(self) -> nn.Module:
+        """See ``DeployedModel``."""
+        model = WaveformModel(*self._trained(), self.plan).eval().requires_grad_(False)
+        return model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+    def window_module(self) -> nn.Module:
+        """See ``DeployedModel``."""
+        try:
+            model = WindowModel(*self._trained(), self.plan)
+        except RegistryError as error:
+            raise PluginError(str(error)) from error
+        return model.eval().requires_grad_(False)
+
+    @property
+    def window_onnx(self) -> Path:
+        """See ``DeployedModel``."""
+        path = self.folder / WINDOW_GRAPH
+        if not path.exists():
+            raise PluginError(
+                'features.normalise = "utterance" takes a mean over the whole utterance, so its '
+                "windows cannot be run one by one, as runtimes with fixed shapes do"
+            )
+        return path
+
+    def windows(self, waveform: Waveforms) -> tuple[Waveforms, NDArray[np.int64]]:
+        """See ``DeployedModel``."""
+        return self.plan.cut(waveform)
+
+    def calibration(self) -> Sequence[Waveforms]:
+        """See ``DeployedModel``."""
+        with np.load(self.folder / CALIBRATION, allow_pickle=False) as file:
+            return [file[name] for name in sorted(file.files)]
+
+    def _trained(self) -> tuple[nn.Module, Normaliser]:
+        path = self.folder / WEIGHTS
+        try:
+            state = load_file(path)
+            normaliser = Normaliser(state.pop(MEAN), state.pop(DEVIATION))
+            shape = StudentShape(len(self.labels), n_mels=self.plan.features.n_mels)
+            network = self.student.build(shape)
+            network.load_state_dict(state)
+        except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise StoreError(f"{path} is missing, damaged, or of other code ({reason})") from error
+        return network, normaliser

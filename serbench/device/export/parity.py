@@ -1,0 +1,82 @@
+"""Whether an exported graph says what the student says in PyTorch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from serbench.api import SAMPLE_RATE_HZ
+from serbench.data.audio import read_waveform
+from serbench.device.export.deployed import Trained
+from serbench.device.runtime import load
+from serbench.learning.fit.predict import predict
+from serbench.learning.segments import Segment, sliding_windows
+from serbench.running.replay.run import Replay
+
+PARITY = 1e-4
+"""Greatest difference of a posterior that the shipped fp32 graph may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """An exported model beside the student in PyTorch.
+
+    Attributes:
+        utterances: how many were compared.
+        greatest: difference of a posterior.
+        worst: the utterance that has it.
+        changed: utterances whose most likely class is another.
+    """
+
+    utterances: int
+    greatest: float
+    worst: str
+    changed: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is the same model to within arithmetic."""
+        return self.greatest <= PARITY
+
+
+def check_parity(replay: Replay, trained: Trained, path: Path) -> Parity:
+    """Let an exported model and the student in PyTorch hear every utterance of the corpus.
+
+    No label is read.
+
+    Raises:
+        CorpusError: an audio file can no longer be read.
+        ModelError: the exported model cannot be loaded.
+    """
+    model = load(path)
+    table = replay.table
+    heard: list[NDArray[np.float32]] = []
+    segments: list[Segment] = []
+    windows = trained.segments
+    advance = partial(replay.watch.advance, "parity")
+    for number, utterance in enumerate(table.utterances, start=1):
+        waveform = read_waveform(utterance.path)
+        heard.append(model.posteriors(waveform[None])[0])
+        duration_s = len(waveform) / SAMPLE_RATE_HZ
+        segments += [
+            Segment(f"{utterance.id}#{n}", utterance.id, utterance.speaker, None, "", *bounds)
+            for n, bounds in enumerate(
+                sliding_windows(duration_s, windows.window_s, windows.overlap_s)
+            )
+        ]
+        advance(number, len(table.utterances))
+    network = trained.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    ids, expected = predict(
+        network, trained.normaliser, replay.frames(trained.features), segments, windows,
+        replay.stored.backend(), torch.device("cpu"),
+    )  # fmt: skip
+    found = np.stack(heard)
+    gaps = np.abs(found - expected).max(axis=1)
+    changed = found.argmax(axis=1) != expected.argmax(axis=1)
+    worst = int(gaps.argmax())
+    return Parity(len(ids), float(gaps[worst]), ids[worst], int(changed.sum()))

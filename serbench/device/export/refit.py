@@ -1,0 +1,243 @@
+"""A student for shipping: trained on every speaker of the corpus, so that nothing tests it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serbench.api import CorpusError, StoreError
+from serbench.data.corpus.unlabelled import load_unlabelled
+from serbench.device.export.deployed import Trained
+from serbench.device.export.score import cross_validated
+from serbench.files.source import core_digest
+from serbench.learning.features import Normaliser, log_mel_frames
+from serbench.learning.fit.task import FitTask, InitialState
+from serbench.learning.segments import Segment
+from serbench.learning.teach.embed import embed_corpus
+from serbench.protocol.guard.view import PartitionView
+from serbench.protocol.splits.records import Partition
+from serbench.running.execute import run_fits
+from serbench.running.harness.code import FIT, fit_identity, package_digest
+from serbench.running.harness.inputs import Inputs, PretrainInputs
+from serbench.running.harness.pretrained import pretrain_each, pretraining_of
+from serbench.running.harness.results import KeptFit, keep, kept_fit
+from serbench.running.harness.targets import fit_targets, signals
+from serbench.running.plan.records import Candidate, digest_of, stable_seed
+from serbench.running.replay.run import Replay
+from serbench.running.replay.students import StoredStudent
+from serbench.running.store.cache import FitCache
+
+EVERYONE = "all speakers"
+
+
+def refit_all(
+    replay: Replay, method: str, seed: int, pretrain_audio: Path | None, workers: int
+) -> Trained:
+    """Train a method on all utterances, with the settings that its folds chose.
+
+    Of several candidates it takes the one that most folds chose, and the mean of their epochs.
+    Soft targets are cross-fitted over all speakers. The fit is kept: the same again is read from
+    the cache.
+
+    Args:
+        replay: a finished run.
+        method: one of its methods.
+        seed: one of its seeds.
+        pretrain_audio: the unlabelled audio that the run's students were pretrained on.
+        workers: processes for what can be done side by side.
+
+    Raises:
+        StoreError: the run has no such student, or was pretrained and no audio is named.
+        CorpusError: that audio is another.
+        TeacherError: a teacher's weights cannot be had.
+        SerbenchError: the fit diverged.
+    """
+    students = [each for each in replay.students_of([method]) if each.seed == seed]
+    if not students:
+        raise StoreError(
+            f"{replay.run.name} has no student of {method} with seed {seed}; its seeds: "
+            f"{', '.join(map(str, replay.plan['seeds']))}"
+        )
+    candidate, epochs = _setting(replay, students)
+    cache = FitCache(replay.cache / "fits")
+    task = _task(replay, method, seed, candidate, epochs, pretrain_audio, cache, workers)
+    fit = kept_fit(cache, task) or _fitted(replay, task, cache)
+    state = dict(fit.state)
+    normaliser = Normaliser(state.pop("normaliser.mean"), state.pop("normaliser.deviation"))
+    network = candidate.student.build(students[0].shape)
+    network.load_state_dict(state)
+    return Trained(
+        name=f"{method}/seed-{seed}/{EVERYONE}",
+        student=candidate.student,
+        network=network.eval(),
+        normaliser=normaliser,
+        labels=tuple(replay.table.labels),
+        features=candidate.settings.features,
+        segments=candidate.settings.segments,
+        provenance=_provenance(replay, method, seed, epochs),
+    )
+
+
+def _setting(replay: Replay, students: Sequence[StoredStudent]) -> tuple[Candidate, int]:
+    """The candidate that most folds chose (the first of equals), and the mean of their epochs."""
+    values = [digest_of(dict(student.candidate.values)) for student in students]
+    most = max(dict.fromkeys(values), key=values.count)
+    chosen = [each for each, value in zip(students, values, strict=True) if value == most]
+    names = {student.name for student in chosen}
+    epochs = [int(fit["epochs"]) for fit in replay.store.fits() if fit["fit"] in names]
+    return chosen[0].candidate, round(float(np.mean(epochs)))
+
+
+def _task(
+    replay: Replay,
+    method: str,
+    seed: int,
+    candidate: Candidate,
+    epochs: int,
+    pretrain_audio: Path | None,
+    cache: FitCache,
+    workers: int,
+) -> FitTask:
+    """The fit on everybody, pretrained and taught as the run's own were."""
+    view = _everyone(replay)
+    inputs = _inputs(replay, method, candidate, pretrain_audio)
+    device = str(replay.device)
+    pretraining = pretraining_of(candidate, method, seed, inputs, device)
+    initial: Mapping[str, InitialState] = {}
+    if pretraining is not None:
+        initial = pretrain_each({pretraining.key: pretraining}, cache, workers, replay.watch)
+    needs, head = candidate.loss.needs, candidate.settings.head
+    targets = fit_targets(inputs, {view.name: view}, [head], cache, workers) if needs else {}
+    frames = inputs.features[candidate.settings.features]
+    fit_seed = stable_seed(replay.table.digest, EVERYONE, seed)
+    start = pretraining.key if pretraining else ""
+    key = digest_of(
+        {
+            **fit_identity(candidate, device),
+            "features": frames.digest,
+            "train": list(view.ids),
+            "labels": view.labels.tolist(),
+            "teachers": [[n, e.digest] for n, e in inputs.embeddings.items()] if needs else [],
+            "epochs": epochs,
+            "seed": fit_seed,
+            "start": start,
+            "code": [
+                core_digest(FIT),
+                package_digest(type(candidate.student)),
+                package_digest(type(candidate.loss)),
+            ],
+        }
+    )
+    return FitTask(
+        name=f"{method}/seed-{seed}/{EVERYONE}",
+        key=key,
+        method=method,
+        student=candidate.student,
+        loss=candidate.loss,
+        settings=candidate.settings,
+        num_classes=len(replay.table.labels),
+        train=view,
+        validation=None,
+        segments=(_something(replay),),
+        features=frames,
+        teachers=signals(inputs, targets, view, head, needs),
+        backend=replay.stored.backend(),
+        epochs=epochs,
+        seed=fit_seed,
+        device=device,
+        initial=initial.get(start),
+    )
+
+
+def _something(replay: Replay) -> Segment:
+    """A fit predicts something when it is done; nothing reads what it says of this window."""
+    first = replay.table.utterances[0]
+    return Segment(f"{first.id}#0", first.id, first.speaker, None, EVERYONE, 0.0, 0.1)
+
+
+def _everyone(replay: Replay) -> PartitionView:
+    table = replay.table
+    units = tuple(dict.fromkeys(table.unit_of(utterance) for utterance in table.utterances))
+    return PartitionView(Partition(EVERYONE, tuple(table.ids), units), table)
+
+
+def _inputs(
+    replay: Replay, method: str, candidate: Candidate, pretrain_audio: Path | None
+) -> Inputs:
+    """Frames, embeddings, and unlabelled audio where the run had some.
+
+    Raises:
+        StoreError, CorpusError: as ``refit_all``.
+    """
+    entry = next(each for each in replay.plan["methods"] if each["name"] == method)
+    names = entry["teachers"]
+    embeddings = {name: replay.embeddings(name) for name in names}
+    settings = candidate.settings.features
+    features = dict.fromkeys([settings], replay.frames(settings))
+    digests = {name: replay.plan["model_digests"][name] for name in names}
+    if not entry["pretrained"]:
+        return Inputs(replay.table, features, embeddings, digests)
+    known = replay.plan["pretrain_audio"]
+    if pretrain_audio is None:
+        raise StoreError(
+            f"the students of {method} were pretrained on {known['recordings']} recordings of "
+            "unlabelled speech; name that folder with --pretrain-audio"
+        )
+    watch, cache = replay.watch, replay.cache
+    audio = load_unlabelled(
+        pretrain_audio, cache / "audio", partial(watch.advance, "unlabelled audio")
+    )
+    if audio.digest != known["digest"]:
+        raise CorpusError(
+            f"{pretrain_audio} is not the audio that the run's students were pretrained on "
+            f"({len(audio.utterances)} recordings there, {known['recordings']} then, or others)"
+        )
+    heard = {
+        name: embed_corpus(
+            replay.teacher(name), name, audio, cache / "embeddings", replay.device,
+            partial(watch.advance, f"teacher {name} on unlabelled audio"),
+        )
+        for name in names
+    }  # fmt: skip
+    advance = partial(watch.advance, "features of unlabelled audio")
+    frames = log_mel_frames(audio, settings, cache / "features", advance)
+    pretrain = PretrainInputs(audio, dict.fromkeys([settings], frames), heard)
+    return Inputs(replay.table, features, embeddings, digests, pretrain)
+
+
+def _fitted(replay: Replay, task: FitTask, cache: FitCache) -> KeptFit:
+    replay.watch.fits_planned([task], 0)
+    for result in run_fits([task], 1, replay.watch.epoch):
+        keep(cache, result, refit=True)
+        replay.watch.fit_done(result)
+    kept = kept_fit(cache, task)
+    if kept is None:
+        raise StoreError(f"what was just written to {cache.path(task.key)} cannot be read back")
+    return kept
+
+
+def _provenance(replay: Replay, method: str, seed: int, epochs: int) -> dict[str, Any]:
+    dataset = replay.plan["dataset"]
+    return {
+        "trained": "on all speakers, for shipping",
+        "test_score": None,
+        "note": (
+            "Nobody was left to test this model on: it has no test score. cross_validated_ua is "
+            "that of the run's own students, each trained on fewer speakers."
+        ),
+        "run": replay.run.name,
+        "plan_digest": replay.plan["digest"],
+        "certificate_digest": replay.certificate.digest,
+        "dataset": dataset["name"],
+        "corpus_digest": dataset["corpus_digest"],
+        "method": method,
+        "seed": seed,
+        "epochs": epochs,
+        "training_utterances": len(replay.table.ids),
+        "training_speakers": len({each.speaker for each in replay.table.utterances}),
+        "cross_validated_ua": cross_validated(replay, method),
+    }

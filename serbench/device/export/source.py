@@ -1,0 +1,92 @@
+"""What is exported: a fold's student, or one that is trained on everybody for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from serbench.api import StoreError, Waveforms
+from serbench.device.export.deployed import Trained
+from serbench.device.export.parity import PARITY, Parity
+from serbench.device.export.refit import refit_all
+from serbench.device.export.stored import calibration_audio, everyones_audio, stored_model
+from serbench.running.replay.run import Replay
+
+
+@dataclass(frozen=True)
+class ExportSource:
+    """A trained student, and utterances that it was trained on."""
+
+    trained: Trained
+    calibration: tuple[Waveforms, ...]
+
+    def lines(self, parity: Parity, backend: str | None) -> list[str]:
+        """What a user should know of what was exported."""
+        known = self.trained.provenance
+        if "test_ua" in known:
+            told = (
+                f"{self.trained.name}: UA {100 * known['test_ua']:.1f} on its own test speakers "
+                f"({', '.join(known['test_speakers'])})."
+            )
+        else:
+            told = (
+                f"{self.trained.name}: trained on all {known['training_speakers']} speakers, so "
+                "it has no test score; the run's students, each trained on fewer, have UA "
+                f"{100 * known['cross_validated_ua']:.1f}."
+            )
+        held = (
+            f"Held against PyTorch on {parity.utterances} utterances: posteriors differ by at "
+            f"most {parity.greatest:.1e}"
+        )
+        if backend is None:
+            return [told, f"{held} (limit {PARITY:.0e})."]
+        return [
+            told,
+            f"{held} ({parity.worst}); {parity.changed} utterances get another class. "
+            f"`serbench deploy --backends {backend}` tells what that costs.",
+        ]
+
+
+def export_source(
+    replay: Replay,
+    method: str | None,
+    seed: int,
+    fold: int | None,
+    pretrain_audio: Path | None,
+    workers: int,
+) -> ExportSource:
+    """A student of a run by method, seed and fold.
+
+    Args:
+        replay: a finished, speaker-independent run.
+        method: None: the run's first.
+        seed: from 0.
+        fold: outer fold, from 1; None: train on everybody.
+        pretrain_audio: needed where fold is None and the run's students were pretrained.
+        workers: processes for what can be done side by side.
+
+    Raises:
+        StoreError: the run is leaky, or has no such student; as ``refit_all``.
+        CorpusError, TeacherError, SerbenchError: as ``refit_all``.
+    """
+    replay.check_proper()
+    method = method or replay.students[0].method
+    students = [each for each in replay.students_of([method]) if each.seed == seed]
+    if not students:
+        seeds = ", ".join(map(str, replay.plan["seeds"]))
+        raise StoreError(f"{replay.run.name} has no seed {seed}; its seeds: {seeds}")
+    if fold is None:
+        trained = refit_all(replay, method, seed, pretrain_audio, workers)
+        return ExportSource(trained, everyones_audio(replay))
+    student = next((each for each in students if each.outer == fold), None)
+    if student is None:
+        raise StoreError(f"{replay.run.name} has no outer fold {fold}; it has {len(students)}")
+    return ExportSource(stored_model(replay, student), calibration_audio(replay, student))
+
+
+def default_name(trained: Trained, backend: str | None) -> str:
+    """``emodb-akd-fold-1.onnx``, ``emodb-akd-all-speakers-onnxruntime-int8.onnx``."""
+    known = trained.provenance
+    which = f"fold-{known['outer_fold']}" if "outer_fold" in known else "all-speakers"
+    parts = [known["dataset"], known["method"], which, *([backend] if backend else [])]
+    return "-".join(parts).replace("+", "-").replace(":", "-").replace("/", "-") + ".onnx"

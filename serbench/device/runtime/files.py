@@ -1,0 +1,123 @@
+"""Audio files through a model, one after another, decoded ahead, at a steady memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from serbench.data.audio import read_blocks
+from serbench.device.runtime.model import Model, Prediction
+from serbench.errors import CorpusError, SerbenchError, WaveformError
+from serbench.waveform import Waveform
+
+SUFFIXES = frozenset(
+    {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64",
+     ".snd", ".sph", ".w64", ".wav"}
+)  # fmt: skip
+"""Of the files in a folder that are taken for audio. A file that is named may have any."""
+
+BLOCK_S = 30.0
+"""Longer files are decoded in blocks of this length."""
+
+DECODERS = 2
+AHEAD = 8
+"""Files that are decoded, or their first blocks, before the model comes to them."""
+
+Blocks = Iterator[Waveform]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of a file: a prediction, or the error that kept it from being read."""
+
+    path: Path
+    prediction: Prediction | None
+    error: SerbenchError | None
+
+
+def find_audio(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """The files that are named, and those in folders and below, sorted within each folder.
+
+    A file that is named twice comes once, where it came first. Hidden files are left out of
+    folders.
+
+    Raises:
+        WaveformError: a path that is not there, a folder that cannot be listed or holds no audio.
+    """
+    given = tuple(paths)
+    missing = [str(path) for path in given if not path.exists()]
+    if missing:
+        shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if missing[3:] else "")
+        raise WaveformError(f"{shown}: there is no such file or folder")
+    found: dict[str, Path] = {}
+    for path in given:
+        for file in _audio_below(path) if path.is_dir() else [path]:
+            found.setdefault(os.path.abspath(file), file)  # noqa: PTH100 - keeps symbolic links
+    return tuple(found.values())
+
+
+def _audio_below(folder: Path) -> list[Path]:
+    def refuse(error: OSError) -> None:
+        raise WaveformError(f"{error.filename}: cannot be listed ({error.strerror})") from error
+
+    found = [
+        Path(place, name)
+        for place, _, names in os.walk(folder, onerror=refuse)
+        for name in names
+        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+    ]
+    if not found:
+        raise WaveformError(
+            f"{folder}: no audio in this folder or below ({', '.join(sorted(SUFFIXES))})"
+        )
+    return sorted(found)
+
+
+def predict_file(model: Model, path: str | os.PathLike[str]) -> Prediction:
+    """Classify an audio file of any rate, format and length.
+
+    Raises:
+        CorpusError: missing, unreadable, empty, truncated, shorter than 0.1 s, or with samples
+            that are not finite.
+    """
+    return model.predict_blocks(read_blocks(Path(path), BLOCK_S))
+
+
+def predict_files(model: Model, paths: Sequence[Path]) -> Iterator[Heard]:
+    """Classify files in their order; one that cannot be read stops none of the others.
+
+    Files are decoded ahead by a few threads; of a long one, the first block only. Memory does not
+    grow with the number of files, nor with their length.
+    """
+    pool = ThreadPoolExecutor(DECODERS, "decode")
+    waiting: deque[tuple[Path, Future[Blocks]]] = deque()
+    left = iter(paths)
+    try:
+        while True:
+            while len(waiting) < AHEAD and (path := next(left, None)) is not None:
+                waiting.append((path, pool.submit(_begin, path)))
+            if not waiting:
+                return
+            yield _hear(model, *waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(path: Path) -> Blocks:
+    """The blocks of a file, of which the first is decoded."""
+    blocks = read_blocks(path, BLOCK_S)
+    return chain([next(blocks)], blocks)
+
+
+def _hear(model: Model, path: Path, decoded: Future[Blocks]) -> Heard:
+    try:
+        return Heard(path, model.predict_blocks(decoded.result()), None)
+    except CorpusError as error:
+        return Heard(path, None, error)
+    except WaveformError as error:
+        return Heard(path, None, WaveformError(f"{path}: {error}"))

@@ -1,0 +1,142 @@
+"""Samples of any usual kind in; mono float32 at the model's rate out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import soxr
+from numpy.typing import ArrayLike, NDArray
+
+from serbench.errors import WaveformError
+from serbench.waveform import Waveform
+
+MOST_CHANNELS = 8
+"""A longer axis is time."""
+
+LOUDEST = 10.0
+"""Floats beyond 20 dB over full scale are not audio within ±1: such arrays hold integers."""
+
+RATES_HZ = (1_000.0, 1_000_000.0)
+"""Sample rates outside are taken for a mistake, such as 16 for 16 kHz."""
+
+_FULL_SCALE = {"int8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
+"""What libsndfile divides integers by."""
+
+
+def as_waveform(
+    samples: ArrayLike, sample_rate: float, rate_hz: int, shortest_s: float
+) -> Waveform:
+    """``samples`` as ``(samples,)`` float32 at ``rate_hz``, full scale ±1.
+
+    Args:
+        samples: ``(samples,)``, ``(samples, channels)`` as soundfile reads it, or
+            ``(channels, samples)``; at most 8 channels, which are averaged. Floats within ±1, or
+            int8, int16, int32 or uint8 in their full range.
+        sample_rate: of ``samples`` in Hz; other rates are converted with soxr's high-quality
+            recipe.
+        rate_hz: of the result.
+        shortest_s: refuse what is shorter.
+
+    Raises:
+        WaveformError: another shape or kind of array, empty, too short, not finite, floats beyond
+            ±10, or a rate outside 1 kHz to 1 MHz.
+    """
+    rate = check_rate(sample_rate)
+    mono = _mono(_as_array(samples))
+    duration_s = len(mono) / rate
+    if not len(mono):
+        raise WaveformError("the waveform is empty")
+    if duration_s < shortest_s:
+        raise WaveformError(
+            f"the waveform is too short: {duration_s:.3f} s ({len(mono)} samples at {rate:g} Hz); "
+            f"at least {shortest_s:g} s are needed"
+        )
+    return resampled(mono, rate, rate_hz)
+
+
+def check_rate(sample_rate: float) -> float:
+    """``sample_rate`` in Hz as a float.
+
+    Raises:
+        WaveformError: not a number, or outside 1 kHz to 1 MHz.
+    """
+    known = isinstance(sample_rate, int | float | np.integer | np.floating)
+    if not known or isinstance(sample_rate, bool):
+        raise WaveformError(f"the sample rate is {sample_rate!r}; give a number in Hz")
+    rate = float(sample_rate)
+    if not (math.isfinite(rate) and RATES_HZ[0] <= rate <= RATES_HZ[1]):
+        raise WaveformError(
+            f"the sample rate is {rate:g} Hz; give one from {RATES_HZ[0]:g} to {RATES_HZ[1]:,.0f}"
+        )
+    return rate
+
+
+def resampled(mono: Waveform, rate: float, rate_hz: int) -> Waveform:
+    """``mono (samples,)`` at another rate."""
+    if rate == rate_hz:
+        return mono
+    return soxr.resample(mono, rate, rate_hz, quality="HQ").astype(np.float32, copy=False)
+
+
+def scaled(samples: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Any shape of floats or integers as float32 within ±1.
+
+    Raises:
+        WaveformError: another kind of array, values that are not finite, or floats beyond ±10.
+    """
+    kind = samples.dtype.name
+    if kind in _FULL_SCALE:
+        return samples.astype(np.float32) / np.float32(_FULL_SCALE[kind])
+    if kind == "uint8":
+        return (samples.astype(np.float32) - 128.0) / np.float32(128.0)
+    if samples.dtype.kind != "f":
+        raise WaveformError(
+            f"a waveform of {kind} has no known full scale; give floats within ±1, or int16, "
+            "int32, int8 or uint8"
+        )
+    _check_values(samples)
+    return samples.astype(np.float32, copy=False)
+
+
+def _check_values(samples: NDArray[np.generic]) -> None:
+    if not samples.size:
+        return
+    lowest, highest = float(samples.min()), float(samples.max())  # NaN where one is NaN
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
+        bad = int(np.count_nonzero(~np.isfinite(samples)))
+        raise WaveformError(f"{bad} of {samples.size} samples are NaN or infinite")
+    peak = max(-lowest, highest)
+    if peak > LOUDEST:
+        raise WaveformError(
+            f"samples reach {peak:g}, but floats must be within ±1; 16-bit integers must come as "
+            "int16, or divided by 32768"
+        )
+
+
+def _as_array(samples: ArrayLike) -> NDArray[np.generic]:
+    try:
+        return np.asarray(samples)
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, foreign objects
+        raise WaveformError(f"the waveform is not an array of numbers ({error})") from error
+
+
+def _mono(samples: NDArray[np.generic]) -> Waveform:
+    """``(samples,)``: channels averaged."""
+    if samples.ndim == 1:
+        return scaled(samples)
+    if samples.ndim != 2:
+        raise WaveformError(
+            f"a waveform has one axis, or two with channels; this array has shape {samples.shape}"
+        )
+    first, second = samples.shape
+    if first <= MOST_CHANNELS < second:  # (channels, samples)
+        samples = samples.T
+    elif second > MOST_CHANNELS:
+        raise WaveformError(
+            f"no axis of shape {samples.shape} can be channels: there are more than "
+            f"{MOST_CHANNELS}; give (samples,) or (samples, channels)"
+        )
+    elif second == 0:
+        raise WaveformError("the waveform is empty")
+    return scaled(samples).mean(axis=1, dtype=np.float32)

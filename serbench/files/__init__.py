@@ -1,0 +1,1 @@
+"""Files written whole, caches, and digests of source."""

@@ -1,0 +1,97 @@
+"""What of a cache can go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from serbench.errors import StoreError
+from serbench.files.gc.contents import Entry
+from serbench.files.gc.kinds import KINDS, NAMED_ONLY
+
+DAY_S = 86_400.0
+"""What is half-written or damaged may be another process's at work until it is so old."""
+
+UNITS_S = {"h": 3600.0, "d": DAY_S, "w": 7 * DAY_S}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is asked to go.
+
+    Attributes:
+        kinds: those to look at; none: all but ``NAMED_ONLY``.
+        older_than_s: time since the last use; None: whatever its age.
+        even_used: also the fits of stored runs.
+    """
+
+    kinds: tuple[str, ...] = ()
+    older_than_s: float | None = 30 * DAY_S
+    even_used: bool = False
+
+    def check(self) -> None:
+        """
+        Raises:
+            StoreError: a kind that there is not.
+        """
+        unknown = [kind for kind in self.kinds if kind not in KINDS]
+        if unknown:
+            raise StoreError(f"nothing in the cache is called {unknown[0]}: {', '.join(KINDS)}")
+
+
+class Choice(NamedTuple):
+    """An entry, whether it goes, and why."""
+
+    entry: Entry
+    goes: bool
+    why: str
+
+
+def parse_age(text: str) -> float:
+    """``12h``, ``30d``, ``8w`` in seconds.
+
+    Raises:
+        StoreError: it is no such thing.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw])", text.strip())
+    if not found:
+        raise StoreError(f"{text!r} is no age; give hours, days or weeks: 12h, 30d, 8w")
+    return float(found[1]) * UNITS_S[found[2]]
+
+
+def choose(
+    entries: Sequence[Entry], rules: Rules, referenced: frozenset[str], now_s: float
+) -> tuple[Choice, ...]:
+    """Every entry with its fate.
+
+    Temporaries and damaged entries go once they are a day old; others when they were not used for
+    long enough, fits of stored runs only where even those may.
+
+    Args:
+        entries: of the cache.
+        rules: what is asked.
+        referenced: addresses of the fits of stored runs.
+        now_s: seconds since 1970.
+
+    Raises:
+        StoreError: as ``Rules.check``.
+    """
+    rules.check()
+    return tuple(Choice(entry, *_fate(entry, rules, referenced, now_s)) for entry in entries)
+
+
+def _fate(entry: Entry, rules: Rules, referenced: frozenset[str], now_s: float) -> tuple[bool, str]:
+    asked = entry.kind in rules.kinds if rules.kinds else entry.kind not in NAMED_ONLY
+    if not asked:
+        return False, "not asked for"
+    if broken := "left behind" if entry.kind == "temporaries" else entry.damage and "damaged":
+        settled = now_s - entry.written_s > DAY_S
+        return settled, broken if settled else "of today"
+    if entry.kind == "fits" and entry.key in referenced and not rules.even_used:
+        return False, "in stored runs"
+    if rules.older_than_s is None:
+        return True, "whatever its age"
+    old = now_s - entry.used_s > rules.older_than_s
+    return old, "not used for long" if old else "used since"

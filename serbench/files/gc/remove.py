@@ -1,0 +1,148 @@
+"""Removing what was chosen, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from serbench.files.gc.contents import CacheFile, Entry
+
+
+@dataclass(slots=True)
+class Removed:
+    """What became of the entries.
+
+    Attributes:
+        entries, files, size_bytes: that are gone by this.
+        vanished: entries that were gone already, wholly or in part.
+        kept: entries that were left, since they have changed, are in use or hold other files.
+        failed: entries that cannot be removed, with the reason.
+    """
+
+    entries: int = 0
+    files: int = 0
+    size_bytes: int = 0
+    vanished: int = 0
+    kept: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
+class _KeptError(Exception):
+    """An entry is not what it was, or is in use."""
+
+
+def remove(root: Path, entries: Iterable[Entry]) -> Removed:
+    """Remove entries of the cache in ``root`` that are still as they were seen.
+
+    A folder first gets another name, so that nobody ever finds half of it.
+    """
+    done = Removed()
+    for entry in entries:
+        try:
+            if entry.kind == "embeddings":
+                _remove_locked(root, entry, done)
+            elif entry.is_folder and entry.kind != "temporaries":
+                _remove_folder(root, entry, done)
+            else:
+                _remove_files(root, entry, done)
+        except _KeptError as error:
+            done.kept.append(f"{entry.path}: {error}")
+        except FileNotFoundError:
+            done.vanished += 1
+        except OSError as error:
+            done.failed.append(f"{entry.path}: {error.strerror or error}")
+        else:
+            done.entries += 1
+    return done
+
+
+def _remove_locked(root: Path, entry: Entry, done: Removed) -> None:
+    """Embeddings, while nobody makes or reads them. The lock stays: others may wait at it."""
+    lock = FileLock(root / f"{entry.path}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise _KeptError("in use") from None
+    try:
+        _remove_folder(root, entry, done)
+    finally:
+        lock.release()
+
+
+def _remove_files(root: Path, entry: Entry, done: Removed) -> None:
+    """An entry's files, and the folder of a temporary one where it is then empty."""
+    for file in entry.files:
+        _check_same(root, root / file.path, file)
+    for file in entry.files:
+        _unlink(root / file.path, file, done)
+    if entry.is_folder:
+        with suppress(OSError):  # something else is in it, which stays
+            _remove_empty(root / entry.path)
+
+
+def _remove_folder(root: Path, entry: Entry, done: Removed) -> None:
+    folder = root / entry.path
+    for file in entry.files:
+        _check_same(root, root / file.path, file)
+    aside = folder.with_name(f".{folder.name.lstrip('.')}.{os.getpid()}.gc.tmp")
+    folder.rename(aside)
+    known = {file.path.removeprefix(f"{entry.path}/"): file for file in entry.files}
+    if set(_inside(aside, "")) - set(known):
+        aside.rename(folder)
+        raise _KeptError("it holds other files too")
+    for below, file in known.items():
+        _unlink(aside / below, file, done)
+    _remove_empty(aside)
+
+
+def _check_same(root: Path, path: Path, file: CacheFile) -> None:
+    """
+    Raises:
+        FileNotFoundError: it is gone.
+        _KeptError: it was written since, or is reached through a link.
+    """
+    status = path.lstat()
+    if path.parent.resolve() != path.parent or not path.is_relative_to(root):
+        raise _KeptError("it is reached through a link")
+    same = stat.S_ISREG(status.st_mode) and (
+        (status.st_size, status.st_mtime_ns) == (file.size_bytes, file.written_ns)
+    )
+    if not same:
+        raise _KeptError("it was written again")
+
+
+def _unlink(path: Path, file: CacheFile, done: Removed) -> None:
+    path.unlink()
+    done.files += 1
+    done.size_bytes += file.size_bytes
+
+
+def _inside(folder: Path, below: str) -> list[str]:
+    """Every file and link in a folder, by its path in it."""
+    found = []
+    with os.scandir(folder) as inside:
+        for each in inside:
+            if each.is_dir(follow_symlinks=False):
+                found += _inside(Path(each.path), f"{below}{each.name}/")
+            else:
+                found.append(f"{below}{each.name}")
+    return found
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a tree of empty folders.
+
+    Raises:
+        OSError: something is in it.
+    """
+    with os.scandir(folder) as inside:
+        within = [Path(each.path) for each in inside if each.is_dir(follow_symlinks=False)]
+    for each in within:
+        _remove_empty(each)
+    folder.rmdir()

@@ -1,0 +1,1 @@
+"""From audio to trained students and heads, and their scores."""

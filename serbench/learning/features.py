@@ -1,0 +1,277 @@
+"""The log-mel front end: frames of the whole corpus, the normaliser, windows as tensors.
+
+Log-mel frames need no label, so they are computed once per corpus and cached. Everything that is
+fitted (the normaliser) reads them through a ``PartitionView``, which raises on foreign utterances.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from serbench.api import SAMPLE_RATE_HZ, Advance
+from serbench.api.torchaudio_compat import import_torchaudio
+from serbench.data.audio import read_waveform
+from serbench.data.corpus.table import Speech
+from serbench.files.atomic import write_array
+from serbench.protocol.guard.view import PartitionView
+from serbench.settings import FeatureSettings
+
+VERSION = 1
+"""Raised whenever the frames that a setting gives change, so that no stale cache is read."""
+
+LOG_FLOOR = 1e-6
+"""Added to mel power before the logarithm: -60 dB below full-scale power 1."""
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frames of every utterance of a corpus, end to end in one array.
+
+    Attributes:
+        ids: utterances in the order of the array.
+        values: ``(total, d)`` float32 or float16, usually a read-only memory map.
+        start: ``(U,)`` int64, first frame of each utterance.
+        count: ``(U,)`` int64, its number of frames.
+        rate_hz: frames per second.
+        digest: of what the frames were computed from.
+    """
+
+    ids: tuple[str, ...]
+    values: NDArray[np.floating]
+    start: NDArray[np.int64]
+    count: NDArray[np.int64]
+    rate_hz: float
+    digest: str
+
+    def fitting(self, view: PartitionView, what: str) -> FrameReader:
+        """The frames of a training partition, in the order of ``view.ids``, to fit ``what`` on.
+
+        Raises:
+            LeakageError: L6, a partition that nothing may be fitted on.
+        """
+        view.record(what, view.ids)
+        return self.evaluation(view.ids)
+
+    def evaluation(self, ids: Sequence[str]) -> FrameReader:
+        """The frames of ``ids`` in their order, for a finished model to run on. No labels here."""
+        place = {utterance: n for n, utterance in enumerate(self.ids)}
+        rows = np.array([place[utterance] for utterance in ids], dtype=np.int64)
+        return FrameReader(self.values, self.start[rows], self.count[rows], self.rate_hz)
+
+
+class FrameReader:
+    """Frames of some utterances, addressed by their position 0 … n-1 and cut to windows."""
+
+    def __init__(
+        self,
+        values: NDArray[np.floating],
+        start: NDArray[np.int64],
+        count: NDArray[np.int64],
+        rate_hz: float,
+    ) -> None:
+        pieces = [np.arange(s, s + c) for s, c in zip(start, count, strict=True)]
+        rows = np.concatenate(pieces) if pieces else np.empty(0, np.int64)
+        # Only these utterances' frames are copied: a fit holds nothing else in its hands.
+        self.values = torch.from_numpy(np.ascontiguousarray(values[rows]))
+        self.count = torch.from_numpy(count.copy())
+        self.start = torch.cumsum(self.count, 0) - self.count
+        self.rate_hz = rate_hz
+
+    def __len__(self) -> int:
+        return len(self.count)
+
+    def windows(self, rows: Tensor, first: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """Cut one window from each of some utterances.
+
+        Args:
+            rows: ``(N,)`` int64, which utterance.
+            first: ``(N,)`` int64, its first frame, below the utterance's number of frames.
+            size: frames of the window.
+
+        Returns:
+            ``(N, size, d)``, the last real frame repeated where the utterance ends early, and
+            ``(N,)`` int64, real frames.
+        """
+        lengths = (self.count[rows] - first).clamp(1, size)
+        offsets = torch.minimum(
+            torch.arange(size, device=first.device)[None, :], lengths[:, None] - 1
+        )
+        places = (self.start[rows] + first)[:, None] + offsets
+        chosen = self.values.index_select(0, places.flatten())
+        return chosen.unflatten(0, places.shape), lengths
+
+    def place(self, device: torch.device) -> FrameReader:
+        """Move the frames to ``device``, so that windows are cut there."""
+        self.values = self.values.to(device)
+        self.count = self.count.to(device)
+        self.start = self.start.to(device)
+        return self
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """Mean and deviation of each mel filter over a training partition; ``(n_mels,)`` each."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    @classmethod
+    def fit(cls, reader: FrameReader) -> Normaliser:
+        """Fit on the frames of a training partition, every frame with the same weight."""
+        values = reader.values.double()
+        deviation, mean = torch.std_mean(values, dim=0, correction=0)
+        return cls(mean.float(), deviation.clamp_min(1e-3).float())
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """``(…, n_mels)`` to the same, mean 0 and deviation 1 over the training partition."""
+        return (frames - self.mean.to(frames.device)) / self.deviation.to(frames.device)
+
+
+def log_mel_frames(
+    table: Speech, settings: FeatureSettings, cache: Path, advance: Advance
+) -> Frames:
+    """Log-mel frames of every utterance, from the cache or computed and kept there.
+
+    Natural logarithm of mel power, ``(total, n_mels)`` float32; with ``normalise="utterance"``
+    each utterance's mean per filter is taken off.
+
+    Raises:
+        CorpusError: an audio file can no longer be read.
+    """
+    recipe = {"version": VERSION, "corpus": table.digest, **settings.model_dump()}
+    key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]
+    values_file, counts_file = cache / f"{key}.values.npy", cache / f"{key}.counts.npy"
+    if not counts_file.exists():
+        extract = LogMel(settings)
+        paths = [utterance.path for utterance in table.utterances]
+        pieces: list[Array] = []
+        with ThreadPoolExecutor() as pool:
+            for n, piece in enumerate(pool.map(lambda path: extract(read_waveform(path)), paths)):
+                pieces.append(piece)
+                advance(n + 1, len(paths))
+        write_array(values_file, np.concatenate(pieces))
+        write_array(counts_file, np.array([len(piece) for piece in pieces], dtype=np.int64))
+    else:
+        advance(len(table.utterances), len(table.utterances))
+    count = np.load(counts_file)
+    ids = tuple(utterance.id for utterance in table.utterances)
+    values = np.load(values_file, mmap_mode="r")
+    return Frames(ids, values, np.cumsum(count) - count, count, 1.0 / settings.hop_s, key)
+
+
+class LogMel:
+    """torchaudio's mel spectrogram, natural logarithm, frames first."""
+
+    def __init__(self, settings: FeatureSettings) -> None:
+        torchaudio = import_torchaudio()
+        window = round(settings.window_s * SAMPLE_RATE_HZ)
+        self.per_utterance = settings.normalise == "utterance"
+        self.transform = torchaudio.transforms.MelSpectrogram(
+            sample_rate=SAMPLE_RATE_HZ,
+            n_fft=1 << (window - 1).bit_length(),
+            win_length=window,
+            hop_length=round(settings.hop_s * SAMPLE_RATE_HZ),
+            f_min=settings.f_min_hz,
+            f_max=settings.f_max_hz,
+            n_mels=settings.n_mels,
+            power=2.0,
+        )
+
+    @torch.inference_mode()
+    def __call__(self, waveform: Array) -> Array:
+        """``(samples,)`` float32 at 16 kHz to ``(frames, n_mels)`` float32."""
+        frames = torch.log(self.transform(torch.from_numpy(waveform)) + LOG_FLOOR).T
+        if self.per_utterance:
+            frames = frames - frames.mean(dim=0)
+        return frames.contiguous().numpy()
+
+
+def student_input(frames: Tensor, lengths: Tensor) -> Tensor:
+    """Normalised log-mel windows to what a student reads: static, Δ and ΔΔ, padding at 0.
+
+    Args:
+        frames: ``(N, frames, n_mels)``, the last real frame repeated beyond ``lengths``, so that
+            the deltas at a window's end do not depend on how far it is padded.
+        lengths: ``(N,)`` int64.
+
+    Returns:
+        ``(N, 3, n_mels, frames)`` in channels-last memory. Δ is the regression over ±2 frames
+        (HTK book, Eq. 5.16), scaled so that the three channels have similar deviations.
+    """
+    at = torch.arange(frames.shape[1], device=lengths.device)[None, :, None]
+    real = at < lengths[:, None, None]  # (N, frames, 1)
+    last = (lengths - 1)[:, None, None].expand(-1, 1, frames.shape[2])
+    first = _delta(frames)
+    second = _delta(torch.where(real, first, first.gather(1, last)))
+    # Written straight into channels-last memory: (N, n_mels, frames, 3).
+    rows, size, bins = frames.shape
+    stacked = frames.new_empty(rows, bins, size, 3)
+    for channel, (values, scale) in enumerate(((frames, 1.0), (first, 3.0), (second, 6.0))):
+        torch.mul(values, real * scale, out=stacked[..., channel].transpose(1, 2))
+    return stacked.permute(0, 3, 1, 2)
+
+
+def _delta(x: Tensor) -> Tensor:
+    """``(N, frames, n_mels)``: regression slope over five frames, ends repeated."""
+    padded = torch.cat([x[:, :1], x[:, :1], x, x[:, -1:], x[:, -1:]], dim=1)
+    slope = padded[:, 4:] - padded[:, :-4]
+    return slope.mul_(2.0).add_(padded[:, 3:-1]).sub_(padded[:, 1:-3]).mul_(0.1)
+
+
+def spec_augment(
+    frames: Tensor,
+    lengths: Tensor,
+    generator: torch.Generator,
+    *,
+    time_masks: int,
+    time_mask_frames: int,
+    mel_masks: int,
+    mel_mask_bins: int,
+) -> Tensor:
+    """SpecAugment's time and frequency masks (Park et al., Interspeech 2019), each window its own.
+
+    ``frames (N, frames, n_mels)`` are normalised, so that 0 is the training partition's mean.
+    Widths are uniform in 0 … the given maximum; a time mask starts inside the real frames.
+    """
+    size, bins = frames.shape[1:]
+    kept_frames = torch.ones(frames.shape[:2], dtype=torch.bool, device=frames.device)
+    for _ in range(time_masks):
+        kept_frames &= ~_band(lengths, size, time_mask_frames, generator)
+    kept_bins = torch.ones(len(frames), bins, dtype=torch.bool, device=frames.device)
+    for _ in range(mel_masks):
+        limits = torch.full_like(lengths, bins)
+        kept_bins &= ~_band(limits, bins, mel_mask_bins, generator)
+    return frames * kept_frames[:, :, None] * kept_bins[:, None, :]
+
+
+def _band(limits: Tensor, size: int, widest: int, generator: torch.Generator) -> Tensor:
+    """One random band per row below its limit: ``(N, size)`` bool."""
+    rows = len(limits)
+    draw = torch.rand(2, rows, generator=generator).to(limits.device)
+    width = torch.minimum((draw[0] * (widest + 1)).long(), limits)
+    first = (draw[1] * (limits - width + 1)).long()
+    at = torch.arange(size, device=limits.device)[None, :]
+    return (at >= first[:, None]) & (at < (first + width)[:, None])
+
+
+__all__ = [
+    "FrameReader",
+    "Frames",
+    "LogMel",
+    "Normaliser",
+    "log_mel_frames",
+    "spec_augment",
+    "student_input",
+]

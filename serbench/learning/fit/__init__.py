@@ -1,0 +1,1 @@
+"""The one training loop: every student, every loss, every fold."""

@@ -1,0 +1,136 @@
+"""What a fit is given and what it gives back; both travel between processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from serbench.api import Backend, Loss, Student
+from serbench.learning.features import Frames, Normaliser
+from serbench.learning.segments import Segment
+from serbench.protocol.guard.view import FittedRecord, PartitionView
+from serbench.settings import MethodSettings
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TeacherSignal:
+    """What one teacher says of a training partition of N utterances, in the order of its ids.
+
+    Attributes:
+        name: the teacher's name in the registry.
+        logits: ``(N, C)``, cross-fitted; None where the loss needs no soft targets.
+        pooled: ``(N, P)``, layers already mixed; None where the loss needs none.
+        frames: the corpus's frames, each row all L layers end to end; None likewise.
+        layer_weights: ``(L,)``, learnt in the partition, to mix ``frames`` with.
+    """
+
+    name: str
+    logits: FloatArray | None = None
+    pooled: FloatArray | None = None
+    frames: Frames | None = None
+    layer_weights: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class InitialState:
+    """What label-free pretraining gives a student, and the projections of its loss, to start from.
+
+    Attributes:
+        student, loss: tensors by name.
+    """
+
+    student: Mapping[str, Tensor] = field(repr=False)
+    loss: Mapping[str, Tensor] = field(repr=False)
+
+    def load_into(self, student: nn.Module, loss: nn.Module) -> None:
+        """Load every weight of the student, and those of the loss that it has, too."""
+        student.load_state_dict(dict(self.student))
+        shared = {
+            name: value
+            for name, value in loss.state_dict().items()
+            if name in self.loss and self.loss[name].shape == value.shape
+        }
+        loss.load_state_dict({name: self.loss[name] for name in shared}, strict=False)
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """One fit: train on ``train``, then predict ``segments``.
+
+    Attributes:
+        name: ``method/seed-S/outer-K[/candidate-J/inner-I]``.
+        key: content address of everything that determines the result.
+        num_classes: C.
+        train: the training partition; it carries the only labels a fit ever sees.
+        validation: inner validation partition, for its UA; None in a refit.
+        segments: windows to predict after training: of the validation or the outer test
+            partition. They carry no label where the partition is sealed.
+        epochs: how long to train (a refit takes the mean best epoch of its inner fits).
+        seed: of initial weights, windows and masks; the same for every method.
+        initial: what a pretraining gave; None: fresh weights.
+        normaliser: to use instead of one fitted on ``train``; deliberately broken protocols only.
+    """
+
+    name: str
+    key: str
+    method: str
+    student: Student
+    loss: Loss
+    settings: MethodSettings
+    num_classes: int
+    train: PartitionView
+    validation: PartitionView | None
+    segments: tuple[Segment, ...]
+    features: Frames
+    teachers: tuple[TeacherSignal, ...]
+    backend: Backend
+    epochs: int
+    seed: int
+    device: str
+    initial: InitialState | None = None
+    normaliser: Normaliser | None = None
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch: mean of each loss term, UA on inner validation where it was taken."""
+
+    epoch: int
+    terms: Mapping[str, float]
+    validation_ua: float | None = None
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a fit gives back.
+
+    Attributes:
+        ids: the utterances it predicted; ``posteriors (U, C)`` are theirs, in this order.
+        best_epoch: the epoch whose weights were kept, from 1.
+        validation_ua: UA on inner validation at that epoch; None in a refit.
+        seconds: wall time of the whole fit; ``step_seconds`` of it in forward, loss, backward
+            and optimiser.
+        readings: what the loss read of each training utterance: by name, ``(E, N)`` or
+            ``(E, N, k)`` float32, NaN where an utterance did not come up; see ``api.Loss``.
+        state: the student's weights with the normaliser's ``mean`` and ``deviation``.
+    """
+
+    name: str
+    key: str
+    ids: tuple[str, ...]
+    posteriors: FloatArray
+    best_epoch: int
+    validation_ua: float | None
+    history: tuple[EpochRecord, ...]
+    parameters: int
+    seconds: float
+    step_seconds: float
+    fitted: tuple[FittedRecord, ...]
+    readings: Mapping[str, FloatArray] = field(repr=False, default_factory=dict)
+    state: Mapping[str, Tensor] = field(repr=False, default_factory=dict)

@@ -1,0 +1,93 @@
+"""Algorithm 2: utterances are partitioned first; only then is each cut into windows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from serbench.api import CorpusError, RegistryError
+from serbench.data.corpus.table import CorpusTable
+from serbench.protocol.splits.records import Partition, utterances_of
+
+MIN_HOP_S = 0.010
+"""Windows closer together than one frame of the front end would say nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A window of one utterance; it belongs to its utterance's partition.
+
+    Attributes:
+        seg_id: ``"<utt_id>#<number>"``, numbered from 0 along the utterance.
+        utt_id, spk_id: the utterance and its speaker.
+        label: the utterance's label; None in a sealed (outer test) partition, so that windows
+            sent to a fit carry no test label.
+        partition: the partition's name.
+        t_start_s, t_end_s: bounds in seconds from the utterance's start.
+    """
+
+    seg_id: str
+    utt_id: str
+    spk_id: str
+    label: str | None
+    partition: str
+    t_start_s: float
+    t_end_s: float
+
+
+def sliding_windows(
+    duration_s: float, window_s: float, overlap_s: float
+) -> list[tuple[float, float]]:
+    """Bounds ``(start_s, end_s)`` of windows that cover an utterance and stay within it.
+
+    Windows start every ``window_s - overlap_s`` seconds; the last one is moved back to end with
+    the utterance. An utterance no longer than the window is one window.
+
+    Raises:
+        RegistryError: an overlap that leaves no hop.
+        CorpusError: a duration that is not positive and finite.
+    """
+    hop_s = window_s - overlap_s
+    if not (hop_s >= MIN_HOP_S and overlap_s >= 0 and math.isfinite(window_s)):
+        raise RegistryError(
+            f"segments.overlap_s = {overlap_s} with segments.window_s = {window_s}: the overlap "
+            f"must be at least 0 s and at least {MIN_HOP_S} s shorter than the window"
+        )
+    if not (duration_s > 0 and math.isfinite(duration_s)):
+        raise CorpusError(f"an utterance of {duration_s} s cannot be cut into windows")
+    if duration_s <= window_s:
+        return [(0.0, duration_s)]
+    last_s = duration_s - window_s
+    # The small number keeps rounding from adding a window a few picoseconds after another.
+    hops = math.ceil(last_s / hop_s - 1e-9)
+    starts = [hop * hop_s for hop in range(hops)]
+    return [*((start_s, start_s + window_s) for start_s in starts), (last_s, duration_s)]
+
+
+def segment_partition(
+    table: CorpusTable, partition: Partition, window_s: float, overlap_s: float
+) -> tuple[Segment, ...]:
+    """All windows of a partition, utterances in its order, windows in time's.
+
+    Raises:
+        RegistryError, CorpusError: as ``sliding_windows``.
+        SplitError: an utterance that the table lacks.
+    """
+    segments = []
+    for utterance in utterances_of(partition, table):
+        label = None if partition.sealed else utterance.label
+        for number, (start_s, end_s) in enumerate(
+            sliding_windows(utterance.duration_s, window_s, overlap_s)
+        ):
+            segments.append(
+                Segment(
+                    seg_id=f"{utterance.id}#{number}",
+                    utt_id=utterance.id,
+                    spk_id=utterance.speaker,
+                    label=label,
+                    partition=partition.name,
+                    t_start_s=start_s,
+                    t_end_s=end_s,
+                )
+            )
+    return tuple(segments)

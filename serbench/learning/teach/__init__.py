@@ -1,0 +1,1 @@
+"""Teachers inside the guard: cached label-free embeddings, heads, cross-fitted soft targets."""

@@ -1,0 +1,208 @@
+"""The one pass of a frozen teacher over a corpus, and its cache. No label is read here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from serbench.api import Advance, PluginError, Teacher, TeacherError, TeacherFeatures
+from serbench.data.audio import read_waveform
+from serbench.data.corpus.table import Recording, Speech
+from serbench.learning.teach.cache import EmbeddingWriter, Stored, load_complete
+from serbench.learning.teach.embeddings import TeacherEmbeddings
+
+_LOG = logging.getLogger(__name__)
+
+VERSION = 1
+"""Raised whenever the embeddings that a teacher gives change, so that no stale cache is read."""
+
+BATCH_S = 32.0
+"""Speech in a batch, in seconds; a longer utterance is a batch of its own."""
+
+BATCH_UTTERANCES = 32
+
+
+def embed_corpus(
+    teacher: Teacher,
+    name: str,
+    table: Speech,
+    cache: Path,
+    device: torch.device,
+    advance: Advance,
+) -> TeacherEmbeddings:
+    """Embed every utterance of ``table``, or read what an earlier run has embedded.
+
+    The cache's key covers ids, PCM digests, the teacher's class, parameters and weights. A second
+    run neither loads the model nor reads audio; an interrupted one goes on after its last batch.
+    Processes that want the same embeddings at the same time wait for one of them to make them.
+
+    Args:
+        teacher: the plugin; loaded only where something is left to embed.
+        name: its name in the registry.
+        table: the corpus, or unlabelled audio.
+        cache: folder for all embeddings, made where needed.
+        device: where the teacher runs.
+        advance: told whole seconds of speech, done and in all.
+
+    Raises:
+        TeacherError: the weights cannot be had, the cache cannot be written, no room on disk or
+            in memory, embeddings that are not finite.
+        PluginError: the teacher's output has not the contract's shapes.
+    """
+    key = embedding_key(teacher, table)
+    folder = cache / f"{teacher.name}-{key[:32]}"
+    total_s = round(sum(u.duration_s for u in table.utterances))
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(cache / f"{folder.name}.lock")
+        with lock:
+            stored = load_complete(folder)
+            if stored is None:
+                _run_teacher(teacher, name, table, folder, device, advance)
+                stored = load_complete(folder)
+    except OSError as error:
+        raise TeacherError(
+            f"cannot use the embedding cache {cache}: {error.strerror or error}; choose a cache "
+            "folder that you may write to"
+        ) from error
+    if stored is None:
+        raise TeacherError(f"the embeddings just written to {folder} cannot be read back")
+    advance(total_s, total_s)
+    return _in_table_order(stored, teacher, name, table)
+
+
+def embedding_key(teacher: Teacher, table: Speech) -> str:
+    """sha256 (hex) of everything that the embeddings depend on.
+
+    Raises:
+        TeacherError: the teacher's weights cannot be had.
+    """
+    identity = {
+        "version": VERSION,
+        "teacher": teacher.name,
+        "params": teacher.params.model_dump(mode="json"),
+        "model": teacher.model_digest,
+        "audio": [[u.id, u.pcm_sha256, u.duration_s] for u in table.utterances],
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def batches(utterances: Sequence[Recording]) -> Iterator[list[Recording]]:
+    """Utterances of similar length together, the longest first: what does not fit fails at once."""
+    batch: list[Recording] = []
+    for utterance in sorted(utterances, key=lambda u: (-u.duration_s, u.id)):
+        longest_s = batch[0].duration_s if batch else utterance.duration_s
+        if batch and (longest_s * (len(batch) + 1) > BATCH_S or len(batch) == BATCH_UTTERANCES):
+            yield batch
+            batch = []
+        batch.append(utterance)
+    if batch:
+        yield batch
+
+
+def _run_teacher(
+    teacher: Teacher,
+    name: str,
+    table: Speech,
+    folder: Path,
+    device: torch.device,
+    advance: Advance,
+) -> None:
+    """Embed what ``folder`` does not hold yet, batch by batch."""
+    teacher.load(device)
+    total_s = sum(u.duration_s for u in table.utterances)
+    with EmbeddingWriter(folder) as writer:
+        done = set(writer.layout.ids)
+        left = [u for u in table.utterances if u.id not in done]
+        left_s = sum(u.duration_s for u in left)
+        if done:
+            _LOG.info(
+                "%s: going on after %d of %d utterances", name, len(done), len(table.utterances)
+            )
+        for batch in batches(left):
+            advance(round(total_s - left_s), round(total_s))
+            features = _embed_batch(teacher, name, batch)
+            batch_s = sum(u.duration_s for u in batch)
+            _check_room(folder, features, left_s / batch_s)
+            writer.append([u.id for u in batch], features)
+            left_s -= batch_s
+        writer.finish(teacher.frame_rate_hz)
+
+
+def _embed_batch(
+    teacher: Teacher, name: str, batch: Sequence[Recording]
+) -> Sequence[TeacherFeatures]:
+    """Run the teacher on one batch and hold its output against the contract."""
+    waveforms = [torch.from_numpy(read_waveform(u.path)) for u in batch]
+    try:
+        features = teacher.embed(waveforms)
+    except torch.OutOfMemoryError as error:
+        raise TeacherError(
+            f"{name} runs out of memory on {len(batch)} utterances of up to "
+            f"{batch[0].duration_s:.1f} s; use --device cpu, or a smaller teacher"
+        ) from error
+    if len(features) != len(batch):
+        raise PluginError(f"{name} gave {len(features)} embeddings for {len(batch)} utterances")
+    layers, pooled_dim = features[0].pooled.shape
+    frame_dim = features[0].frames.shape[-1]
+    for utterance, feature in zip(batch, features, strict=True):
+        frames = feature.frames
+        if (
+            feature.pooled.shape != (layers, pooled_dim)
+            or frames.ndim != 3
+            or (frames.shape[0], frames.shape[2]) != (layers, frame_dim)
+            or not frames.shape[1]
+        ):
+            raise PluginError(
+                f"{name} on {utterance.id}: pooled {tuple(feature.pooled.shape)} and frames "
+                f"{tuple(frames.shape)}, where (L, P) and (L, F, D) are due with L = {layers}, "
+                f"P = {pooled_dim}, D = {frame_dim} and F > 0"
+            )
+        if not (torch.isfinite(feature.pooled).all() and torch.isfinite(frames).all()):
+            raise TeacherError(
+                f"{name} on {utterance.id} ({utterance.path}): the embedding is not finite; "
+                "listen to the file, or set the teacher's precision to fp32"
+            )
+    return features
+
+
+def _check_room(folder: Path, features: Sequence[TeacherFeatures], batches_left: float) -> None:
+    """Raise TeacherError where the rest of the pass will not fit on the disk."""
+    batch_bytes = sum(2 * f.frames.numel() + 4 * f.pooled.numel() for f in features)
+    needed, free = int(batch_bytes * batches_left), shutil.disk_usage(folder).free
+    if needed > free:
+        raise TeacherError(
+            f"no room on disk for the embeddings: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} "
+            f"MB free in {folder.parent}; make room there, choose another cache folder, or one "
+            "layer instead of a mix"
+        )
+
+
+def _in_table_order(
+    stored: Stored, teacher: Teacher, name: str, table: Speech
+) -> TeacherEmbeddings:
+    position = {id_: row for row, id_ in enumerate(stored.layout.ids)}
+    ids = tuple(recording.id for recording in table.utterances)
+    order = np.array([position[id_] for id_ in ids], dtype=np.int64)
+    counts = np.array(stored.layout.counts, dtype=np.int64)
+    starts = np.array([0, *accumulate(stored.layout.counts)], dtype=np.int64)[:-1]
+    return TeacherEmbeddings(
+        name=name,
+        card=teacher.card,
+        ids=ids,
+        pooled=stored.pooled[order],
+        frames=stored.frames,
+        frame_start=starts[order],
+        frame_count=counts[order],
+        frame_rate_hz=stored.frame_rate_hz,
+        digest=stored.digest,
+    )

@@ -1,0 +1,77 @@
+"""A teacher's view of a whole corpus: pooled embeddings in memory, frames on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serbench.api import TeacherCard, TeacherError
+from serbench.learning.features import Frames
+
+
+@dataclass(frozen=True)
+class TeacherEmbeddings:
+    """Embeddings of the U utterances of a corpus. No label had a part in them.
+
+    Attributes:
+        name: the teacher's name in the registry.
+        card: what the teacher says of itself.
+        ids: the utterances, in the corpus table's order.
+        pooled: ``(U, L, P)`` float32, statistics over time of each of L layers.
+        frames: ``(total_frames, L, D)`` float16, a read-only memory map of all utterances' frames.
+        frame_start: ``(U,)`` int64, each utterance's first row of ``frames``.
+        frame_count: ``(U,)`` int64, its number of rows.
+        frame_rate_hz: frames per second.
+        digest: sha256 over ids and values.
+    """
+
+    name: str
+    card: TeacherCard
+    ids: tuple[str, ...]
+    pooled: NDArray[np.float32]
+    frames: NDArray[np.float16]
+    frame_start: NDArray[np.int64]
+    frame_count: NDArray[np.int64]
+    frame_rate_hz: float
+    digest: str
+
+    @cached_property
+    def _row(self) -> dict[str, int]:
+        return {id_: row for row, id_ in enumerate(self.ids)}
+
+    def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """``(n,)``, where ``ids`` are in ``self.ids``.
+
+        Raises:
+            TeacherError: an utterance that was not embedded.
+        """
+        missing = [id_ for id_ in ids if id_ not in self._row]
+        if missing:
+            raise TeacherError(f"{self.name} has no embedding of {missing[0]!r}")
+        return np.array([self._row[id_] for id_ in ids], dtype=np.int64)
+
+    def pooled_of(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """``(n, L, P)``, the pooled embeddings of ``ids``, a copy."""
+        return self.pooled[self.rows(ids)]
+
+    def frames_of(self, id_: str) -> NDArray[np.float16]:
+        """``(F, L, D)``, the frames of one utterance."""
+        row = int(self.rows([id_])[0])
+        start, count = int(self.frame_start[row]), int(self.frame_count[row])
+        return self.frames[start : start + count]
+
+
+def teacher_frames(embeddings: TeacherEmbeddings) -> Frames:
+    """A teacher's frames to cut windows from, all layers of a frame end to end."""
+    return Frames(
+        ids=embeddings.ids,
+        values=embeddings.frames.reshape(len(embeddings.frames), -1),
+        start=embeddings.frame_start,
+        count=embeddings.frame_count,
+        rate_hz=embeddings.frame_rate_hz,
+        digest=embeddings.digest,
+    )

@@ -1,0 +1,128 @@
+"""A teacher's head: multinomial logistic regression on its pooled embeddings.
+
+Embeddings are standardised per layer and dimension. With several layers the head sees their
+weighted sum, and the layer weights (a softmax) are learnt jointly with the linear classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from serbench.api import TeacherError
+from serbench.learning.teach.logistic import Array, Solution, fit_logistic, row_space
+from serbench.learning.teach.mix import fit_mix
+
+Pooled = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A fitted head.
+
+    Attributes:
+        mean, scale: ``(L, P)``, of the utterances that it was fitted on.
+        layer_weights: ``(L,)``, positive, of sum 1.
+        weight: ``(P, C')`` and bias ``(C',)`` over the classes that were seen.
+        classes: ``(C',)``, indices of those classes.
+        num_classes: C.
+        samples: N, how many utterances it was fitted on.
+        strength: inverse L2 penalty.
+    """
+
+    mean: Array
+    scale: Array
+    layer_weights: Array
+    weight: Array
+    bias: Array
+    classes: NDArray[np.int64]
+    num_classes: int
+    samples: int
+    strength: float
+
+    def predict(self, pooled: Pooled) -> NDArray[np.float32]:
+        """Logits ``(M, C)`` of ``pooled (M, L, P)``.
+
+        A class that the head never saw gets the posterior 1 / (N + 1), as in the rule of
+        succession: low and finite, so that soft targets stay usable.
+        """
+        standard = (pooled - self.mean) / self.scale
+        mixed = np.einsum("l,mlp->mp", self.layer_weights, standard)
+        seen = mixed @ self.weight + self.bias
+        logits = np.empty((len(pooled), self.num_classes))
+        logits[:] = logsumexp(seen, axis=1, keepdims=True) - np.log(self.samples)
+        logits[:, self.classes] = seen
+        return logits.astype(np.float32)
+
+
+def fit_head(pooled: Pooled, labels: NDArray[np.int64], num_classes: int, strength: float) -> Head:
+    """Fit one head: see ``fit_path``."""
+    return fit_path(pooled, labels, num_classes, (strength,))[0]
+
+
+def fit_path(
+    pooled: Pooled,
+    labels: NDArray[np.int64],
+    num_classes: int,
+    strengths: Sequence[float],
+    standardise_over: Pooled | None = None,
+) -> tuple[Head, ...]:
+    """Fit one head per strength, each started from the one before.
+
+    Args:
+        pooled: ``(N, L, P)``.
+        labels: ``(N,)``, each in 0 … C-1; classes may be absent (see ``Head.predict``).
+        num_classes: C.
+        strengths: inverse L2 penalties, as scikit-learn's C; ascending order is fastest.
+        standardise_over: ``(U, L, P)`` to take mean and deviation from, instead of ``pooled``;
+            deliberately broken protocols only.
+
+    Raises:
+        TeacherError: fewer than two classes, shapes that do not fit, or non-finite embeddings.
+    """
+    _check(pooled, labels)
+    classes, seen = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise TeacherError(
+            f"a teacher's head needs at least two classes, and its {len(labels)} training "
+            f"utterances are all of class {classes[0]}"
+        )
+    basis = pooled if standardise_over is None else standardise_over
+    mean = basis.mean(axis=0, dtype=np.float64)
+    deviation = basis.std(axis=0, dtype=np.float64)
+    # A dimension that does not vary but for rounding carries nothing: leave it unscaled.
+    scale = np.where(deviation > 1e-6 * np.abs(mean) + 1e-12, deviation, 1.0)
+    standard = (pooled - mean) / scale
+    fit = fit_mix if pooled.shape[1] > 1 else _single_layer
+    fits = fit(standard, seen.astype(np.int64), strengths)
+    return tuple(
+        Head(mean, scale, layers, weight, bias, classes, num_classes, len(labels), float(strength))
+        for (layers, weight, bias), strength in zip(fits, strengths, strict=True)
+    )
+
+
+def _single_layer(
+    standard: Array, labels: NDArray[np.int64], strengths: Sequence[float]
+) -> list[tuple[Array, Array, Array]]:
+    """Layer weights, weight and bias for each strength; ``standard (N, 1, P)``."""
+    space = row_space(standard[:, 0])
+    fits: list[tuple[Array, Array, Array]] = []
+    solution: Solution | None = None
+    for strength in strengths:
+        solution = fit_logistic(space, labels, int(labels.max()) + 1, strength, solution)
+        fits.append((np.ones(1), space.basis @ solution.weight, solution.bias))
+    return fits
+
+
+def _check(pooled: Pooled, labels: NDArray[np.int64]) -> None:
+    if pooled.ndim != 3 or len(pooled) != len(labels) or not len(labels):
+        raise TeacherError(
+            f"a head needs embeddings (utterances, layers, dimensions) and as many labels, "
+            f"but got {pooled.shape} and {labels.shape}"
+        )
+    if not np.isfinite(pooled).all():
+        raise TeacherError("the teacher's embeddings hold values that are not finite")

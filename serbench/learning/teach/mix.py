@@ -1,0 +1,95 @@
+"""Layer weights learnt jointly with a linear classifier.
+
+The model is softmax(Σ_l a_l z_l W + b) with a = softmax(s): the weighted sum of layers of Yang et
+al., *SUPERB: Speech processing universal performance benchmark* (Interspeech 2021), on
+standardised utterance embeddings. Given the layer weights, W and b are a logistic regression, so
+s is optimised on the value that is left after fitting them (variable projection); by the envelope
+theorem its gradient needs no derivative of W.
+
+The problem is not convex, and averaging layers shrinks their norm, so the penalty on W favours
+few layers: the weights are a local optimum and mostly settle on one layer and its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+from serbench.learning.teach.logistic import Array, Solution, fit_logistic, row_space
+
+_MAX_ITERATIONS = 20
+_RELATIVE_TOLERANCE = 1e-4
+"""Layer weights are settled when the objective falls by less than this; they are smooth in it."""
+
+
+class LayerMix:
+    """The objective as a function of the layer scores s; remembers its last classifier.
+
+    Args:
+        standard: ``(N, L, P)`` standardised embeddings.
+        labels: ``(N,)``, each class at least once.
+        strength: inverse L2 penalty.
+    """
+
+    def __init__(self, standard: Array, labels: NDArray[np.int64], strength: float) -> None:
+        # Layers first: mixing is then one pass over memory. Single precision halves that pass
+        # and the decomposition; the classifier itself is fitted in double.
+        self.layers = np.ascontiguousarray(standard.transpose(1, 0, 2), dtype=np.float32)
+        self.labels = labels
+        self.num_classes = int(labels.max()) + 1
+        self.strength = strength
+        self.weight: Array | None = None  # (P, C)
+        self.bias = np.zeros(self.num_classes)
+
+    def classify(self, weights: Array) -> tuple[Solution, Array]:
+        """Fit W and b for layer ``weights (L,)``: the solution and its error ``(N, C)`` / N."""
+        mixed = np.tensordot(weights.astype(np.float32), self.layers, axes=1)  # (N, P)
+        space = row_space(mixed)
+        start = None
+        if self.weight is not None:
+            start = Solution(space.basis.T @ self.weight, self.bias, np.inf)
+        found = fit_logistic(space, self.labels, self.num_classes, self.strength, start)
+        self.weight, self.bias = space.basis @ found.weight, found.bias
+        error = np.exp(log_softmax(space.coordinates @ found.weight + found.bias, axis=1))
+        error[np.arange(len(error)), self.labels] -= 1.0
+        return found, error / len(error)
+
+    def __call__(self, scores: Array) -> tuple[float, Array]:
+        """Objective and its gradient at layer ``scores (L,)``."""
+        weights = softmax(scores)
+        found, error = self.classify(weights)
+        assert self.weight is not None
+        logits = self.layers @ self.weight.astype(np.float32)  # (L, N, C)
+        slope = np.einsum("lnc,nc->l", logits, error, dtype=np.float64)
+        return found.objective, weights * (slope - weights @ slope)
+
+
+def fit_mix(
+    standard: Array, labels: NDArray[np.int64], strengths: Sequence[float]
+) -> list[tuple[Array, Array, Array]]:
+    """Layer weights ``(L,)``, weight ``(P, C)`` and bias ``(C,)`` for each strength.
+
+    Layer weights start uniform, and each strength starts from the one before.
+    """
+    scores = np.zeros(standard.shape[1])
+    objective = LayerMix(standard, labels, strengths[0])
+    fits: list[tuple[Array, Array, Array]] = []
+    for strength in strengths:
+        objective.strength = strength
+        found = minimize(
+            objective,
+            scores,
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": _MAX_ITERATIONS, "ftol": _RELATIVE_TOLERANCE},
+        )
+        scores = found.x - found.x.mean()
+        weights = softmax(scores)
+        objective.classify(weights)
+        assert objective.weight is not None
+        fits.append((weights, objective.weight, objective.bias))
+    return fits

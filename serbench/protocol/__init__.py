@@ -1,0 +1,1 @@
+"""Who is trained on, who is tested, and the guard that proves it."""

@@ -1,0 +1,226 @@
+"""The certificate: what was checked, and what was fitted on what, of one run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from serbench.api import Params, StoreError
+from serbench.protocol.guard.canary import CanaryResult
+from serbench.protocol.guard.view import FittedRecord
+from serbench.settings import PROPER, ProtocolName
+
+SCHEMA_VERSION = 3
+
+LEAKS = {
+    "L1": "a speaker or session on both sides of a split",
+    "L2": "an utterance on both sides of a split, or not tested exactly once",
+    "L3": "a segment outside its utterance's partition or bounds",
+    "L4": "the same audio under two ids on both sides",
+    "L5": "near-duplicates on both sides",
+    "L6": "something fitted outside its training partition",
+    "L7": "a teacher pretrained on the evaluated corpus",
+    "L8": "the outer test labels read more than once",
+    "L9": "the same sentence on both sides",
+    "L10": "better than chance on permuted labels",
+}
+"""The guard's codes, in order."""
+
+
+def _says_nothing(value: object) -> bool:
+    """Whether a key is left out: what only some runs have stands in their certificates alone."""
+    return not value
+
+
+class FoldSide(Params):
+    """One side of a fold.
+
+    Attributes:
+        units: its speakers or sessions.
+        utterances: how many.
+        digest: ``id_set_digest`` of their ids.
+    """
+
+    units: tuple[str, ...]
+    utterances: int
+    digest: str
+
+
+class FoldSummary(Params):
+    """One fold.
+
+    Attributes:
+        name: ``"outer-1"``, ``"outer-1/inner-2"``.
+        train: what is fitted on.
+        test: what is scored: the outer test or the inner validation side.
+    """
+
+    name: str
+    train: FoldSide
+    test: FoldSide
+
+
+class Check(Params):
+    """One of the guard's checks.
+
+    Attributes:
+        code: ``"L1"`` … ``"L10"``.
+        leak: what it looks for.
+        outcome: ``"passed"``; ``"measured"``; ``"not run: <reason>"``; of L7
+            ``"undeclared: <teachers>"``, ``"undisclosed: …"`` and ``"allowed: …"``; of a leaky
+            protocol ``"broken on purpose: <the leak>"``. Any other leak stops the run, so no
+            certificate says "failed".
+        detail: how much was checked, or what was measured.
+    """
+
+    code: str
+    leak: str
+    outcome: str = Field(
+        pattern=r"(?s)^(passed|measured|"
+        r"(not run|undeclared|undisclosed|allowed|broken on purpose): .+)$"
+    )
+    detail: str = ""
+
+
+class TeacherRecord(Params):
+    """L7 of one teacher.
+
+    Attributes:
+        teacher: its name in the run.
+        status: ``"declared"``: it names its training corpora and this one is not among them;
+            ``"undisclosed"``: part of them is not public; ``"undeclared"``: it names none;
+            ``"overlap"``: this one is among them, and the run was told to go on.
+        trained_on: what it declares.
+        shared: those of them that are in the evaluated corpus.
+    """
+
+    teacher: str
+    status: Literal["declared", "undisclosed", "undeclared", "overlap"]
+    trained_on: tuple[str, ...]
+    shared: tuple[str, ...] = ()
+
+
+class AudioRecord(Params):
+    """The unlabelled audio that students were pretrained on, before any fold.
+
+    Attributes:
+        recordings: how many.
+        duration_s: of all together, in whole seconds.
+        digest: ``UnlabelledAudio.digest``: names and PCM of every recording.
+    """
+
+    recordings: int
+    duration_s: int
+    digest: str
+
+
+class Reading(Params):
+    """That the labels of an outer test partition were read, and for which predictions.
+
+    Attributes:
+        method, outer, seed: whose predictions; ``outer`` counts folds from 1.
+        predictions_digest: ``predictions_digest`` of ids and posteriors.
+    """
+
+    method: str
+    outer: int
+    seed: int
+    predictions_digest: str
+
+
+class Certificate(Params):
+    """What the guard vouches for. Its digest is printed under every table.
+
+    It holds no times and no paths, so the same run gives the same digest on any machine.
+
+    Attributes:
+        schema_version: 3.
+        plan_digest: digest of the plan, as in ``plan.json``; empty before a run.
+        protocol: its name; a ``leaky-…`` one is broken on purpose.
+        corpus: the corpus's name.
+        corpus_digest: ``CorpusTable.digest``: ids, labels, speakers and PCM of every utterance.
+        unit: ``"speaker"`` or ``"session"``, what folds group by.
+        utterances: size of the corpus.
+        units: all speakers or sessions, in natural order.
+        dropped: utterances left out as copies of others.
+        evaluated: the corpus that is tested, where ``corpus`` is made of others or a part of it.
+        incomplete: what the corpus lacks, or has and cannot be used; not there where it is whole.
+        made: how the corpus was made of others, or of a part of its labels; not there where it is
+            as its card says.
+        folds: each outer fold, followed by its inner folds.
+        fitted: everything that was fitted, by partition and name.
+        teachers: what each was trained on.
+        audio: what students were pretrained on without labels; None where they were not.
+        readings: of outer test labels, by method, fold and seed.
+        canary: UA on permuted labels, by method; empty where it was not asked for.
+        checks: L1 … L10, each with its outcome.
+    """
+
+    schema_version: Literal[3]
+    plan_digest: str = ""
+    protocol: ProtocolName = PROPER
+    corpus: str
+    corpus_digest: str
+    unit: Literal["speaker", "session"]
+    utterances: int
+    units: tuple[str, ...]
+    dropped: tuple[str, ...] = ()
+    evaluated: str = Field(default="", exclude_if=_says_nothing)
+    incomplete: tuple[str, ...] = Field(default=(), exclude_if=_says_nothing)
+    made: tuple[str, ...] = Field(default=(), exclude_if=_says_nothing)
+    folds: tuple[FoldSummary, ...]
+    fitted: tuple[FittedRecord, ...]
+    teachers: tuple[TeacherRecord, ...] = ()
+    audio: AudioRecord | None = None
+    readings: tuple[Reading, ...] = ()
+    canary: tuple[CanaryResult, ...] = ()
+    checks: tuple[Check, ...]
+
+    @property
+    def leaky(self) -> bool:
+        """Whether the protocol was broken on purpose: no comparison may use the results."""
+        return self.protocol != PROPER
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What must stand under every table: broken protocols, teachers that are not clean, a
+        corpus that is not whole.
+        """
+        checks = tuple(
+            f"{check.code} {check.outcome}"
+            for check in self.checks
+            if check.outcome.startswith(("broken", "allowed", "undeclared", "undisclosed"))
+        )
+        return (*checks, *(f"incomplete: {line}" for line in self.incomplete))
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of the canonical JSON: sorted keys, no spaces, UTF-8."""
+        canonical = json.dumps(
+            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """Indented JSON for ``certificate.json``."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Certificate:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            StoreError: it is damaged, or of another schema version.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise StoreError(
+                f"not a certificate of schema version {SCHEMA_VERSION}: {where}: {first['msg']}; "
+                "it is damaged or was written by another version of serbench"
+            ) from error

@@ -1,0 +1,48 @@
+"""L1 between corpora: none of a run may share speakers with another."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+from serbench.api import CorpusCard, LeakageError
+from serbench.protocol.guard.corpus_names import contents
+
+
+def check_distinct(cards: Mapping[str, CorpusCard]) -> None:
+    """Prove, as far as cards tell, that no two corpora of a run are of the same speakers.
+
+    Names of speakers alone cannot tell: two corpora may name one person differently, or two alike.
+    Only within one collection do other names mean other people.
+
+    Args:
+        cards: of the run's corpora, by their names.
+
+    Raises:
+        LeakageError: L1, corpora that are the same, a part of the other, or of one collection.
+    """
+    known = {name: _contents(name, card) for name, card in cards.items()}
+    shared = [
+        f"{one} and {other} ({', '.join(sorted(both))})"
+        for one, other in itertools.combinations(known, 2)
+        if (both := known[one] & known[other]) and not _apart(cards[one], cards[other])
+    ]
+    if shared:
+        raise LeakageError(
+            "L1",
+            "corpora that are trained on and tested on share recordings or speakers (choose "
+            "others, or cross-validate within one with --dataset)",
+            shared,
+        )
+
+
+def _apart(one: CorpusCard, other: CorpusCard) -> bool:
+    """Whether both cards list their speakers, and have none in common."""
+    known = bool(one.per_speaker) and bool(other.per_speaker)
+    return known and not set(one.per_speaker) & set(other.per_speaker)
+
+
+def _contents(name: str, card: CorpusCard) -> frozenset[str]:
+    """Every corpus that a card says it is, or is made of."""
+    names = (name, card.title, *card.names, *card.made_of)
+    return frozenset[str]().union(*map(contents, names))

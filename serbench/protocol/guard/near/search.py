@@ -1,0 +1,210 @@
+"""All near-duplicates of a corpus: fingerprints, candidates, comparison."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import soxr
+
+from serbench.api import Advance, CorpusError
+from serbench.data.audio import pcm_digest, read_waveform
+from serbench.files.source import core_digest
+from serbench.protocol.guard.near.cache import (
+    Row,
+    load_fingerprints,
+    load_pairs,
+    store_fingerprints,
+    store_pairs,
+)
+from serbench.protocol.guard.near.fingerprints import Waveform, Words, fingerprint
+from serbench.protocol.guard.near.index import candidates
+from serbench.protocol.guard.near.verify import Prepared, compare, prepare
+
+CODE = ("protocol/guard/near",)
+"""Fingerprints and pairs that other code made are not read."""
+
+THRESHOLD = 0.7
+"""From this similarity on, two recordings count as one. docs/near-duplicates.md says why."""
+
+SILENT = hashlib.sha256(b"").hexdigest()
+"""The PCM digest of a recording without a sound: the exact comparison names these."""
+
+BLOCK = 1_000
+"""Recordings whose fingerprints are stored together, and lost together when a run is killed."""
+
+KEPT = 512
+"""Prepared waveforms kept in memory; each is some 50 kB per second of speech."""
+
+
+class Recording(Protocol):
+    """What is read of an utterance; see ``corpus.Utterance``."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+
+    @property
+    def pcm_sha256(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class NearPair:
+    """Two recordings of a corpus that are one.
+
+    Attributes:
+        one: id, the smaller of the two.
+        other: id.
+        similarity: absolute normalised cross-correlation over the common part, 0 … 1, to four
+            digits.
+        offset_s: how much later the common part begins in ``other`` than in ``one``, digital
+            silence at their starts not counted.
+    """
+
+    one: str
+    other: str
+    similarity: float
+    offset_s: float
+
+
+def near_duplicates(
+    recordings: Sequence[Recording], cache: Path, advance: Advance
+) -> tuple[NearPair, ...]:
+    """All pairs of ``recordings`` that are copies of one another, exact ones too.
+
+    Silent recordings are in no pair. Results are cached below ``cache`` by ids and PCM digests,
+    fingerprints by PCM digests alone.
+
+    Args:
+        recordings: of a corpus; ids are unique.
+        cache: root of the cache.
+        advance: counts recordings while fingerprints are taken.
+
+    Returns:
+        Pairs with a similarity of ``THRESHOLD`` or more, sorted by ids.
+
+    Raises:
+        CorpusError: a file that cannot be read, or whose audio has another digest than stated.
+        StoreError: the cache cannot be written.
+    """
+    version = f"{core_digest(CODE)}, soxr {soxr.__version__}"
+    folder = cache / "near" / hashlib.sha256(version.encode()).hexdigest()[:16]
+    stored = folder / "pairs" / f"{_corpus_key(recordings)}.json"
+    rows = load_pairs(stored)
+    if rows is None:
+        rows = _find(recordings, folder, advance)
+        store_pairs(stored, rows)
+    return tuple(NearPair(*row) for row in rows)
+
+
+def similar(
+    fingerprints: Sequence[Words], waveform_of: Callable[[int], Waveform]
+) -> list[tuple[int, int, float, float]]:
+    """Pairs among N recordings with a similarity of ``THRESHOLD`` or more, without any file.
+
+    Args:
+        fingerprints: of N recordings.
+        waveform_of: gives ``(samples,)`` float32 at 16 kHz by position; called from threads.
+
+    Returns:
+        (position, greater position, similarity, offset in seconds), sorted.
+    """
+
+    @lru_cache(maxsize=KEPT)
+    def prepared(position: int) -> Prepared:
+        return prepare(waveform_of(position))
+
+    def compared(pair: tuple[int, int]) -> tuple[int, int, float, float]:
+        likeness = compare(prepared(pair[0]), prepared(pair[1]))
+        return (*pair, round(likeness.similarity, 4), round(likeness.offset_s, 4))
+
+    pairs = [(int(one), int(other)) for one, other in candidates(fingerprints)]
+    with ThreadPoolExecutor(_threads()) as pool:
+        found = list(pool.map(compared, pairs))
+    return [row for row in found if row[2] >= THRESHOLD]
+
+
+def _find(recordings: Sequence[Recording], folder: Path, advance: Advance) -> list[Row]:
+    by_digest: defaultdict[str, list[Recording]] = defaultdict(list)
+    # By id, so that the order in which recordings come makes no difference.
+    for recording in sorted(recordings, key=lambda r: r.id):
+        by_digest[recording.pcm_sha256].append(recording)
+    by_digest.pop(SILENT, None)
+    groups = list(by_digest.values())
+    fingerprints = _fingerprints(groups, folder / "fingerprints", advance)
+    rows = list(itertools.chain.from_iterable(map(_exact, groups)))
+    for one, other, similarity, offset_s in similar(
+        fingerprints, lambda position: _read(groups[position][0])
+    ):
+        rows.extend(_crossed(groups[one], groups[other], similarity, offset_s))
+    return sorted(rows)
+
+
+def _fingerprints(
+    groups: Sequence[Sequence[Recording]], folder: Path, advance: Advance
+) -> list[Words]:
+    """Of one recording of each group, from the cache where it has them."""
+    first = {group[0].pcm_sha256: group[0] for group in groups}
+    known = load_fingerprints(folder, set(first))
+    missing = [recording for digest, recording in first.items() if digest not in known]
+    with ThreadPoolExecutor(_threads()) as pool:
+        for start in range(0, len(missing), BLOCK):
+            block = missing[start : start + BLOCK]
+            taken: dict[str, Words] = {}
+            for recording, words in zip(block, pool.map(_taken, block), strict=True):
+                taken[recording.pcm_sha256] = words
+                advance(len(known) + len(taken), len(first))
+            store_fingerprints(folder, taken)
+            known.update(taken)
+    return [known[digest] for digest in first]
+
+
+def _taken(recording: Recording) -> Words:
+    return fingerprint(_read(recording))
+
+
+def _read(recording: Recording) -> Waveform:
+    """The recording's audio, which must be what its digest says: results are cached by it."""
+    waveform = read_waveform(recording.path)
+    if pcm_digest(waveform) != recording.pcm_sha256:
+        raise CorpusError(
+            f"{recording.path}: its audio changed after the corpus was loaded; run the command "
+            "again, and leave the files alone while it runs"
+        )
+    return waveform
+
+
+def _exact(group: Sequence[Recording]) -> Iterator[Row]:
+    for one, other in itertools.combinations(group, 2):
+        yield one.id, other.id, 1.0, 0.0
+
+
+def _crossed(
+    left: Sequence[Recording], right: Sequence[Recording], similarity: float, offset_s: float
+) -> Iterator[Row]:
+    """A pair of digests as pairs of ids."""
+    for a, b in itertools.product(left, right):
+        if a.id < b.id:
+            yield a.id, b.id, similarity, offset_s
+        else:
+            yield b.id, a.id, similarity, -offset_s
+
+
+def _corpus_key(recordings: Sequence[Recording]) -> str:
+    rows = sorted((recording.id, recording.pcm_sha256) for recording in recordings)
+    return hashlib.sha256(json.dumps([THRESHOLD, rows]).encode()).hexdigest()
+
+
+def _threads() -> int:
+    return min(8, os.cpu_count() or 1)

@@ -1,0 +1,156 @@
+"""Whether two recordings are one: the correlation of their waveforms where they lie together.
+
+A copy keeps its waveform through gain, codecs and resampling; a second take of a sentence, however
+alike it sounds, does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serbench.protocol.guard.near.fingerprints import (
+    HIGHEST_HZ,
+    LOWEST_HZ,
+    RATE_HZ,
+    Waveform,
+    decimate,
+    sounding,
+)
+
+SHORTEST_S = 0.6
+"""Of the common part: in less, two vowels at one pitch may look the same."""
+
+SHORTEST_SHARE = 0.5
+"""Of the common part in the shorter recording, quiet ends not counted: a shared beep is no copy."""
+
+QUIET_DB = -50.0
+"""Below a recording's loudest 10 ms, this is padding."""
+
+CONTENDERS = 32
+"""Greatest lags around which the correlation is interpolated.
+
+Half a sample off, a copy's true lag need not be the greatest of the whole ones.
+"""
+
+REACH = 16
+"""Lags on both sides that interpolation looks at."""
+
+STEPS = 8
+"""Interpolated lags per sample."""
+
+
+class Likeness(NamedTuple):
+    """How alike two recordings are, and where.
+
+    Attributes:
+        similarity: absolute normalised cross-correlation over the common part, 0 … 1.
+        offset_s: how much later the common part begins in the second than in the first.
+    """
+
+    similarity: float
+    offset_s: float
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recording, ready to be compared.
+
+    Attributes:
+        samples: ``(samples,)`` float32 at ``RATE_HZ``, band-limited.
+        energy: ``(samples + 1,)`` float64, of everything before each sample.
+        active: samples from the first to the last that is not quiet.
+    """
+
+    samples: Waveform
+    energy: NDArray[np.float64]
+    active: int
+
+
+def prepare(waveform: Waveform) -> Prepared:
+    """Make ``(samples,)`` float32 at 16 kHz ready; digital silence at its ends is cut off."""
+    samples = _band_limited(decimate(sounding(waveform)))
+    power = np.square(samples, dtype=np.float64)
+    return Prepared(samples, np.concatenate([[0.0], np.cumsum(power)]), _active(power))
+
+
+def compare(one: Prepared, other: Prepared) -> Likeness:
+    """The greatest absolute normalised cross-correlation over all lags with enough in common.
+
+    For a lag l: |Σ x(t) y(t+l)| / √(Σ x²(t) Σ y²(t+l)), t over the samples that both have.
+    Between two lags the correlation is interpolated, as copies may lie a part of a sample apart.
+    """
+    x, y = one.samples, other.samples
+    if not len(x) or not len(y):
+        return Likeness(0.0, 0.0)
+    lags = np.arange(1 - len(x), len(y))
+    begin, end = np.maximum(0, -lags), np.minimum(len(x), len(y) - lags)
+    energies = (one.energy[end] - one.energy[begin]) * (
+        other.energy[end + lags] - other.energy[begin + lags]
+    )
+    shortest = max(SHORTEST_S * RATE_HZ, SHORTEST_SHARE * min(one.active, other.active))
+    allowed = (end - begin >= shortest) & (energies > 0)
+    if not allowed.any():
+        return Likeness(0.0, 0.0)
+    product = _cross_correlation(x, y)
+    ratio = np.where(allowed, np.abs(product) / np.sqrt(np.where(allowed, energies, 1.0)), 0.0)
+    fewer = min(CONTENDERS, len(lags))
+    places = np.sort(np.argpartition(ratio, -fewer)[-fewer:])
+    places = places[allowed[places]]
+    heights = _between(product, places) / np.sqrt(energies[places, None])
+    place, fraction = np.unravel_index(int(np.argmax(heights)), heights.shape)
+    offset = float(lags[places[place]] + _FRACTIONS[fraction])
+    return Likeness(min(float(heights[place, fraction]), 1.0), offset / RATE_HZ)
+
+
+def _band_limited(samples: Waveform) -> Waveform:
+    """Without what lies outside the fingerprint's bands: hum below, aliases above."""
+    if not len(samples):
+        return samples
+    # The zeros behind keep the filter's ringing from coming round to the start.
+    size = _fast_size(len(samples) + RATE_HZ // 10)
+    spectrum = np.fft.rfft(samples, size)
+    frequency_hz = np.fft.rfftfreq(size, 1 / RATE_HZ)
+    spectrum[(frequency_hz < LOWEST_HZ) | (frequency_hz > HIGHEST_HZ)] = 0.0
+    return np.fft.irfft(spectrum, size)[: len(samples)].astype(np.float32, copy=False)
+
+
+def _fast_size(least: int) -> int:
+    """The next power of two: the length of a quick transform."""
+    return 1 << (least - 1).bit_length()
+
+
+def _active(power: NDArray[np.float64]) -> int:
+    block = RATE_HZ // 100
+    levels = np.add.reduceat(power, np.arange(0, len(power), block)) if len(power) else power
+    loud = np.flatnonzero(levels > levels.max(initial=0.0) * 10 ** (QUIET_DB / 10))
+    return int(loud[-1] - loud[0] + 1) * block if loud.size else 0
+
+
+def _cross_correlation(x: Waveform, y: Waveform) -> NDArray[np.float64]:
+    """``(len(x) + len(y) - 1,)``: Σ x(t) y(t+l) for l from 1 - len(x) on, in float64."""
+    size = _fast_size(len(x) + len(y) - 1)
+    # In double precision: quiet parts in common may hold a millionth of the energy.
+    product = np.conj(np.fft.rfft(x.astype(np.float64), size))
+    product *= np.fft.rfft(y.astype(np.float64), size)
+    around = np.fft.irfft(product, size)
+    return np.concatenate([around[size - len(x) + 1 :], around[: len(y)]])
+
+
+def _between(product: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """``(places, fractions)``: magnitudes at ``_FRACTIONS`` of a sample from each place."""
+    around = np.pad(product, REACH)[places[:, None] + np.arange(2 * REACH + 1)]
+    return np.abs(around @ _SINC.T)
+
+
+def _sinc() -> NDArray[np.float64]:
+    """``(fractions, 2 REACH + 1)``: interpolation by a sinc under a Hann window."""
+    distance = _FRACTIONS[:, None] - np.arange(-REACH, REACH + 1)
+    return np.sinc(distance) * np.cos(np.pi * distance / (2 * (REACH + 1))) ** 2
+
+
+_FRACTIONS = np.arange(1 - STEPS, STEPS) / STEPS
+_SINC = _sinc()

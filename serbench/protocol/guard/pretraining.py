@@ -1,0 +1,136 @@
+"""L7: was a teacher trained on the corpus that is evaluated?
+
+Cards answer: a teacher declares what it was trained on, a corpus what it is called and what it is
+made of. A teacher that declares nothing is never taken for clean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from serbench.api import CorpusCard, LeakageError, TeacherCard
+from serbench.protocol.guard.corpus_names import canonical, contents
+
+__all__ = [
+    "Provenance",
+    "canonical",
+    "check_pretraining",
+    "provenance",
+    "provenance_line",
+    "training_line",
+]
+
+Status = Literal["declared", "undisclosed", "undeclared", "overlap"]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a teacher's training data have to do with the evaluated corpus.
+
+    Attributes:
+        teacher: its name in the run.
+        status: ``"overlap"``: the corpus is among them; ``"undeclared"``: they are not known, or
+            not all; ``"undisclosed"``: a part of them is not public; ``"declared"``: they are
+            known, and the corpus is not among them.
+        shared: those that overlap with the corpus, as the teacher names them.
+        trained_on: all that the teacher declares, pretraining first.
+        hint: where the teacher may come from; not a declaration.
+    """
+
+    teacher: str
+    status: Status
+    shared: tuple[str, ...]
+    trained_on: tuple[str, ...]
+    hint: str = ""
+
+
+def provenance(
+    teacher_name: str, teacher_card: TeacherCard, corpus_name: str, corpus_card: CorpusCard
+) -> Provenance:
+    """Hold a teacher's card against a corpus's: by name, title, other names and parts."""
+    names = (corpus_name, corpus_card.title, *corpus_card.names, *corpus_card.made_of)
+    evaluated = frozenset[str]().union(*map(contents, names))
+    trained_on = _declared(teacher_card)
+    shared = tuple(name for name in trained_on if contents(name) & evaluated)
+    return Provenance(
+        teacher_name, _status(teacher_card, shared), shared, trained_on, teacher_card.hint
+    )
+
+
+def check_pretraining(
+    cards: Mapping[str, TeacherCard], corpus_name: str, corpus_card: CorpusCard, *, allow: bool
+) -> tuple[Provenance, ...]:
+    """Prove that no teacher declares to have been trained on the evaluated corpus.
+
+    Args:
+        cards: of the run's teachers, by their names in the run.
+        corpus_name: the evaluated corpus.
+        corpus_card: its card.
+        allow: go on where there is overlap; the result says so.
+
+    Returns:
+        One ``Provenance`` for each teacher, in the order of ``cards``.
+
+    Raises:
+        LeakageError: L7, with each teacher and the corpora that it shares.
+    """
+    found = tuple(provenance(name, card, corpus_name, corpus_card) for name, card in cards.items())
+    overlaps = [each for each in found if each.status == "overlap"]
+    if overlaps and not allow:
+        raise LeakageError(
+            "L7",
+            f"teachers that were trained on recordings of {corpus_name} (take another teacher; or "
+            "set protocol.allow_pretraining_overlap, which every table then says)",
+            [f"{each.teacher} ({', '.join(each.shared)})" for each in overlaps],
+        )
+    return found
+
+
+def provenance_line(found: Provenance, corpus_name: str) -> str:
+    """One line for tables: ``"mine: undeclared, so overlap with emodb cannot be excluded"``."""
+    trained_on = ", ".join(found.trained_on)
+    if found.status == "overlap":
+        said = f"trained on {', '.join(found.shared)}, and so on recordings of {corpus_name}"
+    elif found.status == "undeclared":
+        what = f"declared are {trained_on}, the rest is undeclared" if trained_on else "undeclared"
+        said = f"{what}, so overlap with {corpus_name} cannot be excluded"
+        said += f" ({found.hint})" if found.hint else ""
+    elif found.status == "undisclosed":
+        part = f"trained on {trained_on} and on data" if trained_on else "trained on data"
+        said = (
+            f"{part} that are not public, so overlap with {corpus_name} can be neither shown nor "
+            "excluded"
+        )
+    elif trained_on:
+        said = f"trained on {trained_on}; not on {corpus_name}"
+    else:
+        said = "trained on nothing"
+    return f"{found.teacher}: {said}"
+
+
+def training_line(card: TeacherCard) -> str:
+    """What a card says of training, for lists: ``"trained on LibriSpeech"``."""
+    declared = list(_declared(card))
+    if card.pretrained_on is None:
+        return (
+            f"trained on {', '.join(declared)}, the rest undeclared"
+            if declared
+            else ("training data undeclared")
+        )
+    if card.undisclosed:
+        declared.append("undisclosed data")
+    return f"trained on {', '.join(declared) or 'nothing'}"
+
+
+def _declared(card: TeacherCard) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*(card.pretrained_on or ()), *card.fine_tuned_on)))
+
+
+def _status(card: TeacherCard, shared: tuple[str, ...]) -> Status:
+    if shared:
+        return "overlap"
+    if card.pretrained_on is None:
+        return "undeclared"
+    return "undisclosed" if card.undisclosed else "declared"

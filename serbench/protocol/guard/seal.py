@@ -1,0 +1,192 @@
+"""L8: the labels of an outer test partition are handed out once, after the predictions exist."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from serbench.api import LeakageError, Params, StoreError
+from serbench.data.corpus.table import CorpusTable
+from serbench.protocol.guard.view import classes_of, id_set_digest
+from serbench.protocol.splits.records import Partition, utterances_of
+
+
+class Opening(Params):
+    """One line of the ledger: who read which outer test labels, with what in hand.
+
+    Attributes:
+        method, outer, seed: whose predictions; ``outer`` counts folds from 1.
+        partition: name of the outer test partition.
+        utterances: its size.
+        ids_digest: ``id_set_digest`` of its utterances.
+        predictions_digest: digest of the predictions that existed before the labels were read.
+        opened_at: UTC, ISO 8601.
+    """
+
+    method: str
+    outer: int
+    seed: int
+    partition: str
+    utterances: int
+    ids_digest: str
+    predictions_digest: str
+    opened_at: str
+
+
+class Seal:
+    """Keeps outer test labels until predictions exist, and hands them out once.
+
+    The ledger is a folder with one JSON file per (method, outer, seed), written to the disk
+    before the labels are handed out, so that a second process, or a second day, sees it too.
+
+    Args:
+        path: the ledger's folder; made on the first opening.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._folder = path
+
+    def open(
+        self,
+        method: str,
+        outer: int,
+        seed: int,
+        predictions_digest: str,
+        table: CorpusTable,
+        partition: Partition,
+    ) -> NDArray[np.int64]:
+        """The classes of ``partition.ids``, ``(N,)`` int64, in the order of the card's labels.
+
+        The same predictions may be scored again (a resumed run); other ones may not.
+
+        Raises:
+            LeakageError: L8, these labels were already read for this method, fold and seed with
+                other predictions or for other utterances, or there are no predictions.
+            SplitError: an utterance that the table lacks.
+            StoreError: the ledger cannot be read or written; no labels are handed out.
+        """
+        if not predictions_digest:
+            raise LeakageError(
+                "L8", f"{partition.name} cannot be opened before there are predictions"
+            )
+        labels = classes_of(utterances_of(partition, table), table)
+        wanted = Opening(
+            method=method,
+            outer=outer,
+            seed=seed,
+            partition=partition.name,
+            utterances=len(partition.ids),
+            ids_digest=id_set_digest(partition.ids),
+            predictions_digest=predictions_digest,
+            opened_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        path = self._folder / _file_name(method, outer, seed)
+        if _read(path) is None:
+            _write_new(path, wanted.model_dump_json(indent=2))
+        # What is on the disk decides, also when another process was faster by a moment.
+        _require_same(_read(path), wanted, path)
+        return labels
+
+    def openings(self) -> tuple[Opening, ...]:
+        """The whole ledger, sorted by method, fold and seed.
+
+        Raises:
+            StoreError: an entry cannot be read.
+        """
+        entries = [entry for path in self._folder.glob("*.json") if (entry := _read(path))]
+        return tuple(sorted(entries, key=lambda e: (e.method, e.outer, e.seed)))
+
+
+def predictions_digest(ids: Sequence[str], posteriors: NDArray[np.float32]) -> str:
+    """sha256 (hex) of what is scored: N ids and their posteriors ``(N, C)`` float32."""
+    digest = hashlib.sha256("\n".join(ids).encode())
+    digest.update(np.ascontiguousarray(posteriors, dtype="<f4").tobytes())
+    return digest.hexdigest()
+
+
+def _file_name(method: str, outer: int, seed: int) -> str:
+    """A name that any file system takes, and that no two methods share."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", method)[:80]
+    digest = hashlib.sha256(method.encode()).hexdigest()[:8]
+    return f"{plain}-{digest}-outer-{outer}-seed-{seed}.json"
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file whole and durably, unless it is there already."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".opening-", suffix=".tmp")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            _publish(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(
+            f"the ledger {path.parent} cannot be written ({error}), so the test labels stay "
+            "sealed; make the run folder writable and run the same command again"
+        ) from error
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    """Give the finished file its name. A link, unlike a rename, never replaces another's entry."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        return
+    except OSError:
+        # A file system without hard links; there, a rename is still whole or not at all.
+        os.replace(temporary, path)  # noqa: PTH105 - Path.replace would hide the contrast
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name last through a power cut, where the system lets folders be opened."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read(path: Path) -> Opening | None:
+    """The entry, or None where there is none yet."""
+    try:
+        return Opening.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise StoreError(
+            f"the ledger entry {path} cannot be read, so nobody can tell whether the test labels "
+            "were already used; start a new run in another folder"
+        ) from error
+
+
+def _require_same(entry: Opening | None, wanted: Opening, path: Path) -> None:
+    """The ledger's entry is the one that is being asked for, apart from its time."""
+    if entry is None:
+        raise StoreError(f"the ledger entry {path} was removed while the run went on")
+    if entry.model_copy(update={"opened_at": wanted.opened_at}) == wanted:
+        return
+    other = "other predictions" if entry.ids_digest == wanted.ids_digest else "other utterances"
+    raise LeakageError(
+        "L8",
+        f"the labels of {wanted.partition} were already read for {wanted.method}, seed "
+        f"{wanted.seed}, with {other} ({entry.opened_at}, {path}); a changed method "
+        "needs a new run in another folder",
+    )

@@ -1,0 +1,96 @@
+"""Partitions and splits, and how they are made from sets of utterance ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from serbench.api import SplitError
+from serbench.data.corpus.table import CorpusTable, Utterance
+from serbench.protocol.splits.groups import listed, natural_key
+
+Role = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One side of a split.
+
+    Attributes:
+        name: ``"outer-1/train"``, ``"outer-1/test"``, ``"outer-1/inner-2/validation"``.
+        ids: utterances, in the table's order.
+        units: speakers or sessions (the card's ``unit``), in natural order.
+        role: ``"train"`` may be fitted on, ``"validation"`` chooses among fits of an inner fold,
+            ``"test"`` is an outer test side, whose labels only ``leakage.Seal`` hands out.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    units: tuple[str, ...]
+    role: Role = "train"
+
+    @property
+    def sealed(self) -> bool:
+        """True for an outer test side."""
+        return self.role == "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A training side and the side it is scored on; named ``outer-1`` or ``outer-1/inner-2``.
+
+    Attributes:
+        group: outer folds of one group test the same units; inner folds keep them together.
+    """
+
+    name: str
+    train: Partition
+    test: Partition
+    group: str = ""
+
+
+def utterances_of(partition: Partition, table: CorpusTable) -> list[Utterance]:
+    """A partition's utterances, in its order.
+
+    Raises:
+        SplitError: an utterance that the table lacks.
+    """
+    if unknown := [i for i in partition.ids if i not in table.by_id]:
+        raise SplitError(
+            f"{partition.name} has utterances that {table.name} lacks: {listed(unknown)}"
+        )
+    return [table.by_id[i] for i in partition.ids]
+
+
+def make_split(
+    table: CorpusTable,
+    name: str,
+    trained: Iterable[str],
+    tested: Iterable[str],
+    role: Role,
+    group: str = "",
+) -> Split:
+    """Train on ``trained`` without ``tested``.
+
+    Raises:
+        SplitError: a class without a training utterance.
+    """
+    held_out = frozenset(tested)
+    scored = make_partition(table, f"{name}/{role}", held_out, role)
+    train = make_partition(table, f"{name}/train", frozenset(trained) - held_out, "train")
+    present = {table.by_id[i].label for i in train.ids}
+    if absent := [label for label in table.labels if label not in present]:
+        raise SplitError(
+            f"{train.name} of {table.name} has no utterance of {listed(absent)}: a fit cannot "
+            "learn a class it never hears; choose other folds with --set protocol.folds=…, or "
+            "another number of inner folds with --set protocol.inner=…"
+        )
+    return Split(name, train, scored, group or name)
+
+
+def make_partition(table: CorpusTable, name: str, ids: frozenset[str], role: Role) -> Partition:
+    """The utterances ``ids``, in the table's order."""
+    members = [utterance for utterance in table.utterances if utterance.id in ids]
+    units = sorted({table.unit_of(utterance) for utterance in members}, key=natural_key)
+    return Partition(name, tuple(u.id for u in members), tuple(units), role)

@@ -1,0 +1,1 @@
+"""Paired statistics of methods that were tested on the same utterances."""

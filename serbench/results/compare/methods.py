@@ -1,0 +1,231 @@
+"""Paired comparison of methods that were tested on the same utterances.
+
+Pooled scores count every test utterance once per seed. Their 95 % intervals, and those of
+differences between methods, come from draws of whole speakers. Every method sees the same draws,
+which makes differences paired.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from serbench.api import StoreError
+from serbench.learning.evaluate import (
+    Metric,
+    confusion_metric,
+    resample_weights,
+    resampled_metric,
+    score,
+    speaker_confusions,
+)
+from serbench.results.compare.differences import paired_differences
+from serbench.results.compare.intervals import REPEATS, estimate
+from serbench.results.compare.records import (
+    KEYS,
+    METRICS,
+    TEACHER_PREFIX,
+    Comparison,
+    Difference,
+    Estimate,
+    FoldScores,
+    MethodResult,
+    Spread,
+)
+
+
+def comparison(
+    predictions: pd.DataFrame,
+    labels: Sequence[str],
+    methods: Sequence[str] | None = None,
+    repeats: int = REPEATS,
+    seed: int = 0,
+) -> Comparison:
+    """Score every method and compare each with the first.
+
+    Args:
+        predictions: rows as in ``store.PREDICTION_COLUMNS``.
+        labels: the C class names in posterior order.
+        methods: those to compare, the reference first; default: in order of appearance, teachers
+            last.
+        repeats: bootstrap draws.
+        seed: of the draws; the same seed gives the same intervals.
+
+    Raises:
+        StoreError: the methods were not tested on the same utterances, each once per seed, or a
+            label is not one of ``labels``.
+    """
+    order = tuple(methods) if methods else _order(predictions)
+    check_paired(predictions, labels, order)
+    coded = predictions.assign(
+        truth=_codes(predictions, "label", labels), guess=_codes(predictions, "predicted", labels)
+    )
+    tables = {method: coded.loc[coded["method"] == method] for method in order}
+    speakers = sorted(coded["speaker"].unique())
+    weights = resample_weights(len(speakers), repeats, seed)
+    confusions = {
+        method: speaker_confusions(
+            table["truth"], table["guess"], table["speaker"].tolist(), len(labels)
+        )
+        for method, table in tables.items()
+    }
+    results = tuple(
+        _result(method, tables[method], confusions[method], speakers, weights, len(labels))
+        for method in order
+    )
+    first = tables[order[0]].drop_duplicates(subset=["utterance"])
+    fold_counts = first["outer"].value_counts().sort_index()
+    differences = _differences(tables, confusions, weights, len(labels), fold_counts)
+    compared = tuple(
+        replace(result, difference=differences[result.method]) for result in results[1:]
+    )
+    return Comparison(
+        labels=tuple(labels),
+        reference=order[0],
+        methods=(results[0], *compared),
+        speaker_counts=first["speaker"].value_counts().sort_index().to_dict(),
+        fold_counts=fold_counts.to_dict(),
+        repeats=repeats,
+    )
+
+
+def _result(
+    method: str,
+    table: pd.DataFrame,
+    confusions: NDArray[np.int64],
+    speakers: Sequence[str],
+    weights: NDArray[np.int64],
+    num_classes: int,
+) -> MethodResult:
+    """One method's scores, not yet compared; ``confusions`` is ``(speakers, C, C)``."""
+    folds = _fold_scores(table, num_classes)
+    by_speaker = zip(speakers, confusion_metric(confusions, "ua"), strict=True)
+    return MethodResult(
+        method=method,
+        seeds=len(table["seed"].unique()),
+        confusion=confusions.sum(axis=0),
+        pooled={name: _pooled(confusions, weights, name) for name in METRICS},
+        spread={name: _spread(folds, name) for name in METRICS},
+        folds=_average_over_seeds(folds),
+        speaker_ua={speaker: float(ua) for speaker, ua in by_speaker},
+        difference=None,
+    )
+
+
+def check_paired(predictions: pd.DataFrame, labels: Sequence[str], methods: Sequence[str]) -> None:
+    """
+    Raises:
+        StoreError: a method is missing, was not tested on the same utterances with the same labels
+            in the same folds as the first, or an utterance was predicted twice; or a class is
+            unknown.
+    """
+    for column in ("label", "predicted"):
+        unknown = sorted(set(predictions[column].unique()) - set(labels))
+        if unknown:
+            raise StoreError(f"the predictions' {column} column holds unknown classes: {unknown}")
+    wanted: frozenset[tuple[object, ...]] | None = None
+    for method in methods:
+        table = predictions.loc[predictions["method"] == method]
+        if table.empty:
+            raise StoreError(f"there are no predictions of {method}; the run has not finished it")
+        for seed, part in table.groupby("seed"):
+            tested = frozenset(zip(*(part[key] for key in KEYS), strict=True))
+            wanted = tested if wanted is None else wanted
+            differing = sorted({str(key[0]) for key in tested ^ wanted})
+            if differing:
+                raise StoreError(
+                    f"{method} (seed {seed}) and {methods[0]} were not tested on the same "
+                    f"utterances in the same folds: {len(differing)} differ, such as "
+                    f"{', '.join(differing[:3])}; finish the run by the same command"
+                )
+            twice = [name for name, count in Counter(part["utterance"]).items() if count > 1]
+            if twice:
+                raise StoreError(
+                    f"{method} (seed {seed}) predicts an utterance more than once: {twice[0]}"
+                )
+
+
+def _order(predictions: pd.DataFrame) -> tuple[str, ...]:
+    """Methods in order of appearance, teachers last."""
+    found = [str(method) for method in predictions["method"].unique()]
+    return tuple(sorted(found, key=lambda method: method.startswith(TEACHER_PREFIX)))
+
+
+def _codes(table: pd.DataFrame, column: str, labels: Sequence[str]) -> NDArray[np.int64]:
+    """Class numbers of a column of class names."""
+    return pd.Index(labels).get_indexer(pd.Index(table[column])).astype(np.int64)
+
+
+def _pooled(confusions: NDArray[np.int64], weights: NDArray[np.int64], metric: Metric) -> Estimate:
+    """``confusions (S, C, C)`` of each speaker, ``weights (repeats, S)`` of the draws."""
+    value = confusion_metric(confusions.sum(axis=0), metric)
+    draws = resampled_metric(confusions, weights, metric)
+    return estimate(float(value), draws, len(confusions))
+
+
+def _differences(
+    tables: Mapping[str, pd.DataFrame],
+    confusions: Mapping[str, NDArray[np.int64]],
+    weights: NDArray[np.int64],
+    num_classes: int,
+    fold_counts: pd.Series,
+) -> dict[str, Difference]:
+    """Of every method but the first, to the first."""
+    first, *others = tables
+    folds = {name: _fold_differences(tables[name], tables[first], num_classes) for name in others}
+    if len(fold_counts) < 2:  # seeds of one fold share all of its data
+        folds, test_share = {name: values[:0] for name, values in folds.items()}, 0.0
+    else:
+        test_share = float((fold_counts / (fold_counts.sum() - fold_counts)).mean())
+    own = {name: confusions[name] for name in others}
+    return paired_differences(own, confusions[first], weights, folds, test_share)
+
+
+def _fold_differences(
+    own: pd.DataFrame, reference: pd.DataFrame, num_classes: int
+) -> NDArray[np.float64]:
+    """UA minus the reference's on each fold and seed; on each fold where the seeds differ."""
+    sides = [_fold_scores(table, num_classes) for table in (own, reference)]
+    if sides[0].keys() != sides[1].keys():
+        sides = [{0: _average_over_seeds(side)} for side in sides]
+    uas = [np.array([[fold.ua for fold in folds] for folds in side.values()]) for side in sides]
+    return (uas[0] - uas[1]).reshape(-1)
+
+
+def _fold_scores(table: pd.DataFrame, num_classes: int) -> dict[int, tuple[FoldScores, ...]]:
+    """Scores of each outer fold, by seed."""
+    by_seed: dict[int, tuple[FoldScores, ...]] = {}
+    for seed in sorted(table["seed"].unique()):
+        own = table.loc[table["seed"] == seed]
+        folds = []
+        for outer, part in own.groupby("outer"):
+            scores = score(part["truth"], part["guess"], num_classes)
+            folds.append(FoldScores(outer, scores.wa, scores.ua, scores.macro_f1))  # pyright: ignore[reportArgumentType] - the key is the column's int
+        by_seed[int(seed)] = tuple(folds)
+    return by_seed
+
+
+def _average_over_seeds(by_seed: Mapping[int, tuple[FoldScores, ...]]) -> tuple[FoldScores, ...]:
+    return tuple(
+        FoldScores(
+            outer=fold[0].outer,
+            wa=float(np.mean([scores.wa for scores in fold])),
+            ua=float(np.mean([scores.ua for scores in fold])),
+            macro_f1=float(np.mean([scores.macro_f1 for scores in fold])),
+        )
+        for fold in zip(*by_seed.values(), strict=True)
+    )
+
+
+def _spread(by_seed: Mapping[int, tuple[FoldScores, ...]], metric: Metric) -> Spread:
+    """Mean and sample standard deviation over folds, taken per seed, then averaged."""
+    values = np.array([[getattr(fold, metric) for fold in folds] for folds in by_seed.values()])
+    several = values.shape[1] > 1
+    return Spread(
+        float(values.mean()), float(values.std(axis=1, ddof=1).mean()) if several else None
+    )

@@ -1,0 +1,142 @@
+"""Is one method better than another? Tests over speakers, and over folds and seeds.
+
+Pooled UA is a mean of class recalls, so the difference of two methods is a sum of what each
+speaker contributes to it: the speaker's additional hits in each class, over the class's test
+utterances and the number of classes. If the methods were equal, each contribution could as well
+have had the other sign.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from serbench.errors import SerbenchError
+from serbench.results.compare.records import FoldTest
+
+EXACT_SPEAKERS = 16
+"""Up to so many speakers every assignment of signs is tried: 65,536 of them."""
+
+SAMPLED = 65_535
+"""Assignments of signs that are drawn where there are more speakers."""
+
+TIE = 1e-12
+"""Sums closer than this are the same: UA in 0 … 1 has steps of far more."""
+
+
+def ua_contributions(own: NDArray[np.int64], reference: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What each speaker contributes to the difference of pooled UA; their sum is the difference.
+
+    Args:
+        own: ``(S, C, C)`` confusions of each speaker, summed over seeds.
+        reference: likewise, of the other method; its number of seeds may differ.
+
+    Returns:
+        ``(S,)``.
+
+    Raises:
+        SerbenchError: the two do not hold the same speakers and classes.
+    """
+    if own.shape != reference.shape:
+        raise SerbenchError(f"confusions of {own.shape} and {reference.shape} cannot be paired")
+    recalls = []
+    for confusions in (own, reference):
+        hits = np.diagonal(confusions, axis1=1, axis2=2).astype(np.float64)  # (S, C)
+        support = confusions.sum(axis=(0, 2))  # (C,)
+        present = support > 0
+        recalls.append((hits[:, present] / support[present]).sum(axis=1) / present.sum())
+    return recalls[0] - recalls[1]
+
+
+def sign_flip_test(contributions: NDArray[np.float64], seed: int = 0) -> tuple[float, bool]:
+    """Two-sided p that a sum of contributions is as far from 0 under random signs.
+
+    Exact up to 16 contributions; else over 65,535 drawn assignments and the one that was
+    observed, which counts (Phipson & Smyth, "Permutation p-values should never be zero", 2010).
+
+    Args:
+        contributions: ``(S,)``, one of each independent unit.
+        seed: of the drawn assignments.
+
+    Returns:
+        p, and whether it is exact.
+    """
+    units = len(contributions)
+    observed = abs(contributions.sum()) - TIE
+    if units <= EXACT_SPEAKERS:
+        assignments = np.arange(2**units)[:, None] >> np.arange(units) & 1  # (2^S, S)
+        sums = (1 - 2 * assignments) @ contributions
+        return float(np.mean(np.abs(sums) >= observed)), True
+    draws = np.random.default_rng(seed).integers(0, 2, (SAMPLED, units), dtype=np.int8)
+    sums = contributions.sum() - 2.0 * (draws @ contributions)
+    return float((1 + np.sum(np.abs(sums) >= observed)) / (1 + SAMPLED)), False
+
+
+def smallest_p(units: int) -> float:
+    """The least p that ``sign_flip_test`` can give for so many units."""
+    return 2.0 / 2**units if units <= EXACT_SPEAKERS else 1.0 / (1 + SAMPLED)
+
+
+def corrected_t(differences: NDArray[np.float64], test_share: float) -> FoldTest:
+    """Two-sided t test of differences over folds whose training sides overlap.
+
+    Fold scores are not independent: any two folds share training data. The variance of their mean
+    is taken as ``(1 / J + test / train) s²`` (Nadeau & Bengio, "Inference for the Generalization
+    Error", *Machine Learning* 52, 2003, section 5), over J fold and seed differences.
+
+    Args:
+        differences: ``(J,)``, at least two.
+        test_share: test utterances over training utterances, averaged over folds.
+
+    Raises:
+        SerbenchError: fewer than two differences.
+    """
+    count = len(differences)
+    if count < 2:
+        raise SerbenchError("a t test over folds needs at least two folds or seeds")
+    mean, variance = float(differences.mean()), float(differences.var(ddof=1))
+    error = math.sqrt((1 / count + test_share) * variance)
+    t = _ratio(mean, error)
+    p = float(2 * stats.t.sf(abs(t), count - 1))
+    return FoldTest(t, count - 1, p, p)
+
+
+def hedges_dz(contributions: NDArray[np.float64]) -> float:
+    """Standardised paired difference: mean over standard deviation, corrected for few units.
+
+    Cohen's d_z times Hedges's exact ``J = Γ(m / 2) / (sqrt(m / 2) Γ((m − 1) / 2))`` with
+    m = n − 1 (Hedges, 1981; Lakens, *Frontiers in Psychology* 4:863, 2013).
+
+    Args:
+        contributions: ``(S,)``; 0 for fewer than three.
+    """
+    half = (len(contributions) - 1) / 2
+    if half <= 0.5:  # one or two units: nothing to divide by, or the correction takes all away
+        return 0.0
+    mean, deviation = float(contributions.mean()), float(contributions.std(ddof=1))
+    factor = math.exp(math.lgamma(half) - math.lgamma(half - 0.5)) / math.sqrt(half)
+    return factor * _ratio(mean, deviation)
+
+
+def _ratio(mean: float, deviation: float) -> float:
+    """Infinite where all values are the same and not 0."""
+    if deviation > TIE:
+        return mean / deviation
+    return math.copysign(math.inf, mean) if abs(mean) > TIE else 0.0
+
+
+def holm(values: Sequence[float]) -> tuple[float, ...]:
+    """P values corrected for being several (Holm, *Scandinavian Journal of Statistics* 6, 1979).
+
+    The k-th smallest of n is multiplied by n − k + 1, made no smaller than the ones before, and
+    cut at 1.
+    """
+    order = np.argsort(values, kind="stable")
+    scaled = np.asarray(values, dtype=np.float64)[order] * np.arange(len(values), 0, -1)
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return tuple(float(value) for value in adjusted)

@@ -1,0 +1,105 @@
+"""Calibration: how often a method is right, by how sure it is; and how often it is how sure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from serbench.results.pages.charts.svg import (
+    Scale,
+    Style,
+    across_axis,
+    curve,
+    down_axis,
+    drawing,
+    element,
+    group,
+    mark,
+    percent_of,
+    stretched,
+    text,
+)
+
+CURVE_PX, GAP_PX, COUNTS_PX = 200, 30, 46
+UNIT = Scale(0, 1)
+
+FEW = 10
+"""Predictions in a bin below which its mark is hollow."""
+
+
+def reliability_panel(
+    name: str,
+    title: str,
+    description: str,
+    style: Style,
+    edges: Sequence[float],
+    confidence: Sequence[float],
+    accuracy: Sequence[float],
+    count: Sequence[int],
+) -> Markup:
+    """The curve over a histogram of confidences.
+
+    Args:
+        name: unique on the page.
+        title: of the drawing.
+        description: of the drawing.
+        style: of the curve.
+        edges: of the B bins, B + 1 of them in 0 … 1.
+        confidence: mean in each bin; not read where the bin is empty.
+        accuracy: likewise.
+        count: utterances in each bin, counted once for each seed.
+    """
+    held = [
+        (float(c), float(a), int(n))
+        for c, a, n in zip(confidence, accuracy, count, strict=True)
+        if n
+    ]
+    height = CURVE_PX + GAP_PX + COUNTS_PX
+    points = [(100 * c, 100 - 100 * a) for c, a, _ in held]
+    marks = [
+        mark(
+            style,
+            percent_of(100 * c),
+            UNIT.down(a, CURVE_PX),
+            hint=f"confidence {c:.2f}, right {a:.2f}, {n} predictions",
+            hollow=n < FEW,
+        )
+        for c, a, n in held
+    ]
+    return drawing(
+        name, title, description, height,
+        down_axis(UNIT, CURVE_PX, "Share right"),
+        across_axis(UNIT, height, "Confidence: posterior of the predicted class"),
+        stretched(
+            CURVE_PX,
+            curve([(0, 100), (100, 0)], "reference"),
+            curve(points, f"curve c{style.colour}"),
+        ),
+        *marks,
+        _histogram(style, edges, count),
+        left_px=44, top_px=26,
+    )  # fmt: skip
+
+
+def _histogram(style: Style, edges: Sequence[float], count: Sequence[int]) -> Markup:
+    most = max(*count, 1)
+    top = CURVE_PX + GAP_PX
+    parts = [
+        element("text", "Count", x="-36", y=float(top - 8), class_="label title"),
+        element(
+            "text", f"{most:,}", x="-8", y=float(top + 5), class_="label tick", text_anchor="end"
+        ),
+    ]
+    for low, high, held in zip(edges[:-1], edges[1:], count, strict=True):
+        if held:
+            tall = max(COUNTS_PX * held / most, 1.0)
+            parts.append(element(
+                "rect",
+                element("title", f"{low:.2f} to {high:.2f}: {held} predictions"),
+                x=percent_of(100 * low + 0.3), width=percent_of(100 * (high - low) - 0.6),
+                y=float(top + COUNTS_PX - tall), height=float(tall), class_=f"bar c{style.colour}",
+            ))  # fmt: skip
+    if not any(count):
+        parts.append(text("no predictions", "50%", top + 20, "tick", "middle"))
+    return group(*parts)

@@ -1,0 +1,225 @@
+"""A certificate as a page for people, and the JSON Schema of ``certificate.json``."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+
+from serbench.protocol.guard.canary import CanaryResult
+from serbench.protocol.guard.certificate import Certificate, FoldSide, FoldSummary, TeacherRecord
+from serbench.protocol.guard.view import FittedRecord
+from serbench.protocol.splits.groups import natural_key
+from serbench.results.report.marks import LEAKS, marked, warning_lines
+from serbench.results.report.render import templates
+from serbench.results.report.settings import duration
+
+SHOWN = 12
+"""Digits of a digest that a table shows; ``certificate.json`` has all of it."""
+
+LISTED = 20
+"""Ids that are listed before the rest is counted."""
+
+STATUS = {
+    "declared": "declared; not on this corpus",
+    "undisclosed": "part of it is not public",
+    "undeclared": "undeclared: overlap cannot be excluded",
+    "overlap": "trained on this corpus",
+}
+
+
+def certificate_page(certificate: Certificate) -> str:
+    """The certificate in Markdown: what was proved, on what, and how to check it."""
+    return (
+        templates()
+        .get_template("certificate.md.j2")
+        .render(
+            title=marked(certificate.protocol, f"Certificate of a run on {certificate.corpus}"),
+            certificate=certificate,
+            warnings=warning_lines([certificate]),
+            **asdict(certificate_parts(certificate)),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateParts:
+    """A certificate in words and in rows of text.
+
+    Attributes:
+        summary: what the checks came to.
+        protocol: which, in a sentence.
+        folds: name, then units, utterances and digest of the training and of the test side, then
+            the number of inner folds.
+        fitted: side, how many things, which.
+        teachers: name, trained on, status.
+        audio: recordings, duration, digest; at most one row.
+        canary: method, repeats, UA, chance, outcome.
+        readings: method, folds, seeds, readings of test labels.
+        dropped: ids that were left out as copies; empty where none was.
+    """
+
+    summary: str
+    protocol: str
+    folds: tuple[tuple[str, ...], ...]
+    fitted: tuple[tuple[str, str, str], ...]
+    teachers: tuple[tuple[str, ...], ...]
+    audio: tuple[tuple[str, str, str], ...]
+    canary: tuple[tuple[str, ...], ...]
+    readings: tuple[tuple[str, str, str, str], ...]
+    dropped: str
+
+
+def certificate_parts(certificate: Certificate) -> CertificateParts:
+    """What a page about the certificate shows."""
+    outer = [fold for fold in certificate.folds if "/" not in fold.name]
+    return CertificateParts(
+        summary=_summary(certificate, len(outer)),
+        protocol=_protocol(certificate),
+        folds=tuple(_fold_row(fold, certificate) for fold in outer),
+        fitted=tuple(_fitted_rows(certificate)),
+        teachers=tuple(_teacher_row(teacher) for teacher in certificate.teachers),
+        audio=tuple(_audio_rows(certificate)),
+        canary=tuple(_canary_row(result) for result in certificate.canary),
+        readings=tuple(_reading_rows(certificate)),
+        dropped=_listed(certificate.dropped),
+    )
+
+
+def _summary(certificate: Certificate, outer: int) -> str:
+    """What the checks came to, in a sentence or two."""
+    unit = certificate.unit
+    kinds = Counter(check.outcome.split(":")[0] for check in certificate.checks)
+    outcomes = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    return (
+        f"{certificate.utterances} utterances of {len(certificate.units)} {unit}s in {outer} outer "
+        f"fold{'s' if outer > 1 else ''}. Of {len(certificate.checks)} checks: {outcomes}."
+    )
+
+
+def _protocol(certificate: Certificate) -> str:
+    if certificate.leaky:
+        return f"{certificate.protocol}: {LEAKS[certificate.protocol]}. Broken on purpose."
+    return f"{certificate.protocol}: no {certificate.unit} is on both sides of a fold."
+
+
+def _fold_row(fold: FoldSummary, certificate: Certificate) -> tuple[str, ...]:
+    inner = sum(each.name.startswith(f"{fold.name}/") for each in certificate.folds)
+    return (fold.name, *_side(fold.train), *_side(fold.test), str(inner))
+
+
+def _side(side: FoldSide) -> tuple[str, str, str]:
+    return ", ".join(side.units), str(side.utterances), side.digest[:SHOWN]
+
+
+def _fitted_rows(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
+    """For each outer side, and for all inner sides of an outer fold: how many things, and which."""
+    sizes = {
+        f"{fold.name}/{name}": side.utterances
+        for fold in certificate.folds
+        for name, side in (("train", fold.train), ("test", fold.test))
+    }
+    groups: dict[str, list[FittedRecord]] = {}
+    for record in certificate.fitted:
+        outer, _, rest = record.partition.partition("/")
+        group = f"{outer}, inner training sides" if "/" in rest else record.partition
+        groups.setdefault(group, []).append(record)
+    for group in sorted(groups, key=natural_key):
+        records = groups[group]
+        things = Counter(_thing(record, sizes.get(record.partition)) for record in records)
+        whats = ", ".join(
+            thing if count == 1 else f"{thing} × {count}" for thing, count in things.items()
+        )
+        yield group, str(len(records)), whats
+
+
+def _thing(record: FittedRecord, size: int | None) -> str:
+    """What was fitted; on how many utterances, where that is not the whole side."""
+    if record.utterances == size:
+        return record.what
+    return f"{record.what} (on {record.utterances} utterances)"
+
+
+def _teacher_row(teacher: TeacherRecord) -> tuple[str, ...]:
+    said = ", ".join(teacher.trained_on)
+    if not said:
+        said = "nothing" if teacher.status == "declared" else "not declared"
+    shared = f" ({', '.join(teacher.shared)})" if teacher.shared else ""
+    return teacher.teacher, said, STATUS[teacher.status] + shared
+
+
+def _audio_rows(certificate: Certificate) -> list[tuple[str, str, str]]:
+    """One row, or none where students were not pretrained."""
+    audio = certificate.audio
+    if audio is None:
+        return []
+    return [(str(audio.recordings), duration(audio.duration_s), audio.digest[:SHOWN])]
+
+
+def _canary_row(result: CanaryResult) -> tuple[str, ...]:
+    return (
+        result.method,
+        str(result.repeats),
+        f"{100 * result.ua:.1f} [{100 * result.low:.1f}, {100 * result.high:.1f}]",
+        f"{100 * result.chance:.1f}",
+        "above chance" if result.beats_chance else "not above chance",
+    )
+
+
+def _reading_rows(certificate: Certificate) -> list[tuple[str, str, str, str]]:
+    """For each method: in how many folds, for how many seeds, how often in all."""
+    methods = dict.fromkeys(reading.method for reading in certificate.readings)
+    return [
+        (
+            method,
+            str(len({reading.outer for reading in own})),
+            str(len({reading.seed for reading in own})),
+            str(len(own)),
+        )
+        for method in methods
+        for own in ([each for each in certificate.readings if each.method == method],)
+    ]
+
+
+def _listed(ids: Iterable[str]) -> str:
+    every = list(ids)
+    shown = ", ".join(every[:LISTED])
+    rest = len(every) - LISTED
+    return f"{shown} and {rest} more, which certificate.json lists" if rest > 0 else shown
+
+
+def schema_text() -> str:
+    """The JSON Schema of ``certificate.json``, which adds ``digest`` to the certificate itself."""
+    schema = Certificate.model_json_schema(mode="serialization")
+    schema["properties"]["digest"] = {
+        "description": "sha256 over the canonical JSON of all other keys.",
+        "pattern": "^[0-9a-f]{64}$",
+        "title": "Digest",
+        "type": "string",
+    }
+    _plain(schema)
+    sometimes = {
+        key for key, field in Certificate.model_fields.items() if field.exclude_if is not None
+    }
+    schema["required"] = [key for key in schema["required"] if key not in sometimes]
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "certificate.json"}
+    return json.dumps(head | {k: v for k, v in schema.items() if k != "title"}, indent=2) + "\n"
+
+
+def _plain(node: object) -> None:
+    """First lines of descriptions, every key required, expressions as ECMA 262 knows them."""
+    if isinstance(node, list):
+        for item in node:
+            _plain(item)
+    elif isinstance(node, dict):
+        if isinstance(text := node.get("description"), str):
+            node["description"] = text.splitlines()[0]
+        if isinstance(properties := node.get("properties"), dict):
+            node["required"] = list(properties)
+        node.pop("default", None)
+        pattern = node.get("pattern")
+        if isinstance(pattern, str) and pattern.startswith("(?s)"):
+            node["pattern"] = pattern.removeprefix("(?s)").replace(".", r"[\s\S]")
+        for item in node.values():
+            _plain(item)

@@ -1,0 +1,102 @@
+"""What must stand on every output of a run: a broken protocol, teachers that are not clean, a
+corpus that is not whole, or made of others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from serbench.protocol.guard.certificate import Certificate, TeacherRecord
+from serbench.settings import PROPER, ProtocolName
+
+LEAKS: Mapping[ProtocolName, str] = {
+    "leaky-random": "test speakers heard in training",
+    "leaky-early-stopping": "epoch chosen on the test fold",
+    "leaky-normaliser": "normalised with test utterances",
+}
+"""The broken protocols and their leaks in words."""
+
+
+SHOWN = 6
+"""What a corpus lacks, before the rest is only counted; the certificate has the rest."""
+
+
+def mark(protocol: ProtocolName) -> str:
+    """What titles and captions of a leaky run begin with; empty for a proper one."""
+    if protocol == PROPER:
+        return ""
+    return f"LEAKY PROTOCOL {protocol}: broken on purpose, not for comparison"
+
+
+def marked(protocol: ProtocolName, title: str) -> str:
+    """``title``, behind the mark of a leaky run."""
+    return f"{mark(protocol)}. {title}" if mark(protocol) else title
+
+
+def warning_lines(certificates: Iterable[Certificate]) -> tuple[str, ...]:
+    """A sentence for all that ``Certificate.warnings`` holds, for dropped copies, and for how a
+    corpus was made of others, each once.
+
+    Teachers whose training data are not all public are named too: an overlap cannot be excluded.
+    """
+    lines = [
+        line
+        for certificate in certificates
+        for line in (
+            *_broken(certificate),
+            *certificate.made,
+            *_incomplete(certificate),
+            *_dropped(certificate),
+            *(
+                _teacher(each, certificate.evaluated or certificate.corpus)
+                for each in certificate.teachers
+            ),
+        )
+    ]
+    return tuple(dict.fromkeys(line for line in lines if line))
+
+
+def _broken(certificate: Certificate) -> tuple[str, ...]:
+    if not certificate.leaky:
+        return ()
+    found = "; ".join(
+        f"{check.code}: {check.outcome.removeprefix('broken on purpose: ')}"
+        for check in certificate.checks
+        if check.outcome.startswith("broken")
+    )
+    leak = LEAKS[certificate.protocol]
+    return (f"{mark(certificate.protocol)}; {leak}{f' ({found})' if found else ''}.",)
+
+
+def _incomplete(certificate: Certificate) -> tuple[str, ...]:
+    lines = certificate.incomplete
+    if not lines:
+        return ()
+    more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+    return (f"INCOMPLETE CORPUS: {'; '.join(lines[:SHOWN])}{more}.",)
+
+
+def _dropped(certificate: Certificate) -> tuple[str, ...]:
+    count = len(certificate.dropped)
+    if not count:
+        return ()
+    return (f"{count} utterances of {certificate.corpus} are left out as copies of others.",)
+
+
+def _teacher(record: TeacherRecord, corpus: str) -> str:
+    name = f"Teacher {record.teacher}"
+    if record.status == "overlap":
+        return f"{name} was trained on recordings of {corpus} ({', '.join(record.shared)})."
+    if record.status == "undeclared":
+        what = (
+            "not all of its training corpora are declared"
+            if record.trained_on
+            else ("its training corpora are undeclared")
+        )
+        return f"{name}: {what}, so overlap with {corpus} cannot be excluded."
+    if record.status == "undisclosed":
+        return (
+            f"{name}: part of its training data is not public, so overlap with {corpus} can be "
+            "neither shown nor excluded."
+        )
+    return ""

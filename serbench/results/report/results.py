@@ -1,0 +1,218 @@
+"""What a report is made from: one stored run, or several that can stand in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from serbench.api import StoreError
+from serbench.results.compare.methods import comparison
+from serbench.results.compare.records import TEACHER_PREFIX, Comparison
+from serbench.results.report.marks import warning_lines
+from serbench.running.store.finished import Run, load_runs
+from serbench.settings import ProtocolName
+
+
+@dataclass(frozen=True, slots=True)
+class MethodInfo:
+    """What a table says of a method besides its scores.
+
+    Attributes:
+        folder: of the run that it is from.
+        parameters: trained in the outer refits, the range over folds; None for a teacher.
+        fit_s: time of all its fits, inner ones included, in seconds; None for a teacher.
+        plan: its entry in the plan; empty for a teacher.
+    """
+
+    name: str
+    folder: Path
+    student: str
+    parameters: tuple[int, int] | None
+    fit_s: float | None
+    plan: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Runs over the same corpus and folds, compared.
+
+    Attributes:
+        predictions: those behind the comparison, with the ``certificate`` they are under.
+    """
+
+    runs: tuple[Run, ...]
+    methods: dict[str, MethodInfo]
+    comparison: Comparison
+    predictions: pd.DataFrame
+
+    @property
+    def dataset(self) -> dict[str, Any]:
+        """The plan's dataset entry, the same in all runs."""
+        return self.runs[0].plan["dataset"]
+
+    @property
+    def tested(self) -> int:
+        """How many utterances are tested; fewer than the dataset has where some only train."""
+        return sum(self.comparison.fold_counts.values())
+
+    @property
+    def size(self) -> str:
+        """``535 utterances``, or ``200 test utterances`` where others only train."""
+        more = self.tested < self.dataset["utterances"]
+        return f"{self.tested} test utterances" if more else f"{self.tested} utterances"
+
+    @property
+    def outer(self) -> list[dict[str, Any]]:
+        """The plan's outer folds, the same in all runs."""
+        return self.runs[0].plan["outer"]
+
+    @property
+    def certificates(self) -> str:
+        """Digest of each run's certificate."""
+        return ", ".join(run.certificate.digest for run in self.runs)
+
+    @property
+    def protocol(self) -> ProtocolName:
+        """The protocol, the same in all runs: a leaky run stands alone."""
+        return self.runs[0].certificate.protocol
+
+    @property
+    def leaky(self) -> bool:
+        """Whether the protocol was broken on purpose; then nothing is compared."""
+        return self.runs[0].certificate.leaky
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What must stand under every table, one line each."""
+        return warning_lines(run.certificate for run in self.runs)
+
+
+def load_results(folders: Sequence[Path]) -> Results:
+    """Read runs and compare their methods, the first method of the first run being the reference.
+
+    Methods of a leaky run are scored and not compared.
+
+    Raises:
+        StoreError: as ``load_run``, the runs do not share corpus and folds, or one of several is
+            leaky.
+    """
+    runs = load_runs(folders)
+    _check_proper(runs)
+    _check_comparable(runs)
+    named = _distinct_names(runs)
+    methods: dict[str, MethodInfo] = {}
+    parts: list[pd.DataFrame] = []
+    for run, names in zip(runs, named, strict=True):
+        for old, new in names.items():
+            methods[new] = _info(run, old, new)
+            part = run.predictions.loc[run.predictions["method"] == old]
+            digest = run.certificate.digest
+            parts.append(part.assign(method=new, certificate=digest))
+    order = sorted(methods, key=lambda name: name.startswith(TEACHER_PREFIX))
+    predictions = pd.concat(parts, ignore_index=True)
+    compared = comparison(predictions, runs[0].plan["dataset"]["labels"], order)
+    if runs[0].certificate.leaky:
+        alone = tuple(replace(result, difference=None) for result in compared.methods)
+        compared = replace(compared, methods=alone)
+    return Results(
+        runs=runs,
+        methods={name: methods[name] for name in order},
+        comparison=compared,
+        predictions=predictions,
+    )
+
+
+def _check_proper(runs: Sequence[Run]) -> None:
+    """
+    Raises:
+        StoreError: a leaky run is to stand in a table with another run.
+    """
+    leaky = [run for run in runs if run.certificate.leaky]
+    if leaky and len(runs) > 1:
+        named = ", ".join(f"{run.name} (protocol {run.certificate.protocol})" for run in leaky)
+        raise StoreError(
+            f"broken on purpose, so it cannot stand in a table with other runs: {named}; leave it "
+            "out, or see what its leak is worth with `serbench inflation`"
+        )
+
+
+def _check_comparable(runs: Sequence[Run]) -> None:
+    """
+    Raises:
+        StoreError: two runs differ in corpus, labels or outer folds; the message says in which.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        pairs = {
+            "corpus": [each.plan["dataset"]["name"] for each in (first, run)],
+            "corpus digest": [each.plan["dataset"]["corpus_digest"] for each in (first, run)],
+            "labels": [each.plan["dataset"]["labels"] for each in (first, run)],
+            "folds digest": [each.plan["folds_digest"] for each in (first, run)],
+        }
+        for what, (here, there) in pairs.items():
+            if here != there:
+                raise StoreError(
+                    f"{first.name} and {run.name} cannot stand in one table: their {what} differs "
+                    f"({here} and {there}); report them one by one"
+                )
+
+
+def _method_names(run: Run) -> tuple[str, ...]:
+    """Planned methods in their order, then the teachers found in the predictions.
+
+    Methods without a row are kept: the comparison says that the run has not finished them.
+    """
+    planned = [str(method["name"]) for method in run.plan["methods"]]
+    found = [str(method) for method in run.predictions["method"].unique()]
+    return (*planned, *(name for name in found if name not in planned))
+
+
+def _distinct_names(runs: Sequence[Run]) -> tuple[dict[str, str], ...]:
+    """For each run its methods by the name they get in the common table.
+
+    A name that two runs share gets the run's name behind it; a teacher whose predictions are the
+    same in both is listed once.
+    """
+    taken = [_method_names(run) for run in runs]
+    named: list[dict[str, str]] = []
+    for index, (run, names) in enumerate(zip(runs, taken, strict=True)):
+        own: dict[str, str] = {}
+        for name in names:
+            others = [other for other, its in enumerate(taken) if name in its and other != index]
+            same = name.startswith(TEACHER_PREFIX) and all(
+                _same_predictions(run, runs[other], name) for other in others
+            )
+            if not others or (same and index < min(others)):
+                own[name] = name
+            elif not same:
+                own[name] = f"{name} ({run.name})"
+        named.append(own)
+    return tuple(named)
+
+
+def _same_predictions(one: Run, other: Run, method: str) -> bool:
+    columns = ["seed", "utterance", "predicted"]
+    sides = [
+        set(zip(*(table[column] for column in columns), strict=True))
+        for run in (one, other)
+        for table in (run.predictions.loc[run.predictions["method"] == method],)
+    ]
+    return sides[0] == sides[1]
+
+
+def _info(run: Run, name: str, shown: str) -> MethodInfo:
+    planned = next((each for each in run.plan["methods"] if each["name"] == name), None)
+    own = [fit for fit in run.fits if fit["method"] == name]
+    sizes = [int(fit["parameters"]) for fit in own if fit.get("inner") is None]
+    return MethodInfo(
+        name=shown,
+        folder=run.folder,
+        student=str(planned["student"]) if planned else "",
+        parameters=(min(sizes), max(sizes)) if sizes else None,
+        fit_s=sum(float(fit["seconds"]) for fit in own) if own else None,
+        plan=planned or {},
+    )

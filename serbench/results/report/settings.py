@@ -1,0 +1,230 @@
+"""A run's settings, environment and timing as rows to print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from serbench.results.report.marks import LEAKS
+from serbench.results.report.results import MethodInfo, Results
+from serbench.results.report.tables import NOTHING, Section, Table, percent
+from serbench.running.store.finished import Run
+
+ABOUT = ("student", "student_params", "loss", "loss_params", "teachers", "pretrained", "settings")
+"""Entries of a planned method that say how it was trained."""
+
+
+def flatten(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted paths of a nested mapping with their values as text."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from flatten(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, str):
+        yield path, value
+    elif isinstance(value, (list, tuple)):
+        yield path, ", ".join(item if isinstance(item, str) else json.dumps(item) for item in value)
+    else:
+        yield path, json.dumps(value)
+
+
+def settings_table(results: Results) -> Table:
+    """Every setting of every trained method; those that all share come last, once."""
+    trained = [info for info in results.methods.values() if info.plan]
+    columns = {info.name: _settings(info) for info in trained}
+    paths = list(dict.fromkeys(path for own in columns.values() for path in own))
+    data = pd.DataFrame(
+        [
+            {"setting": path} | {name: own.get(path, "") for name, own in columns.items()}
+            for path in paths
+        ]
+    )
+    differing, common = [], []
+    for path in paths:
+        values = [own.get(path, "") or NOTHING for own in columns.values()]
+        if len(set(values)) > 1:
+            differing.append((path, *values))
+        else:
+            common.append((path, values[0], *("″" for _ in values[1:])))
+    headings = ("Differ between methods", "Same for all methods") if len(trained) > 1 else ("", "")
+    sections = tuple(
+        Section(tuple(rows), heading)
+        for rows, heading in zip((differing, common), headings, strict=True)
+        if rows
+    )
+    return Table(
+        name="settings",
+        caption="Settings of each method, resolved",
+        columns=("Setting", *columns),
+        alignment="l" * (1 + len(columns)),
+        sections=sections,
+        data=data,
+    )
+
+
+def chosen_table(results: Results) -> Table | None:
+    """What the inner search chose for each outer fold; None where nothing was searched."""
+    refits = [
+        (info.name, fit)
+        for info in results.methods.values()
+        for run in results.runs
+        if info.plan and info.folder == run.folder
+        for fit in run.fits
+        if fit["method"] == info.plan["name"] and fit["inner"] is None and fit.get("values")
+    ]
+    if not refits:
+        return None
+    rows: dict[tuple[str, str], dict[int, str]] = {}
+    for name, fit in refits:
+        words = ", ".join(f"{path} {value}" for path, value in flatten(fit["values"]))
+        rows.setdefault((name, str(fit["seed"])), {})[int(fit["outer"])] = words
+    folds = tuple(results.comparison.fold_counts)
+    return Table(
+        name="chosen",
+        caption="Chosen by the inner search, for each outer fold",
+        columns=("Method", "Seed", *(f"Fold {outer}" for outer in folds)),
+        alignment="l" * (2 + len(folds)),
+        sections=(
+            Section(
+                tuple(
+                    (*key, *(by_fold.get(outer, NOTHING) for outer in folds))
+                    for key, by_fold in rows.items()
+                )
+            ),
+        ),
+        data=pd.DataFrame(
+            [
+                {
+                    "method": name,
+                    "seed": fit["seed"],
+                    "outer": fit["outer"],
+                    "epochs": fit["epochs"],
+                }
+                | dict(flatten(fit["values"]))
+                for name, fit in refits
+            ]
+        ),
+    )
+
+
+def _settings(info: MethodInfo) -> dict[str, str]:
+    found = {entry: info.plan[entry] for entry in ABOUT if entry in info.plan}
+    nested = found.pop("settings", {})
+    if not found.get("pretrained"):  # these were not in force
+        nested = {name: values for name, values in nested.items() if name != "pretrain"}
+    return dict(flatten(found)) | dict(flatten(nested))
+
+
+def protocol_line(results: Results) -> str:
+    """Corpus, profile and protocol in one line."""
+    compared, run = results.comparison, results.runs[0]
+    dataset = results.dataset
+    unit = run.certificate.unit
+    inner = sum(each.inner_fits for each in results.runs)
+    search = f"inner search over {inner} fits" if inner else "no inner search"
+    seeds = max(each.seeds for each in results.runs)
+    profiles = ", ".join(dict.fromkeys(str(each.plan["profile"]) for each in results.runs))
+    count = len(compared.fold_counts)
+    folds = f"{count} outer folds by {unit}" if count > 1 else "a single test fold"
+    folds += f", no {unit} on both sides"
+    if results.protocol == "leaky-random":
+        folds = f"{len(compared.fold_counts)} outer folds dealt by chance"
+    if results.leaky:
+        folds += f" · protocol {results.protocol}: {LEAKS[results.protocol]}"
+    return (
+        f"{dataset.get('title', dataset['name'])}: {results.size}, "
+        f"{len(compared.speaker_counts)} speakers, {len(compared.labels)} classes · "
+        f"profile {profiles} · {folds} · {search} · {seeds} seed{'s' if seeds > 1 else ''}"
+    )
+
+
+def findings(results: Results) -> list[str]:
+    """What the comparison says, a sentence for each method; of a leaky run, what broke it."""
+    lines = []
+    for result in results.comparison.students:
+        ua = result.pooled["ua"]
+        line = (
+            f"{result.method} reaches {percent(ua.value)} % UA "
+            f"(95 % interval {percent(ua.low)} to {percent(ua.high)})"
+        )
+        if results.leaky:
+            line += f", but under {results.protocol}: {LEAKS[results.protocol]}"
+        elif result.difference:
+            size = percent(abs(result.difference.value))
+            line += {
+                "better": f", {size} points better than {results.comparison.reference}",
+                "worse": f", {size} points worse than {results.comparison.reference}",
+                "cannot tell apart": f", which cannot be told apart from "
+                f"{results.comparison.reference}",
+            }[result.difference.verdict]
+        lines.append(line + ".")
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """For instance ``1 h 02 min``, ``3 min 05 s``, ``4.2 s``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if round(seconds) < 3600:
+        return "{} min {:02d} s".format(*divmod(round(seconds), 60))
+    return "{} h {:02d} min".format(*divmod(round(seconds / 60), 60))
+
+
+def timing_lines(results: Results, run: Run) -> list[tuple[str, str]]:
+    """Where a run's time went: what this run spent itself, then what each method's fits took."""
+    timing = run.timing
+    titles = {
+        "wall_s": "Wall time",
+        "load_s": "Corpus and teacher embeddings",
+        "teacher_s": "Teacher",
+        "pretrain_s": "Pretraining without labels",
+        "targets_s": "Teacher heads and soft targets",
+        "fits_wall_s": "Fits, wall time",
+        "score_s": "Scoring",
+        "fit_s": "Fits, summed over workers",
+    }
+    lines = [(title, duration(timing[key])) for key, title in titles.items() if key in timing]
+    lines += [
+        (title, str(timing[key]))
+        for key, title in {
+            "fits_run": "Fits run",
+            "fits_cached": "Fits taken from the cache",
+            "workers": "Workers",
+        }.items()
+        if key in timing
+    ]
+    if timing.get("fit_s") and "step_s" in timing:
+        share = percent(timing["step_s"] / timing["fit_s"])
+        lines.append(("Share of the fits in forward, backward and optimiser", f"{share} %"))
+    return lines + [
+        (f"All fits of {info.name}, cached ones too, summed", duration(info.fit_s))
+        for info in results.methods.values()
+        if info.fit_s is not None and info.folder == run.folder
+    ]
+
+
+def plan_lines(run: Run) -> list[tuple[str, str]]:
+    """What of the plan no other table shows, as dotted names and values."""
+    shown = {"digest", "serbench_version", "command", "methods", "outer", "folds_digest", "cards"}
+    rest = {key: value for key, value in run.plan.items() if key not in shown}
+    return [("plan digest", str(run.plan["digest"])), *flatten(rest)]
+
+
+def environment_lines(run: Run) -> list[tuple[str, str]]:
+    """The environment as titles and values."""
+    return [(path.replace("_", " "), value) for path, value in _environment(run.environment)]
+
+
+def _environment(environment: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for key, value in environment.items():
+        if isinstance(value, Mapping):
+            yield key, ", ".join(f"{name} {item}" for name, item in value.items())
+        elif isinstance(value, list):
+            parts = (
+                " ".join(map(str, item.values())) if isinstance(item, Mapping) else str(item)
+                for item in value
+            )
+            yield key, ", ".join(parts) or "none"
+        else:
+            yield key, str(value)

@@ -1,0 +1,242 @@
+"""Runs that can be compared, side by side: a board for each corpus and set of folds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import pandas as pd
+
+from serbench.errors import SerbenchError
+from serbench.results.compare.methods import comparison
+from serbench.results.compare.records import Difference, MethodResult
+from serbench.results.report.ranks import Contender, CorpusScores, Ranking, rank_corpora
+from serbench.results.report.results import MethodInfo, Results
+from serbench.results.site.collect import Collection, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A method of a run.
+
+    Attributes:
+        method: as its run calls it.
+        result: its scores.
+        difference: of UA, to the best of its board; None for the best, and where nothing is
+            compared.
+    """
+
+    entry: Entry
+    method: str
+    result: MethodResult
+    difference: Difference | None = None
+
+    @property
+    def info(self) -> MethodInfo:
+        """What else is known of it."""
+        return self.entry.results.methods[self.method]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Runs of one corpus over the same recordings, classes and folds.
+
+    Attributes:
+        name: its folds, and a number where the corpus has several boards.
+        students: the best UA first.
+        teachers: those whose predictions differ, each once; the best UA first.
+        fault: why the students are not compared, where they cannot be.
+    """
+
+    name: str
+    entries: tuple[Entry, ...]
+    students: tuple[Line, ...]
+    teachers: tuple[Line, ...]
+    fault: str = ""
+
+    @property
+    def results(self) -> Results:
+        """Of its first run: corpus and folds are those of all."""
+        return self.entries[0].results
+
+    @property
+    def speakers(self) -> int:
+        """Test speakers."""
+        return len(self.results.comparison.speaker_counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A corpus by name.
+
+    Attributes:
+        boards: those with more runs first.
+        leaky: runs that were broken on purpose: never ranked, never compared.
+    """
+
+    name: str
+    title: str
+    boards: tuple[Board, ...]
+    leaky: tuple[Entry, ...]
+
+
+def corpora(collection: Collection) -> tuple[Corpus, ...]:
+    """Every corpus by name, with its boards."""
+    by_name: dict[str, list[Entry]] = {}
+    for entry in collection.entries:
+        by_name.setdefault(str(entry.results.dataset["name"]), []).append(entry)
+    return tuple(_corpus(name, by_name[name]) for name in sorted(by_name))
+
+
+def _corpus(name: str, entries: Sequence[Entry]) -> Corpus:
+    grouped: dict[tuple[object, ...], list[Entry]] = {}
+    for entry in entries:
+        if not entry.results.leaky:
+            grouped.setdefault(_key(entry.results), []).append(entry)
+    ordered = sorted(grouped.items(), key=lambda item: (-len(item[1]), item[0]))
+    return Corpus(
+        name=name,
+        title=str(entries[0].results.dataset.get("title", name)),
+        boards=tuple(
+            _board(_name(own[0].results, number, len(ordered)), own)
+            for number, (_, own) in enumerate(ordered, start=1)
+        ),
+        leaky=tuple(entry for entry in entries if entry.results.leaky),
+    )
+
+
+def _key(results: Results) -> tuple[str, ...]:
+    """What must agree for runs to stand in one table."""
+    plan = results.runs[0].plan
+    return (
+        str(plan["dataset"]["corpus_digest"]),
+        str(plan["folds_digest"]),
+        *map(str, plan["dataset"]["labels"]),
+    )
+
+
+def lines_of(entries: Iterable[Entry]) -> tuple[Line, ...]:
+    """The trained methods of runs, the best UA first."""
+    found = (
+        Line(entry, result.method, result)
+        for entry in entries
+        for result in entry.results.comparison.students
+    )
+    return tuple(sorted(found, key=_place))
+
+
+def _place(line: Line) -> tuple[float, str, str]:
+    return -line.result.pooled["ua"].value, line.method, line.entry.label
+
+
+def _name(results: Results, number: int, count: int) -> str:
+    """For instance ``5 by speaker (paper), set 2``; of a fold file, its name without its place."""
+    folds = PurePath(str(results.runs[0].plan["folds"])).name
+    unit = results.runs[0].certificate.unit
+    which = f", set {number}" if count > 1 else ""
+    return f"{len(results.outer)} by {unit} ({folds}){which}"
+
+
+def _board(name: str, entries: Sequence[Entry]) -> Board:
+    students, fault = lines_of(entries), ""
+    if len(students) > 1:
+        try:
+            students = _compared(students)
+        except SerbenchError as error:
+            fault = str(error)
+    return Board(name, tuple(entries), students, _teachers(entries), fault)
+
+
+def _compared(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Each against the first, on the same utterances; corrected for so many comparisons.
+
+    Raises:
+        SerbenchError: runs with the same folds digest were not tested on the same utterances.
+    """
+    names = [f"{line.method} ({line.entry.label})" for line in lines]
+    parts = [
+        _predictions(line).assign(method=name) for line, name in zip(lines, names, strict=True)
+    ]
+    labels = lines[0].entry.results.comparison.labels
+    found = comparison(pd.concat(parts, ignore_index=True), labels, names)
+    return tuple(
+        Line(line.entry, line.method, result, result.difference)
+        for line, result in zip(lines, found.methods, strict=True)
+    )
+
+
+def _predictions(line: Line) -> pd.DataFrame:
+    predictions = line.entry.results.runs[0].predictions
+    return predictions.loc[predictions["method"] == line.method]
+
+
+def _teachers(entries: Sequence[Entry]) -> tuple[Line, ...]:
+    """A teacher is in every run that it taught in: one that says the same is listed once."""
+    found: dict[tuple[str, str], Line] = {}
+    for entry in entries:
+        for result in entry.results.comparison.teachers:
+            line = Line(entry, result.method, result)
+            own = _predictions(line).sort_values(["seed", "utterance"])
+            said = "\0".join(map(str, own[["seed", "utterance", "predicted"]].to_numpy().ravel()))
+            found.setdefault((result.method, hashlib.sha256(said.encode()).hexdigest()), line)
+    return tuple(sorted(found.values(), key=_place))
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Methods over corpora.
+
+    Attributes:
+        ranking: None where there is nothing to rank.
+        chosen: the board of each corpus that the ranks are from.
+        said: why there are no ranks, where there are several corpora and none.
+    """
+
+    ranking: Ranking | None
+    chosen: tuple[Board, ...]
+    said: str = ""
+
+
+def rank_boards(found: Sequence[Corpus]) -> Ranked:
+    """Ranks over the first board of each corpus.
+
+    Where a board has a method in several runs, ``CHOICE`` says which counts.
+    """
+    chosen = tuple(corpus.boards[0] for corpus in found if corpus.boards)
+    if len(chosen) < 2:
+        return Ranked(None, chosen)
+    try:
+        ranking = rank_corpora([_scores(board) for board in chosen])
+    except SerbenchError as error:
+        return Ranked(None, chosen, f"Nothing is ranked: {error}.")
+    if ranking.ranks is None:
+        return Ranked(None, chosen, "Nothing is ranked: no two methods were run on every corpus.")
+    return Ranked(ranking, chosen)
+
+
+CHOICE = (
+    "Where a corpus has several sets of folds, that with more runs is ranked; where a method is in "
+    "several runs, the one with more seeds, then with more methods, then with the lower "
+    "certificate digest. No choice looks at a score."
+)
+
+
+def _scores(board: Board) -> CorpusScores:
+    contenders: dict[str, tuple[Contender, ...]] = {}
+    for line in sorted(board.students, key=_preference):
+        plan = line.info.plan
+        contenders.setdefault(str(plan["name"]), (Contender(line.result, plan),))
+    every = [entry.results for entry in board.entries]
+    return CorpusScores(
+        corpus=str(board.results.dataset["name"]),
+        digest=str(board.results.dataset["corpus_digest"]),
+        contenders=contenders,
+        certificates=", ".join(results.certificates for results in every),
+        warnings=tuple(dict.fromkeys(line for results in every for line in results.warnings)),
+    )
+
+
+def _preference(line: Line) -> tuple[int, int, str]:
+    return -line.result.seeds, -len(line.entry.results.comparison.students), line.entry.digest

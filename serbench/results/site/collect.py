@@ -1,0 +1,199 @@
+"""Every run below a folder: read, or listed with the reason why it could not be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from serbench.errors import SerbenchError
+from serbench.results.pages.report import report_page
+from serbench.results.report.results import Results, load_results
+from serbench.studies.deploy.results import Results as Measured
+from serbench.studies.deploy.results import load_results as load_measured
+
+Read = TypeVar("Read")
+
+MARKER = "leaderboard.json"
+"""A file that stands in every site, and in nothing else."""
+
+REMAINS = ("predictions.parquet", "certificate.json")
+"""Files that only a run has; where they are and ``plan.json`` is not, a run was damaged."""
+
+READ: Mapping[str, type] = {
+    "dataset.name": str,
+    "dataset.labels": list,
+    "dataset.corpus_digest": str,
+    "dataset.utterances": int,
+    "folds": str,
+    "folds_digest": str,
+    "outer": list,
+    "seeds": list,
+}
+"""Entries of a plan that the site reads."""
+
+FOREIGN = (AttributeError, IndexError, KeyError, TypeError, ValueError, ArithmeticError)
+"""What reading raises on files that have the names of a run's and not their content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A finished run.
+
+    Attributes:
+        label: its place below the folder, with slashes; distinct.
+        page: the HTML of its own page; empty where it cannot be made.
+        measured: what ``serbench deploy`` found, where it was run.
+    """
+
+    label: str
+    results: Results
+    page: str
+    measured: Measured | None
+
+    @property
+    def digest(self) -> str:
+        """Of its certificate."""
+        return self.results.runs[0].certificate.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a folder is not listed, or not with all that it holds."""
+
+    label: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What was found, by label.
+
+    Attributes:
+        entries: every finished run once.
+        problems: unfinished and damaged runs, copies, and what of a listed run cannot be shown.
+    """
+
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+
+
+def collect(folder: Path) -> Collection:
+    """Read every run below ``folder``, which may be a run itself.
+
+    Raises:
+        SerbenchError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise SerbenchError(f"there is no folder {folder}; name one that holds runs")
+    entries: dict[str, Entry] = {}  # by digest
+    problems: list[Problem] = []
+    for place, fault in _run_folders(folder):
+        label = _label(folder, place)
+        if fault:
+            problems.append(Problem(label, fault))
+            continue
+        results = _tried(lambda at=place: _results(at))
+        if isinstance(results, str):
+            problems.append(Problem(label, _local(results, place, label)))
+            continue
+        digest = results.runs[0].certificate.digest
+        if digest in entries:
+            problems.append(Problem(label, f"a copy of {entries[digest].label}"))
+            continue
+        entry, faults = _entry(label, place, results)
+        entries[digest] = entry
+        problems += faults
+    return Collection(tuple(entries.values()), tuple(problems))
+
+
+def _run_folders(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Folders that hold a run, or what is left of one with what is wrong; in order of name.
+
+    Nothing inside a run is looked at, and nothing inside a site.
+    """
+    unread: list[OSError] = []
+    for place, below, files in os.walk(folder, onerror=unread.append):
+        below.sort()
+        here = Path(place)
+        if "plan.json" in files:
+            yield here, ""
+        elif all(name in files for name in REMAINS):
+            yield here, "damaged: it has no plan.json"
+        elif MARKER not in files:
+            continue
+        below.clear()
+    for error in unread:
+        yield Path(error.filename), f"cannot be read: {error.strerror}"
+
+
+def _results(place: Path) -> Results:
+    """
+    Raises:
+        SerbenchError: the run is unfinished or damaged, or its plan lacks what the site reads.
+    """
+    results = load_results([place])
+    plan = results.runs[0].plan
+    for path, kind in READ.items():
+        value: object = plan
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, kind):
+            raise SerbenchError(f"{place}/plan.json is damaged: {path} is {value!r}")
+    return results
+
+
+def _label(folder: Path, place: Path) -> str:
+    relative = place.relative_to(folder).as_posix()
+    return folder.resolve().name if relative == "." else relative
+
+
+def _entry(label: str, place: Path, results: Results) -> tuple[Entry, list[Problem]]:
+    """The run with its page and its deployment, and what of these cannot be had."""
+    problems: list[Problem] = []
+    made = _tried(lambda: (report_page(results),))
+    if isinstance(made, str):
+        reason = f"listed, but without a page of its own: {_local(made, place, label)}"
+        problems.append(Problem(label, reason))
+    path = place / "deploy" / "results.json"
+    measured = _tried(lambda: _measured(path, results)) if path.is_file() else None
+    if isinstance(measured, str):
+        reason = f"listed, but without its deployment: {_local(measured, place, label)}"
+        problems.append(Problem(label, reason))
+        measured = None
+    return Entry(label, results, "" if isinstance(made, str) else made[0], measured), problems
+
+
+def _measured(path: Path, results: Results) -> Measured:
+    """
+    Raises:
+        SerbenchError: the file is damaged, or of another run.
+    """
+    measured = load_measured(path)
+    if measured.run.certificate_digest != results.runs[0].certificate.digest:
+        raise SerbenchError(
+            f"{path} was measured with {measured.run.name} under another certificate, "
+            f"{measured.run.certificate_digest[:12]}"
+        )
+    return measured
+
+
+def _tried(read: Callable[[], Read]) -> Read | str:
+    """What ``read`` gives, or why it gives nothing."""
+    try:
+        return read()
+    except SerbenchError as error:
+        return str(error)
+    except FOREIGN as error:
+        return f"damaged: its files do not hold what a run's do ({error!r})"
+
+
+def _local(reason: str, place: Path, label: str) -> str:
+    """The reason without the path to the folder, which is nobody's business."""
+    return (
+        reason.replace(f"{place.resolve()}/", "")
+        .replace(f"{place}/", "")
+        .replace(str(place), label)
+    )

@@ -1,0 +1,192 @@
+"""The site on the disk: every page written whole, and only over a site."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from serbench.errors import SerbenchError
+from serbench.files.atomic import json_bytes, sweep_temporaries, write_atomically
+from serbench.results.report.build import unique_slugs
+from serbench.results.site.boards import Corpus, Line, corpora, rank_boards
+from serbench.results.site.collect import MARKER, Collection, Entry, Problem, collect
+from serbench.results.site.pages import corpus_page, index_page
+from serbench.results.site.tables import Links
+
+KIND = "serbench leaderboard"
+SCHEMA_VERSION = 1
+
+OURS = re.compile(r"(corpora|runs)/[A-Za-z0-9._-]+\.html")
+"""Pages that a rebuild may remove."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        index: the first page.
+        corpora: every corpus by name.
+        problems: what could not be listed.
+    """
+
+    index: Path
+    corpora: tuple[Corpus, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Every method that is listed and not leaky."""
+        boards = (board for corpus in self.corpora for board in corpus.boards)
+        return tuple(line for board in boards for line in board.students)
+
+
+def write_leaderboard(folder: Path, output: Path) -> Written:
+    """Write a static site over every run below ``folder``.
+
+    The same runs give the same bytes. A site that is there is replaced page by page, and pages of
+    runs that are gone are removed.
+
+    Raises:
+        SerbenchError: there is no such folder, no finished run below it, ``output`` holds something
+            else than a site, or it cannot be written.
+    """
+    before = _pages_of(output)
+    collection = collect(folder)
+    if not collection.entries:
+        raise SerbenchError(_nothing(folder, collection.problems))
+    found = corpora(collection)
+    pages = _pages(found, collection)
+    marker = {"kind": KIND, "schema_version": SCHEMA_VERSION}
+    # Whatever is interrupted from here on leaves a site that the next build knows as its own.
+    both = sorted(before | pages.keys() - {"index.html"})
+    write_atomically(output / MARKER, json_bytes({**marker, "pages": both, "rows": []}, MARKER))
+    for path, text in pages.items():
+        write_atomically(output / path, text.encode())
+    for path in before - pages.keys():
+        (output / path).unlink(missing_ok=True)
+    content = {**marker, "pages": sorted(pages), "rows": _rows(found)}
+    write_atomically(output / MARKER, json_bytes(content, MARKER))
+    sweep_temporaries(output)
+    return Written(output / "index.html", found, collection.problems)
+
+
+def _pages_of(output: Path) -> set[str]:
+    """Pages of the site that is there, below its folder; none where there is nothing.
+
+    Raises:
+        SerbenchError: ``output`` is a file, or a folder with something else in it.
+    """
+    if not output.exists():
+        return set()
+    if not output.is_dir():
+        raise SerbenchError(f"{output} is a file; name a folder for the leaderboard")
+    marker = output / MARKER
+    if not marker.is_file():
+        if any(not entry.name.startswith(f".{MARKER}.") for entry in output.iterdir()):
+            raise SerbenchError(
+                f"{output} is not a leaderboard and not empty; name a new or empty folder with "
+                "--output"
+            )
+        return set()
+    try:
+        content = json.loads(marker.read_text(encoding="utf-8"))
+        kind = content["kind"]
+        pages = {page for page in content["pages"] if isinstance(page, str)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SerbenchError(
+            f"{marker} cannot be read ({error!r}); name another folder with --output, or remove "
+            f"{output} if it is a leaderboard"
+        ) from error
+    if kind != KIND:
+        raise SerbenchError(
+            f"{output} is not a leaderboard: its {MARKER} is something else; name another folder "
+            "with --output"
+        )
+    return {page for page in pages if OURS.fullmatch(page)}
+
+
+def _nothing(folder: Path, problems: Sequence[Problem]) -> str:
+    if not problems:
+        return f"there is no run in {folder} or below it; make one with `serbench run`"
+    reasons = "; ".join(f"{each.label}: {each.reason}" for each in problems[:3])
+    more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+    return f"there is no finished run in {folder} or below it ({reasons}{more})"
+
+
+def _pages(found: Sequence[Corpus], collection: Collection) -> dict[str, str]:
+    """Path below the site's folder to text; what is linked to comes first."""
+    shown = [entry for entry in collection.entries if entry.page]
+    runs = dict(zip((each.label for each in shown), _run_paths(shown), strict=True))
+    # Some file systems do not tell upper from lower case.
+    slugs = unique_slugs(corpus.name.lower() + "\0" * _twins(corpus, found) for corpus in found)
+    places = {
+        corpus.name: f"corpora/{slug}.html"
+        for corpus, slug in zip(found, slugs.values(), strict=True)
+    }
+    pages = {runs[entry.label]: entry.page for entry in shown}
+    inner = Links(runs, places, up="../")
+    pages |= {places[corpus.name]: corpus_page(corpus, inner) for corpus in found}
+    links = Links(runs, places)
+    first = index_page(found, rank_boards(found), collection.problems, links, MARKER)
+    return pages | {"index.html": first}
+
+
+def _twins(corpus: Corpus, found: Sequence[Corpus]) -> int:
+    """How many corpora before this one are called the same but for upper and lower case."""
+    before = found[: list(found).index(corpus)]
+    return sum(each.name.lower() == corpus.name.lower() for each in before)
+
+
+def _run_paths(entries: Sequence[Entry]) -> list[str]:
+    """By the certificate, so that a page keeps its address when other runs come or go."""
+    names = []
+    for entry in entries:
+        corpus = next(iter(unique_slugs([str(entry.results.dataset["name"]).lower()]).values()))
+        names.append(f"{corpus[:40]}-{entry.digest[:16]}")
+    return [f"runs/{slug}.html" for slug in names]
+
+
+def _rows(found: Sequence[Corpus]) -> list[Mapping[str, object]]:
+    """Every listed method as numbers, in the order of the first page; leaky ones are marked."""
+    rows = []
+    for corpus in found:
+        lines = [line for board in corpus.boards for line in board.students]
+        lines += [
+            Line(entry, result.method, result)
+            for entry in corpus.leaky
+            for result in entry.results.comparison.students
+        ]
+        rows += [_row(corpus, line) for line in lines]
+    return rows
+
+
+def _row(corpus: Corpus, line: Line) -> dict[str, object]:
+    plan, certificate = line.entry.results.runs[0].plan, line.entry.results.runs[0].certificate
+    scores = {
+        f"{metric}{suffix}": value
+        for metric, estimate in line.result.pooled.items()
+        for suffix, value in (
+            ("", estimate.value),
+            ("_low", estimate.low),
+            ("_high", estimate.high),
+        )
+    }
+    parameters = line.info.parameters
+    return {
+        "corpus": corpus.name,
+        "method": line.method,
+        "run": line.entry.label,
+        "protocol": certificate.protocol,
+        "student": line.info.student,
+        "parameters_min": parameters[0] if parameters else None,
+        "parameters_max": parameters[1] if parameters else None,
+        "seeds": line.result.seeds,
+        **scores,
+        "certificate": certificate.digest,
+        "corpus_digest": plan["dataset"]["corpus_digest"],
+        "folds_digest": plan["folds_digest"],
+    }

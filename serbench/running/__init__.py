@@ -1,0 +1,1 @@
+"""From a registry and a plan to a stored run."""

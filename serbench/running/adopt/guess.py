@@ -1,0 +1,163 @@
+"""Names to a grammar: which part is the emotion, who speaks, what is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from serbench.api import Corpus, CorpusError, SerbenchError
+from serbench.running.adopt.grammar import Grammar, Part
+from serbench.running.adopt.names import compiled_pattern, split_path
+from serbench.running.adopt.roles import find_emotion, find_speaker, find_text, overlaps
+from serbench.running.adopt.units import STEM, Level, Unit, levels
+from serbench.running.adopt.words import initials_of, label_of
+from serbench.running.registry.lookup import Registry
+
+SAMPLE = 200
+"""Names by which a corpus that serbench knows is recognised."""
+
+
+def guess(
+    names: Sequence[str],
+    given: Mapping[str, str] | None = None,
+    speaker: str | None = None,
+    text: str | None = None,
+) -> Grammar:
+    """How names are to be read.
+
+    Args:
+        names: paths of audio files with ``/``; at least one.
+        given: values of the emotion and their labels, as the user says; an empty label drops.
+        speaker: template that the user gives.
+        text: likewise.
+
+    Returns:
+        What was found; what was not is empty.
+    """
+    given = given or {}
+    _, found = levels(names)
+    emotion = find_emotion(found, given)
+    if emotion is None:
+        apart = [found[0].with_letters_apart(), *found[1:]]
+        emotion = find_emotion(apart, given)
+        found = found if emotion is None else apart
+    speaks = find_speaker(found, emotion) if emotion is not None and speaker is None else None
+    says = find_text(found, emotion, speaks) if emotion is not None and text is None else None
+    named = {
+        key: unit
+        for key, unit in (
+            ("emotion", emotion.unit if emotion else None), ("speaker", speaks), ("text", says)
+        )
+        if unit is not None
+    }  # fmt: skip
+    pattern, parts = write_pattern(found, named, names)
+    labels = dict(emotion.labels) if emotion else {}
+    values = set(emotion.unit.values) if emotion else set()
+    return Grammar(
+        pattern=pattern,
+        labels={value: label for value, label in sorted(labels.items()) if label},
+        unlabelled=tuple(sorted(values - set(labels))),
+        speaker=speaker if speaker is not None else "{speaker}" if speaks else "",
+        text=text if text is not None else "{text}" if says else "",
+        id=unique_id(names) or ("{speaker}-{folder}-{stem}" if speaks else ""),
+        parts=parts,
+        drop=tuple(sorted(value for value, label in labels.items() if not label)),
+    )
+
+
+def described(
+    names: Sequence[str],
+    pattern: str,
+    given: Mapping[str, str],
+    speaker: str | None = None,
+    text: str | None = None,
+) -> Grammar:
+    """How names are to be read by a pattern that the user gives; arguments as of ``guess``.
+
+    Raises:
+        CorpusError: the pattern is no regular expression, or has no group ``emotion``.
+    """
+    compiled = compiled_pattern(pattern)
+    groups = tuple(compiled.groupindex)
+    if "emotion" not in groups:
+        raise CorpusError(
+            f"--pattern {pattern} has no group (?P<emotion>…): which part is the emotion?"
+        )
+    matches = [match for name in names if (match := compiled.fullmatch(name))]
+    parts = tuple(
+        Part(group, tuple(sorted({match[group] or "" for match in matches}))) for group in groups
+    )
+    values = next(part.values for part in parts if part.group == "emotion")
+    labels = {v: given[v] if v in given else label_of(v) for v in values}
+    if not given and None in labels.values():
+        labels |= initials_of(values) or {}
+    return Grammar(
+        pattern=pattern,
+        labels={value: label for value, label in labels.items() if label},
+        unlabelled=tuple(value for value, label in labels.items() if label is None),
+        speaker=speaker if speaker is not None else "{speaker}" if "speaker" in groups else "",
+        text=text if text is not None else "{text}" if "text" in groups else "",
+        id=unique_id(names) or ("{speaker}-{folder}-{stem}" if "speaker" in groups else ""),
+        parts=parts,
+        drop=tuple(value for value, label in labels.items() if label == ""),
+    )
+
+
+def write_pattern(
+    found: Sequence[Level], named: Mapping[str, Unit], names: Sequence[str]
+) -> tuple[str, tuple[Part, ...]]:
+    """The names as a regular expression, and its groups.
+
+    Pieces of the stem that are neither are called ``part1``, ``part2``, … Folders are in it as far
+    up as something is read from them.
+    """
+    top = max((unit.level for unit in named.values()), default=STEM)
+    expressions, parts = [], []
+    number = 0
+    for level in sorted((each for each in found if each.number <= top), key=lambda e: -e.number):
+        own = {
+            (0, 0) if unit.whole else (unit.start, unit.stop): (key, unit)
+            for key, unit in named.items()
+            if unit.level == level.number
+        }
+        if level.number == STEM:
+            for unit in level.units():
+                if unit.stop - unit.start == 1 and not any(
+                    overlaps(unit, u) for _, u in own.values()
+                ):
+                    number += 1
+                    own[unit.start, unit.stop] = f"part{number}", unit
+        keys = {span: key for span, (key, _) in own.items()}
+        expressions.append(level.expression(keys))
+        parts += [Part(key, _sorted(unit)) for _, (key, unit) in sorted(own.items())]
+    endings = sorted({name.rpartition(".")[2] for name in names})
+    ending = endings[0] if len(endings) == 1 else f"(?:{'|'.join(endings)})"
+    return "/".join(expressions) + rf"\.{ending}", tuple(parts)
+
+
+def unique_id(names: Sequence[str]) -> str:
+    """A template of ids that no two names share; empty where folders alone do not help."""
+    split = [split_path(name) for name in names]
+    if len({stem for _, stem in split}) == len(names):
+        return "{stem}"
+    deeper = {(folders[0] if folders else "", stem) for folders, stem in split}
+    return "{folder}-{stem}" if len(deeper) == len(names) else ""
+
+
+def known_as(names: Sequence[str], registry: Registry) -> str | None:
+    """A dataset of the registry whose grammar fits these names, if there is one."""
+    sample = names[:: -(-len(names) // SAMPLE)]
+    for name, spec in registry.datasets.items():
+        if spec.path is not None:  # the user's own, and another folder
+            continue
+        try:
+            corpus = cast("Corpus", registry.make("corpora", name))
+            if all(corpus.read_name(each) is not None for each in sample):
+                return name
+        except SerbenchError:  # an entry that cannot be used fits nothing
+            continue
+    return None
+
+
+def _sorted(unit: Unit) -> tuple[str, ...]:
+    return tuple(sorted(set(unit.values)))

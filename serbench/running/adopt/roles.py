@@ -1,0 +1,194 @@
+"""Which part of the names plays which role: the emotion, who speaks, what is said."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from serbench.running.adopt.units import GENDERS, STEM, Level, Unit
+from serbench.running.adopt.words import NO_SPEAKERS, initials_of, label_of, plain
+
+MOST_EMOTIONS = 20
+"""A part with more values is none of emotions."""
+
+KNOWN_SHARE = 0.5
+"""Share of the files whose emotion must be a known word before others may be unknown."""
+
+COVERED = 0.6
+"""Share of the emotions that a speaker or sentence has at least, averaged over files."""
+
+WELL_COVERED = 0.9
+"""Speakers have nearly all of them; intensities lack the neutral one."""
+
+LOWEST = -1
+"""Score below which nothing speaks for a part, so that the user is asked."""
+
+SAME = 0.95
+"""Share of files by which one part follows from another; single names are misspelt."""
+
+SPEAKER_WORDS = frozenset({"actor", "speaker", "spk", "spkr", "subject", "subj", "participant"})
+WORDY = 20
+"""So many different words are what is said, not who says it."""
+
+FEWEST_TEXTS = 3
+"""Fewer values with letters could as well be an intensity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emotion:
+    """A part of the names with labels for its values."""
+
+    unit: Unit
+    labels: Mapping[str, str]
+    initials: bool
+
+    @property
+    def known(self) -> int:
+        """Files whose emotion is known."""
+        return sum(value in self.labels for value in self.unit.values)
+
+
+def find_emotion(found: Sequence[Level], given: Mapping[str, str]) -> Emotion | None:
+    """The part whose values are emotions; the stem's before a folder's."""
+    candidates = [
+        candidate
+        for level in found
+        for unit in level.units()
+        if (candidate := as_emotion(unit, given)) is not None
+    ]
+    return max(
+        candidates,
+        key=lambda c: (
+            c.known, not c.initials, c.unit.level == STEM,
+            -len(set(c.unit.values)), -c.unit.start,
+        ),
+        default=None,
+    )  # fmt: skip
+
+
+def as_emotion(unit: Unit, given: Mapping[str, str]) -> Emotion | None:
+    """A part with labels for its values; None unless it looks like emotions."""
+    values = Counter(unit.values)
+    if len(values) > max(MOST_EMOTIONS, len(given)):
+        return None
+    if given and not set(given) <= set(values):
+        return None
+    words = {v: given[v] if v in given else label_of(v) for v in values}
+    labels = {value: label for value, label in words.items() if label is not None}
+    initials = False
+    if not given and len(labels) < len(values) and (letters := initials_of(values)):
+        labels, initials = dict(letters), True
+    known = sum(values[value] for value in labels)
+    kinds = {label for label in labels.values() if label}
+    enough = len(kinds) >= 2 and known >= KNOWN_SHARE * len(unit.values)
+    if not enough or any(len(plain(v)) == 1 and not initials and v not in given for v in labels):
+        return None
+    return Emotion(unit, labels, initials)
+
+
+def find_speaker(found: Sequence[Level], emotion: Emotion) -> Unit | None:
+    """The part whose values have all emotions; the likeliest of several."""
+    candidates = [
+        (
+            speaker_score(unit, found, emotion),
+            unit.level == STEM, not unit.whole, -unit.start, unit.stop, unit,
+        )
+        for level in found
+        for unit in level.units()
+        if not overlaps(unit, emotion.unit)
+        and not unit.halved
+        and coverage(unit, emotion) >= COVERED
+        and not {value.casefold() for value in unit.values} <= NO_SPEAKERS
+    ]  # fmt: skip
+    likely = [each for each in candidates if each[0] >= LOWEST]
+    return max(likely, key=lambda each: each[:-1])[-1] if likely else None
+
+
+def coverage(unit: Unit, emotion: Emotion) -> float:
+    """Share of the emotions that a value has, averaged over files; 0 unless values repeat."""
+    kinds: defaultdict[str, set[str]] = defaultdict(set)
+    labels = [emotion.labels.get(value, value) for value in emotion.unit.values]
+    for value, label in zip(unit.values, labels, strict=True):
+        kinds[value].add(label)
+    counts, every = Counter(unit.values), len(set(labels))
+    if len(counts) < 2 or len(counts) * 2 > len(unit.values):
+        return 0.0
+    share = sum(len(kinds[v]) * count for v, count in counts.items()) / every
+    return share / len(unit.values)
+
+
+def speaker_score(unit: Unit, found: Sequence[Level], emotion: Emotion) -> int:
+    """How much a part looks like speakers and not like sentences or takes."""
+    values = set(unit.values)
+    score = 0 if coverage(unit, emotion) >= WELL_COVERED else -4
+    level = next(each for each in found if each.number == unit.level)
+    if unit.level != STEM or any(
+        one_to_one(unit.values, other.texts) for other in found if other.number != unit.level
+    ):
+        score += 3
+    if _says_speaker(unit, level):
+        score += 4
+    letters = {plain(value) for value in values}
+    digits = all(any(c.isdigit() for c in value) for value in values)
+    if digits and any(letters == gender for gender in GENDERS):
+        score += 3
+    numeric = all(value.isdigit() for value in values)
+    if numeric and len(values) == 2:
+        score -= 1
+    if numeric and unit.level == STEM and unit.stop == len(level.kinds or ()):
+        score -= 2
+    if len(values) > WORDY and all(value.isalpha() for value in values):
+        score -= 2
+    return score
+
+
+def one_to_one(values: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether each value goes with one other value, and the other way round."""
+    pairs = set(zip(values, others, strict=True))
+    return len(pairs) == len(set(values)) == len(set(others)) > 1
+
+
+def follows(values: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether who knows ``others`` knows ``values`` too, but for a few names."""
+    pairs = Counter(zip(others, values, strict=True))
+    usual: dict[str, int] = {}
+    for (other, _), count in pairs.items():
+        usual[other] = max(usual.get(other, 0), count)
+    return sum(usual.values()) >= SAME * len(values)
+
+
+def find_text(found: Sequence[Level], emotion: Emotion, speaker: Unit | None) -> Unit | None:
+    """What is said: the first part of the stem with letters that several emotions have.
+
+    Numbers alone are as likely takes; they are not guessed.
+    """
+    taken = [emotion.unit, *([speaker] if speaker else [])]
+    candidates = [
+        unit
+        for unit in found[0].units()
+        if not any(overlaps(unit, other) for other in taken)
+        and len(set(unit.values)) >= FEWEST_TEXTS
+        and any(c.isalpha() for value in set(unit.values) for c in value)
+        and coverage(unit, emotion) >= COVERED
+        and not any(follows(unit.values, other.values) for other in taken)
+    ]
+    return min(candidates, key=lambda unit: (unit.start, -unit.stop), default=None)
+
+
+def overlaps(one: Unit, other: Unit) -> bool:
+    """Whether two parts share a piece."""
+    if one.level != other.level:
+        return False
+    return one.whole or other.whole or (one.start < other.stop and other.start < one.stop)
+
+
+def _says_speaker(unit: Unit, level: Level) -> bool:
+    """Whether the word before a part, or in it, is one for speakers."""
+    words = {plain(value) for value in set(unit.values)}
+    if words <= SPEAKER_WORDS:
+        return True
+    if level.kinds is None or unit.whole:
+        return False
+    before = "".join(piece.text for piece in level.pieces[0][: unit.start])
+    return any(plain(before).endswith(word) for word in SPEAKER_WORDS)

@@ -1,0 +1,172 @@
+"""All names of a folder, read by a grammar: what fits, who speaks how often in which emotion."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from string import Formatter
+
+from serbench.api import CorpusError
+from serbench.running.adopt.grammar import Grammar
+from serbench.running.adopt.names import compiled_pattern
+
+SHOWN = 8
+"""Names that a message lists before it counts the rest."""
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one name says."""
+
+    name: str
+    id: str
+    speaker: str
+    label: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What all names say.
+
+    Attributes:
+        readings: of the names that fit and are not left out.
+        foreign: names that do not fit.
+        unlabelled: names whose emotion has no label.
+        left_out: names that are dropped or ignored.
+    """
+
+    grammar: Grammar
+    readings: tuple[Reading, ...]
+    foreign: tuple[str, ...]
+    unlabelled: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def counts(self) -> dict[str, Counter[str]]:
+        """Utterances of each class by speaker, speakers sorted."""
+        found: dict[str, Counter[str]] = {}
+        for reading in sorted(self.readings, key=lambda r: r.speaker):
+            found.setdefault(reading.speaker, Counter())[reading.label] += 1
+        return found
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Classes, sorted."""
+        return tuple(sorted({reading.label for reading in self.readings}))
+
+    def examples(self) -> tuple[Reading, ...]:
+        """A few names from everywhere in the list."""
+        step = max(1, len(self.readings) // EXAMPLES)
+        return self.readings[::step][:EXAMPLES]
+
+
+def understand(names: Sequence[str], grammar: Grammar) -> Understood:
+    """Read every name as the ``files`` corpus will.
+
+    Raises:
+        CorpusError: the pattern is no regular expression, or a template names a group that it
+            lacks.
+    """
+    pattern = compiled_pattern(grammar.pattern)
+    try:
+        ignore = re.compile(grammar.ignore or "(?!)")
+    except re.error as error:
+        raise CorpusError(
+            f"--ignore is no regular expression: {error} in {grammar.ignore}"
+        ) from error
+    _check_templates(grammar, pattern)
+    readings: list[Reading] = []
+    foreign, unlabelled, left_out = [], [], []
+    for name in names:
+        match = pattern.fullmatch(name)
+        emotion = match["emotion"] if match and "emotion" in pattern.groupindex else None
+        if ignore.fullmatch(name) or emotion in grammar.drop:
+            left_out.append(name)
+        elif match is None:
+            foreign.append(name)
+        elif emotion is None or emotion not in grammar.labels:
+            unlabelled.append(name)
+        else:
+            readings.append(_reading(name, match.groupdict(default=""), grammar))
+    return Understood(grammar, tuple(readings), tuple(foreign), tuple(unlabelled), tuple(left_out))
+
+
+def check_understood(found: Understood) -> list[str]:
+    """What keeps this from being a corpus, each with what to do; empty where nothing does."""
+    grammar = found.grammar
+    problems = []
+    if not grammar.has_emotion:
+        return [
+            "which part of the names is the emotion cannot be told: give its values and their "
+            "labels with --label OLD=NEW, or the whole with --pattern"
+        ]
+    if grammar.unlabelled:
+        problems.append(
+            f"what {', '.join(grammar.unlabelled)} stands for cannot be told: give "
+            f"{' '.join(f'--label {value}=…' for value in grammar.unlabelled)} (nothing after = "
+            "leaves these files out)"
+        )
+    if not grammar.speaker:
+        problems.append(
+            "who speaks cannot be told from the names: give --speaker TEMPLATE of "
+            f"{', '.join(_fields(grammar))}, or one name where only one person speaks"
+        )
+    if found.foreign:
+        problems.append(
+            f"names that do not fit ({len(found.foreign)}): {shown(found.foreign)}; move these "
+            "files elsewhere, give --pattern, or leave them out with --ignore REGEX"
+        )
+    ids = Counter(reading.id for reading in found.readings)
+    twice = [name for name, count in ids.items() if count > 1]
+    if not grammar.id or twice:
+        problems.append(
+            "several files have one name, in folders of one name"
+            + (f": {shown(twice)}" if grammar.id else "")
+            + "; they may be copies: keep one of each"
+        )
+    if found.readings and len(found.labels) < 2:
+        problems.append(f"all files have the emotion {', '.join(found.labels)}; a corpus needs two")
+    return problems
+
+
+def shown(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _check_templates(grammar: Grammar, pattern: re.Pattern[str]) -> None:
+    known = {*pattern.groupindex, "stem", "folder"}
+    for option, template in (("--speaker", grammar.speaker), ("--text", grammar.text)):
+        try:
+            used = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
+        except ValueError as error:
+            raise CorpusError(f"{option} {template!r} is no template: {error}") from error
+        if unknown := sorted(used - known):
+            raise CorpusError(
+                f"{option} uses {', '.join(map(repr, unknown))}; "
+                f"there is {', '.join(_fields(grammar))}"
+            )
+
+
+def _fields(grammar: Grammar) -> list[str]:
+    groups = re.findall(r"\(\?P<(\w+)>", grammar.pattern)
+    return [f"{{{name}}}" for name in [*groups, "folder", "stem"]]
+
+
+def _reading(name: str, groups: Mapping[str, str], grammar: Grammar) -> Reading:
+    path = PurePosixPath(name)
+    given = {**groups, "stem": path.stem, "folder": path.parent.name}
+    return Reading(
+        name,
+        grammar.id.format(**given),
+        grammar.speaker.format(**given),
+        grammar.labels[groups["emotion"]],
+        grammar.text.format(**given),
+    )

@@ -1,0 +1,206 @@
+"""Runs of pieces that could mean something: a value of each for every name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serbench.running.adopt.names import (
+    CLASSES,
+    Kind,
+    Piece,
+    shape_of,
+    split_path,
+    take_apart,
+    usual_shape,
+)
+
+LETTERS = ("letters", "letter")
+PAIRS = tuple((kind, "digits") for kind in LETTERS)
+
+GENDERS = ({"f", "m"}, {"w", "m"}, {"female", "male"})
+
+CODE = re.compile("[A-Z][a-z]")
+
+STEM = -1
+"""Level of the file's own name; 0 is the nearest folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Pieces ``start`` … ``stop`` of one level of all names.
+
+    Attributes:
+        level: ``STEM``, or a folder's distance from the file.
+        values: of each name.
+        whole: the level as it is, in one.
+        halved: letters without the digits that follow, or the other way round, where both differ
+            between names.
+    """
+
+    level: int
+    start: int
+    stop: int
+    values: tuple[str, ...]
+    whole: bool = False
+    halved: bool = False
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of all names that fit.
+
+    Attributes:
+        kinds: of its pieces; None where names are of several shapes, so that only the level as a
+            whole can be used.
+        texts: of each name.
+        pieces: of each name, as long as ``kinds``.
+    """
+
+    number: int
+    kinds: tuple[Kind, ...] | None
+    texts: tuple[str, ...]
+    pieces: tuple[tuple[Piece, ...], ...]
+
+    def units(self) -> list[Unit]:
+        """Single pieces, letters with the digits after them, and what is between two marks.
+
+        A piece with the same text in all names means nothing.
+        """
+        found: list[Unit] = []
+        if self.kinds is not None:
+            spans = dict.fromkeys(
+                [*_compounds(self.kinds), *_segments(self.kinds), *self._numbered_genders()]
+            )
+            for start, stop in spans:
+                unit = self._unit(start, stop)
+                if len(set(unit.values)) > 1:
+                    found.append(unit)
+        if self.number != STEM and len(set(self.texts)) > 1:
+            found.append(Unit(self.number, 0, 0, self.texts, whole=True))
+        return found
+
+    def with_letters_apart(self) -> Level:
+        """With codes such as ``Fa``, a capital and a small letter in all names, cut in two.
+
+        Other letters stay together: the first ones of people's names are no emotions.
+        """
+        if self.kinds is None:
+            return self
+        split = [
+            all(CODE.fullmatch(own[position].text) for own in self.pieces)
+            for position in range(len(self.kinds))
+        ]
+        pieces = tuple(
+            tuple(
+                piece
+                for whole, cut in zip(own, split, strict=True)
+                for piece in ([Piece("letter", c) for c in whole.text] if cut else [whole])
+            )
+            for own in self.pieces
+        )
+        return Level(self.number, tuple(piece.kind for piece in pieces[0]), self.texts, pieces)
+
+    def _numbered_genders(self) -> list[tuple[int, int]]:
+        """A gender, a mark and a number: ``F_01``."""
+        assert self.kinds is not None
+        return [
+            (start, start + 3)
+            for start in range(len(self.kinds) - 2)
+            if tuple(self.kinds[start : start + 3]) == ("letters", "mark", "digits")
+            and {own[start].text.casefold() for own in self.pieces} in GENDERS
+        ]
+
+    def _unit(self, start: int, stop: int) -> Unit:
+        values = tuple("".join(p.text for p in own[start:stop]) for own in self.pieces)
+        return Unit(self.number, start, stop, values, halved=self._halved(start, stop))
+
+    def _halved(self, start: int, stop: int) -> bool:
+        assert self.kinds is not None
+        if stop - start > 1:
+            return False
+        first = start if self.kinds[start] in LETTERS else start - 1
+        pair = (first, first + 1)
+        if first < 0 or tuple(self.kinds[first : first + 2]) not in PAIRS:
+            return False
+        return all(len({own[i].text for own in self.pieces}) > 1 for i in pair)
+
+    def expression(self, names: dict[tuple[int, int], str]) -> str:
+        """The level as a regular expression; spans of ``names`` are named groups."""
+        if (0, 0) in names:
+            return f"(?P<{names[0, 0]}>[^/]+)"
+        if self.kinds is None or (self.number != STEM and not names):
+            return "[^/]+"
+        starts = {start: (stop, name) for (start, stop), name in names.items()}
+        parts, position = [], 0
+        while position < len(self.kinds):
+            stop, name = starts.get(position, (position + 1, ""))
+            inside = "".join(self._class(i) for i in range(position, stop))
+            parts.append(f"(?P<{name}>{inside})" if name else inside)
+            position = stop
+        return "".join(parts)
+
+    def _class(self, position: int) -> str:
+        assert self.kinds is not None
+        kind = self.kinds[position]
+        texts = {own[position].text for own in self.pieces}
+        if kind == "mark" or len(texts) == 1:
+            return re.escape(self.pieces[0][position].text).replace(r"\-", "-").replace(r"\ ", " ")
+        if kind == "digits" and len(widths := {len(text) for text in texts}) == 1:
+            width = widths.pop()
+            return rf"\d{{{width}}}" if width > 1 else r"\d"
+        return CLASSES[kind]
+
+
+def levels(names: Sequence[str]) -> tuple[tuple[str, ...], list[Level]]:
+    """Names of the usual shape, and their levels: the stem, then folders from the nearest on.
+
+    Folders that not all of these names have are no level.
+    """
+    stems = [split_path(name)[1] for name in names]
+    shape, fine, _ = usual_shape(stems)
+    fitting = tuple(
+        name
+        for name, stem in zip(names, stems, strict=True)
+        if shape_of(take_apart(stem, fine=fine)) == shape
+    )
+    split = [split_path(name) for name in fitting]
+    depth = min(len(folders) for folders, _ in split)
+    found = [_level(STEM, [stem for _, stem in split], fine)]
+    found += [
+        _level(number, [folders[number] for folders, _ in split], None) for number in range(depth)
+    ]
+    return fitting, found
+
+
+def _level(number: int, texts: Sequence[str], fine: bool | None) -> Level:
+    if fine is None:
+        _, fine, share = usual_shape(texts)
+        if share < 1:
+            return Level(number, None, tuple(texts), ())
+    pieces = tuple(take_apart(text, fine=fine) for text in texts)
+    return Level(number, shape_of(pieces[0]).kinds, tuple(texts), pieces)
+
+
+def _compounds(kinds: Sequence[Kind]) -> list[tuple[int, int]]:
+    """Every piece that is no mark, and letters with the digits that follow."""
+    found = []
+    for start, kind in enumerate(kinds):
+        if kind == "mark":
+            continue
+        found.append((start, start + 1))
+        if kind in LETTERS and tuple(kinds[start + 1 : start + 2]) == ("digits",):
+            found.append((start, start + 2))
+    return found
+
+
+def _segments(kinds: Sequence[Kind]) -> list[tuple[int, int]]:
+    """What is between two marks."""
+    found, start = [], 0
+    for position, kind in enumerate([*kinds, "mark"]):
+        if kind == "mark":
+            if position > start:
+                found.append((start, position))
+            start = position + 1
+    return found

@@ -1,0 +1,188 @@
+"""Run independent fits, in this process or in several, and hear of their epochs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import joblib
+import torch
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from serbench.api import EpochEvent, SerbenchError
+from serbench.learning.fit.loop import fit
+from serbench.learning.fit.pretrain import PretrainResult, PretrainTask, pretrain
+from serbench.learning.fit.task import FitResult, FitTask
+
+OnEpoch = Callable[[EpochEvent], None]
+T = TypeVar("T")
+R = TypeVar("R")
+
+POLL_S = 0.2
+
+
+def resolve_device(name: str) -> str:
+    """``auto`` to the best device here; anything else is checked.
+
+    Raises:
+        SerbenchError: torch has no such device on this machine.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise SerbenchError(
+            f"--device {name}: not usable here ({reason}); try --device auto"
+        ) from None
+    return name
+
+
+def resolve_workers(jobs: int | None, device: str) -> int:
+    """How many fits run side by side: one per core, or one on an accelerator."""
+    if jobs is not None:
+        return jobs
+    return 1 if device != "cpu" else joblib.cpu_count()
+
+
+def run_fits(tasks: Sequence[FitTask], workers: int, on_epoch: OnEpoch) -> Iterator[FitResult]:
+    """Results as they come, in any order. One thread per worker: faster than threads per fit."""
+    return _run_training(fit, tasks, workers, on_epoch)
+
+
+def run_pretrainings(
+    tasks: Sequence[PretrainTask], workers: int, on_epoch: OnEpoch
+) -> Iterator[PretrainResult]:
+    """As ``run_fits``."""
+    return _run_training(pretrain, tasks, workers, on_epoch)
+
+
+def _run_training(
+    train: Callable[[T, OnEpoch], R], tasks: Sequence[T], workers: int, on_epoch: OnEpoch
+) -> Iterator[R]:
+    if workers == 1 or len(tasks) == 1:
+        with _threads(1 if workers > 1 else None):
+            for task in tasks:
+                yield train(task, on_epoch)
+        return
+    with _event_channel(on_epoch) as channel:
+        arguments = [(train, task, channel) for task in tasks]
+        yield from _in_processes(_train_in_worker, arguments, workers)
+
+
+def run_calls(function: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
+    """``function`` of every item, in their order; it must be importable by name."""
+    if workers == 1 or len(items) <= 1:
+        return [function(item) for item in items]
+    calls = [(index, function, item) for index, item in enumerate(items)]
+    results = dict(_in_processes(_call_in_worker, calls, workers))
+    return [results[index] for index in range(len(items))]
+
+
+def each_call(function: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[R]:
+    """``function`` of every item, as they come, in any order; it must be importable by name."""
+    if workers == 1 or len(items) <= 1:
+        yield from map(function, items)
+        return
+    calls = [(index, function, item) for index, item in enumerate(items)]
+    for _, result in _in_processes(_call_in_worker, calls, workers):
+        yield result
+
+
+def _in_processes(
+    function: Callable[..., R], arguments: Iterable[tuple[object, ...]], workers: int
+) -> Iterator[R]:
+    """Results as they come; the workers are ended when anything goes wrong, Ctrl-C included.
+
+    Raises:
+        SerbenchError: a worker was killed.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+    finished = False
+    try:
+        yield from parallel(joblib.delayed(function)(*each) for each in arguments)  # pyright: ignore[reportReturnType]
+        finished = True
+    except TerminatedWorkerError:
+        raise SerbenchError(
+            "a worker process was ended from outside, most often because memory ran out; run the "
+            "same command again to go on, with fewer --jobs"
+        ) from None
+    finally:
+        if not finished:
+            get_reusable_executor(reuse=True).shutdown(wait=False, kill_workers=True)  # pyright: ignore[reportArgumentType]
+
+
+def shut_down_workers() -> None:
+    """End the worker processes that are kept between stages."""
+    get_reusable_executor(reuse=True).shutdown(wait=True)  # pyright: ignore[reportArgumentType]
+
+
+def _call_in_worker(index: int, function: Callable[[T], R], item: T) -> tuple[int, R]:
+    torch.set_num_threads(1)
+    return index, function(item)
+
+
+def _train_in_worker(train: Callable[[T, OnEpoch], R], task: T, channel: Path) -> R:
+    torch.set_num_threads(1)
+    descriptor = os.open(channel, os.O_WRONLY | os.O_APPEND)
+    parent = os.getppid()
+
+    def tell(event: EpochEvent) -> None:
+        if os.getppid() != parent:
+            os._exit(1)  # whoever waited for this fit was killed; nobody will keep its result
+        # One small write per line: appends of this size do not interleave.
+        os.write(descriptor, (json.dumps(dataclasses.asdict(event)) + "\n").encode())
+
+    try:
+        return train(task, tell)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _event_channel(on_epoch: OnEpoch) -> Iterator[Path]:
+    """A file that workers append events to, and a thread that reads them here."""
+    handle, name = tempfile.mkstemp(prefix="serbench-epochs-", suffix=".jsonl")
+    os.close(handle)
+    path = Path(name)
+    stop = threading.Event()
+
+    def read() -> None:
+        begun = ""
+        with path.open() as stream:
+            while True:
+                last = stop.wait(POLL_S)
+                *lines, begun = (begun + stream.read()).split("\n")
+                for line in lines:
+                    on_epoch(EpochEvent(**json.loads(line)))
+                if last:
+                    return
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        yield path
+    finally:
+        stop.set()
+        reader.join()
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,1 @@
+"""Algorithm 1 of the protocol: nested, grouped, paired, sealed, certified."""

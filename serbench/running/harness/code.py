@@ -1,0 +1,91 @@
+"""Digests of the code that results come from: a fit is made anew when its code has changed."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from serbench.api import Backend, Loss, Student
+from serbench.files.source import core_digest, source_digest
+from serbench.learning.fit.optimise import resolve_precision
+from serbench.running.plan.records import Candidate, RunPlan, describe_candidate
+from serbench.settings import OptimiserSettings
+
+FIT = ("learning/fit", "learning/features.py", "learning/segments.py", "learning/evaluate.py")
+"""Core modules that decide what a fit gives."""
+
+HEAD = ("learning/teach",)
+"""Core modules that decide what a teacher's head gives."""
+
+LEAKY = ("running/harness/leaky.py",)
+"""The module that decides how a broken protocol's fits differ."""
+
+
+def code_digests(plan: RunPlan) -> dict[str, str]:
+    """Digests of the code that a run's fits go through: a change makes it another run."""
+    plugins = {
+        type(plugin)
+        for method in plan.methods
+        for plugin in (method.candidates[0].student, method.candidates[0].loss)
+    } | {type(plan.backend)}
+    core = {"fit": core_digest(FIT), "head": core_digest(HEAD)}
+    return {**core, **{cls.__module__: package_digest(cls) for cls in plugins}}
+
+
+def arithmetic(plan: RunPlan, device: str) -> dict[str, object]:
+    """What a run computes by besides its code: torch, and each method's precisions as resolved."""
+    return {
+        "torch": torch.__version__,
+        "precision": {
+            method.name: sorted(
+                {
+                    precision_on(device, candidate.settings.training)
+                    for candidate in method.candidates
+                }
+            )
+            for method in plan.methods
+        },
+    }
+
+
+def fit_identity(candidate: Candidate, device: str) -> dict[str, object]:
+    """The part of a fit's address that says what is trained and by which arithmetic.
+
+    Precision is named as it comes out on this machine, since ``auto`` depends on the processor.
+    """
+    described = describe_candidate(candidate)
+    settings = cast("dict[str, dict[str, object]]", described["settings"])
+    settings["training"]["precision"] = precision_on(device, candidate.settings.training)
+    return {"candidate": described, "device": device, "torch": torch.__version__}
+
+
+def precision_on(device: str, settings: OptimiserSettings) -> str:
+    """The precision that settings give on ``device``: of ``auto``, what it comes out as there."""
+    return resolve_precision(settings.precision, torch.device(device))
+
+
+def backend_identity(backend: Backend) -> list[object]:
+    """The part of an address that says which runtime predicted: name, parameters, code."""
+    params = backend.params.model_dump(mode="json")
+    return [backend.name, params, package_digest(type(backend))]
+
+
+def package_digest(plugin: type[Student | Loss | Backend]) -> str:
+    """Digest of the top-level package or module that a plugin class lives in."""
+    return package_digest_of(plugin.__module__.partition(".")[0])
+
+
+@cache
+def package_digest_of(package: str) -> str:
+    """Digest of an imported top-level package or module."""
+    named = sys.modules[package].__file__
+    if named is None:  # a namespace package: all that it has is below its folders
+        folders = map(Path, sys.modules[package].__path__)
+        return source_digest(file for folder in folders for file in sorted(folder.rglob("*.py")))
+    file = Path(named)
+    whole = file.name == "__init__.py"
+    return source_digest(sorted(file.parent.rglob("*.py")) if whole else [file])

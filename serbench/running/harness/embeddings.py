@@ -1,0 +1,96 @@
+"""Teachers' embeddings of a table; of one that is made of whole corpora, taken from theirs.
+
+So a teacher hears each corpus once, whatever classes of it and whatever other corpora a run has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from serbench.api import Advance, Teacher, TeacherError
+from serbench.data.corpus.derive import joined_id
+from serbench.data.corpus.table import CorpusTable, Speech
+from serbench.files.atomic import write_atomically
+from serbench.learning.teach.embed import embed_corpus
+from serbench.learning.teach.embeddings import TeacherEmbeddings
+
+FRAMES, COMPLETE = "frames.f16", "complete.json"
+"""Files of a joined pass; named as those of a teacher's own, which they stand beside."""
+
+
+def embed_table(
+    teacher: Teacher,
+    name: str,
+    speech: Speech,
+    cache: Path,
+    device: torch.device,
+    advance: Advance,
+) -> TeacherEmbeddings:
+    """As ``embed_corpus``, for tables of all kinds.
+
+    Raises:
+        TeacherError, PluginError: as ``embed_corpus``.
+    """
+    whole = speech.whole if isinstance(speech, CorpusTable) else ()
+    if not whole:
+        return embed_corpus(teacher, name, speech, cache, device, advance)
+    parts = [embed_corpus(teacher, name, each, cache, device, advance) for each in whole]
+    frames = parts[0].frames if len(parts) == 1 else _joined_frames(parts, cache)
+    offsets = [0, *accumulate(len(part.frames) for part in parts)]
+    place = {
+        joined_id(table.name, i) if len(whole) > 1 else i: (number, row)
+        for number, (table, part) in enumerate(zip(whole, parts, strict=True))
+        for row, i in enumerate(part.ids)
+    }
+    ids = tuple(recording.id for recording in speech.utterances)
+    rows = [place[i] for i in ids]
+    identity = [[part.digest for part in parts], ids]
+    return TeacherEmbeddings(
+        name=name,
+        card=teacher.card,
+        ids=ids,
+        pooled=np.stack([parts[number].pooled[row] for number, row in rows]),
+        frames=frames,
+        frame_start=_column([offsets[n] + int(parts[n].frame_start[row]) for n, row in rows]),
+        frame_count=_column([int(parts[n].frame_count[row]) for n, row in rows]),
+        frame_rate_hz=parts[0].frame_rate_hz,
+        digest=hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
+    )
+
+
+def _column(values: Sequence[int]) -> NDArray[np.int64]:
+    return np.array(values, dtype=np.int64)
+
+
+def _joined_frames(parts: Sequence[TeacherEmbeddings], cache: Path) -> NDArray[np.float16]:
+    """The frames of all parts one after the other, in a file of their own.
+
+    Raises:
+        TeacherError: the cache cannot be written.
+    """
+    key = hashlib.sha256(json.dumps([part.digest for part in parts]).encode()).hexdigest()
+    folder = cache / f"joined-{key[:32]}"
+    shape = (sum(len(part.frames) for part in parts), *parts[0].frames.shape[1:])
+    try:
+        with FileLock(cache / f"{folder.name}.lock"):
+            if not (folder / COMPLETE).exists():
+                folder.mkdir(exist_ok=True)
+                with (folder / FRAMES).open("wb") as file:
+                    for part in parts:
+                        part.frames.tofile(file)
+                write_atomically(folder / COMPLETE, json.dumps({"shape": shape}).encode())
+    except OSError as error:
+        raise TeacherError(
+            f"cannot use the embedding cache {cache}: {error.strerror or error}; choose a cache "
+            "folder that you may write to"
+        ) from error
+    return np.memmap(folder / FRAMES, np.float16, "r", shape=shape)

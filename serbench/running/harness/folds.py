@@ -1,0 +1,167 @@
+"""The folds of a run: copies dealt with first, then outer folds, then inner ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from serbench.api import Advance, SplitError
+from serbench.data.corpus.table import CorpusTable, Utterance, table_digest
+from serbench.data.corpus.unlabelled import UnlabelledAudio
+from serbench.protocol.guard.near.search import NearPair, near_duplicates
+from serbench.protocol.splits.groups import linked_groups
+from serbench.protocol.splits.inner import inner_splits
+from serbench.protocol.splits.outer import outer_splits, random_splits, trained_only
+from serbench.protocol.splits.records import Split
+from serbench.running.harness.observer import Observer
+from serbench.running.plan.records import MethodPlan, RunPlan, stable_seed
+from serbench.settings import ProtocolSettings
+
+
+@dataclass(frozen=True)
+class Folds:
+    """A corpus and its folds.
+
+    Attributes:
+        table: the corpus, without the copies that were left out.
+        outer: the outer folds.
+        inner: of each outer fold, in order; empty where no method chooses anything.
+        near: near-duplicates of the corpus, before any were left out.
+        dropped: utterances that were left out as copies.
+        copied: utterances with a copy in the unlabelled audio.
+        trained_only: utterances that the split has for training only.
+    """
+
+    table: CorpusTable
+    outer: tuple[Split, ...]
+    inner: tuple[tuple[Split, ...], ...]
+    near: tuple[NearPair, ...]
+    dropped: tuple[str, ...]
+    copied: tuple[NearPair, ...] = ()
+    trained_only: tuple[str, ...] = ()
+
+    @property
+    def tested(self) -> tuple[Utterance, ...]:
+        """The utterances that an outer fold tests, in the table's order."""
+        only = frozenset(self.trained_only)
+        return tuple(u for u in self.table.utterances if u.id not in only)
+
+
+def searches(method: MethodPlan) -> bool:
+    """Whether anything of a method is chosen on inner folds."""
+    return len(method.candidates) > 1 or any(
+        candidate.settings.training.early_stopping for candidate in method.candidates
+    )
+
+
+def plan_folds(
+    plan: RunPlan,
+    table: CorpusTable,
+    cache: Path,
+    watch: Observer,
+    audio: UnlabelledAudio | None = None,
+) -> Folds:
+    """Compare all recordings, then make the folds that a plan asks for.
+
+    Recordings of ``audio``, which students are pretrained on, are compared with the corpus's.
+
+    Raises:
+        SplitError: they cannot be made from this corpus.
+        CorpusError: a file can no longer be read.
+    """
+    advance = partial(watch.advance, "near-duplicates")
+    near = near_duplicates(table.utterances, cache, advance)
+    search = any(searches(method) for method in plan.methods)
+    folds = make_folds(table, plan.folds, plan.protocol, near, search)
+    if audio is None:
+        return folds
+    advance = partial(watch.advance, "copies in the unlabelled audio")
+    return replace(folds, copied=copies_in_audio(table, audio, cache, advance))
+
+
+def copies_in_audio(
+    table: CorpusTable, audio: UnlabelledAudio, cache: Path, advance: Advance
+) -> tuple[NearPair, ...]:
+    """Pairs of an utterance and a recording of ``audio`` that is a copy of it.
+
+    They are looked for apart from the corpus's own pairs: which of these are found must not depend
+    on what else there is, since a run is made anew without the audio.
+
+    Raises:
+        CorpusError: a file can no longer be read.
+    """
+    own = frozenset(table.ids)
+    pairs = near_duplicates([*table.utterances, *audio.utterances], cache, advance)
+    return tuple(pair for pair in pairs if (pair.one in own) != (pair.other in own))
+
+
+def make_folds(
+    table: CorpusTable,
+    folds: str,
+    protocol: ProtocolSettings,
+    near: Sequence[NearPair],
+    search: bool,
+) -> Folds:
+    """The folds of a protocol over a corpus whose near-duplicates are known.
+
+    Args:
+        table: the whole corpus.
+        folds: name of the outer folds, or a fold file.
+        protocol: how inner folds, copies and sentences are dealt with.
+        near: near-duplicates of the corpus; exact copies are among them.
+        search: whether inner folds are needed.
+
+    Raises:
+        SplitError: they cannot be made from this corpus.
+    """
+    links = [(pair.one, pair.other) for pair in near]
+    dropped: tuple[str, ...] = ()
+    if protocol.duplicates == "drop":
+        table, dropped = _without_copies(table, links)
+    outer = outer_splits(
+        table,
+        folds,
+        protocol.kfold,
+        text_groups=protocol.text_groups if protocol.group_by == "text" else 1,
+        links=links if protocol.duplicates == "group" else (),
+    )
+    only = trained_only(table, folds)
+    _check_speakers(table, outer)
+    if protocol.name == "leaky-random":
+        if only:
+            raise SplitError(
+                f"protocol leaky-random deals all utterances into folds, and the folds {folds} of "
+                f"{table.name} never test {len(only)} of them; choose other folds with "
+                "--set protocol.folds=loso"
+            )
+        outer = random_splits(table, len(outer), stable_seed("random folds", table.digest))
+    inner = tuple(
+        inner_splits(table, outer, index, protocol.inner) for index in range(len(outer) * search)
+    )
+    return Folds(table, outer, inner, tuple(near), dropped, trained_only=only)
+
+
+def _check_speakers(table: CorpusTable, outer: Sequence[Split]) -> None:
+    """
+    Raises:
+        SplitError: a single test speaker over all folds; now, and not when all is fitted.
+    """
+    tested = {table.by_id[i].speaker for split in outer for i in split.test.ids}
+    if len(tested) < 2:
+        raise SplitError(
+            f"{table.name}: the folds test a single speaker ({', '.join(tested)}), of whom no "
+            "interval and no test over speakers can be made; choose other folds, or another corpus "
+            "to test on"
+        )
+
+
+def _without_copies(
+    table: CorpusTable, links: Sequence[tuple[str, str]]
+) -> tuple[CorpusTable, tuple[str, ...]]:
+    """The corpus with the first of each set of copies only, and the others' ids."""
+    dropped = tuple(i for group in linked_groups(table.ids, links) for i in group[1:])
+    gone = frozenset(dropped)
+    kept = tuple(u for u in table.utterances if u.id not in gone)
+    return replace(table, utterances=kept, digest=table_digest(kept)), dropped

@@ -1,0 +1,219 @@
+"""Load what a run works on: the corpus, its frames, its teachers' embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from serbench.api import CorpusError
+from serbench.data.corpus.derive import join, relabel
+from serbench.data.corpus.load import load_corpus
+from serbench.data.corpus.locate import locate
+from serbench.data.corpus.table import CorpusTable, Speech
+from serbench.data.corpus.unlabelled import UnlabelledAudio, load_unlabelled
+from serbench.learning.features import Frames, log_mel_frames
+from serbench.learning.teach.embeddings import TeacherEmbeddings
+from serbench.protocol.guard.corpora import check_distinct
+from serbench.running.harness.embeddings import embed_table
+from serbench.running.harness.observer import Observer
+from serbench.running.plan.dataset import DatasetPlan, Part
+from serbench.running.plan.records import RunPlan
+from serbench.settings import FeatureSettings
+
+
+@dataclass(frozen=True)
+class PretrainInputs:
+    """Unlabelled audio, and what front ends and teachers make of it.
+
+    Attributes:
+        features: for each front end.
+        embeddings: by teacher.
+    """
+
+    audio: UnlabelledAudio
+    features: Mapping[FeatureSettings, Frames]
+    embeddings: Mapping[str, TeacherEmbeddings]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything of a run that holds no fold yet.
+
+    Attributes:
+        features: frames for each front end that any candidate asks for.
+        embeddings: by teacher.
+        model_digests: of each teacher's weights.
+        pretrain: what students are pretrained on; None: they are not.
+    """
+
+    table: CorpusTable
+    features: Mapping[FeatureSettings, Frames]
+    embeddings: Mapping[str, TeacherEmbeddings]
+    model_digests: Mapping[str, str]
+    pretrain: PretrainInputs | None = None
+
+
+def load_dataset(
+    dataset: DatasetPlan,
+    data_dir: Path | None,
+    cache: Path,
+    watch: Observer,
+    *,
+    allow_incomplete: bool = False,
+    audio_cache: Path | None = None,
+) -> CorpusTable:
+    """Find, if need be fetch, and check every corpus of a dataset; then make it of them.
+
+    Args:
+        dataset: what is to be loaded.
+        data_dir: the corpus's folder; of several corpora, the folder that holds one for each.
+        cache: where fetched corpora are.
+        watch: told of progress.
+        allow_incomplete: go on without what is missing or unreadable; the table says so.
+        audio_cache: of what was once read of audio files; by default that of runs.
+
+    Raises:
+        CorpusError: a corpus cannot be had, or it is not what its card declares.
+        LeakageError: L1, corpora that share speakers.
+    """
+    check_distinct({part.name: part.corpus.card for part in dataset.parts})
+    tables = [
+        _load_part(
+            part,
+            _own_folder(data_dir, part.name, watch) if dataset.training else data_dir,
+            cache,
+            audio_cache or cache / "audio",
+            allow_incomplete,
+            watch,
+            several=bool(dataset.training),
+        )
+        for part in dataset.parts
+    ]
+    if (labels := dataset.labels) is not None:
+        alone = dataset.name if not dataset.training else None
+        tables = [
+            relabel(table, alone or table.name, labels.name, labels.classes) for table in tables
+        ]
+    return join(dataset.name, tables[:-1], tables[-1]) if dataset.training else tables[0]
+
+
+def _own_folder(data_dir: Path | None, name: str, watch: Observer) -> Path | None:
+    """A corpus's folder below that of several; None: it is looked for elsewhere.
+
+    Raises:
+        CorpusError: ``data_dir`` is no folder.
+    """
+    if data_dir is None:
+        return None
+    if not data_dir.expanduser().is_dir():
+        raise CorpusError(
+            f"{data_dir} (--data-dir) is no folder; for several corpora it holds one folder for "
+            "each, by its name"
+        )
+    folder = data_dir.expanduser() / name
+    if folder.is_dir():
+        return folder
+    watch.announce(f"{name} is not below --data-dir ({data_dir})")
+    return None
+
+
+def _load_part(
+    part: Part,
+    data_dir: Path | None,
+    cache: Path,
+    audio_cache: Path,
+    allow_incomplete: bool,
+    watch: Observer,
+    *,
+    several: bool,
+) -> CorpusTable:
+    """One whole corpus."""
+    advance = partial(watch.advance, f"corpus {part.name}")
+    try:
+        folder = locate(
+            part.corpus, part.name, data_dir, cache, advance, watch.announce, part.spec.path
+        )
+    except CorpusError as error:
+        if not several:
+            raise
+        raise CorpusError(
+            f"{error}\nIn a run over several corpora, --data-dir DIR holds a folder for each: its "
+            f"own would be DIR/{part.name}"
+        ) from error
+    return load_corpus(part.corpus, part.name, folder, audio_cache, advance, allow_incomplete)
+
+
+def load_audio(plan: RunPlan, cache: Path, watch: Observer) -> UnlabelledAudio | None:
+    """The audio that students are pretrained on; None: there is none.
+
+    Raises:
+        CorpusError: no such folder, or files that cannot be read.
+    """
+    if plan.pretrain_audio is None:
+        return None
+    advance = partial(watch.advance, "unlabelled audio")
+    return load_unlabelled(plan.pretrain_audio, cache / "audio", advance)
+
+
+def load_inputs(
+    plan: RunPlan,
+    table: CorpusTable,
+    audio: UnlabelledAudio | None,
+    cache: Path,
+    device: str,
+    watch: Observer,
+) -> Inputs:
+    """Frames and embeddings, from the cache where they are there.
+
+    Raises:
+        CorpusError: a file can no longer be read.
+        TeacherError: a teacher cannot be had or run.
+    """
+    # Before anything long: weights that cannot be had are told of at once.
+    digests = {name: teacher.model_digest for name, teacher in plan.teachers.items()}
+    front_ends = dict.fromkeys(
+        candidate.settings.features
+        for method in (*plan.methods, *(plan.canary.methods if plan.canary else ()))
+        for candidate in method.candidates
+    )
+    features = _features(table, front_ends, cache, "features", watch)
+    embeddings = _embeddings(plan, table, cache, device, "", watch)
+    if audio is None:
+        return Inputs(table, features, embeddings, digests)
+    pretrain = PretrainInputs(
+        audio,
+        _features(audio, front_ends, cache, "features of unlabelled audio", watch),
+        _embeddings(plan, audio, cache, device, " on unlabelled audio", watch),
+    )
+    return Inputs(table, features, embeddings, digests, pretrain)
+
+
+def _features(
+    speech: Speech,
+    front_ends: Iterable[FeatureSettings],
+    cache: Path,
+    stage: str,
+    watch: Observer,
+) -> dict[FeatureSettings, Frames]:
+    advance = partial(watch.advance, stage)
+    return {each: log_mel_frames(speech, each, cache / "features", advance) for each in front_ends}
+
+
+def _embeddings(
+    plan: RunPlan, speech: Speech, cache: Path, device: str, where: str, watch: Observer
+) -> dict[str, TeacherEmbeddings]:
+    return {
+        name: embed_table(
+            teacher,
+            name,
+            speech,
+            cache / "embeddings",
+            torch.device(device),
+            partial(watch.advance, f"teacher {name}{where}"),
+        )
+        for name, teacher in plan.teachers.items()
+    }

@@ -1,0 +1,91 @@
+"""The deliberately broken protocols. All that breaks the rules is here, and leaves a record.
+
+They exist to show what a leak is worth. The guard sees their records like any others; the
+certificate then says what was broken on purpose, and every table repeats it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serbench.data.corpus.table import CorpusTable
+from serbench.learning.evaluate import score
+from serbench.learning.features import Frames, Normaliser
+from serbench.learning.fit.task import FitTask
+from serbench.learning.teach.heads import Head
+from serbench.protocol.guard.view import FittedRecord, PartitionView, id_set_digest
+from serbench.protocol.splits.records import Partition, Split
+from serbench.settings import ProtocolName
+
+
+def leaky_fit(task: FitTask, protocol: ProtocolName, split: Split, table: CorpusTable) -> FitTask:
+    """The refit of an outer fold under a broken protocol; the same task under any other.
+
+    ``leaky-early-stopping`` keeps the epoch with the best UA on the outer test side.
+    ``leaky-normaliser`` normalises with the mean and deviation of the whole corpus.
+    """
+    if protocol == "leaky-early-stopping":
+        test = replace(split.test, role="validation")
+        training = task.settings.training.model_copy(
+            update={"early_stopping": True, "patience": task.epochs}
+        )
+        settings = task.settings.model_copy(update={"training": training})
+        return replace(task, validation=PartitionView(test, table), settings=settings)
+    if protocol == "leaky-normaliser":
+        return replace(task, normaliser=corpus_normaliser(task.features, table))
+    return task
+
+
+def corpus_normaliser(features: Frames, table: CorpusTable) -> Normaliser:
+    """Mean and deviation of every filter over the whole corpus, test utterances included."""
+    return Normaliser.fit(features.evaluation(table.ids))
+
+
+def leaky_records(
+    protocol: ProtocolName, what: str, chosen: str, split: Split, table: CorpusTable
+) -> tuple[FittedRecord, ...]:
+    """What a broken protocol fitted where it must not, for the certificate.
+
+    Args:
+        protocol: its name; a proper one has no such record.
+        what: what was fitted: ``"student of akd"``.
+        chosen: what of it is chosen on the test side: ``"epoch"``.
+        split: the outer fold.
+        table: the corpus.
+    """
+    if protocol == "leaky-early-stopping":
+        return (_record(f"{chosen} of {what}", split.test, split.test.ids),)
+    if protocol == "leaky-normaliser":
+        return (_record(f"normaliser of {what}", split.train, table.ids),)
+    return ()
+
+
+def best_on_test(
+    heads: Sequence[Head], pooled: NDArray[np.float32], labels: NDArray[np.int64]
+) -> Head:
+    """The head with the best UA on the very utterances that it will be scored on.
+
+    Args:
+        heads: one for each strength.
+        pooled: ``(U, L, P)`` of the test side.
+        labels: ``(U,)`` of the test side.
+    """
+    scores = [
+        score(labels, head.predict(pooled).argmax(axis=1), head.num_classes).ua for head in heads
+    ]
+    return heads[int(np.argmax(scores))]
+
+
+def unsealed_labels(split: Split, table: CorpusTable) -> NDArray[np.int64]:
+    """``(U,)`` labels of an outer test side, read without breaking its seal."""
+    return PartitionView(replace(split.test, role="validation"), table).labels
+
+
+def _record(what: str, partition: Partition, ids: Sequence[str]) -> FittedRecord:
+    return FittedRecord(
+        what=what, partition=partition.name, utterances=len(ids), digest=id_set_digest(ids)
+    )

@@ -1,0 +1,158 @@
+"""Label-free pretraining: which there is for a method, each done once and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from serbench.api import EpochEvent, PluginError
+from serbench.files.source import core_digest
+from serbench.learning.fit.pretrain import PretrainResult, PretrainTask, TeacherFrames
+from serbench.learning.fit.task import InitialState
+from serbench.learning.teach.embeddings import teacher_frames
+from serbench.running.execute import run_pretrainings
+from serbench.running.harness.code import FIT, package_digest, precision_on
+from serbench.running.harness.inputs import Inputs
+from serbench.running.harness.observer import Observer
+from serbench.running.plan.records import Candidate, RunPlan, digest_of, stable_seed
+from serbench.running.store.cache import FitCache
+
+STUDENT, LOSS = "student.", "loss."
+"""How names begin among the tensors of a kept pretraining."""
+
+
+def pretraining_of(
+    candidate: Candidate, method: str, seed: int, inputs: Inputs, device: str
+) -> PretrainTask | None:
+    """What a candidate starts from, with one of the run's seeds; None: fresh weights.
+
+    Raises:
+        PluginError: the label-free part of its loss asks for what no unlabelled audio has.
+    """
+    loss = candidate.loss.label_free()
+    if inputs.pretrain is None or loss is None:
+        return None
+    if foreign := sorted(loss.needs - {"frames"}):
+        raise PluginError(
+            f"loss {candidate.loss.name!r}: its label-free part needs {', '.join(foreign)}, and "
+            "unlabelled audio has a teacher's frames only; correct the plugin, or leave "
+            "--pretrain-audio out"
+        )
+    settings = candidate.settings
+    features = inputs.pretrain.features[settings.features]
+    embeddings = inputs.pretrain.embeddings
+    task_seed = stable_seed("pretraining", inputs.pretrain.audio.digest, seed)
+    key = digest_of(
+        {
+            "student": [candidate.student.name, candidate.student.params.model_dump(mode="json")],
+            "loss": [loss.name, loss.params.model_dump(mode="json")],
+            "segments": settings.segments.model_dump(mode="json"),
+            "augment": settings.augment.model_dump(mode="json"),
+            "pretrain": settings.pretrain.model_dump(mode="json"),
+            "features": features.digest,
+            "teachers": [[name, each.digest] for name, each in embeddings.items()],
+            "classes": len(inputs.table.labels),
+            "seed": task_seed,
+            "device": device,
+            "precision": precision_on(device, settings.pretrain),
+            "torch": torch.__version__,
+            "code": [
+                core_digest(FIT),
+                package_digest(type(candidate.student)),
+                package_digest(type(loss)),
+            ],
+        }
+    )
+    return PretrainTask(
+        name=f"{method}/seed-{seed}/pretraining",
+        key=key,
+        student=candidate.student,
+        loss=loss,
+        settings=settings,
+        num_classes=len(inputs.table.labels),
+        features=features,
+        teachers=tuple(
+            TeacherFrames(name, teacher_frames(each), each.pooled.shape[1])
+            for name, each in embeddings.items()
+        ),
+        seed=task_seed,
+        device=device,
+    )
+
+
+def pretrain_all(
+    plan: RunPlan,
+    inputs: Inputs,
+    cache: FitCache,
+    workers: int,
+    device: str,
+    watch: Observer,
+) -> dict[str, InitialState]:
+    """Every pretraining of a plan by its key, from the cache or done now, each once."""
+    tasks: dict[str, PretrainTask] = {}
+    for method in plan.methods:
+        for seed in range(plan.protocol.seeds):
+            for candidate in method.candidates:
+                task = pretraining_of(candidate, method.name, seed, inputs, device)
+                if task is not None:
+                    tasks.setdefault(task.key, task)
+    return pretrain_each(tasks, cache, workers, watch)
+
+
+def pretrain_each(
+    tasks: Mapping[str, PretrainTask], cache: FitCache, workers: int, watch: Observer
+) -> dict[str, InitialState]:
+    """What some pretrainings give, by their keys, from the cache or done now."""
+    found: dict[str, InitialState] = {}
+    for key, task in tasks.items():
+        kept = cache.get(key)
+        if kept is not None:
+            found[key] = InitialState(_below(kept.tensors, STUDENT), _below(kept.tensors, LOSS))
+            _tell_again(task.name, kept.json["history"], watch)
+    todo = [task for key, task in tasks.items() if key not in found]
+    count = _EpochCount(todo, watch)
+    for result in run_pretrainings(todo, workers, count.epoch):
+        _keep(cache, result)
+        found[result.key] = result.state
+    return found
+
+
+class _EpochCount:
+    """Tells of the epochs of all pretrainings as one stage."""
+
+    def __init__(self, tasks: Iterable[PretrainTask], watch: Observer) -> None:
+        total = sum(task.settings.pretrain.epochs for task in tasks)
+        self._tell = partial(watch.advance, "pretraining (epochs)", total=total)
+        self._watch = watch
+        self._done = 0
+        if total:
+            self._tell(done=0)
+
+    def epoch(self, event: EpochEvent) -> None:
+        self._watch.epoch(event)
+        self._done += 1
+        self._tell(done=self._done)
+
+
+def _keep(cache: FitCache, result: PretrainResult) -> None:
+    tensors = {STUDENT + name: value for name, value in result.state.student.items()}
+    tensors |= {LOSS + name: value for name, value in result.state.loss.items()}
+    facts = {"seconds": result.seconds, "history": list(result.history)}
+    cache.put(result.key, facts, {}, tensors)
+
+
+def _tell_again(name: str, history: Sequence[Mapping[str, float]], watch: Observer) -> None:
+    """The epochs of a kept pretraining, as they were told when it was made."""
+    for epoch, terms in enumerate(history, start=1):
+        watch.epoch_again(EpochEvent(name, epoch, len(history), terms, cached=True))
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,185 @@
+"""Fits as they are kept, and the rows and records that a run folder gets of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import Tensor
+
+from serbench.api import EpochEvent
+from serbench.data.corpus.derive import TRAIN
+from serbench.data.corpus.table import CorpusTable
+from serbench.learning.fit.task import FitResult, FitTask
+from serbench.protocol.guard.view import FittedRecord
+from serbench.running.harness.folds import Folds
+from serbench.running.harness.tasks import FitPlace
+from serbench.running.plan.records import RunPlan
+from serbench.running.store.cache import FitCache
+
+STUDENT_OF = "student of "
+"""How a fit's record of its student begins; the method's name follows."""
+
+READING = "reading."
+"""How the name of a reading begins among the arrays of a kept fit."""
+
+
+@dataclass(frozen=True)
+class KeptFit:
+    """A finished fit, fresh or from an earlier run; see ``FitResult``."""
+
+    ids: tuple[str, ...]
+    posteriors: NDArray[np.float32]
+    validation_ua: float | None
+    best_epoch: int
+    fitted: tuple[FittedRecord, ...]
+    facts: Mapping[str, object]
+    readings: Mapping[str, NDArray[np.float32]] = field(repr=False, default_factory=dict)
+    state: Mapping[str, Tensor] = field(repr=False, default_factory=dict)
+
+
+def keep(cache: FitCache, result: FitResult, *, refit: bool) -> None:
+    """Keep a fit under its address.
+
+    Weights and readings are kept of a refit only; nobody looks at the others'.
+    """
+    facts = {
+        "ids": list(result.ids),
+        "best_epoch": result.best_epoch,
+        "validation_ua": result.validation_ua,
+        "parameters": result.parameters,
+        "seconds": result.seconds,
+        "step_seconds": result.step_seconds,
+        "history": [asdict(record) for record in result.history],
+        "fitted": [record.model_dump(mode="json") for record in result.fitted],
+    }
+    arrays = {"posteriors": result.posteriors}
+    if refit:
+        arrays |= {READING + name: values for name, values in result.readings.items()}
+    cache.put(result.key, facts, arrays, result.state if refit else {})
+
+
+def kept_fit(cache: FitCache, task: FitTask) -> KeptFit | None:
+    """The fit of ``task``, if it is kept; it may have been made for a method of another name."""
+    kept = cache.get(task.key)
+    if kept is None:
+        return None
+    facts = kept.json
+    return KeptFit(
+        ids=tuple(facts["ids"]),
+        posteriors=kept.arrays["posteriors"],
+        validation_ua=facts["validation_ua"],
+        best_epoch=facts["best_epoch"],
+        fitted=tuple(_renamed(record, task.method) for record in facts["fitted"]),
+        facts=facts,
+        readings={
+            name.removeprefix(READING): values
+            for name, values in kept.arrays.items()
+            if name.startswith(READING)
+        },
+        state=kept.tensors,
+    )
+
+
+def history(task: FitTask, fit: KeptFit) -> Iterator[EpochEvent]:
+    """The epochs of a kept fit, as they were told when it was made, under the name of ``task``."""
+    records = cast("Sequence[Mapping[str, Any]]", fit.facts["history"])
+    for record in records:
+        yield EpochEvent(
+            task.name, record["epoch"], task.epochs, record["terms"], record["validation_ua"],
+            cached=True,
+        )  # fmt: skip
+
+
+def _renamed(record: Mapping[str, object], method: str) -> FittedRecord:
+    """A kept record under the name of this run's method, of which addresses know nothing."""
+    kept = FittedRecord.model_validate(record)
+    if not kept.what.startswith(STUDENT_OF):
+        return kept
+    return kept.model_copy(update={"what": STUDENT_OF + method})
+
+
+def reading_arrays(task: FitTask, fit: KeptFit) -> dict[str, NDArray[np.generic]]:
+    """What the run folder keeps of a refit's readings."""
+    epochs = len(next(iter(fit.readings.values())))
+    return {
+        "ids": np.array(task.train.ids),
+        "epochs": np.arange(1, epochs + 1),
+        "teachers": np.array([teacher.name for teacher in task.teachers]),
+        **fit.readings,
+    }
+
+
+def record_of(plan: RunPlan, place: FitPlace, task: FitTask, fit: KeptFit) -> dict[str, object]:
+    """The fit's record in the run folder."""
+    return {
+        "fit": task.name,
+        "key": task.key,
+        "method": place.method,
+        "outer": place.outer + 1,
+        "inner": None if place.inner is None else place.inner + 1,
+        "candidate": place.candidate + 1,
+        "values": dict(plan.method(place.method).candidates[place.candidate].values),
+        "seed": place.seed,
+        "fit_seed": task.seed,
+        "epochs": task.epochs,
+        "train_segments": len(task.train.ids),
+        "scored_segments": len(task.segments),
+        **{name: value for name, value in fit.facts.items() if name not in {"ids", "fitted"}},
+        "validation_ua": None if place.inner is None else fit.validation_ua,
+    }
+
+
+def prediction_rows(
+    table: CorpusTable,
+    method: str,
+    seed: int,
+    outer: int,
+    ids: Sequence[str],
+    labels: NDArray[np.int64],
+    posteriors: NDArray[np.float32],
+) -> pd.DataFrame:
+    """One row per test utterance, in the columns of ``store.PREDICTION_COLUMNS``."""
+    names = np.array(table.labels)
+    frame = pd.DataFrame(
+        {
+            "method": method,
+            "seed": seed,
+            "outer": outer,
+            "utterance": list(ids),
+            "speaker": [table.by_id[i].speaker for i in ids],
+            "label": names[labels],
+            "predicted": names[posteriors.argmax(axis=1)],
+        }
+    )
+    columns = {f"p_{name}": posteriors[:, n] for n, name in enumerate(table.labels)}
+    return frame.assign(**columns)
+
+
+def utterance_rows(folds: Folds) -> str:
+    """``utterances.csv``: what the corpus says of each utterance, and the fold that tests it.
+
+    The fold is ``train`` where none does. It can be read as a fold file.
+    """
+    fold_of = {i: split.name for split in folds.outer for i in split.test.ids}
+    rows = [
+        {
+            "utterance": u.id,
+            "fold": fold_of.get(u.id, TRAIN),
+            "speaker": u.speaker,
+            "session": u.session,
+            "label": u.label,
+            "text": u.text,
+            "gender": u.gender,
+            "intensity": u.intensity,
+            "take": u.take,
+            "duration_s": f"{u.duration_s:.6f}",
+            "pcm_sha256": u.pcm_sha256,
+        }
+        for u in folds.table.utterances
+    ]
+    return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")

@@ -1,0 +1,268 @@
+"""One run: Algorithm 1 over every method, seed and fold, from a plan to a certified result."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+import serbench
+from serbench.api import RegistryError, StoreError
+from serbench.data.corpus.table import CorpusTable
+from serbench.data.corpus.unlabelled import UnlabelledAudio
+from serbench.files.cache_use import using_cache
+from serbench.protocol.guard.canary import FEWEST_REPEATS
+from serbench.protocol.guard.certificate import AudioRecord
+from serbench.protocol.guard.certify import Evidence, certify
+from serbench.protocol.guard.pretraining import Provenance, check_pretraining
+from serbench.protocol.guard.seal import Seal
+from serbench.running.execute import shut_down_workers
+from serbench.running.harness.canary import sing
+from serbench.running.harness.code import arithmetic, code_digests
+from serbench.running.harness.folds import Folds, plan_folds
+from serbench.running.harness.inputs import Inputs, load_audio, load_dataset, load_inputs
+from serbench.running.harness.nested import Nested
+from serbench.running.harness.observer import Observer
+from serbench.running.harness.resources import Resources
+from serbench.running.harness.results import utterance_rows
+from serbench.running.harness.tasks import scored_segments
+from serbench.running.plan.records import RunPlan, digest_of
+from serbench.running.store.environment import environment
+from serbench.running.store.run import RunStore
+
+
+def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
+    """Run a plan, or what of it is not yet done, and return the run's folder.
+
+    Raises:
+        SerbenchError: see its subclasses; whatever was fitted until then is kept.
+    """
+    _check_writable(resources.folder or resources.runs)
+    _check_protocol(plan, watch)
+    with using_cache(resources.cache):
+        return _run(plan, resources, watch)
+
+
+def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
+    """The same, while the cache is held: what it keeps for the run may not be cleaned away."""
+    clock = [time.perf_counter()]
+    table = _load(plan, resources, watch)
+    audio = load_audio(plan, resources.cache, watch)
+    folds = plan_folds(plan, table, resources.cache, watch, audio)
+    before = Evidence(
+        protocol=plan.protocol.name,
+        near=folds.near,
+        dropped=folds.dropped,
+        audio=audio_record(audio),
+        copied=folds.copied,
+        trained_only=folds.trained_only,
+        teachers=_provenance(plan, table),
+    )
+    certify(folds.table, folds.outer, folds.inner, before)
+    inputs = load_inputs(plan, folds.table, audio, resources.cache, resources.device, watch)
+    clock.append(time.perf_counter())
+    description = _describe(plan, inputs, folds, resources)
+    store = RunStore(resources.folder or resources.runs / _folder_name(plan, description["digest"]))
+    store.create(description)
+    store.write_text("utterances.csv", utterance_rows(folds))
+    nested = Nested(plan, inputs, folds, store, resources, watch)
+    watch.run_started(nested.event)
+    try:
+        canary = sing(plan, inputs, folds, store, resources, watch)
+        clock.append(time.perf_counter())
+        nested.pretrain()
+        clock.append(time.perf_counter())
+        nested.ask_teachers()
+        clock.append(time.perf_counter())
+        refits = nested.refit(nested.choose())
+    finally:
+        shut_down_workers()
+    clock.append(time.perf_counter())
+    predictions = pd.concat([*nested.score(refits), *nested.score_teachers()], ignore_index=True)
+    store.write_predictions(predictions)
+    evidence = replace(
+        before,
+        plan_digest=description["digest"],
+        segments=scored_segments(plan, folds.table, folds.outer),
+        fitted=nested.fitted,
+        openings=Seal(store.seal_path).openings(),
+        canary=canary,
+    )
+    certificate = certify(folds.table, folds.outer, folds.inner, evidence)
+    store.write_json(
+        "certificate", {**certificate.model_dump(mode="json"), "digest": certificate.digest}
+    )
+    store.write_json("environment", environment(resources.plugins))
+    clock.append(time.perf_counter())
+    store.write_json("timing", _timing(clock, nested, resources))
+    watch.run_finished(replace(nested.event, certificate=certificate.digest))
+    return store.folder
+
+
+def _load(plan: RunPlan, resources: Resources, watch: Observer) -> CorpusTable:
+    """The dataset; how it was made of whole corpora is said."""
+    table = load_dataset(
+        plan.dataset,
+        resources.data_dir,
+        resources.cache,
+        watch,
+        allow_incomplete=resources.allow_incomplete,
+    )
+    for line in table.made:
+        watch.announce(line)
+    return table
+
+
+STAGES = ("load_s", "canary_s", "pretrain_s", "targets_s", "fits_wall_s", "score_s")
+"""What a run does, one after the other."""
+
+
+def _timing(clock: Sequence[float], nested: Nested, resources: Resources) -> dict[str, float]:
+    """timing.json: seconds of each stage, from the times between them, and of the fits."""
+    stages = (end - start for start, end in itertools.pairwise(clock))
+    return {
+        "wall_s": clock[-1] - clock[0],
+        **dict(zip(STAGES, stages, strict=True)),
+        "fit_s": nested.fresh_fit_s,
+        "step_s": nested.fresh_step_s,
+        "workers": resources.workers,
+        "fits_run": nested.fits_run,
+        "fits_cached": nested.fits_cached,
+    }
+
+
+def _check_protocol(plan: RunPlan, watch: Observer) -> None:
+    """Say first of all that a protocol is broken on purpose.
+
+    Raises:
+        RegistryError: a canary that cannot say anything.
+    """
+    if plan.protocol.leaky:
+        watch.announce(
+            f"{plan.protocol.name}: this protocol is broken on purpose; nothing that comes out may "
+            "be compared with anything"
+        )
+    if 0 < plan.protocol.canary < FEWEST_REPEATS:
+        raise RegistryError(
+            f"protocol.canary = {plan.protocol.canary}: the interval of fewer than "
+            f"{FEWEST_REPEATS} repeats would say nothing; 5 are what --canary takes"
+        )
+    if plan.protocol.canary and plan.protocol.leaky:
+        raise RegistryError(
+            f"protocol {plan.protocol.name} leaks on purpose: a canary has nothing to find in it; "
+            "leave --canary out"
+        )
+
+
+def _provenance(plan: RunPlan, table: CorpusTable) -> tuple[Provenance, ...]:
+    """L7, before any weights are fetched."""
+    cards = {name: teacher.card for name, teacher in plan.teachers.items()}
+    return check_pretraining(
+        cards,
+        plan.dataset.evaluated.name,
+        table.card,
+        allow=plan.protocol.allow_pretraining_overlap,
+    )
+
+
+def audio_record(audio: UnlabelledAudio | None) -> AudioRecord | None:
+    """What the certificate says of the unlabelled audio."""
+    if audio is None:
+        return None
+    return AudioRecord(
+        recordings=len(audio.utterances), duration_s=round(audio.duration_s), digest=audio.digest
+    )
+
+
+def _check_writable(folder: Path) -> None:
+    """Tell now, not after an hour, that no result can be stored.
+
+    Raises:
+        StoreError: a file is in the way, or the folder may not be written to.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise StoreError(f"{there} is a file, so {folder} cannot be written; choose another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StoreError(f"{there} cannot be written to, so {folder} cannot; choose another --out")
+
+
+def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources) -> dict[str, Any]:
+    """plan.json: the plan, what it was run on, and the digest that names the result."""
+    table = inputs.table
+    audio = audio_record(inputs.pretrain.audio if inputs.pretrain else None)
+    description = {
+        **plan.describe(),
+        "pretrain_audio": audio.model_dump(mode="json") if audio else None,
+    }
+    folds_digest = digest_of([[split.name, list(split.test.ids)] for split in folds.outer])
+    code = code_digests(plan)
+    by = arithmetic(plan, resources.device)
+    models = dict(inputs.model_digests)
+    dataset = {
+        **cast("dict[str, object]", description["dataset"]),
+        "labels": list(table.labels),
+        "corpus_digest": table.digest,
+        "utterances": len(table.utterances),
+        "title": table.card.title,
+    }
+    return {
+        "digest": run_digest(
+            description, table.digest, folds_digest, models, resources.device, code, by
+        ),
+        "serbench_version": serbench.__version__,
+        **description,
+        "dataset": dataset,
+        "seeds": list(range(plan.protocol.seeds)),
+        "outer": [{"name": s.name, "test_units": list(s.test.units)} for s in folds.outer],
+        "folds_digest": folds_digest,
+        "model_digests": models,
+        "device": resources.device,
+        "code": code,
+        "arithmetic": by,
+        "cards": {name: asdict(e.card) for name, e in inputs.embeddings.items()},
+        "command": resources.command,
+    }
+
+
+def run_digest(
+    description: dict[str, Any],
+    corpus: str,
+    folds: str,
+    models: dict[str, str],
+    device: str,
+    code: dict[str, str],
+    arithmetic: dict[str, object],
+    version: str = serbench.__version__,
+) -> str:
+    """The digest that names a run: of all that determines its result.
+
+    ``arithmetic`` is empty for a run of an older version, whose plan does not name it.
+    """
+    return digest_of(
+        {
+            "plan": description,
+            "corpus": corpus,
+            "folds": folds,
+            "models": models,
+            "version": version,
+            "device": device,
+            "code": code,
+            **({"arithmetic": arithmetic} if arithmetic else {}),
+        }
+    )
+
+
+def _folder_name(plan: RunPlan, digest: str) -> str:
+    methods = "-".join(re.sub(r"[+:]", "-", method.name) for method in plan.methods)
+    if plan.ablation is not None:
+        methods = f"{plan.ablation.name}-ablation"
+    leaky = f"{plan.protocol.name}-" if plan.protocol.leaky else ""
+    return f"{plan.dataset.name}-{methods[:60]}-{plan.profile}-{leaky}{digest[:8]}"

@@ -1,0 +1,176 @@
+"""Which fits there are, what each is given, and the address under which each is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from serbench.api import Need
+from serbench.data.corpus.table import CorpusTable
+from serbench.files.source import core_digest
+from serbench.learning.fit.task import FitTask, InitialState, TeacherSignal
+from serbench.learning.segments import Segment, segment_partition
+from serbench.protocol.guard.view import PartitionView, id_set_digest
+from serbench.protocol.splits.records import Partition, Split
+from serbench.running.harness.code import (
+    FIT,
+    HEAD,
+    LEAKY,
+    backend_identity,
+    fit_identity,
+    package_digest,
+)
+from serbench.running.harness.inputs import Inputs
+from serbench.running.harness.leaky import leaky_fit
+from serbench.running.harness.pretrained import pretraining_of
+from serbench.running.harness.targets import Target, TargetKey, signals
+from serbench.running.harness.views import Views
+from serbench.running.plan.records import Candidate, RunPlan, digest_of, stable_seed
+from serbench.settings import HeadSettings
+
+
+@dataclass(frozen=True)
+class FitPlace:
+    """Where in the nested loops a fit belongs. Seeds count from 0; folds are 0-based here.
+
+    ``inner`` None: the refit on the whole outer training side.
+    """
+
+    method: str
+    seed: int
+    outer: int
+    candidate: int
+    inner: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``akd/seed-0/outer-1/candidate-2/inner-1`` and, for a refit, ``akd/seed-0/outer-1``."""
+        place = f"{self.method}/seed-{self.seed}/outer-{self.outer + 1}"
+        if self.inner is None:
+            return place
+        return f"{place}/candidate-{self.candidate + 1}/inner-{self.inner + 1}"
+
+
+class TaskMaker:
+    """Makes fit tasks; holds what all of them share."""
+
+    def __init__(
+        self,
+        plan: RunPlan,
+        inputs: Inputs,
+        views: Views,
+        targets: Mapping[TargetKey, Target],
+        initial: Mapping[str, InitialState],
+        device: str,
+    ) -> None:
+        self.plan = plan
+        self.inputs = inputs
+        self.views = views
+        self.targets = targets
+        self.initial = initial
+        self.device = device
+        self._signals: dict[tuple[str, HeadSettings, frozenset[Need]], tuple[TeacherSignal, ...]]
+        self._signals = {}
+
+    def make(self, place: FitPlace, split: Split, epochs: int | None = None) -> FitTask:
+        """The fit of ``place`` on ``split``; ``epochs`` None: as the settings say."""
+        candidate = self.plan.method(place.method).candidates[place.candidate]
+        settings = candidate.settings
+        features = self.inputs.features[settings.features]
+        # A task has views of its own: what is fitted in one fit is noted for that fit.
+        train = self.views.make(place.outer, split.train)
+        validation = None if split.test.sealed else self.views.make(place.outer, split.test)
+        wanted = epochs or settings.training.epochs
+        seed = stable_seed(self.inputs.table.digest, split.train.name, place.seed)
+        pretraining = pretraining_of(candidate, place.method, place.seed, self.inputs, self.device)
+        start = pretraining.key if pretraining else ""
+        task = FitTask(
+            name=place.name,
+            key=self._key(candidate, split, train, wanted, seed, start),
+            method=place.method,
+            student=candidate.student,
+            loss=candidate.loss,
+            settings=settings,
+            num_classes=len(self.inputs.table.labels),
+            train=train,
+            validation=validation,
+            segments=self.segments(split, candidate),
+            features=features,
+            teachers=self._teachers(train, candidate),
+            backend=self.plan.backend,
+            epochs=wanted,
+            seed=seed,
+            device=self.device,
+            initial=self.initial[start] if start else None,
+        )
+        if place.inner is not None:
+            return task
+        return leaky_fit(task, self.plan.protocol.name, split, self.inputs.table)
+
+    def _teachers(self, train: PartitionView, candidate: Candidate) -> tuple[TeacherSignal, ...]:
+        """What the teachers say of a partition, shared by all fits on it: it can be large."""
+        head, needs = candidate.settings.head, candidate.loss.needs
+        key = (train.name, head, needs)
+        if key not in self._signals:
+            self._signals[key] = signals(self.inputs, self.targets, train, head, needs)
+        return self._signals[key]
+
+    def _broken(self, split: Split) -> list[str]:
+        """What a broken protocol adds to an address; nothing for any other, or an inner fit."""
+        if not (self.plan.protocol.leaky and split.test.sealed):
+            return []
+        return [self.plan.protocol.name, core_digest(LEAKY)]
+
+    def segments(self, split: Split, candidate: Candidate) -> tuple[Segment, ...]:
+        """Windows of the side that is scored."""
+        windows = candidate.settings.segments
+        return segment_partition(self.inputs.table, split.test, windows.window_s, windows.overlap_s)
+
+    def _key(
+        self,
+        candidate: Candidate,
+        split: Split,
+        train: PartitionView,
+        epochs: int,
+        seed: int,
+        start: str,
+    ) -> str:
+        needs = candidate.loss.needs
+        # In their order: hints are dealt by it.
+        teachers = [[name, each.digest] for name, each in self.inputs.embeddings.items()]
+        return digest_of(
+            {
+                **fit_identity(candidate, self.device),
+                "features": self.inputs.features[candidate.settings.features].digest,
+                "train": list(train.ids),
+                "labels": train.labels.tolist(),
+                "scored": id_set_digest(split.test.ids),
+                "sealed": split.test.sealed,
+                "teachers": teachers if needs else [],
+                "epochs": epochs,
+                "seed": seed,
+                "start": start,
+                "broken": self._broken(split),
+                "backend": backend_identity(self.plan.backend),
+                "code": [
+                    core_digest(FIT),
+                    core_digest(HEAD) if needs else "",
+                    package_digest(type(candidate.student)),
+                    package_digest(type(candidate.loss)),
+                ],
+            }
+        )
+
+
+def scored_segments(
+    plan: RunPlan, table: CorpusTable, outer: Sequence[Split]
+) -> list[tuple[Partition, tuple[Segment, ...]]]:
+    """Windows of every outer test side, as every candidate cuts them."""
+    windows = dict.fromkeys(
+        candidate.settings.segments for method in plan.methods for candidate in method.candidates
+    )
+    return [
+        (split.test, segment_partition(table, split.test, each.window_s, each.overlap_s))
+        for split in outer
+        for each in windows
+    ]

@@ -1,0 +1,156 @@
+"""The data of a run: a corpus, or corpora to train on and another to test, and their classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from serbench.api import Corpus, RegistryError
+from serbench.running.registry.checks import SHARED_LABELS
+from serbench.running.registry.lookup import Registry
+from serbench.running.registry.schema import DatasetSpec
+
+Table = dict[str, object]
+
+OFFICIAL = "official"
+"""The name of a corpus's own split, which is also how other corpora to train on are told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One corpus of a run, by its dataset's name in the registry."""
+
+    name: str
+    spec: DatasetSpec
+    corpus: Corpus
+
+    def describe(self) -> Table:
+        """As JSON."""
+        params = self.corpus.params.model_dump(mode="json")
+        return {"name": self.name, "corpus": self.spec.corpus, "params": params}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMap:
+    """Labels of corpora to the classes of a run; utterances of any other label are left out."""
+
+    name: str
+    classes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetPlan:
+    """What a run learns from and is tested on.
+
+    Attributes:
+        evaluated: the corpus that is tested.
+        training: corpora that are trained on in its place; empty: cross-validation within it.
+        labels: None: the corpus's own.
+    """
+
+    evaluated: Part
+    training: tuple[Part, ...] = ()
+    labels: LabelMap | None = None
+
+    @property
+    def name(self) -> str:
+        """``ravdess``, ``ravdess-common-4``, ``emodb-to-ravdess``, ``emodb-tess-to-savee-mine``."""
+        name = self.evaluated.name
+        if self.training:
+            name = f"{'-'.join(part.name for part in self.training)}-to-{name}"
+        if self.labels is None or self.labels.name == SHARED_LABELS:
+            return name
+        return f"{name}-{self.labels.name}"
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All corpora, the tested one last."""
+        return (*self.training, self.evaluated)
+
+    @property
+    def folds(self) -> str:
+        """Where nothing else is asked for."""
+        return OFFICIAL if self.training else self.evaluated.spec.folds
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Where a run names none: those of the first corpus that it learns from."""
+        return self.parts[0].spec.teachers
+
+    def describe(self) -> Table:
+        """As JSON. Of a corpus as it is, what tells other runs from it is left out."""
+        described: Table = {**self.evaluated.describe(), "name": self.name}
+        if self.name != self.evaluated.name:
+            described["evaluated"] = self.evaluated.name
+        if self.training:
+            described["training"] = [part.describe() for part in self.training]
+        if self.labels:
+            described["label_map"] = {"name": self.labels.name, "map": dict(self.labels.classes)}
+        return described
+
+
+def plan_dataset(
+    registry: Registry, evaluated: str, training: Sequence[str], labels: str, overrides: Table
+) -> DatasetPlan:
+    """Resolve the names of corpora and of a label map.
+
+    Args:
+        registry: has them.
+        evaluated: the dataset that is tested.
+        training: the datasets that are trained on in its place; empty: cross-validation.
+        labels: name of a label map; empty: the corpus's own labels, or what several corpora share.
+        overrides: of the corpus's parameters.
+
+    Raises:
+        RegistryError: an unknown name, a corpus on both sides, or fewer than two classes.
+    """
+    names = (*training, evaluated)
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise RegistryError(
+            f"{', '.join(twice)} is named twice: train on other corpora than the one that is "
+            "tested, each once; --dataset NAME cross-validates within one"
+        )
+    if training and overrides:
+        raise RegistryError(
+            f"--set corpus.{next(iter(overrides))}: the run has several corpora; set it for a "
+            "dataset in serbench.toml"
+        )
+    *trained, tested = (_part(registry, name, overrides) for name in names)
+    return DatasetPlan(tested, tuple(trained), _label_map(registry, labels, (*trained, tested)))
+
+
+def _part(registry: Registry, name: str, overrides: Table) -> Part:
+    spec = registry.dataset(name)
+    corpus: Corpus = registry.make("corpora", name, overrides)  # pyright: ignore[reportAssignmentType]
+    return Part(name, spec, corpus)
+
+
+def _label_map(registry: Registry, name: str, parts: Sequence[Part]) -> LabelMap | None:
+    own = {part.name: part.corpus.card.labels for part in parts}
+    if name:
+        found = LabelMap(name, registry.label_map(name).map)
+        for part, labels in own.items():
+            _check_classes(f"label map {name} with {part}", found, labels)
+        return found
+    common = frozenset.intersection(*map(frozenset, own.values()))
+    if all(common == frozenset(labels) for labels in own.values()):
+        return None
+    found = LabelMap(SHARED_LABELS, {label: label for label in sorted(common)})
+    _check_classes(f"what {', '.join(own)} share", found, found.classes)
+    return found
+
+
+def _check_classes(what: str, labels: LabelMap, known: Iterable[str]) -> None:
+    """
+    Raises:
+        RegistryError: fewer than two classes are left.
+    """
+    known = tuple(known)
+    left = {labels.classes[label] for label in known if label in labels.classes}
+    if len(left) < 2:
+        raise RegistryError(
+            f"{what}: {len(left)} class{'' if len(left) == 1 else 'es'} left"
+            + (f" of {', '.join(known)}" if known else "")
+            + "; a run needs two. Choose another map with --labels (serbench list labels), or "
+            "write one as [labels.NAME] in serbench.toml"
+        )

@@ -1,0 +1,87 @@
+"""Names of methods in a request: of the registry, ``STUDENT+LOSS``, or ``ABLATION:ROW``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from serbench.api import RegistryError
+from serbench.running.plan.sets import Keys
+from serbench.running.plugins import did_you_mean
+from serbench.running.registry.ablations import replaced_parts, row_changes, row_method
+from serbench.running.registry.lookup import Registry
+from serbench.running.registry.schema import MethodSpec, RowSpec
+
+ROW = ":"
+"""Stands between an ablation and its row."""
+
+
+def method_spec(registry: Registry, name: str) -> MethodSpec:
+    """A method of the registry, ``STUDENT+LOSS`` made up on the spot, or a row of an ablation.
+
+    Raises:
+        RegistryError: none of them.
+    """
+    if name in registry.methods:
+        return registry.methods[name]
+    if ROW in name:
+        full, row = _row(registry, name)
+        return row_method(registry.method(full), row)
+    student, plus, loss = name.partition("+")
+    if not plus:
+        return registry.method(name)
+    registry.student(student)
+    registry.loss(loss)
+    return MethodSpec(summary=f"{student} trained with {loss}", student=student, loss=loss)
+
+
+def own_sets(
+    registry: Registry, name: str, sets: Sequence[tuple[Keys, object]]
+) -> list[tuple[Keys, object]]:
+    """What is set for one method alone, by paths below it; what comes later goes over.
+
+    A row of an ablation has what is set for the full method (but not for a student or loss that it
+    replaces), then what it changes, then what is set for itself.
+    """
+    own = [(path[2:], value) for path, value in sets if path[:2] == ("methods", name)]
+    if name in registry.methods or ROW not in name:
+        return own
+    full, row = _row(registry, name)
+    replaced = replaced_parts(row)
+    inherited = [
+        (path, value) for path, value in own_sets(registry, full, sets) if path[0] not in replaced
+    ]
+    return [*inherited, *row_changes(row), *own]
+
+
+def run_name(ablation: str, row_name: str, row: RowSpec) -> str:
+    """What a run calls a row; empty for the teachers' own heads, which every run has anyway."""
+    if row.varies:
+        return f"{ablation}{ROW}{row_name}"
+    return row.method or ""
+
+
+def _row(registry: Registry, name: str) -> tuple[str, RowSpec]:
+    """The full method's name, and the row.
+
+    Raises:
+        RegistryError: no such ablation or row, or the row is no method of its own.
+    """
+    ablation, _, row_name = name.partition(ROW)
+    spec = registry.ablation(ablation)
+    row = find_row(registry, ablation, row_name)
+    if not row.varies:
+        held = f"the method {row.method}; name that" if row.method else "the teachers' own heads"
+        raise RegistryError(f"{name} is {held}")
+    return spec.method or ablation, row
+
+
+def find_row(registry: Registry, ablation: str, row: str) -> RowSpec:
+    """A row of an ablation.
+
+    Raises:
+        RegistryError: there is no such ablation or row.
+    """
+    rows = registry.ablation(ablation).rows
+    if row not in rows:
+        raise RegistryError(f"ablation {ablation} has no row {row!r}{did_you_mean(row, rows)}")
+    return rows[row]

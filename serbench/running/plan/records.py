@@ -1,0 +1,208 @@
+"""What a run is: its request, its methods with their candidates, and the digest of all that."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from serbench.api import Backend, Loss, Student, Teacher
+from serbench.running.plan.dataset import DatasetPlan
+from serbench.settings import MethodSettings, ProtocolSettings
+
+Table = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line says.
+
+    Attributes:
+        dataset: what is evaluated.
+        teachers: names, hub-free; a folder stands for a speech encoder kept there. Empty: the
+            dataset's own.
+        sets: ``path=value`` texts.
+        pretrain_audio: folder of unlabelled audio; None: no pretraining.
+        train: datasets to train on in place of cross-validation within ``dataset``.
+        labels: a label map; empty: the corpus's own labels, or those that all corpora have.
+    """
+
+    dataset: str
+    methods: tuple[str, ...]
+    profile: str = "standard"
+    teachers: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    pretrain_audio: Path | None = None
+    train: tuple[str, ...] = ()
+    labels: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One point of a method's grid; a method without a search has exactly one.
+
+    Attributes:
+        values: what the grid sets here, by dotted path.
+    """
+
+    values: Mapping[str, object]
+    student: Student
+    loss: Loss
+    settings: MethodSettings
+
+
+@dataclass(frozen=True, slots=True)
+class MethodPlan:
+    """A method with all its candidates."""
+
+    name: str
+    student: str
+    loss: str
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def uses_teachers(self) -> bool:
+        """Whether any candidate's loss reads anything of a teacher."""
+        return any(candidate.loss.needs for candidate in self.candidates)
+
+    @property
+    def can_pretrain(self) -> bool:
+        """Whether any candidate's loss has a part that needs no labels."""
+        return any(candidate.loss.label_free() for candidate in self.candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class AblationRow:
+    """A line of an ablation's table.
+
+    Attributes:
+        name: in the registry.
+        part: of the table.
+        label: what the table calls it.
+        method: of the run; empty for teachers, and for a row that is not run.
+        teacher: whether it stands for the own head of each teacher.
+        changes: what tells it from the full method, in words.
+        same: why it would be the full method itself, and is not run; empty where it is run.
+    """
+
+    name: str
+    part: str
+    label: str
+    method: str
+    teacher: bool
+    changes: tuple[str, ...]
+    same: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """What a run is an ablation of.
+
+    Attributes:
+        name: in the registry.
+        method: the full one, which all others are held against.
+        parts: names to titles, in the table's order.
+    """
+
+    name: str
+    method: str
+    summary: str
+    parts: Mapping[str, str]
+    rows: tuple[AblationRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """Everything that determines a run but the contents of corpus and weights.
+
+    Attributes:
+        pretrain_audio: folder of unlabelled audio to pretrain students on; None: they are not.
+        canary: the same methods in a cheap training, for permuted labels; None without a canary.
+        ablation: what the methods are rows of; None for a run of methods named one by one.
+    """
+
+    dataset: DatasetPlan
+    folds: str
+    protocol: ProtocolSettings
+    profile: str
+    methods: tuple[MethodPlan, ...]
+    teachers: Mapping[str, Teacher]
+    backend: Backend
+    pretrain_audio: Path | None = None
+    canary: RunPlan | None = None
+    ablation: Ablation | None = None
+
+    def method(self, name: str) -> MethodPlan:
+        """The method of that name, which the run has."""
+        return next(method for method in self.methods if method.name == name)
+
+    def pretrains(self, method: MethodPlan) -> bool:
+        """Whether a method's students are pretrained on unlabelled audio."""
+        return self.pretrain_audio is not None and method.can_pretrain
+
+    def uses_teachers(self, method: MethodPlan) -> bool:
+        """Whether a method learns anything from a teacher, in its fits or before them."""
+        return method.uses_teachers or self.pretrains(method)
+
+    def describe(self) -> Table:
+        """The resolved plan as JSON; what the unlabelled audio is stands in once it was read."""
+        return {
+            "dataset": self.dataset.describe(),
+            "folds": self.folds,
+            "protocol": self.protocol.model_dump(mode="json"),
+            "profile": self.profile,
+            "backend": {"name": self.backend.name, "params": _dump(self.backend)},
+            "teachers": {
+                name: {"plugin": teacher.name, "params": _dump(teacher)}
+                for name, teacher in self.teachers.items()
+            },
+            "methods": [
+                {
+                    "name": method.name,
+                    "student": method.student,
+                    "loss": method.loss,
+                    "teachers": list(self.teachers) if self.uses_teachers(method) else [],
+                    "pretrained": self.pretrains(method),
+                    **describe_candidate(method.candidates[0]),
+                    "candidates": [dict(c.values) for c in method.candidates],
+                }
+                for method in self.methods
+            ],
+            "pretrain_audio": None,
+            "canary": self.canary.describe()["methods"] if self.canary else [],
+            **({"ablation": asdict(self.ablation)} if self.ablation else {}),
+        }
+
+
+def describe_candidate(candidate: Candidate) -> Table:
+    """Plugins, their parameters and all settings of a candidate, as JSON."""
+    return {
+        "student_plugin": candidate.student.name,
+        "student_params": _dump(candidate.student),
+        "loss_plugin": candidate.loss.name,
+        "loss_params": _dump(candidate.loss),
+        "settings": candidate.settings.model_dump(mode="json"),
+    }
+
+
+def stable_seed(*names: object) -> int:
+    """A seed that is a hash of named things: the same on every machine, in every order."""
+    text = "/".join(map(str, names))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+
+
+def digest_of(description: object) -> str:
+    """sha256 (hex) of canonical JSON.
+
+    Raises:
+        TypeError: something in it has no form in JSON, as a set has none: its text would differ
+            from process to process.
+    """
+    text = json.dumps(description, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _dump(plugin: Teacher | Student | Loss | Backend) -> Table:
+    return plugin.params.model_dump(mode="json")

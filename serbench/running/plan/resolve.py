@@ -1,0 +1,244 @@
+"""From names and settings to the plugins and checked settings of a run."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from serbench.api import Backend, Loss, RegistryError, Student, Teacher
+from serbench.running.plan.dataset import OFFICIAL, DatasetPlan, plan_dataset
+from serbench.running.plan.names import method_spec, own_sets
+from serbench.running.plan.records import Candidate, MethodPlan, Request, RunPlan, Table
+from serbench.running.plan.sets import (
+    SETTING_ROOTS,
+    Keys,
+    below,
+    check_roots,
+    check_used,
+    parse_set,
+)
+from serbench.running.registry.lookup import Registry
+from serbench.running.registry.schema import MethodSpec
+from serbench.running.registry.validate import lay_over, validate
+from serbench.settings import MethodSettings, ProtocolSettings
+
+log = logging.getLogger(__name__)
+
+CANARY = "canary"
+"""The profile that permuted labels are learnt with."""
+
+BACKEND = "torch"
+"""What scores are taken through; other backends are compared with it by a deployment table."""
+
+
+def plan_run(registry: Registry, request: Request) -> RunPlan:
+    """Resolve every name and setting of a request.
+
+    Raises:
+        RegistryError: an unknown name, a setting that does not exist or does not fit.
+    """
+    sets = [parse_set(text) for text in request.sets]
+    check_roots(sets, request.methods)
+    profile = registry.profile(request.profile)
+    dataset = plan_dataset(
+        registry, request.dataset, request.train, request.labels, below(sets, "corpus")
+    )
+    protocol = validate(
+        ProtocolSettings, lay_over(profile.protocol, below(sets, "protocol")), "protocol"
+    )
+    names = tuple(dict.fromkeys(request.methods))
+    if not names:
+        raise RegistryError(f"name at least one method: {', '.join(registry.methods)}")
+    specs = {name: method_spec(registry, name) for name in names}
+    methods = tuple(
+        _method(registry, name, specs[name], profile.settings, protocol, sets) for name in names
+    )
+    check_used(sets, methods)
+    audio = _pretrain_audio(request.pretrain_audio, methods)
+    teachers = _teachers(registry, request, dataset, methods, below(sets, "teacher"))
+    backend: Backend = registry.make("backends", BACKEND)  # pyright: ignore[reportAssignmentType]
+    canary = None
+    if protocol.canary:
+        canary = plan_run(registry, replace(request, profile=CANARY, sets=_cheap(request.sets)))
+    return RunPlan(
+        dataset=dataset,
+        folds=_folds(dataset, protocol),
+        protocol=protocol,
+        profile=request.profile,
+        methods=methods,
+        teachers=teachers,
+        backend=backend,
+        pretrain_audio=audio,
+        canary=canary,
+    )
+
+
+def _folds(dataset: DatasetPlan, protocol: ProtocolSettings) -> str:
+    """
+    Raises:
+        RegistryError: others than what is tested on one corpus after training on others.
+    """
+    folds = protocol.folds or dataset.folds
+    if dataset.training and (folds != OFFICIAL or protocol.leaky):
+        what = f"protocol {protocol.name}" if protocol.leaky else f"protocol.folds = {folds}"
+        raise RegistryError(
+            f"{what}: a run that trains on other corpora than it tests has one fold, the tested "
+            "corpus; leave it out"
+        )
+    return folds
+
+
+def _cheap(sets: Sequence[str]) -> tuple[str, ...]:
+    """``--set`` texts for a canary: the length of training is its profile's own."""
+    dropped = (("training", "epochs"), ("protocol", "canary"), ("protocol", "search"))
+    kept = [text for text in sets if parse_set(text)[0][-2:] not in dropped]
+    return (*kept, "protocol.canary=0")
+
+
+def _method(
+    registry: Registry,
+    name: str,
+    spec: MethodSpec,
+    profile: Mapping[str, object],
+    protocol: ProtocolSettings,
+    sets: Sequence[tuple[Keys, object]],
+) -> MethodPlan:
+    """A method with its settings, laid over in order, and its grid opened up."""
+    own = own_sets(registry, name, sets)
+    shared = [(path, value) for path, value in sets if path[0] not in {"methods", "protocol"}]
+    settings: Table = lay_over(spec.settings, profile)
+    for root in SETTING_ROOTS:
+        for asked in (shared, own):
+            settings = lay_over(settings, {root: below(asked, root)})
+    parts: dict[str, Table] = {}
+    for kind, plural, entry, base in (
+        ("student", "students", spec.student, spec.student_params),
+        ("loss", "losses", spec.loss, spec.loss_params),
+    ):
+        plugin: Student | Loss = registry.make(plural, entry)  # pyright: ignore[reportAssignmentType]
+        fields = type(plugin).Params.model_fields
+        fitting = {k: v for k, v in below(shared, kind).items() if k in fields}
+        parts[kind] = lay_over(lay_over(base, fitting), below(own, kind))
+    grid = spec.grids.get(protocol.search, {}) if protocol.search else {}
+    # What the user sets is decided; it is no longer searched over.
+    decided = {".".join(path) for path, _ in [*shared, *own]}
+    grid = {path: values for path, values in grid.items() if path not in decided}
+    candidates = tuple(
+        _candidate(registry, name, spec, settings, parts, dict(zip(grid, values, strict=True)))
+        for values in itertools.product(*grid.values())
+    )
+    return MethodPlan(name, spec.student, spec.loss, candidates)
+
+
+def _candidate(
+    registry: Registry,
+    name: str,
+    spec: MethodSpec,
+    settings: Table,
+    parts: Mapping[str, Table],
+    values: Mapping[str, object],
+) -> Candidate:
+    """One grid point."""
+    asked = [(tuple(path.split(".")), value) for path, value in values.items()]
+    for root in SETTING_ROOTS:
+        settings = lay_over(settings, {root: below(asked, root)})
+    student: Student = registry.make(  # pyright: ignore[reportAssignmentType]
+        "students", spec.student, lay_over(parts["student"], below(asked, "student"))
+    )
+    loss: Loss = registry.make(  # pyright: ignore[reportAssignmentType]
+        "losses", spec.loss, lay_over(parts["loss"], below(asked, "loss"))
+    )
+    return Candidate(values, student, loss, validate(MethodSettings, settings, f"methods.{name}"))
+
+
+def _pretrain_audio(folder: Path | None, methods: Sequence[MethodPlan]) -> Path | None:
+    """The folder of unlabelled audio, which is there and is of use.
+
+    Raises:
+        RegistryError: it is not.
+    """
+    if folder is None:
+        return None
+    if not any(method.can_pretrain for method in methods):
+        raise RegistryError(
+            "--pretrain-audio: no loss of this run has a part that needs no labels; take akd, or "
+            "leave the option out"
+        )
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        raise RegistryError(
+            f"--pretrain-audio {folder}: there is no such folder; give a folder of speech "
+            "recordings"
+        )
+    return folder
+
+
+def _teachers(
+    registry: Registry,
+    request: Request,
+    dataset: DatasetPlan,
+    methods: Sequence[MethodPlan],
+    overrides: Table,
+) -> dict[str, Teacher]:
+    """The run's teachers by name; none where no method reads one.
+
+    Raises:
+        RegistryError: an unknown teacher, none where one is needed, one where none is.
+    """
+    pretrains = request.pretrain_audio is not None
+    taught = [m.name for m in methods if m.uses_teachers or (pretrains and m.can_pretrain)]
+    used = bool(taught)
+    if not used and overrides:
+        raise RegistryError(
+            f"--set teacher.{next(iter(overrides))}: no method of this run learns from a teacher"
+        )
+    named = request.teachers or (dataset.teachers if used else ())
+    if used and not named:
+        raise RegistryError(
+            f"{', '.join(taught)} needs a teacher and dataset {dataset.parts[0].name} names none: "
+            f"give --teacher NAME_OR_FOLDER ({', '.join(registry.teachers)})"
+        )
+    teachers: dict[str, Teacher] = {}
+    for text in dict.fromkeys(named):
+        name, teacher = _teacher(registry, text, overrides)
+        if name in teachers:
+            raise RegistryError(
+                f"--teacher {text}: another teacher of this run is called {name} too; "
+                "rename the folder"
+            )
+        teachers[name] = teacher
+    if teachers and not used:
+        log.warning(
+            "no method of this run learns from a teacher: %s is not used", ", ".join(teachers)
+        )
+        return {}
+    return teachers
+
+
+def _teacher(registry: Registry, name: str, overrides: Table) -> tuple[str, Teacher]:
+    """A teacher of the registry, or the speech encoder in a folder, and what the run calls it.
+
+    ``NAME@LAYER`` is the same encoder's other layer: several of them are several teachers.
+
+    Raises:
+        RegistryError: neither.
+    """
+    plain, at, layer = name.rpartition("@")
+    if at and plain and not Path(name).is_dir() and name not in registry.teachers:
+        chosen = int(layer) if layer.isdigit() else layer
+        called, teacher = _teacher(registry, plain, lay_over(overrides, {"layer": chosen}))
+        return f"{called}@{layer}", teacher
+    if name in registry.teachers or not ("/" in name or Path(name).is_dir()):
+        return name, registry.make("teachers", name, overrides)  # pyright: ignore[reportReturnType]
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise RegistryError(
+            f"--teacher {name}: there is no such folder; give a folder with config.json and "
+            f"weights, or one of {', '.join(registry.teachers)}"
+        )
+    local = lay_over({"model": str(folder)}, overrides)
+    made = registry.make("teachers", "speech-encoder", local)
+    return folder.resolve().name, made  # pyright: ignore[reportReturnType]

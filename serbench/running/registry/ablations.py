@@ -1,0 +1,60 @@
+"""Rows of an ablation as methods: the full one with what the row changes laid over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from serbench.running.registry.schema import MethodSpec, RowSpec
+from serbench.running.registry.validate import lay_over
+
+Change = tuple[tuple[str, ...], object]
+"""A path below a method, such as ``("loss", "alpha")``, and a value."""
+
+
+def replaced_parts(row: RowSpec) -> frozenset[str]:
+    """``student`` and ``loss``, where the row names another than the full method's."""
+    named = {"student": row.student, "loss": row.loss}
+    return frozenset(part for part, name in named.items() if name is not None)
+
+
+def row_changes(row: RowSpec) -> tuple[Change, ...]:
+    """Every value that a row sets, by its path below a method."""
+    tables = {"student": row.student_params, "loss": row.loss_params, **row.settings}
+    return tuple(_leaves((), tables))
+
+
+def _leaves(path: tuple[str, ...], value: object) -> Iterator[Change]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves((*path, str(key)), item)
+    else:
+        yield path, value
+
+
+def row_method(full: MethodSpec, row: RowSpec) -> MethodSpec:
+    """The full method with a row's changes; the grids are the full method's.
+
+    Parameters of a student or loss that the row replaces are dropped, and so is what a grid has
+    for them.
+    """
+    replaced = replaced_parts(row)
+    student_params = {} if "student" in replaced else full.student_params
+    loss_params = {} if "loss" in replaced else full.loss_params
+    return full.model_copy(
+        update={
+            "summary": row.label,
+            "student": row.student or full.student,
+            "loss": row.loss or full.loss,
+            "student_params": lay_over(student_params, row.student_params),
+            "loss_params": lay_over(loss_params, row.loss_params),
+            "settings": lay_over(full.settings, row.settings),
+            "grids": {
+                name: {
+                    path: candidates
+                    for path, candidates in grid.items()
+                    if path.partition(".")[0] not in replaced
+                }
+                for name, grid in full.grids.items()
+            },
+        }
+    )

@@ -1,0 +1,256 @@
+"""The second stage: every entry against the plugins and the other entries that it names."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import cast
+
+from pydantic import BaseModel
+
+from serbench.api.corpus import Corpus
+from serbench.running.plugins import SINGULAR, Plugins, did_you_mean
+from serbench.running.registry.ablations import row_method
+from serbench.running.registry.lookup import plugin_class
+from serbench.running.registry.schema import (
+    AblationSpec,
+    DatasetSpec,
+    LabelsSpec,
+    MethodSpec,
+    PluginSpec,
+    ProfileSpec,
+    RowSpec,
+    Spec,
+)
+from serbench.running.registry.validate import Problem, lay_over, problems, validate
+from serbench.settings import MethodSettings, ProtocolSettings
+
+FOLDS_OF_ANY_CORPUS = ("loso", "kfold", "official")
+
+SHARED_LABELS = "shared"
+"""The label map that a run over several corpora has by default: the classes that all have."""
+
+FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
+"""What names that become part of a file's or folder's may be."""
+
+NO_TRACKER = "none"
+"""What ``--tracker`` takes in place of a name."""
+
+TEACHERS = "teacher"
+"""What tables put before the name of a teacher's own head, as they put an ablation's before that of
+a row."""
+
+
+@dataclass(frozen=True)
+class Checker:
+    """Checks entries that fit the core schema.
+
+    Attributes:
+        entries: all that do, by table and name.
+        names: of all entries, also of those that do not, so that one mistake is told once.
+    """
+
+    plugins: Plugins
+    entries: Mapping[str, Mapping[str, Spec]]
+    names: Mapping[str, Iterable[str]]
+
+    def problems(self) -> Iterator[Problem]:
+        """Every problem of every entry."""
+        for table, entries in self.entries.items():
+            for name, spec in entries.items():
+                at = (table, name)
+                match spec:
+                    case DatasetSpec():
+                        yield from self._dataset(at, spec)
+                    case LabelsSpec():
+                        yield from _label_map(at)
+                    case PluginSpec():
+                        if at == ("trackers", NO_TRACKER):
+                            yield Problem(at, "--tracker none stands for no tracker at all")
+                        yield from self._params(table, spec.plugin, spec.params, at, "plugin")
+                    case MethodSpec():
+                        yield from self._method(at, spec)
+                    case ProfileSpec():
+                        yield from self._profile(at, spec)
+                    case AblationSpec():
+                        yield from self._ablation(at, spec)
+
+    def _params(
+        self,
+        kind: str,
+        plugin: str,
+        params: Mapping[str, object],
+        at: tuple[str, ...],
+        key: str,
+    ) -> Iterator[Problem]:
+        """The plugin must exist, and take these parameters."""
+        model = self._model(kind, plugin)
+        if model is None:
+            known = [provided.name for provided in self.plugins.items(kind)]
+            message = f"no {SINGULAR[kind]} plugin is called {plugin!r}"
+            yield self._unknown((*at, key), message + did_you_mean(plugin, known))
+        else:
+            yield from problems(model, params, (*at, "params"))
+
+    def _unknown(self, at: tuple[str, ...], message: str) -> Problem:
+        """A name that may belong to a plugin that failed to load, if any has."""
+        return Problem(at, message, on_use=bool(self.plugins.failed))
+
+    def _model(self, kind: str, plugin: str) -> type[BaseModel] | None:
+        classes = {provided.name: provided.cls for provided in self.plugins.items(kind)}
+        return getattr(classes.get(plugin), "Params", None)
+
+    def _dataset(self, at: tuple[str, ...], spec: DatasetSpec) -> Iterator[Problem]:
+        found = list(self._params("corpora", spec.corpus, spec.params, at, "corpus"))
+        yield from found
+        if not found:
+            yield from self._folds(at, spec)
+        for teacher in spec.teachers:
+            yield from self._reference((*at, "teachers"), "teachers", teacher)
+
+    def _folds(self, at: tuple[str, ...], spec: DatasetSpec) -> Iterator[Problem]:
+        cls = plugin_class(self.plugins, "corpora", spec.corpus)
+        params = validate(cls.Params, spec.params, ".".join(at))
+        try:
+            corpus = cast("Corpus", cls(params))
+            known = {*corpus.card.fold_sets, *FOLDS_OF_ANY_CORPUS}
+        except Exception as error:  # whatever a stranger's card may raise
+            message = f"its card fails: {type(error).__name__}: {error}"
+            yield Problem((*at, "corpus"), message, on_use=True)
+            return
+        if spec.folds in known or Path(spec.folds).is_file():
+            return
+        if "/" in spec.folds or spec.folds.endswith(".csv"):
+            yield Problem((*at, "folds"), f"there is no fold file {spec.folds}")
+        else:
+            message = f"no folds are called {spec.folds!r}{did_you_mean(spec.folds, known)}"
+            yield Problem((*at, "folds"), f"{message} (or give a CSV fold file)")
+
+    def _reference(self, at: tuple[str, ...], kind: str, name: str) -> Iterator[Problem]:
+        """``name`` must be an entry of that table, or a plugin of that kind."""
+        known = {*self.names[kind], *(provided.name for provided in self.plugins.items(kind))}
+        if name not in known:
+            message = f"nothing in [{kind}] is called {name!r}{did_you_mean(name, known)}"
+            yield self._unknown(at, message)
+
+    def _method(self, at: tuple[str, ...], spec: MethodSpec) -> Iterator[Problem]:
+        yield from self._reference((*at, "student"), "students", spec.student)
+        yield from self._reference((*at, "loss"), "losses", spec.loss)
+        schemas: dict[str, tuple[type[BaseModel], dict[str, object]]] = {}
+        for part, kind, name, params in (
+            ("student", "students", spec.student, spec.student_params),
+            ("loss", "losses", spec.loss, spec.loss_params),
+        ):
+            schema = self._schema(kind, name)
+            if schema is not None:
+                model, own = schema
+                values = lay_over(own, params)
+                schemas[part] = (model, values)
+                if not problems(model, own, ()):
+                    yield from problems(model, values, (*at, f"{part}_params"))
+        yield from problems(MethodSettings, spec.settings, (*at, "settings"))
+        for field in MethodSettings.model_fields:
+            schemas[field] = (MethodSettings, dict(spec.settings))
+        for grid, axes in spec.grids.items():
+            for path, candidates in axes.items():
+                yield from _grid_axis((*at, "grids", grid, path), path, candidates, schemas)
+
+    def _schema(self, kind: str, name: str) -> tuple[type[BaseModel], Mapping[str, object]] | None:
+        """The Params model behind an entry or plugin name, and the entry's own params.
+
+        None where the plugin is unknown, which is told where the entry or the reference stands.
+        """
+        entry = self.entries[kind].get(name)
+        if isinstance(entry, PluginSpec):
+            model = self._model(kind, entry.plugin)
+            return (model, entry.params) if model else None
+        model = self._model(kind, name)
+        return (model, {}) if model else None
+
+    def _profile(self, at: tuple[str, ...], spec: ProfileSpec) -> Iterator[Problem]:
+        yield from problems(MethodSettings, spec.settings, (*at, "settings"))
+        found = problems(ProtocolSettings, spec.protocol, (*at, "protocol"))
+        yield from found
+        search = spec.protocol.get("search")
+        methods = (m for m in self.entries["methods"].values() if isinstance(m, MethodSpec))
+        grids = {grid for method in methods for grid in method.grids}
+        if not found and isinstance(search, str) and search not in grids:
+            message = f"no method has a grid called {search!r}{did_you_mean(search, grids)}"
+            yield Problem((*at, "protocol", "search"), message)
+
+    def _ablation(self, at: tuple[str, ...], spec: AblationSpec) -> Iterator[Problem]:
+        if at[-1] == TEACHERS:
+            yield Problem(at, f"{TEACHERS!r} cannot be the name of an ablation: results use it")
+        name = spec.method or at[-1]
+        yield from self._method_name(at if spec.method is None else (*at, "method"), name)
+        full = self.entries["methods"].get(name)
+        counts = Counter(row for part in spec.parts.values() for row in part.rows)
+        if not counts:
+            yield Problem((*at, "parts"), "has no rows")
+        for part, content in spec.parts.items():
+            for row, described in content.rows.items():
+                place = (*at, "parts", part, "rows", row)
+                if counts[row] > 1:
+                    yield Problem(place, f"{counts[row]} rows are called {row!r}")
+                if not FILE_NAME.fullmatch(row):
+                    message = "a row's name is made of letters, digits, - and _: it names files"
+                    yield Problem(place, message)
+                yield from self._row(place, described, full)
+
+    def _row(self, at: tuple[str, ...], row: RowSpec, full: Spec | None) -> Iterator[Problem]:
+        """The row's method must exist, or what it changes fit the full method.
+
+        What is wrong with the full method itself is told where that stands.
+        """
+        if row.method is not None:
+            yield from self._method_name((*at, "method"), row.method)
+        if row.varies and isinstance(full, MethodSpec):
+            before = {(each.path, each.message) for each in self._method(at, full)}
+            for problem in self._method(at, row_method(full, row)):
+                if (problem.path, problem.message) not in before:
+                    yield problem
+
+    def _method_name(self, at: tuple[str, ...], name: str) -> Iterator[Problem]:
+        known = self.names["methods"]
+        if name not in known:
+            yield Problem(at, f"no method is called {name!r}{did_you_mean(name, known)}")
+
+
+def _label_map(at: tuple[str, ...]) -> Iterator[Problem]:
+    """Its name is part of a dataset's, and so of a run folder's."""
+    if at[-1] == SHARED_LABELS:
+        yield Problem(at, f"{SHARED_LABELS!r} stands for the classes that several corpora share")
+    if not FILE_NAME.fullmatch(at[-1]):
+        yield Problem(at, "a label map is named in letters, digits, - and _: it names folders")
+
+
+def _grid_axis(
+    at: tuple[str, ...],
+    path: str,
+    candidates: Sequence[object],
+    schemas: Mapping[str, tuple[type[BaseModel], dict[str, object]]],
+) -> Iterator[Problem]:
+    """Every candidate must fit where its dotted path leads."""
+    first, *rest = path.split(".")
+    known = {"student", "loss", *MethodSettings.model_fields}
+    if first not in known or not rest:
+        message = f"there is no setting {path!r}{did_you_mean(first, known)}"
+        yield Problem(at, f"{message} (a grid's keys are dotted paths, such as loss.temperature)")
+        return
+    if not candidates:
+        yield Problem(at, "has no candidates")
+    if first not in schemas:
+        return  # an unknown student or loss, told already
+    model, values = schemas[first]
+    keys = rest if first in {"student", "loss"} else [first, *rest]
+    before = problems(model, values, ())
+    for candidate in candidates:
+        nested = reduce(lambda inner, key: {key: inner}, reversed(keys), candidate)
+        assert isinstance(nested, dict)
+        for problem in problems(model, lay_over(values, nested), ()):
+            if problem not in before:
+                yield Problem(at, problem.message)

@@ -1,0 +1,227 @@
+"""A loaded registry: names to specs, and specs to plugin instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pydantic import BaseModel
+
+from serbench.api.corpus import Corpus
+from serbench.errors import PluginError, RegistryError
+from serbench.running.plugins import SINGULAR, Plugins, did_you_mean
+from serbench.running.registry.schema import (
+    SPECS,
+    AblationSpec,
+    DatasetSpec,
+    LabelsSpec,
+    MethodSpec,
+    PluginSpec,
+    ProfileSpec,
+    Spec,
+)
+from serbench.running.registry.validate import lay_over, validate
+
+
+class PluginClass(Protocol):
+    """What all kinds of plugin classes have in common."""
+
+    Params: type[BaseModel]
+
+    def __call__(self, params: BaseModel) -> object:
+        """Make an instance."""
+        ...
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Validated entries. A plugin that no entry names can be used by its own name.
+
+    Attributes:
+        files: what it was read from, in the order that they were laid over one another.
+        origins: ``FILE:LINE`` of each entry, by (table, name).
+    """
+
+    datasets: Mapping[str, DatasetSpec]
+    labels: Mapping[str, LabelsSpec]
+    teachers: Mapping[str, PluginSpec]
+    students: Mapping[str, PluginSpec]
+    losses: Mapping[str, PluginSpec]
+    backends: Mapping[str, PluginSpec]
+    trackers: Mapping[str, PluginSpec]
+    methods: Mapping[str, MethodSpec]
+    profiles: Mapping[str, ProfileSpec]
+    ablations: Mapping[str, AblationSpec]
+    plugins: Plugins = field(repr=False)
+    files: tuple[str, ...] = ()
+    origins: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
+
+    def dataset(self, name: str) -> DatasetSpec:
+        """A dataset, or a corpus plugin with its default parameters.
+
+        Raises:
+            RegistryError: neither; so do the other look-ups.
+        """
+        if name in self.datasets:
+            return self.datasets[name]
+        self._require("dataset", "corpora", name, self.datasets)
+        fields = plugin_class(self.plugins, "corpora", name).Params.model_fields
+        if required := [field for field, info in fields.items() if info.is_required()]:
+            raise RegistryError(
+                f"{name} is a kind of corpus and no corpus yet: describe one as [datasets.NAME] in "
+                f'serbench.toml, with corpus = "{name}" and params for {", ".join(required)}'
+            )
+        bare = DatasetSpec(corpus=name)
+        corpus = self._instance("corpora", name, bare.corpus, {}, {})
+        folds = default_folds(corpus)  # pyright: ignore[reportArgumentType]
+        return bare.model_copy(update={"folds": folds})
+
+    def label_map(self, name: str) -> LabelsSpec:
+        """A label map."""
+        if name not in self.labels:
+            raise RegistryError(
+                f"no label map is called {name!r}{did_you_mean(name, self.labels)} (write one as "
+                "[labels.NAME] in serbench.toml)"
+            )
+        return self.labels[name]
+
+    def teacher(self, name: str) -> PluginSpec:
+        """A teacher, or a teacher plugin with its default parameters."""
+        return self._plugin_spec("teachers", name, self.teachers)
+
+    def student(self, name: str) -> PluginSpec:
+        """A student, or a student plugin with its default parameters."""
+        return self._plugin_spec("students", name, self.students)
+
+    def loss(self, name: str) -> PluginSpec:
+        """A loss, or a loss plugin with its default parameters."""
+        return self._plugin_spec("losses", name, self.losses)
+
+    def backend(self, name: str) -> PluginSpec:
+        """A backend, or a backend plugin with its default parameters."""
+        return self._plugin_spec("backends", name, self.backends)
+
+    def tracker(self, name: str) -> PluginSpec:
+        """A tracker, or a tracker plugin with its default parameters."""
+        return self._plugin_spec("trackers", name, self.trackers)
+
+    def method(self, name: str) -> MethodSpec:
+        """A method."""
+        if name not in self.methods:
+            raise RegistryError(f"no method is called {name!r}{did_you_mean(name, self.methods)}")
+        return self.methods[name]
+
+    def profile(self, name: str) -> ProfileSpec:
+        """A profile."""
+        if name not in self.profiles:
+            raise RegistryError(f"no profile is called {name!r}{did_you_mean(name, self.profiles)}")
+        return self.profiles[name]
+
+    def ablation(self, name: str) -> AblationSpec:
+        """An ablation; by default it is named after its full method."""
+        if name in self.ablations:
+            return self.ablations[name]
+        if name in self.methods:
+            raise RegistryError(
+                f"the registry has no ablation of {name}: write one as [ablations.{name}] in a "
+                f"serbench.toml, or take one of {', '.join(self.ablations) or 'none'}"
+            )
+        raise RegistryError(f"no ablation is called {name!r}{did_you_mean(name, self.ablations)}")
+
+    def make(self, kind: str, name: str, overrides: Mapping[str, object] | None = None) -> object:
+        """An instance of the plugin behind an entry, with ``overrides`` laid over its params.
+
+        Args:
+            kind: one of ``KINDS`` of ``serbench.running.plugins``; for ``"corpora"`` the name is a
+                dataset's.
+            name: of the entry, or of the plugin itself.
+            overrides: nested tables of parameters.
+
+        Raises:
+            RegistryError: no such name, or parameters that the plugin does not take.
+        """
+        if kind == "corpora":
+            spec = self.dataset(name)
+            return self._instance(kind, name, spec.corpus, spec.params, overrides or {})
+        if kind not in SINGULAR:
+            raise RegistryError(f"no kind is called {kind!r}{did_you_mean(kind, SINGULAR)}")
+        entries: Mapping[str, PluginSpec] = getattr(self, kind)
+        entry = self._plugin_spec(kind, name, entries)
+        return self._instance(kind, name, entry.plugin, entry.params, overrides or {})
+
+    def _plugin_spec(self, kind: str, name: str, entries: Mapping[str, PluginSpec]) -> PluginSpec:
+        if name in entries:
+            return entries[name]
+        self._require(SINGULAR[kind], kind, name, entries)
+        return PluginSpec(plugin=name)
+
+    def _require(self, what: str, kind: str, name: str, entries: Iterable[str]) -> None:
+        """Raise unless ``name`` is a plugin's own name."""
+        names = {provided.name for provided in self.plugins.items(kind)}
+        if name not in names:
+            message = f"no {what} is called {name!r}{did_you_mean(name, names | set(entries))}"
+            raise RegistryError(message + not_loaded(self.plugins))
+
+    def _instance(
+        self,
+        kind: str,
+        name: str,
+        plugin: str,
+        params: Mapping[str, object],
+        overrides: Mapping[str, object],
+    ) -> object:
+        cls: PluginClass = plugin_class(self.plugins, kind, plugin)
+        table = "datasets" if kind == "corpora" else kind
+        return cls(validate(cls.Params, lay_over(params, overrides), f"{table}.{name}.params"))
+
+
+def entries(registry: Registry, wanted: str | None = None) -> dict[str, dict[str, object]]:
+    """Tables of entries as plain values: all, one table (``teachers``), or one (``methods.akd``).
+
+    Values that are not set are left out.
+
+    Raises:
+        RegistryError: no such table or entry.
+    """
+    table, _, name = (wanted or "").partition(".")
+    if table and table not in SPECS:
+        raise RegistryError(f"no table is called {table!r}{did_you_mean(table, SPECS)}")
+    found: dict[str, dict[str, object]] = {}
+    for each in (table,) if table else SPECS:
+        specs: Mapping[str, Spec] = getattr(registry, each)
+        if name and name not in specs:
+            raise RegistryError(
+                f"nothing in [{each}] is called {name!r}{did_you_mean(name, specs)}"
+            )
+        found[each] = {
+            key: spec.model_dump(mode="json", exclude_unset=True)
+            for key, spec in specs.items()
+            if name in {"", key}
+        }
+    return found
+
+
+def plugin_class(plugins: Plugins, kind: str, name: str) -> PluginClass:
+    """The plugin class of that name.
+
+    Raises:
+        RegistryError: there is none.
+    """
+    try:
+        return plugins.get(kind, name)  # pyright: ignore[reportReturnType]
+    except PluginError as error:
+        raise RegistryError(str(error)) from error
+
+
+def not_loaded(plugins: Plugins) -> str:
+    """A clause that names the plugins that failed to load, where there are any."""
+    if not plugins.failed:
+        return ""
+    names = ", ".join(f"{p.entry_point} of {p.distribution}" for p in plugins.failed)
+    return f"; not loaded: {names} (see `serbench plugins`)"
+
+
+def default_folds(corpus: Corpus) -> str:
+    """The folds of a corpus that no dataset entry names: the paper's, else leave one unit out."""
+    return "paper" if "paper" in corpus.card.fold_sets else "loso"

@@ -1,0 +1,323 @@
+"""A finished run that can predict again: corpus, folds, students, teachers' heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from serbench.api import LeakageError, StoreError, Teacher
+from serbench.data.corpus.table import CorpusTable
+from serbench.learning.features import Frames, log_mel_frames
+from serbench.learning.segments import Segment, segment_partition
+from serbench.learning.teach.embeddings import TeacherEmbeddings
+from serbench.learning.teach.heads import Head
+from serbench.protocol.guard.certificate import Certificate
+from serbench.protocol.guard.near.search import near_duplicates
+from serbench.running.harness.folds import Folds, make_folds
+from serbench.running.harness.observer import Observer
+from serbench.running.plugins import Plugins
+from serbench.running.registry.lookup import Registry
+from serbench.running.replay.check import (
+    changed_code,
+    check_folds,
+    check_ledger,
+    check_same_corpus,
+    kept_posteriors,
+)
+from serbench.running.replay.stored import Stored, fold_source, read_corpus
+from serbench.running.replay.students import (
+    TOLERANCE,
+    StoredStudent,
+    predict_kept,
+    predict_windows,
+    stored_students,
+)
+from serbench.running.replay.teachers import fold_head, run_embeddings, run_teacher
+from serbench.running.store.cache import FitCache
+from serbench.running.store.finished import Run, load_run
+from serbench.running.store.run import RunStore
+from serbench.settings import FeatureSettings
+
+POST_HOC = (
+    "Post hoc: a later look at models that were trained, chosen and scored before; nothing was "
+    "chosen by it, and nothing may be."
+)
+"""What must stand under everything that a replay gives."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A finished run, opened to predict again. Nothing of the run's own files is changed.
+
+    Attributes:
+        run: what the run folder holds.
+        stored: its plan, with the installed plugins.
+        folds: the outer folds, made anew and found the same; no inner ones.
+        students: by method, seed and outer fold.
+        notes: what a reader of anything replayed must know.
+    """
+
+    run: Run
+    stored: Stored
+    folds: Folds
+    students: tuple[StoredStudent, ...]
+    notes: tuple[str, ...]
+    cache: Path
+    device: torch.device
+    watch: Observer
+    _embeddings: dict[str, TeacherEmbeddings] = field(default_factory=dict, repr=False)
+    _heads: dict[tuple[str, int], Head] = field(default_factory=dict, repr=False)
+    _frames: dict[FeatureSettings, Frames] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        registry: Registry,
+        plugins: Plugins,
+        *,
+        data_dir: Path | None,
+        cache: Path,
+        watch: Observer,
+        device: str = "cpu",
+    ) -> Replay:
+        """Read a run, find its corpus, and make its folds anew.
+
+        Args:
+            folder: of a finished run.
+            registry: where the dataset's folder may be named.
+            plugins: the installed plugins.
+            data_dir: the corpus's folder, where it is not where ``locate`` looks.
+            cache: for frames, embeddings, heads and fingerprints.
+            watch: told of progress.
+            device: where students and teachers compute.
+
+        Raises:
+            StoreError: the folder holds no finished run, a file of it is damaged or missing, or
+                it does not fit its own ledger.
+            CorpusError: the corpus cannot be had, or is another one than the run's.
+            PluginError: a plugin of the run is not installed.
+        """
+        run = load_run(folder, folder.resolve().name)
+        store = RunStore(folder)
+        stored = Stored.read(store, plugins)
+        students = stored_students(stored, store)
+        missing = [student.path for student in students if not student.path.is_file()]
+        if missing or not students:
+            raise StoreError(
+                f"{folder} lacks the weights of {len(missing) or 'all'} students"
+                + (f", such as {missing[0]}" if missing else "")
+                + "; run the same command again to have them"
+            )
+        check_ledger(store, run.predictions, stored.plan["dataset"]["labels"])
+        table = read_corpus(stored, registry, data_dir, cache, watch)
+        check_same_corpus(store, table, dropped=stored.protocol.duplicates == "drop")
+        near = near_duplicates(table.utterances, cache, partial(watch.advance, "near-duplicates"))
+        source = fold_source(stored.plan, folder)
+        folds = make_folds(table, source, stored.protocol, near, search=False)
+        check_folds(stored, folds)
+        notes = (POST_HOC, *changed_code(stored, students))
+        return cls(run, stored, folds, students, notes, cache, torch.device(device), watch)
+
+    @property
+    def store(self) -> RunStore:
+        """The run's folder."""
+        return RunStore(self.run.folder)
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """``plan.json``."""
+        return self.run.plan
+
+    @property
+    def certificate(self) -> Certificate:
+        """The run's own."""
+        return self.run.certificate
+
+    @property
+    def table(self) -> CorpusTable:
+        """The corpus, without the copies that the run left out."""
+        return self.folds.table
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Names of the run's teachers."""
+        return tuple(self.plan["teachers"])
+
+    def students_of(self, methods: Iterable[str] | None = None) -> tuple[StoredStudent, ...]:
+        """The students of some methods; of all where None or nothing is given.
+
+        Raises:
+            StoreError: a method that the run has no student of.
+        """
+        there = tuple(dict.fromkeys(student.method for student in self.students))
+        wanted = tuple(methods or there)
+        unknown = [name for name in wanted if name not in there]
+        if unknown:
+            raise StoreError(
+                f"{self.run.name} has no student of {', '.join(unknown)}; its methods: "
+                f"{', '.join(there)}"
+            )
+        return tuple(student for student in self.students if student.method in wanted)
+
+    def check_proper(self) -> None:
+        """
+        Raises:
+            StoreError: the run's protocol was broken on purpose.
+        """
+        if self.certificate.leaky:
+            raise StoreError(
+                f"{self.run.name} was run under {self.certificate.protocol}, which is broken on "
+                "purpose: its scores show what a leak is worth (serbench inflation), and nothing "
+                "else is measured by it; take a speaker-independent run"
+            )
+
+    def frames(self, settings: FeatureSettings) -> Frames:
+        """Log-mel frames of the corpus as it is, by a candidate's front end.
+
+        Raises:
+            CorpusError: an audio file can no longer be read.
+        """
+        if settings not in self._frames:
+            advance = partial(self.watch.advance, "features")
+            self._frames[settings] = log_mel_frames(
+                self.table, settings, self.cache / "features", advance
+            )
+        return self._frames[settings]
+
+    def segments(
+        self, student: StoredStudent, overlap_s: float | None = None
+    ) -> tuple[Segment, ...]:
+        """Windows of a student's outer test side; ``overlap_s`` None: as the run cut them.
+
+        Raises:
+            RegistryError: an overlap that leaves no hop.
+        """
+        windows = student.candidate.settings.segments
+        overlap_s = windows.overlap_s if overlap_s is None else overlap_s
+        test = self.folds.outer[student.outer - 1].test
+        return segment_partition(self.table, test, windows.window_s, overlap_s)
+
+    def predict_student(
+        self, student: StoredStudent, frames: Frames, segments: Sequence[Segment]
+    ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """Utterance ids in order of appearance, and their mean posteriors ``(U, C)``.
+
+        Args:
+            student: one of ``students``.
+            frames: of the corpus, or of perturbed audio, by the student's own front end.
+            segments: windows of it.
+
+        Raises:
+            StoreError: the student's weights are damaged or do not fit its code.
+        """
+        return predict_windows(student, frames, segments, self.stored.backend(), self.device)
+
+    def predict_kept(
+        self, student: StoredStudent, frames: Frames, segments: Sequence[Segment]
+    ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """As ``predict_student``, from the cache where the same was once predicted.
+
+        ``frames.digest`` must name all that the frames were computed from.
+        """
+        kept = FitCache(self.cache / "replays")
+        return predict_kept(student, frames, segments, self.stored.backend(), self.device, kept)
+
+    def stored_posteriors(self, method: str, outer: int, seed: int) -> pd.DataFrame:
+        """What the run predicted: a row for each utterance of the fold's test side, by its id, and
+        a column for each class in the order of the labels.
+
+        Raises:
+            StoreError: the run has no such predictions.
+        """
+        return kept_posteriors(self.run.predictions, self.table.labels, method, outer, seed)
+
+    def check_same(
+        self, student: StoredStudent, ids: Sequence[str], posteriors: NDArray[np.floating]
+    ) -> float:
+        """Hold posteriors of the untouched test side against those that the run has kept.
+
+        Args:
+            student: whose they are.
+            ids: the U utterances of its test side.
+            posteriors: ``(U, C)``.
+
+        Returns:
+            The greatest difference.
+
+        Raises:
+            StoreError: it is greater than another machine's arithmetic explains.
+        """
+        kept = self.stored_posteriors(student.method, student.outer, student.seed)
+        gap = float(np.abs(kept.reindex(list(ids)).to_numpy(np.float64) - posteriors).max())
+        if not (gap <= TOLERANCE and len(ids) == len(kept)):  # also where a row is missing
+            raise StoreError(
+                f"{student.name} does not predict what the run has kept of it: posteriors differ "
+                f"by up to {gap:.3g}, and {TOLERANCE:g} is what another machine explains; the code "
+                "of its student or of the front end has changed since, or a file of the run was "
+                "changed (serbench verify tells which)"
+            )
+        return gap
+
+    def teacher(self, name: str) -> Teacher:
+        """A teacher's plugin, with the weights that the run had; not loaded yet.
+
+        Raises:
+            StoreError: the run has no such teacher, or its weights here are others.
+            TeacherError: the weights cannot be had.
+        """
+        return run_teacher(self.stored, name)
+
+    def embeddings(self, name: str) -> TeacherEmbeddings:
+        """A teacher's embeddings of the corpus as it is, from the cache where they are there.
+
+        Raises:
+            StoreError, TeacherError: as ``teacher``.
+        """
+        if name not in self._embeddings:
+            self._embeddings[name] = run_embeddings(
+                self.stored, name, self.table, self.cache, self.device, self.watch
+            )
+        return self._embeddings[name]
+
+    def teacher_head(self, name: str, outer: int) -> Head:
+        """A teacher's head, fitted on an outer fold's training side as the run fitted it.
+
+        Args:
+            name: of the teacher.
+            outer: the fold, from 1.
+
+        Raises:
+            StoreError: as ``teacher`` and as ``check_proper``.
+            TeacherError: as ``embeddings``.
+        """
+        self.check_proper()
+        if (name, outer) not in self._heads:
+            embeddings = self.embeddings(name)
+            self._heads[name, outer] = fold_head(
+                self.stored, self.folds, embeddings, outer, self.cache
+            )
+        return self._heads[name, outer]
+
+    def labels_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """``(U,)``, the classes of outer test utterances, whose labels the run has read before.
+
+        That it has, for every method and fold and with the predictions that it has kept, is held
+        against the ledger when the run is opened.
+
+        Raises:
+            LeakageError: L8, an utterance that no outer fold tested.
+        """
+        tested = {i for split in self.folds.outer for i in split.test.ids}
+        if unread := sorted(set(ids) - tested):
+            raise LeakageError("L8", "labels that the run has never read", unread)
+        place = {utterance: row for row, utterance in enumerate(self.table.ids)}
+        return self.table.label_index[[place[utterance] for utterance in ids]]

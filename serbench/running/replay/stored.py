@@ -1,0 +1,199 @@
+"""From ``plan.json`` back to what a run was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from serbench.api import Backend, Corpus, Loss, StoreError, Student, Teacher, TeacherCard
+from serbench.data.corpus.table import CorpusTable
+from serbench.running.harness.inputs import load_dataset
+from serbench.running.harness.observer import Observer
+from serbench.running.plan.dataset import DatasetPlan, LabelMap, Part
+from serbench.running.plan.records import Candidate
+from serbench.running.plugins import Plugins
+from serbench.running.registry.lookup import Registry
+from serbench.running.registry.schema import DatasetSpec
+from serbench.running.registry.validate import lay_over, validate
+from serbench.running.store.run import RunStore
+from serbench.settings import MethodSettings, ProtocolSettings
+
+Json = Mapping[str, Any]
+
+PARTS = (
+    "dataset", "folds", "protocol", "profile", "backend", "teachers", "methods", "pretrain_audio",
+    "canary",
+)  # fmt: skip
+"""Keys of ``plan.json`` that ``RunPlan.describe`` gives."""
+
+DATASET_KEYS = ("name", "corpus", "params", "evaluated", "training", "label_map")
+"""Those of them below ``dataset``; the last three are not there for a corpus as it is."""
+
+ABLATION = "ablation"
+"""A key that it gives for an ablation only."""
+
+NEEDED = frozenset({"device", "code", "canary", "cards", "pretrain_audio"})
+"""Keys of ``plan.json`` without which a run cannot be made anew."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A stored plan, and the plugins that it names."""
+
+    plan: Json
+    plugins: Plugins
+
+    @classmethod
+    def read(cls, store: RunStore, plugins: Plugins) -> Stored:
+        """
+        Raises:
+            StoreError: there is no run, or its plan was written by a version that kept too little.
+        """
+        store.check()
+        plan = store.plan()
+        if not plan.keys() >= NEEDED or "params" not in plan["dataset"]:
+            raise StoreError(
+                f"{store.folder} was written by serbench {plan.get('serbench_version')}, whose "
+                "plan.json does not hold all that it takes to make it anew"
+            )
+        return cls(plan, plugins)
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name."""
+        return str(self.plan["dataset"]["name"])
+
+    @property
+    def protocol(self) -> ProtocolSettings:
+        """The protocol's settings."""
+        return validate(ProtocolSettings, self.plan["protocol"], "plan.json: protocol")
+
+    def description(self) -> dict[str, Any]:
+        """The plan as ``RunPlan.describe`` gave it, for its digest."""
+        whole = self.plan["dataset"]
+        dataset = {key: whole[key] for key in DATASET_KEYS if key in whole}
+        parts = (*PARTS, ABLATION) if ABLATION in self.plan else PARTS
+        return {**{key: self.plan[key] for key in parts}, "dataset": dataset}
+
+    @property
+    def evaluated(self) -> str:
+        """The dataset that was tested; of a run by a label map, the whole one."""
+        return str(self.plan["dataset"].get("evaluated", self.dataset))
+
+    def dataset_plan(self, registry: Registry) -> DatasetPlan:
+        """The corpora of the run and their classes; their folders are the registry's."""
+        entry = self.plan["dataset"]
+        labels = entry.get("label_map")
+        return DatasetPlan(
+            self._part({**entry, "name": self.evaluated}, registry),
+            tuple(self._part(part, registry) for part in entry.get("training", ())),
+            LabelMap(labels["name"], labels["map"]) if labels else None,
+        )
+
+    def _part(self, entry: Json, registry: Registry) -> Part:
+        name, plugin = str(entry["name"]), str(entry["corpus"])
+        corpus: Corpus = self._plugin("corpora", plugin, entry["params"])
+        return Part(name, registry.datasets.get(name) or DatasetSpec(corpus=plugin), corpus)
+
+    def backend(self) -> Backend:
+        """The backend that the scores were taken through."""
+        entry = self.plan["backend"]
+        return self._plugin("backends", entry["name"], entry["params"])
+
+    def teacher(self, name: str) -> Teacher:
+        """The plugin of a teacher of the run, not loaded yet.
+
+        Raises:
+            StoreError: the run has no such teacher.
+        """
+        entry = self.plan["teachers"].get(name)
+        if entry is None:
+            there = ", ".join(self.plan["teachers"]) or "none"
+            raise StoreError(f"the run has no teacher {name}; its teachers: {there}")
+        return self._plugin("teachers", entry["plugin"], entry["params"])
+
+    def cards(self) -> dict[str, TeacherCard]:
+        """What the teachers declared when they were run."""
+        try:
+            return {name: _card(card) for name, card in self.plan["cards"].items()}
+        except TypeError as error:
+            raise StoreError(f"plan.json: a teacher's card has other entries: {error}") from error
+
+    def candidate(self, method: Json, values: Json) -> Candidate:
+        """A method's candidate, given what the grid sets."""
+        tables: dict[str, Any] = {
+            "student": method["student_params"], "loss": method["loss_params"],
+            "settings": method["settings"],
+        }  # fmt: skip
+        for path, value in values.items():
+            keys = path.split(".")
+            if keys[0] not in ("student", "loss"):
+                keys = ["settings", *keys]
+            nested: Any = value
+            for key in reversed(keys):
+                nested = {key: nested}
+            tables = lay_over(tables, nested)
+        student: Student = self._plugin("students", method["student_plugin"], tables["student"])
+        loss: Loss = self._plugin("losses", method["loss_plugin"], tables["loss"])
+        settings = validate(MethodSettings, tables["settings"], f"methods.{method['name']}")
+        return Candidate(values, student, loss, settings)
+
+    def _plugin(self, kind: str, name: str, params: Json) -> Any:
+        cls = self.plugins.get(kind, name)
+        try:
+            return cls(cls.Params.model_validate(params))  # pyright: ignore[reportAttributeAccessIssue]
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise StoreError(
+                f"plan.json: {name} as it is installed here does not take {where}: {first['msg']}"
+            ) from error
+
+
+def _card(entries: Json) -> TeacherCard:
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entries.items()}
+    return TeacherCard(**plain)
+
+
+def fold_source(plan: Json, folder: Path) -> str:
+    """The folds that a plan names; those of a fold file are kept in the run's own folder."""
+    folds = str(plan["folds"])
+    named_file = folds.lower().endswith(".csv") or "/" in folds or "\\" in folds
+    return str(folder / "utterances.csv") if named_file else folds
+
+
+def read_corpus(
+    stored: Stored,
+    registry: Registry,
+    data_dir: Path | None,
+    cache: Path,
+    watch: Observer,
+    audio_cache: Path | None = None,
+) -> CorpusTable:
+    """The corpus of a run, or what it made of several.
+
+    Args:
+        stored: the run's plan.
+        registry: where the dataset's folder may be named.
+        data_dir: the corpus's folder, where it is not where ``locate`` looks; of several corpora,
+            the folder that holds one for each.
+        cache: where fetched corpora are.
+        watch: told of progress.
+        audio_cache: of what was once read of the audio files; by default that of runs.
+
+    Raises:
+        CorpusError: it cannot be had or read.
+        PluginError: its plugin is not installed.
+    """
+    return load_dataset(
+        stored.dataset_plan(registry),
+        data_dir,
+        cache,
+        watch,
+        allow_incomplete=True,
+        audio_cache=audio_cache,
+    )

@@ -1,0 +1,200 @@
+"""The students that a run has kept, and their posteriors for any frames."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from serbench.api import Backend, StoreError, StudentShape
+from serbench.files.source import core_digest
+from serbench.learning.features import Frames, Normaliser
+from serbench.learning.fit.predict import predict
+from serbench.learning.segments import Segment
+from serbench.running.harness.code import FIT, backend_identity, package_digest
+from serbench.running.plan.records import Candidate, digest_of
+from serbench.running.replay.stored import Stored
+from serbench.running.store.cache import FitCache
+from serbench.running.store.run import RunStore
+
+TOLERANCE = 2e-3
+"""Largest difference of a posterior that another machine's arithmetic may make."""
+
+CHANNELS = 3
+"""Static, Δ and ΔΔ, see ``features.student_input``."""
+
+
+@dataclass(frozen=True)
+class StoredStudent:
+    """One student of an outer fold, as the run has kept it.
+
+    Attributes:
+        name: of its fit: ``akd/seed-0/outer-1``.
+        outer: the fold, from 1.
+        candidate: the setting that was chosen for this fold.
+        parameters: how many were trained.
+        shape: of its input and output.
+        store: the run that keeps it.
+    """
+
+    name: str
+    method: str
+    outer: int
+    seed: int
+    candidate: Candidate
+    parameters: int
+    shape: StudentShape
+    store: RunStore
+
+    @property
+    def path(self) -> Path:
+        """The file of its weights."""
+        return self.store.model_path(self.method, self.outer, self.seed)
+
+    def read_bytes(self) -> bytes:
+        """The file of its weights, as it is.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"cannot read {self.path}: {error.strerror or error}") from error
+
+    @property
+    def module(self) -> nn.Module:
+        """The network with its weights, read when first asked for.
+
+        Raises:
+            StoreError: the file is missing, damaged, or does not fit the student's code.
+        """
+        return self._trained[0]
+
+    @property
+    def normaliser(self) -> Normaliser:
+        """That of its training side.
+
+        Raises:
+            StoreError: as ``module``.
+        """
+        return self._trained[1]
+
+    def release(self) -> None:
+        """Let go of the weights; they are read again where they are asked for again."""
+        self.__dict__.pop("_trained", None)
+
+    @cached_property
+    def _trained(self) -> tuple[nn.Module, Normaliser]:
+        state = self.store.read_model(self.method, self.outer, self.seed)
+        try:
+            normaliser = Normaliser(state.pop("normaliser.mean"), state.pop("normaliser.deviation"))
+            module = self.candidate.student.build(self.shape)
+            module.load_state_dict(state)
+        except (KeyError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise StoreError(
+                f"{self.path} is not the student of {self.name}, or its code has changed since "
+                f"({reason})"
+            ) from error
+        return module, normaliser
+
+
+def stored_students(stored: Stored, store: RunStore) -> tuple[StoredStudent, ...]:
+    """Every student that was refitted on an outer training side, in the order of the plan.
+
+    Raises:
+        StoreError: a record of a fit is damaged or names a method that the plan lacks.
+        PluginError: a student's or a loss's plugin is not installed.
+    """
+    methods = {str(method["name"]): method for method in stored.plan["methods"]}
+    order = {name: place for place, name in enumerate(methods)}
+    labels = stored.plan["dataset"]["labels"]
+    found = []
+    for fit in store.fits():
+        if fit["inner"] is not None:
+            continue
+        if fit["method"] not in methods:
+            raise StoreError(f"{store.folder}: {fit['fit']} is of no method of plan.json")
+        candidate = stored.candidate(methods[fit["method"]], fit["values"])
+        found.append(
+            StoredStudent(
+                name=str(fit["fit"]),
+                method=str(fit["method"]),
+                outer=int(fit["outer"]),
+                seed=int(fit["seed"]),
+                candidate=candidate,
+                parameters=int(fit["parameters"]),
+                shape=StudentShape(len(labels), CHANNELS, candidate.settings.features.n_mels),
+                store=store,
+            )
+        )
+    return tuple(sorted(found, key=lambda each: (order[each.method], each.seed, each.outer)))
+
+
+def predict_windows(
+    student: StoredStudent,
+    frames: Frames,
+    segments: Sequence[Segment],
+    backend: Backend,
+    device: torch.device,
+) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """Utterance ids in order of appearance, and their mean posteriors ``(U, C)``.
+
+    Args:
+        student: a stored one.
+        frames: of any audio, through the student's own front end.
+        segments: windows of that audio.
+        backend: that the scores are taken through.
+        device: where to compute.
+
+    Raises:
+        StoreError: as ``StoredStudent.module``.
+    """
+    module = student.module.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    ids, posteriors = predict(
+        module, student.normaliser, frames, segments, student.candidate.settings.segments,
+        backend, device,
+    )  # fmt: skip
+    return ids, posteriors.astype(np.float32, copy=False)
+
+
+def predict_kept(
+    student: StoredStudent,
+    frames: Frames,
+    segments: Sequence[Segment],
+    backend: Backend,
+    device: torch.device,
+    cache: FitCache,
+) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """As ``predict_windows``, from the cache where the same was once predicted.
+
+    The address covers the student's weights and code, the frames, the windows, backend and device.
+    """
+    own = type(student.candidate.student)
+    address = digest_of(
+        {
+            "weights": hashlib.sha256(student.read_bytes()).hexdigest(),
+            "frames": frames.digest,
+            "windows": [[each.utt_id, each.t_start_s, each.t_end_s] for each in segments],
+            "settings": student.candidate.settings.segments.model_dump(mode="json"),
+            "student": [own.name, student.candidate.student.params.model_dump(mode="json")],
+            "backend": backend_identity(backend),
+            "device": device.type,
+            "torch": torch.__version__,
+            "code": [core_digest(FIT), package_digest(own)],
+        }
+    )
+    kept = cache.get(address)
+    if kept is not None:
+        return tuple(kept.json["ids"]), kept.arrays["posteriors"]
+    ids, posteriors = predict_windows(student, frames, segments, backend, device)
+    cache.put(address, {"ids": list(ids)}, {"posteriors": posteriors})
+    return ids, posteriors

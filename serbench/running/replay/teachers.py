@@ -1,0 +1,87 @@
+"""A run's teachers and their heads, made anew as the run made them."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from serbench.api import StoreError, Teacher
+from serbench.data.corpus.table import CorpusTable
+from serbench.learning.teach.crossfit import partition_head
+from serbench.learning.teach.embeddings import TeacherEmbeddings
+from serbench.learning.teach.heads import Head
+from serbench.running.harness.embeddings import embed_table
+from serbench.running.harness.folds import Folds
+from serbench.running.harness.inputs import Inputs
+from serbench.running.harness.observer import Observer
+from serbench.running.harness.targets import fit_targets
+from serbench.running.harness.views import Views
+from serbench.running.replay.stored import Stored
+from serbench.running.store.cache import FitCache
+from serbench.settings import HeadSettings
+
+
+def run_teacher(stored: Stored, name: str) -> Teacher:
+    """A teacher's plugin, with the weights that the run had.
+
+    Raises:
+        StoreError: the run has no such teacher, or its weights here are others.
+        TeacherError: the weights cannot be had.
+    """
+    teacher = stored.teacher(name)
+    here, kept = teacher.model_digest, stored.plan["model_digests"].get(name)
+    if here != kept:
+        raise StoreError(
+            f"the weights of teacher {name} are not those of the run: {here} here, {kept} in "
+            "plan.json"
+        )
+    return teacher
+
+
+def run_embeddings(
+    stored: Stored,
+    name: str,
+    table: CorpusTable,
+    cache: Path,
+    device: torch.device,
+    watch: Observer,
+) -> TeacherEmbeddings:
+    """A teacher's embeddings of the corpus, from the cache or made.
+
+    Raises:
+        StoreError, TeacherError: as ``run_teacher``; the embeddings cannot be made.
+    """
+    teacher = run_teacher(stored, name)
+    advance = partial(watch.advance, f"teacher {name}")
+    return embed_table(teacher, name, table, cache / "embeddings", device, advance)
+
+
+def head_settings(stored: Stored) -> HeadSettings:
+    """The settings that the run took for its teachers' own rows: of its first taught method."""
+    taught = next(method for method in stored.plan["methods"] if method["teachers"])
+    return stored.candidate(taught, taught["candidates"][0]).settings.head
+
+
+def fold_head(
+    stored: Stored, folds: Folds, embeddings: TeacherEmbeddings, outer: int, cache: Path
+) -> Head:
+    """A teacher's head of a whole outer training side, its strength chosen by cross-fitting there.
+
+    The protocol must be a proper one: broken ones fit heads otherwise.
+
+    Args:
+        stored: the run's plan.
+        folds: the run's.
+        embeddings: of the whole corpus.
+        outer: the fold, from 1.
+        cache: where fits are kept; a strength that was once chosen is read there.
+    """
+    split = folds.outer[outer - 1]
+    settings = head_settings(stored)
+    view = Views(folds.table, folds.outer).make(outer - 1, split.train)
+    inputs = Inputs(folds.table, {}, {embeddings.name: embeddings}, {})
+    targets = fit_targets(inputs, {view.name: view}, [settings], FitCache(cache / "fits"), 1)
+    strength = targets[embeddings.name, view.name, settings].strength
+    return partition_head(embeddings, view, view.labels, strength, len(folds.table.labels))

@@ -1,0 +1,115 @@
+"""Content-addressed results of fits, shared by runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from serbench.api import StoreError
+from serbench.files.atomic import json_bytes, write_atomically
+
+log = logging.getLogger(__name__)
+
+ARRAY, TENSOR = "array/", "tensor/"
+
+
+@dataclass(frozen=True, slots=True)
+class FitRecord:
+    """What a fit left behind: JSON-able facts, arrays (posteriors) and the student's tensors."""
+
+    json: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    tensors: dict[str, Tensor]
+
+
+class FitCache:
+    """Fits by the digest of everything that decides their outcome.
+
+    An entry is one safetensors file whose metadata hold the JSON and a SHA-256 of all of it, so
+    that it is whole or absent, and a flipped bit is noticed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, key: str) -> Path:
+        """The file of ``key``, a digest in hexadecimal."""
+        if not re.fullmatch(r"[0-9a-f]{8,128}", key):
+            raise StoreError(f"{key!r} is not a digest in hexadecimal")
+        return self.root / key[:2] / f"{key}.safetensors"
+
+    def get(self, key: str) -> FitRecord | None:
+        """The fit of ``key``; None where there is none, or a damaged one (which is logged)."""
+        path = self.path(key)
+        if not path.is_file():
+            return None
+        try:
+            return _read_entry(path)
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            log.warning("cached fit %s is damaged (%s) and will be made anew", path, error)
+            return None
+
+    def put(
+        self,
+        key: str,
+        json_dict: Mapping[str, object],
+        arrays: Mapping[str, np.ndarray] | None = None,
+        tensors: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Keep a fit.
+
+        Raises:
+            StoreError: the JSON holds a value that is not finite, or the file cannot be written.
+        """
+        text = json_bytes(json_dict, f"the fit {key}").decode()
+        content = {
+            ARRAY + name: torch.from_numpy(np.array(array, order="C"))
+            for name, array in (arrays or {}).items()
+        } | {
+            TENSOR + name: tensor.detach().cpu().contiguous().clone()
+            for name, tensor in (tensors or {}).items()
+        }
+        metadata = {"json": text, "sha256": _checksum(text, content)}
+        write_atomically(self.path(key), safetensors.torch.save(content, metadata))
+
+
+def _checksum(text: str, content: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(content):
+        tensor = content[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _read_entry(path: Path) -> FitRecord:
+    with safe_open(path, framework="pt") as entry:
+        metadata = entry.metadata() or {}
+        content: dict[str, Tensor] = {name: entry.get_tensor(name) for name in entry.keys()}  # noqa: SIM118 - not a mapping
+    if _checksum(metadata["json"], content) != metadata["sha256"]:
+        raise ValueError("its checksum does not match")
+    return FitRecord(
+        json=json.loads(metadata["json"]),
+        arrays={
+            name.removeprefix(ARRAY): tensor.numpy()
+            for name, tensor in content.items()
+            if name.startswith(ARRAY)
+        },
+        tensors={
+            name.removeprefix(TENSOR): tensor
+            for name, tensor in content.items()
+            if name.startswith(TENSOR)
+        },
+    )

@@ -1,0 +1,104 @@
+"""A finished run, read whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from serbench.api import StoreError
+from serbench.protocol.guard.certificate import Certificate
+from serbench.running.store.run import RunStore
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One stored run, read whole."""
+
+    name: str
+    folder: Path
+    plan: dict[str, Any]
+    environment: dict[str, Any]
+    certificate: Certificate
+    timing: dict[str, Any]
+    fits: tuple[dict[str, Any], ...]
+    predictions: pd.DataFrame
+
+    @property
+    def seeds(self) -> int:
+        """Number of seeds of each method."""
+        return len(self.plan["seeds"])
+
+    @property
+    def inner_fits(self) -> int:
+        """Number of fits of the inner search."""
+        return sum(fit.get("inner") is not None for fit in self.fits)
+
+
+def load_run(folder: Path, name: str) -> Run:
+    """Read a run folder, to be called ``name`` in tables.
+
+    Raises:
+        StoreError: it is no run, has not finished, or a file of it is missing or damaged.
+    """
+    store = RunStore(folder)
+    store.check()
+    try:
+        plan = store.plan()
+        return Run(
+            name=name,
+            folder=folder,
+            plan=plan,
+            predictions=store.predictions(),
+            environment=store.read_json("environment"),
+            certificate=_certificate(store, plan),
+            timing=store.read_json("timing"),
+            fits=store.fits(),
+        )
+    except KeyError as error:
+        raise StoreError(f"{folder}/plan.json has no entry {error}") from error
+
+
+def _certificate(store: RunStore, plan: dict[str, Any]) -> Certificate:
+    """
+    Raises:
+        StoreError: it is missing, damaged, of another run, or was changed after its digest was
+            taken.
+    """
+    path = store.folder / "certificate.json"
+    content = store.read_json("certificate")
+    stated = content.pop("digest", None)
+    try:
+        certificate = Certificate.from_json(json.dumps(content))
+    except StoreError as error:
+        raise StoreError(f"{path} is {error}") from error
+    if stated != certificate.digest:
+        raise StoreError(
+            f"{path} was changed: its digest is {certificate.digest}, "
+            f"but it states {stated}; run the benchmark again"
+        )
+    held = (certificate.plan_digest, certificate.protocol)
+    if held != (plan["digest"], plan["protocol"]["name"]):
+        raise StoreError(
+            f"{path} is of another run: it certifies plan {held[0]} under protocol {held[1]}, and "
+            f"plan.json is {plan['digest']} under protocol {plan['protocol']['name']}; "
+            "run the benchmark again"
+        )
+    return certificate
+
+
+def load_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
+    """Read runs, each called by its folder's name, or by its path where two share a name.
+
+    Raises:
+        StoreError: as ``load_run``.
+    """
+    names = [folder.resolve().name for folder in folders]
+    return tuple(
+        load_run(folder, name if names.count(name) == 1 else str(folder))
+        for folder, name in zip(folders, names, strict=True)
+    )

@@ -1,0 +1,72 @@
+"""Which backends are measured, and why others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from serbench.api import Backend, PluginError
+from serbench.running.registry.lookup import Registry
+
+REFERENCE = "torch"
+"""The backend that every other is held against: PyTorch, eager, fp32."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A backend of the registry.
+
+    Attributes:
+        name: of its entry.
+        unavailable: why it cannot run here; None where it can.
+    """
+
+    name: str
+    backend: Backend
+    unavailable: str | None
+
+    @property
+    def precision(self) -> str:
+        """Of weights and arithmetic."""
+        return self.backend.precision
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self.backend.device
+
+
+def choose_backends(registry: Registry, named: Iterable[str] = ()) -> tuple[Candidate, ...]:
+    """The reference first, then those named, else all of the registry.
+
+    Args:
+        registry: where they are.
+        named: names, each also several with commas between.
+
+    Raises:
+        RegistryError: an unknown name.
+        PluginError: a backend that was named, or the reference, cannot run here; the message has
+            every reason.
+    """
+    asked = [name for text in named for name in map(str.strip, text.split(",")) if name]
+    names = tuple(dict.fromkeys((REFERENCE, *(asked or registry.backends))))
+    candidates = tuple(_candidate(registry, name) for name in names)
+    needed = {REFERENCE, *asked}
+    missing = [each for each in candidates if each.unavailable and each.name in needed]
+    if missing:
+        reasons = "; ".join(f"{each.name}: {each.unavailable}" for each in missing)
+        raise PluginError(
+            f"cannot run here: {reasons}. Leave them out of --backends; without it, all that can "
+            "run are measured and the others listed"
+        )
+    return candidates
+
+
+def _candidate(registry: Registry, name: str) -> Candidate:
+    backend: Backend = registry.make("backends", name)  # pyright: ignore[reportAssignmentType]
+    return Candidate(name, backend, backend.unavailable())
+
+
+def runnable(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Those that can run here."""
+    return tuple(each for each in candidates if each.unavailable is None)

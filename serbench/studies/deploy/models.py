@@ -1,0 +1,206 @@
+"""The models of a run's outer folds, exported and converted, each kept by all that decides it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+from serbench.api import StoreError
+from serbench.device.export.deployed import Deployed
+from serbench.device.export.stored import calibration_audio, stored_model
+from serbench.files.source import core_digest
+from serbench.running.harness.code import FIT, package_digest
+from serbench.running.plan.records import describe_candidate, digest_of
+from serbench.running.replay.run import Replay
+from serbench.running.replay.students import StoredStudent
+from serbench.studies.deploy.backends import Candidate
+from serbench.studies.deploy.device.instruments import cpu_name
+from serbench.studies.deploy.opened import describe_model
+from serbench.studies.deploy.process import PATIENCE_S, WorkerError, call_worker, describe_backend
+from serbench.studies.deploy.versions import package_versions
+
+EXPORT = ("device/export", "device/windows.py", *FIT)
+"""Core modules that decide what an exported model is."""
+
+
+@dataclass(frozen=True)
+class FoldModel:
+    """The model of one outer fold.
+
+    Attributes:
+        address: digest of all that decides it.
+    """
+
+    student: StoredStudent
+    deployed: Deployed
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A fold's model as a backend has written it.
+
+    Attributes:
+        address: digest of all that decides it.
+    """
+
+    folder: Path
+    address: str
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its files."""
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+
+
+def chosen_students(
+    replay: Replay, method: str | None, seed: int, folds: int | None = None
+) -> tuple[StoredStudent, ...]:
+    """A method's student of every outer fold, by one seed.
+
+    Args:
+        replay: the run.
+        method: None: the run's first.
+        seed: one of the run's.
+        folds: only so many, the first; None: all.
+
+    Raises:
+        StoreError: the run has no such method or seed, or lacks a fold's student.
+    """
+    first = replay.students[0].method
+    own = replay.students_of([method or first])
+    students = [student for student in own if student.seed == seed]
+    if not students:
+        seeds = ", ".join(str(each) for each in sorted({student.seed for student in own}))
+        raise StoreError(f"{replay.run.name} has no seed {seed}; its seeds: {seeds}")
+    if len(students) != len(replay.folds.outer):
+        raise StoreError(
+            f"{replay.run.folder} has the students of {len(students)} of "
+            f"{len(replay.folds.outer)} outer folds; run the same command again to have all"
+        )
+    return tuple(students[:folds])
+
+
+def weights_digest(student: StoredStudent) -> str:
+    """sha256 of a student's weights, as the run has kept them.
+
+    Raises:
+        StoreError: they cannot be read.
+    """
+    return hashlib.sha256(student.read_bytes()).hexdigest()
+
+
+def export_folds(replay: Replay, students: Sequence[StoredStudent]) -> tuple[FoldModel, ...]:
+    """Export students that the cache does not have yet.
+
+    Raises:
+        StoreError: weights that are damaged or do not fit their code.
+        RegistryError: a front end or windows that cannot be exported.
+        CorpusError: audio for calibration that can no longer be read.
+    """
+    made = []
+    advance = partial(replay.watch.advance, "export")
+    advance(0, len(students))
+    for number, student in enumerate(students, start=1):
+        made.append(_export(replay, student))
+        student.release()
+        advance(number, len(students))
+    return tuple(made)
+
+
+def _export(replay: Replay, student: StoredStudent) -> FoldModel:
+    trained = stored_model(replay, student)
+    split = replay.folds.outer[student.outer - 1]
+    own = type(student.candidate.student)
+    address = digest_of(
+        {
+            "weights": weights_digest(student),
+            "facts": trained.facts,
+            "candidate": describe_candidate(student.candidate),
+            "training side": [[i, replay.table.by_id[i].pcm_sha256] for i in split.train.ids],
+            "code": [core_digest(EXPORT), package_digest(own)],
+            "packages": {name: metadata.version(name) for name in ("torch", "onnx", "onnxscript")},
+        }
+    )
+    folder = replay.cache / "deploy" / "models" / address
+    if not folder.is_dir():
+        begun = _begun(folder)
+        try:
+            trained.write(begun, calibration_audio(replay, student))
+            _settle(begun, folder)
+        finally:
+            shutil.rmtree(begun, ignore_errors=True)
+    return FoldModel(student, Deployed.read(folder, replay.stored.plugins), address)
+
+
+def convert_folds(
+    candidate: Candidate,
+    models: Sequence[FoldModel],
+    cache_folder: Path,
+    patience_s: float = PATIENCE_S,
+) -> tuple[Converted, ...]:
+    """A backend's conversion of every fold's model, in a fresh process where one is missing.
+
+    Raises:
+        WorkerError: the backend cannot express a model, or its process crashed or hung.
+    """
+    own = _backend_identity(candidate)
+    found = []
+    for model in models:
+        address = digest_of({"model": model.address, **own})
+        found.append(Converted(cache_folder / "deploy" / "converted" / address, address))
+    missing = [
+        {
+            "model": describe_model(model.deployed),
+            "folder": str(each.folder),
+            "begun": str(_begun(each.folder)),
+        }
+        for model, each in zip(models, found, strict=True)
+        if not each.folder.is_dir()
+    ]
+    if missing:
+        try:
+            task = {"backend": describe_backend(candidate.backend), "items": missing}
+            call_worker("convert", task, 1, patience_s)
+        except WorkerError as error:
+            raise WorkerError(f"conversion: {error}") from error
+        finally:
+            for item in missing:
+                shutil.rmtree(item["begun"], ignore_errors=True)
+    return tuple(found)
+
+
+def _backend_identity(candidate: Candidate) -> dict[str, object]:
+    """What decides a conversion, besides the model: the backend, its packages, the machine."""
+    cls = type(candidate.backend)
+    return {
+        "backend": [cls.name, candidate.backend.params.model_dump(mode="json")],
+        "code": package_digest(cls),  # pyright: ignore[reportArgumentType]
+        "packages": package_versions(cls),
+        "machine": [platform.machine(), cpu_name()],
+    }
+
+
+def _begun(folder: Path) -> Path:
+    """Where a folder is made before it takes its name."""
+    return folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+
+
+def _settle(begun: Path, folder: Path) -> None:
+    """Give a finished folder its name, unless another process was first.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    try:
+        begun.rename(folder)
+    except OSError as error:
+        if not folder.is_dir():
+            raise StoreError(f"cannot write {folder}: {error.strerror or error}") from error

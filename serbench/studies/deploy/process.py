@@ -1,0 +1,89 @@
+"""Tasks in processes of their own: what one does there, a crash included, harms nobody else."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from serbench.api import Backend, SerbenchError
+from serbench.studies.deploy.device.instruments import ended, thread_environment
+from serbench.studies.deploy.opened import class_path
+
+PATIENCE_S = 1800.0
+"""A worker that has given no answer by then is ended."""
+
+
+class WorkerError(SerbenchError):
+    """A worker did not do its task; the message says why, in one line."""
+
+
+def describe_backend(backend: Backend) -> dict[str, Any]:
+    """JSON from which a worker makes the backend."""
+    cls = type(backend)
+    return {"class": class_path(cls), "params": backend.params.model_dump(mode="json")}
+
+
+def call_worker(
+    kind: str, task: Mapping[str, Any], threads: int, patience_s: float = PATIENCE_S
+) -> dict[str, Any]:
+    """Do a task in a fresh process, and end it in any case.
+
+    Args:
+        kind: of ``worker.TASKS``.
+        task: JSON that it takes.
+        threads: that numerical libraries shall use there.
+        patience_s: when to give up.
+
+    Raises:
+        WorkerError: the task failed, the process crashed, or gave no answer in time.
+    """
+    environment = thread_environment(threads)
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    started_s = time.time()
+    process = subprocess.Popen(
+        # -P: a file of the current folder is not to be taken for a module.
+        [sys.executable, "-P", "-m", "serbench.studies.deploy.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+    )
+    message = json.dumps({**task, "kind": kind, "started": started_s, "threads": threads})
+    try:
+        out, err = process.communicate(message.encode(), timeout=patience_s)
+    except subprocess.TimeoutExpired:
+        raise WorkerError(f"gave no answer within {patience_s:g} s and was ended") from None
+    finally:
+        _end(process)
+    return _answer(process.returncode, out, err)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that still runs, and what it has started."""
+    if process.poll() is not None:
+        return
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.communicate()
+
+
+def _answer(code: int, out: bytes, err: bytes) -> dict[str, Any]:
+    """
+    Raises:
+        WorkerError: there is none.
+    """
+    if code == 0 and out:
+        answer = json.loads(out)
+        if "error" in answer:
+            raise WorkerError(answer["error"])
+        return answer["answer"]
+    raise WorkerError(ended(code, err))

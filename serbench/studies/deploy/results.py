@@ -1,0 +1,242 @@
+"""``results.json``: everything that was measured, here or on another device."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from serbench.api import StoreError
+from serbench.files.atomic import json_bytes, write_atomically
+
+SCHEMA_VERSION = 1
+KIND = "serbench deploy"
+
+Seconds = Annotated[float, Field(ge=0)]
+Calls = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+
+
+class Part(BaseModel):
+    """A part of the file: no key may be missing, unknown or of another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Effort(Part):
+    """How much is measured in one round of one backend."""
+
+    lengths_s: Annotated[list[Annotated[float, Field(ge=0.1)]], Field(min_length=1)]
+    """Of audio, for batch-1 latencies; ``window_s`` is among them."""
+    window_s: Annotated[float, Field(ge=0.1)]
+    """Of audio, for throughput."""
+    batches: list[Annotated[int, Field(ge=2)]]
+    """Sizes that are tried besides 1."""
+    warm_up_calls: Annotated[int, Field(ge=1)]
+    warm_up_s: Seconds
+    budget_s: Seconds
+    """For the calls of one length or batch size."""
+    least_calls: Annotated[int, Field(ge=1)]
+    most_calls: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _hears_a_window(self) -> Effort:
+        if self.window_s not in self.lengths_s:
+            msg = f"window_s = {self.window_s:g} is not among lengths_s"
+            raise ValueError(msg)
+        return self
+
+
+class Settings(Part):
+    """How it was measured."""
+
+    threads: Annotated[int, Field(ge=1)]
+    rounds: Annotated[int, Field(ge=0)]
+    effort: Effort
+
+
+class RunFacts(Part):
+    """Whose model was measured."""
+
+    name: str
+    plan_digest: str
+    certificate_digest: str
+    dataset: str
+    method: str
+    seed: int
+    model: str
+    """Of outer fold 1, whose times are taken."""
+    weights_sha256: str
+
+
+class Machine(Part):
+    """Where it was measured."""
+
+    name: Annotated[str, Field(min_length=1)]
+    cpu: str
+    cores: Annotated[int, Field(ge=1)]
+    usable_cores: Annotated[int, Field(ge=1)]
+    memory_bytes: int | None
+    system: str
+    python: str
+    packages: dict[str, str]
+    governor: str | None
+    load_start: list[float] | None
+    load_end: list[float] | None
+    pinned: bool
+    date: str
+
+
+class Round(Part):
+    """One process of one backend: seconds of each call, memory in bytes."""
+
+    latency_s: dict[str, Calls]
+    """Batch 1, by seconds of audio."""
+    batch_s: dict[str, Calls]
+    """By batch size."""
+    stages_s: dict[Literal["python", "import", "open", "first call"], float]
+    idle_bytes: int | None
+    peak_bytes: int | None
+
+    def latency_of(self, length_s: float) -> list[float]:
+        """Seconds of each batch-1 call with so much audio."""
+        return self.latency_s[f"{length_s:g}"]
+
+
+class Import(Part):
+    """A process that imported a module and did nothing, once in each round."""
+
+    seconds: Annotated[list[Seconds], Field(min_length=1)]
+    peak_bytes: list[int | None]
+
+
+class Score(Part):
+    """On the outer test sides, 0 … 1; differences to the reference."""
+
+    ua: float
+    ua_low: float
+    ua_high: float
+    delta_ua: float | None
+    delta_ua_low: float | None
+    delta_ua_high: float | None
+    verdict: str
+    changed: int
+    posterior_difference: float
+
+
+class ResultRow(Part):
+    """A backend."""
+
+    name: Annotated[str, Field(min_length=1)]
+    plugin: str
+    params: dict[str, object]
+    precision: str
+    device: Literal["cpu", "cuda"]
+    provider: str | None = None
+    """Of ONNX Runtime, on another device."""
+    outcome: Literal["measured", "failed", "unavailable"]
+    reason: str | None
+    """Why it was not measured."""
+    size_bytes: int | None
+    accuracy: Score | None
+    probe_difference: float | None = None
+    """Greatest difference of a posterior to the reference's on a bundle's synthetic probes."""
+    rounds: list[Round]
+
+    @model_validator(mode="after")
+    def _says_why(self) -> ResultRow:
+        if (self.outcome == "measured") == (self.reason is not None):
+            msg = "a row has a reason where it was not measured, and only there"
+            raise ValueError(msg)
+        return self
+
+
+class Results(Part):
+    """The file."""
+
+    kind: Literal["serbench deploy"]
+    schema_version: Literal[1]
+    run: RunFacts
+    machine: Machine
+    settings: Settings
+    reference: str
+    """The row that ratios are taken to."""
+    rows: list[ResultRow]
+    imports: dict[str, Import] = Field(default_factory=dict)
+    """For scale, by module; not of other devices."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Results:
+        names = [row.name for row in self.rows]
+        if len(set(names)) != len(names):
+            msg = "two rows have one name"
+            raise ValueError(msg)
+        effort = self.settings.effort
+        lengths = {f"{each:g}" for each in effort.lengths_s}
+        batches = {str(each) for each in effort.batches}
+        for row in self.rows:
+            wanted = self.settings.rounds if row.outcome == "measured" else 0
+            if len(row.rounds) != wanted:
+                msg = f"{row.name} has {len(row.rounds)} rounds, not {wanted}"
+                raise ValueError(msg)
+            for found in row.rounds:
+                if set(found.latency_s) != lengths or set(found.batch_s) != batches:
+                    msg = f"{row.name} was measured with other lengths or batches than settings say"
+                    raise ValueError(msg)
+                if set(found.stages_s) != {"python", "import", "open", "first call"}:
+                    msg = f"{row.name} lacks a stage of its start"
+                    raise ValueError(msg)
+        return self
+
+
+def write_results(results: Results, path: Path) -> None:
+    """
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    write_atomically(path, json_bytes(results.model_dump(mode="json"), "results.json"))
+
+
+def read_results(path: Path, run: RunFacts) -> Results:
+    """Results of another device, for the models of ``run``.
+
+    Raises:
+        StoreError: as ``load_results``, or of another model.
+    """
+    results = load_results(path)
+    if results.run.weights_sha256 != run.weights_sha256:
+        raise StoreError(
+            f"{path} was measured with {results.run.model} of {results.run.name}, which is another "
+            f"model than {run.model} of {run.name}; make a bundle of this run, or name the other's "
+            "--method and --seed"
+        )
+    return results
+
+
+def load_results(path: Path) -> Results:
+    """What was measured, with whichever model.
+
+    Raises:
+        StoreError: no such file, not one of these, damaged, or of another version; the message
+            says which.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise StoreError(f"{path} is not JSON ({error}); copy it again") from error
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise StoreError(f"{path} is not a results.json of measure.py or of serbench deploy")
+    if content.get("schema_version") != SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} is of schema version {content.get('schema_version')}, and {SCHEMA_VERSION} is "
+            "read here; make the bundle and measure with the same serbench"
+        )
+    try:
+        return Results.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise StoreError(f"{path} is damaged: {where}: {first['msg']}") from error

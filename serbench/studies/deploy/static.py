@@ -1,0 +1,66 @@
+"""What a student is before any runtime: its arithmetic and its parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from serbench.api import SAMPLE_RATE_HZ
+from serbench.device.export.arithmetic import count_flops, count_parameters
+from serbench.device.export.frontend import FrontEnd
+from serbench.device.windows import WindowPlan
+from serbench.studies.deploy.models import FoldModel
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Of a student on 3 s of audio, or as long as a window of the table is.
+
+    Attributes:
+        flops: of matrix products and convolutions, a multiplication and an addition each
+            counting; so twice the multiply-accumulates.
+        front_end_flops: of the exported front end, on top.
+        parameters: how many.
+        nonzero: of them, not 0.
+    """
+
+    flops: int
+    front_end_flops: int
+    parameters: int
+    nonzero: int
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the student."""
+        return self.flops // 2
+
+    @property
+    def front_end_macs(self) -> int:
+        """Multiply-accumulates of the front end."""
+        return self.front_end_flops // 2
+
+
+def count_arithmetic(model: FoldModel, length_s: float) -> Arithmetic:
+    """Of the student of a fold on so many seconds of audio.
+
+    Raises:
+        StoreError: its weights are damaged or do not fit its code.
+        RegistryError: a front end or windows that cannot be exported.
+    """
+    student = model.student
+    settings = student.candidate.settings
+    plan = WindowPlan(settings.features, settings.segments)
+    samples = round(length_s * SAMPLE_RATE_HZ)
+    windows = len(plan.first_frames(samples))
+    frames = min(plan.size, 1 + samples // plan.hop)
+    network = student.module.eval()
+    x = torch.zeros(windows, student.shape.channels, student.shape.n_mels, frames)
+    lengths = torch.full((windows,), frames)
+    parameters, nonzero = count_parameters(network)
+    return Arithmetic(
+        flops=count_flops(network, x, lengths),
+        front_end_flops=count_flops(FrontEnd(settings.features), torch.zeros(1, samples)),
+        parameters=parameters,
+        nonzero=nonzero,
+    )

@@ -1,0 +1,63 @@
+"""Versions of the packages that backends run on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
+
+from serbench.studies.deploy.backends import Candidate
+
+OWN = "serbench"
+"""The distribution of a backend whose package names none."""
+
+ALWAYS = ("numpy", "onnx", "onnxruntime", "torch")
+"""What every table names besides the optional runtimes."""
+
+DEVELOPMENT = ("dev", "docs", "test")
+"""Extras that no runtime is in."""
+
+
+def package_versions(backend: type) -> dict[str, str]:
+    """Of all that a backend's distribution can make use of, extras included, and that is there."""
+    return {
+        name: version
+        for distribution in _distributions(backend.__module__.partition(".")[0])
+        for name, version, _ in _required(distribution)
+    }
+
+
+def runtime_versions(candidates: Iterable[Candidate]) -> dict[str, str]:
+    """Of the packages that a reader of the table asks for: runtimes, not what prints tables."""
+    distributions = {
+        distribution
+        for each in candidates
+        for distribution in _distributions(type(each.backend).__module__.partition(".")[0])
+    }
+    found = {
+        name: version
+        for distribution in distributions | {OWN}
+        for name, version, extra in _required(distribution)
+        if extra and extra not in DEVELOPMENT
+    } | {name: metadata.version(name) for name in ALWAYS}
+    return dict(sorted(found.items()))
+
+
+@cache
+def _distributions(package: str) -> tuple[str, ...]:
+    return tuple(metadata.packages_distributions().get(package, [OWN]))
+
+
+@cache
+def _required(distribution: str) -> tuple[tuple[str, str, str], ...]:
+    """Name, version and extra of each package that a distribution requires and that is there."""
+    found = []
+    for line in metadata.requires(distribution) or ():
+        name = re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]
+        extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
+        try:
+            found.append((name, metadata.version(name), extra.group(1) if extra else ""))
+        except metadata.PackageNotFoundError:
+            continue
+    return tuple(found)

@@ -1,0 +1,146 @@
+"""A process of its own for one task: convert models, score utterances, or measure one round.
+
+It reads a task as JSON from standard input and answers in JSON on standard output, which prints of
+libraries do not reach. Nothing is imported before it is needed, since its start and its memory are
+part of what is measured.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from serbench.api import Backend
+
+Task = dict[str, Any]
+
+
+def main() -> None:
+    """Do one task."""
+    began_s = time.time()
+    from serbench.studies.deploy.device.instruments import answer_stream
+
+    stream = answer_stream()
+    task: Task = json.load(sys.stdin)
+    try:
+        answer = {"answer": TASKS[task["kind"]](task, began_s)}
+    except Exception as error:
+        traceback.print_exc()
+        answer = {"error": _one_line(error)}
+    json.dump(answer, stream)
+    stream.close()
+
+
+def _one_line(error: Exception) -> str:
+    """A message that was written for users as it is; anything else with its type."""
+    from serbench.errors import SerbenchError
+
+    text = " ".join(str(error).split())
+    if isinstance(error, SerbenchError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def convert(task: Task, _began_s: float) -> dict[str, Any]:
+    """Convert models; each folder is there whole or not at all."""
+    from serbench.studies.deploy.opened import OpenedModel
+
+    backend = _backend(task)
+    for item in task["items"]:
+        begun, folder = Path(item["begun"]), Path(item["folder"])
+        shutil.rmtree(begun, ignore_errors=True)
+        begun.mkdir(parents=True)
+        backend.convert(OpenedModel(item["model"]), begun)
+        if not folder.is_dir():  # unless another command was first
+            begun.rename(folder)
+    return {}
+
+
+def score(task: Task, _began_s: float) -> dict[str, Any]:
+    """Posteriors of utterances by each of several models, as ``.npy`` files ``(U, C)``.
+
+    Raises:
+        PluginError: what the backend gives is no posterior.
+    """
+    import numpy as np
+
+    from serbench.data.audio import read_waveform
+    from serbench.errors import PluginError
+    from serbench.studies.deploy.opened import OpenedModel
+
+    backend = _backend(task)
+    for item in task["items"]:
+        model = OpenedModel(item["model"])
+        predict = backend.open(model, Path(item["folder"]), task["threads"])
+        rows = [np.asarray(predict(read_waveform(Path(p))[None])) for p in item["audio"]]
+        for row in rows:
+            sums = row.sum() if np.isfinite(row).all() else float("nan")
+            if row.shape != (1, len(model.labels)) or not abs(sums - 1.0) < 1e-2:
+                raise PluginError(
+                    f"it gives {row.tolist()} of shape {row.shape}, and posteriors of "
+                    f"{len(model.labels)} classes that sum to 1 were asked for"
+                )
+        np.save(item["posteriors"], np.concatenate(rows).astype(np.float32))
+    return {}
+
+
+def measure(task: Task, began_s: float) -> dict[str, Any]:
+    """One round of one backend: start, memory, latencies."""
+    from serbench.studies.deploy.device import instruments as device
+
+    pinned = device.pin(task["cores"])
+    import numpy as np
+
+    from serbench.studies.deploy.opened import OpenedModel
+
+    audio = np.load(task["audio"], allow_pickle=False)
+    idle = device.resident_bytes()
+    ready_s = time.time()
+    predict = _backend(task).open(OpenedModel(task["model"]), Path(task["folder"]), task["threads"])
+    opened_s = time.time()
+    predict(device.cut(audio, task["effort"]["window_s"], 1))
+    spoken_s = time.time()
+    found = device.measure(predict, audio, task["effort"])
+    found["idle_bytes"] = idle
+    found["stages_s"] = {
+        "python": began_s - task["started"],
+        "import": ready_s - began_s,
+        "open": opened_s - ready_s,
+        "first call": spoken_s - opened_s,
+    }
+    return {"round": found, "pinned": pinned}
+
+
+def import_(task: Task, _began_s: float) -> dict[str, Any]:
+    """What a process takes that imports a module and does nothing, for scale."""
+    from serbench.studies.deploy.device import instruments
+
+    instruments.pin(task["cores"])
+    importlib.import_module(task["module"])
+    return {"seconds": time.time() - task["started"], "peak_bytes": instruments.peak_bytes()}
+
+
+def _backend(task: Task) -> Backend:
+    from serbench.studies.deploy.opened import find_class
+
+    cls = find_class(task["backend"]["class"])
+    return cls(cls.Params.model_validate(task["backend"]["params"]))
+
+
+TASKS: dict[str, Callable[[Task, float], dict[str, Any]]] = {
+    "convert": convert,
+    "score": score,
+    "measure": measure,
+    "import": import_,
+}
+
+if __name__ == "__main__":
+    main()

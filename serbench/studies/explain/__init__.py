@@ -1,0 +1,1 @@
+"""How far a method trusts its teachers, utterance by utterance: weights, gate, β."""

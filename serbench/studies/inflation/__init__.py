@@ -1,0 +1,1 @@
+"""Inflation: how far deliberately broken protocols inflate scores."""

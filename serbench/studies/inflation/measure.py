@@ -1,0 +1,252 @@
+"""What leakage is worth: the same methods under the proper protocol and under broken ones.
+
+Both score the same utterances, so differences are paired: speakers are drawn once, and the same
+draws serve every protocol, as in ``serbench.results.compare``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from serbench.api import StoreError
+from serbench.learning.evaluate import (
+    Metric,
+    confusion_metric,
+    resample_weights,
+    resampled_metric,
+    speaker_confusions,
+)
+from serbench.protocol.guard.certificate import Certificate
+from serbench.results.compare.intervals import REPEATS, estimate
+from serbench.results.compare.methods import check_paired
+from serbench.results.compare.records import TEACHER_PREFIX, Estimate
+from serbench.results.report.settings import flatten
+from serbench.running.store.finished import Run, load_runs
+from serbench.settings import PROPER, ProtocolName
+
+METRICS: tuple[Metric, ...] = ("ua", "wa")
+
+SAME = (
+    *("profile", "folds", "backend", "teachers", "pretrain_audio", "seeds"),
+    *("serbench_version", "code", "arithmetic"),
+)
+"""Entries of the plan that must agree, besides corpus, methods and the rest of the protocol."""
+
+FREE = ("name", "canary")
+"""Settings of the protocol that may differ: a canary changes no score."""
+
+SHOWN = 3
+"""Differences that a message lists before it counts the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A method under one protocol.
+
+    Attributes:
+        pooled: by metric, with intervals.
+        inflation: pooled score minus that under the proper protocol, by metric, with paired
+            intervals; empty for the proper protocol itself.
+    """
+
+    pooled: Mapping[Metric, Estimate]
+    inflation: Mapping[Metric, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class Inflation:
+    """The same methods under several protocols.
+
+    Attributes:
+        dataset: its name.
+        certificates: by protocol, the proper one first.
+        methods: students, then ``teacher:NAME``.
+        scores: by method and protocol.
+        speakers: how many were drawn from.
+    """
+
+    dataset: str
+    certificates: Mapping[ProtocolName, Certificate]
+    methods: tuple[str, ...]
+    scores: Mapping[tuple[str, ProtocolName], Score]
+    speakers: int
+    repeats: int
+
+    @property
+    def protocols(self) -> tuple[ProtocolName, ...]:
+        """The proper one first."""
+        return tuple(self.certificates)
+
+    @property
+    def leaky(self) -> tuple[ProtocolName, ...]:
+        """The broken ones."""
+        return self.protocols[1:]
+
+
+def load_inflation(folders: Sequence[Path]) -> Inflation:
+    """Read runs of the same methods under several protocols, and score them.
+
+    Raises:
+        StoreError: a folder holds no finished run or is damaged; not exactly one run is
+            speaker-independent, or two have the same protocol; they differ in anything else than
+            the protocol.
+    """
+    runs = _by_protocol(load_runs(folders))
+    proper = runs[PROPER]
+    for run in runs.values():
+        _check_same(proper, run)
+    labels = proper.plan["dataset"]["labels"]
+    methods = _methods(proper)
+    coded: dict[ProtocolName, pd.DataFrame] = {
+        name: _coded(run, labels) for name, run in runs.items()
+    }
+    speakers = sorted(coded[PROPER]["speaker"].unique())
+    weights = resample_weights(len(speakers), REPEATS, seed=0)
+    scores: dict[tuple[str, ProtocolName], Score] = {}
+    for method in methods:
+        _check_paired(coded, labels, method)
+        stacks: dict[ProtocolName, NDArray[np.int64]] = {
+            protocol: _confusions(table, method, len(labels)) for protocol, table in coded.items()
+        }
+        for protocol, stack in stacks.items():
+            base = None if protocol == PROPER else stacks[PROPER]
+            scores[method, protocol] = _score(stack, base, weights)
+    return Inflation(
+        dataset=str(proper.plan["dataset"]["name"]),
+        certificates={protocol: run.certificate for protocol, run in runs.items()},
+        methods=methods,
+        scores=scores,
+        speakers=len(speakers),
+        repeats=REPEATS,
+    )
+
+
+def _by_protocol(runs: Sequence[Run]) -> dict[ProtocolName, Run]:
+    """Runs by protocol, the proper one first.
+
+    Raises:
+        StoreError: no run or no leaky run is there, or two runs have the same protocol.
+    """
+    counts = Counter(run.certificate.protocol for run in runs)
+    for protocol, count in counts.items():
+        if count > 1:
+            named = ", ".join(run.name for run in runs if run.certificate.protocol == protocol)
+            raise StoreError(
+                f"{count} runs have the protocol {protocol}: {named}; name one of them"
+            )
+    if PROPER not in counts:
+        raise StoreError(
+            f"none of the runs is {PROPER}, so there is nothing to hold the leaky ones against; "
+            f"add a run of the same methods with --protocol {PROPER}"
+        )
+    if len(counts) == 1:
+        raise StoreError(
+            f"{runs[0].name} is {PROPER}; add runs of the same methods under other protocols, "
+            "such as --protocol leaky-random"
+        )
+    ordered = sorted(runs, key=lambda run: run.certificate.leaky)
+    return {run.certificate.protocol: run for run in ordered}
+
+
+def _check_same(proper: Run, run: Run) -> None:
+    """
+    Raises:
+        StoreError: two runs differ in anything else than the name of the protocol.
+    """
+    own, other = (dict(_determinants(each)) for each in (proper, run))
+    if run.certificate.protocol != "leaky-random":  # whose folds are others by nature
+        own["folds digest"], other["folds digest"] = (
+            each.plan["folds_digest"] for each in (proper, run)
+        )
+    paths = [path for path in {**own, **other} if own.get(path) != other.get(path)]
+    if paths:
+        said = "; ".join(
+            f"{path} is {own.get(path, 'not set')} and {other.get(path, 'not set')}"
+            for path in islice(paths, SHOWN)
+        )
+        more = f"; and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+        raise StoreError(
+            f"{proper.name} and {run.name} differ in more than the protocol: {said}{more}; run the "
+            "same command with another --protocol only"
+        )
+
+
+def _determinants(run: Run) -> Iterator[tuple[str, str]]:
+    """All that determines a run's result but its protocol's name, as paths and texts."""
+    plan = run.plan
+    yield "corpus digest", str(plan["dataset"]["corpus_digest"])
+    yield "labels", ", ".join(plan["dataset"]["labels"])
+    yield "methods", ", ".join(sorted(_methods(run)))
+    for method in plan["methods"]:
+        yield from flatten(method, f"method {method['name']}")
+    for path, value in flatten(plan["protocol"], "protocol"):
+        if path not in {f"protocol.{name}" for name in FREE}:
+            yield path, value
+    yield from flatten({key: plan[key] for key in (*SAME, "model_digests") if key in plan})
+
+
+def _methods(run: Run) -> tuple[str, ...]:
+    """The planned methods, then the teachers' own heads."""
+    planned = [str(method["name"]) for method in run.plan["methods"]]
+    found = [str(name) for name in run.predictions["method"].unique()]
+    return (*planned, *(name for name in found if name.startswith(TEACHER_PREFIX)))
+
+
+def _coded(run: Run, labels: Sequence[str]) -> pd.DataFrame:
+    """Predictions with classes as numbers as well; unknown classes are -1."""
+    index = pd.Index(labels)
+    return run.predictions.assign(
+        truth=index.get_indexer(pd.Index(run.predictions["label"])),
+        guess=index.get_indexer(pd.Index(run.predictions["predicted"])),
+    )
+
+
+def _check_paired(
+    coded: Mapping[ProtocolName, pd.DataFrame], labels: Sequence[str], method: str
+) -> None:
+    """
+    Raises:
+        StoreError: a method did not score the same utterances under each protocol.
+    """
+    names = {protocol: f"{method} under {protocol}" for protocol in coded}
+    tables = [
+        table.loc[table["method"] == method].assign(method=names[protocol], outer=0)
+        for protocol, table in coded.items()
+    ]
+    check_paired(pd.concat(tables), labels, list(names.values()))
+
+
+def _confusions(table: pd.DataFrame, method: str, num_classes: int) -> NDArray[np.int64]:
+    """``(S, C, C)`` of a method's speakers, in sorted order, summed over seeds."""
+    own = table.loc[table["method"] == method]
+    return speaker_confusions(own["truth"], own["guess"], own["speaker"].tolist(), num_classes)
+
+
+def _score(
+    own: NDArray[np.int64], base: NDArray[np.int64] | None, weights: NDArray[np.int64]
+) -> Score:
+    """``own`` and ``base`` ``(S, C, C)``, ``weights (repeats, S)``: the same draws for both."""
+    pooled: dict[Metric, Estimate] = {}
+    inflation: dict[Metric, Estimate] = {}
+    for metric in METRICS:
+        value, draws = _value_and_draws(own, weights, metric)
+        pooled[metric] = estimate(value, draws, len(own))
+        if base is not None:
+            proper, proper_draws = _value_and_draws(base, weights, metric)
+            inflation[metric] = estimate(value - proper, draws - proper_draws, len(own))
+    return Score(pooled, inflation)
+
+
+def _value_and_draws(
+    confusions: NDArray[np.int64], weights: NDArray[np.int64], metric: Metric
+) -> tuple[float, NDArray[np.float64]]:
+    value = float(confusion_metric(confusions.sum(axis=0), metric))
+    return value, resampled_metric(confusions, weights, metric)

@@ -1,0 +1,1 @@
+"""The overlap of test windows: the same trained students, scored with other windows."""

@@ -1,0 +1,264 @@
+"""Size and accuracy of a run's students, pruned by several amounts and fine-tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serbench.api import SerbenchError, StoreError
+from serbench.learning.evaluate import (
+    confusion_metric,
+    resample_weights,
+    resampled_metric,
+    speaker_confusions,
+)
+from serbench.protocol.guard.certificate import Certificate
+from serbench.results.compare.intervals import REPEATS, estimate, percentile_interval
+from serbench.results.compare.records import Difference, Estimate
+from serbench.running.execute import shut_down_workers
+from serbench.running.replay.run import Replay
+from serbench.running.replay.students import StoredStudent
+from serbench.studies.prune.network import AMOUNTS, KINDS, UNTOUCHED, Cut, Kind, Pruner
+from serbench.studies.prune.size import Size
+from serbench.studies.prune.students import Reading, Tuner, Tuning, pruner_of, whole_reading
+
+Value = tuple[float, NDArray[np.float64]]
+"""A score, and its value in each draw of speakers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table.
+
+    Attributes:
+        cut: ``none`` for the whole student.
+        tuned: whether it was fine-tuned; the whole student is there both ways.
+        size: mean over the students.
+        ua: pooled over the outer test folds and seeds.
+        untuned: likewise, after the cut alone.
+        difference: of ``ua`` from that of the whole student, as the run left it; None for itself.
+    """
+
+    cut: Cut
+    tuned: bool
+    size: Size
+    ua: Estimate
+    untuned: Estimate
+    difference: Difference | None
+
+
+@dataclass(frozen=True, slots=True)
+class PruneStudy:
+    """A method's students at several sizes.
+
+    Attributes:
+        dataset, method: names.
+        rows: the whole student, the same fine-tuned, then by kind and amount.
+        groups: of each structured kind, what is cut, by the names of the modules.
+        window_s: what multiplications are counted for.
+        epochs, learning_rates: of the fine-tuning after each cut; several rates where folds have
+            chosen several.
+        notes: of the replay.
+    """
+
+    dataset: str
+    method: str
+    certificate: Certificate
+    classes: int
+    speakers: int
+    seeds: tuple[int, ...]
+    folds: int
+    repeats: int
+    window_s: float
+    epochs: int
+    learning_rates: tuple[float, ...]
+    rows: tuple[Row, ...]
+    groups: Mapping[Kind, tuple[str, ...]]
+    notes: tuple[str, ...]
+
+    @property
+    def whole(self) -> Row:
+        """The student as the run left it."""
+        return self.rows[0]
+
+    def of(self, kind: Kind) -> tuple[Row, ...]:
+        """The rows of a kind, by amount."""
+        return tuple(row for row in self.rows if row.cut.kind == kind)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Those that were cut."""
+        return tuple(kind for kind in KINDS if self.of(kind))
+
+
+def measure_pruning(
+    replay: Replay,
+    method: str | None = None,
+    kinds: Sequence[Kind] = (),
+    amounts: Sequence[float] = AMOUNTS,
+    tuning: Tuning | None = None,
+    seeds: Sequence[int] = (),
+    workers: int = 1,
+) -> PruneStudy:
+    """Prune every outer fold's student of a method, fine-tune it there, and score it.
+
+    Args:
+        replay: a finished, speaker-independent run.
+        method: None: the run's first.
+        kinds: of ``check_kinds``; empty: all that every student allows.
+        amounts: of ``check_amounts``.
+        tuning: None: five epochs at a tenth of the learning rate.
+        seeds: of the run; empty: the first.
+        workers: fits side by side.
+
+    Raises:
+        StoreError: the run is leaky, lacks a student, or does not predict what it has kept; an
+            unknown method or seed.
+        SerbenchError: a student has nothing of a kind, or an amount takes nothing out.
+        CorpusError, TeacherError: audio or weights that cannot be had.
+    """
+    replay.check_proper()
+    tuning = tuning or Tuning()
+    tuning.check()
+    chosen = choose_students(replay, method, seeds)
+    pruners = {student.name: pruner_of(student) for student in chosen}
+    kinds = kinds or allowed_kinds(pruners.values())
+    cuts = [UNTOUCHED, *(Cut(kind, amount) for kind in kinds for amount in amounts)]
+    pruned = {(cut, name): pruner.cut(cut) for cut in cuts for name, pruner in pruners.items()}
+    whole = [whole_reading(replay, student) for student in chosen]
+    try:
+        found = Tuner(replay, chosen, tuning, workers).readings(pruned)
+    finally:
+        shut_down_workers()
+    readings = {cut: [found[cut, student.name] for student in chosen] for cut in cuts}
+    return _study(replay, chosen, pruners, tuning, whole, readings)
+
+
+def choose_students(
+    replay: Replay, method: str | None, seeds: Iterable[int]
+) -> tuple[StoredStudent, ...]:
+    """The students of one method with some of the run's seeds, one for each outer fold.
+
+    Raises:
+        StoreError: an unknown method or seed, or a fold without a student.
+    """
+    there = replay.students_of([method or replay.students[0].method])
+    known = list(replay.plan["seeds"])
+    wanted = list(dict.fromkeys(seeds)) or known[:1]
+    if unknown := [seed for seed in wanted if seed not in known]:
+        raise StoreError(
+            f"{replay.run.name} has no seed {unknown[0]}; its seeds: {', '.join(map(str, known))}"
+        )
+    chosen = tuple(student for student in there if student.seed in wanted)
+    places = {(student.seed, student.outer) for student in chosen}
+    for seed in wanted:
+        for fold in range(1, len(replay.folds.outer) + 1):
+            if (seed, fold) not in places:
+                raise StoreError(
+                    f"{replay.run.folder} has no record of the student of {there[0].method}, outer "
+                    f"fold {fold}, seed {seed}; run the same command again to have it"
+                )
+    return chosen
+
+
+def allowed_kinds(pruners: Iterable[Pruner]) -> tuple[Kind, ...]:
+    """Those that every student allows.
+
+    Raises:
+        SerbenchError: there is none.
+    """
+    found = [pruner.kinds for pruner in pruners]
+    allowed: tuple[Kind, ...] = tuple(
+        kind for kind in KINDS if all(kind in kinds for kinds in found)
+    )
+    if not allowed:
+        raise SerbenchError("the students of this run have nothing in common that can be pruned")
+    return allowed
+
+
+def _study(
+    replay: Replay,
+    students: Sequence[StoredStudent],
+    pruners: Mapping[str, Pruner],
+    tuning: Tuning,
+    whole: Sequence[Reading],
+    readings: Mapping[Cut, Sequence[Reading]],
+) -> PruneStudy:
+    """Scores of all readings, over the same draws of speakers."""
+    speakers = len({utterance.speaker for utterance in replay.folds.tested})
+    weights = resample_weights(speakers, REPEATS, seed=0)
+    base = _value(replay, whole, weights, tuned=True)
+    rows = [
+        Row(
+            UNTOUCHED,
+            False,
+            _mean_size(whole),
+            estimate(*base, speakers),
+            estimate(*base, speakers),
+            None,
+        )
+    ]
+    for cut, own in readings.items():
+        tuned = _value(replay, own, weights, tuned=True)
+        untuned = _value(replay, own, weights, tuned=False)
+        interval = percentile_interval(tuned[1] - base[1], speakers)
+        difference = Difference(tuned[0] - base[0], *interval)
+        rows.append(
+            Row(
+                cut,
+                True,
+                _mean_size(own),
+                estimate(*tuned, speakers),
+                estimate(*untuned, speakers),
+                difference,
+            )
+        )
+    settings = [tuning.settings(student.candidate.settings) for student in students]
+    groups: dict[Kind, tuple[str, ...]] = {
+        kind: tuple(dict.fromkeys(g.name for each in pruners.values() for g in each.groups(kind)))
+        for kind in KINDS
+        if any(cut.kind == kind for cut in readings)
+    }
+    return PruneStudy(
+        dataset=str(replay.plan["dataset"]["name"]),
+        method=students[0].method,
+        certificate=replay.certificate,
+        classes=len(replay.table.labels),
+        speakers=speakers,
+        seeds=tuple(dict.fromkeys(student.seed for student in students)),
+        folds=len(replay.folds.outer),
+        repeats=REPEATS,
+        window_s=settings[0].segments.window_s,
+        epochs=tuning.epochs,
+        learning_rates=tuple(sorted({each.training.learning_rate for each in settings})),
+        rows=tuple(rows),
+        groups=groups,
+        notes=replay.notes,
+    )
+
+
+def _value(
+    replay: Replay, readings: Sequence[Reading], weights: NDArray[np.int64], *, tuned: bool
+) -> Value:
+    """Pooled UA of all readings, and in each draw of speakers."""
+    ids = [utterance for reading in readings for utterance in reading.ids]
+    guessed = np.concatenate(
+        [(each.posteriors if tuned else each.untuned).argmax(axis=1) for each in readings]
+    )
+    speakers = [replay.table.by_id[utterance].speaker for utterance in ids]
+    labels = replay.labels_of(ids)
+    stack = speaker_confusions(labels, guessed, speakers, len(replay.table.labels))
+    value = float(confusion_metric(stack.sum(axis=0), "ua"))
+    return value, resampled_metric(stack, weights, "ua")
+
+
+def _mean_size(readings: Sequence[Reading]) -> Size:
+    """Mean over students, rounded: zeros and bytes differ a little from fold to fold."""
+    means = {
+        each.name: round(float(np.mean([getattr(r.size, each.name) for r in readings])))
+        for each in fields(Size)
+    }
+    return Size(**means)

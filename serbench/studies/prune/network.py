@@ -1,0 +1,269 @@
+"""Prune one network: which kinds it allows, what goes, and that nothing else changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from serbench.api import Params, SerbenchError, Student, StudentShape
+from serbench.studies.prune.groups import Draft, Group, find_heads, find_hidden_units
+from serbench.studies.prune.magnitude import (
+    hold,
+    prunable_layers,
+    settle,
+    silence_weights,
+    smallest_masked,
+)
+from serbench.studies.prune.widths import find_widths
+
+Kind = Literal["none", "magnitude", "heads", "channels"]
+"""``none``: nothing is pruned, and the network fine-tuned all the same, for comparison."""
+
+KINDS: tuple[Kind, ...] = ("magnitude", "heads", "channels")
+
+AMOUNTS = (0.25, 0.5, 0.75)
+
+SOUGHT: Mapping[Kind, str] = {
+    "magnitude": "a layer with a weight matrix or a kernel",
+    "heads": (
+        "a module that has `heads` above 1, and as children `qkv`, a linear layer from d to 3d, "
+        "and `out`, one from d to d, and nothing else"
+    ),
+    "channels": (
+        "an nn.Sequential with two linear layers and an activation between them, or a parameter "
+        "of the student that counts channels of a convolution"
+    ),
+}
+"""What a student must have to be pruned."""
+
+TOLERANCE = 1e-5
+"""Greatest difference of a logit between a pruned network and the silenced one, in units of the
+greatest logit where that is above 1: another order of the same sums."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What is done to a network.
+
+    Attributes:
+        amount: share of the weights, or of the units of each group, that go; 0 for ``none``.
+    """
+
+    kind: Kind
+    amount: float
+
+    @property
+    def name(self) -> str:
+        """For instance ``heads-0.25``."""
+        return self.kind if self.kind == "none" else f"{self.kind}-{self.amount:g}"
+
+
+UNTOUCHED = Cut("none", 0.0)
+
+
+def check_amounts(amounts: Iterable[float]) -> tuple[float, ...]:
+    """Each once, in ascending order.
+
+    Raises:
+        SerbenchError: one that is not between 0 and 1.
+    """
+    for amount in amounts:
+        if not 0.0 < amount < 1.0:  # also NaN
+            raise SerbenchError(
+                f"--amount {amount:g}: give the share that is pruned, between 0 and 1: 0.5"
+            )
+    return tuple(sorted(set(amounts)))
+
+
+def check_kinds(kinds: Iterable[str]) -> tuple[Kind, ...]:
+    """Each once, in their own order.
+
+    Raises:
+        SerbenchError: an unknown one.
+    """
+    wanted = set(kinds)
+    if unknown := sorted(wanted - set(KINDS)):
+        raise SerbenchError(
+            f"--kind {unknown[0]}: there is no such kind; one of {', '.join(KINDS)}"
+        )
+    return tuple(kind for kind in KINDS if kind in wanted)
+
+
+class Pruned(Student):
+    """A student plugin that builds one pruned network, with its weights, again and again.
+
+    Args:
+        network: pruned; masked weights are 0 already.
+        masks: of the weights that training must leave at 0, by layer.
+    """
+
+    name = "pruned"
+    Params = Params
+
+    def __init__(self, network: nn.Module, masks: Mapping[str, Tensor] | None = None) -> None:
+        super().__init__(Params())
+        self.network = network
+        self.masks = masks or {}
+
+    def build(self, shape: StudentShape) -> nn.Module:  # noqa: ARG002 - that of the network
+        """A copy of the network, masks held; its shape is that which it was built for."""
+        return hold(deepcopy(self.network), self.masks)
+
+    def finished(self, state: Mapping[str, Tensor]) -> nn.Module:
+        """The network with the weights of a copy that was trained, masks written into them."""
+        network = hold(deepcopy(self.network), self.masks)
+        network.load_state_dict(dict(state))
+        return settle(network, self.masks).eval()
+
+
+class Pruner:
+    """Prunes one network in several ways.
+
+    Args:
+        draft: the network, on the CPU; it stays as it is.
+        name: of it, for messages.
+    """
+
+    def __init__(self, draft: Draft, name: str) -> None:
+        network = deepcopy(draft.network).eval()
+        self.draft = Draft(draft.student, network, draft.shape)
+        self.name = name
+        self._groups: dict[Kind, tuple[Group, ...]] = {}
+
+    def groups(self, kind: Kind) -> tuple[Group, ...]:
+        """What a kind cuts, in an order in which it can be cut; none for what is not structured.
+
+        Each name once: a width is found in every layout it may have, of which one can be right.
+        """
+        if kind not in self._groups:
+            found: dict[str, Group] = {}
+            for group in self._sought(kind):
+                if group.name not in found and can_remove(self.draft, group):
+                    found[group.name] = group
+            self._groups[kind] = tuple(found.values())
+        return self._groups[kind]
+
+    def _sought(self, kind: Kind) -> Iterator[Group]:
+        if kind == "heads":
+            yield from find_heads(self.draft)
+        elif kind == "channels":
+            # Widths come first: the student can build no network that has lost other units.
+            yield from find_widths(self.draft)
+            yield from find_hidden_units(self.draft)
+
+    def allows(self, kind: Kind) -> bool:
+        """Whether the network has anything that the kind cuts."""
+        if kind == "magnitude":
+            return bool(prunable_layers(self.draft.network))
+        return bool(self.groups(kind))
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Those that the network allows."""
+        return tuple(kind for kind in KINDS if self.allows(kind))
+
+    def cut(self, cut: Cut) -> Pruned:
+        """A student that builds the pruned network.
+
+        Raises:
+            SerbenchError: the network has nothing of the kind, the amount takes nothing out, or
+                what is left does not compute what the whole network does with the rest silenced.
+        """
+        if cut.kind == "none":
+            return Pruned(deepcopy(self.draft.network))
+        if not self.allows(cut.kind):
+            raise SerbenchError(
+                f"--kind {cut.kind}: {self.name} has nothing that can be taken out so; looked for "
+                f"{SOUGHT[cut.kind]}, such that taking one out changes nothing but its own part; "
+                f"it allows {', '.join(self.kinds) or 'no kind'}"
+            )
+        return self._mask(cut.amount) if cut.kind == "magnitude" else self._remove(cut)
+
+    def _mask(self, amount: float) -> Pruned:
+        masks = smallest_masked(self.draft.network, amount)
+        if all(bool(mask.all()) for mask in masks.values()):
+            raise SerbenchError(
+                f"--amount {amount:g} is less than one weight of {self.name}; give more"
+            )
+        return Pruned(silence_weights(deepcopy(self.draft.network), masks), masks)
+
+    def _remove(self, cut: Cut) -> Pruned:
+        """The weakest units of every group, each group losing the same share."""
+        groups = self.groups(cut.kind)
+        gone = {group: weakest(group, self.draft.network, cut.amount) for group in groups}
+        if not any(len(units) for units in gone.values()):
+            least = min(1 - group.sizes[-2] / group.units for group in groups)
+            raise SerbenchError(
+                f"--amount {cut.amount:g} is less than one of the {cut.kind} side by side in "
+                f"{self.name}; give {math.ceil(1000 * least) / 1000:g} or more"
+            )
+        whole = deepcopy(self.draft.network)
+        draft = Draft(self.draft.student, deepcopy(self.draft.network), self.draft.shape)
+        for group, units in gone.items():
+            group.silence(whole, units)
+            draft = group.remove(draft, _others(group.units, units))
+        gap = logit_gap(whole, draft.network, draft.shape)
+        if not gap <= TOLERANCE:
+            raise SerbenchError(
+                f"--kind {cut.kind} --amount {cut.amount:g}: {self.name} without the {cut.kind} "
+                f"is not the network with them silenced (a logit differs by {gap:.2g}); its parts "
+                "are wired otherwise than they look, so leave this kind out"
+            )
+        return Pruned(draft.network)
+
+
+def can_remove(draft: Draft, group: Group) -> bool:
+    """Whether a network without some unit computes what the whole one does with it silenced."""
+    if len(group.sizes) < 2:
+        return False
+    units = torch.arange(group.sizes[-2], group.units)
+    whole = deepcopy(draft.network)
+    group.silence(whole, units)
+    copy = Draft(draft.student, deepcopy(draft.network), draft.shape)
+    try:
+        smaller = group.remove(copy, _others(group.units, units)).network
+        return logit_gap(whole, smaller, draft.shape) <= TOLERANCE
+    except (SerbenchError, RuntimeError):  # shapes that do not fit: its parts are wired otherwise
+        return False
+
+
+def weakest(group: Group, network: nn.Module, amount: float) -> Tensor:
+    """The units with the smallest norms, in ascending order of their numbers: ``amount`` of them,
+    rounded, or fewer where the group cannot be cut down so far.
+    """
+    wanted = group.units - round_half_up(amount * group.units)
+    kept = next(size for size in group.sizes if size >= wanted)
+    order = torch.argsort(group.norms(network), stable=True)
+    return order[: group.units - kept].sort().values
+
+
+def round_half_up(value: float) -> int:
+    """To the nearest integer; python's own would round 2.5 heads to 2 and 3.5 to 4."""
+    return math.floor(value + 0.5)
+
+
+def _others(count: int, units: Tensor) -> Tensor:
+    """``0 … count - 1`` without ``units``."""
+    kept = torch.ones(count, dtype=torch.bool)
+    kept[units] = False
+    return kept.nonzero().flatten()
+
+
+@torch.inference_mode()
+def logit_gap(one: nn.Module, other: nn.Module, shape: StudentShape) -> float:
+    """The greatest difference of a logit, in units of the greatest logit where that is above 1.
+
+    Over two windows of noise, one of them padded.
+    """
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(2, shape.channels, shape.n_mels, 101, generator=generator)
+    lengths = torch.tensor([101, 64])
+    a = one.eval()(features, lengths).logits.double()
+    b = other.eval()(features, lengths).logits.double()
+    return float((a - b).abs().max() / max(1.0, float(a.abs().max())))

@@ -1,0 +1,326 @@
+"""A run's students, pruned and fine-tuned inside their folds: one fit for each student and cut.
+
+Each fit is kept as soon as it is done, so that a command that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from serbench.api import SerbenchError, StoreError
+from serbench.files.source import core_digest
+from serbench.learning.features import Normaliser
+from serbench.learning.fit.predict import predict
+from serbench.learning.fit.task import FitResult, FitTask, TeacherSignal
+from serbench.protocol.guard.view import FittedRecord, id_set_digest
+from serbench.running.execute import run_fits
+from serbench.running.harness.code import FIT, HEAD, backend_identity, fit_identity, package_digest
+from serbench.running.harness.inputs import Inputs
+from serbench.running.harness.targets import fit_targets, signals
+from serbench.running.harness.views import Views
+from serbench.running.plan.records import digest_of, stable_seed
+from serbench.running.replay.run import Replay
+from serbench.running.replay.students import StoredStudent
+from serbench.running.store.cache import FitCache, FitRecord
+from serbench.settings import MethodSettings
+from serbench.studies.prune.groups import Draft
+from serbench.studies.prune.network import Cut, Pruned, Pruner
+from serbench.studies.prune.size import Size, size_of
+
+CODE = tuple(
+    f"studies/prune/{name}.py"
+    for name in ("groups", "magnitude", "network", "size", "students", "widths")
+)
+"""Modules that decide what a pruned student is and says."""
+
+TENTH = 0.1
+"""Of the method's own learning rate, unless told otherwise: a trained network needs no more."""
+
+Posteriors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How a pruned student is fine-tuned.
+
+    Attributes:
+        epochs: over its own outer training side.
+        learning_rate: None: a tenth of the method's own.
+    """
+
+    epochs: int = 5
+    learning_rate: float | None = None
+
+    def check(self) -> None:
+        """
+        Raises:
+            SerbenchError: no epoch, or a learning rate that is none.
+        """
+        if self.epochs < 1:
+            raise SerbenchError(f"--epochs {self.epochs}: give 1 or more")
+        rate = self.learning_rate
+        if rate is not None and not (rate > 0.0 and math.isfinite(rate)):
+            raise SerbenchError(f"--learning-rate {rate:g}: give a number above 0: 0.0001")
+
+    def settings(self, own: MethodSettings) -> MethodSettings:
+        """The method's settings with this training; schedule, batches, augmentation stay."""
+        rate = self.learning_rate or TENTH * own.training.learning_rate
+        changes = {"epochs": self.epochs, "learning_rate": rate, "early_stopping": False}
+        return own.model_copy(update={"training": own.training.model_copy(update=changes)})
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a student says of its own test side.
+
+    Attributes:
+        ids: the U utterances.
+        posteriors: ``(U, C)``, fine-tuned after the cut; of a whole student, as the run left it.
+        untuned: ``(U, C)``, after the cut alone.
+        size: of the finished network.
+        fitted: what the fine-tuning was fitted on.
+    """
+
+    ids: tuple[str, ...]
+    posteriors: Posteriors
+    untuned: Posteriors
+    size: Size
+    fitted: tuple[FittedRecord, ...] = ()
+
+
+def pruner_of(student: StoredStudent) -> Pruner:
+    """Of a stored student's network, which stays as it is."""
+    network = deepcopy(student.module).cpu()
+    return Pruner(Draft(student.candidate.student, network, student.shape), student.name)
+
+
+def whole_reading(replay: Replay, student: StoredStudent) -> Reading:
+    """What the student says as the run left it.
+
+    Raises:
+        StoreError: that is not what the run has kept of it.
+    """
+    frames = replay.frames(student.candidate.settings.features)
+    ids, posteriors = replay.predict_kept(student, frames, replay.segments(student))
+    replay.check_same(student, ids, posteriors)
+    network = deepcopy(student.module).cpu()
+    return Reading(ids, posteriors, posteriors, _size(network, student))
+
+
+def _size(network: nn.Module, student: StoredStudent) -> Size:
+    settings = student.candidate.settings
+    frames = round(settings.segments.window_s / settings.features.hop_s)
+    return size_of(network, student.shape, frames)
+
+
+class Tuner:
+    """Fine-tunes cut students, each inside its own fold.
+
+    Args:
+        replay: the run.
+        students: of one method.
+        tuning: how long and how fast.
+        workers: fits side by side.
+    """
+
+    def __init__(
+        self, replay: Replay, students: Sequence[StoredStudent], tuning: Tuning, workers: int
+    ) -> None:
+        self.replay = replay
+        self.students = {student.name: student for student in students}
+        self.tuning = tuning
+        self.workers = workers
+        self.cache = FitCache(replay.cache / "prune")
+        self.backend = replay.stored.backend()
+        self.views = Views(replay.table, replay.folds.outer)
+        self._weights = {
+            student.name: hashlib.sha256(student.read_bytes()).hexdigest() for student in students
+        }
+
+    def readings(self, pruned: Mapping[tuple[Cut, str], Pruned]) -> dict[tuple[Cut, str], Reading]:
+        """What every cut student says of its own test side, by cut and name, before and
+        after fine-tuning.
+
+        Raises:
+            StoreError: a student's weights are damaged.
+            TeacherError: a teacher of the run cannot be had.
+            SerbenchError: a loss that is not finite.
+        """
+        keys = {place: self._key(*place) for place in pruned}
+        missing = {place: key for place, key in keys.items() if self.cache.get(key) is None}
+        tasks = self._tasks(pruned, missing)
+        places = {task.key: place for place, task in tasks.items()}
+        watch = self.replay.watch
+        watch.fits_planned(list(tasks.values()), len(keys) - len(tasks))
+        for result in run_fits(list(tasks.values()), self.workers, watch.epoch):
+            self._keep(places[result.key], tasks[places[result.key]], result)
+            watch.fit_done(result)
+        return {place: self._kept(key) for place, key in keys.items()}
+
+    def _tasks(
+        self, pruned: Mapping[tuple[Cut, str], Pruned], missing: Mapping[tuple[Cut, str], str]
+    ) -> dict[tuple[Cut, str], FitTask]:
+        # Shared by all fits on a training side: they can be large.
+        named = dict.fromkeys(name for _, name in missing)
+        teachers = {name: self._signals(self.students[name]) for name in named}
+        return {
+            (cut, name): self._task(
+                self.students[name], cut, pruned[cut, name], key, teachers[name]
+            )
+            for (cut, name), key in missing.items()
+        }
+
+    def _task(
+        self,
+        student: StoredStudent,
+        cut: Cut,
+        pruned: Pruned,
+        key: str,
+        teachers: tuple[TeacherSignal, ...],
+    ) -> FitTask:
+        """A refit of the fold that starts from the cut network, with the method's own loss."""
+        replay, candidate = self.replay, student.candidate
+        split = replay.folds.outer[student.outer - 1]
+        settings = self.tuning.settings(candidate.settings)
+        return FitTask(
+            name=f"{student.name}/{cut.name}",
+            key=key,
+            method=student.method,
+            student=pruned,
+            loss=candidate.loss,
+            settings=settings,
+            num_classes=len(replay.table.labels),
+            train=self.views.make(student.outer - 1, split.train),
+            validation=None,
+            segments=replay.segments(student),
+            features=replay.frames(settings.features),
+            teachers=teachers,
+            backend=self.backend,
+            epochs=self.tuning.epochs,
+            seed=self._seed(student),
+            device=str(replay.device),
+        )
+
+    def _seed(self, student: StoredStudent) -> int:
+        """Of windows, masks and dropout; the same for every cut of a student."""
+        split = self.replay.folds.outer[student.outer - 1]
+        return stable_seed("prune", self.replay.table.digest, split.train.name, student.seed)
+
+    def _signals(self, student: StoredStudent) -> tuple[TeacherSignal, ...]:
+        """What the run's teachers say of a student's training side, as the run fitted it."""
+        replay, needs = self.replay, student.candidate.loss.needs
+        if not needs:
+            return ()
+        embeddings = {name: replay.embeddings(name) for name in replay.teachers}
+        inputs = Inputs(replay.table, {}, embeddings, {})
+        split, head = replay.folds.outer[student.outer - 1], student.candidate.settings.head
+        view = self.views.make(student.outer - 1, split.train)
+        kept = FitCache(replay.cache / "fits")
+        targets = fit_targets(inputs, {view.name: view}, [head], kept, self.workers)
+        return signals(inputs, targets, view, head, needs)
+
+    def _keep(self, place: tuple[Cut, str], task: FitTask, result: FitResult) -> None:
+        """Keep a fit, and what its student said before it."""
+        student, pruned = self.students[place[1]], task.student
+        assert isinstance(pruned, Pruned)
+        self._check_fitted(student, result)
+        network = pruned.finished(
+            {n: v for n, v in result.state.items() if not n.startswith("normaliser.")}
+        )
+        facts = {
+            "ids": list(result.ids),
+            "size": asdict(_size(network, student)),
+            "fitted": [record.model_dump(mode="json") for record in result.fitted],
+            "seconds": result.seconds,
+        }
+        untuned = self._untuned(student, task, pruned)
+        self.cache.put(result.key, facts, {"posteriors": result.posteriors, "untuned": untuned})
+
+    def _untuned(self, student: StoredStudent, task: FitTask, pruned: Pruned) -> Posteriors:
+        """What the cut network says before it is fine-tuned, normalised as the run did."""
+        device = torch.device(task.device)
+        network = pruned.build(student.shape).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        _, posteriors = predict(
+            network, student.normaliser, task.features, task.segments, task.settings.segments,
+            task.backend, device,
+        )  # fmt: skip
+        return posteriors
+
+    def _check_fitted(self, student: StoredStudent, result: FitResult) -> None:
+        """
+        Raises:
+            StoreError: the fit was given another training side than the run's.
+        """
+        split = self.replay.folds.outer[student.outer - 1]
+        digest = id_set_digest(split.train.ids)
+        own = student.normaliser
+        made = Normaliser(result.state["normaliser.mean"], result.state["normaliser.deviation"])
+        same = all(
+            torch.allclose(a, b, rtol=1e-3, atol=1e-4)
+            for a, b in ((own.mean, made.mean), (own.deviation, made.deviation))
+        )
+        if not same or any(record.digest != digest for record in result.fitted):
+            raise StoreError(
+                f"{result.name} was not fitted on the training side that {student.name} was: the "
+                "corpus or the front end has changed since the run was made"
+            )
+
+    def _kept(self, key: str) -> Reading:
+        """
+        Raises:
+            StoreError: what was just written is not there.
+        """
+        record = self.cache.get(key)
+        if record is None:
+            raise StoreError(f"what was just written to {self.cache.path(key)} cannot be read back")
+        return reading_of(record)
+
+    def _key(self, cut: Cut, name: str) -> str:
+        """A digest of all that determines what a cut and fine-tuned student says."""
+        replay, student = self.replay, self.students[name]
+        candidate, split = student.candidate, replay.folds.outer[student.outer - 1]
+        needs = candidate.loss.needs
+        teachers = [[each, replay.embeddings(each).digest] for each in replay.teachers if needs]
+        return digest_of(
+            {
+                "cut": [cut.kind, cut.amount],
+                "weights": self._weights[name],
+                **fit_identity(candidate, str(replay.device)),
+                "tuning": self.tuning.settings(candidate.settings).model_dump(mode="json"),
+                "corpus": replay.table.digest,
+                "features": replay.frames(candidate.settings.features).digest,
+                "train": list(split.train.ids),
+                "test": list(split.test.ids),
+                "teachers": teachers,
+                "seed": self._seed(student),
+                "backend": backend_identity(self.backend),
+                "code": [
+                    core_digest(CODE),
+                    core_digest(FIT),
+                    core_digest(HEAD) if needs else "",
+                    package_digest(type(candidate.student)),
+                    package_digest(type(candidate.loss)),
+                ],
+            }
+        )
+
+
+def reading_of(record: FitRecord) -> Reading:
+    """A reading as the cache has it."""
+    facts = record.json
+    return Reading(
+        ids=tuple(facts["ids"]),
+        posteriors=record.arrays["posteriors"],
+        untuned=record.arrays["untuned"],
+        size=Size(**facts["size"]),
+        fitted=tuple(FittedRecord.model_validate(each) for each in facts["fitted"]),
+    )

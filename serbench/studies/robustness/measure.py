@@ -1,0 +1,234 @@
+"""UA of a run's students and teachers under every condition, with paired intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serbench.api import StoreError
+from serbench.learning.evaluate import (
+    confusion_metric,
+    resample_weights,
+    resampled_metric,
+    speaker_confusions,
+)
+from serbench.protocol.guard.certificate import Certificate
+from serbench.results.compare.intervals import REPEATS, estimate, percentile_interval
+from serbench.results.compare.records import TEACHER_PREFIX, Difference, Estimate
+from serbench.running.execute import shut_down_workers
+from serbench.running.replay.run import Replay
+from serbench.running.replay.students import StoredStudent
+from serbench.settings import PROPER
+from serbench.studies.robustness.conditions import CLEAN, Condition
+from serbench.studies.robustness.students import Reading, student_readings
+from serbench.studies.robustness.teachers import teacher_readings
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A method under a condition.
+
+    Attributes:
+        ua: pooled over the outer test folds and seeds.
+        difference: from the first method under the same condition; None for that one.
+    """
+
+    ua: Estimate
+    difference: Difference | None
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """A run's methods under conditions.
+
+    Attributes:
+        dataset: its name.
+        methods: students, then ``teacher:NAME``; the first is what others are compared with.
+        scores: by condition and method.
+        mean: by method, of the mean UA over the noises and levels that are among the conditions;
+            empty where fewer than two are.
+        clipped: of each condition, samples that were clipped, and in how many utterances.
+        silent: utterances that are silent, so that no noise was added to them.
+        notes: of the replay.
+    """
+
+    dataset: str
+    certificate: Certificate
+    classes: int
+    utterances: int
+    speakers: int
+    seeds: int
+    repeats: int
+    conditions: tuple[Condition, ...]
+    methods: tuple[str, ...]
+    scores: Mapping[tuple[Condition, str], Score]
+    mean: Mapping[str, Score]
+    clipped: Mapping[Condition, tuple[int, int]]
+    silent: int
+    notes: tuple[str, ...]
+
+    @property
+    def noises(self) -> tuple[Condition, ...]:
+        """Those that the mean is over."""
+        return tuple(condition for condition in self.conditions if condition.is_noise)
+
+
+def check_replay(replay: Replay) -> None:
+    """
+    Raises:
+        StoreError: the run's protocol was broken on purpose.
+    """
+    protocol = replay.certificate.protocol
+    if protocol != PROPER:
+        raise StoreError(
+            f"{replay.run.name} was run under {protocol}, which is broken on purpose, so its "
+            f"scores in noise would say nothing; take a {PROPER} run"
+        )
+
+
+def measure(
+    replay: Replay,
+    conditions: Sequence[Condition],
+    methods: Sequence[str] = (),
+    workers: int = 1,
+) -> Robustness:
+    """Let every student hear its own test side, and every teacher all of them, under conditions.
+
+    Args:
+        replay: a finished, speaker-independent run.
+        conditions: of ``choose_conditions``.
+        methods: whose students; all where none is named. Teachers are always heard.
+        workers: processes for the students.
+
+    Raises:
+        StoreError: the run is leaky, lacks a student, or does not predict under ``clean`` what
+            it has kept; an unknown method.
+        CorpusError, TeacherError, SerbenchError: audio, weights or babble that cannot be had.
+    """
+    check_replay(replay)
+    students = replay.students_of(methods or None)
+    _check_complete(replay, students)
+    by_name = {student.name: student for student in students}
+    readings: dict[tuple[Condition, str], list[Reading]] = {}
+    try:
+        clean = student_readings(replay, students, [CLEAN], workers, "students on clean audio")
+        for (_, name), reading in clean.items():
+            replay.check_same(by_name[name], reading.ids, reading.posteriors)
+        heard = student_readings(replay, students, conditions, workers, "students under conditions")
+    finally:
+        shut_down_workers()
+    for (condition, name), reading in heard.items():
+        readings.setdefault((condition, by_name[name].method), []).append(reading)
+    for teacher in replay.teachers:
+        for condition, _, reading in teacher_readings(replay, teacher, conditions):
+            readings.setdefault((condition, TEACHER_PREFIX + teacher), []).append(reading)
+    return _robustness(replay, conditions, readings)
+
+
+def _check_complete(replay: Replay, students: Iterable[StoredStudent]) -> None:
+    """
+    Raises:
+        StoreError: a method has no student for some fold and seed.
+    """
+    there: dict[str, set[tuple[int, int]]] = {}
+    for student in students:
+        there.setdefault(student.method, set()).add((student.outer, student.seed))
+    folds = range(1, len(replay.folds.outer) + 1)
+    wanted = {(fold, seed) for fold in folds for seed in replay.plan["seeds"]}
+    for method, found in there.items():
+        if found != wanted:
+            fold, seed = min(found ^ wanted)
+            raise StoreError(
+                f"{replay.run.folder} has no record of the student of {method}, outer fold "
+                f"{fold}, seed {seed}; run the same command again to have it"
+            )
+
+
+def _robustness(
+    replay: Replay,
+    conditions: Sequence[Condition],
+    readings: Mapping[tuple[Condition, str], Sequence[Reading]],
+) -> Robustness:
+    """Scores of all readings, over the same draws of speakers."""
+    table = replay.table
+    methods = tuple(dict.fromkeys(method for _, method in readings))
+    confusions = {place: _confusions(replay, own) for place, own in readings.items()}
+    speakers = len({utterance.speaker for utterance in replay.folds.tested})
+    weights = resample_weights(speakers, REPEATS, seed=0)
+    values = {place: _value_and_draws(stack, weights) for place, stack in confusions.items()}
+    noises = [condition for condition in conditions if condition.is_noise]
+    means = {
+        method: _mean([values[condition, method] for condition in noises])
+        for method in methods
+        if len(noises) > 1
+    }
+    first = methods[0]
+    return Robustness(
+        dataset=str(replay.plan["dataset"]["name"]),
+        certificate=replay.certificate,
+        classes=len(table.labels),
+        utterances=len(replay.folds.tested),
+        speakers=speakers,
+        seeds=len(replay.plan["seeds"]),
+        repeats=REPEATS,
+        conditions=tuple(conditions),
+        methods=methods,
+        scores={
+            (condition, method): _score(
+                values[condition, method], values[condition, first], speakers
+            )
+            for condition in conditions
+            for method in methods
+        },
+        mean={method: _score(own, means[first], speakers) for method, own in means.items()},
+        clipped={each: _clipped(readings[each, first]) for each in conditions},
+        silent=max(sum(each.silent for each in _one_seed(own)) for own in readings.values()),
+        notes=replay.notes,
+    )
+
+
+Value = tuple[float, NDArray[np.float64]]
+"""A score, and its value in each draw of speakers."""
+
+
+def _confusions(replay: Replay, readings: Sequence[Reading]) -> NDArray[np.int64]:
+    """``(S, C, C)`` of a method's speakers, in sorted order, summed over folds and seeds."""
+    ids = [utterance for reading in readings for utterance in reading.ids]
+    guessed = np.concatenate([reading.posteriors.argmax(axis=1) for reading in readings])
+    speakers = [replay.table.by_id[utterance].speaker for utterance in ids]
+    return speaker_confusions(replay.labels_of(ids), guessed, speakers, len(replay.table.labels))
+
+
+def _value_and_draws(confusions: NDArray[np.int64], weights: NDArray[np.int64]) -> Value:
+    value = float(confusion_metric(confusions.sum(axis=0), "ua"))
+    return value, resampled_metric(confusions, weights, "ua")
+
+
+def _mean(values: Sequence[Value]) -> Value:
+    return (
+        float(np.mean([value for value, _ in values])),
+        np.mean([draws for _, draws in values], axis=0),
+    )
+
+
+def _score(own: Value, first: Value, speakers: int) -> Score:
+    """``own`` with its interval, and what it is above ``first`` over the same draws."""
+    scored = estimate(*own, speakers)
+    if own is first:
+        return Score(scored, None)
+    interval = percentile_interval(own[1] - first[1], speakers)
+    return Score(scored, Difference(own[0] - first[0], *interval))
+
+
+def _clipped(readings: Iterable[Reading]) -> tuple[int, int]:
+    """Samples and utterances, each counted once."""
+    own = _one_seed(readings)
+    return sum(r.clipped_samples for r in own), sum(r.clipped_utterances for r in own)
+
+
+def _one_seed(readings: Iterable[Reading]) -> list[Reading]:
+    """One reading of each test side: every seed has heard the same audio."""
+    return list({reading.ids: reading for reading in readings}.values())

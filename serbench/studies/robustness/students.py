@@ -1,0 +1,235 @@
+"""Posteriors of a run's students under conditions: one job for each condition and outer fold.
+
+Workers keep each student's posteriors as soon as they have them, so that a command that was
+stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from serbench.api import SAMPLE_RATE_HZ, Backend, StoreError
+from serbench.data.corpus.table import CorpusTable, Utterance
+from serbench.files.source import core_digest
+from serbench.learning.features import Frames, LogMel
+from serbench.learning.segments import Segment
+from serbench.running.execute import each_call
+from serbench.running.harness.code import FIT, backend_identity, package_digest
+from serbench.running.plan.records import describe_candidate, digest_of
+from serbench.running.replay.run import Replay
+from serbench.running.replay.students import StoredStudent, predict_windows
+from serbench.running.store.cache import FitCache
+from serbench.settings import FeatureSettings
+from serbench.studies.robustness.conditions import Condition
+from serbench.studies.robustness.perturb import Perturbed, Voices, perturb, voices_of
+
+CODE = tuple(f"studies/robustness/{name}.py" for name in ("noise", "channel", "perturb"))
+"""Modules that decide what a condition does."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What one model says of one outer test side under a condition.
+
+    Attributes:
+        ids: the U utterances.
+        posteriors: ``(U, C)`` float32.
+        clipped_samples: of all its utterances together.
+        clipped_utterances: how many have a clipped sample.
+        silent: how many are silent, so that no noise was added.
+    """
+
+    ids: tuple[str, ...]
+    posteriors: NDArray[np.float32]
+    clipped_samples: int = 0
+    clipped_utterances: int = 0
+    silent: int = 0
+
+
+@dataclass(frozen=True)
+class FoldJob:
+    """Students of one outer fold to be heard under one condition.
+
+    Attributes:
+        utterances: the fold's test side.
+        students: each with its address in the cache and the windows of its test side.
+    """
+
+    condition: Condition
+    utterances: tuple[Utterance, ...]
+    voices: Voices
+    students: tuple[tuple[StoredStudent, str, tuple[Segment, ...]], ...]
+    backend: Backend
+    device: torch.device
+    cache: Path
+
+
+def student_readings(
+    replay: Replay,
+    students: Sequence[StoredStudent],
+    conditions: Sequence[Condition],
+    workers: int,
+    stage: str,
+) -> dict[tuple[Condition, str], Reading]:
+    """What every student says of its own test side: by condition and the student's name.
+
+    Args:
+        replay: the run.
+        students: of it.
+        conditions: those that the cache has are not heard again.
+        workers: processes.
+        stage: what progress is told under.
+
+    Raises:
+        StoreError: a student's weights are damaged or do not fit its code.
+        CorpusError: an audio file can no longer be read.
+        SerbenchError: babble that cannot be made.
+    """
+    cache = FitCache(replay.cache / "robustness")
+    keys = _addresses(replay, students, conditions)
+    readings = {place: kept for place, key in keys.items() if (kept := _kept(cache, key))}
+    missing = {place: key for place, key in keys.items() if place not in readings}
+    jobs = _jobs(replay, students, missing)
+    done = len(readings)
+    replay.watch.advance(stage, done, len(keys))
+    for count in each_call(hear_fold, jobs, workers):
+        done += count
+        replay.watch.advance(stage, done, len(keys))
+    return {place: readings.get(place) or _written(cache, key) for place, key in keys.items()}
+
+
+def hear_fold(job: FoldJob) -> int:
+    """Perturb a fold's test side, and keep what each student says of it.
+
+    Returns:
+        The number of students.
+    """
+    cache = FitCache(job.cache)
+    heard = [perturb(utterance, job.condition, job.voices) for utterance in job.utterances]
+    ids = tuple(utterance.id for utterance in job.utterances)
+    frames: dict[FeatureSettings, Frames] = {}
+    for student, key, segments in job.students:
+        settings = student.candidate.settings.features
+        if settings not in frames:
+            frames[settings] = _frames(ids, heard, settings)
+        said, posteriors = predict_windows(
+            student, frames[settings], segments, job.backend, job.device
+        )
+        facts = {
+            "ids": list(said),
+            "clipped_samples": sum(each.clipped for each in heard),
+            "clipped_utterances": sum(each.clipped > 0 for each in heard),
+            "silent": sum(each.silent for each in heard),
+        }
+        cache.put(key, facts, {"posteriors": posteriors})
+        student.release()
+    return len(job.students)
+
+
+def _frames(ids: tuple[str, ...], heard: Sequence[Perturbed], settings: FeatureSettings) -> Frames:
+    """Log-mel frames of perturbed utterances."""
+    extract = LogMel(settings)
+    pieces = [extract(each.waveform) for each in heard]
+    count = np.array([len(piece) for piece in pieces], dtype=np.int64)
+    start = np.cumsum(count) - count
+    return Frames(ids, np.concatenate(pieces), start, count, 1.0 / settings.hop_s, digest="")
+
+
+def _jobs(
+    replay: Replay,
+    students: Sequence[StoredStudent],
+    missing: Mapping[tuple[Condition, str], str],
+) -> list[FoldJob]:
+    """One for each condition and fold that a student has not heard yet."""
+    table, outer = replay.table, replay.folds.outer
+    backend, folder = replay.stored.backend(), replay.cache / "robustness"
+    named = {student.name: student for student in students}
+    windows = {name: replay.segments(named[name]) for _, name in missing}
+    voices = [voices_of(split, table) for split in outer]
+    grouped: dict[tuple[Condition, int], list[tuple[StoredStudent, str]]] = {}
+    for (condition, name), key in missing.items():
+        grouped.setdefault((condition, named[name].outer), []).append((named[name], key))
+    return [
+        FoldJob(
+            condition=condition,
+            utterances=tuple(table.by_id[i] for i in outer[fold - 1].test.ids),
+            voices=voices[fold - 1] if condition.family == "babble" else {},
+            students=tuple((each, key, windows[each.name]) for each, key in members),
+            backend=backend,
+            device=replay.device,
+            cache=folder,
+        )
+        for (condition, fold), members in grouped.items()
+    ]
+
+
+def _addresses(
+    replay: Replay, students: Sequence[StoredStudent], conditions: Sequence[Condition]
+) -> dict[tuple[Condition, str], str]:
+    """Where the cache keeps what each student says: a digest of all that determines it."""
+    shared = {
+        "audio": audio_digest(replay.table),
+        "backend": backend_identity(replay.stored.backend()),
+        "device": replay.device.type,
+        "torch": torch.__version__,
+        "code": core_digest((*CODE, *FIT)),
+    }
+    addresses = {}
+    for student in students:
+        own = {
+            "weights": _file_digest(student.path),
+            "test": list(replay.folds.outer[student.outer - 1].test.ids),
+            "candidate": describe_candidate(student.candidate),
+            "student code": package_digest(type(student.candidate.student)),
+        }
+        for condition in conditions:
+            heard = condition_identity(replay, condition)
+            addresses[condition, student.name] = digest_of({**shared, **own, **heard})
+    return addresses
+
+
+def condition_identity(replay: Replay, condition: Condition) -> dict[str, str]:
+    """What determines a condition's audio besides the corpus's; of babble, the folds too."""
+    folds = {"folds": str(replay.plan["folds_digest"])} if condition.family == "babble" else {}
+    return {"condition": condition.name, "sample rate": str(SAMPLE_RATE_HZ), **folds}
+
+
+def audio_digest(table: CorpusTable) -> str:
+    """Of all recordings of a corpus, and of who speaks in each."""
+    return digest_of([[u.id, u.speaker, u.pcm_sha256, u.duration_s] for u in table.utterances])
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _kept(cache: FitCache, key: str) -> Reading | None:
+    """What the cache has; None where there is nothing, or a damaged entry."""
+    entry = cache.get(key)
+    if entry is None:
+        return None
+    facts = dict(entry.json)
+    reading = Reading(tuple(facts.pop("ids")), entry.arrays["posteriors"])
+    return replace(reading, **facts)
+
+
+def _written(cache: FitCache, key: str) -> Reading:
+    """What a worker has just put into the cache.
+
+    Raises:
+        StoreError: it is not there.
+    """
+    reading = _kept(cache, key)
+    if reading is None:
+        raise StoreError(f"what was just written to {cache.path(key)} cannot be read back")
+    return reading

@@ -1,0 +1,339 @@
+"""Whole audits: each leak planted once in clean files of each format, and found by name."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from serbench.api import Corpus, CorpusError
+from serbench.checks.audit import audio
+from serbench.checks.audit.readers import read_splits
+from serbench.checks.audit.records import Audit
+from serbench.checks.audit.run import audit
+from serbench.checks.audit.text import finding_lines, fold_table, header_lines, verdict
+from serbench.protocol.guard.near.search import NearPair
+from serbench_corpora.emodb import EmoDB, EmoDBParams
+
+DOCS = Path(__file__).parents[3] / "docs" / "howto-audit.md"
+
+SPEAKERS = ("03", "08", "09", "10")
+NAMES = [f"{s}{t}{e}a" for s in SPEAKERS for t in ("a01", "b02") for e in "WN"]
+
+Splits = dict[str, dict[str, list[str]]]
+"""Utterances by fold and part."""
+
+
+def clean() -> Splits:
+    """Two folds; in each, one speaker is for validation and one for training."""
+    folds: Splits = {}
+    for fold, (train, validation, *test) in (("1", SPEAKERS), ("2", SPEAKERS[::-1])):
+        sides = {"train": [train], "validation": [validation], "test": test}
+        folds[fold] = {
+            part: [name for name in NAMES if name[:2] in speakers]
+            for part, speakers in sides.items()
+        }
+    return folds
+
+
+def write_csv(folder: Path, splits: Splits) -> Path:
+    lines = [
+        f"{name},{fold},{part}"
+        for fold, parts in splits.items()
+        for part, names in parts.items()
+        for name in names
+    ]
+    return _write(folder / "folds.csv", "\n".join(["utterance,fold,part", *lines]) + "\n")
+
+
+def write_emobox(folder: Path, splits: Splits) -> Path:
+    for fold, parts in splits.items():
+        for part, names in parts.items():
+            rows = [{"key": f"emodb-{n}", "wav": f"downloads/emodb/wav/{n}.wav"} for n in names]
+            short = part.replace("validation", "valid")
+            path = folder / "box" / f"fold_{fold}" / f"emodb_{short}_fold_{fold}.jsonl"
+            _write(path, "".join(json.dumps(row) + "\n" for row in rows))
+    return folder / "box"
+
+
+def write_s3prl(folder: Path, splits: Splits) -> Path:
+    for fold, parts in splits.items():
+        for part, names in parts.items():
+            rows = [{"path": f"wav/{n}.wav", "label": "x", "speaker": n[:2]} for n in names]
+            path = folder / "s3" / f"Session{fold}" / f"{part}_meta_data.json"
+            _write(path, json.dumps({"labels": {}, "meta_data": rows}))
+    return folder / "s3"
+
+
+def write_folder(folder: Path, splits: Splits) -> Path:
+    for part, names in splits["1"].items():
+        for number, name in enumerate(names):
+            path = folder / "hf" / part / name[5] / f"{name}.wav"
+            soundfile.write(_parent(path), noise(name), 16_000)
+            if number == 0:
+                _write(path.with_name(".litter.wav"), "")
+    return folder / "hf"
+
+
+WRITERS = {"csv": write_csv, "emobox": write_emobox, "s3prl": write_s3prl, "folder": write_folder}
+every_format = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+
+
+def _write(path: Path, text: str) -> Path:
+    _parent(path).write_text(text, encoding="utf-8")
+    return path
+
+
+def _parent(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def noise(name: str, seconds: float = 0.4) -> NDArray[np.float64]:
+    draw = np.random.default_rng(list(name.encode()))
+    return 0.1 * draw.standard_normal(int(seconds * 16_000))
+
+
+def emodb_copy(folder: Path, names: Mapping[str, str]) -> Path:
+    """A folder like EmoDB's; each name with the sound of another."""
+    for name, of in names.items():
+        soundfile.write(_parent(folder / "wav" / f"{name}.wav"), noise(of), 16_000)
+    return folder
+
+
+def run(
+    source: Path,
+    tmp_path: Path,
+    corpus: Corpus | None = EmoDB(EmoDBParams()),  # noqa: B008
+    data_dir: Path | None = None,
+) -> Audit:
+    name = "emodb" if corpus else None
+    watch: Callable[[str], Callable[[int, int], None]] = lambda stage: lambda done, total: None  # noqa: E731
+    return audit(read_splits(source), source, corpus, name, data_dir, tmp_path / "cache", watch)
+
+
+def leaking(found: Audit) -> dict[tuple[str, str], list[str]]:
+    """Units of every leak, by code and what is shared, over all folds."""
+    units: dict[tuple[str, str], list[str]] = {}
+    for checks in (*(fold.checks for fold in found.folds), found.over_folds):
+        for check in checks:
+            for finding in check.findings:
+                if finding.leak:
+                    what = finding.what.partition(":")[0].partition(",")[0]
+                    units.setdefault((check.code, what), []).extend(u.name for u in finding.units)
+    return units
+
+
+@every_format
+def test_clean_splits_pass(write, tmp_path: Path) -> None:
+    found = run(write(tmp_path, clean()), tmp_path)
+    assert leaking(found) == {}
+    assert found.leaks == {}
+    assert verdict(found).startswith("no leak found")
+    assert {fold.checks[4].share for fold in found.folds} == {1.0}
+    assert [fold.checks[0].outcome for fold in found.folds] == ["passed"] * len(found.folds)
+
+
+@every_format
+def test_a_planted_speaker_is_found(write, tmp_path: Path) -> None:
+    splits = clean()
+    moved = splits["1"]["test"].pop(0)
+    splits["1"]["train"].append(moved)
+    found = run(write(tmp_path, splits), tmp_path)
+    assert leaking(found) == {("L1", "speakers in train and test"): [moved[:2]]}
+    assert found.leaks == {"L1": (found.folds[0].name,)}
+    (unit,) = found.folds[0].checks[0].findings[0].units
+    assert unit.counts == {"train": 1, "test": 3}
+    assert verdict(found).startswith(f"LEAKS: L1 in 1 of {len(found.folds)} fold")
+
+
+@every_format
+def test_a_planted_speaker_of_the_validation_part_is_found_as_such(write, tmp_path: Path) -> None:
+    splits = clean()
+    moved = splits["1"]["train"].pop(0)
+    splits["1"]["validation"].append(moved)
+    found = run(write(tmp_path, splits), tmp_path)
+    assert leaking(found) == {("L1", "speakers in train and validation"): [moved[:2]]}
+    assert any(
+        "choices are made on speakers that were trained on" in x for x in finding_lines(found)
+    )
+
+
+@every_format
+def test_a_planted_utterance_is_found(write, tmp_path: Path) -> None:
+    splits = clean()
+    both = splits["1"]["test"][0]
+    splits["1"]["train"].append(both)
+    found = run(write(tmp_path, splits), tmp_path)
+    assert leaking(found)["L2", "utterances in train and test"] == [both]
+    first = (found.folds[0].name,)
+    assert found.leaks == {"L1": first, "L2": first}
+
+
+@pytest.mark.parametrize("write", [write_csv, write_emobox, write_s3prl])
+def test_an_utterance_tested_in_two_folds_is_found(write, tmp_path: Path) -> None:
+    splits = clean()
+    again = splits["2"]["test"][0]
+    splits["1"]["test"].append(again)
+    splits["1"]["train"] = [n for n in splits["1"]["train"] if n[:2] != again[:2]] or ["11a01Wa"]
+    splits["1"]["validation"] = [n for n in splits["1"]["validation"] if n[:2] != again[:2]]
+    found = run(write(tmp_path, splits), tmp_path)
+    assert leaking(found) == {("L2", "utterances tested in more than one fold"): [again]}
+    assert found.leaks == {"L2": ("over folds",)}
+    assert verdict(found).startswith("LEAKS: L2 over folds; not checked: ")
+
+
+@pytest.mark.parametrize("write", [write_csv, write_emobox, write_s3prl])
+def test_a_planted_copy_is_found_by_its_audio(write, tmp_path: Path) -> None:
+    sounds = {name: name for name in NAMES}
+    one, other = clean()["1"]["train"][0], clean()["1"]["test"][0]
+    sounds[other] = one
+    found = run(write(tmp_path, clean()), tmp_path, data_dir=emodb_copy(tmp_path / "d", sounds))
+    in_fold_2 = "recordings under two names in validation and test"
+    assert leaking(found)["L4", "recordings under two names in train and test"] == [
+        f"{one} = {other}"
+    ]
+    assert set(found.leaks) == {"L4"}, in_fold_2
+    assert "audio" not in verdict(found)
+
+
+def test_a_planted_copy_in_folders_is_found_without_a_corpus(tmp_path: Path) -> None:
+    source = write_folder(tmp_path, clean())
+    first = clean()["1"]["train"][0]
+    soundfile.write(source / "test" / "other.wav", noise(first), 16_000)
+    found = run(source, tmp_path, corpus=None)
+    assert leaking(found) == {
+        ("L4", "recordings under two names in train and test"): [
+            f"test/other.wav = train/W/{first}.wav"
+        ]
+    }
+    assert set(found.not_checked) == {"L1", "L9"}
+    assert "L1 (speakers are not known; give --corpus, or a speaker column)" in verdict(found)
+
+
+def test_a_planted_near_duplicate_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = clean()["1"]["train"][0], clean()["1"]["test"][0]
+    pair = NearPair(other, one, 0.96, 0.5)
+    monkeypatch.setattr(audio, "near_duplicates", lambda recordings, cache, advance: (pair,))
+    data = emodb_copy(tmp_path / "d", {name: name for name in NAMES})
+    found = run(write_csv(tmp_path, clean()), tmp_path, data_dir=data)
+    assert ("L5", "near duplicates in train and test") in leaking(found)
+    (line,) = [x for x in finding_lines(found) if x.startswith("LEAK L5 fold 1")]
+    assert line.endswith(f"{one} ~ {other} (similarity 0.96, offset 0.5 s)")
+
+
+def test_what_the_copy_lacks_is_told(tmp_path: Path) -> None:
+    sounds = {name: name for name in [*NAMES[1:], "16b10Wa"]}
+    found = run(write_csv(tmp_path, clean()), tmp_path, data_dir=emodb_copy(tmp_path / "d", sounds))
+    told = {f.what: [u.name for u in f.units] for f in found.over_folds[0].findings}
+    assert told == {
+        "utterances that the corpus folder does not hold": [NAMES[0]],
+        "utterances of the corpus that no fold names": ["16b10Wa"],
+    }
+    assert found.leaks == {}
+    assert f"the audio of 1 of 16 utterances is not there: {NAMES[0]}" in verdict(found)
+
+
+def test_a_wrong_data_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    with pytest.raises(CorpusError, match="is not EmoDB"):
+        run(write_csv(tmp_path, clean()), tmp_path, data_dir=tmp_path / "d")
+
+
+@pytest.mark.parametrize("write", [write_csv, write_emobox, write_s3prl])
+def test_folds_without_validation_are_noted_and_no_leak(write, tmp_path: Path) -> None:
+    splits = clean()
+    splits["1"].pop("validation")
+    assert run(write(tmp_path / "a", splits), tmp_path).notes[0].startswith("folds ")
+    splits["2"].pop("validation")
+    found = run(write(tmp_path / "b", splits), tmp_path)
+    (note,) = found.notes
+    assert note.startswith("no fold has a validation part")
+    assert found.leaks == {}
+    assert fold_table(found)[0][:4] == ("fold", "train", "test", "speakers")
+
+
+def test_the_table_has_a_word_for_each_check(tmp_path: Path) -> None:
+    splits = clean()
+    splits["2"]["train"].append(splits["2"]["test"][0])
+    found = run(write_csv(tmp_path, splits), tmp_path)
+    columns, table = fold_table(found)
+    assert columns == ("fold", "train", "val", "test", "speakers", "L1", "L2", "L4", "L5", "L9")
+    assert table == [
+        ("1", "4", "4", "8", "1/1/2", "ok", "ok", "not run", "not run", "100 %"),
+        ("2", "5", "4", "8", "2/1/2", "LEAK 1", "LEAK 1", "not run", "not run", "100 %"),
+    ]
+    assert header_lines(found)[1:] == [
+        "2 folds, 16 utterances",
+        "Speakers: emodb's file names. Sentences: emodb's file names. Audio: none.",
+    ]
+
+
+def test_long_findings_are_cut_in_print_and_whole_in_the_record(tmp_path: Path) -> None:
+    lines = [f"u{i},{f},{p},s{i}" for f in range(40) for i in range(30) for p in ("train", "test")]
+    source = _write(tmp_path / "f.csv", "\n".join(["utterance,fold,part,speaker", *lines]))
+    found = run(source, tmp_path, corpus=None)
+    assert len(found.folds[0].checks[0].findings[0].units) == 30
+    printed = finding_lines(found)
+    assert printed[0].endswith("s11 (1 + 1) and 18 more") or printed[0].endswith("s11 and 18 more")
+    assert printed[30].startswith("and ")
+    assert printed[30].endswith("more findings; --json FILE has all")
+
+
+def test_every_key_of_the_json_is_documented(tmp_path: Path) -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    found = run(write_csv(tmp_path, clean()), tmp_path).model_dump(mode="json")
+
+    def keys(value: object) -> set[str]:
+        if isinstance(value, list):
+            return set().union(*map(keys, value))
+        return set(value) | keys([*value.values()]) if isinstance(value, dict) else set()
+
+    assert found["schema_version"] == 1
+    named = keys(found) | {"similarity", "offset_s"}
+    assert [
+        key for key in sorted(named) if f"`{key}`" not in text and key not in {"b02", "a01"}
+    ] == []
+
+
+@pytest.mark.real
+def test_random_and_speaker_splits_of_the_real_emodb(emodb: Path, tmp_path: Path) -> None:
+    names = sorted(path.stem for path in (emodb / "wav").glob("*.wav"))
+    draw = random.Random(0)
+    fold_of = {name: 1 + number % 5 for number, name in enumerate(draw.sample(names, len(names)))}
+    random_split: Splits = {
+        str(fold): {
+            "train": [n for n in names if fold_of[n] != fold],
+            "test": [n for n in names if fold_of[n] == fold],
+        }
+        for fold in range(1, 6)
+    }
+    found = run(write_emobox(tmp_path, random_split), tmp_path, data_dir=emodb)
+    assert found.leaks == {"L1": ("1", "2", "3", "4", "5")}
+    assert {len(fold.checks[0].findings[0].units) for fold in found.folds} == {10}
+    assert found.not_checked == {}
+    units = EmoDB(EmoDBParams()).card.fold_sets["paper"]
+    lines = [f"{n},{i}" for n in names for i, unit in enumerate(units) if n[:2] in unit]
+    source = _write(tmp_path / "good.csv", "\n".join(["utterance,fold", *lines]) + "\n")
+    found = run(source, tmp_path, data_dir=emodb)
+    assert verdict(found) == "no leak found"
+    assert [len(f.checks) for f in found.folds] == [5] * 5
+    assert found.audio_from == "535 files"
+
+
+def test_a_louder_copy_is_found_by_the_real_search(tmp_path: Path) -> None:
+    for part, name in (("train", "a"), ("train", "b"), ("test", "c"), ("test", "d")):
+        path = _parent(tmp_path / "hf" / part / f"{name}.flac")
+        soundfile.write(
+            path, (2.0 if name == "d" else 1.0) * noise("a" if name == "d" else name, 2.0), 16_000
+        )
+    found = run(tmp_path / "hf", tmp_path, corpus=None)
+    assert leaking(found) == {
+        ("L5", "near duplicates in train and test"): ["train/a.flac ~ test/d.flac"]
+    }

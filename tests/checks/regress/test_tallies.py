@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests_support.run_maker import LABELS, predictions
+
+from serbench.api import SerbenchError
+from serbench.checks.regress.accuracy import accuracy_checks, judge
+from serbench.checks.regress.tallies import Tally, paired_difference, tally
+from serbench.learning.evaluate import Metric
+from serbench.results.compare.methods import comparison
+from serbench.results.compare.records import Difference
+
+METRICS: tuple[Metric, ...] = ("ua", "wa")
+
+
+def made(hits: np.ndarray, counts: np.ndarray) -> Tally:
+    """By speakers ``s00``, ``s01``, …"""
+    return Tally((0,), tuple(f"s{place:02d}" for place in range(len(hits))), hits, counts)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_scores_and_intervals_are_those_of_the_report(metric: Metric, seeds: int) -> None:
+    """A tally knows no wrong classes, and neither UA nor WA asks for them."""
+    rows = predictions({"one": 0.7, "other": 0.6}, seeds=seeds)
+    reported = comparison(rows, LABELS, ["other", "one"]).methods[1]
+    one, other = (tally(rows, LABELS, name) for name in ("one", "other"))
+    assert one.seeds == tuple(range(seeds))
+    assert one.score(metric) == pytest.approx(reported.pooled[metric].value)
+    if metric == "ua":
+        found = paired_difference(one, other, "ua")
+        wanted = reported.difference
+        assert wanted is not None
+        assert (found.value, found.low, found.high) == pytest.approx(
+            (wanted.value, wanted.low, wanted.high)
+        )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000))
+def test_scores_are_those_of_the_definition(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    counts = draw.integers(1, 9, (4, 3))
+    counts[0, 2] = 0  # a speaker may lack a class
+    hits = draw.integers(0, counts + 1)
+    found = made(hits, counts)
+    assert found.score("wa") == pytest.approx(hits.sum() / counts.sum())
+    assert found.score("ua") == pytest.approx(np.mean(hits.sum(axis=0) / counts.sum(axis=0)))
+
+
+def test_a_single_speaker_is_no_ground_for_an_interval() -> None:
+    alone = made(np.array([[3, 4]]), np.array([[5, 5]]))
+    with pytest.raises(SerbenchError, match="at least two speakers"):
+        paired_difference(alone, alone, "ua")
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "outcome", "said"),
+    [
+        (-0.02, -0.03, -0.011, "FAILED", "surely worse by more than 1.0"),
+        (-0.02, -0.03, -0.009, "passed", "−2.0 points"),
+        (-0.06, -0.20, 0.08, "FAILED", "a drop beyond the limit of 5.0, though it is not sure"),
+        (-0.05, -0.20, 0.08, "passed", "−5.0 points"),
+        (0.02, 0.011, 0.03, "better", "consider --update"),
+        (0.06, -0.01, 0.12, "better", "consider --update"),
+        (0.02, 0.009, 0.03, "passed", "+2.0 points"),
+        (0.0, 0.0, 0.0, "passed", "is the golden one"),
+    ],
+)
+def test_the_rule(value: float, low: float, high: float, outcome: str, said: str) -> None:
+    found = judge(Difference(value, low, high), 0.01, 0.05)
+    assert found[0] == outcome
+    assert said in found[1]
+
+
+def test_a_check_names_method_metric_and_how_sure_it_is() -> None:
+    counts = np.full((6, 2), 50)
+    then, now = made(np.full((6, 2), 45), counts), made(np.full((6, 2), 30), counts)
+    for check, metric in zip(accuracy_checks("akd", now, then, 0.01, 0.5), METRICS, strict=True):
+        assert check.outcome == "FAILED"
+        assert check.what == f"akd {metric.upper()}"
+        assert check.message == (
+            f"akd {metric.upper()} is −30.0 points to the golden one: surely worse by more than "
+            "1.0 (95 % interval −30.0 to −30.0)"
+        )
+
+
+SIMULATIONS = 250
+REPEATS = 500
+
+
+def share_surely_worse(
+    draw: np.random.Generator, speakers: int, skill_sd: float, fold_sd: float, drop: float
+) -> float:
+    """How often UA is surely worse at margin 0, over made-up pairs of runs.
+
+    Both runs meet the same speakers, each with a skill of its own, and 12 utterances in each of 4
+    classes; each run's training goes a little otherwise in each fold of two speakers.
+    """
+    shape = (SIMULATIONS, 2, speakers, 4)
+    skill = 0.65 + skill_sd * draw.normal(size=(SIMULATIONS, 1, speakers, 4))
+    luck = fold_sd * draw.normal(size=(SIMULATIONS, 2, speakers // 2, 1)).repeat(2, axis=2)
+    skill = np.broadcast_to(skill, shape) + luck
+    skill[:, 1] -= drop
+    hits = draw.binomial(12, np.clip(skill, 0.02, 0.98))
+    counts = np.full((speakers, 4), 12)
+    found = [
+        paired_difference(made(now, counts), made(then, counts), "ua", REPEATS).high < 0
+        for then, now in hits
+    ]
+    return float(np.mean(found))
+
+
+@pytest.mark.parametrize("speakers", [8, 16])
+@pytest.mark.parametrize("skill_sd", [0.0, 0.2])
+def test_false_alarms_of_the_sure_rule_at_margin_0(speakers: int, skill_sd: float) -> None:
+    """No difference: at most 5 % are called surely worse, and 2.5 % is what is aimed at."""
+    share = share_surely_worse(np.random.default_rng(1), speakers, skill_sd, 0.0, 0.0)
+    assert share <= 0.05
+
+
+def test_false_alarms_where_training_has_luck_of_its_own() -> None:
+    """Two speakers of a fold share their model's luck, which speakers drawn alone do not know of;
+    with as much luck as seeds show (2 points in a fold), it is 5 % still.
+    """
+    share = share_surely_worse(np.random.default_rng(2), 10, 0.2, 0.02, 0.0)
+    assert share <= 0.05
+
+
+def test_a_planted_drop_is_found() -> None:
+    assert share_surely_worse(np.random.default_rng(3), 10, 0.2, 0.02, 0.15) >= 0.95

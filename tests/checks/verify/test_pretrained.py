@@ -1,0 +1,148 @@
+"""A run whose students were pretrained on unlabelled audio, with the audio at hand and without."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import soundfile
+from tests_support.pretraining import hinted, make_pretrained, write_speech
+from tests_support.replays import Installed
+from tests_support.runs import candidate, method
+
+from serbench.api import CorpusError, StoreError
+from serbench.checks.verify.findings import Finding
+from serbench.checks.verify.run import verify
+from serbench.results.report.write import write_report
+from serbench.running.harness.observer import Observer
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("verify")
+    early = method("early", hinted(hint=False), hinted(hint=False))  # with an inner search
+    write_report(make_pretrained(root, method("hinted", hinted()), early))
+    return root
+
+
+@pytest.fixture
+def root(made: Path, tmp_path: Path) -> Path:
+    """A copy to be tampered with."""
+    for name in ("noise", "speech", "run"):
+        shutil.copytree(made / name, tmp_path / name)
+    return tmp_path
+
+
+def findings(root: Path, audio: Path | None = None) -> dict[str, Finding]:
+    found = verify(
+        root / "run",
+        SimpleNamespace(datasets={}),  # pyright: ignore[reportArgumentType]
+        Installed(),  # pyright: ignore[reportArgumentType]
+        data_dir=root / "noise",
+        cache=root / "cache",
+        watch=Observer(),
+        pretrain_audio=audio,
+    )
+    return {finding.what: finding for finding in found}
+
+
+def differing(root: Path, audio: Path | None = None) -> dict[str, str]:
+    return {what: each.text for what, each in findings(root, audio).items() if each.differences}
+
+
+def change(root: Path, edit: Callable[[Any], None]) -> None:
+    path = root / "run" / "plan.json"
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+def test_without_the_audio_all_else_is_compared_and_that_is_said(root: Path) -> None:
+    found = findings(root)
+    outcomes = {what: each.outcome for what, each in found.items()}
+    assert outcomes.pop("unlabelled audio") == "not compared"
+    assert set(outcomes.values()) == {"ok"}
+    told = "not compared again: --pretrain-audio names its folder"
+    assert found["unlabelled audio"].text == told
+
+
+def test_with_the_audio_it_is_compared_again_wherever_it_is(root: Path) -> None:
+    moved = (root / "speech").rename(root / "elsewhere")
+    found = findings(root, moved)
+    assert {each.outcome for each in found.values()} == {"ok"}
+    assert found["unlabelled audio"].detail.startswith("4 recordings read again, and compared")
+
+
+def test_a_run_without_pretraining_has_no_such_line_and_takes_no_audio(tmp_path: Path) -> None:
+    from tests_support.replays import make_replayable
+
+    make_replayable(tmp_path)
+    write_speech(tmp_path / "speech")
+    assert "unlabelled audio" not in findings(tmp_path)
+    with pytest.raises(StoreError, match="not pretrained on unlabelled audio; leave --pretrain-"):
+        findings(tmp_path, tmp_path / "speech")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("recordings", 5), ("duration_s", 1), ("digest", "0" * 64)]
+)
+def test_a_changed_record_in_the_plan_is_told(root: Path, key: str, value: object) -> None:
+    change(root, lambda plan: plan["pretrain_audio"].update({key: value}))
+    told = differing(root)
+    assert "a setting was changed" in told["plan.json"]
+    assert "audio is" in told["certificate"]
+    assert key in differing(root, root / "speech")["unlabelled audio"]
+
+
+def test_a_record_that_was_taken_out_is_told(root: Path) -> None:
+    change(root, lambda plan: plan.update(pretrain_audio=None))
+    told = differing(root)
+    assert "a setting was changed" in told["plan.json"]
+    assert "audio is" in told["certificate"]
+
+
+def test_a_record_that_is_none_is_refused(root: Path) -> None:
+    change(root, lambda plan: plan["pretrain_audio"].pop("digest"))
+    with pytest.raises(StoreError, match=r"plan\.json: pretrain_audio\.digest: Field required"):
+        findings(root)
+
+
+def test_other_audio_is_told(root: Path) -> None:
+    path = root / "speech" / "r1.wav"
+    x, rate = soundfile.read(path, dtype="int16")
+    x[100] += 1
+    soundfile.write(path, x, rate)
+    told = differing(root, root / "speech")
+    assert list(told) == ["unlabelled audio"]
+    assert told["unlabelled audio"].startswith("digest is ")
+
+
+def test_a_copy_of_an_utterance_in_the_audio_is_told(root: Path) -> None:
+    """As the audio would have been, had the run not looked."""
+    shutil.copy(root / "noise" / "s1_low_0.wav", root / "speech" / "r9.wav")
+    told = differing(root, root / "speech")
+    assert "recordings is 4, here 5" in told["unlabelled audio"]
+    assert "L5" in told["certificate"]
+    assert "s1_low_0 ~ unlabelled/r9.wav (1.00)" in told["certificate"]
+
+
+def test_audio_that_cannot_be_had_is_told(root: Path) -> None:
+    with pytest.raises(CorpusError, match="there is no folder"):
+        findings(root, root / "nowhere")
+
+
+def test_what_is_fitted_is_known_where_teachers_teach_before_the_folds_only(made: Path) -> None:
+    """Heads for the teacher's own row on outer sides, none for inner ones: nothing reads them."""
+    certificate = json.loads((made / "run" / "certificate.json").read_text())
+    heads = {each["partition"] for each in certificate["fitted"] if "head" in each["what"]}
+    assert heads == {"outer-1/train", "outer-2/train", "outer-3/train"}
+
+
+def test_a_pretrained_run_beside_a_plain_one_verifies(tmp_path: Path) -> None:
+    make_pretrained(tmp_path, method("plain", candidate()), method("hinted", hinted()))
+    assert differing(tmp_path, tmp_path / "speech") == {}

@@ -1,0 +1,76 @@
+"""The front end in matrix products against a discrete Fourier transform written out in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from serbench.api import RegistryError
+from serbench.device.export.frontend import FrontEnd
+from serbench.learning.features import LogMel
+from serbench.settings import FeatureSettings
+
+DEFAULT = FeatureSettings()
+
+
+def reference(waveform: NDArray[np.float64], settings: FeatureSettings) -> NDArray[np.float64]:
+    """Reflected, framed, windowed, transformed and filtered, one frame at a time."""
+    window, hop = round(settings.window_s * 16_000), round(settings.hop_s * 16_000)
+    n_fft = 1 << (window - 1).bit_length()
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    taps = np.zeros(n_fft)
+    taps[(n_fft - window) // 2 :][:window] = hann
+    padded = np.pad(waveform, n_fft // 2, mode="reflect")
+    filters = LogMel(settings).transform.mel_scale.fb.double().numpy()
+    rows = []
+    for start in range(0, len(padded) - n_fft + 1, hop):
+        spectrum = np.abs(np.fft.rfft(padded[start : start + n_fft] * taps)) ** 2
+        rows.append(np.log(spectrum @ filters + 1e-6))
+    return np.stack(rows)
+
+
+@hypothesis_settings(max_examples=15, deadline=None)
+@given(samples=st.integers(1600, 9000), seed=st.integers(0, 99))
+def test_it_is_the_log_mel_spectrum(samples: int, seed: int) -> None:
+    waveform = np.random.default_rng(seed).normal(0, 0.1, samples).astype(np.float32)
+    frames = FrontEnd(DEFAULT)(torch.from_numpy(waveform)[None])[0]
+    expected = reference(waveform.astype(np.float64), DEFAULT)
+    np.testing.assert_allclose(frames.numpy(), expected, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_mels": 64},
+        {"window_s": 0.032, "hop_s": 0.016},
+        {"window_s": 0.02},
+        {"hop_s": 0.03},
+        {"f_min_hz": 100.0, "f_max_hz": 4000.0},
+    ],
+)
+def test_it_follows_the_settings(changes: dict[str, float]) -> None:
+    settings = FeatureSettings.model_validate(changes)
+    waveform = np.random.default_rng(0).normal(0, 0.1, 5000).astype(np.float32)
+    frames = FrontEnd(settings)(torch.from_numpy(waveform)[None])[0]
+    np.testing.assert_allclose(
+        frames.numpy(), reference(waveform.astype(np.float64), settings), atol=2e-4
+    )
+
+
+def test_it_is_what_students_were_trained_on_also_for_each_utterance_alone() -> None:
+    settings = FeatureSettings(normalise="utterance")
+    waveforms = np.random.default_rng(0).normal(0, 0.1, (3, 4321)).astype(np.float32)
+    frames = FrontEnd(settings)(torch.from_numpy(waveforms))
+    expected = np.stack([LogMel(settings)(row) for row in waveforms])
+    np.testing.assert_allclose(frames.numpy(), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("changes", [{"window_s": 0.0201875}, {"hop_s": 0.0100625}])
+def test_a_frame_that_cannot_be_halved_is_told(changes: dict[str, float]) -> None:
+    with pytest.raises(RegistryError, match="a multiple of 4 samples and a hop one of 2"):
+        FrontEnd(FeatureSettings.model_validate(changes))

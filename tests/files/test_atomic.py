@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serbench.api import StoreError
+from serbench.files.atomic import file_name, write_atomically
+
+
+def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    write_atomically(path, b"old")
+
+    def no_room(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    with pytest.raises(StoreError, match="No space left on device"):
+        write_atomically(path, b"new")
+    assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
+    assert path.read_bytes() == b"old"
+
+
+@settings(max_examples=25)
+@given(st.sets(st.text(min_size=1, max_size=12), min_size=2, max_size=6))
+def test_names_become_distinct_safe_file_names(names: set[str]) -> None:
+    files = {file_name(name) for name in names}
+    assert len(files) == len(names)
+    assert all("/" not in each and each not in {"", ".", ".."} for each in files)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests_support.runs import Watcher, resources, run_plan
+
+from serbench.files.cache_use import cache_users, is_held, using_cache
+from serbench.running.harness.resources import Resources
+from serbench.running.harness.run import run
+
+HOLD = """
+import sys
+from pathlib import Path
+from serbench.files.cache_use import using_cache
+with using_cache(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_user_is_known_while_it_uses_the_cache(tmp_path: Path) -> None:
+    assert cache_users(tmp_path) == ()
+    with using_cache(tmp_path), using_cache(tmp_path):
+        assert cache_users(tmp_path) == (os.getpid(),)
+    assert cache_users(tmp_path) == ()
+    assert list((tmp_path / "users").iterdir()) == []
+
+
+def test_another_process_is_known_until_it_is_killed(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        assert cache_users(tmp_path) == (process.pid,)
+        process.kill()
+    assert cache_users(tmp_path) == ()
+    (left,) = (tmp_path / "users").iterdir()
+    assert not is_held(left)
+
+
+def test_a_cache_that_cannot_be_written_is_used_without_a_lock(tmp_path: Path) -> None:
+    (tmp_path / "users").touch()
+    with using_cache(tmp_path):
+        assert (tmp_path / "users").is_file()
+
+
+def test_a_run_holds_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def begun(_plan: object, where: Resources, _watch: object) -> Path:
+        seen.append(cache_users(where.cache))
+        return tmp_path
+
+    monkeypatch.setattr(sys.modules["serbench.running.harness.run"], "_run", begun)
+    run(run_plan(tmp_path), resources(tmp_path), Watcher())
+    assert seen == [(os.getpid(),)]
+    assert cache_users(tmp_path / "cache") == ()

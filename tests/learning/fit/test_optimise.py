@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from tests_support.runs import LinearStudent
+from torch import Tensor, nn
+
+from serbench.api import Batch, LossTerms, Params, StudentOutput, StudentShape
+from serbench.learning.fit.optimise import (
+    Optimisation,
+    TermMeans,
+    loss_shape,
+    make_optimizer,
+    make_schedule,
+    resolve_precision,
+)
+from serbench.settings import OptimiserSettings, TrainingSettings
+
+CPU = torch.device("cpu")
+SHAPE = StudentShape(num_classes=3, channels=3, n_mels=4)
+
+
+class Steep(nn.Module):
+    """A loss with a parameter of its own and a slope of a thousand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(3))
+
+    def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
+        total = 1000.0 * (output.logits * self.scale).sum()
+        return {"total": total, "half": total / 2}
+
+
+def batch() -> Batch:
+    return Batch(
+        features=torch.ones(2, SHAPE.channels, SHAPE.n_mels, 5),
+        lengths=torch.tensor([5, 3]),
+        labels=torch.tensor([0, 1]),
+        teacher_logits=torch.zeros(0, 2, SHAPE.num_classes),
+    )
+
+
+def optimisation(loss: nn.Module | None = None, **settings: object) -> Optimisation:
+    torch.manual_seed(0)
+    plain = {"optimizer": "adam", "schedule": "constant", "warmup": 0.0, "weight_decay": 0.0}
+    chosen = OptimiserSettings.model_validate(plain | settings)
+    return Optimisation(LinearStudent(Params()).build(SHAPE), loss or Steep(), chosen, 10, CPU)
+
+
+def parameters(made: Optimisation) -> list[Tensor]:
+    return [p for module in (made.student, made.loss) for p in module.parameters()]
+
+
+def test_a_step_moves_the_student_and_the_loss_and_gives_its_terms() -> None:
+    made = optimisation()
+    before = [p.detach().clone() for p in parameters(made)]
+    terms = made.step(batch())
+    assert set(terms) == {"total", "half"}
+    for old, new in zip(before, parameters(made), strict=True):
+        assert not torch.equal(old, new)
+
+
+@pytest.mark.parametrize("clip_norm", [None, 2.0])
+def test_student_and_loss_are_clipped_together(clip_norm: float | None) -> None:
+    made = optimisation(clip_norm=clip_norm)
+    made.step(batch())
+    norms = [float(p.grad.norm()) for p in parameters(made) if p.grad is not None]
+    assert len(norms) == 3
+    norm = math.hypot(*norms)
+    assert norm == pytest.approx(2.0, rel=1e-4) if clip_norm else norm > 1000.0
+
+
+class Blind(nn.Module):
+    """Reads the embedding, which the linear student has not learnt, and not its classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(12))
+
+    def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
+        return {"total": (output.embedding * self.scale).sum()}
+
+
+def test_what_no_term_reads_stays_as_it_is() -> None:
+    decayed = {"optimizer": "adamw", "weight_decay": 0.5, "learning_rate": 0.1}
+    made = optimisation(Blind(), **decayed)
+    before = [p.detach().clone() for p in parameters(made)]
+    made.step(batch())
+    same = [torch.equal(old, new) for old, new in zip(before, parameters(made), strict=True)]
+    assert same == [True, True, False]
+
+
+def test_terms_are_averaged_over_the_steps() -> None:
+    sums = TermMeans()
+    for value in (1.0, 2.0, 6.0):
+        sums.add({"total": torch.tensor(value, requires_grad=True), "a": torch.tensor(-value)})
+    assert sums.means() == {"total": 3.0, "a": -3.0}
+
+
+def test_a_loss_is_told_the_sizes_of_the_students_maps() -> None:
+    student = LinearStudent(Params()).build(SHAPE)
+    found = loss_shape(student, SHAPE, (5, 6), (7, 8), 2, CPU)
+    assert found.num_classes == 3
+    assert found.embedding_dim == found.last_map_dim == 12
+    assert found.map_dims == ((12, 1),)
+    assert (found.pooled_dims, found.frame_dims, found.num_teachers) == ((5, 6), (7, 8), 2)
+
+
+def test_the_schedule_warms_up_and_falls_to_zero() -> None:
+    parameter = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=2.0)
+    settings = TrainingSettings(warmup=0.2, schedule="cosine")
+    schedule = make_schedule(optimizer, settings, 20)
+    rates = []
+    for _ in range(20):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    expected = [2.0 * (step + 1) / 4 for step in range(4)]
+    expected += [1.0 + math.cos(math.pi * (step - 4) / 16) for step in range(4, 20)]
+    np.testing.assert_allclose(rates, expected)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_adamw_decays_matrices_only_and_adam_everything() -> None:
+    module = nn.Linear(3, 2)
+    adamw = make_optimizer([module], TrainingSettings(weight_decay=0.1))
+    decays = {
+        tuple(p.shape): group["weight_decay"]
+        for group in adamw.param_groups
+        for p in group["params"]
+    }
+    assert decays == {(2, 3): 0.1, (2,): 0.0}
+    adam = make_optimizer([module], TrainingSettings(optimizer="adam", weight_decay=0.1))
+    assert [group["weight_decay"] for group in adam.param_groups] == [0.1]
+    assert len(adam.param_groups[0]["params"]) == 2
+
+
+def test_precision_is_as_asked() -> None:
+    assert resolve_precision("bf16", CPU) == "bf16"
+    assert resolve_precision("fp32", CPU) == "fp32"
+    assert resolve_precision("auto", torch.device("meta")) == "fp32"

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serbench.api import CorpusCard, LeakageError, SplitError, TeacherCard, TeacherError
+from serbench.data.corpus.table import CorpusTable, Utterance
+from serbench.learning.teach.crossfit import cross_fit, partition_head, unit_groups
+from serbench.learning.teach.embeddings import TeacherEmbeddings
+from serbench.learning.teach.heads import fit_head
+from serbench.protocol.guard.view import PartitionView, id_set_digest
+from serbench.protocol.splits.records import Partition, Role
+from serbench.settings import HeadSettings
+
+LABELS = ("anger", "joy", "sadness")
+SPEAKERS = tuple(f"s{n}" for n in range(1, 7))
+
+
+def corpus(per_speaker: int = 12) -> CorpusTable:
+    card = CorpusCard("t", "en", "x", "x", "x", "synthetic", LABELS)
+    utterances = tuple(
+        Utterance(
+            f"{speaker}-{n:02}",
+            Path("x.wav"),
+            speaker,
+            None,
+            LABELS[n % 3],
+            None,
+            1.0,
+            16_000,
+            1,
+            "",
+        )
+        for speaker in SPEAKERS
+        for n in range(per_speaker)
+    )
+    return CorpusTable("toy", card, Path(), utterances, "digest")
+
+
+def embed(table: CorpusTable, signal: float = 1.0, layers: int = 1) -> TeacherEmbeddings:
+    """Classes are visible, and each speaker has an offset of their own that is larger."""
+    draw = np.random.default_rng(0)
+    count = len(table.ids)
+    centres = draw.normal(size=(3, layers, 16)) * signal
+    voices = dict(zip(SPEAKERS, draw.normal(size=(6, layers, 16)) * 2, strict=True))
+    pooled = centres[table.label_index] + draw.normal(size=(count, layers, 16))
+    pooled += np.stack([voices[u.speaker] for u in table.utterances])
+    return TeacherEmbeddings(
+        name="toy-teacher",
+        card=TeacherCard("toy", "x", "x", "x"),
+        ids=table.ids,
+        pooled=pooled.astype(np.float32),
+        frames=np.zeros((count, layers, 8), np.float16),
+        frame_start=np.arange(count),
+        frame_count=np.ones(count, np.int64),
+        frame_rate_hz=50.0,
+        digest="x",
+    )
+
+
+def view_of(table: CorpusTable, speakers: tuple[str, ...], role: Role = "train") -> PartitionView:
+    ids = tuple(u.id for u in table.utterances if u.speaker in speakers)
+    return PartitionView(Partition(f"outer-1/{role}", ids, speakers, role), table)
+
+
+TABLE = corpus()
+EMBEDDINGS = embed(TABLE)
+TRAIN = SPEAKERS[:5]
+
+
+def targets(settings: HeadSettings, embeddings: TeacherEmbeddings = EMBEDDINGS):
+    view = view_of(TABLE, TRAIN)
+    return cross_fit(embeddings, view, view.labels, view.units, settings, 3)
+
+
+def test_logits_come_from_the_head_that_never_heard_the_speaker() -> None:
+    soft = targets(HeadSettings(groups=5, strengths=(0.1,)))
+    view = view_of(TABLE, TRAIN)
+    units = np.array(view.units)
+    for speaker in TRAIN:
+        out = units == speaker
+        pooled = EMBEDDINGS.pooled_of(view.ids)
+        head = fit_head(pooled[~out], view.labels[~out], 3, 0.1)
+        np.testing.assert_allclose(soft.logits[out], head.predict(pooled[out]), atol=1e-4)
+
+
+def test_own_speaker_has_no_influence() -> None:
+    """Scrambling one speaker's labels leaves that speaker's own soft targets untouched."""
+    view = view_of(TABLE, TRAIN)
+    chosen = HeadSettings(groups=5, strengths=(0.1,))
+    honest = cross_fit(EMBEDDINGS, view, view.labels, view.units, chosen, 3).logits
+    scrambled = view.labels
+    own = np.array(view.units) == "s2"
+    scrambled[own] = (scrambled[own] + 1) % 3
+    other = cross_fit(EMBEDDINGS, view, scrambled, view.units, chosen, 3).logits
+    np.testing.assert_array_equal(honest[own], other[own])
+    assert np.abs(honest[~own] - other[~own]).max() > 0.01
+
+
+def test_in_sample_targets_are_more_sure_of_themselves() -> None:
+    honest = targets(HeadSettings(strengths=(1.0,)))
+    memorised = targets(HeadSettings(strengths=(1.0,), soft_targets="in-sample"))
+    view = view_of(TABLE, TRAIN)
+    rows = np.arange(len(view))
+
+    def surety(logits: np.ndarray) -> float:
+        posterior = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        return float(posterior[rows, view.labels].mean())
+
+    assert surety(memorised.logits) > surety(honest.logits) + 0.02
+    whole = partition_head(EMBEDDINGS, view, view.labels, 1.0, 3)
+    np.testing.assert_allclose(
+        memorised.logits, whole.predict(EMBEDDINGS.pooled_of(view.ids)), atol=1e-4
+    )
+
+
+def test_strength_has_the_best_held_out_likelihood() -> None:
+    soft = targets(HeadSettings(strengths=(100.0, 0.0001, 0.01)))
+    assert list(soft.log_likelihood) == [0.0001, 0.01, 100.0]
+    assert soft.strength == max(soft.log_likelihood, key=soft.log_likelihood.__getitem__)
+    view = view_of(TABLE, TRAIN)
+    alone = cross_fit(
+        EMBEDDINGS, view, view.labels, view.units, HeadSettings(strengths=(soft.strength,)), 3
+    )
+    np.testing.assert_allclose(soft.logits, alone.logits, atol=2e-3)
+
+
+def test_layer_weights_are_reported() -> None:
+    soft = targets(HeadSettings(strengths=(0.1,)), embed(TABLE, layers=3))
+    assert soft.layer_weights.shape == (3,)
+    assert soft.layer_weights.sum() == pytest.approx(1.0)
+    assert targets(HeadSettings(strengths=(0.1,))).layer_weights.tolist() == [1.0]
+
+
+def test_what_was_fitted_is_recorded() -> None:
+    view = view_of(TABLE, TRAIN)
+    cross_fit(EMBEDDINGS, view, view.labels, view.units, HeadSettings(strengths=(0.1,)), 3)
+    partition_head(EMBEDDINGS, view, view.labels, 0.1, 3)
+    assert [r.what for r in view.fitted] == ["head of toy-teacher"] * 2
+    assert {r.digest for r in view.fitted} == {id_set_digest(view.ids)}
+
+
+def test_nothing_is_fitted_on_a_validation_side() -> None:
+    view = view_of(TABLE, TRAIN, "validation")
+    with pytest.raises(LeakageError, match="L6"):
+        cross_fit(EMBEDDINGS, view, view.labels, view.units, HeadSettings(), 3)
+    with pytest.raises(LeakageError, match="L6"):
+        partition_head(EMBEDDINGS, view, view.labels, 0.1, 3)
+
+
+def test_other_speakers_embeddings_are_not_read() -> None:
+    """Values outside the partition may be anything, NaN included."""
+    poisoned = embed(TABLE)
+    outside = np.array([u.speaker not in TRAIN for u in TABLE.utterances])
+    poisoned.pooled[outside] = np.nan
+    chosen = HeadSettings(strengths=(0.1,))
+    np.testing.assert_array_equal(targets(chosen, poisoned).logits, targets(chosen).logits)
+
+
+def test_single_speaker() -> None:
+    view = view_of(TABLE, ("s1",))
+    with pytest.raises(SplitError, match="it has only s1"):
+        cross_fit(EMBEDDINGS, view, view.labels, view.units, HeadSettings(), 3)
+
+
+def test_class_of_a_single_group_stays_finite() -> None:
+    view = view_of(TABLE, TRAIN)
+    labels = view.labels % 2  # class 2 is left to one speaker
+    own = np.array(view.units) == "s3"
+    labels[own] = 2
+    soft = cross_fit(EMBEDDINGS, view, labels, view.units, HeadSettings(strengths=(0.1,)), 3)
+    assert np.isfinite(soft.logits).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(sizes=st.lists(st.integers(1, 30), min_size=2, max_size=12), groups=st.integers(2, 8))
+def test_groups_hold_every_unit_once(sizes: list[int], groups: int) -> None:
+    units = [f"s{n}" for n, size in enumerate(sizes) for _ in range(size)]
+    dealt = unit_groups(units, groups)
+    assert sorted(u for group in dealt for u in group) == sorted(set(units))
+    assert len(dealt) == min(groups, len(sizes))
+    assert all(dealt)
+
+
+def test_utterance_without_embedding() -> None:
+    with pytest.raises(TeacherError, match="toy-teacher has no embedding of 'nobody'"):
+        EMBEDDINGS.pooled_of(["nobody"])
+
+
+def test_frames_of_one_utterance() -> None:
+    assert EMBEDDINGS.frames_of("s1-03").shape == (1, 1, 8)

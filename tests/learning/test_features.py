@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from tests_support.tables import noise_table
+
+from serbench.api import LeakageError
+from serbench.learning.features import (
+    FrameReader,
+    Frames,
+    LogMel,
+    Normaliser,
+    log_mel_frames,
+    spec_augment,
+    student_input,
+)
+from serbench.protocol.guard.view import PartitionView
+from serbench.protocol.splits.outer import outer_splits
+from serbench.settings import FeatureSettings
+
+
+def mel_filters(n_mels: int, n_fft: int, f_min: float, f_max: float) -> np.ndarray:
+    """HTK mel triangles from their definition, (n_mels, n_fft // 2 + 1)."""
+    hz_to_mel = lambda f: 2595.0 * np.log10(1.0 + f / 700.0)  # noqa: E731
+    mels = np.linspace(hz_to_mel(f_min), hz_to_mel(f_max), n_mels + 2)
+    edges = 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
+    bins = np.linspace(0.0, 8000.0, n_fft // 2 + 1)
+    filters = np.zeros((n_mels, len(bins)))
+    for m in range(n_mels):
+        left, centre, right = edges[m : m + 3]
+        rising, falling = (bins - left) / (centre - left), (right - bins) / (right - centre)
+        filters[m] = np.clip(np.minimum(rising, falling), 0.0, None)
+    return filters
+
+
+def test_log_mel_equals_a_float64_reference() -> None:
+    rng = np.random.default_rng(0)
+    waveform = rng.normal(0, 0.1, 8000).astype(np.float32)
+    frames = LogMel(FeatureSettings())(waveform)
+    padded = np.pad(waveform.astype(np.float64), 256, mode="reflect")
+    window = np.zeros(512)
+    window[56:456] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    expected = []
+    for start in range(0, len(padded) - 511, 160):
+        power = np.abs(np.fft.rfft(padded[start : start + 512] * window)) ** 2
+        expected.append(np.log(mel_filters(40, 512, 20.0, 7600.0) @ power + 1e-6))
+    np.testing.assert_allclose(frames, np.array(expected), atol=2e-4)
+
+
+def test_utterance_normalisation_takes_each_filters_mean_off() -> None:
+    waveform = np.random.default_rng(1).normal(0, 0.1, 8000).astype(np.float32)
+    frames = LogMel(FeatureSettings(normalise="utterance"))(waveform)
+    np.testing.assert_allclose(frames.mean(axis=0), 0.0, atol=1e-5)
+
+
+def test_frames_are_cached_and_equal(tmp_path: Path) -> None:
+    table = noise_table(tmp_path / "corpus", speakers=2, utterances=2)
+    cold = log_mel_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    for file in table.folder.glob("*.wav"):
+        file.unlink()
+    warm = log_mel_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    np.testing.assert_array_equal(cold.values, warm.values)
+    assert cold.digest == warm.digest
+    assert warm.count.sum() == len(warm.values)
+
+
+def test_another_front_end_is_another_cache_entry(tmp_path: Path) -> None:
+    table = noise_table(tmp_path / "corpus", speakers=2, utterances=1)
+    one = log_mel_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    two = log_mel_frames(table, FeatureSettings(n_mels=20), tmp_path / "cache", lambda *_: None)
+    assert one.digest != two.digest
+    assert two.values.shape[1] == 20
+
+
+def test_fitting_on_a_validation_side_raises_l6(tmp_path: Path) -> None:
+    table = noise_table(tmp_path / "corpus", speakers=3, utterances=2)
+    frames = log_mel_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    from serbench.protocol.splits.inner import inner_splits
+
+    outer = outer_splits(table, "loso", 5)
+    inner = inner_splits(table, outer, 0, "units")
+    frames.fitting(PartitionView(inner[0].train, table), "normaliser")
+    with pytest.raises(LeakageError) as raised:
+        frames.fitting(PartitionView(inner[0].test, table), "normaliser")
+    assert raised.value.code == "L6"
+
+
+def reader(counts: list[int], bins: int = 4) -> FrameReader:
+    count = np.array(counts, dtype=np.int64)
+    values = np.random.default_rng(3).normal(size=(count.sum(), bins)).astype(np.float32)
+    return FrameReader(values, np.cumsum(count) - count, count, 100.0)
+
+
+@hypothesis_settings(max_examples=40, deadline=None)
+@given(
+    counts=st.lists(st.integers(1, 30), min_size=1, max_size=5),
+    size=st.integers(1, 40),
+    seed=st.integers(0, 99),
+)
+def test_windows_stay_in_their_utterance(counts: list[int], size: int, seed: int) -> None:
+    source = reader(counts)
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, len(counts), 6)
+    first = np.array([rng.integers(0, counts[row]) for row in rows])
+    windows, lengths = source.windows(torch.from_numpy(rows), torch.from_numpy(first), size)
+    for window, length, row, start in zip(windows, lengths, rows, first, strict=True):
+        begin = sum(counts[:row])
+        own = source.values[begin : begin + counts[row]]
+        real = min(size, counts[row] - start)
+        assert length == real
+        assert torch.equal(window[:real], own[start : start + real])
+        assert torch.equal(window[real:], own[start + real - 1].expand(size - real, -1))
+
+
+def test_normaliser_gives_mean_0_and_deviation_1() -> None:
+    source = reader([50, 70])
+    normalised = Normaliser.fit(source)(source.values)
+    torch.testing.assert_close(normalised.mean(0), torch.zeros(4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(normalised.std(0, correction=0), torch.ones(4), atol=1e-5, rtol=0)
+
+
+def regression_slope(x: np.ndarray) -> np.ndarray:
+    """Δ of (frames,) from its formula, ends repeated."""
+    padded = np.concatenate([x[:1], x[:1], x, x[-1:], x[-1:]])
+    slopes = [
+        sum(n * (padded[t + 2 + n] - padded[t + 2 - n]) for n in (1, 2)) / 10 for t in range(len(x))
+    ]
+    return np.array(slopes)
+
+
+def test_deltas_equal_the_formula_and_padding_changes_nothing() -> None:
+    x = torch.randn(2, 20, 3)
+    lengths = torch.tensor([20, 13])
+    x[1, 13:] = x[1, 12]
+    batch = student_input(x, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        for mel in range(3):
+            static = x[row, :length, mel].double().numpy()
+            first = regression_slope(static)
+            np.testing.assert_allclose(batch[row, 0, mel, :length], static, atol=1e-6)
+            np.testing.assert_allclose(batch[row, 1, mel, :length], 3 * first, atol=1e-5)
+            second = 6 * regression_slope(first)
+            np.testing.assert_allclose(batch[row, 2, mel, :length], second, atol=1e-5)
+        assert not batch[row, :, :, length:].any()
+
+
+def test_spec_augment_masks_no_more_than_asked_and_is_seeded() -> None:
+    x = torch.ones(64, 50, 40)
+    lengths = torch.full((64,), 50)
+    arguments = {"time_masks": 1, "time_mask_frames": 10, "mel_masks": 1, "mel_mask_bins": 5}
+    one = spec_augment(x, lengths, torch.Generator().manual_seed(1), **arguments)
+    two = spec_augment(x, lengths, torch.Generator().manual_seed(1), **arguments)
+    assert torch.equal(one, two)
+    masked_frames = (one == 0).all(dim=2).sum(dim=1)
+    masked_bins = (one == 0).all(dim=1).sum(dim=1)
+    assert masked_frames.max() == 10
+    assert masked_bins.max() == 5
+    assert set(one.unique().tolist()) == {0.0, 1.0}
+
+
+def test_spec_augment_without_masks_changes_nothing() -> None:
+    x = torch.randn(3, 20, 8)
+    lengths = torch.full((3,), 20)
+    generator = torch.Generator().manual_seed(0)
+    same = spec_augment(
+        x, lengths, generator, time_masks=0, time_mask_frames=9, mel_masks=2, mel_mask_bins=0
+    )
+    assert torch.equal(same, x)
+
+
+def test_frames_read_for_evaluation_follow_the_asked_order(tmp_path: Path) -> None:
+    table = noise_table(tmp_path / "corpus", speakers=2, utterances=2)
+    frames: Frames = log_mel_frames(table, FeatureSettings(), tmp_path / "c", lambda *_: None)
+    a, b = frames.ids[0], frames.ids[-1]
+    turned = frames.evaluation([b, a])
+    assert turned.count.tolist() == [frames.count[-1], frames.count[0]]
+    np.testing.assert_array_equal(
+        turned.values[: frames.count[-1]].numpy(), frames.values[frames.start[-1] :]
+    )

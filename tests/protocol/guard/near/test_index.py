@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serbench.protocol.guard.near import index
+from serbench.protocol.guard.near.fingerprints import BITS, NO_WORD, WORD, Words, turned
+from serbench.protocol.guard.near.index import (
+    ENOUGH_VOTES,
+    NEIGHBOURS,
+    candidates,
+    elected,
+    occurrences,
+    votes,
+    wrong_bits,
+)
+
+NO_OFFSET = 1 << 23
+
+
+def random_words(draw: np.random.Generator, frames: int) -> Words:
+    least_certain = draw.integers(0, BITS, frames, dtype=np.uint32) << np.uint32(BITS)
+    return draw.integers(0, 2**BITS, frames, dtype=np.uint32) | least_certain
+
+
+def flipped(words: Words, share: float, draw: np.random.Generator) -> Words:
+    """With a share of all bits turned."""
+    wrong = draw.random((len(words), BITS)) < share
+    return words ^ (wrong @ (1 << np.arange(BITS))).astype(np.uint32)
+
+
+def brute_force_votes(fingerprints: list[Words]) -> Counter[tuple[int, int, int]]:
+    """(one, other, offset) of every pair of equal words, bits turned or not, that begin there."""
+    begun = [
+        [
+            (n, int(w))
+            for kind in (np.where(words == NO_WORD, NO_WORD, words & WORD), turned(words))
+            for n, w in enumerate(kind)
+            if w != NO_WORD and (n == 0 or kind[n - 1] != w)
+        ]
+        for words in fingerprints
+    ]
+    return Counter(
+        (one, other, m - n)
+        for one, other in itertools.combinations(range(len(fingerprints)), 2)
+        for n, w in begun[one]
+        for m, v in begun[other]
+        if w == v
+    )
+
+
+CONTENT = [1, 2, 3, 1 | (1 << BITS), 3 | (1 << BITS), 70_000, int(NO_WORD)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(CONTENT), max_size=9), max_size=5))
+def test_votes_are_those_of_all_pairs(content: list[list[int]]) -> None:
+    fingerprints = [np.array(words, np.uint32) for words in content]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index, "NEIGHBOURS", 1_000)
+        cast = votes(*occurrences(fingerprints))
+    expected = brute_force_votes(fingerprints)
+    # ``votes`` numbers recordings by the greatest that has a word at all.
+    recordings = max((i for i, words in enumerate(fingerprints) if _words(words)), default=0) + 1
+    got = Counter(
+        (*divmod(vote >> 24, recordings), (vote & (2 * NO_OFFSET - 1)) - NO_OFFSET)
+        for vote in cast.tolist()
+    )
+    assert got == expected
+
+
+def _words(words: Words) -> bool:
+    return bool((words != NO_WORD).any())
+
+
+def test_a_word_that_lasts_counts_once() -> None:
+    third = np.uint32(
+        2 << BITS
+    )  # the third bit is the least certain: 9 turns into 13, and 1 into 5
+    word, recording, frame = occurrences(
+        [np.array([9, 9, 9, 1, 9], np.uint32) + third, np.array([9, 9], np.uint32) + third]
+    )
+    assert sorted(zip(word.tolist(), recording.tolist(), frame.tolist(), strict=True)) == [
+        (1, 0, 3), (5, 0, 3),
+        (9, 0, 0), (9, 0, 4), (9, 1, 0),
+        (13, 0, 0), (13, 0, 4), (13, 1, 0),
+    ]  # fmt: skip
+
+
+def test_a_word_that_all_have_casts_a_bounded_number_of_votes() -> None:
+    fingerprints = [np.array([7, n % 5], np.uint32) for n in range(3_000)]
+    cast = votes(*occurrences(fingerprints))
+    assert 0 < len(cast) <= 2 * 6_000 * NEIGHBOURS
+
+
+def test_enough_votes_within_a_frame_of_each_other_elect_a_pair() -> None:
+    def cast(one: int, other: int, *offsets: int) -> list[int]:
+        return [((one * 10 + other) << 24) | (offset + NO_OFFSET) for offset in offsets]
+
+    enough = (-5, -5, -4, -4, -3, -3)
+    assert len(enough) == ENOUGH_VOTES
+    ballot = [
+        *cast(0, 1, *enough),
+        *cast(0, 2, *enough[1:]),  # one too few
+        *cast(1, 2, -2, -1, 0, 1, 2, 3),  # too far apart
+        *cast(3, 9, 1, 1, 1, 1, 1, 1, 90, 90, 90),
+    ]
+    shuffled = np.random.default_rng(0).permutation(np.array(ballot))
+    one, other, offset = elected(shuffled, 10)
+    assert list(zip(one.tolist(), other.tolist(), offset.tolist(), strict=True)) == [
+        (0, 1, -4), (3, 9, 1),
+    ]  # fmt: skip
+
+
+def test_wrong_bits_are_those_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "BLOCK_FRAMES", 50)
+    draw = np.random.default_rng(0)
+    fingerprints = [random_words(draw, n) for n in (60, 45, 200, 10)]
+    fingerprints[2][20:30] = NO_WORD
+    rows = [(0, 1, 4), (0, 2, -30), (1, 2, 100), (0, 3, 0), (2, 0, 5), (1, 2, 400)]
+    one, other, offset = (np.array(column) for column in zip(*rows, strict=True))
+    expected = []
+    for a, b, later in rows:
+        shares = [1.0]
+        for shift in (later - 1, later, later + 1):
+            both = [
+                (int(x), int(fingerprints[b][n + shift]))
+                for n, x in enumerate(fingerprints[a])
+                if 0 <= n + shift < len(fingerprints[b])
+            ]
+            both = [(x, y) for x, y in both if NO_WORD not in (x, y)]
+            if len(both) >= index.FEWEST_FRAMES:
+                shares.append(
+                    sum(((x ^ y) & int(WORD)).bit_count() for x, y in both) / (len(both) * BITS)
+                )
+        expected.append(min(shares))
+    np.testing.assert_allclose(wrong_bits(fingerprints, one, other, offset), expected)
+
+
+def test_copies_with_wrong_bits_are_candidates_and_others_are_not() -> None:
+    draw = np.random.default_rng(1)
+    originals = [random_words(draw, 200) for _ in range(200)]
+    copies = [flipped(words[draw.integers(0, 60) :], 0.06, draw) for words in originals]
+    found = candidates([*originals, *copies])
+    assert found.tolist() == [[n, n + 200] for n in range(200)]
+
+
+def test_a_recording_with_a_hundred_copies_is_linked_to_all_of_them() -> None:
+    draw = np.random.default_rng(2)
+    words = random_words(draw, 200)
+    found = candidates([flipped(words, 0.02, draw) for _ in range(100)])
+    assert len(found) == 100 * 99 // 2
+
+
+def test_a_shared_stretch_among_much_else_is_no_candidate() -> None:
+    """Six frames in common of 200: the share of wrong bits over the whole stays at chance."""
+    draw = np.random.default_rng(3)
+    one, other = random_words(draw, 200), random_words(draw, 200)
+    other[50:56] = one[40:46]
+    assert len(elected(votes(*occurrences([one, other])), 2)[0]) == 1
+    assert len(candidates([one, other])) == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_nothing_gives_nothing(count: int) -> None:
+    assert candidates([np.empty(0, np.uint32)] * count).shape == (0, 2)
+
+
+def test_every_word_silent_gives_nothing() -> None:
+    assert len(candidates([np.full(50, NO_WORD), np.full(50, NO_WORD)])) == 0

@@ -1,0 +1,447 @@
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests_support.pages import HOSTILE, deploy_results
+from tests_support.run_maker import UNDECLARED, make_run
+from typer.testing import CliRunner
+
+from serbench.api import StoreError
+from serbench.cli import app
+from serbench.results.pages.overview import headline
+from serbench.results.pages.pages import embedded_json, page
+from serbench.results.pages.report import report_page
+from serbench.results.pages.write import write_html_report
+from serbench.results.report import claims
+from serbench.results.report.results import Results, load_results
+from serbench.results.report.tables import percent
+
+VOID = {"meta", "br", "img", "input", "link", "hr", "path", "line", "use", "rect"}
+Change = Callable[[], Path]
+
+
+@dataclass
+class Parsed(HTMLParser):
+    """Tags with attributes, texts by the tag that holds them, what each link points to."""
+
+    tags: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {key: value or "" for key, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {key: value or "" for key, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in VOID:
+            return
+        assert self.open, tag
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and data.strip():
+            self.texts.append((self.open[-1], data.strip()))
+
+    def values(self, attribute: str) -> list[str]:
+        return [held[attribute] for _, held in self.tags if attribute in held]
+
+    def text(self) -> str:
+        return " ".join(text for tag, text in self.texts if tag not in {"style", "script"})
+
+
+def parse(text: str) -> Parsed:
+    parsed = Parsed()
+    parsed.feed(text)
+    assert parsed.open == []
+    return parsed
+
+
+def traces(text: str) -> dict[str, list]:
+    found = re.search(r'<script type="application/json" id="trace-data">(.*?)</script>', text)
+    assert found
+    return json.loads(found[1])
+
+
+def headings(text: str) -> list[str]:
+    return re.findall(r"<h2 [^>]*>(.*?)</h2>", text)
+
+
+def test_the_parts_stand_in_their_order_and_in_the_contents(full_page: str) -> None:
+    assert headings(full_page) == [
+        "Summary", "Comparison", "Confusions", "Classes, speakers, folds", "Calibration",
+        "Learning curves", "Trust in teachers", "Deployment", "Further studies", "Certificate",
+        "How to reproduce",
+    ]  # fmt: skip
+    nav = full_page[full_page.index("<nav") : full_page.index("</nav>")]
+    assert re.findall(r">([^<]+)</a>", nav) == headings(full_page)
+
+
+@pytest.mark.parametrize("name", ["full_page", "hostile_page"])
+def test_a_page_is_whole_and_its_anchors_lead_somewhere(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    parsed = parse(request.getfixturevalue(name))
+    ids = Counter(parsed.values("id"))
+    assert [each for each, count in ids.items() if count > 1] == []
+    wanted = [each for names in parsed.values("aria-labelledby") for each in names.split()]
+    assert [each for each in wanted if each not in ids] == []
+    assert [each for each in parsed.values("href") if each.lstrip("#") not in ids] == []
+
+
+@pytest.mark.parametrize("name", ["full_page", "hostile_page"])
+def test_a_page_loads_nothing_and_runs_no_script_but_its_own(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    text = request.getfixturevalue(name)
+    parsed = parse(text)
+    assert not {"img", "link", "iframe", "object"} & {tag for tag, _ in parsed.tags}
+    assert not parsed.values("src")
+    assert [each for each in parsed.values("href") if not each.startswith("#")] == []
+    scripts = [held for tag, held in parsed.tags if tag == "script"]
+    assert scripts == [{"type": "application/json", "id": "trace-data"}, {}]
+    assert not [key for _, held in parsed.tags for key in held if key.startswith("on")]
+    policy = parsed.values("content")[0]
+    assert "default-src 'none'" in policy
+    assert "'unsafe-inline'" not in policy.partition("script-src")[2]
+
+
+def test_hostile_names_are_text_everywhere(hostile_page: str) -> None:
+    parsed = parse(hostile_page)
+    shown = parsed.text()
+    for name in HOSTILE.values():
+        assert " ".join(name.split()) in shown
+        assert name not in hostile_page
+    held = traces(hostile_page)
+    assert HOSTILE["label"] in held["labels"]
+    assert HOSTILE["speaker"] in held["speakers"]
+    assert HOSTILE["method"] in [each["name"] for each in held["methods"]]
+
+
+def test_embedded_json_cannot_end_its_script() -> None:
+    value = {"a": "</script><!-- & \u2028", "b": [1, None, "ü"]}
+    text = embedded_json(value)
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == value
+
+
+def test_every_table_stands_under_a_caption_in_a_box_of_its_own(full_page: str) -> None:
+    parsed = parse(full_page)
+    tables = [held for tag, held in parsed.tags if tag == "table"]
+    assert all("aria-labelledby" in held for held in tables)
+    boxes = [held for _, held in parsed.tags if held.get("role") == "region"]
+    scrolled = [held for held in boxes if "scroll" in held["class"]]
+    assert len(scrolled) == len(tables)
+    assert all(held["tabindex"] == "0" for held in boxes)
+
+
+def test_traced_predictions_are_those_behind_the_confusions(
+    full_page: str, results: Results
+) -> None:
+    held = traces(full_page)
+    for method, result in zip(held["methods"], results.comparison.methods, strict=True):
+        counts = np.zeros_like(result.confusion)
+        for predicted in method["predicted"]:
+            np.add.at(counts, (held["truth"], predicted), 1)
+        assert (counts == result.confusion).all()
+        assert method["run"] == results.runs[0].name
+        assert len(method["seeds"]) == result.seeds
+
+
+def test_traced_predictions_name_utterance_speaker_fold_and_confidence(
+    full_page: str, results: Results
+) -> None:
+    held = traces(full_page)
+    rows = results.predictions.set_index(["method", "seed", "utterance"])
+    akd = held["methods"][0]
+    for place in (0, 57, 159):
+        row = rows.loc["akd", akd["seeds"][1], held["utterances"][place]]
+        assert held["labels"][held["truth"][place]] == row["label"]
+        assert held["speakers"][held["speaker"][place]] == row["speaker"]
+        assert held["fold"][place] == row["outer"]
+        assert held["labels"][akd["predicted"][1][place]] == row["predicted"]
+        assert akd["confidence"][1][place] == 60
+
+
+def test_counts_and_recalls_of_the_matrix_are_the_comparisons(
+    full_page: str, results: Results
+) -> None:
+    result = results.comparison.methods[0]
+    cells = re.findall(r'data-trace="m=0&amp;t=(\d+)&amp;p=(\d+)">(\d+)<', full_page)
+    shown = {(int(true), int(guess)): int(count) for true, guess, count in cells}
+    expected = {
+        (true, guess): int(count) for (true, guess), count in np.ndenumerate(result.confusion)
+    }
+    assert shown == {place: count for place, count in expected.items() if count}
+    recalls = re.findall(r'<td class="num" data-trace="m=0&amp;t=\d+">([\d.]+)<', full_page)
+    own = [percent(result.confusion[i, i] / result.confusion[i].sum()) for i in range(5)]
+    assert recalls == own * 2  # beside the matrix, and by class
+
+
+def test_scores_by_speaker_and_fold_are_the_comparisons(full_page: str, results: Results) -> None:
+    for result, number in zip(results.comparison.methods, range(3), strict=True):
+        speakers = re.findall(rf'data-trace="m={number}&amp;s=\d+">([\d.]+)<', full_page)
+        assert speakers == [percent(ua) for ua in result.speaker_ua.values()]
+        folds = re.findall(rf'data-trace="m={number}&amp;f=\d+">([\d.]+)<', full_page)
+        assert folds == [percent(fold.ua) for fold in result.folds]
+
+
+def test_the_comparison_says_who_wins_and_how_surely(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", {"akd": 0.95, "near": 0.94, "bad": 0.2})
+    text = parse(report_page(load_results([folder]))).text()
+    assert "akd scores highest with" in text
+    assert re.search(r"It is better than bad \(p = 0\.0\d+\)\.", text)
+    assert re.search(r"It cannot be told apart from near \(p = \d\.\d+\)\.", text)
+    assert re.search(r"[+−]?\d\.\d, p = \d\.\d+: cannot tell apart", text)
+
+
+def test_of_several_p_the_one_is_told_that_holds_for_all(tmp_path: Path) -> None:
+    skill = {"akd": 0.95, "near": 0.9, "nearer": 0.85, "bad": 0.4, "worst": 0.2}
+    results = load_results([make_run(tmp_path / "run", skill)])
+    first, *others = results.comparison.methods
+    tested = []
+    for each, p in zip(others, (0.3, 0.6, 0.02, 0.01), strict=True):
+        assert each.difference
+        assert each.difference.significance
+        significance = replace(each.difference.significance, p_holm=p)
+        tested.append(replace(each, difference=replace(each.difference, significance=significance)))
+    compared = replace(results.comparison, methods=(first, *tested))
+    assert headline(replace(results, comparison=compared)).partition(". ")[2] == (
+        "It is better than bad and worst (p at most 0.020). "
+        "It cannot be told apart from near or nearer (p at least 0.30)."
+    )
+
+
+def test_a_better_method_than_the_reference_is_named_first(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", {"weak": 0.3, "strong": 0.95})
+    text = parse(report_page(load_results([folder]))).text()
+    assert re.search(r"strong scores highest with [\d.]+ % UA\. It is better than weak \(p", text)
+
+
+def test_a_leaky_run_bears_its_mark_at_the_top_and_is_not_compared(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", protocol="leaky-random")
+    text = report_page(load_results([folder]))
+    mark = "LEAKY PROTOCOL leaky-random"
+    body = parse(text[text.index("<body>") :].replace("</html>", "")).texts
+    assert body[1][1].startswith(mark)  # after the link that skips to the content
+    assert headings(text)[:2] == ["Summary", "Scores"]
+    shown = parse(text).text()
+    assert "ΔUA" not in shown
+    assert "scores highest" not in shown
+    assert "Reference" not in shown
+    assert text.index('class="alarm"') < text.index("<h1>")
+
+
+def test_warnings_stand_before_everything_else(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", teachers=(UNDECLARED,))
+    text = report_page(load_results([folder]))
+    warning = "its training corpora are undeclared"
+    assert text.index('class="warnings"') < text.index(warning) < text.index('id="summary"')
+
+
+def test_the_certificate_and_the_command_are_given_in_full(
+    full_page: str, results: Results
+) -> None:
+    run = results.runs[0]
+    shown = parse(full_page).text()
+    for digest in (run.certificate.digest, run.certificate.plan_digest, run.plan["folds_digest"]):
+        assert digest in shown
+    assert run.plan["command"] in shown
+    assert [check.code for check in run.certificate.checks] == re.findall(
+        r'<th scope="row">(L\d+)</th>', full_page
+    )
+    assert re.search(r"data-copy><code>serbench run ", full_page)
+
+
+def test_learning_curves_are_means_over_refits(full_page: str) -> None:
+    section = full_page[full_page.index('id="loss-chart"') :]
+    first = re.search(r'<th scope="row" class="num">1</th>|<th scope="row">1</th>', section)
+    assert first
+    cells = re.findall(r"<td[^>]*>([^<]+)</td>", section[first.start() :])
+    assert cells[0] == "3.25 [3.1, 3.4]"  # 3 / 1 + the mean of 0.1 … 0.4
+    assert cells[1] == "1 [1, 1]"
+    assert "4 refits" in section
+    assert "UA on inner validation sides" in section
+
+
+def test_a_run_without_histories_or_readings_leaves_those_parts_out(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    for path in (folder / "fits").glob("*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"history": []}))
+    assert headings(report_page(load_results([folder]))) == [
+        "Summary", "Comparison", "Confusions", "Classes, speakers, folds", "Calibration",
+        "Certificate", "How to reproduce",
+    ]  # fmt: skip
+
+
+def test_readings_show_weights_gate_and_what_is_fixed(full_page: str) -> None:
+    shown = parse(full_page).text()
+    assert "Weight of each teacher of akd over training" in shown
+    assert "Where the gate of plain closes" in shown
+    assert "Equal weights would be 0.50." in shown
+
+
+def test_readings_that_cannot_be_read_say_why(copy: Change) -> None:
+    folder = copy()
+    broken = next((folder / "readings").rglob("outer-2-seed-1.npz"))
+    broken.unlink()
+    shown = parse(report_page(load_results([folder]))).text()
+    assert broken.name in shown
+
+
+def test_deployment_shows_the_front_and_what_was_not_measured(full_page: str) -> None:
+    shown = parse(full_page).text()
+    assert "akd on a laptop" in shown
+    assert "2 backends; no other is better in both than quick (fp32)." in shown
+    assert "unavailable: it is <not> installed" in shown
+    row = re.search(r'<th scope="row">2 quick</th>(.*?)</tr>', full_page, re.DOTALL)
+    assert row
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", row[1])
+    assert cells == [
+        "fp32", "81.0 [76.0, 86.0]", "+1.0 [0.0, +3.0]", "cannot tell apart", "1.00", "1.00",
+        "0.25", "1000", "1.00", "100",
+    ]  # fmt: skip
+
+
+def test_a_named_deployment_file_stands_beside_the_runs_own(
+    full_run: Path, results: Results, tmp_path: Path
+) -> None:
+    other = deploy_results(full_run)
+    other["machine"]["name"] = "a board"
+    (tmp_path / "results.json").write_text(json.dumps(other))
+    own = full_run / "deploy" / "results.json"
+    shown = parse(report_page(results, [tmp_path / "results.json", own])).text()
+    assert shown.count("Deployment of akd on a board") == 1
+    assert shown.count("Deployment of akd on a laptop") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"plan_digest": "0" * 64}, "is of the run full, and not of full; leave it out"),
+        ({"certificate_digest": "0" * 64}, "another certificate of full.*run `serbench deploy`"),
+    ],
+)
+def test_deployment_of_another_run_is_refused(
+    full_run: Path, results: Results, tmp_path: Path, changes: dict[str, str], message: str
+) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(deploy_results(full_run, **changes)))
+    with pytest.raises(StoreError, match=message):
+        report_page(results, [path])
+
+
+def test_a_deployment_file_that_is_not_there_is_named(results: Results, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"cannot read .*nowhere\.json"):
+        report_page(results, [tmp_path / "nowhere.json"])
+
+
+def test_a_study_is_a_table_with_intervals_in_per_cent(full_page: str) -> None:
+    shown = parse(full_page).text()
+    assert "overlap/overlap.csv" in shown
+    assert "81.0 [77.0, 84.0]" in shown
+    assert "−1.0 [−2.0, +1.0]" in shown
+    assert "1,730" in shown
+
+
+def test_a_study_of_another_run_or_a_damaged_one_is_refused(copy: Change) -> None:
+    folder = copy()
+    path = folder / "overlap" / "overlap.csv"
+    held = pd.read_csv(path)
+    held.assign(certificate="0" * 64).to_csv(path, index=False)
+    with pytest.raises(StoreError, match=r"overlap\.csv is of another run"):
+        report_page(load_results([folder]))
+    path.write_text("")
+    with pytest.raises(StoreError, match=r"overlap\.csv is damaged"):
+        report_page(load_results([folder]))
+    path.write_text("method,ua\n")
+    with pytest.raises(StoreError, match=r"overlap\.csv has no row"):
+        report_page(load_results([folder]))
+
+
+def test_claims_stand_apart_from_what_was_measured(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claims.Claim("Wonder", 2023, 0.99, None, "Somebody, 2023")
+    monkeypatch.setattr(claims, "claims_of", lambda *_: (claim,))
+    text = report_page(results)
+    section = text[text.index('<section id="claims"') :]
+    assert "Wonder" in section[: section.index("</section>")]
+    assert "Wonder" not in text[: text.index('<section id="claims"')]
+    assert "not checked" in section
+
+
+def test_several_runs_make_one_page(full_run: Path, tmp_path: Path) -> None:
+    other = make_run(tmp_path / "other", {"new": 0.6}, seeds=2)
+    text = report_page(load_results([full_run, other]))
+    held = traces(text)
+    assert {each["name"]: each["run"] for each in held["methods"]} == {
+        "akd": "full", "kd": "full", "plain": "full", "new": "other",
+    }  # fmt: skip
+    shown = parse(text).text()
+    assert "Certificate of other" in shown
+    assert "serbench run new" in shown
+    parsed = Counter(parse(text).values("id"))
+    assert max(parsed.values()) == 1
+
+
+def test_the_same_run_gives_the_same_page(full_run: Path, full_page: str) -> None:
+    assert report_page(load_results([full_run])) == full_page
+
+
+def test_a_page_is_of_a_size_to_send(full_page: str) -> None:
+    assert len(full_page.encode()) < 700_000
+
+
+def test_the_page_is_written_beside_the_report(copy: Change, tmp_path: Path) -> None:
+    folder = copy()
+    path = write_html_report([folder], folder)
+    assert path == folder / "report.html"
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    with pytest.raises(StoreError, match="is the folder of a run"):
+        write_html_report([folder, make_run(tmp_path / "other")], folder)
+
+
+def test_the_command_writes_and_names_both(copy: Change, tmp_path: Path) -> None:
+    folder = copy()
+    deploy = tmp_path / "results.json"
+    deploy.write_text(json.dumps(deploy_results(folder)))
+    result = CliRunner().invoke(app, ["report", str(folder), "--html", "--deploy", str(deploy)])
+    assert result.exit_code == 0, result.output
+    assert f"Report: {folder / 'report.md'}" in result.output
+    assert f"Page: {folder / 'report.html'}" in result.output
+    assert (folder / "tables" / "comparison.csv").exists()
+
+
+def test_the_command_writes_no_page_unasked(copy: Change) -> None:
+    folder = copy()
+    result = CliRunner().invoke(app, ["report", str(folder)])
+    assert result.exit_code == 0, result.output
+    assert not (folder / "report.html").exists()
+
+
+def test_a_deployment_without_a_page_is_refused(full_run: Path) -> None:
+    result = CliRunner().invoke(app, ["report", str(full_run), "--deploy", "x.json"])
+    assert result.exit_code == 2
+    assert "give --html as well" in result.output
+
+
+def test_a_page_of_ones_own_has_contents_and_alarms_escaped() -> None:
+    text = page("<T>", "base.html.j2", contents=[("a", "<A>")], alarms=["<x>"], warnings=["<y>"])
+    assert [each for each in ("<T>", "<A>", "<x>", "<y>") if each in text] == []
+    assert parse(text).text().count("<T>") == 2

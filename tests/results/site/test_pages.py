@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from tests_support.corpora import change_plan, make_corpus_run
+from tests_support.measured import write_measured
+
+from serbench.results.compare.ranks import rank_methods
+from serbench.results.site.boards import corpora
+from serbench.results.site.collect import Collection, collect
+from serbench.results.site.deployment import cheapest
+from serbench.results.site.diagram import ranks_svg
+from serbench.results.site.site import write_leaderboard
+from serbench.running.store.run import RunStore
+
+pytestmark = pytest.mark.usefixtures("plain_pages")
+
+EVIL = "\"><img src=x onerror=alert(1)>'</script><b>&amp;{{7*7}}"
+
+
+@dataclass
+class Seen(HTMLParser):
+    """Elements, attributes and text of a page."""
+
+    elements: list[str] = field(default_factory=list)
+    attributes: list[tuple[str, str]] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def values(self, name: str) -> list[str]:
+        return [value for key, value in self.attributes if key == name]
+
+
+def seen(path: Path) -> Seen:
+    page = Seen()
+    page.feed(path.read_text(encoding="utf-8"))
+    page.close()
+    return page
+
+
+def words(page: Seen) -> str:
+    return " ".join(" ".join(page.text).split())
+
+
+@pytest.fixture(scope="module")
+def site(collection: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("serbench.results.site.site.collect", lambda folder: collection)
+        return write_leaderboard(Path("runs"), tmp_path_factory.mktemp("site")).index.parent
+
+
+def section(path: Path, name: str) -> str:
+    """Text of a section of the first page; empty where it is not there."""
+    found = re.search(rf'<section id="{name}".*?</section>', path.read_text(), re.DOTALL)
+    page = Seen()
+    page.feed(found.group() if found else "")
+    return words(page)
+
+
+def test_every_link_leads_somewhere_on_the_site(site: Path) -> None:
+    pages = [site / "index.html", *sorted((site / "corpora").iterdir())]
+    for path in pages:
+        links = [link for link in seen(path).values("href") if not link.startswith("#")]
+        assert len(links) >= 3
+        for link in links:
+            assert not re.match(r"[a-z]+:|/", link), link
+            assert (path.parent / link).resolve().is_file(), link
+            assert (path.parent / link).resolve().is_relative_to(site.resolve())
+
+
+def test_every_page_is_reached_from_the_first(site: Path) -> None:
+    found, open_pages = set(), [site / "index.html"]
+    while open_pages:
+        path = open_pages.pop().resolve()
+        if path not in found:
+            found.add(path)
+            links = seen(path).values("href") if path.suffix == ".html" else []
+            open_pages += [path.parent / link for link in links if not link.startswith("#")]
+    assert found == {path.resolve() for path in site.rglob("*") if path.is_file()}
+
+
+def test_nothing_is_loaded(site: Path) -> None:
+    for path in (site / "index.html", *(site / "corpora").iterdir()):
+        page = seen(path)
+        assert not {"link", "img", "iframe", "object", "embed"} & set(page.elements)
+        assert page.values("src") == []
+        assert "url(" not in path.read_text()
+
+
+def test_a_leaky_run_stands_apart(site: Path) -> None:
+    index = site / "index.html"
+    assert "bad" in section(index, "leaky")
+    assert "LEAKY PROTOCOLS: broken on purpose, not for comparison" in section(index, "leaky")
+    assert "test speakers heard in training" in section(index, "leaky")
+    for name in ("results", "corpora", "ranks", "problems"):
+        assert "bad" not in section(index, name), name
+    corpus = site / "corpora" / "one.html"
+    assert "bad" in section(corpus, "leaky")
+    assert "bad" not in section(corpus, "folds-1")
+    assert section(site / "corpora" / "two.html", "leaky") == ""
+
+
+def test_what_is_not_listed_is_told(site: Path) -> None:
+    text = section(site / "index.html", "problems")
+    for name in ("stopped", "nameless", "two-copied"):
+        assert name in text
+    assert "the run has not finished" in text
+
+
+def test_rows_say_what_a_reader_looks_for(site: Path, collection: Collection) -> None:
+    text = section(site / "index.html", "results")
+    entry = next(each for each in collection.entries if each.label == "one-more")
+    ua = next(e for e in entry.results.comparison.students if e.method == "akd").pooled["ua"]
+    assert f"{100 * ua.value:.1f} [{100 * ua.low:.1f}, {100 * ua.high:.1f}]" in text
+    for words_of in (entry.digest[:12], "hybrid-small", "0.391 M", "4 by speaker (pairs), set 2"):
+        assert words_of in text
+    assert "8 trained methods of 4 runs on 2 corpora." in words(seen(site / "index.html"))
+
+
+def test_sets_of_folds_are_told_apart(site: Path) -> None:
+    path = site / "corpora" / "one.html"
+    first, second = section(path, "folds-1"), section(path, "folds-2")
+    assert "one-first" in first
+    assert "one-more" in first
+    assert "one-other-folds" not in first
+    assert "one-other-folds" in second
+    assert "one-more" not in second
+    assert "2 sets of runs that differ" in words(seen(path))
+    assert "highest UA" in first
+    assert re.search(r"better|worse|cannot tell apart", first)
+    assert "corrected for 3 comparisons (Holm)" in first
+
+
+def test_ranks_say_how_they_were_chosen(site: Path) -> None:
+    text = section(site / "index.html", "ranks")
+    assert "Left out of the ranks: mha (not run on two)" in text
+    assert "No choice looks at a score." in text
+    assert "one: 4 by speaker (pairs), set 1, folds digest" in text
+
+
+def test_the_diagram_is_told_in_words() -> None:
+    scores = {f"c{n}": {"good": 0.9, "fair": 0.5, "bad": 0.1} for n in range(12)}
+    text = str(ranks_svg(rank_methods(scores)))
+    assert "good 1.00, fair 2.00, bad 3.00." in text
+    assert "All are told apart." in text
+    few = str(ranks_svg(rank_methods(dict(list(scores.items())[:2]))))
+    assert "Cannot be told apart: good, fair, bad." in few
+    assert 'role="img"' in few
+
+
+def test_a_single_run_needs_no_comparison(tmp_path: Path) -> None:
+    make_corpus_run(tmp_path / "runs" / "a", "one", {"akd": 0.9})
+    site = write_leaderboard(tmp_path / "runs", tmp_path / "site").index.parent
+    text = section(site / "corpora" / "one.html", "folds-1")
+    assert "ΔUA" not in text
+    assert section(site / "index.html", "ranks") == ""
+    assert "1 trained method of 1 run on 1 corpus." in words(seen(site / "index.html"))
+
+
+def test_leaky_runs_alone_make_a_site(tmp_path: Path) -> None:
+    make_corpus_run(tmp_path / "runs" / "a", "one", {"akd": 0.9}, protocol="leaky-random")
+    site = write_leaderboard(tmp_path / "runs", tmp_path / "site").index.parent
+    assert section(site / "index.html", "results") == ""
+    assert "leaky-random" in section(site / "index.html", "leaky")
+
+
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    skill = {EVIL: 0.9, "kd": 0.5, "teacher:" + EVIL: 0.9}
+    for number in range(2):
+        make_corpus_run(root / f"<b>{number}&\"'", f"{EVIL}{number}", skill)
+        plan = RunStore(root / f"<b>{number}&\"'").plan()
+        plan["methods"][0]["student"] = EVIL
+        change_plan(root / f"<b>{number}&\"'", methods=plan["methods"], folds=EVIL,
+                    dataset={"title": EVIL})  # fmt: skip
+    make_corpus_run(root / EVIL.replace("/", "-"), f"{EVIL}0", {EVIL: 0.4}, protocol="leaky-random")
+    shutil.copytree(root / "<b>0&\"'", root / "<i>copied")
+    site = write_leaderboard(root, tmp_path / "site").index.parent
+    assert all(re.fullmatch(r"[a-z0-9._-]+", path.name) for path in (site / "corpora").iterdir())
+    for path in (site / "index.html", *(site / "corpora").iterdir()):
+        page = seen(path)
+        assert page.elements.count("script") == 1
+        assert not {"img", "b", "i"} & set(page.elements)
+        assert not [name for name, _ in page.attributes if name.startswith("on")]
+        assert "49" not in re.findall(r"amp;(\d+)", path.read_text())
+        assert EVIL in "".join(page.text)
+        for link in page.values("href"):
+            assert link.startswith("#") or (path.parent / link).resolve().is_file()
+
+
+# ── Deployment ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_latency_is_of_the_fastest_backend_that_is_not_worse(runs: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(runs / "two", tmp_path / "runs" / "two")
+    write_measured(folder, RunStore(folder).read_json("certificate")["digest"], "kd")
+    (entry,) = collect(tmp_path / "runs").entries
+    assert entry.measured is not None
+    cost = cheapest(entry.measured)
+    assert cost is not None
+    assert (cost.row.name, cost.p50_s, cost.ratio) == ("good", 0.002, 0.5)
+    site = write_leaderboard(tmp_path / "runs", tmp_path / "site").index.parent
+    for path, name in ((site / "index.html", "results"), (site / "corpora/two.html", "folds-1")):
+        text = section(path, name)
+        assert "Latency, ms" in text
+        assert "2.00 ratio 0.50 2.00 good 1 s of audio; Test board, 2026-01-02" in text
+        assert text.count("ratio 0.50") == 1
+
+
+def test_without_deployment_there_are_no_columns_for_it(site: Path) -> None:
+    assert "Latency" not in (site / "index.html").read_text()
+
+
+def test_a_deployment_without_times_gives_no_latency(runs: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(runs / "two", tmp_path / "two")
+    path = write_measured(folder, RunStore(folder).read_json("certificate")["digest"], "kd")
+    path.write_text(re.sub(r'"rounds": \[\{.*?\}\]', '"rounds": []', path.read_text())
+                    .replace('"rounds": 1', '"rounds": 0'))  # fmt: skip
+    (entry,) = collect(tmp_path).entries
+    assert entry.measured is not None
+    assert cheapest(entry.measured) is None
+    (corpus,) = corpora(collect(tmp_path))
+    assert corpus.boards[0].students[0].entry.measured is not None

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+from tests_support.runs import LinearStudent, candidate, method, run_plan
+
+from serbench.files.source import core_digest, source_digest
+from serbench.learning.fit import optimise
+from serbench.running.harness.code import (
+    arithmetic,
+    code_digests,
+    package_digest,
+    package_digest_of,
+)
+
+SOURCE = "from tests_support.runs import LinearStudent\n\nclass Own(LinearStudent):\n    x = 1\n"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "strange_student"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "strange_student", raising=False)
+    return folder
+
+
+def digest() -> str:
+    package_digest_of.cache_clear()
+    return package_digest(importlib.import_module("strange_student").Own)
+
+
+def test_code_counts_and_its_comments_do_not(package: Path) -> None:
+    before = digest()
+    (package / "__init__.py").write_text(f'"""A docstring."""\n# a comment\n{SOURCE}')
+    assert digest() == before
+    (package / "__init__.py").write_text(SOURCE.replace("x = 1", "x = 2"))
+    assert digest() != before
+
+
+def test_every_module_of_the_package_counts(package: Path) -> None:
+    before = digest()
+    (package / "helper.py").write_text("y = 1\n")
+    assert digest() != before
+
+
+def test_what_was_imported_is_what_counts(package: Path) -> None:
+    before = digest()
+    (package / "helper.py").write_text("y = 1\n")
+    assert package_digest(importlib.import_module("strange_student").Own) == before
+
+
+def test_a_run_names_the_code_of_the_core_and_of_its_plugins() -> None:
+    digests = code_digests(run_plan(Path("noise"), method("m")))
+    assert digests["serbench_baselines.ce"] != digests[LinearStudent.__module__]
+    assert set(digests) == {
+        *("fit", "head", "serbench_baselines.ce", "serbench_backends.torch"),
+        LinearStudent.__module__,
+    }
+    assert core_digest(("learning/fit",)) != core_digest(("learning/teach",))
+
+
+BODY = "def f():\n    return g(1)\n"
+
+
+def source(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "module.py"
+    file.write_text(text)
+    return source_digest([file])
+
+
+def test_where_the_core_keeps_a_name_does_not_count(tmp_path: Path) -> None:
+    one = f"from serbench.a import g, h\n\n{BODY}"
+    two = f"from serbench.b.c import g\nfrom serbench.d import h\n{BODY}"
+    assert source(tmp_path, one) == source(tmp_path, two)
+    late = "def f():\n    from serbench.a import g\n    return g(1)\n"
+    assert source(tmp_path, late) == source(tmp_path, late.replace("serbench.a", "serbench.b"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from serbench.a import h as g, h",
+        "from serbench_akd import g",
+        "from numpy import g",
+        "from .a import g",
+        "import numpy as g",
+        "",
+    ],
+)
+def test_what_a_name_means_does_count(tmp_path: Path, line: str) -> None:
+    texts = [f"{start}\n{BODY}" for start in ("from torch import g", line)]
+    assert source(tmp_path, texts[0]) != source(tmp_path, texts[1])
+
+
+def test_a_runs_arithmetic_is_the_precision_that_auto_comes_out_as(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = run_plan(Path("noise"), method("m", candidate(precision="auto")))
+    monkeypatch.setattr(optimise.torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert arithmetic(plan, "cpu")["precision"] == {"m": ["bf16"]}
+    monkeypatch.setattr(optimise.torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    assert arithmetic(plan, "cpu")["precision"] == {"m": ["fp32"]}

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import PACKAGED, load_registry
+
+
+def test_the_packaged_registry_fits_the_plugins_that_come_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # no serbench.toml here
+    plugins = load_plugins()
+    registry = load_registry(plugins)
+    for name, spec in registry.methods.items():
+        assert registry.make("students", spec.student, spec.student_params), name
+        assert registry.make("losses", spec.loss, spec.loss_params), name
+    assert {"quick", "standard", "paper"} <= set(registry.profiles)
+    assert {"akd", "vanilla-kd", "transformer"} <= set(registry.methods)
+
+
+def test_the_packaged_registry_is_the_one_at_the_top() -> None:
+    assert PACKAGED.resolve() == Path(__file__).parents[3] / "registry.toml"

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests_support.pretraining import hinted, pretrained_plan, write_both
+from tests_support.runs import EPOCHS, fit_task, frames_of
+from tests_support.tables import noise_table
+
+from serbench.api import EpochEvent, SerbenchError
+from serbench.learning.fit.loop import fit
+from serbench.learning.fit.task import FitTask
+from serbench.protocol.splits.outer import outer_splits
+from serbench.running.execute import (
+    OnEpoch,
+    _event_channel,
+    _in_processes,
+    _train_in_worker,
+    each_call,
+    resolve_device,
+    resolve_workers,
+    run_calls,
+    run_fits,
+    run_pretrainings,
+    shut_down_workers,
+)
+from serbench.running.harness.inputs import load_audio, load_dataset, load_inputs
+from serbench.running.harness.observer import Observer
+from serbench.running.harness.pretrained import pretraining_of
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> list[FitTask]:
+    table = noise_table(tmp_path_factory.mktemp("execute") / "noise", speakers=3, utterances=2)
+    frames = frames_of(table, table.folder.parent / "features")
+    made = [fit_task(table, split, frames) for split in outer_splits(table, "loso", 5)]
+    for number, task in enumerate(made):
+        object.__setattr__(task, "name", f"fit-{number}")
+    return made
+
+
+def test_devices_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve_device("cpu") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto") == "cuda"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == "cpu"
+    for unknown in ("tpu", "cuda:99", "meta"):
+        with pytest.raises(SerbenchError, match=f"--device {unknown}: not usable.*--device auto"):
+            resolve_device(unknown)
+
+
+def test_one_worker_per_core_or_one_for_an_accelerator() -> None:
+    assert resolve_workers(None, "cpu") == len(os.sched_getaffinity(0))
+    assert resolve_workers(None, "cuda") == 1
+    assert resolve_workers(3, "cuda") == 3
+
+
+def test_calls_keep_their_order() -> None:
+    assert run_calls(abs, [-2, -1, 0], workers=1) == [2, 1, 0]
+    assert run_calls(abs, [], workers=4) == []
+    assert list(each_call(abs, [-2, -1], workers=1)) == [2, 1]
+
+
+def test_two_processes_give_what_one_gives_and_tell_of_every_epoch(tasks: list[FitTask]) -> None:
+    heard: dict[str, list[EpochEvent]] = {}
+
+    def hear(event: EpochEvent) -> None:
+        heard.setdefault(event.fit, []).append(event)
+
+    here = {result.name: result for result in run_fits(tasks, 1, hear)}
+    told_here, heard = heard, {}
+    try:
+        there = {result.name: result for result in run_fits(tasks, 2, hear)}
+        assert run_calls(abs, [-3, 2], workers=2) == [3, 2]
+        assert sorted(each_call(abs, [-3, 2], workers=2)) == [2, 3]
+    finally:
+        shut_down_workers()
+    assert set(there) == {"fit-0", "fit-1", "fit-2"}
+    for name, result in here.items():
+        np.testing.assert_allclose(there[name].posteriors, result.posteriors, rtol=1e-5)
+        assert set(there[name].fitted) == set(result.fitted)
+        assert [event.epoch for event in heard[name]] == list(range(1, EPOCHS + 1))
+    assert {name: len(events) for name, events in told_here.items()} == dict.fromkeys(here, EPOCHS)
+    assert torch.get_num_threads() == 1
+
+
+def test_pretrainings_run_side_by_side_too(tmp_path: Path) -> None:
+    write_both(tmp_path)
+    plan = pretrained_plan(tmp_path, seeds=2)
+    table = load_dataset(plan.dataset, None, tmp_path / "cache", Observer())
+    audio = load_audio(plan, tmp_path / "cache", Observer())
+    inputs = load_inputs(plan, table, audio, tmp_path / "cache", "cpu", Observer())
+    made = [pretraining_of(hinted(), "hinted", seed, inputs, "cpu") for seed in (0, 1)]
+    todo = [task for task in made if task is not None]
+    told: list[EpochEvent] = []
+    try:
+        here = {result.key: result for result in run_pretrainings(todo, 1, told.append)}
+        there = {result.key: result for result in run_pretrainings(todo, 2, told.append)}
+    finally:
+        shut_down_workers()
+    assert here.keys() == there.keys() == {task.key for task in todo}
+    assert len(todo) == 2
+    for key, result in here.items():
+        for name, value in result.state.student.items():
+            torch.testing.assert_close(there[key].state.student[name], value)
+    assert sorted(event.fit for event in told) == sorted(2 * 2 * [task.name for task in todo])
+
+
+def test_an_error_in_a_fit_is_the_callers(tasks: list[FitTask]) -> None:
+    def refuse(_: EpochEvent) -> None:
+        raise SerbenchError("no")
+
+    with pytest.raises(SerbenchError, match="no"):
+        list(run_fits(tasks, 1, refuse))
+
+
+def test_a_worker_that_is_killed_is_told_with_a_way_out() -> None:
+    with pytest.raises(SerbenchError, match=r"memory ran out.*--jobs"):
+        list(_in_processes(os._exit, [(9,), (9,)], workers=2))
+    assert list(_in_processes(abs, [(-1,), (-1,)], workers=2)) == [1, 1]  # the next one works
+    shut_down_workers()
+
+
+def test_a_worker_tells_through_the_channel(tasks: list[FitTask]) -> None:
+    heard: list[EpochEvent] = []
+    with _event_channel(heard.append) as channel:
+        result = _train_in_worker(fit, tasks[0], channel)
+    assert [event.epoch for event in heard] == list(range(1, EPOCHS + 1))
+    assert [dict(event.terms) for event in heard] == [dict(r.terms) for r in result.history]
+    assert not channel.exists()
+
+
+def test_a_line_that_is_half_written_is_waited_for() -> None:
+    heard: list[EpochEvent] = []
+    threads = threading.active_count()
+    line = b'{"fit": "f", "epoch": 1, "epochs": 2, "terms": {}, "validation_ua": null}\n'
+    with _event_channel(heard.append) as channel, channel.open("ab", buffering=0) as stream:
+        stream.write(line + line[:20])
+        until = time.monotonic() + 5.0
+        while not heard and time.monotonic() < until:
+            time.sleep(0.02)
+        assert len(heard) == 1
+        stream.write(line[20:])
+    assert [event.fit for event in heard] == ["f", "f"]
+    assert threading.active_count() == threads
+
+
+def test_a_task_does_not_carry_the_frames_of_the_corpus_by_value(tasks: list[FitTask]) -> None:
+    assert isinstance(tasks[0].features.values, np.memmap)
+    assert Path(str(tasks[0].features.values.filename)).is_absolute()
+
+
+def test_a_worker_whose_parent_was_killed_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parents = iter([10, 10, 1])
+    monkeypatch.setattr("os.getppid", lambda: next(parents))
+    monkeypatch.setattr("os._exit", sys.exit)
+    channel = tmp_path / "epochs.jsonl"
+    channel.touch()
+
+    def endless(task: object, tell: OnEpoch) -> None:
+        for epoch in itertools.count(1):
+            tell(EpochEvent("fit", epoch, 9))
+
+    with pytest.raises(SystemExit):
+        _train_in_worker(endless, None, channel)
+    assert len(channel.read_text().splitlines()) == 1

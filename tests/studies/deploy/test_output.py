@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tests_support.deployments import QUICK
+
+from serbench.api import StoreError
+from serbench.results.report import figures
+from serbench.studies.deploy.figure import Point, deploy_figure, pareto_front, points
+from serbench.studies.deploy.output import write_deploy
+from serbench.studies.deploy.results import Machine, Results
+from serbench.studies.deploy.study import DeployStudy
+from serbench.studies.deploy.tables import deploy_tables, paper_table
+from serbench.studies.deploy.timing import summarize
+
+
+@pytest.fixture
+def study(deployed: Any) -> DeployStudy:
+    return deployed.study
+
+
+@pytest.fixture
+def elsewhere(study: DeployStudy) -> Results:
+    """The same on another device, which has no corpus and no torch."""
+    rows = [
+        row.model_copy(update={"accuracy": None, "probe_difference": 2e-6, "device": "cpu"})
+        for row in study.results.rows
+        if row.name in {"flat", "turned"}
+    ]
+    machine = study.results.machine.model_copy(update={"name": "Jetson"})
+    return study.results.model_copy(update={"rows": rows, "machine": machine, "reference": "flat"})
+
+
+def cells(study: DeployStudy, name: str) -> dict[str, tuple[str, ...]]:
+    table = next(each for each in deploy_tables(study) if each.name == name)
+    return {row[0]: row for section in table.sections for row in section.rows}
+
+
+def test_every_backend_has_a_row_and_gpus_their_own_heading(study: DeployStudy) -> None:
+    table = deploy_tables(study)[0]
+    assert [section.heading for section in table.sections] == ["", "GPU"]
+    cpu, gpu = ([row[0] for row in section.rows] for section in table.sections)
+    assert gpu == ["turned", "missing-gpu"]
+    assert cpu == [
+        "torch", "flat", "wrong", "refuses", "crashes", "falls-back", "crashes-later", "missing",
+    ]  # fmt: skip
+    found = cells(study, "deployment")
+    place = table.columns.index
+    assert found["turned"][place("FPS CPU")] == "–"
+    assert float(found["turned"][place("FPS GPU")]) > 0
+    assert found["missing-gpu"][2] == "unavailable"
+    assert found["crashes"][2] == "failed"
+
+
+def test_reasons_stand_in_a_table_of_their_own(study: DeployStudy) -> None:
+    found = cells(study, "unmeasured")
+    assert found["missing-gpu"][2:] == ("cuda", "unavailable: there is none here")
+    assert found["refuses"][3] == "failed: conversion: cannot express a mean"
+    assert "torch" not in found
+
+
+def test_a_study_in_which_all_went_well_has_no_such_table(study: DeployStudy) -> None:
+    rows = [row for row in study.results.rows if row.outcome == "measured"]
+    well = replace(study, results=study.results.model_copy(update={"rows": rows}))
+    assert "unmeasured" not in [table.name for table in deploy_tables(well)]
+
+
+def test_tables_fit_a_terminal(study: DeployStudy) -> None:
+    for table in deploy_tables(study)[:-1]:
+        rows = [table.columns, *(row for section in table.sections for row in section.rows)]
+        width = sum(max(len(row[n]) for row in rows) + 2 for n in range(len(table.columns)))
+        assert width <= 120, table.name
+
+
+def test_another_device_has_its_own_rows_and_reference(
+    study: DeployStudy, elsewhere: Results
+) -> None:
+    both = replace(study, imported=(elsewhere,))
+    heading = "Jetson: ratios to flat there"
+    deployment, accuracy = deploy_tables(both)[:2]
+    assert deployment.columns[2] == "Ratio"
+    (section,) = [each for each in deployment.sections if each.heading == heading]
+    assert [row[0] for row in section.rows] == ["flat", "turned"]
+    assert section.rows[0][2] == "1.00 [1.00, 1.00]"
+    (probed,) = [each for each in accuracy.sections if each.heading.startswith("Jetson")]
+    assert probed.rows[0] == ("flat", "flattened", "–", "–", "–", "–", "2.0e-06")
+    data = deployment.data
+    assert set(data["machine"]) == {study.results.machine.name, "Jetson"}
+    assert set(data.loc[data["machine"] == "Jetson", "reference"]) == {"flat"}
+
+
+def test_without_rounds_times_are_left_open(study: DeployStudy) -> None:
+    rows = [row.model_copy(update={"rounds": []}) for row in study.results.rows]
+    settings = study.results.settings.model_copy(update={"rounds": 0})
+    bare = replace(
+        study, results=study.results.model_copy(update={"rows": rows, "settings": settings})
+    )
+    names = [table.name for table in deploy_tables(bare)]
+    assert names == ["deployment", "accuracy", "unmeasured"]
+    assert cells(bare, "deployment")["torch"][2] == "–"
+    assert figures.png(deploy_figure(bare)).startswith(b"\x89PNG")
+
+
+def test_files_hold_the_tables_the_numbers_and_the_digest(
+    study: DeployStudy, tmp_path: Path
+) -> None:
+    page = write_deploy(study, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "deploy.md", "deploy.csv", "deploy.tex", "deploy.html", "deploy.png", "results.json",
+    }  # fmt: skip
+    text = page.read_text()
+    assert study.certificate.digest in text
+    assert "Post hoc" in text
+    assert "of no other" in text
+    assert text.index("Claimed in the paper") > text.index("Throughput, start and memory")
+    assert (tmp_path / "deploy.tex").read_text().count(r"\begin{table}") == 5
+    assert (tmp_path / "deploy.html").read_text().count("<table>") == 5
+    data = pd.read_csv(tmp_path / "deploy.csv").set_index("backend")
+    own = next(row for row in study.results.rows if row.name == "flat")
+    speed = summarize(own.rounds, study.results.rows[0].rounds, QUICK)
+    assert speed
+    assert data.loc["flat", "fps"] == pytest.approx(speed.fps)
+    assert data.loc["flat", "latency_0.5s_p90_s"] == pytest.approx(speed.latency[0.5].p90_s)
+    assert data.loc["flat", "size_bytes"] == own.size_bytes
+    assert data.loc["flat", "macs"] * 2 == data.loc["flat", "flops"]
+    raw = json.loads((tmp_path / "results.json").read_text())
+    assert raw["rows"][1]["rounds"][0]["latency_s"]["1"] == own.rounds[0].latency_s["1"]
+
+
+def test_the_folder_of_a_run_is_not_written_into(study: DeployStudy, tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("{}")
+    with pytest.raises(StoreError, match="is the folder of a run"):
+        write_deploy(study, tmp_path)
+
+
+def test_the_machine_is_described_below_the_table(study: DeployStudy) -> None:
+    here = study.results.machine
+    assert isinstance(here, Machine)
+    (line,) = [each for each in deploy_tables(study)[0].notes if each.startswith(here.name)]
+    for part in (here.system, here.python, "onnxruntime", "load average", "pinned", here.date):
+        assert part in line
+
+
+def point(name: str, latency_ms: float, delta: float) -> Point:
+    return Point(name, latency_ms, delta, delta, delta, 1, on_gpu=False)
+
+
+def test_the_front_is_of_those_that_none_beats() -> None:
+    found = [point("a", 1, -0.5), point("b", 2, -0.7), point("c", 3, 0.0), point("d", 4, 0.0)]
+    assert [each.name for each in pareto_front(found)] == ["a", "c"]
+
+
+def test_points_are_those_with_a_score_and_times(study: DeployStudy) -> None:
+    found = points(study)
+    assert {each.name for each in found} == {"torch", "flat", "turned"}
+    assert [each.latency_ms for each in found] == sorted(each.latency_ms for each in found)
+    assert [each.on_gpu for each in found if each.name == "turned"] == [True]
+
+
+def test_what_the_paper_claims_is_marked_as_not_measured() -> None:
+    table = paper_table()
+    assert "not measured here" in table.caption
+    (section,) = table.sections
+    assert len(section.rows) == 7
+    assert section.rows[0] == (
+        "Keras FP32", "80.0", "25.5", "15.50", "19.00", "11.00", "130.00"
+    )  # fmt: skip
+
+
+def test_the_docs_show_what_the_paper_claims() -> None:
+    page = Path(__file__).parents[3] / "docs" / "howto-deploy.md"
+    lines = page.read_text(encoding="utf-8").splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("| Framework (claimed)"))
+    shown = [tuple(line.strip("| ").split(" | ")) for line in lines[start + 2 : start + 9]]
+    assert tuple(shown) == paper_table().sections[0].rows

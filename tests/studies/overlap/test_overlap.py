@@ -1,0 +1,216 @@
+"""Windows, scores and what is said of them, against the definitions written out."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import safetensors.torch
+from rich.console import Console
+from tests_support.replays import contents, make_replayable, open_replay
+from tests_support.runs import WINDOW_S, Watcher
+
+from serbench.api import RegistryError, StoreError
+from serbench.running.replay.run import POST_HOC, Replay
+from serbench.studies.overlap.measure import SAME, Longer, OverlapStudy, measure_overlap
+from serbench.studies.overlap.output import (
+    overlap_table,
+    render_overlap,
+    share_lines,
+    write_overlap,
+)
+
+OVERLAPS_S = (0.0, 0.2, 0.6)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("overlap")
+    make_replayable(root, seeds=2)
+    return root
+
+
+@pytest.fixture(scope="module")
+def replay(made: Path) -> Replay:
+    return open_replay(made)
+
+
+@pytest.fixture(scope="module")
+def study(replay: Replay) -> OverlapStudy:
+    return measure_overlap(replay, OVERLAPS_S)
+
+
+def bounds(duration_s: float, overlap_s: float) -> list[float]:
+    """Starts of an utterance's windows, written from the definition."""
+    if duration_s <= WINDOW_S:
+        return [0.0]
+    starts, start = [], 0.0
+    while start + WINDOW_S < duration_s - 1e-9:
+        starts.append(start)
+        start += WINDOW_S - overlap_s
+    return [*starts, duration_s - WINDOW_S]
+
+
+def by_hand(replay: Replay, method: str, overlap_s: float) -> pd.DataFrame:
+    """Classes by seed and utterance, each window predicted alone and averaged here."""
+    rows = []
+    for student in replay.students_of([method]):
+        frames = replay.frames(student.candidate.settings.features)
+        posteriors: dict[str, list[np.ndarray]] = {}
+        for segment in replay.segments(student, overlap_s):
+            _, alone = replay.predict_student(student, frames, [segment])
+            posteriors.setdefault(segment.utt_id, []).append(alone[0])
+        for utterance, windows in posteriors.items():
+            rows.append(
+                {
+                    "seed": student.seed,
+                    "utterance": utterance,
+                    "label": replay.table.by_id[utterance].label,
+                    "predicted": replay.table.labels[int(np.mean(windows, axis=0).argmax())],
+                }
+            )
+    return pd.DataFrame(rows).set_index(["seed", "utterance"]).sort_index()
+
+
+def ua(rows: pd.DataFrame) -> float:
+    right = rows["label"] == rows["predicted"]
+    return float(right.groupby(rows["label"]).mean().mean())
+
+
+def test_scores_are_those_of_each_window_alone(replay: Replay, study: OverlapStudy) -> None:
+    base = by_hand(replay, "plain", OVERLAPS_S[0])
+    for row, overlap_s in zip(study.of("plain"), OVERLAPS_S, strict=True):
+        rows = by_hand(replay, "plain", overlap_s)
+        assert row.overlap_s == overlap_s
+        assert row.ua.value == pytest.approx(ua(rows))
+        assert row.wa.value == pytest.approx((rows["label"] == rows["predicted"]).mean())
+        assert row.changed == (rows["predicted"] != base["predicted"]).sum()
+        if row.difference is not None:
+            assert row.difference.value == pytest.approx(ua(rows) - ua(base))
+            assert row.difference.low <= row.difference.value <= row.difference.high
+    assert study.of("plain")[-1].changed > 0  # or the test would see little
+
+
+def test_windows_are_counted_once_whatever_the_seeds(replay: Replay, study: OverlapStudy) -> None:
+    durations = [utterance.duration_s for utterance in replay.table.utterances]
+    base = [bounds(duration_s, OVERLAPS_S[0]) for duration_s in durations]
+    for row in study.rows:
+        cut = [bounds(duration_s, row.overlap_s) for duration_s in durations]
+        assert row.windows == sum(map(len, cut))
+        assert row.recut == sum(
+            len(a) != len(b) or not np.allclose(a, b) for a, b in zip(cut, base, strict=True)
+        )
+    assert study.of("plain")[-1].recut > 0
+
+
+def test_the_share_of_long_utterances_is_said(replay: Replay, study: OverlapStudy) -> None:
+    longer = sum(utterance.duration_s > WINDOW_S for utterance in replay.table.utterances)
+    assert 0 < longer < 32
+    assert study.longer["plain"] == Longer(WINDOW_S, longer, 32)
+    (line,) = share_lines(study)
+    assert line.startswith(f"{longer} of 32 test utterances ({100 * longer / 32:.1f} %) are longer")
+    assert line.endswith(f"the other {32 - longer} are one window at every overlap.")
+    assert overlap_table(study).notes[0] == line
+    other = replace(study, longer={**study.longer, "plain": Longer(1.0, 1, 32)})
+    assert [each.split(":")[0] for each in share_lines(other)] == ["taught", "plain"]
+
+
+def test_the_first_overlap_is_the_reference(replay: Replay) -> None:
+    study = measure_overlap(replay, (0.2, 0.0, 0.2), ["plain"])
+    assert study.overlaps_s == (0.2, 0.0)
+    assert study.methods == ("plain",)
+    assert [row.verdict == "reference" for row in study.rows] == [True, False]
+    assert study.rows[0].recut == 0
+    assert "ΔUA to 0.2 s" in overlap_table(study).columns
+
+
+def test_overlaps_that_change_no_class_say_so(replay: Replay) -> None:
+    row = measure_overlap(replay, (0.2, 0.2 - 1e-6), ["plain"]).rows[1]
+    assert (row.changed, row.verdict) == (0, SAME)
+
+
+def test_the_runs_own_overlap_was_met_again(study: OverlapStudy) -> None:
+    assert study.own_overlaps_s == (0.2,)
+    assert study.gap < 1e-6
+    assert study.seeds == 2
+
+
+@pytest.mark.parametrize("overlap_s", [-0.1, WINDOW_S, 5.0, float("nan"), float("inf")])
+def test_an_overlap_that_leaves_no_hop_is_refused(replay: Replay, overlap_s: float) -> None:
+    with pytest.raises(RegistryError, match=r"overlap .* s does not fit taught: .*at least 0 s"):
+        measure_overlap(replay, (0.0, overlap_s))
+    with pytest.raises(RegistryError, match="at least one overlap"):
+        measure_overlap(replay, ())
+
+
+def test_a_student_that_predicts_otherwise_is_refused(made: Path, tmp_path: Path) -> None:
+    for name in ("noise", "run"):
+        shutil.copytree(made / name, tmp_path / name)
+    replay = open_replay(tmp_path)
+    path = replay.students[0].path
+    state = safetensors.torch.load(path.read_bytes())
+    state["classify.weight"] = -state["classify.weight"]
+    path.write_bytes(safetensors.torch.save(state))
+    with pytest.raises(StoreError, match="taught/seed-0/outer-1 does not predict what the run"):
+        measure_overlap(replay, (0.0,))
+
+
+def test_progress_is_told_student_by_student(made: Path) -> None:
+    told: list[tuple[int, int]] = []
+
+    class Listener(Watcher):
+        def advance(self, stage: str, done: int, total: int) -> None:
+            if stage == "overlap":
+                told.append((done, total))
+
+    measure_overlap(open_replay(made, Listener()), (0.0,), ["plain"])
+    assert told == [(done, 8) for done in range(1, 9)]
+
+
+def test_a_leaky_run_is_refused(tmp_path: Path) -> None:
+    make_replayable(tmp_path, name="leaky-early-stopping")
+    with pytest.raises(StoreError, match="broken on purpose"):
+        measure_overlap(open_replay(tmp_path))
+
+
+def test_what_is_written_says_what_a_reader_must_know(
+    replay: Replay, study: OverlapStudy, tmp_path: Path
+) -> None:
+    before = contents(replay.store.folder)
+    page = write_overlap(study, tmp_path / "out")
+    text = page.read_text()
+    assert sorted(path.name for path in page.parent.iterdir()) == [
+        f"overlap.{ending}" for ending in ("csv", "html", "md", "png", "tex")
+    ]
+    for wanted in (share_lines(study)[0], POST_HOC, "Teachers hear whole", "over 2 seeds"):
+        assert wanted in text
+    assert replay.certificate.digest in text
+    rows = pd.read_csv(page.with_suffix(".csv"))
+    assert list(rows["overlap_s"]) == [*OVERLAPS_S, *OVERLAPS_S]
+    assert list(rows["windows"]) == [row.windows for row in study.rows]
+    assert rows["ua"].between(0, 1).all()
+    assert r"\begin{tabular}{lrrrrrrrl}" in page.with_suffix(".tex").read_text()
+    assert page.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert contents(replay.store.folder) == before
+
+
+def test_no_run_folder_is_written_over(replay: Replay, study: OverlapStudy) -> None:
+    with pytest.raises(StoreError, match="is the folder of a run"):
+        write_overlap(study, replay.store.folder)
+
+
+def test_the_terminal_shows_the_share_and_every_score(study: OverlapStudy) -> None:
+    console = Console(width=80, file=io.StringIO(), no_color=True)
+    console.print(render_overlap(study))
+    text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    flat = " ".join(text.split())
+    assert share_lines(study)[0] in flat
+    assert POST_HOC in flat
+    assert max(map(len, text.splitlines())) <= 80
+    for row in study.rows:
+        assert f"{100 * row.ua.value:.1f}" in text
