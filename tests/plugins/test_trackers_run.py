@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from serbench import plugins as plugins_module
+from serbench.running import plugins as plugins_module
 from serbench.api import EpochEvent, Params, Tracker, hookimpl
 from serbench.cli import app
 from serbench.running.plugins import load_plugins
