@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from serbench.running import plugins as plugins_module
 from serbench.api import EpochEvent, Params, Tracker, hookimpl
 from serbench.cli import app
+from serbench.running import plugins as plugins_module
 from serbench.running.plugins import load_plugins
 from serbench.running.store.run import RunStore
 from serbench_corpora.demo import Demo

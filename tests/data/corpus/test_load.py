@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from pydantic import BaseModel
 
-from serbench.data import audio
 from serbench.api import Corpus, CorpusCard, CorpusError, Params, UtteranceRecord
+from serbench.data import audio
 from serbench.data.corpus.load import load_corpus
 from serbench.data.corpus.table import CorpusTable
 
