@@ -24,7 +24,6 @@ from serbench.cli import (
     gc,
     inflation,
     leaderboard,
-    overlap,
     plugins,
     predict,
     prune,
@@ -40,6 +39,8 @@ from serbench.cli import (
 )
 from serbench.cli import list as list_command
 from serbench.cli.help import help_of
+from serbench.cli.study import StudyCommand, study_command
+from serbench.studies.registered import STUDIES
 
 STOPPED = 130
 """What a shell expects of a program that was stopped with Ctrl-C."""
@@ -100,7 +101,7 @@ def root(
     """  # noqa: D412 - typer needs the blank lines
 
 
-COMMANDS: dict[str, ModuleType] = {
+COMMANDS: dict[str, ModuleType | StudyCommand] = {
     "run": run,
     "ablate": ablate,
     "list": list_command,
@@ -111,7 +112,7 @@ COMMANDS: dict[str, ModuleType] = {
     "inflation": inflation,
     "leaderboard": leaderboard,
     "explain": explain,
-    "overlap": overlap,
+    **{study.name: study_command(study) for study in STUDIES},
     "robustness": robustness,
     "prune": prune,
     "export": export,
@@ -124,7 +125,7 @@ COMMANDS: dict[str, ModuleType] = {
     "stream": stream,
     "plugins": plugins,
 }
-"""Modules by the name of their command, in the order that ``--help`` lists them."""
+"""Modules and studies by the name of their command, in the order that ``--help`` lists them."""
 
 for _name, _module in COMMANDS.items():
     app.command(_name, help=help_of(_module, _module.command))(_module.command)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from types import ModuleType
 
 
-def help_of(module: ModuleType, command: Callable[..., object]) -> str:
+def help_of(module: object, command: Callable[..., object]) -> str:
     """A command's help: its module's ``HELP``, else its docstring, each paragraph as one line.
 
     A terminal then wraps it to its own width. Indented lines, such as examples, stay as they are.

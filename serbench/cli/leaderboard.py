@@ -41,8 +41,9 @@ def command(
     from serbench.cli.replayed import say
     from serbench.results.report.tables import with_interval
     from serbench.results.site.site import write_leaderboard
+    from serbench.studies.of_run import studies_of
 
-    written = write_leaderboard(folder, output or folder / "leaderboard")
+    written = write_leaderboard(folder, output or folder / "leaderboard", studies_of)
     rows = [
         (
             corpus.name,

@@ -99,6 +99,7 @@ def _compared(
     written = [("Report", write_combined_report(folders, place))]
     if html:
         from serbench.results.pages.write import write_html_report
+        from serbench.studies.of_run import studies_of
 
-        written.append(("Page", write_html_report(folders, place, deploy)))
+        written.append(("Page", write_html_report(folders, place, deploy, studies_of)))
     return render_comparison(*folders), written

@@ -44,6 +44,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
         known = SimpleNamespace(datasets={})
         monkeypatch.setattr("serbench.running.plugins.load_plugins", lambda: installed)
         monkeypatch.setattr("serbench.running.registry.load.load_registry", lambda *_, **__: known)
+        monkeypatch.setattr("serbench.studies.opened.load_plugins", lambda: installed)
+        monkeypatch.setattr("serbench.studies.opened.load_registry", lambda *_, **__: known)
         return root
 
     return go

@@ -24,7 +24,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(made / "runs", tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("serbench.results.site.collect.report_page", lambda _: "<title>run</title>")
+    monkeypatch.setattr(
+        "serbench.results.site.collect.report_page", lambda *_, **__: "<title>run</title>"
+    )
     return tmp_path
 
 

@@ -32,7 +32,7 @@ def test_overlap_prints_and_writes_beside_the_run(folder: Path) -> None:
     assert {name: after[name] for name in before} == before
     assert {name for name in after if name not in before} == {
         f"overlap/overlap.{ending}" for ending in ("csv", "html", "md", "png", "tex")
-    }
+    } | {"overlap/study.json"}
 
 
 def test_overlap_takes_a_name_a_method_and_a_folder(folder: Path) -> None:
@@ -61,9 +61,3 @@ def test_what_is_wrong_is_said_in_one_message(
     assert code == 2
     assert message in text
     assert "Traceback" not in text
-
-
-def test_help_teaches_by_example() -> None:
-    code, text = invoke("--help")
-    assert code == 0
-    assert "serbench overlap " in text

@@ -9,8 +9,11 @@ from tests_support.run_maker import make_run
 from typer.testing import CliRunner
 
 from serbench.cli import app
+from serbench.studies.registered import STUDIES
 
-each = pytest.mark.parametrize("command", ["robustness", "prune", "deploy"])
+each = pytest.mark.parametrize(
+    "command", sorted({*(study.name for study in STUDIES), "robustness", "prune", "deploy"})
+)
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from serbench.results.compare.records import Estimate
+from serbench.results.figure.figure import Axis, Figure, Line, Lines, Panel
+from serbench.results.figure.palette import style_of
+from serbench.results.record import KIND, NAME, SCHEMA_VERSION, StudyRecord, write_record
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.formats import SCORE
 from serbench.running.store.run import RunStore
 
 HOSTILE = {
@@ -35,19 +39,30 @@ def write_history(folder: Path) -> None:
         path.write_text(json.dumps(fit))
 
 
-def write_overlap(folder: Path) -> None:
-    """What ``serbench overlap`` leaves."""
-    digest = RunStore(folder).read_json("certificate")["digest"]
-    rows = [
-        {"method": "akd", "overlap_s": 0.0, "windows": 1725, "ua": 0.82, "ua_low": 0.78,
-         "ua_high": 0.85, "delta_ua": None, "delta_ua_low": None, "delta_ua_high": None,
-         "verdict": "reference", "certificate": digest},
-        {"method": "akd", "overlap_s": 0.25, "windows": 1730, "ua": 0.81, "ua_low": 0.77,
-         "ua_high": 0.84, "delta_ua": -0.01, "delta_ua_low": -0.02, "delta_ua_high": 0.01,
-         "verdict": "cannot tell apart", "certificate": digest},
-    ]  # fmt: skip
-    (folder / "overlap").mkdir()
-    pd.DataFrame(rows).to_csv(folder / "overlap" / "overlap.csv", index=False)
+def write_study(folder: Path, title: str = "A further look") -> None:
+    """What a study leaves: a table, a figure and a sentence, all with a name of an attacker."""
+    columns: list[Column[tuple[str, Estimate]]] = [
+        Column("Method", lambda row: row[0]),
+        Column("UA", lambda row: row[1], SCORE),
+    ]
+    hostile = HOSTILE["method"]
+    table = make_table("looked", hostile, columns, [(hostile, Estimate(0.81, 0.77, 0.84))])
+    line = Line(hostile, style_of(0), (0.0, 1.0), (81.0, 80.0), (77.0, 76.0), (84.0, 83.0))
+    plot = Lines((line,), Axis(hostile, ticks=((0.0, hostile),)), Axis("UA in %"))
+    record = StudyRecord(
+        kind=KIND,
+        schema_version=SCHEMA_VERSION,
+        study="looked",
+        title=title,
+        version="0",
+        params={},
+        runs=(folder.name,),
+        certificates=(RunStore(folder).read_json("certificate")["digest"],),
+        lines=(hostile,),
+        tables=(table,),
+        figures=(Figure("looked", hostile, (Panel(plot, hostile, hostile),)),),
+    )
+    write_record(record, folder / "looked" / NAME)
 
 
 def deploy_results(folder: Path, **changes: object) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from serbench.results.pages.pages import page
 from serbench.results.pages.readings import trusts
 from serbench.results.pages.recall import breakdowns
 from serbench.results.pages.series import methods_of
-from serbench.results.pages.studies import studies
+from serbench.results.pages.studies import study_sections
 from serbench.results.pages.traces import trace_data
+from serbench.results.record import NO_STUDIES, Stored
 from serbench.results.report.build import make_tables, unique_slugs
 from serbench.results.report.certificate import SHOWN, CertificateParts, certificate_parts
 from serbench.results.report.marks import mark, marked
@@ -55,13 +56,16 @@ class RunPart:
         return str(self.run.plan["command"])
 
 
-def report_page(results: Results, deploy_files: Sequence[Path] = ()) -> str:
+def report_page(
+    results: Results, deploy_files: Sequence[Path] = (), *, studies: Stored = NO_STUDIES
+) -> str:
     """The page.
 
     Args:
         results: one run, or several.
         deploy_files: ``results.json`` files of ``serbench deploy`` besides those in the runs'
             folders.
+        studies: what they found of the runs.
 
     Raises:
         StoreError: a file of a run's folder, or a named one, is damaged or of another run.
@@ -85,7 +89,8 @@ def report_page(results: Results, deploy_files: Sequence[Path] = ()) -> str:
         "learning": learning_curves(results, methods),
         "trusts": trusts(results, methods),
         "deployments": deployments(results, deploy_files),
-        "studies": studies(results),
+        "studies": list(study_sections(studies.records, named=len(results.runs) > 1)),
+        "outdated": studies.outdated,
         "ablated": ablation_results(results) is not None,
         "others": [table for name, table in tables.items() if name not in PLACED],
         "runs": _runs(results),
@@ -135,7 +140,8 @@ def _contents(values: dict[str, Any]) -> list[tuple[str, str]]:
         "learning": ("Learning curves", values["learning"]),
         "teachers": ("Trust in teachers", values["trusts"]),
         "deployment": ("Deployment", values["deployments"]),
-        "studies": ("Further studies", values["studies"] or values["others"]),
+        **{each.anchor: (each.title, True) for each in values["studies"]},
+        "others": ("Further studies", values["others"] or values["outdated"]),
         "claims": ("Claims by others", "claims" in values["tables"]),
         "certificate": ("Certificate", True),
         "reproduce": ("How to reproduce", True),

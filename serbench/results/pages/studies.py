@@ -1,116 +1,48 @@
-"""Studies that other commands left in a run's folder, as tables of their CSV files."""
+"""What studies found of runs, as sections of their page."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-import pandas as pd
+from markupsafe import Markup
 
-from serbench.api import StoreError
-from serbench.results.report.results import Results
-from serbench.results.report.tables import NOTHING, Section, Table, percent, signed
-from serbench.running.store.finished import Run
-
-TITLES = {
-    "overlap": "Overlap of test windows",
-    "prune": "Pruning",
-    "robustness": "Noise, level, band and rooms",
-}
-"""Folders of a run, and what is in them; the CSV is called as its folder."""
-
-LEFT_OUT = ("protocol", "certificate")
-"""Columns that are the same in every row, and stand elsewhere."""
+from serbench.results.record import StudyRecord
+from serbench.results.templating import templates
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
-    """One study of one run.
+class StudySection:
+    """A section of the page.
 
     Attributes:
-        file: where its numbers are, below the run's folder.
+        anchor: distinct on the page.
+        html: the whole section.
     """
 
+    anchor: str
     title: str
-    run: str
-    file: str
-    table: Table
+    html: Markup
 
 
-def studies(results: Results) -> tuple[Study, ...]:
-    """Those that the runs' folders hold.
+def study_sections(records: Sequence[StudyRecord], *, named: bool) -> Iterator[StudySection]:
+    """One for each record.
 
-    Raises:
-        StoreError: a file is damaged, or is of another run.
+    Args:
+        records: in the page's order.
+        named: whether titles say of which run they are: on a page of several.
     """
-    return tuple(
-        _study(run, name, title)
-        for run in results.runs
-        for name, title in TITLES.items()
-        if (run.folder / name / f"{name}.csv").is_file()
-    )
-
-
-def _study(run: Run, name: str, title: str) -> Study:
-    path = run.folder / name / f"{name}.csv"
-    table = read_table(path, name, f"{title} of {run.name}: scores in %, [95 % interval]", run)
-    return Study(title, run.name, f"{name}/{name}.csv", table)
-
-
-def read_table(path: Path, name: str, caption: str, run: Run) -> Table:
-    """A CSV file as a table to read: a value with its bounds in one cell, shares in per cent.
-
-    Raises:
-        StoreError: it cannot be read, has no row, or is of another certificate.
-    """
-    try:
-        data = pd.read_csv(path, dtype={"certificate": str})
-    except (OSError, ValueError) as error:  # pandas' own are ValueErrors
-        raise StoreError(f"{path} is damaged ({error}); make it again") from error
-    if data.empty:
-        raise StoreError(f"{path} has no row; make it again")
-    if "certificate" in data and set(data["certificate"]) != {run.certificate.digest}:
-        raise StoreError(
-            f"{path} is of another run: its certificate is not {run.certificate.digest[:12]}; "
-            "make it again"
+    template = templates().get_template("study.html.j2")
+    for number, record in enumerate(records, start=1):
+        anchor = f"study-{record.study}" + (f"-{number}" if _twice(records, record) else "")
+        title = f"{record.title}: {', '.join(record.runs)}" if named else record.title
+        # Anchors of figures and tables are distinct on a page.
+        figures = tuple(
+            replace(each, name=f"{anchor}-{each.name}-figure") for each in record.figures
         )
-    bounds = {f"{column}_{end}" for column in data for end in ("low", "high")}
-    columns = [c for c in data if str(c) not in bounds and str(c) not in LEFT_OUT]
-    cells = [_column(data, str(column)) for column in columns]
-    numbers = [pd.api.types.is_numeric_dtype(data[column]) for column in columns]
-    return Table(
-        name=f"study-{name}-{run.certificate.digest[:8]}",
-        caption=caption,
-        columns=tuple(_heading(str(column)) for column in columns),
-        alignment="".join("r" if number else "l" for number in numbers),
-        sections=(Section(tuple(zip(*cells, strict=True))),),
-        data=data,
-    )
+        text = template.render(record=replace(record, figures=figures), slug=anchor, title=title)
+        yield StudySection(anchor, title, Markup(text))  # noqa: S704 - the template escapes
 
 
-def _heading(column: str) -> str:
-    shown = {"wa": "WA", "ua": "UA", "macro_f1": "Macro-F1", "delta_ua": "ΔUA"}
-    return shown.get(column) or column.replace("_", " ").capitalize()
-
-
-def _column(data: pd.DataFrame, column: str) -> list[str]:
-    """A column's cells."""
-    low, high = f"{column}_low", f"{column}_high"
-    if low in data and high in data:
-        show = signed if column.startswith("delta") else percent
-        return [
-            NOTHING if pd.isna(value) else f"{show(value)} [{show(a)}, {show(b)}]"
-            for value, a, b in zip(data[column], data[low], data[high], strict=True)
-        ]
-    return [_cell(value) for value in data[column]]
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    number = float(value)  # pyright: ignore[reportArgumentType] - a CSV column holds text or numbers
-    if pd.isna(number):
-        return NOTHING
-    if isinstance(value, bool) or number != int(number):
-        return f"{number:.4g}"
-    return f"{int(number):,}"
+def _twice(records: Sequence[StudyRecord], record: StudyRecord) -> bool:
+    return sum(each.study == record.study for each in records) > 1

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from serbench.errors import SerbenchError
 from serbench.results.pages.report import report_page
+from serbench.results.record import NO_STUDIES, OfRuns, Stored, no_studies
 from serbench.results.report.results import Results, load_results
 from serbench.studies.deploy.results import Results as Measured
 from serbench.studies.deploy.results import load_results as load_measured
@@ -46,12 +47,14 @@ class Entry:
         label: its place below the folder, with slashes; distinct.
         page: the HTML of its own page; empty where it cannot be made.
         measured: what ``serbench deploy`` found, where it was run.
+        studies: what studies found of it.
     """
 
     label: str
     results: Results
     page: str
     measured: Measured | None
+    studies: Stored = NO_STUDIES
 
     @property
     def digest(self) -> str:
@@ -80,8 +83,12 @@ class Collection:
     problems: tuple[Problem, ...]
 
 
-def collect(folder: Path) -> Collection:
+def collect(folder: Path, studies_of: OfRuns = no_studies) -> Collection:
     """Read every run below ``folder``, which may be a run itself.
+
+    Args:
+        folder: where to look.
+        studies_of: finds what studies have to show of a run.
 
     Raises:
         SerbenchError: there is no such folder.
@@ -103,7 +110,7 @@ def collect(folder: Path) -> Collection:
         if digest in entries:
             problems.append(Problem(label, f"a copy of {entries[digest].label}"))
             continue
-        entry, faults = _entry(label, place, results)
+        entry, faults = _entry(label, place, results, studies_of)
         entries[digest] = entry
         problems += faults
     return Collection(tuple(entries.values()), tuple(problems))
@@ -150,10 +157,17 @@ def _label(folder: Path, place: Path) -> str:
     return folder.resolve().name if relative == "." else relative
 
 
-def _entry(label: str, place: Path, results: Results) -> tuple[Entry, list[Problem]]:
+def _entry(
+    label: str, place: Path, results: Results, studies_of: OfRuns
+) -> tuple[Entry, list[Problem]]:
     """The run with its page and its deployment, and what of these cannot be had."""
     problems: list[Problem] = []
-    made = _tried(lambda: (report_page(results),))
+    studies = _tried(lambda: studies_of(results.runs))
+    if isinstance(studies, str):
+        reason = f"listed, but without its studies: {_local(studies, place, label)}"
+        problems.append(Problem(label, reason))
+        studies = NO_STUDIES
+    made = _tried(lambda: (report_page(results, studies=studies),))
     if isinstance(made, str):
         reason = f"listed, but without a page of its own: {_local(made, place, label)}"
         problems.append(Problem(label, reason))
@@ -163,7 +177,8 @@ def _entry(label: str, place: Path, results: Results) -> tuple[Entry, list[Probl
         reason = f"listed, but without its deployment: {_local(measured, place, label)}"
         problems.append(Problem(label, reason))
         measured = None
-    return Entry(label, results, "" if isinstance(made, str) else made[0], measured), problems
+    page = "" if isinstance(made, str) else made[0]
+    return Entry(label, results, page, measured, studies), problems
 
 
 def _measured(path: Path, results: Results) -> Measured:

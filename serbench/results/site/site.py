@@ -10,6 +10,7 @@ from pathlib import Path
 
 from serbench.errors import SerbenchError
 from serbench.files.atomic import json_bytes, sweep_temporaries, write_atomically
+from serbench.results.record import OfRuns, no_studies
 from serbench.results.report.build import unique_slugs
 from serbench.results.site.boards import Corpus, Line, corpora, rank_boards
 from serbench.results.site.collect import MARKER, Collection, Entry, Problem, collect
@@ -44,18 +45,23 @@ class Written:
         return tuple(line for board in boards for line in board.students)
 
 
-def write_leaderboard(folder: Path, output: Path) -> Written:
+def write_leaderboard(folder: Path, output: Path, studies_of: OfRuns = no_studies) -> Written:
     """Write a static site over every run below ``folder``.
 
     The same runs give the same bytes. A site that is there is replaced page by page, and pages of
     runs that are gone are removed.
+
+    Args:
+        folder: that holds runs.
+        output: of the site.
+        studies_of: finds what studies have to show of a run.
 
     Raises:
         SerbenchError: there is no such folder, no finished run below it, ``output`` holds something
             else than a site, or it cannot be written.
     """
     before = _pages_of(output)
-    collection = collect(folder)
+    collection = collect(folder, studies_of)
     if not collection.entries:
         raise SerbenchError(_nothing(folder, collection.problems))
     found = corpora(collection)

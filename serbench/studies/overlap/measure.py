@@ -5,23 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
-from serbench.api import RegistryError
+from serbench.api import Backend, RegistryError
+from serbench.learning.features import Frames
 from serbench.learning.segments import Segment, sliding_windows
 from serbench.protocol.guard.certificate import Certificate
 from serbench.results.compare.intervals import REPEATS
 from serbench.results.compare.methods import comparison
 from serbench.results.compare.records import Difference, Estimate
+from serbench.running.execute import each_call, shut_down_workers
 from serbench.running.replay.run import Replay
-from serbench.running.replay.students import StoredStudent
-
-DEFAULT_OVERLAPS_S = (0.0, 0.25, 0.5)
-"""Those of the paper's Table 1, in seconds."""
+from serbench.running.replay.students import StoredStudent, predict_kept
+from serbench.running.store.cache import FitCache
 
 SAME = "same classes"
 """The verdict on two overlaps that give every utterance the same class."""
@@ -74,10 +75,11 @@ class Longer:
 
 
 @dataclass(frozen=True, slots=True)
-class OverlapStudy:
+class Overlaps:
     """Methods by overlaps.
 
     Attributes:
+        planned: all methods of the run.
         longer: by method.
         own_overlaps_s: the run's own overlaps, where its predictions were met again.
         gap: greatest difference of a posterior there.
@@ -85,6 +87,7 @@ class OverlapStudy:
     """
 
     dataset: str
+    planned: tuple[str, ...]
     overlaps_s: tuple[float, ...]
     rows: tuple[OverlapRow, ...]
     longer: Mapping[str, Longer]
@@ -107,26 +110,33 @@ class OverlapStudy:
         return tuple(row for row in self.rows if row.method == method)
 
 
-@dataclass(slots=True)
-class _Heard:
-    """What students have said so far.
+@dataclass(frozen=True, eq=False)
+class Hearing:
+    """What one student is to say.
 
     Attributes:
-        tables: predictions of each method, a table per student and overlap.
-        windows: test windows of one seed, by method and overlap, then utterance.
-        gap: greatest difference of a posterior to the run's own.
+        windows: of its test side, cut as the run did, then at each overlap.
+        cache: of what was once predicted.
     """
 
-    tables: dict[str, list[pd.DataFrame]]
-    windows: dict[tuple[str, float], dict[str, list[tuple[float, float]]]]
-    gap: float
+    student: StoredStudent
+    frames: Frames
+    windows: tuple[tuple[Segment, ...], ...]
+    backend: Backend
+    device: torch.device
+    cache: Path
+
+
+Said = tuple[str, list[pd.DataFrame]]
+"""A student's name, and its posteriors for each of its windows: utterances by number of class."""
 
 
 def measure_overlap(
     replay: Replay,
-    overlaps_s: Sequence[float] = DEFAULT_OVERLAPS_S,
+    overlaps_s: Sequence[float],
     methods: Iterable[str] = (),
-) -> OverlapStudy:
+    workers: int = 1,
+) -> Overlaps:
     """Predict the outer test sides again with windows at each overlap, and score utterances.
 
     Each student also predicts at the run's own overlap, where it must give the predictions that
@@ -136,6 +146,7 @@ def measure_overlap(
         replay: the run.
         overlaps_s: in seconds; differences are taken against the first.
         methods: those to score; none: all.
+        workers: processes for the students.
 
     Raises:
         StoreError: the run is leaky, has no such method, or a student no longer predicts what the
@@ -146,30 +157,36 @@ def measure_overlap(
     students = replay.students_of(methods)
     overlaps_s = tuple(dict.fromkeys(overlaps_s))
     _check_overlaps(overlaps_s, students)
-    heard = _Heard({}, {}, 0.0)
-    first_seed = min(student.seed for student in students)
-    advance = partial(replay.watch.advance, "overlap")
-    for number, student in enumerate(students, start=1):
-        _hear(replay, student, overlaps_s, heard, cuts=student.seed == first_seed)
-        advance(number, len(students))
-    rows = tuple(
-        row
-        for method, parts in heard.tables.items()
-        for row in _score(
-            method,
-            pd.concat(parts),
-            replay.table.labels,
-            {overlap_s: heard.windows[method, overlap_s] for overlap_s in overlaps_s},
-        )
-    )
-    own = {student.candidate.settings.segments.overlap_s for student in students}
-    return OverlapStudy(
+    hearings = {student.name: _hearing(replay, student, overlaps_s) for student in students}
+    said = _heard(replay, list(hearings.values()), workers)
+    gaps = [
+        replay.check_same(student, list(own.index), own.to_numpy())
+        for student in students
+        for own in said[student.name][:1]
+    ]
+    by_method = {
+        student.method: [each for each in students if each.method == student.method]
+        for student in students
+    }
+    return Overlaps(
         dataset=replay.stored.dataset,
+        planned=tuple(str(method["name"]) for method in replay.plan["methods"]),
         overlaps_s=overlaps_s,
-        rows=rows,
-        longer={method: _longer(replay, students, method) for method in heard.tables},
-        own_overlaps_s=tuple(sorted(own)),
-        gap=heard.gap,
+        rows=tuple(
+            row
+            for method, own in by_method.items()
+            for row in _score(
+                method,
+                pd.concat(_rows(replay, each, overlaps_s, said[each.name][1:]) for each in own),
+                replay.table.labels,
+                _windows(overlaps_s, own, hearings),
+            )
+        ),
+        longer={method: _longer(replay, own) for method, own in by_method.items()},
+        own_overlaps_s=tuple(
+            sorted({student.candidate.settings.segments.overlap_s for student in students})
+        ),
+        gap=max(gaps),
         speakers=len({utterance.speaker for utterance in replay.folds.tested}),
         seeds=len({student.seed for student in students}),
         repeats=REPEATS,
@@ -179,30 +196,58 @@ def measure_overlap(
     )
 
 
-def _hear(
-    replay: Replay,
-    student: StoredStudent,
-    overlaps_s: Sequence[float],
-    heard: _Heard,
-    *,
-    cuts: bool,
-) -> None:
-    """Add what one student says at every overlap, and where ``cuts``, what windows it hears.
+def _hearing(replay: Replay, student: StoredStudent, overlaps_s: Sequence[float]) -> Hearing:
+    return Hearing(
+        student=student,
+        frames=replay.frames(student.candidate.settings.features),
+        windows=tuple(replay.segments(student, each) for each in (None, *overlaps_s)),
+        backend=replay.stored.backend(),
+        device=replay.device,
+        cache=replay.cache / "replays",
+    )
 
-    Raises:
-        StoreError: it no longer predicts what the run has kept of it.
-    """
-    heard.gap = max(heard.gap, _reproduce(replay, student))
-    for overlap_s in overlaps_s:
-        segments = replay.segments(student, overlap_s)
-        posteriors = _posteriors(replay, student, segments)
-        rows = _rows(replay, student, overlap_s, posteriors)
-        heard.tables.setdefault(student.method, []).append(rows)
-        if cuts:
-            cut = heard.windows.setdefault((student.method, overlap_s), {})
-            for each in segments:
-                cut.setdefault(each.utt_id, []).append((each.t_start_s, each.t_end_s))
+
+def _heard(
+    replay: Replay, hearings: Sequence[Hearing], workers: int
+) -> dict[str, list[pd.DataFrame]]:
+    """What every student says, by its name; see ``Said``."""
+    found: dict[str, list[pd.DataFrame]] = {}
+    try:
+        for name, said in each_call(hear, hearings, workers):
+            found[name] = said
+            replay.watch.advance("overlap", len(found), len(hearings))
+    finally:
+        shut_down_workers()
+    return found
+
+
+def hear(hearing: Hearing) -> Said:
+    """Predict with each of a student's windows; what was once predicted is read."""
+    student, cache = hearing.student, FitCache(hearing.cache)
+    said = []
+    for windows in hearing.windows:
+        ids, posteriors = predict_kept(
+            student, hearing.frames, windows, hearing.backend, hearing.device, cache
+        )
+        said.append(pd.DataFrame(posteriors, index=list(ids)))
     student.release()
+    return student.name, said
+
+
+def _windows(
+    overlaps_s: Sequence[float],
+    students: Sequence[StoredStudent],
+    hearings: Mapping[str, Hearing],
+) -> dict[float, Windows]:
+    """Test windows of a method with its first seed: by overlap, then by utterance."""
+    first = min(student.seed for student in students)
+    own = [hearings[student.name] for student in students if student.seed == first]
+    found: dict[float, dict[str, list[tuple[float, float]]]] = {each: {} for each in overlaps_s}
+    for hearing in own:
+        for cut, windows in zip(found.values(), hearing.windows[1:], strict=True):
+            for each in windows:
+                cut.setdefault(each.utt_id, []).append((each.t_start_s, each.t_end_s))
+    return dict(found)
 
 
 def _check_overlaps(overlaps_s: Sequence[float], students: Iterable[StoredStudent]) -> None:
@@ -223,42 +268,31 @@ def _check_overlaps(overlaps_s: Sequence[float], students: Iterable[StoredStuden
                 ) from error
 
 
-def _reproduce(replay: Replay, student: StoredStudent) -> float:
-    """Predict as the run did, and hold it against what the run has kept.
-
-    Raises:
-        StoreError: it differs.
-    """
-    posteriors = _posteriors(replay, student, replay.segments(student))
-    return replay.check_same(student, list(posteriors.index), posteriors.to_numpy())
-
-
-def _posteriors(
-    replay: Replay, student: StoredStudent, segments: Sequence[Segment]
-) -> pd.DataFrame:
-    """Utterances by classes."""
-    frames = replay.frames(student.candidate.settings.features)
-    ids, posteriors = replay.predict_kept(student, frames, segments)
-    return pd.DataFrame(posteriors, index=list(ids), columns=list(replay.table.labels))
-
-
 def _rows(
-    replay: Replay, student: StoredStudent, overlap_s: float, posteriors: pd.DataFrame
+    replay: Replay,
+    student: StoredStudent,
+    overlaps_s: Sequence[float],
+    said: Sequence[pd.DataFrame],
 ) -> pd.DataFrame:
-    """As ``serbench.results.compare`` reads them, the overlap in the place of the method."""
+    """As ``comparison`` reads them, the overlap in the place of the method."""
     table, names = replay.table, np.array(replay.table.labels)
-    ids = list(posteriors.index)
-    return pd.DataFrame(
-        {
-            "method": _name(overlap_s),
-            "seed": student.seed,
-            "outer": student.outer,
-            "utterance": ids,
-            "speaker": [table.by_id[i].speaker for i in ids],
-            "label": names[replay.labels_of(ids)],
-            "predicted": names[posteriors.to_numpy().argmax(axis=1)],
-        }
-    )
+    parts = []
+    for overlap_s, posteriors in zip(overlaps_s, said, strict=True):
+        ids = [str(each) for each in posteriors.index]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "method": _name(overlap_s),
+                    "seed": student.seed,
+                    "outer": student.outer,
+                    "utterance": ids,
+                    "speaker": [table.by_id[i].speaker for i in ids],
+                    "label": names[replay.labels_of(ids)],
+                    "predicted": names[posteriors.to_numpy().argmax(axis=1)],
+                }
+            )
+        )
+    return pd.concat(parts)
 
 
 def _name(overlap_s: float) -> str:
@@ -307,13 +341,12 @@ def _recut(windows: Windows, base: Windows) -> int:
     )  # fmt: skip
 
 
-def _longer(replay: Replay, students: Sequence[StoredStudent], method: str) -> Longer:
+def _longer(replay: Replay, students: Sequence[StoredStudent]) -> Longer:
     """Counted over the folds of one seed."""
-    own = [student for student in students if student.method == method]
-    first = min(student.seed for student in own)
+    first = min(student.seed for student in students)
     tested = [
         (replay.table.by_id[i].duration_s, student.candidate.settings.segments.window_s)
-        for student in own
+        for student in students
         if student.seed == first
         for i in replay.folds.outer[student.outer - 1].test.ids
     ]

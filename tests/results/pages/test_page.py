@@ -9,9 +9,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from tests_support.pages import HOSTILE, deploy_results
+from tests_support.pages import HOSTILE, deploy_results, write_study
 from tests_support.run_maker import UNDECLARED, make_run
 from typer.testing import CliRunner
 
@@ -21,6 +20,7 @@ from serbench.results.pages.overview import headline
 from serbench.results.pages.pages import embedded_json, page
 from serbench.results.pages.report import report_page
 from serbench.results.pages.write import write_html_report
+from serbench.results.record import Stored, stored_studies
 from serbench.results.report import claims
 from serbench.results.report.results import Results, load_results
 from serbench.results.report.tables import percent
@@ -85,7 +85,7 @@ def headings(text: str) -> list[str]:
 def test_the_parts_stand_in_their_order_and_in_the_contents(full_page: str) -> None:
     assert headings(full_page) == [
         "Summary", "Comparison", "Confusions", "Classes, speakers, folds", "Calibration",
-        "Learning curves", "Trust in teachers", "Deployment", "Further studies", "Certificate",
+        "Learning curves", "Trust in teachers", "Deployment", "A further look", "Certificate",
         "How to reproduce",
     ]  # fmt: skip
     nav = full_page[full_page.index("<nav") : full_page.index("</nav>")]
@@ -351,27 +351,23 @@ def test_a_deployment_file_that_is_not_there_is_named(results: Results, tmp_path
         report_page(results, [tmp_path / "nowhere.json"])
 
 
-def test_a_study_is_a_table_with_intervals_in_per_cent(full_page: str) -> None:
-    shown = parse(full_page).text()
-    assert "overlap/overlap.csv" in shown
-    assert "81.0 [77.0, 84.0]" in shown
-    assert "−1.0 [−2.0, +1.0]" in shown
-    assert "1,730" in shown
+def test_a_study_has_a_section_with_its_figure_and_its_table(full_page: str) -> None:
+    section = full_page[full_page.index('<section id="study-looked"') :]
+    section = section[: section.index("</section>")]
+    assert "81.0 <small>[77.0, 84.0]</small>" in section
+    assert section.count("<svg") > 0
 
 
-def test_a_study_of_another_run_or_a_damaged_one_is_refused(copy: Change) -> None:
-    folder = copy()
-    path = folder / "overlap" / "overlap.csv"
-    held = pd.read_csv(path)
-    held.assign(certificate="0" * 64).to_csv(path, index=False)
-    with pytest.raises(StoreError, match=r"overlap\.csv is of another run"):
-        report_page(load_results([folder]))
-    path.write_text("")
-    with pytest.raises(StoreError, match=r"overlap\.csv is damaged"):
-        report_page(load_results([folder]))
-    path.write_text("method,ua\n")
-    with pytest.raises(StoreError, match=r"overlap\.csv has no row"):
-        report_page(load_results([folder]))
+def test_studies_of_several_runs_say_whose_they_are(copy: Change, tmp_path: Path) -> None:
+    folder, other = copy(), make_run(tmp_path / "other", {"new": 0.6}, seeds=2)
+    write_study(other)
+    results = load_results([folder, other])
+    records = [record for run in results.runs for record in stored_studies(run).records]
+    text = report_page(results, studies=Stored(tuple(records), ()))
+    assert [each for each in headings(text) if "look" in each] == [
+        "A further look: full", "A further look: other"
+    ]  # fmt: skip
+    assert max(Counter(parse(text).values("id")).values()) == 1
 
 
 def test_claims_stand_apart_from_what_was_measured(
@@ -401,7 +397,8 @@ def test_several_runs_make_one_page(full_run: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_run_gives_the_same_page(full_run: Path, full_page: str) -> None:
-    assert report_page(load_results([full_run])) == full_page
+    results = load_results([full_run])
+    assert report_page(results, studies=stored_studies(results.runs[0])) == full_page
 
 
 def test_a_page_is_of_a_size_to_send(full_page: str) -> None:

@@ -149,7 +149,7 @@ def test_a_deployment_of_another_run_is_left_out_and_said(
 def test_a_run_whose_page_fails_is_listed_without(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(results: object) -> str:
+    def fails(*_: object, **__: object) -> str:
         raise SerbenchError(f"{runs / 'two'}/readings/x.npz is damaged")
 
     monkeypatch.setattr(collect_module, "report_page", fails)
@@ -161,7 +161,7 @@ def test_a_run_whose_page_fails_is_listed_without(
 
 
 def test_a_bug_of_ours_is_no_damage(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(results: object) -> str:
+    def fails(*_: object, **__: object) -> str:
         raise NotImplementedError
 
     monkeypatch.setattr(collect_module, "report_page", fails)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,19 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import safetensors.torch
-from rich.console import Console
-from tests_support.replays import contents, make_replayable, open_replay
+from tests_support.replays import make_replayable, open_replay
 from tests_support.runs import WINDOW_S, Watcher
 
 from serbench.api import RegistryError, StoreError
+from serbench.results.figure.figure import Lines
+from serbench.results.figure.palette import styles_of
 from serbench.running.replay.run import POST_HOC, Replay
-from serbench.studies.overlap.measure import SAME, Longer, OverlapStudy, measure_overlap
-from serbench.studies.overlap.output import (
-    overlap_table,
-    render_overlap,
-    share_lines,
-    write_overlap,
-)
+from serbench.studies.overlap.measure import SAME, Longer, Overlaps, measure_overlap
+from serbench.studies.overlap.show import overlap_table, share_lines, show_overlap
 
 OVERLAPS_S = (0.0, 0.2, 0.6)
 
@@ -41,7 +36,7 @@ def replay(made: Path) -> Replay:
 
 
 @pytest.fixture(scope="module")
-def study(replay: Replay) -> OverlapStudy:
+def study(replay: Replay) -> Overlaps:
     return measure_overlap(replay, OVERLAPS_S)
 
 
@@ -82,7 +77,7 @@ def ua(rows: pd.DataFrame) -> float:
     return float(right.groupby(rows["label"]).mean().mean())
 
 
-def test_scores_are_those_of_each_window_alone(replay: Replay, study: OverlapStudy) -> None:
+def test_scores_are_those_of_each_window_alone(replay: Replay, study: Overlaps) -> None:
     base = by_hand(replay, "plain", OVERLAPS_S[0])
     for row, overlap_s in zip(study.of("plain"), OVERLAPS_S, strict=True):
         rows = by_hand(replay, "plain", overlap_s)
@@ -96,7 +91,7 @@ def test_scores_are_those_of_each_window_alone(replay: Replay, study: OverlapStu
     assert study.of("plain")[-1].changed > 0  # or the test would see little
 
 
-def test_windows_are_counted_once_whatever_the_seeds(replay: Replay, study: OverlapStudy) -> None:
+def test_windows_are_counted_once_whatever_the_seeds(replay: Replay, study: Overlaps) -> None:
     durations = [utterance.duration_s for utterance in replay.table.utterances]
     base = [bounds(duration_s, OVERLAPS_S[0]) for duration_s in durations]
     for row in study.rows:
@@ -108,7 +103,7 @@ def test_windows_are_counted_once_whatever_the_seeds(replay: Replay, study: Over
     assert study.of("plain")[-1].recut > 0
 
 
-def test_the_share_of_long_utterances_is_said(replay: Replay, study: OverlapStudy) -> None:
+def test_the_share_of_long_utterances_is_said(replay: Replay, study: Overlaps) -> None:
     longer = sum(utterance.duration_s > WINDOW_S for utterance in replay.table.utterances)
     assert 0 < longer < 32
     assert study.longer["plain"] == Longer(WINDOW_S, longer, 32)
@@ -134,7 +129,7 @@ def test_overlaps_that_change_no_class_say_so(replay: Replay) -> None:
     assert (row.changed, row.verdict) == (0, SAME)
 
 
-def test_the_runs_own_overlap_was_met_again(study: OverlapStudy) -> None:
+def test_the_runs_own_overlap_was_met_again(study: Overlaps) -> None:
     assert study.own_overlaps_s == (0.2,)
     assert study.gap < 1e-6
     assert study.seeds == 2
@@ -175,42 +170,39 @@ def test_progress_is_told_student_by_student(made: Path) -> None:
 def test_a_leaky_run_is_refused(tmp_path: Path) -> None:
     make_replayable(tmp_path, name="leaky-early-stopping")
     with pytest.raises(StoreError, match="broken on purpose"):
-        measure_overlap(open_replay(tmp_path))
+        measure_overlap(open_replay(tmp_path), (0.0,))
 
 
-def test_what_is_written_says_what_a_reader_must_know(
-    replay: Replay, study: OverlapStudy, tmp_path: Path
-) -> None:
-    before = contents(replay.store.folder)
-    page = write_overlap(study, tmp_path / "out")
-    text = page.read_text()
-    assert sorted(path.name for path in page.parent.iterdir()) == [
-        f"overlap.{ending}" for ending in ("csv", "html", "md", "png", "tex")
-    ]
+def test_the_table_says_what_a_reader_must_know(study: Overlaps) -> None:
+    shown = show_overlap(study)
+    (table,) = shown.tables
+    text = " ".join(table.notes)
     for wanted in (share_lines(study)[0], POST_HOC, "Teachers hear whole", "over 2 seeds"):
         assert wanted in text
-    assert replay.certificate.digest in text
-    rows = pd.read_csv(page.with_suffix(".csv"))
-    assert list(rows["overlap_s"]) == [*OVERLAPS_S, *OVERLAPS_S]
-    assert list(rows["windows"]) == [row.windows for row in study.rows]
-    assert rows["ua"].between(0, 1).all()
-    assert r"\begin{tabular}{lrrrrrrrl}" in page.with_suffix(".tex").read_text()
-    assert page.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-    assert contents(replay.store.folder) == before
+    assert shown.certificates == (study.certificate,)
+    assert [row["overlap_s"] for row in table.records] == [*OVERLAPS_S, *OVERLAPS_S]
+    assert [row["windows"] for row in table.records] == [row.windows for row in study.rows]
+    assert {row["longer_than_window"] for row in table.records} == {study.longer["plain"].longer}
+    assert [row[6].text for row in table.rows] == [
+        f"{100 * row.ua.value:.1f}" for row in study.rows
+    ]
 
 
-def test_no_run_folder_is_written_over(replay: Replay, study: OverlapStudy) -> None:
-    with pytest.raises(StoreError, match="is the folder of a run"):
-        write_overlap(study, replay.store.folder)
+def test_the_figure_shows_every_score_in_the_runs_colours(study: Overlaps) -> None:
+    (figure,) = show_overlap(study).figures
+    (panel,) = figure.panels
+    assert isinstance(panel.plot, Lines)
+    styles = styles_of(("taught", "plain"))
+    assert {line.text: line.style for line in panel.plot.lines} == styles
+    for line in panel.plot.lines:
+        assert list(line.middle) == [100 * row.ua.value for row in study.of(line.text)]
+    alone = show_overlap(replace(study, rows=study.of("plain"), longer={"plain": Longer(1, 1, 2)}))
+    (line,) = alone.figures[0].panels[0].plot.lines  # pyright: ignore[reportAttributeAccessIssue]
+    assert line.style == styles["plain"]
 
 
-def test_the_terminal_shows_the_share_and_every_score(study: OverlapStudy) -> None:
-    console = Console(width=80, file=io.StringIO(), no_color=True)
-    console.print(render_overlap(study))
-    text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-    flat = " ".join(text.split())
-    assert share_lines(study)[0] in flat
-    assert POST_HOC in flat
-    assert max(map(len, text.splitlines())) <= 80
-    for row in study.rows:
-        assert f"{100 * row.ua.value:.1f}" in text
+def test_processes_change_nothing(made: Path, study: Overlaps, tmp_path: Path) -> None:
+    for name in ("noise", "run"):
+        shutil.copytree(made / name, tmp_path / name)
+    found = measure_overlap(open_replay(tmp_path), OVERLAPS_S, workers=2)
+    assert found == replace(study, notes=found.notes)

@@ -1,0 +1,118 @@
+"""The commands of studies: their options are the fields of a study's parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+
+from serbench.cli.options import RUNS, DataDir, Device, Jobs, RegistryFile, RunArgument, RunsFolder
+from serbench.studies.study import Option, Study
+
+RunArguments = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN...", help="Run folders, or names in --runs."),
+]
+
+
+@dataclass(frozen=True)
+class StudyCommand:
+    """As a module of a command."""
+
+    HELP: str
+    command: Callable[..., None]
+
+
+def study_command(study: Study[Any, Any]) -> StudyCommand:
+    """The command of a study."""
+
+    def command(**given: Any) -> None:
+        _run(study, given)
+
+    parameters = _parameters(study)
+    command.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return StudyCommand(study.help, command)
+
+
+def _run(study: Study[Any, Any], given: dict[str, Any]) -> None:
+    from serbench.cli.console import stdout
+    from serbench.cli.progress import progress_observer
+    from serbench.running.store.find import find_run
+    from serbench.studies.conduct import conduct
+    from serbench.studies.opened import Opened
+
+    params = study.params(**_chosen(study, given))
+    asked = given["run"] if study.several else [given["run"]]
+    folders = tuple(dict.fromkeys(find_run(each, given["runs"]) for each in asked))
+    opened = Opened(
+        folders,
+        overlay=given.get("registry"),
+        data_dir=given.get("data_dir"),
+        device_name=given.get("device", "cpu"),
+        jobs=given.get("jobs"),
+    )
+    output = given["output"] or (None if study.several else folders[0] / study.name)
+    conduct(study, params, opened, output, stdout(), progress_observer)
+
+
+def _chosen(study: Study[Any, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Values of the fields that were given; a repeatable option that was not is left out."""
+    chosen = {}
+    for each in dataclasses.fields(study.params):
+        value = given[each.name]
+        if isinstance(value, list):
+            value = tuple(value)
+        if value is not None and value != ():
+            chosen[each.name] = value
+    return chosen
+
+
+def _parameters(study: Study[Any, Any]) -> list[inspect.Parameter]:
+    """Of the command, as typer reads them."""
+    place = "Default: nothing is written." if study.several else f"Default: RUN/{study.name}."
+    output = typer.Option("--output", "-o", help=f"Folder to write to. {place}")
+    made = [
+        _parameter("run", RunArguments) if study.several else _parameter("run", RunArgument, None),
+        *_options(study.params),
+        _parameter("output", Annotated[Path | None, output], None),
+    ]
+    if study.replays:
+        made.append(_parameter("data_dir", DataDir, None))
+    if study.steers and study.replays:
+        made += [_parameter("device", Device, "auto"), _parameter("jobs", Jobs, None)]
+    made.append(_parameter("runs", RunsFolder, RUNS))
+    if study.replays:
+        made.append(_parameter("registry", RegistryFile, None))
+    return made
+
+
+def _options(params: type) -> list[inspect.Parameter]:
+    """One for each field."""
+    hints = get_type_hints(params)
+    made = []
+    for each in dataclasses.fields(params):
+        stated: Option = each.metadata["option"]
+        kind, default = hints[each.name], each.default
+        if get_origin(kind) is tuple:
+            kind, default = list[get_args(kind)[0]] | None, None
+        long = "--" + each.name.strip("_").replace("_", "-")
+        names = (long, stated.flag) if stated.flag else (long,)
+        option = typer.Option(*names, help=stated.help, min=stated.least)
+        made.append(_parameter(each.name, Annotated[kind, option], default))
+    return made
+
+
+def _parameter(
+    name: str,
+    annotation: Any,
+    default: object = inspect.Parameter.empty,
+) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )

@@ -1,0 +1,148 @@
+"""``study.json``: what a study found, as tables and figures that any page can show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from serbench.errors import StoreError
+from serbench.files.atomic import write_atomically
+from serbench.results.figure.figure import Figure
+from serbench.results.table.table import Table
+from serbench.running.store.finished import Run
+
+KIND: Literal["serbench study"] = "serbench study"
+SCHEMA_VERSION: Literal[1] = 1
+
+NAME = "study.json"
+"""In the folder of each study in a run's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a study says of a method in a cell of the leaderboard.
+
+    Attributes:
+        title: of the column.
+        text: of the cell.
+        value: what the column is sorted by; None: by the text.
+        about: in small print beside it.
+    """
+
+    method: str
+    title: str
+    text: str
+    value: float | None = None
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """What a study found of one run, or of several.
+
+    Attributes:
+        study: its name.
+        title: of its section on a page.
+        version: of serbench.
+        params: as they were chosen.
+        runs: names of the runs' folders.
+        certificates: digests of theirs.
+        lines: sentences that stand over figures and tables.
+        tables: without their CSV's numbers, which stand in a file beside.
+        facts: for the leaderboard.
+        facts_note: how to read them.
+    """
+
+    kind: Literal["serbench study"]
+    schema_version: Literal[1]
+    study: str
+    title: str
+    version: str
+    params: dict[str, object]
+    runs: tuple[str, ...]
+    certificates: tuple[str, ...]
+    lines: tuple[str, ...]
+    tables: tuple[Table, ...]
+    figures: tuple[Figure, ...]
+    facts: tuple[Fact, ...] = ()
+    facts_note: str = ""
+
+
+RECORD = TypeAdapter(StudyRecord)
+
+
+def write_record(record: StudyRecord, path: Path) -> None:
+    """
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    write_atomically(path, RECORD.dump_json(record) + b"\n")
+
+
+def read_record(path: Path, run: Run) -> StudyRecord:
+    """What a study found of ``run``.
+
+    Raises:
+        StoreError: the file cannot be read, is damaged, of another version, or of another run.
+    """
+    try:
+        record = RECORD.validate_json(path.read_bytes())
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise StoreError(
+            f"{path} is damaged, or of another version of serbench ({where}: {first['msg']}); "
+            f"run `serbench {path.parent.name} {run.name}` again"
+        ) from error
+    if run.certificate.digest not in record.certificates:
+        raise StoreError(
+            f"{path} is of another run: its certificate is not {run.certificate.digest[:12]}; "
+            f"run `serbench {record.study} {run.name}` again"
+        )
+    return record
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What studies left in a run's folder.
+
+    Attributes:
+        records: of a run after the other, by the name of their folder.
+        outdated: folders of an older version of serbench, which wrote no record; ``RUN/NAME``.
+    """
+
+    records: tuple[StudyRecord, ...]
+    outdated: tuple[str, ...]
+
+
+NO_STUDIES = Stored((), ())
+
+
+def no_studies(_: Sequence[Run]) -> Stored:
+    """Shows none."""
+    return NO_STUDIES
+
+
+OfRuns = Callable[[Sequence[Run]], Stored]
+"""Finds what studies have to show of runs."""
+
+
+def stored_studies(run: Run) -> Stored:
+    """
+    Raises:
+        StoreError: as ``read_record``.
+    """
+    folders = sorted(path for path in run.folder.iterdir() if path.is_dir())
+    there = [folder / NAME for folder in folders if (folder / NAME).is_file()]
+    outdated = [
+        f"{run.name}/{folder.name}"
+        for folder in folders
+        if (folder / f"{folder.name}.md").is_file() and folder / NAME not in there
+    ]
+    return Stored(tuple(read_record(path, run) for path in there), tuple(outdated))

@@ -1,0 +1,105 @@
+"""Finished runs as a study gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pluggy
+
+from serbench.files.cache_use import using_cache
+from serbench.files.paths import cache_folder
+from serbench.running.execute import resolve_device, resolve_workers
+from serbench.running.harness.observer import Observer
+from serbench.running.plugins import Plugins, load_plugins
+from serbench.running.registry.load import load_registry
+from serbench.running.registry.lookup import Registry
+from serbench.running.replay.run import Replay
+from serbench.running.store.finished import Run, load_run
+
+Watching = Callable[[pluggy.HookRelay], AbstractContextManager[Observer]]
+"""Shows progress while it is open."""
+
+
+@dataclass
+class Opened:
+    """Runs, and what it takes to predict again. What is not used is not read.
+
+    Attributes:
+        folders: of the runs, at least one.
+        overlay: of the registry; None: the default.
+        data_dir: the corpus's folder, where it is not where it is looked for.
+        device_name: as ``--device`` says.
+        jobs: as ``--jobs`` says; None: one per core.
+        watch: told of progress.
+    """
+
+    folders: tuple[Path, ...]
+    overlay: Path | None = None
+    data_dir: Path | None = None
+    device_name: str = "auto"
+    jobs: int | None = None
+    watch: Observer = field(default_factory=Observer)
+
+    @property
+    def folder(self) -> Path:
+        """Of the first run."""
+        return self.folders[0]
+
+    @cached_property
+    def run(self) -> Run:
+        """What the first run's folder holds.
+
+        Raises:
+            StoreError: as ``load_run``.
+        """
+        return load_run(self.folder, self.folder.resolve().name)
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        """Those that are installed."""
+        return load_plugins()
+
+    @cached_property
+    def registry(self) -> Registry:
+        """With the overlay.
+
+        Raises:
+            RegistryError: as ``load_registry``.
+        """
+        return load_registry(self.plugins, self.overlay, strict=False)
+
+    @cached_property
+    def device(self) -> str:
+        """Where models compute.
+
+        Raises:
+            SerbenchError: there is no such device here.
+        """
+        return resolve_device(self.device_name)
+
+    @property
+    def workers(self) -> int:
+        """Processes side by side."""
+        return resolve_workers(self.jobs, self.device)
+
+    @cached_property
+    def replay(self) -> Replay:
+        """The first run, opened to predict again.
+
+        Raises:
+            SerbenchError: as ``Replay.open``.
+        """
+        return Replay.open(
+            self.folder, self.registry, self.plugins, data_dir=self.data_dir, cache=cache_folder(),
+            watch=self.watch, device=self.device,
+        )  # fmt: skip
+
+    @contextmanager
+    def watched(self, watching: Watching) -> Iterator[None]:
+        """The cache is in use and progress is shown while this is open."""
+        with using_cache(cache_folder()), watching(self.plugins.hook) as self.watch:
+            yield

@@ -1,0 +1,11 @@
+"""The studies that there are. A new one is a folder here and a line in ``STUDIES``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from serbench.studies.overlap.study import OverlapStudy
+from serbench.studies.study import Study
+
+STUDIES: tuple[Study[Any, Any], ...] = (OverlapStudy(),)
+"""In the order that ``--help`` lists them."""

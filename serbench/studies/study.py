@@ -1,0 +1,141 @@
+"""What a study is: options, something that is measured, and how it is shown.
+
+A study looks again at finished runs. It is declared in the ``study.py`` of its folder and named in
+``registered.py``; its command, its files, its record and its section of the page follow from that.
+The command line imports the declarations, so that nothing here may import torch, pandas or
+matplotlib at the top.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from serbench.protocol.guard.certificate import Certificate
+    from serbench.results.figure.figure import Figure
+    from serbench.results.record import Fact, StudyRecord
+    from serbench.results.table.table import Table
+    from serbench.running.store.finished import Run
+    from serbench.studies.opened import Opened
+
+P = TypeVar("P", bound="DataclassInstance")
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How a field of a study's parameters stands on the command line.
+
+    Attributes:
+        help: one sentence or two, with the default in words where it is not plain.
+        flag: a short one, such as ``-m``.
+        least: the smallest value.
+    """
+
+    help: str
+    flag: str = ""
+    least: int | None = None
+
+
+def option(default: object, help: str, *, flag: str = "", least: int | None = None) -> Any:  # noqa: A002 - as dataclasses.field
+    """A field of a study's parameters, which becomes an option of its command.
+
+    The field's type is ``str``, ``int``, ``float``, ``bool``, ``Path``, one of these or None, or a
+    ``tuple`` of any length of one of these: an option that may be repeated.
+
+    Args:
+        default: of the field; of a tuple, what stands for the option that is not given.
+        help: see ``Option``.
+        flag: likewise.
+        least: likewise.
+    """
+    return dataclasses.field(default=default, metadata={"option": Option(help, flag, least)})
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a study found, as it is written, printed and put on a page.
+
+    Attributes:
+        title: of its page in Markdown.
+        certificates: of the runs that were looked at.
+        tables: the first one's numbers are the CSV.
+        figures: the first one's file is called as the study, the others' have their own name
+            behind it.
+        lines: sentences that stand over figures and tables.
+        claims: tables of what others claim; they stand below everything that was measured, in
+            Markdown alone.
+        files: more files, text by name.
+        facts: what the leaderboard shows of methods.
+        facts_note: how to read them.
+        failure: what is told as an error after everything is written.
+    """
+
+    title: str
+    certificates: tuple[Certificate, ...]
+    tables: tuple[Table, ...]
+    figures: tuple[Figure, ...] = ()
+    lines: tuple[str, ...] = ()
+    claims: tuple[Table, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    facts: tuple[Fact, ...] = ()
+    facts_note: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """What was done where nothing was to be measured.
+
+    Attributes:
+        lines: that say so.
+    """
+
+    lines: tuple[str, ...]
+
+
+class Study(ABC, Generic[P, M]):
+    """A study of finished runs.
+
+    Attributes:
+        name: of its command, of its folder in a run's, and of its files.
+        title: the heading of its section on a page.
+        help: of its command: what it does, in a line, then more, then examples.
+        params: a frozen dataclass whose fields are made by ``option``; ``__post_init__`` raises
+            ``SerbenchError`` where values make no sense, which is told before anything is read.
+        several: whether it takes several runs; then it writes nothing unless told where.
+        replays: whether it predicts again, and so needs the corpus, plugins and a device.
+        steers: whether a device and a number of processes can be chosen for that.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    help: ClassVar[str]
+    params: type[P]
+    several: ClassVar[bool] = False
+    replays: ClassVar[bool] = True
+    steers: ClassVar[bool] = True
+
+    @abstractmethod
+    def measure(self, opened: Opened, params: P) -> M | Instead:
+        """Look at the runs.
+
+        Raises:
+            SerbenchError: what makes it impossible, in one message.
+        """
+
+    @abstractmethod
+    def show(self, found: M, params: P) -> Shown:
+        """What was found, as tables and figures."""
+
+    def of_run(self, run: Run) -> tuple[StudyRecord, ...]:  # noqa: ARG002 - most show nothing
+        """What a page shows of a finished run without the study being asked for: nothing is
+        measured for it. Where it gives anything, stored records of the study are left out.
+        """
+        return ()
