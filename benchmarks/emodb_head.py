@@ -10,9 +10,10 @@ import torch
 from serbench.data.corpus.load import load_corpus
 from serbench.data.corpus.table import CorpusTable
 from serbench.files.paths import cache_folder
-from serbench.learning.teach.crossfit import cross_fit, partition_head
+from serbench.learning.teach.crossfit import cross_fit
 from serbench.learning.teach.embed import embed_corpus
 from serbench.learning.teach.embeddings import TeacherEmbeddings
+from serbench.learning.teach.heads import fit_head
 from serbench.protocol.guard.view import PartitionView
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry
@@ -37,8 +38,8 @@ def head(
 ) -> list[int]:
     """Classes that a head of ``view`` predicts for ``ids``; its strength is chosen inside."""
     classes = len(table.labels)
-    targets = cross_fit(embeddings, view, view.labels, view.units, HeadSettings(), classes)
-    made = partition_head(embeddings, view, view.labels, targets.strength, classes)
+    train = embeddings.fitting(view, "head")
+    made = fit_head(train, classes, cross_fit(train, HeadSettings(), classes).strength)
     return made.predict(embeddings.pooled_of(ids)).argmax(axis=1).tolist()
 
 

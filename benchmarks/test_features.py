@@ -8,7 +8,14 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from serbench.api import SAMPLE_RATE_HZ, Batch
 from serbench.data.corpus.table import CorpusTable
-from serbench.learning.features import Frames, LogMel, Normaliser, spec_augment, student_input
+from serbench.learning.features import (
+    Frames,
+    LogMel,
+    Normaliser,
+    TrainingFrames,
+    spec_augment,
+    student_input,
+)
 from serbench.settings import FeatureSettings
 
 
@@ -21,7 +28,7 @@ def test_log_mel_of_three_seconds(benchmark: BenchmarkFixture) -> None:
 def test_normaliser_of_a_corpus(
     benchmark: BenchmarkFixture, frames: Frames, table: CorpusTable
 ) -> None:
-    normaliser = benchmark(Normaliser.fit, frames.evaluation(table.ids))
+    normaliser = benchmark(Normaliser.fit, TrainingFrames(frames, table.ids))
     assert normaliser.mean.shape == (40,)
 
 

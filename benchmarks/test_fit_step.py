@@ -16,8 +16,10 @@ from serbench.learning.features import Frames, Normaliser
 from serbench.learning.fit.batches import TrainingBatches, teacher_sources
 from serbench.learning.fit.optimise import Optimisation, TermMeans, loss_shape, use_bf16
 from serbench.learning.fit.readings import Readings
-from serbench.learning.fit.task import FitTask, TeacherSignal
+from serbench.learning.fit.task import FitTask
 from serbench.learning.segments import segment_partition
+from serbench.learning.teach.embeddings import TrainingEmbeddings
+from serbench.learning.teach.targets import TeacherSignal
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.outer import outer_splits
 from serbench.protocol.splits.records import Partition
@@ -89,7 +91,9 @@ def task(registry: Registry, table: CorpusTable, frames: Frames) -> FitTask:
     teacher = TeacherSignal(
         name="random",
         logits=draw.normal(size=(len(ids), 7)).astype(np.float32),
-        pooled=draw.normal(size=(len(ids), 1024)).astype(np.float32),
+        pooled=TrainingEmbeddings(
+            draw.normal(size=(len(ids), 1, 1024)).astype(np.float32), train.labels, train.units
+        ),
     )
     return FitTask(
         name="akd/seed-0/outer-1",

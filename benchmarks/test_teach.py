@@ -21,7 +21,7 @@ def test_cross_fit(
     settings = HeadSettings()
     targets = benchmark.pedantic(
         cross_fit,
-        args=(embeddings, view, view.labels, view.units, settings, len(table.labels)),
+        args=(embeddings.fitting(view, "head"), settings, len(table.labels)),
         rounds=3,
         warmup_rounds=1,
     )

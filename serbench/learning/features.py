@@ -1,7 +1,7 @@
 """The log-mel front end: frames of the whole corpus, the normaliser, windows as tensors.
 
-Log-mel frames need no label, so they are computed once per corpus and cached. Everything that is
-fitted (the normaliser) reads them through a ``PartitionView``, which raises on foreign utterances.
+Log-mel frames need no label, so they are computed once per corpus and cached. Whatever is fitted
+takes ``TrainingFrames``, which only a view of a training partition gives.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -55,42 +56,47 @@ class Frames:
     rate_hz: float
     digest: str
 
-    def fitting(self, view: PartitionView, what: str) -> FrameReader:
+    def fitting(self, view: PartitionView, what: str) -> TrainingFrames:
         """The frames of a training partition, in the order of ``view.ids``, to fit ``what`` on.
 
         Raises:
             LeakageError: L6, a partition that nothing may be fitted on.
         """
         view.record(what, view.ids)
-        return self.evaluation(view.ids)
+        return TrainingFrames(self, view.ids)
 
-    def evaluation(self, ids: Sequence[str]) -> FrameReader:
+    def evaluation(self, ids: Sequence[str]) -> EvaluationFrames:
         """The frames of ``ids`` in their order, for a finished model to run on. No labels here."""
-        place = {utterance: n for n, utterance in enumerate(self.ids)}
-        rows = np.array([place[utterance] for utterance in ids], dtype=np.int64)
-        return FrameReader(self.values, self.start[rows], self.count[rows], self.rate_hz)
+        return EvaluationFrames(self, ids)
 
 
 class FrameReader:
-    """Frames of some utterances, addressed by their position 0 … n-1 and cut to windows."""
+    """Frames of some utterances, addressed by their position 0 … n-1 and cut to windows.
 
-    def __init__(
-        self,
-        values: NDArray[np.floating],
-        start: NDArray[np.int64],
-        count: NDArray[np.int64],
-        rate_hz: float,
-    ) -> None:
+    Args:
+        frames: of the whole corpus.
+        ids: the n utterances.
+    """
+
+    def __init__(self, frames: Frames, ids: Sequence[str]) -> None:
+        place = {utterance: n for n, utterance in enumerate(frames.ids)}
+        chosen = np.array([place[utterance] for utterance in ids], dtype=np.int64)
+        start, count = frames.start[chosen], frames.count[chosen]
         pieces = [np.arange(s, s + c) for s, c in zip(start, count, strict=True)]
         rows = np.concatenate(pieces) if pieces else np.empty(0, np.int64)
         # Only these utterances' frames are copied: a fit holds nothing else in its hands.
-        self.values = torch.from_numpy(np.ascontiguousarray(values[rows]))
+        self.values = torch.from_numpy(np.ascontiguousarray(frames.values[rows]))
         self.count = torch.from_numpy(count.copy())
         self.start = torch.cumsum(self.count, 0) - self.count
-        self.rate_hz = rate_hz
+        self.rate_hz = frames.rate_hz
 
     def __len__(self) -> int:
         return len(self.count)
+
+    @property
+    def width(self) -> int:
+        """Values of a frame."""
+        return self.values.shape[1]
 
     def windows(self, rows: Tensor, first: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """Cut one window from each of some utterances.
@@ -112,12 +118,20 @@ class FrameReader:
         chosen = self.values.index_select(0, places.flatten())
         return chosen.unflatten(0, places.shape), lengths
 
-    def place(self, device: torch.device) -> FrameReader:
+    def place(self, device: torch.device) -> Self:
         """Move the frames to ``device``, so that windows are cut there."""
         self.values = self.values.to(device)
         self.count = self.count.to(device)
         self.start = self.start.to(device)
         return self
+
+
+class TrainingFrames(FrameReader):
+    """Frames of a training partition: what may be fitted on. ``Frames.fitting`` gives them."""
+
+
+class EvaluationFrames(FrameReader):
+    """Frames that a finished model runs on. No fit takes them: they are of another type."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +142,9 @@ class Normaliser:
     deviation: Tensor
 
     @classmethod
-    def fit(cls, reader: FrameReader) -> Normaliser:
+    def fit(cls, frames: TrainingFrames) -> Normaliser:
         """Fit on the frames of a training partition, every frame with the same weight."""
-        values = reader.values.double()
+        values = frames.values.double()
         deviation, mean = torch.std_mean(values, dim=0, correction=0)
         return cls(mean.float(), deviation.clamp_min(1e-3).float())
 
@@ -267,10 +281,12 @@ def _band(limits: Tensor, size: int, widest: int, generator: torch.Generator) ->
 
 
 __all__ = [
+    "EvaluationFrames",
     "FrameReader",
     "Frames",
     "LogMel",
     "Normaliser",
+    "TrainingFrames",
     "log_mel_frames",
     "spec_augment",
     "student_input",

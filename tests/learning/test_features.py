@@ -12,10 +12,10 @@ from tests_support.tables import noise_table
 
 from serbench.api import LeakageError
 from serbench.learning.features import (
-    FrameReader,
     Frames,
     LogMel,
     Normaliser,
+    TrainingFrames,
     log_mel_frames,
     spec_augment,
     student_input,
@@ -91,10 +91,11 @@ def test_fitting_on_a_validation_side_raises_l6(tmp_path: Path) -> None:
     assert raised.value.code == "L6"
 
 
-def reader(counts: list[int], bins: int = 4) -> FrameReader:
+def reader(counts: list[int], bins: int = 4) -> TrainingFrames:
     count = np.array(counts, dtype=np.int64)
     values = np.random.default_rng(3).normal(size=(count.sum(), bins)).astype(np.float32)
-    return FrameReader(values, np.cumsum(count) - count, count, 100.0)
+    ids = tuple(f"u{n}" for n in range(len(counts)))
+    return TrainingFrames(Frames(ids, values, np.cumsum(count) - count, count, 100.0, "x"), ids)
 
 
 @hypothesis_settings(max_examples=40, deadline=None)

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from serbench.api import Loss, Params, Student, StudentOutput, StudentShape
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.features import Frames, log_mel_frames
-from serbench.learning.fit.task import FitResult, FitTask, TeacherSignal
+from serbench.learning.fit.task import FitResult, FitTask
 from serbench.learning.segments import segment_partition
+from serbench.learning.teach.targets import TeacherSignal
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.records import Split
 from serbench.running.harness.observer import Observer

@@ -18,6 +18,7 @@ from serbench.learning.features import Normaliser, log_mel_frames
 from serbench.learning.fit.task import FitTask, InitialState
 from serbench.learning.segments import Segment
 from serbench.learning.teach.embed import embed_corpus
+from serbench.learning.teach.targets import signals
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.records import Partition
 from serbench.running.execute import run_fits
@@ -25,7 +26,7 @@ from serbench.running.harness.code import FIT, fit_identity, package_digest
 from serbench.running.harness.inputs import Inputs, PretrainInputs
 from serbench.running.harness.pretrained import pretrain_each, pretraining_of
 from serbench.running.harness.results import KeptFit, keep, kept_fit
-from serbench.running.harness.targets import fit_targets, signals
+from serbench.running.harness.targets import fit_targets
 from serbench.running.plan.records import Candidate, digest_of, stable_seed
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent
@@ -111,7 +112,9 @@ def _task(
     if pretraining is not None:
         initial = pretrain_each({pretraining.key: pretraining}, cache, workers, replay.watch)
     needs, head = candidate.loss.needs, candidate.settings.head
-    targets = fit_targets(inputs, {view.name: view}, [head], cache, workers) if needs else {}
+    teachers = inputs.embeddings if needs else {}
+    classes = len(replay.table.labels)
+    targets = fit_targets(teachers, {view.name: view}, [head], classes, cache, workers)
     frames = inputs.features[candidate.settings.features]
     fit_seed = stable_seed(replay.table.digest, EVERYONE, seed)
     start = pretraining.key if pretraining else ""
@@ -121,7 +124,7 @@ def _task(
             "features": frames.digest,
             "train": list(view.ids),
             "labels": view.labels.tolist(),
-            "teachers": [[n, e.digest] for n, e in inputs.embeddings.items()] if needs else [],
+            "teachers": [[name, each.digest] for name, each in teachers.items()],
             "epochs": epochs,
             "seed": fit_seed,
             "start": start,
@@ -139,12 +142,12 @@ def _task(
         student=candidate.student,
         loss=candidate.loss,
         settings=candidate.settings,
-        num_classes=len(replay.table.labels),
+        num_classes=classes,
         train=view,
         validation=None,
         segments=(_something(replay),),
         features=frames,
-        teachers=signals(inputs, targets, view, head, needs),
+        teachers=signals(teachers, targets, _everyone(replay), head, needs),
         backend=replay.stored.backend(),
         epochs=epochs,
         seed=fit_seed,

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from serbench.api import Batch
-from serbench.learning.features import FrameReader, Normaliser, student_input
+from serbench.learning.features import FrameReader, Normaliser, TrainingFrames, student_input
 from serbench.learning.fit.augment import augmented
 from serbench.learning.fit.task import FitTask
+from serbench.learning.teach.embeddings import TrainingEmbeddings
+from serbench.learning.teach.targets import scale_of
 
 
 @dataclass(frozen=True)
@@ -46,26 +48,31 @@ def teacher_sources(task: FitTask, device: torch.device) -> TeacherSources:
         logits = torch.from_numpy(stacked).to(device)
     for teacher in task.teachers:
         if "pooled" in needs and teacher.pooled is not None:
-            task.train.record(f"scale of {teacher.name}'s embeddings", task.train.ids)
-            values = torch.from_numpy(np.array(teacher.pooled))
-            pooled.append(_standardised(values).to(device))
+            task.train.record(scale_of(teacher.name), task.train.ids)
+            pooled.append(standardised(teacher.pooled).to(device))
         if "frames" in needs and teacher.frames is not None:
-            reader = teacher.frames.fitting(task.train, f"hints of {teacher.name}")
+            own = teacher.frames.fitting(task.train, f"hints of {teacher.name}")
             if teacher.layer_weights is not None and len(teacher.layer_weights) > 1:
                 weights = torch.from_numpy(np.array(teacher.layer_weights))
-                layers = reader.values.unflatten(1, (len(weights), -1))
-                reader.values = torch.einsum("l,fld->fd", weights.to(layers.dtype), layers)
-            reader.values = _standardised(reader.values)
-            frames.append(reader.place(device))
+                layers = own.values.unflatten(1, (len(weights), -1))
+                own.values = torch.einsum("l,fld->fd", weights.to(layers.dtype), layers)
+            own.values = standardised(own)
+            frames.append(own.place(device))
     return TeacherSources(logits, tuple(pooled), tuple(frames))
 
 
-def _standardised(values: Tensor) -> Tensor:
+def standardised(train: TrainingEmbeddings | TrainingFrames) -> Tensor:
     """``(n, d)`` with mean 0 and deviation 1 in every dimension, in its own precision.
+
+    Of embeddings, the first layer.
 
     Encoders have a few dimensions that are large everywhere; without this, the direction of every
     frame is nearly the same, and matching it teaches nothing.
     """
+    if isinstance(train, TrainingEmbeddings):
+        values = torch.from_numpy(train.pooled[:, 0])
+    else:
+        values = train.values
     exact = values.float()
     deviation, mean = torch.std_mean(exact, dim=0, correction=0)
     return ((exact - mean) / deviation.clamp_min(1e-5)).to(values.dtype)
@@ -83,7 +90,7 @@ class TrainingBatches:
     def __init__(
         self,
         task: FitTask,
-        reader: FrameReader,
+        reader: TrainingFrames,
         normaliser: Normaliser,
         teachers: TeacherSources,
         device: torch.device,

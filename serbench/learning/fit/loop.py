@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from serbench.api import EpochEvent, SerbenchError, StudentShape
 from serbench.learning.evaluate import score
-from serbench.learning.features import FrameReader, Normaliser
+from serbench.learning.features import Normaliser, TrainingFrames
 from serbench.learning.fit.batches import TrainingBatches, teacher_sources
 from serbench.learning.fit.optimise import Optimisation, TermMeans, loss_shape
 from serbench.learning.fit.predict import predict
@@ -102,7 +102,7 @@ class _Training:
 
     @classmethod
     def start(
-        cls, task: FitTask, reader: FrameReader, normaliser: Normaliser, device: torch.device
+        cls, task: FitTask, reader: TrainingFrames, normaliser: Normaliser, device: torch.device
     ) -> _Training:
         """Build student, loss, batches and optimiser."""
         shape = StudentShape(task.num_classes, 3, task.settings.features.n_mels)

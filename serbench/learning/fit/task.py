@@ -12,29 +12,11 @@ from torch import Tensor, nn
 from serbench.api import Backend, Loss, Student
 from serbench.learning.features import Frames, Normaliser
 from serbench.learning.segments import Segment
+from serbench.learning.teach.targets import TeacherSignal
 from serbench.protocol.guard.view import FittedRecord, PartitionView
 from serbench.settings import MethodSettings
 
 FloatArray = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class TeacherSignal:
-    """What one teacher says of a training partition of N utterances, in the order of its ids.
-
-    Attributes:
-        name: the teacher's name in the registry.
-        logits: ``(N, C)``, cross-fitted; None where the loss needs no soft targets.
-        pooled: ``(N, P)``, layers already mixed; None where the loss needs none.
-        frames: the corpus's frames, each row all L layers end to end; None likewise.
-        layer_weights: ``(L,)``, learnt in the partition, to mix ``frames`` with.
-    """
-
-    name: str
-    logits: FloatArray | None = None
-    pooled: FloatArray | None = None
-    frames: Frames | None = None
-    layer_weights: FloatArray | None = None
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from serbench.api import SplitError
-from serbench.learning.teach.embeddings import TeacherEmbeddings
-from serbench.learning.teach.heads import Head, Pooled, fit_head, fit_path
-from serbench.protocol.guard.view import PartitionView
+from serbench.learning.teach.embeddings import TrainingEmbeddings
+from serbench.learning.teach.heads import fit_head, fit_path
 from serbench.protocol.splits.groups import balanced_groups, natural_key
 from serbench.settings import HeadSettings
-
-Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +22,6 @@ class SoftTargets:
     """A teacher's opinion of the N utterances of a training partition.
 
     Attributes:
-        ids: the utterances.
         logits: ``(N, C)`` float32.
         strength: inverse L2 penalty of the head, chosen by cross-fitted log-likelihood.
         log_likelihood: mean cross-fitted log posterior of the true class, for each strength.
@@ -33,7 +29,6 @@ class SoftTargets:
         groups: units (speakers or sessions) that were left out together.
     """
 
-    ids: tuple[str, ...]
     logits: NDArray[np.float32]
     strength: float
     log_likelihood: dict[float, float]
@@ -41,15 +36,8 @@ class SoftTargets:
     groups: tuple[tuple[str, ...], ...]
 
 
-def cross_fit(
-    embeddings: TeacherEmbeddings,
-    view: PartitionView,
-    labels: Labels,
-    units: Sequence[str],
-    settings: HeadSettings,
-    num_classes: int,
-) -> SoftTargets:
-    """Soft targets for every utterance of ``view``, a training partition.
+def cross_fit(train: TrainingEmbeddings, settings: HeadSettings, num_classes: int) -> SoftTargets:
+    """Soft targets for every utterance of a training partition.
 
     The partition's units are dealt into ``settings.groups`` groups of similar size (as many as
     there are units where those are fewer). Each group's logits come from a head that is fitted
@@ -57,65 +45,32 @@ def cross_fit(
     With ``soft_targets = "in-sample"`` the logits then come from one head that is fitted on all.
 
     Args:
-        embeddings: of the whole corpus; only those of ``view.ids`` are read.
-        view: the training partition.
-        labels: ``(N,)``, aligned with ``view.ids``.
-        units: N speakers or sessions, aligned with ``view.ids``.
+        train: the partition.
         settings: groups and strengths.
         num_classes: C.
 
     Raises:
-        LeakageError: L6, ``view`` is no training side.
         SplitError: a single unit, so that no head can leave it out.
         TeacherError: a group whose other groups hold a single class.
     """
-    view.record(f"head of {embeddings.name}", view.ids)
-    pooled = embeddings.pooled_of(view.ids)
-    groups = unit_groups(units, settings.groups)
+    groups = unit_groups(train.units, settings.groups)
     strengths = sorted(settings.strengths)
-    logits, layer_weights = _held_out(pooled, labels, units, groups, strengths, num_classes)
+    logits, layer_weights = _held_out(train, groups, strengths, num_classes)
     posteriors = log_softmax(logits, axis=2)
-    likelihood = posteriors[:, np.arange(len(labels)), labels].mean(axis=1)  # (strengths,)
+    of_truth = posteriors[:, np.arange(len(train.labels)), train.labels]
+    likelihood = of_truth.mean(axis=1)  # (strengths,)
     best = int(likelihood.argmax())
     targets, weights = logits[best], layer_weights[best]
     if settings.soft_targets == "in-sample":
-        head = fit_head(pooled, labels, num_classes, strengths[best])
-        targets, weights = head.predict(pooled), head.layer_weights
+        head = fit_head(train, num_classes, strengths[best])
+        targets, weights = head.predict(train.pooled), head.layer_weights
     return SoftTargets(
-        ids=view.ids,
         logits=targets,
         strength=strengths[best],
         log_likelihood=dict(zip(strengths, likelihood.tolist(), strict=True)),
         layer_weights=weights,
         groups=groups,
     )
-
-
-def partition_head(
-    embeddings: TeacherEmbeddings,
-    view: PartitionView,
-    labels: Labels,
-    strength: float,
-    num_classes: int,
-    standardise_over: Pooled | None = None,
-) -> Head:
-    """The head of the whole training partition, for the teacher's own scores on other sides.
-
-    Args:
-        embeddings: of the whole corpus; only those of ``view.ids`` are read.
-        view: the training partition.
-        labels: ``(N,)``, aligned with ``view.ids``.
-        strength: that of ``cross_fit`` on the same partition.
-        num_classes: C.
-        standardise_over: as of ``fit_path``.
-
-    Raises:
-        LeakageError: L6, ``view`` is no training side.
-        TeacherError: a single class.
-    """
-    view.record(f"head of {embeddings.name}", view.ids)
-    pooled = embeddings.pooled_of(view.ids)
-    return fit_path(pooled, labels, num_classes, (strength,), standardise_over)[0]
 
 
 def unit_groups(units: Sequence[str], groups: int) -> tuple[tuple[str, ...], ...]:
@@ -137,20 +92,18 @@ def unit_groups(units: Sequence[str], groups: int) -> tuple[tuple[str, ...], ...
 
 
 def _held_out(
-    pooled: Pooled,
-    labels: Labels,
-    units: Sequence[str],
+    train: TrainingEmbeddings,
     groups: Sequence[Sequence[str]],
     strengths: Sequence[float],
     num_classes: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Held-out logits ``(strengths, N, C)`` and mean layer weights ``(strengths, L)``."""
-    logits = np.empty((len(strengths), len(labels), num_classes), dtype=np.float32)
-    weights = np.zeros((len(strengths), pooled.shape[1]))
-    unit_of = np.array(units)
+    logits = np.empty((len(strengths), len(train.labels), num_classes), dtype=np.float32)
+    weights = np.zeros((len(strengths), train.pooled.shape[1]))
+    units = np.array(train.units)
     for group in groups:
-        out = np.isin(unit_of, list(group))
-        for row, head in enumerate(fit_path(pooled[~out], labels[~out], num_classes, strengths)):
-            logits[row, out] = head.predict(pooled[out])
+        out = np.isin(units, list(group))
+        for row, head in enumerate(fit_path(train.only(~out), num_classes, strengths)):
+            logits[row, out] = head.predict(train.pooled[out])
             weights[row] += head.layer_weights / len(groups)
     return logits, weights

@@ -1,9 +1,12 @@
-"""A teacher's view of a whole corpus: pooled embeddings in memory, frames on disk."""
+"""A teacher's view of a whole corpus: pooled embeddings in memory, frames on disk.
+
+Whatever is fitted takes ``TrainingEmbeddings``, which only a view of a training partition gives.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 
 from serbench.api import TeacherCard, TeacherError
 from serbench.learning.features import Frames
+from serbench.protocol.guard.view import PartitionView
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,18 @@ class TeacherEmbeddings:
             raise TeacherError(f"{self.name} has no embedding of {missing[0]!r}")
         return np.array([self._row[id_] for id_ in ids], dtype=np.int64)
 
+    def fitting(self, view: PartitionView, what: str) -> TrainingEmbeddings:
+        """The pooled embeddings of a training partition, to fit ``what`` on.
+
+        Raises:
+            LeakageError: L6, a partition that nothing may be fitted on.
+            TeacherError: as ``rows``.
+        """
+        view.record(what, view.ids)
+        return TrainingEmbeddings(self.pooled_of(view.ids), view.labels, view.units)
+
     def pooled_of(self, ids: Sequence[str]) -> NDArray[np.float32]:
-        """``(n, L, P)``, the pooled embeddings of ``ids``, a copy."""
+        """``(n, L, P)``, the pooled embeddings of ``ids``, a copy, for a finished head."""
         return self.pooled[self.rows(ids)]
 
     def frames_of(self, id_: str) -> NDArray[np.float16]:
@@ -63,6 +77,33 @@ class TeacherEmbeddings:
         row = int(self.rows([id_])[0])
         start, count = int(self.frame_start[row]), int(self.frame_count[row])
         return self.frames[start : start + count]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEmbeddings:
+    """Pooled embeddings of a training partition's N utterances: what may be fitted on.
+
+    ``TeacherEmbeddings.fitting`` gives them.
+
+    Attributes:
+        pooled: ``(N, L, P)`` float32.
+        labels: ``(N,)`` int64.
+        units: N speakers or sessions.
+    """
+
+    pooled: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    units: tuple[str, ...]
+
+    def only(self, rows: NDArray[np.bool_]) -> TrainingEmbeddings:
+        """Those utterances where ``rows (N,)`` is True."""
+        units = tuple(unit for unit, chosen in zip(self.units, rows, strict=True) if chosen)
+        return TrainingEmbeddings(self.pooled[rows], self.labels[rows], units)
+
+    def mixed(self, layer_weights: NDArray[np.float32]) -> TrainingEmbeddings:
+        """With one layer, the weighted sum of all: ``pooled (N, 1, P)``."""
+        pooled = np.einsum("l,nlp->np", layer_weights, self.pooled).astype(np.float32)
+        return replace(self, pooled=pooled[:, None])
 
 
 def teacher_frames(embeddings: TeacherEmbeddings) -> Frames:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from serbench.api import TeacherError
+from serbench.learning.teach.embeddings import TrainingEmbeddings
 from serbench.learning.teach.logistic import Array, Solution, fit_logistic, row_space
 from serbench.learning.teach.mix import fit_mix
 
@@ -59,31 +60,35 @@ class Head:
         return logits.astype(np.float32)
 
 
-def fit_head(pooled: Pooled, labels: NDArray[np.int64], num_classes: int, strength: float) -> Head:
+def fit_head(
+    train: TrainingEmbeddings,
+    num_classes: int,
+    strength: float,
+    standardise_over: TrainingEmbeddings | None = None,
+) -> Head:
     """Fit one head: see ``fit_path``."""
-    return fit_path(pooled, labels, num_classes, (strength,))[0]
+    return fit_path(train, num_classes, (strength,), standardise_over)[0]
 
 
 def fit_path(
-    pooled: Pooled,
-    labels: NDArray[np.int64],
+    train: TrainingEmbeddings,
     num_classes: int,
     strengths: Sequence[float],
-    standardise_over: Pooled | None = None,
+    standardise_over: TrainingEmbeddings | None = None,
 ) -> tuple[Head, ...]:
     """Fit one head per strength, each started from the one before.
 
     Args:
-        pooled: ``(N, L, P)``.
-        labels: ``(N,)``, each in 0 … C-1; classes may be absent (see ``Head.predict``).
+        train: its labels are in 0 … C-1; classes may be absent (see ``Head.predict``).
         num_classes: C.
         strengths: inverse L2 penalties, as scikit-learn's C; ascending order is fastest.
-        standardise_over: ``(U, L, P)`` to take mean and deviation from, instead of ``pooled``;
-            deliberately broken protocols only.
+        standardise_over: to take mean and deviation from, instead of ``train``; deliberately
+            broken protocols only.
 
     Raises:
         TeacherError: fewer than two classes, shapes that do not fit, or non-finite embeddings.
     """
+    pooled, labels = train.pooled, train.labels
     _check(pooled, labels)
     classes, seen = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
@@ -91,9 +96,9 @@ def fit_path(
             f"a teacher's head needs at least two classes, and its {len(labels)} training "
             f"utterances are all of class {classes[0]}"
         )
-    basis = pooled if standardise_over is None else standardise_over
-    mean = basis.mean(axis=0, dtype=np.float64)
-    deviation = basis.std(axis=0, dtype=np.float64)
+    basis = standardise_over or train
+    mean = basis.pooled.mean(axis=0, dtype=np.float64)
+    deviation = basis.pooled.std(axis=0, dtype=np.float64)
     # A dimension that does not vary but for rounding carries nothing: leave it unscaled.
     scale = np.where(deviation > 1e-6 * np.abs(mean) + 1e-12, deviation, 1.0)
     standard = (pooled - mean) / scale

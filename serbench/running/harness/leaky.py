@@ -1,7 +1,8 @@
 """The deliberately broken protocols. All that breaks the rules is here, and leaves a record.
 
 They exist to show what a leak is worth. The guard sees their records like any others; the
-certificate then says what was broken on purpose, and every table repeats it.
+certificate then says what was broken on purpose, and every table repeats it. No other module makes
+``TrainingFrames`` or ``TrainingEmbeddings`` of what is no training side.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.evaluate import score
-from serbench.learning.features import Frames, Normaliser
+from serbench.learning.features import Frames, Normaliser, TrainingFrames
 from serbench.learning.fit.task import FitTask
+from serbench.learning.teach.embeddings import TeacherEmbeddings, TrainingEmbeddings
 from serbench.learning.teach.heads import Head
 from serbench.protocol.guard.view import FittedRecord, PartitionView, id_set_digest
 from serbench.protocol.splits.records import Partition, Split
@@ -42,7 +44,13 @@ def leaky_fit(task: FitTask, protocol: ProtocolName, split: Split, table: Corpus
 
 def corpus_normaliser(features: Frames, table: CorpusTable) -> Normaliser:
     """Mean and deviation of every filter over the whole corpus, test utterances included."""
-    return Normaliser.fit(features.evaluation(table.ids))
+    return Normaliser.fit(TrainingFrames(features, table.ids))
+
+
+def corpus_embeddings(embeddings: TeacherEmbeddings, table: CorpusTable) -> TrainingEmbeddings:
+    """A teacher's embeddings of the whole corpus, given out as if it were a training side."""
+    units = tuple(table.unit_of(utterance) for utterance in table.utterances)
+    return TrainingEmbeddings(embeddings.pooled_of(table.ids), table.label_index, units)
 
 
 def leaky_records(

@@ -11,6 +11,7 @@ import pandas as pd
 from serbench.api import FoldEvent, RunEvent
 from serbench.learning.evaluate import score
 from serbench.learning.fit.task import FitTask, InitialState
+from serbench.learning.teach.targets import Target, TargetKey
 from serbench.protocol.guard.seal import Seal, predictions_digest
 from serbench.protocol.guard.view import FittedRecord
 from serbench.running.execute import run_fits
@@ -29,7 +30,7 @@ from serbench.running.harness.results import (
     reading_arrays,
     record_of,
 )
-from serbench.running.harness.targets import Target, TargetKey, fit_targets, teacher_posteriors
+from serbench.running.harness.targets import fit_targets, teacher_posteriors
 from serbench.running.harness.tasks import FitPlace, TaskMaker
 from serbench.running.harness.views import Views
 from serbench.running.plan.records import MethodPlan, RunPlan
@@ -115,7 +116,10 @@ class Nested:
         if any(method.uses_teachers and searches(method) for method in self.plan.methods):
             wanted += [(n, split) for n, below in enumerate(self.inner) for split in below]
         views = {split.train.name: self.views.make(n, split.train) for n, split in wanted}
-        targets = fit_targets(self.inputs, views, self.heads, self.cache, self.resources.workers)
+        targets = fit_targets(
+            self.inputs.embeddings, views, self.heads, len(self.inputs.table.labels), self.cache,
+            self.resources.workers,
+        )  # fmt: skip
         self.fitted += [record for target in targets.values() for record in target.fitted]
         return targets
 

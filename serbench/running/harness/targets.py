@@ -1,4 +1,4 @@
-"""What the teachers say of each training partition, fitted inside it and nowhere else."""
+"""Heads of teachers: each fitted inside its training partition, once, and kept."""
 
 from __future__ import annotations
 
@@ -9,41 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from serbench.api import Need
 from serbench.data.corpus.table import CorpusTable
 from serbench.files.source import core_digest
-from serbench.learning.fit.task import TeacherSignal
-from serbench.learning.teach.crossfit import SoftTargets, cross_fit, partition_head
-from serbench.learning.teach.embeddings import TeacherEmbeddings, teacher_frames
-from serbench.learning.teach.heads import fit_path
+from serbench.learning.teach.crossfit import SoftTargets, cross_fit
+from serbench.learning.teach.embeddings import TeacherEmbeddings
+from serbench.learning.teach.heads import fit_head, fit_path
+from serbench.learning.teach.targets import Target, TargetKey
 from serbench.protocol.guard.view import FittedRecord, PartitionView
 from serbench.protocol.splits.records import Split
 from serbench.running.execute import run_calls
 from serbench.running.harness.code import HEAD
-from serbench.running.harness.inputs import Inputs
-from serbench.running.harness.leaky import best_on_test, unsealed_labels
+from serbench.running.harness.leaky import best_on_test, corpus_embeddings, unsealed_labels
 from serbench.running.plan.records import digest_of
 from serbench.running.store.cache import FitCache
 from serbench.settings import HeadSettings, ProtocolName
-
-TargetKey = tuple[str, str, HeadSettings]
-"""Teacher, training partition, head settings."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """A teacher's soft targets for one training partition.
-
-    Attributes:
-        layer_weights: ``(L,)`` float32.
-        strength: C of the head.
-        fitted: what was fitted, for the certificate.
-    """
-
-    logits: NDArray[np.float32]
-    layer_weights: NDArray[np.float32]
-    strength: float
-    fitted: tuple[FittedRecord, ...]
 
 
 @dataclass(frozen=True)
@@ -55,24 +34,27 @@ class _Job:
 
 
 def _cross_fit(job: _Job) -> tuple[SoftTargets, tuple[FittedRecord, ...]]:
-    targets = cross_fit(
-        job.embeddings, job.view, job.view.labels, job.view.units, job.settings, job.num_classes
-    )
-    return targets, job.view.fitted
+    train = job.embeddings.fitting(job.view, head_of(job.embeddings.name))
+    return cross_fit(train, job.settings, job.num_classes), job.view.fitted
+
+
+def head_of(teacher: str) -> str:
+    """What is fitted where a teacher gets a head, for the certificate."""
+    return f"head of {teacher}"
 
 
 def fit_targets(
-    inputs: Inputs,
+    teachers: Mapping[str, TeacherEmbeddings],
     views: Mapping[str, PartitionView],
     heads: Iterable[HeadSettings],
+    classes: int,
     cache: FitCache,
     workers: int,
 ) -> dict[TargetKey, Target]:
     """Cross-fit every teacher's head on every training partition, each once and kept."""
     found: dict[TargetKey, Target] = {}
     missing: list[tuple[TargetKey, str, _Job]] = []
-    classes = len(inputs.table.labels)
-    for name, embeddings in inputs.embeddings.items():
+    for name, embeddings in teachers.items():
         for settings in dict.fromkeys(heads):
             for partition, view in views.items():
                 address = digest_of(
@@ -126,32 +108,6 @@ def _of_partition(
     )
 
 
-def signals(
-    inputs: Inputs,
-    targets: Mapping[TargetKey, Target],
-    view: PartitionView,
-    head: HeadSettings,
-    needs: frozenset[Need],
-) -> tuple[TeacherSignal, ...]:
-    """What a loss with these ``needs`` is given of every teacher, for one training partition."""
-    if not needs:
-        return ()
-    given = []
-    for name, embeddings in inputs.embeddings.items():
-        target = targets[name, view.name, head]
-        pooled = np.einsum("l,nlp->np", target.layer_weights, embeddings.pooled_of(view.ids))
-        given.append(
-            TeacherSignal(
-                name=name,
-                logits=target.logits if "soft_targets" in needs else None,
-                pooled=pooled.astype(np.float32) if "pooled" in needs else None,
-                frames=teacher_frames(embeddings) if "frames" in needs else None,
-                layer_weights=target.layer_weights,
-            )
-        )
-    return tuple(given)
-
-
 def teacher_posteriors(
     embeddings: TeacherEmbeddings,
     view: PartitionView,
@@ -167,12 +123,11 @@ def teacher_posteriors(
     """
     test = embeddings.pooled_of(split.test.ids)
     classes = len(table.labels)
+    train = embeddings.fitting(view, head_of(embeddings.name))
     if protocol == "leaky-early-stopping":
-        view.record(f"head of {embeddings.name}", view.ids)
-        pooled = embeddings.pooled_of(view.ids)
-        heads = fit_path(pooled, view.labels, classes, sorted(strengths))
+        heads = fit_path(train, classes, sorted(strengths))
         head = best_on_test(heads, test, unsealed_labels(split, table))
     else:
-        over = embeddings.pooled_of(table.ids) if protocol == "leaky-normaliser" else None
-        head = partition_head(embeddings, view, view.labels, target.strength, classes, over)
+        over = corpus_embeddings(embeddings, table) if protocol == "leaky-normaliser" else None
+        head = fit_head(train, classes, target.strength, over)
     return softmax(head.predict(test), axis=1).astype(np.float32)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from serbench.api import Need
 from serbench.data.corpus.table import CorpusTable
 from serbench.files.source import core_digest
-from serbench.learning.fit.task import FitTask, InitialState, TeacherSignal
+from serbench.learning.fit.task import FitTask, InitialState
 from serbench.learning.segments import Segment, segment_partition
+from serbench.learning.teach.targets import Target, TargetKey, TeacherSignal, signals
 from serbench.protocol.guard.view import PartitionView, id_set_digest
 from serbench.protocol.splits.records import Partition, Split
 from serbench.running.harness.code import (
@@ -23,7 +24,6 @@ from serbench.running.harness.code import (
 from serbench.running.harness.inputs import Inputs
 from serbench.running.harness.leaky import leaky_fit
 from serbench.running.harness.pretrained import pretraining_of
-from serbench.running.harness.targets import Target, TargetKey, signals
 from serbench.running.harness.views import Views
 from serbench.running.plan.records import Candidate, RunPlan, digest_of, stable_seed
 from serbench.settings import HeadSettings
@@ -96,7 +96,7 @@ class TaskMaker:
             validation=validation,
             segments=self.segments(split, candidate),
             features=features,
-            teachers=self._teachers(train, candidate),
+            teachers=self._teachers(self.views.make(place.outer, split.train), candidate),
             backend=self.plan.backend,
             epochs=wanted,
             seed=seed,
@@ -112,7 +112,7 @@ class TaskMaker:
         head, needs = candidate.settings.head, candidate.loss.needs
         key = (train.name, head, needs)
         if key not in self._signals:
-            self._signals[key] = signals(self.inputs, self.targets, train, head, needs)
+            self._signals[key] = signals(self.inputs.embeddings, self.targets, train, head, needs)
         return self._signals[key]
 
     def _broken(self, split: Split) -> list[str]:

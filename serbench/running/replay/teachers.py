@@ -9,14 +9,12 @@ import torch
 
 from serbench.api import StoreError, Teacher
 from serbench.data.corpus.table import CorpusTable
-from serbench.learning.teach.crossfit import partition_head
 from serbench.learning.teach.embeddings import TeacherEmbeddings
-from serbench.learning.teach.heads import Head
+from serbench.learning.teach.heads import Head, fit_head
 from serbench.running.harness.embeddings import embed_table
 from serbench.running.harness.folds import Folds
-from serbench.running.harness.inputs import Inputs
 from serbench.running.harness.observer import Observer
-from serbench.running.harness.targets import fit_targets
+from serbench.running.harness.targets import fit_targets, head_of
 from serbench.running.harness.views import Views
 from serbench.running.replay.stored import Stored
 from serbench.running.store.cache import FitCache
@@ -81,7 +79,7 @@ def fold_head(
     split = folds.outer[outer - 1]
     settings = head_settings(stored)
     view = Views(folds.table, folds.outer).make(outer - 1, split.train)
-    inputs = Inputs(folds.table, {}, {embeddings.name: embeddings}, {})
-    targets = fit_targets(inputs, {view.name: view}, [settings], FitCache(cache / "fits"), 1)
-    strength = targets[embeddings.name, view.name, settings].strength
-    return partition_head(embeddings, view, view.labels, strength, len(folds.table.labels))
+    train = embeddings.fitting(view, head_of(embeddings.name))
+    name, classes, kept = embeddings.name, len(folds.table.labels), FitCache(cache / "fits")
+    targets = fit_targets({name: embeddings}, {view.name: view}, [settings], classes, kept, 1)
+    return fit_head(train, classes, targets[name, view.name, settings].strength)

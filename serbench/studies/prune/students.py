@@ -20,12 +20,12 @@ from serbench.api import SerbenchError, StoreError
 from serbench.files.source import core_digest
 from serbench.learning.features import Normaliser
 from serbench.learning.fit.predict import predict
-from serbench.learning.fit.task import FitResult, FitTask, TeacherSignal
+from serbench.learning.fit.task import FitResult, FitTask
+from serbench.learning.teach.targets import TeacherSignal, signals
 from serbench.protocol.guard.view import FittedRecord, id_set_digest
 from serbench.running.execute import run_fits
 from serbench.running.harness.code import FIT, HEAD, backend_identity, fit_identity, package_digest
-from serbench.running.harness.inputs import Inputs
-from serbench.running.harness.targets import fit_targets, signals
+from serbench.running.harness.targets import fit_targets
 from serbench.running.harness.views import Views
 from serbench.running.plan.records import digest_of, stable_seed
 from serbench.running.replay.run import Replay
@@ -221,12 +221,12 @@ class Tuner:
         if not needs:
             return ()
         embeddings = {name: replay.embeddings(name) for name in replay.teachers}
-        inputs = Inputs(replay.table, {}, embeddings, {})
         split, head = replay.folds.outer[student.outer - 1], student.candidate.settings.head
         view = self.views.make(student.outer - 1, split.train)
         kept = FitCache(replay.cache / "fits")
-        targets = fit_targets(inputs, {view.name: view}, [head], kept, self.workers)
-        return signals(inputs, targets, view, head, needs)
+        classes = len(replay.table.labels)
+        targets = fit_targets(embeddings, {view.name: view}, [head], classes, kept, self.workers)
+        return signals(embeddings, targets, view, head, needs)
 
     def _keep(self, place: tuple[Cut, str], task: FitTask, result: FitResult) -> None:
         """Keep a fit, and what its student said before it."""

@@ -11,7 +11,9 @@ from serbench.api import Batch
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.features import Frames, Normaliser
 from serbench.learning.fit.batches import TrainingBatches, teacher_sources
-from serbench.learning.fit.task import FitTask, TeacherSignal
+from serbench.learning.fit.task import FitTask
+from serbench.learning.teach.embeddings import TrainingEmbeddings
+from serbench.learning.teach.targets import TeacherSignal
 from serbench.protocol.splits.outer import outer_splits
 from serbench.protocol.splits.records import Split
 from serbench.settings import AugmentSettings
@@ -53,7 +55,11 @@ def counting_teacher(split: Split, frames: Frames) -> TeacherSignal:
     return TeacherSignal(
         name="counting",
         logits=np.tile(np.arange(count, dtype=np.float32)[:, None], (1, 2)),
-        pooled=np.random.default_rng(0).normal(3.0, 2.0, (count, 5)).astype(np.float32),
+        pooled=TrainingEmbeddings(
+            np.random.default_rng(0).normal(3.0, 2.0, (count, 1, 5)).astype(np.float32),
+            np.zeros(count, np.int64),
+            ("s1",) * count,
+        ),
         frames=Frames(
             frames.ids,
             np.concatenate([np.arange(n) for n in lengths])[:, None].astype(np.float32),

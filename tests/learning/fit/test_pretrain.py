@@ -34,7 +34,8 @@ from serbench.learning.fit.pretrain import (
     TeacherFrames,
     pretrain,
 )
-from serbench.learning.fit.task import FitTask, TeacherSignal
+from serbench.learning.fit.task import FitTask
+from serbench.learning.teach.targets import TeacherSignal
 from serbench.protocol.splits.outer import outer_splits
 from serbench.settings import AugmentSettings, TrainingSettings
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from serbench.api import CorpusCard, LeakageError, SplitError, TeacherCard, TeacherError
 from serbench.data.corpus.table import CorpusTable, Utterance
-from serbench.learning.teach.crossfit import cross_fit, partition_head, unit_groups
+from serbench.learning.teach.crossfit import cross_fit, unit_groups
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.learning.teach.heads import fit_head
 from serbench.protocol.guard.view import PartitionView, id_set_digest
@@ -74,7 +75,7 @@ TRAIN = SPEAKERS[:5]
 
 def targets(settings: HeadSettings, embeddings: TeacherEmbeddings = EMBEDDINGS):
     view = view_of(TABLE, TRAIN)
-    return cross_fit(embeddings, view, view.labels, view.units, settings, 3)
+    return cross_fit(embeddings.fitting(view, "head"), settings, 3)
 
 
 def test_logits_come_from_the_head_that_never_heard_the_speaker() -> None:
@@ -83,20 +84,21 @@ def test_logits_come_from_the_head_that_never_heard_the_speaker() -> None:
     units = np.array(view.units)
     for speaker in TRAIN:
         out = units == speaker
-        pooled = EMBEDDINGS.pooled_of(view.ids)
-        head = fit_head(pooled[~out], view.labels[~out], 3, 0.1)
-        np.testing.assert_allclose(soft.logits[out], head.predict(pooled[out]), atol=1e-4)
+        train = EMBEDDINGS.fitting(view, "head")
+        head = fit_head(train.only(~out), 3, 0.1)
+        np.testing.assert_allclose(soft.logits[out], head.predict(train.pooled[out]), atol=1e-4)
 
 
 def test_own_speaker_has_no_influence() -> None:
     """Scrambling one speaker's labels leaves that speaker's own soft targets untouched."""
     view = view_of(TABLE, TRAIN)
     chosen = HeadSettings(groups=5, strengths=(0.1,))
-    honest = cross_fit(EMBEDDINGS, view, view.labels, view.units, chosen, 3).logits
+    train = EMBEDDINGS.fitting(view, "head")
+    honest = cross_fit(train, chosen, 3).logits
     scrambled = view.labels
     own = np.array(view.units) == "s2"
     scrambled[own] = (scrambled[own] + 1) % 3
-    other = cross_fit(EMBEDDINGS, view, scrambled, view.units, chosen, 3).logits
+    other = cross_fit(replace(train, labels=scrambled), chosen, 3).logits
     np.testing.assert_array_equal(honest[own], other[own])
     assert np.abs(honest[~own] - other[~own]).max() > 0.01
 
@@ -112,20 +114,16 @@ def test_in_sample_targets_are_more_sure_of_themselves() -> None:
         return float(posterior[rows, view.labels].mean())
 
     assert surety(memorised.logits) > surety(honest.logits) + 0.02
-    whole = partition_head(EMBEDDINGS, view, view.labels, 1.0, 3)
-    np.testing.assert_allclose(
-        memorised.logits, whole.predict(EMBEDDINGS.pooled_of(view.ids)), atol=1e-4
-    )
+    train = EMBEDDINGS.fitting(view, "head")
+    whole = fit_head(train, 3, 1.0)
+    np.testing.assert_allclose(memorised.logits, whole.predict(train.pooled), atol=1e-4)
 
 
 def test_strength_has_the_best_held_out_likelihood() -> None:
     soft = targets(HeadSettings(strengths=(100.0, 0.0001, 0.01)))
     assert list(soft.log_likelihood) == [0.0001, 0.01, 100.0]
     assert soft.strength == max(soft.log_likelihood, key=soft.log_likelihood.__getitem__)
-    view = view_of(TABLE, TRAIN)
-    alone = cross_fit(
-        EMBEDDINGS, view, view.labels, view.units, HeadSettings(strengths=(soft.strength,)), 3
-    )
+    alone = targets(HeadSettings(strengths=(soft.strength,)))
     np.testing.assert_allclose(soft.logits, alone.logits, atol=2e-3)
 
 
@@ -138,18 +136,18 @@ def test_layer_weights_are_reported() -> None:
 
 def test_what_was_fitted_is_recorded() -> None:
     view = view_of(TABLE, TRAIN)
-    cross_fit(EMBEDDINGS, view, view.labels, view.units, HeadSettings(strengths=(0.1,)), 3)
-    partition_head(EMBEDDINGS, view, view.labels, 0.1, 3)
-    assert [r.what for r in view.fitted] == ["head of toy-teacher"] * 2
+    train = EMBEDDINGS.fitting(view, "head of toy-teacher")
+    np.testing.assert_array_equal(train.pooled, EMBEDDINGS.pooled_of(view.ids))
+    np.testing.assert_array_equal(train.labels, view.labels)
+    assert train.units == view.units
+    assert [r.what for r in view.fitted] == ["head of toy-teacher"]
     assert {r.digest for r in view.fitted} == {id_set_digest(view.ids)}
 
 
 def test_nothing_is_fitted_on_a_validation_side() -> None:
     view = view_of(TABLE, TRAIN, "validation")
     with pytest.raises(LeakageError, match="L6"):
-        cross_fit(EMBEDDINGS, view, view.labels, view.units, HeadSettings(), 3)
-    with pytest.raises(LeakageError, match="L6"):
-        partition_head(EMBEDDINGS, view, view.labels, 0.1, 3)
+        EMBEDDINGS.fitting(view, "head")
 
 
 def test_other_speakers_embeddings_are_not_read() -> None:
@@ -164,7 +162,7 @@ def test_other_speakers_embeddings_are_not_read() -> None:
 def test_single_speaker() -> None:
     view = view_of(TABLE, ("s1",))
     with pytest.raises(SplitError, match="it has only s1"):
-        cross_fit(EMBEDDINGS, view, view.labels, view.units, HeadSettings(), 3)
+        cross_fit(EMBEDDINGS.fitting(view, "head"), HeadSettings(), 3)
 
 
 def test_class_of_a_single_group_stays_finite() -> None:
@@ -172,7 +170,8 @@ def test_class_of_a_single_group_stays_finite() -> None:
     labels = view.labels % 2  # class 2 is left to one speaker
     own = np.array(view.units) == "s3"
     labels[own] = 2
-    soft = cross_fit(EMBEDDINGS, view, labels, view.units, HeadSettings(strengths=(0.1,)), 3)
+    train = replace(EMBEDDINGS.fitting(view, "head"), labels=labels)
+    soft = cross_fit(train, HeadSettings(strengths=(0.1,)), 3)
     assert np.isfinite(soft.logits).all()
 
 

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from torch.nn import functional as F
 
 from serbench.api import TeacherError
+from serbench.learning.teach.embeddings import TrainingEmbeddings
 from serbench.learning.teach.heads import fit_head, fit_path
 from serbench.learning.teach.logistic import fit_logistic, row_space
 
@@ -29,6 +30,11 @@ def task(
     return scaled.astype(np.float32), labels.astype(np.int64)
 
 
+def of(pooled: np.ndarray, labels: np.ndarray) -> TrainingEmbeddings:
+    """As of a training partition of one speaker."""
+    return TrainingEmbeddings(pooled, labels, ("s1",) * len(labels))
+
+
 def reference(pooled: np.ndarray, labels: np.ndarray, strength: float) -> LogisticRegression:
     model = LogisticRegression(C=strength, max_iter=10_000, tol=1e-8)
     return model.fit(pooled, labels)
@@ -39,7 +45,7 @@ def reference(pooled: np.ndarray, labels: np.ndarray, strength: float) -> Logist
 def test_head_against_scikit_learn(samples: int, dims: int, strength: float) -> None:
     everything, all_labels = task(samples + 50, 1, dims, 4, signal=0.3)
     pooled, labels, fresh = everything[:samples], all_labels[:samples], everything[samples:]
-    head = fit_head(pooled, labels, 4, strength)
+    head = fit_head(of(pooled, labels), 4, strength)
     flat = pooled[:, 0].astype(np.float64)
     mean, deviation = flat.mean(0), flat.std(0)
     due = reference((flat - mean) / deviation, labels, strength)
@@ -51,8 +57,8 @@ def test_head_against_scikit_learn(samples: int, dims: int, strength: float) -> 
 def test_path_equals_single_fits() -> None:
     pooled, labels = task(60, 1, 40, 3, signal=0.5)
     strengths = (0.001, 0.1, 1.0)
-    for head, strength in zip(fit_path(pooled, labels, 3, strengths), strengths, strict=True):
-        alone = fit_head(pooled, labels, 3, strength)
+    for head, strength in zip(fit_path(of(pooled, labels), 3, strengths), strengths, strict=True):
+        alone = fit_head(of(pooled, labels), 3, strength)
         assert head.strength == strength
         np.testing.assert_allclose(head.predict(pooled), alone.predict(pooled), atol=1e-3)
 
@@ -92,7 +98,7 @@ def test_objective_is_a_minimum() -> None:
 
 def test_class_that_was_never_seen_is_unlikely_but_finite() -> None:
     pooled, labels = task(30, 1, 8, 2)
-    logits = fit_head(pooled, labels * 2, 4, 0.1).predict(pooled)  # classes 0 and 2 of 4
+    logits = fit_head(of(pooled, labels * 2), 4, 0.1).predict(pooled)  # classes 0 and 2 of 4
     posterior = softmax(logits.astype(np.float64), axis=1)
     assert np.isfinite(logits).all()
     # 1 / (N + 1) for one unseen class; with two of them, 1 / (N + 2) each.
@@ -103,8 +109,8 @@ def test_constant_dimension_changes_nothing() -> None:
     pooled, labels = task(40, 1, 6, 3)
     padded = np.concatenate([pooled, np.full((40, 1, 1), 7.3, np.float32)], axis=2)
     np.testing.assert_allclose(
-        fit_head(padded, labels, 3, 0.1).predict(padded),
-        fit_head(pooled, labels, 3, 0.1).predict(pooled),
+        fit_head(of(padded, labels), 3, 0.1).predict(padded),
+        fit_head(of(pooled, labels), 3, 0.1).predict(pooled),
         atol=1e-3,
     )
 
@@ -112,12 +118,12 @@ def test_constant_dimension_changes_nothing() -> None:
 def test_single_class_and_bad_shapes_and_values() -> None:
     pooled, labels = task(10, 1, 4, 2)
     with pytest.raises(TeacherError, match="are all of class 0"):
-        fit_head(pooled, np.zeros(10, np.int64), 2, 1.0)
+        fit_head(of(pooled, np.zeros(10, np.int64)), 2, 1.0)
     with pytest.raises(TeacherError, match=r"\(10, 1, 4\) and \(9,\)"):
-        fit_head(pooled, labels[:9], 2, 1.0)
+        fit_head(of(pooled, labels[:9]), 2, 1.0)
     pooled[3, 0, 1] = np.nan
     with pytest.raises(TeacherError, match="not finite"):
-        fit_head(pooled, labels, 2, 1.0)
+        fit_head(of(pooled, labels), 2, 1.0)
 
 
 def joint_objective(
@@ -150,7 +156,7 @@ def joint_objective(
 
 def test_layer_mix_reaches_the_joint_optimum() -> None:
     pooled, labels = task(60, 3, 12, 3, signal=0.4)
-    head = fit_head(pooled, labels, 3, 0.1)
+    head = fit_head(of(pooled, labels), 3, 0.1)
     standard = torch.tensor((pooled - head.mean) / head.scale)
     due = joint_objective(standard, torch.tensor(labels), 0.1, torch.zeros(3, dtype=torch.float64))
     logits = torch.tensor(head.predict(pooled), dtype=torch.float64)
@@ -162,7 +168,7 @@ def test_layer_mix_finds_the_layer_that_matters() -> None:
     pooled, labels = task(90, 4, 10, 3, signal=2.0)
     draw = np.random.default_rng(5)
     pooled[:, [0, 1, 3]] = draw.normal(size=(90, 3, 10))  # only layer 2 knows the class
-    head = fit_head(pooled, labels, 3, 1.0)
+    head = fit_head(of(pooled, labels), 3, 1.0)
     assert head.layer_weights.sum() == pytest.approx(1.0)
     assert head.layer_weights.argmax() == 2
     assert head.layer_weights[2] > 0.8
@@ -170,7 +176,9 @@ def test_layer_mix_finds_the_layer_that_matters() -> None:
 
 def test_fits_are_deterministic() -> None:
     pooled, labels = task(40, 3, 12, 3, signal=0.4)
-    first, second = (fit_path(pooled, labels, 3, (0.01, 1.0))[1].predict(pooled) for _ in range(2))
+    first, second = (
+        fit_path(of(pooled, labels), 3, (0.01, 1.0))[1].predict(pooled) for _ in range(2)
+    )
     np.testing.assert_array_equal(first, second)
 
 
@@ -178,12 +186,12 @@ def test_fit_is_silent_on_separable_data() -> None:
     pooled, labels = task(40, 1, 200, 4, signal=5.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        logits = fit_head(pooled, labels, 4, 1.0).predict(pooled)
+        logits = fit_head(of(pooled, labels), 4, 1.0).predict(pooled)
     assert (logits.argmax(axis=1) == labels).all()
 
 
 def test_path_over_wide_embeddings_is_fast() -> None:
     pooled, labels = task(344, 1, 1024, 7, signal=0.3)
     start_s = time.process_time()
-    fit_path(pooled, labels, 7, (0.001, 0.01, 0.1, 1.0))
+    fit_path(of(pooled, labels), 7, (0.001, 0.01, 0.1, 1.0))
     assert time.process_time() - start_s < 2.0  # 0.1 s on an idle core

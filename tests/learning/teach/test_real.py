@@ -11,9 +11,10 @@ import torch
 
 from serbench.data.corpus.load import load_corpus
 from serbench.data.corpus.table import CorpusTable
-from serbench.learning.teach.crossfit import cross_fit, partition_head
+from serbench.learning.teach.crossfit import cross_fit
 from serbench.learning.teach.embed import embed_corpus
 from serbench.learning.teach.embeddings import TeacherEmbeddings
+from serbench.learning.teach.heads import fit_head
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.outer import outer_splits
 from serbench.settings import HeadSettings
@@ -56,9 +57,10 @@ def test_head_on_unheard_speakers(embedded: TeacherEmbeddings, table: CorpusTabl
     for split in outer_splits(table, "paper", 5):
         view = PartitionView(split.train, table)
         start_s = time.perf_counter()
-        soft = cross_fit(embedded, view, view.labels, view.units, HeadSettings(), 7)
+        train = embedded.fitting(view, "head")
+        soft = cross_fit(train, HeadSettings(), 7)
         times_s.append(time.perf_counter() - start_s)
-        head = partition_head(embedded, view, view.labels, soft.strength, 7)
+        head = fit_head(train, 7, soft.strength)
         rows = embedded.rows(split.test.ids)
         predicted[rows] = head.predict(embedded.pooled[rows]).argmax(axis=1)
     labels = table.label_index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests_support.runs import Watcher, candidate, frames_of, method, resources,
 from tests_support.tables import noise_table, write_noise
 
 from serbench.learning.fit.task import FitTask
+from serbench.learning.teach.embeddings import TrainingEmbeddings
 from serbench.learning.teach.heads import fit_path
 from serbench.protocol.guard.certificate import Certificate, Check
 from serbench.protocol.splits.outer import outer_splits
@@ -102,8 +104,9 @@ def test_the_head_that_suits_the_test_side_is_taken() -> None:
     random = np.random.default_rng(3)
     labels = np.repeat([0, 1, 2], 20)
     pooled = (np.eye(3)[labels] + random.normal(0, 0.3, (60, 3)))[:, None].astype(np.float32)
-    right = fit_path(pooled, labels, 3, (1.0,))
-    wrong = fit_path(pooled, (labels + 1) % 3, 3, (1.0,))
+    train = TrainingEmbeddings(pooled, labels, ("s1",) * 60)
+    right = fit_path(train, 3, (1.0,))
+    wrong = fit_path(replace(train, labels=(labels + 1) % 3), 3, (1.0,))
     assert best_on_test([*wrong, *right], pooled, labels) is right[0]
     assert best_on_test([*right, *wrong], pooled, (labels + 1) % 3) is wrong[0]
 

@@ -277,7 +277,7 @@ def test_a_run_that_was_stopped_goes_on(folder: Path, tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from serbench.running.harness import run
+from serbench.running.harness.run import run
 from tests_support.runs import Watcher, resources, run_plan
 
 class Killer(Watcher):
@@ -383,11 +383,11 @@ def test_windows_of_a_foreign_utterance_stop_it(
 def test_a_normaliser_fitted_on_everything_stops_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from serbench.learning.features import Frames
+    from serbench.learning.features import Frames, TrainingFrames
 
-    def leaky(self: Frames, view: object, what: str) -> object:
+    def leaky(self: Frames, view: object, what: str) -> TrainingFrames:
         view.record(what, self.ids)  # pyright: ignore[reportAttributeAccessIssue]
-        return self.evaluation(self.ids)
+        return TrainingFrames(self, self.ids)
 
     monkeypatch.setattr(Frames, "fitting", leaky)
     stopped_by("L6", run_plan(folder), tmp_path)
