@@ -200,7 +200,7 @@ class AkdLoss(nn.Module):
         return terms
 
     def _view(self, weights: TeacherWeights, batch: Batch, output: StudentOutput) -> _TeacherView:
-        log_weights = weights(output.last_map, output.last_mask)
+        log_weights = weights(output)
         log_target = integrate(batch.teacher_logits, log_weights, self.params.temperature)
         posterior = integrate(batch.teacher_logits, log_weights, 1.0).exp()
         return _TeacherView(log_weights, log_target, posterior, self.gate(posterior, batch.labels))
@@ -248,6 +248,12 @@ class Akd(Loss):
                 "another student, or set lambda_hint to 0"
             )
             raise PluginError(msg)
+        if _learns_weights(params, shape) and shape.last_map_dim == 0:
+            msg = (
+                "loss 'akd' learns the weights of its teachers from the student's last map and the "
+                "student gives none: take another student, or set adaptive_weights to false"
+            )
+            raise PluginError(msg)
         return AkdLoss(params, shape)
 
 
@@ -257,13 +263,16 @@ def _make_task(params: AkdParams) -> CrossEntropy | Concordance | None:
     return CrossEntropy(params.label_smoothing) if params.task == "ce" else Concordance()
 
 
+def _learns_weights(params: AkdParams, shape: LossShape) -> bool:
+    """Whether there is a choice of teachers to learn and a term that teaches it."""
+    return params.adaptive_weights and params.integrates and shape.num_teachers > 1
+
+
 def _make_teacher_weights(params: AkdParams, shape: LossShape) -> TeacherWeights | None:
-    """Learnt weights where there is a choice to learn and a term that teaches it;
-    None where no term reads soft targets.
-    """
+    """None where no term reads soft targets."""
     if "soft_targets" not in params.needs:
         return None
-    if params.adaptive_weights and params.integrates and shape.num_teachers > 1:
+    if _learns_weights(params, shape):
         return AdaptiveTeacherWeights(shape.num_teachers, shape.last_map_dim)
     return UniformTeacherWeights(shape.num_teachers)
 

@@ -46,8 +46,8 @@ class LossShape:
     Attributes:
         num_classes: C.
         embedding_dim: E of the student's embedding.
-        map_dims: ``(c_l, h_l)`` of each intermediate map.
-        last_map_dim: c of the last map.
+        map_dims: ``(c_l, h_l)`` of each intermediate map; empty where the student gives none.
+        last_map_dim: c of the last map; 0 where the student gives none.
         pooled_dims: P_t of each teacher; empty where the loss does not need ``pooled``.
         frame_dims: D_t of each teacher; empty where the loss does not need ``frames``.
         num_teachers: m.
@@ -95,6 +95,8 @@ class Loss(Protocol):
     @abstractmethod
     def build(self, shape: LossShape) -> nn.Module:
         """A module whose ``forward(batch, output)`` returns ``LossTerms`` with ``"total"``.
+
+        A loss that reads maps raises a ``PluginError`` here where ``shape`` has none.
 
         Its parameters are trained together with the student's and thrown away afterwards.
 

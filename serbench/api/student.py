@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel
@@ -27,25 +27,40 @@ class StudentShape:
     n_mels: int = 40
 
 
+def _no_map() -> Tensor:
+    import torch
+
+    return torch.zeros(0, 0, 0, 0)
+
+
+def _no_mask() -> Tensor:
+    import torch
+
+    return torch.zeros(0, 0, dtype=torch.bool)
+
+
 @dataclass(frozen=True, slots=True)
 class StudentOutput:
     """What a student gives for a batch of N windows.
+
+    Logits and embedding are all that a student need give. Some losses read maps too, and refuse
+    a student that gives none before any training.
 
     Attributes:
         logits: ``(N, C)``.
         embedding: ``(N, E)``, pooled, before the classifier.
         maps: intermediate maps v_l, each ``(N, c_l, h_l, w_l)``: channels, frequency bins, frames.
         masks: for each map ``(N, w_l)`` bool, True on real frames.
-        last_map: b, ``(N, c, h, w)``.
-        last_mask: ``(N, w)`` bool, True on real frames.
+        last_map: b, ``(N, c, h, w)``; empty, ``(0, 0, 0, 0)``, where there is none.
+        last_mask: ``(N, w)`` bool, True on real frames; empty likewise, ``(0, 0)``.
     """
 
     logits: Tensor
     embedding: Tensor
-    maps: tuple[Tensor, ...]
-    masks: tuple[Tensor, ...]
-    last_map: Tensor
-    last_mask: Tensor
+    maps: tuple[Tensor, ...] = ()
+    masks: tuple[Tensor, ...] = ()
+    last_map: Tensor = field(default_factory=_no_map)
+    last_mask: Tensor = field(default_factory=_no_mask)
 
 
 class Student(Protocol):

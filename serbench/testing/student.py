@@ -69,7 +69,8 @@ def _check_output(model: nn.Module, num_classes: int, frames: int) -> None:
         )
         for level, (feature_map, mask) in enumerate(zip(output.maps, output.masks, strict=True)):
             _check_map(feature_map, mask, f"maps[{level}]")
-        _check_map(output.last_map, output.last_mask, "last_map")
+        if len(output.last_map) or len(output.last_mask):
+            _check_map(output.last_map, output.last_mask, "last_map")
 
 
 def _check_map(feature_map: Tensor, mask: Tensor, what: str) -> None:

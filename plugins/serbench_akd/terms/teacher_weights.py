@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from serbench.api import StudentOutput
 from serbench_akd.terms.precision import at_least_float32
 
 
@@ -35,10 +36,10 @@ class UniformTeacherWeights(nn.Module):
         super().__init__()
         self.num_teachers = num_teachers
 
-    def forward(self, last_map: Tensor, last_mask: Tensor) -> Tensor:  # noqa: ARG002 - one interface
-        """The logarithm of w, ``(m, N)``; of ``last_map (N, c, h, w)`` only N is read."""
-        values = last_map.new_full(
-            (self.num_teachers, last_map.shape[0]), -math.log(self.num_teachers)
+    def forward(self, output: StudentOutput) -> Tensor:
+        """The logarithm of w, ``(m, N)``; of ``output`` only N is read."""
+        values = output.logits.new_full(
+            (self.num_teachers, len(output.logits)), -math.log(self.num_teachers)
         )
         return at_least_float32(values)
 
@@ -59,9 +60,9 @@ class AdaptiveTeacherWeights(nn.Module):
         self.theta = nn.Parameter(torch.zeros(num_teachers, last_map_dim))
         self.v = nn.Parameter(torch.full((last_map_dim,), last_map_dim**-0.5))
 
-    def forward(self, last_map: Tensor, last_mask: Tensor) -> Tensor:
-        """``last_map`` b ``(N, c, h, w)``, ``last_mask (N, w)`` -> log w ``(m, N)``."""
-        maxima = channel_maxima(last_map, last_mask)
+    def forward(self, output: StudentOutput) -> Tensor:
+        """The logarithm of w, ``(m, N)``, from the student's last map b."""
+        maxima = channel_maxima(output.last_map, output.last_mask)
         scores = (self.theta * self.v) @ maxima.T  # (m, N)
         return scores.log_softmax(dim=0)
 

@@ -110,6 +110,19 @@ def test_a_loss_is_told_the_sizes_of_the_students_maps() -> None:
     assert (found.pooled_dims, found.frame_dims, found.num_teachers) == ((5, 6), (7, 8), 2)
 
 
+class PlainNetwork(nn.Module):
+    """Gives logits and embedding only."""
+
+    def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
+        embedding = features.mean(dim=(2, 3))
+        return StudentOutput(embedding[:, :2], embedding)
+
+
+def test_a_loss_is_told_that_a_student_gives_no_maps() -> None:
+    found = loss_shape(PlainNetwork(), SHAPE, (), (), 0, CPU)
+    assert (found.embedding_dim, found.map_dims, found.last_map_dim) == (3, (), 0)
+
+
 def test_the_schedule_warms_up_and_falls_to_zero() -> None:
     parameter = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=2.0)

@@ -214,8 +214,21 @@ def test_a_missing_teacher_is_said() -> None:
 
 
 def test_missing_maps_are_said() -> None:
-    with pytest.raises(PluginError, match="student gives none"):
-        Akd(AkdParams()).build(replace(shape(1), map_dims=()))
+    plain = replace(shape(2), map_dims=(), last_map_dim=0)
+    with pytest.raises(PluginError, match=r"needs intermediate maps and .* set lambda_hint to 0"):
+        Akd(AkdParams()).build(plain)
+    with pytest.raises(PluginError, match=r"student's last map and .* adaptive_weights to false"):
+        Akd(AkdParams(lambda_hint=0.0)).build(plain)
+
+
+def test_a_student_without_maps_is_taught_by_all_that_needs_none() -> None:
+    batch, output = example(7)
+    params = AkdParams(lambda_hint=0.0, adaptive_weights=False)
+    plain = Akd(params).build(replace(shape(2), map_dims=(), last_map_dim=0)).double()
+    whole = Akd(params).build(shape(2)).double()
+    whole.load_state_dict(plain.state_dict())
+    terms = plain(batch, StudentOutput(output.logits, output.embedding))
+    torch.testing.assert_close(terms, whole(batch, output))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serbench.api import StudentOutput
 from serbench_akd.terms import AdaptiveTeacherWeights, UniformTeacherWeights, channel_maxima
 
 N, C, H, W, M = 4, 5, 3, 6, 3
@@ -25,6 +26,11 @@ def example(seed: int) -> tuple[AdaptiveTeacherWeights, torch.Tensor, torch.Tens
     return weights, last_map, torch.arange(W)[None] < lengths[:, None]
 
 
+def output_of(last_map: torch.Tensor, mask: torch.Tensor) -> StudentOutput:
+    logits, embedding = torch.zeros(len(last_map), 2), torch.zeros(len(last_map), 3)
+    return StudentOutput(logits, embedding, last_map=last_map, last_mask=mask)
+
+
 def test_matches_reference() -> None:
     weights, last_map, mask = example(0)
     theta, v = weights.theta.detach().numpy(), weights.v.detach().numpy()
@@ -39,14 +45,14 @@ def test_matches_reference() -> None:
         scores = [math.fsum(v[c] * theta[t, c] * d[c] for c in range(C)) for t in range(M)]
         powers = [math.exp(score - max(scores)) for score in scores]
         expected[:, i] = np.array(powers) / math.fsum(powers)
-    got = weights(last_map, mask).exp().detach()
+    got = weights(output_of(last_map, mask)).exp().detach()
     np.testing.assert_allclose(got, expected, atol=1e-12)
 
 
 def test_padding_is_not_read() -> None:
     weights, last_map, mask = example(1)
     padded = last_map.masked_fill(~mask[:, None, None, :], 1e6)
-    torch.testing.assert_close(weights(padded, mask), weights(last_map, mask))
+    torch.testing.assert_close(weights(output_of(padded, mask)), weights(output_of(last_map, mask)))
     assert channel_maxima(padded, mask).max() < 1e3
 
 
@@ -59,7 +65,7 @@ def test_penalty_is_the_squared_norms() -> None:
 def test_nothing_is_preferred_at_the_start_yet_it_can_learn() -> None:
     _, last_map, mask = example(3)
     weights = AdaptiveTeacherWeights(M, C).double()
-    log_w = weights(last_map, mask)
+    log_w = weights(output_of(last_map, mask))
     torch.testing.assert_close(log_w, torch.full_like(log_w, -math.log(M)))
     log_w[0].sum().backward()
     assert weights.theta.grad is not None
@@ -67,7 +73,8 @@ def test_nothing_is_preferred_at_the_start_yet_it_can_learn() -> None:
 
 
 def test_uniform_weights() -> None:
-    log_w = UniformTeacherWeights(M)(torch.zeros(N, C, H, W), torch.ones(N, W, dtype=torch.bool))
+    plain = StudentOutput(torch.zeros(N, 2), torch.zeros(N, 3))
+    log_w = UniformTeacherWeights(M)(plain)
     torch.testing.assert_close(log_w.exp(), torch.full((M, N), 1 / M))
 
 
@@ -75,19 +82,21 @@ def test_gradients() -> None:
     weights, last_map, mask = example(4)
     last_map.requires_grad_()
     inputs = (last_map, weights.theta, weights.v)
-    assert torch.autograd.gradcheck(lambda b, *_: weights(b, mask), inputs)
+    assert torch.autograd.gradcheck(lambda b, *_: weights(output_of(b, mask)), inputs)
 
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_invariances(seed: int) -> None:
     weights, last_map, mask = example(seed)
-    log_w = weights(last_map, mask).detach()
+    log_w = weights(output_of(last_map, mask)).detach()
     torch.testing.assert_close(log_w.exp().sum(0), torch.ones(N, dtype=torch.float64))
     generator = torch.Generator().manual_seed(seed)
     segments = torch.randperm(N, generator=generator)
-    torch.testing.assert_close(weights(last_map[segments], mask[segments]), log_w[:, segments])
+    torch.testing.assert_close(
+        weights(output_of(last_map[segments], mask[segments])), log_w[:, segments]
+    )
     teachers = torch.randperm(M, generator=generator)
     with torch.no_grad():
         weights.theta.copy_(weights.theta[teachers].clone())
-    torch.testing.assert_close(weights(last_map, mask), log_w[teachers])
+    torch.testing.assert_close(weights(output_of(last_map, mask)), log_w[teachers])

@@ -49,10 +49,7 @@ class ConvNetwork(nn.Module):
         x = torch.relu(x + self.second(x)).mean(dim=3)
         x = self.scale(x.transpose(1, 2)).transpose(1, 2) if self.layer_norm else self.scale(x)
         embedding = self.hidden((x.transpose(1, 2) if self.last else x).flatten(1))
-        mask = torch.ones(len(x), 1, dtype=torch.bool)
-        last = x[..., None]
-        logits = self.classify(embedding)
-        return StudentOutput(logits, embedding, (last,), (mask,), last, mask)
+        return StudentOutput(self.classify(embedding), embedding)
 
 
 class Conv(Student):

@@ -39,6 +39,4 @@ class _Network(nn.Module):
         frames = features.flatten(1, 2).transpose(1, 2) * real  # (N, frames, channels * n_mels)
         hidden = torch.relu(self.frame(frames)) * real  # (N, frames, width)
         embedding = hidden.sum(dim=1) / real.sum(dim=1)  # (N, width)
-        last_map = hidden.transpose(1, 2)[:, :, None]  # (N, width, 1, frames)
-        logits = self.classifier(embedding)
-        return StudentOutput(logits, embedding, (last_map,), (mask,), last_map, mask)
+        return StudentOutput(self.classifier(embedding), embedding)
