@@ -1,6 +1,16 @@
-"""For plugin authors: the contract suite as plain functions, to be called from any test.
+"""For plugin authors: the contract suite, as named checks or as one call.
 
-Each raises ``AssertionError`` with one clear message::
+Every kind of plugin has a generator of named checks, for a test each::
+
+    import pytest
+    from serbench.testing import student_checks
+
+
+    @pytest.mark.parametrize("check", [*student_checks(MyStudent)], ids=str)
+    def test_my_student(check):
+        check()
+
+and a function that runs them all and reports all failures together::
 
     from serbench.testing import check_student
 
@@ -9,15 +19,23 @@ Each raises ``AssertionError`` with one clear message::
         check_student(MyStudent)
 """
 
-from serbench.testing.backend import ProbeStudent, check_backend, probe_model
-from serbench.testing.corpus import check_corpus, check_corpus_card
-from serbench.testing.loss import check_loss
-from serbench.testing.student import check_student
-from serbench.testing.teacher import check_teacher
-from serbench.testing.tracker import check_tracker
+from serbench.testing.backend import ProbeStudent, backend_checks, check_backend, probe_model
+from serbench.testing.checks import Check
+from serbench.testing.corpus import (
+    check_corpus,
+    check_corpus_card,
+    corpus_card_checks,
+    corpus_checks,
+)
+from serbench.testing.loss import check_loss, loss_checks
+from serbench.testing.student import check_student, student_checks
+from serbench.testing.teacher import check_teacher, teacher_checks
+from serbench.testing.tracker import check_tracker, tracker_checks
 
 __all__ = [
+    "Check",
     "ProbeStudent",
+    "backend_checks",
     "check_backend",
     "check_corpus",
     "check_corpus_card",
@@ -25,5 +43,11 @@ __all__ = [
     "check_student",
     "check_teacher",
     "check_tracker",
+    "corpus_card_checks",
+    "corpus_checks",
+    "loss_checks",
     "probe_model",
+    "student_checks",
+    "teacher_checks",
+    "tracker_checks",
 ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,8 +25,18 @@ from serbench.api import (
     WaveformPredictor,
     Waveforms,
 )
-from serbench.testing.common import instance_of, make, require, require_finite, require_shape
+from serbench.testing.checks import Check, run_all
+from serbench.testing.common import (
+    instance_of,
+    make,
+    require,
+    require_available,
+    require_finite,
+    require_shape,
+)
 from serbench.testing.student import windows
+
+__tracebackhide__ = True
 
 LABELS = ("anger", "fear", "joy", "neutral")
 
@@ -52,9 +62,8 @@ class ProbeStudent(nn.Module):
         hidden = torch.relu(self.convolution(features.flatten(1, 2) * real)) * real
         embedding = self.dropout(hidden.sum(dim=2) / real.sum(dim=2))  # (N, 16)
         last_map = hidden[:, :, None]  # (N, 16, 1, frames)
-        return StudentOutput(
-            self.classifier(embedding), embedding, (last_map,), (mask,), last_map, mask
-        )
+        logits = self.classifier(embedding)
+        return StudentOutput(logits, embedding, (last_map,), (mask,), last_map, mask)
 
 
 class ProbeParams(Params):
@@ -117,83 +126,107 @@ def utterances(count: int, duration_s: float, seed: int = 0) -> Waveforms:
     return (tone + noise).astype(np.float32)
 
 
-def check_backend(
+def backend_checks(
     cls: type, params: Mapping[str, object] | None = None, tolerance: float = 1e-4
-) -> str | None:
-    """Hold a backend plugin against its contract.
+) -> Iterator[Check]:
+    """The contract of deployment backends, check by check.
 
     A small model, converted and opened with one thread, gives PyTorch's posteriors: float32, in
     rows that sum to 1, the same each time, for one utterance and several, shorter and longer than
     a window. Converting leaves the model's own files as they are. A backend that also scores folds
     within runs (``compile``) gives the logits of the student itself, without a gradient, and leaves
-    the student as it was.
+    the student as it was. All but the first are skipped where the backend cannot run.
 
     Args:
         cls: the plugin class.
         params: where its ``Params`` have no defaults, or to check others.
         tolerance: greatest difference of a posterior or logit; give more for reduced precision.
+    """
+    made = cache(partial(make, cls, params))
+    available = cache(partial(_available, made))
+    yield Check("class and parameters", made)
+    yield Check("facts", lambda: _check_facts(made()))
+    yield Check("availability", available)
+    yield Check("posteriors", lambda: _check_conversion(available(), tolerance))
+    if getattr(cls, "compile", Backend.compile) is not Backend.compile:
+        yield Check("logits within runs", lambda: _check_compile(available(), tolerance))
+
+
+def check_backend(
+    cls: type, params: Mapping[str, object] | None = None, tolerance: float = 1e-4
+) -> str | None:
+    """Hold a backend plugin against its contract: run all ``backend_checks``.
 
     Returns:
         None when everything was checked; where the backend cannot run here, its reason.
 
     Raises:
-        AssertionError: says what is broken.
+        AssertionError: says all that is broken.
     """
-    backend: Backend = make(cls, params)
+    return run_all(backend_checks(cls, params, tolerance))
+
+
+def _check_facts(backend: Backend) -> None:
     for what in ("precision", "device"):
         text = getattr(backend, what)
         require(isinstance(text, str) and text.strip(), f"{what} must be a word, not {text!r}")
     require(backend.device in ("cpu", "cuda"), f"device must be cpu or cuda, not {backend.device}")
-    reason = backend.unavailable()
-    if reason is not None:
-        require(isinstance(reason, str) and reason.strip(), "unavailable() must give a reason")
-        return reason
-    _check_conversion(backend, tolerance)
-    if cls.compile is not Backend.compile:  # pyright: ignore[reportAttributeAccessIssue] - make has checked it
-        _check_compile(backend, tolerance)
-    return None
+
+
+def _available(made: Callable[[], Backend]) -> Backend:
+    backend = made()
+    require_available(backend.unavailable())
+    return backend
 
 
 def _check_conversion(backend: Backend, tolerance: float) -> None:
+    with TemporaryDirectory(prefix="serbench-check-") as folder:
+        converted = cache(partial(_converted, backend, Path(folder)))
+        checks = [Check("conversion", converted)]
+        for count, duration_s in CASES:
+            waveforms = utterances(count, duration_s)
+            check = partial(_check_posteriors, converted, waveforms, tolerance)
+            checks.append(Check(f"{count} × {duration_s:g} s", check))
+        run_all(checks)
+
+
+def _converted(backend: Backend, folder: Path) -> WaveformPredictor:
     model = probe_model()
     home = model.onnx.parent
     before = _digests(home)
-    with TemporaryDirectory(prefix="serbench-check-") as name:
-        folder = Path(name)
-        backend.convert(model, folder)
-        require(_digests(home) == before, "convert must not change the model's own files")
-        require(any(folder.rglob("*")), "convert must write what open needs into its folder")
-        written = _digests(folder)
-        predict = backend.open(model, folder, 1)
-        require(_digests(folder) == written, "open must not change what convert wrote")
-        for count, duration_s in CASES:
-            _check_posteriors(predict, model, utterances(count, duration_s), tolerance)
+    backend.convert(model, folder)
+    require(_digests(home) == before, "convert must not change the model's own files")
+    require(any(folder.rglob("*")), "convert must write what open needs into its folder")
+    written = _digests(folder)
+    predict = backend.open(model, folder, 1)
+    require(_digests(folder) == written, "open must not change what convert wrote")
+    return predict
 
 
 def _check_posteriors(
-    predict: WaveformPredictor, model: DeployedModel, waveforms: Waveforms, tolerance: float
+    converted: Callable[[], WaveformPredictor], waveforms: Waveforms, tolerance: float
 ) -> None:
-    case = f"{len(waveforms)} × {waveforms.shape[1] / SAMPLE_RATE_HZ:g} s"
+    predict = converted()
     with torch.no_grad():
-        expected = model.module()(torch.from_numpy(waveforms)).numpy()
+        expected = probe_model().module()(torch.from_numpy(waveforms)).numpy()
     given = waveforms.copy()
-    posteriors = instance_of(predict(given), np.ndarray, f"posteriors of {case}")
+    posteriors = instance_of(predict(given), np.ndarray, "posteriors")
     require(np.array_equal(given, waveforms), "a predictor must not change its input")
     require(
         posteriors.shape == expected.shape,
-        f"posteriors of {case} must be {expected.shape}, not {posteriors.shape}",
+        f"posteriors must be {expected.shape}, not {posteriors.shape}",
     )
     require(posteriors.dtype == np.float32, f"posteriors must be float32, not {posteriors.dtype}")
-    require(bool(np.isfinite(posteriors).all()), f"posteriors of {case} must be finite")
+    require(bool(np.isfinite(posteriors).all()), "posteriors must be finite")
     sums = posteriors.sum(axis=1)
     require(
         bool((abs(sums - 1.0) <= SUM_TOLERANCE).all()),
-        f"posteriors of {case} must sum to 1, not {sums.tolist()}",
+        f"posteriors must sum to 1, not {sums.tolist()}",
     )
     worst = float(np.abs(posteriors - expected).max())
     require(
         worst <= tolerance,
-        f"posteriors of {case} differ from PyTorch's by {worst:.1e}, more than {tolerance:g}",
+        f"posteriors differ from PyTorch's by {worst:.1e}, more than {tolerance:g}",
     )
     kept = posteriors.copy()
     again = predict(given)

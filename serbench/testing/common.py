@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
+from unittest import SkipTest
 
 import torch
 from pydantic import BaseModel
 from torch import Tensor
+
+__tracebackhide__ = True
 
 T = TypeVar("T")
 
@@ -81,3 +84,11 @@ def require_names(names: object, what: str) -> None:
             f"the card's {what} has {name!r} where the name of a corpus is due",
         )
     require(len(set(given)) == len(given), f"the card's {what} repeats a name: {given}")
+
+
+def require_available(reason: object) -> None:
+    """Raise ``unittest.SkipTest`` where a plugin's ``unavailable()`` gave a reason."""
+    if reason is None:
+        return
+    require(isinstance(reason, str) and reason.strip(), "unavailable() must give a reason")
+    raise SkipTest(str(reason))

@@ -4,56 +4,80 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import soundfile
 
 from serbench.api import Corpus, CorpusCard, Source, UtteranceRecord
+from serbench.testing.checks import Check, run_all
 from serbench.testing.common import make, require, require_names
 
+__tracebackhide__ = True
 
-def check_corpus(cls: type, folder: Path, params: Mapping[str, object] | None = None) -> None:
-    """Hold a corpus plugin against its contract.
+
+def corpus_checks(
+    cls: type, folder: Path, params: Mapping[str, object] | None = None
+) -> Iterator[Check]:
+    """The contract of corpora, check by check.
 
     The card agrees with itself; every utterance has an id of its own, a speaker, a known label and
     a readable file; counts and fold units are those of the card; two scans give the same; a split
     of the corpus's own is told of all or none; ``missing`` names nothing that is there, and of a
     lost file its name or nothing; what ``read_name`` says of an utterance's file name is what the
-    scan says, or None. A
-    synthetic corpus is built into ``folder`` when that is empty, twice, and must come out the same.
+    scan says, or None. A synthetic corpus is built into ``folder`` when that is empty, twice, and
+    must come out the same.
 
     Args:
         cls: the plugin class.
         folder: a copy of the corpus, or a new or empty folder for a synthetic one.
         params: where its ``Params`` have no defaults, or to check others.
+    """
+    corpus = cache(partial(make, cls, params))
+    built = cache(lambda: _check_build(corpus(), folder))
+    records = cache(lambda: _records(corpus(), built()))
+    yield from corpus_card_checks(cls, params)
+    yield Check("building", built)
+    yield Check("scanning twice", lambda: _check_scan(corpus(), folder, records()))
+    yield Check("utterances", lambda: _check_records(records(), corpus().card, folder))
+    yield Check("counts", lambda: _check_counts(records(), corpus().card))
+    yield Check("fold sets", lambda: _check_fold_sets(records(), corpus().card))
+    yield Check("official split", lambda: _check_official(records()))
+    yield Check("missing files", lambda: _check_missing(corpus(), records()))
+    yield Check("names of files", lambda: _check_names(corpus(), records(), folder))
+
+
+def check_corpus(cls: type, folder: Path, params: Mapping[str, object] | None = None) -> None:
+    """Hold a corpus plugin against its contract: run all ``corpus_checks``.
 
     Raises:
-        AssertionError: says what is broken.
+        AssertionError: says all that is broken.
     """
-    corpus: Corpus = make(cls, params)
-    check_corpus_card(cls, params)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not any(folder.iterdir()):
-        _check_build(corpus, folder)
-    records = list(corpus.utterances(folder))
-    again = list(corpus.utterances(folder))
-    require(_by_id(records) == _by_id(again), "two scans of the same folder differ")
-    _check_records(records, corpus.card, folder)
-    _check_counts(records, corpus.card)
-    _check_official(records)
-    _check_missing(corpus, records)
-    _check_names(corpus, records, folder)
+    run_all(corpus_checks(cls, folder, params))
+
+
+def corpus_card_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
+    """The part of the contract of corpora that needs no audio: card and sources."""
+    corpus = cache(partial(make, cls, params))
+    yield Check("class and parameters", corpus)
+    yield Check("card", lambda: _check_card(corpus()))
+    yield Check("labels of the card", lambda: _check_labels(corpus().card))
+    yield Check("fold sets of the card", lambda: _check_folds(corpus().card))
+    yield Check("sources", lambda: [_check_source(each) for each in corpus().sources()])
 
 
 def check_corpus_card(cls: type, params: Mapping[str, object] | None = None) -> None:
-    """Hold a corpus plugin's card and sources against its contract, without any audio.
+    """Hold a corpus plugin's card and sources against its contract: all ``corpus_card_checks``.
 
     Raises:
-        AssertionError: says what is broken.
+        AssertionError: says all that is broken.
     """
-    corpus: Corpus = make(cls, params)
+    run_all(corpus_card_checks(cls, params))
+
+
+def _check_card(corpus: Corpus) -> None:
     card = corpus.card
     require(isinstance(card, CorpusCard), f"card must be a CorpusCard, not {card!r}")
     for key in ("title", "language", "licence", "home", "citation", "elicitation"):
@@ -62,6 +86,9 @@ def check_corpus_card(cls: type, params: Mapping[str, object] | None = None) -> 
         require_names(getattr(card, key), key)
     own = sorted({corpus.name, card.title, *card.names} & set(card.made_of))
     require(not own, f"the card's made_of names the corpus itself: {', '.join(own)}")
+
+
+def _check_labels(card: CorpusCard) -> None:
     labels = card.labels
     require(len(labels) >= 2, f"the card must have two labels or more, not {labels}")
     require(len(set(labels)) == len(labels), f"the card's labels repeat: {labels}")
@@ -74,6 +101,9 @@ def check_corpus_card(cls: type, params: Mapping[str, object] | None = None) -> 
             not counts or card.utterances in {None, sum(counts.values())},
             f"the card's {key} adds up to {sum(counts.values())}, not {card.utterances}",
         )
+
+
+def _check_folds(card: CorpusCard) -> None:
     for name, folds in card.fold_sets.items():
         units = [unit for fold in folds for unit in fold]
         require(len(folds) >= 2, f"the fold set {name!r} needs two folds or more")
@@ -83,8 +113,6 @@ def check_corpus_card(cls: type, params: Mapping[str, object] | None = None) -> 
             card.unit != "speaker" or not card.per_speaker or set(units) == set(card.per_speaker),
             f"the fold set {name!r} must test every speaker once",
         )
-    for source in corpus.sources():
-        _check_source(source)
 
 
 def _check_source(source: Source) -> None:
@@ -100,7 +128,21 @@ def _check_source(source: Source) -> None:
     )
 
 
-def _check_build(corpus: Corpus, folder: Path) -> None:
+def _records(corpus: Corpus, folder: Path) -> list[UtteranceRecord]:
+    found = sorted(corpus.utterances(folder), key=lambda record: record.id)
+    require(found, f"there are no utterances in {folder}")
+    return found
+
+
+def _check_scan(corpus: Corpus, folder: Path, records: Sequence[UtteranceRecord]) -> None:
+    require(_records(corpus, folder) == records, "two scans of the same folder differ")
+
+
+def _check_build(corpus: Corpus, folder: Path) -> Path:
+    """``folder``, which a synthetic corpus is built into where it is empty."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        return folder
     steps: list[tuple[int, int]] = []
     digests: list[str] = []
     for target in (folder, folder.with_name(f"{folder.name}-again")):
@@ -113,6 +155,7 @@ def _check_build(corpus: Corpus, folder: Path) -> None:
         steps and all(0 <= done <= total for done, total in steps),
         "build must call advance(done, total) with done from 0 to total",
     )
+    return folder
 
 
 def _tree_digest(folder: Path) -> str:
@@ -124,12 +167,7 @@ def _tree_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _by_id(records: Sequence[UtteranceRecord]) -> list[UtteranceRecord]:
-    return sorted(records, key=lambda record: record.id)
-
-
 def _check_records(records: Sequence[UtteranceRecord], card: CorpusCard, folder: Path) -> None:
-    require(records, f"there are no utterances in {folder}")
     repeated = [name for name, count in Counter(r.id for r in records).items() if count > 1]
     require(not repeated, f"utterance ids repeat: {', '.join(repeated[:5])}")
     for record in records:
@@ -166,6 +204,9 @@ def _check_counts(records: Sequence[UtteranceRecord], card: CorpusCard) -> None:
                 f"the card declares {declared.get(name, 0)} utterances of {key} {name!r}, "
                 f"the folder has {found[name]}",
             )
+
+
+def _check_fold_sets(records: Sequence[UtteranceRecord], card: CorpusCard) -> None:
     units = {record.session if card.unit == "session" else record.speaker for record in records}
     for name, folds in card.fold_sets.items():
         tested = {unit for fold in folds for unit in fold}

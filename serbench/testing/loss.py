@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
 
-from serbench.api import Batch, Loss, LossShape, Need, StudentOutput
+from serbench.api import Batch, Loss, LossShape, Need, PluginError, StudentOutput
+from serbench.testing.checks import Check, run_all
 from serbench.testing.common import instance_of, make, require, require_finite, require_shape
+
+__tracebackhide__ = True
 
 NEEDS: frozenset[Need] = frozenset({"soft_targets", "pooled", "frames"})
 MAP_DIMS = ((8, 20), (16, 10))
@@ -18,67 +22,107 @@ FRAME_DIMS = (6, 10, 8)
 EMBEDDING_DIM = 24
 
 
-def check_loss(cls: type, params: Mapping[str, object] | None = None) -> None:
-    """Hold a loss plugin against its contract.
+def loss_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
+    """The contract of losses, check by check.
 
     With no to three teachers as its ``needs`` allow, and given only what it says it needs: every
     term a finite scalar, a ``"total"`` whose gradient reaches the student's logits, the same value
-    for the same input, and no infinity for one-hot or very sure teachers and students. Where it
-    keeps ``readings``, they are of each window and detached. Where it has a label-free part, that
-    part reads frames only, teaches the student whatever the labels are, and calls its learnt
-    parameters as the loss does.
+    for the same input, and no infinity for one-hot or very sure teachers and students. With a
+    student that gives logits and embedding only it works likewise, or ``build`` raises a
+    ``PluginError``. Where it keeps ``readings``, they are of each window and detached. Where it
+    has a label-free part, that part reads frames only, teaches the student whatever the labels
+    are, and calls its learnt parameters as the loss does.
 
     Args:
         cls: the plugin class.
         params: where its ``Params`` have no defaults, or to check others.
+    """
+    loss = cache(partial(make, cls, params))
+
+    def given(teachers: int, check: Callable[..., None], *case: int) -> Callable[[], None]:
+        """A check with so many teachers; one that needs some is not checked without."""
+        return lambda: check(loss(), teachers, *case) if teachers or not loss().needs else None
+
+    yield Check("class and parameters", loss)
+    yield Check("needs", lambda: _check_needs(loss()))
+    for teachers in range(4):
+        told = f"with {teachers} teacher{'s' * (teachers != 1)}"
+        for num_classes, count in ((4, 6), (2, 2)):
+            case = f"terms {told}, {num_classes} classes and {count} windows"
+            yield Check(case, given(teachers, _check_terms, num_classes, count))
+        yield Check(f"extreme logits {told}", given(teachers, _check_extremes))
+        yield Check(f"no maps {told}", given(teachers, _check_without_maps))
+        if teachers:
+            yield Check(f"label_free {told}", given(teachers, _check_label_free))
+
+
+def check_loss(cls: type, params: Mapping[str, object] | None = None) -> None:
+    """Hold a loss plugin against its contract: run all ``loss_checks``.
 
     Raises:
-        AssertionError: says what is broken.
+        AssertionError: says all that is broken.
     """
-    loss: Loss = make(cls, params)
+    run_all(loss_checks(cls, params))
+
+
+def _check_needs(loss: Loss) -> None:
     unknown = sorted(set(loss.needs) - NEEDS)
     require(not unknown, f"needs may hold {sorted(NEEDS)}, not {unknown}")
-    for teachers in range(1 if loss.needs else 0, 4):
-        for num_classes, count in ((4, 6), (2, 2)):
-            _check_terms(loss, teachers, num_classes, count)
-        _check_extremes(loss, teachers)
-        if teachers:
-            _check_label_free(loss, teachers)
 
 
 def _check_terms(loss: Loss, teachers: int, num_classes: int, count: int) -> None:
-    case = f"with {teachers} teachers, {num_classes} classes and {count} windows"
     torch.manual_seed(0)
     module = loss.build(_shape(teachers, num_classes))
     batch = _batch(loss, teachers, num_classes, count)
     output = _output(num_classes, count)
-    terms = module(batch, output)
-    instance_of(terms, dict, f"{case}: what forward returns")
-    require("total" in terms, f"{case}: there is no 'total' among the terms {sorted(terms)}")
-    for name, term in terms.items():
-        require_shape(term, (), f"{case}: the term {name!r}")
-        require_finite(term, f"{case}: the term {name!r}")
+    terms = _check_finite(module(batch, output))
     terms["total"].backward()
     gradient = output.logits.grad
     if gradient is None:
-        raise AssertionError(f"{case}: no gradient of the total reaches the student's logits")
-    require_finite(gradient, f"{case}: the gradient of the student's logits")
-    require(gradient.abs().sum() > 0, f"{case}: the gradient of the student's logits is zero")
-    _check_readings(module, count, case)
+        raise AssertionError("no gradient of the total reaches the student's logits")
+    require_finite(gradient, "the gradient of the student's logits")
+    require(gradient.abs().sum() > 0, "the gradient of the student's logits is zero")
+    _check_readings(module, count)
     for name, parameter in module.named_parameters():
         if parameter.grad is not None:
-            require_finite(parameter.grad, f"{case}: the gradient of the loss's own {name}")
+            require_finite(parameter.grad, f"the gradient of the loss's own {name}")
     again = module(batch, output)["total"]
-    require(
-        torch.equal(again, terms["total"]), f"{case}: the same input gives another total each time"
-    )
+    require(torch.equal(again, terms["total"]), "the same input gives another total each time")
 
 
-def _check_readings(module: nn.Module, count: int, case: str) -> None:
+def _check_without_maps(loss: Loss, teachers: int) -> None:
+    """A student need give logits and embedding only."""
+    torch.manual_seed(0)
+    try:
+        module = loss.build(replace(_shape(teachers, 4), map_dims=(), last_map_dim=0))
+    except PluginError:
+        return
+    output = _output(4, 6)
+    try:
+        terms = module(_batch(loss, teachers, 4, 6), StudentOutput(output.logits, output.embedding))
+    except Exception as error:
+        raise AssertionError(
+            f"forward raised {type(error).__name__}: {error}; a loss that needs maps must "
+            "raise a PluginError in build"
+        ) from error
+    _check_finite(terms)
+
+
+def _check_finite(terms: object) -> dict[str, Tensor]:
+    """The terms, which must be finite scalars with a total among them."""
+    given = instance_of(terms, dict, "what forward returns")
+    require("total" in given, f"there is no 'total' among the terms {sorted(given)}")
+    for name, term in given.items():
+        require_shape(term, (), f"the term {name!r}")
+        require_finite(term, f"the term {name!r}")
+    return given
+
+
+def _check_readings(module: nn.Module, count: int) -> None:
     """What is kept for `serbench explain`, where there is any."""
-    readings = instance_of(getattr(module, "readings", {}), dict, f"{case}: readings")
+    readings = instance_of(getattr(module, "readings", {}), dict, "readings")
     for name, value in readings.items():
-        what = f"{case}: the reading {name!r}"
+        what = f"the reading {name!r}"
         reading = instance_of(value, Tensor, what)
         require(
             reading.ndim in (1, 2) and len(reading) == count,
@@ -92,43 +136,38 @@ def _check_label_free(loss: Loss, teachers: int) -> None:
     part = loss.label_free()
     if part is None:
         return
-    case = f"label_free with {teachers} teachers"
     foreign = sorted(set(part.needs) - {"frames"})
-    require(not foreign, f"{case} may read frames only, not {foreign}")
+    require(not foreign, f"it may read frames only, not {foreign}")
     torch.manual_seed(0)
     module, whole = (each.build(_shape(teachers, 4)) for each in (part, loss))
     batch, output = _batch(part, teachers, 4, 6), _output(4, 6)
-    terms = instance_of(module(batch, output), dict, f"{case}: what forward returns")
-    require("total" in terms, f"{case}: there is no 'total' among the terms {sorted(terms)}")
-    for name, term in terms.items():
-        require_shape(term, (), f"{case}: the term {name!r}")
-        require_finite(term, f"{case}: the term {name!r}")
+    terms = _check_finite(module(batch, output))
     for labels in ((batch.labels + 1) % 4, torch.full_like(batch.labels, -1)):
         try:
             other = module(replace(batch, labels=labels), output)["total"]
         except (IndexError, RuntimeError) as error:
-            raise AssertionError(f"{case} reads labels: {error}") from error
-        require(torch.equal(other, terms["total"]), f"{case} reads labels: its total changes")
+            raise AssertionError(f"it reads labels: {error}") from error
+        require(torch.equal(other, terms["total"]), "it reads labels: its total changes")
     terms["total"].backward()
     leaves = (output.logits, output.embedding, *output.maps)
     gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
     require(
         any(bool(gradient.abs().sum() > 0) for gradient in gradients),
-        f"{case}: no gradient of the total reaches the student",
+        "no gradient of the total reaches the student",
     )
     for gradient in gradients:
-        require_finite(gradient, f"{case}: the gradient of the student's output")
-    _check_names(module, whole, case)
+        require_finite(gradient, "the gradient of the student's output")
+    _check_names(module, whole)
 
 
-def _check_names(part: nn.Module, whole: nn.Module, case: str) -> None:
+def _check_names(part: nn.Module, whole: nn.Module) -> None:
     """Learnt parameters go on from pretraining by name: one under another name would be lost."""
     mine, theirs = ({n: p.shape for n, p in m.named_parameters()} for m in (part, whole))
     unmatched = [shape for name, shape in theirs.items() if name not in mine]
     lost = sorted(name for name in mine if name not in theirs and mine[name] in unmatched)
     require(
         not lost,
-        f"{case}: the loss has no parameter called {', '.join(lost)}, but one of that shape under "
+        f"the loss has no parameter called {', '.join(lost)}, but one of that shape under "
         "another name; only equal names go on from pretraining",
     )
 
@@ -143,10 +182,10 @@ def _check_extremes(loss: Loss, teachers: int) -> None:
             output = _output(4, 4, sign * scale)
             terms = module(batch, output)
             terms["total"].backward()
-            case = f"with {teachers} teachers and logits of ±{scale:g}"
-            require_finite(terms["total"], f"{case}: the total")
+            case = f"with logits of ±{scale:g}"
+            require_finite(terms["total"], f"the total {case}")
             if output.logits.grad is not None:
-                require_finite(output.logits.grad, f"{case}: the gradient of the logits")
+                require_finite(output.logits.grad, f"the gradient of the logits {case}")
 
 
 def _shape(teachers: int, num_classes: int) -> LossShape:

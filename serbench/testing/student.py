@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.api import StudentOutput, StudentShape
+from serbench.testing.checks import Check, run_all
 from serbench.testing.common import instance_of, make, require, require_finite, require_shape
+
+__tracebackhide__ = True
+
+Build = Callable[..., nn.Module]
 
 FRAMES = (30, 157, 400)
 CLASSES = (2, 4, 8)
 TOLERANCE = 1e-5
 
 
-def check_student(cls: type, params: Mapping[str, object] | None = None) -> None:
-    """Hold a student plugin against its contract.
+def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
+    """The contract of students, check by check.
 
     Output shapes and masks for windows of 30 to 400 frames and 2 to 8 classes; the same weights
     under the same seed; a padded window, whatever the padding holds, gives the logits of the same
@@ -27,21 +33,30 @@ def check_student(cls: type, params: Mapping[str, object] | None = None) -> None
     Args:
         cls: the plugin class.
         params: where its ``Params`` have no defaults, or to check others.
+    """
+    student = cache(partial(make, cls, params))
+
+    def build(num_classes: int = CLASSES[1]) -> nn.Module:
+        built = student().build(StudentShape(num_classes))
+        return instance_of(built, nn.Module, f"what {cls.__name__}.build returns")
+
+    yield Check("class and parameters", student)
+    for num_classes, frames in zip(CLASSES, FRAMES, strict=True):
+        name = f"output of {frames} frames and {num_classes} classes"
+        yield Check(name, partial(_check_output, build, num_classes, frames))
+    yield Check("seed", partial(_check_seed, build))
+    yield Check("padding", partial(_check_padding, build))
+    yield Check("gradients", partial(_check_gradients, build))
+    yield Check("stored weights", partial(_check_weights, build))
+
+
+def check_student(cls: type, params: Mapping[str, object] | None = None) -> None:
+    """Hold a student plugin against its contract: run all ``student_checks``.
 
     Raises:
-        AssertionError: says what is broken.
+        AssertionError: says all that is broken.
     """
-    student = make(cls, params)
-    for num_classes, frames in zip(CLASSES, FRAMES, strict=True):
-        built = student.build(StudentShape(num_classes))
-        model = instance_of(built, nn.Module, f"what {cls.__name__}.build returns")
-        _check_output(model, num_classes, frames)
-    shape = StudentShape(CLASSES[1])
-    _check_seed(lambda: student.build(shape))
-    model = student.build(shape)
-    _check_padding(model)
-    _check_gradients(model)
-    _check_weights(model, student.build(shape))
+    run_all(student_checks(cls, params))
 
 
 def windows(count: int, frames: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -52,11 +67,11 @@ def windows(count: int, frames: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     return features, lengths
 
 
-def _check_output(model: nn.Module, num_classes: int, frames: int) -> None:
+def _check_output(build: Build, num_classes: int, frames: int) -> None:
+    model = build(num_classes)
     features, lengths = windows(3, frames)
     for training in (True, False):
-        given = model.train(training)(features, lengths)
-        output = instance_of(given, StudentOutput, "what forward returns")
+        output = _output(model.train(training), features, lengths)
         require_shape(output.logits, (3, num_classes), "logits")
         require_finite(output.logits, f"logits of {frames} frames")
         require(
@@ -71,6 +86,10 @@ def _check_output(model: nn.Module, num_classes: int, frames: int) -> None:
             _check_map(feature_map, mask, f"maps[{level}]")
         if len(output.last_map) or len(output.last_mask):
             _check_map(output.last_map, output.last_mask, "last_map")
+
+
+def _output(model: nn.Module, features: Tensor, lengths: Tensor) -> StudentOutput:
+    return instance_of(model(features, lengths), StudentOutput, "what forward returns")
 
 
 def _check_map(feature_map: Tensor, mask: Tensor, what: str) -> None:
@@ -93,7 +112,7 @@ def _check_map(feature_map: Tensor, mask: Tensor, what: str) -> None:
     )
 
 
-def _check_seed(build: Callable[[], nn.Module]) -> None:
+def _check_seed(build: Build) -> None:
     weights = []
     for seed in (7, 7, 8):
         torch.manual_seed(seed)
@@ -111,14 +130,14 @@ def _check_seed(build: Callable[[], nn.Module]) -> None:
     )
 
 
-def _check_padding(model: nn.Module) -> None:
-    model.eval()
+def _check_padding(build: Build) -> None:
+    model = build().eval()
     features, lengths = windows(4, 200, seed=1)
     features += 0.5  # not centred, so that zero padding would show too
     with torch.no_grad():
         alone = torch.cat(
             [
-                model(features[i : i + 1, :, :, : int(n)], n.reshape(1)).logits
+                _output(model, features[i : i + 1, :, :, : int(n)], n.reshape(1)).logits
                 for i, n in enumerate(lengths)
             ]
         )
@@ -126,7 +145,7 @@ def _check_padding(model: nn.Module) -> None:
             padded = features.clone()
             for i, n in enumerate(lengths):
                 padded[i, :, :, int(n) :] = fill
-            together = model(padded, lengths).logits
+            together = _output(model, padded, lengths).logits
             worst = float((together - alone).abs().max())
             require(
                 worst <= TOLERANCE * max(1.0, float(alone.abs().max())),
@@ -135,11 +154,10 @@ def _check_padding(model: nn.Module) -> None:
             )
 
 
-def _check_gradients(model: nn.Module) -> None:
-    model.train()
-    model.zero_grad()
+def _check_gradients(build: Build) -> None:
+    model = build().train()
     features, lengths = windows(4, 120, seed=2)
-    logits = model(features, lengths).logits
+    logits = _output(model, features, lengths).logits
     F.cross_entropy(logits, torch.arange(4) % logits.shape[1]).backward()
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
@@ -149,13 +167,14 @@ def _check_gradients(model: nn.Module) -> None:
         require_finite(parameter.grad, f"the gradient of {name}")
 
 
-def _check_weights(model: nn.Module, fresh: nn.Module) -> None:
+def _check_weights(build: Build) -> None:
     """Stored weights must bring the student back whole."""
+    model, fresh = build().eval(), build().eval()
     features, lengths = windows(2, 90, seed=3)
     fresh.load_state_dict(model.state_dict())
     with torch.no_grad():
-        before = model.eval()(features, lengths).logits
-        after = fresh.eval()(features, lengths).logits
+        before = _output(model, features, lengths).logits
+        after = _output(fresh, features, lengths).logits
     require(
         torch.equal(before, after),
         "a fresh student with the same state_dict gives other logits: something that matters is "

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
 from serbench.api import SAMPLE_RATE_HZ, Teacher, TeacherCard, TeacherFeatures
+from serbench.testing.checks import Check, run_all
 from serbench.testing.common import make, require, require_finite, require_names
+
+__tracebackhide__ = True
 
 DURATIONS_S = (0.6, 1.0, 2.2)
 TOLERANCE = 0.02
 """Largest relative difference between a batch and one at a time: bf16 has three digits."""
 
 
-def check_teacher(cls: type, params: Mapping[str, object] | None = None) -> None:
-    """Hold a teacher plugin against its contract.
+def teacher_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
+    """The contract of teachers, check by check.
 
     A card and a digest before any weights are loaded; embeddings in the order of the waveforms,
     finite, of one width, with a number of frames that fits the frame rate; the same for an
@@ -25,28 +29,53 @@ def check_teacher(cls: type, params: Mapping[str, object] | None = None) -> None
     Args:
         cls: the plugin class.
         params: where its ``Params`` have no defaults, or to name weights that are at hand.
+    """
+    teacher = cache(partial(make, cls, params))
+    loaded = cache(partial(_loaded, teacher))
+    yield Check("class and parameters", teacher)
+    yield Check("card", lambda: _check_card(teacher().card))
+    yield Check("digest", lambda: _check_digest(teacher(), make(cls, params)))
+    yield Check("embeddings", lambda: _check_embeddings(*loaded()))
+    yield Check("embedding twice", lambda: _check_twice(*loaded()))
+    yield Check("embedding alone", lambda: _check_alone(*loaded()))
+
+
+def check_teacher(cls: type, params: Mapping[str, object] | None = None) -> None:
+    """Hold a teacher plugin against its contract: run all ``teacher_checks``.
 
     Raises:
-        AssertionError: says what is broken.
+        AssertionError: says all that is broken.
     """
-    teacher: Teacher = make(cls, params)
-    _check_card(teacher.card)
+    run_all(teacher_checks(cls, params))
+
+
+def _check_digest(teacher: Teacher, another: Teacher) -> None:
     digest = teacher.model_digest
     require(isinstance(digest, str) and digest, f"model_digest must be text, not {digest!r}")
-    require(make(cls, params).model_digest == digest, "model_digest differs between two instances")
+    require(another.model_digest == digest, "model_digest differs between two instances")
+
+
+def _loaded(make_teacher: Callable[[], Teacher]) -> tuple[Teacher, Sequence[TeacherFeatures]]:
+    """A teacher with its weights, and what it says of the waveforms in one batch."""
+    teacher = make_teacher()
     teacher.load(torch.device("cpu"))
     rate = teacher.frame_rate_hz
     require(rate > 0, f"frame_rate_hz must be positive, not {rate!r}")
     waveforms = _waveforms()
-    copies = [waveform.clone() for waveform in waveforms]
     together = list(teacher.embed(waveforms))
     require(
-        all(torch.equal(a, b) for a, b in zip(waveforms, copies, strict=True)),
+        all(torch.equal(a, b) for a, b in zip(waveforms, _waveforms(), strict=True)),
         "embed must not change the waveforms it is given",
     )
-    _check_features(together, rate)
-    _check_same(together, teacher.embed(waveforms), 0.0, "embedding twice")
-    alone = [teacher.embed([waveform])[0] for waveform in waveforms]
+    return teacher, together
+
+
+def _check_twice(teacher: Teacher, together: Sequence[TeacherFeatures]) -> None:
+    _check_same(together, teacher.embed(_waveforms()), 0.0, "embedding twice")
+
+
+def _check_alone(teacher: Teacher, together: Sequence[TeacherFeatures]) -> None:
+    alone = [teacher.embed([waveform])[0] for waveform in _waveforms()]
     _check_same(together, alone, TOLERANCE, "embedding alone instead of in a batch")
 
 
@@ -76,7 +105,8 @@ def _waveforms() -> list[Tensor]:
     return waveforms
 
 
-def _check_features(features: Sequence[TeacherFeatures], rate: float) -> None:
+def _check_embeddings(teacher: Teacher, features: Sequence[TeacherFeatures]) -> None:
+    rate = teacher.frame_rate_hz
     require(
         len(features) == len(DURATIONS_S),
         f"embed must give one result for each waveform, not {len(features)} for {len(DURATIONS_S)}",

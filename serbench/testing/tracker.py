@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 
 from serbench.api import EpochEvent, FoldEvent, PooledScore, RunEvent, Tracker
-from serbench.testing.common import make, require
+from serbench.testing.checks import Check, run_all
+from serbench.testing.common import make, require, require_available
+
+__tracebackhide__ = True
 
 RUN_FILES = ("plan.json", "certificate.json", "report.md", "tables/comparison.csv")
 CONTENT = b"{}\n"
@@ -43,38 +47,58 @@ PLAN: dict[str, object] = {
 """The part of a ``plan.json`` that a tracker may look at."""
 
 
-def check_tracker(cls: type, params: Mapping[str, object] | None = None) -> str | None:
-    """Hold a tracker plugin against its contract.
+def tracker_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
+    """The contract of trackers, check by check.
 
     A made-up run is told whole, from two threads as in a run with several processes; then stopped
     half-way, and told again in the same folder by another instance, with fits from the cache. The
-    run's own files stay as they are, and so do the events.
+    run's own files stay as they are, and so do the events. All but the first are skipped where
+    the tracker cannot be used.
 
     Args:
         cls: the plugin class.
         params: where its ``Params`` have no defaults, or to check others; let them name a place
             to write to that the check may fill.
+    """
+    yield Check("class and parameters", partial(make, cls, params))
+    yield Check("availability", partial(_available, cls, params))
+    yield Check("a run that failed before it began", lambda: _available(cls, params).close())
+    yield Check("a whole run", partial(_check_whole, cls, params))
+    yield Check("a run that was stopped", partial(_check_stopped, cls, params))
+
+
+def check_tracker(cls: type, params: Mapping[str, object] | None = None) -> str | None:
+    """Hold a tracker plugin against its contract: run all ``tracker_checks``.
 
     Returns:
         None when everything was checked; where the tracker cannot be used here, its reason.
 
     Raises:
-        AssertionError: says what is broken.
+        AssertionError: says all that is broken.
     """
+    return run_all(tracker_checks(cls, params))
+
+
+def _available(cls: type, params: Mapping[str, object] | None) -> Tracker:
+    """A new instance, where one can be used here."""
     tracker: Tracker = make(cls, params)
     reason = tracker.unavailable()
-    if reason is not None:
-        require(isinstance(reason, str) and reason.strip(), "unavailable() must give a reason")
-        require("\n" not in reason, f"the reason must be one line, not {reason!r}")
-        return reason
-    tracker.close()  # of a run that failed before it began
+    require("\n" not in str(reason), f"the reason must be one line, not {reason!r}")
+    require_available(reason)
+    return tracker
+
+
+def _check_whole(cls: type, params: Mapping[str, object] | None) -> None:
     with TemporaryDirectory(prefix="serbench-check-") as name:
-        stopped = _folder(Path(name) / "probe-stopped")
-        _tell(make(cls, params), stopped, until=9)
-        _tell(make(cls, params), stopped, cached=True)
-        _tell(make(cls, params), stopped, cached=True)
-        _tell(make(cls, params), _folder(Path(name) / "probe-whole"))
-    return None
+        _tell(_available(cls, params), _folder(Path(name) / "probe-whole"))
+
+
+def _check_stopped(cls: type, params: Mapping[str, object] | None) -> None:
+    with TemporaryDirectory(prefix="serbench-check-") as name:
+        folder = _folder(Path(name) / "probe-stopped")
+        _tell(_available(cls, params), folder, until=9)
+        _tell(make(cls, params), folder, cached=True)
+        _tell(make(cls, params), folder, cached=True)
 
 
 def _folder(folder: Path) -> Path:

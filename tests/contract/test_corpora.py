@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from tests_support.contracts import each_check
 
 from serbench.api import Corpus
 from serbench.running.plugins import Provided, load_plugins
-from serbench.testing import check_corpus, check_corpus_card
+from serbench.testing import Check, check_corpus, corpus_card_checks
 
 CORPORA = load_plugins().items("corpora")
 SMALL = {"speakers": 4, "takes": 1}
@@ -28,9 +29,9 @@ def synthetic(item: Provided) -> bool:
     return item.cls.build is not Corpus.build  # pyright: ignore[reportAttributeAccessIssue]
 
 
-@every_corpus
-def test_the_card_agrees_with_itself(corpus: Provided) -> None:
-    check_corpus_card(corpus.cls)
+@pytest.mark.parametrize("check", each_check((c.name, corpus_card_checks(c.cls)) for c in WHOLE))
+def test_the_card_agrees_with_itself(check: Check) -> None:
+    check()
 
 
 @pytest.mark.parametrize("corpus", [*filter(synthetic, WHOLE)], ids=lambda item: item.name)

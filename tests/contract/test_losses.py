@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from tests_support.contracts import each_check
 
-from serbench.running.plugins import Provided, load_plugins
-from serbench.testing import check_loss
+from serbench.running.plugins import load_plugins
+from serbench.testing import Check, loss_checks
+
+LOSSES = load_plugins().items("losses")
 
 
-@pytest.mark.parametrize("loss", load_plugins().items("losses"), ids=lambda item: item.name)
-def test_every_loss_keeps_its_contract(loss: Provided) -> None:
-    check_loss(loss.cls)
+@pytest.mark.parametrize("check", each_check((loss.name, loss_checks(loss.cls)) for loss in LOSSES))
+def test_every_loss_keeps_its_contract(check: Check) -> None:
+    check()

@@ -1,26 +1,29 @@
 from __future__ import annotations
 
 import pytest
+from tests_support.contracts import each_check
 
-from serbench.running.plugins import Provided, load_plugins
+from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry
-from serbench.running.registry.lookup import Registry
-from serbench.testing import check_student
+from serbench.testing import Check, student_checks
 
 PLUGINS = load_plugins()
+STUDENTS = PLUGINS.items("students")
+REGISTRY = load_registry(PLUGINS)
+SMALL = {name: REGISTRY.student(name) for name in ("hybrid-tiny", "mha", "transformer")}
 
 
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_registry(PLUGINS)
+@pytest.mark.parametrize("check", each_check((s.name, student_checks(s.cls)) for s in STUDENTS))
+def test_every_student_keeps_its_contract(check: Check) -> None:
+    check()
 
 
-@pytest.mark.parametrize("student", PLUGINS.items("students"), ids=lambda item: item.name)
-def test_every_student_keeps_its_contract(student: Provided) -> None:
-    check_student(student.cls)
-
-
-@pytest.mark.parametrize("name", ["hybrid-tiny", "mha", "transformer"])
-def test_small_students_of_the_registry_keep_it_too(registry: Registry, name: str) -> None:
-    spec = registry.student(name)
-    check_student(PLUGINS.get("students", spec.plugin), spec.params)
+@pytest.mark.parametrize(
+    "check",
+    each_check(
+        (name, student_checks(PLUGINS.get("students", spec.plugin), spec.params))
+        for name, spec in SMALL.items()
+    ),
+)
+def test_small_students_of_the_registry_keep_it_too(check: Check) -> None:
+    check()

@@ -133,9 +133,9 @@ class Litters(Plain):
     ("cls", "message"),
     [
         (with_posteriors(lambda p: p + np.array([0.01, -0.01, 0, 0], dtype=np.float32)),
-         "1 × 0.1 s differ from PyTorch's by 1.0e-02, more than 0.0001"),
+         "1 × 0.1 s.*: posteriors differ from PyTorch's by 1.0e-02, more than 0.0001"),
         (with_posteriors(lambda p: p.astype(np.float64)), "must be float32, not float64"),
-        (with_posteriors(lambda p: p[:, :2]), r"1 × 0.1 s must be \(1, 4\), not \(1, 2\)"),
+        (with_posteriors(lambda p: p[:, :2]), r"1 × 0.1 s.*: .* must be \(1, 4\), not \(1, 2\)"),
         (with_posteriors(lambda p: p * np.float32(1.01)), "must sum to 1, not"),
         (with_posteriors(lambda p: p * np.float32("nan")), "must be finite"),
         (with_posteriors(lambda p: p.tolist()), "must be a ndarray"),

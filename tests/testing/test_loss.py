@@ -7,7 +7,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import Batch, Loss, LossTerms, Params, StudentOutput
+from serbench.api import (
+    Batch,
+    Loss,
+    LossShape,
+    LossTerms,
+    Params,
+    PluginError,
+    StudentOutput,
+)
 from serbench.testing import check_loss
 
 Compute = Callable[[Batch, StudentOutput], LossTerms]
@@ -63,6 +71,23 @@ def test_good_losses_pass() -> None:
     check_loss(hint)
 
 
+def guided(batch: Batch, output: StudentOutput) -> LossTerms:
+    return {"total": cross_entropy(batch, output) + output.maps[0].square().mean()}
+
+
+def test_a_loss_that_needs_maps_says_so_before_training() -> None:
+    with pytest.raises(AssertionError, match=r"^no maps with 0 teachers; .*IndexError.*in build$"):
+        check_loss(loss_of(guided))
+
+    class Refuses(loss_of(guided)):
+        def build(self, shape: LossShape) -> nn.Module:
+            if not shape.map_dims:
+                raise PluginError("the student gives no maps")
+            return super().build(shape)
+
+    check_loss(Refuses)
+
+
 @pytest.mark.parametrize(
     ("compute", "message"),
     [
@@ -81,7 +106,7 @@ def test_good_losses_pass() -> None:
         ),
         (
             lambda b, o: {"total": -o.logits.softmax(1).gather(1, b.labels[:, None]).log().mean()},
-            "logits of ±10000: the total must be finite",
+            "the total with logits of ±10000 must be finite",
         ),
     ],
 )
@@ -143,7 +168,7 @@ def test_broken_readings_are_told(read: Callable[[Batch], object], message: str)
 
 
 def hint(batch: Batch, output: StudentOutput) -> Tensor:
-    return (output.maps[0].mean() - batch.teacher_frames[0].mean()).square()
+    return (output.embedding.mean() - batch.teacher_frames[0].mean()).square()
 
 
 def part_of(compute: Compute, *needs: str, **modules: nn.Module) -> Callable[[], Loss]:
@@ -172,7 +197,7 @@ def test_good_label_free_parts_pass() -> None:
     [
         (
             lambda b, o: {"total": hint(b, o)}, ("frames", "soft_targets"),
-            r"label_free with 1 teachers may read frames only, not \['soft_targets'\]",
+            r"label_free with 1 teacher.*: it may read frames only, not \['soft_targets'\]",
         ),
         (lambda b, o: {"total": hint(b, o)}, ("frames", "pooled"), "frames only"),
         (lambda b, o: {"total": cross_entropy(b, o)}, (), "reads labels: its total changes"),
@@ -182,7 +207,7 @@ def test_good_label_free_parts_pass() -> None:
         ),
         (
             lambda b, o: {"total": hint(b, o) + o.logits.gather(1, b.labels[:, None]).sum() * 0},
-            (), "label_free with 1 teachers reads labels: index -1 is out of bounds",
+            (), "label_free with 1 teacher.*: it reads labels: index -1 is out of bounds",
         ),
         (lambda b, o: {"hint": hint(b, o)}, (), r"label_free .*: there is no 'total'"),
         (hint, (), r"label_free .*: what forward returns must be a dict"),
@@ -190,7 +215,7 @@ def test_good_label_free_parts_pass() -> None:
         (lambda b, o: {"total": hint(b, o) / 0}, (), r"label_free .*'total' must be finite"),
         (
             lambda b, o: {"total": hint(b, o) * 0}, (),
-            "label_free with 1 teachers: no gradient of the total reaches the student",
+            "label_free with 1 teacher.*: no gradient of the total reaches the student",
         ),
     ],
 )  # fmt: skip

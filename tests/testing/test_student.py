@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from serbench.api import Params, Student, StudentOutput, StudentShape
-from serbench.testing import ProbeStudent, check_student
+from serbench.testing import ProbeStudent, check_student, student_checks
 
 
 def student_of(build: Callable[[StudentShape], nn.Module]) -> type[Student]:
@@ -107,6 +107,7 @@ def test_a_broken_network_is_told(network: type[ProbeStudent], message: str) -> 
         (lambda o: replace(o, maps=(o.last_map[:, :, 0],)), r"maps\[0\] must be \(N, channels"),
         (lambda o: replace(o, last_mask=o.last_mask[:, 1:]), "the mask of last_map must be"),
         (lambda o: replace(o, last_mask=o.last_mask.float()), "must be bool"),
+        (lambda o: StudentOutput(o.logits, o.embedding, last_mask=o.last_mask), "last_map must be"),
     ],
 )
 def test_a_broken_output_is_told(
@@ -114,6 +115,32 @@ def test_a_broken_output_is_told(
 ) -> None:
     with pytest.raises(AssertionError, match=message):
         check_student(changed(change))
+
+
+def test_a_student_of_logits_and_embedding_passes() -> None:
+    check_student(changed(lambda output: StudentOutput(output.logits, output.embedding)))
+
+
+def test_all_that_is_broken_is_told_at_once() -> None:
+    class Broken(Unused, Unmasked):
+        pass
+
+    with pytest.raises(AssertionError) as raised:
+        check_student(student_of(lambda shape: Broken(shape.num_classes)))
+    lines = str(raised.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "output of 30 frames and 2 classes; output of 157 frames and 4 classes; "
+        "output of 400 frames and 8 classes",
+        "padding",
+        "gradients",
+    ]
+
+
+def test_checks_have_names_of_their_own() -> None:
+    checks = list(student_checks(student_of(probe)))
+    assert len({str(check) for check in checks}) == len(checks) == 8
+    for check in checks:
+        check()
 
 
 def test_what_all_plugins_need_is_told() -> None:
