@@ -138,9 +138,9 @@ def test_a_regression_fails_a_test_with_all_that_was_found(session: pytest.Pytes
     assert outcomes(result) == {"failed": 1}
     result.stdout.fnmatch_lines(
         [
-            "*RegressionError: run held against golden.toml: FAILED: 2 of 8 checks",
-            "*akd UA is *surely worse by more than 1.0*",
-            "*vanilla-kd UA *passed",
+            "*RegressionError: serbench regress: run against golden.toml: FAILED: * (2 of 8 *",
+            "*failed: akd UA: *surely worse by more than 1.0*",
+            "*passed: vanilla-kd UA: *",
         ]
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from serbench.cli.findings import Json, JUnit, Markdown, checking, tell
 from serbench.cli.options import AllowIncomplete, DataDir, RegistryFile
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ HELP = """Hold a corpus against its card; look for what a model could answer by 
 
 Counts, unreadable files, durations, formats, silence, clipping, copies; whether the speaker, the
 gender or the sentence tells the emotion; folds, and what is heard on both sides of them. Every file
-is read. Exits with 1 where a finding is an error: scores are not to be trusted before it is dealt
-with; 0 otherwise.
+is read. Exits with 1 where a check fails: scores are not to be trusted before that is dealt with; 0
+otherwise.
 
 Examples:
 
@@ -29,9 +29,6 @@ Examples:
 
   serbench corpus check mine --registry my.toml --folds loso
 """
-
-NAMES = 8
-"""Names that are printed before the rest are counted; the page has more."""
 
 
 def command(
@@ -50,18 +47,24 @@ def command(
     ] = None,
     allow_incomplete: AllowIncomplete = False,
     registry: RegistryFile = None,
+    json: Json = None,
+    junit: JUnit = None,
+    markdown: Markdown = None,
 ) -> None:
     """Check a corpus; see HELP."""
+    from serbench.checks.output import Outputs
     from serbench.checks.survey.page import survey_page
     from serbench.files.atomic import write_atomically
 
-    found = _survey(name, data_dir, folds, allow_incomplete, registry)
-    _print(found)
+    outputs = Outputs(json, junit, markdown)
+    with checking("corpus check", outputs):
+        found = _survey(name, data_dir, folds, allow_incomplete, registry)
+        if output is not None:
+            write_atomically(output, survey_page(found).encode())
+    tell(found.findings, outputs)
     if output is not None:
-        write_atomically(output, survey_page(found).encode())
-        typer.echo(f"Page: {output}")
-    if found.harms:
-        raise typer.Exit(1)
+        typer.echo(f"Page: {output}", err=json == Path("-"))
+    raise typer.Exit(found.findings.exit_code)
 
 
 def _survey(
@@ -88,43 +91,3 @@ def _survey(
         folder = locate(corpus, name, data_dir, cache, advance, watch.announce, spec.path)
         wanted = folds or spec.folds
         return survey(corpus, name, folder, wanted, cache, watch.advance, incomplete)
-
-
-def _print(found: Survey) -> None:
-    from serbench.checks.survey.page import facts
-    from serbench.checks.survey.records import CHECKS, verdict
-    from serbench.cli.output import print_table
-
-    for title, value in facts(found)[:6]:
-        _say(f"{title}: {value}")
-    _say("")
-    rows = [(f.code, f.severity, f.what) for f in found.findings]
-    print_table(f"Check of {found.dataset}", ("Check", "Outcome", "Finding"), rows)
-    told = [f for each in ("error", "warning", "note") for f in found.of(each)]
-    for finding in told:
-        names = _names(finding.names)
-        if not finding.advice and not names:
-            continue
-        _say(f"{finding.severity} {finding.code}: {CHECKS[finding.code][1]}")
-        for line in (finding.advice, names):
-            if line:
-                _say(f"  {line}", "  ")
-        _say("")
-    _say(f"{found.dataset}: {verdict(found)}")
-
-
-def _names(names: tuple[str, ...]) -> str:
-    from serbench.checks.survey.records import shown
-
-    return f"Which: {shown(names, NAMES)}" if names else ""
-
-
-def _say(line: str, indent: str = "  ") -> None:
-    """One line, wrapped to a terminal's width with its continuation indented."""
-    import shutil
-    import textwrap
-
-    if sys.stdout.isatty():
-        width = shutil.get_terminal_size().columns
-        line = textwrap.fill(line, width, subsequent_indent=indent, break_on_hyphens=False)
-    typer.echo(line)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serbench.cli.findings import Json, JUnit, Markdown, checking, tell
 from serbench.cli.options import RUNS, DataDir, RegistryFile, RunArgument, RunsFolder
 
 if TYPE_CHECKING:
     from serbench.checks.regress.command import Bench, Update
-    from serbench.checks.regress.records import Verdict
 
 HELP = """Hold a finished run against golden results: exit code 0 passes, 1 fails, 2 is wrong input.
 
@@ -66,10 +66,6 @@ Reference = Annotated[
 Rounds = Annotated[
     int, typer.Option(min=5, help="Rounds in which reference and backends take turns.")
 ]
-JUnit = Annotated[Path | None, typer.Option(help="Write JUnit XML: a test case for each check.")]
-Markdown = Annotated[
-    Path | None, typer.Option(help="Write a summary in GitHub-flavoured Markdown.")
-]
 
 
 def command(
@@ -80,51 +76,43 @@ def command(
     backends: Added = None,
     reference: Reference = None,
     rounds: Rounds = 8,
-    junit: JUnit = None,
-    markdown: Markdown = None,
     data_dir: DataDir = None,
     runs: RunsFolder = RUNS,
     registry: RegistryFile = None,
+    json: Json = None,
+    junit: JUnit = None,
+    markdown: Markdown = None,
 ) -> None:
-    """Hold a run against golden results; see HELP."""
-    from serbench.checks.regress.command import (
-        Update,
-        check_run,
-        update_golden,
-        write_error,
-        write_verdict,
-    )
+    """Compare a run with golden results; see HELP."""
+    from serbench.checks.output import Outputs
+    from serbench.checks.regress.command import Update, check_run, update_golden
     from serbench.errors import SerbenchError
     from serbench.running.store.find import find_run
 
-    if update and (junit or markdown):
-        raise SerbenchError("--update judges nothing: leave --junit and --markdown out")
+    if update and (json or junit or markdown):
+        raise SerbenchError("--update judges nothing: leave --json, --junit and --markdown out")
     if backends and not (update and latency):
         raise SerbenchError(
             "--backends adds backends to the golden file, so it needs --update and --latency; "
             "without, those of the file are measured"
         )
-    try:
-        folder = find_run(run, runs)
-        with ExitStack() as stack:
-            bench = None
-            if latency:
-                bench = _bench(stack, folder, registry, data_dir, reference, rounds)
-            if update:
-                found = update_golden(folder, golden, backends or (), bench)
-            else:
-                found = check_run(folder, golden, bench)
-    except SerbenchError as error:
+    outputs = Outputs(json, junit, markdown)
+    with ExitStack() as stack:
         if not update:
-            write_error(error, junit, markdown)
-        raise
+            stack.enter_context(checking("regress", outputs))
+        folder = find_run(run, runs)
+        bench = None
+        if latency:
+            bench = _bench(stack, folder, registry, data_dir, reference, rounds)
+        if update:
+            found = update_golden(folder, golden, backends or (), bench)
+        else:
+            found = check_run(folder, golden, bench)
     if isinstance(found, Update):
         _tell_update(found)
         return
-    write_verdict(found, junit, markdown)
-    _print(found)
-    if not found.passed:
-        raise typer.Exit(1)
+    tell(found, outputs)
+    raise typer.Exit(found.exit_code)
 
 
 def _bench(
@@ -166,17 +154,3 @@ def _tell_update(update: Update) -> None:
     for warning in update.warnings:
         typer.echo(f"Beware: {warning}.")
     typer.echo(f"Written: {update.path}. Read it, commit it.")
-
-
-def _print(verdict: Verdict) -> None:
-    from serbench.checks.regress.show import COLUMNS, legend, row, summary, title
-    from serbench.cli.console import stdout
-    from serbench.cli.output import print_table
-
-    print_table(title(verdict), COLUMNS, [row(check) for check in verdict.checks])
-    said = [check.message for check in verdict.checks if check.outcome != "passed"]
-    notes = [f"Not judged: {note}" for note in verdict.notes]
-    console = stdout()
-    for line in (*legend(verdict), "", *notes, *said, summary(verdict)):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    typer.echo(f"Certificate: {verdict.certificate}")

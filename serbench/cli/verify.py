@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from serbench.cli.findings import Json, JUnit, Markdown, checking, tell
 from serbench.cli.options import RUNS, DataDir, RegistryFile, RunArgument, RunsFolder
 
 
@@ -26,6 +27,9 @@ def command(
     ] = True,
     runs: RunsFolder = RUNS,
     registry: RegistryFile = None,
+    json: Json = None,
+    junit: JUnit = None,
+    markdown: Markdown = None,
 ) -> None:
     """Recompute a run from its corpus and its plan, and exit with 1 on any difference.
 
@@ -44,9 +48,8 @@ def command(
       serbench verify emodb-akd --pretrain-audio ~/speech
 
     """  # noqa: D412 - typer needs the blank lines
+    from serbench.checks.output import Outputs
     from serbench.checks.verify.run import verify
-    from serbench.cli.console import stdout
-    from serbench.cli.output import print_table
     from serbench.cli.progress import progress_observer
     from serbench.files.cache_use import using_cache
     from serbench.files.paths import cache_folder
@@ -54,19 +57,15 @@ def command(
     from serbench.running.registry.load import load_registry
     from serbench.running.store.find import find_run
 
-    folder = find_run(run, runs)
-    plugins = load_plugins()
-    known = load_registry(plugins, registry, strict=False)
-    with using_cache(cache_folder()), progress_observer(plugins.hook) as watch:
-        findings = verify(
-            folder, known, plugins, data_dir=data_dir, cache=cache_folder(), watch=watch,
-            models=models, pretrain_audio=pretrain_audio,
-        )  # fmt: skip
-    rows = [(finding.what, finding.outcome, finding.text) for finding in findings]
-    print_table(f"Verification of {folder.resolve().name}", ("Compared", "Outcome", "Detail"), rows)
-    wrong = [finding.what for finding in findings if finding.differences]
-    console = stdout()
-    if wrong:
-        console.print(f"NOT VERIFIED: {', '.join(wrong)} differ.", soft_wrap=True)
-        raise typer.Exit(1)
-    console.print("Verified: the run is what its corpus and its plan give.", soft_wrap=True)
+    outputs = Outputs(json, junit, markdown)
+    with checking("verify", outputs):
+        folder = find_run(run, runs)
+        plugins = load_plugins()
+        known = load_registry(plugins, registry, strict=False)
+        with using_cache(cache_folder()), progress_observer(plugins.hook) as watch:
+            found = verify(
+                folder, known, plugins, data_dir=data_dir, cache=cache_folder(), watch=watch,
+                models=models, pretrain_audio=pretrain_audio,
+            )  # fmt: skip
+    tell(found, outputs)
+    raise typer.Exit(found.exit_code)

@@ -30,20 +30,20 @@ def test_a_clean_file_exits_with_0_and_says_what_was_not_checked() -> None:
     result = invoke("good.csv", "--corpus", "emodb")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0] == (
-        "Read: good.csv as emodb: fold = the fold that tests the utterance (csv)"
-    )  # fmt: skip
+    assert lines[0] == "Source: good.csv"
+    assert "Read as: fold = the fold that tests the utterance" in lines
     assert "# Folds" in lines
     assert lines[-1] == (
-        "no leak found; not checked: L4, L5 (no audio; give --data-dir, or paths that are there)"
+        "passed: no leak found (3 checks); note: L9; "
+        "not run: L4, L5 (no audio; give --data-dir, or paths that are there)"
     )
 
 
 def test_a_leak_exits_with_1_and_names_its_units() -> None:
     result = invoke("bad.csv", "-c", "emodb")
     assert result.exit_code == 1
-    assert "LEAK L1 fold 1: speakers in train and test (1): 03\n" in result.stdout
-    assert "LEAKS: L1 in 1 of 1 fold; not checked" in result.stdout
+    assert "  fold 1, speakers in train and test (1): 03\n" in result.stdout
+    assert "FAILED: the splits leak (1 of 3 checks: L1 in 1 fold)" in result.stdout
 
 
 def test_without_a_corpus_speakers_are_not_known_and_nothing_passes_in_silence() -> None:
@@ -57,18 +57,17 @@ def test_json_to_a_file_has_everything(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "# Folds" in result.stdout
     content = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
-    assert content["schema_version"] == 1
-    assert content["leaks"] == {"L1": ["1"]}
-    (check,) = [c for c in content["folds"][0]["checks"] if c["code"] == "L1"]
-    assert check["outcome"] == "leak"
-    assert check["findings"][0]["units"][0]["counts"] == {"train": 1, "test": 1}
+    assert content["schema_version"] == 2
+    (finding,) = [each for each in content["findings"] if each["outcome"] == "failed"]
+    assert (finding["check"], finding["fold"]) == ("L1", "1")
+    assert finding["units"][0]["numbers"] == {"train": 1, "test": 1}
 
 
 def test_json_to_stdout_leaves_nothing_else_there() -> None:
     result = invoke("bad.csv", "--corpus", "emodb", "--json", "-")
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["format"] == "csv"
-    assert result.stderr.startswith("LEAKS: L1 in 1 of 1 fold")
+    assert json.loads(result.stdout)["facts"]["format"] == "csv"
+    assert "FAILED: the splits leak (1 of 3 checks: L1 in 1 fold)" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -95,7 +94,7 @@ def test_the_example_of_the_docs_prints_what_the_docs_show(tmp_path: Path) -> No
     page = Path(__file__).parents[2] / "docs" / "howto-audit.md"
     text = page.read_text(encoding="utf-8")
     (table,) = re.findall(r"^```csv\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    (shown,) = re.findall(r"^```\n(Read: .*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (shown,) = re.findall(r"^```\n(Source: .*?)^```$", text, re.MULTILINE | re.DOTALL)
     (tmp_path / "folds.csv").write_text(table)
     assert invoke("folds.csv", "--corpus", "emodb").stdout.split() == shown.split()
 

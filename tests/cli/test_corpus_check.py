@@ -25,7 +25,7 @@ def tones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_sound_corpus_passes(tones: Path) -> None:
     code, text = invoke("tones", "--data-dir", "tones", "--output", "tones.html")
     assert code == 0, text
-    assert "Check of tones" in text
+    assert "serbench corpus check: tones" in text
     assert "24 utterances" in text
     assert text.rstrip().endswith("Page: tones.html")
     page = (tones.parent / "tones.html").read_text()
@@ -38,9 +38,9 @@ def test_a_faulty_one_does_not(tones: Path) -> None:
     (tones / "ann_ang_s1_2.wav").unlink()
     code, text = invoke("tones", "--data-dir", "tones")
     assert code == 1
-    assert "error counts:" in text
-    assert "Which: ann_ang_s1_1" in text
-    assert "dealt with: counts and unreadable" in text
+    assert "failed counts:" in text
+    assert "Which (1): ann_ang_s1_1 (" in text
+    assert "checks: counts and unreadable)" in text
 
 
 def test_missing_files_can_be_meant(tones: Path) -> None:
@@ -91,6 +91,6 @@ def test_emodb_passes_with_what_is_known_of_it(
         "100.0 % of test utterances (535 of 535) speak a sentence that training has too",
         # Files are brought to one peak, so that soft voices bring their noise up with them.
         "−76.2 dBFS (anger) to −54.8 dBFS (sadness)",
-        "1 warning and 1 note to know",
+        "no harm found (16 checks); warning: background; note: sentence-overlap",
     ):
         assert told in text, told

@@ -10,8 +10,10 @@ import numpy as np
 import soundfile
 
 from serbench.api import CorpusCard
+from serbench.checks.finding import Finding
 from serbench.checks.survey.sound import Sound
 from serbench.data.corpus.table import CorpusTable, Utterance
+from serbench.results.table.table import Table
 
 RATE_HZ = 16_000
 
@@ -93,3 +95,13 @@ def write_tones(folder: Path) -> Path:
     for seed, name in enumerate(names):
         soundfile.write(folder / name, tone(seed), RATE_HZ)
     return folder
+
+
+def unit_names(finding: Finding) -> tuple[str, ...]:
+    """What a finding is about."""
+    return tuple(unit.name for unit in finding.units)
+
+
+def cells(table: Table) -> list[tuple[str, ...]]:
+    """Its rows as text."""
+    return [tuple(cell.text for cell in row) for row in table.rows]

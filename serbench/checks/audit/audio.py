@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from serbench.api import Advance, CorpusError, SplitError
-from serbench.checks.audit.checks import AudioFacts
+from serbench.api import Advance, SplitError
+from serbench.checks.audit.checks import AuditedAudio
 from serbench.checks.audit.readers.folder import SUFFIXES
 from serbench.checks.audit.rows import AuditRow
+from serbench.checks.finding import Progress
 from serbench.data.audio import pcm_digest, read_audio
+from serbench.data.corpus.load import read_each, unusable
 from serbench.protocol.guard.near.search import near_duplicates
 from serbench.protocol.splits.groups import listed
 
 NO_AUDIO = "no audio; give --data-dir, or paths that are there"
-
-Watch = Callable[[str], Advance]
-"""``watch(stage)`` gives the ``advance(done, total)`` of one long stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,38 +65,26 @@ def read_recordings(paths: Mapping[str, Path], advance: Advance) -> tuple[Record
     Raises:
         CorpusError: files that cannot be read, all in one message.
     """
-    digests: dict[Path, str] = {}
-    problems: dict[Path, str] = {}
-    unique = sorted(set(paths.values()))
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        jobs = {pool.submit(_digest, path): path for path in unique}
-        for done, job in enumerate(as_completed(jobs), start=1):
-            try:
-                digests[jobs[job]] = job.result()
-            except CorpusError as error:
-                problems[jobs[job]] = str(error)
-            advance(done, len(unique))
+    files = {str(path): path for path in sorted(set(paths.values()))}
+    digests, problems = read_each(files, _digest, advance)
     if problems:
-        raise CorpusError(
-            f"{len(problems)} of {len(unique)} audio files cannot be used; replace them with good "
-            f"copies: {listed(problems[path] for path in sorted(problems))}"
-        )
-    return tuple(Recording(name, path, digests[path]) for name, path in paths.items())
+        raise unusable("the audit", problems, len(files))
+    return tuple(Recording(name, path, digests[str(path)]) for name, path in paths.items())
 
 
 def audio_facts(
-    rows: Sequence[AuditRow], paths: Mapping[str, Path], cache: Path, watch: Watch
-) -> AudioFacts:
+    rows: Sequence[AuditRow], paths: Mapping[str, Path], cache: Path, progress: Progress
+) -> AuditedAudio:
     """Digests and near duplicates of all utterances that have audio."""
     names = {row.utterance for row in rows}
     if not paths:
-        return AudioFacts({}, (), NO_AUDIO)
-    recordings = read_recordings(paths, watch("audio"))
+        return AuditedAudio({}, (), NO_AUDIO)
+    recordings = read_recordings(paths, partial(progress, "audio"))
     digests = {recording.id: recording.pcm_sha256 for recording in recordings}
-    pairs = near_duplicates(recordings, cache, watch("near duplicates"))
+    pairs = near_duplicates(recordings, cache, partial(progress, "near-duplicates"))
     absent = sorted(names - paths.keys())
     missing = f"the audio of {len(absent)} of {len(names)} utterances is not there: "
-    return AudioFacts(digests, pairs, missing + listed(absent) if absent else "")
+    return AuditedAudio(digests, pairs, missing + listed(absent) if absent else "")
 
 
 def _digest(path: Path) -> str:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from serbench.checks.audit.identify import Identified
-from serbench.checks.audit.records import LOOKED_FOR, Check, Finding, Side, Unit
 from serbench.checks.audit.rows import PARTS, AuditRow, Part
+from serbench.checks.finding import Finding, Unit, named, numbered
+from serbench.protocol.guard.near.search import NearPair
 from serbench.protocol.splits.groups import natural_key
+
+ABOUT = {
+    "L1": "a speaker or session in two parts",
+    "L2": "an utterance in two parts, or tested more than once",
+    "L4": "the same audio under two names in two parts",
+    "L5": "near duplicates of a recording in two parts",
+    "L9": "test sentences that are spoken in training",
+}
+"""What each check looks for."""
 
 PAIRS: tuple[tuple[Part, Part], ...] = (
     ("train", "test"),
@@ -23,25 +33,14 @@ COVERED = 0.9
 REPEATED = 0.5
 """… and so are folds that test more than this share of what they test more than once."""
 
+Field = Literal["speaker", "session"]
 
-class Pair(Protocol):
-    """A near duplicate; see ``serbench.protocol.guard.near.search.NearPair``."""
-
-    @property
-    def one(self) -> str: ...  # noqa: D102
-
-    @property
-    def other(self) -> str: ...  # noqa: D102
-
-    @property
-    def similarity(self) -> float: ...  # noqa: D102
-
-    @property
-    def offset_s(self) -> float: ...  # noqa: D102
+Shared = tuple[str, tuple[Unit, ...]]
+"""What is shared, in words, and all of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class AudioFacts:
+class AuditedAudio:
     """What is known of the audio.
 
     Attributes:
@@ -51,7 +50,7 @@ class AudioFacts:
     """
 
     digests: Mapping[str, str]
-    pairs: Sequence[Pair]
+    pairs: Sequence[NearPair]
     missing: str = ""
 
 
@@ -70,90 +69,94 @@ class FoldView:
         """All rows, part by part."""
         return [row for part in PARTS for row in self.parts[part]]
 
+    @property
+    def names(self) -> set[str]:
+        """All utterances."""
+        return set().union(*self.ids.values())
+
     def values(self, part: Part, field: Literal["speaker", "session", "text"]) -> Counter[str]:
         """Utterances of each speaker, session or sentence of a part, where known."""
         by_id = {row.utterance: getattr(row, field) for row in self.parts[part]}
         return Counter(value for value in by_id.values() if value is not None)
 
-    def side(self, part: Part) -> Side:
-        """Its counts."""
-        rows = self.parts[part]
-        return Side(
-            utterances=len(rows),
-            speakers=len(self.values(part, "speaker")) if all(r.speaker for r in rows) else None,
-            sessions=len(self.values(part, "session")) if all(r.session for r in rows) else None,
-        )
+    def count(self, part: Part, field: Field) -> int | None:
+        """Speakers or sessions of a part; None where they are not all known."""
+        known = all(getattr(row, field) for row in self.parts[part])
+        return len(self.values(part, field)) if known else None
 
 
-def check_speakers(fold: FoldView) -> Check:
+def check_fold(fold: FoldView, audio: AuditedAudio) -> Iterator[Finding]:
+    """Every check of one fold."""
+    yield from check_speakers(fold)
+    yield from check_utterances(fold)
+    yield from check_copies(fold, audio)
+    yield from check_near(fold, audio)
+    yield measure_sentences(fold)
+
+
+def check_speakers(fold: FoldView) -> list[Finding]:
     """L1: speakers, and sessions where known, that two parts share."""
-    fields: tuple[Literal["speaker", "session"], ...] = ("speaker", "session")
-    findings = [
-        finding
-        for field in fields
-        for pair in PAIRS
-        if (finding := _shared(fold, pair, field)) is not None
-    ]
+    fields: tuple[Field, ...] = ("speaker", "session")
+    shared = [_shared(fold, pair, field) for field in fields for pair in PAIRS]
     unknown = len({row.utterance for row in fold.rows if row.speaker is None})
-    total = len({row.utterance for row in fold.rows})
     reason = ""
-    if unknown == total:
+    if unknown == len(fold.names):
         reason = "speakers are not known; give --corpus, or a speaker column"
     elif unknown:
-        reason = f"the speakers of {unknown} of {total} utterances are not known"
+        reason = f"the speakers of {unknown} of {len(fold.names)} utterances are not known"
     sessions = "" if any(r.session for r in fold.rows) else "; sessions are not known"
     speakers = len({row.speaker for row in fold.rows} - {None})
-    return _check("L1", findings, reason, f"{speakers} speakers{sessions}")
+    return _outcome("L1", fold, shared, reason, f"{numbered(speakers, 'speaker')}{sessions}")
 
 
-def check_utterances(fold: FoldView) -> Check:
+def check_utterances(fold: FoldView) -> list[Finding]:
     """L2 of one fold: utterances in two parts, or named more than once in one."""
-    findings = []
+    shared = []
     for one, other in PAIRS:
-        if both := fold.ids[one] & fold.ids[other]:
-            units = [Unit(name=name, counts={one: 1, other: 1}) for name in _sorted(both)]
-            findings.append(
-                Finding(what=f"utterances in {one} and {other}", leak=True, units=tuple(units))
-            )
+        both = _sorted(fold.ids[one] & fold.ids[other])
+        units = tuple(_unit(name, {one: 1, other: 1}) for name in both)
+        shared.append((f"utterances in {one} and {other}", units))
+    notes = []
     for part in PARTS:
         counts = Counter(row.utterance for row in fold.parts[part])
-        if twice := {name: n for name, n in counts.items() if n > 1}:
-            scored = part == "test"
-            why = ", which counts them more than once in the score" if scored else ""
-            units = [Unit(name=name, counts={part: twice[name]}) for name in _sorted(twice)]
-            what = f"utterances named more than once in {part}{why}"
-            findings.append(Finding(what=what, leak=scored, units=tuple(units)))
-    return _check("L2", findings, "", f"{len({r.utterance for r in fold.rows})} utterances")
+        units = tuple(_unit(name, {part: counts[name]}) for name in _sorted(_twice(counts)))
+        what = f"utterances named more than once in {part}"
+        if part == "test":
+            shared.append((f"{what}, which counts them more than once in the score", units))
+        elif units:
+            notes.append(Finding("L2", "note", what, units=units, fold=fold.name))
+    return [*_outcome("L2", fold, shared, "", f"{len(fold.names)} utterances"), *notes]
 
 
-def check_coverage(folds: Sequence[FoldView], identified: Identified) -> Check:
+def check_coverage(folds: Sequence[FoldView], identified: Identified) -> Iterator[Finding]:
     """L2 over all folds: tested more than once, never tested, unknown to the corpus or to us."""
     tested = Counter(name for fold in folds for name in fold.ids["test"])
-    named = {row.utterance for row in identified.rows}
-    findings: list[Finding] = []
-    single = ""
-    if len(folds) > 1:
-        more = {name: times for name, times in tested.items() if times > 1}
-        single = _single_splits(len(named), len(tested), len(more))
-        if more:
-            units = [Unit(name=n, counts={"test": more[n]}) for n in _sorted(more)]
-            what = "utterances tested in more than one fold"
-            findings.append(Finding(what=what, leak=not single, units=tuple(units)))
-        findings += _told("utterances that no fold tests", named - tested.keys())
-    findings += _told("names that the corpus does not know", identified.unknown)
-    findings += _told("utterances that the corpus folder does not hold", identified.absent)
-    findings += _told("utterances of the corpus that no fold names", identified.unnamed)
-    detail = f"{len(tested)} of {len(named)} utterances tested over {len(folds)} folds{single}"
-    return _check("L2", findings, "", detail)
+    rows = {row.utterance for row in identified.rows}
+    more = _sorted(_twice(tested))
+    single = _single_splits(len(rows), len(tested), len(more))
+    if more:
+        what = "utterances tested in more than one fold"
+        units = tuple(_unit(name, {"test": tested[name]}) for name in more)
+        yield Finding("L2", "note" if single else "failed", what, units=units)
+    if single or not more:
+        over = f"{len(tested)} of {len(rows)} utterances tested over {numbered(len(folds), 'fold')}"
+        yield Finding("L2", "passed", f"{over}{single}")
+    for what, names in (
+        ("utterances that no fold tests", rows - tested.keys() if len(folds) > 1 else ()),
+        ("names that the corpus does not know", identified.unknown),
+        ("utterances that the corpus folder does not hold", identified.absent),
+        ("utterances of the corpus that no fold names", identified.unnamed),
+    ):
+        if names:
+            yield Finding("L2", "note", what, units=named(_sorted(names)))
 
 
-def check_copies(fold: FoldView, audio: AudioFacts) -> Check:
+def check_copies(fold: FoldView, audio: AuditedAudio) -> list[Finding]:
     """L4: recordings whose decoded audio is the same, under two names in two parts."""
     groups: dict[str, set[str]] = {}
-    for name in set().union(*fold.ids.values()):
-        if name in audio.digests:
-            groups.setdefault(audio.digests[name], set()).add(name)
-    findings = []
+    for name in fold.names & audio.digests.keys():
+        groups.setdefault(audio.digests[name], set()).add(name)
+    shared = []
     for one, other in PAIRS:
         units = []
         for group in groups.values():
@@ -161,85 +164,66 @@ def check_copies(fold: FoldView, audio: AudioFacts) -> Check:
             # One name in both parts is L2.
             if here and there and len(here | there) > 1:
                 names = " = ".join(_sorted(here | there))
-                units.append(Unit(name=names, counts={one: len(here), other: len(there)}))
-        if units:
-            what = f"recordings under two names in {one} and {other}"
-            units.sort(key=lambda unit: natural_key(unit.name))
-            findings.append(Finding(what=what, leak=True, units=tuple(units)))
-    return _check("L4", findings, audio.missing, f"{_heard(fold, audio)} recordings")
+                units.append(_unit(names, {one: len(here), other: len(there)}))
+        shared.append((f"recordings under two names in {one} and {other}", _in_order(units)))
+    return _outcome("L4", fold, shared, audio.missing, _heard(fold, audio))
 
 
-def check_near(fold: FoldView, audio: AudioFacts) -> Check:
+def check_near(fold: FoldView, audio: AuditedAudio) -> list[Finding]:
     """L5: near duplicates in two parts, other than exact copies."""
-    findings = []
+    near = [p for p in audio.pairs if audio.digests[p.one] != audio.digests[p.other]]
+    shared = []
     for one, other in PAIRS:
-        units = []
-        for pair in audio.pairs:
-            if audio.digests[pair.one] == audio.digests[pair.other]:
-                continue
-            for a, b in ((pair.one, pair.other), (pair.other, pair.one)):
-                if a in fold.ids[one] and b in fold.ids[other]:
-                    units.append(
-                        Unit(
-                            name=f"{a} ~ {b}",
-                            counts={one: 1, other: 1},
-                            similarity=round(pair.similarity, 4),
-                            offset_s=round(pair.offset_s, 3),
-                        )
-                    )
-        if units:
-            what = f"near duplicates in {one} and {other}"
-            units.sort(key=lambda unit: natural_key(unit.name))
-            findings.append(Finding(what=what, leak=True, units=tuple(units)))
-    return _check("L5", findings, audio.missing, f"{_heard(fold, audio)} recordings")
+        units = [
+            Unit(
+                f"{a} ~ {b}",
+                f"similarity {pair.similarity:.2f}, offset {pair.offset_s:.3g} s",
+                {"similarity": round(pair.similarity, 4), "offset_s": round(pair.offset_s, 3)},
+            )
+            for pair in near
+            for a, b in ((pair.one, pair.other), (pair.other, pair.one))
+            if a in fold.ids[one] and b in fold.ids[other]
+        ]
+        shared.append((f"near duplicates in {one} and {other}", _in_order(units)))
+    return _outcome("L5", fold, shared, audio.missing, _heard(fold, audio))
 
 
-def measure_sentences(fold: FoldView) -> Check:
+def measure_sentences(fold: FoldView) -> Finding:
     """L9: the share of test utterances whose sentence is spoken in training too."""
     tested, trained = fold.values("test", "text"), fold.values("train", "text")
-    total = len(fold.ids["test"])
     if not tested or not trained:
-        return Check(
-            code="L9",
-            looked_for=LOOKED_FOR["L9"],
-            outcome="not run: sentences are not known; give --corpus, or a text column",
-            detail="",
-        )
+        reason = "sentences are not known; give --corpus, or a text column"
+        return Finding("L9", "not run", reason, fold=fold.name)
     shared = _sorted(tested.keys() & trained.keys())
-    heard = sum(tested[text] for text in shared)
-    units = [Unit(name=t, counts={"train": trained[t], "test": tested[t]}) for t in shared]
-    findings = [Finding(what="sentences in train and test", leak=False, units=tuple(units))]
-    known = tested.total()
-    partly = "" if known == total else f"; the sentences of {total - known} are not known"
-    return Check(
-        code="L9",
-        looked_for=LOOKED_FOR["L9"],
-        outcome="measured",
-        detail=f"{heard} of {known} test utterances speak a sentence of the training part{partly}",
-        share=heard / known,
-        findings=tuple(findings) if shared else (),
+    heard, known = sum(tested[text] for text in shared), tested.total()
+    unknown = len(fold.ids["test"]) - known
+    partly = f"; the sentences of {unknown} are not known" if unknown else ""
+    return Finding(
+        "L9",
+        "note" if heard else "passed",
+        f"{heard} of {known} test utterances speak a sentence of the training part{partly}",
+        units=tuple(_unit(text, {"train": trained[text], "test": tested[text]}) for text in shared),
+        fold=fold.name,
+        numbers={"share": heard / known},
     )
 
 
 def _shared(
     fold: FoldView, pair: tuple[Part, Part], field: Literal["speaker", "session"]
-) -> Finding | None:
+) -> Shared:
     one, other = pair
-    noun = f"{field}s"
     here, there = fold.values(one, field), fold.values(other, field)
-    shared = _sorted(here.keys() & there.keys())
-    if not shared:
-        return None
-    units = [Unit(name=n, counts={one: here[n], other: there[n]}) for n in shared]
+    names = _sorted(here.keys() & there.keys())
     why = ""
     if pair == ("train", "validation"):
-        why = f": choices are made on {noun} that were trained on"
-    return Finding(what=f"{noun} in {one} and {other}{why}", leak=True, units=tuple(units))
+        why = f": choices are made on {field}s that were trained on"
+    units = tuple(_unit(name, {one: here[name], other: there[name]}) for name in names)
+    return f"{field}s in {one} and {other}{why}", units
 
 
-def _single_splits(named: int, tested: int, repeated: int) -> str:
+def _single_splits(rows: int, tested: int, repeated: int) -> str:
     """Why folds are no cross-validation, where they are not; empty where they are one."""
-    if not repeated or (tested >= COVERED * named and repeated <= REPEATED * tested):
+    if not repeated or (tested >= COVERED * rows and repeated <= REPEATED * tested):
         return ""
     return (
         f"; {repeated} of them more than once: read as single splits of their own, not as one "
@@ -247,30 +231,39 @@ def _single_splits(named: int, tested: int, repeated: int) -> str:
     )
 
 
-def _told(what: str, names: Iterable[str]) -> list[Finding]:
-    """A finding that is no leak, where there is anything to tell."""
-    units = tuple(Unit(name=name, counts={}) for name in _sorted(names))
-    return [Finding(what=what, leak=False, units=units)] if units else []
+def _outcome(
+    check: str, fold: FoldView, shared: Iterable[Shared], reason: str, detail: str
+) -> list[Finding]:
+    """A finding for all that is shared; what could not be looked at is no pass."""
+    found = [
+        Finding(check, "failed", what, units=units, fold=fold.name)
+        for what, units in shared
+        if units
+    ]
+    if reason:
+        found.append(Finding(check, "not run", reason, fold=fold.name))
+    return found or [Finding(check, "passed", detail, fold=fold.name)]
 
 
-def _check(code: str, findings: Sequence[Finding], reason: str, detail: str) -> Check:
-    """A leak wins; else what was not looked at is no pass."""
-    if any(finding.leak for finding in findings):
-        outcome = "leak"
-        detail = f"{detail}; {reason}" if reason else detail
-    else:
-        outcome = f"not run: {reason}" if reason else "passed"
-    return Check(
-        code=code,
-        looked_for=LOOKED_FOR[code],
-        outcome=outcome,
-        detail=detail,
-        findings=tuple(findings),
+def _unit(name: str, counts: Mapping[Part, int]) -> Unit:
+    """With its utterances by part, in words where they tell more than that it is there once."""
+    times = [*counts.values()]
+    detail = f"{times[0]} times" if len(times) == 1 else " + ".join(map(str, times))
+    return Unit(
+        name, "" if set(times) == {1} else detail, {str(part): n for part, n in counts.items()}
     )
 
 
-def _heard(fold: FoldView, audio: AudioFacts) -> int:
-    return sum(name in audio.digests for name in set().union(*fold.ids.values()))
+def _in_order(units: Iterable[Unit]) -> tuple[Unit, ...]:
+    return tuple(sorted(units, key=lambda unit: natural_key(unit.name)))
+
+
+def _twice(counts: Mapping[str, int]) -> list[str]:
+    return [name for name, times in counts.items() if times > 1]
+
+
+def _heard(fold: FoldView, audio: AuditedAudio) -> str:
+    return f"{len(fold.names & audio.digests.keys())} recordings"
 
 
 def _sorted(names: Iterable[str]) -> list[str]:

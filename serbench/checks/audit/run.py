@@ -6,22 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serbench.api import Corpus
-from serbench.checks.audit.audio import Watch, audio_facts, find_audio
-from serbench.checks.audit.checks import (
-    AudioFacts,
-    FoldView,
-    check_copies,
-    check_coverage,
-    check_near,
-    check_speakers,
-    check_utterances,
-    measure_sentences,
-)
+from serbench.checks.audit.audio import audio_facts, find_audio
+from serbench.checks.audit.checks import ABOUT, FoldView, check_coverage, check_fold
 from serbench.checks.audit.identify import Identified, identify_by_corpus, identify_by_name
-from serbench.checks.audit.records import OVER_FOLDS, Audit, Check, Fold
-from serbench.checks.audit.rows import PARTS, AuditRow, SplitFile
+from serbench.checks.audit.rows import PARTS, AuditRow, Part, SplitFile
+from serbench.checks.finding import Finding, Findings, Progress
 from serbench.data.corpus.check import scan
 from serbench.protocol.splits.groups import natural_key
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.formats import COUNT
+from serbench.results.table.table import Table
+
+SHORT: dict[Part, str] = {"train": "train", "validation": "val", "test": "test"}
 
 
 def audit(
@@ -31,8 +27,8 @@ def audit(
     corpus_name: str | None,
     data_dir: Path | None,
     cache: Path,
-    watch: Watch,
-) -> Audit:
+    progress: Progress,
+) -> Findings:
     """Run every check that can be run on somebody's splits.
 
     Args:
@@ -42,7 +38,7 @@ def audit(
         corpus_name: its name in the registry.
         data_dir: a local copy of the corpus, or a folder of audio; nothing is downloaded.
         cache: root of the cache, for fingerprints.
-        watch: told of everything that takes long.
+        progress: told of everything that takes long.
 
     Raises:
         SplitError: the corpus knows none of the names, or columns disagree with it.
@@ -51,25 +47,57 @@ def audit(
     data_dir = data_dir.expanduser().absolute() if data_dir is not None else None
     identified = _identify(splits, corpus, corpus_name, data_dir)
     paths = find_audio(identified.rows, source, data_dir, identified.files)
-    audio = audio_facts(identified.rows, paths, cache, watch)
-    views = _views(identified)
-    folds = tuple(_fold(view, audio) for view in views)
-    over = (check_coverage(views, identified),)
-    return Audit(
-        source=str(source),
-        format=splits.format,
-        described=splits.described,
-        corpus=corpus_name,
-        utterances=len({row.utterance for row in identified.rows}),
-        speakers_from=identified.speakers_from,
-        texts_from=identified.texts_from,
-        audio_from=f"{len(paths)} files" if paths else "none",
-        leaks=_leaks(folds, over),
-        not_checked=_not_checked(folds),
-        folds=folds,
-        over_folds=over,
-        notes=(*splits.notes, *identified.notes, *_validation_note(views)),
+    audio = audio_facts(identified.rows, paths, cache, progress)
+    folds = _folds(identified)
+    found = [each for fold in folds for each in check_fold(fold, audio)]
+    found += check_coverage(folds, identified)
+    return Findings(
+        command="audit",
+        subject=str(source),
+        found=tuple(sorted(found, key=lambda each: each.check)),
+        if_passed="no leak found",
+        if_failed="the splits leak",
+        facts={
+            "source": str(source),
+            "format": splits.format,
+            "read_as": splits.described,
+            "corpus": corpus_name,
+            "folds": len(folds),
+            "utterances": len({row.utterance for row in identified.rows}),
+            "speakers_from": identified.speakers_from,
+            "sentences_from": identified.texts_from,
+            "audio_from": f"{len(paths)} files" if paths else "none",
+        },
+        about=ABOUT,
+        tables=(fold_table(folds, found),),
+        remarks=(*splits.notes, *identified.notes, *_validation_remark(folds)),
     )
+
+
+def fold_table(folds: Sequence[FoldView], found: Sequence[Finding]) -> Table:
+    """A row for each fold: utterances and speakers of each part, a word for each check."""
+    parts: list[Part] = [part for part in PARTS if any(fold.parts[part] for fold in folds)]
+    columns: list[Column[FoldView]] = [
+        Column("Fold", lambda fold: fold.name, key="fold"),
+        *(column for part in parts for column in _part_columns(part)),
+        Column("Speakers", lambda fold: "/".join(_speakers(fold, part) for part in parts)),
+        *(_check_column(check, found) for check in ABOUT),
+    ]
+    notes = ["; ".join(f"{code}: {what}" for code, what in ABOUT.items())]
+    return make_table("folds", "Folds", columns, folds, notes=notes)
+
+
+def _part_columns(part: Part) -> list[Column[FoldView]]:
+    """Utterances, and in the JSON alone speakers and sessions where they are all known."""
+    return [
+        Column(SHORT[part], lambda fold: len(fold.parts[part]), COUNT, key=part),
+        Column("", lambda fold: fold.count(part, "speaker"), COUNT, key=f"{part}_speakers"),
+        Column("", lambda fold: fold.count(part, "session"), COUNT, key=f"{part}_sessions"),
+    ]
+
+
+def _check_column(check: str, found: Sequence[Finding]) -> Column[FoldView]:
+    return Column(check, lambda fold: _word(fold, check, found))
 
 
 def _identify(
@@ -83,54 +111,39 @@ def _identify(
     return identify_by_corpus(splits.rows, corpus, name, records)
 
 
-def _views(identified: Identified) -> list[FoldView]:
-    """Folds in the natural order of their names."""
+def _folds(identified: Identified) -> list[FoldView]:
+    """In the natural order of their names."""
     rows_of: dict[str, list[AuditRow]] = {}
     for row in identified.rows:
         rows_of.setdefault(row.fold, []).append(row)
     return [FoldView(name, rows_of[name]) for name in sorted(rows_of, key=natural_key)]
 
 
-def _fold(view: FoldView, audio: AudioFacts) -> Fold:
-    return Fold(
-        name=view.name,
-        parts={part: view.side(part) for part in PARTS if view.parts[part]},
-        checks=(
-            check_speakers(view),
-            check_utterances(view),
-            check_copies(view, audio),
-            check_near(view, audio),
-            measure_sentences(view),
-        ),
-    )
-
-
-def _leaks(folds: Sequence[Fold], over: Sequence[Check]) -> dict[str, tuple[str, ...]]:
-    """By code, the folds that leak; ``OVER_FOLDS`` for what only all of them together show."""
-    places: dict[str, list[str]] = {}
-    for name, checks in (*((fold.name, fold.checks) for fold in folds), (OVER_FOLDS, over)):
-        for check in checks:
-            if check.leaks:
-                places.setdefault(check.code, []).append(name)
-    return {code: tuple(places[code]) for code in sorted(places)}
-
-
-def _not_checked(folds: Sequence[Fold]) -> dict[str, str]:
-    """Why a check was not run, by its code; the first fold's reason."""
-    reasons: dict[str, str] = {}
-    for check in (check for fold in folds for check in fold.checks):
-        if check.outcome.startswith("not run: "):
-            reasons.setdefault(check.code, check.outcome.removeprefix("not run: "))
-    return reasons
-
-
-def _validation_note(views: Sequence[FoldView]) -> list[str]:
-    without = [view.name for view in views if not view.parts["validation"]]
+def _validation_remark(folds: Sequence[FoldView]) -> list[str]:
+    without = [fold.name for fold in folds if not fold.parts["validation"]]
     if not without:
         return []
-    which = "no fold has" if len(without) == len(views) else f"folds {', '.join(without)} have no"
-    part = "a validation part" if len(without) == len(views) else "validation part"
+    which = "No fold has" if len(without) == len(folds) else f"Folds {', '.join(without)} have no"
+    part = "a validation part" if len(without) == len(folds) else "validation part"
     return [
         f"{which} {part}: the best epoch or setting must be chosen within train, on speakers held "
-        "out there; chosen on test, or at random within train, scores come out too high"
+        "out there; chosen on test, or at random within train, scores come out too high."
     ]
+
+
+def _speakers(fold: FoldView, part: Part) -> str:
+    count = fold.count(part, "speaker")
+    return "?" if count is None else str(count)
+
+
+def _word(fold: FoldView, check: str, found: Sequence[Finding]) -> str:
+    """``passed``, ``failed 3``, ``50 %`` or ``not run``."""
+    own = [each for each in found if each.check == check and each.fold == fold.name]
+    for each in own:
+        if "share" in each.numbers:
+            return f"{100 * each.numbers['share']:.0f} %"
+    # A speaker that is in all three parts is one speaker.
+    leaks = {unit.name for each in own if each.outcome == "failed" for unit in each.units}
+    if leaks:
+        return f"failed {len(leaks)}"
+    return "not run" if any(each.outcome == "not run" for each in own) else "passed"

@@ -1,18 +1,24 @@
-"""UA and WA held against golden ones."""
+"""UA and WA compared with golden ones."""
 
 from __future__ import annotations
 
-from serbench.checks.regress.records import Check, Outcome
+from collections.abc import Iterator
+
+from serbench.checks.finding import Finding, Outcome
 from serbench.checks.regress.tallies import Tally, paired_difference
 from serbench.learning.evaluate import Metric
 from serbench.results.compare.records import Difference
+from serbench.results.table.formats import difference_text, percent, signed
 
 METRICS: tuple[Metric, ...] = ("ua", "wa")
 
+BETTER = "To hold later runs against this one: serbench regress RUN --update"
+"""What to do where a run is better than its golden results."""
 
-def accuracy_checks(
+
+def accuracy_findings(
     method: str, now: Tally, golden: Tally, margin: float, limit: float
-) -> tuple[Check, ...]:
+) -> Iterator[Finding]:
     """A method's UA and WA.
 
     Args:
@@ -25,50 +31,40 @@ def accuracy_checks(
     Raises:
         SerbenchError: fewer than two speakers.
     """
-    made = []
     for metric in METRICS:
         difference = paired_difference(now, golden, metric)
-        outcome, said = judge(difference, margin, limit)
-        made.append(
-            Check(
-                what=f"{method} {metric.upper()}",
-                kind="accuracy",
-                golden=golden.score(metric),
-                now=now.score(metric),
-                difference=difference.value,
-                low=difference.low,
-                high=difference.high,
-                allowed=f"{points(-margin)} for sure, {points(-limit)} at all",
-                outcome=outcome,
-                message=f"{method} {metric.upper()} {said}",
-            )
+        outcome, said = outcome_of(difference, margin, limit)
+        score, then = now.score(metric), golden.score(metric)
+        yield Finding(
+            check=f"{method} {metric.upper()}",
+            outcome=outcome,
+            message=f"{percent(score)} %, golden {percent(then)} %, "
+            f"difference {difference_text(difference)}: {said}",
+            remedy=BETTER if outcome == "note" else "",
+            numbers={
+                "now": score,
+                "golden": then,
+                "difference": difference.value,
+                "low": difference.low,
+                "high": difference.high,
+                "margin": margin,
+                "limit": limit,
+            },
         )
-    return tuple(made)
 
 
-def judge(difference: Difference, margin: float, limit: float) -> tuple[Outcome, str]:
-    """Whether a difference fails, and a sentence without its subject.
+def outcome_of(difference: Difference, margin: float, limit: float) -> tuple[Outcome, str]:
+    """Whether a difference fails, and why or why not.
 
     It fails where all of the 95 % interval lies more than ``margin`` below the golden score, or
     where the difference itself is more than ``limit`` below.
     """
-    interval = f"95 % interval {points(difference.low)} to {points(difference.high)}"
-    by = f"{points(difference.value)} points to the golden one"
     if difference.high < -margin:
-        return "FAILED", f"is {by}: surely worse by more than {points(margin)[1:]} ({interval})"
+        return "failed", f"surely worse by more than {percent(margin)}"
     if difference.value < -limit:
-        return "FAILED", (
-            f"is {by}: a drop beyond the limit of {points(limit)[1:]}, though it is not sure by "
-            f"how much ({interval})"
+        return "failed", (
+            f"a drop of more than {percent(limit)}, though it is not sure by how much"
         )
     if difference.low > margin or difference.value > limit:
-        return "better", f"is {by} ({interval}): better; consider --update"
-    if difference.low == difference.high == 0:
-        return "passed", "is the golden one"
-    return "passed", f"is {by} ({interval})"
-
-
-def points(share: float) -> str:
-    """A share in percentage points, signed; what rounds to zero has no sign but a plus."""
-    text = f"{100 * share:+.1f}"
-    return "+0.0" if text == "-0.0" else text.replace("-", "−")
+        return "note", "better"
+    return "passed", f"{signed(-margin)} for sure and {signed(-limit)} at all are allowed"

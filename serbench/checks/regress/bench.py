@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from serbench.api import SAMPLE_RATE_HZ, StoreError, WaveformPredictor, Waveforms
+from serbench.checks.finding import Findings
 from serbench.checks.regress.command import check_run
 from serbench.checks.regress.golden import GoldenLatency
 from serbench.checks.regress.measure import entry_backends
-from serbench.checks.regress.records import Verdict
-from serbench.checks.regress.show import COLUMNS, row, summary, title
+from serbench.checks.show import text_lines
 from serbench.files.paths import cache_folder
 from serbench.results.compare.records import Comparison, Estimate
 from serbench.results.report.results import load_results
@@ -83,8 +83,8 @@ class BenchRun:
         there = ", ".join(result.method for result in self.comparison.methods)
         raise StoreError(f"{self.folder.name} has no method {method}; its methods: {there}")
 
-    def assert_no_regression(self, golden: str | Path | None = None) -> Verdict:
-        """Hold UA and WA against a golden file, as ``serbench regress --no-latency`` does.
+    def assert_no_regression(self, golden: str | Path | None = None) -> Findings:
+        """Compare UA and WA with a golden file, as ``serbench regress --no-latency`` does.
 
         Args:
             golden: the file; None: the one of ``--serbench-golden``.
@@ -100,10 +100,10 @@ class BenchRun:
         path = Path(golden) if golden is not None else self.golden
         if path is None:
             raise StoreError("no golden file was named; give one, or set --serbench-golden")
-        verdict = check_run(self.folder, path, None)
-        if not verdict.passed:
-            raise RegressionError(_report(verdict))
-        return verdict
+        found = check_run(self.folder, path, None)
+        if not found.passed:
+            raise RegressionError("\n".join(text_lines(found)))
+        return found
 
     def predictor(
         self, backend: str = "onnxruntime", method: str | None = None, threads: int = 1
@@ -139,19 +139,6 @@ class BenchRun:
             cache=cache_folder(),
             watch=Observer(),
         )
-
-
-def _report(verdict: Verdict) -> str:
-    """A verdict for a test's output."""
-    rows = [COLUMNS, *map(row, verdict.checks)]
-    widths = [max(len(each[place]) for each in rows) for place in range(len(COLUMNS))]
-    table = [
-        "  ".join(cell.ljust(width) for cell, width in zip(each, widths, strict=True)).rstrip()
-        for each in rows
-    ]
-    said = [check.message for check in verdict.failures]
-    notes = [f"Not judged: {note}" for note in verdict.notes]
-    return "\n".join([f"{title(verdict)}: {summary(verdict)}", *said, *table, *notes])
 
 
 def make_run(

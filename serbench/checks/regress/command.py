@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serbench.api import SerbenchError, StoreError
+from serbench.api import StoreError
+from serbench.checks.finding import Findings
 from serbench.checks.regress.gate import Timing, check_accuracy, check_reference, judge, open_run
 from serbench.checks.regress.golden import Golden, GoldenLatency, GoldenReference, read_golden
 from serbench.checks.regress.measure import ROUNDS, Conditions, entry_backends, time_entries
-from serbench.checks.regress.ratios import median_bounds, percent
-from serbench.checks.regress.records import Verdict
+from serbench.checks.regress.ratios import change_text, median_bounds
 from serbench.checks.regress.reference import open_reference
-from serbench.checks.regress.show import (
-    append_text,
-    junit,
-    junit_error,
-    markdown,
-    markdown_error,
-)
 from serbench.checks.regress.text import differences, write_golden
 from serbench.checks.regress.update import make_golden, wanted_entries
-from serbench.files.atomic import write_atomically
 from serbench.running.registry.lookup import Registry
 from serbench.running.replay.run import Replay
 from serbench.studies.deploy.device.instruments import cpu_name
 from serbench.studies.deploy.versions import runtime_versions
-
-STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
-"""GitHub Actions names a file in it that a step may add Markdown to."""
 
 OpenReplay = Callable[[], Replay]
 
@@ -66,8 +54,8 @@ class Update:
     warnings: tuple[str, ...]
 
 
-def check_run(folder: Path, path: Path, bench: Bench | None) -> Verdict:
-    """Hold a run against a golden file.
+def check_run(folder: Path, path: Path, bench: Bench | None) -> Findings:
+    """Compare a run with a golden file.
 
     Args:
         folder: of the run.
@@ -117,8 +105,8 @@ def _unsure(golden: Golden, timing: Timing | None) -> Iterator[str]:
         if high / low > 1 + allowed:
             yield (
                 f"the ratio of {entry.what} is unsure: between {low:.3g} and {high:.3g}, where "
-                f"{percent(allowed)} is allowed; update again on a quieter machine, or with more "
-                "--rounds"
+                f"{change_text(allowed)} is allowed; update again on a quieter machine, or with "
+                "more --rounds"
             )
 
 
@@ -157,37 +145,3 @@ def _packages(versions: dict[str, str], entries: Sequence[GoldenLatency]) -> dic
     """Of them, the runtime of the reference and those whose names the backends bear."""
     names = {entry.backend.partition("-")[0] for entry in entries} | {"onnxruntime"}
     return {name: version for name, version in versions.items() if name in names}
-
-
-def write_verdict(verdict: Verdict, junit_file: Path | None, markdown_file: Path | None) -> None:
-    """Write what was asked for, and add to GitHub's summary where there is one.
-
-    Raises:
-        StoreError: a file cannot be written.
-    """
-    _write(junit(verdict), junit_file, markdown(verdict), markdown_file)
-
-
-def write_error(error: SerbenchError, junit_file: Path | None, markdown_file: Path | None) -> None:
-    """The same where nothing could be judged, so that no file of an earlier gate stays for it.
-
-    Raises:
-        StoreError: a file cannot be written.
-    """
-    said = str(error)
-    _write(junit_error(said), junit_file, markdown_error(said), markdown_file)
-
-
-def _write(xml: bytes, junit_file: Path | None, text: str, markdown_file: Path | None) -> None:
-    if junit_file:
-        write_atomically(junit_file, xml)
-    if markdown_file:
-        write_atomically(markdown_file, text.encode())
-    named = os.environ.get(STEP_SUMMARY)
-    if named:
-        try:
-            append_text(Path(named), text)
-        except OSError as error:
-            raise StoreError(
-                f"cannot add to {named}, which ${STEP_SUMMARY} names: {error.strerror or error}"
-            ) from error

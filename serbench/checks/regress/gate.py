@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from serbench.api import StoreError
-from serbench.checks.regress.accuracy import accuracy_checks
+from serbench.checks.finding import Finding, Findings
+from serbench.checks.regress.accuracy import accuracy_findings
 from serbench.checks.regress.facts import changed_settings, golden_run, run_tallies
 from serbench.checks.regress.golden import Golden, GoldenReference
 from serbench.checks.regress.measure import Timed
-from serbench.checks.regress.ratios import latency_check, size_check
-from serbench.checks.regress.records import Check, Verdict
+from serbench.checks.regress.ratios import latency_finding, size_finding
 from serbench.checks.regress.reference import Reference
 from serbench.checks.regress.tallies import Tally
 from serbench.running.store.finished import Run, load_run
@@ -46,7 +46,7 @@ def open_run(folder: Path) -> Run:
     return run
 
 
-def check_accuracy(run: Run, golden: Golden, path: Path) -> tuple[Check, ...]:
+def check_accuracy(run: Run, golden: Golden, path: Path) -> tuple[Finding, ...]:
     """UA and WA of every golden method.
 
     Raises:
@@ -54,12 +54,12 @@ def check_accuracy(run: Run, golden: Golden, path: Path) -> tuple[Check, ...]:
     """
     tallies = run_tallies(run)
     check_same(run, tallies, golden, path)
-    checks: list[Check] = []
+    found: list[Finding] = []
     for name, method in golden.methods.items():
         margin = golden.allowed.margin if method.margin is None else method.margin
         limit = golden.allowed.limit if method.limit is None else method.limit
-        checks += accuracy_checks(name, tallies[name], golden.tally(name), margin, limit)
-    return tuple(checks)
+        found += accuracy_findings(name, tallies[name], golden.tally(name), margin, limit)
+    return tuple(found)
 
 
 def check_same(run: Run, tallies: Mapping[str, Tally], golden: Golden, path: Path) -> None:
@@ -127,13 +127,13 @@ def check_reference(golden: Golden, reference: Reference, path: Path) -> None:
         )
 
 
-def check_timing(golden: Golden, timing: Timing, path: Path) -> tuple[Check, ...]:
+def check_timing(golden: Golden, timing: Timing, path: Path) -> tuple[Finding, ...]:
     """Latency ratios of every golden entry, and the size of every model and backend once.
 
     Raises:
         StoreError: an entry has no golden ratio yet.
     """
-    checks: list[Check] = []
+    found: list[Finding] = []
     sized: set[tuple[str, str]] = set()
     for timed in timing.found:
         entry = timed.entry
@@ -142,39 +142,29 @@ def check_timing(golden: Golden, timing: Timing, path: Path) -> tuple[Check, ...
                 f"{path}: latency of {entry.what} has no ratio or no size_bytes yet; measure it on "
                 "a run that you trust: serbench regress RUN --update"
             )
-        checks.append(_latency(golden, timed, entry.ratio))
+        found.append(_latency(golden, timed, entry.ratio))
         if (entry.method, entry.backend) in sized or timed.size_bytes is None:
             continue
         sized.add((entry.method, entry.backend))
         tolerance = golden.allowed.size if entry.allowed_size is None else entry.allowed_size
-        what = f"{entry.method} {entry.backend} size"
-        checks.append(size_check(what, timed.size_bytes, entry.size_bytes, tolerance))
-    return tuple(checks)
+        check = f"{entry.method} {entry.backend} size"
+        found.append(size_finding(check, timed.size_bytes, entry.size_bytes, tolerance))
+    return tuple(found)
 
 
-def _latency(golden: Golden, timed: Timed, ratio: float) -> Check:
+def _latency(golden: Golden, timed: Timed, ratio: float) -> Finding:
     """A backend that runs here and cannot run this model any more has failed."""
     entry = timed.entry
     tolerance = golden.allowed.latency if entry.allowed is None else entry.allowed
-    what = f"{entry.what} latency"
+    check = f"{entry.what} latency"
     if timed.failure is None:
-        return latency_check(what, timed.ratios, ratio, tolerance)
-    return Check(
-        what=what,
-        kind="latency",
-        golden=ratio,
-        now=None,
-        difference=None,
-        low=None,
-        high=None,
-        allowed="runs",
-        outcome="FAILED",
-        message=f"{what}: {entry.backend} runs here, but not with this model: {timed.failure}",
-    )
+        return latency_finding(check, timed.ratios, ratio, tolerance)
+    message = f"{entry.backend} runs here, but not with this model: {timed.failure}"
+    return Finding(check, "failed", message, numbers={"golden": ratio})
 
 
-def judge(run: Run, golden: Golden, path: Path, timing: Timing | None = None) -> Verdict:
-    """Hold a run against a golden file.
+def judge(run: Run, golden: Golden, path: Path, timing: Timing | None = None) -> Findings:
+    """Compare a run with a golden file.
 
     Args:
         run: of ``open_run``.
@@ -185,45 +175,59 @@ def judge(run: Run, golden: Golden, path: Path, timing: Timing | None = None) ->
     Raises:
         StoreError: run and golden file cannot be compared.
     """
-    checks = check_accuracy(run, golden, path)
+    found = check_accuracy(run, golden, path)
     if timing:
-        checks += check_timing(golden, timing, path)
-    return Verdict(
-        run=run.folder,
-        golden=path,
-        certificate=run.certificate.digest,
-        checks=checks,
-        notes=tuple(_notes(run, golden, timing)),
+        found += check_timing(golden, timing, path)
+    return Findings(
+        command="regress",
+        subject=f"{run.folder.resolve().name} against {path.name}",
+        found=(*found, *_not_judged(run, golden, timing)),
+        if_passed="no worse than the golden results allow",
+        if_failed="worse than the golden results allow",
+        facts={"run": str(run.folder), "golden": str(path), "certificate": run.certificate.digest},
+        remarks=tuple(_remarks(run, golden, timing)),
     )
 
 
-def _notes(run: Run, golden: Golden, timing: Timing | None) -> list[str]:
-    """What differs and is not judged."""
-    notes = [f"setting that differs: {line}" for line in changed_settings(run, golden)]
-    version = run.plan["serbench_version"]
-    if version != golden.run.serbench_version:
-        notes.append(f"serbench {golden.run.serbench_version} made the golden run, {version} this")
-    unknown = [each["name"] for each in run.plan["methods"] if each["name"] not in golden.methods]
-    if unknown:
-        notes.append(f"not in the golden file, so not judged: {', '.join(unknown)}")
+def _not_judged(run: Run, golden: Golden, timing: Timing | None) -> Iterator[Finding]:
+    for name in (str(method["name"]) for method in run.plan["methods"]):
+        if name not in golden.methods:
+            yield Finding(name, "not run", "not in the golden file")
+    if golden.latency and not timing:
+        yield Finding("latency and size", "not run", "not measured: --no-latency")
+
+
+def _remarks(run: Run, golden: Golden, timing: Timing | None) -> Iterator[str]:
+    """How to read the numbers, and what differs and is not judged."""
+    yield (
+        "UA and WA: differences are percentage points, with their 95 % interval paired over the "
+        "same draws of speakers."
+    )
+    if timing:
+        yield (
+            "Latency: a quick call (10th percentile) as a multiple of one of a reference that was "
+            "measured in turns with it, median over rounds; each bound is 95 % sure."
+        )
+    for line in changed_settings(run, golden):
+        yield f"A setting differs: {line}"
+    version, then = run.plan["serbench_version"], golden.run.serbench_version
+    if version != then:
+        yield f"serbench {then} made the golden run, {version} this."
     if timing and golden.reference:
-        notes += _elsewhere(golden.reference, timing.reference)
-    elif golden.latency:
-        notes.append("latency and size were not measured (--no-latency)")
-    return notes
+        yield from _elsewhere(golden.reference, timing.reference)
 
 
-def _elsewhere(then: GoldenReference, now: GoldenReference) -> list[str]:
+def _elsewhere(then: GoldenReference, now: GoldenReference) -> Iterator[str]:
     """Why ratios may differ though no code has changed."""
-    lines = []
     if then.cpu != now.cpu:
-        lines.append(
-            f"golden ratios are from another processor ({then.cpu}; here {now.cpu}): they carry "
-            "over only roughly"
+        yield (
+            f"Golden ratios are from another processor ({then.cpu}; here {now.cpu}): they carry "
+            "over only roughly."
         )
     changed = [
         f"{name} {version} → {now.packages.get(name, 'none')}"
         for name, version in then.packages.items()
         if now.packages.get(name) != version
     ]
-    return [*lines, *([f"runtimes differ: {', '.join(changed)}"] if changed else [])]
+    if changed:
+        yield f"Runtimes differ: {', '.join(changed)}."

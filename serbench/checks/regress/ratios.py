@@ -23,8 +23,10 @@ import numpy as np
 from scipy import stats
 
 from serbench.api import SerbenchError
-from serbench.checks.regress.records import Check, Outcome
+from serbench.checks.finding import Finding, Outcome
+from serbench.checks.regress.accuracy import BETTER
 from serbench.results.compare.records import ALPHA
+from serbench.results.table.formats import signed
 
 FEWEST_ROUNDS = 5
 """With fewer, not even the lowest ratio is surely below the median."""
@@ -56,11 +58,13 @@ def median_bounds(ratios: Sequence[float]) -> tuple[float, float]:
     return ordered[place], ordered[rounds - 1 - place]
 
 
-def latency_check(what: str, ratios: Sequence[float], golden: float, tolerance: float) -> Check:
+def latency_finding(
+    check: str, ratios: Sequence[float], golden: float, tolerance: float
+) -> Finding:
     """Of the rounds' ratios to the reference.
 
     Args:
-        what: was measured.
+        check: its name.
         ratios: one for each round.
         golden: their median when the golden file was made.
         tolerance: how much higher it may be, as a share of ``golden``.
@@ -70,52 +74,44 @@ def latency_check(what: str, ratios: Sequence[float], golden: float, tolerance: 
     """
     now = float(np.median(ratios))
     low, high = (each / golden - 1 for each in median_bounds(ratios))
-    change = now / golden - 1
-    spread = f"surely between {percent(low)} and {percent(high)}"
     outcome: Outcome = "passed"
-    said = f"{percent(change)} ({spread})"
+    said = f"{change_text(tolerance)} is allowed"
     if low > tolerance:
-        outcome, said = "FAILED", f"{said}: surely slower than {percent(tolerance)} allows"
+        outcome, said = "failed", f"surely slower than the {change_text(tolerance)} allowed"
     elif high < 1 / (1 + tolerance) - 1:
-        outcome, said = "better", f"{said}: better; consider --update"
-    return Check(
-        what=what,
-        kind="latency",
-        golden=golden,
-        now=now,
-        difference=change,
-        low=low,
-        high=high,
-        allowed=percent(tolerance),
-        outcome=outcome,
-        message=f"{what}: ratio to the reference {now:.3g}, golden {golden:.3g}, {said}",
-    )
-
-
-def size_check(what: str, now: int, golden: int, tolerance: float) -> Check:
-    """Of a converted model's files, in bytes."""
+        outcome, said = "note", "better"
     change = now / golden - 1
+    return Finding(
+        check,
+        outcome,
+        f"{now:.3f} times the reference, golden {golden:.3f}, difference {change_text(change)} "
+        f"[{change_text(low)}, {change_text(high)}]: {said}",
+        remedy=BETTER if outcome == "note" else "",
+        numbers={
+            "now": now, "golden": golden, "difference": change, "low": low, "high": high,
+            "tolerance": tolerance,
+        },
+    )  # fmt: skip
+
+
+def size_finding(check: str, now: int, golden: int, tolerance: float) -> Finding:
+    """Of a converted model's files, in bytes."""
     outcome: Outcome = "passed"
-    said = f"{percent(change)}"
+    said = f"{change_text(tolerance)} is allowed"
     if now - golden > tolerance * golden:
-        outcome, said = "FAILED", f"{said}, more than {percent(tolerance)}"
+        outcome, said = "failed", f"more than the {change_text(tolerance)} allowed"
     elif golden - now > tolerance * golden:
-        outcome, said = "better", f"{said}: better; consider --update"
-    return Check(
-        what=what,
-        kind="size",
-        golden=golden,
-        now=now,
-        difference=change,
-        low=None,
-        high=None,
-        allowed=percent(tolerance),
-        outcome=outcome,
-        message=f"{what}: {now:,} bytes, golden {golden:,}, {said}",
+        outcome, said = "note", "better"
+    change = now / golden - 1
+    return Finding(
+        check,
+        outcome,
+        f"{now:,} bytes, golden {golden:,}, difference {change_text(change)}: {said}",
+        remedy=BETTER if outcome == "note" else "",
+        numbers={"now": now, "golden": golden, "difference": change, "tolerance": tolerance},
     )
 
 
-def percent(change: float) -> str:
-    """A relative change, signed."""
-    text = f"{100 * change:+.1f} %"
-    return "+0.0 %" if text == "-0.0 %" else text.replace("-", "−")
+def change_text(change: float) -> str:
+    """A relative change, for instance ``+2.0 %``."""
+    return f"{signed(change)} %"

@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from serbench.checks.survey.confounding import Crossed, cross, guess_by_value, shortcut_severity
-from serbench.checks.survey.records import Evidence, Finding, Severity, cut, joined, numbered, shown
+from serbench.checks.finding import Finding, Outcome, Unit, joined, named, numbered
+from serbench.checks.survey.confounding import Crossed, cross, guess_by_value, shortcut_outcome
+from serbench.checks.survey.records import cut, evidence
 from serbench.checks.survey.sound import CLIPPED_RUN, Sound
 from serbench.data.corpus.table import Utterance
+from serbench.protocol.splits.groups import listed
+from serbench.results.table.table import Table
 
 SHORT_S = 0.5
 """A shorter file holds a syllable or two: too little for people to tell emotions reliably."""
@@ -36,25 +39,24 @@ MARGIN_S = 0.2
 NOISE_DB = 6.0
 """Classes whose mean background differs by less than a factor of two in amplitude are alike."""
 
-SHOWN = 100
-"""Rows of a table of speakers or files."""
-
 Sounds = Mapping[str, Sound]
 
 
 def check_unreadable(problems: Mapping[str, str], recordings: int) -> Finding:
     """Files that cannot be used: missing, empty, truncated, shorter than 0.1 s, not finite."""
     if not problems:
-        return Finding("unreadable", "ok", f"All {recordings} files can be read to their end.")
-    rows = cut(problems.items(), SHOWN, "files")
+        return Finding("unreadable", "passed", f"All {recordings} files can be read to their end.")
+    rows = cut(problems.items(), "files")
     return Finding(
         "unreadable",
-        "error",
+        "failed",
         f"{len(problems)} of {recordings} files cannot be used: {next(iter(problems.values()))}"
         f"{'' if len(problems) == 1 else ', and others'}.",
         "Replace them with good copies. What follows is about the others.",
-        tuple(problems),
-        (Evidence("What is wrong", ("Utterance", "Problem"), rows, "ll"),),
+        tuple(Unit(name, problem) for name, problem in problems.items()),
+        evidence=(
+            evidence("unreadable", "What is wrong", ("Utterance", "Problem"), rows, ("Problem",)),
+        ),
     )
 
 
@@ -76,17 +78,18 @@ def check_durations(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
         )
         if ids
     ]
-    evidence = (_by_class(utterances, sounds), *_listed(utterances, [*short, *odd]))
+    tables = (_by_class(utterances, sounds), *_listed(utterances, [*short, *odd]))
     if not said:
-        return Finding("durations", "ok", f"{what}; none is very short, none an outlier.",
-                       evidence=evidence)  # fmt: skip
+        return Finding(
+            "durations", "passed", f"{what}; none is very short, none an outlier.", evidence=tables
+        )
     return Finding(
         "durations",
         "note",
         f"{what}; {joined(said)}.",
         "Listen to them: an utterance that is cut off or holds two is labelled wrong.",
-        (*short, *odd),
-        evidence,
+        named((*short, *odd)),
+        evidence=tables,
     )
 
 
@@ -103,12 +106,13 @@ def check_format(utterances: Sequence[Utterance]) -> Finding:
     formats = [format_of(utterance) for utterance in utterances]
     counts = Counter(formats).most_common()
     if len(counts) == 1:
-        return Finding("format", "ok", f"All files are {counts[0][0]}.")
+        return Finding("format", "passed", f"All files are {counts[0][0]}.")
     common = counts[0][0]
     by_label = cross(formats, [u.label for u in utterances])
     by_speaker = cross(formats, [u.speaker for u in utterances])
     ua = by_label.guess_across([u.speaker for u in utterances])
-    severity = max(shortcut_severity(ua, len(by_label.columns)), "note", key=_rank)
+    outcome = shortcut_outcome(ua, len(by_label.columns))
+    outcome = "note" if outcome == "passed" else outcome
     told = joined(f"{numbered(count, 'file')} of {name}" for name, count in counts)
     what = f"Formats are mixed: {told}"
     others = [
@@ -117,20 +121,20 @@ def check_format(utterances: Sequence[Utterance]) -> Finding:
         if (own := with_another_format(table, common))
     ]
     for kind, own in others:
-        what += f"; most files of {kind} {shown(own, 4)} are not {common}"
-    if others and severity == "note":
-        severity = "warning"
+        what += f"; most files of {kind} {listed(own, 4)} are not {common}"
+    if others and outcome == "note":
+        outcome = "warning"
     advice = (
         "All are read as 16 kHz mono, but band limits and recorders leave traces. Look whether "
         "the files of another format are a class's or a speaker's own; record or fetch them alike."
     )
     rare = [u.id for u, its in zip(utterances, formats, strict=True) if its != common]
     what += f". A guess by format alone has a UA of {100 * ua:.1f} % on speakers left out."
-    evidence = (
-        by_label.evidence("Files of each format by class", "Format"),
-        by_speaker.transposed().evidence("Files of each speaker by format", "Speaker"),
+    tables = (
+        by_label.table("Files of each format by class", "Format"),
+        by_speaker.transposed().table("Files of each speaker by format", "Speaker"),
     )
-    return Finding("format", severity, what, advice, tuple(rare), evidence)
+    return Finding("format", outcome, what, advice, named(rare), evidence=tables)
 
 
 def format_of(utterance: Utterance) -> str:
@@ -154,21 +158,21 @@ def check_silence(sounds: Sounds) -> Finding:
     finite = [level for level in levels.values() if level > -np.inf]
     range_ = f"levels are {_db(min(finite))} to {_db(max(finite))} dBFS (RMS)" if finite else ""
     if not silent and not quiet:
-        return Finding("silence", "ok", f"No file is silent; {range_}.")
+        return Finding("silence", "passed", f"No file is silent; {range_}.")
     rows = tuple((i, "silent" if i in silent else _db(levels[i])) for i in [*silent, *quiet])
     told = (
         [f"{numbered(len(silent), 'file holds', 'files hold')} nothing but zeros"] if silent else []
     )
     told += [f"{numbered(len(quiet), 'file')} below {_db(LOW_DBFS)} dBFS"] if quiet else []
     many = len(silent) > 1 and len(silent) >= SILENT_SHARE * len(sounds)
-    severity: Severity = "error" if many else "warning"
+    outcome: Outcome = "failed" if many else "warning"
     return Finding(
         "silence",
-        severity,
+        outcome,
         "; ".join(filter(None, (joined(told), range_))) + ".",
         "Leave silent files out; look whether quiet ones were recorded with a dead microphone.",
-        (*silent, *quiet),
-        (Evidence("Level", ("Utterance", "dBFS"), cut(rows, SHOWN, "files"), "lr"),),
+        named((*silent, *quiet)),
+        evidence=(evidence("level", "Level", ("Utterance", "dBFS"), cut(rows, "files")),),
     )
 
 
@@ -186,11 +190,11 @@ def check_margins(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
         told.append(f"{low:.2f} s ({least}) to {high:.2f} s ({most}) {where} the speech")
     what = f"Mean silence by class is {joined(told)}."
     classes = len({u.label for u in utterances})
-    severity = shortcut_severity(best, classes) if differs else "ok"
+    outcome = shortcut_outcome(best, classes) if differs else "passed"
     if differs:
         what += f" Who knows it alone has a UA of {_of_chance(best, classes)}."
     advice = "Trim the files alike: a model can tell classes by where the speech begins or ends."
-    return Finding("margins", severity, what, "" if severity == "ok" else advice)
+    return Finding("margins", outcome, what, "" if outcome == "passed" else advice)
 
 
 def check_background(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
@@ -202,16 +206,16 @@ def check_background(utterances: Sequence[Utterance], sounds: Sounds) -> Finding
         "on average over a class."
     )
     if high - low < NOISE_DB:
-        return Finding("background", "ok", what)
+        return Finding("background", "passed", what)
     classes = len({u.label for u in utterances})
     ua = _guess(values, utterances)
     what += f" Who knows this level alone has a UA of {_of_chance(ua, classes)}."
-    severity = shortcut_severity(ua, classes)
+    outcome = shortcut_outcome(ua, classes)
     advice = (
         "Read with serbench robustness what scores are left in noise: what hangs on the hiss "
         "between words is gone there."
     )
-    return Finding("background", severity, what, "" if severity == "ok" else advice)
+    return Finding("background", outcome, what, "" if outcome == "passed" else advice)
 
 
 def extremes(
@@ -239,7 +243,7 @@ def check_clipping(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
     clipped = [u for u in utterances if sounds[u.id].longest_run]
     if not clipped:
         return Finding(
-            "clipping", "ok", f"No file has {CLIPPED_RUN} samples at full scale in a row."
+            "clipping", "passed", f"No file has {CLIPPED_RUN} samples at full scale in a row."
         )
     share = len(clipped) / len(utterances)
     every, own = Counter(u.label for u in utterances), Counter(u.label for u in clipped)
@@ -258,20 +262,23 @@ def check_clipping(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
         f"{len(clipped)} of {numbered(len(utterances), 'file')} ({100 * share:.1f} %) are clipped, "
         f"most often {most} ({100 * own[most] / every[most]:.0f} % of its files).",
         "Distortion stands for loudness here: say so with results, or record anew.",
-        tuple(u.id for u in worst),
-        (
-            Evidence("Clipped files by class", ("Class", "Clipped", "Files", "%"), classes, "lrrr"),
-            Evidence(
+        named(u.id for u in worst),
+        evidence=(
+            evidence(
+                "by-class", "Clipped files by class", ("Class", "Clipped", "Files", "%"), classes
+            ),
+            evidence(
+                "files",
                 "Clipped files, worst first",
                 ("Utterance", "Class", "% of samples", "Longest run"),
-                cut(rows, SHOWN, "files"),
-                "llrr",
+                cut(rows, "files"),
+                ("Class",),
             ),
         ),
     )
 
 
-def _by_class(utterances: Sequence[Utterance], sounds: Sounds) -> Evidence:
+def _by_class(utterances: Sequence[Utterance], sounds: Sounds) -> Table:
     rows = []
     for label in sorted({u.label for u in utterances}):
         own = [u for u in utterances if u.label == label]
@@ -290,15 +297,15 @@ def _by_class(utterances: Sequence[Utterance], sounds: Sounds) -> Evidence:
         "Mean background dBFS",
         "Mean silence before s", "after s",
     )  # fmt: skip
-    return Evidence("Sound by class", columns, tuple(rows), "lrrrrrrrr")
+    return evidence("by-class", "Sound by class", columns, rows)
 
 
-def _listed(utterances: Sequence[Utterance], ids: Sequence[str]) -> tuple[Evidence, ...]:
+def _listed(utterances: Sequence[Utterance], ids: Sequence[str]) -> tuple[Table, ...]:
     if not ids:
         return ()
     seconds = {u.id: u.duration_s for u in utterances}
-    rows = cut(((i, f"{seconds[i]:.2f}") for i in ids), SHOWN, "files")
-    return (Evidence("Very short files and outliers", ("Utterance", "s"), rows, "lr"),)
+    rows = cut(((i, f"{seconds[i]:.2f}") for i in ids), "files")
+    return (evidence("files", "Very short files and outliers", ("Utterance", "s"), rows),)
 
 
 def _hours(seconds: float) -> str:
@@ -307,7 +314,3 @@ def _hours(seconds: float) -> str:
 
 def _db(level: float) -> str:
     return f"{level:.1f}".replace("-", "−")
-
-
-def _rank(severity: Severity) -> int:
-    return ("ok", "note", "warning", "error").index(severity)

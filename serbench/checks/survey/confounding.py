@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from scipy.stats.contingency import association
 from sklearn.metrics import normalized_mutual_info_score
 
-from serbench.checks.survey.records import Evidence, Finding, Severity, cut, numbered
+from serbench.checks.finding import Finding, Outcome, named, numbered
+from serbench.checks.survey.records import cut, evidence
 from serbench.data.corpus.table import Utterance
+from serbench.results.table.table import Table
 
 SHORTCUT_NOTE = 0.05
 SHORTCUT_WARNING = 0.1
@@ -27,9 +29,6 @@ SEED = 20_230
 
 TENTHS = 10
 """Parts that a number is cut into to guess by: enough to tell, full enough to count."""
-
-SHOWN = 100
-"""Rows of a table of speakers or sentences."""
 
 FEW = 2
 """Utterances that a speaker or sentence must have before it counts that all have one class."""
@@ -111,14 +110,14 @@ class Crossed:
         """Classes by keys."""
         return Crossed(self.columns, self.rows, self.counts.T, self.labels, self.keys)
 
-    def evidence(self, caption: str, what: str) -> Evidence:
+    def table(self, caption: str, what: str) -> Table:
         """As a table, with the sum of each row."""
         rows = (
             (name, *map(str, counts.tolist()), str(counts.sum()))
             for name, counts in zip(self.rows, self.counts, strict=True)
         )
         columns = (what, *self.columns, "All")
-        return Evidence(caption, columns, cut(rows, SHOWN, "rows"), "l" + "r" * len(columns[1:]))
+        return evidence(what.lower(), caption, columns, cut(rows, "rows"))
 
     def _shuffled(self) -> tuple[float, float]:
         random = np.random.default_rng(SEED)
@@ -154,9 +153,9 @@ def guess_by_value(values: Sequence[float], labels: Sequence[str], groups: Seque
     return cross([str(key) for key in keys], labels).guess_across(groups)
 
 
-def shortcut_severity(ua: float, classes: int) -> Severity:
+def shortcut_outcome(ua: float, classes: int) -> Outcome:
     """How bad it is that a guess without a voice has this UA, where chance is ``1 / classes``."""
-    return _severity(_above(ua, 1 / classes))
+    return _outcome(_above(ua, 1 / classes))
 
 
 def check_speakers(utterances: Sequence[Utterance]) -> Finding:
@@ -164,16 +163,16 @@ def check_speakers(utterances: Sequence[Utterance]) -> Finding:
     table = cross([u.speaker for u in utterances], [u.label for u in utterances])
     if len(table.rows) == 1:
         return Finding(
-            "speaker-label", "ok", f"There is one speaker, {table.rows[0]}, who tells no class."
+            "speaker-label", "passed", f"There is one speaker, {table.rows[0]}, who tells no class."
         )
     ua, luck = table.guess(), table.shuffled_guess()
-    severity = _severity(_above(ua, luck))
+    outcome = _outcome(_above(ua, luck))
     single = table.single
     usual = table.shuffled_single()
     if len(single) > usual + len(table.rows) / 2:
-        severity = "error"
-    elif len(single) > usual + 0.5 and severity in {"ok", "note"}:
-        severity = "warning"
+        outcome = "failed"
+    elif len(single) > usual + 0.5 and outcome in {"passed", "note"}:
+        outcome = "warning"
     alone = (
         f"{len(single)} of {len(table.rows)} speakers have one emotion only"
         + (f" ({usual:.1f} would by chance)" if usual >= 0.5 else "")
@@ -185,27 +184,27 @@ def check_speakers(utterances: Sequence[Utterance]) -> Finding:
         f"({100 * luck:.1f} % with labels shuffled). Cramér's V {table.cramers_v:.2f}, "
         f"normalised mutual information {table.mutual_information:.2f}."
     )
-    evidence = (table.evidence("Utterances of each speaker by class", "Speaker"),)
-    if severity in {"ok", "note"}:
-        return Finding("speaker-label", severity, what, "", single, evidence)
+    tables = (table.table("Utterances of each speaker by class", "Speaker"),)
+    if outcome in {"passed", "note"}:
+        return Finding("speaker-label", outcome, what, "", named(single), evidence=tables)
     return Finding(
         "speaker-label",
-        severity,
+        outcome,
         what,
         "Who knows the voice knows the emotion, so that no score tells the two apart. Take "
         "speakers that have all emotions, or another corpus.",
-        single,
-        evidence,
+        named(single),
+        evidence=tables,
     )
 
 
 def check_trait(
-    code: str, trait: str, values: Mapping[str, str], utterances: Sequence[Utterance]
+    check: str, trait: str, values: Mapping[str, str], utterances: Sequence[Utterance]
 ) -> Finding:
     """Whether a trait of utterances tells the class.
 
     Args:
-        code: of the finding.
+        check: of the finding.
         trait: its name, as in ``gender``.
         values: by utterance id; some may lack it.
         utterances: of the corpus.
@@ -213,8 +212,8 @@ def check_trait(
     known = [u for u in utterances if u.id in values]
     table = cross([values[u.id] for u in known], [u.label for u in known])
     ua = table.guess_across([u.speaker for u in known])
-    severity = shortcut_severity(ua, len(table.columns))
-    evidence = (table.evidence(f"Utterances of each {trait} by class", trait.capitalize()),)
+    outcome = shortcut_outcome(ua, len(table.columns))
+    tables = (table.table(f"Utterances of each {trait} by class", trait.capitalize()),)
     some = "" if len(known) == len(utterances) else f" ({len(known)} utterances tell it)"
     what = (
         f"Who knows the {trait} alone has a UA of {100 * ua:.1f} % on speakers left out (chance: "
@@ -222,9 +221,9 @@ def check_trait(
     )
     if absent := [f"no {c} of {r}" for r, c in _absent(table)]:
         what += f" There is {', '.join(absent[:4])}{', …' if len(absent) > 4 else ''}."
-        severity = "note" if severity == "ok" else severity
+        outcome = "note" if outcome == "passed" else outcome
     advice = "State scores by " + trait + " too, and read them before the whole."
-    return Finding(code, severity, what, "" if severity == "ok" else advice, (), evidence)
+    return Finding(check, outcome, what, "" if outcome == "passed" else advice, evidence=tables)
 
 
 def check_sentences(utterances: Sequence[Utterance]) -> Finding:
@@ -238,21 +237,21 @@ def check_sentences(utterances: Sequence[Utterance]) -> Finding:
     table = cross([u.text or "" for u in known], [u.label for u in known])
     ua = table.guess_across([u.speaker for u in known])
     single = table.single
-    severity = shortcut_severity(ua, len(table.columns))
+    outcome = shortcut_outcome(ua, len(table.columns))
     what = (
         f"{len(single) or 'None'} of {numbered(len(table.rows), 'sentence')} "
         f"{'is' if len(single) < 2 else 'are'} spoken in one emotion only; who knows the sentence "
         f"alone has a UA of {100 * ua:.1f} % on speakers left out (chance: "
         f"{100 / len(table.columns):.1f} %)."
     )
-    evidence = (table.evidence("Utterances of each sentence by class", "Sentence"),)
-    if severity == "ok":
-        return Finding("sentence-label", severity, what, "", single, evidence)
+    tables = (table.table("Utterances of each sentence by class", "Sentence"),)
+    if outcome == "passed":
+        return Finding("sentence-label", outcome, what, "", named(single), evidence=tables)
     advice = (
         "Words alone can answer: test sentences that training lacks, with --set "
         "protocol.group_by=text."
     )
-    return Finding("sentence-label", severity, what, advice, single, evidence)
+    return Finding("sentence-label", outcome, what, advice, named(single), evidence=tables)
 
 
 def _absent(table: Crossed) -> list[tuple[str, str]]:
@@ -274,9 +273,9 @@ def _above(ua: float, chance: float) -> float:
     return (ua - chance) / max(1 - chance, 1e-9)
 
 
-def _severity(excess: float) -> Severity:
+def _outcome(excess: float) -> Outcome:
     if excess >= SHORTCUT_ERROR:
-        return "error"
+        return "failed"
     if excess >= SHORTCUT_WARNING:
         return "warning"
-    return "note" if excess >= SHORTCUT_NOTE else "ok"
+    return "note" if excess >= SHORTCUT_NOTE else "passed"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from serbench.checks.survey.records import Evidence, Finding, Severity, cut, joined, numbered
+from serbench.checks.finding import Finding, Outcome, Unit, joined, numbered
+from serbench.checks.survey.records import cut, evidence
 from serbench.data.corpus.table import Utterance
 from serbench.protocol.guard.near.search import NearPair
-
-SHOWN = 100
-"""Pairs in the table of them."""
 
 KINDS = ("two classes", "two speakers", "one speaker")
 """Of pairs, worst first: what the two are filed under."""
@@ -24,24 +22,28 @@ def check_copies(utterances: Sequence[Utterance], near: Sequence[NearPair]) -> F
     """
     if not near:
         return Finding(
-            "copies", "ok", f"No two of {len(utterances)} recordings are copies of one another."
+            "copies", "passed", f"No two of {len(utterances)} recordings are copies of one another."
         )
     by_id = {utterance.id: utterance for utterance in utterances}
     kinds = {kind: [pair for pair in near if kind_of(pair, by_id) == kind] for kind in KINDS}
     exact = sum(_exact(pair, by_id) for pair in near)
     filed = joined(f"{len(pairs)} under {kind}" for kind, pairs in kinds.items() if pairs)
     pairs = [pair for kind in KINDS for pair in kinds[kind]]
-    severity: Severity = "error" if kinds[KINDS[0]] or kinds[KINDS[1]] else "warning"
-    rows = cut((_row(pair, by_id) for pair in pairs), SHOWN, "pairs")
+    outcome: Outcome = "failed" if kinds[KINDS[0]] or kinds[KINDS[1]] else "warning"
+    rows = cut((_row(pair, by_id) for pair in pairs), "pairs")
     columns = ("One", "Other", "Similarity", "Copy", "Filed under")
+    texts = ("Other", "Copy", "Filed under")
     return Finding(
         "copies",
-        severity,
+        outcome,
         f"Recordings that are copies of others: {numbered(len(near), 'pair')}, {exact} of them "
         f"sample by sample; {filed}.",
         _advice(kinds),
-        tuple(f"{pair.one} = {pair.other}" for pair in pairs),
-        (Evidence("Pairs of copies", columns, rows, "llrll"),),
+        tuple(
+            Unit(f"{pair.one} = {pair.other}", numbers={"similarity": pair.similarity})
+            for pair in pairs
+        ),
+        evidence=(evidence("pairs", "Pairs of copies", columns, rows, texts),),
     )
 
 

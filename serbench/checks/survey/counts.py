@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from serbench.api import CorpusCard, UtteranceRecord
-from serbench.checks.survey.records import Evidence, Finding, numbered
+from serbench.checks.finding import Finding, named, numbered
+from serbench.checks.survey.records import evidence
 
 UNEVEN = 3.0
 """From this ratio of the largest to the smallest class on, WA and UA part: a note."""
@@ -47,24 +48,20 @@ def check_counts(
     wrong = [row for row in rows if row[3] != "0"]
     if not wrong:
         return Finding(
-            "counts", "ok",
+            "counts", "passed",
             f"{len(records)} utterances of {numbered(len(speakers), 'speaker')} in "
             f"{numbered(len(labels), 'class', 'classes')}, as the card declares.",
         )  # fmt: skip
-    evidence = Evidence(
-        "Counts that differ from the card",
-        ("Of", "Declared", "Found", "Difference"),
-        tuple(wrong),
-        "lrrr",
-    )
+    columns = ("Of", "Declared", "Found", "Difference")
+    tables = (evidence("counts", "Counts that differ from the card", columns, wrong),)
     surplus = any(not row[3].startswith("−") for row in wrong)
-    severity = "warning" if allow_incomplete and not surplus else "error"
+    outcome = "warning" if allow_incomplete and not surplus else "failed"
     advice = f"Fetch the corpus again from {card.home}"
     advice += ", and move what is not part of it elsewhere." if surplus else "."
     if not surplus:
         advice += " Runs go on without them under --allow-incomplete, and every table says so."
     what = f"{numbered(len(wrong), 'count')} of {len(rows)} differ from the card: {_first(wrong)}."
-    return Finding("counts", severity, what, advice, tuple(missing), (evidence,))
+    return Finding("counts", outcome, what, advice, named(missing), evidence=tables)
 
 
 def check_balance(card: CorpusCard, labels: Sequence[str]) -> Finding:
@@ -83,14 +80,16 @@ def check_balance(card: CorpusCard, labels: Sequence[str]) -> Finding:
         (label, str(counts[label]), f"{100 * counts[label] / max(1, len(labels)):.1f}")
         for label in card.labels
     )
-    evidence = (Evidence("Utterances of each class", ("Class", "Utterances", "%"), rows, "lrr"),)
+    columns = ("Class", "Utterances", "%")
+    tables = (evidence("by-class", "Utterances of each class", columns, rows),)
     if not counts[fewest]:
         empty = [label for label in card.labels if not counts[label]]
         return Finding(
-            "balance", "error",
+            "balance", "failed",
             f"{numbered(len(empty), 'class has', 'classes have')} no utterance: "
             f"{', '.join(empty)}.",
-            "Complete the corpus, or take the class out of its labels.", tuple(empty), evidence,
+            "Complete the corpus, or take the class out of its labels.", named(empty),
+            evidence=tables,
         )  # fmt: skip
     ratio = counts[most] / counts[fewest]
     what = (
@@ -100,12 +99,12 @@ def check_balance(card: CorpusCard, labels: Sequence[str]) -> Finding:
     if ratio == 1:
         what = f"Every class has {numbered(counts[most], 'utterance')}."
     if ratio < UNEVEN:
-        return Finding("balance", "ok", what, evidence=evidence)
+        return Finding("balance", "passed", what, evidence=tables)
     advice = (
         f"Read UA and not WA: who always answers {most} has a WA of {_share(counts[most], labels)}."
     )
-    severity = "warning" if ratio >= VERY_UNEVEN else "note"
-    return Finding("balance", severity, what, advice, (), evidence)
+    outcome = "warning" if ratio >= VERY_UNEVEN else "note"
+    return Finding("balance", outcome, what, advice, evidence=tables)
 
 
 def _share(count: int, labels: Sequence[str]) -> str:

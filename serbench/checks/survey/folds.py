@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from serbench.api import SplitError
-from serbench.checks.survey.records import Evidence, Finding, Severity, joined, numbered
+from serbench.checks.finding import Finding, Outcome, Unit, named, numbered
+from serbench.checks.survey.records import evidence
 from serbench.data.corpus.table import CorpusTable
 from serbench.protocol.guard.checks import text_overlap
-from serbench.protocol.splits.groups import natural_key
+from serbench.protocol.splits.groups import listed, natural_key
 from serbench.protocol.splits.records import Split
 from serbench.running.harness.folds import make_folds
 from serbench.settings import ProtocolSettings
@@ -24,37 +25,38 @@ def check_units(table: CorpusTable) -> Finding:
     noun, units = table.card.unit, sorted(table.units, key=natural_key)
     if len(units) == 1:
         return Finding(
-            "units", "error",
+            "units", "failed",
             f"There is one {noun}, {units[0]}: nobody else can be tested.",
             f"Take a corpus with more {noun}s, or add some; one voice says nothing of others.",
-            tuple(units),
+            named(units),
         )  # fmt: skip
     owners = {
         label: {table.unit_of(u) for u in table.utterances if u.label == label}
         for label in table.labels
     }
-    lonely = [f"{label} ({next(iter(own))})" for label, own in owners.items() if len(own) == 1]
+    lonely = [Unit(label, next(iter(own))) for label, own in owners.items() if len(own) == 1]
     if lonely:
         return Finding(
-            "units", "error",
-            f"{numbered(len(lonely), 'class', 'classes')} of one {noun} only: {', '.join(lonely)}. "
+            "units", "failed",
+            f"{numbered(len(lonely), 'class', 'classes')} of one {noun} only: "
+            f"{', '.join(map(str, lonely))}. "
             f"When that {noun} is tested, no training utterance of it is left.",
             "Leave the class out, or add speakers of it.", tuple(lonely),
         )  # fmt: skip
-    severity: Severity = "ok"
+    outcome: Outcome = "passed"
     what, advice = f"{len(units)} {noun}s: speaker-independent folds can be made.", ""
     if len(units) == 2:
-        severity = "warning"
+        outcome = "warning"
         what = f"There are two {noun}s, so there are two folds and no more."
         advice = (
             "Each fold trains on one voice and tests one: an interval over speakers means nothing. "
             "State both scores, and no significance."
         )
     elif len(units) < FEW_UNITS:
-        severity = "note"
+        outcome = "note"
         what = f"There are {len(units)} {noun}s: no test over them can reach 5 %."
         advice = "Expect wide intervals, and compare methods on a larger corpus too."
-    return Finding("units", severity, what, advice)
+    return Finding("units", outcome, what, advice)
 
 
 def outer_folds(table: CorpusTable, folds: str) -> tuple[Split, ...]:
@@ -69,7 +71,7 @@ def outer_folds(table: CorpusTable, folds: str) -> tuple[Split, ...]:
 def cannot_be_made(folds: str, error: SplitError) -> Finding:
     """What stands for ``check_folds`` where there are no folds."""
     return Finding(
-        "folds", "error", f"The folds {folds!r} cannot be made: {error}.",
+        "folds", "failed", f"The folds {folds!r} cannot be made: {error}.",
         "Until then no run on this corpus starts.",
     )  # fmt: skip
 
@@ -81,15 +83,15 @@ def check_folds(table: CorpusTable, folds: str, outer: Sequence[Split]) -> Findi
         counts = Counter(table.by_id[i].label for i in split.test.ids)
         lacking = [label for label in table.labels if not counts[label]]
         if lacking:
-            absent.append(f"{split.name} lacks {', '.join(lacking)}")
-        units = _listed(split.test.units)
+            absent.append(Unit(split.name, f"lacks {', '.join(lacking)}"))
+        units = listed(split.test.units)
         cells = (str(counts[label]) for label in table.labels)
         rows.append(
             (split.name, units, *cells, str(len(split.test.ids)), str(len(split.train.ids)))
         )
     columns = ("Fold", f"Test {table.card.unit}s", *table.labels, "Tested", "In training")
-    alignment = "ll" + "r" * len(columns[2:])
-    evidence = (Evidence(f"Test utterances by class: {folds}", columns, tuple(rows), alignment),)
+    caption = f"Test utterances by class: {folds}"
+    tables = (evidence("folds", caption, columns, rows, columns[1:2]),)
     fewest = min(
         (Counter(table.by_id[i].label for i in split.test.ids)[label], label, split.name)
         for split in outer
@@ -98,10 +100,10 @@ def check_folds(table: CorpusTable, folds: str, outer: Sequence[Split]) -> Findi
     told = f"{numbered(len(outer), 'fold')} ({folds})"
     if not absent:
         return Finding(
-            "folds", "ok",
+            "folds", "passed",
             f"{told}: every class is on both sides of each; the smallest has "
             f"{numbered(fewest[0], 'test utterance')} of {fewest[1]} ({fewest[2]}).",
-            evidence=evidence,
+            evidence=tables,
         )  # fmt: skip
     return Finding(
         "folds",
@@ -110,7 +112,7 @@ def check_folds(table: CorpusTable, folds: str, outer: Sequence[Split]) -> Findi
         "UA over all test utterances together is safe; UA fold by fold leaves out what is not "
         "there, so read it as such.",
         tuple(absent),
-        evidence,
+        evidence=tables,
     )
 
 
@@ -131,21 +133,15 @@ def check_sentence_overlap(table: CorpusTable, outer: Sequence[Split]) -> Findin
         for m in measured
     )
     columns = ("Fold", "Heard in training", "Tested", "%", "Sentences shared")
-    evidence = (Evidence("Test utterances whose sentence is in training", columns, rows, "lrrrr"),)
+    tables = (evidence("folds", "Test utterances whose sentence is in training", columns, rows),)
     what = (
         f"{100 * heard / tested:.1f} % of test utterances ({heard} of {tested}) speak a sentence "
         "that training has too, by other voices."
     )
     if not heard:
-        return Finding("sentence-overlap", "ok", what, evidence=evidence)
+        return Finding("sentence-overlap", "passed", what, evidence=tables)
     return Finding(
         "sentence-overlap", "note", what,
         "Every table states it. For scores on new sentences: --set protocol.group_by=text.",
-        (), evidence,
+        evidence=tables,
     )  # fmt: skip
-
-
-def _listed(units: Sequence[str]) -> str:
-    most = 8
-    more = f" and {len(units) - most} more" if len(units) > most else ""
-    return joined(units) if len(units) <= most else ", ".join(units[:most]) + more

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 from serbench.api import CorpusCard
-from serbench.checks.survey.sound import Sound
+from serbench.checks.finding import Findings
 from serbench.data.corpus.table import Utterance
+from serbench.results.table.columns import text_table
+from serbench.results.table.table import Table
 
-Severity = Literal["ok", "note", "warning", "error"]
-
-SEVERITIES: tuple[Severity, ...] = ("ok", "note", "warning", "error")
-"""From harmless on. ``note``: to be known, and stated with results; ``warning``: makes results
-weaker than they look; ``error``: results would mean nothing, or cannot be had."""
+SHOWN = 100
+"""Rows of a table of speakers, files or pairs."""
 
 CHECKS: dict[str, tuple[str, str]] = {
     "counts": (
@@ -93,109 +89,38 @@ CHECKS: dict[str, tuple[str, str]] = {
 """Title of each check by its code, and why it is made; in the order in which they are told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A table of names and numbers behind a finding.
-
-    Attributes:
-        alignment: ``l`` or ``r`` for each column.
-    """
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    alignment: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The outcome of one check.
-
-    Attributes:
-        code: one of ``CHECKS``; a code stands for one finding in a survey.
-        what: one sentence on what was found.
-        advice: what to do about it; empty where there is nothing to do.
-        names: utterances, speakers, sentences or files that it is about.
-    """
-
-    code: str
-    severity: Severity
-    what: str
-    advice: str = ""
-    names: tuple[str, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
-
-
 @dataclass(frozen=True)
 class Survey:
     """What a corpus was found to be.
 
     Attributes:
         dataset: its name in the registry.
-        folds: the outer folds that were looked at.
-        recordings: files that the corpus lists, read or not.
         utterances: those that could be read, sorted by id.
-        sounds: what was heard, by utterance.
         findings: one for each of ``CHECKS`` that applies, in their order.
     """
 
     dataset: str
     card: CorpusCard
-    folder: Path
-    folds: str
-    recordings: int
     utterances: tuple[Utterance, ...]
-    sounds: Mapping[str, Sound]
-    findings: tuple[Finding, ...]
-
-    def of(self, severity: Severity) -> tuple[Finding, ...]:
-        """Findings of one severity."""
-        return tuple(finding for finding in self.findings if finding.severity == severity)
-
-    @property
-    def harms(self) -> bool:
-        """Whether scores on it are not to be trusted as it is."""
-        return bool(self.of("error"))
+    findings: Findings
 
 
-def verdict(found: Survey) -> str:
-    """One sentence on the whole."""
-    counts = Counter(finding.severity for finding in found.findings)
-    told = joined(_counted(counts[each], each) for each in SEVERITIES[:0:-1] if counts[each])
-    if found.harms:
-        wrong = joined(finding.code for finding in found.of("error"))
-        return f"{told}: scores on it are not to be trusted before this is dealt with: {wrong}."
-    if not told:
-        return "nothing that harms, and nothing to know."
-    return f"no error; {told} to know."
+def evidence(
+    name: str,
+    caption: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    texts: Sequence[str] = (),
+) -> Table:
+    """A table behind a finding; numbers in all columns but the first and those of ``texts``."""
+    right = [column for column in columns[1:] if column not in texts]
+    return text_table(name, caption, columns, rows, right=right)
 
 
-def shown(names: Iterable[str], most: int) -> str:
-    """The first ``most`` names, and the number of the rest."""
-    every = list(names)
-    more = f" and {len(every) - most} more" if len(every) > most else ""
-    return ", ".join(every[:most]) + more
-
-
-def cut(rows: Iterable[tuple[str, ...]], most: int, what: str) -> tuple[tuple[str, ...], ...]:
-    """The first ``most`` rows of a table, and below them the number of the rest."""
+def cut(rows: Iterable[Sequence[str]], what: str) -> list[Sequence[str]]:
+    """The first rows of a table, and below them the number of the rest."""
     every = list(rows)
-    if len(every) <= most:
-        return tuple(every)
-    rest = (f"and {len(every) - most} more {what}", *[""] * (len(every[0]) - 1))
-    return (*every[:most], rest)
-
-
-def joined(parts: Iterable[str]) -> str:
-    """For instance ``a, b and c``."""
-    every = list(parts)
-    return " and ".join(filter(None, (", ".join(every[:-1]), *every[-1:])))
-
-
-def numbered(count: int, noun: str, plural: str = "") -> str:
-    """For instance ``1 file`` or ``2 files``."""
-    return f"{count} {noun if count == 1 else plural or noun + 's'}"
-
-
-def _counted(count: int, severity: Severity) -> str:
-    return numbered(count, severity)
+    rest = len(every) - SHOWN
+    if rest <= 0:
+        return every
+    return [*every[:SHOWN], (f"and {rest} more {what}", *[""] * (len(every[0]) - 1))]

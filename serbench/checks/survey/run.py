@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from serbench.api import Corpus, SplitError
+from serbench.api import Corpus, CorpusCard, SplitError
+from serbench.checks.finding import Finding, Findings, Progress
 from serbench.checks.survey import audio, confounding, copies, counts, folds
-from serbench.checks.survey.records import CHECKS, Finding, Survey
+from serbench.checks.survey.records import CHECKS, Survey
 from serbench.checks.survey.sound import Sound, listen
 from serbench.data.corpus.check import scan
 from serbench.data.corpus.table import CorpusTable, Utterance, make_utterance, table_digest
 from serbench.protocol.guard.near.search import near_duplicates
-
-Progress = Callable[[str, int, int], None]
-"""``progress(stage, done, total)``."""
 
 
 def survey(
@@ -56,10 +54,35 @@ def survey(
         found.append(copies.check_copies(utterances, near))
         found += told(table, fold_set)
     order = list(CHECKS)
-    found.sort(key=lambda finding: order.index(finding.code))
-    return Survey(
-        name, corpus.card, folder, fold_set, len(records), utterances, sounds, tuple(found)
+    found.sort(key=lambda finding: order.index(finding.check))
+    findings = Findings(
+        command="corpus check",
+        subject=name,
+        found=tuple(found),
+        if_passed="no harm found",
+        if_failed="scores on it are not to be trusted before this is dealt with",
+        facts=_facts(corpus.card, folder, len(records), utterances),
+        about={code: why for code, (_, why) in CHECKS.items()},
     )
+    return Survey(name, corpus.card, utterances, findings)
+
+
+def _facts(
+    card: CorpusCard, folder: Path, files: int, utterances: Sequence[Utterance]
+) -> dict[str, str | int | None]:
+    seconds = sum(utterance.duration_s for utterance in utterances)
+    return {
+        "corpus": card.title,
+        "folder": str(folder),
+        "utterances": files,
+        "not_readable": files - len(utterances) or None,
+        "speakers": len({utterance.speaker for utterance in utterances}),
+        "classes": f"{len(card.labels)}: {', '.join(card.labels)}",
+        "speech": f"{seconds / 60:.1f} min",
+        "language": card.language,
+        "emotions": card.elicitation,
+        "licence": card.licence,
+    }
 
 
 def heard(utterances: Sequence[Utterance], sounds: dict[str, Sound]) -> Iterator[Finding]:

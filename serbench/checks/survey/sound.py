@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 
 from serbench.api import Advance, UtteranceRecord
 from serbench.data.audio import pcm_digest, read_audio
-from serbench.errors import CorpusError
+from serbench.data.corpus.load import read_each
 
 FULL_SCALE = 0.999
 """From here on a sample is at full scale; 16-bit files end at 0.99997."""
@@ -78,21 +76,7 @@ def listen(
         What was heard, and what is wrong with the files that cannot be used, both by id in the
         order of ``records``.
     """
-    sounds: dict[str, Sound] = {}
-    problems: dict[str, str] = {}
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        jobs = {pool.submit(read_sound, record.path): record.id for record in records}
-        for done, job in enumerate(as_completed(jobs), start=1):
-            try:
-                sounds[jobs[job]] = job.result()
-            except CorpusError as error:
-                problems[jobs[job]] = str(error)
-            advance(done, len(records))
-    ids = [record.id for record in records]
-    return (
-        {i: sounds[i] for i in ids if i in sounds},
-        {i: problems[i] for i in ids if i in problems},
-    )
+    return read_each({record.id: record.path for record in records}, read_sound, advance)
 
 
 def read_sound(path: Path) -> Sound:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from serbench.api import Advance
-from serbench.checks.verify.findings import Finding
+from serbench.checks.finding import Finding, Unit
+from serbench.checks.verify.checks import compared
 from serbench.learning.features import log_mel_frames
 from serbench.learning.segments import segment_partition
 from serbench.running.harness.folds import Folds
@@ -49,9 +50,9 @@ def check_models(
         gap = float(np.abs(again - kept).max())
         worst = max(worst, gap)
         if not gap <= TOLERANCE:  # also where a row is missing
-            differences.append(f"{student.name}: posteriors differ by up to {gap:.3g}")
+            differences.append(Unit(student.name, f"posteriors differ by up to {gap:.3g}"))
         advance(number, len(students))
     detail = (
         f"{len(students)} students predict the same posteriors (greatest difference {worst:.1g})"
     )
-    return Finding("students", detail, tuple(differences))
+    return compared("students", detail, differences)

@@ -8,15 +8,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from serbench.checks.finding import Finding, Findings, Unit
+from serbench.checks.verify.certificate import check_certificate
 from serbench.checks.verify.checks import (
-    check_certificate,
     check_corpus,
     check_plan,
     check_predictions,
     check_tables,
     check_unlabelled,
+    compared,
 )
-from serbench.checks.verify.findings import Finding, compared
 from serbench.checks.verify.models import check_models
 from serbench.data.corpus.unlabelled import UnlabelledAudio, load_unlabelled
 from serbench.protocol.guard.certificate import Certificate
@@ -29,6 +30,18 @@ from serbench.running.registry.lookup import Registry
 from serbench.running.replay.stored import Stored, fold_source, read_corpus
 from serbench.running.store.run import RunStore
 
+ABOUT = {
+    "digest": "the certificate is as it was when its digest was taken",
+    "unlabelled audio": "what students were pretrained on is what the plan says",
+    "corpus": "every utterance has the speaker, label, text, audio and fold that it had",
+    "plan.json": "the plan's digest is that of what it says, this corpus and these folds",
+    "certificate": "made anew from corpus, plan and ledger, it is the stored one",
+    "predictions": "they are those that the labels were read for, with the corpus's own labels",
+    "students": "the stored students predict the stored posteriors",
+    "tables": "the stored tables are what the predictions give",
+}
+"""What each check proves."""
+
 
 def verify(
     folder: Path,
@@ -40,7 +53,7 @@ def verify(
     watch: Observer,
     models: bool = True,
     pretrain_audio: Path | None = None,
-) -> tuple[Finding, ...]:
+) -> Findings:
     """Recompute a finished run from its corpus and its plan.
 
     The audio is read again from the corpus's files, whatever a cache says of them; folds,
@@ -89,7 +102,15 @@ def verify(
         advance = partial(watch.advance, "students")
         steps.append(partial(check_models, stored, store, folds, cache, advance))
     steps.append(partial(check_tables, store))
-    return (*findings, *(step() for step in steps))
+    return Findings(
+        command="verify",
+        subject=folder.resolve().name,
+        found=(*findings, *(step() for step in steps)),
+        if_passed="the run is what its corpus and its plan give",
+        if_failed="the run is not what its corpus and its plan give",
+        facts={"run": str(folder), "certificate": certificate.digest},
+        about=ABOUT,
+    )
 
 
 def _audio(folder: Path | None, cache: Path, watch: Observer) -> UnlabelledAudio | None:
@@ -105,7 +126,5 @@ def _certificate(store: RunStore) -> tuple[Certificate, list[Finding]]:
     certificate = Certificate.from_json(json.dumps(content))
     differences = []
     if stated != certificate.digest:
-        differences.append("certificate.json was changed after its digest was taken")
-    return certificate, [
-        compared("digest of the certificate", certificate.digest[:12], differences)
-    ]
+        differences.append(Unit("certificate.json", "changed after its digest was taken"))
+    return certificate, [compared("digest", certificate.digest[:12], differences)]

@@ -6,11 +6,11 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import soxr
 
@@ -28,6 +28,8 @@ from serbench.data.corpus.table import CorpusTable, make_utterance, table_digest
 from serbench.errors import CorpusError
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 READER = f"1, soxr {soxr.__version__}"
 """Facts read by another reader or resampler are read again."""
@@ -75,7 +77,7 @@ def load_corpus(
     missing = _check_counts(corpus, name, folder, records, allow_incomplete)
     facts, problems = try_facts(folder, records, cache, advance)
     if problems and (not allow_incomplete or not facts):
-        raise _unusable(name, problems, len(records))
+        raise unusable(name, problems, len(records))
     utterances = tuple(make_utterance(r, facts[r.id]) for r in records if r.id in facts)
     # Names first: labels and speakers follow from them, and long lists are cut at their end.
     unreadable = f"audio that cannot be used, left out ({len(problems)}): {named(list(problems))}"
@@ -109,7 +111,8 @@ def _check_counts(
     return missing
 
 
-def _unusable(name: str, problems: Mapping[str, str], total: int) -> CorpusError:
+def unusable(name: str, problems: Mapping[str, str], total: int) -> CorpusError:
+    """The error that lists files that cannot be used."""
     return CorpusError(
         f"{name}: {len(problems)} of {total} audio files cannot be used; replace them with "
         f"good copies:\n{listing(list(problems.values()))}"
@@ -136,7 +139,7 @@ def read_facts(
     """
     facts, problems = try_facts(folder, records, cache, advance)
     if problems:
-        raise _unusable(name, problems, len(records))
+        raise unusable(name, problems, len(records))
     return [facts[record.id] for record in records]
 
 
@@ -146,21 +149,39 @@ def try_facts(
     """Facts of the files that can be used, and what is wrong with the others; both by id."""
     cache_file = _cache_file(cache, folder)
     known = _read_cache(cache_file)
-    facts: dict[str, AudioFacts] = {}
-    problems: dict[str, str] = {}
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        jobs = {pool.submit(_facts, r.path, known.get(str(r.path))): r for r in records}
-        for done, job in enumerate(as_completed(jobs), start=1):
-            record = jobs[job]
-            try:
-                facts[record.id] = job.result()
-            except CorpusError as error:
-                problems[record.id] = str(error)
-            advance(done, len(records))
-    current = {str(r.path): facts[r.id] for r in records if r.id in facts}
+    paths = {record.id: record.path for record in records}
+    facts, problems = read_each(paths, lambda path: _facts(path, known.get(str(path))), advance)
+    current = {str(paths[name]): fact for name, fact in facts.items()}
     if current != known:
         _write_cache(cache_file, current)
-    return facts, {record.id: problems[record.id] for record in records if record.id in problems}
+    return facts, problems
+
+
+def read_each(
+    paths: Mapping[str, Path], read: Callable[[Path], T], advance: Advance
+) -> tuple[dict[str, T], dict[str, str]]:
+    """Read files in threads, all of them, whatever is wrong with some.
+
+    Args:
+        paths: by id.
+        read: of a path; it raises ``CorpusError`` where a file cannot be used.
+        advance: told of every file.
+
+    Returns:
+        What was read, and what is wrong with the other files, both by id in the order of ``paths``.
+    """
+    found: dict[str, T] = {}
+    problems: dict[str, str] = {}
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        jobs = {pool.submit(read, path): name for name, path in paths.items()}
+        for done, job in enumerate(as_completed(jobs), start=1):
+            try:
+                found[jobs[job]] = job.result()
+            except CorpusError as error:
+                problems[jobs[job]] = str(error)
+            advance(done, len(paths))
+    in_order = {name: found[name] for name in paths if name in found}
+    return in_order, {name: problems[name] for name in paths if name in problems}
 
 
 def _facts(path: Path, known: AudioFacts | None) -> AudioFacts:

@@ -62,8 +62,8 @@ def linked_groups(names: Sequence[str], links: Iterable[tuple[str, str]]) -> lis
     return [tuple(group) for group in groups.values()]
 
 
-def listed(names: Iterable[str]) -> str:
-    """The first eight names, and how many more there are."""
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """The first ``most`` names, and how many more there are."""
     every = list(names)
-    more = f" and {len(every) - 8} more" if len(every) > 8 else ""
-    return ", ".join(every[:8]) + more
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more

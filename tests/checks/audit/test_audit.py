@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from serbench.api import Corpus, CorpusError
 from serbench.checks.audit import audio
 from serbench.checks.audit.readers import read_splits
-from serbench.checks.audit.records import Audit
 from serbench.checks.audit.run import audit
-from serbench.checks.audit.text import finding_lines, fold_table, header_lines, verdict
+from serbench.checks.finding import Finding, Findings
+from serbench.checks.output import document
+from serbench.checks.show import detail_lines, facts, finding_table, text_lines
 from serbench.protocol.guard.near.search import NearPair
 from serbench_corpora.emodb import EmoDB, EmoDBParams
 
@@ -112,32 +113,46 @@ def run(
     tmp_path: Path,
     corpus: Corpus | None = EmoDB(EmoDBParams()),  # noqa: B008
     data_dir: Path | None = None,
-) -> Audit:
+) -> Findings:
     name = "emodb" if corpus else None
-    watch: Callable[[str], Callable[[int, int], None]] = lambda stage: lambda done, total: None  # noqa: E731
-    return audit(read_splits(source), source, corpus, name, data_dir, tmp_path / "cache", watch)
+    read, cache = read_splits(source), tmp_path / "cache"
+    return audit(read, source, corpus, name, data_dir, cache, lambda *_: None)
 
 
-def leaking(found: Audit) -> dict[tuple[str, str], list[str]]:
+def leaking(found: Findings) -> dict[tuple[str, str], list[str]]:
     """Units of every leak, by code and what is shared, over all folds."""
     units: dict[tuple[str, str], list[str]] = {}
-    for checks in (*(fold.checks for fold in found.folds), found.over_folds):
-        for check in checks:
-            for finding in check.findings:
-                if finding.leak:
-                    what = finding.what.partition(":")[0].partition(",")[0]
-                    units.setdefault((check.code, what), []).extend(u.name for u in finding.units)
+    for each in found.of("failed"):
+        what = each.message.partition(":")[0].partition(",")[0]
+        units.setdefault((each.check, what), []).extend(u.name for u in each.units)
     return units
+
+
+def places(found: Findings) -> dict[str, list[str]]:
+    """By code, the folds that leak; "" for what only all of them together show."""
+    by_code: dict[str, list[str]] = {}
+    for each in found.of("failed"):
+        folds = by_code.setdefault(each.check, [])
+        folds += [each.fold] if each.fold not in folds else []
+    return by_code
+
+
+def of(found: Findings, check: str) -> list[Finding]:
+    return [each for each in found.found if each.check == check]
+
+
+def folds_of(found: Findings) -> list[str]:
+    return [str(row["fold"]) for row in found.tables[0].records]
 
 
 @every_format
 def test_clean_splits_pass(write, tmp_path: Path) -> None:
     found = run(write(tmp_path, clean()), tmp_path)
     assert leaking(found) == {}
-    assert found.leaks == {}
-    assert verdict(found).startswith("no leak found")
-    assert {fold.checks[4].share for fold in found.folds} == {1.0}
-    assert [fold.checks[0].outcome for fold in found.folds] == ["passed"] * len(found.folds)
+    assert "passed: no leak found (" in found.verdict
+    assert {each.numbers["share"] for each in of(found, "L9")} == {1.0}
+    assert [each.fold for each in of(found, "L1")] == folds_of(found)
+    assert {each.outcome for each in of(found, "L1")} == {"passed"}
 
 
 @every_format
@@ -147,10 +162,10 @@ def test_a_planted_speaker_is_found(write, tmp_path: Path) -> None:
     splits["1"]["train"].append(moved)
     found = run(write(tmp_path, splits), tmp_path)
     assert leaking(found) == {("L1", "speakers in train and test"): [moved[:2]]}
-    assert found.leaks == {"L1": (found.folds[0].name,)}
-    (unit,) = found.folds[0].checks[0].findings[0].units
-    assert unit.counts == {"train": 1, "test": 3}
-    assert verdict(found).startswith(f"LEAKS: L1 in 1 of {len(found.folds)} fold")
+    assert places(found) == {"L1": folds_of(found)[:1]}
+    (unit,) = found.of("failed")[0].units
+    assert unit.numbers == {"train": 1, "test": 3}
+    assert " checks: L1 in 1 fold)" in found.verdict
 
 
 @every_format
@@ -160,9 +175,7 @@ def test_a_planted_speaker_of_the_validation_part_is_found_as_such(write, tmp_pa
     splits["1"]["validation"].append(moved)
     found = run(write(tmp_path, splits), tmp_path)
     assert leaking(found) == {("L1", "speakers in train and validation"): [moved[:2]]}
-    assert any(
-        "choices are made on speakers that were trained on" in x for x in finding_lines(found)
-    )
+    assert any("choices are made on speakers that were trained on" in x for x in text_lines(found))
 
 
 @every_format
@@ -172,8 +185,8 @@ def test_a_planted_utterance_is_found(write, tmp_path: Path) -> None:
     splits["1"]["train"].append(both)
     found = run(write(tmp_path, splits), tmp_path)
     assert leaking(found)["L2", "utterances in train and test"] == [both]
-    first = (found.folds[0].name,)
-    assert found.leaks == {"L1": first, "L2": first}
+    first = folds_of(found)[:1]
+    assert places(found) == {"L1": first, "L2": first}
 
 
 @pytest.mark.parametrize("write", [write_csv, write_emobox, write_s3prl])
@@ -185,8 +198,8 @@ def test_an_utterance_tested_in_two_folds_is_found(write, tmp_path: Path) -> Non
     splits["1"]["validation"] = [n for n in splits["1"]["validation"] if n[:2] != again[:2]]
     found = run(write(tmp_path, splits), tmp_path)
     assert leaking(found) == {("L2", "utterances tested in more than one fold"): [again]}
-    assert found.leaks == {"L2": ("over folds",)}
-    assert verdict(found).startswith("LEAKS: L2 over folds; not checked: ")
+    assert places(found) == {"L2": [""]}
+    assert found.verdict.startswith("FAILED: the splits leak (1 of 3 checks: L2); ")
 
 
 @pytest.mark.parametrize("write", [write_csv, write_emobox, write_s3prl])
@@ -199,8 +212,8 @@ def test_a_planted_copy_is_found_by_its_audio(write, tmp_path: Path) -> None:
     assert leaking(found)["L4", "recordings under two names in train and test"] == [
         f"{one} = {other}"
     ]
-    assert set(found.leaks) == {"L4"}, in_fold_2
-    assert "audio" not in verdict(found)
+    assert set(places(found)) == {"L4"}, in_fold_2
+    assert "audio" not in found.verdict
 
 
 def test_a_planted_copy_in_folders_is_found_without_a_corpus(tmp_path: Path) -> None:
@@ -213,8 +226,8 @@ def test_a_planted_copy_in_folders_is_found_without_a_corpus(tmp_path: Path) -> 
             f"test/other.wav = train/W/{first}.wav"
         ]
     }
-    assert set(found.not_checked) == {"L1", "L9"}
-    assert "L1 (speakers are not known; give --corpus, or a speaker column)" in verdict(found)
+    assert set(found.checks("not run")) == {"L1", "L9"}
+    assert "L1 (speakers are not known; give --corpus, or a speaker column)" in found.verdict
 
 
 def test_a_planted_near_duplicate_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,20 +237,24 @@ def test_a_planted_near_duplicate_is_found(tmp_path: Path, monkeypatch: pytest.M
     data = emodb_copy(tmp_path / "d", {name: name for name in NAMES})
     found = run(write_csv(tmp_path, clean()), tmp_path, data_dir=data)
     assert ("L5", "near duplicates in train and test") in leaking(found)
-    (line,) = [x for x in finding_lines(found) if x.startswith("LEAK L5 fold 1")]
+    (line,) = [x for x in detail_lines(found) if x.startswith("  fold 1, near duplicates in train")]
     assert line.endswith(f"{one} ~ {other} (similarity 0.96, offset 0.5 s)")
 
 
 def test_what_the_copy_lacks_is_told(tmp_path: Path) -> None:
     sounds = {name: name for name in [*NAMES[1:], "16b10Wa"]}
     found = run(write_csv(tmp_path, clean()), tmp_path, data_dir=emodb_copy(tmp_path / "d", sounds))
-    told = {f.what: [u.name for u in f.units] for f in found.over_folds[0].findings}
+    told = {
+        each.message: [unit.name for unit in each.units]
+        for each in of(found, "L2")
+        if each.outcome == "note"
+    }
     assert told == {
         "utterances that the corpus folder does not hold": [NAMES[0]],
         "utterances of the corpus that no fold names": ["16b10Wa"],
     }
-    assert found.leaks == {}
-    assert f"the audio of 1 of 16 utterances is not there: {NAMES[0]}" in verdict(found)
+    assert found.passed
+    assert f"the audio of 1 of 16 utterances is not there: {NAMES[0]}" in found.verdict
 
 
 def test_a_wrong_data_folder_is_told(tmp_path: Path) -> None:
@@ -250,28 +267,38 @@ def test_a_wrong_data_folder_is_told(tmp_path: Path) -> None:
 def test_folds_without_validation_are_noted_and_no_leak(write, tmp_path: Path) -> None:
     splits = clean()
     splits["1"].pop("validation")
-    assert run(write(tmp_path / "a", splits), tmp_path).notes[0].startswith("folds ")
+    assert run(write(tmp_path / "a", splits), tmp_path).remarks[0].startswith("Folds ")
     splits["2"].pop("validation")
     found = run(write(tmp_path / "b", splits), tmp_path)
-    (note,) = found.notes
-    assert note.startswith("no fold has a validation part")
-    assert found.leaks == {}
-    assert fold_table(found)[0][:4] == ("fold", "train", "test", "speakers")
+    (remark,) = found.remarks
+    assert remark.startswith("No fold has a validation part")
+    assert found.passed
+    assert found.tables[0].columns[:4] == ("Fold", "train", "test", "Speakers")
 
 
 def test_the_table_has_a_word_for_each_check(tmp_path: Path) -> None:
     splits = clean()
     splits["2"]["train"].append(splits["2"]["test"][0])
     found = run(write_csv(tmp_path, splits), tmp_path)
-    columns, table = fold_table(found)
-    assert columns == ("fold", "train", "val", "test", "speakers", "L1", "L2", "L4", "L5", "L9")
-    assert table == [
-        ("1", "4", "4", "8", "1/1/2", "ok", "ok", "not run", "not run", "100 %"),
-        ("2", "5", "4", "8", "2/1/2", "LEAK 1", "LEAK 1", "not run", "not run", "100 %"),
+    (table,) = found.tables
+    titles = ("Fold", "train", "val", "test", "Speakers", "L1", "L2", "L4", "L5", "L9")
+    assert table.columns == titles
+    assert [tuple(cell.text for cell in row) for row in table.rows] == [
+        ("1", "4", "4", "8", "1/1/2", "passed", "passed", "not run", "not run", "100 %"),
+        ("2", "5", "4", "8", "2/1/2", "failed 1", "failed 1", "not run", "not run", "100 %"),
     ]
-    assert header_lines(found)[1:] == [
-        "2 folds, 16 utterances",
-        "Speakers: emodb's file names. Sentences: emodb's file names. Audio: none.",
+    assert table.records[1] == {
+        "fold": "2", "train": 5, "train_speakers": 2, "train_sessions": None,
+        "validation": 4, "validation_speakers": 1, "validation_sessions": None,
+        "test": 8, "test_speakers": 2, "test_sessions": None,
+    }  # fmt: skip
+    assert facts(found)[3:] == [
+        ("Corpus", "emodb"),
+        ("Folds", "2"),
+        ("Utterances", "16"),
+        ("Speakers from", "emodb's file names"),
+        ("Sentences from", "emodb's file names"),
+        ("Audio from", "none"),
     ]
 
 
@@ -279,27 +306,19 @@ def test_long_findings_are_cut_in_print_and_whole_in_the_record(tmp_path: Path) 
     lines = [f"u{i},{f},{p},s{i}" for f in range(40) for i in range(30) for p in ("train", "test")]
     source = _write(tmp_path / "f.csv", "\n".join(["utterance,fold,part,speaker", *lines]))
     found = run(source, tmp_path, corpus=None)
-    assert len(found.folds[0].checks[0].findings[0].units) == 30
-    printed = finding_lines(found)
-    assert printed[0].endswith("s11 (1 + 1) and 18 more") or printed[0].endswith("s11 and 18 more")
-    assert printed[30].startswith("and ")
-    assert printed[30].endswith("more findings; --json FILE has all")
+    assert len(of(found, "L1")[0].units) == 30
+    printed = list(detail_lines(found))
+    assert printed[1].endswith("(30): s0, s1, s2, s3, s4, s5, s6, s7 and 22 more")
+    (note,) = finding_table(found).notes
+    assert note.endswith("more findings are not shown; --json FILE has all.")
 
 
 def test_every_key_of_the_json_is_documented(tmp_path: Path) -> None:
     text = DOCS.read_text(encoding="utf-8")
-    found = run(write_csv(tmp_path, clean()), tmp_path).model_dump(mode="json")
-
-    def keys(value: object) -> set[str]:
-        if isinstance(value, list):
-            return set().union(*map(keys, value))
-        return set(value) | keys([*value.values()]) if isinstance(value, dict) else set()
-
-    assert found["schema_version"] == 1
-    named = keys(found) | {"similarity", "offset_s"}
-    assert [
-        key for key in sorted(named) if f"`{key}`" not in text and key not in {"b02", "a01"}
-    ] == []
+    found = run(write_csv(tmp_path, clean()), tmp_path)
+    keys = {*found.facts, *found.tables[0].records[0], "share", "similarity", "offset_s"}
+    assert [key for key in sorted(keys) if f"`{key}`" not in text] == []
+    json.dumps(document(found))
 
 
 @pytest.mark.real
@@ -315,16 +334,15 @@ def test_random_and_speaker_splits_of_the_real_emodb(emodb: Path, tmp_path: Path
         for fold in range(1, 6)
     }
     found = run(write_emobox(tmp_path, random_split), tmp_path, data_dir=emodb)
-    assert found.leaks == {"L1": ("1", "2", "3", "4", "5")}
-    assert {len(fold.checks[0].findings[0].units) for fold in found.folds} == {10}
-    assert found.not_checked == {}
+    assert places(found) == {"L1": ["1", "2", "3", "4", "5"]}
+    assert {len(each.units) for each in of(found, "L1")} == {10}
+    assert found.checks("not run") == ()
     units = EmoDB(EmoDBParams()).card.fold_sets["paper"]
     lines = [f"{n},{i}" for n in names for i, unit in enumerate(units) if n[:2] in unit]
     source = _write(tmp_path / "good.csv", "\n".join(["utterance,fold", *lines]) + "\n")
     found = run(source, tmp_path, data_dir=emodb)
-    assert verdict(found) == "no leak found"
-    assert [len(f.checks) for f in found.folds] == [5] * 5
-    assert found.audio_from == "535 files"
+    assert found.verdict == "passed: no leak found (5 checks); note: L9"
+    assert found.facts["audio_from"] == "535 files"
 
 
 def test_a_louder_copy_is_found_by_the_real_search(tmp_path: Path) -> None:

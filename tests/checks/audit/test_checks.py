@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from serbench.api import Advance, CorpusError, SplitError
 from serbench.checks.audit import audio
 from serbench.checks.audit.audio import (
     NO_AUDIO,
-    AudioFacts,
+    AuditedAudio,
     audio_facts,
     find_audio,
     read_recordings,
@@ -27,8 +27,9 @@ from serbench.checks.audit.checks import (
     measure_sentences,
 )
 from serbench.checks.audit.identify import Identified
-from serbench.checks.audit.records import Check
 from serbench.checks.audit.rows import AuditRow
+from serbench.checks.finding import Finding
+from serbench.protocol.guard.near.search import NearPair
 
 SIDES = {"tr": "train", "va": "validation", "te": "test"}
 
@@ -55,8 +56,19 @@ def view(*cells: str, session: bool = False) -> FoldView:
     return FoldView("1", made)
 
 
-def found(check: Check) -> dict[str, dict[str, dict[str, int]]]:
-    return {f.what: {unit.name: unit.counts for unit in f.units} for f in check.findings}
+def units(found: Iterable[Finding], *outcomes: str) -> dict[str, dict[str, Mapping[str, float]]]:
+    """What was found, and the numbers of each unit; by default of what failed."""
+    wanted = outcomes or ("failed",)
+    return {
+        each.message: {unit.name: unit.numbers for unit in each.units}
+        for each in found
+        if each.outcome in wanted
+    }
+
+
+def told(found: Iterable[Finding]) -> list[tuple[str, str]]:
+    """Outcomes and messages."""
+    return [(each.outcome, each.message) for each in found]
 
 
 # L1
@@ -66,8 +78,7 @@ def test_speakers_on_both_sides_are_all_named_with_their_counts() -> None:
     check = check_speakers(
         view("tr a s10", "tr b s10", "tr c s9", "tr d s1", "te e s10", "te f s9", "te g s9")
     )
-    assert check.outcome == "leak"
-    assert found(check) == {
+    assert units(check) == {
         "speakers in train and test": {
             "s9": {"train": 1, "test": 2}, "s10": {"train": 2, "test": 1},
         }
@@ -76,9 +87,8 @@ def test_speakers_on_both_sides_are_all_named_with_their_counts() -> None:
 
 def test_speakers_that_choices_are_made_on_are_named_as_such() -> None:
     check = check_speakers(view("tr a s1", "va b s1", "va c s2", "te d s2"))
-    assert check.outcome == "leak"
     why = ": choices are made on speakers that were trained on"
-    assert found(check) == {
+    assert units(check) == {
         "speakers in validation and test": {"s2": {"validation": 1, "test": 1}},
         f"speakers in train and validation{why}": {"s1": {"train": 1, "validation": 1}},
     }
@@ -86,26 +96,26 @@ def test_speakers_that_choices_are_made_on_are_named_as_such() -> None:
 
 def test_sessions_on_both_sides_leak_too() -> None:
     check = check_speakers(view("tr a ses1", "te b ses1", "te c ses2", session=True))
-    assert found(check) == {"sessions in train and test": {"ses1": {"train": 1, "test": 1}}}
-    assert check.outcome == "leak"
+    assert units(check) == {"sessions in train and test": {"ses1": {"train": 1, "test": 1}}}
 
 
 def test_separate_speakers_pass() -> None:
     check = check_speakers(view("tr a s1", "va b s2", "te c s3"))
-    assert (check.outcome, check.findings) == ("passed", ())
-    assert check.detail == "3 speakers; sessions are not known"
+    assert told(check) == [("passed", "3 speakers; sessions are not known")]
 
 
 @pytest.mark.parametrize(
-    ("cells", "outcome"),
+    ("cells", "reason", "leaks"),
     [
-        (("tr a", "te b"), "not run: speakers are not known; give --corpus, or a speaker column"),
-        (("tr a s1", "te b"), "not run: the speakers of 1 of 2 utterances are not known"),
-        (("tr a s1", "te b s1", "te c"), "leak"),
+        (("tr a", "te b"), "speakers are not known; give --corpus, or a speaker column", False),
+        (("tr a s1", "te b"), "the speakers of 1 of 2 utterances are not known", False),
+        (("tr a s1", "te b s1", "te c"), "the speakers of 1 of 3 utterances are not known", True),
     ],
 )
-def test_unknown_speakers_never_pass(cells: tuple[str, ...], outcome: str) -> None:
-    assert check_speakers(view(*cells)).outcome == outcome
+def test_unknown_speakers_never_pass(cells: tuple[str, ...], reason: str, leaks: bool) -> None:
+    check = check_speakers(view(*cells))
+    assert told(check)[-1] == ("not run", reason)
+    assert [each.outcome for each in check[:-1]] == ["failed"] * leaks
 
 
 # L2
@@ -113,8 +123,7 @@ def test_unknown_speakers_never_pass(cells: tuple[str, ...], outcome: str) -> No
 
 def test_an_utterance_in_two_parts_is_named() -> None:
     check = check_utterances(view("tr a", "tr b", "va b", "va c", "te c", "te a"))
-    assert check.outcome == "leak"
-    assert {what: list(units) for what, units in found(check).items()} == {
+    assert {what: list(of) for what, of in units(check).items()} == {
         "utterances in train and test": ["a"],
         "utterances in validation and test": ["c"],
         "utterances in train and validation": ["b"],
@@ -123,21 +132,22 @@ def test_an_utterance_in_two_parts_is_named() -> None:
 
 def test_an_utterance_twice_leaks_only_where_it_is_scored() -> None:
     trained = check_utterances(view("tr a", "tr a", "te b"))
-    assert trained.outcome == "passed"
-    assert found(trained) == {"utterances named more than once in train": {"a": {"train": 2}}}
+    assert trained[0].outcome == "passed"
+    assert units(trained, "note") == {
+        "utterances named more than once in train": {"a": {"train": 2}}
+    }
     tested = check_utterances(view("tr a", "te b", "te b"))
-    assert tested.outcome == "leak"
-    ((what, units),) = found(tested).items()
-    assert (what.split(",")[0], units) == (
+    ((what, twice),) = units(tested).items()
+    assert (what.split(",")[0], twice) == (
         "utterances named more than once in test", {"b": {"test": 2}},
     )  # fmt: skip
 
 
-def coverage(*folds: tuple[str, ...], **facts: Any) -> Check:
+def coverage(*folds: tuple[str, ...], **facts: Any) -> list[Finding]:
     made = [rows(str(n), *cells) for n, cells in enumerate(folds, start=1)]
     views = [FoldView(str(n), each) for n, each in enumerate(made, start=1)]
     every = tuple(row for each in made for row in each)
-    return check_coverage(views, Identified(every, "", "", **facts))
+    return list(check_coverage(views, Identified(every, "", "", **facts)))
 
 
 def cross_validation(count: int, folds: int) -> list[tuple[str, ...]]:
@@ -149,24 +159,22 @@ def cross_validation(count: int, folds: int) -> list[tuple[str, ...]]:
 
 def test_each_tested_once_passes() -> None:
     check = coverage(*cross_validation(20, 4))
-    assert (check.outcome, check.findings) == ("passed", ())
-    assert check.detail == "20 of 20 utterances tested over 4 folds"
+    assert told(check) == [("passed", "20 of 20 utterances tested over 4 folds")]
 
 
 def test_an_utterance_tested_twice_leaks() -> None:
     folds = cross_validation(20, 4)
     folds[0] = (*folds[0][:1], "te u1", *folds[0][2:])
     check = coverage(*folds)
-    assert check.outcome == "leak"
-    assert found(check) == {"utterances tested in more than one fold": {"u1": {"test": 2}}}
+    assert units(check) == {"utterances tested in more than one fold": {"u1": {"test": 2}}}
 
 
 def test_an_utterance_never_tested_is_told_and_no_leak() -> None:
     folds = [tuple(c.replace("te u1 ", "tr u1 ") for c in (*f, "tr x")) for f in
              cross_validation(20, 4)]  # fmt: skip
     check = coverage(*folds)
-    assert check.outcome == "passed"
-    assert found(check) == {"utterances that no fold tests": {"x": {}}}
+    assert check[0].outcome == "passed"
+    assert units(check, "failed", "note") == {"utterances that no fold tests": {"x": {}}}
 
 
 @pytest.mark.parametrize("repeats", [2, 10])
@@ -178,19 +186,20 @@ def test_single_splits_and_repeated_cross_validation_may_test_again(repeats: int
         test.add("u0")
         folds.append(tuple(f"{'te' if f'u{i}' in test else 'tr'} u{i}" for i in range(100)))
     check = coverage(*folds)
-    assert check.outcome == "passed"
-    assert "utterances tested in more than one fold" in found(check)
-    assert "read as single splits of their own" in check.detail
+    assert units(check) == {}
+    assert "utterances tested in more than one fold" in units(check, "note")
+    (passed,) = (each for each in check if each.outcome == "passed")
+    assert "read as single splits of their own" in passed.message
 
 
 def test_one_fold_needs_no_coverage() -> None:
-    assert coverage(("tr a", "te b")).findings == ()
+    assert [each.outcome for each in coverage(("tr a", "te b"))] == ["passed"]
 
 
 def test_what_corpus_and_split_file_lack_is_told() -> None:
     check = coverage(("tr a", "te b"), unknown=("x",), absent=("y",), unnamed=("z", "w"))
-    assert check.outcome == "passed"
-    assert {what: list(units) for what, units in found(check).items()} == {
+    assert units(check) == {}
+    assert {what: list(of) for what, of in units(check, "note").items()} == {
         "names that the corpus does not know": ["x"],
         "utterances that the corpus folder does not hold": ["y"],
         "utterances of the corpus that no fold names": ["w", "z"],
@@ -202,73 +211,65 @@ def test_what_corpus_and_split_file_lack_is_told() -> None:
 
 def test_sentences_on_both_sides_are_measured() -> None:
     check = measure_sentences(view("tr a s1 t1", "tr b s1 t1", "te c s2 t1", "te d s2 t2", "te e"))
-    assert (check.outcome, check.share) == ("measured", 0.5)
-    assert found(check) == {"sentences in train and test": {"t1": {"train": 2, "test": 1}}}
-    assert check.detail.startswith("1 of 2 test utterances")
-    assert check.detail.endswith("the sentences of 1 are not known")
+    assert (check.outcome, check.numbers) == ("note", {"share": 0.5})
+    assert [(unit.name, unit.numbers) for unit in check.units] == [("t1", {"train": 2, "test": 1})]
+    assert check.message.startswith("1 of 2 test utterances")
+    assert check.message.endswith("the sentences of 1 are not known")
 
 
 def test_other_sentences_measure_nothing() -> None:
     check = measure_sentences(view("tr a s1 t1", "te c s2 t2"))
-    assert (check.outcome, check.share, check.findings) == ("measured", 0.0, ())
+    assert (check.outcome, check.numbers, check.units) == ("passed", {"share": 0.0}, ())
 
 
 @pytest.mark.parametrize("cells", [("tr a", "te b s t1"), ("tr a s t1", "te b"), ("tr a", "te b")])
 def test_unknown_sentences_are_not_measured(cells: tuple[str, ...]) -> None:
     check = measure_sentences(view(*cells))
-    assert check.outcome == (
-        "not run: sentences are not known; give --corpus, or a text column"
-    )  # fmt: skip
-    assert check.share is None
+    assert check.outcome == "not run"
+    assert check.message == "sentences are not known; give --corpus, or a text column"
+    assert check.numbers == {}
 
 
 # L4 and L5
 
 
-@dataclass(frozen=True)
-class Near:
-    one: str
-    other: str
-    similarity: float = 0.97123456
-    offset_s: float = 0.25
+def near(one: str, other: str) -> NearPair:
+    return NearPair(one, other, 0.97123456, 0.25)
 
 
 def test_copies_under_two_names_are_named_together() -> None:
     digests = dict(zip("abcdefg", "1123451", strict=True))
     fold = view("tr a", "tr b", "va c", "te d", "te e", "te f", "te g")
-    check = check_copies(fold, AudioFacts(digests, ()))
-    assert check.outcome == "leak"
-    assert found(check) == {
+    check = check_copies(fold, AuditedAudio(digests, ()))
+    assert units(check) == {
         "recordings under two names in train and test": {"a = b = g": {"train": 2, "test": 1}}
     }
 
 
 def test_copies_within_one_part_and_one_name_in_two_parts_are_no_l4() -> None:
     fold = view("tr a", "tr b", "te c", "tr d", "te d")
-    check = check_copies(fold, AudioFacts(dict(zip("abcd", "1123", strict=True)), ()))
-    assert (check.outcome, check.findings) == ("passed", ())
+    check = check_copies(fold, AuditedAudio(dict(zip("abcd", "1123", strict=True)), ()))
+    assert told(check) == [("passed", "4 recordings")]
 
 
 def test_near_duplicates_across_parts_are_named_with_what_was_measured() -> None:
-    pairs = (Near("d", "a"), Near("a", "b"), Near("c", "d"))
+    pairs = (near("d", "a"), near("a", "b"), near("c", "d"))
     fold = view("tr a", "tr b", "va c", "te d")
-    check = check_near(fold, AudioFacts(dict.fromkeys("abcd", ""), pairs))
-    assert check.outcome == "passed", "exact copies are L4"
-    check = check_near(fold, AudioFacts({name: name for name in "abcd"}, pairs))
-    assert check.outcome == "leak"
-    assert found(check) == {
-        "near duplicates in train and test": {"a ~ d": {"train": 1, "test": 1}},
-        "near duplicates in validation and test": {"c ~ d": {"validation": 1, "test": 1}},
+    check = check_near(fold, AuditedAudio(dict.fromkeys("abcd", ""), pairs))
+    assert units(check) == {}, "exact copies are L4"
+    check = check_near(fold, AuditedAudio({name: name for name in "abcd"}, pairs))
+    measured = {"similarity": 0.9712, "offset_s": 0.25}
+    assert units(check) == {
+        "near duplicates in train and test": {"a ~ d": measured},
+        "near duplicates in validation and test": {"c ~ d": measured},
     }
-    unit = check.findings[0].units[0]
-    assert (unit.similarity, unit.offset_s) == (0.9712, 0.25)
 
 
 @pytest.mark.parametrize("check", [check_copies, check_near])
 def test_without_all_audio_nothing_passes(check) -> None:
     fold = view("tr a", "te b")
-    assert check(fold, AudioFacts({}, (), NO_AUDIO)).outcome == f"not run: {NO_AUDIO}"
-    assert check(fold, AudioFacts({"a": "1", "b": "2"}, ())).outcome == "passed"
+    assert told(check(fold, AuditedAudio({}, (), NO_AUDIO))) == [("not run", NO_AUDIO)]
+    assert told(check(fold, AuditedAudio({"a": "1", "b": "2"}, ()))) == [("passed", "2 recordings")]
 
 
 # finding and reading audio
@@ -332,7 +333,7 @@ def test_audio_that_cannot_be_read_is_listed(tmp_path: Path) -> None:
     for name in ("a.wav", "b.wav"):
         (tmp_path / name).write_text("no audio")
     paths = {"a": tmp_path / "a.wav", "b": tmp_path / "b.wav"}
-    with pytest.raises(CorpusError, match=r"2 of 2 audio files.*a\.wav.*b\.wav"):
+    with pytest.raises(CorpusError, match=r"(?s)2 of 2 audio files.*a\.wav.*b\.wav"):
         read_recordings(paths, nothing)
 
 
@@ -341,16 +342,16 @@ def test_audio_that_is_partly_there_is_looked_at_and_said_so(
 ) -> None:
     asked: list[list[str]] = []
 
-    def near(recordings, cache: Path, advance: Advance) -> tuple[Near, ...]:
+    def search(recordings, cache: Path, advance: Advance) -> tuple[NearPair, ...]:
         asked.append([r.id for r in recordings])
-        return (Near("a", "b"),)
+        return (near("a", "b"),)
 
-    monkeypatch.setattr(audio, "near_duplicates", near)
+    monkeypatch.setattr(audio, "near_duplicates", search)
     every = rows("1", "tr a", "te b", "te c")
     paths = {"a": sound(tmp_path / "a.wav", 1), "b": sound(tmp_path / "b.wav", 2)}
-    facts = audio_facts(every, paths, tmp_path, lambda stage: nothing)
+    facts = audio_facts(every, paths, tmp_path, lambda *_: None)
     assert asked == [["a", "b"]]
     assert facts.missing == "the audio of 1 of 3 utterances is not there: c"
     fold = FoldView("1", every)
-    assert check_copies(fold, facts).outcome == f"not run: {facts.missing}"
-    assert check_near(fold, facts).outcome == "leak"
+    assert told(check_copies(fold, facts)) == [("not run", facts.missing)]
+    assert [each.outcome for each in check_near(fold, facts)] == ["failed", "not run"]

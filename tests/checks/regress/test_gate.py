@@ -57,11 +57,13 @@ def edited(run: Run, change: Edit) -> Run:
 def test_a_run_passes_against_itself(run: Run, golden: Golden) -> None:
     verdict = judge(run, golden, PATH)
     assert verdict.passed
-    assert not verdict.improved
-    assert [check.what for check in verdict.checks][:2] == ["akd UA", "akd WA"]
-    assert len(verdict.checks) == 2 * len(SKILL)
-    assert {check.difference for check in verdict.checks} == {0.0}
-    assert verdict.notes == ("latency and size were not measured (--no-latency)",)
+    assert verdict.checks("passed")[:2] == ("akd UA", "akd WA")
+    assert len(verdict.of("passed")) == 2 * len(SKILL)
+    assert {check.numbers["difference"] for check in verdict.of("passed")} == {0.0}
+    assert verdict.verdict == (
+        "passed: no worse than the golden results allow (8 checks); "
+        "not run: latency and size (not measured: --no-latency)"
+    )
 
 
 def test_a_planted_regression_is_found_in_the_method_that_has_it(
@@ -69,15 +71,17 @@ def test_a_planted_regression_is_found_in_the_method_that_has_it(
 ) -> None:
     verdict = judge(worse, golden, PATH)
     assert not verdict.passed
-    assert [check.what for check in verdict.failures] == ["akd UA", "akd WA"]
-    assert "surely worse by more than 1.0" in verdict.failures[0].message
+    assert [check.check for check in verdict.of("failed")] == ["akd UA", "akd WA"]
+    assert "surely worse by more than 1.0" in verdict.of("failed")[0].message
 
 
 def test_better_is_no_failure(run: Run, worse: Run) -> None:
     verdict = judge(run, make_golden(worse, None, None), PATH)
     assert verdict.passed
-    assert verdict.improved
-    assert [each.outcome for each in verdict.checks if each.what == "akd UA"] == ["better"]
+    (better,) = [each for each in verdict.found if each.check == "akd UA"]
+    assert better.outcome == "note"
+    assert better.message.endswith(": better")
+    assert "--update" in better.remedy
 
 
 def test_a_method_may_have_a_margin_of_its_own(worse: Run, golden: Golden) -> None:
@@ -138,18 +142,18 @@ def test_settings_that_differ_are_told_and_not_judged(run: Run, golden: Golden) 
 
     verdict = judge(edited(run, change), golden, PATH)
     assert verdict.passed
-    assert set(verdict.notes) >= {
-        'setting that differs: profile: "standard" → "quick"',
-        "setting that differs: training.epochs: 60 → 6 (akd)",
-        "setting that differs: head.strengths: [0.001, 0.01] → [1.0] (akd)",
-        "serbench 0.1.0 made the golden run, 0.2.0 this",
+    assert set(verdict.remarks) >= {
+        'A setting differs: profile: "standard" → "quick"',
+        "A setting differs: training.epochs: 60 → 6 (akd)",
+        "A setting differs: head.strengths: [0.001, 0.01] → [1.0] (akd)",
+        "serbench 0.1.0 made the golden run, 0.2.0 this.",
     }
 
 
 def test_a_method_that_the_golden_file_does_not_know_is_told(run: Run, golden: Golden) -> None:
     known = {name: m for name, m in golden.methods.items() if name != "transformer"}
     verdict = judge(run, golden.model_copy(update={"methods": known}), PATH)
-    assert "not in the golden file, so not judged: transformer" in verdict.notes
+    assert "transformer (not in the golden file)" in verdict.verdict
 
 
 def timing(ratio: float, size: int | None = 1000, failure: str | None = None) -> Timing:
@@ -169,10 +173,10 @@ def timing(ratio: float, size: int | None = 1000, failure: str | None = None) ->
 )
 def test_latency_and_size(run: Run, golden: Golden, found: Timing, failed: list[str]) -> None:
     verdict = judge(run, golden, PATH, found)
-    assert [check.what for check in verdict.failures] == failed
+    assert [check.check for check in verdict.of("failed")] == failed
     if found.found[0].failure:
         assert "runs here, but not with this model: conversion: crashed" in (
-            verdict.failures[0].message
+            verdict.of("failed")[0].message
         )
 
 
@@ -180,12 +184,10 @@ def test_a_size_is_checked_once_though_two_lengths_are_timed(run: Run, golden: G
     longer = ENTRY.model_copy(update={"audio_s": 10.0})
     two = golden.model_copy(update={"latency": [ENTRY, longer]})
     found = Timing(HERE, tuple(Timed(each, (1.0,) * 8, 1000, None) for each in (ENTRY, longer)))
-    whats = [
-        check.what for check in judge(run, two, PATH, found).checks if check.kind != "accuracy"
-    ]
-    assert whats == [
+    whats = judge(run, two, PATH, found).checks("passed", "not run")[2 * len(SKILL) :]
+    assert whats == (
         "akd onnxruntime 3 s latency", "akd onnxruntime size", "akd onnxruntime 10 s latency"
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def test_tolerances_of_an_entry_go_over_the_common_ones(run: Run, golden: Golden) -> None:
@@ -197,9 +199,9 @@ def test_tolerances_of_an_entry_go_over_the_common_ones(run: Run, golden: Golden
 
 def test_another_processor_and_another_runtime_are_told(run: Run, golden: Golden) -> None:
     there = HERE.model_copy(update={"cpu": "Xeon", "packages": {"onnxruntime": "2.0"}})
-    notes = judge(run, golden, PATH, replace(timing(1.0), reference=there)).notes
+    notes = judge(run, golden, PATH, replace(timing(1.0), reference=there)).remarks
     assert any("another processor (AMD EPYC; here Xeon)" in note for note in notes)
-    assert "runtimes differ: onnxruntime 1.32.0 → 2.0" in notes
+    assert "Runtimes differ: onnxruntime 1.32.0 → 2.0." in notes
 
 
 @pytest.mark.parametrize(

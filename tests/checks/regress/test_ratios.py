@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from serbench.api import SerbenchError
-from serbench.checks.regress.ratios import latency_check, median_bounds, round_ratio, size_check
+from serbench.checks.regress.ratios import latency_finding, median_bounds, round_ratio, size_finding
 
 
 @pytest.mark.parametrize(("rounds", "place"), [(5, 1), (7, 1), (8, 2), (10, 2), (11, 3), (20, 6)])
@@ -26,37 +26,37 @@ def test_too_few_rounds_say_nothing() -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0.1, 10), min_size=5, max_size=30), st.floats(0.1, 10))
 def test_a_check_knows_no_unit(ratios: list[float], scale: float) -> None:
-    one = latency_check("it", ratios, 1.0, 0.25)
-    other = latency_check("it", [scale * each for each in ratios], scale, 0.25)
-    assert one.difference == pytest.approx(other.difference)
-    assert one.low == pytest.approx(other.low)
+    one = latency_finding("it", ratios, 1.0, 0.25)
+    other = latency_finding("it", [scale * each for each in ratios], scale, 0.25)
+    assert one.numbers["difference"] == pytest.approx(other.numbers["difference"])
+    assert one.numbers["low"] == pytest.approx(other.numbers["low"])
 
 
 @pytest.mark.parametrize(
     ("ratio", "outcome", "said"),
     [
         (1.24, "passed", "+24.0 %"),
-        (1.26, "FAILED", "surely slower than +25.0 % allows"),
+        (1.26, "failed", "surely slower than the +25.0 % allowed"),
         (0.81, "passed", "−19.0 %"),
-        (0.79, "better", "consider --update"),
+        (0.79, "note", "better"),
     ],
 )
 def test_the_rule(ratio: float, outcome: str, said: str) -> None:
-    check = latency_check("akd onnxruntime 3 s latency", [ratio] * 8, 1.0, 0.25)
+    check = latency_finding("akd onnxruntime 3 s latency", [ratio] * 8, 1.0, 0.25)
     assert check.outcome == outcome
     assert said in check.message
 
 
 def test_one_slow_round_fails_nothing_and_one_quick_round_hides_nothing() -> None:
-    assert latency_check("it", [1.0] * 7 + [9.0], 1.0, 0.25).outcome == "passed"
-    assert latency_check("it", [0.2] + [1.5] * 7, 1.0, 0.25).outcome == "FAILED"
+    assert latency_finding("it", [1.0] * 7 + [9.0], 1.0, 0.25).outcome == "passed"
+    assert latency_finding("it", [0.2] + [1.5] * 7, 1.0, 0.25).outcome == "failed"
 
 
 @pytest.mark.parametrize(
-    ("size", "outcome"), [(1021, "FAILED"), (1020, "passed"), (980, "passed"), (979, "better")]
+    ("size", "outcome"), [(1021, "failed"), (1020, "passed"), (980, "passed"), (979, "note")]
 )
 def test_sizes(size: int, outcome: str) -> None:
-    check = size_check("akd onnxruntime size", size, 1000, 0.02)
+    check = size_finding("akd onnxruntime size", size, 1000, 0.02)
     assert check.outcome == outcome
     assert f"{size:,} bytes, golden 1,000" in check.message
 
@@ -83,7 +83,7 @@ def share_failed(slower: float, tolerance: float, disturbed: float, gates: int =
             )
             for _ in range(8)
         ]
-        failed += latency_check("it", ratios, 1.5, tolerance).outcome == "FAILED"
+        failed += latency_finding("it", ratios, 1.5, tolerance).outcome == "failed"
     return failed / gates
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tests_support.surveyed import RATE_HZ, SOUND, tone, utterance, utterances
+from tests_support.surveyed import RATE_HZ, SOUND, tone, unit_names, utterance, utterances
 
 from serbench.checks.survey.audio import (
     check_background,
@@ -94,10 +94,10 @@ def test_all_bad_files_are_told_and_the_others_are_heard(tmp_path: Path) -> None
     assert list(problems) == names[1:]
     assert seen[-1] == (5, 5)
     finding = check_unreadable(problems, 5)
-    assert finding.severity == "error"
-    assert finding.names == tuple(names[1:])
-    assert "4 of 5 files" in finding.what
-    assert check_unreadable({}, 5).severity == "ok"
+    assert finding.outcome == "failed"
+    assert unit_names(finding) == tuple(names[1:])
+    assert "4 of 5 files" in finding.message
+    assert check_unreadable({}, 5).outcome == "passed"
 
 
 def with_durations(*seconds: float) -> list[Utterance]:
@@ -108,11 +108,11 @@ def test_very_short_files_and_outliers_are_named() -> None:
     random = np.random.default_rng(1)
     found = with_durations(*random.uniform(1.5, 3, 50), 0.3, 60.0)
     finding = check_durations(found, {u.id: SOUND for u in found})
-    assert finding.severity == "note"
-    assert finding.names == (found[50].id, found[51].id)
-    assert "1 file shorter than 0.5 s and 1 outlier" in finding.what
+    assert finding.outcome == "note"
+    assert unit_names(finding) == (found[50].id, found[51].id)
+    assert "1 file shorter than 0.5 s and 1 outlier" in finding.message
     usual = found[:50]
-    assert check_durations(usual, {u.id: SOUND for u in usual}).severity == "ok"
+    assert check_durations(usual, {u.id: SOUND for u in usual}).outcome == "passed"
 
 
 def test_fences_are_tukeys_on_a_logarithmic_scale() -> None:
@@ -125,67 +125,67 @@ def test_fences_are_tukeys_on_a_logarithmic_scale() -> None:
 
 def test_a_format_of_one_class_is_an_error() -> None:
     found = utterances(EVEN)
-    assert check_format(found).severity == "ok"
+    assert check_format(found).outcome == "passed"
     mixed = [replace(u, sample_rate_hz=44_100) if u.label == "anger" else u for u in found]
     finding = check_format(mixed)
-    assert finding.severity == "error"
-    assert "most files of class" in finding.what
-    assert "UA of 100.0 %" in finding.what
+    assert finding.outcome == "failed"
+    assert "most files of class" in finding.message
+    assert "UA of 100.0 %" in finding.message
 
 
 def test_a_format_of_one_speaker_is_a_warning_and_single_files_a_note() -> None:
     found = utterances(EVEN)
     one = [replace(u, channels=2) if u.speaker == "a" else u for u in found]
     finding = check_format(one)
-    assert finding.severity == "warning"
-    assert "most files of speaker a are not 16,000 Hz mono" in finding.what
+    assert finding.outcome == "warning"
+    assert "most files of speaker a are not 16,000 Hz mono" in finding.message
     single = [replace(found[0], channels=2), *found[1:]]
-    assert check_format(single).severity == "note"
-    assert check_format(single).names == (found[0].id,)
+    assert check_format(single).outcome == "note"
+    assert unit_names(check_format(single)) == (found[0].id,)
 
 
 def test_silent_and_quiet_files() -> None:
     levels = {"a": -20.0, "b": -np.inf, "c": -70.0}
     sounds = {name: replace(SOUND, rms_dbfs=level) for name, level in levels.items()}
     finding = check_silence(sounds)
-    assert finding.severity == "warning"
-    assert finding.names == ("b", "c")
-    assert "1 file holds nothing but zeros and 1 file below −60.0 dBFS" in finding.what
-    assert check_silence({"a": sounds["a"]}).severity == "ok"
+    assert finding.outcome == "warning"
+    assert unit_names(finding) == ("b", "c")
+    assert "1 file holds nothing but zeros and 1 file below −60.0 dBFS" in finding.message
+    assert check_silence({"a": sounds["a"]}).outcome == "passed"
     many = {f"{n}": sounds["b"] for n in range(3)} | {"a": sounds["a"]}
-    assert check_silence(many).severity == "error"
-    assert check_silence({"b": sounds["b"], "c": sounds["b"]}).severity == "error"
+    assert check_silence(many).outcome == "failed"
+    assert check_silence({"b": sounds["b"], "c": sounds["b"]}).outcome == "failed"
 
 
 def test_cuts_that_tell_the_class() -> None:
     found = utterances(EVEN)
     alike = {u.id: SOUND for u in found}
-    assert check_margins(found, alike).severity == "ok"
+    assert check_margins(found, alike).outcome == "passed"
     cut = {u.id: replace(SOUND, lead_s=0.5 if u.label == "anger" else 0.1) for u in found}
     finding = check_margins(found, cut)
-    assert finding.severity == "error"
-    assert "0.10 s (neutral) to 0.50 s (anger) before" in finding.what
-    assert "Trim" in finding.advice
+    assert finding.outcome == "failed"
+    assert "0.10 s (neutral) to 0.50 s (anger) before" in finding.message
+    assert "Trim" in finding.remedy
 
 
 def test_hiss_that_tells_the_class() -> None:
     found = utterances(EVEN)
     hiss = {u.id: replace(SOUND, noise_dbfs=-50 if u.label == "anger" else -70) for u in found}
     finding = check_background(found, hiss)
-    assert finding.severity == "error"
-    assert "UA of 100.0 %" in finding.what
+    assert finding.outcome == "failed"
+    assert "UA of 100.0 %" in finding.message
     near = {u.id: replace(SOUND, noise_dbfs=-68 if u.label == "anger" else -70) for u in found}
-    assert check_background(found, near).severity == "ok"
+    assert check_background(found, near).outcome == "passed"
 
 
 def test_clipped_files_are_counted_by_class() -> None:
     found = utterances(EVEN)
-    assert check_clipping(found, {u.id: SOUND for u in found}).severity == "ok"
+    assert check_clipping(found, {u.id: SOUND for u in found}).outcome == "passed"
     worst, other = found[0].id, found[5].id
     loud = {u.id: SOUND for u in found}
     loud[worst] = replace(SOUND, clipped=0.1, longest_run=9)
     loud[other] = replace(SOUND, clipped=0.01, longest_run=3)
     finding = check_clipping(found, loud)
-    assert finding.severity == "warning"  # 2 of 40
-    assert finding.names == (worst, other)
-    assert "2 of 40 files (5.0 %)" in finding.what
+    assert finding.outcome == "warning"  # 2 of 40
+    assert unit_names(finding) == (worst, other)
+    assert "2 of 40 files (5.0 %)" in finding.message

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
-from tests_support.surveyed import utterance, utterances
+from tests_support.surveyed import unit_names, utterance, utterances
 
 from serbench.checks.survey.confounding import (
     check_sentences,
@@ -15,7 +15,7 @@ from serbench.checks.survey.confounding import (
     check_trait,
     cross,
     guess_by_value,
-    shortcut_severity,
+    shortcut_outcome,
 )
 
 LABELS = ("anger", "happiness", "neutral", "sadness")
@@ -36,17 +36,17 @@ def urdu() -> list:
 
 def test_speakers_with_one_emotion_are_an_error() -> None:
     found = check_speakers(urdu())
-    assert found.severity == "error"
-    assert "26 of 29 speakers have one emotion only" in found.what
-    assert found.names == tuple(f"s{n:02}" for n in range(26))
-    assert "voice" in found.advice
+    assert found.outcome == "failed"
+    assert "26 of 29 speakers have one emotion only" in found.message
+    assert unit_names(found) == tuple(f"s{n:02}" for n in range(26))
+    assert "voice" in found.remedy
 
 
 def test_balanced_speakers_are_fine() -> None:
     found = check_speakers(utterances({(s, c): 5 for s in "abcdef" for c in LABELS}))
-    assert found.severity == "ok"
-    assert "None of 6 speakers" in found.what
-    assert "UA of 25.0 %" in found.what
+    assert found.outcome == "passed"
+    assert "None of 6 speakers" in found.message
+    assert "UA of 25.0 %" in found.message
 
 
 def test_many_small_speakers_are_not_taken_for_confounded() -> None:
@@ -55,11 +55,11 @@ def test_many_small_speakers_are_not_taken_for_confounded() -> None:
     few = {(f"t{n}", LABELS[random.integers(4)]): 1 for n in range(100)}
     again = {(f"t{n}", LABELS[random.integers(4)]): 1 for n in range(100)}
     found = check_speakers(utterances(counts) + utterances(few) + utterances(again))
-    assert found.severity in {"ok", "note"}, found
+    assert found.outcome in {"passed", "note"}, found
 
 
 def test_one_speaker_tells_nothing() -> None:
-    assert check_speakers(utterances({("a", c): 3 for c in LABELS})).severity == "ok"
+    assert check_speakers(utterances({("a", c): 3 for c in LABELS})).outcome == "passed"
 
 
 @settings(max_examples=30, deadline=None)
@@ -108,16 +108,16 @@ def test_sentences_of_one_emotion_are_an_error() -> None:
     found = check_sentences(
         [utterance(s, c, n, f"{c}{n}") for s in "abcd" for c in LABELS for n in range(4)]
     )
-    assert found.severity == "error"
-    assert "16 of 16 sentences are spoken in one emotion only" in found.what
-    assert "UA of 100.0 %" in found.what
-    assert "group_by=text" in found.advice
+    assert found.outcome == "failed"
+    assert "16 of 16 sentences are spoken in one emotion only" in found.message
+    assert "UA of 100.0 %" in found.message
+    assert "group_by=text" in found.remedy
 
 
 def test_shared_sentences_are_fine_and_unknown_ones_a_note() -> None:
     shared = [utterance(s, c, 0, f"t{n}") for s in "abcd" for c in LABELS for n in range(4)]
-    assert check_sentences(shared).severity == "ok"
-    assert check_sentences([replace(u, text=None) for u in shared]).severity == "note"
+    assert check_sentences(shared).outcome == "passed"
+    assert check_sentences([replace(u, text=None) for u in shared]).outcome == "note"
 
 
 def test_gender_that_tells_the_emotion() -> None:
@@ -125,13 +125,13 @@ def test_gender_that_tells_the_emotion() -> None:
     every += utterances({(s, c): 4 for s in "cd" for c in LABELS[2:]})
     values = {u.id: "female" if u.speaker in "ab" else "male" for u in every}
     found = check_trait("gender-label", "gender", values, every)
-    assert found.severity == "warning"
-    assert "UA of 50.0 %" in found.what
-    assert "no anger of male" in found.what
-    assert "Cramér's V 1.00" in found.what
+    assert found.outcome == "warning"
+    assert "UA of 50.0 %" in found.message
+    assert "no anger of male" in found.message
+    assert "Cramér's V 1.00" in found.message
     even = utterances({(s, c): 4 for s in "abcd" for c in LABELS})
     values = {u.id: "female" if u.speaker in "ab" else "male" for u in even}
-    assert check_trait("gender-label", "gender", values, even).severity == "ok"
+    assert check_trait("gender-label", "gender", values, even).outcome == "passed"
 
 
 def test_an_emotion_without_an_intensity_is_a_note() -> None:
@@ -143,8 +143,8 @@ def test_an_emotion_without_an_intensity_is_a_note() -> None:
         u.id: "strong" if int(u.id[-1]) % 2 else "normal" for u in every if u.label != "neutral"
     }
     found = check_trait("intensity-label", "intensity", values, every)
-    assert found.severity in {"note", "warning"}
-    assert "no neutral of strong" in found.what
+    assert found.outcome in {"note", "warning"}
+    assert "no neutral of strong" in found.message
 
 
 def test_a_number_that_tells_the_class() -> None:
@@ -158,7 +158,7 @@ def test_a_number_that_tells_the_class() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ua", "severity"), [(0.25, "ok"), (0.3, "note"), (0.4, "warning"), (0.7, "error")]
+    ("ua", "outcome"), [(0.25, "passed"), (0.3, "note"), (0.4, "warning"), (0.7, "failed")]
 )
-def test_severity_is_counted_from_chance(ua: float, severity: str) -> None:
-    assert shortcut_severity(ua, 4) == severity
+def test_outcome_is_counted_from_chance(ua: float, outcome: str) -> None:
+    assert shortcut_outcome(ua, 4) == outcome

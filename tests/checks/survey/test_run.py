@@ -8,11 +8,11 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import soundfile
-from tests_support.surveyed import ENTRY, RATE_HZ, tone, write_tones
+from tests_support.surveyed import ENTRY, RATE_HZ, tone, unit_names, write_tones
 
 from serbench.api import Corpus
 from serbench.checks.survey.page import survey_page
-from serbench.checks.survey.records import CHECKS, Survey, verdict
+from serbench.checks.survey.records import CHECKS, Survey
 from serbench.checks.survey.run import survey
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry
@@ -31,20 +31,20 @@ def look(corpus: Corpus, folder: Path, folds: str = "loso", incomplete: bool = F
     )
 
 
-def severities(found: Survey) -> dict[str, str]:
-    return {finding.code: finding.severity for finding in found.findings}
+def outcomes(found: Survey) -> dict[str, str]:
+    return {finding.check: finding.outcome for finding in found.findings.found}
 
 
 def test_a_sound_corpus_has_nothing_that_harms(corpus: Corpus, tmp_path: Path) -> None:
     found = look(corpus, write_tones(tmp_path / "tones"))
-    assert not found.harms
-    assert [f.code for f in found.findings] == [
+    assert found.findings.passed
+    assert [f.check for f in found.findings.found] == [
         code for code in CHECKS if code not in {"gender-label", "intensity-label"}
     ]
-    assert {code for code, s in severities(found).items() if s != "ok"} == {
+    assert {code for code, s in outcomes(found).items() if s != "passed"} == {
         "units", "sentence-overlap",
     }  # fmt: skip
-    assert "2 notes to know" in verdict(found)
+    assert "notes: units, sentence-overlap" in found.findings.verdict
 
 
 @pytest.fixture(scope="module")
@@ -61,27 +61,27 @@ def faulty(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Survey:
 
 
 def test_every_fault_is_found_and_the_rest_still_looked_at(faulty: Survey) -> None:
-    found = severities(faulty)
-    assert found["counts"] == found["unreadable"] == found["copies"] == found["folds"] == "error"
+    found = outcomes(faulty)
+    assert found["counts"] == found["unreadable"] == found["copies"] == found["folds"] == "failed"
     assert found["silence"] == "warning"
     assert found["clipping"] == found["durations"] == "note"
-    by_code = {finding.code: finding for finding in faulty.findings}
-    assert by_code["unreadable"].names == ("ann_ang_s1_1",)
-    assert by_code["copies"].names == ("bob_ang_s1_1 = cay_neu_s1_1",)
-    assert by_code["silence"].names == ("bob_neu_s1_1",)
-    assert by_code["clipping"].names == ("bob_neu_s1_2",)
-    assert by_code["format"].names == ("bob_neu_s2_1",)
-    assert "has loso, kfold" in by_code["folds"].what
+    by_code = {finding.check: finding for finding in faulty.findings.found}
+    assert unit_names(by_code["unreadable"]) == ("ann_ang_s1_1",)
+    assert unit_names(by_code["copies"]) == ("bob_ang_s1_1 = cay_neu_s1_1",)
+    assert unit_names(by_code["silence"]) == ("bob_neu_s1_1",)
+    assert unit_names(by_code["clipping"]) == ("bob_neu_s1_2",)
+    assert unit_names(by_code["format"]) == ("bob_neu_s2_1",)
+    assert "has loso, kfold" in by_code["folds"].message
     assert "sentence-overlap" not in found
-    assert faulty.harms
-    assert "counts, unreadable, copies and folds" in verdict(faulty)
+    assert not faulty.findings.passed
+    assert "(4 of 14 checks: counts, unreadable, copies and folds)" in faulty.findings.verdict
 
 
 def test_missing_files_may_be_meant(corpus: Corpus, tmp_path: Path) -> None:
     folder = write_tones(tmp_path / "tones")
     (folder / "ann_ang_s1_2.wav").unlink()
-    assert severities(look(corpus, folder))["counts"] == "error"
-    assert severities(look(corpus, folder, incomplete=True))["counts"] == "warning"
+    assert outcomes(look(corpus, folder))["counts"] == "failed"
+    assert outcomes(look(corpus, folder, incomplete=True))["counts"] == "warning"
 
 
 def test_nothing_readable_is_told_too(corpus: Corpus, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_nothing_readable_is_told_too(corpus: Corpus, tmp_path: Path) -> None:
     for path in folder.glob("*.wav"):
         path.write_text("no audio")
     found = look(corpus, folder)
-    assert severities(found) == {"counts": "ok", "unreadable": "error"}
+    assert outcomes(found) == {"counts": "passed", "unreadable": "failed"}
     assert "24 of 24 files cannot be used" in survey_page(found)
 
 
@@ -97,8 +97,8 @@ def test_the_page_says_everything_and_escapes_it(faulty: Survey) -> None:
     hostile = "<script>alert(1)</script>"
     text = survey_page(replace(faulty, dataset=hostile))
     assert hostile not in text
-    for finding in faulty.findings:
-        assert CHECKS[finding.code][0].split(",")[0] in text
+    for finding in faulty.findings.found:
+        assert CHECKS[finding.check][0].split(",")[0] in text
     assert 'class="outcome broken"' in text
     assert text.count('class="alarm"') == 4
 

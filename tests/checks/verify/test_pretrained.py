@@ -16,7 +16,7 @@ from tests_support.replays import Installed
 from tests_support.runs import candidate, method
 
 from serbench.api import CorpusError, StoreError
-from serbench.checks.verify.findings import Finding
+from serbench.checks.finding import Finding
 from serbench.checks.verify.run import verify
 from serbench.results.report.write import write_report
 from serbench.running.harness.observer import Observer
@@ -48,11 +48,15 @@ def findings(root: Path, audio: Path | None = None) -> dict[str, Finding]:
         watch=Observer(),
         pretrain_audio=audio,
     )
-    return {finding.what: finding for finding in found}
+    return {finding.check: finding for finding in found.found}
 
 
 def differing(root: Path, audio: Path | None = None) -> dict[str, str]:
-    return {what: each.text for what, each in findings(root, audio).items() if each.differences}
+    return {
+        name: ", ".join(map(str, each.units)) or each.message
+        for name, each in findings(root, audio).items()
+        if each.outcome == "failed"
+    }
 
 
 def change(root: Path, edit: Callable[[Any], None]) -> None:
@@ -65,17 +69,17 @@ def change(root: Path, edit: Callable[[Any], None]) -> None:
 def test_without_the_audio_all_else_is_compared_and_that_is_said(root: Path) -> None:
     found = findings(root)
     outcomes = {what: each.outcome for what, each in found.items()}
-    assert outcomes.pop("unlabelled audio") == "not compared"
-    assert set(outcomes.values()) == {"ok"}
-    told = "not compared again: --pretrain-audio names its folder"
-    assert found["unlabelled audio"].text == told
+    assert outcomes.pop("unlabelled audio") == "not run"
+    assert set(outcomes.values()) == {"passed"}
+    told = "not compared again; --pretrain-audio names its folder"
+    assert found["unlabelled audio"].message == told
 
 
 def test_with_the_audio_it_is_compared_again_wherever_it_is(root: Path) -> None:
     moved = (root / "speech").rename(root / "elsewhere")
     found = findings(root, moved)
-    assert {each.outcome for each in found.values()} == {"ok"}
-    assert found["unlabelled audio"].detail.startswith("4 recordings read again, and compared")
+    assert {each.outcome for each in found.values()} == {"passed"}
+    assert found["unlabelled audio"].message.startswith("4 recordings read again, and compared")
 
 
 def test_a_run_without_pretraining_has_no_such_line_and_takes_no_audio(tmp_path: Path) -> None:
@@ -95,7 +99,7 @@ def test_a_changed_record_in_the_plan_is_told(root: Path, key: str, value: objec
     change(root, lambda plan: plan["pretrain_audio"].update({key: value}))
     told = differing(root)
     assert "a setting was changed" in told["plan.json"]
-    assert "audio is" in told["certificate"]
+    assert "audio (" in told["certificate"]
     assert key in differing(root, root / "speech")["unlabelled audio"]
 
 
@@ -103,7 +107,7 @@ def test_a_record_that_was_taken_out_is_told(root: Path) -> None:
     change(root, lambda plan: plan.update(pretrain_audio=None))
     told = differing(root)
     assert "a setting was changed" in told["plan.json"]
-    assert "audio is" in told["certificate"]
+    assert "audio (" in told["certificate"]
 
 
 def test_a_record_that_is_none_is_refused(root: Path) -> None:
@@ -119,14 +123,14 @@ def test_other_audio_is_told(root: Path) -> None:
     soundfile.write(path, x, rate)
     told = differing(root, root / "speech")
     assert list(told) == ["unlabelled audio"]
-    assert told["unlabelled audio"].startswith("digest is ")
+    assert told["unlabelled audio"].startswith("digest (")
 
 
 def test_a_copy_of_an_utterance_in_the_audio_is_told(root: Path) -> None:
     """As the audio would have been, had the run not looked."""
     shutil.copy(root / "noise" / "s1_low_0.wav", root / "speech" / "r9.wav")
     told = differing(root, root / "speech")
-    assert "recordings is 4, here 5" in told["unlabelled audio"]
+    assert "recordings (4 in the plan, 5 here)" in told["unlabelled audio"]
     assert "L5" in told["certificate"]
     assert "s1_low_0 ~ unlabelled/r9.wav (1.00)" in told["certificate"]
 

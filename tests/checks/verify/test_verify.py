@@ -19,7 +19,7 @@ from tests_support.runs import LinearStudent, Watcher, candidate, method, resour
 from tests_support.tables import Noise, write_noise
 
 from serbench.api import PluginError, StoreError
-from serbench.checks.verify.findings import Finding
+from serbench.checks.finding import Finding
 from serbench.checks.verify.run import verify
 from serbench.results.report.write import write_report
 from serbench.running.harness.observer import Observer
@@ -82,11 +82,15 @@ def findings(root: Path, **options: Any) -> dict[str, Finding]:
         watch=Observer(),
         **options,
     )
-    return {finding.what: finding for finding in found}
+    return {finding.check: finding for finding in found.found}
 
 
 def differing(root: Path) -> dict[str, str]:
-    return {name: each.text for name, each in findings(root).items() if each.differences}
+    return {
+        name: ", ".join(map(str, each.units)) or each.message
+        for name, each in findings(root).items()
+        if each.outcome == "failed"
+    }
 
 
 def change(path: Path, edit: Callable[[Any], None]) -> None:
@@ -98,11 +102,11 @@ def change(path: Path, edit: Callable[[Any], None]) -> None:
 def test_a_clean_run_verifies_wherever_it_is(root: Path) -> None:
     found = findings(root)
     assert list(found) == [
-        "digest of the certificate", "corpus", "plan.json", "certificate", "predictions",
+        "digest", "corpus", "plan.json", "certificate", "predictions",
         "students", "tables",
     ]  # fmt: skip
-    assert {each.outcome for each in found.values()} == {"ok"}
-    assert found["students"].detail.startswith("4 students predict the same")
+    assert {each.outcome for each in found.values()} == {"passed"}
+    assert found["students"].message.startswith("4 students predict the same")
 
 
 def test_without_the_students_all_else_is_compared(root: Path) -> None:
@@ -112,8 +116,8 @@ def test_without_the_students_all_else_is_compared(root: Path) -> None:
 def test_a_run_without_a_report_says_so(root: Path) -> None:
     shutil.rmtree(root / "run" / "tables")
     found = findings(root)
-    assert found["tables"].outcome == "not compared"
-    assert "serbench report" in found["tables"].text
+    assert found["tables"].outcome == "not run"
+    assert "serbench report" in found["tables"].message
 
 
 def test_a_changed_recording_is_named_whatever_its_time_and_size(root: Path) -> None:
@@ -127,25 +131,25 @@ def test_a_changed_recording_is_named_whatever_its_time_and_size(root: Path) -> 
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
     told = differing(root)
-    assert told["corpus"] == "s1_low_0: another audio"
-    assert told["plan.json"] == "it is of another corpus than this"
+    assert told["corpus"] == "s1_low_0 (another audio)"
+    assert told["plan.json"] == "corpus_digest (not that of this corpus)"
 
 
 def test_a_removed_and_an_added_file_are_named(root: Path) -> None:
     (root / "noise" / "s1_low_0.wav").rename(root / "noise" / "s1_low_9.wav")
-    assert differing(root)["corpus"] == "s1_low_0 is no longer there; s1_low_9 was not there"
+    assert differing(root)["corpus"] == "s1_low_0 (no longer there), s1_low_9 (was not there)"
 
 
 def test_a_relabelled_utterance_is_named(root: Path) -> None:
     text = (root / "run" / "utterances.csv").read_text()
     (root / "run" / "utterances.csv").write_text(text.replace("s0,,high", "s0,,low", 1))
-    assert differing(root)["corpus"] == "s0_high_0: another label"
+    assert differing(root)["corpus"] == "s0_high_0 (another label)"
 
 
 def test_an_utterance_moved_to_another_fold_by_hand_is_named(root: Path) -> None:
     path = root / "run" / "utterances.csv"
     path.write_text(path.read_text().replace("s1_low_0,outer-2", "s1_low_0,outer-1"))
-    assert differing(root) == {"corpus": "s1_low_0: another fold"}
+    assert differing(root) == {"corpus": "s1_low_0 (another fold)"}
 
 
 def test_a_hand_edited_fold_is_named(root: Path) -> None:
@@ -155,8 +159,8 @@ def test_a_hand_edited_fold_is_named(root: Path) -> None:
 
     change(root / "run" / "certificate.json", swap)
     told = differing(root)
-    assert "changed after its digest" in told["digest of the certificate"]
-    assert told["certificate"] == "folds differ: outer-1"
+    assert "changed after its digest" in told["digest"]
+    assert told["certificate"] == "folds (differ: outer-1)"
 
 
 def test_a_certificate_with_a_digest_to_match_is_still_told(root: Path) -> None:
@@ -170,8 +174,8 @@ def test_a_certificate_with_a_digest_to_match_is_still_told(root: Path) -> None:
 
     change(root / "run" / "certificate.json", forge)
     told = differing(root)
-    assert "digest of the certificate" not in told
-    assert told["certificate"] == "checks differ: L10"
+    assert "digest" not in told
+    assert told["certificate"] == "checks (differ: L10)"
     assert "tables" in told
 
 
@@ -218,8 +222,8 @@ def test_improved_predictions_are_told(root: Path) -> None:
 
     edited_predictions(root, improve)
     told = differing(root)
-    assert "taught, outer fold 1, seed 0: not the predictions" in told["predictions"]
-    assert "taught/seed-0/outer-1: posteriors differ by up to" in told["students"]
+    assert "taught, outer fold 1, seed 0 (not the predictions" in told["predictions"]
+    assert "taught/seed-0/outer-1 (posteriors differ by up to" in told["students"]
 
 
 def test_a_wrong_label_in_the_predictions_is_told(root: Path) -> None:
@@ -247,13 +251,13 @@ def test_another_student_is_told(root: Path) -> None:
 def test_a_removed_ledger_entry_is_told(root: Path) -> None:
     entry = next((root / "run" / "seal").glob("taught*.json"))
     entry.unlink()
-    assert "readings differ: taught" in differing(root)["certificate"]
+    assert "readings (differ: taught" in differing(root)["certificate"]
 
 
 def test_an_edited_table_is_told(root: Path) -> None:
     path = root / "run" / "tables" / "comparison.csv"
     path.write_text(path.read_text().replace("1.0", "0.9"))
-    assert differing(root) == {"tables": "tables/comparison.csv differs"}
+    assert differing(root) == {"tables": "tables/comparison.csv (differs)"}
 
 
 def test_what_is_no_run_of_ours_is_refused(root: Path, tmp_path: Path) -> None:

@@ -1,0 +1,161 @@
+"""What a check found: the same for ``audit``, ``corpus check``, ``verify`` and ``regress``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from serbench.protocol.splits.groups import listed
+from serbench.results.table.table import Table
+
+Outcome = Literal["passed", "note", "warning", "failed", "not run"]
+
+OUTCOMES: tuple[Outcome, ...] = ("failed", "warning", "note", "not run", "passed")
+"""The worst first. ``note``: to be known, and stated with results; ``warning``: makes results
+weaker than they look; ``failed``: the exit code is 1; ``not run``: the message says why."""
+
+RAN: tuple[Outcome, ...] = ("failed", "warning", "note", "passed")
+
+
+Progress = Callable[[str, int, int], None]
+"""``progress(stage, done, total)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a finding is about: a speaker, an utterance, a fold, a file, a pair of them.
+
+    Attributes:
+        name: copies as ``a = b``, near-duplicates as ``a ~ b``.
+        detail: what is so of it, in words; empty where the finding says all.
+        numbers: what was counted or measured of it, by name.
+    """
+
+    name: str
+    detail: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.detail})" if self.detail else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check.
+
+    Attributes:
+        check: its name, or its code as in ``L1``.
+        message: one sentence on what is so; of a check that was not run, why.
+        remedy: what to do about it; empty where there is nothing to do.
+        units: all that it is about.
+        fold: the fold that it is about; empty: all of them, or none.
+        numbers: what was measured, by name.
+        evidence: tables behind it.
+    """
+
+    check: str
+    outcome: Outcome
+    message: str
+    remedy: str = ""
+    units: tuple[Unit, ...] = ()
+    fold: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    evidence: tuple[Table, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Check and fold, as in ``L1, fold 2``."""
+        return f"{self.check}, fold {self.fold}" if self.fold else self.check
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything that a command found.
+
+    Attributes:
+        command: ``"audit"``, ``"corpus check"``, ``"verify"`` or ``"regress"``.
+        subject: what was looked at: split files, a corpus, a run.
+        found: in the order in which it is told.
+        if_passed, if_failed: what either means, in a few words.
+        facts: of the subject, by name; ``speakers_from`` is printed as ``Speakers from``.
+        about: by check, what it looks for, or why.
+        tables: what stands over the findings.
+        remarks: what else is to be known.
+    """
+
+    command: str
+    subject: str
+    found: tuple[Finding, ...]
+    if_passed: str
+    if_failed: str
+    facts: Mapping[str, str | int | None] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
+    tables: tuple[Table, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Who looked at what."""
+        return f"serbench {self.command}: {self.subject}"
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return not self.of("failed")
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 1 where a check failed. What could not be looked at at all is an error, and 2."""
+        return 0 if self.passed else 1
+
+    def of(self, *outcomes: Outcome) -> tuple[Finding, ...]:
+        """Findings with one of these outcomes."""
+        return tuple(each for each in self.found if each.outcome in outcomes)
+
+    def checks(self, *outcomes: Outcome) -> tuple[str, ...]:
+        """Checks that have a finding with one of these outcomes, each once."""
+        return tuple(dict.fromkeys(each.check for each in self.of(*outcomes)))
+
+    @property
+    def verdict(self) -> str:
+        """One line on the whole."""
+        ran, failed = numbered(len(self.checks(*RAN)), "check"), self.checks("failed")
+        if failed:
+            where = joined(map(self._with_folds, failed))
+            said = f"FAILED: {self.if_failed} ({len(failed)} of {ran}: {where})"
+        else:
+            said = f"passed: {self.if_passed} ({ran})"
+        for outcome in ("warning", "note"):
+            if named := self.checks(outcome):
+                said += f"; {outcome}{'s' if len(named) > 1 else ''}: {listed(named)}"
+        reasons = "; ".join(self._not_run())
+        return f"{said}; not run: {reasons}" if reasons else said
+
+    def _with_folds(self, check: str) -> str:
+        folds = {each.fold for each in self.of("failed") if each.check == check and each.fold}
+        return f"{check} in {numbered(len(folds), 'fold')}" if folds else check
+
+    def _not_run(self) -> Iterator[str]:
+        """Checks that were not run with the reason, those of one reason together."""
+        reasons: dict[str, dict[str, None]] = {}
+        for each in self.of("not run"):
+            reasons.setdefault(each.message, {})[each.check] = None
+        for reason, checks in reasons.items():
+            yield f"{', '.join(checks)} ({reason})"
+
+
+def named(names: Iterable[str]) -> tuple[Unit, ...]:
+    """Units of which nothing but their names is told."""
+    return tuple(map(Unit, names))
+
+
+def joined(parts: Iterable[str]) -> str:
+    """For instance ``a, b and c``."""
+    every = list(parts)
+    return " and ".join(filter(None, (", ".join(every[:-1]), *every[-1:])))
+
+
+def numbered(count: int, noun: str, plural: str = "") -> str:
+    """For instance ``1 file`` or ``2 files``."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"

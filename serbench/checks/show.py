@@ -1,0 +1,93 @@
+"""Findings as lines of text and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from serbench.checks.finding import OUTCOMES, Finding, Findings
+from serbench.protocol.splits.groups import listed
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.files import escape_markdown, markdown
+from serbench.results.table.table import Table
+
+SHOWN = 30
+"""Findings that are printed; the JSON has all."""
+
+
+def told(found: Findings) -> list[Finding]:
+    """Findings that are printed: of a single fold only what is wrong, since the JSON has all."""
+    return [each for each in found.found if not each.fold or each.outcome in {"failed", "warning"}]
+
+
+def finding_table(found: Findings) -> Table:
+    """Check, outcome and message."""
+    every = told(found)
+    columns: list[Column[Finding]] = [
+        Column("Check", lambda each: each.place),
+        Column("Outcome", lambda each: each.outcome),
+        Column("Finding", lambda each: each.message),
+    ]
+    rest = len(every) - SHOWN
+    notes = [f"{rest} more findings are not shown; --json FILE has all."] if rest > 0 else []
+    return make_table("findings", found.title, columns, every[:SHOWN], notes=notes)
+
+
+def facts(found: Findings) -> list[tuple[str, str]]:
+    """Of the subject, such as ``Speakers from`` and ``the split file``."""
+    return [
+        (name.replace("_", " ").capitalize(), str(value))
+        for name, value in found.facts.items()
+        if value is not None
+    ]
+
+
+def detail_lines(found: Findings) -> Iterator[str]:
+    """Of each check that has more to say: why it is made, what to do, and its first units."""
+    every = [each for each in told(found)[:SHOWN] if each.remedy or each.units]
+    for check in dict.fromkeys(each.check for each in every):
+        group = [each for each in every if each.check == check]
+        worst = min((each.outcome for each in group), key=OUTCOMES.index)
+        about = found.about.get(check, "")
+        yield f"{worst} {check}: {about}" if about else f"{worst} {check}"
+        for remedy in dict.fromkeys(each.remedy for each in group if each.remedy):
+            yield f"  What to do: {remedy}"
+        for each in group:
+            if each.units:
+                fold = f"fold {each.fold}, " if each.fold else ""
+                what = f"{fold}{each.message}" if len(group) > 1 or each.fold else "Which"
+                yield f"  {what} ({len(each.units)}): {listed(map(str, each.units))}"
+        yield ""
+
+
+def text_lines(found: Findings) -> list[str]:
+    """Everything without tables, for where they cannot be drawn."""
+    rows = [f"{each.outcome}: {each.place}: {each.message}" for each in told(found)]
+    return [f"{found.title}: {found.verdict}", *rows, *detail_lines(found), *found.remarks]
+
+
+def markdown_summary(found: Findings) -> str:
+    """A summary in GitHub-flavoured Markdown."""
+    state = "passed" if found.passed else "FAILED"
+    parts = [f"### {escape_markdown(found.title)}: {state}", f"{escape_markdown(found.verdict)}."]
+    parts += [
+        "\n".join(
+            f"- **{escape_markdown(each.place)}**: {escape_markdown(each.message)}"
+            for each in found.of("failed")[:SHOWN]
+        )
+    ]
+    parts += [markdown(table).strip() for table in (*found.tables, finding_table(found))]
+    lines = [*detail_lines(found), *found.remarks]
+    lines += [f"{name}: {value}" for name, value in facts(found)]
+    parts.append("\n".join(map(_item, filter(None, lines))))
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _item(line: str) -> str:
+    """An item of a list, as far indented as the line is."""
+    text = line.lstrip()
+    return f"{line[: -len(text)]}- {escape_markdown(text)}"
+
+
+def markdown_error(command: str, message: str) -> str:
+    """The same where nothing could be looked at."""
+    return f"### serbench {command}: not run\n\n{escape_markdown(message)}\n"

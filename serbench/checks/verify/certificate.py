@@ -1,0 +1,158 @@
+"""The certificate made anew from corpus, plan and ledger, and compared with the stored one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from serbench.api import LeakageError
+from serbench.checks.finding import Finding, Unit
+from serbench.checks.verify.checks import compared, stated_audio
+from serbench.data.corpus.table import CorpusTable
+from serbench.learning.segments import Segment, segment_partition
+from serbench.protocol.guard.canary import CanaryResult, canary_result
+from serbench.protocol.guard.certificate import Certificate
+from serbench.protocol.guard.certify import Evidence, certify
+from serbench.protocol.guard.near.search import NearPair
+from serbench.protocol.guard.pretraining import check_pretraining
+from serbench.protocol.guard.seal import Opening
+from serbench.protocol.guard.view import FittedRecord, id_set_digest
+from serbench.protocol.splits.groups import listed
+from serbench.protocol.splits.records import Partition
+from serbench.running.harness.canary import pooled_ua
+from serbench.running.harness.folds import Folds
+from serbench.running.plan.records import Candidate
+from serbench.running.replay.stored import Stored
+from serbench.running.store.run import RunStore
+
+
+def check_certificate(
+    stored: Stored,
+    store: RunStore,
+    folds: Folds,
+    openings: Sequence[Opening],
+    kept: Certificate,
+    copied: Sequence[NearPair] = (),
+) -> Finding:
+    """The certificate, made anew from corpus, plan and ledger, is the stored one.
+
+    ``copied``: utterances with a copy in the unlabelled audio, where that is at hand.
+    """
+    protocol = stored.protocol
+    try:
+        evidence = Evidence(
+            plan_digest=str(stored.plan["digest"]),
+            protocol=protocol.name,
+            segments=_segments(stored, folds),
+            fitted=kept.fitted if protocol.leaky else expected_fits(stored, store, folds),
+            openings=openings,
+            near=folds.near,
+            teachers=check_pretraining(
+                stored.cards(),
+                stored.evaluated,
+                folds.table.card,
+                allow=protocol.allow_pretraining_overlap,
+            ),
+            canary=canary_results(store, folds.table, kept),
+            dropped=folds.dropped,
+            audio=stated_audio(stored),
+            copied=copied,
+            trained_only=folds.trained_only,
+        )
+        again = certify(folds.table, folds.outer, folds.inner, evidence)
+    except LeakageError as error:
+        return Finding("certificate", "failed", str(error))
+    old, new = kept.model_dump(), again.model_dump()
+    differences = [
+        _difference(key, old.get(key, ()), new.get(key, ()))
+        for key in dict.fromkeys((*new, *old))
+        if old.get(key) != new.get(key)
+    ]
+    return compared("certificate", f"made anew, digest {again.digest[:12]}", differences)
+
+
+def _difference(key: str, old: object, new: object) -> Unit:
+    if not isinstance(old, tuple | list) or not isinstance(new, tuple | list):
+        return Unit(key, f"{old}, and {new} when made anew")
+    names = [
+        str(entry.get("name") or entry.get("code") or entry.get("what") or entry.get("method"))
+        for side, other in ((old, new), (new, old))
+        for entry in side
+        if isinstance(entry, dict) and entry not in other
+    ]
+    return Unit(key, "differ" + (f": {listed(dict.fromkeys(names))}" if names else ""))
+
+
+def _segments(stored: Stored, folds: Folds) -> list[tuple[Partition, tuple[Segment, ...]]]:
+    """Windows of every outer test side, as every candidate cuts them."""
+    windows = dict.fromkeys(
+        stored.candidate(method, values).settings.segments
+        for method in stored.plan["methods"]
+        for values in method["candidates"]
+    )
+    return [
+        (s.test, segment_partition(folds.table, s.test, each.window_s, each.overlap_s))
+        for s in folds.outer
+        for each in windows
+    ]
+
+
+def expected_fits(stored: Stored, store: RunStore, folds: Folds) -> list[FittedRecord]:
+    """What the plan fits, and on which training sides, under a protocol that leaks nothing."""
+    outer = [split.train for split in folds.outer]
+    inner = [split.train for below in folds.inner for split in below]
+    teachers = list(stored.plan["teachers"])
+    refits = [fit for fit in store.fits() if fit["inner"] is None]
+    records, taught_search = [], False
+    for method in stored.plan["methods"]:
+        name = str(method["name"])
+        candidates = [stored.candidate(method, values) for values in method["candidates"]]
+        search = len(candidates) > 1 or any(
+            each.settings.training.early_stopping for each in candidates
+        )
+        taught_search |= search and any(each.loss.needs for each in candidates)
+        for candidate in candidates if search else []:
+            records += [r for train in inner for r in _of_fit(name, candidate, teachers, train)]
+        for fit in refits:
+            if fit["method"] == name:
+                candidate = stored.candidate(method, fit["values"])
+                records += _of_fit(name, candidate, teachers, outer[fit["outer"] - 1])
+    for teacher in teachers:
+        for train in [*outer, *(inner if taught_search else [])]:
+            records.append(_record(f"head of {teacher}", train))
+    return records
+
+
+def _of_fit(
+    method: str, candidate: Candidate, teachers: Sequence[str], train: Partition
+) -> list[FittedRecord]:
+    """What one fit fits."""
+    needs = candidate.loss.needs
+    whats = ["normaliser", f"student of {method}"]
+    whats += [f"scale of {each}'s embeddings" for each in teachers if "pooled" in needs]
+    whats += [f"hints of {each}" for each in teachers if "frames" in needs]
+    return [_record(what, train) for what in whats]
+
+
+def _record(what: str, train: Partition) -> FittedRecord:
+    return FittedRecord(
+        what=what,
+        partition=train.name,
+        utterances=len(train.ids),
+        digest=id_set_digest(train.ids),
+    )
+
+
+def canary_results(
+    store: RunStore, table: CorpusTable, kept: Certificate
+) -> tuple[CanaryResult, ...]:
+    """The canary's results from its stored predictions."""
+    if not kept.canary:
+        return ()
+    scores: dict[str, list[float]] = {}
+    for repeat in range(1, kept.canary[0].repeats + 1):
+        rows = pd.read_parquet(store.folder / "canary" / f"repeat-{repeat}" / "predictions.parquet")
+        for method, ua in pooled_ua(rows, table.labels).items():
+            scores.setdefault(method, []).append(ua)
+    return tuple(canary_result(name, uas, len(table.labels)) for name, uas in scores.items())
