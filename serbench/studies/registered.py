@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from serbench.studies.inflation.study import InflationStudy
 from serbench.studies.overlap.study import OverlapStudy
 from serbench.studies.study import Study
 
-STUDIES: tuple[Study[Any, Any], ...] = (OverlapStudy(),)
+STUDIES: tuple[Study[Any, Any], ...] = (InflationStudy(), OverlapStudy())
 """In the order that ``--help`` lists them."""

@@ -64,9 +64,11 @@ def _texts(heads: Sequence[Head], row: Sequence[Cell]) -> Iterator[str]:
     for head, cell in zip(heads, row, strict=True):
         if head.console == "column":
             columns.append((head, cell, []))
-        elif head.console == "below" and cell.text not in ("", NOTHING):
+        elif head.console in ("below", "whole") and cell.text not in ("", NOTHING):
             text = f"{head.short} {cell.text}".lstrip()
             columns[-1][2].append(f"[{COLOURS[cell.tone]}]{escape(text)}[/]")
+            if head.console == "whole" and cell.detail:
+                columns[-1][2].append(f"[dim]{escape(_narrow(cell.detail))}[/]")
     for place, (head, cell, below) in enumerate(columns):
         lines = [_first(cell, bold=place == 0)]
         lines += [f"[dim]{escape(_narrow(cell.detail))}[/]"] if cell.detail else []

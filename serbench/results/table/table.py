@@ -13,8 +13,9 @@ Number = str | int | float | bool | None
 Record = dict[str, Number]
 """A row of a CSV, by column; a column that a row lacks is empty there."""
 
-Place = Literal["column", "below", "none"]
-"""Where a column stands on the console: by itself, under the one before it, or nowhere."""
+Place = Literal["column", "below", "whole", "none"]
+"""Where a column stands on the console: by itself, under the one before it (its text alone, or with
+its detail), or nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,17 @@ from tests_support.run_maker import BROKEN, FOLDS, UNDECLARED, make_run
 
 from serbench.api import StoreError
 from serbench.results.compare.intervals import REPEATS, expanded_levels
+from serbench.results.figure.figure import Forest
 from serbench.results.report.marks import LEAKS
 from serbench.results.report.results import load_results
+from serbench.results.table.console import console_table
+from serbench.running.harness.observer import Observer
 from serbench.settings import PROPER, ProtocolName
+from serbench.studies.conduct import conduct, marked
 from serbench.studies.inflation.measure import Inflation, load_inflation
-from serbench.studies.inflation.output import (
-    inflation_figure,
-    inflation_table,
-    render_inflation,
-    write_inflation,
-)
+from serbench.studies.inflation.show import show_inflation
+from serbench.studies.inflation.study import InflationParams, InflationStudy
+from serbench.studies.opened import Opened
 
 SKILL = {"akd": 0.7, "k_d": 0.4, "teacher:w|b": 0.6}
 INFLATED = {"akd": 0.9, "k_d": 0.6, "teacher:w|b": 0.95}
@@ -150,7 +152,8 @@ def test_seeds_count_once_each(tmp_path: Path) -> None:
 
 def shown(inflation: Inflation, width: int) -> str:
     written = io.StringIO()
-    Console(width=width, file=written).print(render_inflation(inflation))
+    (table,) = marked(show_inflation(inflation)).tables
+    Console(width=width, file=written).print(console_table(table))
     return written.getvalue()
 
 
@@ -164,17 +167,32 @@ def test_the_terminal_table_fits_and_says_that_it_is_wrong(
     assert "wrong on purpose" in " ".join(" ".join(lines[:2]).split())
     body = text[: text.index("Pooled over")]
     assert "…" not in body
-    for word in ("akd", "k_d", "w|b", "teacher", "stopping:", "independent"):
+    for word in ("akd", "k_d", "w|b", "Teachers", "stopping:", "independent"):
         assert word in body
     estimate = inflation.scores["akd", "leaky-random"].inflation["ua"]
     assert f"+{100 * estimate.value:.1f}" in body
 
 
-def test_every_file_says_which_leak_each_figure_has(inflation: Inflation, tmp_path: Path) -> None:
-    page = write_inflation(inflation, tmp_path / "out")
-    assert page == tmp_path / "out" / "inflation.md"
+@contextmanager
+def silent(_: object) -> Iterator[Observer]:
+    yield Observer()
+
+
+def test_every_file_says_which_leak_each_figure_has(
+    runs: dict[ProtocolName, Path], inflation: Inflation, tmp_path: Path
+) -> None:
+    page = tmp_path / "out" / "inflation.md"
+    conduct(
+        InflationStudy(),
+        InflationParams(),
+        Opened(tuple(runs.values())),
+        page.parent,
+        Console(file=io.StringIO()),
+        silent,
+    )
     assert {each.name for each in page.parent.iterdir()} == {
-        f"inflation.{suffix}" for suffix in ("md", "csv", "tex", "html", "png")
+        *(f"inflation.{suffix}" for suffix in ("md", "csv", "tex", "html", "png")),
+        "study.json",
     }
     assert (page.parent / "inflation.png").read_bytes().startswith(b"\x89PNG")
     for suffix in ("md", "tex"):
@@ -199,24 +217,25 @@ def test_every_file_says_which_leak_each_figure_has(inflation: Inflation, tmp_pa
 
 
 def test_the_figure_says_that_it_is_wrong_on_purpose(inflation: Inflation) -> None:
-    figure = inflation_figure(inflation)
-    assert "wrong on purpose" in figure.get_suptitle().replace("\n", " ")
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels[1:] == [f"{protocol}: {LEAKS[protocol]}" for protocol in inflation.leaky]
+    (figure,) = show_inflation(inflation).figures
+    assert "wrong on purpose" in figure.caption
+    assert [key.text for key in figure.legend][1:] == [
+        f"{protocol}: {LEAKS[protocol]}" for protocol in inflation.leaky
+    ]
+    (panel,) = figure.panels
+    assert isinstance(panel.plot, Forest)
+    rows = {(row.group, row.label): row for row in panel.plot.rows}
+    assert len(rows) == 3 * 4
+    ua = inflation.scores["teacher:w|b", "leaky-random"].pooled["ua"]
+    row = rows["w|b (teacher)", "leaky-random"]
+    assert (row.value, row.low, row.high) == (100 * ua.value, 100 * ua.low, 100 * ua.high)
 
 
 def test_undeclared_teachers_stand_under_the_inflation_table_too(tmp_path: Path) -> None:
     pair = make_pair(tmp_path, "leaky-random", teachers=(UNDECLARED,))
-    found = load_inflation(pair)
-    assert sum("whisper-base" in line for line in inflation_table(found).warnings) == 1
-    assert "Teacher whisper-base: its training" in inflation_figure(found).get_suptitle()
-
-
-def test_the_table_is_not_written_into_a_run(
-    inflation: Inflation, runs: dict[ProtocolName, Path]
-) -> None:
-    with pytest.raises(StoreError, match="is the folder of a run"):
-        write_inflation(inflation, runs[PROPER])
+    shown = marked(show_inflation(load_inflation(pair)))
+    for part in (*shown.tables, *shown.figures):
+        assert sum("Teacher whisper-base: its training" in line for line in part.warnings) == 1
 
 
 # ── Wrong input ──────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,159 @@
+"""Inflation as a table and a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import fill
+
+from serbench.learning.evaluate import Metric
+from serbench.results.compare.records import TEACHER_PREFIX, Estimate
+from serbench.results.figure.figure import Axis, Figure, Forest, ForestRow, Key, Panel
+from serbench.results.figure.palette import Style, style_of
+from serbench.results.report.marks import LEAKS
+from serbench.results.report.notes import interval_note
+from serbench.results.report.tables import display_name
+from serbench.results.table.columns import Column, bounds, make_table
+from serbench.results.table.formats import DIFFERENCE, SCORE, Format, percent
+from serbench.results.table.table import Record, Table
+from serbench.settings import PROPER, ProtocolName
+from serbench.studies.inflation.measure import METRICS, Inflation
+from serbench.studies.study import Shown
+
+TITLES = {"ua": "UA", "wa": "WA"}
+
+NARROW = 13
+"""Characters of a terminal's column: as many as an interval of differences takes."""
+
+INFLATED: Format[Estimate] = Format(DIFFERENCE.text, DIFFERENCE.detail, tone=lambda _: "worse")
+
+Row = tuple[str, Metric]
+"""A method and what it is scored by."""
+
+
+def show_inflation(found: Inflation) -> Shown:
+    """See the module."""
+    return Shown(
+        title=title(found),
+        certificates=tuple(found.certificates.values()),
+        tables=(inflation_table(found),),
+        figures=(inflation_figure(found),),
+    )
+
+
+def title(found: Inflation) -> str:
+    """What the table is, and that its leaky part is wrong."""
+    return (
+        f"What leakage is worth on {found.dataset}: the leaky figures are wrong on purpose, "
+        "and not for comparison"
+    )
+
+
+def in_words(protocol: ProtocolName) -> str:
+    """A protocol as column titles call it."""
+    return f"{protocol}: {LEAKS[protocol]}" if protocol in LEAKS else protocol
+
+
+def inflation_table(found: Inflation) -> Table:
+    """A row for each method and metric, two columns for each leak."""
+    columns: list[Column[Row]] = [
+        Column("Method", lambda row: display_name(row[0])),
+        Column("Score in %", lambda row: TITLES[row[1]], short="%"),
+    ]
+    for protocol in found.protocols:
+        columns += _columns(found, protocol)
+    teachers = [method for method in found.methods if method.startswith(TEACHER_PREFIX)]
+    groups = {
+        "": [method for method in found.methods if method not in teachers],
+        "Teachers, by their own head": teachers,
+    }
+    return make_table(
+        "inflation",
+        title(found),
+        columns,
+        {head: [(m, metric) for m in methods for metric in METRICS]
+         for head, methods in groups.items()},
+        records=tuple(_records(found)),
+        notes=(note(found),),
+    )  # fmt: skip
+
+
+def _columns(found: Inflation, protocol: ProtocolName) -> Iterator[Column[Row]]:
+    """The score under a protocol; of a leak its inflation too."""
+    words = [f"{protocol}:", LEAKS[protocol]] if protocol in LEAKS else [protocol]
+    yield Column(
+        in_words(protocol),
+        lambda row: found.scores[row[0], protocol].pooled[row[1]],
+        SCORE,
+        short="\n".join(fill(each, NARROW) for each in words),
+    )
+    if protocol in LEAKS:
+        yield Column(
+            "Inflation",
+            lambda row: found.scores[row[0], protocol].inflation[row[1]],
+            INFLATED,
+            console="whole",
+        )
+
+
+def note(found: Inflation) -> str:
+    """How intervals and inflation came about."""
+    text = (
+        "Pooled over the outer test folds. "
+        f"{interval_note(found.repeats, found.speakers)} "
+        f"Inflation: percentage points above {PROPER}, on the same utterances and over the same "
+        "draws."
+    )
+    teachers = any(method.startswith(TEACHER_PREFIX) for method in found.methods)
+    if teachers and "leaky-early-stopping" in found.leaky:
+        text += (
+            " A teacher's head has no epochs: leaky-early-stopping chooses its strength of "
+            "regularisation on the test fold."
+        )
+    return text
+
+
+def _records(found: Inflation) -> Iterator[Record]:
+    """One for each protocol, method and metric, in 0 … 1."""
+    for (method, protocol), score in found.scores.items():
+        for metric in METRICS:
+            pooled = score.pooled[metric]
+            yield {
+                "protocol": protocol,
+                "leak": LEAKS.get(protocol, ""),
+                "method": method,
+                "metric": metric,
+                "value": pooled.value,
+                "low": pooled.low,
+                "high": pooled.high,
+                **bounds("inflation", score.inflation.get(metric)),
+            }
+
+
+def inflation_figure(found: Inflation) -> Figure:
+    """UA of every method under each protocol, with its 95 % interval."""
+    styles: list[tuple[ProtocolName, Style]] = [
+        (protocol, style_of(place)) for place, protocol in enumerate(found.protocols)
+    ]
+    rows = []
+    for method in found.methods:
+        kind = " (teacher)" if method.startswith(TEACHER_PREFIX) else ""
+        for protocol, style in styles:
+            ua = found.scores[method, protocol].pooled["ua"]
+            rows.append(
+                ForestRow(
+                    label=protocol,
+                    value=100 * ua.value,
+                    low=100 * ua.low,
+                    high=100 * ua.high,
+                    style=style,
+                    said=percent(ua.value),
+                    group=display_name(method) + kind,
+                )
+            )
+    axis = Axis("UA in %, pooled over outer test folds, with 95 % interval", 0, 105)
+    return Figure(
+        name="inflation",
+        caption=title(found),
+        panels=(Panel(Forest(tuple(rows), axis)),),
+        legend=tuple(Key(in_words(protocol), style) for protocol, style in styles),
+    )

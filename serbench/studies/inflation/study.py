@@ -1,0 +1,53 @@
+"""``serbench inflation``: what leakage is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from serbench.studies.study import Shown, Study
+
+if TYPE_CHECKING:
+    from serbench.studies.inflation.measure import Inflation
+    from serbench.studies.opened import Opened
+
+HELP = """Print how far deliberately broken protocols inflate the scores of the same methods.
+
+Takes runs of the same command that differ in --protocol only: one speaker-independent, the
+others leaky. This is the only table that a leaky run may share with another. With --output,
+inflation.md, .csv, .tex, .html and .png are written too.
+
+Examples:
+
+  serbench inflation runs/emodb-akd-standard-1a2b3c4d runs/emodb-akd-standard-leaky-random-5e6f7a8b
+
+  serbench inflation PROPER LEAKY-RANDOM LEAKY-NORMALISER --output inflation
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InflationParams:
+    """There is nothing to choose."""
+
+
+class InflationStudy(Study[InflationParams, "Inflation"]):
+    """The same methods under the proper protocol and under broken ones."""
+
+    name = "inflation"
+    title = "What leakage is worth"
+    help = HELP
+    params = InflationParams
+    several = True
+    replays = False
+
+    def measure(self, opened: Opened, params: InflationParams) -> Inflation:  # noqa: ARG002 - none
+        """See ``Study``."""
+        from serbench.studies.inflation.measure import load_inflation
+
+        return load_inflation(opened.folders)
+
+    def show(self, found: Inflation, params: InflationParams) -> Shown:  # noqa: ARG002 - none
+        """See ``Study``."""
+        from serbench.studies.inflation.show import show_inflation
+
+        return show_inflation(found)
