@@ -49,7 +49,7 @@ class ExecuTorchBackend(Backend):
         """See ``Backend``."""
         import torch
 
-        _use_threads(threads)
+        use_threads(threads)
         runtime = imported("executorch.runtime").Runtime.get()
         with opening("ExecuTorch"):
             program = runtime.load_program(str(folder / FILE))
@@ -67,7 +67,7 @@ opened: list[int] = []
 """The number of threads of each program that this process has loaded."""
 
 
-def _use_threads(count: int) -> None:
+def use_threads(count: int) -> None:
     """Give ExecuTorch's one thread pool ``count`` threads.
 
     Raises:

@@ -64,17 +64,17 @@ class OpenVINOBackend(Backend):
 
     def convert(self, model: DeployedModel, folder: Path) -> None:
         """See ``Backend``."""
-        openvino = _imported("openvino")
+        openvino = imported_silently("openvino")
         source = model.window_onnx
         with converting("OpenVINO"):
             network = openvino.Core().read_model(source)
             if self.params.precision == "int8":
-                network = _quantized(network, _front_end(source), model)
+                network = _quantized(network, front_end(source), model)
             openvino.save_model(network, folder / FILE, compress_to_fp16=False)
 
     def open(self, model: DeployedModel, folder: Path, threads: int) -> WaveformPredictor:
         """See ``Backend``."""
-        openvino = _imported("openvino")
+        openvino = imported_silently("openvino")
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",  # by itself it takes bf16 where there is such
             "INFERENCE_NUM_THREADS": threads,
@@ -92,7 +92,7 @@ class OpenVINOBackend(Backend):
         return over_windows(model, predict)
 
 
-def _front_end(source: Path) -> list[str]:
+def front_end(source: Path) -> list[str]:
     """Names of the front end's matrix products.
 
     Raises:
@@ -111,8 +111,8 @@ def _quantized(network: Any, front_end: list[str], model: DeployedModel) -> Any:
     Ranges are from the least to the greatest value, and biases as trained: both were closer to
     fp32 than NNCF's defaults. In eight bits, the classifier was far off.
     """
-    nncf = _imported("nncf")
-    ranges = _imported("nncf.quantization.range_estimator").RangeEstimatorParametersSet
+    nncf = imported_silently("nncf")
+    ranges = imported_silently("nncf.quantization.range_estimator").RangeEstimatorParametersSet
     windows = [_inputs(*cut) for waveform in model.calibration() for cut in _each(model, waveform)]
     if not windows:
         raise PluginError(
@@ -152,7 +152,8 @@ def _inputs(window: Waveforms, length: NDArray[np.int64]) -> Mapping[str, NDArra
     return {"window": window, "length": length}
 
 
-def _imported(module: str) -> ModuleType:
+def imported_silently(module: str) -> ModuleType:
+    """A package of OpenVINO's, which then reports nothing to anybody."""
     with _without_telemetry():
         found = imported(module)
     if module == "nncf":

@@ -72,7 +72,7 @@ class TensorRTBackend(Backend):
 
     def convert(self, model: DeployedModel, folder: Path) -> None:
         """See ``Backend``."""
-        runtime = _runtime()
+        runtime = find_runtime()
         with tempfile.TemporaryDirectory(prefix="serbench-") as name, converting("TensorRT"):
             source = model.onnx
             if self.params.precision == "fp16":
@@ -84,7 +84,7 @@ class TensorRTBackend(Backend):
 
     def open(self, model: DeployedModel, folder: Path, threads: int) -> WaveformPredictor:  # noqa: ARG002 - a GPU has its own
         """See ``Backend``."""
-        runtime = _runtime()
+        runtime = find_runtime()
         with opening("TensorRT"):
             content, notes = (folder / FILE).read_bytes(), _notes(runtime)
             engine = runtime.Runtime(notes).deserialize_cuda_engine(content)
@@ -156,7 +156,7 @@ def build_engine(runtime: ModuleType, source: Path) -> bytes:
     return bytes(engine)
 
 
-def _runtime() -> ModuleType:
+def find_runtime() -> ModuleType:
     """``tensorrt``, or ``tensorrt_rtx``.
 
     Raises:

@@ -44,7 +44,7 @@ def import_torchaudio() -> ModuleType:
 def _import_without_extension() -> ModuleType:
     """Import torchaudio with a stand-in for its extension; leave nothing behind on failure."""
     _forget_torchaudio()
-    sys.modules[_EXTENSION] = _stand_in()
+    sys.modules[_EXTENSION] = stand_in()
     try:
         return importlib.import_module("torchaudio")
     except BaseException:
@@ -58,7 +58,7 @@ def _forget_torchaudio() -> None:
         del sys.modules[name]
 
 
-def _stand_in() -> ModuleType:
+def stand_in() -> ModuleType:
     """A module with the names that torchaudio's Python part takes from its extension."""
     module = ModuleType(_EXTENSION, "Stand-in: the C++ extension cannot be loaded here.")
     contents: dict[str, object] = {

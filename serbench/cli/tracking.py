@@ -49,7 +49,7 @@ class Trackers:
     """
 
     def __init__(self, trackers: Sequence[NamedTracker] = ()) -> None:
-        self._trackers = tuple(trackers)
+        self.trackers = tuple(trackers)
         self._failed: set[str] = set()
         self._finished: RunEvent | None = None
         # Epochs come from the thread that listens to worker processes, all else from the main one.
@@ -58,7 +58,7 @@ class Trackers:
     def tell(self, what: Told, event: Event) -> None:
         """Call that method of every tracker that has not failed."""
         with self._lock:
-            for each in self._trackers:
+            for each in self.trackers:
                 if each.name not in self._failed:
                     self._call(each, what, event)
 
@@ -72,13 +72,13 @@ class Trackers:
         Raises:
             StoreError: the run's results cannot be read.
         """
-        if self._trackers and self._finished is not None:
+        if self.trackers and self._finished is not None:
             self.tell("run_finished", replace(self._finished, scores=pooled_scores(folder)))
 
     def close(self) -> None:
         """Let all of them go, those that failed too."""
         with self._lock:
-            for each in self._trackers:
+            for each in self.trackers:
                 self._call(each, "close")
 
     def _call(self, each: NamedTracker, what: str, *events: Event) -> None:

@@ -74,9 +74,9 @@ def _run_training(
             for task in tasks:
                 yield train(task, on_epoch)
         return
-    with _event_channel(on_epoch) as channel:
+    with event_channel(on_epoch) as channel:
         arguments = [(train, task, channel) for task in tasks]
-        yield from _in_processes(_train_in_worker, arguments, workers)
+        yield from _in_processes(train_in_worker, arguments, workers)
 
 
 def run_calls(function: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
@@ -132,7 +132,8 @@ def _call_in_worker(index: int, function: Callable[[T], R], item: T) -> tuple[in
     return index, function(item)
 
 
-def _train_in_worker(train: Callable[[T, OnEpoch], R], task: T, channel: Path) -> R:
+def train_in_worker(train: Callable[[T, OnEpoch], R], task: T, channel: Path) -> R:
+    """One fit on one thread, whose epochs are told through ``channel``; see ``event_channel``."""
     torch.set_num_threads(1)
     descriptor = os.open(channel, os.O_WRONLY | os.O_APPEND)
     parent = os.getppid()
@@ -150,7 +151,7 @@ def _train_in_worker(train: Callable[[T, OnEpoch], R], task: T, channel: Path) -
 
 
 @contextmanager
-def _event_channel(on_epoch: OnEpoch) -> Iterator[Path]:
+def event_channel(on_epoch: OnEpoch) -> Iterator[Path]:
     """A file that workers append events to, and a thread that reads them here."""
     handle, name = tempfile.mkstemp(prefix="serbench-epochs-", suffix=".jsonl")
     os.close(handle)

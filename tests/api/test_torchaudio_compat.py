@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from serbench.api import import_torchaudio
-from serbench.api.torchaudio_compat import _stand_in
+from serbench.api.torchaudio_compat import stand_in
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_stand_in_names_the_function_that_needs_the_extension() -> None:
     def forced_align() -> None: ...
 
     with pytest.raises(RuntimeError, match="forced_align needs torchaudio's C"):
-        _stand_in().__dict__["fail_if_no_align"](forced_align)()
+        stand_in().__dict__["fail_if_no_align"](forced_align)()
 
 
 def test_other_import_errors_are_not_hidden(

@@ -209,7 +209,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
 
 
 def names(trackers: Trackers) -> list[str]:
-    return [each.name for each in trackers._trackers]
+    return [each.name for each in trackers.trackers]
 
 
 @pytest.mark.parametrize(

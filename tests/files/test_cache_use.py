@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests_support.runs import Watcher, resources, run_plan
+from tests_support.runs import resources, run_plan
+from tests_support.tables import write_noise
 
 from serbench.files.cache_use import cache_users, is_held, using_cache
-from serbench.running.harness.resources import Resources
+from serbench.running.harness.observer import Observer
 from serbench.running.harness.run import run
 
 HOLD = """
@@ -50,14 +51,15 @@ def test_a_cache_that_cannot_be_written_is_used_without_a_lock(tmp_path: Path) -
         assert (tmp_path / "users").is_file()
 
 
-def test_a_run_holds_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[int, ...]] = []
+def test_a_run_holds_the_cache(tmp_path: Path) -> None:
+    write_noise(tmp_path / "noise", speakers=3, utterances=2)
+    place = resources(tmp_path)
 
-    def begun(_plan: object, where: Resources, _watch: object) -> Path:
-        seen.append(cache_users(where.cache))
-        return tmp_path
+    class Stopping(Observer):
+        def advance(self, stage: str, done: int, total: int) -> None:
+            assert cache_users(place.cache) == (os.getpid(),)
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["serbench.running.harness.run"], "_run", begun)
-    run(run_plan(tmp_path), resources(tmp_path), Watcher())
-    assert seen == [(os.getpid(),)]
+    with pytest.raises(KeyboardInterrupt):
+        run(run_plan(tmp_path / "noise"), place, Stopping())
     assert cache_users(tmp_path / "cache") == ()

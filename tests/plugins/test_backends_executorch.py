@@ -47,9 +47,9 @@ class Pool:
 
 def test_the_pool_is_given_as_many_threads_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = Pool(monkeypatch)
-    executorch_pte._use_threads(2)
+    executorch_pte.use_threads(2)
     assert pool.resets == 0
-    executorch_pte._use_threads(1)
+    executorch_pte.use_threads(1)
     assert (pool.resets, pool.count) == (1, 1)
 
 
@@ -58,22 +58,22 @@ def test_another_number_of_threads_than_asked_for_is_refused(
 ) -> None:
     Pool(monkeypatch, most=2)
     with pytest.raises(PluginError, match="runs with 2 threads here, not with 3"):
-        executorch_pte._use_threads(3)
+        executorch_pte.use_threads(3)
 
 
 def test_the_pool_of_a_loaded_program_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = Pool(monkeypatch)
     executorch_pte.opened.append(2)
-    executorch_pte._use_threads(2)
+    executorch_pte.use_threads(2)
     with pytest.raises(PluginError, match="open a model with 1 in a process of its own"):
-        executorch_pte._use_threads(1)
+        executorch_pte.use_threads(1)
     assert pool.resets == 0
 
 
 def test_a_version_without_such_a_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executorch_pte, "imported", lambda _: SimpleNamespace())
     with pytest.raises(PluginError, match="no way to set its threads"):
-        executorch_pte._use_threads(1)
+        executorch_pte.use_threads(1)
 
 
 def test_it_gives_what_pytorch_gives_and_tells_a_damaged_file(tmp_path: Path) -> None:

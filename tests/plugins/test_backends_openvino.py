@@ -57,7 +57,7 @@ def test_int8_leaves_front_end_attention_and_classifier_in_fp32(
     import openvino
 
     operations = openvino.Core().read_model(eight_bits / FILE).get_ordered_ops()
-    names = set(openvino_ir._front_end(model.window_onnx))
+    names = set(openvino_ir.front_end(model.window_onnx))
     front_end = [each for each in operations if each.get_friendly_name() in names]
     products = [each for each in operations if each.get_type_name() == "MatMul"]
 
@@ -112,15 +112,15 @@ def test_a_front_end_that_cannot_be_told_is_an_error(model: Deployed, tmp_path: 
             node.input[n] = name.replace("frontend.", "other.")
     onnx.save(graph, tmp_path / "window.onnx")
     with pytest.raises(PluginError, match="does not tell which of its nodes"):
-        openvino_ir._front_end(tmp_path / "window.onnx")
+        openvino_ir.front_end(tmp_path / "window.onnx")
 
 
 def test_converting_is_quiet_and_sends_nothing(model: Deployed, tmp_path: Path) -> None:
     """In a process of its own: what is imported before decides what is sent."""
     code = (
         "import sys\n"
-        "from serbench_backends.openvino_ir import _imported\n"
-        "_imported('openvino'), _imported('nncf')\n"
+        "from serbench_backends.openvino_ir import imported_silently\n"
+        "imported_silently('openvino'), imported_silently('nncf')\n"
         "print('openvino_telemetry' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

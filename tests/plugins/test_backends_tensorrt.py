@@ -34,7 +34,7 @@ def test_a_graph_that_it_cannot_parse_is_told(
     model: Deployed, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"bad")
-    runtime = tensorrt_engine._runtime()
+    runtime = tensorrt_engine.find_runtime()
     with pytest.raises(PluginError, match="TensorRT cannot express this model: "):
         tensorrt_engine.build_engine(runtime, tmp_path / "bad.onnx")
     assert capfd.readouterr().err == ""

@@ -168,7 +168,7 @@ def test_misspelt_hub_id(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_auto_precision_follows_the_hardware(
     monkeypatch: pytest.MonkeyPatch, able: bool, due: torch.dtype
 ) -> None:
-    monkeypatch.setattr(precision, "_computes_bf16", lambda _device: able)
+    monkeypatch.setattr(precision, "computes_bf16", lambda _device: able)
     cpu = torch.device("cpu")
     assert precision.choose_precision("auto", cpu) is due
     assert precision.choose_precision("fp32", cpu) is torch.float32

@@ -20,16 +20,15 @@ from serbench.learning.fit.task import FitTask
 from serbench.protocol.splits.outer import outer_splits
 from serbench.running.execute import (
     OnEpoch,
-    _event_channel,
-    _in_processes,
-    _train_in_worker,
     each_call,
+    event_channel,
     resolve_device,
     resolve_workers,
     run_calls,
     run_fits,
     run_pretrainings,
     shut_down_workers,
+    train_in_worker,
 )
 from serbench.running.harness.inputs import load_audio, load_dataset, load_inputs
 from serbench.running.harness.observer import Observer
@@ -122,17 +121,21 @@ def test_an_error_in_a_fit_is_the_callers(tasks: list[FitTask]) -> None:
         list(run_fits(tasks, 1, refuse))
 
 
+def killed(signal_number: int) -> None:
+    os.kill(os.getpid(), signal_number)
+
+
 def test_a_worker_that_is_killed_is_told_with_a_way_out() -> None:
     with pytest.raises(SerbenchError, match=r"memory ran out.*--jobs"):
-        list(_in_processes(os._exit, [(9,), (9,)], workers=2))
-    assert list(_in_processes(abs, [(-1,), (-1,)], workers=2)) == [1, 1]  # the next one works
+        list(each_call(killed, [9, 9], workers=2))
+    assert list(each_call(abs, [-1, -1], workers=2)) == [1, 1]  # the next one works
     shut_down_workers()
 
 
 def test_a_worker_tells_through_the_channel(tasks: list[FitTask]) -> None:
     heard: list[EpochEvent] = []
-    with _event_channel(heard.append) as channel:
-        result = _train_in_worker(fit, tasks[0], channel)
+    with event_channel(heard.append) as channel:
+        result = train_in_worker(fit, tasks[0], channel)
     assert [event.epoch for event in heard] == list(range(1, EPOCHS + 1))
     assert [dict(event.terms) for event in heard] == [dict(r.terms) for r in result.history]
     assert not channel.exists()
@@ -142,7 +145,7 @@ def test_a_line_that_is_half_written_is_waited_for() -> None:
     heard: list[EpochEvent] = []
     threads = threading.active_count()
     line = b'{"fit": "f", "epoch": 1, "epochs": 2, "terms": {}, "validation_ua": null}\n'
-    with _event_channel(heard.append) as channel, channel.open("ab", buffering=0) as stream:
+    with event_channel(heard.append) as channel, channel.open("ab", buffering=0) as stream:
         stream.write(line + line[:20])
         until = time.monotonic() + 5.0
         while not heard and time.monotonic() < until:
@@ -172,5 +175,5 @@ def test_a_worker_whose_parent_was_killed_stops(
             tell(EpochEvent("fit", epoch, 9))
 
     with pytest.raises(SystemExit):
-        _train_in_worker(endless, None, channel)
+        train_in_worker(endless, None, channel)
     assert len(channel.read_text().splitlines()) == 1

@@ -143,7 +143,7 @@ class Nested:
                 for number, split in enumerate(self.inner[index]):
                     place = FitPlace(method.name, seed, index, candidate, number)
                     tasks[place] = maker.make(place, split)
-        done = self._fit(tasks)
+        done = self.fit_all(tasks)
         chosen: list[tuple[FitPlace, int | None]] = []
         for method, seed, index in self.places():
             best, epochs = 0, None
@@ -168,14 +168,14 @@ class Nested:
         tasks = {
             place: maker.make(place, self.outer[place.outer], epochs) for place, epochs in chosen
         }
-        return self._fit(tasks)
+        return self.fit_all(tasks)
 
     def _maker(self) -> TaskMaker:
         return TaskMaker(
             self.plan, self.inputs, self.views, self.targets, self.initial, self.resources.device
         )
 
-    def _fit(self, tasks: Mapping[FitPlace, FitTask]) -> dict[FitPlace, KeptFit]:
+    def fit_all(self, tasks: Mapping[FitPlace, FitTask]) -> dict[FitPlace, KeptFit]:
         """Run the tasks that are not kept yet; keep each as soon as it is done."""
         done = {place: self._kept(place, task) for place, task in tasks.items()}
         todo = [task for place, task in tasks.items() if done[place] is None]

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests_support.exported import FACTS, LABELS, make_exported, posteriors_by_hand
+from tests_support.exported import FACTS, LABELS, make_exported, posteriors_by_hand, recorded
 
 from serbench.device.runtime import Model, load
 from serbench.device.runtime.model import ROWS_AT_ONCE
@@ -16,8 +16,13 @@ from serbench.learning.segments import sliding_windows
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return load(make_exported(tmp_path_factory.mktemp("model") / "m.onnx"))
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_exported(tmp_path_factory.mktemp("model") / "m.onnx")
+
+
+@pytest.fixture(scope="module")
+def model(path: Path) -> Model:
+    return load(path)
 
 
 def noise(seconds: float, seed: int = 0) -> np.ndarray:
@@ -96,36 +101,24 @@ def test_posteriors_that_are_not_finite_are_an_error(model: Model) -> None:
         model.posteriors(np.full((1, 1600), 1e30, np.float32))
 
 
-def test_a_call_that_fails_is_told(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(*_: object) -> None:
+def test_a_call_that_fails_is_told(path: Path) -> None:
+    def fail(_: np.ndarray) -> np.ndarray:
         raise RuntimeError("no\n memory")
 
-    monkeypatch.setattr(model, "_session", SimpleNamespace(run=run))
+    model, _ = recorded(path, fail)
     with pytest.raises(ModelError, match=r"m\.onnx: the model cannot be run \(no memory\)"):
         model.predict(noise(1.0), 16000)
 
 
-def test_calls_hold_a_bounded_number_of_rows(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, sizes = model._run, []
-    monkeypatch.setattr(model, "_run", lambda rows: sizes.append(len(rows)) or real(rows))
+def test_calls_hold_a_bounded_number_of_rows(path: Path) -> None:
+    model, shapes = recorded(path)
     rows = np.stack([noise(0.2, seed) for seed in range(2 * ROWS_AT_ONCE + 1)])
     np.testing.assert_allclose(model.posteriors(rows), posteriors_by_hand(rows), atol=1e-5)
-    assert sizes == [ROWS_AT_ONCE, ROWS_AT_ONCE, 1]
-
-
-class Calls:
-    """Stands for the graph of a model that hears windows: the mean over them, by hand."""
-
-    def __init__(self, window_s: float, overlap_s: float) -> None:
-        self.bounds = window_s, overlap_s
-        self.sizes: list[int] = []
-
-    def __call__(self, rows: np.ndarray) -> np.ndarray:
-        self.sizes.append(rows.shape[1])
-        return mean_over_windows(rows, *self.bounds)
+    assert [rows for rows, _ in shapes] == [ROWS_AT_ONCE, ROWS_AT_ONCE, 1]
 
 
 def mean_over_windows(rows: np.ndarray, window_s: float, overlap_s: float) -> np.ndarray:
+    """What the graph of a model that hears windows gives, by hand."""
     windows = sliding_windows(rows.shape[1] / 16000, window_s, overlap_s)
     each = [
         posteriors_by_hand(rows[:, round(start_s * 16000) : round(end_s * 16000)])
@@ -147,28 +140,26 @@ def test_an_utterance_in_pieces_has_the_posterior_of_its_windows(
     bounds: tuple[float, float],
 ) -> None:
     facts = {**FACTS, "window_s": bounds[0], "overlap_s": bounds[1]}
-    model = load(make_exported(tmp_path_factory.mktemp("model") / "m.onnx", facts))
-    calls = Calls(*bounds)
-    model._run = calls  # pyright: ignore[reportAttributeAccessIssue]
+    path = make_exported(tmp_path_factory.mktemp("model") / "m.onnx", facts)
+    model, shapes = recorded(path, lambda rows: mean_over_windows(rows, *bounds))
     waveform = np.resize(noise(200.0), samples)
     prediction = model.predict_blocks(np.array_split(waveform, blocks))
     whole = mean_over_windows(waveform[None], *bounds)[0]
     np.testing.assert_allclose(prediction.posteriors, whole, atol=1e-6)
     assert prediction.duration_s == samples / 16000
     most = 16000 * (60 + 2 * bounds[0])
-    assert max(calls.sizes) <= most
+    assert max(length for _, length in shapes) <= most
     if samples <= 16000 * 60:
-        assert calls.sizes == [samples]
+        assert shapes == [(1, samples)]
 
 
-def test_an_hour_is_heard_in_pieces(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, sizes = model._run, []
-    monkeypatch.setattr(model, "_run", lambda rows: sizes.append(rows.size) or real(rows))
+def test_an_hour_is_heard_in_pieces(path: Path) -> None:
+    model, shapes = recorded(path)
     hour = np.zeros(3600 * 16000, np.int16)
     prediction = model.predict(hour, 16000)
     assert prediction.duration_s == 3600.0
-    assert len(sizes) == 60
-    assert max(sizes) < 63 * 16000
+    assert len(shapes) == 60
+    assert max(length for _, length in shapes) < 63 * 16000
 
 
 @pytest.mark.parametrize("blocks", [[], [np.zeros(0, np.float32)]])

@@ -85,7 +85,7 @@ def test_l8_holds_in_a_new_process(toy, tmp_path: Path) -> None:
 import pickle, sys
 from pathlib import Path
 from serbench.api import LeakageError
-from serbench.protocol.guard import Seal
+from serbench.protocol.guard.seal import Seal
 table, test = pickle.loads(Path(sys.argv[1], "case.pickle").read_bytes())
 ledger = Seal(Path(sys.argv[1], "seal"))
 print(len(ledger.open("akd", 1, 0, "digest", table, test)))
@@ -121,15 +121,15 @@ def test_l8_a_rival_that_was_faster_by_a_moment_is_not_overwritten(
     toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     test = toy.outer()[0].test
-    write = seal._write_new
+    link = Path.hardlink_to
 
-    def late(path: Path, text: str) -> None:
+    def late(path: Path, target: Path) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(seal, "_write_new", write)
+            patch.setattr(Path, "hardlink_to", link)
             Seal(tmp_path).open("akd", 1, 0, "rival digest", toy.table, test)
-        write(path, text)
+        link(path, target)
 
-    monkeypatch.setattr(seal, "_write_new", late)
+    monkeypatch.setattr(Path, "hardlink_to", late)
     with pytest.raises(LeakageError, match="with other predictions"):
         Seal(tmp_path).open("akd", 1, 0, "digest", toy.table, test)
     (opening,) = Seal(tmp_path).openings()
@@ -156,13 +156,13 @@ def test_the_entry_is_on_the_disk_before_the_labels_are_out(
     toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = []
-    fsync, publish, require = seal.os.fsync, seal._publish, seal._require_same
+    fsync, link, read = seal.os.fsync, Path.hardlink_to, Path.read_bytes
     monkeypatch.setattr(seal.os, "fsync", lambda f: (events.append("fsync"), fsync(f)))
-    monkeypatch.setattr(seal, "_publish", lambda *a: (events.append("publish"), publish(*a)))
-    monkeypatch.setattr(seal, "_require_same", lambda *a: (events.append("check"), require(*a)))
+    monkeypatch.setattr(Path, "hardlink_to", lambda *a: (events.append("publish"), link(*a)))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (events.append("read"), read(path))[1])
     Seal(tmp_path).open("akd", 1, 0, "digest", toy.table, toy.outer()[0].test)
     folder_synced = ["fsync"] if seal.os.name == "posix" else []
-    assert events == ["fsync", "publish", *folder_synced, "check"]
+    assert events == ["read", "fsync", "publish", *folder_synced, "read"]
 
 
 def test_a_file_system_without_hard_links_will_do(

@@ -43,7 +43,7 @@ def nested(plan: RunPlan, root: Path, score: Score, patch: pytest.MonkeyPatch) -
             done[each] = KeptFit((), np.zeros((0, 2), np.float32), ua, epoch, (), {})
         return done
 
-    patch.setattr(made, "_fit", fits)
+    patch.setattr(made, "fit_all", fits)
     return made
 
 
