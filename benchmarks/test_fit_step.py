@@ -14,7 +14,7 @@ from serbench.api import Batch, Loss, Student, StudentOutput, StudentShape
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.features import Frames, Normaliser
 from serbench.learning.fit.batches import TrainingBatches, teacher_sources
-from serbench.learning.fit.optimise import Optimisation, TermMeans, loss_shape, use_bf16
+from serbench.learning.fit.optimise import Optimisation, TermMeans, in_float32, loss_shape, use_bf16
 from serbench.learning.fit.readings import Readings
 from serbench.learning.fit.task import FitTask
 from serbench.learning.segments import segment_partition
@@ -50,7 +50,7 @@ def make_step(
     def step() -> float:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             output = model(batch.features, batch.lengths)
-        total = module(batch, output)["total"]
+        total = module(batch, in_float32(output))["total"]
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(parameters, 5.0)

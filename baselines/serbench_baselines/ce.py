@@ -26,9 +26,9 @@ class CrossEntropyLoss(nn.Module):
         self.params = params
 
     def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
-        """``ce`` and the same as ``total``, in float32."""
+        """``ce`` and the same as ``total``."""
         smoothing = self.params.label_smoothing
-        ce = F.cross_entropy(output.logits.float(), batch.labels, label_smoothing=smoothing)
+        ce = F.cross_entropy(output.logits, batch.labels, label_smoothing=smoothing)
         return {"ce": ce, "total": ce}
 
 

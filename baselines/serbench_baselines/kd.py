@@ -41,16 +41,16 @@ class DistillationLoss(nn.Module):
         self.params = params
 
     def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
-        """``ce``, ``kl`` (unweighted, T² included) and ``total``, in float32."""
+        """``ce``, ``kl`` (unweighted, T² included) and ``total``."""
         alpha, temperature = self.params.alpha, self.params.temperature
-        logits = output.logits.float()
+        logits = output.logits
         terms: LossTerms = {}
         total = logits.new_zeros(())
         if alpha < 1.0:
             terms["ce"] = F.cross_entropy(logits, batch.labels)
             total = total + (1.0 - alpha) * terms["ce"]
         if alpha > 0.0:
-            terms["kl"] = _divergence(batch.teacher_logits.float(), logits, temperature)
+            terms["kl"] = _divergence(batch.teacher_logits, logits, temperature)
             total = total + alpha * terms["kl"]
         return terms | {"total": total}
 

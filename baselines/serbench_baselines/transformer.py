@@ -100,7 +100,7 @@ class TransformerNetwork(nn.Module):
         embedding = self.scale(x.sum(dim=1) / mask.sum(dim=1, keepdim=True))
         last_map = x.transpose(1, 2)[:, :, None, :]
         return StudentOutput(
-            logits=self.classify(self.dropout(embedding)).float(),
+            logits=self.classify(self.dropout(embedding)),
             embedding=embedding,
             maps=tuple(maps),
             masks=(mask,) * len(maps),

@@ -24,7 +24,6 @@ from serbench_akd.terms import (
     UniformTeacherWeights,
     integrate,
 )
-from serbench_akd.terms.precision import at_least_float32
 
 
 class AkdParams(Params):
@@ -162,15 +161,14 @@ class AkdLoss(nn.Module):
         self.readings: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
-        """Every term of the batch as a scalar, by name. Computed in float32 under autocast too."""
-        with torch.autocast(output.logits.device.type, enabled=False):
-            terms = self._target_terms(batch, output)
-            if self.hint is not None:
-                terms["hint"] = self.hint(batch, output)
-            if isinstance(self.teacher_weights, AdaptiveTeacherWeights) and self.params.lambda_2:
-                terms["l2"] = self.teacher_weights.penalty()
-            weighted = [self.weights[name] * term for name, term in terms.items()]
-            return terms | {"total": torch.stack(weighted).sum()}
+        """Every term of the batch as a scalar, by name."""
+        terms = self._target_terms(batch, output)
+        if self.hint is not None:
+            terms["hint"] = self.hint(batch, output)
+        if isinstance(self.teacher_weights, AdaptiveTeacherWeights) and self.params.lambda_2:
+            terms["l2"] = self.teacher_weights.penalty()
+        weighted = [self.weights[name] * term for name, term in terms.items()]
+        return terms | {"total": torch.stack(weighted).sum()}
 
     def _target_terms(self, batch: Batch, output: StudentOutput) -> LossTerms:
         """The task term, and the terms that read the integrated soft targets."""
@@ -194,8 +192,7 @@ class AkdLoss(nn.Module):
             cos = self.cos(output.embedding, batch.teacher_pooled, view.log_weights)  # (N,)
             terms["cos"] = (cos * view.reading.reliable).mean()
         if self.angle is not None:
-            logits = at_least_float32(output.logits)
-            student = (logits / self.params.temperature).softmax(dim=-1)
+            student = (output.logits / self.params.temperature).softmax(dim=-1)
             terms["angle"] = self.angle(view.log_target.exp(), student)
         return terms
 

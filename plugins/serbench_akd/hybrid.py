@@ -192,7 +192,7 @@ class HybridNetwork(nn.Module):
         embedding = self.embed(self.pool(y, out_mask))
         logits = self.classify(self.dropout(embedding))
         return StudentOutput(
-            logits=logits.float(),
+            logits=logits,
             embedding=embedding,
             maps=tuple(maps),
             masks=(mask,) * (len(maps) - 1) + (out_mask,),

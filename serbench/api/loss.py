@@ -96,6 +96,9 @@ class Loss(Protocol):
     def build(self, shape: LossShape) -> nn.Module:
         """A module whose ``forward(batch, output)`` returns ``LossTerms`` with ``"total"``.
 
+        It is called outside of autocast, and everything but labels, lengths and masks reaches it
+        as float32, whatever precision the student and its teachers compute in.
+
         A loss that reads maps raises a ``PluginError`` here where ``shape`` has none.
 
         Its parameters are trained together with the student's and thrown away afterwards.

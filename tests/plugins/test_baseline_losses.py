@@ -138,18 +138,6 @@ def test_bad_settings_are_refused(model: type, params: dict[str, Any]) -> None:
         model(**params)
 
 
-def test_half_precision_is_promoted() -> None:
-    batch, output = example()
-    half = replace(output, logits=output.logits.bfloat16())
-    for module in (
-        Distillation(DistillationParams()).build(SHAPE),
-        CrossEntropy(CrossEntropyParams()).build(ALONE),
-    ):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            terms = module(batch, half)
-        assert {value.dtype for value in terms.values()} == {torch.float32}
-
-
 def test_plugin() -> None:
     assert [loss.name for loss in serbench_losses()] == ["ce", "kd"]
     assert [student.name for student in serbench_students()] == ["transformer"]

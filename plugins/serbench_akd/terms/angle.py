@@ -8,8 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from serbench_akd.terms.precision import at_least_float32
-
 Comparison = Literal["cosine", "arccos"]
 
 COINCIDENT = 1e-6
@@ -35,8 +33,8 @@ class Angle(nn.Module):
 
     def forward(self, teacher: Tensor, student: Tensor) -> Tensor:
         """``teacher (N, D)``, ``student (N, D')``: a row for each segment -> scalar."""
-        teacher_unit, teacher_valid = _directions(at_least_float32(teacher))
-        student_unit, student_valid = _directions(at_least_float32(student))
+        teacher_unit, teacher_valid = _directions(teacher)
+        student_unit, student_valid = _directions(student)
         valid = (teacher_valid & student_valid)[..., None]
         # A direction set to 0 gives ψ = 0 on both sides, and j = k gives the same ψ on both: such
         # triples add nothing to the sum, which spares an (N, N, N) mask.

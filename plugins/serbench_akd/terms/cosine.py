@@ -8,8 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from serbench_akd.terms.precision import at_least_float32
-
 
 class EmbeddingCosine(nn.Module):
     """cos_i = Σ_t w_t,i (1 − cos(r_t(e_i), u_t,i)) (Khan et al. 2026, L_cos of Eq. 14).
@@ -30,9 +28,8 @@ class EmbeddingCosine(nn.Module):
         self, embedding: Tensor, teacher_pooled: Sequence[Tensor], log_weights: Tensor
     ) -> Tensor:
         """``embedding (N, E)``, each ``teacher_pooled (N, P_t)``, log w ``(m, N)`` -> ``(N,)``."""
-        embedding = at_least_float32(embedding)
         distances = [
-            1.0 - F.cosine_similarity(project(embedding), pooled.to(embedding.dtype), dim=-1)
+            1.0 - F.cosine_similarity(project(embedding), pooled, dim=-1)
             for project, pooled in zip(self.projections, teacher_pooled, strict=True)
         ]
         return (log_weights.exp() * torch.stack(distances)).sum(dim=0)

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from serbench.api import Batch, StudentOutput
-from serbench_akd.terms.precision import at_least_float32
 
 HintGroups = Literal["groups", "all"]
 
@@ -49,7 +48,6 @@ def interpolate_frames(
     Returns:
         ``(N, w, D)``; beyond ``target_lengths`` the last real frame is repeated.
     """
-    frames = at_least_float32(frames)
     segments, length, width = frames.shape
     index = torch.arange(target_frames, device=frames.device, dtype=frames.dtype)
     ratio = source_lengths.to(frames.dtype) / target_lengths.to(frames.dtype)
@@ -140,10 +138,9 @@ class PooledHint(_Hint):
         """A scalar, 0 … 4 for each pair. Reads ``batch.teacher_pooled``."""
         distances = []
         for t, level, project in self._projected_pairs():
-            frames = at_least_float32(output.maps[level].mean(dim=2))  # (N, c, w)
+            frames = output.maps[level].mean(dim=2)  # (N, c, w)
             pooled = _masked_mean(frames, output.masks[level][:, None, :])  # (N, c)
-            target = batch.teacher_pooled[t].to(pooled.dtype)
-            cosine = F.cosine_similarity(project(pooled), target, dim=-1)  # (N,)
+            cosine = F.cosine_similarity(project(pooled), batch.teacher_pooled[t], dim=-1)  # (N,)
             distances.append(2.0 - 2.0 * cosine.mean())
         return torch.stack(distances).sum()
 
@@ -160,14 +157,14 @@ class FrameHint(_Hint):
         stretched: dict[tuple[int, int], Tensor] = {}  # levels that share a mask share a target
         distances = []
         for t, level, project in self._projected_pairs():
-            student = at_least_float32(output.maps[level].mean(dim=2))  # (N, c, w)
+            student = output.maps[level].mean(dim=2)  # (N, c, w)
             mask = output.masks[level]
             key = (t, id(mask))
             if key not in stretched:
                 stretched[key] = interpolate_frames(
                     batch.teacher_frames[t], batch.teacher_lengths[t], mask.sum(-1), mask.shape[-1]
                 )
-            cosine = projected_cosine(project, student, stretched[key].to(student.dtype))
+            cosine = projected_cosine(project, student, stretched[key])
             distances.append(2.0 - 2.0 * _masked_mean(cosine.flatten(), mask.flatten()))
         return torch.stack(distances).sum()
 

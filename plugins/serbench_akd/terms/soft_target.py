@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from serbench_akd.terms.precision import at_least_float32
-
 
 def integrate(teacher_logits: Tensor, log_weights: Tensor, temperature: float) -> Tensor:
     """The integrated soft target's logarithm, log ỹ_T (Khan et al. 2026, Eq. 4 and 7).
@@ -23,7 +21,7 @@ def integrate(teacher_logits: Tensor, log_weights: Tensor, temperature: float) -
     Returns:
         ``(N, C)``.
     """
-    log_posteriors = (at_least_float32(teacher_logits) / temperature).log_softmax(dim=-1)
+    log_posteriors = (teacher_logits / temperature).log_softmax(dim=-1)
     return torch.logsumexp(log_weights[..., None] + log_posteriors, dim=0)
 
 
@@ -39,6 +37,6 @@ class SoftTargetDivergence(nn.Module):
 
     def forward(self, log_target: Tensor, student_logits: Tensor) -> Tensor:
         """``log_target`` log ỹ_T ``(N, C)``, ``student_logits (N, C)`` -> ``(N,)``."""
-        log_student = (at_least_float32(student_logits) / self.temperature).log_softmax(dim=-1)
+        log_student = (student_logits / self.temperature).log_softmax(dim=-1)
         divergence = F.kl_div(log_student, log_target, reduction="none", log_target=True)
         return self.temperature**2 * divergence.sum(dim=-1)

@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from serbench_akd.terms.precision import at_least_float32
-
 
 class CrossEntropy(nn.Module):
     """task_i = −log softmax(z_s,i)[y_i], cross-entropy (Khan et al. 2026, Eq. 1).
@@ -23,10 +21,7 @@ class CrossEntropy(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """``logits (N, C)``, ``labels (N,)`` -> ``(N,)``."""
         return F.cross_entropy(
-            at_least_float32(logits),
-            labels,
-            reduction="none",
-            label_smoothing=self.label_smoothing,
+            logits, labels, reduction="none", label_smoothing=self.label_smoothing
         )
 
 
@@ -42,7 +37,7 @@ class Concordance(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """``logits (N, C)``, ``labels (N,)`` -> ``(N,)``, whose mean is 1 − CCC."""
-        posterior = at_least_float32(logits).softmax(dim=-1)
+        posterior = logits.softmax(dim=-1)
         truth = F.one_hot(labels, logits.shape[-1]).to(posterior.dtype)
         variance = truth.var(dim=0, correction=0)
         spread = (

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from serbench.api import StudentOutput
-from serbench_akd.terms.precision import at_least_float32
 
 
 def channel_maxima(last_map: Tensor, last_mask: Tensor) -> Tensor:
@@ -24,9 +23,8 @@ def channel_maxima(last_map: Tensor, last_mask: Tensor) -> Tensor:
     Returns:
         ``(N, c)``.
     """
-    values = at_least_float32(last_map)
-    floor = torch.finfo(values.dtype).min
-    return values.masked_fill(~last_mask[:, None, None, :], floor).amax(dim=(2, 3))
+    floor = torch.finfo(last_map.dtype).min
+    return last_map.masked_fill(~last_mask[:, None, None, :], floor).amax(dim=(2, 3))
 
 
 class UniformTeacherWeights(nn.Module):
@@ -38,10 +36,9 @@ class UniformTeacherWeights(nn.Module):
 
     def forward(self, output: StudentOutput) -> Tensor:
         """The logarithm of w, ``(m, N)``; of ``output`` only N is read."""
-        values = output.logits.new_full(
+        return output.logits.new_full(
             (self.num_teachers, len(output.logits)), -math.log(self.num_teachers)
         )
-        return at_least_float32(values)
 
 
 class AdaptiveTeacherWeights(nn.Module):

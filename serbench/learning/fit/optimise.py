@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from serbench.api import Batch, LossShape, LossTerms, StudentShape
+from serbench.api import Batch, LossShape, LossTerms, StudentOutput, StudentShape
 from serbench.settings import OptimiserSettings
 
 
@@ -39,7 +39,7 @@ class Optimisation:
         """Forward, loss, backward, clip, update; the loss's terms by name."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             output = self.student(batch.features, batch.lengths)
-        terms = self.loss(batch, output)
+        terms = self.loss(batch, in_float32(output))
         self.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()
         if self.settings.clip_norm is not None:
@@ -47,6 +47,17 @@ class Optimisation:
         self.optimizer.step()
         self.schedule.step()
         return terms
+
+
+def in_float32(output: StudentOutput) -> StudentOutput:
+    """What a loss is given of a student: exponentials and means of bfloat16 lose whole digits."""
+    return replace(
+        output,
+        logits=output.logits.float(),
+        embedding=output.embedding.float(),
+        maps=tuple(values.float() for values in output.maps),
+        last_map=output.last_map.float(),
+    )
 
 
 class TermMeans:

@@ -105,8 +105,3 @@ def test_permutation_of_the_batch(seed: int) -> None:
     order = torch.randperm(6, generator=torch.Generator().manual_seed(seed))
     for task in (CrossEntropy(0.1), Concordance()):
         torch.testing.assert_close(task(logits[order], LABELS[order]), task(logits, LABELS)[order])
-
-
-def test_half_precision_is_promoted() -> None:
-    for task in (CrossEntropy(), Concordance()):
-        assert task(example().bfloat16(), LABELS).dtype == torch.float32
