@@ -202,7 +202,8 @@ KILLED = """
     import os, signal, sys, time
     from pathlib import Path
     import numpy as np, pandas as pd
-    from serbench.running.store import FitCache, RunStore
+    from serbench.running.store.cache import FitCache
+    from serbench.running.store.run import RunStore
 
     root = Path(sys.argv[1])
     store, cache, key = RunStore(root / "run"), FitCache(root / "cache"), "0123456789abcdef"
