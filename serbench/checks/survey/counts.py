@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 from serbench.api import CorpusCard, UtteranceRecord
 from serbench.checks.finding import Finding, named, numbered
-from serbench.checks.survey.records import evidence
+from serbench.checks.survey.records import plain_table
+from serbench.data.corpus.check import card_counts
 
 UNEVEN = 3.0
 """From this ratio of the largest to the smallest class on, WA and UA part: a note."""
@@ -30,14 +31,10 @@ def check_counts(
         missing: names of files that are not there, where the corpus can tell.
         allow_incomplete: a corpus that lacks files is what is meant.
     """
-    labels = Counter(record.label for record in records)
-    speakers = Counter(record.speaker for record in records)
-    rows = [
-        *_compared("in all", {"utterances": card.utterances or 0}, {"utterances": len(records)}),
-        *_compared("label", card.per_label, labels),
-        *_compared("speaker", card.per_speaker, speakers),
-    ]
-    if not rows:
+    labels = {record.label for record in records}
+    speakers = {record.speaker for record in records}
+    counts = card_counts(card, records)
+    if not counts:
         return Finding(
             "counts", "note",
             f"The card declares no counts; {len(records)} utterances of "
@@ -45,23 +42,28 @@ def check_counts(
             "Write utterances, per_label and per_speaker into the card, so that a file that gets "
             "lost is noticed.",
         )  # fmt: skip
-    wrong = [row for row in rows if row[3] != "0"]
+    wrong = [each for each in counts if each.difference]
     if not wrong:
         return Finding(
             "counts", "passed",
             f"{len(records)} utterances of {numbered(len(speakers), 'speaker')} in "
             f"{numbered(len(labels), 'class', 'classes')}, as the card declares.",
         )  # fmt: skip
+    rows = [
+        (each.what, str(each.declared), str(each.found), f"{each.difference:+d}".replace("-", "−"))
+        for each in wrong
+    ]
     columns = ("Of", "Declared", "Found", "Difference")
-    tables = (evidence("counts", "Counts that differ from the card", columns, wrong),)
-    surplus = any(not row[3].startswith("−") for row in wrong)
+    tables = (plain_table("counts", "Counts that differ from the card", columns, rows),)
+    surplus = any(each.difference > 0 for each in wrong)
     outcome = "warning" if allow_incomplete and not surplus else "failed"
     advice = f"Fetch the corpus again from {card.home}"
     advice += ", and move what is not part of it elsewhere." if surplus else "."
     if not surplus:
         advice += " Runs go on without them under --allow-incomplete, and every table says so."
-    what = f"{numbered(len(wrong), 'count')} of {len(rows)} differ from the card: {_first(wrong)}."
-    return Finding("counts", outcome, what, advice, named(missing), evidence=tables)
+    first = f"{wrong[0].what} {wrong[0].found} instead of {wrong[0].declared}"
+    what = f"{numbered(len(wrong), 'count')} of {len(counts)} differ from the card: {first}."
+    return Finding("counts", outcome, what, advice, named(missing), tables=tables)
 
 
 def check_balance(card: CorpusCard, labels: Sequence[str]) -> Finding:
@@ -81,7 +83,7 @@ def check_balance(card: CorpusCard, labels: Sequence[str]) -> Finding:
         for label in card.labels
     )
     columns = ("Class", "Utterances", "%")
-    tables = (evidence("by-class", "Utterances of each class", columns, rows),)
+    tables = (plain_table("by-class", "Utterances of each class", columns, rows),)
     if not counts[fewest]:
         empty = [label for label in card.labels if not counts[label]]
         return Finding(
@@ -89,7 +91,7 @@ def check_balance(card: CorpusCard, labels: Sequence[str]) -> Finding:
             f"{numbered(len(empty), 'class has', 'classes have')} no utterance: "
             f"{', '.join(empty)}.",
             "Complete the corpus, or take the class out of its labels.", named(empty),
-            evidence=tables,
+            tables=tables,
         )  # fmt: skip
     ratio = counts[most] / counts[fewest]
     what = (
@@ -99,30 +101,13 @@ def check_balance(card: CorpusCard, labels: Sequence[str]) -> Finding:
     if ratio == 1:
         what = f"Every class has {numbered(counts[most], 'utterance')}."
     if ratio < UNEVEN:
-        return Finding("balance", "passed", what, evidence=tables)
+        return Finding("balance", "passed", what, tables=tables)
     advice = (
         f"Read UA and not WA: who always answers {most} has a WA of {_share(counts[most], labels)}."
     )
     outcome = "warning" if ratio >= VERY_UNEVEN else "note"
-    return Finding("balance", outcome, what, advice, evidence=tables)
+    return Finding("balance", outcome, what, advice, tables=tables)
 
 
 def _share(count: int, labels: Sequence[str]) -> str:
     return f"{100 * count / len(labels):.1f} %"
-
-
-def _compared(
-    what: str, declared: Mapping[str, int], found: Mapping[str, int]
-) -> Iterator[tuple[str, str, str, str]]:
-    """Rows of one kind of counts; none where the card declares none."""
-    if not any(declared.values()):
-        return
-    for key in [*declared, *sorted(set(found) - set(declared))]:
-        want, have = declared.get(key, 0), found.get(key, 0)
-        name = key if what == "in all" else f"{what} {key}"
-        yield name, str(want), str(have), f"{have - want:+d}".replace("-", "−").replace("+0", "0")
-
-
-def _first(rows: Sequence[tuple[str, str, str, str]]) -> str:
-    name, want, have, _ = rows[0]
-    return f"{name} {have} instead of {want}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,20 @@ from serbench.errors import CorpusError
 
 SHOWN = 20
 """Problems that one message lists before it only counts the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number that a card declares, and what was found."""
+
+    what: str
+    declared: int
+    found: int
+
+    @property
+    def difference(self) -> int:
+        """How many too many there are; below 0: how many are missing."""
+        return self.found - self.declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +80,33 @@ def named(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
+def card_counts(card: CorpusCard, records: Sequence[UtteranceRecord]) -> tuple[Count, ...]:
+    """What the card declares against what was found: in all, per label, per speaker."""
+    counts: list[Count] = []
+    if card.utterances is not None:
+        counts.append(Count("utterances", card.utterances, len(records)))
+    for what, declared, found in (
+        ("label", card.per_label, Counter(record.label for record in records)),
+        ("speaker", card.per_speaker, Counter(record.speaker for record in records)),
+    ):
+        keys = [*declared, *sorted(found.keys() - declared.keys())] if declared else []
+        counts += [Count(f"{what} {key}", declared.get(key, 0), found[key]) for key in keys]
+    return tuple(counts)
+
+
 def count_differences(card: CorpusCard, records: Sequence[UtteranceRecord]) -> CountDifferences:
     """Every difference from the card's counts: in all, per label, per speaker."""
-    missing: list[str] = []
-    surplus: list[str] = []
-    if card.utterances is not None:
-        _compare("utterances", card.utterances, len(records), missing, surplus)
-    labels = Counter(record.label for record in records)
-    speakers = Counter(record.speaker for record in records)
-    _compare_all("label", card.per_label, labels, missing, surplus)
-    _compare_all("speaker", card.per_speaker, speakers, missing, surplus)
+    counts = card_counts(card, records)
+    missing = [
+        f"{each.what}: {each.found} of {each.declared}, {-each.difference} missing"
+        for each in counts
+        if each.difference < 0
+    ]
+    surplus = [
+        f"{each.what}: {each.found} instead of {each.declared}, {each.difference} too many"
+        for each in counts
+        if each.difference > 0
+    ]
     if card.per_speaker and (
         foreign := [record.id for record in records if record.speaker not in card.per_speaker]
     ):
@@ -100,27 +131,3 @@ def listing(problems: Sequence[str]) -> str:
 
 def _absolute(record: UtteranceRecord, folder: Path) -> UtteranceRecord:
     return replace(record, path=(folder / record.path).absolute())
-
-
-def _compare_all(
-    what: str,
-    declared: Mapping[str, int],
-    found: Mapping[str, int],
-    missing: list[str],
-    surplus: list[str],
-) -> None:
-    if not declared:
-        return
-    for key in _union(declared, found):
-        _compare(f"{what} {key}", declared.get(key, 0), found.get(key, 0), missing, surplus)
-
-
-def _union(declared: Iterable[str], found: Iterable[str]) -> list[str]:
-    return list(declared) + sorted(set(found) - set(declared))
-
-
-def _compare(what: str, declared: int, found: int, missing: list[str], surplus: list[str]) -> None:
-    if found < declared:
-        missing.append(f"{what}: {found} of {declared}, {declared - found} missing")
-    elif found > declared:
-        surplus.append(f"{what}: {found} instead of {declared}, {found - declared} too many")
