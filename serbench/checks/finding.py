@@ -51,7 +51,7 @@ class Finding:
         units: all that it is about.
         fold: the fold that it is about; empty: all of them, or none.
         numbers: what was measured, by name.
-        evidence: tables behind it.
+        tables: what is behind it.
     """
 
     check: str
@@ -61,7 +61,7 @@ class Finding:
     units: tuple[Unit, ...] = ()
     fold: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
-    evidence: tuple[Table, ...] = ()
+    tables: tuple[Table, ...] = ()
 
     @property
     def place(self) -> str:

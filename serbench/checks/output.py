@@ -108,7 +108,7 @@ def _finding(each: Finding) -> dict[str, object]:
         "units": [_unit(unit) for unit in each.units],
         "remedy": each.remedy,
         "numbers": dict(each.numbers),
-        "evidence": {table.name: _rows(table) for table in each.evidence},
+        "tables": {table.name: _rows(table) for table in each.tables},
     }
 
 

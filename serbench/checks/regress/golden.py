@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from serbench.api import StoreError
+from serbench.api import Params, StoreError
 from serbench.checks.regress.tallies import Tally
 from serbench.learning.evaluate import Metric
 from serbench.running.registry.toml_text import KeyPath, read_toml
@@ -26,13 +26,7 @@ Counts = dict[str, list[Count]]
 Setting = bool | int | float | str | list[bool | int | float | str]
 
 
-class Part(BaseModel):
-    """A table of the file: no key may be missing, unknown or of another type."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Allowed(Part):
+class Allowed(Params):
     """How much worse a run may be."""
 
     margin: Share = 0.01
@@ -45,7 +39,7 @@ class Allowed(Part):
     """Of the bytes, as a share of the golden ones."""
 
 
-class GoldenRun(Part):
+class GoldenRun(Params):
     """The run that the numbers are of."""
 
     command: str
@@ -57,7 +51,7 @@ class GoldenRun(Part):
     labels: Annotated[list[str], Field(min_length=2)]
 
 
-class GoldenMethod(Part):
+class GoldenMethod(Params):
     """A method's scores, and the hits that they come from."""
 
     seeds: Annotated[list[int], Field(min_length=1)]
@@ -69,7 +63,7 @@ class GoldenMethod(Part):
     settings: dict[str, Setting] = Field(default_factory=dict)
 
 
-class GoldenReference(Part):
+class GoldenReference(Params):
     """What latencies were divided by."""
 
     kind: Literal["built-in", "file"]
@@ -79,7 +73,7 @@ class GoldenReference(Part):
     packages: dict[str, str]
 
 
-class GoldenLatency(Part):
+class GoldenLatency(Params):
     """A model of outer fold 1 in a backend. Without ``ratio``: not measured yet."""
 
     method: str
@@ -97,7 +91,7 @@ class GoldenLatency(Part):
         return f"{self.method} {self.backend} {self.audio_s:g} s"
 
 
-class Golden(Part):
+class Golden(Params):
     """The file."""
 
     schema_version: Literal[1]

@@ -72,7 +72,7 @@ class ReferenceBackend(Backend):
 
 
 @dataclass
-class _Parts:
+class _Builder:
     """Nodes and weights of a graph in the making, whose weights come from one generator."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
@@ -110,42 +110,42 @@ def reference_graph() -> onnx.ModelProto:
     """``waveform (N, samples)`` to ``posteriors (N, 4)``: about 0.2 GFLOPs for 3 s."""
     from onnx import TensorProto, helper
 
-    parts = _Parts()
-    x = parts.add("Unsqueeze", "waveform", parts.constant(np.array([1], np.int64)))
-    front = parts.weight(BANDS, 1, 400, fan_in=400)
-    x = parts.add("Relu", parts.add("Conv", x, front, strides=[160], pads=[200, 200]))
-    x = parts.add("Unsqueeze", x, parts.constant(np.array([1], np.int64)))  # (N, 1, bands, frames)
+    build = _Builder()
+    x = build.add("Unsqueeze", "waveform", build.constant(np.array([1], np.int64)))
+    front = build.weight(BANDS, 1, 400, fan_in=400)
+    x = build.add("Relu", build.add("Conv", x, front, strides=[160], pads=[200, 200]))
+    x = build.add("Unsqueeze", x, build.constant(np.array([1], np.int64)))  # (N, 1, bands, frames)
     before, strides = 1, ([2, 1], [2, 2], [2, 1])
     for channels, stride in zip(FILTERS, strides, strict=True):
-        kernel = parts.weight(channels, before, 3, 3, fan_in=9 * before)
-        x = parts.add("Relu", parts.add("Conv", x, kernel, strides=stride, pads=[1, 1, 1, 1]))
+        kernel = build.weight(channels, before, 3, 3, fan_in=9 * before)
+        x = build.add("Relu", build.add("Conv", x, kernel, strides=stride, pads=[1, 1, 1, 1]))
         before = channels
-    x = parts.add("Transpose", x, perm=[0, 3, 1, 2])  # (N, frames, channels, bands)
+    x = build.add("Transpose", x, perm=[0, 3, 1, 2])  # (N, frames, channels, bands)
     width = FILTERS[-1] * BANDS // 8
-    x = parts.add("Reshape", x, parts.constant(np.array([0, 0, width], np.int64)))
-    x = _block(parts, parts.add("Relu", parts.product(x, width, HIDDEN)))
-    x = parts.add("ReduceMean", x, parts.constant(np.array([1], np.int64)), keepdims=0)
-    parts.nodes.append(helper.make_node("Softmax", [parts.product(x, HIDDEN, 4)], ["posteriors"]))
+    x = build.add("Reshape", x, build.constant(np.array([0, 0, width], np.int64)))
+    x = _block(build, build.add("Relu", build.product(x, width, HIDDEN)))
+    x = build.add("ReduceMean", x, build.constant(np.array([1], np.int64)), keepdims=0)
+    build.nodes.append(helper.make_node("Softmax", [build.product(x, HIDDEN, 4)], ["posteriors"]))
     graph = helper.make_graph(
-        parts.nodes,
+        build.nodes,
         "serbench-reference",
         [helper.make_tensor_value_info("waveform", TensorProto.FLOAT, ["N", "samples"])],
         [helper.make_tensor_value_info("posteriors", TensorProto.FLOAT, ["N", 4])],
-        parts.weights,
+        build.weights,
     )
     opset = [helper.make_opsetid("", OPSET)]
     return helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION)
 
 
-def _block(parts: _Parts, x: str) -> str:
+def _block(build: _Builder, x: str) -> str:
     """Attention and two products, each added to what went in: ``(N, frames, HIDDEN)``."""
-    query, key, value = (parts.product(x, HIDDEN, HIDDEN) for _ in range(3))
-    scale = parts.constant(np.array(HIDDEN**-0.5, np.float32))
-    scores = parts.add("MatMul", query, parts.add("Transpose", key, perm=[0, 2, 1]))
-    shares = parts.add("Softmax", parts.add("Mul", scores, scale))
-    x = parts.add("Add", x, parts.add("MatMul", shares, value))
-    inner = parts.add("Relu", parts.product(x, HIDDEN, 2 * HIDDEN))
-    return parts.add("Add", x, parts.product(inner, 2 * HIDDEN, HIDDEN))
+    query, key, value = (build.product(x, HIDDEN, HIDDEN) for _ in range(3))
+    scale = build.constant(np.array(HIDDEN**-0.5, np.float32))
+    scores = build.add("MatMul", query, build.add("Transpose", key, perm=[0, 2, 1]))
+    shares = build.add("Softmax", build.add("Mul", scores, scale))
+    x = build.add("Add", x, build.add("MatMul", shares, value))
+    inner = build.add("Relu", build.product(x, HIDDEN, 2 * HIDDEN))
+    return build.add("Add", x, build.product(inner, 2 * HIDDEN, HIDDEN))
 
 
 def graph_digest(model: onnx.ModelProto) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from serbench.checks.finding import Finding, Outcome, Unit, joined, named, numbered
 from serbench.checks.survey.confounding import Crossed, cross, guess_by_value, shortcut_outcome
-from serbench.checks.survey.records import cut, evidence
+from serbench.checks.survey.records import cut, plain_table
 from serbench.checks.survey.sound import CLIPPED_RUN, Sound
 from serbench.data.corpus.table import Utterance
 from serbench.protocol.splits.groups import listed
@@ -54,8 +54,10 @@ def check_unreadable(problems: Mapping[str, str], recordings: int) -> Finding:
         f"{'' if len(problems) == 1 else ', and others'}.",
         "Replace them with good copies. What follows is about the others.",
         tuple(Unit(name, problem) for name, problem in problems.items()),
-        evidence=(
-            evidence("unreadable", "What is wrong", ("Utterance", "Problem"), rows, ("Problem",)),
+        tables=(
+            plain_table(
+                "unreadable", "What is wrong", ("Utterance", "Problem"), rows, ("Problem",)
+            ),
         ),
     )
 
@@ -81,7 +83,7 @@ def check_durations(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
     tables = (_by_class(utterances, sounds), *_listed(utterances, [*short, *odd]))
     if not said:
         return Finding(
-            "durations", "passed", f"{what}; none is very short, none an outlier.", evidence=tables
+            "durations", "passed", f"{what}; none is very short, none an outlier.", tables=tables
         )
     return Finding(
         "durations",
@@ -89,7 +91,7 @@ def check_durations(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
         f"{what}; {joined(said)}.",
         "Listen to them: an utterance that is cut off or holds two is labelled wrong.",
         named((*short, *odd)),
-        evidence=tables,
+        tables=tables,
     )
 
 
@@ -134,7 +136,7 @@ def check_format(utterances: Sequence[Utterance]) -> Finding:
         by_label.table("Files of each format by class", "Format"),
         by_speaker.transposed().table("Files of each speaker by format", "Speaker"),
     )
-    return Finding("format", outcome, what, advice, named(rare), evidence=tables)
+    return Finding("format", outcome, what, advice, named(rare), tables=tables)
 
 
 def format_of(utterance: Utterance) -> str:
@@ -172,7 +174,7 @@ def check_silence(sounds: Sounds) -> Finding:
         "; ".join(filter(None, (joined(told), range_))) + ".",
         "Leave silent files out; look whether quiet ones were recorded with a dead microphone.",
         named((*silent, *quiet)),
-        evidence=(evidence("level", "Level", ("Utterance", "dBFS"), cut(rows, "files")),),
+        tables=(plain_table("level", "Level", ("Utterance", "dBFS"), cut(rows, "files")),),
     )
 
 
@@ -263,11 +265,11 @@ def check_clipping(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
         f"most often {most} ({100 * own[most] / every[most]:.0f} % of its files).",
         "Distortion stands for loudness here: say so with results, or record anew.",
         named(u.id for u in worst),
-        evidence=(
-            evidence(
+        tables=(
+            plain_table(
                 "by-class", "Clipped files by class", ("Class", "Clipped", "Files", "%"), classes
             ),
-            evidence(
+            plain_table(
                 "files",
                 "Clipped files, worst first",
                 ("Utterance", "Class", "% of samples", "Longest run"),
@@ -297,7 +299,7 @@ def _by_class(utterances: Sequence[Utterance], sounds: Sounds) -> Table:
         "Mean background dBFS",
         "Mean silence before s", "after s",
     )  # fmt: skip
-    return evidence("by-class", "Sound by class", columns, rows)
+    return plain_table("by-class", "Sound by class", columns, rows)
 
 
 def _listed(utterances: Sequence[Utterance], ids: Sequence[str]) -> tuple[Table, ...]:
@@ -305,7 +307,7 @@ def _listed(utterances: Sequence[Utterance], ids: Sequence[str]) -> tuple[Table,
         return ()
     seconds = {u.id: u.duration_s for u in utterances}
     rows = cut(((i, f"{seconds[i]:.2f}") for i in ids), "files")
-    return (evidence("files", "Very short files and outliers", ("Utterance", "s"), rows),)
+    return (plain_table("files", "Very short files and outliers", ("Utterance", "s"), rows),)
 
 
 def _hours(seconds: float) -> str:

@@ -11,7 +11,7 @@ from scipy.stats.contingency import association
 from sklearn.metrics import normalized_mutual_info_score
 
 from serbench.checks.finding import Finding, Outcome, named, numbered
-from serbench.checks.survey.records import cut, evidence
+from serbench.checks.survey.records import cut, plain_table
 from serbench.data.corpus.table import Utterance
 from serbench.results.table.table import Table
 
@@ -117,7 +117,7 @@ class Crossed:
             for name, counts in zip(self.rows, self.counts, strict=True)
         )
         columns = (what, *self.columns, "All")
-        return evidence(what.lower(), caption, columns, cut(rows, "rows"))
+        return plain_table(what.lower(), caption, columns, cut(rows, "rows"))
 
     def _shuffled(self) -> tuple[float, float]:
         random = np.random.default_rng(SEED)
@@ -186,7 +186,7 @@ def check_speakers(utterances: Sequence[Utterance]) -> Finding:
     )
     tables = (table.table("Utterances of each speaker by class", "Speaker"),)
     if outcome in {"passed", "note"}:
-        return Finding("speaker-label", outcome, what, "", named(single), evidence=tables)
+        return Finding("speaker-label", outcome, what, "", named(single), tables=tables)
     return Finding(
         "speaker-label",
         outcome,
@@ -194,7 +194,7 @@ def check_speakers(utterances: Sequence[Utterance]) -> Finding:
         "Who knows the voice knows the emotion, so that no score tells the two apart. Take "
         "speakers that have all emotions, or another corpus.",
         named(single),
-        evidence=tables,
+        tables=tables,
     )
 
 
@@ -223,7 +223,7 @@ def check_trait(
         what += f" There is {', '.join(absent[:4])}{', …' if len(absent) > 4 else ''}."
         outcome = "note" if outcome == "passed" else outcome
     advice = "State scores by " + trait + " too, and read them before the whole."
-    return Finding(check, outcome, what, "" if outcome == "passed" else advice, evidence=tables)
+    return Finding(check, outcome, what, "" if outcome == "passed" else advice, tables=tables)
 
 
 def check_sentences(utterances: Sequence[Utterance]) -> Finding:
@@ -246,12 +246,12 @@ def check_sentences(utterances: Sequence[Utterance]) -> Finding:
     )
     tables = (table.table("Utterances of each sentence by class", "Sentence"),)
     if outcome == "passed":
-        return Finding("sentence-label", outcome, what, "", named(single), evidence=tables)
+        return Finding("sentence-label", outcome, what, "", named(single), tables=tables)
     advice = (
         "Words alone can answer: test sentences that training lacks, with --set "
         "protocol.group_by=text."
     )
-    return Finding("sentence-label", outcome, what, advice, named(single), evidence=tables)
+    return Finding("sentence-label", outcome, what, advice, named(single), tables=tables)
 
 
 def _absent(table: Crossed) -> list[tuple[str, str]]:

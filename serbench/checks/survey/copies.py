@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from serbench.checks.finding import Finding, Outcome, Unit, joined, numbered
-from serbench.checks.survey.records import cut, evidence
+from serbench.checks.survey.records import cut, plain_table
 from serbench.data.corpus.table import Utterance
 from serbench.protocol.guard.near.search import NearPair
 
@@ -43,7 +43,7 @@ def check_copies(utterances: Sequence[Utterance], near: Sequence[NearPair]) -> F
             Unit(f"{pair.one} = {pair.other}", numbers={"similarity": pair.similarity})
             for pair in pairs
         ),
-        evidence=(evidence("pairs", "Pairs of copies", columns, rows, texts),),
+        tables=(plain_table("pairs", "Pairs of copies", columns, rows, texts),),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from serbench.api import SplitError
 from serbench.checks.finding import Finding, Outcome, Unit, named, numbered
-from serbench.checks.survey.records import evidence
+from serbench.checks.survey.records import plain_table
 from serbench.data.corpus.table import CorpusTable
 from serbench.protocol.guard.checks import text_overlap
 from serbench.protocol.splits.groups import listed, natural_key
@@ -91,7 +91,7 @@ def check_folds(table: CorpusTable, folds: str, outer: Sequence[Split]) -> Findi
         )
     columns = ("Fold", f"Test {table.card.unit}s", *table.labels, "Tested", "In training")
     caption = f"Test utterances by class: {folds}"
-    tables = (evidence("folds", caption, columns, rows, columns[1:2]),)
+    tables = (plain_table("folds", caption, columns, rows, columns[1:2]),)
     fewest = min(
         (Counter(table.by_id[i].label for i in split.test.ids)[label], label, split.name)
         for split in outer
@@ -103,7 +103,7 @@ def check_folds(table: CorpusTable, folds: str, outer: Sequence[Split]) -> Findi
             "folds", "passed",
             f"{told}: every class is on both sides of each; the smallest has "
             f"{numbered(fewest[0], 'test utterance')} of {fewest[1]} ({fewest[2]}).",
-            evidence=tables,
+            tables=tables,
         )  # fmt: skip
     return Finding(
         "folds",
@@ -112,7 +112,7 @@ def check_folds(table: CorpusTable, folds: str, outer: Sequence[Split]) -> Findi
         "UA over all test utterances together is safe; UA fold by fold leaves out what is not "
         "there, so read it as such.",
         tuple(absent),
-        evidence=tables,
+        tables=tables,
     )
 
 
@@ -133,15 +133,15 @@ def check_sentence_overlap(table: CorpusTable, outer: Sequence[Split]) -> Findin
         for m in measured
     )
     columns = ("Fold", "Heard in training", "Tested", "%", "Sentences shared")
-    tables = (evidence("folds", "Test utterances whose sentence is in training", columns, rows),)
+    tables = (plain_table("folds", "Test utterances whose sentence is in training", columns, rows),)
     what = (
         f"{100 * heard / tested:.1f} % of test utterances ({heard} of {tested}) speak a sentence "
         "that training has too, by other voices."
     )
     if not heard:
-        return Finding("sentence-overlap", "passed", what, evidence=tables)
+        return Finding("sentence-overlap", "passed", what, tables=tables)
     return Finding(
         "sentence-overlap", "note", what,
         "Every table states it. For scores on new sentences: --set protocol.group_by=text.",
-        evidence=tables,
+        tables=tables,
     )  # fmt: skip

@@ -27,7 +27,7 @@ def survey_page(found: Survey) -> str:
     """One self-contained page of everything that was found."""
     every = found.findings
     alarms = [f"{CHECKS[f.check][0]}: {f.message} {f.remedy}" for f in every.of("failed")]
-    detailed = [f for f in every.found if f.remedy or f.units or f.evidence]
+    detailed = [f for f in every.found if f.remedy or f.units or f.tables]
     return page(
         f"Check of {found.dataset}",
         "survey.html.j2",
@@ -47,7 +47,7 @@ def survey_page(found: Survey) -> str:
                 "units": listed(map(str, finding.units), UNITS),
                 "chart": _chart(finding.check, found),
                 "detailed": finding in detailed,
-                "tables": [_shim(table) for table in finding.evidence],
+                "tables": [_shim(table) for table in finding.tables],
             }
             for finding in every.found
         ],

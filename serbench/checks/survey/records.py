@@ -105,7 +105,7 @@ class Survey:
     findings: Findings
 
 
-def evidence(
+def plain_table(
     name: str,
     caption: str,
     columns: Sequence[str],

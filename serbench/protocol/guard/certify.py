@@ -81,7 +81,7 @@ class Evidence:
     trained_only: Sequence[str] = ()
 
 
-Finding = tuple[str, str]
+Checked = tuple[str, str]
 """Outcome and detail of a check."""
 
 
@@ -196,13 +196,13 @@ def _checked(code: str, run: _Run, broken: frozenset[str]) -> Check:
     return Check(code=code, leak=LEAKS[code], outcome=outcome, detail=detail)
 
 
-def _units(run: _Run) -> Finding:
+def _units(run: _Run) -> Checked:
     for split in run.every:
         check_split(split, run.table)
     return "passed", f"{run.splits}, grouped by {run.table.card.unit}"
 
 
-def _coverage(run: _Run) -> Finding:
+def _coverage(run: _Run) -> Checked:
     for split in run.every:
         check_utterances(split, run.table)
     only = run.evidence.trained_only
@@ -212,7 +212,7 @@ def _coverage(run: _Run) -> Finding:
     return "passed", f"{detail}, {len(only)} others are for training only" if only else detail
 
 
-def _segments(run: _Run) -> Finding:
+def _segments(run: _Run) -> Checked:
     segments = run.evidence.segments
     if not segments:
         return "not run: no segments were given", ""
@@ -222,7 +222,7 @@ def _segments(run: _Run) -> Finding:
     return "passed", f"{total} segments of {len(segments)} partitions"
 
 
-def _copies(run: _Run) -> Finding:
+def _copies(run: _Run) -> Checked:
     for split in run.every:
         check_duplicates(split, run.table)
     distinct = len({u.pcm_sha256 for u in run.table.utterances})
@@ -230,7 +230,7 @@ def _copies(run: _Run) -> Finding:
     return "passed", f"{run.splits}; {distinct} distinct recordings among {count} utterances"
 
 
-def _near(run: _Run) -> Finding:
+def _near(run: _Run) -> Checked:
     near = run.evidence.near
     if near is None:
         return "not run: the recordings were not compared", ""
@@ -245,7 +245,7 @@ def _near(run: _Run) -> Finding:
     return "passed", f"{detail}; no copy of any in {audio.recordings} unlabelled recordings"
 
 
-def _fitted(run: _Run) -> Finding:
+def _fitted(run: _Run) -> Checked:
     """L6: inner folds stay inside theirs, and whatever was fitted had one whole training side."""
     for top, below in zip(run.outer, run.nested, strict=True):
         for split in below:
@@ -278,7 +278,7 @@ def _said(record: FittedRecord) -> str:
     return f"{record.what} on {record.partition} ({record.utterances} utterances)"
 
 
-def _teachers(run: _Run) -> Finding:
+def _teachers(run: _Run) -> Checked:
     teachers = run.evidence.teachers
     if teachers is None:
         return "not run: what teachers were trained on was not compared with the corpus", ""
@@ -294,7 +294,7 @@ def _teachers(run: _Run) -> Finding:
     return "passed", said
 
 
-def _readings(run: _Run) -> Finding:
+def _readings(run: _Run) -> Checked:
     """L8: the ledger knows one opening for each method, fold and seed, of this run's folds."""
     openings = run.evidence.openings
     if not openings:
@@ -311,7 +311,7 @@ def _readings(run: _Run) -> Finding:
     return "passed", f"{len(openings)} readings of {methods} methods, one per fold and seed"
 
 
-def _texts(run: _Run) -> Finding:
+def _texts(run: _Run) -> Checked:
     overlaps = [overlap for split in run.outer if (overlap := text_overlap(split, run.table))]
     if not overlaps:
         return "not run: the corpus does not say which sentences are spoken", ""
@@ -323,7 +323,7 @@ def _texts(run: _Run) -> Finding:
     )
 
 
-def _canary(run: _Run) -> Finding:
+def _canary(run: _Run) -> Checked:
     results = run.evidence.canary
     if not results:
         return "not run: the run was not repeated on permuted labels; --canary does it", ""
@@ -332,7 +332,7 @@ def _canary(run: _Run) -> Finding:
     return "passed", f"{said}; chance {100 * results[0].chance:.1f} %"
 
 
-CHECKS: Mapping[str, Callable[[_Run], Finding]] = {
+CHECKS: Mapping[str, Callable[[_Run], Checked]] = {
     "L1": _units,
     "L2": _coverage,
     "L3": _segments,

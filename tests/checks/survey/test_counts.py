@@ -36,7 +36,7 @@ def test_counts_of_the_card() -> None:
     finding = check_counts(card, short, ["s1-anger-None-2"])
     assert finding.outcome == "failed"
     assert unit_names(finding) == ("s1-anger-None-2",)
-    assert cells(finding.evidence[0]) == [
+    assert cells(finding.tables[0]) == [
         ("utterances", "18", "17", "−1"),
         ("label anger", "9", "8", "−1"),
         ("speaker s1", "6", "5", "−1"),
@@ -45,7 +45,7 @@ def test_counts_of_the_card() -> None:
     more = records(EVEN | {("s4", "anger"): 1})
     finding = check_counts(card, more, [], allow_incomplete=True)
     assert finding.outcome == "failed"
-    assert ("speaker s4", "0", "1", "+1") in cells(finding.evidence[0])
+    assert ("speaker s4", "0", "1", "+1") in cells(finding.tables[0])
 
 
 def test_a_card_without_counts_is_a_note() -> None:
@@ -87,7 +87,7 @@ def test_a_test_side_without_a_class_is_a_note() -> None:
     finding = check_folds(lacking, "loso", outer_folds(lacking, "loso"))
     assert finding.outcome == "note"
     assert unit_names(finding) == ("outer-2",)
-    assert cells(finding.evidence[0])[1] == ("outer-2", "s2", "0", "3", "3", "12")
+    assert cells(finding.tables[0])[1] == ("outer-2", "s2", "0", "3", "3", "12")
 
 
 def test_sentences_that_training_has_too() -> None:

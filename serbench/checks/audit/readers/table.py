@@ -19,7 +19,7 @@ DELIMITERS = (",", "\t", ";")
 
 IDS = ("utterance", "utterance_id", "utt_id", "key", "id")
 PATHS = ("path", "file", "wav", "audio", "filename", "file_name")
-PARTS = ("part", "split", "partition", "subset")
+PART_COLUMNS = ("part", "split", "partition", "subset")
 COLUMNS = {
     "speaker": ("speaker", "speaker_id", "spk", "spk_id"),
     "session": ("session", "session_id"),
@@ -30,7 +30,7 @@ COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CsvLine:
     """One line of a table: where it stands, and its cells by lower-case column name."""
 
     where: str
@@ -54,13 +54,14 @@ def read(path: Path) -> SplitFile:
     """
     columns, lines = read_table(path)
     utterance = _first(columns, IDS) or _first(columns, PATHS)
-    part = _only(path, columns, PARTS)
+    part = _only(path, columns, PART_COLUMNS)
     has_fold = "fold" in columns
     if utterance is None or not (part or has_fold):
         lacks = "utterance" if utterance is None else "fold or part"
         raise SplitError(
             f"{path}: no column {lacks}; there is {listed(columns)}. Needed are an utterance "
-            f"({', '.join((*IDS, *PATHS))}) and fold, part (or {', '.join(PARTS[1:])}) or both"
+            f"({', '.join((*IDS, *PATHS))}) and fold, part (or {', '.join(PART_COLUMNS[1:])}) "
+            "or both"
         )
     needed = [utterance, *(["fold"] if has_fold else []), *([part] if part else [])]
     _check_cells(path, lines, needed)
@@ -74,7 +75,7 @@ def read(path: Path) -> SplitFile:
     return SplitFile("csv", described, tuple(rows))
 
 
-def read_table(path: Path) -> tuple[tuple[str, ...], list[Line]]:
+def read_table(path: Path) -> tuple[tuple[str, ...], list[CsvLine]]:
     """Column names in lower case and all lines; the separator is told from the first line.
 
     Raises:
@@ -97,8 +98,8 @@ def optional_cells(cells: Mapping[str, str]) -> dict[str, str | None]:
     }
 
 
-def _parse(path: Path, reader: Iterator[list[str]]) -> tuple[tuple[str, ...], list[Line]]:
-    lines: list[Line] = []
+def _parse(path: Path, reader: Iterator[list[str]]) -> tuple[tuple[str, ...], list[CsvLine]]:
+    lines: list[CsvLine] = []
     columns: tuple[str, ...] = ()
     try:
         for cells in reader:
@@ -112,7 +113,7 @@ def _parse(path: Path, reader: Iterator[list[str]]) -> tuple[tuple[str, ...], li
                     f"{path}: line {line} has {len(cells)} cells, the first line {len(columns)}"
                 )
             elif cells:
-                lines.append(Line(f"{path.name}:{line}", dict(zip(columns, cells, strict=True))))
+                lines.append(CsvLine(f"{path.name}:{line}", dict(zip(columns, cells, strict=True))))
     except csv.Error as error:
         raise SplitError(f"{path}: line {reader.line_num}: {error}") from error  # pyright: ignore[reportAttributeAccessIssue]
     return columns, lines
@@ -130,13 +131,13 @@ def _only(path: Path, columns: Sequence[str], names: Sequence[str]) -> str | Non
     return found[0] if found else None
 
 
-def _check_cells(path: Path, lines: Sequence[Line], needed: Sequence[str]) -> None:
+def _check_cells(path: Path, lines: Sequence[CsvLine], needed: Sequence[str]) -> None:
     for column in needed:
         if empty := [line.where for line in lines if not line.cells[column].strip()]:
             raise SplitError(f"{path}: the column {column} is empty in {listed(empty)}")
 
 
-def _row(line: Line, utterance: str, columns: Sequence[str], has_fold: bool) -> AuditRow:
+def _row(line: CsvLine, utterance: str, columns: Sequence[str], has_fold: bool) -> AuditRow:
     name = line.cells[utterance].strip()
     path = _first(columns, PATHS)
     return AuditRow(
@@ -149,7 +150,7 @@ def _row(line: Line, utterance: str, columns: Sequence[str], has_fold: bool) -> 
     )
 
 
-def _parts(path: Path, lines: Sequence[Line], column: str) -> list[Part]:
+def _parts(path: Path, lines: Sequence[CsvLine], column: str) -> list[Part]:
     parts: list[Part] = []
     unknown: list[str] = []
     for line in lines:
