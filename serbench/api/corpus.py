@@ -18,6 +18,11 @@ Advance = Callable[[int, int], None]
 class UtteranceRecord:
     """One recording as a corpus plugin finds it.
 
+    Example:
+        >>> record = UtteranceRecord("03a01Fa", Path("wav/03a01Fa.wav"), "03", "happiness")
+        >>> record.session is None
+        True
+
     Attributes:
         id: unique within the corpus, stable over machines (for instance the file's stem).
         path: the audio file, absolute or relative to the corpus folder.

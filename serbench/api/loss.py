@@ -69,7 +69,23 @@ LossFunction = Callable[[Batch, Any], LossTerms]
 
 
 class Loss(Protocol):
-    """A loss plugin."""
+    """A loss plugin.
+
+    Example:
+        >>> from torch import nn
+        >>> from serbench.api import Loss, Params
+        >>> class CrossEntropy(nn.Module):
+        ...     def forward(self, batch, output):
+        ...         return {"total": nn.functional.cross_entropy(output.logits, batch.labels)}
+        >>> class Plain(Loss):
+        ...     name = "plain"
+        ...     Params = Params
+        ...
+        ...     def build(self, shape):
+        ...         return CrossEntropy()
+        >>> sorted(Plain(Params()).needs)  # of the teachers
+        []
+    """
 
     name: ClassVar[str]
     Params: ClassVar[type[BaseModel]]

@@ -46,6 +46,12 @@ class StudentOutput:
     Logits and embedding are all that a student need give. Some losses read maps too, and refuse
     a student that gives none before any training.
 
+    Example:
+        >>> import torch
+        >>> output = StudentOutput(logits=torch.zeros(2, 4), embedding=torch.zeros(2, 16))
+        >>> len(output.maps), tuple(output.last_map.shape)
+        (0, (0, 0, 0, 0))
+
     Attributes:
         logits: ``(N, C)``.
         embedding: ``(N, E)``, pooled, before the classifier.
@@ -64,7 +70,33 @@ class StudentOutput:
 
 
 class Student(Protocol):
-    """A student plugin."""
+    """A student plugin.
+
+    Example:
+        >>> import torch
+        >>> from serbench.api import Params, Student, StudentOutput, StudentShape
+        >>> class Network(torch.nn.Module):
+        ...     def __init__(self, shape):
+        ...         super().__init__()
+        ...         width = shape.channels * shape.n_mels
+        ...         self.classify = torch.nn.Linear(width, shape.num_classes)
+        ...
+        ...     def forward(self, features, lengths):
+        ...         frames = torch.arange(features.shape[3]) < lengths[:, None]  # (N, frames)
+        ...         real = frames[:, None, None].to(features.dtype)
+        ...         mean = (features * real).sum(dim=3) / lengths[:, None, None]
+        ...         embedding = mean.flatten(1)  # (N, channels * n_mels)
+        ...         return StudentOutput(self.classify(embedding), embedding)
+        >>> class Mean(Student):
+        ...     name = "mean"
+        ...     Params = Params
+        ...
+        ...     def build(self, shape):
+        ...         return Network(shape)
+        >>> network = Mean(Params()).build(StudentShape(num_classes=4))
+        >>> network(torch.zeros(2, 3, 40, 100), torch.tensor([60, 100])).logits.shape
+        torch.Size([2, 4])
+    """
 
     name: ClassVar[str]
     Params: ClassVar[type[BaseModel]]

@@ -40,6 +40,13 @@ class TeacherCard:
 class TeacherFeatures:
     """A teacher's view of one utterance, real frames only.
 
+    Example:
+        >>> import torch
+        >>> frames = torch.zeros(1, 50, 768)  # one layer, 1 s at 50 frames a second
+        >>> pooled = torch.cat([frames.mean(dim=1), frames.std(dim=1)], dim=1)
+        >>> TeacherFeatures(pooled, frames).pooled.shape
+        torch.Size([1, 1536])
+
     Attributes:
         pooled: ``(L, P)`` float32, statistics over time of each of L layers (mean, then std).
         frames: ``(L, F, D)``, the frames of the same layers, float16 or float32.

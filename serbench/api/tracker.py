@@ -15,6 +15,17 @@ class Tracker(Protocol):
     Calls come one after another, though not all from the same thread. A run is told from its
     beginning each time that it is started, with the history of every fit that it takes from the
     cache. Whatever a tracker raises ends its own part in the run, never the run.
+
+    Example:
+        >>> from serbench.api import FoldEvent, Params, Tracker
+        >>> class Shout(Tracker):
+        ...     name = "shout"
+        ...     Params = Params
+        ...
+        ...     def fold_scored(self, event):
+        ...         print(f"{event.method}, fold {event.outer}: UA {event.ua:.0%}!")
+        >>> Shout(Params()).fold_scored(FoldEvent("plain", 2, 0, wa=0.6, ua=0.5, macro_f1=0.5))
+        plain, fold 2: UA 50%!
     """
 
     name: ClassVar[str]

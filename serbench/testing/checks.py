@@ -17,11 +17,10 @@ class Check:
     message, and ``unittest.SkipTest``, which pytest knows, where it cannot be checked here.
 
     Example:
-        >>> from serbench.testing import Check
-        >>> check = Check("one and one", lambda: None)
+        >>> check = Check("numbers add up", lambda: None)
         >>> check()
         >>> str(check)
-        'one and one'
+        'numbers add up'
 
     Attributes:
         name: what is asked for, in a few words.

@@ -30,6 +30,11 @@ def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
     window alone (to 1e-5); gradients of the logits reach every parameter; the weights can be
     stored and loaded.
 
+    Example:
+        >>> from serbench_baselines.transformer import Transformer
+        >>> [str(check) for check in student_checks(Transformer)][-4:]
+        ['seed', 'padding', 'gradients', 'stored weights']
+
     Args:
         cls: the plugin class.
         params: where its ``Params`` have no defaults, or to check others.

@@ -46,6 +46,11 @@ def find_audio(paths: Iterable[Path]) -> tuple[Path, ...]:
     A file that is named twice comes once, where it came first. Hidden files are left out of
     folders.
 
+    Example:
+        >>> find_audio([Path("nowhere.wav")])
+        Traceback (most recent call last):
+        serbench.errors.WaveformError: nowhere.wav: there is no such file or folder
+
     Raises:
         WaveformError: a path that is not there, a folder that cannot be listed or holds no audio.
     """
@@ -93,6 +98,14 @@ def predict_files(model: Model, paths: Sequence[Path]) -> Iterator[Heard]:
 
     Files are decoded ahead by a few threads; of a long one, the first block only. Memory does not
     grow with the number of files, nor with their length.
+
+    Example:
+        >>> from serbench.device.runtime import load
+        >>> from serbench.testing import probe_model
+        >>> model = load(probe_model().onnx)
+        >>> for heard in predict_files(model, [Path("nowhere.wav")]):
+        ...     print(heard.prediction or heard.error)
+        nowhere.wav: ...
     """
     pool = ThreadPoolExecutor(DECODERS, "decode")
     waiting: deque[tuple[Path, Future[Blocks]]] = deque()

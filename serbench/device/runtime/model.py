@@ -54,7 +54,12 @@ class Prediction:
 
 
 def by_label(labels: Sequence[str], posteriors: NDArray[np.float32]) -> dict[str, float]:
-    """Posteriors by class, to six decimals."""
+    """Posteriors by class, to six decimals.
+
+    Example:
+        >>> by_label(("joy", "anger"), np.array([0.25, 0.75], np.float32))
+        {'joy': 0.25, 'anger': 0.75}
+    """
     return {label: round(float(value), 6) for label, value in zip(labels, posteriors, strict=True)}
 
 
@@ -114,6 +119,16 @@ class Model:
 
         Of more than 60 s, pieces are heard one after another: their windows are the utterance's
         own, but the front end sees the start and the end of a piece as those of an utterance.
+
+        Example:
+            >>> from serbench.testing import probe_model
+            >>> model = load(probe_model().onnx)
+            >>> one_second = np.zeros(44_100, np.int16)
+            >>> prediction = model.predict(one_second, sample_rate=44_100)
+            >>> prediction.duration_s, prediction.label in model.labels
+            (1.0, True)
+            >>> float(prediction.posteriors.sum().round(3))
+            1.0
 
         Args:
             waveform: ``(samples,)``, ``(samples, channels)`` as soundfile reads it, or
@@ -201,6 +216,15 @@ class Model:
     ) -> Stream:
         """Classify sound while it comes: every ``step_s``, the last ``window_s`` of it.
 
+        Example:
+            >>> from serbench.testing import probe_model
+            >>> stream = load(probe_model().onnx).stream(step_s=0.5, window_s=2.0)
+            >>> steps = stream.feed(np.zeros(20_000, np.float32))  # 1.25 s
+            >>> [step.time_s for step in steps]
+            [0.5, 1.0]
+            >>> [step.time_s for step in stream.finish()]
+            [1.25]
+
         Args:
             step_s: time between answers, from 0.1 s up to ``window_s``.
             window_s: the most that one answer hears; by default the model's window.
@@ -265,6 +289,12 @@ def load(
     path: str | os.PathLike[str], *, threads: int = 1, providers: Sequence[str] = (CPU,)
 ) -> Model:
     """Load a model that ``serbench export`` has written. Nothing is unpickled.
+
+    Example:
+        >>> from serbench.testing import probe_model
+        >>> model = load(probe_model().onnx)
+        >>> model.labels, model.window_s
+        (('anger', 'fear', 'joy', 'neutral'), 3.0)
 
     Args:
         path: the ``.onnx`` file.

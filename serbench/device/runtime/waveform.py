@@ -29,6 +29,14 @@ def as_waveform(
 ) -> Waveform:
     """``samples`` as ``(samples,)`` float32 at ``rate_hz``, full scale ±1.
 
+    Example:
+        >>> stereo = np.full((8_000, 2), 16_384, np.int16)  # 1 s at 8 kHz, at half of full scale
+        >>> waveform = as_waveform(stereo, 8_000, rate_hz=16_000, shortest_s=0.1)
+        >>> waveform.shape, waveform.dtype.name
+        ((16000,), 'float32')
+        >>> round(float(waveform[8_000]), 2)
+        0.5
+
     Args:
         samples: ``(samples,)``, ``(samples, channels)`` as soundfile reads it, or
             ``(channels, samples)``; at most 8 channels, which are averaged. Floats within ±1, or
