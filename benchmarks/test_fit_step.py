@@ -14,7 +14,7 @@ from serbench.api import Batch, Loss, Student, StudentOutput, StudentShape
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.features import Frames, Normaliser
 from serbench.learning.fit.batches import TrainingBatches, teacher_sources
-from serbench.learning.fit.optimise import Optimisation, TermMeans, in_float32, loss_shape, use_bf16
+from serbench.learning.fit.optimise import Optimisation, in_float32, resolve_precision
 from serbench.learning.fit.readings import Readings
 from serbench.learning.fit.task import FitTask
 from serbench.learning.segments import segment_partition
@@ -45,7 +45,7 @@ def make_step(
         module = make_loss(loss, model(batch.features, batch.lengths), batch)
     parameters = [*model.parameters(), *module.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=1e-4)
-    bf16 = use_bf16("auto", CPU)
+    bf16 = resolve_precision("auto", CPU) == "bf16"
 
     def step() -> float:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
@@ -119,15 +119,12 @@ def training_of(task: FitTask) -> tuple[TrainingBatches, Optimisation]:
     """Batches and optimisation as ``fit`` makes them, for ``hybrid-small``'s size of step."""
     reader = task.features.fitting(task.train, "benchmark")
     normaliser = Normaliser.fit(reader)
-    sources = teacher_sources(task, CPU)
-    shape = StudentShape(task.num_classes)
+    batches = TrainingBatches(task, reader, normaliser, teacher_sources(task, CPU), CPU)
     torch.manual_seed(0)
-    student = task.student.build(shape).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    pooled = tuple(values.shape[1] for values in sources.pooled)
-    loss = task.loss.build(loss_shape(student, shape, pooled, (), 1, CPU))
-    batches = TrainingBatches(task, reader, normaliser, sources, CPU)
-    student.train()
-    return batches, Optimisation(student, loss, task.settings.training, 1000, CPU)
+    training = Optimisation.of(task, batches, task.settings.training, 1000)
+    training.readings = Readings(len(task.train.ids), 1)
+    training.student.train()
+    return batches, training
 
 
 @pytest.mark.parametrize("kind", ["loop", "bare"])
@@ -142,11 +139,7 @@ def test_epoch(benchmark: BenchmarkFixture, task: FitTask, kind: str) -> None:
     assert len(held) == BATCHES
 
     def loop() -> None:
-        readings, sums = Readings(len(task.train.ids), 1), TermMeans()
-        for rows, batch in batches.epoch():
-            sums.add(optimisation.step(batch))
-            readings.take(optimisation.loss, 1, rows)
-        assert np.isfinite(sums.means()["total"])
+        assert np.isfinite(optimisation.epoch(task.name, 1, batches)["total"])
 
     def bare() -> None:
         for _, batch in held:

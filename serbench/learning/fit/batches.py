@@ -1,39 +1,136 @@
-"""Training batches: random windows of a training partition with their teachers' views.
+"""Training batches: random windows with their teachers' views.
 
-Every draw comes from the fit's seed alone, so all methods of a run see the same windows and
-masks. A batch is made by a handful of tensor operations, never by a loop over its windows.
+Every draw comes from the seed alone, so all methods of a run see the same windows and masks. A
+batch is made by a handful of tensor operations, never by a loop over its windows.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from serbench.api import Batch
-from serbench.learning.features import FrameReader, Normaliser, TrainingFrames, student_input
+from serbench.learning.features import Normaliser, TrainingFrames, student_input
 from serbench.learning.fit.augment import augmented
 from serbench.learning.fit.task import FitTask
 from serbench.learning.teach.embeddings import TrainingEmbeddings
 from serbench.learning.teach.targets import scale_of
+from serbench.settings import MethodSettings
+
+
+class Windows(Protocol):
+    """Frames of N recordings, in memory or on the disk, that windows are cut from."""
+
+    count: Tensor
+    rate_hz: float
+
+    @property
+    def width(self) -> int:
+        """Values of a frame."""
+        ...
+
+    def windows(self, rows: Tensor, first: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """See ``FrameReader.windows``."""
+        ...
 
 
 @dataclass(frozen=True)
 class TeacherSources:
-    """What the teachers say of the whole training partition, on the device.
+    """What the teachers say of all N recordings, on the device.
 
     Attributes:
         logits: ``(m, N, C)``.
-        pooled: for each teacher ``(N, P_t)``, standardised over the partition.
-        frames: for each teacher its frames of the partition, layers mixed, standardised likewise.
+        pooled: for each teacher ``(N, P_t)``, standardised over the recordings.
+        frames: for each teacher its frames, layers mixed, standardised likewise.
     """
 
     logits: Tensor
-    pooled: tuple[Tensor, ...]
-    frames: tuple[FrameReader, ...]
+    pooled: tuple[Tensor, ...] = ()
+    frames: tuple[Windows, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """M, how many teachers say something."""
+        return max(len(self.logits), len(self.pooled), len(self.frames))
+
+
+class Batches(ABC):
+    """An endless supply of epochs.
+
+    Args:
+        speech: log-mel frames of N recordings, normalised.
+        normaliser: by which.
+        labels: ``(N,)`` int64.
+        teachers: of the same recordings in the same order.
+        settings: of windows and augmentation.
+        size: frames of a window.
+        seed: of all draws.
+
+    Attributes:
+        per_epoch: batches of an epoch.
+    """
+
+    per_epoch: int
+
+    def __init__(
+        self,
+        speech: Windows,
+        normaliser: Normaliser,
+        labels: Tensor,
+        teachers: TeacherSources,
+        settings: MethodSettings,
+        size: int,
+        seed: int,
+    ) -> None:
+        self.speech = speech
+        self.normaliser = normaliser
+        self.labels = labels
+        self.teachers = teachers
+        self.settings = settings
+        self.size = size
+        self.generator = torch.Generator().manual_seed(seed)
+
+    @abstractmethod
+    def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
+        """Batches of random windows, each with ``(B,)`` int64, which recordings they are of."""
+        ...
+
+    def _batch(self, rows: Tensor, draw: Tensor) -> Batch:
+        """One window of each of ``rows (B,)``, which begins at the share ``draw (B,)`` of those
+        places where it fits.
+        """
+        spare = (self.speech.count[rows] - self.size + 1).clamp_min(1)
+        first = (draw * spare).long()
+        frames, lengths = self.speech.windows(rows, first, self.size)
+        frames = augmented(
+            frames, lengths, self.settings.augment, self.normaliser, self.speech.rate_hz,
+            self.generator,
+        )  # fmt: skip
+        hints = [self._hint(teacher, rows, first, draw.dtype) for teacher in self.teachers.frames]
+        return Batch(
+            features=student_input(frames, lengths),
+            lengths=lengths,
+            labels=self.labels[rows],
+            teacher_logits=self.teachers.logits[:, rows],
+            teacher_pooled=tuple(pooled[rows] for pooled in self.teachers.pooled),
+            teacher_frames=tuple(values.float() for values, _ in hints),
+            teacher_lengths=tuple(real for _, real in hints),
+        )
+
+    def _hint(
+        self, teacher: Windows, rows: Tensor, first: Tensor, precision: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        """A teacher's frames over the same time as the student's windows."""
+        ratio = teacher.rate_hz / self.speech.rate_hz
+        start = (first.to(precision) * ratio).round().long()
+        start = torch.minimum(start, teacher.count[rows] - 1)
+        return teacher.windows(rows, start, max(1, round(self.size * ratio)))
 
 
 def teacher_sources(task: FitTask, device: torch.device) -> TeacherSources:
@@ -42,7 +139,7 @@ def teacher_sources(task: FitTask, device: torch.device) -> TeacherSources:
     count = len(task.train.ids)
     logits = torch.zeros(0, count, task.num_classes, device=device)
     pooled: list[Tensor] = []
-    frames: list[FrameReader] = []
+    frames: list[TrainingFrames] = []
     if "soft_targets" in needs:
         stacked = np.stack([t.logits for t in task.teachers if t.logits is not None])
         logits = torch.from_numpy(stacked).to(device)
@@ -78,11 +175,11 @@ def standardised(train: TrainingEmbeddings | TrainingFrames) -> Tensor:
     return ((exact - mean) / deviation.clamp_min(1e-5)).to(values.dtype)
 
 
-class TrainingBatches:
-    """An endless supply of epochs over one training partition.
+class TrainingBatches(Batches):
+    """Windows of one training partition.
 
     Args:
-        reader: log-mel frames of the partition, in the order of its ids.
+        frames: log-mel of the partition, in the order of its ids; they are normalised in place.
         normaliser: fitted on the same partition.
         teachers: aligned with the same order.
     """
@@ -90,65 +187,23 @@ class TrainingBatches:
     def __init__(
         self,
         task: FitTask,
-        reader: TrainingFrames,
+        frames: TrainingFrames,
         normaliser: Normaliser,
         teachers: TeacherSources,
         device: torch.device,
     ) -> None:
-        self.settings = task.settings
-        self.reader = reader
-        self.normaliser = normaliser
-        self.teachers = teachers
-        self.device = device
-        self.labels = torch.from_numpy(task.train.labels).to(device)
-        self.generator = torch.Generator().manual_seed(task.seed)
-        reader.values = normaliser(reader.values.float())
-        longest = int(reader.count.max())
-        self.size = min(round(task.settings.segments.window_s * reader.rate_hz), longest)
+        frames.values = normaliser(frames.values.float())
+        longest = int(frames.count.max())
+        size = min(round(task.settings.segments.window_s * frames.rate_hz), longest)
+        labels = torch.from_numpy(task.train.labels).to(device)
+        super().__init__(frames, normaliser, labels, teachers, task.settings, size, task.seed)
         # The last, smaller batch is left out: its utterances come up in other epochs.
-        self.batch_size = min(task.settings.training.batch_size, len(reader))
-        self.per_epoch = len(reader) // self.batch_size
+        self.batch_size = min(task.settings.training.batch_size, len(labels))
+        self.per_epoch = len(labels) // self.batch_size
 
     def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
-        """Each utterance at most once, in random order, one random window of each.
-
-        Yields:
-            ``(B,)`` int64, which utterances; and the batch of their windows.
-        """
-        order = torch.randperm(len(self.reader), generator=self.generator).to(self.device)
-        for number in range(self.per_epoch):
-            rows = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield rows, self._batch(rows)
-
-    def _batch(self, rows: Tensor) -> Batch:
-        spare = (self.reader.count[rows] - self.size + 1).clamp_min(1)
-        draw = torch.rand(len(rows), generator=self.generator).to(self.device)
-        first = (draw * spare).long()
-        frames, lengths = self.reader.windows(rows, first, self.size)
-        frames = augmented(
-            frames, lengths, self.settings.augment, self.normaliser, self.reader.rate_hz,
-            self.generator,
-        )  # fmt: skip
-        teacher_frames, teacher_lengths = self._teacher_windows(rows, first)
-        return Batch(
-            features=student_input(frames, lengths),
-            lengths=lengths,
-            labels=self.labels[rows],
-            teacher_logits=self.teachers.logits[:, rows],
-            teacher_pooled=tuple(pooled[rows] for pooled in self.teachers.pooled),
-            teacher_frames=teacher_frames,
-            teacher_lengths=teacher_lengths,
-        )
-
-    def _teacher_windows(
-        self, rows: Tensor, first: Tensor
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """The teachers' frames over the same time as the students' windows."""
-        values, lengths = [], []
-        for reader in self.teachers.frames:
-            ratio = reader.rate_hz / self.reader.rate_hz
-            start = torch.minimum((first * ratio).round().long(), reader.count[rows] - 1)
-            window, real = reader.windows(rows, start, max(1, round(self.size * ratio)))
-            values.append(window.float())
-            lengths.append(real)
-        return tuple(values), tuple(lengths)
+        """Each utterance at most once, in random order, one random window of each."""
+        order = torch.randperm(len(self.labels), generator=self.generator).to(self.labels.device)
+        for rows in order.split(self.batch_size)[: self.per_epoch]:
+            draw = torch.rand(len(rows), generator=self.generator).to(rows.device)
+            yield rows, self._batch(rows, draw)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from serbench.api import EpochEvent, SerbenchError, StudentShape
+from serbench.api import EpochEvent
 from serbench.learning.evaluate import score
 from serbench.learning.features import Normaliser, TrainingFrames
 from serbench.learning.fit.batches import TrainingBatches, teacher_sources
-from serbench.learning.fit.optimise import Optimisation, TermMeans, loss_shape
+from serbench.learning.fit.optimise import Optimisation, seeded
 from serbench.learning.fit.predict import predict
 from serbench.learning.fit.readings import Readings
-from serbench.learning.fit.task import EpochRecord, FitResult, FitTask
+from serbench.learning.fit.task import EpochRecord, FitResult, FitTask, FloatArray
 
 OnEpoch = Callable[[EpochEvent], None]
 
@@ -34,31 +33,26 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
     """
     started = time.perf_counter()
     device = torch.device(task.device)
-    reader = task.features.fitting(task.train, f"student of {task.method}").place(device)
-    normaliser = task.normaliser
-    if normaliser is None:
-        task.train.record("normaliser", task.train.ids)
-        normaliser = Normaliser.fit(reader)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(task.seed)
-        training = _Training.start(task, reader, normaliser, device)
+    frames = task.features.fitting(task.train, f"student of {task.method}").place(device)
+    normaliser = _normaliser(task, frames)
+    history: list[EpochRecord] = []
+    with seeded(task):
+        batches = TrainingBatches(task, frames, normaliser, teacher_sources(task, device), device)
+        training = Optimisation.of(task, batches, task.settings.training, task.epochs)
+        training.readings = Readings(len(frames), task.epochs)
+        if task.initial is not None:
+            task.initial.load_into(training.student, training.loss)
+        weights = _Weights(task, training.student, normaliser)
         for epoch in range(1, task.epochs + 1):
-            record = training.epoch(epoch)
-            if training.watches_validation:
-                record = training.validate(record)
-            training.history.append(record)
-            on_epoch(EpochEvent(task.name, epoch, task.epochs, record.terms, record.validation_ua))
-            if training.out_of_patience(epoch):
+            terms = training.epoch(task.name, epoch, batches)
+            weights.average_in(epoch)
+            ua = weights.validate(epoch) if weights.watched else None
+            history.append(EpochRecord(epoch, terms, ua))
+            on_epoch(EpochEvent(task.name, epoch, task.epochs, terms, ua))
+            if weights.watched and epoch - weights.best_epoch >= task.settings.training.patience:
                 break
-    training.keep_evaluated_weights()
-    ids, posteriors = predict(
-        training.student, normaliser, task.features, task.segments, task.settings.segments,
-        task.backend, device,
-    )  # fmt: skip
-    validation_ua = None
-    if task.validation is not None:
-        labels = task.validation.label_of(ids)
-        validation_ua = score(labels, posteriors.argmax(axis=1), task.num_classes).ua
+    weights.load()
+    ids, posteriors = weights.predict()
     state = {
         name: value.cpu().contiguous() for name, value in training.student.state_dict().items()
     }
@@ -71,9 +65,9 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
         key=task.key,
         ids=ids,
         posteriors=posteriors,
-        best_epoch=training.best_epoch or len(training.history),
-        validation_ua=validation_ua,
-        history=tuple(training.history),
+        best_epoch=weights.best_epoch or len(history),
+        validation_ua=None if task.validation is None else weights.ua(ids, posteriors),
+        history=tuple(history),
         readings=training.readings.arrays(),
         parameters=sum(p.numel() for p in training.student.parameters()),
         seconds=time.perf_counter() - started,
@@ -83,122 +77,72 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
     )
 
 
+def _normaliser(task: FitTask, frames: TrainingFrames) -> Normaliser:
+    if task.normaliser is not None:
+        return task.normaliser
+    task.train.record("normaliser", task.train.ids)
+    return Normaliser.fit(frames)
+
+
 @dataclass
-class _Training:
-    """The state of one fit."""
+class _Weights:
+    """Which weights of a fit are evaluated: the best, the averaged, or the last."""
 
     task: FitTask
-    optimisation: Optimisation
-    batches: TrainingBatches
+    student: nn.Module
     normaliser: Normaliser
-    device: torch.device
-    readings: Readings
-    history: list[EpochRecord] = field(default_factory=list)
     average: dict[str, Tensor] | None = None
-    step_seconds: float = 0.0
     best_epoch: int = 0
     best_ua: float = -1.0
     best_state: dict[str, Tensor] | None = None
 
-    @classmethod
-    def start(
-        cls, task: FitTask, reader: TrainingFrames, normaliser: Normaliser, device: torch.device
-    ) -> _Training:
-        """Build student, loss, batches and optimiser."""
-        shape = StudentShape(task.num_classes, 3, task.settings.features.n_mels)
-        student = task.student.build(shape).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        teachers = teacher_sources(task, device)
-        loss = task.loss.build(
-            loss_shape(
-                student,
-                shape,
-                tuple(pooled.shape[1] for pooled in teachers.pooled),
-                tuple(frames.values.shape[1] for frames in teachers.frames),
-                max(len(teachers.logits), len(teachers.pooled), len(teachers.frames)),
-                device,
-            )
-        ).to(device)
-        if task.initial is not None:
-            task.initial.load_into(student, loss)
-        batches = TrainingBatches(task, reader, normaliser, teachers, device)
-        settings = task.settings.training
-        steps = task.epochs * batches.per_epoch
-        return cls(
-            task,
-            Optimisation(student, loss, settings, steps, device),
-            batches,
-            normaliser,
-            device,
-            readings=Readings(len(reader), task.epochs),
-        )
-
     @property
-    def student(self) -> nn.Module:
-        return self.optimisation.student
-
-    @property
-    def watches_validation(self) -> bool:
+    def watched(self) -> bool:
+        """Whether each epoch is held against the validation partition."""
         return self.task.settings.training.early_stopping and self.task.validation is not None
 
-    def epoch(self, number: int) -> EpochRecord:
-        """One pass over the training partition."""
-        self.student.train()
-        self.optimisation.loss.train()
-        sums = TermMeans()
-        for rows, batch in self.batches.epoch():
-            started = time.perf_counter()
-            sums.add(self.optimisation.step(batch))
-            self.step_seconds += time.perf_counter() - started
-            self.readings.take(self.optimisation.loss, number, rows)
-        self._average_weights(number)
-        means = sums.means()
-        if not all(map(math.isfinite, means.values())):
-            shown = ", ".join(f"{name} {value:.3g}" for name, value in means.items())
-            raise SerbenchError(
-                f"{self.task.name}: the loss is no longer finite in epoch {number} ({shown}); "
-                "lower training.learning_rate or a weight of the loss"
-            )
-        return EpochRecord(number, means)
-
-    def _average_weights(self, number: int) -> None:
+    def average_in(self, epoch: int) -> None:
         """Exponential moving average over the second half of the epochs."""
         decay = self.task.settings.training.average
-        if decay == 0.0 or number < self.task.epochs / 2:
+        if decay == 0.0 or epoch < self.task.epochs / 2:
             return
-        state = self.student.state_dict()
         if self.average is None:
-            self.average = {name: value.clone() for name, value in state.items()}
+            self.average = self._copy()
             return
-        for name, value in state.items():
+        for name, value in self.student.state_dict().items():
             if value.is_floating_point():
                 self.average[name].lerp_(value, 1.0 - decay)
 
-    def validate(self, record: EpochRecord) -> EpochRecord:
+    def validate(self, epoch: int) -> float:
         """UA on the inner validation partition after an epoch; keeps the best weights."""
-        task = self.task
-        assert task.validation is not None
-        raw = {name: value.clone() for name, value in self.student.state_dict().items()}
+        raw = self._copy()
         if self.average is not None:
             self.student.load_state_dict(self.average)
-        ids, posteriors = predict(
-            self.student, self.normaliser, task.features, task.segments, task.settings.segments,
-            task.backend, self.device,
-        )  # fmt: skip
-        labels = task.validation.label_of(ids)
-        ua = score(labels, posteriors.argmax(axis=1), task.num_classes).ua
+        ua = self.ua(*self.predict())
         if ua > self.best_ua:
-            self.best_ua, self.best_epoch = ua, record.epoch
-            self.best_state = {n: v.clone() for n, v in self.student.state_dict().items()}
+            self.best_ua, self.best_epoch, self.best_state = ua, epoch, self._copy()
         self.student.load_state_dict(raw)
-        return EpochRecord(record.epoch, record.terms, ua)
+        return ua
 
-    def out_of_patience(self, number: int) -> bool:
-        """Whether early stopping ends the fit here."""
-        patience = self.task.settings.training.patience
-        return self.watches_validation and number - self.best_epoch >= patience
-
-    def keep_evaluated_weights(self) -> None:
-        """Load the weights that are evaluated: the best, the averaged, or the last."""
+    def load(self) -> None:
+        """Give the student the weights that are evaluated."""
         kept = self.best_state or self.average
         if kept is not None:
             self.student.load_state_dict(kept)
+
+    def predict(self) -> tuple[tuple[str, ...], FloatArray]:
+        """See ``predict``."""
+        task = self.task
+        return predict(
+            self.student, self.normaliser, task.features, task.segments, task.settings.segments,
+            task.backend, torch.device(task.device),
+        )  # fmt: skip
+
+    def ua(self, ids: tuple[str, ...], posteriors: FloatArray) -> float:
+        """UA of posteriors of the validation partition."""
+        assert self.task.validation is not None
+        labels = self.task.validation.label_of(ids)
+        return score(labels, posteriors.argmax(axis=1), self.task.num_classes).ua
+
+    def _copy(self) -> dict[str, Tensor]:
+        return {name: value.clone() for name, value in self.student.state_dict().items()}

@@ -1,39 +1,89 @@
-"""One optimisation step of a student and a loss, and what it needs: shared by all training."""
+"""The one training loop, of fits and of pretrainings."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from serbench.api import Batch, LossShape, LossTerms, StudentOutput, StudentShape
-from serbench.settings import OptimiserSettings
+from serbench.api import Batch, LossShape, LossTerms, SerbenchError, StudentOutput, StudentShape
+from serbench.learning.fit.batches import Batches, TeacherSources
+from serbench.learning.fit.readings import Readings
+from serbench.learning.fit.task import TrainingTask
+from serbench.settings import OptimiserSettings, TrainingSettings
 
 
-@dataclass
 class Optimisation:
     """A student and its loss, trained together.
 
     Args:
         steps: how many there will be, for the schedule.
+
+    Attributes:
+        readings: what the loss reads of each utterance is noted there; None: nowhere.
+        step_seconds: spent in steps so far.
     """
 
-    student: nn.Module
-    loss: nn.Module
-    settings: OptimiserSettings
-    steps: int
-    device: torch.device
+    def __init__(
+        self,
+        student: nn.Module,
+        loss: nn.Module,
+        settings: OptimiserSettings,
+        steps: int,
+        device: torch.device,
+    ) -> None:
+        self.student, self.loss = student, loss
+        self.settings = settings
+        self.device = device
+        self.readings: Readings | None = None
+        self.step_seconds = 0.0
+        self.optimizer = make_optimizer([student, loss], settings)
+        self.schedule = make_schedule(self.optimizer, settings, steps)
+        self.bf16 = resolve_precision(settings.precision, device) == "bf16"
+        self._trained = [p for group in self.optimizer.param_groups for p in group["params"]]
 
-    def __post_init__(self) -> None:
-        self.optimizer = make_optimizer([self.student, self.loss], self.settings)
-        self.schedule = make_schedule(self.optimizer, self.settings, self.steps)
-        self.bf16 = resolve_precision(self.settings.precision, self.device) == "bf16"
-        self._trained: list[Tensor] = [
-            p for group in self.optimizer.param_groups for p in group["params"]
-        ]
+    @classmethod
+    def of(
+        cls, task: TrainingTask, batches: Batches, settings: OptimiserSettings, epochs: int
+    ) -> Optimisation:
+        """Student, loss and optimiser of a task; initial weights come from torch's generator."""
+        device = torch.device(task.device)
+        shape = StudentShape(task.num_classes, 3, task.settings.features.n_mels)
+        student = task.student.build(shape).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        loss = task.loss.build(loss_shape(student, shape, batches.teachers, device)).to(device)
+        return cls(student, loss, settings, epochs * batches.per_epoch, device)
+
+    def epoch(self, name: str, number: int, batches: Batches) -> dict[str, float]:
+        """One pass over ``batches`` for the task ``name``; the mean of each term of the loss.
+
+        Raises:
+            SerbenchError: the loss stopped being finite.
+        """
+        self.student.train()
+        self.loss.train()
+        sums: dict[str, Tensor] = {}
+        for rows, batch in batches.epoch():
+            started = time.perf_counter()
+            for term, value in self.step(batch).items():  # summed without a wait for the device
+                sums[term] = sums[term] + value.detach() if term in sums else value.detach()
+            self.step_seconds += time.perf_counter() - started
+            if self.readings is not None:
+                self.readings.take(self.loss, number, rows)
+        means = {term: float(value) / batches.per_epoch for term, value in sums.items()}
+        if not all(map(math.isfinite, means.values())):
+            section = "training" if isinstance(self.settings, TrainingSettings) else "pretrain"
+            shown = ", ".join(f"{term} {value:.3g}" for term, value in means.items())
+            raise SerbenchError(
+                f"{name}: the loss is no longer finite in epoch {number} ({shown}); lower "
+                f"{section}.learning_rate or a weight of the loss"
+            )
+        return means
 
     def step(self, batch: Batch) -> LossTerms:
         """Forward, loss, backward, clip, update; the loss's terms by name."""
@@ -60,32 +110,8 @@ def in_float32(output: StudentOutput) -> StudentOutput:
     )
 
 
-class TermMeans:
-    """Mean of each term of a loss over the steps of an epoch, without a wait for the device."""
-
-    def __init__(self) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._steps = 0
-
-    def add(self, terms: LossTerms) -> None:
-        """One step's terms."""
-        self._steps += 1
-        for name, value in terms.items():
-            new = value.detach()
-            self._sums[name] = self._sums[name] + new if name in self._sums else new
-
-    def means(self) -> dict[str, float]:
-        """By name."""
-        return {name: float(value) / self._steps for name, value in self._sums.items()}
-
-
 def loss_shape(
-    student: nn.Module,
-    shape: StudentShape,
-    pooled_dims: tuple[int, ...],
-    frame_dims: tuple[int, ...],
-    num_teachers: int,
-    device: torch.device,
+    student: nn.Module, shape: StudentShape, teachers: TeacherSources, device: torch.device
 ) -> LossShape:
     """Sizes that a loss is built for; those of the student's maps from two silent windows."""
     student.eval()
@@ -97,10 +123,19 @@ def loss_shape(
         embedding_dim=output.embedding.shape[1],
         map_dims=tuple((m.shape[1], m.shape[2]) for m in output.maps),
         last_map_dim=output.last_map.shape[1],
-        pooled_dims=pooled_dims,
-        frame_dims=frame_dims,
-        num_teachers=num_teachers,
+        pooled_dims=tuple(pooled.shape[1] for pooled in teachers.pooled),
+        frame_dims=tuple(frames.width for frames in teachers.frames),
+        num_teachers=teachers.count,
     )
+
+
+@contextmanager
+def seeded(task: TrainingTask) -> Iterator[None]:
+    """Torch's own draws come from the task's seed inside; outside they go on as before."""
+    devices = [task.device] if torch.device(task.device).type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(task.seed)
+        yield
 
 
 def make_optimizer(modules: list[nn.Module], settings: OptimiserSettings) -> torch.optim.Optimizer:

@@ -42,41 +42,92 @@ class InitialState:
 
 
 @dataclass(frozen=True)
-class FitTask:
+class TrainingTask:
+    """What a fit and a pretraining have in common.
+
+    Attributes:
+        name: ``METHOD/seed-S/outer-K[/candidate-J/inner-I]`` or ``METHOD/seed-S/pretraining``.
+        key: content address of everything that determines the result.
+        num_classes: C.
+        features: log-mel of the corpus, or of the unlabelled audio.
+        seed: of initial weights, windows and masks; the same for every method.
+    """
+
+    name: str
+    key: str
+    student: Student
+    loss: Loss
+    settings: MethodSettings
+    num_classes: int
+    features: Frames
+    seed: int
+    device: str
+
+
+@dataclass(frozen=True)
+class FitTask(TrainingTask):
     """One fit: train on ``train``, then predict ``segments``.
 
     Attributes:
-        name: ``method/seed-S/outer-K[/candidate-J/inner-I]``.
-        key: content address of everything that determines the result.
-        num_classes: C.
         train: the training partition; it carries the only labels a fit ever sees.
         validation: inner validation partition, for its UA; None in a refit.
         segments: windows to predict after training: of the validation or the outer test
             partition. They carry no label where the partition is sealed.
         epochs: how long to train (a refit takes the mean best epoch of its inner fits).
-        seed: of initial weights, windows and masks; the same for every method.
         initial: what a pretraining gave; None: fresh weights.
         normaliser: to use instead of one fitted on ``train``; deliberately broken protocols only.
     """
 
-    name: str
-    key: str
     method: str
-    student: Student
-    loss: Loss
-    settings: MethodSettings
-    num_classes: int
     train: PartitionView
     validation: PartitionView | None
     segments: tuple[Segment, ...]
-    features: Frames
     teachers: tuple[TeacherSignal, ...]
     backend: Backend
     epochs: int
-    seed: int
-    device: str
     initial: InitialState | None = None
     normaliser: Normaliser | None = None
+
+
+@dataclass(frozen=True)
+class TeacherFrames:
+    """A teacher's frames of the unlabelled audio.
+
+    Attributes:
+        frames: each row all L layers end to end.
+        layers: L; nothing was learnt yet that could weigh them, so their mean is taken.
+    """
+
+    name: str
+    frames: Frames
+    layers: int
+
+
+@dataclass(frozen=True)
+class PretrainTask(TrainingTask):
+    """One pretraining, by a label-free loss (see ``Loss.label_free``).
+
+    Attributes:
+        teachers: their frames of the same recordings in the same order.
+    """
+
+    teachers: tuple[TeacherFrames, ...]
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """An initial state, and how it came about.
+
+    Attributes:
+        history: mean of each term of the loss, by epoch.
+        seconds: wall time.
+    """
+
+    name: str
+    key: str
+    state: InitialState
+    history: tuple[dict[str, float], ...]
+    seconds: float
 
 
 @dataclass(frozen=True)

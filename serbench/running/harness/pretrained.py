@@ -10,8 +10,7 @@ from torch import Tensor
 
 from serbench.api import EpochEvent, PluginError
 from serbench.files.source import core_digest
-from serbench.learning.fit.pretrain import PretrainResult, PretrainTask, TeacherFrames
-from serbench.learning.fit.task import InitialState
+from serbench.learning.fit.task import InitialState, PretrainResult, PretrainTask, TeacherFrames
 from serbench.learning.teach.embeddings import teacher_frames
 from serbench.running.execute import run_pretrainings
 from serbench.running.harness.code import FIT, package_digest, precision_on

@@ -146,13 +146,13 @@ def test_teacher_frames_are_of_the_same_time(
     task = fit_task(table, split, frames, chosen, teachers=[counting_teacher(split, frames)])
     batches = batches_of(task)
     starts = []
-    original = batches.reader.windows
+    original = batches.speech.windows
 
     def spy(rows: Tensor, first: Tensor, size: int) -> tuple[Tensor, Tensor]:
         starts.append(first)
         return original(rows, first, size)
 
-    batches.reader.windows = spy  # pyright: ignore[reportAttributeAccessIssue]
+    batches.speech.windows = spy  # pyright: ignore[reportAttributeAccessIssue]
     rows = [frames.ids.index(i) for i in task.train.ids]
     raw = np.concatenate([np.arange((frames.count[row] + 1) // 2) for row in rows])
     for number, (_, batch) in enumerate(batches.epoch()):

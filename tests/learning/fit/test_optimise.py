@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -8,16 +9,17 @@ import torch
 from tests_support.runs import LinearStudent
 from torch import Tensor, nn
 
-from serbench.api import Batch, LossTerms, Params, StudentOutput, StudentShape
+from serbench.api import Batch, LossTerms, Params, SerbenchError, StudentOutput, StudentShape
+from serbench.learning.features import Frames, TrainingFrames
+from serbench.learning.fit.batches import Batches, TeacherSources
 from serbench.learning.fit.optimise import (
     Optimisation,
-    TermMeans,
     loss_shape,
     make_optimizer,
     make_schedule,
     resolve_precision,
 )
-from serbench.settings import OptimiserSettings, TrainingSettings
+from serbench.settings import OptimiserSettings, PretrainSettings, TrainingSettings
 
 CPU = torch.device("cpu")
 SHAPE = StudentShape(num_classes=3, channels=3, n_mels=4)
@@ -94,20 +96,64 @@ def test_what_no_term_reads_stays_as_it_is() -> None:
     assert same == [True, True, False]
 
 
-def test_terms_are_averaged_over_the_steps() -> None:
-    sums = TermMeans()
-    for value in (1.0, 2.0, 6.0):
-        sums.add({"total": torch.tensor(value, requires_grad=True), "a": torch.tensor(-value)})
-    assert sums.means() == {"total": 3.0, "a": -3.0}
+class Told(nn.Module):
+    """Tells a number for each of its steps."""
+
+    def __init__(self, *values: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(1))
+        self.values = iter(values)
+
+    def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
+        value = next(self.values)
+        return {
+            "total": value + (output.logits.sum() * self.scale).sum(),
+            "a": torch.tensor(-value),
+        }
 
 
-def test_a_loss_is_told_the_sizes_of_the_students_maps() -> None:
+class Several(Batches):
+    """The same batch, three times an epoch."""
+
+    per_epoch = 3
+
+    def __init__(self) -> None:
+        self.teachers = TeacherSources(torch.zeros(0, 2, SHAPE.num_classes))
+
+    def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
+        return iter([(torch.tensor([0, 1]), batch())] * self.per_epoch)
+
+
+def test_terms_are_averaged_over_the_steps_of_an_epoch() -> None:
+    made = optimisation(Told(1.0, 2.0, 6.0), learning_rate=1e-9)
+    assert made.epoch("fit", 1, Several()) == pytest.approx({"total": 3.0, "a": -3.0})
+    assert made.step_seconds > 0.0
+
+
+@pytest.mark.parametrize(("kind", "section"), [
+    (TrainingSettings, "training"), (PretrainSettings, "pretrain"),
+])  # fmt: skip
+def test_a_loss_that_is_not_finite_is_told_with_its_terms_and_a_way_out(
+    kind: type[OptimiserSettings], section: str
+) -> None:
     student = LinearStudent(Params()).build(SHAPE)
-    found = loss_shape(student, SHAPE, (5, 6), (7, 8), 2, CPU)
+    made = Optimisation(student, Told(1.0, math.inf, 1.0), kind(), 3, CPU)
+    way_out = rf"fit: .* epoch 4 \(total inf, a -inf\); lower {section}\.learning_rate"
+    with pytest.raises(SerbenchError, match=way_out):
+        made.epoch("fit", 4, Several())
+
+
+def test_a_loss_is_told_the_sizes_of_the_students_maps_and_of_the_teachers() -> None:
+    student = LinearStudent(Params()).build(SHAPE)
+    count = np.array([4, 6], dtype=np.int64)
+    frames = Frames(("a", "b"), np.zeros((10, 7), np.float32), np.array([0, 4]), count, 50.0, "x")
+    pooled = (torch.zeros(2, 5), torch.zeros(2, 6))
+    teachers = TeacherSources(torch.zeros(1, 2, 3), pooled, (TrainingFrames(frames, frames.ids),))
+    found = loss_shape(student, SHAPE, teachers, CPU)
     assert found.num_classes == 3
     assert found.embedding_dim == found.last_map_dim == 12
     assert found.map_dims == ((12, 1),)
-    assert (found.pooled_dims, found.frame_dims, found.num_teachers) == ((5, 6), (7, 8), 2)
+    assert (found.pooled_dims, found.frame_dims, found.num_teachers) == ((5, 6), (7,), 2)
 
 
 class PlainNetwork(nn.Module):
@@ -119,7 +165,7 @@ class PlainNetwork(nn.Module):
 
 
 def test_a_loss_is_told_that_a_student_gives_no_maps() -> None:
-    found = loss_shape(PlainNetwork(), SHAPE, (), (), 0, CPU)
+    found = loss_shape(PlainNetwork(), SHAPE, TeacherSources(torch.zeros(0, 2, 3)), CPU)
     assert (found.embedding_dim, found.map_dims, found.last_map_dim) == (3, (), 0)
 
 

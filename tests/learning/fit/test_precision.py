@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from serbench.api import Batch, EpochEvent, Loss, LossShape, LossTerms, Params, StudentOutput
 from serbench.learning.features import Frames
 from serbench.learning.fit.loop import fit
-from serbench.learning.fit.pretrain import PretrainTask, TeacherFrames, pretrain
-from serbench.learning.fit.task import FitTask
+from serbench.learning.fit.pretrain import pretrain
+from serbench.learning.fit.task import FitTask, PretrainTask, TeacherFrames
 from serbench.learning.teach.embeddings import TrainingEmbeddings
 from serbench.learning.teach.targets import TeacherSignal
 from serbench.protocol.splits.outer import outer_splits

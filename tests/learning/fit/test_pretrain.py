@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,16 +24,11 @@ from torch.nn import functional as F
 
 from serbench.api import EpochEvent, Loss, LossShape, Params, SerbenchError
 from serbench.learning.features import Frames
+from serbench.learning.fit import audio
+from serbench.learning.fit.audio import NO_LABEL, AudioBatches, DiskFrames
 from serbench.learning.fit.loop import fit
-from serbench.learning.fit.pretrain import (
-    NO_LABEL,
-    AudioBatches,
-    PretrainResult,
-    PretrainTask,
-    TeacherFrames,
-    pretrain,
-)
-from serbench.learning.fit.task import FitTask
+from serbench.learning.fit.pretrain import pretrain
+from serbench.learning.fit.task import FitTask, PretrainResult, PretrainTask, TeacherFrames
 from serbench.learning.teach.targets import TeacherSignal
 from serbench.protocol.splits.outer import outer_splits
 from serbench.settings import AugmentSettings, TrainingSettings
@@ -109,7 +103,7 @@ def small_task(seed: int = 1, **settings: Any) -> PretrainTask:
 
 def test_a_batch_carries_no_label_and_no_soft_target() -> None:
     batches = AudioBatches(small_task(), CPU)
-    for batch in batches.epoch():
+    for _, batch in batches.epoch():
         assert batch.labels.tolist() == [NO_LABEL] * 4
         assert batch.teacher_logits.shape == (0, 4, 2)
         assert batch.teacher_pooled == ()
@@ -125,7 +119,7 @@ def test_windows_are_drawn_in_proportion_to_duration_from_all_over_a_recording()
     batches = AudioBatches(task, CPU)
     which, start_s = [], []
     for _ in range(40):
-        for batch in batches.epoch():
+        for _, batch in batches.epoch():
             recording, time_s = unscaled(batches, batch.teacher_frames[0])
             which += recording[:, 0].round().int().tolist()
             start_s += time_s[:, 0].tolist()
@@ -139,9 +133,16 @@ def test_windows_are_drawn_in_proportion_to_duration_from_all_over_a_recording()
         np.testing.assert_allclose(own.mean(), last_s / 2, atol=0.03 * duration_s)
 
 
+def teacher_of(batches: AudioBatches) -> DiskFrames:
+    """The first teacher's frames."""
+    frames = batches.teachers.frames[0]
+    assert isinstance(frames, DiskFrames)
+    return frames
+
+
 def unscaled(batches: AudioBatches, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Recording and time of a teacher's frames, from what ``timed`` made of them."""
-    normaliser = batches.teachers[0].normaliser
+    normaliser = teacher_of(batches).normaliser
     plain = values * normaliser.deviation + normaliser.mean
     return plain[..., 0], plain[..., 1]
 
@@ -161,8 +162,8 @@ def test_the_teachers_frames_are_of_the_same_time() -> None:
     batches = AudioBatches(task, CPU)
     short = 0
     for _ in range(5):
-        for batch in batches.epoch():
-            scale = batches.speech.normaliser
+        for _, batch in batches.epoch():
+            scale = batches.normaliser
             heard = batch.features[:, 0].transpose(1, 2) * scale.deviation + scale.mean
             assert heard.shape == (16, round(WINDOW_S * RATE_HZ), MELS)
             recording, time_s = unscaled(batches, batch.teacher_frames[0])
@@ -187,23 +188,20 @@ def test_frames_are_scaled_to_mean_0_and_deviation_1_with_layers_mixed() -> None
     batches = AudioBatches(task_of(features, [teacher]), CPU)
     raw = np.asarray(teacher.frames.values, np.float64).reshape(-1, 3, 5).mean(axis=1)
     for scale, expected in (
-        (batches.speech.normaliser, np.asarray(features.values, np.float64)),
-        (batches.teachers[0].normaliser, raw),
+        (batches.normaliser, np.asarray(features.values, np.float64)),
+        (teacher_of(batches).normaliser, raw),
     ):
         np.testing.assert_allclose(scale.mean, expected.mean(axis=0), rtol=1e-5)
         np.testing.assert_allclose(scale.deviation, expected.std(axis=0), rtol=1e-5)
-    assert batches.teachers[0].width == 5
+    assert teacher_of(batches).width == 5
 
 
 @pytest.mark.parametrize("block", [7, 100_000])
 def test_the_scale_does_not_depend_on_blocks(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = importlib.import_module(
-        "serbench.learning.fit.pretrain"
-    )  # a function of the package, too
-    monkeypatch.setattr(module, "BLOCK_FRAMES", block)
-    monkeypatch.setattr(module, "SAMPLED_FRAMES", 300)
+    monkeypatch.setattr(audio, "BLOCK_FRAMES", block)
+    monkeypatch.setattr(audio, "SAMPLED_FRAMES", 300)
     features, teacher = random_speech()
-    scale = AudioBatches(task_of(features, [teacher]), CPU).speech.normaliser
+    scale = AudioBatches(task_of(features, [teacher]), CPU).normaliser
     sample = np.asarray(features.values, np.float64)[:: len(features.values) // 300]
     np.testing.assert_allclose(scale.mean, sample.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(scale.deviation, sample.std(axis=0), rtol=1e-5)
@@ -214,7 +212,7 @@ def test_windows_are_augmented_and_teachers_hear_them_clean() -> None:
     plain = task_of(features, [teacher])
     augment = AugmentSettings(time_masks=1, mel_masks=1, gain_db=6.0)
     loud = replace(plain, settings=plain.settings.model_copy(update={"augment": augment}))
-    given = [AudioBatches(task, CPU)._batch() for task in (plain, loud)]
+    given = [next(AudioBatches(task, CPU).epoch())[1] for task in (plain, loud)]
     assert torch.equal(given[0].teacher_frames[0], given[1].teacher_frames[0])
     assert torch.equal(given[0].lengths, given[1].lengths)
     assert not torch.allclose(given[0].features, given[1].features)
@@ -264,7 +262,7 @@ class Exploding(Hinted):
 
 def test_a_loss_that_is_not_finite_is_told_with_a_way_out() -> None:
     task = replace(small_task(), loss=Exploding(HintedParams(labels=False, before=False)))
-    with pytest.raises(SerbenchError, match=r"/pretraining: .*epoch 1; lower pretrain\.learn"):
+    with pytest.raises(SerbenchError, match=r"/pretraining: .*epoch 1 \(.*; lower pretrain\.learn"):
         pretrain(task, silent)
 
 

@@ -25,8 +25,7 @@ from tests_support.pretraining import (
 from tests_support.runs import Watcher, candidate, method, resources
 
 from serbench.api import CorpusError, LeakageError, PluginError
-from serbench.learning.fit.pretrain import PretrainTask
-from serbench.learning.fit.task import FitTask
+from serbench.learning.fit.task import FitTask, PretrainTask
 from serbench.protocol.guard.certificate import Certificate
 from serbench.running.harness.folds import copies_in_audio, plan_folds
 from serbench.running.harness.inputs import Inputs, load_audio, load_dataset, load_inputs

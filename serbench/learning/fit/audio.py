@@ -1,0 +1,104 @@
+"""Batches of unlabelled audio, read from the disk window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from serbench.api import Batch
+from serbench.learning.features import Frames, Normaliser
+from serbench.learning.fit.batches import Batches, TeacherSources
+from serbench.learning.fit.task import PretrainTask
+
+SAMPLED_FRAMES = 200_000
+"""Means and deviations are taken over about this many frames, evenly spread."""
+
+BLOCK_FRAMES = 8_192
+"""Frames whose layers are mixed at once to take these."""
+
+NO_LABEL = -1
+"""In a batch without labels: whatever reads it as a class fails."""
+
+
+class DiskFrames:
+    """Frames on the disk, scaled to mean 0 and deviation 1, of which windows alone are read.
+
+    Args:
+        frames: of unlabelled audio; each row all layers end to end.
+        layers: L; nothing was learnt yet that could weigh them, so their mean is taken.
+        device: where windows go.
+    """
+
+    def __init__(self, frames: Frames, device: torch.device, layers: int = 1) -> None:
+        self.frames = frames
+        self.device = device
+        self.layers = layers
+        self.count = torch.from_numpy(frames.count)
+        self.rate_hz = frames.rate_hz
+        self.normaliser = self._normaliser()
+
+    @property
+    def width(self) -> int:
+        """Values of a frame, layers mixed."""
+        return len(self.normaliser.mean)
+
+    def windows(self, rows: Tensor, first: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """As ``FrameReader.windows``, scaled; ``rows`` and ``first`` on the CPU."""
+        lengths = (self.count[rows] - first).clamp(1, size)
+        offsets = torch.minimum(torch.arange(size)[None, :], lengths[:, None] - 1)
+        places = (torch.from_numpy(self.frames.start)[rows] + first)[:, None] + offsets
+        values = self._mixed(self.frames.values[places.flatten().numpy()])
+        values = self.normaliser(values).unflatten(0, places.shape)
+        return values.to(self.device), lengths.to(self.device)
+
+    def _normaliser(self) -> Normaliser:
+        """Mean and deviation over a sample, block by block: all layers of it can be gigabytes."""
+        values = self.frames.values[:: max(1, len(self.frames.values) // SAMPLED_FRAMES)]
+        total = squares = torch.zeros((), dtype=torch.float64)
+        for first in range(0, len(values), BLOCK_FRAMES):
+            block = self._mixed(np.array(values[first : first + BLOCK_FRAMES])).double()
+            total, squares = total + block.sum(dim=0), squares + block.square().sum(dim=0)
+        mean = total / len(values)
+        deviation = (squares / len(values) - mean.square()).clamp_min(0.0).sqrt()
+        return Normaliser(mean.float(), deviation.clamp_min(1e-3).float())
+
+    def _mixed(self, values: NDArray[np.floating]) -> Tensor:
+        """``(n, L · D)`` to ``(n, D)`` float32, the mean of the layers."""
+        return torch.from_numpy(values).unflatten(1, (self.layers, -1)).float().mean(dim=1)
+
+
+class AudioBatches(Batches):
+    """Windows of unlabelled audio, drawn in proportion to duration."""
+
+    def __init__(self, task: PretrainTask, device: torch.device) -> None:
+        count = task.features.count
+        speech = DiskFrames(task.features, device)
+        super().__init__(
+            speech,
+            speech.normaliser,
+            torch.full((len(count),), NO_LABEL, device=device),
+            TeacherSources(
+                logits=torch.zeros(0, len(count), task.num_classes, device=device),
+                frames=tuple(DiskFrames(t.frames, device, t.layers) for t in task.teachers),
+            ),
+            task.settings,
+            round(task.settings.segments.window_s * task.features.rate_hz),
+            task.seed,
+        )
+        self.batch_size = task.settings.pretrain.batch_size
+        self.per_epoch = max(1, int(count.sum()) // self.size // self.batch_size)
+        self._share = torch.from_numpy(count / count.sum())
+
+    def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
+        """As many windows as the audio is long; a recording may come up more than once."""
+        for _ in range(self.per_epoch):
+            rows = torch.multinomial(
+                self._share, self.batch_size, replacement=True, generator=self.generator
+            )
+            # In double precision: a recording may be longer than single precision can count.
+            draw = torch.rand(self.batch_size, generator=self.generator).double()
+            yield rows, self._batch(rows, draw)
