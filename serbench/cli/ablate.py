@@ -55,10 +55,10 @@ def command(
 ) -> None:
     """Run an ablation; see HELP."""
     from serbench.cli.console import configure_logging, stdout
-    from serbench.results.report.write import render_ablation
     from serbench.running.plan.ablate import plan_ablation
     from serbench.running.plugins import load_plugins
     from serbench.running.registry.load import load_registry
+    from serbench.studies.ablation.output import render_ablation
 
     configure_logging(verbose)
     asked = options.Asked(

@@ -39,18 +39,19 @@ def command(
     """Render every finished run below a folder as a static site."""
     from serbench.cli.output import print_table
     from serbench.cli.replayed import say
-    from serbench.results.report.tables import with_interval
     from serbench.results.site.site import write_leaderboard
+    from serbench.results.table.formats import interval_text
+    from serbench.studies.ablation.output import addition
     from serbench.studies.of_run import studies_of
 
-    written = write_leaderboard(folder, output or folder / "leaderboard", studies_of)
+    written = write_leaderboard(folder, output or folder / "leaderboard", addition, studies_of)
     rows = [
         (
             corpus.name,
             board.name,
             str(len(board.entries)),
             str(len(board.students)),
-            with_interval(board.students[0].result.pooled["ua"]) if board.students else "",
+            interval_text(board.students[0].result.pooled["ua"]) if board.students else "",
             board.students[0].method if board.students else "",
         )
         for corpus in written.corpora

@@ -211,11 +211,12 @@ class Asked:
         from serbench.cli.tracking import make_trackers
         from serbench.results.report.write import write_report
         from serbench.running.harness.run import run
+        from serbench.studies.ablation.output import addition
 
         resources = self.resources(registry.plugins)
         with closing(make_trackers(registry, self.trackers or ())) as trackers:
             with progress_observer(registry.plugins.hook, trackers) as watch:
                 folder = run(plan, resources, watch)
-            write_report(folder)
+            write_report([folder], folder, addition)
             trackers.finish(folder)
         return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,22 +85,26 @@ def command(
 
 def _ranked(folders: Sequence[Path], place: Path) -> tuple[RichTable, list[tuple[str, Path]]]:
     """Over several corpora."""
-    from serbench.results.report.ranks_output import render_ranking, write_ranked_report
+    from serbench.results.report.ranks_output import write_ranked_report
+    from serbench.results.table.console import console_table
 
-    page = write_ranked_report(folders, place)
-    return render_ranking(folders), [("Report", page)]
+    page, table = write_ranked_report(folders, place)
+    return console_table(table), [("Report", page)]
 
 
 def _compared(
     folders: Sequence[Path], place: Path, html: bool, deploy: Sequence[Path]
 ) -> tuple[RichTable, list[tuple[str, Path]]]:
     """Over one corpus."""
-    from serbench.results.report.write import render_comparison, write_combined_report
+    from serbench.results.report.write import render_comparison, write_report
+    from serbench.studies.ablation.output import addition
 
-    written = [("Report", write_combined_report(folders, place))]
+    written = [("Report", write_report(folders, place, addition))]
     if html:
         from serbench.results.pages.write import write_html_report
         from serbench.studies.of_run import studies_of
 
-        written.append(("Page", write_html_report(folders, place, deploy, studies_of)))
+        written.append(
+            ("Page", write_html_report(folders, place, addition, partial(studies_of, files=deploy)))
+        )
     return render_comparison(*folders), written

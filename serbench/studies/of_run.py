@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from serbench.results.record import Stored, StudyRecord, stored_studies
 from serbench.running.store.finished import Run
+from serbench.studies.deploy.section import deploy_records
+from serbench.studies.explain.section import trust_records
 from serbench.studies.registered import STUDIES
 
+SHOWN = {"explain", "deploy"}
+"""Studies of which everything is shown that a run's folder tells."""
 
-def studies_of(runs: Sequence[Run]) -> Stored:
+
+def studies_of(runs: Sequence[Run], files: Sequence[Path] = ()) -> Stored:
     """What studies left in runs' folders, and what others show of them without being asked.
 
+    Args:
+        runs: of one page.
+        files: ``results.json`` of ``serbench deploy`` from elsewhere.
+
     Raises:
-        StoreError: a record is damaged, of another version or of another run.
+        StoreError: a file is damaged, of another version or of another run.
     """
-    records: list[StudyRecord] = []
+    found: list[StudyRecord] = []
     outdated: list[str] = []
     for run in runs:
         shown = [record for study in STUDIES for record in study.of_run(run)]
-        names = {record.study for record in shown}
+        names = SHOWN | {record.study for record in shown}
         stored = stored_studies(run)
-        records += [*shown, *(record for record in stored.records if record.study not in names)]
-        outdated += [place for place in stored.outdated if place.split("/")[-1] not in names]
-    return Stored(tuple(records), tuple(outdated))
+        found += (*trust_records(run), *shown)
+        found += (each for each in stored.records if each.study not in names)
+        outdated += (place for place in stored.outdated if place.split("/")[-1] not in names)
+    return Stored((*found, *deploy_records(runs, files)), tuple(outdated))

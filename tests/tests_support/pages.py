@@ -9,7 +9,7 @@ from typing import Any
 from serbench.results.compare.records import Estimate
 from serbench.results.figure.figure import Axis, Figure, Line, Lines, Panel
 from serbench.results.figure.palette import style_of
-from serbench.results.record import KIND, NAME, SCHEMA_VERSION, StudyRecord, write_record
+from serbench.results.record import KIND, NAME, SCHEMA_VERSION, Fact, StudyRecord, write_record
 from serbench.results.table.columns import Column, make_table
 from serbench.results.table.formats import SCORE
 from serbench.running.store.run import RunStore
@@ -39,7 +39,7 @@ def write_history(folder: Path) -> None:
         path.write_text(json.dumps(fit))
 
 
-def write_study(folder: Path, title: str = "A further look") -> None:
+def write_study(folder: Path, title: str = "A further look") -> Path:
     """What a study leaves: a table, a figure and a sentence, all with a name of an attacker."""
     columns: list[Column[tuple[str, Estimate]]] = [
         Column("Method", lambda row: row[0]),
@@ -61,8 +61,12 @@ def write_study(folder: Path, title: str = "A further look") -> None:
         lines=(hostile,),
         tables=(table,),
         figures=(Figure("looked", hostile, (Panel(plot, hostile, hostile),)),),
+        facts=(Fact("akd", "Latency, ms", "2.50", 2.5, "ratio 0.25"),),
+        facts_note="Latency: of the fastest backend.",
     )
-    write_record(record, folder / "looked" / NAME)
+    path = folder / "looked" / NAME
+    write_record(record, path)
+    return path
 
 
 def deploy_results(folder: Path, **changes: object) -> dict[str, Any]:

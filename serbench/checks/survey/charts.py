@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from markupsafe import Markup
 
 from serbench.checks.survey.confounding import cross
 from serbench.data.corpus.table import Utterance
-from serbench.results.pages.charts.bars import Bar, BarGroup, bars
-from serbench.results.pages.charts.chart import Chart, Key, Panel
-from serbench.results.pages.charts.svg import (
-    Scale,
-    Style,
-    across_axis,
-    block,
-    down_axis,
-    drawing,
-    percent_of,
-    tick_text,
+from serbench.results.figure.figure import (
+    Axis,
+    Bar,
+    BarGroup,
+    Bars,
+    Counted,
+    Figure,
+    Histogram,
+    Key,
+    Panel,
 )
+from serbench.results.figure.palette import Style
 
-HEIGHT_PX = 180
 BINS = 24
 
 MOST_SPEAKERS = 40
@@ -32,7 +30,7 @@ HATCHES = ("", "6 3")
 """Classes beyond eight have the colours of the first, hatched."""
 
 
-def duration_chart(utterances: Sequence[Utterance]) -> Chart:
+def duration_chart(utterances: Sequence[Utterance]) -> Figure:
     """How many utterances are how long."""
     seconds = np.array([utterance.duration_s for utterance in utterances])
     low, high = float(seconds.min()), float(seconds.max())
@@ -42,44 +40,17 @@ def duration_chart(utterances: Sequence[Utterance]) -> Chart:
         f"Half of the utterances last {np.quantile(seconds, 0.25):.2f} to "
         f"{np.quantile(seconds, 0.75):.2f} seconds; the shortest {low:.2f}, the longest {high:.2f}."
     )
-    svg = histogram(
-        "durations-plot", "Durations of utterances", described, edges.tolist(), counts.tolist(),
-        "Duration in seconds", "Utterances",
-    )  # fmt: skip
-    return Chart("durations-chart", "Durations of utterances", (Panel(svg),), None,
-                 notes=(described,))  # fmt: skip
+    plot = Histogram(
+        tuple(edges.tolist()),
+        (Counted("utterances", Style(1), tuple(counts.tolist())),),
+        Axis("Duration in seconds"),
+        Axis("Utterances"),
+    )
+    panel = Panel(plot, description=described)
+    return Figure("durations-chart", "Durations of utterances", (panel,), notes=(described,))
 
 
-def histogram(
-    name: str,
-    title: str,
-    description: str,
-    edges: Sequence[float],
-    counts: Sequence[int],
-    across: str,
-    down: str,
-) -> Markup:
-    """Bars over B bins with B + 1 edges; at least one count is above 0."""
-    x_scale, y_scale = Scale(edges[0], edges[-1]), Scale(0, max(counts) * 1.05)
-    blocks = []
-    for left, right, count in zip(edges, edges[1:], counts, strict=False):
-        if not count:
-            continue
-        y = y_scale.down(count, HEIGHT_PX)
-        start, end = x_scale.at(left), x_scale.at(right)
-        hint = f"{tick_text(round(left, 2))} to {tick_text(round(right, 2))}: {count}"
-        blocks.append(block(
-            Style(1, "square"), hint, x=percent_of(start), width=percent_of(0.94 * (end - start)),
-            y=float(y), height=float(HEIGHT_PX - y),
-        ))  # fmt: skip
-    return drawing(
-        name, title, description, HEIGHT_PX,
-        down_axis(y_scale, HEIGHT_PX, down), across_axis(x_scale, HEIGHT_PX, across, grid=False),
-        *blocks, left_px=48, top_px=28,
-    )  # fmt: skip
-
-
-def speaker_chart(utterances: Sequence[Utterance]) -> Chart:
+def speaker_chart(utterances: Sequence[Utterance]) -> Figure:
     """Which emotions each speaker has."""
     table = cross([u.speaker for u in utterances], [u.label for u in utterances])
     styles = [class_style(index) for index in range(len(table.columns))]
@@ -94,13 +65,14 @@ def speaker_chart(utterances: Sequence[Utterance]) -> Chart:
         for speaker, row in zip(table.rows[:MOST_SPEAKERS], table.counts, strict=False)
     ]
     caption = "Utterances of each speaker by class"
-    svg = bars("speakers-plot", caption, "The table below has the numbers.", groups, "Utterances")
+    plot = Bars(tuple(groups), Axis("Utterances"))
+    panel = Panel(plot, description="The table below has the numbers.")
     legend = tuple(
         Key(label, style, "bar") for label, style in zip(table.columns, styles, strict=True)
     )
     rest = len(table.rows) - MOST_SPEAKERS
     notes = (f"{rest} more speakers are not drawn.",) if rest > 0 else ()
-    return Chart("speakers-chart", caption, (Panel(svg),), None, legend, notes, wide=True)
+    return Figure("speakers-chart", caption, (panel,), legend, notes, wide=True)
 
 
 def class_style(index: int) -> Style:

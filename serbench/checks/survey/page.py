@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from serbench.checks.finding import Outcome
+from collections.abc import Sequence
+
+from serbench.checks.finding import Finding, Outcome
 from serbench.checks.show import facts
 from serbench.checks.survey.charts import duration_chart, speaker_chart
 from serbench.checks.survey.records import CHECKS, Survey
 from serbench.protocol.splits.groups import listed
-from serbench.results.pages.charts.chart import Chart
-from serbench.results.pages.charts.svg import SPRITE
-from serbench.results.pages.pages import page
+from serbench.results.figure.figure import Figure
+from serbench.results.pages.page import page
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.formats import Format, Tone
 from serbench.results.table.table import Table
 
 PACKAGE = "serbench.checks.survey"
@@ -17,10 +20,9 @@ PACKAGE = "serbench.checks.survey"
 UNITS = 60
 """Units that a finding lists before it counts the rest."""
 
-MARKS: dict[Outcome, str] = {
-    "passed": "passed", "note": "", "warning": "other", "failed": "broken", "not run": ""
+TONES: dict[Outcome, Tone] = {
+    "passed": "better", "note": "", "warning": "unclear", "failed": "worse", "not run": ""
 }  # fmt: skip
-"""Classes of the stylesheet for each outcome."""
 
 
 def survey_page(found: Survey) -> str:
@@ -34,39 +36,50 @@ def survey_page(found: Survey) -> str:
         package=PACKAGE,
         contents=[("summary", "Summary"), *((f.check, CHECKS[f.check][0]) for f in detailed)],
         alarms=alarms,
-        sprite=SPRITE,
         verdict=every.verdict,
         facts=list(facts(every)),
+        checks=checks_table(every.found, detailed),
         card=found.card,
         findings=[
             {
                 "finding": finding,
                 "title": CHECKS[finding.check][0],
                 "why": CHECKS[finding.check][1],
-                "mark": MARKS[finding.outcome],
+                "tone": TONES[finding.outcome],
                 "units": listed(map(str, finding.units), UNITS),
-                "chart": _chart(finding.check, found),
+                "figure": _chart(finding.check, found),
                 "detailed": finding in detailed,
-                "tables": [_shim(table) for table in finding.tables],
+                "tables": finding.tables,
             }
             for finding in every.found
         ],
     )
 
 
-def _chart(check: str, found: Survey) -> Chart | None:
+def checks_table(findings: Sequence[Finding], detailed: Sequence[Finding]) -> Table:
+    """Every check with its outcome; those with more to say lead to it."""
+    outcome: Format[Outcome] = Format(str, right=False, tone=lambda each: TONES[each])
+    columns: list[Column[Finding]] = [
+        Column(
+            "Check", lambda each: CHECKS[each.check][0],
+            link=lambda each: f"#{each.check}" if each in detailed else "",
+        ),
+        Column("Outcome", lambda each: each.outcome, outcome),
+        Column("Finding", lambda each: each.message),
+    ]  # fmt: skip
+    return make_table(
+        "checks",
+        "What was looked for, and what was found",
+        columns,
+        findings,
+        notes=(
+            "Where a check failed, scores on this corpus are not to be trusted as it is; a warning "
+            "makes them weaker than they look; a note is to be known and stated with them.",
+        ),
+    )
+
+
+def _chart(check: str, found: Survey) -> Figure | None:
     if check == "durations":
         return duration_chart(found.utterances)
     return speaker_chart(found.utterances) if check == "speaker-label" else None
-
-
-def _shim(table: Table) -> dict[str, object]:
-    return {
-        "caption": table.caption,
-        "columns": table.columns,
-        "alignment": ["r" if head.right else "l" for head in table.heads],
-        "sections": [{"rows": [[c.text for c in row] for row in table.rows], "heading": ""}],
-        "notes": (),
-        "warnings": (),
-        "rows": table.rows,
-    }

@@ -19,11 +19,13 @@ from serbench.data.corpus.unlabelled import UnlabelledAudio
 from serbench.protocol.guard.certificate import AudioRecord, Certificate
 from serbench.protocol.guard.seal import predictions_digest
 from serbench.results.report.build import report_texts
+from serbench.results.report.same import same_content
 from serbench.running.harness.folds import Folds
 from serbench.running.harness.run import audio_record, run_digest
 from serbench.running.plan.records import digest_of
 from serbench.running.replay.stored import Stored
 from serbench.running.store.run import RunStore
+from serbench.studies.ablation.output import addition
 
 
 def compared(check: str, detail: str, differences: Sequence[Unit], remedy: str = "") -> Finding:
@@ -192,14 +194,14 @@ def check_tables(store: RunStore) -> Finding:
         return Finding("tables", "not run", reason)
     differences = []
     try:
-        texts = report_texts(folder)
+        texts = report_texts(folder, addition)
     except StoreError as error:  # the folder's own parts do not fit each other
         return Finding("tables", "failed", str(error))
     for name, text in texts.items():
         path = folder / name
         if not path.is_file():
             differences.append(Unit(name, "missing"))
-        elif path.read_text(encoding="utf-8") != text:
+        elif not same_content(path, text):
             differences.append(Unit(name, "differs"))
     detail, remedy = f"{len(texts)} files of tables made anew", "serbench report makes them anew."
     return compared("tables", detail, differences, remedy)

@@ -7,26 +7,46 @@ from collections.abc import Sequence
 import pandas as pd
 
 from serbench.results.compare.calibration import Reliability, reliability
-from serbench.results.pages.charts.chart import Chart, Panel
-from serbench.results.pages.charts.reliability import FEW, reliability_panel
-from serbench.results.pages.series import Method, numbers_table
+from serbench.results.figure.figure import Figure, Panel, ReliabilityBins
+from serbench.results.figure.svg.reliability import FEW
+from serbench.results.pages.series import Method
 from serbench.results.report.results import Results
-from serbench.results.report.tables import Row, Section, Table, percent, signed
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.formats import COUNT, PERCENT, POINTS, number, percent
+from serbench.results.table.table import Table
+
+Measured = tuple[Method, Reliability]
+Bin = tuple[float, float, float, float, int]
+"""Ends, mean confidence, share right, predictions."""
+
+COLUMNS: list[Column[Measured]] = [
+    Column("Method", lambda each: each[0].name),
+    Column("ECE in %", lambda each: each[1].ece, PERCENT, help="Expected calibration error."),
+    Column("Confidence − accuracy", lambda each: each[1].overconfidence, POINTS),
+    Column("Brier score", lambda each: each[1].brier, number(".3f")),
+    Column("Predictions", lambda each: int(each[1].count.sum()), COUNT),
+]
+BIN_COLUMNS: list[Column[Bin]] = [
+    Column("Confidence", lambda held: f"{held[0]:.2f} to {held[1]:.2f}"),
+    Column("Mean confidence", lambda held: held[2], number(".3f")),
+    Column("Share right", lambda held: held[3], number(".3f")),
+    Column("Predictions", lambda held: held[4], COUNT),
+]
 
 
-def calibration(results: Results, methods: Sequence[Method]) -> tuple[Chart, Table]:
+def calibration(results: Results, methods: Sequence[Method]) -> tuple[Figure, Table]:
     """The curves, and ECE, overconfidence and Brier score of each method."""
     labels = results.comparison.labels
     found = [(method, _measured(method.predictions, labels)) for method in methods]
-    chart = Chart(
+    figure = Figure(
         name="calibration-chart",
         caption="Reliability: share of right answers by confidence, and how many there are",
         panels=tuple(_panel(method, each) for method, each in found),
-        numbers=numbers_table(
+        numbers=make_table(
             "calibration-numbers",
             "Reliability by bin of confidence, as numbers",
-            ("Confidence", "Mean confidence", "Share right", "Predictions"),
-            [Section(tuple(_rows(each)), method.name) for method, each in found],
+            BIN_COLUMNS,
+            {method.name: _bins(each) for method, each in found},
         ),
         notes=(
             "On the dashed diagonal, posteriors mean what they say; below it they promise too "
@@ -35,26 +55,10 @@ def calibration(results: Results, methods: Sequence[Method]) -> tuple[Chart, Tab
             f"{FEW}.",
         ),
     )
-    table = numbers_table(
-        "calibration-table",
-        "Calibration of each method",
-        ("Method", "ECE in %", "Confidence − accuracy", "Brier score", "Predictions"),
-        [
-            Section(
-                tuple(
-                    (
-                        method.name,
-                        percent(each.ece),
-                        signed(each.overconfidence),
-                        f"{each.brier:.3f}",
-                        str(int(each.count.sum())),
-                    )
-                    for method, each in found
-                )
-            )
-        ],
-    )
-    return chart, table
+    return figure, make_table(
+        "calibration-table", "Calibration of each method", COLUMNS, found,
+        certificates=results.certificates,
+    )  # fmt: skip
 
 
 def _measured(predictions: pd.DataFrame, labels: Sequence[str]) -> Reliability:
@@ -66,25 +70,25 @@ def _measured(predictions: pd.DataFrame, labels: Sequence[str]) -> Reliability:
 def _panel(method: Method, found: Reliability) -> Panel:
     direction = "too sure" if found.overconfidence > 0 else "not sure enough"
     mean = f"on average {abs(100 * found.overconfidence):.1f} points {direction}"
-    svg = reliability_panel(
-        f"calibration-{method.slug}",
-        f"Reliability of {method.name}",
-        f"Expected calibration error {percent(found.ece)} %; {mean}.",
+    plot = ReliabilityBins(
         method.style,
-        found.edges.tolist(),
-        found.confidence.tolist(),
-        found.accuracy.tolist(),
-        found.count.tolist(),
+        tuple(found.edges.tolist()),
+        tuple(found.confidence.tolist()),
+        tuple(found.accuracy.tolist()),
+        tuple(found.count.tolist()),
     )
-    return Panel(svg, f"{method.name}: ECE {percent(found.ece)} %")
+    error = f"{percent(found.ece)} %"
+    said = f"Reliability of {method.name}: expected calibration error {error}; {mean}."
+    return Panel(plot, f"{method.name}: ECE {error}", said)
 
 
-def _rows(found: Reliability) -> list[Row]:
+def _bins(found: Reliability) -> list[Bin]:
+    """Bins that hold anything."""
     return [
-        (f"{low:.2f} to {high:.2f}", f"{confidence:.3f}", f"{accuracy:.3f}", str(count))
-        for low, high, confidence, accuracy, count in zip(
-            found.edges[:-1], found.edges[1:], found.confidence, found.accuracy, found.count,
-            strict=True,
+        held
+        for held in zip(
+            found.edges[:-1].tolist(), found.edges[1:].tolist(), found.confidence.tolist(),
+            found.accuracy.tolist(), found.count.tolist(), strict=True,
         )
-        if count
+        if held[4]
     ]  # fmt: skip

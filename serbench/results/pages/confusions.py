@@ -9,7 +9,7 @@ from serbench.results.pages.series import Method
 from serbench.results.pages.traces import trace
 from serbench.results.report.confusions import worst_confusion
 from serbench.results.report.results import Results
-from serbench.results.report.tables import NOTHING, percent
+from serbench.results.table.formats import NOTHING, percent
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from serbench.results.pages.charts.chart import Chart, Key, Panel
-from serbench.results.pages.charts.lines import Axis, Line, lines
-from serbench.results.pages.charts.svg import Style, style_of
-from serbench.results.pages.series import Method, numbers_table
+from serbench.results.figure.figure import Axis, Figure, Key, Line, Lines, Panel
+from serbench.results.figure.palette import Style, style_of
+from serbench.results.pages.series import Method
 from serbench.results.report.results import Results
-from serbench.results.report.tables import NOTHING, Section
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.formats import Format
+from serbench.results.table.table import Table
 
 TOTAL = "total"
 Curve = dict[int, list[float]]
 """The values of all fits, by epoch."""
 
+RANGE: Format[list[float]] = Format(
+    lambda values: f"{sum(values) / len(values):.3g}",
+    lambda values: f"[{min(values):.3g}, {max(values):.3g}]",
+)
 
-def learning_curves(results: Results, methods: Sequence[Method]) -> tuple[Chart, ...]:
+
+def learning_curves(results: Results, methods: Sequence[Method]) -> tuple[Figure, ...]:
     """Loss terms of the refits, and validation UA of inner fits where there is any."""
     refits = {method: _fits(results, method, inner=False) for method in methods}
     inner = {method: _fits(results, method, inner=True) for method in methods}
@@ -37,7 +43,7 @@ def _fits(results: Results, method: Method, *, inner: bool) -> list[Mapping[str,
     ]
 
 
-def _loss(refits: Mapping[Method, list[Mapping[str, Any]]]) -> tuple[Chart, ...]:
+def _loss(refits: Mapping[Method, list[Mapping[str, Any]]]) -> tuple[Figure, ...]:
     held = {method: _terms(fits) for method, fits in refits.items()}
     trained = {method: terms for method, terms in held.items() if terms}
     if not trained:
@@ -47,28 +53,20 @@ def _loss(refits: Mapping[Method, list[Mapping[str, Any]]]) -> tuple[Chart, ...]
     for method, terms in trained.items():
         drawn = [_line(term, styles[term], curve) for term, curve in terms.items()]
         count = len(refits[method])
-        svg = lines(
-            f"loss-{method.slug}",
-            f"Training loss of {method.name}",
-            f"Mean over {count} refits; " + "; ".join(
-                f"{line.text} from {line.middle[0]:.3g} to {line.middle[-1]:.3g}" for line in drawn
-            ) + ".",
-            drawn,
-            Axis("Epoch"),
-            Axis("Loss"),
-        )  # fmt: skip
-        panels.append(Panel(svg, f"{method.name}: {count} refits"))
+        said = "; ".join(
+            f"{line.text} from {line.middle[0]:.3g} to {line.middle[-1]:.3g}" for line in drawn
+        )
+        plot = Lines(tuple(drawn), Axis("Epoch"), Axis("Loss"))
+        heading = f"{method.name}: {count} refits"
+        panels.append(Panel(plot, heading, f"Mean over {count} refits; {said}."))
     caption = "Training loss and its terms over epochs: mean, and lowest to highest"
     return (
-        Chart(
+        Figure(
             name="loss-chart",
             caption=caption,
             panels=tuple(panels),
-            numbers=numbers_table(
-                "loss-numbers",
-                f"{caption}, as numbers",
-                ("Epoch", *styles),
-                [_section(method, terms, [*styles]) for method, terms in trained.items()],
+            numbers=_numbers(
+                "loss", caption, {each.name: terms for each, terms in trained.items()}, [*styles]
             ),
             legend=tuple(Key(term, style, kind="line") for term, style in styles.items()),
             notes=(
@@ -107,23 +105,29 @@ def _line(text: str, style: Style, curve: Curve) -> Line:
     )
 
 
-def _section(method: Method, terms: Mapping[str, Curve], names: Sequence[str]) -> Section:
-    epochs = sorted({epoch for curve in terms.values() for epoch in curve})
-    rows = [
-        (str(epoch), *(_cell(terms.get(name, {}).get(epoch, ())) for name in names))
-        for epoch in epochs
+def _numbers(
+    name: str, caption: str, curves: Mapping[str, Mapping[str, Curve]], names: Sequence[str]
+) -> Table:
+    """Mean, lowest and highest of each name's curve; the curves by heading."""
+    columns: list[Column[tuple[int, Mapping[str, Curve]]]] = [
+        Column("Epoch", lambda row: str(row[0])),
+        *(
+            Column(each, lambda row, each=each: row[1].get(each, {}).get(row[0]), RANGE)
+            for each in names
+        ),
     ]
-    return Section(tuple(rows), method.name)
+    return make_table(
+        f"{name}-numbers",
+        f"{caption}, as numbers",
+        columns,
+        {
+            heading: [(epoch, own) for epoch in sorted({e for c in own.values() for e in c})]
+            for heading, own in curves.items()
+        },
+    )
 
 
-def _cell(values: Sequence[float]) -> str:
-    if not values:
-        return NOTHING
-    mean = sum(values) / len(values)
-    return f"{mean:.3g} [{min(values):.3g}, {max(values):.3g}]"
-
-
-def _validation(inner: Mapping[Method, list[Mapping[str, Any]]]) -> tuple[Chart, ...]:
+def _validation(inner: Mapping[Method, list[Mapping[str, Any]]]) -> tuple[Figure, ...]:
     """UA on the inner validation sides, over all candidates."""
     curves: dict[Method, Curve] = {}
     for method, fits in inner.items():
@@ -136,30 +140,16 @@ def _validation(inner: Mapping[Method, list[Mapping[str, Any]]]) -> tuple[Chart,
         return ()
     drawn = [_line(method.name, method.style, curve) for method, curve in curves.items()]
     caption = "UA on inner validation sides over epochs: mean, and lowest to highest"
-    svg = lines(
-        "validation",
-        caption,
-        "; ".join(f"{line.text} reaches at most {max(line.middle):.1f} %" for line in drawn) + ".",
-        drawn,
-        Axis("Epoch"),
-        Axis("UA in %"),
-    )
-    epochs = sorted({epoch for curve in curves.values() for epoch in curve})
-    rows = [
-        (str(epoch), *(_cell(curve.get(epoch, ())) for curve in curves.values()))
-        for epoch in epochs
-    ]
+    said = "; ".join(f"{line.text} reaches at most {max(line.middle):.1f} %" for line in drawn)
+    named = {method.name: curve for method, curve in curves.items()}
     return (
-        Chart(
+        Figure(
             name="validation-chart",
             caption=caption,
-            panels=(Panel(svg),),
-            numbers=numbers_table(
-                "validation-numbers",
-                f"{caption}, as numbers",
-                ("Epoch", *(method.name for method in curves)),
-                [Section(tuple(rows))],
+            panels=(
+                Panel(Lines(tuple(drawn), Axis("Epoch"), Axis("UA in %")), description=f"{said}."),
             ),
+            numbers=_numbers("validation", caption, {"": named}, [*named]),
             legend=tuple(Key(m.name, m.style, kind="line") for m in curves),
             notes=("Over all inner fits, of every candidate that the search tried.",),
             wide=True,

@@ -1,20 +1,15 @@
-"""The first two parts of a report: what it comes to, and the comparison as charts."""
+"""What a report comes to, in a title and a sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal
 
-from serbench.results.compare.records import Difference, MethodResult
-from serbench.results.pages.charts.chart import Chart, Panel
-from serbench.results.pages.charts.forest import ForestRow, forest
-from serbench.results.pages.series import Method, listed, numbers_table, rows_of
-from serbench.results.report.notes import p_value
+from serbench.results.compare.names import display_name
+from serbench.results.compare.records import MethodResult
+from serbench.results.pages.series import listed
 from serbench.results.report.results import Results
-from serbench.results.report.tables import display_name, percent, signed
-
-KINDS = {"better": "better", "worse": "worse", "cannot tell apart": "unclear"}
-"""A verdict as a class of the stylesheet."""
+from serbench.results.table.formats import p_value, percent
 
 CLOSE = "It cannot be told apart from"
 
@@ -68,106 +63,3 @@ def _surely(results: Sequence[MethodResult], bound: Literal["at most", "at least
     if p.startswith("<"):
         return f" (p {p})"
     return f" (p {bound} {p})" if len(found) > 1 else f" (p = {p})"
-
-
-def comparison_charts(results: Results, methods: Sequence[Method]) -> tuple[Chart, ...]:
-    """UA of every method; and the differences from the first, unless the run is leaky."""
-    charts = [_scores(results, methods)]
-    compared = [each for each in methods if each.result.difference is not None]
-    if compared and not results.leaky:
-        charts.append(_differences(results, compared))
-    return tuple(charts)
-
-
-def _scores(results: Results, methods: Sequence[Method]) -> Chart:
-    chance = 100 / len(results.comparison.labels)
-    rows = []
-    for each in methods:
-        ua = each.result.pooled["ua"]
-        value, low, high = 100 * ua.value, 100 * ua.low, 100 * ua.high
-        said = f"{percent(ua.value)} [{percent(ua.low)}, {percent(ua.high)}]"
-        rows.append(ForestRow(each.name, said, value, low, high, each.style))
-    caption = f"UA in % on {results.dataset['name']} with 95 % interval"
-    return Chart(
-        name="ua-chart",
-        caption=caption,
-        panels=(
-            Panel(
-                forest(
-                    "ua",
-                    caption,
-                    "; ".join(f"{row.label} {row.said}" for row in rows) + ".",
-                    rows,
-                    "UA in %",
-                )
-            ),
-        ),
-        numbers=numbers_table(
-            "ua-numbers",
-            f"{caption}, as numbers",
-            ("Method", "UA", "Low", "High"),
-            rows_of(
-                *(
-                    (row.label, *(f"{each:.1f}" for each in (row.value, row.low, row.high)))
-                    for row in rows
-                )
-            ),
-        ),
-        notes=(f"Chance would be {chance:.1f} %.",),
-    )
-
-
-def _differences(results: Results, compared: Sequence[Method]) -> Chart:
-    reference = display_name(results.comparison.reference)
-    rows, cells = [], []
-    for each in compared:
-        found = each.result.difference
-        if found is None:
-            continue
-        kind = KINDS[found.verdict]
-        rows.append(
-            ForestRow(
-                each.name, _said(found), 100 * found.value, 100 * found.low, 100 * found.high,
-                each.style, kind,
-            )
-        )  # fmt: skip
-        p = p_value(found.significance.p_holm) if found.significance else ""
-        bounds = (signed(found.value), signed(found.low), signed(found.high))
-        cells.append((each.name, *bounds, p, found.verdict))
-    caption = f"ΔUA to {reference} in percentage points with 95 % interval"
-    return Chart(
-        name="difference-chart",
-        caption=caption,
-        panels=(
-            Panel(
-                forest(
-                    "difference",
-                    caption,
-                    "; ".join(f"{row.label}: {row.said}" for row in rows) + ".",
-                    rows,
-                    f"← worse than {reference} · better →",
-                    reference=0.0,
-                    reference_text="no difference",
-                )
-            ),
-        ),
-        numbers=numbers_table(
-            "difference-numbers",
-            f"{caption}, as numbers",
-            ("Method", "ΔUA", "Low", "High", "p (Holm)", "Verdict"),
-            rows_of(*cells),
-        ),
-        notes=(
-            "Hollow mark and dashed interval: cannot be told apart. p by the paired permutation "
-            "test over speakers, corrected for several comparisons (Holm); the verdict is by "
-            "p, not by the interval.",
-        ),
-    )
-
-
-def _said(found: Difference) -> str:
-    p = ""
-    if found.significance is not None:
-        value = p_value(found.significance.p_holm)
-        p = f", p {value}" if value.startswith("<") else f", p = {value}"
-    return f"{signed(found.value)}{p}: {found.verdict}"

@@ -1,166 +1,130 @@
-"""For which classes, speakers and folds each method works: charts, and tables that trace."""
+"""For which classes, speakers and folds each method works: figures, and tables that trace."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from serbench.results.pages.charts.chart import Chart, Panel
-from serbench.results.pages.charts.dots import DotRow, dots
-from serbench.results.pages.charts.svg import Scale
+from serbench.results.figure.figure import Axis, DotRow, Dots, Figure, Panel
 from serbench.results.pages.series import Method
 from serbench.results.pages.traces import trace
+from serbench.results.report.comparison import fold_ua, test_units, with_total
+from serbench.results.report.confusions import recall
 from serbench.results.report.results import Results
-from serbench.results.report.tables import NOTHING, percent, with_spread
-
-Value = Callable[[Method, int], float | None]
-"""Of a method in a row, in 0 … 1; None where there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A cell: per cent as text, and what it traces to."""
-
-    text: str
-    trace: str
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.formats import COUNT, PERCENT, percent, spread_text
+from serbench.results.table.table import Table
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreTable:
-    """Scores of each method by class, speaker or fold.
+class Part:
+    """A class, a speaker or a fold.
 
     Attributes:
-        columns: titles: the row's, utterances, each method's.
-        rows: name, utterances, a score for each method.
-        total: a last row of text, or nothing.
+        count: test utterances.
+        wanted: what its numbers trace to, besides the method.
     """
 
     name: str
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, str, tuple[Score, ...]], ...]
-    total: tuple[str, ...] = ()
+    count: int
+    wanted: dict[str, int]
+
+
+Value = Callable[[Method, int], float | None]
+"""Of a method in a part, in 0 … 1; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """A chart and the table of the same numbers."""
+    """A figure and the table of the same numbers."""
 
-    title: str
-    chart: Chart
-    table: ScoreTable
+    figure: Figure
+    table: Table
 
 
 def breakdowns(results: Results, methods: Sequence[Method]) -> tuple[Breakdown, ...]:
     """By class, by speaker, by fold."""
-    return (
-        _by_class(results, methods),
-        _by_speaker(results, methods),
-        _by_fold(results, methods),
+    compared = results.comparison
+    speakers, folds, units = (
+        [*compared.speaker_counts],
+        [*compared.fold_counts],
+        test_units(results),
     )
-
-
-def _by_class(results: Results, methods: Sequence[Method]) -> Breakdown:
-    labels = results.comparison.labels
-    counts = _seedless(methods[0])
-
-    def value(method: Method, row: int) -> float | None:
-        confusion = method.result.confusion[row]
-        return float(confusion[row] / confusion.sum()) if confusion.sum() else None
-
-    return _breakdown(
-        "classes", "Recall of each class", "Class", "Recall in %",
-        [(label, counts[row], {"t": row}) for row, label in enumerate(labels)], methods, value,
-    )  # fmt: skip
-
-
-def _seedless(method: Method) -> list[int]:
-    """Test utterances of each class."""
-    return [int(each) // method.result.seeds for each in method.result.confusion.sum(axis=1)]
-
-
-def _by_speaker(results: Results, methods: Sequence[Method]) -> Breakdown:
-    counts = results.comparison.speaker_counts
-    speakers = [*counts]
-
-    def value(method: Method, row: int) -> float | None:
-        return method.result.speaker_ua[speakers[row]]
-
-    return _breakdown(
-        "speakers", "UA on each speaker, over the classes that the speaker has", "Speaker",
-        "UA in %",
-        [(speaker, counts[speaker], {"s": row}) for row, speaker in enumerate(speakers)],
-        methods, value,
-        total=("lowest", "", *(percent(min(m.result.speaker_ua.values())) for m in methods)),
-    )  # fmt: skip
-
-
-def _by_fold(results: Results, methods: Sequence[Method]) -> Breakdown:
-    counts = results.comparison.fold_counts
-    folds = [*counts]
-    units = [", ".join(map(str, fold["test_units"])) for fold in results.outer]
-
-    def value(method: Method, row: int) -> float | None:
-        return next(fold.ua for fold in method.result.folds if fold.outer == folds[row])
-
+    counts = [int(each) // methods[0].result.seeds for each in methods[0].result.confusion.sum(1)]
     unit = results.runs[0].certificate.unit
-    return _breakdown(
-        "folds", "UA on each outer test fold", f"Fold: test {unit}s", "UA in %",
-        [(f"{fold}: {units[fold - 1]}", counts[fold], {"f": fold}) for fold in folds],
-        methods, value,
-        total=("mean ± sd", str(sum(counts.values())),
-               *(with_spread(m.result.spread["ua"]) for m in methods)),
+    return (
+        _breakdown(
+            results, methods, "classes", "Recall of each class", ("Class", "Recall in %"),
+            [Part(label, counts[i], {"t": i}) for i, label in enumerate(compared.labels)],
+            lambda method, row: recall(method.result, row),
+        ),
+        _breakdown(
+            results, methods, "speakers",
+            "UA on each speaker, over the classes that the speaker has", ("Speaker", "UA in %"),
+            [Part(each, compared.speaker_counts[each], {"s": i})
+             for i, each in enumerate(speakers)],
+            lambda method, row: method.result.speaker_ua[speakers[row]],
+            ("lowest", "", *(percent(min(m.result.speaker_ua.values())) for m in methods)),
+        ),
+        _breakdown(
+            results, methods, "folds", "UA on each outer test fold",
+            (f"Fold: test {unit}s", "UA in %"),
+            [Part(f"{each}: {units[each]}", compared.fold_counts[each], {"f": each})
+             for each in folds],
+            lambda method, row: fold_ua(method.result, folds[row]),
+            ("mean ± sd", str(sum(compared.fold_counts.values())),
+             *(spread_text(m.result.spread["ua"]) for m in methods)),
+        ),
     )  # fmt: skip
 
 
 def _breakdown(
+    results: Results,
+    methods: Sequence[Method],
     name: str,
     caption: str,
-    of: str,
-    axis: str,
-    rows: Sequence[tuple[str, int, dict[str, int]]],
-    methods: Sequence[Method],
+    titles: tuple[str, str],
+    parts: Sequence[Part],
     value: Value,
     total: tuple[str, ...] = (),
 ) -> Breakdown:
-    """``rows`` are names, utterances, and what a row's numbers trace to besides the method."""
-    values = [[value(method, index) for method in methods] for index in range(len(rows))]
-    table = ScoreTable(
-        name=f"{name}-table",
-        caption=f"{caption}, in %",
-        columns=(of, "Utterances", *(method.name for method in methods)),
-        rows=tuple(
-            (
-                label,
-                str(count),
-                tuple(
-                    Score(NOTHING, "") if v is None else Score(percent(v), trace(method, **wanted))
-                    for method, v in zip(methods, own, strict=True)
-                ),
+    """``titles`` are those of the parts' column, and of the axis."""
+    columns: list[Column[int]] = [
+        Column(titles[0], lambda row: parts[row].name),
+        Column("Utterances", lambda row: parts[row].count, COUNT),
+        *(
+            Column(
+                method.name,
+                lambda row, method=method: value(method, row),
+                PERCENT,
+                trace=lambda row, method=method: trace(method, **parts[row].wanted),
             )
-            for (label, count, wanted), own in zip(rows, values, strict=True)
+            for method in methods
         ),
-        total=total,
-    )
-    drawn = [
-        DotRow(label, tuple(None if v is None else 100 * v for v in own))
-        for (label, _, _), own in zip(rows, values, strict=True)
     ]
-    chart = Chart(
+    table = make_table(
+        f"{name}-table",
+        f"{caption}, in %",
+        columns,
+        range(len(parts)),
+        certificates=results.certificates,
+    )
+    rows = tuple(
+        DotRow(part.name, tuple(_percent(value(method, row)) for method in methods))
+        for row, part in enumerate(parts)
+    )
+    series = tuple((method.name, method.style) for method in methods)
+    figure = Figure(
         name=f"{name}-chart",
         caption=caption,
-        panels=(
-            Panel(
-                dots(
-                    name, caption, _described(drawn, methods), drawn,
-                    [(method.name, method.style) for method in methods], Scale(0, 100), axis,
-                )
-            ),
-        ),
-        numbers=None,
+        panels=(Panel(Dots(rows, series, Axis(titles[1], 0, 100)), "", _described(rows, methods)),),
         legend=tuple(method.key for method in methods),
-    )  # fmt: skip
-    return Breakdown(caption, chart, table)
+    )
+    return Breakdown(figure, with_total(table, *total) if total else table)
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value
 
 
 def _described(rows: Sequence[DotRow], methods: Sequence[Method]) -> str:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
+from serbench.results.compare.names import display_name
+from serbench.results.figure.figure import Figure
 from serbench.results.pages.calibration import calibration
-from serbench.results.pages.charts.svg import SPRITE
 from serbench.results.pages.confusions import matrices
 from serbench.results.pages.curves import learning_curves
-from serbench.results.pages.deployment import deployments
-from serbench.results.pages.overview import comparison_charts, headline, page_title
-from serbench.results.pages.pages import page
-from serbench.results.pages.readings import trusts
+from serbench.results.pages.overview import headline, page_title
+from serbench.results.pages.page import page
 from serbench.results.pages.recall import breakdowns
 from serbench.results.pages.series import methods_of
-from serbench.results.pages.studies import study_sections
 from serbench.results.pages.traces import trace_data
-from serbench.results.record import NO_STUDIES, Stored
-from serbench.results.report.build import make_tables, unique_slugs
+from serbench.results.record import NO_STUDIES, Stored, StudyRecord
+from serbench.results.report.build import Addition, make_tables, unique_slugs
 from serbench.results.report.certificate import SHOWN, CertificateParts, certificate_parts
 from serbench.results.report.marks import mark, marked
 from serbench.results.report.results import Results
+from serbench.results.report.scores import differences_figure, scores_figure
 from serbench.results.report.settings import (
     environment_lines,
     findings,
@@ -31,12 +28,29 @@ from serbench.results.report.settings import (
     protocol_line,
     timing_lines,
 )
-from serbench.results.report.tables import Table, display_name
+from serbench.results.table.table import Table
 from serbench.running.store.finished import Run
-from serbench.studies.ablation.measure import ablation_results
 
-PLACED = ("comparison", "significance", "folds", "speakers", "settings", "chosen", "claims")
-"""Tables that have a place of their own; any other is shown among the studies."""
+LONG = 12
+"""Rows beyond which a study's table is folded away."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPart:
+    """What the page shows of a study.
+
+    Attributes:
+        anchor: of its section.
+        title: with the run's name where there are several.
+        folded: tables that are folded away.
+    """
+
+    anchor: str
+    title: str
+    lines: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    tables: tuple[Table, ...]
+    folded: tuple[Table, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,46 +71,42 @@ class RunPart:
 
 
 def report_page(
-    results: Results, deploy_files: Sequence[Path] = (), *, studies: Stored = NO_STUDIES
+    results: Results, studies: Stored = NO_STUDIES, added: Addition | None = None
 ) -> str:
     """The page.
 
     Args:
         results: one run, or several.
-        deploy_files: ``results.json`` files of ``serbench deploy`` besides those in the runs'
-            folders.
-        studies: what they found of the runs.
-
-    Raises:
-        StoreError: a file of a run's folder, or a named one, is damaged or of another run.
+        studies: what they found of these.
+        added: what the study that the run was made for adds.
     """
     methods = methods_of(results)
     tables = make_tables(results).shared
-    tables = {**tables, "comparison": _verdict_first(tables["comparison"])}
+    tables["comparison"] = verdict_first(tables["comparison"])
     curve, calibrated = calibration(results, methods)
+    scores, differences = scores_figure(results), differences_figure(results)
     values: dict[str, Any] = {
         "headline": headline(results),
         "protocol": protocol_line(results),
         "findings": findings(results),
         "leaky": results.leaky,
-        "certificates": ", ".join(run.certificate.digest[:SHOWN] for run in results.runs),
+        "digits": SHOWN,
         "tables": tables,
-        "comparison_charts": comparison_charts(results, methods),
+        "comparison_figures": [scores, differences] if differences else [scores],
+        "added": added,
         "matrices": matrices(results, methods),
         "breakdowns": breakdowns(results, methods),
-        "calibration_chart": curve,
+        "calibration_figure": curve,
         "calibration_table": calibrated,
         "learning": learning_curves(results, methods),
-        "trusts": trusts(results, methods),
-        "deployments": deployments(results, deploy_files),
-        "studies": list(study_sections(studies.records, named=len(results.runs) > 1)),
+        "studies": [
+            _study(f"study-{place}", record, results)
+            for place, record in enumerate(studies.records, start=1)
+        ],
         "outdated": studies.outdated,
-        "ablated": ablation_results(results) is not None,
-        "others": [table for name, table in tables.items() if name not in PLACED],
         "runs": _runs(results),
         "facts": _facts(results),
         "trace": trace_data(results, methods),
-        "sprite": SPRITE,
     }
     alarm = mark(results.protocol)
     return page(
@@ -109,23 +119,25 @@ def report_page(
     )
 
 
-def _verdict_first(table: Table) -> Table:
+def verdict_first(table: Table) -> Table:
     """The comparison, with UA and what is said of its difference before all other scores.
 
     It is wider than most windows, and what scrolls out of sight must not be the verdict.
     """
-    names = list(table.columns)
-    first = ["Method", "UA", *names[names.index("UA over folds") + 1 :]]
-    order = [names.index(name) for name in (*first, *(n for n in names if n not in first))]
-    sections = tuple(
-        replace(section, rows=tuple(tuple(row[n] for n in order) for row in section.rows))
-        for section in table.sections
-    )
-    return replace(
-        table,
-        columns=tuple(names[n] for n in order),
-        alignment="".join(table.alignment[n] for n in order),
-        sections=sections,
+    names = table.columns
+    return table.reordered(("Method", "UA", *names[names.index("UA over folds") + 1 :]))
+
+
+def _study(anchor: str, record: StudyRecord, results: Results) -> StudyPart:
+    tables = [replace(t, name=f"{anchor}-table-{t.name}", warnings=()) for t in record.tables]
+    several = len(results.runs) > 1
+    return StudyPart(
+        anchor=anchor,
+        title=f"{record.title}: {', '.join(record.runs)}" if several else record.title,
+        lines=record.lines,
+        figures=tuple(replace(f, name=f"{anchor}-{f.name}") for f in record.figures),
+        tables=tuple(each for each in tables if len(each.rows) <= LONG),
+        folded=tuple(each for each in tables if len(each.rows) > LONG),
     )
 
 
@@ -138,10 +150,7 @@ def _contents(values: dict[str, Any]) -> list[tuple[str, str]]:
         "breakdowns": ("Classes, speakers, folds", True),
         "calibration": ("Calibration", True),
         "learning": ("Learning curves", values["learning"]),
-        "teachers": ("Trust in teachers", values["trusts"]),
-        "deployment": ("Deployment", values["deployments"]),
         **{each.anchor: (each.title, True) for each in values["studies"]},
-        "others": ("Further studies", values["others"] or values["outdated"]),
         "claims": ("Claims by others", "claims" in values["tables"]),
         "certificate": ("Certificate", True),
         "reproduce": ("How to reproduce", True),

@@ -1,19 +1,19 @@
-"""The methods of a report as series of charts: what they are called and how they are drawn."""
+"""The methods of a report as a page has them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import pandas as pd
 
+from serbench.results.compare.names import shown_name
 from serbench.results.compare.records import MethodResult
-from serbench.results.pages.charts.chart import Key
-from serbench.results.pages.charts.svg import GREY, Style, style_of
+from serbench.results.figure.figure import Key
+from serbench.results.figure.palette import Style
 from serbench.results.report.build import unique_slugs
 from serbench.results.report.results import Results
-from serbench.results.report.tables import Row, Section, Table, display_name
+from serbench.results.report.scores import method_styles
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +37,9 @@ class Method:
     @property
     def name(self) -> str:
         """As tables show it; a teacher says that it is one."""
-        shown = display_name(self.result.method)
-        return f"{shown} (teacher)" if self.result.is_teacher else shown
+        return shown_name(self.result.method)
 
-    @cached_property
+    @property
     def key(self) -> Key:
         """Its line in a legend of marks."""
         return Key(self.name, self.style)
@@ -50,42 +49,18 @@ def methods_of(results: Results) -> tuple[Method, ...]:
     """All methods in the order of the comparison."""
     compared = results.comparison.methods
     slugs = unique_slugs(each.method for each in compared)
+    styles = method_styles(results)
     made = []
     for index, result in enumerate(compared):
-        rows = results.predictions.loc[results.predictions["method"] == result.method]
-        style = style_of(index)
-        if result.is_teacher:
-            style = Style(GREY, style.mark, style.dash)  # they are there for orientation
-        folder = results.methods[result.method].folder
+        name = result.method
+        rows = results.predictions.loc[results.predictions["method"] == name]
+        folder = results.methods[name].folder
         run = next(each.name for each in results.runs if each.folder == folder)
-        made.append(Method(index, result, slugs[result.method], style, run, rows))
+        made.append(Method(index, result, slugs[name], styles[name], run, rows))
     return tuple(made)
-
-
-def numbers_table(
-    name: str,
-    caption: str,
-    columns: Sequence[str],
-    sections: Sequence[Section],
-    text_columns: int = 1,
-) -> Table:
-    """The numbers behind a chart: ``text_columns`` of text, then numbers."""
-    return Table(
-        name=name,
-        caption=caption,
-        columns=tuple(columns),
-        alignment="l" * text_columns + "r" * (len(columns) - text_columns),
-        sections=tuple(sections),
-        data=pd.DataFrame(),
-    )
 
 
 def listed(names: Sequence[str], joint: str = "and") -> str:
     """For instance ``a, b and c``."""
     *first, last = names
     return f"{', '.join(first)} {joint} {last}" if first else last
-
-
-def rows_of(*rows: Row) -> tuple[Section, ...]:
-    """One section."""
-    return (Section(tuple(rows)),)

@@ -8,6 +8,7 @@ from pathlib import Path
 from serbench.files.atomic import write_atomically
 from serbench.results.pages.report import report_page
 from serbench.results.record import OfRuns, no_studies
+from serbench.results.report.build import Adds, nothing_more
 from serbench.results.report.results import load_results
 from serbench.results.report.write import check_output
 
@@ -15,28 +16,25 @@ NAME = "report.html"
 
 
 def write_html_report(
-    folders: Sequence[Path],
-    output: Path,
-    deploy_files: Sequence[Path] = (),
-    studies_of: OfRuns = no_studies,
+    folders: Sequence[Path], output: Path, adds: Adds = nothing_more, studies: OfRuns = no_studies
 ) -> Path:
     """Write the page of one run, or of several, into ``output``.
 
     Args:
         folders: of the runs.
-        output: made where needed.
-        deploy_files: see ``report_page``.
-        studies_of: finds what studies have to show of the runs.
+        output: as for ``serbench.results.report.write.write_report``.
+        adds: likewise.
+        studies: what studies found of these.
 
     Returns:
         The path of ``report.html``.
 
     Raises:
-        StoreError: as ``serbench.results.report.write.write_combined_report`` and ``report_page``.
+        StoreError: as ``write_report``; a study's record is damaged, or of another run.
     """
     check_output(output, folders)
     results = load_results(folders)
-    text = report_page(results, deploy_files, studies=studies_of(results.runs))
+    text = report_page(results, studies(results.runs), adds(results))
     path = output / NAME
     write_atomically(path, text.encode())
     return path

@@ -1,19 +1,27 @@
-"""Results as the texts of a report: every table, the report itself, the certificates' pages."""
+"""Results as the texts and figures of a report: tables, the report itself, certificates' pages."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from serbench.results.compare.names import display_name, shown_name
 from serbench.results.compare.records import MethodResult
-from serbench.results.report import render
+from serbench.results.figure.figure import Figure
 from serbench.results.report.certificate import certificate_page
 from serbench.results.report.claims import claims_table
-from serbench.results.report.confusions import confusion_table, worst_confusion
+from serbench.results.report.comparison import (
+    comparison_table,
+    folds_table,
+    speakers_table,
+    stamped,
+)
+from serbench.results.report.confusions import confusion_figure, confusion_table, worst_confusion
 from serbench.results.report.marks import mark, marked
 from serbench.results.report.results import Results, load_results
+from serbench.results.report.scores import scores_figure
 from serbench.results.report.settings import (
     chosen_table,
     environment_lines,
@@ -24,21 +32,38 @@ from serbench.results.report.settings import (
     timing_lines,
 )
 from serbench.results.report.significance import significance_table
-from serbench.results.report.tables import (
-    Table,
-    comparison_table,
-    display_name,
-    folds_table,
-    speakers_table,
-)
+from serbench.results.table.files import markdown, table_texts
+from serbench.results.table.table import Table
+from serbench.results.templating import templates
 from serbench.running.store.finished import Run
-from serbench.studies.ablation.measure import ablation_results, ablation_table
-from serbench.studies.ablation.output import ablation_page
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What the study that a run was made for adds to its report.
+
+    Attributes:
+        tables: ``stamped``, each in a file of its name.
+        figures: likewise.
+        pages: Markdown by path below the report's folder.
+    """
+
+    tables: tuple[Table, ...]
+    figures: tuple[Figure, ...] = ()
+    pages: Mapping[str, str] = field(default_factory=dict)
+
+
+Adds = Callable[[Results], Addition | None]
+"""What is added to the report of a run; None for a run that was made for no study."""
+
+
+def nothing_more(_: Results) -> None:
+    """A report without additions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The tables of a report, marked.
+    """The tables of a report, stamped.
 
     Attributes:
         shared: those about all methods, by name.
@@ -48,30 +73,40 @@ class Tables:
     shared: dict[str, Table]
     confusions: dict[str, Table]
 
+    @property
+    def all(self) -> tuple[Table, ...]:
+        """Of both kinds."""
+        return (*self.shared.values(), *self.confusions.values())
 
-def report_texts(folder: Path) -> dict[str, str]:
+
+def report_texts(folder: Path, adds: Adds = nothing_more) -> dict[str, str]:
     """The texts that a finished run determines, as ``write_report`` writes them.
 
     They hold no time and nothing of the folder's name or place, so the same run gives the same
     texts anywhere.
 
     Returns:
-        Path below the run's folder to text: ``tables/*.md``, ``*.csv``, ``*.tex``,
-        ``certificate.md``, and ``ablation.md`` of an ablation.
+        Path below the run's folder to text: ``tables/*``, ``certificate.md``, and what ``adds``
+        gives.
 
     Raises:
         StoreError: the folder holds no finished run, or is damaged.
     """
     results = load_results([folder])
-    return determined_texts(results, make_tables(results))
+    return determined_texts(results, make_tables(results), adds(results))
 
 
-def determined_texts(results: Results, tables: Tables) -> dict[str, str]:
+def determined_texts(results: Results, tables: Tables, added: Addition | None) -> dict[str, str]:
     """Path below the report's folder to text, of all that holds no time and no place."""
+    more = added or Addition(())
     return {
-        **table_texts(results, tables),
+        **{
+            f"tables/{table.name}{suffix}": text
+            for table in (*tables.all, *more.tables)
+            for suffix, text in table_texts(table).items()
+        },
         "tables/predictions.csv": predictions_csv(results),
-        **ablation_texts(results, tables),
+        **more.pages,
         **certificate_texts(results),
     }
 
@@ -80,7 +115,6 @@ def make_tables(results: Results) -> Tables:
     """Every table, with the mark of a leaky run and the warnings under it."""
     compared = results.comparison
     slugs = unique_slugs(result.method for result in compared.methods)
-    ablation = ablation_results(results)
     made = (
         comparison_table(results),
         folds_table(results),
@@ -89,43 +123,29 @@ def make_tables(results: Results) -> Tables:
         speakers_table(results),
         settings_table(results),
         chosen_table(results),
-        ablation_table(ablation) if ablation else None,
     )
     return Tables(
-        shared={table.name: marked_table(table, results) for table in made if table is not None},
+        shared={table.name: stamped(table, results) for table in made if table is not None},
         confusions={
-            result.method: marked_table(
-                confusion_table(result, compared.labels, slugs[result.method]), results
+            each.method: stamped(
+                confusion_table(each, compared.labels, slugs[each.method]), results
             )
-            for result in compared.methods
+            for each in compared.methods
         },
     )
 
 
-def marked_table(table: Table, results: Results) -> Table:
-    """The table as it may leave the house: every row, its caption and its foot say what it is."""
-    data = table.data.copy()
-    data.insert(0, "protocol", results.protocol, allow_duplicates=True)
-    return replace(
-        table,
-        caption=marked(results.protocol, table.caption),
-        data=data,
-        warnings=results.warnings,
-    )
-
-
-def table_texts(results: Results, tables: Tables) -> dict[str, str]:
-    """Path below the report's folder to text, of every table in every format."""
-    certificates = results.certificates
+def make_figures(results: Results, tables: Tables, added: Addition | None) -> dict[str, Figure]:
+    """Path below the report's folder to figure."""
     return {
-        f"tables/{table.name}.{suffix}": text
-        for table in (*tables.shared.values(), *tables.confusions.values())
-        for suffix, text in (
-            ("md", render.markdown(table, f"`{certificates}`")),
-            ("csv", render.csv(table, certificates)),
-            ("tex", render.latex(table, certificates)),
-            ("html", render.html_document([table], certificates)),
-        )
+        "figures/ua.png": scores_figure(results),
+        **{
+            f"figures/{tables.confusions[result.method].name}.png": confusion_figure(
+                result, results
+            )
+            for result in results.comparison.methods
+        },
+        **{f"figures/{each.name}.png": each for each in (added.figures if added else ())},
     }
 
 
@@ -137,15 +157,6 @@ def predictions_csv(results: Results) -> str:
     rows = results.predictions.copy()
     rows.insert(0, "protocol", results.protocol)
     return rows.to_csv(index=False, lineterminator="\n", float_format="%.6f")
-
-
-def ablation_texts(results: Results, tables: Tables) -> dict[str, str]:
-    """``ablation.md`` of a run that is one; nothing for any other."""
-    ablation = ablation_results(results)
-    if ablation is None:
-        return {}
-    links = _certificate_links(results)
-    return {"ablation.md": ablation_page(ablation, tables.shared["ablation"], links)}
 
 
 def certificate_texts(results: Results) -> dict[str, str]:
@@ -177,9 +188,9 @@ def unique_slugs(names: Iterable[str]) -> dict[str, str]:
 def report_text(results: Results, tables: Tables) -> str:
     """The whole ``report.md``."""
     names = ", ".join(display_name(result.method) for result in results.comparison.students)
-    links = _certificate_links(results)
+    links = certificate_links(results)
     return (
-        render.templates()
+        templates()
         .get_template("report.md.j2")
         .render(
             title=marked(results.protocol, f"{results.dataset['name']}: {names}"),
@@ -187,7 +198,7 @@ def report_text(results: Results, tables: Tables) -> str:
             warnings=results.warnings,
             protocol=protocol_line(results),
             findings=findings(results),
-            tables={name: render.markdown(table, links) for name, table in tables.shared.items()},
+            tables={name: markdown(table, links) for name, table in tables.shared.items()},
             confusions=[
                 _confusion(result, tables.confusions[result.method], results)
                 for result in results.comparison.methods
@@ -198,16 +209,15 @@ def report_text(results: Results, tables: Tables) -> str:
 
 
 def _confusion(result: MethodResult, table: Table, results: Results) -> dict[str, str]:
-    kind = " (teacher)" if result.is_teacher else ""
     return {
-        "title": display_name(result.method) + kind,
+        "title": shown_name(result.method),
         "worst": worst_confusion(result, results.comparison.labels),
-        "table": render.markdown(table, _certificate_links(results)),
+        "table": markdown(table, certificate_links(results)),
         "figure": f"figures/{table.name}.png",
     }
 
 
-def _certificate_links(results: Results) -> str:
+def certificate_links(results: Results) -> str:
     """Start of each certificate's digest; its page gives it in full, with all it vouches for."""
     paths = _certificate_paths(results)
     return ", ".join(

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from serbench.protocol.guard.canary import CanaryResult
-from serbench.protocol.guard.certificate import Certificate, FoldSide, FoldSummary, TeacherRecord
+from serbench.protocol.guard.certificate import (
+    Certificate,
+    Check,
+    FoldSide,
+    FoldSummary,
+    TeacherRecord,
+)
 from serbench.protocol.guard.view import FittedRecord
 from serbench.protocol.splits.groups import natural_key
 from serbench.results.report.marks import LEAKS, marked, warning_lines
-from serbench.results.report.render import templates
 from serbench.results.report.settings import duration
+from serbench.results.table.columns import Column, make_table, text_table
+from serbench.results.table.formats import Format, Tone, percent
+from serbench.results.table.table import Table
+from serbench.results.templating import templates
 
 SHOWN = 12
 """Digits of a digest that a table shows; ``certificate.json`` has all of it."""
@@ -38,36 +47,27 @@ def certificate_page(certificate: Certificate) -> str:
             title=marked(certificate.protocol, f"Certificate of a run on {certificate.corpus}"),
             certificate=certificate,
             warnings=warning_lines([certificate]),
-            **asdict(certificate_parts(certificate)),
+            parts=certificate_parts(certificate),
         )
     )
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateParts:
-    """A certificate in words and in rows of text.
+    """A certificate in words and tables.
 
     Attributes:
         summary: what the checks came to.
         protocol: which, in a sentence.
-        folds: name, then units, utterances and digest of the training and of the test side, then
-            the number of inner folds.
-        fitted: side, how many things, which.
-        teachers: name, trained on, status.
-        audio: recordings, duration, digest; at most one row.
-        canary: method, repeats, UA, chance, outcome.
-        readings: method, folds, seeds, readings of test labels.
+        checks: every check with its outcome.
+        tables: by title, those that have rows.
         dropped: ids that were left out as copies; empty where none was.
     """
 
     summary: str
     protocol: str
-    folds: tuple[tuple[str, ...], ...]
-    fitted: tuple[tuple[str, str, str], ...]
-    teachers: tuple[tuple[str, ...], ...]
-    audio: tuple[tuple[str, str, str], ...]
-    canary: tuple[tuple[str, ...], ...]
-    readings: tuple[tuple[str, str, str, str], ...]
+    checks: Table
+    tables: dict[str, Table]
     dropped: str
 
 
@@ -77,14 +77,93 @@ def certificate_parts(certificate: Certificate) -> CertificateParts:
     return CertificateParts(
         summary=_summary(certificate, len(outer)),
         protocol=_protocol(certificate),
-        folds=tuple(_fold_row(fold, certificate) for fold in outer),
-        fitted=tuple(_fitted_rows(certificate)),
-        teachers=tuple(_teacher_row(teacher) for teacher in certificate.teachers),
-        audio=tuple(_audio_rows(certificate)),
-        canary=tuple(_canary_row(result) for result in certificate.canary),
-        readings=tuple(_reading_rows(certificate)),
+        checks=make_table(
+            "checks",
+            "Leakage checks",
+            CHECKS,
+            certificate.checks,
+            notes=("A leak that is not on purpose stops a run, so that it gets no certificate.",),
+        ),
+        tables={title: table for title, table in _tables(certificate, outer) if table.sections},
         dropped=_listed(certificate.dropped),
     )
+
+
+def _outcome_tone(outcome: str) -> Tone:
+    return (
+        "better" if outcome == "passed" else "worse" if outcome.startswith("broken") else "unclear"
+    )
+
+
+CHECKS: list[Column[Check]] = [
+    Column("Code", lambda check: check.code),
+    Column("Leak", lambda check: check.leak),
+    Column("Outcome", lambda check: check.outcome, Format(str, right=False, tone=_outcome_tone)),
+    Column("Detail", lambda check: check.detail),
+]
+
+
+def _tables(certificate: Certificate, outer: Sequence[FoldSummary]) -> Iterator[tuple[str, Table]]:
+    """All that a certificate holds, by title."""
+    unit = certificate.unit
+    side = ("Utterances", "Digest")
+    yield (
+        "Folds",
+        text_table(
+            "certified-folds",
+            "Outer folds: units, utterances and digest of each side",
+            ("Fold", f"Training {unit}s", *side, f"Test {unit}s", *side, "Inner folds"),
+            [_fold_row(fold, certificate) for fold in outer],
+            right=("Utterances", "Inner folds"),
+        ),
+    )
+    yield "What was fitted on what", text_table(
+        "fitted",
+        "What was fitted, and on which side",
+        ("Side", "Things", "Which"),
+        list(_fitted_rows(certificate)),
+        right=("Things",),
+        notes=("Each on all utterances of its side and on no other, unless another number is "
+               "given.",),
+    )  # fmt: skip
+    yield (
+        "Teachers",
+        text_table(
+            "teachers",
+            "Teachers, and what they were trained on",
+            ("Teacher", "Trained on", "Status"),
+            list(map(_teacher_row, certificate.teachers)),
+        ),
+    )
+    yield (
+        "Unlabelled audio",
+        text_table(
+            "audio",
+            "Unlabelled audio that students were pretrained on",
+            ("Recordings", "Duration", "Digest"),
+            _audio_rows(certificate),
+            right=("Recordings", "Duration"),
+        ),
+    )
+    yield (
+        "Canary",
+        text_table(
+            "canary",
+            "Canary: the same on permuted labels",
+            ("Method", "Repeats", "UA in % [95 % interval]", "Chance in %", "Outcome"),
+            list(map(_canary_row, certificate.canary)),
+            right=("Repeats", "UA in % [95 % interval]", "Chance in %"),
+        ),
+    )
+    yield "Readings of test labels", text_table(
+        "readings",
+        "How often labels of outer test sides were read",
+        ("Method", "Folds", "Seeds", "Readings"),
+        _reading_rows(certificate),
+        right=("Folds", "Seeds", "Readings"),
+        notes=("They are handed out once for each method, fold and seed, after the predictions "
+               "exist.",),
+    )  # fmt: skip
 
 
 def _summary(certificate: Certificate, outer: int) -> str:
@@ -161,8 +240,8 @@ def _canary_row(result: CanaryResult) -> tuple[str, ...]:
     return (
         result.method,
         str(result.repeats),
-        f"{100 * result.ua:.1f} [{100 * result.low:.1f}, {100 * result.high:.1f}]",
-        f"{100 * result.chance:.1f}",
+        f"{percent(result.ua)} [{percent(result.low)}, {percent(result.high)}]",
+        percent(result.chance),
         "above chance" if result.beats_chance else "not above chance",
     )
 

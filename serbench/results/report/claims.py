@@ -6,11 +6,12 @@ import csv
 from dataclasses import dataclass
 from importlib import resources
 
-import pandas as pd
-
-from serbench.results.compare.records import MethodResult
+from serbench.results.compare.names import NAMED
+from serbench.results.compare.records import Estimate, MethodResult
 from serbench.results.report.results import Results
-from serbench.results.report.tables import NOTHING, Row, Section, Table, with_interval
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.formats import Format, interval_text
+from serbench.results.table.table import Table
 
 SOURCE = (
     "Khan et al., “Real-Time Emotion Recognition System Using Adaptive Distillation Technique”, "
@@ -20,13 +21,33 @@ SOURCE = (
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A figure in print; WA and UA in 0 … 1, None where not reported."""
+    """A figure in print, or one measured here; WA and UA in 0 … 1, None where not reported."""
 
     method: str
-    year: int
-    wa: float | None
-    ua: float | None
+    year: int | None
+    wa: float | Estimate | None
+    ua: float | Estimate | None
     reference: str
+    status: str = "claimed"
+
+
+def _score_text(score: float | Estimate) -> str:
+    """What is measured has an interval; what is claimed, two decimals."""
+    return interval_text(score) if isinstance(score, Estimate) else f"{100 * score:.2f}"
+
+
+SCORE: Format[float | Estimate] = Format(
+    _score_text, numbers=lambda score: (score.value if isinstance(score, Estimate) else score,)
+)
+
+COLUMNS: list[Column[Claim]] = [
+    Column("Method", lambda claim: claim.method, NAMED, key="method"),
+    Column("", lambda claim: claim.status, key="status"),
+    Column("Year", lambda claim: claim.year, Format(str), key="year"),
+    Column("WA", lambda claim: claim.wa, SCORE, key="wa"),
+    Column("UA", lambda claim: claim.ua, SCORE, key="ua"),
+    Column("Source", lambda claim: claim.reference, key="source"),
+]
 
 
 def claims_of(corpus: str, classes: int) -> tuple[Claim, ...]:
@@ -55,33 +76,14 @@ def claims_table(results: Results) -> Table | None:
     claims = claims_of(str(results.dataset["name"]), len(compared.labels))
     if results.leaky or not claims:
         return None
-    measured = [_measured(result) for result in compared.methods]
-    data = [
-        *(_measured_data(result) for result in compared.methods),
-        *(
-            {
-                "method": claim.method,
-                "status": "claimed",
-                "year": claim.year,
-                "wa": claim.wa,
-                "ua": claim.ua,
-                "source": claim.reference,
-            }
-            for claim in claims
-        ),
-    ]
-    return Table(
-        name="claims",
-        caption=f"Measured here and claimed by others on {results.dataset['name']}, in %",
-        columns=("Method", "Year", "WA", "UA", "Source"),
-        alignment="lrrrl",
-        sections=(
-            Section(tuple(measured), "Measured here, in the folds of this report"),
-            Section(
-                tuple(map(_claimed, claims)), "Claimed in print, in other folds: not checked here"
-            ),
-        ),
-        data=pd.DataFrame(data).astype({"year": "Int64"}),
+    return make_table(
+        "claims",
+        f"Measured here and claimed by others on {results.dataset['name']}, in %",
+        COLUMNS,
+        {
+            "Measured here, in the folds of this report": list(map(_measured, compared.methods)),
+            "Claimed in print, in other folds: not checked here": claims,
+        },
         notes=(
             f"Claims are quoted from {SOURCE}. Their folds, and what was chosen on which data, are "
             "not those of this report, so no difference is taken.",
@@ -89,23 +91,6 @@ def claims_table(results: Results) -> Table | None:
     )
 
 
-def _measured(result: MethodResult) -> Row:
-    name = result.method.partition(":")[2] + " (teacher)" if result.is_teacher else result.method
+def _measured(result: MethodResult) -> Claim:
     pooled = result.pooled
-    return (name, NOTHING, with_interval(pooled["wa"]), with_interval(pooled["ua"]), "this report")
-
-
-def _measured_data(result: MethodResult) -> dict[str, object]:
-    return {
-        "method": result.method,
-        "status": "measured",
-        "year": None,
-        "wa": result.pooled["wa"].value,
-        "ua": result.pooled["ua"].value,
-        "source": "this report",
-    }
-
-
-def _claimed(claim: Claim) -> Row:
-    scores = (NOTHING if score is None else f"{100 * score:.2f}" for score in (claim.wa, claim.ua))
-    return (claim.method, str(claim.year), *scores, claim.reference)
+    return Claim(result.method, None, pooled["wa"], pooled["ua"], "this report", "measured")

@@ -1,38 +1,65 @@
-"""Which class is taken for which: a table for each method, and its worst confusion in words."""
+"""Which class is taken for which: a table and a figure for each method, and its worst confusion."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
+from serbench.results.compare.names import display_name
 from serbench.results.compare.records import MethodResult
-from serbench.results.report.tables import NOTHING, Section, Table, display_name, numeric, percent
+from serbench.results.figure.figure import Figure, Matrix, Panel
+from serbench.results.report.marks import mark
+from serbench.results.report.results import Results
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.formats import COUNT, PERCENT, percent
+from serbench.results.table.table import Table
 
 
 def confusion_table(result: MethodResult, labels: tuple[str, ...], slug: str) -> Table:
     """Counts of true by predicted class, and each class's recall."""
     counts = result.confusion
-    rows = tuple(
-        (label, *map(str, counts[row]), _recall(counts[row], row))
-        for row, label in enumerate(labels)
-    )
-    data = pd.DataFrame(counts, columns=list(labels))
-    data.insert(0, "true", list(labels))
-    return Table(
-        name=f"confusion-{slug}",
-        caption=f"Confusion of {display_name(result.method)}: utterances of each true class (rows) "
+    columns: list[Column[int]] = [
+        Column("True", lambda true: labels[true], key="true"),
+        *(
+            Column(label, lambda true, at=at: int(counts[true, at]), COUNT, key=label)
+            for at, label in enumerate(labels)
+        ),
+        Column("Recall", lambda true: recall(result, true), PERCENT),
+    ]
+    return make_table(
+        f"confusion-{slug}",
+        f"Confusion of {display_name(result.method)}: utterances of each true class (rows) "
         "by predicted class (columns)",
-        columns=("True", *labels, "Recall"),
-        alignment=numeric(len(labels) + 1),
-        sections=(Section(rows),),
-        data=data,
+        columns,
+        range(len(labels)),
         notes=(f"Counts are summed over {result.seeds} seeds.",) if result.seeds > 1 else (),
     )
 
 
-def _recall(row: NDArray[np.int64], label: int) -> str:
-    return percent(row[label] / row.sum()) if row.sum() else NOTHING
+def recall(result: MethodResult, true: int) -> float | None:
+    """The share of a class that is recognised; None where there is nothing of it."""
+    counts = result.confusion[true]
+    return float(counts[true] / counts.sum()) if counts.sum() else None
+
+
+def confusion_figure(result: MethodResult, results: Results) -> Figure:
+    """Counts, shaded by their share of the true class."""
+    kind = "Teacher " if result.is_teacher else ""
+    ua, wa = (percent(each.value) for each in (result.pooled["ua"], result.pooled["wa"]))
+    return Figure(
+        name="confusion",
+        caption=f"{kind}{display_name(result.method)} on {results.dataset['name']}: "
+        f"UA {ua} %, WA {wa} %",
+        panels=(
+            Panel(
+                Matrix(
+                    results.comparison.labels,
+                    tuple(tuple(map(int, row)) for row in result.confusion),
+                )
+            ),
+        ),
+        alarm=mark(results.protocol),
+        warnings=results.warnings,
+    )
 
 
 def worst_confusion(result: MethodResult, labels: tuple[str, ...]) -> str:

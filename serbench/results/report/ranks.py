@@ -41,14 +41,14 @@ class CorpusScores:
     Attributes:
         digest: of its recordings.
         contenders: by the name that their plans give them: a name may be in several runs.
-        certificates: digests, with commas.
+        certificates: digests.
         warnings: of its runs.
     """
 
     corpus: str
     digest: str
     contenders: Mapping[str, tuple[Contender, ...]]
-    certificates: str
+    certificates: tuple[str, ...]
     warnings: tuple[str, ...]
 
     def ua(self, method: str) -> tuple[float, ...]:
@@ -73,9 +73,9 @@ class Ranking:
     warnings: tuple[str, ...]
 
     @property
-    def certificates(self) -> str:
+    def certificates(self) -> tuple[str, ...]:
         """Digest of every run's certificate."""
-        return ", ".join(each.certificates for each in self.corpora.values())
+        return tuple(each for own in self.corpora.values() for each in own.certificates)
 
 
 def rank_corpora(found: Sequence[CorpusScores]) -> Ranking:

@@ -1,25 +1,24 @@
-"""Ranks over corpora as a table, in files and at a terminal."""
+"""Ranks over corpora as a table and a diagram, in files and at a terminal."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-
-import pandas as pd
-from rich.markup import escape
-from rich.table import Table as RichTable
 
 from serbench.api import StoreError
 from serbench.files.atomic import write_atomically
 from serbench.results.compare.ranks import Ranks, least_p
-from serbench.results.report import render
+from serbench.results.figure.figure import Diagram, Figure, Panel
 from serbench.results.report.build import unique_slugs
-from serbench.results.report.notes import p_value
-from serbench.results.report.ranks import Ranking, by_corpus, load_ranking
-from serbench.results.report.ranks_figure import ranks_figure
-from serbench.results.report.tables import NOTHING, Row, Section, Table, percent
-from serbench.results.report.write import check_output, write_combined_report, write_study
+from serbench.results.report.ranks import LeftOut, Ranking, by_corpus, load_ranking
+from serbench.results.report.write import check_output, write_report, write_table
+from serbench.results.table.columns import Column, bounds, make_table, text_section
+from serbench.results.table.files import markdown
+from serbench.results.table.formats import NOTHING, TEXT, number, p_value, percent
+from serbench.results.table.table import Record, Table
+from serbench.results.templating import escape_markdown
 from serbench.settings import PROPER
 
 NAME = "ranks"
@@ -32,30 +31,34 @@ def ranks_table(ranking: Ranking) -> Table:
     Raises:
         StoreError: fewer than two methods can be ranked; the message says why.
     """
-    ranks = ranked(ranking)
-    corpora = ranking.corpora
-    letters = ranks.letters
-    rows = tuple(
-        (
-            method,
-            *(f"{percent(ua)} ({rank:g})" for ua, rank in zip(scores, places, strict=True)),
-            f"{average:.2f}",
-            letters[method],
-        )
-        for method, scores, places, average in zip(
-            ranks.methods, ranks.scores.T, ranks.ranks.T, ranks.average, strict=True
-        )
-    )
-    return Table(
-        name=NAME,
-        caption=f"Methods over {len(corpora)} corpora: pooled UA in % (rank)",
-        columns=("Method", *corpora, "Average rank", "Group"),
-        alignment="l" + "r" * (len(corpora) + 1) + "l",
-        sections=(Section(rows), *_left_out_section(ranking)),
-        data=_data(ranking, ranks),
+    ranks, letters = ranked(ranking), ranked(ranking).letters
+    columns: list[Column[int]] = [
+        Column("Method", lambda at: ranks.methods[at]),
+        *(
+            Column(
+                corpus,
+                lambda at, row=row: f"{percent(ranks.scores[row, at])} ({ranks.ranks[row, at]:g})",
+                replace(TEXT, right=True),
+            )
+            for row, corpus in enumerate(ranks.corpora)
+        ),
+        Column("Average rank", lambda at: float(ranks.average[at]), number(".2f")),
+        Column("Group", lambda at: letters[ranks.methods[at]]),
+    ]
+    table = make_table(
+        NAME,
+        f"Methods over {len(ranking.corpora)} corpora: pooled UA in % (rank)",
+        columns,
+        range(len(ranks.methods)),
+        records=_records(ranking, ranks),
         notes=notes(ranking, ranks),
         warnings=ranking.warnings,
+        certificates=ranking.certificates,
     )
+    if not ranking.left_out:
+        return table
+    rows = [_left_out(ranking, left) for left in ranking.left_out]
+    return replace(table, sections=(*table.sections, text_section(rows, "Left out of the ranks")))
 
 
 def ranked(ranking: Ranking) -> Ranks:
@@ -73,14 +76,11 @@ def ranked(ranking: Ranking) -> Ranks:
     return ranking.ranks
 
 
-def _left_out_section(ranking: Ranking) -> tuple[Section, ...]:
-    """UA of the methods that are not ranked, where they were run."""
-    rows: list[Row] = []
-    for left in ranking.left_out:
-        found = (each.ua(left.method) for each in ranking.corpora.values())
-        cells = (" / ".join(map(percent, own)) or NOTHING for own in found)
-        rows.append((left.method, *cells, NOTHING, NOTHING))
-    return (Section(tuple(rows), "Left out of the ranks"),) if rows else ()
+def _left_out(ranking: Ranking, left: LeftOut) -> tuple[str, ...]:
+    """UA of a method that is not ranked, where it was run."""
+    found = (each.ua(left.method) for each in ranking.corpora.values())
+    cells = (" / ".join(map(percent, own)) or NOTHING for own in found)
+    return (left.method, *cells, NOTHING, NOTHING)
 
 
 def notes(ranking: Ranking, ranks: Ranks) -> tuple[str, ...]:
@@ -137,34 +137,57 @@ def _nemenyi_note(ranks: Ranks) -> str:
     )
 
 
-def _data(ranking: Ranking, ranks: Ranks) -> pd.DataFrame:
+def _records(ranking: Ranking, ranks: Ranks) -> list[Record]:
     letters = ranks.letters
-    return pd.DataFrame(
-        [
-            {
-                "protocol": PROPER,
-                "method": method,
-                "corpus": corpus,
-                "ua": estimate.value,
-                "ua_low": estimate.low,
-                "ua_high": estimate.high,
-                "rank": ranks.ranks[row, column],
-                "average_rank": ranks.average[column],
-                "group": letters[method],
-            }
-            for column, method in enumerate(ranks.methods)
-            for row, corpus in enumerate(ranks.corpora)
-            for estimate in (ranking.corpora[corpus].contenders[method][0].result.pooled["ua"],)
-        ]
+    return [
+        {
+            "protocol": PROPER,
+            "method": method,
+            "corpus": corpus,
+            **bounds("ua", ranking.corpora[corpus].contenders[method][0].result.pooled["ua"]),
+            "rank": float(ranks.ranks[row, column]),
+            "average_rank": float(ranks.average[column]),
+            "group": letters[method],
+        }
+        for column, method in enumerate(ranks.methods)
+        for row, corpus in enumerate(ranks.corpora)
+    ]
+
+
+def ranks_figure(ranks: Ranks) -> Figure:
+    """The critical-difference diagram, rank 1 on the left; in words for a screen reader."""
+    places = {method: place for place, method in enumerate(ranks.methods)}
+    said = ", ".join(
+        f"{method} {rank:.2f}"
+        for method, rank in zip(ranks.methods, ranks.average.tolist(), strict=True)
+    )
+    groups = "; ".join(", ".join(group) for group in ranks.groups if len(group) > 1)
+    apart = f"Cannot be told apart: {groups}." if groups else "All are told apart."
+    plot = Diagram(
+        names=tuple(ranks.methods),
+        ranks=tuple(map(float, ranks.average)),
+        groups=tuple((places[group[0]], places[group[-1]]) for group in ranks.groups),
+        critical=float(ranks.critical_difference),
+    )
+    return Figure(
+        name="ranks",
+        caption=f"Average ranks over {len(ranks.corpora)} corpora, by pooled UA; methods that a "
+        "bar joins cannot be told apart",
+        panels=(
+            Panel(
+                plot,
+                description=f"{said}. Critical difference {ranks.critical_difference:.2f}. {apart}",
+            ),
+        ),
     )
 
 
-def write_ranked_report(folders: Sequence[Path], output: Path) -> Path:
+def write_ranked_report(folders: Sequence[Path], output: Path) -> tuple[Path, Table]:
     """Write ``ranks.md``, ``.csv``, ``.tex``, ``.html`` and ``.png`` over runs of several corpora
     into ``output``, and the usual report of each corpus into a folder below it.
 
     Returns:
-        The path of ``ranks.md``.
+        The path of ``ranks.md``, and the table.
 
     Raises:
         StoreError: as ``load_ranking``; fewer than two methods can be ranked; ``output`` is the
@@ -173,34 +196,13 @@ def write_ranked_report(folders: Sequence[Path], output: Path) -> Path:
     check_output(output, ())
     ranking = load_ranking(folders)
     table = ranks_table(ranking)
-    page = write_study(table, ranking.certificates, ranks_figure(ranked(ranking)), output)
+    page = write_table(table, ranks_figure(ranked(ranking)), output)
     places = unique_slugs(ranking.corpora)
     lines = []
     for name, own in by_corpus(folders).items():
-        write_combined_report(own, output / f"corpus-{places[name]}")
-        lines.append(f"- [{render.escape_markdown(name)}](corpus-{places[name]}/report.md)")
-    text = render.markdown(table, f"`{ranking.certificates}`")
+        write_report(own, output / f"corpus-{places[name]}")
+        lines.append(f"- [{escape_markdown(name)}](corpus-{places[name]}/report.md)")
     figure = "![Average ranks; methods that a bar joins cannot be told apart](ranks.png)"
-    parts = ["# Ranks over corpora", "", text, figure, "", "## Each corpus", "", *lines, ""]
-    write_atomically(page, "\n".join(parts).encode())
-    return page
-
-
-def render_ranking(folders: Sequence[Path]) -> RichTable:
-    """The ranks for a terminal.
-
-    Raises:
-        StoreError: as ``write_ranked_report``.
-    """
-    table = ranks_table(load_ranking(folders))
-    shown = render.rich_table(
-        escape(table.caption), "", escape(" ".join(table.notes)), table.warnings
-    )
-    for title, side in zip(table.columns, table.alignment, strict=True):
-        shown.add_column(escape(title), justify="right" if side == "r" else "left")
-    for section in table.sections:
-        shown.add_section()
-        for row in section.rows:
-            style = "dim" if section.heading else None
-            shown.add_row(*(escape(cell) for cell in row), style=style)
-    return shown
+    parts = ["# Ranks over corpora", "", markdown(table), figure, "", "## Each corpus", "", *lines]
+    write_atomically(page, "\n".join([*parts, ""]).encode())
+    return page, table

@@ -71,9 +71,9 @@ class Results:
         return self.runs[0].plan["outer"]
 
     @property
-    def certificates(self) -> str:
+    def certificates(self) -> tuple[str, ...]:
         """Digest of each run's certificate."""
-        return ", ".join(run.certificate.digest for run in self.runs)
+        return tuple(run.certificate.digest for run in self.runs)
 
     @property
     def protocol(self) -> ProtocolName:

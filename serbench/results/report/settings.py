@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-import pandas as pd
-
 from serbench.results.report.marks import LEAKS
 from serbench.results.report.results import MethodInfo, Results
-from serbench.results.report.tables import NOTHING, Section, Table, percent
+from serbench.results.table.columns import text_table
+from serbench.results.table.formats import NOTHING, percent
+from serbench.results.table.table import Table
 from serbench.running.store.finished import Run
 
 ABOUT = ("student", "student_params", "loss", "loss_params", "teachers", "pretrained", "settings")
@@ -34,12 +34,6 @@ def settings_table(results: Results) -> Table:
     trained = [info for info in results.methods.values() if info.plan]
     columns = {info.name: _settings(info) for info in trained}
     paths = list(dict.fromkeys(path for own in columns.values() for path in own))
-    data = pd.DataFrame(
-        [
-            {"setting": path} | {name: own.get(path, "") for name, own in columns.items()}
-            for path in paths
-        ]
-    )
     differing, common = [], []
     for path in paths:
         values = [own.get(path, "") or NOTHING for own in columns.values()]
@@ -47,19 +41,17 @@ def settings_table(results: Results) -> Table:
             differing.append((path, *values))
         else:
             common.append((path, values[0], *("″" for _ in values[1:])))
-    headings = ("Differ between methods", "Same for all methods") if len(trained) > 1 else ("", "")
-    sections = tuple(
-        Section(tuple(rows), heading)
-        for rows, heading in zip((differing, common), headings, strict=True)
-        if rows
-    )
-    return Table(
-        name="settings",
-        caption="Settings of each method, resolved",
-        columns=("Setting", *columns),
-        alignment="l" * (1 + len(columns)),
-        sections=sections,
-        data=data,
+    headed = len(trained) > 1
+    groups = (("Differ between methods", differing), ("Same for all methods", common))
+    return text_table(
+        "settings",
+        "Settings of each method, resolved",
+        ("Setting", *columns),
+        dict(groups) if headed else common,
+        records=[
+            {"setting": path} | {name: own.get(path, "") for name, own in columns.items()}
+            for path in paths
+        ],
     )
 
 
@@ -80,31 +72,16 @@ def chosen_table(results: Results) -> Table | None:
         words = ", ".join(f"{path} {value}" for path, value in flatten(fit["values"]))
         rows.setdefault((name, str(fit["seed"])), {})[int(fit["outer"])] = words
     folds = tuple(results.comparison.fold_counts)
-    return Table(
-        name="chosen",
-        caption="Chosen by the inner search, for each outer fold",
-        columns=("Method", "Seed", *(f"Fold {outer}" for outer in folds)),
-        alignment="l" * (2 + len(folds)),
-        sections=(
-            Section(
-                tuple(
-                    (*key, *(by_fold.get(outer, NOTHING) for outer in folds))
-                    for key, by_fold in rows.items()
-                )
-            ),
-        ),
-        data=pd.DataFrame(
-            [
-                {
-                    "method": name,
-                    "seed": fit["seed"],
-                    "outer": fit["outer"],
-                    "epochs": fit["epochs"],
-                }
-                | dict(flatten(fit["values"]))
-                for name, fit in refits
-            ]
-        ),
+    return text_table(
+        "chosen",
+        "Chosen by the inner search, for each outer fold",
+        ("Method", "Seed", *(f"Fold {outer}" for outer in folds)),
+        [(*key, *(own.get(outer, NOTHING) for outer in folds)) for key, own in rows.items()],
+        records=[
+            {"method": name, **{key: fit[key] for key in ("seed", "outer", "epochs")}}
+            | dict(flatten(fit["values"]))
+            for name, fit in refits
+        ],
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
-import pandas as pd
-
-from serbench.results.compare.records import Difference, MethodResult, Significance
-from serbench.results.report.notes import compared_notes, p_value
+from serbench.results.compare.names import NAMED, display_name
+from serbench.results.compare.records import Difference, FoldTest, MethodResult, Significance
+from serbench.results.report.notes import compared_notes
 from serbench.results.report.results import Results
-from serbench.results.report.tables import NOTHING, Row, Section, Table, display_name, signed
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.formats import COUNT, DIFFERENCE, P_VALUE, PLAIN, VERDICT, Format
+from serbench.results.table.table import Table
 
 EFFECT_NOTE = (
     "d: mean over standard deviation of what each speaker contributes to ΔUA, corrected for few "
@@ -21,73 +23,63 @@ FOLDS_NOTE = (
 )
 
 
-def significance_table(results: Results) -> Table | None:
-    """Both tests of every method against the first; None where there is nothing to compare."""
-    compared = results.comparison
-    tested = [
-        (each, each.difference, each.difference.significance)
-        for each in compared.methods
-        if each.difference and each.difference.significance
-    ]
-    if results.leaky or not tested:
-        return None
-    return Table(
-        name="significance",
-        caption=f"UA of each method against {display_name(compared.reference)} "
-        f"on {results.dataset['name']}: how sure the differences are",
-        columns=(
-            *("Method", "ΔUA", "Better", "Worse", "d", "p", "p (Holm)"),
-            *("t", "p of t", "p of t (Holm)", "Verdict"),
-        ),
-        alignment="lrrrrrrrrrl",
-        sections=(Section(tuple(_row(*each) for each in tested)),),
-        data=pd.DataFrame([_numbers(*each) for each in tested]),
-        notes=(compared_notes(compared), EFFECT_NOTE, FOLDS_NOTE),
-    )
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A method, its difference and the tests of it."""
 
+    result: MethodResult
+    difference: Difference
+    found: Significance
 
-def _numbers(
-    result: MethodResult, difference: Difference, found: Significance
-) -> dict[str, object]:
-    """For the CSV."""
-    folds = found.folds
-    return {
-        "method": result.method,
-        "delta_ua": difference.value,
-        "delta_ua_low": difference.low,
-        "delta_ua_high": difference.high,
-        "speakers_better": found.speakers_better,
-        "speakers_worse": found.speakers_worse,
-        "effect_size": found.effect_size,
-        "p": found.p,
-        "p_holm": found.p_holm,
-        "exact": found.exact,
-        "t": folds.t if folds else None,
-        "degrees": folds.degrees if folds else None,
-        "t_p": folds.p if folds else None,
-        "t_p_holm": folds.p_holm if folds else None,
-        "verdict": difference.verdict,
-    }
-
-
-def _row(result: MethodResult, difference: Difference, found: Significance) -> Row:
-    folds = found.folds
-    name = display_name(result.method)
-    return (
-        f"{name} (teacher)" if result.is_teacher else name,
-        f"{signed(difference.value)} [{signed(difference.low)}, {signed(difference.high)}]",
-        str(found.speakers_better),
-        str(found.speakers_worse),
-        _number(found.effect_size),
-        p_value(found.p),
-        p_value(found.p_holm),
-        f"{_number(folds.t)} ({folds.degrees})" if folds else NOTHING,
-        p_value(folds.p) if folds else NOTHING,
-        p_value(folds.p_holm) if folds else NOTHING,
-        difference.verdict,
-    )
+    @property
+    def folds(self) -> FoldTest | None:
+        """The second opinion."""
+        return self.found.folds
 
 
 def _number(value: float) -> str:
     text = f"{abs(value):.2f}" if math.isfinite(value) else "∞"
     return f"−{text}" if value < 0 else text
+
+
+EFFECT: Format[float] = Format(_number)
+
+COLUMNS: list[Column[Tested]] = [
+    Column("Method", lambda each: each.result.method, NAMED, key="method"),
+    Column("ΔUA", lambda each: each.difference, DIFFERENCE, key="delta_ua"),
+    Column("Better", lambda each: each.found.speakers_better, COUNT, key="speakers_better"),
+    Column("Worse", lambda each: each.found.speakers_worse, COUNT, key="speakers_worse"),
+    Column("d", lambda each: each.found.effect_size, EFFECT, key="effect_size"),
+    Column("p", lambda each: each.found.p, P_VALUE, key="p"),
+    Column("p (Holm)", lambda each: each.found.p_holm, P_VALUE, key="p_holm"),
+    Column("", lambda each: each.found.exact, PLAIN, key="exact"),
+    Column("t", lambda each: each.folds, Format(lambda at: f"{_number(at.t)} ({at.degrees})")),
+    Column("", lambda each: each.folds and each.folds.t, PLAIN, key="t"),
+    Column("", lambda each: each.folds and each.folds.degrees, PLAIN, key="degrees"),
+    Column("p of t", lambda each: each.folds.p if each.folds else None, P_VALUE, key="t_p"),
+    Column(
+        "p of t (Holm)", lambda each: each.folds.p_holm if each.folds else None, P_VALUE,
+        key="t_p_holm",
+    ),
+    Column("Verdict", lambda each: each.difference.verdict, VERDICT, key="verdict"),
+]  # fmt: skip
+
+
+def significance_table(results: Results) -> Table | None:
+    """Both tests of every method against the first; None where there is nothing to compare."""
+    compared = results.comparison
+    tested = [
+        Tested(each, each.difference, each.difference.significance)
+        for each in compared.methods
+        if each.difference and each.difference.significance
+    ]
+    if results.leaky or not tested:
+        return None
+    return make_table(
+        "significance",
+        f"UA of each method against {display_name(compared.reference)} "
+        f"on {results.dataset['name']}: how sure the differences are",
+        COLUMNS,
+        tested,
+        notes=(compared_notes(compared), EFFECT_NOTE, FOLDS_NOTE),
+    )

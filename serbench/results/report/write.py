@@ -3,44 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from rich.table import Table as RichTable
 
 from serbench.api import StoreError
 from serbench.files.atomic import write_atomically
-from serbench.results.report import figures, render
-from serbench.results.report.build import determined_texts, make_tables, report_text
-from serbench.results.report.results import Results, load_results
-from serbench.results.report.tables import Table
-from serbench.studies.ablation.measure import ablation_results
-from serbench.studies.ablation.output import ablation_figure, rich_ablation
+from serbench.results.figure.figure import Figure
+from serbench.results.figure.png import png
+from serbench.results.report.build import (
+    Adds,
+    determined_texts,
+    make_figures,
+    make_tables,
+    nothing_more,
+    report_text,
+)
+from serbench.results.report.comparison import comparison_table, stamped
+from serbench.results.report.marks import mark
+from serbench.results.report.results import load_results
+from serbench.results.table.console import console_table
+from serbench.results.table.files import table_texts
+from serbench.results.table.table import Table
 
 
-def write_report(folder: Path) -> Path:
-    """Write ``report.md``, ``certificate.md``, ``tables/`` and ``figures/`` into a run's folder.
+def write_report(folders: Sequence[Path], output: Path, adds: Adds = nothing_more) -> Path:
+    """Write ``report.md``, ``certificate.md``, ``tables/`` and ``figures/`` into ``output``.
 
-    That of an ablation gets ``ablation.md`` as well.
+    Args:
+        folders: one run, or several over the same corpus and folds.
+        output: the folder of the only run, or any that is no run's.
+        adds: what else a run's report has.
 
     Returns:
         The path of ``report.md``.
 
     Raises:
-        StoreError: the folder holds no finished run, is damaged, or cannot be written.
-    """
-    return _write(load_results([folder]), folder)
-
-
-def write_combined_report(folders: Sequence[Path], output: Path) -> Path:
-    """Write one report over several runs into ``output``.
-
-    Raises:
-        StoreError: as ``write_report``, the runs differ in corpus or folds, one of several is
-            leaky, or ``output`` is the folder of another run.
+        StoreError: a folder holds no finished run or is damaged, the runs differ in corpus or
+            folds, one of several is leaky, or ``output`` is the folder of another run or cannot be
+            written.
     """
     check_output(output, folders)
-    return _write(load_results(folders), output)
+    results = load_results(folders)
+    tables, added = make_tables(results), adds(results)
+    for path, text in determined_texts(results, tables, added).items():
+        write_atomically(output / path, text.encode())
+    for path, figure in make_figures(results, tables, added).items():
+        write_atomically(output / path, png(figure))
+    report = output / "report.md"
+    write_atomically(report, report_text(results, tables).encode())
+    return report
 
 
 def check_output(output: Path, folders: Sequence[Path]) -> None:
@@ -52,14 +65,8 @@ def check_output(output: Path, folders: Sequence[Path]) -> None:
         raise StoreError(f"{output} is the folder of a run; choose a folder for this report")
 
 
-def write_study(table: Table, certificates: str, figure: Figure, folder: Path) -> Path:
+def write_table(table: Table, figure: Figure, folder: Path) -> Path:
     """Write a table as ``.md``, ``.csv``, ``.tex`` and ``.html``, and its figure as ``.png``.
-
-    Args:
-        table: its name is that of the files.
-        certificates: digests that stand under it.
-        figure: of the same.
-        folder: made where needed.
 
     Returns:
         The path of the ``.md``.
@@ -69,13 +76,9 @@ def write_study(table: Table, certificates: str, figure: Figure, folder: Path) -
     """
     check_output(folder, ())
     page = folder / f"{table.name}.md"
-    write_atomically(page, render.markdown(table, f"`{certificates}`").encode())
-    write_atomically(page.with_suffix(".csv"), render.csv(table, certificates).encode())
-    write_atomically(
-        page.with_suffix(".html"), render.html_document([table], certificates).encode()
-    )
-    write_atomically(page.with_suffix(".tex"), render.latex(table, certificates).encode())
-    write_atomically(page.with_suffix(".png"), figures.png(figure))
+    for suffix, text in table_texts(table).items():
+        write_atomically(page.with_suffix(suffix), text.encode())
+    write_atomically(page.with_suffix(".png"), png(figure))
     return page
 
 
@@ -83,36 +86,13 @@ def render_comparison(*folders: Path) -> RichTable:
     """The comparison of one or several runs for a terminal.
 
     Raises:
-        StoreError: as ``write_combined_report``.
+        StoreError: as ``write_report``.
     """
-    return render.rich_comparison(load_results(folders))
-
-
-def render_ablation(folder: Path) -> RichTable:
-    """The table of an ablation for a terminal.
-
-    Raises:
-        StoreError: as ``write_report``, or the run is no ablation.
-    """
-    found = ablation_results(load_results([folder]))
-    if found is None:
-        raise StoreError(f"{folder} is no ablation; make one with `serbench ablate`")
-    return rich_ablation(found)
-
-
-def _write(results: Results, folder: Path) -> Path:
-    tables = make_tables(results)
-    for path, text in determined_texts(results, tables).items():
-        write_atomically(folder / path, text.encode())
-    place = folder / "figures"
-    dataset = str(results.dataset["name"])
-    write_atomically(place / "ua.png", figures.png(figures.ua_figure(results, dataset)))
-    for result in results.comparison.methods:
-        figure = figures.confusion_figure(result, results, dataset)
-        name = tables.confusions[result.method].name
-        write_atomically(place / f"{name}.png", figures.png(figure))
-    if (ablation := ablation_results(results)) is not None:
-        write_atomically(place / "ablation.png", figures.png(ablation_figure(ablation)))
-    report = folder / "report.md"
-    write_atomically(report, report_text(results, tables).encode())
-    return report
+    results = load_results(folders)
+    compared = results.comparison
+    title = (
+        f"{results.dataset['name']}: {results.size}, {len(compared.speaker_counts)} speakers, "
+        f"{len(compared.labels)} classes"
+    )
+    table = stamped(comparison_table(results), results)
+    return console_table(replace(table, caption=title), mark(results.protocol))

@@ -12,12 +12,13 @@ import pandas as pd
 from serbench.errors import SerbenchError
 from serbench.results.compare.methods import comparison
 from serbench.results.compare.records import Difference, MethodResult
+from serbench.results.record import Fact
 from serbench.results.report.ranks import Contender, CorpusScores, Ranking, rank_corpora
 from serbench.results.report.results import MethodInfo, Results
 from serbench.results.site.collect import Collection, Entry
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Line:
     """A method of a run.
 
@@ -37,6 +38,23 @@ class Line:
     def info(self) -> MethodInfo:
         """What else is known of it."""
         return self.entry.results.methods[self.method]
+
+    @property
+    def p(self) -> float | None:
+        """Of the difference, corrected; None where none was tested."""
+        found = self.difference.significance if self.difference else None
+        return found.p_holm if found else None
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """What studies of its run say of it."""
+        said = (fact for record in self.entry.records for fact in record.facts)
+        return tuple(fact for fact in said if fact.method == self.method)
+
+    @property
+    def facts_notes(self) -> tuple[str, ...]:
+        """How to read these."""
+        return tuple(each.facts_note for each in self.entry.records if each.facts_note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +98,16 @@ class Corpus:
     title: str
     boards: tuple[Board, ...]
     leaky: tuple[Entry, ...]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Runs of all boards."""
+        return tuple(entry for board in self.boards for entry in board.entries)
+
+    @property
+    def some(self) -> Results:
+        """Of any run: corpus and classes are those of all."""
+        return (*self.entries, *self.leaky)[0].results
 
 
 def corpora(collection: Collection) -> tuple[Corpus, ...]:
@@ -233,7 +261,7 @@ def _scores(board: Board) -> CorpusScores:
         corpus=str(board.results.dataset["name"]),
         digest=str(board.results.dataset["corpus_digest"]),
         contenders=contenders,
-        certificates=", ".join(results.certificates for results in every),
+        certificates=tuple(each for results in every for each in results.certificates),
         warnings=tuple(dict.fromkeys(line for results in every for line in results.warnings)),
     )
 

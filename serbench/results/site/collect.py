@@ -10,10 +10,9 @@ from typing import TypeVar
 
 from serbench.errors import SerbenchError
 from serbench.results.pages.report import report_page
-from serbench.results.record import NO_STUDIES, OfRuns, Stored, no_studies
+from serbench.results.record import NO_STUDIES, OfRuns, StudyRecord, no_studies
+from serbench.results.report.build import Adds, nothing_more
 from serbench.results.report.results import Results, load_results
-from serbench.studies.deploy.results import Results as Measured
-from serbench.studies.deploy.results import load_results as load_measured
 
 Read = TypeVar("Read")
 
@@ -46,15 +45,13 @@ class Entry:
     Attributes:
         label: its place below the folder, with slashes; distinct.
         page: the HTML of its own page; empty where it cannot be made.
-        measured: what ``serbench deploy`` found, where it was run.
-        studies: what studies found of it.
+        records: what studies found of it.
     """
 
     label: str
     results: Results
     page: str
-    measured: Measured | None
-    studies: Stored = NO_STUDIES
+    records: tuple[StudyRecord, ...]
 
     @property
     def digest(self) -> str:
@@ -83,12 +80,13 @@ class Collection:
     problems: tuple[Problem, ...]
 
 
-def collect(folder: Path, studies_of: OfRuns = no_studies) -> Collection:
+def collect(folder: Path, adds: Adds = nothing_more, studies: OfRuns = no_studies) -> Collection:
     """Read every run below ``folder``, which may be a run itself.
 
     Args:
-        folder: where to look.
-        studies_of: finds what studies have to show of a run.
+        folder: at any depth above the runs.
+        adds: what a run's own report has besides.
+        studies: what studies found of a run.
 
     Raises:
         SerbenchError: there is no such folder.
@@ -110,7 +108,7 @@ def collect(folder: Path, studies_of: OfRuns = no_studies) -> Collection:
         if digest in entries:
             problems.append(Problem(label, f"a copy of {entries[digest].label}"))
             continue
-        entry, faults = _entry(label, place, results, studies_of)
+        entry, faults = _entry(label, place, results, adds, studies)
         entries[digest] = entry
         problems += faults
     return Collection(tuple(entries.values()), tuple(problems))
@@ -158,41 +156,20 @@ def _label(folder: Path, place: Path) -> str:
 
 
 def _entry(
-    label: str, place: Path, results: Results, studies_of: OfRuns
+    label: str, place: Path, results: Results, adds: Adds, studies: OfRuns
 ) -> tuple[Entry, list[Problem]]:
-    """The run with its page and its deployment, and what of these cannot be had."""
+    """The run with its page and its studies, and what of these cannot be had."""
     problems: list[Problem] = []
-    studies = _tried(lambda: studies_of(results.runs))
-    if isinstance(studies, str):
-        reason = f"listed, but without its studies: {_local(studies, place, label)}"
+    stored = _tried(lambda: studies(results.runs))
+    if isinstance(stored, str):
+        reason = f"listed, but without its studies: {_local(stored, place, label)}"
         problems.append(Problem(label, reason))
-        studies = NO_STUDIES
-    made = _tried(lambda: (report_page(results, studies=studies),))
+        stored = NO_STUDIES
+    made = _tried(lambda: (report_page(results, stored, adds(results)),))
     if isinstance(made, str):
         reason = f"listed, but without a page of its own: {_local(made, place, label)}"
         problems.append(Problem(label, reason))
-    path = place / "deploy" / "results.json"
-    measured = _tried(lambda: _measured(path, results)) if path.is_file() else None
-    if isinstance(measured, str):
-        reason = f"listed, but without its deployment: {_local(measured, place, label)}"
-        problems.append(Problem(label, reason))
-        measured = None
-    page = "" if isinstance(made, str) else made[0]
-    return Entry(label, results, page, measured, studies), problems
-
-
-def _measured(path: Path, results: Results) -> Measured:
-    """
-    Raises:
-        SerbenchError: the file is damaged, or of another run.
-    """
-    measured = load_measured(path)
-    if measured.run.certificate_digest != results.runs[0].certificate.digest:
-        raise SerbenchError(
-            f"{path} was measured with {measured.run.name} under another certificate, "
-            f"{measured.run.certificate_digest[:12]}"
-        )
-    return measured
+    return Entry(label, results, "" if isinstance(made, str) else made[0], stored.records), problems
 
 
 def _tried(read: Callable[[], Read]) -> Read | str:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 
-from markupsafe import Markup
-
-from serbench.results.pages.charts.forest import ForestRow, forest
-from serbench.results.pages.charts.svg import SPRITE, style_of
-from serbench.results.pages.pages import page
-from serbench.results.report.ranks_output import ranks_table
-from serbench.results.report.tables import percent
+from serbench.results.figure.figure import Figure
+from serbench.results.figure.palette import style_of
+from serbench.results.pages.page import page
+from serbench.results.report.ranks_output import ranks_figure, ranks_table
+from serbench.results.report.scores import forest_panel, forest_row
 from serbench.results.site.boards import CHOICE, Board, Corpus, Ranked, lines_of
-from serbench.results.site.cells import CellTable
 from serbench.results.site.collect import Problem
-from serbench.results.site.diagram import ranks_svg
 from serbench.results.site.tables import (
     Links,
     board_table,
@@ -28,8 +22,8 @@ from serbench.results.site.tables import (
     results_table,
     teachers_table,
 )
-
-PACKAGE = "serbench.results.site"
+from serbench.results.table.formats import interval_text
+from serbench.results.table.table import Table
 
 PLOTTED = 12
 """Methods that a plot shows: those with the highest UA."""
@@ -51,35 +45,23 @@ def index_page(
         links: from the site's folder.
         data: file with the same rows as JSON.
     """
-    leaky = [entry for corpus in found for entry in corpus.leaky]
-    tables = {
-        "corpora": corpora_table(found, links),
-        "results": results_table(found, links),
-        "leaky": leaky_table(leaky, lines_of(leaky), links),
-        "problems": problems_table(problems),
-    }
+    leaky = lines_of(entry for corpus in found for entry in corpus.leaky)
     ranking = ranked.ranking
     ranks = ranking.ranks if ranking else None
     return page(
         "Leaderboard",
         "index.html.j2",
-        package=PACKAGE,
-        more_css=_style(),
         summary=_summary(found),
         data=data,
-        diagram=ranks_svg(ranks) if ranks else None,
+        diagram=ranks_figure(ranks) if ranks else None,
         ranks=ranks_table(ranking) if ranking and ranks else None,
         chosen=[CHOICE, *map(_chosen, ranked.chosen)],
         unranked=ranked.said,
-        **tables,
+        corpora=corpora_table(found, links),
+        results=results_table(found, links),
+        leaky=leaky_table(leaky, links),
+        problems=problems_table(problems),
     )
-
-
-@functools.cache
-def _style() -> Markup:
-    """What these pages add to the stylesheet of all."""
-    text = resources.files(PACKAGE).joinpath("style.css").read_text(encoding="utf-8")
-    return Markup(text)  # noqa: S704 - our own file
 
 
 def _summary(found: Sequence[Corpus]) -> str:
@@ -108,16 +90,15 @@ class BoardPart:
 
     Attributes:
         name: its anchor.
-        plot: UA with intervals; None where there is a single method.
+        figure: UA with intervals; None where there is a single method.
     """
 
     name: str
     title: str
     facts: list[tuple[str, str]]
-    plot: Markup | None
-    plot_caption: str
-    table: CellTable
-    teachers: CellTable | None
+    figure: Figure | None
+    table: Table
+    teachers: Table | None
 
 
 def corpus_page(corpus: Corpus, links: Links) -> str:
@@ -126,15 +107,12 @@ def corpus_page(corpus: Corpus, links: Links) -> str:
         _board_part(board, f"folds-{number}", links)
         for number, board in enumerate(corpus.boards, start=1)
     ]
-    leaky = leaky_table(corpus.leaky, lines_of(corpus.leaky), links)
+    leaky = leaky_table(lines_of(corpus.leaky), links)
     return page(
         f"Leaderboard: {corpus.name}",
         "corpus.html.j2",
-        package=PACKAGE,
-        more_css=_style(),
         summary=_about(corpus),
         home=f"{links.up}index.html",
-        sprite=SPRITE,
         boards=parts,
         leaky=leaky,
     )
@@ -152,15 +130,11 @@ def _about(corpus: Corpus) -> str:
 
 
 def _board_part(board: Board, name: str, links: Links) -> BoardPart:
-    shown = board.students[:PLOTTED]
-    most = f": the {PLOTTED} highest" if len(board.students) > PLOTTED else ""
-    caption = f"UA in % with 95 % interval{most}"
     return BoardPart(
         name=name,
         title=f"Folds: {board.name}",
         facts=_facts(board),
-        plot=_plot(board, name, caption, len(shown)) if len(shown) > 1 else None,
-        plot_caption=caption,
+        figure=_figure(board, name) if len(board.students) > 1 else None,
         table=board_table(board, f"{name}-methods", links),
         teachers=teachers_table(board, f"{name}-teachers", links),
     )
@@ -178,22 +152,17 @@ def _facts(board: Board) -> list[tuple[str, str]]:
     ]
 
 
-def _plot(board: Board, name: str, caption: str, count: int) -> Markup:
+def _figure(board: Board, name: str) -> Figure:
     """UA of the best, each with its interval."""
     named = Counter(line.method for line in board.students)
     rows = []
-    for line in board.students[:count]:
+    for line in board.students[:PLOTTED]:
         ua = line.result.pooled["ua"]
         run = f" ({line.entry.label})" if named[line.method] > 1 else ""
-        rows.append(
-            ForestRow(
-                label=f"{line.method}{run}",
-                said=f"{percent(ua.value)} [{percent(ua.low)}, {percent(ua.high)}]",
-                value=100 * ua.value,
-                low=100 * ua.low,
-                high=100 * ua.high,
-                style=style_of(0),
-            )
-        )
-    said = "; ".join(f"{row.label} {row.said}" for row in rows)
-    return forest(f"{name}-plot", caption, f"{said}.", rows, "UA in %")
+        rows.append(forest_row(f"{line.method}{run}", ua, style_of(0), interval_text(ua)))
+    most = f": the {PLOTTED} highest" if len(board.students) > PLOTTED else ""
+    return Figure(
+        name=f"{name}-plot",
+        caption=f"UA in % with 95 % interval{most}",
+        panels=(forest_panel(rows, "UA in %"),),
+    )

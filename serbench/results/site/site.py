@@ -11,11 +11,12 @@ from pathlib import Path
 from serbench.errors import SerbenchError
 from serbench.files.atomic import json_bytes, sweep_temporaries, write_atomically
 from serbench.results.record import OfRuns, no_studies
-from serbench.results.report.build import unique_slugs
+from serbench.results.report.build import Adds, nothing_more, unique_slugs
 from serbench.results.site.boards import Corpus, Line, corpora, rank_boards
 from serbench.results.site.collect import MARKER, Collection, Entry, Problem, collect
 from serbench.results.site.pages import corpus_page, index_page
 from serbench.results.site.tables import Links
+from serbench.results.table.columns import bounds
 
 KIND = "serbench leaderboard"
 SCHEMA_VERSION = 1
@@ -45,23 +46,26 @@ class Written:
         return tuple(line for board in boards for line in board.students)
 
 
-def write_leaderboard(folder: Path, output: Path, studies_of: OfRuns = no_studies) -> Written:
+def write_leaderboard(
+    folder: Path, output: Path, adds: Adds = nothing_more, studies: OfRuns = no_studies
+) -> Written:
     """Write a static site over every run below ``folder``.
 
     The same runs give the same bytes. A site that is there is replaced page by page, and pages of
     runs that are gone are removed.
 
     Args:
-        folder: that holds runs.
-        output: of the site.
-        studies_of: finds what studies have to show of a run.
+        folder: that holds runs, at any depth.
+        output: where the site is written.
+        adds: what a run's own report has besides.
+        studies: what studies found of a run.
 
     Raises:
         SerbenchError: there is no such folder, no finished run below it, ``output`` holds something
             else than a site, or it cannot be written.
     """
     before = _pages_of(output)
-    collection = collect(folder, studies_of)
+    collection = collect(folder, adds, studies)
     if not collection.entries:
         raise SerbenchError(_nothing(folder, collection.problems))
     found = corpora(collection)
@@ -173,13 +177,9 @@ def _rows(found: Sequence[Corpus]) -> list[Mapping[str, object]]:
 def _row(corpus: Corpus, line: Line) -> dict[str, object]:
     plan, certificate = line.entry.results.runs[0].plan, line.entry.results.runs[0].certificate
     scores = {
-        f"{metric}{suffix}": value
+        key: value
         for metric, estimate in line.result.pooled.items()
-        for suffix, value in (
-            ("", estimate.value),
-            ("_low", estimate.low),
-            ("_high", estimate.high),
-        )
+        for key, value in bounds(metric, estimate).items()
     }
     parameters = line.info.parameters
     return {

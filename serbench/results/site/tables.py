@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from serbench.results.compare.names import METHOD
+from serbench.results.record import Fact
 from serbench.results.report.marks import LEAKS
-from serbench.results.report.notes import difference_note, interval_note, p_value
-from serbench.results.report.tables import display_name, parameter_count, percent, signed
+from serbench.results.report.notes import difference_note, interval_note
 from serbench.results.site.boards import Board, Corpus, Line
-from serbench.results.site.cells import (
-    EMPTY,
-    Cell,
-    CellTable,
-    Column,
-    number,
-    plain,
-    score,
-    titles,
-)
 from serbench.results.site.collect import Entry, Problem
-from serbench.results.site.deployment import LATENCY_NOTE, cost_cells
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.formats import (
+    CODE,
+    COUNT,
+    DIFFERENCE,
+    P_VALUE,
+    PARAMETERS,
+    SCORE,
+    TEXT,
+    VERDICT,
+    Format,
+    percent,
+)
+from serbench.results.table.table import Table
 
 DIGEST_SHOWN = 12
 """Characters of a digest in a table."""
-
-SCORES = (Column("UA %", numbers=True), Column("WA %", numbers=True), Column("F1 %", numbers=True))
-MODEL = (
-    Column("Student", filter=True),
-    Column("Parameters", numbers=True),
-    Column("Seeds", numbers=True),
-)
-COST = (
-    Column("Latency, ms", numbers=True),
-    Column("MB", numbers=True),
-    Column("Backend"),
-)
-SOURCE = titles("Certificate", "Run")
 
 PICKED_NOTE = (
     "Differences are to the highest UA of this table. It was picked for its score, so differences "
@@ -45,6 +37,29 @@ ORDER_NOTE = (
     "Scores on different corpora do not compare. Order of rows is no verdict: each corpus's page "
     "says which differences are more than chance."
 )
+
+
+Columns = list[Column[Line]]
+
+SCORES: Columns = [
+    Column("UA %", lambda line: line.result.pooled["ua"], SCORE),
+    Column("WA %", lambda line: line.result.pooled["wa"], SCORE),
+    Column("F1 %", lambda line: line.result.pooled["macro_f1"], SCORE),
+]
+MODEL: Columns = [
+    Column("Student", lambda line: line.info.student, filter=True),
+    Column("Parameters", lambda line: line.info.parameters, PARAMETERS),
+    Column("Seeds", lambda line: line.result.seeds, COUNT),
+]
+SOURCE: Columns = [
+    Column("Certificate", lambda line: line.entry.digest[:DIGEST_SHOWN], CODE),
+    Column("Run", lambda line: line.entry.label),
+]
+DIFFERENCES: Columns = [
+    Column("ΔUA", lambda line: line.difference, DIFFERENCE),
+    Column("p", lambda line: line.p, P_VALUE),
+]
+FACT: Format[Fact] = Format(lambda fact: fact.text, lambda fact: fact.about, right=False)
 
 
 class Links:
@@ -70,202 +85,162 @@ class Links:
         return f"{self.up}{self.corpora[name]}"
 
 
-def _model(line: Line) -> tuple[Cell, Cell, Cell]:
-    sizes = line.info.parameters
-    size = number(parameter_count(sizes), sizes[1]) if sizes else EMPTY
-    return Cell(line.info.student), size, number(str(line.result.seeds), line.result.seeds)
+def _method(links: Links, title: str = "Method") -> Column[Line]:
+    """The method's name, which leads to the page of its run."""
+    return Column(title, lambda line: line.method, METHOD, link=lambda line: links.run(line.entry))
 
 
-def _scores(line: Line) -> tuple[Cell, Cell, Cell]:
-    pooled = line.result.pooled
-    return score(pooled["ua"]), score(pooled["wa"]), score(pooled["macro_f1"])
+def _dataset(line: Line) -> str:
+    return str(line.entry.results.dataset["name"])
 
 
-def _source(line: Line) -> tuple[Cell, Cell]:
-    digest = Cell(line.entry.digest[:DIGEST_SHOWN], code=True)
-    return digest, Cell(line.entry.label, breaks=True)
+def _facts(lines: Sequence[Line]) -> Columns:
+    """What studies say of methods, a column for each of their titles."""
+    titles = {fact.title: fact.value is not None for line in lines for fact in line.facts}
+    return [
+        Column(
+            title,
+            lambda line, title=title: next((f for f in line.facts if f.title == title), None),
+            replace(FACT, right=numbers),
+        )
+        for title, numbers in titles.items()
+    ]
 
 
-def results_table(found: Sequence[Corpus], links: Links) -> CellTable:
+def _fact_notes(lines: Sequence[Line]) -> list[str]:
+    return list(dict.fromkeys(note for line in lines for note in line.facts_notes))
+
+
+def results_table(found: Sequence[Corpus], links: Links) -> Table:
     """Every trained method of every run but the leaky ones."""
     boards = [board for corpus in found for board in corpus.boards]
-    lines = [(board, line) for board in boards for line in board.students]
-    deployed = any(line.entry.measured for _, line in lines)
-    rows = tuple(
-        (
-            Cell(line.method, link=links.run(line.entry)),
-            Cell(
-                str(board.results.dataset["name"]),
-                link=links.corpus(str(board.results.dataset["name"])),
-            ),
-            *_scores(line),
-            *_model(line),
-            Cell(board.name),
-            *(cost_cells(line) if deployed else ()),
-            *_source(line),
-        )
-        for board, line in lines
-    )
-    speakers = [board.speakers for board in boards]
+    folds = {line: board.name for board in boards for line in board.students}
+    lines = [*folds]
+    columns: Columns = [
+        _method(links),
+        Column("Corpus", _dataset, link=lambda line: links.corpus(_dataset(line)), filter=True),
+        *SCORES,
+        *MODEL,
+        Column("Folds", lambda line: folds[line], filter=True),
+        *_facts(lines),
+        *SOURCE,
+    ]
+    speakers = {board.speakers for board in boards}
     repeats = boards[0].results.comparison.repeats if boards else 0
-    return CellTable(
-        name="results",
-        caption="Every trained method: utterance-level scores, pooled over the outer test folds",
-        columns=(
-            Column("Method"),
-            Column("Corpus", filter=True),
-            *SCORES,
-            *MODEL,
-            Column("Folds", filter=True),
-            *(COST if deployed else ()),
-            *SOURCE,
-        ),
-        rows=rows,
-        notes=(
-            *((interval_note(repeats, min(speakers)),) if len(set(speakers)) == 1 else ()),
-            *((f"[…]: 95 % interval from {repeats} bootstrap draws of the test speakers.",)
-              if len(set(speakers)) > 1 else ()),
-            ORDER_NOTE,
-            *((LATENCY_NOTE,) if deployed else ()),
-        ),
-        interactive=True,
-    )  # fmt: skip
+    note = (
+        interval_note(repeats, min(speakers))
+        if len(speakers) == 1
+        else f"[…]: 95 % interval from {repeats} bootstrap draws of the test speakers."
+    )
+    return make_table(
+        "results",
+        "Every trained method: utterance-level scores, pooled over the outer test folds",
+        columns,
+        lines,
+        notes=(*((note,) if speakers else ()), ORDER_NOTE, *_fact_notes(lines)),
+    )
 
 
-def corpora_table(found: Sequence[Corpus], links: Links) -> CellTable:
+def corpora_table(found: Sequence[Corpus], links: Links) -> Table:
     """What there is of each corpus."""
-    rows = []
-    for corpus in found:
-        entries = [entry for board in corpus.boards for entry in board.entries]
-        some = (entries or corpus.leaky)[0].results
-        best = max(
-            (board.students[0] for board in corpus.boards),
-            key=lambda line: line.result.pooled["ua"].value,
-            default=None,
-        )
-        rows.append((
-            Cell(corpus.name, "" if corpus.title == corpus.name else corpus.title,
-                 links.corpus(corpus.name), breaks=True),
-            number(str(some.tested), some.tested),
-            number(str(len(some.comparison.speaker_counts)), len(some.comparison.speaker_counts)),
-            number(str(len(some.comparison.labels)), len(some.comparison.labels)),
-            number(str(len(entries)), len(entries)),
-            number(str(len(corpus.boards)), len(corpus.boards)),
-            Cell(f"{percent(best.result.pooled['ua'].value)} {best.method}") if best else EMPTY,
-        ))  # fmt: skip
-    counts = ("Utterances", "Speakers", "Classes", "Runs", "Sets of folds")
-    return CellTable(
-        name="corpora",
-        caption="What was run on each corpus",
-        columns=titles("Corpus", *(Column(each, numbers=True) for each in counts), "Highest UA %"),
-        rows=tuple(rows),
+    name: Format[Corpus] = Format(
+        lambda each: each.name,
+        lambda each: "" if each.title == each.name else each.title,
+        right=False,
     )
+    columns: list[Column[Corpus]] = [
+        Column("Corpus", lambda each: each, name, link=lambda each: links.corpus(each.name)),
+        Column("Utterances", lambda each: each.some.tested, COUNT),
+        Column("Speakers", lambda each: len(each.some.comparison.speaker_counts), COUNT),
+        Column("Classes", lambda each: len(each.some.comparison.labels), COUNT),
+        Column("Runs", lambda each: len(each.entries), COUNT),
+        Column("Sets of folds", lambda each: len(each.boards), COUNT),
+        Column("Highest UA %", _best),
+    ]
+    return make_table("corpora", "What was run on each corpus", columns, found)
 
 
-def board_table(board: Board, name: str, links: Links) -> CellTable:
+def _best(corpus: Corpus) -> str | None:
+    lines = [board.students[0] for board in corpus.boards]
+    best = max(lines, key=lambda line: line.result.pooled["ua"].value, default=None)
+    return f"{percent(best.result.pooled['ua'].value)} {best.method}" if best else None
+
+
+def board_table(board: Board, name: str, links: Links) -> Table:
     """The methods of runs that can be compared, and how sure their differences are."""
-    compared = any(line.difference for line in board.students)
-    deployed = any(line.entry.measured for line in board.students)
-    rows = tuple(
-        (
-            Cell(line.method, link=links.run(line.entry)),
-            *_scores(line),
-            *(_difference(line, first=place == 0) if compared else ()),
-            *_model(line),
-            *(cost_cells(line) if deployed else ()),
-            *_source(line),
-        )
-        for place, line in enumerate(board.students)
-    )
-    columns = (Column("ΔUA", numbers=True), Column("p", numbers=True))
-    verdict = (*columns, Column("Verdict", filter=True)) if compared else ()
-    others = len(board.students) - 1
+    lines = board.students
+    compared = any(line.difference for line in lines)
+    verdict = Column[Line]("Verdict", lambda line: _verdict(line, board), VERDICT, filter=True)
+    differences = [*DIFFERENCES, verdict] if compared else []
     repeats = board.results.comparison.repeats
     warnings = [line for entry in board.entries for line in entry.results.warnings]
-    return CellTable(
-        name=name,
-        caption=f"Methods on {board.results.dataset['name']}, {board.name}",
-        columns=(Column("Method"), *SCORES, *verdict, *MODEL, *(COST if deployed else ()), *SOURCE),
-        rows=rows,
+    return make_table(
+        name,
+        f"Methods on {board.results.dataset['name']}, {board.name}",
+        [_method(links), *SCORES, *differences, *MODEL, *_facts(lines), *SOURCE],
+        lines,
         notes=(
             interval_note(repeats, board.speakers),
-            *((difference_note("UA", others, board.speakers), PICKED_NOTE) if compared else ()),
-            *((LATENCY_NOTE,) if deployed else ()),
+            *((difference_note("UA", len(lines) - 1, board.speakers), PICKED_NOTE) if compared
+              else ()),
+            *_fact_notes(lines),
         ),
         warnings=(
             *((f"Not compared: {board.fault}.",) if board.fault else ()),
             *dict.fromkeys(warnings),
         ),
-        interactive=True,
-    )
+    )  # fmt: skip
 
 
-def _difference(line: Line, *, first: bool) -> tuple[Cell, Cell, Cell]:
-    found = line.difference
-    if found is None:
-        return EMPTY, EMPTY, Cell("highest UA" if first else "–")
-    interval = f"[{signed(found.low)}, {signed(found.high)}]"
-    p = found.significance.p_holm if found.significance else None
-    return (
-        number(signed(found.value), found.value, interval),
-        number(p_value(p), p) if p is not None else EMPTY,
-        Cell(found.verdict),
-    )
+def _verdict(line: Line, board: Board) -> str | None:
+    if line.difference:
+        return line.difference.verdict
+    return "highest UA" if line == board.students[0] else None
 
 
-def teachers_table(board: Board, name: str, links: Links) -> CellTable | None:
+def teachers_table(board: Board, name: str, links: Links) -> Table | None:
     """The teachers' own heads on the same folds; None where there is no teacher."""
     if not board.teachers:
         return None
-    rows = tuple(
-        (
-            Cell(display_name(line.method), link=links.run(line.entry)),
-            *_scores(line),
-            *_source(line),
-        )
-        for line in board.teachers
-    )
-    return CellTable(
-        name=name,
-        caption="Teachers, by their own head on the same folds",
-        columns=(Column("Teacher"), *SCORES, *SOURCE),
-        rows=rows,
+    return make_table(
+        name,
+        "Teachers, by their own head on the same folds",
+        [_method(links, "Teacher"), *SCORES, *SOURCE],
+        board.teachers,
         notes=("They are not in the comparison above. One that says the same in several runs "
                "stands here once.",),
     )  # fmt: skip
 
 
-def leaky_table(entries: Sequence[Entry], lines: Sequence[Line], links: Links) -> CellTable | None:
+def leaky_table(lines: Sequence[Line], links: Links) -> Table | None:
     """Runs that were broken on purpose; None where there are none."""
-    if not entries:
+    if not lines:
         return None
-    rows = tuple(
-        (
-            Cell(line.method, link=links.run(line.entry)),
-            Cell(str(line.entry.results.dataset["name"])),
-            Cell(line.entry.results.protocol, LEAKS[line.entry.results.protocol]),
-            *_scores(line),
-            *_source(line),
-        )
-        for line in lines
-    )
-    return CellTable(
-        name="leaky",
-        caption="LEAKY PROTOCOLS: broken on purpose, not for comparison",
-        columns=(*titles("Method", "Corpus", "Protocol"), *SCORES, *SOURCE),
-        rows=rows,
+    protocol = replace(TEXT, detail=lambda name: LEAKS[name])
+    columns: Columns = [
+        _method(links),
+        Column("Corpus", _dataset),
+        Column("Protocol", lambda line: line.entry.results.protocol, protocol),
+        *SCORES,
+        *SOURCE,
+    ]
+    return make_table(
+        "leaky",
+        "LEAKY PROTOCOLS: broken on purpose, not for comparison",
+        columns,
+        lines,
         notes=("These show what a leak is worth: see serbench inflation. They are in no ranking "
                "and in no comparison.",),
     )  # fmt: skip
 
 
-def problems_table(problems: Sequence[Problem]) -> CellTable | None:
+def problems_table(problems: Sequence[Problem]) -> Table | None:
     """What could not be shown, and why; None where all could."""
     if not problems:
         return None
-    return CellTable(
-        name="problems",
-        caption="Folders that are not listed, or not with all that they hold",
-        columns=titles("Folder", "Why"),
-        rows=plain([(each.label, each.reason) for each in problems]),
-    )
+    columns: list[Column[Problem]] = [
+        Column("Folder", lambda each: each.label),
+        Column("Why", lambda each: each.reason),
+    ]
+    caption = "Folders that are not listed, or not with all that they hold"
+    return make_table("problems", caption, columns, problems)

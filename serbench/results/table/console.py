@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rich import box
-from rich.markup import escape
+from rich.markup import escape, render
 from rich.table import Table as RichTable
 
 from serbench.results.table.formats import NOTHING, Tone
@@ -16,6 +16,9 @@ COLOURS: dict[Tone, str] = {"": "dim", "better": "green", "worse": "red", "uncle
 
 FEW = 7
 """Columns up to which numbers fit without being broken."""
+
+UNBROKEN, BROKEN = 18, 24
+"""Characters of a number's column up to which no line is broken, and that any line has at most."""
 
 
 def console_table(table: Table, alarm: str = "") -> RichTable:
@@ -40,21 +43,27 @@ def console_table(table: Table, alarm: str = "") -> RichTable:
         caption_style="dim",
         caption_justify="left",
     )
+    rows = [[list(_texts(table.heads, row)) for row in part.rows] for part in table.sections]
     columns = [head for head in table.heads if head.console == "column"]
-    for head in columns:
+    for place, head in enumerate(columns):
+        texts = (row[place] for part in rows for row in part)
+        longest = max(
+            (len(line) for t in texts for line in render(t).plain.splitlines()), default=0
+        )
+        short = head.right and longest <= UNBROKEN
         made.add_column(
             escape(head.short or head.title),
             justify="right" if head.right else "left",
             overflow="fold",
-            no_wrap=head.right and len(columns) <= FEW,
+            no_wrap=short and len(columns) <= FEW,
+            max_width=None if short or not head.right else BROKEN,
         )
-    for part in table.sections:
+    for part, texts in zip(table.sections, rows, strict=True):
         made.add_section()
-        for row in part.rows:
-            texts = list(_texts(table.heads, row))
+        for row in texts:
             if part.heading:
-                texts[0] += f"\n[dim]{escape(part.heading.partition(',')[0])}[/]"
-            made.add_row(*texts)
+                row[0] += f"\n[dim]{escape(part.heading.partition(',')[0])}[/]"
+            made.add_row(*row)
     return made
 
 

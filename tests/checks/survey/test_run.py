@@ -99,7 +99,7 @@ def test_the_page_says_everything_and_escapes_it(faulty: Survey) -> None:
     assert hostile not in text
     for finding in faulty.findings.found:
         assert CHECKS[finding.check][0].split(",")[0] in text
-    assert 'class="outcome broken"' in text
+    assert 'class="outcome worse"' in text
     assert text.count('class="alarm"') == 4
 
 

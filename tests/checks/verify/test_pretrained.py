@@ -26,7 +26,8 @@ from serbench.running.harness.observer import Observer
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("verify")
     early = method("early", hinted(hint=False), hinted(hint=False))  # with an inner search
-    write_report(make_pretrained(root, method("hinted", hinted()), early))
+    run = make_pretrained(root, method("hinted", hinted()), early)
+    write_report([run], run)
     return root
 
 

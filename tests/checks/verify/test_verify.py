@@ -60,7 +60,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loss = Distillation(DistillationParams())
     cheap = run_plan(root / "noise", method("taught", candidate(loss=loss)))
     folder = run(replace(whole, canary=cheap), resources(root, folder=root / "run"), Watcher())
-    write_report(folder)
+    write_report([folder], folder)
     return root
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests_support.pages import HOSTILE, deploy_results, write_history, write_study
+from tests_support.pages import HOSTILE, write_history, write_study
 from tests_support.readings_maker import make_run_with_readings
 
 from serbench.results.pages.report import report_page
@@ -19,13 +19,11 @@ from serbench.running.store.run import RunStore
 
 @pytest.fixture(scope="session")
 def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with several methods and seeds, two teachers, histories, a study."""
+    """A run with several methods and seeds, two teachers, histories, and a study."""
     folder = tmp_path_factory.mktemp("html") / "full"
     make_run_with_readings(folder, ("akd", "kd", "plain"), teachers=2, epochs=4, seeds=2)
     write_history(folder)
     write_study(folder)
-    (folder / "deploy").mkdir()
-    (folder / "deploy" / "results.json").write_text(json.dumps(deploy_results(folder)))
     return folder
 
 
@@ -36,7 +34,7 @@ def results(full_run: Path) -> Results:
 
 @pytest.fixture(scope="session")
 def full_page(results: Results) -> str:
-    return report_page(results, studies=stored_studies(results.runs[0]))
+    return report_page(results, stored_studies(results.runs[0]))
 
 
 @pytest.fixture(scope="session")
@@ -64,8 +62,7 @@ def hostile_run(full_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="session")
 def hostile_page(hostile_run: Path) -> str:
-    results = load_results([hostile_run])
-    return report_page(results, studies=stored_studies(results.runs[0]))
+    return report_page(load_results([hostile_run]))
 
 
 @pytest.fixture

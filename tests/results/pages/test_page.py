@@ -10,20 +10,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests_support.pages import HOSTILE, deploy_results, write_study
+from tests_support.pages import HOSTILE, write_study
 from tests_support.run_maker import UNDECLARED, make_run
 from typer.testing import CliRunner
 
 from serbench.api import StoreError
 from serbench.cli import app
 from serbench.results.pages.overview import headline
-from serbench.results.pages.pages import embedded_json, page
+from serbench.results.pages.page import page
 from serbench.results.pages.report import report_page
 from serbench.results.pages.write import write_html_report
 from serbench.results.record import Stored, stored_studies
 from serbench.results.report import claims
 from serbench.results.report.results import Results, load_results
-from serbench.results.report.tables import percent
+from serbench.results.table.formats import percent
+from serbench.results.templating import embedded_json
 
 VOID = {"meta", "br", "img", "input", "link", "hr", "path", "line", "use", "rect"}
 Change = Callable[[], Path]
@@ -85,7 +86,7 @@ def headings(text: str) -> list[str]:
 def test_the_parts_stand_in_their_order_and_in_the_contents(full_page: str) -> None:
     assert headings(full_page) == [
         "Summary", "Comparison", "Confusions", "Classes, speakers, folds", "Calibration",
-        "Learning curves", "Trust in teachers", "Deployment", "A further look", "Certificate",
+        "Learning curves", "A further look", "Certificate",
         "How to reproduce",
     ]  # fmt: skip
     nav = full_page[full_page.index("<nav") : full_page.index("</nav>")]
@@ -272,9 +273,9 @@ def test_learning_curves_are_means_over_refits(full_page: str) -> None:
     section = full_page[full_page.index('id="loss-chart"') :]
     first = re.search(r'<th scope="row" class="num">1</th>|<th scope="row">1</th>', section)
     assert first
-    cells = re.findall(r"<td[^>]*>([^<]+)</td>", section[first.start() :])
-    assert cells[0] == "3.25 [3.1, 3.4]"  # 3 / 1 + the mean of 0.1 … 0.4
-    assert cells[1] == "1 [1, 1]"
+    cells = re.findall(r"<td[^>]*>(.+?)</td>", section[first.start() :])
+    assert cells[0] == "3.25 <small>[3.1, 3.4]</small>"  # 3 / 1 + the mean of 0.1 … 0.4
+    assert cells[1] == "1 <small>[1, 1]</small>"
     assert "4 refits" in section
     assert "UA on inner validation sides" in section
 
@@ -289,85 +290,34 @@ def test_a_run_without_histories_or_readings_leaves_those_parts_out(tmp_path: Pa
     ]  # fmt: skip
 
 
-def test_readings_show_weights_gate_and_what_is_fixed(full_page: str) -> None:
-    shown = parse(full_page).text()
-    assert "Weight of each teacher of akd over training" in shown
-    assert "Where the gate of plain closes" in shown
-    assert "Equal weights would be 0.50." in shown
-
-
-def test_readings_that_cannot_be_read_say_why(copy: Change) -> None:
-    folder = copy()
-    broken = next((folder / "readings").rglob("outer-2-seed-1.npz"))
-    broken.unlink()
-    shown = parse(report_page(load_results([folder]))).text()
-    assert broken.name in shown
-
-
-def test_deployment_shows_the_front_and_what_was_not_measured(full_page: str) -> None:
-    shown = parse(full_page).text()
-    assert "akd on a laptop" in shown
-    assert "2 backends; no other is better in both than quick (fp32)." in shown
-    assert "unavailable: it is <not> installed" in shown
-    row = re.search(r'<th scope="row">2 quick</th>(.*?)</tr>', full_page, re.DOTALL)
-    assert row
-    cells = re.findall(r"<td[^>]*>([^<]*)</td>", row[1])
-    assert cells == [
-        "fp32", "81.0 [76.0, 86.0]", "+1.0 [0.0, +3.0]", "cannot tell apart", "1.00", "1.00",
-        "0.25", "1000", "1.00", "100",
-    ]  # fmt: skip
-
-
-def test_a_named_deployment_file_stands_beside_the_runs_own(
-    full_run: Path, results: Results, tmp_path: Path
-) -> None:
-    other = deploy_results(full_run)
-    other["machine"]["name"] = "a board"
-    (tmp_path / "results.json").write_text(json.dumps(other))
-    own = full_run / "deploy" / "results.json"
-    shown = parse(report_page(results, [tmp_path / "results.json", own])).text()
-    assert shown.count("Deployment of akd on a board") == 1
-    assert shown.count("Deployment of akd on a laptop") == 1
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"plan_digest": "0" * 64}, "is of the run full, and not of full; leave it out"),
-        ({"certificate_digest": "0" * 64}, "another certificate of full.*run `serbench deploy`"),
-    ],
-)
-def test_deployment_of_another_run_is_refused(
-    full_run: Path, results: Results, tmp_path: Path, changes: dict[str, str], message: str
-) -> None:
-    path = tmp_path / "results.json"
-    path.write_text(json.dumps(deploy_results(full_run, **changes)))
-    with pytest.raises(StoreError, match=message):
-        report_page(results, [path])
-
-
-def test_a_deployment_file_that_is_not_there_is_named(results: Results, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"cannot read .*nowhere\.json"):
-        report_page(results, [tmp_path / "nowhere.json"])
-
-
-def test_a_study_has_a_section_with_its_figure_and_its_table(full_page: str) -> None:
-    section = full_page[full_page.index('<section id="study-looked"') :]
+def test_a_study_has_a_section_with_its_sentences_figures_and_tables(full_page: str) -> None:
+    assert "A further look" in headings(full_page)
+    section = full_page[full_page.index('<section id="study-1"') :]
     section = section[: section.index("</section>")]
+    assert '<figure class="chart" id="study-1-looked">' in section
     assert "81.0 <small>[77.0, 84.0]</small>" in section
-    assert section.count("<svg") > 0
+    assert HOSTILE["method"] not in section
+    assert HOSTILE["method"] in parse(section).text()
 
 
 def test_studies_of_several_runs_say_whose_they_are(copy: Change, tmp_path: Path) -> None:
-    folder, other = copy(), make_run(tmp_path / "other", {"new": 0.6}, seeds=2)
+    other = make_run(tmp_path / "other", {"new": 0.6}, seeds=2)
     write_study(other)
-    results = load_results([folder, other])
+    results = load_results([copy(), other])
     records = [record for run in results.runs for record in stored_studies(run).records]
-    text = report_page(results, studies=Stored(tuple(records), ()))
-    assert [each for each in headings(text) if "look" in each] == [
-        "A further look: full", "A further look: other"
-    ]  # fmt: skip
+    text = report_page(results, Stored(tuple(records), ()))
+    assert "A further look: copy" in headings(text)
+    assert "A further look: other" in headings(text)
     assert max(Counter(parse(text).values("id")).values()) == 1
+
+
+def test_a_study_of_an_older_version_is_named(copy: Change) -> None:
+    folder = copy()
+    (folder / "robustness").mkdir()
+    (folder / "robustness" / "robustness.md").write_text("old")
+    (run,) = load_results([folder]).runs
+    shown = parse(report_page(load_results([folder]), stored_studies(run))).text()
+    assert "an older version of serbench made them: copy/robustness" in shown
 
 
 def test_claims_stand_apart_from_what_was_measured(
@@ -398,7 +348,7 @@ def test_several_runs_make_one_page(full_run: Path, tmp_path: Path) -> None:
 
 def test_the_same_run_gives_the_same_page(full_run: Path, full_page: str) -> None:
     results = load_results([full_run])
-    assert report_page(results, studies=stored_studies(results.runs[0])) == full_page
+    assert report_page(results, stored_studies(results.runs[0])) == full_page
 
 
 def test_a_page_is_of_a_size_to_send(full_page: str) -> None:
@@ -414,11 +364,9 @@ def test_the_page_is_written_beside_the_report(copy: Change, tmp_path: Path) -> 
         write_html_report([folder, make_run(tmp_path / "other")], folder)
 
 
-def test_the_command_writes_and_names_both(copy: Change, tmp_path: Path) -> None:
+def test_the_command_writes_and_names_both(copy: Change) -> None:
     folder = copy()
-    deploy = tmp_path / "results.json"
-    deploy.write_text(json.dumps(deploy_results(folder)))
-    result = CliRunner().invoke(app, ["report", str(folder), "--html", "--deploy", str(deploy)])
+    result = CliRunner().invoke(app, ["report", str(folder), "--html"])
     assert result.exit_code == 0, result.output
     assert f"Report: {folder / 'report.md'}" in result.output
     assert f"Page: {folder / 'report.html'}" in result.output

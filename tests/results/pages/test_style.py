@@ -5,7 +5,11 @@ from importlib import resources
 
 import pytest
 
+from serbench.results.figure.palette import COLOURS, DARK_COLOURS, GREY
+from serbench.results.pages.page import palette_css
+
 CSS = resources.files("serbench.results.pages").joinpath("style.css").read_text(encoding="utf-8")
+SERIES = {"light": COLOURS, "dark": DARK_COLOURS}
 SCHEMES: dict[str, str] = dict(
     zip(("light", "dark"), re.findall(r":root \{(.*?)\}", CSS, re.DOTALL), strict=True)
 )
@@ -51,10 +55,17 @@ def test_text_can_be_read(scheme: str, text: str, ground: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("series", range(1, 9))
+@pytest.mark.parametrize("series", range(GREY))
 def test_marks_can_be_seen(scheme: str, series: int) -> None:
-    held = variables(scheme)
-    assert contrast(rgb(held[f"s{series}"]), rgb(held["paper"])) >= 3.0
+    ground = rgb(variables(scheme)["paper"])
+    assert contrast(rgb(SERIES[scheme][series]), ground) >= 3.0
+
+
+def test_the_palette_is_that_of_files() -> None:
+    css = palette_css()
+    for number, (light, dark) in enumerate(zip(COLOURS, DARK_COLOURS, strict=True), start=1):
+        assert css.index(f"--s{number}:{light};") < css.index(f"--s{number}:{dark};")
+        assert f".c{number}{{color:var(--s{number})}}" in css
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

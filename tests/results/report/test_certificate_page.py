@@ -10,7 +10,7 @@ from tests_support.run_maker import BROKEN, UNDECLARED, certificate, make_run
 from serbench.protocol.guard.certificate import LEAKS, AudioRecord, Certificate
 from serbench.protocol.guard.view import FittedRecord
 from serbench.results.report.certificate import certificate_page, schema_text
-from serbench.results.report.write import write_combined_report, write_report
+from serbench.results.report.write import write_report
 from serbench.settings import ProtocolName
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -109,10 +109,10 @@ def test_the_page_of_a_leaky_run_says_what_is_broken(protocol: ProtocolName) -> 
 def test_the_report_links_to_the_page_of_each_run(tmp_path: Path) -> None:
     one = make_run(tmp_path / "one", {"akd": 0.9})
     two = make_run(tmp_path / "two", {"kd": 0.6})
-    write_report(one)
+    write_report([one], one)
     assert (one / "certificate.md").read_text() == certificate_page(certificate())
     assert "(certificate.md)" in (one / "report.md").read_text()
-    report = write_combined_report([one, two], tmp_path / "both").read_text()
+    report = write_report([one, two], tmp_path / "both").read_text()
     for name in ("one", "two"):
         assert f"(certificate-{name}.md)" in report
         assert (tmp_path / "both" / f"certificate-{name}.md").is_file()

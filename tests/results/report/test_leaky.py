@@ -14,11 +14,13 @@ from tests_support.run_maker import BROKEN, CLEAN, UNDECLARED, certificate, make
 
 from serbench.api import StoreError
 from serbench.protocol.guard.certificate import TeacherRecord
+from serbench.results.figure.png import drawn
 from serbench.results.report.build import report_texts
-from serbench.results.report.figures import confusion_figure, ua_figure
+from serbench.results.report.confusions import confusion_figure
 from serbench.results.report.marks import LEAKS, mark, warning_lines
 from serbench.results.report.results import load_results
-from serbench.results.report.write import render_comparison, write_combined_report, write_report
+from serbench.results.report.scores import scores_figure
+from serbench.results.report.write import render_comparison, write_report
 from serbench.settings import PROPER, ProtocolName
 
 SKILL = {"akd": 0.9, "kd": 0.4, "teacher:w": 0.95}
@@ -30,7 +32,7 @@ NASTY = TeacherRecord(teacher="w|b_x & <co>", status="undeclared", trained_on=()
 @pytest.fixture(scope="module")
 def leaky(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_run(tmp_path_factory.mktemp("runs") / "bad", SKILL, protocol="leaky-random")
-    write_report(folder)
+    write_report([folder], folder)
     return folder
 
 
@@ -101,11 +103,12 @@ def test_every_leaky_protocol_has_words() -> None:
 
 def test_figures_of_a_leaky_run_say_so(leaky: Path) -> None:
     results = load_results([leaky])
-    drawn = [ua_figure(results, "emodb")]
-    drawn += [confusion_figure(each, results, "emodb") for each in results.comparison.methods]
-    assert len(drawn) == 4
-    for figure in drawn:
-        assert figure.get_suptitle().replace("\n", " ") == mark("leaky-random")
+    figures = [scores_figure(results)]
+    figures += [confusion_figure(each, results) for each in results.comparison.methods]
+    assert len(figures) == 4
+    for figure in figures:
+        title = drawn(figure).get_suptitle().replace("\n", " ")
+        assert title.startswith(mark("leaky-random"))
 
 
 def test_the_terminal_table_of_a_leaky_run_says_so_first(leaky: Path) -> None:
@@ -120,7 +123,7 @@ def test_a_leaky_run_stands_in_no_table_with_others(leaky: Path, tmp_path: Path)
         with pytest.raises(
             StoreError, match=r"bad \(protocol leaky-random\); leave it out.*serbench inflation"
         ):
-            write_combined_report(folders, tmp_path / "both")
+            write_report(folders, tmp_path / "both")
         with pytest.raises(StoreError, match="broken on purpose"):
             render_comparison(*folders)
     assert not (tmp_path / "both").exists()
@@ -186,8 +189,9 @@ def test_an_undeclared_teacher_stands_under_every_table(tmp_path: Path) -> None:
     )
     assert line in " ".join(shown(folder).split())
     results = load_results([folder])
-    assert line in ua_figure(results, "emodb").get_suptitle().replace("\n", " ")
-    write_report(folder)
+    below = drawn(scores_figure(results)).legends[0].get_title().get_text()
+    assert line in below.replace("\n", " ")
+    write_report([folder], folder)
     assert (folder / "report.md").read_text().count(line) >= 6
 
 

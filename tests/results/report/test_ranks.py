@@ -13,12 +13,14 @@ from tests_support.corpora import change_plan, digest, make_corpus_run
 
 from serbench.api import StoreError
 from serbench.results.compare.ranks import Ranks, rank_methods
+from serbench.results.figure.figure import Diagram
+from serbench.results.figure.layout import WIDTH_IN, Layout, laid_out
+from serbench.results.figure.png import drawn, png
 from serbench.results.report import ranks_output
-from serbench.results.report.figures import png
 from serbench.results.report.ranks import load_ranking, span_corpora
-from serbench.results.report.ranks_figure import WIDTH_IN, diagram, ranks_figure
-from serbench.results.report.ranks_output import ranks_table, render_ranking, write_ranked_report
+from serbench.results.report.ranks_output import ranks_figure, ranks_table, write_ranked_report
 from serbench.results.report.results import load_results
+from serbench.results.table.console import console_table
 
 SKILLS = {"akd": 0.9, "kd": 0.6, "plain": 0.3}
 TEACHER = {"teacher:w": 0.95}
@@ -38,7 +40,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def written(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_ranked_report(runs[:2], tmp_path_factory.mktemp("out") / "ranks").parent
+    return write_ranked_report(runs[:2], tmp_path_factory.mktemp("out") / "ranks")[0].parent
 
 
 def test_ranks_are_those_of_pooled_ua(runs: list[Path]) -> None:
@@ -64,7 +66,7 @@ def test_methods_that_are_not_on_every_corpus_are_named(runs: list[Path]) -> Non
     table = ranks_table(ranking)
     assert "Left out of the ranks: mha (not run on two, four)." in table.notes
     assert table.sections[1].heading == "Left out of the ranks"
-    row = table.sections[1].rows[0]
+    row = [cell.text for cell in table.sections[1].rows[0]]
     assert row[0] == "mha"
     assert (row[2], row[4], row[5]) == ("–", "–", "–")
     assert float(row[1]) > 0
@@ -82,23 +84,23 @@ def test_a_method_in_two_runs_of_a_corpus_is_left_out(tmp_path: Path) -> None:
     ]
     assert ranking.ranks is not None
     assert ranking.ranks.methods == ("kd", "plain")
-    assert " / " in ranks_table(ranking).sections[1].rows[0][1]
+    assert " / " in ranks_table(ranking).sections[1].rows[0][1].text
 
 
 def test_the_table_shows_scores_ranks_and_groups(runs: list[Path]) -> None:
     ranking = load_ranking(runs)
     table = ranks_table(ranking)
     assert table.columns == ("Method", *CORPORA, "Average rank", "Group")
-    best = table.sections[0].rows[0]
+    best = [cell.text for cell in table.sections[0].rows[0]]
     assert (best[0], best[-2], best[-1]) == ("akd", "1.00", "a")
     assert all(cell.endswith(" (1)") for cell in best[1:-2])
-    assert [row[-1] for row in table.sections[0].rows] == ["a", "a b", "b"]
+    assert [row[-1].text for row in table.sections[0].rows] == ["a", "a b", "b"]
     notes = " ".join(table.notes)
     assert "(exact): p = 0.005, the methods differ." in notes
     assert "F(2, 6) = ∞, p < 0.001" in notes
     assert "average ranks that are 1.66 apart differ" in notes
-    assert list(table.data.columns[:4]) == ["protocol", "method", "corpus", "ua"]
-    assert len(table.data) == 3 * 4
+    assert list(table.records[0])[:4] == ["protocol", "method", "corpus", "ua"]
+    assert len(table.records) == 3 * 4
 
 
 def test_two_corpora_are_said_to_prove_nothing(runs: list[Path]) -> None:
@@ -134,8 +136,8 @@ def test_the_same_runs_give_the_same_files(
     written: Path, runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(ranks_output, "write_combined_report", lambda *each: asked.append(each))
-    again = write_ranked_report(runs[:2], tmp_path / "again").parent
+    monkeypatch.setattr(ranks_output, "write_report", lambda *each: asked.append(each))
+    again = write_ranked_report(runs[:2], tmp_path / "again")[0].parent
     assert asked == [
         ([folder], again / f"corpus-{corpus}")
         for folder, corpus in zip(runs[:2], CORPORA, strict=False)
@@ -147,7 +149,7 @@ def test_the_same_runs_give_the_same_files(
 
 def test_a_terminal_shows_the_ranks(runs: list[Path]) -> None:
     written = io.StringIO()
-    Console(width=110, file=written).print(render_ranking(runs))
+    Console(width=110, file=written).print(console_table(ranks_table(load_ranking(runs))))
     text = " ".join(written.getvalue().split())
     assert "Average rank Group" in text
     assert "Left out of the ranks: mha (not run on two, four)." in text
@@ -209,17 +211,17 @@ def test_methods_that_were_trained_otherwise_are_told(tmp_path: Path) -> None:
 
 
 def test_hostile_names_are_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks_output, "write_combined_report", lambda *_: None)
+    monkeypatch.setattr(ranks_output, "write_report", lambda *_: None)
     evil = "<b>|x[red]$_"
     folders = [
         make_corpus_run(tmp_path / str(number), f"{evil}{number}", {evil: 0.9, "kd": 0.2})
         for number in range(2)
     ]
-    page = write_ranked_report(folders, tmp_path / "out")
+    page, table = write_ranked_report(folders, tmp_path / "out")
     assert r"\<b\>\|x[red]$\_" in page.read_text()
     assert "<b>" not in page.with_suffix(".html").read_text()
     written = io.StringIO()
-    Console(width=140, file=written).print(render_ranking(folders))
+    Console(width=140, file=written).print(console_table(table))
     assert "x[red]$_" in written.getvalue()
 
 
@@ -232,37 +234,46 @@ def many(count: int, corpora: int = 20) -> Ranks:
     return rank_methods(pd.DataFrame(table).rename(columns="a rather long method {}".format))
 
 
+def layout_of(ranks: Ranks) -> Layout:
+    plot = ranks_figure(ranks).panels[0].plot
+    assert isinstance(plot, Diagram)
+    return laid_out(plot)
+
+
 @pytest.mark.parametrize("count", [2, 3, 7, 12])
 def test_the_diagram_keeps_apart_what_must_not_touch(count: int) -> None:
     ranks = many(count)
-    plan = diagram(ranks)
-    assert [label.rank for label in plan.labels] == ranks.average.tolist()
-    for left in (True, False):
-        heights = sorted(label.y for label in plan.labels if label.left == left)
+    layout = layout_of(ranks)
+    names = [each for each in layout.words if "  " in each.text]
+    assert [each.text.split()[-1] for each in names] == [f"{rank:.2f}" for rank in ranks.average]
+    bars = [each.points for each in layout.strokes if each.kind == "bar"]
+    for anchor in ("start", "end"):
+        heights = sorted(each.y for each in names if each.anchor == anchor)
         assert all(b - a > 0.2 for a, b in itertools.pairwise(heights))
-        assert max((bar.y for bar in plan.bars), default=0) < heights[0] < plan.height
-    for one in plan.bars:
-        for other in plan.bars:
-            if one is not other and one.y == other.y:
-                assert one.last < other.first or other.last < one.first
-    assert len(plan.bars) == sum(len(group) > 1 for group in ranks.groups)
-    assert all(len(label.text) <= 22 for label in plan.labels)
+        assert max((y for bar in bars for _, y in bar), default=0) < heights[0] < layout.height
+    for (one, y), (end, _) in bars:
+        for (other, level), (last, _) in bars:
+            if y == level and one != other:
+                assert end < other or last < one
+    assert len(bars) == sum(len(group) > 1 for group in ranks.groups)
+    assert all(len(each.text.rpartition("  ")[0]) <= 22 for each in names)
 
 
 def test_a_critical_difference_beyond_the_picture_is_said() -> None:
     scores = {"one": {"a": 0.9, "b": 0.1}, "two": {"a": 0.9, "b": 0.1}}
-    plan = diagram(rank_methods(scores, alpha=0.01))
-    assert plan.critical is None
-    assert plan.caption.endswith("more than ranks can be apart")
-    wide = diagram(many(3)).critical
-    assert wide is not None
-    assert wide < WIDTH_IN
+    layout = layout_of(rank_methods(scores, alpha=0.01))
+    assert not [each for each in layout.strokes if each.kind == "critical"]
+    assert [each for each in layout.words if each.text.endswith("more than ranks can be apart")]
+    wide = [each for each in layout_of(many(3)).strokes if each.kind == "critical"]
+    assert max(x for each in wide for x, _ in each.points) < WIDTH_IN
 
 
-def test_the_figure_names_every_method() -> None:
+def test_the_figure_names_every_method_and_says_who_cannot_be_told_apart() -> None:
     ranks = many(5)
     figure = ranks_figure(ranks)
-    texts = [text.get_text() for text in figure.axes[0].texts]
+    texts = [text.get_text() for text in drawn(figure).axes[0].texts]
     for method, rank in zip(ranks.methods, ranks.average, strict=True):
         assert any(text.startswith(method[:21]) and f"{rank:.2f}" in text for text in texts)
+        assert f"{method} {rank:.2f}" in figure.panels[0].description
+    assert "Critical difference" in figure.panels[0].description
     assert png(ranks_figure(ranks)) == png(figure)

@@ -17,12 +17,12 @@ from rich.console import Console
 from tests_support.run_maker import FOLDS, LABELS, certificate, make_run
 
 from serbench.api import StoreError
-from serbench.results.report import render
 from serbench.results.report.build import unique_slugs
 from serbench.results.report.results import load_results
 from serbench.results.report.settings import duration, flatten
-from serbench.results.report.tables import parameter_count, signed
-from serbench.results.report.write import render_comparison, write_combined_report, write_report
+from serbench.results.report.write import render_comparison, write_report
+from serbench.results.table.formats import parameter_count, signed
+from serbench.results.templating import escape_latex, escape_markdown
 
 SKILL = {"akd_v2 & co": 0.9, "kd": 0.4, "teacher:w|base": 0.95}
 TABLES = ("comparison", "significance", "folds", "speakers", "settings", "chosen")
@@ -35,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fit = json.loads(path.read_text())
         fit["values"] = {"loss.temperature": 2.0 + fit["outer"]} if fit["method"] == "kd" else {}
         path.write_text(json.dumps(fit))
-    assert write_report(folder) == folder / "report.md"
+    assert write_report([folder], folder) == folder / "report.md"
     return folder
 
 
@@ -235,7 +235,7 @@ def test_html_tables_are_whole_and_escaped(run: Path) -> None:
         ]
         widths = {len(row) for row in rows if len(row) > 1}
         assert len(widths) == 1, path.name
-        assert text.count("<table>") == text.count("</table>") == 1
+        assert text.count("<table ") == text.count("</table>") == 1
         assert '<meta charset="utf-8">' in text
         assert "& co" not in text
     text = (run / "tables" / "comparison.html").read_text()
@@ -275,16 +275,16 @@ def test_the_latex_check_finds_faults(broken: str) -> None:
 @settings(max_examples=40)
 @given(st.text(alphabet="ab\\&%$#_{}~^<>|[]±−Δ–…“”≤ ", max_size=20))
 def test_any_text_is_escaped_for_latex_and_markdown(text: str) -> None:
-    table = rf"\begin{{tabular}}{{l}}x{render.escape_latex(text)}\\\end{{tabular}}"
+    table = rf"\begin{{tabular}}{{l}}x{escape_latex(text)}\\\end{{tabular}}"
     assert latex_problems(table) == []
-    cell = render.escape_markdown(text)
+    cell = escape_markdown(text)
     assert not re.search(r"(?<!\\)(\\\\)*[|*`<>]", cell.replace("\\\\", ""))
 
 
 def test_rendering_anew_changes_nothing(run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "one")
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
-    write_report(copy)
+    write_report([copy], copy)
     assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
 
 
@@ -316,11 +316,11 @@ def test_runs_over_the_same_folds_stand_in_one_table(tmp_path: Path) -> None:
         "teacher:w (one)",
         "teacher:w (two)",
     ]
-    assert write_combined_report([one, two], tmp_path / "both").is_file()
+    assert write_report([one, two], tmp_path / "both").is_file()
     text = (tmp_path / "both" / "report.md").read_text()
     assert text.count("serbench run ") == 2
     with pytest.raises(StoreError, match="is the folder of a run"):
-        write_combined_report([one, two], two)
+        write_report([one, two], two)
 
 
 def test_a_teacher_that_predicts_the_same_in_two_runs_is_listed_once(tmp_path: Path) -> None:
@@ -365,7 +365,7 @@ def test_a_run_without_a_planned_method_is_not_reported(tmp_path: Path) -> None:
     rows = pd.read_parquet(path)
     rows[rows["method"] != "kd"].to_parquet(path)
     with pytest.raises(StoreError, match="no predictions of kd; the run has not finished it"):
-        write_report(folder)
+        write_report([folder], folder)
 
 
 def test_seeds_are_said_where_there_are_several(tmp_path: Path) -> None:

@@ -45,5 +45,5 @@ def collection(runs: Path) -> Collection:
         return collect(runs)
 
 
-def _plain(results, **_: object) -> str:
+def _plain(results, *_: object) -> str:
     return f"<!DOCTYPE html><title>{results.runs[0].certificate.digest}</title>"

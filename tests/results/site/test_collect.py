@@ -4,16 +4,18 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from tests_support.corpora import make_corpus_run
-from tests_support.measured import write_measured
+from tests_support.pages import write_study
 
 from serbench.errors import SerbenchError
+from serbench.results.record import Stored, stored_studies
 from serbench.results.site import collect as collect_module
 from serbench.results.site.collect import MARKER, READ, Collection, collect
+from serbench.running.store.finished import Run
 
 pytestmark = pytest.mark.usefixtures("plain_pages")
 
@@ -122,34 +124,33 @@ def test_a_folder_that_cannot_be_read_is_listed(
     assert reasons["empty"] == "cannot be read: Permission denied"
 
 
-def test_deployment_is_read_where_it_was_measured(runs: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(runs / "two", tmp_path / "two")
-    digest = json.loads((folder / "certificate.json").read_text())["digest"]
-    write_measured(folder, digest, "kd")
-    (entry,) = collect(tmp_path).entries
-    assert entry.measured is not None
-    assert entry.measured.run.method == "kd"
+def stored(runs: Sequence[Run]) -> Stored:
+    return stored_studies(runs[0])
+
+
+def test_studies_are_read_where_they_were_made(runs: Path, tmp_path: Path) -> None:
+    write_study(shutil.copytree(runs / "two", tmp_path / "two"))
+    (entry,) = collect(tmp_path, studies=stored).entries
+    assert [each.study for each in entry.records] == ["looked"]
 
 
 @pytest.mark.parametrize("kind", ["other", "damaged"])
-def test_a_deployment_of_another_run_is_left_out_and_said(
-    runs: Path, tmp_path: Path, kind: str
-) -> None:
+def test_a_study_of_another_run_is_left_out_and_said(runs: Path, tmp_path: Path, kind: str) -> None:
     folder = shutil.copytree(runs / "two", tmp_path / "two")
-    path = write_measured(folder, "0" * 64, "kd")
-    if kind == "damaged":
-        path.write_text('{"kind": "serbench deploy", "schema_version": 1}')
-    found = collect(tmp_path)
-    assert found.entries[0].measured is None
+    path = write_study(folder)
+    digest = json.loads((folder / "certificate.json").read_text())["digest"]
+    path.write_text("{" if kind == "damaged" else path.read_text().replace(digest, "0" * 64))
+    found = collect(tmp_path, studies=stored)
+    assert found.entries[0].records == ()
     (problem,) = found.problems
     assert problem.label == "two"
-    assert problem.reason.startswith("listed, but without its deployment: deploy/results.json ")
+    assert problem.reason.startswith("listed, but without its studies: looked/study.json is ")
 
 
 def test_a_run_whose_page_fails_is_listed_without(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object, **__: object) -> str:
+    def fails(*_: object) -> str:
         raise SerbenchError(f"{runs / 'two'}/readings/x.npz is damaged")
 
     monkeypatch.setattr(collect_module, "report_page", fails)
@@ -161,7 +162,7 @@ def test_a_run_whose_page_fails_is_listed_without(
 
 
 def test_a_bug_of_ours_is_no_damage(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_: object, **__: object) -> str:
+    def fails(*_: object) -> str:
         raise NotImplementedError
 
     monkeypatch.setattr(collect_module, "report_page", fails)

@@ -8,13 +8,10 @@ from pathlib import Path
 
 import pytest
 from tests_support.corpora import change_plan, make_corpus_run
-from tests_support.measured import write_measured
+from tests_support.pages import write_study
 
-from serbench.results.compare.ranks import rank_methods
-from serbench.results.site.boards import corpora
-from serbench.results.site.collect import Collection, collect
-from serbench.results.site.deployment import cheapest
-from serbench.results.site.diagram import ranks_svg
+from serbench.results.record import stored_studies
+from serbench.results.site.collect import Collection
 from serbench.results.site.site import write_leaderboard
 from serbench.running.store.run import RunStore
 
@@ -59,7 +56,7 @@ def words(page: Seen) -> str:
 @pytest.fixture(scope="module")
 def site(collection: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("serbench.results.site.site.collect", lambda folder: collection)
+        patch.setattr("serbench.results.site.site.collect", lambda *_: collection)
         return write_leaderboard(Path("runs"), tmp_path_factory.mktemp("site")).index.parent
 
 
@@ -152,14 +149,10 @@ def test_ranks_say_how_they_were_chosen(site: Path) -> None:
     assert "one: 4 by speaker (pairs), set 1, folds digest" in text
 
 
-def test_the_diagram_is_told_in_words() -> None:
-    scores = {f"c{n}": {"good": 0.9, "fair": 0.5, "bad": 0.1} for n in range(12)}
-    text = str(ranks_svg(rank_methods(scores)))
-    assert "good 1.00, fair 2.00, bad 3.00." in text
-    assert "All are told apart." in text
-    few = str(ranks_svg(rank_methods(dict(list(scores.items())[:2]))))
-    assert "Cannot be told apart: good, fair, bad." in few
-    assert 'role="img"' in few
+def test_the_diagram_is_told_in_words(site: Path) -> None:
+    text = (site / "index.html").read_text()
+    assert 'class="diagram"' in text
+    assert "Critical difference" in section(site / "index.html", "ranks")
 
 
 def test_a_single_run_needs_no_comparison(tmp_path: Path) -> None:
@@ -202,36 +195,22 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
             assert link.startswith("#") or (path.parent / link).resolve().is_file()
 
 
-# ── Deployment ───────────────────────────────────────────────────────────────────────────────────
+# ── Studies ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_latency_is_of_the_fastest_backend_that_is_not_worse(runs: Path, tmp_path: Path) -> None:
+def test_facts_of_studies_stand_in_columns_of_their_own(runs: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(runs / "two", tmp_path / "runs" / "two")
-    write_measured(folder, RunStore(folder).read_json("certificate")["digest"], "kd")
-    (entry,) = collect(tmp_path / "runs").entries
-    assert entry.measured is not None
-    cost = cheapest(entry.measured)
-    assert cost is not None
-    assert (cost.row.name, cost.p50_s, cost.ratio) == ("good", 0.002, 0.5)
-    site = write_leaderboard(tmp_path / "runs", tmp_path / "site").index.parent
+    write_study(folder)
+    found = write_leaderboard(
+        tmp_path / "runs", tmp_path / "site", studies=lambda runs: stored_studies(runs[0])
+    )
+    site = found.index.parent
     for path, name in ((site / "index.html", "results"), (site / "corpora/two.html", "folds-1")):
         text = section(path, name)
         assert "Latency, ms" in text
-        assert "2.00 ratio 0.50 2.00 good 1 s of audio; Test board, 2026-01-02" in text
-        assert text.count("ratio 0.50") == 1
+        assert text.count("2.50 ratio 0.25") == 1  # of akd, and not of kd
+        assert "Latency: of the fastest backend." in text
 
 
-def test_without_deployment_there_are_no_columns_for_it(site: Path) -> None:
+def test_without_studies_there_are_no_columns_for_them(site: Path) -> None:
     assert "Latency" not in (site / "index.html").read_text()
-
-
-def test_a_deployment_without_times_gives_no_latency(runs: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(runs / "two", tmp_path / "two")
-    path = write_measured(folder, RunStore(folder).read_json("certificate")["digest"], "kd")
-    path.write_text(re.sub(r'"rounds": \[\{.*?\}\]', '"rounds": []', path.read_text())
-                    .replace('"rounds": 1', '"rounds": 0'))  # fmt: skip
-    (entry,) = collect(tmp_path).entries
-    assert entry.measured is not None
-    assert cheapest(entry.measured) is None
-    (corpus,) = corpora(collect(tmp_path))
-    assert corpus.boards[0].students[0].entry.measured is not None

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("plain_pages")
 def built(collection: Collection, tmp_path_factory: pytest.TempPathFactory) -> Written:
     """The site of all runs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(site_module, "collect", lambda folder: collection)
+        patch.setattr(site_module, "collect", lambda *_: collection)
         return write_leaderboard(Path("runs"), tmp_path_factory.mktemp("built") / "site")
 
 
@@ -152,7 +152,7 @@ def test_a_build_that_was_stopped_is_taken_up(
 ) -> None:
     whole = contents(write_leaderboard(few, tmp_path / "whole").index.parent)
     write, found = site_module.write_atomically, collect(few)
-    monkeypatch.setattr(site_module, "collect", lambda folder: found)
+    monkeypatch.setattr(site_module, "collect", lambda *_: found)
     for stop in (1, 2, 4, len(whole) - 1):
         left = iter(range(stop))
 

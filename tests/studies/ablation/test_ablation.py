@@ -15,9 +15,10 @@ from serbench.api import StoreError
 from serbench.protocol.guard.certificate import TeacherRecord
 from serbench.results.report.build import report_texts
 from serbench.results.report.results import load_results
-from serbench.results.report.write import render_ablation, write_combined_report, write_report
+from serbench.results.report.write import write_report
 from serbench.running.plan.records import Ablation, AblationRow
 from serbench.studies.ablation.measure import ablation_results
+from serbench.studies.ablation.output import addition, render_ablation
 
 SKILL = {
     "akd": 0.72, "hybrid": 0.4, "akd:no-hint": 0.7, "akd:no-gate": 0.5, "teacher:w|base": 0.95,
@@ -58,7 +59,7 @@ def ablate(
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = ablate(tmp_path_factory.mktemp("runs") / "one")
-    write_report(folder)
+    write_report([folder], folder, addition)
     return folder
 
 
@@ -73,7 +74,7 @@ def test_an_ablation_is_written_in_every_format(run: Path) -> None:
     for name in ("ablation.md", "tables/ablation.md", "tables/ablation.csv", "tables/ablation.tex",
                  "figures/ablation.png"):  # fmt: skip
         assert (run / name).stat().st_size > 100, name
-    texts = report_texts(run)
+    texts = report_texts(run, addition)
     for name in ("ablation.md", "tables/ablation.csv"):  # what `serbench verify` makes anew
         assert texts[name] == (run / name).read_text()
 
@@ -157,7 +158,7 @@ def test_it_fits_a_terminal_of_eighty_columns(run: Path) -> None:
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(render_ablation(run))
     text = console.export_text()
-    for shown in ("Term by term", "without weights", "no-w", "not run", "reference", "worse"):
+    for shown in ("Term by term", "without weights", "not run", "reference", "worse"):
         assert shown in text
     assert "cannot be excluded" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 80
@@ -165,7 +166,7 @@ def test_it_fits_a_terminal_of_eighty_columns(run: Path) -> None:
 
 def test_a_run_that_is_none_has_none(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
-    write_report(folder)
+    write_report([folder], folder, addition)
     assert not (folder / "ablation.md").exists()
     assert not (folder / "tables" / "ablation.csv").exists()
     with pytest.raises(StoreError, match="is no ablation; make one with `serbench ablate`"):
@@ -174,6 +175,6 @@ def test_a_run_that_is_none_has_none(tmp_path: Path) -> None:
 
 def test_a_report_over_several_runs_has_none(run: Path, tmp_path: Path) -> None:
     other = make_run(tmp_path / "other", {"kd": 0.5})
-    write_combined_report([run, other], tmp_path / "both")
+    write_report([run, other], tmp_path / "both")
     assert (tmp_path / "both" / "report.md").is_file()
     assert not (tmp_path / "both" / "ablation.md").exists()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import json
 from importlib import metadata, resources
 
-import jinja2
 from markupsafe import Markup
 
-PACKAGE = "serbench.results.pages"
+from serbench.results.figure.palette import COLOURS, DARK_COLOURS
+from serbench.results.figure.svg.elements import SPRITE
+from serbench.results.templating import PACKAGE, templates
 
 
 def page(title: str, template: str, *, package: str = PACKAGE, **values: object) -> str:
@@ -39,8 +39,9 @@ def page(title: str, template: str, *, package: str = PACKAGE, **values: object)
         .render(
             **defaults | values,
             title=title,
-            css=Markup(_asset("style.css")),  # noqa: S704 - our own file
+            css=Markup(palette_css() + _asset("style.css")),  # noqa: S704 - our own
             js=Markup(script),  # noqa: S704 - our own file
+            sprite=SPRITE,
             policy=(
                 "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
                 f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
@@ -50,30 +51,19 @@ def page(title: str, template: str, *, package: str = PACKAGE, **values: object)
     )
 
 
-@functools.cache
-def templates(package: str = PACKAGE) -> jinja2.Environment:
-    """The templates of ``package``, then those here; all escape what they are given."""
-    packages = dict.fromkeys((package, PACKAGE))
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(each, "templates") for each in packages]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=True,
+def palette_css() -> str:
+    """The colours of series as variables of the stylesheet, and classes that use them."""
+    light, dark = (
+        "".join(f"--s{number}:{colour};" for number, colour in enumerate(colours, start=1))
+        for colours in (COLOURS, DARK_COLOURS)
     )
-    environment.filters["json"] = embedded_json
-    return environment
-
-
-def embedded_json(value: object) -> Markup:
-    """JSON that may stand inside a ``<script type="application/json">``: no ``<``, ``>``, ``&``."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - nothing is left that could end the element
+    classes = "".join(f".c{n}{{color:var(--s{n})}}" for n in range(1, len(COLOURS) + 1))
+    return (
+        f":root{{{light}}}\n"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{classes}\n"
+    )
 
 
 @functools.cache
 def _asset(name: str) -> str:
-    return resources.files(PACKAGE).joinpath(name).read_text(encoding="utf-8")
+    return resources.files("serbench.results.pages").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,220 @@
+"""The tables of a report: methods, and their scores by fold and by speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from serbench.learning.evaluate import Metric
+from serbench.results.compare.names import METHOD, by_kind, display_name, shown_name
+from serbench.results.compare.records import METRICS, Comparison, MethodResult, Significance
+from serbench.results.report.marks import marked
+from serbench.results.report.notes import compared_notes, interval_note
+from serbench.results.report.results import Results
+from serbench.results.table.columns import Column, make_table, text_section
+from serbench.results.table.formats import (
+    COUNT,
+    DIFFERENCE,
+    P_VALUE,
+    PARAMETERS,
+    PERCENT,
+    SCORE,
+    SPREAD,
+    VERDICT,
+    percent,
+    spread_text,
+)
+from serbench.results.table.table import Table
+
+TITLES = {"wa": "WA", "ua": "UA", "macro_f1": "Macro-F1"}
+SHORT = {"wa": "WA %", "ua": "UA %", "macro_f1": "F1 %"}
+
+Columns = list[Column[MethodResult]]
+
+
+def stamped(table: Table, results: Results) -> Table:
+    """The table as it may leave the house: every row, its caption and its foot say what it is."""
+    return replace(
+        table,
+        caption=marked(results.protocol, table.caption),
+        records=tuple({"protocol": results.protocol, **row} for row in table.records),
+        warnings=results.warnings,
+        certificates=results.certificates,
+    )
+
+
+def comparison_table(results: Results) -> Table:
+    """Every method's pooled scores, their intervals, and its difference from the first.
+
+    Methods of a leaky run are listed and not compared.
+    """
+    compared, info = results.comparison, results.methods
+    columns: Columns = [
+        Column("Method", lambda each: each.method, METHOD, key="method"),
+        Column(
+            "Student", lambda each: info[each.method].student or None, key="student",
+            console="below",
+        ),
+        Column(
+            "Parameters", lambda each: info[each.method].parameters, PARAMETERS, key="parameters",
+            console="below",
+        ),
+        Column("", lambda each: each.seeds, COUNT, key="seeds"),
+        *(column for metric in METRICS for column in _metric(metric)),
+    ]  # fmt: skip
+    if not results.leaky:
+        columns += difference_columns(f"ΔUA to {display_name(compared.reference)}")
+    return make_table(
+        "comparison",
+        f"Methods on {results.dataset['name']}: utterance-level scores in %, "
+        "pooled over the outer test folds",
+        columns,
+        by_kind(compared.methods),
+        notes=(score_notes(results), *seeds_note(compared)),
+    ).reordered(("Method", "Student", "Parameters", *TITLES.values()))
+
+
+def _metric(metric: Metric) -> Columns:
+    """A score with its interval, and its mean over folds."""
+    title = TITLES[metric]
+    return [
+        Column(title, lambda each: each.pooled[metric], SCORE, key=metric, short=SHORT[metric]),
+        Column(
+            "" if metric == "macro_f1" else f"{title} over folds",
+            lambda each: each.spread[metric],
+            SPREAD,
+            key=f"{metric}_fold",
+            short="UA % folds",
+            console="column" if metric == "ua" else "none",
+        ),
+    ]
+
+
+def difference_columns(title: str) -> Columns:
+    """The difference to the reference, how sure it is, and what that means."""
+    return [
+        Column(title, lambda each: each.difference, DIFFERENCE, key="delta_ua"),
+        Column("", tested(lambda test: test.p), P_VALUE, key="p"),
+        Column(
+            "p", tested(lambda test: test.p_holm), P_VALUE, key="p_holm", console="below",
+            short="p",
+        ),
+        Column("Verdict", verdict, VERDICT, key="verdict", console="below"),
+    ]  # fmt: skip
+
+
+def tested(read: Callable[[Significance], float]) -> Callable[[MethodResult], float | None]:
+    """What a test says of a method; None where none was made."""
+
+    def value(each: MethodResult) -> float | None:
+        found = each.difference.significance if each.difference else None
+        return read(found) if found else None
+
+    return value
+
+
+def verdict(each: MethodResult) -> str:
+    """Of a method; the reference has none."""
+    return each.difference.verdict if each.difference else "reference"
+
+
+def score_notes(results: Results) -> str:
+    """How intervals, spreads and verdicts came about."""
+    compared = results.comparison
+    count = len(compared.fold_counts)
+    spread = f" ±: standard deviation over {count} outer folds." if count > 1 else ""
+    if results.leaky:
+        return f"{interval_note(compared.repeats, len(compared.speaker_counts))}{spread}"
+    return f"{compared_notes(compared)}{spread}"
+
+
+def seeds_note(compared: Comparison) -> tuple[str, ...]:
+    """A word on seeds where there are several."""
+    seeds = max(result.seeds for result in compared.methods)
+    return (f"Each utterance counts once for each of {seeds} seeds.",) if seeds > 1 else ()
+
+
+def folds_table(results: Results) -> Table:
+    """UA of each method on each outer test fold, whose units are named."""
+    compared, units = results.comparison, test_units(results)
+    columns: list[Column[int]] = [
+        Column(
+            f"Fold: test {results.runs[0].certificate.unit}s", lambda fold: f"{fold}: {units[fold]}"
+        ),
+        Column("Utterances", lambda fold: compared.fold_counts[fold], COUNT),
+        *(
+            Column(shown_name(each.method), lambda fold, each=each: fold_ua(each, fold), PERCENT)
+            for each in compared.methods
+        ),
+    ]
+    table = make_table(
+        "folds",
+        "UA in % on each outer test fold",
+        columns,
+        [*compared.fold_counts],
+        records=[
+            {
+                "method": result.method,
+                "outer": fold.outer,
+                "test_units": units[fold.outer],
+                "utterances": compared.fold_counts[fold.outer],
+                "wa": fold.wa,
+                "ua": fold.ua,
+                "macro_f1": fold.macro_f1,
+            }
+            for result in compared.methods
+            for fold in result.folds
+        ],
+    )
+    title = "mean ± sd" if len(compared.fold_counts) > 1 else "mean"
+    total = str(sum(compared.fold_counts.values()))
+    return with_total(table, title, total, *(spread_text(m.spread["ua"]) for m in compared.methods))
+
+
+def test_units(results: Results) -> dict[int, str]:
+    """The speakers or sessions of each outer test fold."""
+    return {
+        number: ", ".join(map(str, fold["test_units"]))
+        for number, fold in enumerate(results.outer, start=1)
+    }
+
+
+def fold_ua(result: MethodResult, outer: int) -> float:
+    """UA on an outer test fold."""
+    return next(fold.ua for fold in result.folds if fold.outer == outer)
+
+
+def with_total(table: Table, *cells: str) -> Table:
+    """The table with a last row apart."""
+    return replace(table, sections=(*table.sections, text_section([cells])))
+
+
+def speakers_table(results: Results) -> Table:
+    """UA of each method on each speaker: for whom a model fails."""
+    compared = results.comparison
+    columns: list[Column[str]] = [
+        Column("Speaker", str),
+        Column("Utterances", lambda speaker: compared.speaker_counts[speaker], COUNT),
+        *(
+            Column(shown_name(m.method), lambda speaker, m=m: m.speaker_ua[speaker], PERCENT)
+            for m in compared.methods
+        ),
+    ]
+    table = make_table(
+        "speakers",
+        "UA in % on each speaker, over the classes that the speaker has",
+        columns,
+        [*compared.speaker_counts],
+        records=[
+            {
+                "method": result.method,
+                "speaker": speaker,
+                "utterances": compared.speaker_counts[speaker],
+                "ua": ua,
+            }
+            for result in compared.methods
+            for speaker, ua in result.speaker_ua.items()
+        ],
+    )
+    lowest = (percent(min(each.speaker_ua.values())) for each in compared.methods)
+    return with_total(table, "lowest", "", *lowest)

@@ -1,0 +1,68 @@
+"""Whether a stored text says what one that is made anew says."""
+
+from __future__ import annotations
+
+import csv
+import math
+from html.parser import HTMLParser
+from itertools import zip_longest
+from pathlib import Path
+
+TOLERANCE = 5.1e-7
+"""Numbers of a CSV may differ by that much: older versions wrote six decimals."""
+
+
+def same_content(stored: Path, made: str) -> bool:
+    """Compare a file with a text.
+
+    Numbers of a CSV are compared as numbers, and its columns by name; of HTML, the words are
+    compared. Any other text is compared as it is.
+
+    Args:
+        stored: an existing file.
+        made: what it should say.
+    """
+    text = stored.read_text(encoding="utf-8")
+    if stored.suffix == ".html":
+        return _words(text) == _words(made)
+    if stored.suffix == ".csv":
+        return _same_rows(text, made)
+    return text == made
+
+
+class _Words(HTMLParser):
+    """The words of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        """Collect them."""
+        self.words += data.split()
+
+
+def _words(text: str) -> list[str]:
+    parser = _Words()
+    parser.feed(text)
+    return parser.words
+
+
+def _same_rows(text: str, made: str) -> bool:
+    ours, theirs = (csv.DictReader(each.splitlines()) for each in (text, made))
+    if set(ours.fieldnames or ()) != set(theirs.fieldnames or ()):
+        return False
+    return all(
+        one is not None and other is not None
+        and all(_same_field(one[name], other[name]) for name in one)
+        for one, other in zip_longest(ours, theirs)
+    )  # fmt: skip
+
+
+def _same_field(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    try:
+        return math.isclose(float(one), float(other), rel_tol=0, abs_tol=TOLERANCE)
+    except ValueError:
+        return False
