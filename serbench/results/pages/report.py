@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,10 +100,7 @@ def report_page(
         "calibration_figure": curve,
         "calibration_table": calibrated,
         "learning": learning_curves(results, methods),
-        "studies": [
-            _study(f"study-{place}", record, results)
-            for place, record in enumerate(studies.records, start=1)
-        ],
+        "studies": [_study(each, studies.records, results) for each in studies.records],
         "outdated": studies.outdated,
         "runs": _runs(results),
         "facts": _facts(results),
@@ -128,7 +126,9 @@ def verdict_first(table: Table) -> Table:
     return table.reordered(("Method", "UA", *names[names.index("UA over folds") + 1 :]))
 
 
-def _study(anchor: str, record: StudyRecord, results: Results) -> StudyPart:
+def _study(record: StudyRecord, records: Sequence[StudyRecord], results: Results) -> StudyPart:
+    same = [each for each in records if each.study == record.study]
+    anchor = f"study-{record.study}" + (f"-{same.index(record) + 1}" if len(same) > 1 else "")
     tables = [replace(t, name=f"{anchor}-table-{t.name}", warnings=()) for t in record.tables]
     several = len(results.runs) > 1
     return StudyPart(
