@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serbench.checks.finding import Finding, Outcome
+from serbench.checks.finding import Finding
 from serbench.checks.show import facts
 from serbench.checks.survey.charts import duration_chart, speaker_chart
 from serbench.checks.survey.records import CHECKS, Survey
@@ -20,7 +20,7 @@ PACKAGE = "serbench.checks.survey"
 UNITS = 60
 """Units that a finding lists before it counts the rest."""
 
-TONES: dict[Outcome, Tone] = {
+TONES: dict[str, Tone] = {
     "passed": "better", "note": "", "warning": "unclear", "failed": "worse", "not run": ""
 }  # fmt: skip
 
@@ -58,7 +58,7 @@ def survey_page(found: Survey) -> str:
 
 def checks_table(findings: Sequence[Finding], detailed: Sequence[Finding]) -> Table:
     """Every check with its outcome; those with more to say lead to it."""
-    outcome: Format[Outcome] = Format(str, right=False, tone=lambda each: TONES[each])
+    outcome: Format[str] = Format(str, right=False, tone=lambda each: TONES[each])
     columns: list[Column[Finding]] = [
         Column(
             "Check", lambda each: CHECKS[each.check][0],
