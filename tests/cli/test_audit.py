@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -68,6 +69,23 @@ def test_json_to_stdout_leaves_nothing_else_there() -> None:
     assert result.exit_code == 1
     assert json.loads(result.stdout)["facts"]["format"] == "csv"
     assert "FAILED: the splits leak (1 of 3 checks: L1 in 1 fold)" in result.stderr
+
+
+def test_junit_and_markdown_say_the_same_and_an_error_too(tmp_path: Path) -> None:
+    files = ("--junit", "a.xml", "--markdown", "a.md", "--json", "a.json")
+    result = invoke("bad.csv", "--corpus", "emodb", *files)
+    assert result.exit_code == 1
+    (suite,) = ET.parse("a.xml").getroot()
+    assert (suite.get("name"), suite.get("failures")) == ("serbench audit", "1")
+    assert (
+        Path("a.md").read_text(encoding="utf-8").startswith("### serbench audit: bad.csv: FAILED")
+    )
+    result = invoke("nowhere.csv", *files)
+    assert result.exit_code == 2
+    (suite,) = ET.parse("a.xml").getroot()
+    assert suite.get("errors") == "1"
+    assert "nowhere.csv is not there" in Path("a.md").read_text(encoding="utf-8")
+    assert "nowhere.csv is not there" in json.loads(Path("a.json").read_text())["error"]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,11 @@ def audit(
         CorpusError: ``data_dir`` is not the corpus, or audio that cannot be read.
     """
     data_dir = data_dir.expanduser().absolute() if data_dir is not None else None
-    identified = _identify(splits, corpus, corpus_name, data_dir)
+    if corpus is None or corpus_name is None:
+        identified = identify_by_name(splits.rows)
+    else:
+        records = scan(corpus, corpus_name, data_dir) if data_dir is not None else None
+        identified = identify_by_corpus(splits.rows, corpus, corpus_name, records)
     paths = find_audio(identified.rows, source, data_dir, identified.files)
     audio = audio_facts(identified.rows, paths, cache, progress)
     folds = _folds(identified)
@@ -98,17 +102,6 @@ def _part_columns(part: Part) -> list[Column[FoldView]]:
 
 def _check_column(check: str, found: Sequence[Finding]) -> Column[FoldView]:
     return Column(check, lambda fold: _word(fold, check, found))
-
-
-def _identify(
-    splits: SplitFile, corpus: Corpus | None, name: str | None, data_dir: Path | None
-) -> Identified:
-    if corpus is None or name is None:
-        return identify_by_name(splits.rows)
-    records = None
-    if data_dir is not None:
-        records = scan(corpus, name, data_dir)
-    return identify_by_corpus(splits.rows, corpus, name, records)
 
 
 def _folds(identified: Identified) -> list[FoldView]:

@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from serbench.checks.finding import Finding, Outcome, Unit, joined, named, numbered
-from serbench.checks.survey.confounding import Crossed, cross, guess_by_value, shortcut_outcome
+from serbench.checks.survey.confounding import (
+    Crossed,
+    cross,
+    guess_by_value,
+    guess_text,
+    shortcut_outcome,
+)
 from serbench.checks.survey.records import cut, plain_table
 from serbench.checks.survey.sound import CLIPPED_RUN, Sound
 from serbench.data.corpus.table import Utterance
@@ -194,7 +200,7 @@ def check_margins(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
     classes = len({u.label for u in utterances})
     outcome = shortcut_outcome(best, classes) if differs else "passed"
     if differs:
-        what += f" Who knows it alone has a UA of {_of_chance(best, classes)}."
+        what += f" Who knows it alone has a UA of {guess_text(best, classes)}."
     advice = "Trim the files alike: a model can tell classes by where the speech begins or ends."
     return Finding("margins", outcome, what, "" if outcome == "passed" else advice)
 
@@ -211,7 +217,7 @@ def check_background(utterances: Sequence[Utterance], sounds: Sounds) -> Finding
         return Finding("background", "passed", what)
     classes = len({u.label for u in utterances})
     ua = _guess(values, utterances)
-    what += f" Who knows this level alone has a UA of {_of_chance(ua, classes)}."
+    what += f" Who knows this level alone has a UA of {guess_text(ua, classes)}."
     outcome = shortcut_outcome(ua, classes)
     advice = (
         "Read with serbench robustness what scores are left in noise: what hangs on the hiss "
@@ -234,10 +240,6 @@ def extremes(
 def _guess(values: Sequence[float], utterances: Sequence[Utterance]) -> float:
     labels, speakers = [u.label for u in utterances], [u.speaker for u in utterances]
     return guess_by_value(values, labels, speakers)
-
-
-def _of_chance(ua: float, classes: int) -> str:
-    return f"{100 * ua:.1f} % on speakers left out (chance: {100 / classes:.1f} %)"
 
 
 def check_clipping(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:

@@ -158,6 +158,11 @@ def shortcut_outcome(ua: float, classes: int) -> Outcome:
     return _outcome(_above(ua, 1 / classes))
 
 
+def guess_text(ua: float, classes: int) -> str:
+    """The UA of such a guess, beside chance."""
+    return f"{100 * ua:.1f} % on speakers left out (chance: {100 / classes:.1f} %)"
+
+
 def check_speakers(utterances: Sequence[Utterance]) -> Finding:
     """Whether who speaks tells the class."""
     table = cross([u.speaker for u in utterances], [u.label for u in utterances])
@@ -216,8 +221,8 @@ def check_trait(
     tables = (table.table(f"Utterances of each {trait} by class", trait.capitalize()),)
     some = "" if len(known) == len(utterances) else f" ({len(known)} utterances tell it)"
     what = (
-        f"Who knows the {trait} alone has a UA of {100 * ua:.1f} % on speakers left out (chance: "
-        f"{100 / len(table.columns):.1f} %){some}. Cramér's V {table.cramers_v:.2f}."
+        f"Who knows the {trait} alone has a UA of {guess_text(ua, len(table.columns))}{some}. "
+        f"Cramér's V {table.cramers_v:.2f}."
     )
     if absent := [f"no {c} of {r}" for r, c in _absent(table)]:
         what += f" There is {', '.join(absent[:4])}{', …' if len(absent) > 4 else ''}."
@@ -241,17 +246,15 @@ def check_sentences(utterances: Sequence[Utterance]) -> Finding:
     what = (
         f"{len(single) or 'None'} of {numbered(len(table.rows), 'sentence')} "
         f"{'is' if len(single) < 2 else 'are'} spoken in one emotion only; who knows the sentence "
-        f"alone has a UA of {100 * ua:.1f} % on speakers left out (chance: "
-        f"{100 / len(table.columns):.1f} %)."
+        f"alone has a UA of {guess_text(ua, len(table.columns))}."
     )
     tables = (table.table("Utterances of each sentence by class", "Sentence"),)
-    if outcome == "passed":
-        return Finding("sentence-label", outcome, what, "", named(single), tables=tables)
     advice = (
         "Words alone can answer: test sentences that training lacks, with --set "
         "protocol.group_by=text."
     )
-    return Finding("sentence-label", outcome, what, advice, named(single), tables=tables)
+    remedy = "" if outcome == "passed" else advice
+    return Finding("sentence-label", outcome, what, remedy, named(single), tables=tables)
 
 
 def _absent(table: Crossed) -> list[tuple[str, str]]:
