@@ -8,7 +8,15 @@ from serbench.checks.finding import OUTCOMES, Finding, Findings
 from serbench.protocol.splits.groups import listed
 from serbench.results.table.columns import Column, make_table
 from serbench.results.table.files import escape_markdown, markdown
+from serbench.results.table.formats import Format, Tone
 from serbench.results.table.table import Table
+
+TONES: dict[str, Tone] = {
+    "passed": "better", "note": "", "warning": "unclear", "failed": "worse", "not run": ""
+}  # fmt: skip
+
+OUTCOME: Format[str] = Format(str, right=False, tone=TONES.__getitem__)
+"""How an outcome stands in a table."""
 
 SHOWN = 30
 """Findings that are printed; the JSON has all."""
@@ -24,7 +32,7 @@ def finding_table(found: Findings) -> Table:
     every = told(found)
     columns: list[Column[Finding]] = [
         Column("Check", lambda each: each.place),
-        Column("Outcome", lambda each: each.outcome),
+        Column("Outcome", lambda each: each.outcome, OUTCOME),
         Column("Finding", lambda each: each.message),
     ]
     rest = len(every) - SHOWN

@@ -55,7 +55,9 @@ def tell(found: Findings, outputs: Outputs) -> None:
     """
     from serbench.checks.output import STDOUT, write_findings
     from serbench.checks.show import detail_lines, facts, finding_table
+    from serbench.cli.console import stdout
     from serbench.cli.output import print_table
+    from serbench.results.table.console import console_table
 
     write_findings(found, outputs)
     if outputs.json == STDOUT:
@@ -63,6 +65,9 @@ def tell(found: Findings, outputs: Outputs) -> None:
         return
     _say(*(f"{name}: {value}" for name, value in facts(found)), "")
     for table in (*found.tables, finding_table(found)):
+        if sys.stdout.isatty():
+            stdout().print(console_table(table))
+            continue
         rows = [[cell.whole for cell in row] for row in table.rows]
         print_table(table.caption, table.columns, rows)
         _say(*table.notes, *([""] if table.notes else []))

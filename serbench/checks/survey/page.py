@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from serbench.checks.finding import Finding
-from serbench.checks.show import facts
+from serbench.checks.show import OUTCOME, TONES, facts
 from serbench.checks.survey.charts import duration_chart, speaker_chart
 from serbench.checks.survey.records import CHECKS, Survey
 from serbench.protocol.splits.groups import listed
 from serbench.results.figure.figure import Figure
 from serbench.results.pages.page import page
 from serbench.results.table.columns import Column, make_table
-from serbench.results.table.formats import Format, Tone
 from serbench.results.table.table import Table
 
 PACKAGE = "serbench.checks.survey"
 
 UNITS = 60
 """Units that a finding lists before it counts the rest."""
-
-TONES: dict[str, Tone] = {
-    "passed": "better", "note": "", "warning": "unclear", "failed": "worse", "not run": ""
-}  # fmt: skip
 
 
 def survey_page(found: Survey) -> str:
@@ -58,13 +53,12 @@ def survey_page(found: Survey) -> str:
 
 def checks_table(findings: Sequence[Finding], detailed: Sequence[Finding]) -> Table:
     """Every check with its outcome; those with more to say lead to it."""
-    outcome: Format[str] = Format(str, right=False, tone=lambda each: TONES[each])
     columns: list[Column[Finding]] = [
         Column(
             "Check", lambda each: CHECKS[each.check][0],
             link=lambda each: f"#{each.check}" if each in detailed else "",
         ),
-        Column("Outcome", lambda each: each.outcome, outcome),
+        Column("Outcome", lambda each: each.outcome, OUTCOME),
         Column("Finding", lambda each: each.message),
     ]  # fmt: skip
     return make_table(
