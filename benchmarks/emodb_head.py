@@ -25,10 +25,10 @@ def load(parser: argparse.ArgumentParser) -> tuple[CorpusTable, TeacherEmbedding
     given = parser.parse_args()
     registry, cache = load_registry(load_plugins()), cache_folder()
     corpus = registry.make("corpora", "emodb")
-    table = load_corpus(corpus, "emodb", given.corpus, cache / "audio", silent)  # pyright: ignore[reportArgumentType]
+    table = load_corpus(corpus, "emodb", given.corpus, cache, silent)  # pyright: ignore[reportArgumentType]
     teacher = registry.make("teachers", "speech-encoder", {"model": str(given.teacher)})
     embeddings = embed_corpus(
-        teacher, given.teacher.name, table, cache / "embeddings", torch.device("cpu"), silent  # pyright: ignore[reportArgumentType]
+        teacher, given.teacher.name, table, cache, torch.device("cpu"), silent  # pyright: ignore[reportArgumentType]
     )  # fmt: skip
     return table, embeddings
 

@@ -24,6 +24,7 @@ from serbench.api.torchaudio_compat import import_torchaudio
 from serbench.data.audio import read_waveform
 from serbench.data.corpus.table import Speech
 from serbench.files.atomic import write_array
+from serbench.files.cache_kinds import kind_folder
 from serbench.protocol.guard.view import PartitionView
 from serbench.settings import FeatureSettings
 
@@ -161,12 +162,19 @@ def log_mel_frames(
     Natural logarithm of mel power, ``(total, n_mels)`` float32; with ``normalise="utterance"``
     each utterance's mean per filter is taken off.
 
+    Args:
+        table: the corpus, or unlabelled audio.
+        settings: of the front end.
+        cache: root of the cache.
+        advance: told of every utterance.
+
     Raises:
         CorpusError: an audio file can no longer be read.
     """
     recipe = {"version": VERSION, "corpus": table.digest, **settings.model_dump()}
     key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]
-    values_file, counts_file = cache / f"{key}.values.npy", cache / f"{key}.counts.npy"
+    folder = kind_folder(cache, "features")
+    values_file, counts_file = folder / f"{key}.values.npy", folder / f"{key}.counts.npy"
     if not counts_file.exists():
         extract = LogMel(settings)
         paths = [utterance.path for utterance in table.utterances]

@@ -148,11 +148,11 @@ def test_what_json_cannot_hold_is_located(
     with pytest.raises(StoreError, match=message):
         store.write_fit({"fit": "a", **value})
     with pytest.raises(StoreError, match=message):
-        FitCache(store.folder).put(KEY, value)
+        FitCache(store.folder, "fits").put(KEY, value)
 
 
 def cached(root: Path) -> FitCache:
-    cache = FitCache(root)
+    cache = FitCache(root, "fits")
     cache.put(
         KEY,
         {"epochs": 3},
@@ -169,7 +169,7 @@ def test_a_cached_fit_is_read_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(record.arrays["posteriors"], [[2, 1, 0], [5, 4, 3]])
     assert record.tensors["bias"] == 0.5
     assert record.tensors["weight"].dtype is torch.bfloat16
-    assert FitCache(tmp_path).get("f" * 16) is None
+    assert FitCache(tmp_path, "fits").get("f" * 16) is None
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied", "json"])
@@ -195,7 +195,7 @@ def test_a_damaged_cached_fit_is_absent_and_logged(
 
 def test_a_cache_key_cannot_leave_the_cache(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not a digest"):
-        FitCache(tmp_path).get("../../etc/passwd")
+        FitCache(tmp_path, "fits").get("../../etc/passwd")
 
 
 KILLED = """
@@ -206,7 +206,7 @@ KILLED = """
     from serbench.running.store.run import RunStore
 
     root = Path(sys.argv[1])
-    store, cache, key = RunStore(root / "run"), FitCache(root / "cache"), "0123456789abcdef"
+    store, cache, key = RunStore(root / "run"), FitCache(root / "cache", "fits"), "0123456789abcdef"
     columns = ["method", "utterance", "speaker", "label", "predicted"]
     frame = pd.DataFrame({name: ["anger"] * 500 for name in columns}).assign(seed=0, outer=1)
 

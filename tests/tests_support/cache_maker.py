@@ -9,13 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from serbench.files.cache_kinds import Kind
 from serbench.running.store.cache import FitCache
-
-FACTS = {
-    "fits": {"ids": ["a"], "seconds": 1.0, "history": []},
-    "soft-targets": {"strength": 0.1, "fitted": []},
-    "pretraining": {"seconds": 1.0, "history": []},
-}
 
 
 class CacheMaker:
@@ -38,11 +33,11 @@ class CacheMaker:
         used = written if read < 0 else self.now_s - 86_400 * read
         os.utime(place, (used, written))
 
-    def fit(self, number: int, days: float = 0.0, kind: str = "fits", below: str = "fits") -> str:
+    def fit(self, number: int, days: float = 0.0, kind: Kind = "fits") -> str:
         """An entry of a ``FitCache``; its path below the cache."""
         key = f"{number:02x}" * 32
-        kept = FitCache(self.root / below)
-        kept.put(key, FACTS[kind], {"posteriors": np.ones((2, 3), np.float32)})
+        kept = FitCache(self.root, kind)
+        kept.put(key, {"seconds": 1.0}, {"posteriors": np.ones((2, 3), np.float32)})
         self.age(kept.path(key), days)
         return kept.path(key).relative_to(self.root).as_posix()
 

@@ -40,7 +40,7 @@ def check_models(
         windows = settings.segments
         ids, again = predict_windows(
             student,
-            log_mel_frames(folds.table, settings.features, cache / "features", lambda *_: None),
+            log_mel_frames(folds.table, settings.features, cache, lambda *_: None),
             segment_partition(folds.table, test, windows.window_s, windows.overlap_s),
             stored.backend(),
             torch.device("cpu"),

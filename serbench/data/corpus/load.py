@@ -26,6 +26,7 @@ from serbench.data.corpus.check import (
 )
 from serbench.data.corpus.table import CorpusTable, make_utterance, table_digest
 from serbench.errors import CorpusError
+from serbench.files.cache_kinds import kind_folder
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +205,7 @@ def _facts(path: Path, known: AudioFacts | None) -> AudioFacts:
 
 def _cache_file(cache: Path, folder: Path) -> Path:
     key = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]
-    return cache / "audio" / f"{key}.json"
+    return kind_folder(cache, "audio") / f"{key}.json"
 
 
 def _read_cache(path: Path) -> dict[str, AudioFacts]:

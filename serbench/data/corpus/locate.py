@@ -15,6 +15,7 @@ from serbench.data.corpus.archive import unpack
 from serbench.data.corpus.check import count_differences, expected, listing, scan
 from serbench.data.corpus.download import fetch
 from serbench.errors import CorpusError
+from serbench.files.cache_kinds import kind_folder
 
 DATA_VARIABLE = "SERBENCH_DATA"
 """Environment variable: a folder that holds one folder per dataset, by name."""
@@ -50,7 +51,7 @@ def locate(
         return from_variable
     if path is not None:
         return _named_folder(corpus, name, path, f"the path of dataset {name} in the registry")
-    folder = cache.absolute() / "corpora" / name
+    folder = kind_folder(cache.absolute(), "corpora") / name
     if folder.is_dir() and not _outdated(corpus, folder):
         return folder
     try:
@@ -96,7 +97,7 @@ def _download(
     corpus: Corpus, name: str, folder: Path, cache: Path, advance: Advance, announce: Announce
 ) -> None:
     """Fetch every source, unpack into a temporary folder, hold it against the card, rename."""
-    downloads = cache / "downloads" / name
+    downloads = kind_folder(cache, "downloads") / name
     with _beside(folder) as new:
         for source in corpus.sources():
             announce(f"downloading {name} from {source.url}")

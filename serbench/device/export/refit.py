@@ -64,8 +64,8 @@ def refit_all(
             f"{', '.join(map(str, replay.plan['seeds']))}"
         )
     candidate, epochs = _setting(replay, students)
-    cache = FitCache(replay.cache / "fits")
-    task = _task(replay, method, seed, candidate, epochs, pretrain_audio, cache, workers)
+    cache = FitCache(replay.cache, "fits")
+    task = _task(replay, method, seed, candidate, epochs, pretrain_audio, workers)
     fit = kept_fit(cache, task) or _fitted(replay, task, cache)
     state = dict(fit.state)
     normaliser = Normaliser(state.pop("normaliser.mean"), state.pop("normaliser.deviation"))
@@ -100,7 +100,6 @@ def _task(
     candidate: Candidate,
     epochs: int,
     pretrain_audio: Path | None,
-    cache: FitCache,
     workers: int,
 ) -> FitTask:
     """The fit on everybody, pretrained and taught as the run's own were."""
@@ -110,11 +109,12 @@ def _task(
     pretraining = pretraining_of(candidate, method, seed, inputs, device)
     initial: Mapping[str, InitialState] = {}
     if pretraining is not None:
-        initial = pretrain_each({pretraining.key: pretraining}, cache, workers, replay.watch)
+        tasks = {pretraining.key: pretraining}
+        initial = pretrain_each(tasks, replay.cache, workers, replay.watch)
     needs, head = candidate.loss.needs, candidate.settings.head
     teachers = inputs.embeddings if needs else {}
     classes = len(replay.table.labels)
-    targets = fit_targets(teachers, {view.name: view}, [head], classes, cache, workers)
+    targets = fit_targets(teachers, {view.name: view}, [head], classes, replay.cache, workers)
     frames = inputs.features[candidate.settings.features]
     fit_seed = stable_seed(replay.table.digest, EVERYONE, seed)
     start = pretraining.key if pretraining else ""
@@ -191,9 +191,7 @@ def _inputs(
             "unlabelled speech; name that folder with --pretrain-audio"
         )
     watch, cache = replay.watch, replay.cache
-    audio = load_unlabelled(
-        pretrain_audio, cache / "audio", partial(watch.advance, "unlabelled audio")
-    )
+    audio = load_unlabelled(pretrain_audio, cache, partial(watch.advance, "unlabelled audio"))
     if audio.digest != known["digest"]:
         raise CorpusError(
             f"{pretrain_audio} is not the audio that the run's students were pretrained on "
@@ -201,13 +199,13 @@ def _inputs(
         )
     heard = {
         name: embed_corpus(
-            replay.teacher(name), name, audio, cache / "embeddings", replay.device,
+            replay.teacher(name), name, audio, cache, replay.device,
             partial(watch.advance, f"teacher {name} on unlabelled audio"),
         )
         for name in names
     }  # fmt: skip
     advance = partial(watch.advance, "features of unlabelled audio")
-    frames = log_mel_frames(audio, settings, cache / "features", advance)
+    frames = log_mel_frames(audio, settings, cache, advance)
     pretrain = PretrainInputs(audio, dict.fromkeys([settings], frames), heard)
     return Inputs(replay.table, features, embeddings, digests, pretrain)
 

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from serbench.files.cache_kinds import FOLDERS, Kind
+from serbench.files.cache_use import USERS
+
 KINDS = {
     "temporaries": "what killed commands left half-written",
     "fits": "trained students and their predictions",
@@ -63,12 +66,11 @@ TEMPORARIES = (
 )
 """Regular expressions of files, or of folders with all that is in them."""
 
-FILES = {
-    "fits": rf"fits/{FIT}",
-    "replays": rf"replays/{FIT}",
-    "robustness": rf"robustness/{FIT}",
-    "prune": rf"prune/{FIT}",
-    "posteriors": rf"deploy/posteriors/{FIT}",
+RESULTS: tuple[Kind, ...] = ("fits", "replays", "robustness", "prune", "posteriors")
+"""What ``FitCache`` keeps. Soft targets and pretrained weights lie among the fits."""
+
+FILE_ENTRIES = {
+    **{kind: rf"{FOLDERS[kind]}/{FIT}" for kind in RESULTS},
     "audio": rf"audio/(?:audio/)?{HEX}{{16}}\.json",
     "near": rf"near/(?:near/)?{HEX}{{16}}/(?:{FINGERPRINTS}|{PAIRS})",
 }
@@ -76,7 +78,7 @@ FILES = {
 
 EMBEDDED = r"(?:frames\.f16|pooled\.f32|index\.jsonl|complete\.json)"
 
-FOLDERS = {
+FOLDER_ENTRIES = {
     "embeddings": (rf"embeddings/[^/.][^/]*-{HEX}{{32}}", EMBEDDED),
     "models": (rf"deploy/models/{HEX}{{64}}", ".+"),
     "converted": (rf"deploy/converted/{HEX}{{64}}", ".+"),
@@ -91,12 +93,7 @@ FEATURES = rf"(?P<pair>features/{HEX}{{24}})\.(?:values|counts)\.npy"
 LOCKS = rf"embeddings/[^/.][^/]*-{HEX}{{32}}\.lock"
 """Empty, and left where they are: another process may be waiting at one."""
 
-TOPS = frozenset(
-    {
-        *("fits", "replays", "robustness", "prune", "deploy", "audio", "near", "embeddings"),
-        *("features", "downloads", "corpora", "users"),
-    }
-)
+TOPS = frozenset({*(folder.partition("/")[0] for folder in FOLDERS.values()), USERS})
 """Folders of the cache that serbench writes into."""
 
 
@@ -110,10 +107,10 @@ def place_of(path: str) -> Place | None:
             return Place("temporaries", PurePosixPath(found), is_folder)
     if pair := re.fullmatch(FEATURES, path):
         return Place("features", PurePosixPath(pair["pair"]), False)
-    for kind, pattern in FILES.items():
+    for kind, pattern in FILE_ENTRIES.items():
         if found := _whole(pattern, path):
             return Place(kind, PurePosixPath(found), False)
-    for kind, (pattern, known) in FOLDERS.items():
+    for kind, (pattern, known) in FOLDER_ENTRIES.items():
         if found := _inside(pattern, known, path):
             return Place(kind, PurePosixPath(found), True)
     return None

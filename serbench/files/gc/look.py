@@ -1,4 +1,4 @@
-"""A look into an entry: whether it is damaged, and which kind of fit a fit is."""
+"""A look into an entry: whether it is damaged, and which kind it says that it is."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
+
+from serbench.files.gc.kinds import KINDS, RESULTS
 
 LENGTH_BYTES = 8
 """Of the number that a safetensors file begins with: the length of its header."""
-
-PRETRAINING = frozenset({"seconds", "history"})
-"""The facts that are kept of a pretraining."""
 
 
 class Look(NamedTuple):
@@ -74,32 +73,22 @@ def _unread(path: Path) -> Iterator[IO[bytes]]:
                 os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def _facts(file: IO[bytes], size_bytes: int) -> dict[str, Any]:
-    """The facts of an entry that ``FitCache`` wrote, if its header and its length are right."""
+def _fit(file: IO[bytes], size_bytes: int) -> str | None:
+    """The kind that an entry of ``FitCache`` says it is, if its header and its length are right."""
     length = int.from_bytes(file.read(LENGTH_BYTES), "little")
     if not 2 <= length <= size_bytes - LENGTH_BYTES:
         raise _DamageError("its header is not whole")
     header = json.loads(file.read(length))
     try:
-        facts = json.loads(header.pop("__metadata__")["json"])
+        metadata = header.pop("__metadata__")
+        json.loads(metadata["json"])
+        kind: str | None = metadata.get("kind")  # older versions of serbench did not say
         end = max((int(tensor["data_offsets"][1]) for tensor in header.values()), default=0)
     except (AttributeError, KeyError, TypeError) as error:
         raise _DamageError("its header is not that of a fit") from error
     if LENGTH_BYTES + length + end != size_bytes:
         raise _DamageError("it has not the length that its header says")
-    return facts
-
-
-def _fit(file: IO[bytes], size_bytes: int) -> str:
-    """Heads and pretrained weights are kept among the fits."""
-    facts = _facts(file, size_bytes)
-    if "strength" in facts:
-        return "soft-targets"
-    return "pretraining" if set(facts) == PRETRAINING else "fits"
-
-
-def _result(file: IO[bytes], size_bytes: int) -> None:
-    _facts(file, size_bytes)
+    return kind if kind in KINDS else None
 
 
 def _json(file: IO[bytes], _size_bytes: int) -> None:
@@ -115,10 +104,7 @@ def _npz(file: IO[bytes], _size_bytes: int) -> None:
 Check = Callable[[IO[bytes], int], str | None]
 
 CHECKS: Mapping[str, Mapping[str, Check]] = {
-    "fits": {".safetensors": _fit},
-    **{
-        kind: {".safetensors": _result} for kind in ("replays", "robustness", "prune", "posteriors")
-    },
+    **{kind: {".safetensors": _fit} for kind in RESULTS},
     "audio": {".json": _json},
     "near": {".json": _json, ".npz": _npz},
 }

@@ -17,6 +17,7 @@ from filelock import FileLock
 from serbench.api import Advance, PluginError, Teacher, TeacherError, TeacherFeatures
 from serbench.data.audio import read_waveform
 from serbench.data.corpus.table import Recording, Speech
+from serbench.files.cache_kinds import kind_folder
 from serbench.learning.teach.cache import EmbeddingWriter, Stored, load_complete
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 
@@ -49,7 +50,7 @@ def embed_corpus(
         teacher: the plugin; loaded only where something is left to embed.
         name: its name in the registry.
         table: the corpus, or unlabelled audio.
-        cache: folder for all embeddings, made where needed.
+        cache: root of the cache.
         device: where the teacher runs.
         advance: told whole seconds of speech, done and in all.
 
@@ -59,11 +60,12 @@ def embed_corpus(
         PluginError: the teacher's output has not the contract's shapes.
     """
     key = embedding_key(teacher, table)
-    folder = cache / f"{teacher.name}-{key[:32]}"
+    root = kind_folder(cache, "embeddings")
+    folder = root / f"{teacher.name}-{key[:32]}"
     total_s = round(sum(u.duration_s for u in table.utterances))
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(cache / f"{folder.name}.lock")
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / f"{folder.name}.lock")
         with lock:
             stored = load_complete(folder)
             if stored is None:
@@ -71,7 +73,7 @@ def embed_corpus(
                 stored = load_complete(folder)
     except OSError as error:
         raise TeacherError(
-            f"cannot use the embedding cache {cache}: {error.strerror or error}; choose a cache "
+            f"cannot use the embedding cache {root}: {error.strerror or error}; choose a cache "
             "folder that you may write to"
         ) from error
     if stored is None:

@@ -20,6 +20,7 @@ from serbench.api import Advance, Teacher, TeacherError
 from serbench.data.corpus.derive import joined_id
 from serbench.data.corpus.table import CorpusTable, Speech
 from serbench.files.atomic import write_atomically
+from serbench.files.cache_kinds import kind_folder
 from serbench.learning.teach.embed import embed_corpus
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 
@@ -78,10 +79,11 @@ def _joined_frames(parts: Sequence[TeacherEmbeddings], cache: Path) -> NDArray[n
         TeacherError: the cache cannot be written.
     """
     key = hashlib.sha256(json.dumps([part.digest for part in parts]).encode()).hexdigest()
-    folder = cache / f"joined-{key[:32]}"
+    root = kind_folder(cache, "embeddings")
+    folder = root / f"joined-{key[:32]}"
     shape = (sum(len(part.frames) for part in parts), *parts[0].frames.shape[1:])
     try:
-        with FileLock(cache / f"{folder.name}.lock"):
+        with FileLock(root / f"{folder.name}.lock"):
             if not (folder / COMPLETE).exists():
                 folder.mkdir(exist_ok=True)
                 with (folder / FRAMES).open("wb") as file:
@@ -90,7 +92,7 @@ def _joined_frames(parts: Sequence[TeacherEmbeddings], cache: Path) -> NDArray[n
                 write_atomically(folder / COMPLETE, json.dumps({"shape": shape}).encode())
     except OSError as error:
         raise TeacherError(
-            f"cannot use the embedding cache {cache}: {error.strerror or error}; choose a cache "
+            f"cannot use the embedding cache {root}: {error.strerror or error}; choose a cache "
             "folder that you may write to"
         ) from error
     return np.memmap(folder / FRAMES, np.float16, "r", shape=shape)

@@ -86,7 +86,7 @@ def load_dataset(
             part,
             _own_folder(data_dir, part.name, watch) if dataset.training else data_dir,
             cache,
-            audio_cache or cache / "audio",
+            audio_cache or cache,
             allow_incomplete,
             watch,
             several=bool(dataset.training),
@@ -156,7 +156,7 @@ def load_audio(plan: RunPlan, cache: Path, watch: Observer) -> UnlabelledAudio |
     if plan.pretrain_audio is None:
         return None
     advance = partial(watch.advance, "unlabelled audio")
-    return load_unlabelled(plan.pretrain_audio, cache / "audio", advance)
+    return load_unlabelled(plan.pretrain_audio, cache, advance)
 
 
 def load_inputs(
@@ -200,7 +200,7 @@ def _features(
     watch: Observer,
 ) -> dict[FeatureSettings, Frames]:
     advance = partial(watch.advance, stage)
-    return {each: log_mel_frames(speech, each, cache / "features", advance) for each in front_ends}
+    return {each: log_mel_frames(speech, each, cache, advance) for each in front_ends}
 
 
 def _embeddings(
@@ -211,7 +211,7 @@ def _embeddings(
             teacher,
             name,
             speech,
-            cache / "embeddings",
+            cache,
             torch.device(device),
             partial(watch.advance, f"teacher {name}{where}"),
         )

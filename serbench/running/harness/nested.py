@@ -72,7 +72,7 @@ class Nested:
         self.store = store
         self.resources = resources
         self.watch = watch
-        self.cache = FitCache(resources.cache / "fits")
+        self.cache = FitCache(resources.cache, "fits")
         self.targets: dict[TargetKey, Target] = {}
         self.initial: dict[str, InitialState] = {}
         self.fitted: list[FittedRecord] = []
@@ -101,7 +101,7 @@ class Nested:
         """The weights that fits start from, where students are pretrained."""
         where = self.resources
         self.initial = pretrain_all(
-            self.plan, self.inputs, self.cache, where.workers, where.device, self.watch
+            self.plan, self.inputs, where.cache, where.workers, where.device, self.watch
         )
 
     def ask_teachers(self) -> None:
@@ -117,8 +117,9 @@ class Nested:
             wanted += [(n, split) for n, below in enumerate(self.inner) for split in below]
         views = {split.train.name: self.views.make(n, split.train) for n, split in wanted}
         targets = fit_targets(
-            self.inputs.embeddings, views, self.heads, len(self.inputs.table.labels), self.cache,
-            self.resources.workers,
+            self.inputs.embeddings, views, self.heads, len(self.inputs.table.labels),
+
+            self.resources.cache, self.resources.workers,
         )  # fmt: skip
         self.fitted += [record for target in targets.values() for record in target.fitted]
         return targets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -85,7 +86,7 @@ def pretraining_of(
 def pretrain_all(
     plan: RunPlan,
     inputs: Inputs,
-    cache: FitCache,
+    cache: Path,
     workers: int,
     device: str,
     watch: Observer,
@@ -102,19 +103,20 @@ def pretrain_all(
 
 
 def pretrain_each(
-    tasks: Mapping[str, PretrainTask], cache: FitCache, workers: int, watch: Observer
+    tasks: Mapping[str, PretrainTask], cache: Path, workers: int, watch: Observer
 ) -> dict[str, InitialState]:
     """What some pretrainings give, by their keys, from the cache or done now."""
+    kept_weights = FitCache(cache, "pretraining")
     found: dict[str, InitialState] = {}
     for key, task in tasks.items():
-        kept = cache.get(key)
+        kept = kept_weights.get(key)
         if kept is not None:
             found[key] = InitialState(_below(kept.tensors, STUDENT), _below(kept.tensors, LOSS))
             _tell_again(task.name, kept.json["history"], watch)
     todo = [task for key, task in tasks.items() if key not in found]
     count = _EpochCount(todo, watch)
     for result in run_pretrainings(todo, workers, count.epoch):
-        _keep(cache, result)
+        _keep(kept_weights, result)
         found[result.key] = result.state
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,10 +49,11 @@ def fit_targets(
     views: Mapping[str, PartitionView],
     heads: Iterable[HeadSettings],
     classes: int,
-    cache: FitCache,
+    cache: Path,
     workers: int,
 ) -> dict[TargetKey, Target]:
     """Cross-fit every teacher's head on every training partition, each once and kept."""
+    kept_heads = FitCache(cache, "soft-targets")
     found: dict[TargetKey, Target] = {}
     missing: list[tuple[TargetKey, str, _Job]] = []
     for name, embeddings in teachers.items():
@@ -69,7 +71,7 @@ def fit_targets(
                     }
                 )
                 key = (name, partition, settings)
-                kept = cache.get(address)
+                kept = kept_heads.get(address)
                 if kept is None:
                     missing.append((key, address, _Job(embeddings, view, settings, classes)))
                     continue
@@ -83,7 +85,7 @@ def fit_targets(
     jobs = {address: job for _, address, job in missing}
     results = dict(zip(jobs, run_calls(_cross_fit, list(jobs.values()), workers), strict=True))
     for address, (targets, fitted) in results.items():
-        cache.put(
+        kept_heads.put(
             address,
             {"strength": targets.strength, "fitted": [r.model_dump(mode="json") for r in fitted]},
             {"logits": targets.logits, "layer_weights": targets.layer_weights.astype(np.float32)},

@@ -188,9 +188,7 @@ class Replay:
         """
         if settings not in self._frames:
             advance = partial(self.watch.advance, "features")
-            self._frames[settings] = log_mel_frames(
-                self.table, settings, self.cache / "features", advance
-            )
+            self._frames[settings] = log_mel_frames(self.table, settings, self.cache, advance)
         return self._frames[settings]
 
     def segments(
@@ -228,7 +226,7 @@ class Replay:
 
         ``frames.digest`` must name all that the frames were computed from.
         """
-        kept = FitCache(self.cache / "replays")
+        kept = FitCache(self.cache, "replays")
         return predict_kept(student, frames, segments, self.stored.backend(), self.device, kept)
 
     def stored_posteriors(self, method: str, outer: int, seed: int) -> pd.DataFrame:

@@ -17,7 +17,6 @@ from serbench.running.harness.observer import Observer
 from serbench.running.harness.targets import fit_targets, head_of
 from serbench.running.harness.views import Views
 from serbench.running.replay.stored import Stored
-from serbench.running.store.cache import FitCache
 from serbench.settings import HeadSettings
 
 
@@ -53,7 +52,7 @@ def run_embeddings(
     """
     teacher = run_teacher(stored, name)
     advance = partial(watch.advance, f"teacher {name}")
-    return embed_table(teacher, name, table, cache / "embeddings", device, advance)
+    return embed_table(teacher, name, table, cache, device, advance)
 
 
 def head_settings(stored: Stored) -> HeadSettings:
@@ -80,6 +79,6 @@ def fold_head(
     settings = head_settings(stored)
     view = Views(folds.table, folds.outer).make(outer - 1, split.train)
     train = embeddings.fitting(view, head_of(embeddings.name))
-    name, classes, kept = embeddings.name, len(folds.table.labels), FitCache(cache / "fits")
-    targets = fit_targets({name: embeddings}, {view.name: view}, [settings], classes, kept, 1)
+    name, classes = embeddings.name, len(folds.table.labels)
+    targets = fit_targets({name: embeddings}, {view.name: view}, [settings], classes, cache, 1)
     return fit_head(train, classes, targets[name, view.name, settings].strength)

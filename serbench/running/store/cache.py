@@ -19,6 +19,7 @@ from torch import Tensor
 
 from serbench.api import StoreError
 from serbench.files.atomic import json_bytes, write_atomically
+from serbench.files.cache_kinds import Kind, kind_folder
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +38,17 @@ class FitRecord:
 class FitCache:
     """Fits by the digest of everything that decides their outcome.
 
-    An entry is one safetensors file whose metadata hold the JSON and a SHA-256 of all of it, so
-    that it is whole or absent, and a flipped bit is noticed.
+    An entry is one safetensors file whose metadata hold its kind, the JSON and a SHA-256 of all of
+    it, so that it is whole or absent, and a flipped bit is noticed.
+
+    Args:
+        cache: root of the cache.
+        kind: of all entries that are put here.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, cache: Path, kind: Kind) -> None:
+        self.kind = kind
+        self.root = kind_folder(cache, kind)
 
     def path(self, key: str) -> Path:
         """The file of ``key``, a digest in hexadecimal."""
@@ -81,7 +87,7 @@ class FitCache:
             TENSOR + name: tensor.detach().cpu().contiguous().clone()
             for name, tensor in (tensors or {}).items()
         }
-        metadata = {"json": text, "sha256": _checksum(text, content)}
+        metadata = {"kind": self.kind, "json": text, "sha256": _checksum(text, content)}
         write_atomically(self.path(key), safetensors.torch.save(content, metadata))
 
 

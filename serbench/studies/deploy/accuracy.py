@@ -70,7 +70,7 @@ def score_folds(
         WorkerError: the backend cannot be opened, gives no posteriors, or its process crashed or
             hung.
     """
-    kept = FitCache(replay.cache / "deploy" / "posteriors")
+    kept = FitCache(replay.cache, "posteriors")
     addresses = [
         _address(replay, model, each) for model, each in zip(models, converted, strict=True)
     ]

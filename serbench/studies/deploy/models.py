@@ -15,6 +15,7 @@ from pathlib import Path
 from serbench.api import StoreError
 from serbench.device.export.deployed import Deployed
 from serbench.device.export.stored import calibration_audio, stored_model
+from serbench.files.cache_kinds import kind_folder
 from serbench.files.source import core_digest
 from serbench.running.harness.code import FIT, package_digest
 from serbench.running.plan.records import describe_candidate, digest_of
@@ -129,7 +130,7 @@ def _export(replay: Replay, student: StoredStudent) -> FoldModel:
             "packages": {name: metadata.version(name) for name in ("torch", "onnx", "onnxscript")},
         }
     )
-    folder = replay.cache / "deploy" / "models" / address
+    folder = kind_folder(replay.cache, "models") / address
     if not folder.is_dir():
         begun = _begun(folder)
         try:
@@ -143,7 +144,7 @@ def _export(replay: Replay, student: StoredStudent) -> FoldModel:
 def convert_folds(
     candidate: Candidate,
     models: Sequence[FoldModel],
-    cache_folder: Path,
+    cache: Path,
     patience_s: float = PATIENCE_S,
 ) -> tuple[Converted, ...]:
     """A backend's conversion of every fold's model, in a fresh process where one is missing.
@@ -155,7 +156,7 @@ def convert_folds(
     found = []
     for model in models:
         address = digest_of({"model": model.address, **own})
-        found.append(Converted(cache_folder / "deploy" / "converted" / address, address))
+        found.append(Converted(kind_folder(cache, "converted") / address, address))
     missing = [
         {
             "model": describe_model(model.deployed),

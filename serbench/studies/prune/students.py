@@ -139,7 +139,7 @@ class Tuner:
         self.students = {student.name: student for student in students}
         self.tuning = tuning
         self.workers = workers
-        self.cache = FitCache(replay.cache / "prune")
+        self.cache = FitCache(replay.cache, "prune")
         self.backend = replay.stored.backend()
         self.views = Views(replay.table, replay.folds.outer)
         self._weights = {
@@ -223,9 +223,10 @@ class Tuner:
         embeddings = {name: replay.embeddings(name) for name in replay.teachers}
         split, head = replay.folds.outer[student.outer - 1], student.candidate.settings.head
         view = self.views.make(student.outer - 1, split.train)
-        kept = FitCache(replay.cache / "fits")
         classes = len(replay.table.labels)
-        targets = fit_targets(embeddings, {view.name: view}, [head], classes, kept, self.workers)
+        targets = fit_targets(
+            embeddings, {view.name: view}, [head], classes, replay.cache, self.workers
+        )
         return signals(embeddings, targets, view, head, needs)
 
     def _keep(self, place: tuple[Cut, str], task: FitTask, result: FitResult) -> None:

@@ -92,7 +92,7 @@ def student_readings(
         CorpusError: an audio file can no longer be read.
         SerbenchError: babble that cannot be made.
     """
-    cache = FitCache(replay.cache / "robustness")
+    cache = FitCache(replay.cache, "robustness")
     keys = _addresses(replay, students, conditions)
     readings = {place: kept for place, key in keys.items() if (kept := _kept(cache, key))}
     missing = {place: key for place, key in keys.items() if place not in readings}
@@ -111,7 +111,7 @@ def hear_fold(job: FoldJob) -> int:
     Returns:
         The number of students.
     """
-    cache = FitCache(job.cache)
+    cache = FitCache(job.cache, "robustness")
     heard = [perturb(utterance, job.condition, job.voices) for utterance in job.utterances]
     ids = tuple(utterance.id for utterance in job.utterances)
     frames: dict[FeatureSettings, Frames] = {}
@@ -149,7 +149,7 @@ def _jobs(
 ) -> list[FoldJob]:
     """One for each condition and fold that a student has not heard yet."""
     table, outer = replay.table, replay.folds.outer
-    backend, folder = replay.stored.backend(), replay.cache / "robustness"
+    backend = replay.stored.backend()
     named = {student.name: student for student in students}
     windows = {name: replay.segments(named[name]) for _, name in missing}
     voices = [voices_of(split, table) for split in outer]
@@ -164,7 +164,7 @@ def _jobs(
             students=tuple((each, key, windows[each.name]) for each, key in members),
             backend=backend,
             device=replay.device,
-            cache=folder,
+            cache=replay.cache,
         )
         for (condition, fold), members in grouped.items()
     ]

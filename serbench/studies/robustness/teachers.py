@@ -98,7 +98,7 @@ class Listener:
         Raises:
             TeacherError, CorpusError, SerbenchError: as ``teacher_readings``.
         """
-        cache, key = FitCache(self.replay.cache / "robustness"), self._address(condition)
+        cache, key = FitCache(self.replay.cache, "robustness"), self._address(condition)
         before_s = self.heard_s
         kept = cache.get(key)
         pooled = self._embed(condition) if kept is None else kept.arrays["pooled"]

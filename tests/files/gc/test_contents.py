@@ -3,15 +3,18 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
+import safetensors.torch
 from tests_support.cache_maker import CacheMaker
 from tests_support.replays import make_replayable, open_replay
 
 from serbench.api import StoreError
+from serbench.files.cache_kinds import FOLDERS, Kind
 from serbench.files.gc.contents import Entry, scan
-from serbench.files.gc.kinds import KINDS, TOPS, place_of
+from serbench.files.gc.kinds import KINDS, place_of
 
 SOURCE = Path(__file__).parents[3] / "serbench"
 DIGEST = "0123456789abcdef" * 4
@@ -40,14 +43,14 @@ def test_everything_that_a_run_and_its_replay_keep_is_known(tmp_path: Path) -> N
     assert len(held) == len([p for p in everything if p.suffix != ".lock"])
 
 
-def test_every_folder_that_the_code_keeps_things_in_is_known() -> None:
-    named = {
-        name
+def test_every_writer_keeps_things_in_the_folder_of_a_kind() -> None:
+    found = [
+        path
         for path in SOURCE.rglob("*.py")
-        for name in re.findall(r'\bcache(?:_folder)? / "(\w+)"', path.read_text("utf-8"))
-    }
-    assert {"fits", "embeddings", "downloads", "robustness"} <= named
-    assert named <= TOPS
+        if re.search(r'\bcache(?:_folder\(\)|_folder)? / ["f]', path.read_text("utf-8"))
+    ]
+    assert found == []
+    assert set(KINDS) == {"temporaries", *FOLDERS} == {"temporaries", *get_args(Kind)}
 
 
 @pytest.mark.parametrize(
@@ -101,11 +104,21 @@ def test_what_is_not_known(path: str) -> None:
     assert place_of(path) is None
 
 
-def test_fits_are_told_apart_by_what_they_say(cache: CacheMaker) -> None:
-    made = {cache.fit(n, kind=kind): kind for n, kind in enumerate(("fits", "soft-targets"))}
-    made[cache.fit(9, kind="pretraining")] = "pretraining"
-    made[cache.fit(1, kind="soft-targets", below="prune")] = "prune"
+def test_entries_say_of_which_kind_they_are(cache: CacheMaker) -> None:
+    said: tuple[Kind, ...] = ("fits", "soft-targets", "pretraining", "prune", "posteriors")
+    made = {cache.fit(n, kind=kind): kind for n, kind in enumerate(said)}
     assert kinds(scan(cache.root).entries) == made
+
+
+@pytest.mark.parametrize("said", [{}, {"kind": "spells"}])
+def test_an_entry_that_says_no_known_kind_is_what_its_folder_is(
+    cache: CacheMaker, said: dict[str, str]
+) -> None:
+    content = safetensors.torch.save({}, {**said, "json": "{}", "sha256": ""})
+    path = f"fits/01/{'01' * 32}.safetensors"
+    cache.file(path, content=content)
+    (entry,) = scan(cache.root).entries
+    assert (entry.kind, entry.damage) == ("fits", "")
 
 
 def test_a_look_leaves_the_times_as_they_were(cache: CacheMaker) -> None:

@@ -157,7 +157,7 @@ def test_half_a_batch_is_dropped(table: CorpusTable, tmp_path: Path, name: str) 
     cut.stop_after = 3
     with pytest.raises(KeyboardInterrupt):
         embed(cut, table, tmp_path)
-    (file,) = tmp_path.glob(f"*/{name}")
+    (file,) = tmp_path.glob(f"embeddings/*/{name}")
     with file.open("ab") as stream:
         stream.write(b'{"ids": ["u')
     rest = Toy()
@@ -174,7 +174,7 @@ def test_lost_data_are_made_anew(table: CorpusTable, tmp_path: Path, name: str) 
     cut.stop_after = 3
     with pytest.raises(KeyboardInterrupt):
         embed(cut, table, tmp_path)
-    (file,) = tmp_path.glob(f"*/{name}")
+    (file,) = tmp_path.glob(f"embeddings/*/{name}")
     file.write_bytes(file.read_bytes()[:-2])
     rest = Toy()
     embed(rest, table, tmp_path)
@@ -187,7 +187,7 @@ def test_damaged_cache_is_made_anew_and_said(
 ) -> None:
     due = embed(Toy(), table, tmp_path)
     kept = due.pooled.copy()
-    (file,) = tmp_path.glob(f"*/{name}")
+    (file,) = tmp_path.glob(f"embeddings/*/{name}")
     file.write_bytes(file.read_bytes()[:-4])
     again = Toy()
     with caplog.at_level(logging.WARNING):
@@ -199,7 +199,7 @@ def test_damaged_cache_is_made_anew_and_said(
 
 def test_flipped_byte_in_pooled_is_found(table: CorpusTable, tmp_path: Path) -> None:
     embed(Toy(), table, tmp_path)
-    (file,) = tmp_path.glob("*/pooled.f32")
+    (file,) = tmp_path.glob("embeddings/*/pooled.f32")
     content = bytearray(file.read_bytes())
     content[5] ^= 1
     file.write_bytes(content)
@@ -302,7 +302,7 @@ def test_cache_in_the_place_of_a_file(table: CorpusTable, tmp_path: Path) -> Non
 
 def test_index_is_one_line_per_batch(table: CorpusTable, tmp_path: Path) -> None:
     embed(Toy(), table, tmp_path)
-    (file,) = tmp_path.glob("*/index.jsonl")
+    (file,) = tmp_path.glob("embeddings/*/index.jsonl")
     head, *lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert head == {"layers": 2, "pooled_dim": 6, "frame_dim": 3}
     assert [len(line["ids"]) for line in lines] == [3, 3, 3, 1]

@@ -163,8 +163,8 @@ def test_methods_share_a_pretraining_and_seeds_have_their_own(root: Path, tmp_pa
         seeds=2,
     )
     inputs = inputs_of(plan, root)
-    cache, watch = FitCache(tmp_path / "fits"), Watcher()
-    found = pretrain_all(plan, inputs, cache, 1, "cpu", watch)
+    watch = Watcher()
+    found = pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch)
     names = ["one/seed-0", "one/seed-1", "longer/seed-0", "longer/seed-1"]
     assert sorted(set(pretrainings(watch))) == sorted(f"{name}/pretraining" for name in names)
     assert len(pretrainings(watch)) == 2 * EPOCHS + 2 * 3
@@ -174,7 +174,7 @@ def test_methods_share_a_pretraining_and_seeds_have_their_own(root: Path, tmp_pa
         assert not any(torch.allclose(weight, other) for other in weights[n + 1 :])
 
     quiet = Watcher()
-    again = pretrain_all(plan, inputs, cache, 1, "cpu", quiet)
+    again = pretrain_all(plan, inputs, tmp_path, 1, "cpu", quiet)
     assert pretrainings(quiet) == []
     assert again.keys() == found.keys()
     for key, state in found.items():
@@ -192,11 +192,10 @@ def changed_epochs(epochs: int) -> Candidate:
 def test_a_damaged_one_is_made_anew(root: Path, tmp_path: Path) -> None:
     plan = pretrained_plan(root)
     inputs = inputs_of(plan, root)
-    cache = FitCache(tmp_path / "fits")
-    (key,) = pretrain_all(plan, inputs, cache, 1, "cpu", Observer())
-    cache.path(key).write_bytes(b"damaged")
+    (key,) = pretrain_all(plan, inputs, tmp_path, 1, "cpu", Observer())
+    FitCache(tmp_path, "pretraining").path(key).write_bytes(b"damaged")
     watch = Watcher()
-    assert pretrain_all(plan, inputs, cache, 1, "cpu", watch).keys() == {key}
+    assert pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch).keys() == {key}
     assert len(pretrainings(watch)) == EPOCHS
 
 
@@ -205,11 +204,11 @@ def test_it_is_told_of_as_a_stage(root: Path, tmp_path: Path) -> None:
     watch = Watcher()
     watch.advance = lambda stage, done, total: told.append((stage, done, total))
     plan = pretrained_plan(root, seeds=2)
-    inputs, cache = inputs_of(plan, root), FitCache(tmp_path / "fits")
-    pretrain_all(plan, inputs, cache, 1, "cpu", watch)
+    inputs = inputs_of(plan, root)
+    pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch)
     assert told == [("pretraining (epochs)", n, 2 * EPOCHS) for n in range(2 * EPOCHS + 1)]
     told.clear()
-    pretrain_all(plan, inputs, cache, 1, "cpu", watch)
+    pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch)
     assert told == []
 
 

@@ -23,7 +23,6 @@ from serbench.api import SerbenchError, StoreError
 from serbench.learning.fit.loop import fit
 from serbench.learning.fit.task import FitResult, FitTask
 from serbench.protocol.guard.view import id_set_digest
-from serbench.running.harness.inputs import Inputs
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.run import run
 from serbench.running.harness.targets import fit_targets
@@ -235,7 +234,7 @@ def test_what_was_fitted_is_noted_and_is_the_training_side(
     made: Path, replay: Replay, study: PruneStudy
 ) -> None:
     assert study.rows
-    entries = [FitCache(made / "cache" / "prune").get(p.stem)
+    entries = [FitCache(made / "cache", "prune").get(p.stem)
                for p in (made / "cache" / "prune").rglob("*.safetensors")]  # fmt: skip
     digests = {split.train.name: id_set_digest(split.train.ids) for split in replay.folds.outer}
     seen = set()
@@ -251,14 +250,13 @@ def test_teachers_say_what_they_said_in_the_run(
     made: Path, replay: Replay, tasks: dict[str, FitTask]
 ) -> None:
     embeddings = {"functionals": replay.embeddings("functionals")}
-    inputs = Inputs(replay.table, {}, embeddings, {})
+    classes = len(replay.table.labels)
     views = Views(replay.table, replay.folds.outer)
     for index, split in enumerate(replay.folds.outer):
         view = views.make(index, split.train)
         task = tasks[f"taught/seed-0/outer-{index + 1}/none"]
         head = task.settings.head
-        kept = FitCache(made / "cache" / "fits")
-        target = fit_targets(inputs, {view.name: view}, [head], kept, 1)
+        target = fit_targets(embeddings, {view.name: view}, [head], classes, made / "cache", 1)
         (signal,) = task.teachers
         assert signal.name == "functionals"
         np.testing.assert_array_equal(signal.logits, target["functionals", view.name, head].logits)

@@ -18,6 +18,7 @@ import soxr
 
 from serbench.api import Advance, CorpusError
 from serbench.data.audio import pcm_digest, read_waveform
+from serbench.files.cache_kinds import kind_folder
 from serbench.files.source import core_digest
 from serbench.protocol.guard.near.cache import (
     Row,
@@ -99,7 +100,7 @@ def near_duplicates(
         StoreError: the cache cannot be written.
     """
     version = f"{core_digest(CODE)}, soxr {soxr.__version__}"
-    folder = cache / "near" / hashlib.sha256(version.encode()).hexdigest()[:16]
+    folder = kind_folder(cache, "near") / hashlib.sha256(version.encode()).hexdigest()[:16]
     stored = folder / "pairs" / f"{_corpus_key(recordings)}.json"
     rows = load_pairs(stored)
     if rows is None:

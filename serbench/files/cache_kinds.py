@@ -1,0 +1,37 @@
+"""What the cache holds: the kinds of its entries, and the folder that each kind lies in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal[
+    "fits", "soft-targets", "pretraining", "embeddings", "features", "audio", "near", "replays",
+    "robustness", "prune", "models", "converted", "posteriors", "downloads", "corpora",
+]  # fmt: skip
+
+FOLDERS: Mapping[Kind, str] = {
+    "fits": "fits",
+    "soft-targets": "fits",
+    "pretraining": "fits",
+    "embeddings": "embeddings",
+    "features": "features",
+    "audio": "audio",
+    "near": "near",
+    "replays": "replays",
+    "robustness": "robustness",
+    "prune": "prune",
+    "models": "deploy/models",
+    "converted": "deploy/converted",
+    "posteriors": "deploy/posteriors",
+    "downloads": "downloads",
+    "corpora": "corpora",
+}
+"""Where entries of each kind lie below the cache. Of those that share a folder, each says of itself
+what it is."""
+
+
+def kind_folder(cache: Path, kind: Kind) -> Path:
+    """The folder of one kind of entries; it is not made."""
+    return cache / FOLDERS[kind]
