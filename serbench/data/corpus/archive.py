@@ -9,9 +9,9 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -38,11 +38,16 @@ DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A regular file of an archive; ``target`` is its checked path within the folder."""
+    """A regular file of an archive.
+
+    Attributes:
+        target: its checked path within the folder.
+        open: gives its content; None for a link to what is no file.
+    """
 
     target: PurePosixPath
     size_bytes: int
-    entry: zipfile.ZipInfo | tarfile.TarInfo
+    open: Callable[[], IO[bytes] | None]
 
 
 def unpack(archive: Path, folder: Path, advance: Advance) -> None:
@@ -58,10 +63,10 @@ def unpack(archive: Path, folder: Path, advance: Advance) -> None:
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as source:
-                _write(archive, _zip_members(archive, source), source, folder, advance)
+                _write(archive, _zip_members(archive, source), folder, advance)
         elif tarfile.is_tarfile(archive):
             with tarfile.open(archive) as source:
-                _write(archive, _tar_members(archive, source), source, folder, advance)
+                _write(archive, _tar_members(archive, source, folder), folder, advance)
         else:
             raise CorpusError(f"{archive.name} is not a zip or tar archive{_hint(archive)}")
     except DAMAGE as error:
@@ -87,71 +92,55 @@ def _zip_members(archive: Path, source: zipfile.ZipFile) -> list[Member]:
         if entry.flag_bits & ENCRYPTED:
             raise CorpusError(f"{archive.name}: {entry.filename!r} is encrypted")
         if not entry.is_dir():
-            members.append(Member(target, entry.file_size, entry))
+            members.append(Member(target, entry.file_size, partial(source.open, entry)))
     return members
 
 
-def _tar_members(archive: Path, source: tarfile.TarFile) -> list[Member]:
+def _tar_members(archive: Path, source: tarfile.TarFile, folder: Path) -> list[Member]:
     members = []
     for entry in source.getmembers():
         target = _inside(archive, entry.name)
-        if entry.isdir():
-            continue
-        if entry.issym():
-            _inside(archive, str(PurePosixPath(entry.name).parent / entry.linkname), entry.linkname)
-        elif entry.islnk():
-            _inside(archive, entry.linkname)
-        elif not entry.isreg():
-            raise CorpusError(f"{archive.name} is not safe: {entry.name!r} is a device or pipe")
-        members.append(Member(target, entry.size, entry))
+        try:
+            tarfile.data_filter(entry, str(folder.absolute()))
+        except tarfile.SpecialFileError as error:
+            raise CorpusError(
+                f"{archive.name} is not safe: {entry.name!r} is a device or pipe"
+            ) from error
+        except tarfile.FilterError as error:
+            raise _leaves(archive, f"{entry.name!r} (a link to {entry.linkname!r})") from error
+        if not entry.isdir():
+            # A link gives the member that it names, within the archive only.
+            members.append(Member(target, entry.size, partial(source.extractfile, entry)))
     return members
 
 
-def _inside(archive: Path, name: str, link: str = "") -> PurePosixPath:
-    """The member's path within the folder, or an error if it would leave it."""
+def _inside(archive: Path, name: str) -> PurePosixPath:
+    """The member's path within the folder, or an error if it might leave it.
+
+    Python's own filter lets ``a/../b`` and names of other systems pass; no corpus needs them.
+    """
     plain = name.replace("\\", "/")
-    depth = 0
     parts = plain.split("/")
-    leaves = plain.startswith("/") or bool(DRIVE.match(plain)) or link.startswith(("/", "\\"))
-    for part in parts:
-        depth += -1 if part == ".." else 0 if part in {"", "."} else 1
-        # A link may go up and down again; a member's own name has no reason to.
-        leaves = leaves or depth < 0 or (part == ".." and not link)
-    if leaves:
-        shown = f"{name!r} (a link to {link!r})" if link else repr(name)
-        raise CorpusError(f"{archive.name} is not safe: {shown} would leave its folder")
+    if plain.startswith("/") or DRIVE.match(plain) or ".." in parts:
+        raise _leaves(archive, repr(name))
     return PurePosixPath(*(part for part in parts if part not in {"", "."}))
 
 
-def _write(
-    archive: Path,
-    members: list[Member],
-    source: zipfile.ZipFile | tarfile.TarFile,
-    folder: Path,
-    advance: Advance,
-) -> None:
+def _leaves(archive: Path, shown: str) -> CorpusError:
+    return CorpusError(f"{archive.name} is not safe: {shown} would leave its folder")
+
+
+def _write(archive: Path, members: list[Member], folder: Path, advance: Advance) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     check_space(folder, sum(member.size_bytes for member in members), f"to unpack {archive.name}")
     for done, member in enumerate(members, start=1):
         target = folder / member.target
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _opened(archive, source, member) as stream, target.open("wb") as file:
+        stream = member.open()
+        if stream is None:
+            raise CorpusError(
+                f"{archive.name}: {member.target} is a link to no file of the archive"
+            )
+        with stream, target.open("wb") as file:
             shutil.copyfileobj(stream, file)
         advance(done, len(members))
-
-
-@contextmanager
-def _opened(
-    archive: Path, source: zipfile.ZipFile | tarfile.TarFile, member: Member
-) -> Iterator[IO[bytes]]:
-    if isinstance(source, zipfile.ZipFile):
-        assert isinstance(member.entry, zipfile.ZipInfo)
-        stream = source.open(member.entry)
-    else:
-        assert isinstance(member.entry, tarfile.TarInfo)
-        # Follows a link to the member that it names, within the archive only.
-        stream = source.extractfile(member.entry)
-    if stream is None:
-        raise CorpusError(f"{archive.name}: {member.target} is a link to no file of the archive")
-    with stream:
-        yield stream
