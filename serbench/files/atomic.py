@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api import StoreError
+from serbench.files.digests import name_digest
 
 STALE_S = 3600.0
 """A temporary file older than this belongs to a process that was killed."""
@@ -113,4 +113,4 @@ def file_name(name: str) -> str:
     safe = re.sub(r"[^A-Za-z0-9._=-]", "-", name).lstrip(".") or "-"
     if safe == name and len(safe) <= 120:
         return safe
-    return f"{safe[:110]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{safe[:110]}-{name_digest(name, 8)}"

@@ -6,7 +6,6 @@ takes ``TrainingFrames``, which only a view of a training partition gives.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from serbench.data.audio import read_waveform
 from serbench.data.corpus.table import Speech
 from serbench.files.atomic import write_array
 from serbench.files.cache_kinds import kind_folder
+from serbench.files.digests import name_digest
 from serbench.protocol.guard.view import PartitionView
 from serbench.settings import FeatureSettings
 
@@ -172,7 +172,7 @@ def log_mel_frames(
         CorpusError: an audio file can no longer be read.
     """
     recipe = {"version": VERSION, "corpus": table.digest, **settings.model_dump()}
-    key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:24]
+    key = name_digest(json.dumps(recipe, sort_keys=True), 24)
     folder = kind_folder(cache, "features")
     values_file, counts_file = folder / f"{key}.values.npy", folder / f"{key}.counts.npy"
     if not counts_file.exists():

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from serbench.errors import StoreError
 from serbench.files.atomic import write_atomically
+from serbench.files.digests import shown_digest
 from serbench.results.figure.figure import Figure
 from serbench.results.table.table import Table
 from serbench.running.store.finished import Run
@@ -102,7 +103,8 @@ def read_record(path: Path, run: Run) -> StudyRecord:
         ) from error
     if run.certificate.digest not in record.certificates:
         raise StoreError(
-            f"{path} is of another run: its certificate is not {run.certificate.digest[:12]}; "
+            f"{path} is of another run: its certificate is not "
+            f"{shown_digest(run.certificate.digest)}; "
             f"run `serbench {record.study} {run.name}` again"
         )
     return record

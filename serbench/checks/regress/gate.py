@@ -15,6 +15,7 @@ from serbench.checks.regress.measure import Timed
 from serbench.checks.regress.ratios import latency_finding, size_finding
 from serbench.checks.regress.reference import Reference
 from serbench.checks.regress.tallies import Tally
+from serbench.files.digests import shown_digest
 from serbench.running.store.finished import Run, load_run
 
 
@@ -105,7 +106,7 @@ def _other_utterances(tallies: Mapping[str, Tally], golden: Golden) -> list[str]
 
 def _short(text: str) -> str:
     is_digest = len(text) == 64 and set(text) <= set("0123456789abcdef")
-    return text[:12] if is_digest else text
+    return shown_digest(text) if is_digest else text
 
 
 def check_reference(golden: Golden, reference: Reference, path: Path) -> None:
@@ -121,8 +122,9 @@ def check_reference(golden: Golden, reference: Reference, path: Path) -> None:
             else "the reference that is built in, without --reference"
         )
         raise StoreError(
-            f"{path}: its ratios are to a {held.kind} reference, {held.sha256[:12]}, and this is "
-            f"a {reference.kind} one, {reference.sha256[:12]}: measure with {wanted}, or make the "
+            f"{path}: its ratios are to a {held.kind} reference, "
+            f"{shown_digest(held.sha256)}, and this is a {reference.kind} one, "
+            f"{shown_digest(reference.sha256)}: measure with {wanted}, or make the "
             "ratios anew with --update"
         )
 

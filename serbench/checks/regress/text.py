@@ -8,6 +8,7 @@ from pathlib import Path
 
 from serbench.checks.regress.golden import Golden, merged
 from serbench.files.atomic import write_atomically
+from serbench.files.digests import shown_digest
 from serbench.running.registry.toml_text import dump_toml
 
 HEAD = """\
@@ -115,8 +116,8 @@ def _results(golden: Golden) -> dict[str, str]:
     """What was run and what came out, as text."""
     run = golden.run
     facts = {
-        "corpus": f"{run.dataset} {run.corpus_digest[:12]}",
-        "folds": run.folds_digest[:12],
+        "corpus": f"{run.dataset} {shown_digest(run.corpus_digest)}",
+        "folds": shown_digest(run.folds_digest),
         "classes": ", ".join(run.labels),
         "serbench": run.serbench_version,
         "command": run.command,
@@ -126,7 +127,7 @@ def _results(golden: Golden) -> dict[str, str]:
         facts[f"{name} UA"] = f"{100 * method.ua:.2f} %"
         facts[f"{name} WA"] = f"{100 * method.wa:.2f} %"
     if golden.reference:
-        facts["reference"] = f"{golden.reference.kind} {golden.reference.sha256[:12]}"
+        facts["reference"] = f"{golden.reference.kind} {shown_digest(golden.reference.sha256)}"
         facts["reference CPU"] = golden.reference.cpu
     for entry in golden.latency:
         if entry.ratio is not None:

@@ -10,6 +10,7 @@ from serbench.api import LeakageError
 from serbench.checks.finding import Finding, Unit
 from serbench.checks.verify.checks import compared, stated_audio
 from serbench.data.corpus.table import CorpusTable
+from serbench.files.digests import shown_digest
 from serbench.learning.segments import Segment, segment_partition
 from serbench.protocol.guard.canary import CanaryResult, canary_result
 from serbench.protocol.guard.certificate import Certificate
@@ -69,7 +70,7 @@ def check_certificate(
         for key in dict.fromkeys((*new, *old))
         if old.get(key) != new.get(key)
     ]
-    return compared("certificate", f"made anew, digest {again.digest[:12]}", differences)
+    return compared("certificate", f"made anew, digest {shown_digest(again.digest)}", differences)
 
 
 def _difference(key: str, old: object, new: object) -> Unit:

@@ -16,6 +16,7 @@ from serbench.checks.finding import Finding, Unit, numbered
 from serbench.data.corpus.derive import TRAIN
 from serbench.data.corpus.table import CorpusTable
 from serbench.data.corpus.unlabelled import UnlabelledAudio
+from serbench.files.digests import shown_digest
 from serbench.protocol.guard.certificate import AudioRecord, Certificate
 from serbench.protocol.guard.seal import predictions_digest
 from serbench.results.report.build import report_texts
@@ -61,7 +62,7 @@ def check_plan(stored: Stored, folds: Folds) -> Finding:
     units = [list(split.test.units) for split in folds.outer]
     if [fold["test_units"] for fold in plan["outer"]] != units:
         differences.append(Unit("outer", "other test units than the recomputed ones"))
-    return compared("plan.json", f"digest {digest[:12]}", differences)
+    return compared("plan.json", f"digest {shown_digest(digest)}", differences)
 
 
 def check_corpus(store: RunStore, folds: Folds, certificate: Certificate) -> Finding:

@@ -20,6 +20,7 @@ from serbench.checks.verify.checks import (
 )
 from serbench.checks.verify.models import check_models
 from serbench.data.corpus.unlabelled import UnlabelledAudio, load_unlabelled
+from serbench.files.digests import shown_digest
 from serbench.protocol.guard.certificate import Certificate
 from serbench.protocol.guard.near.search import near_duplicates
 from serbench.protocol.guard.seal import Seal
@@ -127,4 +128,4 @@ def _certificate(store: RunStore) -> tuple[Certificate, list[Finding]]:
     differences = []
     if stated != certificate.digest:
         differences.append(Unit("certificate.json", "changed after its digest was taken"))
-    return certificate, [compared("digest", certificate.digest[:12], differences)]
+    return certificate, [compared("digest", shown_digest(certificate.digest), differences)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -27,6 +26,7 @@ from serbench.data.corpus.check import (
 from serbench.data.corpus.table import CorpusTable, make_utterance, table_digest
 from serbench.errors import CorpusError
 from serbench.files.cache_kinds import kind_folder
+from serbench.files.digests import name_digest
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ def _facts(path: Path, known: AudioFacts | None) -> AudioFacts:
 
 
 def _cache_file(cache: Path, folder: Path) -> Path:
-    key = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]
+    key = name_digest(str(folder.absolute()), 16)
     return kind_folder(cache, "audio") / f"{key}.json"
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from serbench.api import LeakageError, Params, StoreError
 from serbench.data.corpus.table import CorpusTable
+from serbench.files.digests import name_digest
 from serbench.protocol.guard.view import classes_of, id_set_digest
 from serbench.protocol.splits.records import Partition, utterances_of
 
@@ -116,7 +117,7 @@ def predictions_digest(ids: Sequence[str], posteriors: NDArray[np.float32]) -> s
 def _file_name(method: str, outer: int, seed: int) -> str:
     """A name that any file system takes, and that no two methods share."""
     plain = re.sub(r"[^A-Za-z0-9_.-]", "_", method)[:80]
-    digest = hashlib.sha256(method.encode()).hexdigest()[:8]
+    digest = name_digest(method, 8)
     return f"{plain}-{digest}-outer-{outer}-seed-{seed}.json"
 
 

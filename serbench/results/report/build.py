@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from serbench.files.digests import shown_digest
 from serbench.results.compare.names import display_name, shown_name
 from serbench.results.compare.records import MethodResult
 from serbench.results.figure.figure import Figure
@@ -221,7 +222,7 @@ def certificate_links(results: Results) -> str:
     """Start of each certificate's digest; its page gives it in full, with all it vouches for."""
     paths = _certificate_paths(results)
     return ", ".join(
-        f"[`{run.certificate.digest[:12]}`]({paths[run.name]})" for run in results.runs
+        f"[`{shown_digest(run.certificate.digest)}`]({paths[run.name]})" for run in results.runs
     )
 
 

@@ -12,6 +12,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from serbench.files.digests import shown_digest
 from serbench.results.compare.records import METRICS, Estimate, MethodResult
 from serbench.results.report.marks import mark
 from serbench.results.report.notes import p_value
@@ -177,7 +178,7 @@ def rich_table(title: str, mark: str, notes: str, warnings: Sequence[str]) -> Ri
 
 
 def _short(results: Results) -> str:
-    return ", ".join(run.certificate.digest[:12] for run in results.runs)
+    return ", ".join(shown_digest(run.certificate.digest) for run in results.runs)
 
 
 def _rich_row(result: MethodResult, info: MethodInfo) -> Sequence[str]:

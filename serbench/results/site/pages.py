@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from serbench.files.digests import shown_digest
 from serbench.results.figure.figure import Figure
 from serbench.results.figure.palette import style_of
 from serbench.results.pages.page import page
@@ -80,8 +81,9 @@ def _count(number: int, what: str) -> str:
 
 
 def _chosen(board: Board) -> str:
-    name, digest = board.results.dataset["name"], str(board.results.runs[0].plan["folds_digest"])
-    return f"{name}: {board.name}, folds digest {digest[:12]}, {_count(len(board.entries), 'run')}."
+    name = board.results.dataset["name"]
+    digest = shown_digest(board.results.runs[0].plan["folds_digest"])
+    return f"{name}: {board.name}, folds digest {digest}, {_count(len(board.entries), 'run')}."
 
 
 @dataclass(frozen=True, slots=True)

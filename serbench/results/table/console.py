@@ -8,6 +8,7 @@ from rich import box
 from rich.markup import escape, render
 from rich.table import Table as RichTable
 
+from serbench.files.digests import shown_digest
 from serbench.results.table.formats import NOTHING, Tone
 from serbench.results.table.table import Cell, Head, Table
 
@@ -32,7 +33,7 @@ def console_table(table: Table, alarm: str = "") -> RichTable:
     lines = [escape(" ".join(table.notes))] if table.notes else []
     lines += [f"[not dim yellow]{escape(line)}[/]" for line in table.warnings]
     if table.certificates:
-        lines.append(f"Certificate {', '.join(each[:12] for each in table.certificates)}.")
+        lines.append(f"Certificate {', '.join(map(shown_digest, table.certificates))}.")
     made = RichTable(
         title=f"[bold red]{escape(alarm)}[/]\n{title}" if alarm else title,
         caption="\n".join(lines) or None,

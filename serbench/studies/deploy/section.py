@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from serbench.api import StoreError
+from serbench.files.digests import shown_digest
 from serbench.results.compare.records import Estimate
 from serbench.results.figure.figure import Axis, Figure, Panel, Point, Scatter, pareto_front
 from serbench.results.record import KIND, SCHEMA_VERSION, Fact, StudyRecord
@@ -119,8 +120,8 @@ def _run_of(results: Results, path: Path, runs: Sequence[Run]) -> Run:
             if run.certificate.digest != measured.certificate_digest:
                 raise StoreError(
                     f"{path} was measured under another certificate of {run.name}: "
-                    f"{measured.certificate_digest[:12]}, and the run has "
-                    f"{run.certificate.digest[:12]}; run `serbench deploy` again"
+                    f"{shown_digest(measured.certificate_digest)}, and the run has "
+                    f"{shown_digest(run.certificate.digest)}; run `serbench deploy` again"
                 )
             return run
     names = " or ".join(run.name for run in runs)

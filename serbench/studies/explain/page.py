@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from serbench.files.atomic import write_atomically
+from serbench.files.digests import shown_digest
 from serbench.results.report import figures, render
 from serbench.results.report.marks import warning_lines
 from serbench.results.report.write import check_output
@@ -57,6 +58,8 @@ def explanation_page(explanation: Explanation, top: int) -> str:
             title=title(explanation),
             warnings=warning_lines([certificate]),
             statements=statements(explanation),
-            tables=[render.markdown(table, f"`{certificate.digest[:12]}`") for table in tables],
+            tables=[
+                render.markdown(table, f"`{shown_digest(certificate.digest)}`") for table in tables
+            ],
         )
     )

@@ -10,6 +10,7 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from serbench.files.digests import shown_digest
 from serbench.results.compare.records import Difference
 from serbench.results.report import render
 from serbench.results.report.marks import warning_lines
@@ -168,7 +169,7 @@ def render_pruning(study: PruneStudy) -> RichTable:
     table = render.rich_table(
         escape(title(study)), "", escape(" ".join(notes(study))), warnings(study)
     )
-    table.caption = f"{table.caption}\nCertificate {study.certificate.digest[:12]}."
+    table.caption = f"{table.caption}\nCertificate {shown_digest(study.certificate.digest)}."
     table.add_column("Pruned", overflow="fold")
     for column in ("Not 0", "kB", "MACs M", "UA %", "Δ", "not tuned"):
         table.add_column(column, justify="right", no_wrap=True)

@@ -9,6 +9,7 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from serbench.files.digests import shown_digest
 from serbench.results.compare.records import TEACHER_PREFIX, Difference
 from serbench.results.report import render
 from serbench.results.report.marks import warning_lines
@@ -196,7 +197,7 @@ def render_robustness(found: Robustness) -> RichTable:
     table = render.rich_table(
         escape(title(found)), "", escape(" ".join(notes(found))), warnings(found)
     )
-    table.caption = f"{table.caption}\nCertificate {found.certificate.digest[:12]}."
+    table.caption = f"{table.caption}\nCertificate {shown_digest(found.certificate.digest)}."
     table.add_column("Condition", overflow="fold")
     for method in found.methods:
         kind = "\n[dim]teacher[/]" if method.startswith(TEACHER_PREFIX) else ""

@@ -7,7 +7,6 @@ damaged is removed with a warning and made anew.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
@@ -19,6 +18,7 @@ from typing import TypeVar
 import numpy as np
 
 from serbench.files.atomic import json_bytes, write_atomically
+from serbench.files.digests import name_digest
 from serbench.protocol.guard.near.fingerprints import Words
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def store_fingerprints(folder: Path, fingerprints: Mapping[str, Words]) -> None:
         counts=np.array([len(fingerprints[d]) for d in digests], dtype="<i8"),
         words=np.concatenate([fingerprints[d] for d in digests]).astype("<u4"),
     )
-    name = hashlib.sha256("".join(digests).encode()).hexdigest()[:32]
+    name = name_digest("".join(digests), 32)
     write_atomically(folder / f"{name}.npz", buffer.getvalue())
 
 

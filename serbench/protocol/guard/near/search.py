@@ -19,6 +19,7 @@ import soxr
 from serbench.api import Advance, CorpusError
 from serbench.data.audio import pcm_digest, read_waveform
 from serbench.files.cache_kinds import kind_folder
+from serbench.files.digests import name_digest
 from serbench.files.source import core_digest
 from serbench.protocol.guard.near.cache import (
     Row,
@@ -100,7 +101,7 @@ def near_duplicates(
         StoreError: the cache cannot be written.
     """
     version = f"{core_digest(CODE)}, soxr {soxr.__version__}"
-    folder = kind_folder(cache, "near") / hashlib.sha256(version.encode()).hexdigest()[:16]
+    folder = kind_folder(cache, "near") / name_digest(version, 16)
     stored = folder / "pairs" / f"{_corpus_key(recordings)}.json"
     rows = load_pairs(stored)
     if rows is None:
