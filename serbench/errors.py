@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+
+def listed(names: Iterable[str], most: int = 8, *, clauses: bool = False) -> str:
+    """The first names, and how many more there are: ``a, b and 3 more``.
+
+    Args:
+        names: all of them.
+        most: as many are named.
+        clauses: they are more than names: ``a; b; and 3 more``.
+    """
+    every = list(names)
+    more = len(every) - most
+    between, last = ("; ", "; and") if clauses else (", ", " and")
+    return between.join(every[:most]) + (f"{last} {more} more" if more > 0 else "")
 
 
 class SerbenchError(Exception):
@@ -55,10 +69,7 @@ class LeakageError(SerbenchError):
         self.units = tuple(units)
         self.reason = message
         self.hint = hint
-        shown = ", ".join(self.units[:8]) + (
-            f" and {len(self.units) - 8} more" if len(self.units) > 8 else ""
-        )
-        named = f": {shown}" if shown else ""
+        named = f": {listed(self.units)}" if self.units else ""
         super().__init__(f"leakage {code}: {message}{named}" + (f". {hint}" if hint else ""))
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from serbench.protocol.splits.groups import listed
+from serbench.errors import listed
 from serbench.results.table.table import Table
 
 Outcome = Literal["passed", "note", "warning", "failed", "not run"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from serbench.checks.finding import OUTCOMES, Finding, Findings
-from serbench.protocol.splits.groups import listed
+from serbench.errors import listed
 from serbench.results.table.columns import Column, make_table
 from serbench.results.table.files import escape_markdown, markdown
 from serbench.results.table.formats import Format, Tone

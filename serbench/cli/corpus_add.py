@@ -175,7 +175,7 @@ def _by_options(
 def print_understood(found: Understood) -> None:
     """The pattern, its parts, a few names, and a table of speakers by classes."""
     from serbench.cli.output import print_table
-    from serbench.running.adopt.understood import shown
+    from serbench.errors import listed
 
     grammar = found.grammar
     typer.echo(f"Pattern: {grammar.pattern}\n")
@@ -201,7 +201,7 @@ def print_understood(found: Understood) -> None:
         ("Names that are left out", found.left_out),
     ):
         if names and grammar.has_emotion:
-            typer.echo(f"{what} ({len(names)}): {shown(names)}\n")
+            typer.echo(f"{what} ({len(names)}): {listed(names)}\n")
 
 
 SPEAKERS = 30

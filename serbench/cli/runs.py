@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from serbench.cli.options import RUNS, RunsFolder
+from serbench.errors import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,7 +146,7 @@ def _row(entry: RunEntry, method: str | None) -> tuple[str, ...]:
     return (
         entry.name,
         entry.dataset,
-        _methods(entry.methods),
+        listed(entry.methods, SHOWN_METHODS),
         entry.profile,
         str(entry.seeds or ""),
         _state(entry),
@@ -154,11 +155,6 @@ def _row(entry: RunEntry, method: str | None) -> tuple[str, ...]:
         f"{datetime.fromtimestamp(entry.changed_s).astimezone():%Y-%m-%d %H:%M}",
         byte_size(entry.size_bytes),
     )
-
-
-def _methods(names: Sequence[str]) -> str:
-    more = len(names) - SHOWN_METHODS
-    return ", ".join(names[:SHOWN_METHODS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _state(entry: RunEntry) -> str:
@@ -178,9 +174,8 @@ def _notes(entries: Sequence[RunEntry]) -> list[str]:
     bare = [e for e in entries if e.state == "finished" and not e.scores]
     if bare:
         notes.append(
-            f"No tables, so no UA: {', '.join(entry.name for entry in bare[:3])}"
-            f"{f' and {len(bare) - 3} more' if len(bare) > 3 else ''}; `serbench report RUN` "
-            "writes them."
+            f"No tables, so no UA: {listed((entry.name for entry in bare), 3)}; "
+            "`serbench report RUN` writes them."
         )
     return notes
 

@@ -14,8 +14,8 @@ from serbench.checks.audit.rows import AuditRow
 from serbench.checks.finding import Progress
 from serbench.data.audio import pcm_digest, read_audio
 from serbench.data.corpus.load import read_each, unusable
+from serbench.errors import listed
 from serbench.protocol.guard.near.search import near_duplicates
-from serbench.protocol.splits.groups import listed
 
 NO_AUDIO = "no audio; give --data-dir, or paths that are there"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from serbench.api import SplitError
-from serbench.protocol.splits.groups import listed
+from serbench.errors import listed
 
 Part = Literal["train", "validation", "test"]
 

@@ -19,7 +19,7 @@ from serbench.checks.survey.confounding import (
 from serbench.checks.survey.records import cut, plain_table
 from serbench.checks.survey.sound import CLIPPED_RUN, Sound
 from serbench.data.corpus.table import Utterance
-from serbench.protocol.splits.groups import listed
+from serbench.errors import listed
 from serbench.results.table.table import Table
 
 SHORT_S = 0.5

@@ -9,8 +9,9 @@ from serbench.api import SplitError
 from serbench.checks.finding import Finding, Outcome, Unit, named, numbered
 from serbench.checks.survey.records import plain_table
 from serbench.data.corpus.table import CorpusTable
+from serbench.errors import listed
 from serbench.protocol.guard.checks import text_overlap
-from serbench.protocol.splits.groups import listed, natural_key
+from serbench.protocol.splits.groups import natural_key
 from serbench.protocol.splits.records import Split
 from serbench.running.harness.folds import make_folds
 from serbench.settings import ProtocolSettings

@@ -10,6 +10,7 @@ from serbench.api import LeakageError
 from serbench.checks.finding import Finding, Unit
 from serbench.checks.verify.checks import compared, stated_audio
 from serbench.data.corpus.table import CorpusTable
+from serbench.errors import listed
 from serbench.files.digests import shown_digest
 from serbench.learning.segments import Segment, segment_partition
 from serbench.protocol.guard.canary import CanaryResult, canary_result
@@ -19,7 +20,6 @@ from serbench.protocol.guard.near.search import NearPair
 from serbench.protocol.guard.pretraining import check_pretraining
 from serbench.protocol.guard.seal import Opening
 from serbench.protocol.guard.view import FittedRecord, id_set_digest
-from serbench.protocol.splits.groups import listed
 from serbench.protocol.splits.records import Partition
 from serbench.running.harness.canary import pooled_ua
 from serbench.running.harness.folds import Folds

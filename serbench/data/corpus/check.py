@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from serbench.api.corpus import Corpus, CorpusCard, UtteranceRecord
-from serbench.errors import CorpusError
+from serbench.errors import CorpusError, listed
 
 SHOWN = 20
 """Problems that one message lists before it only counts the rest."""
@@ -71,13 +71,7 @@ def scan(corpus: Corpus, name: str, folder: Path) -> tuple[UtteranceRecord, ...]
 def missing_files(corpus: Corpus, records: Sequence[UtteranceRecord]) -> tuple[str, ...]:
     """A sentence that names the files that are missing; nothing where the corpus cannot tell."""
     names = corpus.missing(records)
-    return (f"missing files: {named(names)}",) if names else ()
-
-
-def named(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return (f"missing files: {listed(names, SHOWN)}",) if names else ()
 
 
 def card_counts(card: CorpusCard, records: Sequence[UtteranceRecord]) -> tuple[Count, ...]:
@@ -110,7 +104,7 @@ def count_differences(card: CorpusCard, records: Sequence[UtteranceRecord]) -> C
     if card.per_speaker and (
         foreign := [record.id for record in records if record.speaker not in card.per_speaker]
     ):
-        surplus.append(f"utterances of other speakers: {named(foreign)}")
+        surplus.append(f"utterances of other speakers: {listed(foreign, SHOWN)}")
     return CountDifferences(tuple(missing), tuple(surplus))
 
 

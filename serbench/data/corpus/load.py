@@ -16,15 +16,15 @@ import soxr
 from serbench.api.corpus import Advance, Corpus, UtteranceRecord
 from serbench.data.audio import pcm_digest, read_audio
 from serbench.data.corpus.check import (
+    SHOWN,
     count_differences,
     expected,
     listing,
     missing_files,
-    named,
     scan,
 )
 from serbench.data.corpus.table import CorpusTable, make_utterance, table_digest
-from serbench.errors import CorpusError
+from serbench.errors import CorpusError, listed
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
 
@@ -81,7 +81,7 @@ def load_corpus(
         raise unusable(name, problems, len(records))
     utterances = tuple(make_utterance(r, facts[r.id]) for r in records if r.id in facts)
     # Names first: labels and speakers follow from them, and long lists are cut at their end.
-    unreadable = f"audio that cannot be used, left out ({len(problems)}): {named(list(problems))}"
+    unreadable = f"audio that cannot be used, left out ({len(problems)}): {listed(problems, SHOWN)}"
     lines = ([unreadable] if problems else []) + list(missing)
     incomplete = tuple(f"{name}: {line}" for line in lines)
     if incomplete:

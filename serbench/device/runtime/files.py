@@ -12,7 +12,7 @@ from pathlib import Path
 
 from serbench.data.audio import read_blocks
 from serbench.device.runtime.model import Model, Prediction
-from serbench.errors import CorpusError, SerbenchError, WaveformError
+from serbench.errors import CorpusError, SerbenchError, WaveformError, listed
 from serbench.waveform import Waveform
 
 SUFFIXES = frozenset(
@@ -57,8 +57,7 @@ def find_audio(paths: Iterable[Path]) -> tuple[Path, ...]:
     given = tuple(paths)
     missing = [str(path) for path in given if not path.exists()]
     if missing:
-        shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if missing[3:] else "")
-        raise WaveformError(f"{shown}: there is no such file or folder")
+        raise WaveformError(f"{listed(missing, 3)}: there is no such file or folder")
     found: dict[str, Path] = {}
     for path in given:
         for file in _audio_below(path) if path.is_dir() else [path]:

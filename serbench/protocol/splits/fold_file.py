@@ -7,7 +7,8 @@ from pathlib import Path
 
 from serbench.api import SplitError
 from serbench.data.corpus.table import CorpusTable
-from serbench.protocol.splits.groups import listed, natural_key
+from serbench.errors import listed
+from serbench.protocol.splits.groups import natural_key
 
 TRAIN_ONLY = "train"
 """In the column ``fold``: no fold tests the utterance."""

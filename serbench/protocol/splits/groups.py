@@ -60,10 +60,3 @@ def linked_groups(names: Sequence[str], links: Iterable[tuple[str, str]]) -> lis
     for name in names:
         groups.setdefault(find(name), []).append(name)
     return [tuple(group) for group in groups.values()]
-
-
-def listed(names: Iterable[str], most: int = 8) -> str:
-    """The first ``most`` names, and how many more there are."""
-    every = list(names)
-    more = f" and {len(every) - most} more" if len(every) > most else ""
-    return ", ".join(every[:most]) + more

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from serbench.api import SplitError
 from serbench.data.corpus.derive import TEST, TRAIN, VALIDATION
 from serbench.data.corpus.table import CorpusTable
-from serbench.protocol.splits.groups import listed, natural_key
+from serbench.errors import listed
+from serbench.protocol.splits.groups import natural_key
 
 OFFICIAL = "official"
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from serbench.api import SplitError
 from serbench.data.corpus.table import CorpusTable
+from serbench.errors import listed
 from serbench.protocol.splits.fold_file import file_trained_only, read_fold_file
-from serbench.protocol.splits.groups import balanced_groups, linked_groups, listed, natural_key
+from serbench.protocol.splits.groups import balanced_groups, linked_groups, natural_key
 from serbench.protocol.splits.official import OFFICIAL, official_folds, official_trained_only
 from serbench.protocol.splits.records import Split, make_split
 

@@ -8,7 +8,8 @@ from typing import Literal
 
 from serbench.api import SplitError
 from serbench.data.corpus.table import CorpusTable, Utterance
-from serbench.protocol.splits.groups import listed, natural_key
+from serbench.errors import listed
+from serbench.protocol.splits.groups import natural_key
 
 Role = Literal["train", "validation", "test"]
 

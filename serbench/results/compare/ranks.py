@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from serbench.api import StoreError
+from serbench.errors import listed
 from serbench.results.compare.records import ALPHA
 
 EXACT_STATES = 50_000
@@ -165,10 +166,8 @@ def _check_complete(table: pd.DataFrame) -> None:
     values = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     missing = [f"{columns[j]} on {rows[i]}" for i, j in np.argwhere(~np.isfinite(values))]
     if missing:
-        more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
         raise StoreError(
-            f"ranks need a finite score of every method on every corpus; missing: "
-            f"{', '.join(missing[:8])}{more}"
+            f"ranks need a finite score of every method on every corpus; missing: {listed(missing)}"
         )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from serbench.errors import listed
 from serbench.protocol.guard.certificate import Certificate, TeacherRecord
 from serbench.settings import PROPER, ProtocolName
 
@@ -72,8 +73,7 @@ def _incomplete(certificate: Certificate) -> tuple[str, ...]:
     lines = certificate.incomplete
     if not lines:
         return ()
-    more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
-    return (f"INCOMPLETE CORPUS: {'; '.join(lines[:SHOWN])}{more}.",)
+    return (f"INCOMPLETE CORPUS: {listed(lines, SHOWN, clauses=True)}.",)
 
 
 def _dropped(certificate: Certificate) -> tuple[str, ...]:

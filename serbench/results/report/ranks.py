@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from serbench.api import StoreError
+from serbench.errors import listed
 from serbench.results.compare.ranks import Ranks, rank_methods
 from serbench.results.compare.records import MethodResult
 from serbench.results.report.results import Results, load_results
@@ -138,10 +139,9 @@ def _settings_that_differ(name: str, found: Sequence[CorpusScores]) -> Iterator[
             if settings.get(path) != theirs.get(path)
         )
         if paths:
-            more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
             yield (
                 f"{name} was not trained alike on {first.corpus} and {other.corpus}: "
-                f"{', '.join(paths[:SHOWN])}{more} differ{'s' * (len(paths) == 1)}."
+                f"{listed(paths, SHOWN)} differ{'s' * (len(paths) == 1)}."
             )
 
 

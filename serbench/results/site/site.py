@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, listed
 from serbench.files.atomic import json_bytes, sweep_temporaries, write_atomically
 from serbench.results.record import OfRuns, no_studies
 from serbench.results.report.build import Adds, nothing_more, unique_slugs
@@ -122,9 +122,8 @@ def _pages_of(output: Path) -> set[str]:
 def _nothing(folder: Path, problems: Sequence[Problem]) -> str:
     if not problems:
         return f"there is no run in {folder} or below it; make one with `serbench run`"
-    reasons = "; ".join(f"{each.label}: {each.reason}" for each in problems[:3])
-    more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-    return f"there is no finished run in {folder} or below it ({reasons}{more})"
+    reasons = listed((f"{each.label}: {each.reason}" for each in problems), 3, clauses=True)
+    return f"there is no finished run in {folder} or below it ({reasons})"
 
 
 def _pages(found: Sequence[Corpus], collection: Collection) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from serbench.errors import listed
+
 SHOWN = 6
 """Values that are shown of a part."""
 
@@ -23,8 +25,7 @@ class Part:
     @property
     def told(self) -> str:
         """For instance ``01, 02, 03 and 21 more``."""
-        more = f" and {len(self.values) - SHOWN} more" if len(self.values) > SHOWN else ""
-        return ", ".join(self.values[:SHOWN]) + more
+        return listed(self.values, SHOWN)
 
 
 @dataclass(frozen=True, slots=True)

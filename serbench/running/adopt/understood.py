@@ -10,11 +10,9 @@ from pathlib import PurePosixPath
 from string import Formatter
 
 from serbench.api import CorpusError
+from serbench.errors import listed
 from serbench.running.adopt.grammar import Grammar
 from serbench.running.adopt.names import compiled_pattern
-
-SHOWN = 8
-"""Names that a message lists before it counts the rest."""
 
 EXAMPLES = 5
 
@@ -119,7 +117,7 @@ def check_understood(found: Understood) -> list[str]:
         )
     if found.foreign:
         problems.append(
-            f"names that do not fit ({len(found.foreign)}): {shown(found.foreign)}; move these "
+            f"names that do not fit ({len(found.foreign)}): {listed(found.foreign)}; move these "
             "files elsewhere, give --pattern, or leave them out with --ignore REGEX"
         )
     ids = Counter(reading.id for reading in found.readings)
@@ -127,18 +125,12 @@ def check_understood(found: Understood) -> list[str]:
     if not grammar.id or twice:
         problems.append(
             "several files have one name, in folders of one name"
-            + (f": {shown(twice)}" if grammar.id else "")
+            + (f": {listed(twice)}" if grammar.id else "")
             + "; they may be copies: keep one of each"
         )
     if found.readings and len(found.labels) < 2:
         problems.append(f"all files have the emotion {', '.join(found.labels)}; a corpus needs two")
     return problems
-
-
-def shown(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def _check_templates(grammar: Grammar, pattern: re.Pattern[str]) -> None:

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from serbench.api import StoreError
+from serbench.errors import listed
 
 RUNS = Path("runs")
 """Where runs go unless the user names another folder."""
@@ -44,5 +45,4 @@ def find_run(run: str | None, runs: Path = RUNS) -> Path:
     names = [folder.name for folder in there]
     near = get_close_matches(run, names, n=1)
     hint = f"; did you mean {near[0]}?" if near else "."
-    shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-    raise StoreError(f"there is no run {run}{hint} In {runs}: {shown or 'nothing'}")
+    raise StoreError(f"there is no run {run}{hint} In {runs}: {listed(names, 10) or 'nothing'}")

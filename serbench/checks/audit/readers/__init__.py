@@ -8,7 +8,7 @@ from typing import Literal
 from serbench.api import SplitError
 from serbench.checks.audit.readers import emobox, folder, s3prl, table
 from serbench.checks.audit.rows import SplitFile, check_parts
-from serbench.protocol.splits.groups import listed
+from serbench.errors import listed
 
 Format = Literal["auto", "csv", "emobox", "s3prl", "folder"]
 

@@ -11,7 +11,8 @@ from serbench.api import SplitError
 from serbench.checks.audit.readers.lines import JsonRow, json_document, json_lines, texts
 from serbench.checks.audit.readers.table import IDS, PATHS, optional_cells
 from serbench.checks.audit.rows import AuditRow, Part, SplitFile, part_name
-from serbench.protocol.splits.groups import listed, natural_key
+from serbench.errors import listed
+from serbench.protocol.splits.groups import natural_key
 
 LAYOUT = "a folder of EmoBox fold files, fold_1/emodb_train_fold_1.jsonl and the like"
 

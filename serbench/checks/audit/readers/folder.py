@@ -9,7 +9,7 @@ from serbench.api import SplitError
 from serbench.checks.audit.readers.lines import json_lines, texts
 from serbench.checks.audit.readers.table import optional_cells, read_table
 from serbench.checks.audit.rows import ONLY_FOLD, AuditRow, Part, SplitFile, part_name
-from serbench.protocol.splits.groups import listed
+from serbench.errors import listed
 
 LAYOUT = "a folder with audio in train/ and test/ (and validation/), with metadata.csv or without"
 

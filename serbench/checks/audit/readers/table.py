@@ -9,8 +9,8 @@ from pathlib import Path
 
 from serbench.api import SplitError
 from serbench.checks.audit.rows import ONLY_FOLD, AuditRow, Part, SplitFile, part_name
+from serbench.errors import listed
 from serbench.protocol.splits.fold_file import TRAIN_ONLY
-from serbench.protocol.splits.groups import listed
 
 LAYOUT = "a .csv or .tsv file with the columns utterance, and fold, part (or split) or both"
 
