@@ -28,23 +28,51 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         StoreError: the file cannot be written (permission, full disk, a file in the way).
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        write_whole(path, content)
     except OSError as error:
         raise StoreError(
             f"cannot write {path}: {error.strerror or error}; "
             "choose a folder that you may write to, on a disk with room"
         ) from error
+
+
+def write_whole(path: Path, content: bytes, *, once: bool = False) -> None:
+    """As ``write_atomically``, for callers that say in their own words what cannot be written.
+
+    Args:
+        path: the file.
+        content: of it.
+        once: leave it alone where it is there already.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if once:
+            _publish(temporary, path)
+        else:
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    """Give the finished file its name. A link, unlike a rename, never replaces another's file."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        return
+    except OSError:
+        # A file system without hard links; there, a rename is still whole or not at all.
+        temporary.replace(path)
 
 
 def write_array(path: Path, array: NDArray[np.generic]) -> None:

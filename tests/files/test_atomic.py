@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serbench.api import StoreError
-from serbench.files.atomic import file_name, write_atomically
+from serbench.files.atomic import file_name, write_atomically, write_whole
 
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(
@@ -25,6 +25,14 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(
         write_atomically(path, b"new")
     assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
     assert path.read_bytes() == b"old"
+
+
+def test_what_is_written_once_stays(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "a.json"
+    write_whole(path, b"first", once=True)
+    write_whole(path, b"second", once=True)
+    assert path.read_bytes() == b"first"
+    assert [each.name for each in path.parent.iterdir()] == ["a.json"]
 
 
 @settings(max_examples=25)

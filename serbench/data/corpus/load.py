@@ -25,6 +25,7 @@ from serbench.data.corpus.check import (
 )
 from serbench.data.corpus.table import CorpusTable, make_utterance, table_digest
 from serbench.errors import CorpusError, listed
+from serbench.files.atomic import write_whole
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
 
@@ -224,11 +225,8 @@ def _read_cache(path: Path) -> dict[str, AudioFacts]:
 
 def _write_cache(path: Path, files: dict[str, AudioFacts]) -> None:
     content = {"reader": READER, "files": {key: asdict(value) for key, value in files.items()}}
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, json.dumps(content).encode())
     except OSError as error:
         raise CorpusError(
             f"the cache {path.parent} cannot be written ({error.strerror}); "

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +14,7 @@ from pydantic import ValidationError
 
 from serbench.api import LeakageError, Params, StoreError
 from serbench.data.corpus.table import CorpusTable
+from serbench.files.atomic import write_whole
 from serbench.files.digests import name_digest
 from serbench.protocol.guard.view import classes_of, id_set_digest
 from serbench.protocol.splits.records import Partition, utterances_of
@@ -92,10 +91,19 @@ class Seal:
         )
         path = self._folder / _file_name(method, outer, seed)
         if _read(path) is None:
-            _write_new(path, wanted.model_dump_json(indent=2))
+            self._note(wanted, path)
         # What is on the disk decides, also when another process was faster by a moment.
         _require_same(_read(path), wanted, path)
         return labels
+
+    def _note(self, entry: Opening, path: Path) -> None:
+        try:
+            write_whole(path, entry.model_dump_json(indent=2).encode(), once=True)
+        except OSError as error:
+            raise StoreError(
+                f"the ledger {self._folder} cannot be written ({error}), so the test labels stay "
+                "sealed; make the run folder writable and run the same command again"
+            ) from error
 
     def openings(self) -> tuple[Opening, ...]:
         """The whole ledger, sorted by method, fold and seed.
@@ -119,50 +127,6 @@ def _file_name(method: str, outer: int, seed: int) -> str:
     plain = re.sub(r"[^A-Za-z0-9_.-]", "_", method)[:80]
     digest = name_digest(method, 8)
     return f"{plain}-{digest}-outer-{outer}-seed-{seed}.json"
-
-
-def _write_new(path: Path, text: str) -> None:
-    """Write a file whole and durably, unless it is there already."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".opening-", suffix=".tmp")
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            _publish(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise StoreError(
-            f"the ledger {path.parent} cannot be written ({error}), so the test labels stay "
-            "sealed; make the run folder writable and run the same command again"
-        ) from error
-
-
-def _publish(temporary: Path, path: Path) -> None:
-    """Give the finished file its name. A link, unlike a rename, never replaces another's entry."""
-    try:
-        path.hardlink_to(temporary)
-    except FileExistsError:
-        return
-    except OSError:
-        # A file system without hard links; there, a rename is still whole or not at all.
-        os.replace(temporary, path)  # noqa: PTH105 - Path.replace would hide the contrast
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name last through a power cut, where the system lets folders be opened."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read(path: Path) -> Opening | None:

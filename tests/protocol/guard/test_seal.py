@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -13,7 +14,6 @@ import numpy as np
 import pytest
 
 from serbench.api import LeakageError, SplitError, StoreError
-from serbench.protocol.guard import seal
 from serbench.protocol.guard.seal import Seal
 from serbench.protocol.guard.view import id_set_digest
 from serbench.protocol.splits.records import Partition
@@ -145,7 +145,7 @@ def test_a_crash_before_the_entry_is_whole_hands_out_nothing(
     test = toy.outer()[0].test
     ledger = Seal(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(seal.os, "fsync", no_room)
+        patch.setattr(os, "fsync", no_room)
         with pytest.raises(StoreError, match=r"No space left .* test labels stay sealed"):
             ledger.open("akd", 1, 0, "digest", toy.table, test)
     assert not list(tmp_path.iterdir()), "no half-written entry is left"
@@ -156,12 +156,12 @@ def test_the_entry_is_on_the_disk_before_the_labels_are_out(
     toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = []
-    fsync, link, read = seal.os.fsync, Path.hardlink_to, Path.read_bytes
-    monkeypatch.setattr(seal.os, "fsync", lambda f: (events.append("fsync"), fsync(f)))
+    fsync, link, read = os.fsync, Path.hardlink_to, Path.read_bytes
+    monkeypatch.setattr(os, "fsync", lambda f: (events.append("fsync"), fsync(f)))
     monkeypatch.setattr(Path, "hardlink_to", lambda *a: (events.append("publish"), link(*a)))
     monkeypatch.setattr(Path, "read_bytes", lambda path: (events.append("read"), read(path))[1])
     Seal(tmp_path).open("akd", 1, 0, "digest", toy.table, toy.outer()[0].test)
-    folder_synced = ["fsync"] if seal.os.name == "posix" else []
+    folder_synced = ["fsync"] if os.name == "posix" else []
     assert events == ["read", "fsync", "publish", *folder_synced, "read"]
 
 
