@@ -251,7 +251,7 @@ class Model:
         Raises:
             SerbenchError: a setting out of range.
         """
-        return Streams(self, count, step_s, window_s, average, sample_rate)
+        return Streams(self.posteriors, self._facts, count, step_s, window_s, average, sample_rate)
 
     def _heard(self, number: int, waveform: ArrayLike, sample_rate: float) -> Waveform:
         try:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import soxr
 from numpy.typing import ArrayLike, NDArray
 
+from serbench.device.runtime.facts import Facts
 from serbench.device.runtime.waveform import check_rate, scaled
 from serbench.errors import SerbenchError, WaveformError
-
-if TYPE_CHECKING:
-    from serbench.device.runtime.model import Model
 
 STEP_S = 0.5
 AVERAGE = 4
@@ -48,35 +46,43 @@ class Streams:
     All streams get samples at the same time, so that their windows go through the model together.
     A step is due every ``step_s``, with the last ``window_s`` of what has come, or with all while
     that is less.
+
+    Args:
+        posteriors: of windows ``(N, samples)``: ``Model.posteriors``.
+        facts: of the model.
+        count: N.
+        step_s, window_s, average, sample_rate: as of ``Model.stream``.
     """
 
     def __init__(
         self,
-        model: Model,
+        posteriors: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+        facts: Facts,
         count: int,
         step_s: float,
         window_s: float | None,
         average: int,
         sample_rate: float | None,
     ) -> None:
-        chosen_s = model.window_s if window_s is None else window_s
-        _check_settings(count, step_s, chosen_s, average, model.shortest_s)
-        self._model = model
-        self._step = round(step_s * model.sample_rate_hz)
-        self._shortest = round(model.shortest_s * model.sample_rate_hz)
+        chosen_s = facts.window_s if window_s is None else window_s
+        _check_settings(count, step_s, chosen_s, average, facts.shortest_s)
+        self._posteriors = posteriors
+        self._facts = facts
+        self._step = round(step_s * facts.sample_rate_hz)
+        self._shortest = round(facts.shortest_s * facts.sample_rate_hz)
         # A ring: sample t of the stream lies at t modulo its length.
-        length = max(self._step, round(chosen_s * model.sample_rate_hz))
+        length = max(self._step, round(chosen_s * facts.sample_rate_hz))
         self._ring = np.zeros((count, length), np.float32)
         self._heard = 0
         self._answered = 0
         self._recent: deque[NDArray[np.float32]] = deque(maxlen=average)
-        self._resampler = _resampler(sample_rate, model.sample_rate_hz, count)
+        self._resampler = _resampler(sample_rate, facts.sample_rate_hz, count)
         self._finished = False
 
     @property
     def heard_s(self) -> float:
         """How much of the streams has come."""
-        return self._heard / self._model.sample_rate_hz
+        return self._heard / self._facts.sample_rate_hz
 
     def feed(self, samples: ArrayLike) -> list[tuple[Step, ...]]:
         """Take what has come, and answer all steps that are now due.
@@ -150,11 +156,11 @@ class Streams:
 
     def _answer(self) -> tuple[Step, ...]:
         began = time.perf_counter()
-        self._recent.append(self._model.posteriors(self._window()))
+        self._recent.append(self._posteriors(self._window()))
         mean = np.stack(self._recent).mean(axis=0, dtype=np.float64).astype(np.float32)
         latency_s = time.perf_counter() - began
         self._answered = self._heard
-        labels = self._model.labels
+        labels = self._facts.labels
         return tuple(Step(self.heard_s, labels[int(row.argmax())], row, latency_s) for row in mean)
 
 

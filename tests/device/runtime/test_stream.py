@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests_support.exported import LABELS, make_exported, posteriors_by_hand, recorded
 
 from serbench.device.runtime import Model, Step, Stream, Streams, load
-from serbench.errors import SerbenchError, WaveformError
+from serbench.errors import ModelError, SerbenchError, WaveformError
 
 
 @pytest.fixture(scope="module")
@@ -212,11 +212,17 @@ def test_no_stream_is_no_number_of_streams(model: Model) -> None:
 def test_a_model_that_fails_once_answers_the_step_later(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    answer, failures = model.posteriors, [ModelError("once")]
+
+    def answer_later(rows: np.ndarray) -> np.ndarray:
+        if failures:
+            raise failures.pop()
+        return answer(rows)
+
+    monkeypatch.setattr(model, "posteriors", answer_later)
     stream = model.stream()
-    with monkeypatch.context() as patch:
-        patch.setattr(model, "posteriors", lambda rows: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            stream.feed(noise(0.5))
+    with pytest.raises(ModelError, match="once"):
+        stream.feed(noise(0.5))
     assert [step.time_s for step in stream.feed(noise(0.5))] == [0.5, 1.0]
 
 
