@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import soxr
 
@@ -23,7 +23,7 @@ from serbench.data.corpus.check import (
     missing_files,
     scan,
 )
-from serbench.data.corpus.table import CorpusTable, make_utterance, table_digest
+from serbench.data.corpus.table import AudioFile, CorpusTable, make_utterance, table_digest
 from serbench.errors import CorpusError, listed
 from serbench.files.atomic import write_whole
 from serbench.files.cache_kinds import kind_folder
@@ -121,18 +121,8 @@ def unusable(name: str, problems: Mapping[str, str], total: int) -> CorpusError:
     )
 
 
-class FileRecord(Protocol):
-    """A file that is to be read."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102
-
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-
-
 def read_facts(
-    name: str, folder: Path, records: Sequence[FileRecord], cache: Path, advance: Advance
+    name: str, folder: Path, records: Sequence[AudioFile], cache: Path, advance: Advance
 ) -> list[AudioFacts]:
     """Facts of every record in order, from the cache where the file has not changed.
 
@@ -146,7 +136,7 @@ def read_facts(
 
 
 def try_facts(
-    folder: Path, records: Sequence[FileRecord], cache: Path, advance: Advance
+    folder: Path, records: Sequence[AudioFile], cache: Path, advance: Advance
 ) -> tuple[dict[str, AudioFacts], dict[str, str]]:
     """Facts of the files that can be used, and what is wrong with the others; both by id."""
     cache_file = _cache_file(cache, folder)

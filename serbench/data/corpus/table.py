@@ -17,27 +17,35 @@ from numpy.typing import NDArray
 from serbench.api.corpus import CorpusCard, UtteranceRecord
 
 
-class Recording(Protocol):
-    """What frames and embeddings are computed from: of an utterance, or of unlabelled audio."""
+class AudioFile(Protocol):
+    """A file that is to be read."""
 
     @property
     def id(self) -> str:
-        """Unique within its speech."""
+        """Unique among those that are read together."""
         ...
 
     @property
     def path(self) -> Path:
-        """The audio file."""
+        """Where it is."""
         ...
 
-    @property
-    def duration_s(self) -> float:
-        """Of the recording, in seconds."""
-        ...
+
+class HeardFile(AudioFile, Protocol):
+    """A file that was read and found good: what is compared with others."""
 
     @property
     def pcm_sha256(self) -> str:
         """``pcm_digest`` of the decoded audio."""
+        ...
+
+
+class Recording(HeardFile, Protocol):
+    """What frames and embeddings are computed from: of an utterance, or of unlabelled audio."""
+
+    @property
+    def duration_s(self) -> float:
+        """Of the recording, in seconds."""
         ...
 
 

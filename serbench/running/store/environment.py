@@ -8,23 +8,13 @@ import re
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
-
-class PluginInfo(Protocol):
-    """The part of a loaded plugin that a result needs to name."""
-
-    @property
-    def entry_point(self) -> str: ...  # noqa: D102
-    @property
-    def distribution(self) -> str: ...  # noqa: D102
-    @property
-    def version(self) -> str: ...  # noqa: D102
+from serbench.running.plugins import LoadedPlugin
 
 
-def environment(plugins: Iterable[PluginInfo]) -> dict[str, object]:
+def environment(plugins: Iterable[LoadedPlugin]) -> dict[str, object]:
     """Python, system, processor, torch, versions of packages and of ``plugins``, as JSON.
 
     No name of a user or a host is in it: results are meant to be published.

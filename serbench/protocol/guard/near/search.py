@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
 import soxr
 
 from serbench.api import Advance, CorpusError
 from serbench.data.audio import pcm_digest, read_waveform
+from serbench.data.corpus.table import HeardFile
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
 from serbench.files.source import core_digest
@@ -48,19 +48,6 @@ KEPT = 512
 """Prepared waveforms kept in memory; each is some 50 kB per second of speech."""
 
 
-class Recording(Protocol):
-    """What is read of an utterance; see ``corpus.Utterance``."""
-
-    @property
-    def id(self) -> str: ...  # noqa: D102
-
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-
-    @property
-    def pcm_sha256(self) -> str: ...  # noqa: D102
-
-
 @dataclass(frozen=True, slots=True)
 class NearPair:
     """Two recordings of a corpus that are one.
@@ -81,7 +68,7 @@ class NearPair:
 
 
 def near_duplicates(
-    recordings: Sequence[Recording], cache: Path, advance: Advance
+    recordings: Sequence[HeardFile], cache: Path, advance: Advance
 ) -> tuple[NearPair, ...]:
     """All pairs of ``recordings`` that are copies of one another, exact ones too.
 
@@ -137,8 +124,8 @@ def similar(
     return [row for row in found if row[2] >= THRESHOLD]
 
 
-def _find(recordings: Sequence[Recording], folder: Path, advance: Advance) -> list[Row]:
-    by_digest: defaultdict[str, list[Recording]] = defaultdict(list)
+def _find(recordings: Sequence[HeardFile], folder: Path, advance: Advance) -> list[Row]:
+    by_digest: defaultdict[str, list[HeardFile]] = defaultdict(list)
     # By id, so that the order in which recordings come makes no difference.
     for recording in sorted(recordings, key=lambda r: r.id):
         by_digest[recording.pcm_sha256].append(recording)
@@ -154,7 +141,7 @@ def _find(recordings: Sequence[Recording], folder: Path, advance: Advance) -> li
 
 
 def _fingerprints(
-    groups: Sequence[Sequence[Recording]], folder: Path, advance: Advance
+    groups: Sequence[Sequence[HeardFile]], folder: Path, advance: Advance
 ) -> list[Words]:
     """Of one recording of each group, from the cache where it has them."""
     first = {group[0].pcm_sha256: group[0] for group in groups}
@@ -172,11 +159,11 @@ def _fingerprints(
     return [known[digest] for digest in first]
 
 
-def _taken(recording: Recording) -> Words:
+def _taken(recording: HeardFile) -> Words:
     return fingerprint(_read(recording))
 
 
-def _read(recording: Recording) -> Waveform:
+def _read(recording: HeardFile) -> Waveform:
     """The recording's audio, which must be what its digest says: results are cached by it."""
     waveform = read_waveform(recording.path)
     if pcm_digest(waveform) != recording.pcm_sha256:
@@ -187,13 +174,13 @@ def _read(recording: Recording) -> Waveform:
     return waveform
 
 
-def _exact(group: Sequence[Recording]) -> Iterator[Row]:
+def _exact(group: Sequence[HeardFile]) -> Iterator[Row]:
     for one, other in itertools.combinations(group, 2):
         yield one.id, other.id, 1.0, 0.0
 
 
 def _crossed(
-    left: Sequence[Recording], right: Sequence[Recording], similarity: float, offset_s: float
+    left: Sequence[HeardFile], right: Sequence[HeardFile], similarity: float, offset_s: float
 ) -> Iterator[Row]:
     """A pair of digests as pairs of ids."""
     for a, b in itertools.product(left, right):
@@ -203,7 +190,7 @@ def _crossed(
             yield b.id, a.id, similarity, -offset_s
 
 
-def _corpus_key(recordings: Sequence[Recording]) -> str:
+def _corpus_key(recordings: Sequence[HeardFile]) -> str:
     rows = sorted((recording.id, recording.pcm_sha256) for recording in recordings)
     return hashlib.sha256(json.dumps([THRESHOLD, rows]).encode()).hexdigest()
 
