@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,6 @@ from serbench.cli.findings import Json, JUnit, Markdown, checking, tell
 from serbench.cli.options import AllowIncomplete, DataDir, RegistryFile
 
 if TYPE_CHECKING:
-    from serbench.api import Corpus
     from serbench.checks.survey.records import Survey
 
 HELP = """Hold a corpus against its card; look for what a model could answer by in place of emotion.
@@ -84,7 +83,7 @@ def _survey(
     plugins = load_plugins()
     known = load_registry(plugins, registry, strict=False)
     spec = known.dataset(name)
-    corpus = cast("Corpus", known.make("corpora", name))
+    corpus = known.make("corpora", name)
     cache = cache_folder()
     with using_cache(cache), progress_observer(plugins.hook) as watch:
         advance = partial(watch.advance, "corpus")

@@ -82,7 +82,7 @@ def command(
     with opened(folder, registry, data_dir, device) as (replay, known):
         converter: Backend | None = None
         if backend:
-            converter = known.make("backends", backend)  # pyright: ignore[reportAssignmentType]
+            converter = known.make("backends", backend)
         source = export_source(
             replay, method, seed, None if refit_all else fold or 1,
             pretrain_audio, resolve_workers(jobs, replay.device.type),

@@ -129,8 +129,8 @@ def described(error: BaseException) -> str:
 
 
 def _make(registry: Registry, name: str) -> NamedTracker:
-    plugin = registry.tracker(name).plugin
-    tracker: Tracker = registry.make("trackers", name)  # pyright: ignore[reportAssignmentType]
+    plugin = registry.plugin_spec("trackers", name).plugin
+    tracker = registry.make("trackers", name)
     items = {item.name: item for item in registry.plugins.items("trackers")}
     return NamedTracker(name, f"{items[plugin].distribution} {items[plugin].version}", tracker)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serbench.api import Backend, PluginError, SerbenchError
+from serbench.api import PluginError, SerbenchError
 from serbench.checks.regress.golden import GoldenLatency
 from serbench.checks.regress.ratios import median_bounds, round_ratio
 from serbench.checks.regress.reference import Reference, ReferenceBackend, ReferenceParams
@@ -82,7 +82,7 @@ def entry_backends(
     """
     found: dict[str, Candidate] = {}
     for name in dict.fromkeys(entry.backend for entry in entries):
-        backend: Backend = registry.make("backends", name)  # pyright: ignore[reportAssignmentType]
+        backend = registry.make("backends", name)
         found[name] = Candidate(name, backend, backend.unavailable())
     missing = [each for each in found.values() if each.unavailable]
     if missing:

@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-from serbench.api import Corpus, RegistryError, StoreError
+from serbench.api import RegistryError, StoreError
 from serbench.data.corpus.check import count_differences, scan
 from serbench.files.atomic import write_atomically
 from serbench.running.adopt.understood import Understood
@@ -127,7 +126,7 @@ def _try(name: str, content: bytes, output: Path, folder: Path, plugins: Plugins
             raise RegistryError(
                 f"{output} is left as it was; with the entry it has {said}"
             ) from error
-        corpus = cast("Corpus", known.make("corpora", name))
+        corpus = known.make("corpora", name)
         differences = count_differences(corpus.card, scan(corpus, name, folder))
         problems = [*differences.missing, *differences.surplus]
         if problems:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
-from serbench.api import Corpus, CorpusError, SerbenchError
+from serbench.api import CorpusError, SerbenchError
 from serbench.running.adopt.grammar import Grammar, Part
 from serbench.running.adopt.names import compiled_pattern, split_path
 from serbench.running.adopt.roles import find_emotion, find_speaker, find_text, overlaps
@@ -151,7 +150,7 @@ def known_as(names: Sequence[str], registry: Registry) -> str | None:
         if spec.path is not None:  # the user's own, and another folder
             continue
         try:
-            corpus = cast("Corpus", registry.make("corpora", name))
+            corpus = registry.make("corpora", name)
             if all(corpus.read_name(each) is not None for each in sample):
                 return name
         except SerbenchError:  # an entry that cannot be used fits nothing

@@ -121,8 +121,7 @@ def plan_dataset(
 
 def _part(registry: Registry, name: str, overrides: Table) -> Part:
     spec = registry.dataset(name)
-    corpus: Corpus = registry.make("corpora", name, overrides)  # pyright: ignore[reportAssignmentType]
-    return Part(name, spec, corpus)
+    return Part(name, spec, registry.make("corpora", name, overrides))
 
 
 def _label_map(registry: Registry, name: str, parts: Sequence[Part]) -> LabelMap | None:

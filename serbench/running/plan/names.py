@@ -29,8 +29,8 @@ def method_spec(registry: Registry, name: str) -> MethodSpec:
     student, plus, loss = name.partition("+")
     if not plus:
         return registry.method(name)
-    registry.student(student)
-    registry.loss(loss)
+    registry.plugin_spec("students", student)
+    registry.plugin_spec("losses", loss)
     return MethodSpec(summary=f"{student} trained with {loss}", student=student, loss=loss)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from serbench.api import Backend, Loss, RegistryError, Student, Teacher
+from serbench.api import RegistryError, Teacher
 from serbench.running.plan.dataset import OFFICIAL, DatasetPlan, plan_dataset
 from serbench.running.plan.names import method_spec, own_sets
 from serbench.running.plan.records import Candidate, MethodPlan, Request, RunPlan, Table
@@ -59,7 +59,6 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
     check_used(sets, methods)
     audio = _pretrain_audio(request.pretrain_audio, methods)
     teachers = _teachers(registry, request, dataset, methods, below(sets, "teacher"))
-    backend: Backend = registry.make("backends", BACKEND)  # pyright: ignore[reportAssignmentType]
     canary = None
     if protocol.canary:
         canary = plan_run(registry, replace(request, profile=CANARY, sets=_cheap(request.sets)))
@@ -70,7 +69,7 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
         profile=request.profile,
         methods=methods,
         teachers=teachers,
-        backend=backend,
+        backend=registry.make("backends", BACKEND),
         pretrain_audio=audio,
         canary=canary,
     )
@@ -114,11 +113,10 @@ def _method(
         for asked in (shared, own):
             settings = lay_over(settings, {root: below(asked, root)})
     parts: dict[str, Table] = {}
-    for kind, plural, entry, base in (
-        ("student", "students", spec.student, spec.student_params),
-        ("loss", "losses", spec.loss, spec.loss_params),
+    for kind, plugin, base in (
+        ("student", registry.make("students", spec.student), spec.student_params),
+        ("loss", registry.make("losses", spec.loss), spec.loss_params),
     ):
-        plugin: Student | Loss = registry.make(plural, entry)  # pyright: ignore[reportAssignmentType]
         fields = type(plugin).Params.model_fields
         fitting = {k: v for k, v in below(shared, kind).items() if k in fields}
         parts[kind] = lay_over(lay_over(base, fitting), below(own, kind))
@@ -145,12 +143,10 @@ def _candidate(
     asked = [(tuple(path.split(".")), value) for path, value in values.items()]
     for root in SETTING_ROOTS:
         settings = lay_over(settings, {root: below(asked, root)})
-    student: Student = registry.make(  # pyright: ignore[reportAssignmentType]
+    student = registry.make(
         "students", spec.student, lay_over(parts["student"], below(asked, "student"))
     )
-    loss: Loss = registry.make(  # pyright: ignore[reportAssignmentType]
-        "losses", spec.loss, lay_over(parts["loss"], below(asked, "loss"))
-    )
+    loss = registry.make("losses", spec.loss, lay_over(parts["loss"], below(asked, "loss")))
     return Candidate(values, student, loss, validate(MethodSettings, settings, f"methods.{name}"))
 
 
@@ -232,7 +228,7 @@ def _teacher(registry: Registry, name: str, overrides: Table) -> tuple[str, Teac
         called, teacher = _teacher(registry, plain, lay_over(overrides, {"layer": chosen}))
         return f"{called}@{layer}", teacher
     if name in registry.teachers or not ("/" in name or Path(name).is_dir()):
-        return name, registry.make("teachers", name, overrides)  # pyright: ignore[reportReturnType]
+        return name, registry.make("teachers", name, overrides)
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise RegistryError(
@@ -241,4 +237,4 @@ def _teacher(registry: Registry, name: str, overrides: Table) -> tuple[str, Teac
         )
     local = lay_over({"model": str(folder)}, overrides)
     made = registry.make("teachers", "speech-encoder", local)
-    return folder.resolve().name, made  # pyright: ignore[reportReturnType]
+    return folder.resolve().name, made

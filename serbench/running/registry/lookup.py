@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from types import MappingProxyType
+from typing import Literal, Protocol, TypeVar, overload
 
 from pydantic import BaseModel
 
-from serbench.api.corpus import Corpus
+from serbench.api import Backend, Corpus, Loss, Student, Teacher, Tracker
 from serbench.errors import PluginError, RegistryError
 from serbench.running.plugins import SINGULAR, Plugins, did_you_mean
 from serbench.running.registry.schema import (
@@ -22,6 +23,9 @@ from serbench.running.registry.schema import (
     Spec,
 )
 from serbench.running.registry.validate import lay_over, validate
+
+Table = Mapping[str, object]
+"""Parameters by name, nested."""
 
 
 class PluginClass(Protocol):
@@ -73,7 +77,7 @@ class Registry:
                 f'serbench.toml, with corpus = "{name}" and params for {", ".join(required)}'
             )
         bare = DatasetSpec(corpus=name)
-        corpus = self._instance("corpora", name, bare.corpus, {}, {})
+        corpus = self._instance("corpora", name, bare.corpus, {})
         folds = default_folds(corpus)  # pyright: ignore[reportArgumentType]
         return bare.model_copy(update={"folds": folds})
 
@@ -86,37 +90,26 @@ class Registry:
             )
         return self.labels[name]
 
-    def teacher(self, name: str) -> PluginSpec:
-        """A teacher, or a teacher plugin with its default parameters."""
-        return self._plugin_spec("teachers", name, self.teachers)
+    def plugin_spec(self, kind: str, name: str) -> PluginSpec:
+        """An entry of a plugin's kind, or the plugin of that name with its default parameters.
 
-    def student(self, name: str) -> PluginSpec:
-        """A student, or a student plugin with its default parameters."""
-        return self._plugin_spec("students", name, self.students)
-
-    def loss(self, name: str) -> PluginSpec:
-        """A loss, or a loss plugin with its default parameters."""
-        return self._plugin_spec("losses", name, self.losses)
-
-    def backend(self, name: str) -> PluginSpec:
-        """A backend, or a backend plugin with its default parameters."""
-        return self._plugin_spec("backends", name, self.backends)
-
-    def tracker(self, name: str) -> PluginSpec:
-        """A tracker, or a tracker plugin with its default parameters."""
-        return self._plugin_spec("trackers", name, self.trackers)
+        Args:
+            kind: one of ``serbench.running.plugins.KINDS`` but ``"corpora"``.
+            name: of the entry, or of the plugin itself.
+        """
+        entries: Mapping[str, PluginSpec] = getattr(self, kind)
+        if name in entries:
+            return entries[name]
+        self._require(SINGULAR[kind], kind, name, entries)
+        return PluginSpec(plugin=name)
 
     def method(self, name: str) -> MethodSpec:
         """A method."""
-        if name not in self.methods:
-            raise RegistryError(f"no method is called {name!r}{did_you_mean(name, self.methods)}")
-        return self.methods[name]
+        return _found("method", self.methods, name)
 
     def profile(self, name: str) -> ProfileSpec:
         """A profile."""
-        if name not in self.profiles:
-            raise RegistryError(f"no profile is called {name!r}{did_you_mean(name, self.profiles)}")
-        return self.profiles[name]
+        return _found("profile", self.profiles, name)
 
     def ablation(self, name: str) -> AblationSpec:
         """An ablation; by default it is named after its full method."""
@@ -127,9 +120,24 @@ class Registry:
                 f"the registry has no ablation of {name}: write one as [ablations.{name}] in a "
                 f"serbench.toml, or take one of {', '.join(self.ablations) or 'none'}"
             )
-        raise RegistryError(f"no ablation is called {name!r}{did_you_mean(name, self.ablations)}")
+        return _found("ablation", self.ablations, name)
 
-    def make(self, kind: str, name: str, overrides: Mapping[str, object] | None = None) -> object:
+    @overload
+    def make(self, kind: Literal["corpora"], name: str, overrides: Table = ...) -> Corpus: ...
+    @overload
+    def make(self, kind: Literal["teachers"], name: str, overrides: Table = ...) -> Teacher: ...
+    @overload
+    def make(self, kind: Literal["students"], name: str, overrides: Table = ...) -> Student: ...
+    @overload
+    def make(self, kind: Literal["losses"], name: str, overrides: Table = ...) -> Loss: ...
+    @overload
+    def make(self, kind: Literal["backends"], name: str, overrides: Table = ...) -> Backend: ...
+    @overload
+    def make(self, kind: Literal["trackers"], name: str, overrides: Table = ...) -> Tracker: ...
+    @overload
+    def make(self, kind: str, name: str, overrides: Table = ...) -> object: ...
+
+    def make(self, kind: str, name: str, overrides: Table = MappingProxyType({})) -> object:
         """An instance of the plugin behind an entry, with ``overrides`` laid over its params.
 
         Args:
@@ -143,18 +151,11 @@ class Registry:
         """
         if kind == "corpora":
             spec = self.dataset(name)
-            return self._instance(kind, name, spec.corpus, spec.params, overrides or {})
+            return self._instance(kind, name, spec.corpus, lay_over(spec.params, overrides))
         if kind not in SINGULAR:
             raise RegistryError(f"no kind is called {kind!r}{did_you_mean(kind, SINGULAR)}")
-        entries: Mapping[str, PluginSpec] = getattr(self, kind)
-        entry = self._plugin_spec(kind, name, entries)
-        return self._instance(kind, name, entry.plugin, entry.params, overrides or {})
-
-    def _plugin_spec(self, kind: str, name: str, entries: Mapping[str, PluginSpec]) -> PluginSpec:
-        if name in entries:
-            return entries[name]
-        self._require(SINGULAR[kind], kind, name, entries)
-        return PluginSpec(plugin=name)
+        entry = self.plugin_spec(kind, name)
+        return self._instance(kind, name, entry.plugin, lay_over(entry.params, overrides))
 
     def _require(self, what: str, kind: str, name: str, entries: Iterable[str]) -> None:
         """Raise unless ``name`` is a plugin's own name."""
@@ -163,17 +164,19 @@ class Registry:
             message = f"no {what} is called {name!r}{did_you_mean(name, names | set(entries))}"
             raise RegistryError(message + not_loaded(self.plugins))
 
-    def _instance(
-        self,
-        kind: str,
-        name: str,
-        plugin: str,
-        params: Mapping[str, object],
-        overrides: Mapping[str, object],
-    ) -> object:
+    def _instance(self, kind: str, name: str, plugin: str, params: Table) -> object:
         cls: PluginClass = plugin_class(self.plugins, kind, plugin)
         table = "datasets" if kind == "corpora" else kind
-        return cls(validate(cls.Params, lay_over(params, overrides), f"{table}.{name}.params"))
+        return cls(validate(cls.Params, params, f"{table}.{name}.params"))
+
+
+Entry = TypeVar("Entry")
+
+
+def _found(what: str, entries: Mapping[str, Entry], name: str) -> Entry:
+    if name not in entries:
+        raise RegistryError(f"no {what} is called {name!r}{did_you_mean(name, entries)}")
+    return entries[name]
 
 
 def entries(registry: Registry, wanted: str | None = None) -> dict[str, dict[str, object]]:

@@ -63,7 +63,7 @@ def choose_backends(registry: Registry, named: Iterable[str] = ()) -> tuple[Cand
 
 
 def _candidate(registry: Registry, name: str) -> Candidate:
-    backend: Backend = registry.make("backends", name)  # pyright: ignore[reportAssignmentType]
+    backend = registry.make("backends", name)
     return Candidate(name, backend, backend.unavailable())
 
 

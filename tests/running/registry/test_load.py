@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -9,7 +10,7 @@ import pytest
 from pydantic import NonNegativeFloat, PositiveInt
 
 from serbench.api import Corpus, CorpusCard, Loss, Params, RegistryError, Student, Teacher, hookimpl
-from serbench.running.plugins import Plugins, load_plugins
+from serbench.running.plugins import SINGULAR, Plugins, load_plugins
 from serbench.running.registry import load as load_module
 from serbench.running.registry.load import load_registry
 from serbench.running.registry.lookup import Registry, entries
@@ -306,8 +307,8 @@ def test_make_lays_overrides_over_an_entrys_params(registry: Registry) -> None:
 
 def test_a_plugin_that_no_entry_names_is_used_by_its_own_name(registry: Registry) -> None:
     assert registry.make("students", "net").params == Width()  # pyright: ignore[reportAttributeAccessIssue]
-    assert registry.teacher("encoder").plugin == "encoder"
-    assert registry.loss("kd").plugin == "kd"
+    assert registry.plugin_spec("teachers", "encoder").plugin == "encoder"
+    assert registry.plugin_spec("losses", "kd").plugin == "kd"
     assert registry.dataset("files").folds == "loso"
     assert registry.dataset("files").corpus == "files"
 
@@ -321,10 +322,10 @@ def test_make_tells_wrong_overrides(registry: Registry) -> None:
     ("look_up", "name", "message"),
     [
         ("dataset", "speach", r"no dataset is called 'speach'; did you mean 'speech'"),
-        ("teacher", "bug", r"no teacher is called 'bug'; did you mean 'big'"),
-        ("student", "smal", r"no student is called 'smal'; did you mean 'small'"),
-        ("loss", "sotf", r"no loss is called 'sotf'; did you mean 'soft'"),
-        ("backend", "x", r"no backend is called 'x'; there is none"),
+        ("teachers", "bug", r"no teacher is called 'bug'; did you mean 'big'"),
+        ("students", "smal", r"no student is called 'smal'; did you mean 'small'"),
+        ("losses", "sotf", r"no loss is called 'sotf'; did you mean 'soft'"),
+        ("backends", "x", r"no backend is called 'x'; there is none"),
         ("method", "x", r"no method is called 'x'; there is m"),
         ("profile", "fats", r"no profile is called 'fats'; did you mean 'fast'"),
     ],
@@ -332,8 +333,10 @@ def test_make_tells_wrong_overrides(registry: Registry) -> None:
 def test_an_unknown_name_is_told_with_near_ones(
     registry: Registry, look_up: str, name: str, message: str
 ) -> None:
+    make = partial(registry.make, look_up)
+    find = make if look_up in SINGULAR else getattr(registry, look_up)
     with pytest.raises(RegistryError, match=message):
-        getattr(registry, look_up)(name)
+        find(name)
 
 
 def test_what_is_shown_can_be_laid_over_again(plugins: Plugins, registry: Registry) -> None:
