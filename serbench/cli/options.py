@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import sys
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 import typer
 
@@ -120,33 +123,49 @@ Verbose = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Log more; -vv: everything.")
 ]
 
+KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
+
 RUNS = Path("runs")
 """Where run folders go unless told otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the options of a run say."""
+    """What the options of a run say. Each field is an option, see ``with_run_options``."""
 
-    dataset: str | None
-    train: list[str] | None
-    test: str | None
-    labels: str
-    data_dir: Path | None
-    teachers: list[str] | None
-    pretrain_audio: Path | None
-    profile: str
-    settings: list[str] | None
-    canary: bool
-    allow_pretraining_overlap: bool
-    device: str
-    jobs: int | None
-    out: Path
-    allow_incomplete: bool
-    protocol: str | None = None
-    trackers: list[str] | None = None
+    dataset: Dataset = None
+    train: Train = None
+    test: Test = None
+    labels: Labels = ""
+    data_dir: DataDir = None
+    teacher: Teachers = None
+    pretrain_audio: PretrainAudio = None
+    profile: Profile = "standard"
+    settings: Settings = None
+    canary: Canary = False
+    allow_pretraining_overlap: AllowPretrainingOverlap = False
+    device: Device = "auto"
+    jobs: Jobs = None
+    out: Out = RUNS
+    registry: RegistryFile = None
+    allow_incomplete: AllowIncomplete = False
+    tracker: TrackerNames = None
+    verbose: Verbose = 0
 
-    def request(self, *methods: str) -> Request:
+    def begin(self) -> Registry:
+        """Set up logging, and load plugins and registry.
+
+        Raises:
+            RegistryError: the registry has errors.
+        """
+        from serbench.cli.console import configure_logging
+        from serbench.running.plugins import load_plugins
+        from serbench.running.registry.load import load_registry
+
+        configure_logging(self.verbose)
+        return load_registry(load_plugins(), self.registry, strict=False)
+
+    def request(self, *methods: str, protocol: str | None = None) -> Request:
         """Of these methods; what ``--set`` says goes over what other options say.
 
         Raises:
@@ -154,22 +173,19 @@ class Asked:
         """
         from serbench.running.plan.records import Request
 
-        evaluated = self._evaluated()
-        sets = [f"protocol.name={self.protocol}"] if self.protocol else []
+        sets = [f"protocol.name={protocol}"] if protocol else []
         sets += ["protocol.canary=5"] if self.canary else []
         if self.allow_pretraining_overlap:
             sets += ["protocol.allow_pretraining_overlap=true"]
-        sets += self.settings or []
-        teachers = tuple(self.teachers or ())
         return Request(
-            evaluated,
-            methods,
-            self.profile,
-            teachers,
-            tuple(sets),
-            self.pretrain_audio,
-            tuple(self.train or ()),
-            self.labels,
+            dataset=self._evaluated(),
+            methods=methods,
+            profile=self.profile,
+            teachers=tuple(self.teacher or ()),
+            sets=(*sets, *(self.settings or ())),
+            pretrain_audio=self.pretrain_audio,
+            train=tuple(self.train or ()),
+            labels=self.labels,
         )
 
     def _evaluated(self) -> str:
@@ -214,9 +230,32 @@ class Asked:
         from serbench.studies.ablation.output import addition
 
         resources = self.resources(registry.plugins)
-        with closing(make_trackers(registry, self.trackers or ())) as trackers:
+        with closing(make_trackers(registry, self.tracker or ())) as trackers:
             with progress_observer(registry.plugins.hook, trackers) as watch:
                 folder = run(plan, resources, watch)
             write_report([folder], folder, addition)
             trackers.finish(folder)
         return folder
+
+
+def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that has the options of a run before its own, and is given them as ``asked``."""
+    own = inspect.signature(command, eval_str=True).parameters
+    shared = get_type_hints(Asked, include_extras=True)
+    defaults = {each.name: each.default for each in fields(Asked)}
+
+    @wraps(command)
+    def wrapped(**given: object) -> None:
+        asked = Asked(**{name: given.pop(name) for name in shared})  # pyright: ignore[reportArgumentType]
+        command(asked=asked, **given)
+
+    parameters = [
+        *(
+            inspect.Parameter(name, KEYWORD_ONLY, default=defaults[name], annotation=kind)
+            for name, kind in shared.items()
+        ),
+        *(each.replace(kind=KEYWORD_ONLY) for name, each in own.items() if name != "asked"),
+    ]
+    wrapped.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
+    wrapped.__annotations__ = {each.name: each.annotation for each in parameters}
+    return wrapped

@@ -40,17 +40,10 @@ Examples:
 """
 
 
+@options.with_run_options
 def command(
+    asked: options.Asked,
     methods: Annotated[list[str], typer.Argument(metavar="METHODS...", show_default=False)],
-    dataset: options.Dataset = None,
-    train: options.Train = None,
-    test: options.Test = None,
-    labels: options.Labels = "",
-    data_dir: options.DataDir = None,
-    teacher: options.Teachers = None,
-    pretrain_audio: options.PretrainAudio = None,
-    profile: options.Profile = "standard",
-    settings: options.Settings = None,
     protocol: Annotated[
         str,
         typer.Option(
@@ -58,31 +51,15 @@ def command(
             "leaky-early-stopping or leaky-normaliser: marked everywhere, never compared."
         ),
     ] = "speaker-independent",
-    canary: options.Canary = False,
-    allow_pretraining_overlap: options.AllowPretrainingOverlap = False,
-    device: options.Device = "auto",
-    jobs: options.Jobs = None,
-    out: options.Out = options.RUNS,
-    registry: options.RegistryFile = None,
-    allow_incomplete: options.AllowIncomplete = False,
-    tracker: options.TrackerNames = None,
-    verbose: options.Verbose = 0,
 ) -> None:
     """Run methods on a dataset; see HELP."""
-    from serbench.cli.console import configure_logging, stdout
+    from serbench.cli.console import stdout
     from serbench.results.report.write import render_comparison
     from serbench.running.plan.resolve import plan_run
-    from serbench.running.plugins import load_plugins
-    from serbench.running.registry.load import load_registry
 
-    configure_logging(verbose)
-    asked = options.Asked(
-        dataset, train, test, labels, data_dir, teacher, pretrain_audio, profile, settings, canary,
-        allow_pretraining_overlap, device, jobs, out, allow_incomplete, protocol,
-        tracker,
-    )  # fmt: skip
-    known = load_registry(load_plugins(), registry, strict=False)
-    folder = asked.run(plan_run(known, asked.request(*methods)), known)
+    registry = asked.begin()
+    plan = plan_run(registry, asked.request(*methods, protocol=protocol))
+    folder = asked.run(plan, registry)
     console = stdout()
     console.print(render_comparison(folder))
     console.print(f"Report: {os.path.relpath(folder / 'report.md')}", soft_wrap=True)
