@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
+from serbench.api.params import Plugin
 from serbench.errors import PluginError
 
 if TYPE_CHECKING:  # a backend that runs without torch is not to wait for it
@@ -98,15 +98,8 @@ class DeployedModel(Protocol):
         ...
 
 
-class Backend(Protocol):
+class Backend(Plugin, Protocol):
     """A deployment backend plugin: a runtime in one precision."""
-
-    name: ClassVar[str]
-    Params: ClassVar[type[BaseModel]]
-    params: Any
-
-    def __init__(self, params: BaseModel) -> None:
-        self.params = params
 
     def unavailable(self) -> str | None:
         """None where it can run here, else the reason in a few words.

@@ -6,9 +6,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Literal, Protocol
 
-from pydantic import BaseModel
+from serbench.api.params import Plugin
 
 Advance = Callable[[int, int], None]
 """``advance(done, total)``: progress of something long, in items of its own choice."""
@@ -98,18 +98,11 @@ class Source:
     unpack: bool = True
 
 
-class Corpus(Protocol):
+class Corpus(Plugin, Protocol):
     """A corpus plugin. Subclass it, and override what applies.
 
     It is made with its validated ``Params`` and never sees a fold, a teacher or a student.
     """
-
-    name: ClassVar[str]
-    Params: ClassVar[type[BaseModel]]
-    params: Any
-
-    def __init__(self, params: BaseModel) -> None:
-        self.params = params
 
     @property
     @abstractmethod

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-from pydantic import BaseModel
+from serbench.api.params import Plugin
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -68,7 +68,7 @@ LossTerms: TypeAlias = "dict[str, Tensor]"
 LossFunction = Callable[[Batch, Any], LossTerms]
 
 
-class Loss(Protocol):
+class Loss(Plugin, Protocol):
     """A loss plugin.
 
     Example:
@@ -86,13 +86,6 @@ class Loss(Protocol):
         >>> sorted(Plain(Params()).needs)  # of the teachers
         []
     """
-
-    name: ClassVar[str]
-    Params: ClassVar[type[BaseModel]]
-    params: Any
-
-    def __init__(self, params: BaseModel) -> None:
-        self.params = params
 
     @property
     def needs(self) -> frozenset[Need]:

@@ -1,6 +1,8 @@
-"""The base of every plugin's parameters."""
+"""What every plugin has: a name, and parameters that are checked."""
 
 from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,3 +23,20 @@ class Params(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Plugin(Protocol):
+    """What plugins of all kinds have in common.
+
+    Attributes:
+        name: what the registry calls it.
+        Params: what it can be made with.
+        params: what it was made with.
+    """
+
+    name: ClassVar[str]
+    Params: ClassVar[type[BaseModel]]
+    params: Any
+
+    def __init__(self, params: BaseModel) -> None:
+        self.params = params

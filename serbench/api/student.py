@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pydantic import BaseModel
+from serbench.api.params import Plugin
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -69,7 +69,7 @@ class StudentOutput:
     last_mask: Tensor = field(default_factory=_no_mask)
 
 
-class Student(Protocol):
+class Student(Plugin, Protocol):
     """A student plugin.
 
     Example:
@@ -97,13 +97,6 @@ class Student(Protocol):
         >>> network(torch.zeros(2, 3, 40, 100), torch.tensor([60, 100])).logits.shape
         torch.Size([2, 4])
     """
-
-    name: ClassVar[str]
-    Params: ClassVar[type[BaseModel]]
-    params: Any
-
-    def __init__(self, params: BaseModel) -> None:
-        self.params = params
 
     @abstractmethod
     def build(self, shape: StudentShape) -> nn.Module:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pydantic import BaseModel
+from serbench.api.params import Plugin
 
 if TYPE_CHECKING:
     import torch
@@ -56,19 +56,12 @@ class TeacherFeatures:
     frames: Tensor
 
 
-class Teacher(Protocol):
+class Teacher(Plugin, Protocol):
     """A teacher plugin. It sees batches of waveforms and nothing else; it is never trained.
 
     Everything that sees a label (head, layer weights, temperature) belongs to the core and is
     fitted inside a training partition.
     """
-
-    name: ClassVar[str]
-    Params: ClassVar[type[BaseModel]]
-    params: Any
-
-    def __init__(self, params: BaseModel) -> None:
-        self.params = params
 
     @property
     @abstractmethod

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
-
-from pydantic import BaseModel
+from typing import Protocol
 
 from serbench.api.events import EpochEvent, FoldEvent, RunEvent
+from serbench.api.params import Plugin
 
 
-class Tracker(Protocol):
+class Tracker(Plugin, Protocol):
     """A tracker plugin: is told of a run while it goes on, in the run's own process.
 
     Calls come one after another, though not all from the same thread. A run is told from its
@@ -27,13 +26,6 @@ class Tracker(Protocol):
         >>> Shout(Params()).fold_scored(FoldEvent("plain", 2, 0, wa=0.6, ua=0.5, macro_f1=0.5))
         plain, fold 2: UA 50%!
     """
-
-    name: ClassVar[str]
-    Params: ClassVar[type[BaseModel]]
-    params: Any
-
-    def __init__(self, params: BaseModel) -> None:
-        self.params = params
 
     def unavailable(self) -> str | None:
         """None where it can track a run here and now, else the reason and what to do, in a line.

@@ -67,7 +67,7 @@ def command(
         made: Corpus | None = None
         if corpus is not None:
             entries = load_registry(plugins, registry, strict=False)
-            made = entries.make("corpora", corpus)  # pyright: ignore[reportAssignmentType]
+            made = entries.make("corpora", corpus)
         read = read_splits(splits, format)
         with progress_observer(plugins.hook) as watch:
             found = audit(read, splits, made, corpus, data_dir, cache_folder(), watch.advance)

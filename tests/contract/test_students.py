@@ -10,7 +10,9 @@ from serbench.testing import Check, student_checks
 PLUGINS = load_plugins()
 STUDENTS = PLUGINS.items("students")
 REGISTRY = load_registry(PLUGINS)
-SMALL = {name: REGISTRY.student(name) for name in ("hybrid-tiny", "mha", "transformer")}
+SMALL = {
+    name: REGISTRY.plugin_spec("students", name) for name in ("hybrid-tiny", "mha", "transformer")
+}
 
 
 @pytest.mark.parametrize("check", each_check((s.name, student_checks(s.cls)) for s in STUDENTS))

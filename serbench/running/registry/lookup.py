@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, Protocol, TypeVar, overload
-
-from pydantic import BaseModel
+from typing import Literal, TypeVar, overload
 
 from serbench.api import Backend, Corpus, Loss, Student, Teacher, Tracker
+from serbench.api.params import Plugin
 from serbench.errors import PluginError, RegistryError
 from serbench.running.plugins import SINGULAR, Plugins, did_you_mean
 from serbench.running.registry.schema import (
@@ -26,16 +25,6 @@ from serbench.running.registry.validate import lay_over, validate
 
 Table = Mapping[str, object]
 """Parameters by name, nested."""
-
-
-class PluginClass(Protocol):
-    """What all kinds of plugin classes have in common."""
-
-    Params: type[BaseModel]
-
-    def __call__(self, params: BaseModel) -> object:
-        """Make an instance."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -165,7 +154,7 @@ class Registry:
             raise RegistryError(message + not_loaded(self.plugins))
 
     def _instance(self, kind: str, name: str, plugin: str, params: Table) -> object:
-        cls: PluginClass = plugin_class(self.plugins, kind, plugin)
+        cls: type[Plugin] = plugin_class(self.plugins, kind, plugin)
         table = "datasets" if kind == "corpora" else kind
         return cls(validate(cls.Params, params, f"{table}.{name}.params"))
 
@@ -205,7 +194,7 @@ def entries(registry: Registry, wanted: str | None = None) -> dict[str, dict[str
     return found
 
 
-def plugin_class(plugins: Plugins, kind: str, name: str) -> PluginClass:
+def plugin_class(plugins: Plugins, kind: str, name: str) -> type[Plugin]:
     """The plugin class of that name.
 
     Raises:

@@ -116,7 +116,7 @@ class Hearing:
 
     Attributes:
         windows: of its test side, cut as the run did, then at each overlap.
-        cache: of what was once predicted.
+        cache: root of the cache.
     """
 
     student: StoredStudent
@@ -203,7 +203,7 @@ def _hearing(replay: Replay, student: StoredStudent, overlaps_s: Sequence[float]
         windows=tuple(replay.segments(student, each) for each in (None, *overlaps_s)),
         backend=replay.stored.backend(),
         device=replay.device,
-        cache=replay.cache / "replays",
+        cache=replay.cache,
     )
 
 
@@ -223,7 +223,7 @@ def _heard(
 
 def hear(hearing: Hearing) -> Said:
     """Predict with each of a student's windows; what was once predicted is read."""
-    student, cache = hearing.student, FitCache(hearing.cache)
+    student, cache = hearing.student, FitCache(hearing.cache, "replays")
     said = []
     for windows in hearing.windows:
         ids, posteriors = predict_kept(
