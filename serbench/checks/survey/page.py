@@ -8,7 +8,7 @@ from serbench.checks.finding import Finding
 from serbench.checks.show import OUTCOME, TONES, facts
 from serbench.checks.survey.charts import duration_chart, speaker_chart
 from serbench.checks.survey.records import CHECKS, Survey
-from serbench.protocol.splits.groups import listed
+from serbench.errors import listed
 from serbench.results.figure.figure import Figure
 from serbench.results.pages.page import page
 from serbench.results.table.columns import Column, make_table
