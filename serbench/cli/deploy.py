@@ -113,16 +113,12 @@ def command(
 
 
 def _print(study: DeployStudy) -> None:
-    from serbench.cli.output import print_table
-    from serbench.cli.replayed import say
+    from serbench.cli.console import stdout
+    from serbench.results.table.console import console_table
     from serbench.studies.deploy.tables import deploy_tables
 
     for table in deploy_tables(study):
-        for section in table.sections:
-            title = f"{table.caption}; {section.heading}" if section.heading else table.caption
-            print_table(title, table.columns, section.rows)
-        say(*table.notes, *table.warnings, "")
-    say(f"Certificate: {study.certificate.digest}")
+        stdout().print(console_table(table))
 
 
 def _tell_bundle(bundle: Bundle) -> None:

@@ -256,18 +256,15 @@ def _print_methods(pairs: Sequence[MethodPair]) -> None:
 
 
 def _pair_row(pair: MethodPair) -> tuple[str, ...]:
-    from serbench.results.report.notes import p_value
-    from serbench.results.report.tables import signed, with_interval
+    from serbench.results.table.formats import difference_text, interval_text, p_value
 
     difference = pair.difference
     test = difference.significance if difference else None
     return (
         pair.method,
-        with_interval(pair.here) if pair.here else "",
-        with_interval(pair.there) if pair.there else "",
-        f"{signed(difference.value)} [{signed(difference.low)}, {signed(difference.high)}]"
-        if difference
-        else "",
+        interval_text(pair.here) if pair.here else "",
+        interval_text(pair.there) if pair.there else "",
+        difference_text(difference) if difference else "",
         p_value(test.p_holm) if test else "",
         pair.verdict,
     )

@@ -135,7 +135,12 @@ class Format(Generic[V]):
 
 def number(spec: str, factor: float = 1.0) -> Format[float]:
     """Numbers as ``spec`` of Python's ``format`` says, after multiplication with ``factor``."""
-    return Format(lambda value: format(factor * value, spec).replace("-", "−"))
+
+    def text(value: float) -> str:
+        written = format(factor * value, spec)
+        return f"−{written[1:]}" if written.startswith("-") else written
+
+    return Format(text)
 
 
 def ranged(show: Callable[[float], str]) -> Format[Interval]:

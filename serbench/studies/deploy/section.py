@@ -2,99 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from serbench.api import StoreError
 from serbench.files.digests import shown_digest
-from serbench.results.compare.records import Estimate
-from serbench.results.figure.figure import Axis, Figure, Panel, Point, Scatter, pareto_front
 from serbench.results.record import KIND, SCHEMA_VERSION, Fact, StudyRecord
 from serbench.results.table.columns import Column, make_table
-from serbench.results.table.formats import (
-    DIFFERENCE,
-    SCORE,
-    VERDICT,
-    number,
-)
+from serbench.results.table.formats import number
 from serbench.results.table.table import Table
 from serbench.running.store.finished import Run
-from serbench.studies.deploy.results import ResultRow, Results, load_results
-from serbench.studies.deploy.timing import Latency, Speed, summarize
+from serbench.studies.deploy.entries import (
+    FPS,
+    PEAK,
+    SIZE,
+    Entry,
+    entries_of,
+    precision,
+    score_columns,
+    unmeasured_table,
+)
+from serbench.studies.deploy.figure import deploy_figure
+from serbench.studies.deploy.results import Results, load_results
 
 PLACE = Path("deploy") / "results.json"
 """Where ``serbench deploy`` writes, in a run's folder."""
-
-MB = 1e6
-"""Decimal, as file managers count."""
 
 FACTS_NOTE = (
     "Latency and MB: of the fastest backend whose UA is not worse than that of PyTorch, where "
     "serbench deploy was run: median of a window at batch 1, and its ratio to PyTorch. Times of "
     "different machines do not compare; ratios do, roughly."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A backend and its times, where it was timed.
-
-    Attributes:
-        number: its place among those that were measured; 0: it was not.
-        window_s: of audio.
-    """
-
-    row: ResultRow
-    number: int
-    speed: Speed | None
-    window_s: float
-
-    @property
-    def latency(self) -> Latency | None:
-        """With one window of audio."""
-        return self.speed.latency[self.window_s] if self.speed else None
-
-    @property
-    def latency_ms(self) -> float | None:
-        """Its median."""
-        return 1e3 * self.latency.p50_s if self.latency else None
-
-    @property
-    def size_mb(self) -> float | None:
-        """Of the converted files."""
-        return None if self.row.size_bytes is None else self.row.size_bytes / MB
-
-    @property
-    def ua(self) -> Estimate | None:
-        """Through this backend."""
-        score = self.row.accuracy
-        return Estimate(score.ua, score.ua_low, score.ua_high) if score else None
-
-    @property
-    def delta(self) -> Estimate | None:
-        """Its UA less the reference's."""
-        score = self.row.accuracy
-        if score is None or score.delta_ua is None:
-            return None
-        return Estimate(score.delta_ua, score.delta_ua_low or 0.0, score.delta_ua_high or 0.0)
-
-
-def entries_of(results: Results) -> list[Entry]:
-    """Every backend, those that were measured with a number."""
-    effort = results.settings.effort
-    base = next((r.rounds for r in results.rows if r.name == results.reference), [])
-    measured = [row for row in results.rows if row.outcome == "measured"]
-    return [
-        Entry(
-            row,
-            measured.index(row) + 1 if row in measured else 0,
-            summarize(row.rounds, base, effort),
-            effort.window_s,
-        )
-        for row in results.rows
-    ]
 
 
 def deploy_records(runs: Sequence[Run], files: Sequence[Path] = ()) -> tuple[StudyRecord, ...]:
@@ -133,8 +72,9 @@ def _run_of(results: Results, path: Path, runs: Sequence[Run]) -> Run:
 def _record(results: Results, run: Run) -> StudyRecord:
     entries = entries_of(results)
     title = f"{results.run.method} on {results.machine.name}"
-    tables = (_measured(results, entries, title), _unmeasured(entries, title))
-    figure = _figure(results, [each for each in entries if each.number])
+    missing = unmeasured_table(entries, f"Not measured of {title}, and why")
+    tables = (_measured(results, entries, title), missing)
+    figure = deploy_figure(results)
     return StudyRecord(
         kind=KIND,
         schema_version=SCHEMA_VERSION,
@@ -169,15 +109,13 @@ def _measured(results: Results, entries: Sequence[Entry], title: str) -> Table:
     columns: list[Column[Entry]] = [
         Column("Backend", lambda each: f"{each.number} {each.row.name}"),
         Column("Precision", lambda each: precision(each.row)),
-        Column("UA", lambda each: each.ua, SCORE),
-        Column(f"ΔUA to {results.reference}", lambda each: each.delta, DIFFERENCE),
-        Column("Verdict", lambda each: each.row.accuracy and each.row.accuracy.verdict, VERDICT),
+        *score_columns(results.reference),
         Column("p50 ms", lambda each: each.latency_ms, two),
         Column("p99 ms", lambda each: each.latency and each.latency.p99_s, number(".2f", 1e3)),
         Column("Ratio", _ratio, two),
-        Column("FPS", lambda each: each.speed and each.speed.fps, number(".0f")),
-        Column("MB", lambda each: each.size_mb, two),
-        Column("Peak MB", lambda each: each.speed and each.speed.peak_bytes, number(".0f", 1 / MB)),
+        FPS,
+        SIZE,
+        PEAK,
     ]
     return make_table(
         "measured",
@@ -196,76 +134,8 @@ def _measured(results: Results, entries: Sequence[Entry], title: str) -> Table:
     )
 
 
-def precision(row: ResultRow) -> str:
-    """With its device, where that is no processor."""
-    return row.precision if row.device == "cpu" else f"{row.precision}, GPU"
-
-
 def _ratio(each: Entry) -> float | None:
     return each.latency.ratio.value if each.latency and each.latency.ratio else None
-
-
-def _unmeasured(entries: Sequence[Entry], title: str) -> Table:
-    columns: list[Column[Entry]] = [
-        Column("Backend", lambda each: each.row.name),
-        Column("Precision", lambda each: each.row.precision),
-        Column("Device", lambda each: each.row.device),
-        Column("Why", lambda each: f"{each.row.outcome}: {each.row.reason}"),
-    ]
-    missing = [each for each in entries if not each.number]
-    return make_table("unmeasured", f"Not measured of {title}, and why", columns, missing)
-
-
-def _figure(results: Results, entries: Sequence[Entry]) -> Figure:
-    """UA against each cost, with backends numbered as in the table."""
-    window_s = results.settings.effort.window_s
-    base = next((e.ua for e in entries if e.row.name == results.reference), None)
-    costs: tuple[tuple[str, str, Callable[[Entry], float | None]], ...] = (
-        ("latency", f"Median latency of {window_s:g} s of audio in ms", lambda e: e.latency_ms),
-        ("size", "Size of the converted files in MB", lambda e: e.size_mb),
-    )
-    panels, numbers = [], {}
-    for what, axis, cost in costs:
-        points = [
-            _point(each, each.ua, x, base)
-            for each in entries
-            if each.ua and (x := cost(each)) is not None and x > 0
-        ]
-        if points:
-            front = ", ".join(point.name for point in pareto_front(points))
-            said = f"{len(points)} backends; no other is better in both than {front}."
-            plot = Scatter(tuple(points), Axis(axis), Axis("UA in %"))
-            panels.append(Panel(plot, f"UA against {what}", said))
-            numbers[axis] = [(point, point in pareto_front(points)) for point in points]
-    columns: list[Column[tuple[Point, bool]]] = [
-        Column("Backend", lambda each: each[0].name),
-        Column("Cost", lambda each: each[0].x, number(".3g")),
-        Column("UA in %", lambda each: each[0].y, number(".2f")),
-        Column("On the front", lambda each: "yes" if each[1] else "no"),
-    ]
-    caption = f"What {results.run.method} costs through each backend, and what it scores"
-    key = "; ".join(f"{each.number} {each.row.name}" for each in entries)
-    return Figure(
-        "deploy",
-        caption,
-        tuple(panels),
-        notes=(
-            f"{key}.",
-            "Diamonds on the line: the Pareto front of the values, which no other backend "
-            f"beats in both. Bars: the 95 % interval of the difference to {results.reference},"
-            " drawn at its UA; none where every utterance is given the same class.",
-        ),
-        numbers=make_table("numbers", f"{caption}, as numbers", columns, numbers),
-        wide=True,
-    )
-
-
-def _point(each: Entry, ua: Estimate, x: float, base: Estimate | None) -> Point:
-    low = high = ua.value
-    if base and (delta := each.delta):
-        low, high = base.value + delta.low, base.value + delta.high
-    name = f"{each.row.name} ({precision(each.row)})"
-    return Point(str(each.number), name, x, 100 * ua.value, 100 * low, 100 * high)
 
 
 def _facts(results: Results, entries: Sequence[Entry]) -> tuple[Fact, ...]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from textwrap import fill
 
 from serbench.learning.evaluate import Metric
+from serbench.results.compare.names import display_name
 from serbench.results.compare.records import TEACHER_PREFIX, Estimate
 from serbench.results.figure.figure import Axis, Figure, Forest, ForestRow, Key, Panel
 from serbench.results.figure.palette import Style, style_of
 from serbench.results.report.marks import LEAKS
 from serbench.results.report.notes import interval_note
-from serbench.results.report.tables import display_name
 from serbench.results.table.columns import Column, bounds, make_table
 from serbench.results.table.formats import DIFFERENCE, SCORE, Format, percent
 from serbench.results.table.table import Record, Table

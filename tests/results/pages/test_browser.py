@@ -156,7 +156,7 @@ def test_a_print_opens_what_is_folded_and_closes_it_again(
 
 
 def test_a_filter_keeps_rows_that_hold_the_words(browser: Any, tmp_path: Path) -> None:
-    from serbench.results.pages.pages import page
+    from serbench.results.pages.page import page
 
     text = page("t", "base.html.j2").replace(
         '<main id="content" tabindex="-1">',

@@ -10,8 +10,9 @@ import pytest
 from tests_support.deployments import QUICK
 
 from serbench.api import StoreError
-from serbench.results.report import figures
-from serbench.studies.deploy.figure import Point, deploy_figure, pareto_front, points
+from serbench.results.figure.figure import Scatter
+from serbench.results.figure.png import png
+from serbench.studies.deploy.figure import deploy_figure
 from serbench.studies.deploy.output import write_deploy
 from serbench.studies.deploy.results import Machine, Results
 from serbench.studies.deploy.study import DeployStudy
@@ -38,13 +39,14 @@ def elsewhere(study: DeployStudy) -> Results:
 
 def cells(study: DeployStudy, name: str) -> dict[str, tuple[str, ...]]:
     table = next(each for each in deploy_tables(study) if each.name == name)
-    return {row[0]: row for section in table.sections for row in section.rows}
+    rows = [tuple(cell.whole for cell in row) for row in table.rows]
+    return {row[0]: row for row in rows}
 
 
 def test_every_backend_has_a_row_and_gpus_their_own_heading(study: DeployStudy) -> None:
     table = deploy_tables(study)[0]
     assert [section.heading for section in table.sections] == ["", "GPU"]
-    cpu, gpu = ([row[0] for row in section.rows] for section in table.sections)
+    cpu, gpu = ([row[0].text for row in section.rows] for section in table.sections)
     assert gpu == ["turned", "missing-gpu"]
     assert cpu == [
         "torch", "flat", "wrong", "refuses", "crashes", "falls-back", "crashes-later", "missing",
@@ -72,7 +74,7 @@ def test_a_study_in_which_all_went_well_has_no_such_table(study: DeployStudy) ->
 
 def test_tables_fit_a_terminal(study: DeployStudy) -> None:
     for table in deploy_tables(study)[:-1]:
-        rows = [table.columns, *(row for section in table.sections for row in section.rows)]
+        rows = [table.columns, *([cell.whole for cell in row] for row in table.rows)]
         width = sum(max(len(row[n]) for row in rows) + 2 for n in range(len(table.columns)))
         assert width <= 120, table.name
 
@@ -85,11 +87,13 @@ def test_another_device_has_its_own_rows_and_reference(
     deployment, accuracy = deploy_tables(both)[:2]
     assert deployment.columns[2] == "Ratio"
     (section,) = [each for each in deployment.sections if each.heading == heading]
-    assert [row[0] for row in section.rows] == ["flat", "turned"]
-    assert section.rows[0][2] == "1.00 [1.00, 1.00]"
+    assert [row[0].text for row in section.rows] == ["flat", "turned"]
+    assert section.rows[0][2].text == "1.00 [1.00, 1.00]"
     (probed,) = [each for each in accuracy.sections if each.heading.startswith("Jetson")]
-    assert probed.rows[0] == ("flat", "flattened", "–", "–", "–", "–", "2.0e-06")
-    data = deployment.data
+    assert [cell.text for cell in probed.rows[0]] == [
+        "flat", "flattened", "–", "–", "–", "–", "2.0e-06"
+    ]  # fmt: skip
+    data = pd.DataFrame(deployment.records)
     assert set(data["machine"]) == {study.results.machine.name, "Jetson"}
     assert set(data.loc[data["machine"] == "Jetson", "reference"]) == {"flat"}
 
@@ -103,7 +107,7 @@ def test_without_rounds_times_are_left_open(study: DeployStudy) -> None:
     names = [table.name for table in deploy_tables(bare)]
     assert names == ["deployment", "accuracy", "unmeasured"]
     assert cells(bare, "deployment")["torch"][2] == "–"
-    assert figures.png(deploy_figure(bare)).startswith(b"\x89PNG")
+    assert [panel.heading for panel in deploy_figure(bare.results).panels] == ["UA against size"]
 
 
 def test_files_hold_the_tables_the_numbers_and_the_digest(
@@ -119,7 +123,7 @@ def test_files_hold_the_tables_the_numbers_and_the_digest(
     assert "of no other" in text
     assert text.index("Claimed in the paper") > text.index("Throughput, start and memory")
     assert (tmp_path / "deploy.tex").read_text().count(r"\begin{table}") == 5
-    assert (tmp_path / "deploy.html").read_text().count("<table>") == 5
+    assert (tmp_path / "deploy.html").read_text().count("<table ") == 5
     data = pd.read_csv(tmp_path / "deploy.csv").set_index("backend")
     own = next(row for row in study.results.rows if row.name == "flat")
     speed = summarize(own.rounds, study.results.rows[0].rounds, QUICK)
@@ -146,20 +150,16 @@ def test_the_machine_is_described_below_the_table(study: DeployStudy) -> None:
         assert part in line
 
 
-def point(name: str, latency_ms: float, delta: float) -> Point:
-    return Point(name, latency_ms, delta, delta, delta, 1, on_gpu=False)
-
-
-def test_the_front_is_of_those_that_none_beats() -> None:
-    found = [point("a", 1, -0.5), point("b", 2, -0.7), point("c", 3, 0.0), point("d", 4, 0.0)]
-    assert [each.name for each in pareto_front(found)] == ["a", "c"]
-
-
 def test_points_are_those_with_a_score_and_times(study: DeployStudy) -> None:
-    found = points(study)
-    assert {each.name for each in found} == {"torch", "flat", "turned"}
-    assert [each.latency_ms for each in found] == sorted(each.latency_ms for each in found)
-    assert [each.on_gpu for each in found if each.name == "turned"] == [True]
+    latency, size = (panel.plot for panel in deploy_figure(study.results).panels)
+    assert isinstance(latency, Scatter)
+    assert isinstance(size, Scatter)
+    assert {each.name.split()[0] for each in latency.points} == {"torch", "flat", "turned"}
+    assert [each.name for each in latency.points if each.name.startswith("turned")] == [
+        "turned (turned, GPU)"
+    ]
+    assert {each.label for each in size.points} >= {"1", "2", "3"}
+    assert png(deploy_figure(study.results)).startswith(b"\x89PNG")
 
 
 def test_what_the_paper_claims_is_marked_as_not_measured() -> None:
@@ -167,9 +167,9 @@ def test_what_the_paper_claims_is_marked_as_not_measured() -> None:
     assert "not measured here" in table.caption
     (section,) = table.sections
     assert len(section.rows) == 7
-    assert section.rows[0] == (
+    assert [cell.text for cell in section.rows[0]] == [
         "Keras FP32", "80.0", "25.5", "15.50", "19.00", "11.00", "130.00"
-    )  # fmt: skip
+    ]  # fmt: skip
 
 
 def test_the_docs_show_what_the_paper_claims() -> None:
@@ -177,4 +177,4 @@ def test_the_docs_show_what_the_paper_claims() -> None:
     lines = page.read_text(encoding="utf-8").splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("| Framework (claimed)"))
     shown = [tuple(line.strip("| ").split(" | ")) for line in lines[start + 2 : start + 9]]
-    assert tuple(shown) == paper_table().sections[0].rows
+    assert shown == [tuple(cell.text for cell in row) for row in paper_table().rows]

@@ -33,7 +33,7 @@ def test_it_shows_the_front_and_what_was_not_measured(run: Run) -> None:
     measured, unmeasured = record.tables
     assert [cell.whole for cell in measured.rows[1]] == [
         "2 quick", "fp32", "81.0 [76.0, 86.0]", "+1.0 [0.0, +3.0]", "cannot tell apart", "1.00",
-        "1.00", "0.25", "1000", "1.00", "100",
+        "1.00", "0.25", "1000.0", "1.00", "100",
     ]  # fmt: skip
     assert unmeasured.rows[0][-1].text == "unavailable: it is <not> installed"
 

@@ -1,0 +1,108 @@
+"""Backends with their scores and times, and columns of tables that show these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serbench.results.compare.records import Estimate
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.formats import DIFFERENCE, SCORE, VERDICT, number
+from serbench.results.table.table import Table
+from serbench.studies.deploy.results import ResultRow, Results
+from serbench.studies.deploy.timing import Latency, Speed, summarize
+
+MB = 1e6
+"""Decimal, as file managers count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A backend and its times, where it was timed.
+
+    Attributes:
+        number: its place among those that were measured; 0: it was not.
+        window_s: of audio.
+    """
+
+    row: ResultRow
+    number: int
+    speed: Speed | None
+    window_s: float
+
+    @property
+    def latency(self) -> Latency | None:
+        """With one window of audio."""
+        return self.speed.latency[self.window_s] if self.speed else None
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Its median."""
+        return 1e3 * self.latency.p50_s if self.latency else None
+
+    @property
+    def size_mb(self) -> float | None:
+        """Of the converted files."""
+        return None if self.row.size_bytes is None else self.row.size_bytes / MB
+
+    @property
+    def ua(self) -> Estimate | None:
+        """Through this backend."""
+        score = self.row.accuracy
+        return Estimate(score.ua, score.ua_low, score.ua_high) if score else None
+
+    @property
+    def delta(self) -> Estimate | None:
+        """Its UA less the reference's."""
+        score = self.row.accuracy
+        if score is None or score.delta_ua is None:
+            return None
+        return Estimate(score.delta_ua, score.delta_ua_low or 0.0, score.delta_ua_high or 0.0)
+
+
+def entries_of(results: Results) -> list[Entry]:
+    """Every backend, those that were measured with a number."""
+    effort = results.settings.effort
+    base = next((r.rounds for r in results.rows if r.name == results.reference), [])
+    measured = [row for row in results.rows if row.outcome == "measured"]
+    return [
+        Entry(
+            row,
+            measured.index(row) + 1 if row in measured else 0,
+            summarize(row.rounds, base, effort),
+            effort.window_s,
+        )
+        for row in results.rows
+    ]
+
+
+def precision(row: ResultRow) -> str:
+    """With its device, where that is no processor."""
+    return row.precision if row.device == "cpu" else f"{row.precision}, GPU"
+
+
+def score_columns(reference: str) -> list[Column[Entry]]:
+    """UA through a backend, and what it is above the reference's."""
+    return [
+        Column("UA", lambda each: each.ua, SCORE),
+        Column(f"ΔUA to {reference}", lambda each: each.delta, DIFFERENCE),
+        Column("Verdict", lambda each: each.row.accuracy and each.row.accuracy.verdict, VERDICT),
+    ]
+
+
+SIZE: Column[Entry] = Column("MB", lambda each: each.size_mb, number(".2f"))
+FPS: Column[Entry] = Column("FPS", lambda each: each.speed and each.speed.fps, number(".1f"))
+PEAK: Column[Entry] = Column(
+    "Peak MB", lambda each: each.speed and each.speed.peak_bytes, number(".0f", 1 / MB)
+)
+
+
+def unmeasured_table(entries: Sequence[Entry], caption: str) -> Table:
+    """What could not be measured, and why; without rows where all could."""
+    columns: list[Column[Entry]] = [
+        Column("Backend", lambda each: each.row.name),
+        Column("Precision", lambda each: each.row.precision),
+        Column("Device", lambda each: each.row.device),
+        Column("Why", lambda each: f"{each.row.outcome}: {each.row.reason}"),
+    ]
+    return make_table("unmeasured", caption, columns, [e for e in entries if not e.number])
