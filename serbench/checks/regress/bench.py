@@ -29,7 +29,7 @@ from serbench.running.plugins import Plugins, load_plugins
 from serbench.running.registry.load import load_registry
 from serbench.running.registry.lookup import Registry
 from serbench.running.replay.run import Replay
-from serbench.studies.deploy.models import chosen_students, convert_folds, export_folds
+from serbench.studies.deploy.models import convert_folds, export_folds
 from serbench.studies.deploy.opened import OpenedModel, describe_model
 
 
@@ -125,7 +125,7 @@ class BenchRun:
             seed = min(student.seed for student in replay.students_of([name]))
             entry = GoldenLatency(method=name, backend=backend)
             candidate = entry_backends(self.registry, [entry], "this test")[backend]
-            (model,) = export_folds(replay, chosen_students(replay, name, seed, folds=1))
+            (model,) = export_folds(replay, replay.fold_students(name, [seed])[:1])
             (converted,) = convert_folds(candidate, [model], replay.cache)
             facts = describe_model(model.deployed)
             return candidate.backend.open(OpenedModel(facts), converted.folder, threads)

@@ -18,7 +18,6 @@ from serbench.studies.deploy.device.instruments import usable_cores
 from serbench.studies.deploy.models import (
     Converted,
     FoldModel,
-    chosen_students,
     convert_folds,
     export_folds,
 )
@@ -118,7 +117,7 @@ def time_entries(
     for method in dict.fromkeys(entry.method for entry in entries):
         own = [entry for entry in entries if entry.method == method]
         seed = min(each.seed for each in replay.students_of([method]))
-        (model,) = export_folds(replay, chosen_students(replay, method, seed, folds=1))
+        (model,) = export_folds(replay, replay.fold_students(method, [seed])[:1])
         for timed in _time_model(replay, model, own, backends, conditions):
             found[timed.entry] = timed
     return tuple(found[entry] for entry in entries)

@@ -36,7 +36,7 @@ EVERYONE = "all speakers"
 
 
 def refit_all(
-    replay: Replay, method: str, seed: int, pretrain_audio: Path | None, workers: int
+    replay: Replay, students: Sequence[StoredStudent], pretrain_audio: Path | None, workers: int
 ) -> Trained:
     """Train a method on all utterances, with the settings that its folds chose.
 
@@ -46,23 +46,17 @@ def refit_all(
 
     Args:
         replay: a finished run.
-        method: one of its methods.
-        seed: one of its seeds.
+        students: its own of one method and seed, one for each outer fold.
         pretrain_audio: the unlabelled audio that the run's students were pretrained on.
         workers: processes for what can be done side by side.
 
     Raises:
-        StoreError: the run has no such student, or was pretrained and no audio is named.
+        StoreError: the run was pretrained and no audio is named.
         CorpusError: that audio is another.
         TeacherError: a teacher's weights cannot be had.
         SerbenchError: the fit diverged.
     """
-    students = [each for each in replay.students_of([method]) if each.seed == seed]
-    if not students:
-        raise StoreError(
-            f"{replay.run.name} has no student of {method} with seed {seed}; its seeds: "
-            f"{', '.join(map(str, replay.plan['seeds']))}"
-        )
+    method, seed = students[0].method, students[0].seed
     candidate, epochs = _setting(replay, students)
     cache = FitCache(replay.cache, "fits")
     task = _task(replay, method, seed, candidate, epochs, pretrain_audio, workers)

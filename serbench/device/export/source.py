@@ -70,13 +70,9 @@ def export_source(
         CorpusError, TeacherError, SerbenchError: as ``refit_all``.
     """
     replay.check_proper()
-    method = method or replay.students[0].method
-    students = [each for each in replay.students_of([method]) if each.seed == seed]
-    if not students:
-        seeds = ", ".join(map(str, replay.plan["seeds"]))
-        raise StoreError(f"{replay.run.name} has no seed {seed}; its seeds: {seeds}")
+    students = replay.fold_students(method, [seed])
     if fold is None:
-        trained = refit_all(replay, method, seed, pretrain_audio, workers)
+        trained = refit_all(replay, students, pretrain_audio, workers)
         return ExportSource(trained, everyones_audio(replay))
     student = next((each for each in students if each.outer == fold), None)
     if student is None:

@@ -168,6 +168,36 @@ class Replay:
             )
         return tuple(student for student in self.students if student.method in wanted)
 
+    def fold_students(
+        self, method: str | None = None, seeds: Iterable[int] = ()
+    ) -> tuple[StoredStudent, ...]:
+        """A method's students, one for each of some seeds and outer folds.
+
+        Args:
+            method: None: the run's first.
+            seeds: of the run; none: the first.
+
+        Raises:
+            StoreError: no such method or seed, or a fold without a student.
+        """
+        known = list(self.plan["seeds"])
+        wanted = set(seeds) or set(known[:1])
+        if unknown := sorted(wanted.difference(known)):
+            raise StoreError(
+                f"{self.run.name} has no seed {unknown[0]}; its seeds: {', '.join(map(str, known))}"
+            )
+        there = self.students_of([method or self.students[0].method])
+        chosen = tuple(student for student in there if student.seed in wanted)
+        folds = range(1, len(self.folds.outer) + 1)
+        places = {(seed, fold) for seed in wanted for fold in folds}
+        if missing := sorted(places - {(each.seed, each.outer) for each in chosen}):
+            seed, fold = missing[0]
+            raise StoreError(
+                f"{self.run.folder} has no record of the student of {there[0].method}, outer fold "
+                f"{fold}, seed {seed}; run the same command again to have it"
+            )
+        return chosen
+
     def check_proper(self) -> None:
         """
         Raises:

@@ -58,14 +58,15 @@ class StoredStudent:
         """The file of its weights."""
         return self.store.model_path(self.method, self.outer, self.seed)
 
-    def read_bytes(self) -> bytes:
-        """The file of its weights, as it is.
+    @property
+    def weights_digest(self) -> str:
+        """sha256 (hex) of the file of its weights.
 
         Raises:
             StoreError: it cannot be read.
         """
         try:
-            return self.path.read_bytes()
+            return hashlib.sha256(self.path.read_bytes()).hexdigest()
         except OSError as error:
             raise StoreError(f"cannot read {self.path}: {error.strerror or error}") from error
 
@@ -181,7 +182,7 @@ def predict_kept(
     own = type(student.candidate.student)
     address = digest_of(
         {
-            "weights": hashlib.sha256(student.read_bytes()).hexdigest(),
+            "weights": student.weights_digest,
             "frames": frames.digest,
             "windows": [[each.utt_id, each.t_start_s, each.t_end_s] for each in segments],
             "settings": student.candidate.settings.segments.model_dump(mode="json"),

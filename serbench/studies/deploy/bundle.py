@@ -21,7 +21,6 @@ from serbench.studies.deploy.backends import Candidate, runnable
 from serbench.studies.deploy.models import (
     Converted,
     FoldModel,
-    chosen_students,
     convert_folds,
     export_folds,
 )
@@ -73,7 +72,7 @@ def write_bundle(
     """
     replay.check_proper()
     _check_folder(folder)
-    (model,) = export_folds(replay, chosen_students(replay, method, seed, folds=1))
+    (model,) = export_folds(replay, replay.fold_students(method, [seed])[:1])
     entries, left_out = [], {}
     advance = partial(replay.watch.advance, "convert")
     able = runnable(candidates)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shutil
@@ -61,43 +60,6 @@ class Converted:
         return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
 
 
-def chosen_students(
-    replay: Replay, method: str | None, seed: int, folds: int | None = None
-) -> tuple[StoredStudent, ...]:
-    """A method's student of every outer fold, by one seed.
-
-    Args:
-        replay: the run.
-        method: None: the run's first.
-        seed: one of the run's.
-        folds: only so many, the first; None: all.
-
-    Raises:
-        StoreError: the run has no such method or seed, or lacks a fold's student.
-    """
-    first = replay.students[0].method
-    own = replay.students_of([method or first])
-    students = [student for student in own if student.seed == seed]
-    if not students:
-        seeds = ", ".join(str(each) for each in sorted({student.seed for student in own}))
-        raise StoreError(f"{replay.run.name} has no seed {seed}; its seeds: {seeds}")
-    if len(students) != len(replay.folds.outer):
-        raise StoreError(
-            f"{replay.run.folder} has the students of {len(students)} of "
-            f"{len(replay.folds.outer)} outer folds; run the same command again to have all"
-        )
-    return tuple(students[:folds])
-
-
-def weights_digest(student: StoredStudent) -> str:
-    """sha256 of a student's weights, as the run has kept them.
-
-    Raises:
-        StoreError: they cannot be read.
-    """
-    return hashlib.sha256(student.read_bytes()).hexdigest()
-
-
 def export_folds(replay: Replay, students: Sequence[StoredStudent]) -> tuple[FoldModel, ...]:
     """Export students that the cache does not have yet.
 
@@ -122,7 +84,7 @@ def _export(replay: Replay, student: StoredStudent) -> FoldModel:
     own = type(student.candidate.student)
     address = digest_of(
         {
-            "weights": weights_digest(student),
+            "weights": student.weights_digest,
             "facts": trained.facts,
             "candidate": describe_candidate(student.candidate),
             "training side": [[i, replay.table.by_id[i].pcm_sha256] for i in split.train.ids],

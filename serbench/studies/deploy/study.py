@@ -23,10 +23,8 @@ from serbench.studies.deploy.device.instruments import load_average, machine
 from serbench.studies.deploy.models import (
     Converted,
     FoldModel,
-    chosen_students,
     convert_folds,
     export_folds,
-    weights_digest,
 )
 from serbench.studies.deploy.process import PATIENCE_S, WorkerError
 from serbench.studies.deploy.results import (
@@ -119,7 +117,7 @@ def measure_deployment(replay: Replay, request: Request) -> DeployStudy:
     """
     replay.check_proper()
     check_threads(request.threads)
-    students = chosen_students(replay, request.method, request.seed)
+    students = replay.fold_students(request.method, [request.seed])
     facts = run_facts(replay, students[0])
     imported = tuple(read_results(path, facts) for path in request.imports)
     models = export_folds(replay, students)
@@ -222,7 +220,7 @@ def run_facts(replay: Replay, student: StoredStudent) -> RunFacts:
         method=student.method,
         seed=student.seed,
         model=student.name,
-        weights_sha256=weights_digest(student),
+        weights_sha256=student.weights_digest,
     )
 
 

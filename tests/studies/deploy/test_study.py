@@ -10,7 +10,7 @@ from tests_support.fake_backend import FakeParams
 
 from serbench.api import PluginError, SerbenchError, StoreError
 from serbench.studies.deploy.accuracy import compare_backends
-from serbench.studies.deploy.models import FoldModel, chosen_students, export_folds
+from serbench.studies.deploy.models import FoldModel, export_folds
 from serbench.studies.deploy.results import ResultRow
 
 
@@ -65,7 +65,7 @@ def test_a_backend_is_held_against_the_reference(deployed: Any) -> None:
 
 
 def test_scores_are_those_of_numpy(deployed: Any) -> None:
-    replay, students = deployed.replay, chosen_students(deployed.replay, None, 0)
+    replay, students = deployed.replay, deployed.replay.fold_students()
     models = export_folds(replay, students)
     rng = np.random.default_rng(0)
     tests = [replay.folds.outer[model.student.outer - 1].test.ids for model in models]
@@ -112,7 +112,7 @@ def test_nothing_half_made_is_left(deployed: Any) -> None:
 
 
 def test_other_weights_are_another_model(deployed: Any) -> None:
-    one, other = export_folds(deployed.replay, chosen_students(deployed.replay, "plain", 0))
+    one, other = export_folds(deployed.replay, deployed.replay.fold_students("plain", [0]))
     assert isinstance(one, FoldModel)
     assert one.address != other.address
     assert one.deployed.folder != other.deployed.folder
