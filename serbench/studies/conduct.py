@@ -84,7 +84,7 @@ def record_of(
         kind=KIND,
         schema_version=SCHEMA_VERSION,
         study=study.name,
-        title=study.title,
+        title=shown.heading or study.title,
         version=version("serbench"),
         params={f.name: _plain(getattr(params, f.name)) for f in dataclasses.fields(study.params)},
         runs=runs,
@@ -128,7 +128,7 @@ def _write(study: Study[P, M], params: object, opened: Opened, shown: Shown, fol
         StoreError: a file cannot be written.
     """
     name = study.name
-    texts = table_texts(shown.tables)
+    texts = table_texts(shown.tables) if shown.tables else {}
     texts = {f"{name}{suffix}": text for suffix, text in texts.items()}
     texts[f"{name}.md"] = _page(name, shown)
     for path, text in {**texts, **shown.files}.items():
@@ -148,7 +148,7 @@ def _figure_files(name: str, shown: Shown) -> dict[str, Figure]:
 
 
 def _page(name: str, shown: Shown) -> str:
-    """``NAME.md``: sentences, figures and tables."""
+    """``NAME.md``: sentences, figures and tables, and where the rest is."""
     lines = [f"- {escape_markdown(line)}" for line in shown.lines]
     figures = [
         f"![{escape_markdown(figure.caption)}]({file})"
@@ -158,6 +158,8 @@ def _page(name: str, shown: Shown) -> str:
     parts += [markdown(table) for table in shown.tables]
     if shown.claims:
         parts += [CLAIMED, *(markdown(table, CLAIMED_BY) for table in shown.claims)]
+    if shown.files:
+        parts.append(f"Beside this: {', '.join(f'[{file}]({file})' for file in shown.files)}.")
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 

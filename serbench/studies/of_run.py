@@ -8,10 +8,9 @@ from pathlib import Path
 from serbench.results.record import Stored, StudyRecord, stored_studies
 from serbench.running.store.finished import Run
 from serbench.studies.deploy.section import deploy_records
-from serbench.studies.explain.section import trust_records
 from serbench.studies.registered import STUDIES
 
-SHOWN = {"explain", "deploy"}
+SHOWN = {"deploy"}
 """Studies of which everything is shown that a run's folder tells."""
 
 
@@ -31,7 +30,7 @@ def studies_of(runs: Sequence[Run], files: Sequence[Path] = ()) -> Stored:
         shown = [record for study in STUDIES for record in study.of_run(run)]
         names = SHOWN | {record.study for record in shown}
         stored = stored_studies(run)
-        found += (*trust_records(run), *shown)
+        found += shown
         found += (each for each in stored.records if each.study not in names)
         outdated += (place for place in stored.outdated if place.split("/")[-1] not in names)
     return Stored((*found, *deploy_records(runs, files)), tuple(outdated))

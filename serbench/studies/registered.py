@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from serbench.studies.explain.study import ExplainStudy
 from serbench.studies.inflation.study import InflationStudy
 from serbench.studies.overlap.study import OverlapStudy
 from serbench.studies.study import Study
 
-STUDIES: tuple[Study[Any, Any], ...] = (InflationStudy(), OverlapStudy())
+STUDIES: tuple[Study[Any, Any], ...] = (InflationStudy(), ExplainStudy(), OverlapStudy())
 """In the order that ``--help`` lists them."""

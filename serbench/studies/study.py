@@ -72,6 +72,7 @@ class Shown:
         claims: tables of what others claim; they stand below everything that was measured, in
             Markdown alone.
         files: more files, text by name.
+        heading: of its section on a page; empty: the study's title.
         facts: what the leaderboard shows of methods.
         facts_note: how to read them.
         failure: what is told as an error after everything is written.
@@ -84,6 +85,7 @@ class Shown:
     lines: tuple[str, ...] = ()
     claims: tuple[Table, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    heading: str = ""
     facts: tuple[Fact, ...] = ()
     facts_note: str = ""
     failure: str = ""

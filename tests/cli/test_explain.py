@@ -26,12 +26,16 @@ def invoke(*arguments: str) -> tuple[int, str]:
 def test_explain_prints_and_writes_into_the_run(folder: Path) -> None:
     code, text = invoke("explain", "--method", "akd", "--top", "3")
     assert code == 0
-    for line in ("# Gate and teacher", "# By class", "# By speaker", "# Where the gate closes: 3"):
+    for line in (
+        "Gate and teacher, in cases",
+        "By class",
+        "By speaker",
+        "Where the gate closes: 3",
+    ):
         assert line in text
-    assert "OPEN, TEACHER WRONG" in text
     assert "Written: runs/both/explain/explain.md" in text
     written = {each.name for each in (folder / "runs/both/explain").iterdir()}
-    assert written == {"explain.md", "gate.csv", "explain.png"}
+    assert {"explain.md", "gate.csv", "explain.png"} <= written
     page = (folder / "runs/both/explain/explain.md").read_text()
     assert "Where the gate closes: 3 of" in page
 
@@ -69,7 +73,7 @@ def test_a_leaky_run_is_explained_with_its_mark(folder: Path) -> None:
     make_run_with_readings(Path("runs/bad"), protocol="leaky-normaliser", epochs=2)
     code, text = invoke("explain", "bad")
     assert code == 0
-    assert "# LEAKY PROTOCOL leaky-normaliser: broken on purpose" in text
+    assert "LEAKY PROTOCOL leaky-normaliser: broken on purpose" in text
 
 
 def test_help_teaches_by_example() -> None:

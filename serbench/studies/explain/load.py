@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from serbench.api import StoreError
-from serbench.running.store.finished import Run, load_run
+from serbench.running.store.finished import Run
 from serbench.running.store.run import RunStore
 from serbench.studies.explain.cases import make_cases
 from serbench.studies.explain.readings import (
@@ -67,23 +67,31 @@ class Explanation:
         return set(names) <= set(self.names)
 
 
-def load_explanation(folder: Path, method: str | None = None) -> Explanation:
+def explained_methods(run: Run) -> tuple[str, ...]:
+    """Those that have readings, in the plan's order."""
+    store = RunStore(run.folder)
+    planned = (str(each["name"]) for each in run.plan["methods"])
+    return tuple(
+        name for name in planned if any(store.readings_path(name, 1, 0).parent.glob("*.npz"))
+    )
+
+
+def load_explanation(run: Run, method: str | None = None) -> Explanation:
     """Read the readings of a finished run's method.
 
     Args:
-        folder: of the run.
+        run: of the method.
         method: may be left out where one method alone has readings.
 
     Raises:
-        StoreError: the run is not finished or damaged; there is no such method, it has no
-            readings, or several have and none is named; readings are missing, damaged, do not fit
-            the run, show nothing, or are of utterances that their fold tests.
+        StoreError: there is no such method, it has no readings, or several have and none is
+            named; readings are missing, damaged, do not fit the run, show nothing, or are of
+            utterances that their fold tests.
     """
-    run = load_run(folder, folder.resolve().name)
-    store = RunStore(folder)
+    store = RunStore(run.folder)
     planned = {str(each["name"]): each for each in run.plan["methods"]}
-    name = _choose(run, [each for each in planned if _recorded(store, each)], planned, method)
-    utterances = _utterances(folder)
+    name = _choose(run, explained_methods(run), planned, method)
+    utterances = _utterances(run.folder)
     fits = tuple(
         _fit_readings(run, store, name, outer, seed, utterances)
         for outer in range(1, len(run.plan["outer"]) + 1)
@@ -108,10 +116,6 @@ def load_explanation(folder: Path, method: str | None = None) -> Explanation:
 def _shows_anything(fit: FitReadings) -> bool:
     weighed = WEIGHTS in fit.names and len(fit.teachers) > 1
     return bool(fit.scalars) or weighed or RELIABLE in fit.names or POSTERIOR in fit.names
-
-
-def _recorded(store: RunStore, method: str) -> bool:
-    return any(store.readings_path(method, 1, 0).parent.glob("*.npz"))
 
 
 def _choose(

@@ -1,200 +1,96 @@
-"""What a method read of its teachers, as tables and as sentences."""
+"""What a method read of its teachers, as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from textwrap import fill
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from serbench.results.report.marks import marked, warning_lines
-from serbench.results.report.tables import NOTHING, Row, Section, Table, numeric, percent
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.formats import COUNT, NOTHING, PLAIN, Format, number, percent
+from serbench.results.table.table import Table
 from serbench.studies.explain.cases import MEAN, Tally, by_utterance, part_of, tally
 from serbench.studies.explain.load import Explanation
-from serbench.studies.explain.readings import (
-    BETA,
-    GAMMA,
-    POSTERIOR,
-    RELIABLE,
-    WEIGHTS,
-    FitReadings,
-    gate_bounds,
-)
+from serbench.studies.explain.readings import GAMMA, POSTERIOR, RELIABLE, WEIGHTS, FitReadings
 
 SHOWN_UNITS = 6
 """Test speakers of a fold that a row names."""
 
+NARROW = 14
+"""Characters of a title's line on the console."""
 
-def title(explanation: Explanation) -> str:
-    """What the page is about, behind the mark of a leaky run."""
-    whom = "teachers" if len(explanation.teachers) > 1 else "teacher"
-    text = f"How far {explanation.method} trusts its {whom} on {explanation.dataset}"
-    return marked(explanation.run.certificate.protocol, text)
+PART: Format[tuple[int, int]] = Format(
+    lambda of: f"{of[0]} ({percent(of[0] / of[1])} %)", numbers=lambda of: of[:1]
+)
+"""A count of so many, with its share; the CSV has the count."""
 
 
-def explanation_tables(explanation: Explanation, top: int) -> tuple[Table, ...]:
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Cases that belong together."""
+
+    name: str
+    utterances: int
+    counts: Tally
+
+
+def explanation_tables(found: Explanation, top: int) -> Iterator[Table]:
     """The tables that the readings allow: the gate by fold, class and speaker, the ``top``
     utterances that it closes on most, the teachers' weights.
     """
-    tables: list[Table] = []
-    if explanation.has(RELIABLE, POSTERIOR):
-        tables.append(_crossed(explanation))
-    if explanation.has(RELIABLE) or explanation.has(POSTERIOR):
-        tables += [
-            _by(explanation, "label", "class", explanation.labels),
-            _by(explanation, "speaker", "speaker", sorted(explanation.cases["speaker"].unique())),
-        ]
-    if explanation.has(RELIABLE):
-        tables.append(_top(explanation, top))
-    if explanation.has(WEIGHTS) and len(explanation.teachers) > 1:
-        tables.append(_weights(explanation))
-    return tuple(tables)
+    if found.has(RELIABLE, POSTERIOR):
+        yield _crossed(found)
+    if found.has(RELIABLE) or found.has(POSTERIOR):
+        yield _by(found, "label", "class", found.labels)
+        yield _by(found, "speaker", "speaker", sorted(found.cases["speaker"].unique()))
+    if found.has(RELIABLE):
+        yield _top(found, top)
+    if found.has(WEIGHTS) and len(found.teachers) > 1:
+        yield _weights(found)
 
 
-def statements(explanation: Explanation) -> list[str]:
-    """What the readings are, and what they say in short, a sentence or two each."""
-    cases, fits = explanation.cases, explanation.fits
-    came_up = sum(len(fit.ids) for fit in fits)
-    lines = [
-        f"{cases['utterance'].nunique()} utterances in {len(fits)} refits "
-        f"({len(explanation.run.plan['outer'])} outer folds, {explanation.run.seeds} "
-        f"{'seed' if explanation.run.seeds == 1 else 'seeds'}): {len(cases)} cases, each a "
-        "training utterance in a refit.",
-        "Every reading is of an utterance that its refit was trained on, and none of one that it "
-        f"was tested on; that was checked. {_honesty(explanation)}",
-    ]
-    if len(cases) < came_up:
-        lines.append(
-            f"{came_up - len(cases)} more never came up: the last, incomplete batch of an epoch is "
-            "left out, and there were few epochs."
-        )
-    if explanation.has(RELIABLE):
-        lines.append(_gate_sentence(tally(cases), known=explanation.has(POSTERIOR)))
-    if explanation.has(RELIABLE, GAMMA):
-        lines.append(_bounds_sentence(*gate_bounds(fits)))
-    if len(explanation.teachers) > 1 and explanation.has(POSTERIOR):
-        lines.append(
-            "“The teacher” is all of them: the sum of their posteriors, weighted by w "
-            f"({', '.join(explanation.teachers)})."
-        )
-    if explanation.has(WEIGHTS) and len(explanation.teachers) == 1:
-        lines.append(
-            f"{explanation.teachers[0]} is the only teacher, so its weight w is 1 throughout."
-        )
-    return lines + _absent(explanation)
+def _row(name: str, cases: pd.DataFrame) -> _Row:
+    return _Row(name, len(cases["utterance"].unique()), tally(cases))
 
 
-def _honesty(explanation: Explanation) -> str:
-    head = explanation.planned.get("settings", {}).get("head", {})
-    if head.get("soft_targets") == "in-sample":
-        return (
-            "The soft targets are in-sample: the teacher's head was fitted on these labels, so it "
-            "looks better here than it is."
-        )
-    return (
-        "The soft targets are cross-fitted: what a teacher says of an utterance comes from a head "
-        "that never saw its speaker."
-    )
+def _share(
+    title: str, key: str, part: Callable[[Tally], int], whole: Callable[[Tally], int]
+) -> Column[_Row]:
+    """A count among others; nothing where there are none."""
+
+    def counted(row: _Row) -> tuple[int, int] | None:
+        of = whole(row.counts)
+        return (part(row.counts), of) if of else None
+
+    return Column(title, counted, PART, key=key, short=fill(title, NARROW))
 
 
-def _gate_sentence(counts: Tally, *, known: bool) -> str:
-    share = f"The gate closes in {_of(counts.closed, counts.cases)} cases"
-    if not known:
-        return f"{share}."
-    return (
-        f"{share}; there the teacher is wrong in {_of(counts.closed_wrong, counts.closed)}. "
-        f"Where it is open, the teacher is wrong in {_of(counts.open_wrong, counts.open)}."
-    )
+def _cases(counts: Tally) -> int:
+    return counts.cases
 
 
-def _bounds_sentence(opened: float | None, closed: float | None) -> str:
-    parts = []
-    if opened is not None:
-        parts.append(f"was open up to γ = {opened:.3f}")
-    if closed is not None:
-        parts.append(f"closed from γ = {closed:.3f} on")
-    return (
-        f"The gate {' and '.join(parts)}. γ is 1 minus the teacher's posterior of the true class. "
-        "A wrong teacher gives another class more, so its γ is at least 0.5: a threshold of 0.5 or "
-        "less catches every wrong answer, and the question is how many right but unsure ones it "
-        "closes on too."
-    )
-
-
-def _absent(explanation: Explanation) -> list[str]:
-    known = (GAMMA, BETA, RELIABLE, WEIGHTS, POSTERIOR)
-    missing = [name for name in known if not explanation.has(name)]
-    lines = []
-    if missing:
-        lines.append(f"The loss gives no {', no '.join(missing)}; what needs it is left out.")
-    deep = [n for n in explanation.names if n not in known and _is_deep(explanation, n)]
-    if deep:
-        lines.append(
-            f"Not shown, since they are several numbers for each utterance: {', '.join(deep)}."
-        )
-    return lines
-
-
-def _is_deep(explanation: Explanation, name: str) -> bool:
-    return explanation.fits[0].arrays[name].ndim > 2
-
-
-def _of(part: int, whole: int) -> str:
-    """For instance ``3 of 40 (7.5 %)``."""
-    return f"{part} of {whole} ({percent(part / whole)} %)" if whole else "none of 0"
-
-
-def _share(part: int, whole: int) -> str:
-    """For instance ``3 (7.5 %)``."""
-    return f"{part} ({percent(part / whole)} %)" if whole else NOTHING
-
-
-def _table(
-    explanation: Explanation,
-    name: str,
-    caption: str,
-    columns: Row,
-    rows: Iterable[Row],
-    *,
-    alignment: str | None = None,
-    notes: tuple[str, ...] = (),
-) -> Table:
-    certificate = explanation.run.certificate
-    return Table(
-        name=name,
-        caption=marked(certificate.protocol, caption),
-        columns=columns,
-        alignment=alignment or numeric(len(columns) - 1),
-        sections=(Section(tuple(rows)),),
-        data=pd.DataFrame(),
-        notes=notes,
-        warnings=warning_lines([certificate]),
-    )
-
-
-def _crossed(explanation: Explanation) -> Table:
+def _crossed(found: Explanation) -> Table:
     """Gate against teacher, for all folds and for each."""
-    parts = {"all": explanation.cases}
-    for outer in explanation.run.plan["outer"]:
-        own = part_of(explanation.cases, "fold", outer["name"])
-        parts[_fold_title(outer["name"], outer["test_units"])] = own
-    rows = []
-    for name, part in parts.items():
-        n = tally(part)
-        counts = (n.closed_wrong, n.closed_right, n.open_wrong, n.open_right)
-        rows.append((name, str(n.cases), *(_share(count, n.cases) for count in counts)))
-    return _table(
-        explanation,
+    rows = [_row("all", found.cases)]
+    for outer in found.run.plan["outer"]:
+        own = part_of(found.cases, "fold", outer["name"])
+        rows.append(_row(_fold_title(outer["name"], outer["test_units"]), own))
+    columns: list[Column[_Row]] = [
+        Column("Refits", lambda row: row.name, key="refits"),
+        Column("Cases", lambda row: row.counts.cases, COUNT, key="cases"),
+        _share("Closed, teacher wrong", "closed_wrong", lambda n: n.closed_wrong, _cases),
+        _share("Closed, teacher right", "closed_right", lambda n: n.closed_right, _cases),
+        _share("Open, teacher wrong", "open_wrong", lambda n: n.open_wrong, _cases),
+        _share("Open, teacher right", "open_right", lambda n: n.open_right, _cases),
+    ]
+    return make_table(
         "gate",
         "Gate and teacher, in cases (share of the row's)",
-        (
-            "Refits",
-            "Cases",
-            "Closed, teacher wrong",
-            "Closed, teacher right",
-            "Open, teacher wrong",
-            "Open, teacher right",
-        ),
+        columns,
         rows,
         notes=(
             "Closed: in more than half of the epochs in which the utterance came up. Teacher wrong:"
@@ -208,73 +104,88 @@ def _fold_title(name: str, units: list[str]) -> str:
     return f"{name} (tests {tested})"
 
 
-def _by(explanation: Explanation, column: str, word: str, groups: Iterable[str]) -> Table:
+def _by(found: Explanation, column: str, word: str, groups: Iterable[str]) -> Table:
     """How often the gate closes and the teacher errs, for each class or speaker."""
-    gate, known = explanation.has(RELIABLE), explanation.has(POSTERIOR)
-    columns = (word.capitalize(), "Utterances", "Cases")
+    gate, known = found.has(RELIABLE), found.has(POSTERIOR)
+    columns: list[Column[_Row]] = [
+        Column(word.capitalize(), lambda row: row.name, key=word),
+        Column("Utterances", lambda row: row.utterances, COUNT, key="utterances"),
+        Column("Cases", lambda row: row.counts.cases, COUNT, key="cases"),
+    ]
     if gate:
-        columns += ("Gate closed",)
+        columns.append(_share("Gate closed", "closed", lambda n: n.closed, _cases))
     if gate and known:
-        columns += ("Teacher wrong where closed", "Teacher wrong where open")
+        columns += [
+            _share("Teacher wrong where closed", "closed_wrong", lambda n: n.closed_wrong,
+                   lambda n: n.closed),
+            _share("Teacher wrong where open", "open_wrong", lambda n: n.open_wrong,
+                   lambda n: n.open),
+        ]  # fmt: skip
     elif known:
-        columns += ("Teacher wrong",)
-    rows = []
-    for group in groups:
-        part = part_of(explanation.cases, column, group)
-        n = tally(part)
-        cells = (group, str(part["utterance"].nunique()), str(n.cases))
-        if gate:
-            cells += (_share(n.closed, n.cases),)
-        if gate and known:
-            cells += (_share(n.closed_wrong, n.closed), _share(n.open_wrong, n.open))
-        elif known:
-            cells += (_share(n.wrong, n.cases),)
-        rows.append(cells)
-    return _table(explanation, f"by-{word}", f"By {word}: cases, with their share", columns, rows)
+        columns.append(_share("Teacher wrong", "wrong", lambda n: n.wrong, _cases))
+    rows = [_row(group, part_of(found.cases, column, group)) for group in groups]
+    return make_table(f"by-{word}", f"By {word}: cases, with their share", columns, rows)
 
 
-def _top(explanation: Explanation, top: int) -> Table:
+def _top(found: Explanation, top: int) -> Table:
     """The utterances with the largest γ among those on which the gate closes."""
-    known, gamma = explanation.has(POSTERIOR), explanation.has(GAMMA)
-    closed = by_utterance(explanation.cases, explanation.labels).query("closed_fits > 0")
-    columns = ("Utterance", "Speaker", "Label")
-    columns += ("Teacher says",) * known + ("γ",) * gamma + ("Closed in",)
-    rows = []
-    for row in closed.head(top).to_dict("records"):
-        cells = (str(row["utterance"]), str(row["speaker"]), str(row["label"]))
-        if known:
-            cells += (f"{row['teacher_says']} ({row['p_teacher_says']:.2f})",)
-        if gamma:
-            cells += (f"{row[MEAN + GAMMA]:.2f}",)
-        rows.append((*cells, f"{row['closed_fits']} of {row['fits']} fits"))
+    known, gamma = found.has(POSTERIOR), found.has(GAMMA)
+    closed = by_utterance(found.cases, found.labels).query("closed_fits > 0")
+    columns: list[Column[dict[Any, Any]]] = [
+        Column("Utterance", lambda row: row["utterance"]),
+        Column("Speaker", lambda row: row["speaker"]),
+        Column("Label", lambda row: row["label"]),
+    ]
+    if known:
+        columns.append(
+            Column(
+                "Teacher says",
+                lambda row: f"{row['teacher_says']} ({row['p_teacher_says']:.2f})",
+            )
+        )
+    if gamma:
+        columns.append(Column("γ", lambda row: row[MEAN + GAMMA], number(".2f")))
+    columns.append(
+        Column("Closed in", lambda row: f"{row['closed_fits']} of {row['fits']} fits", PLAIN)
+    )
+    rows = closed.head(top).to_dict("records")
     says = "; behind what the teacher says, its posterior" if known else ""
-    return _table(
-        explanation,
+    return make_table(
         "closed",
         f"Where the gate closes: {len(rows)} of {len(closed)} utterances, "
         f"{'the largest γ' if gamma else 'the most fits'} first",
         columns,
         rows,
-        alignment="lll" + "l" * known + "r" * (gamma + 1),
         notes=(f"Means over the epochs and refits that trained on the utterance{says}.",),
     )
 
 
-def _weights(explanation: Explanation) -> Table:
+def _weights(found: Explanation) -> Table:
     """Each teacher's mean weight at the start and at the end of training."""
-    start, end = (_weights_at(explanation.fits, place) for place in (0, -1))
-    label = dict(zip(explanation.cases["utterance"], explanation.cases["label"], strict=True))
-    rows = [("all", *map(_change, start.mean(), end.mean()))]
-    for each in explanation.labels:
-        own = [frame[frame.index.map(label) == each].mean() for frame in (start, end)]
-        rows.append((each, *map(_change, *own)))
-    return _table(
-        explanation,
+    start, end = (_weights_at(found.fits, place) for place in (0, -1))
+    label = dict(zip(found.cases["utterance"], found.cases["label"], strict=True))
+
+    def changes(name: str) -> list[str]:
+        own = [
+            frame if name == "all" else frame[frame.index.map(label) == name]
+            for frame in (start, end)
+        ]
+        return [_change(*pair) for pair in zip(*(frame.mean() for frame in own), strict=True)]
+
+    rows = {name: changes(name) for name in ("all", *found.labels)}
+    columns: list[Column[str]] = [
+        Column("Class", str),
+        *(
+            Column(teacher, lambda name, place=place: rows[name][place], PLAIN)
+            for place, teacher in enumerate(found.teachers)
+        ),
+    ]
+    return make_table(
         "weights",
         "Weight w of each teacher, mean over cases: first epoch → last epoch",
-        ("Class", *explanation.teachers),
-        rows,
-        notes=(f"Equal weights would be {1 / len(explanation.teachers):.2f}.",),
+        columns,
+        [*rows],
+        notes=(f"Equal weights would be {1 / len(found.teachers):.2f}.",),
     )
 
 

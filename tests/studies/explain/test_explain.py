@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from rich.console import Console
 from tests_support.readings_maker import corpus, make_run_with_readings
 from tests_support.run_maker import LABELS, UNDECLARED, make_run
 
 from serbench.api import StoreError
+from serbench.results.figure.figure import Bars, Histogram, Lines
+from serbench.running.harness.observer import Observer
+from serbench.running.store.finished import load_run
 from serbench.running.store.run import RunStore
+from serbench.studies.conduct import conduct, marked
 from serbench.studies.explain.cases import Tally, tally
 from serbench.studies.explain.figure import explanation_figure
-from serbench.studies.explain.load import Explanation, load_explanation
-from serbench.studies.explain.page import explanation_page, gate_rows, write_explanation
+from serbench.studies.explain.load import Explanation
+from serbench.studies.explain.load import load_explanation as explanation_of
 from serbench.studies.explain.readings import (
     FitReadings,
     gate_bounds,
@@ -26,9 +32,30 @@ from serbench.studies.explain.readings import (
     mean_over_epochs,
     quartiles_by_epoch,
 )
-from serbench.studies.explain.tables import explanation_tables, statements
+from serbench.studies.explain.show import gate_rows, show_explanation
+from serbench.studies.explain.statements import statements
+from serbench.studies.explain.study import ExplainParams, ExplainStudy
+from serbench.studies.explain.tables import explanation_tables
+from serbench.studies.of_run import studies_of
+from serbench.studies.opened import Opened
 
 NAN = np.nan
+
+
+def load_explanation(folder: Path, method: str | None = None) -> Explanation:
+    return explanation_of(load_run(folder, folder.name), method)
+
+
+@contextmanager
+def silent(_: object) -> Iterator[Observer]:
+    yield Observer()
+
+
+def conducted(folder: Path, output: Path, **params: Any) -> str:
+    """``explain.md``."""
+    console = Console(file=io.StringIO())
+    conduct(ExplainStudy(), ExplainParams(**params), Opened((folder,)), output, console, silent)
+    return (output / "explain.md").read_text()
 
 
 # ── A run small enough for pencil and paper ──────────────────────────────────────────────────────
@@ -74,9 +101,8 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Explanation:
 
 def rows_of(explanation: Explanation, name: str, top: int = 20) -> list[tuple[str, ...]]:
     table = next(each for each in explanation_tables(explanation, top) if each.name == name)
-    assert all(len(row) == len(table.columns) for s in table.sections for row in s.rows)
-    assert len(table.alignment) == len(table.columns)
-    return [row for section in table.sections for row in section.rows]
+    assert all(len(row) == len(table.columns) for row in table.rows)
+    return [tuple(cell.text for cell in row) for row in table.rows]
 
 
 def test_gate_and_teacher_are_counted_as_by_hand(by_hand: Explanation) -> None:
@@ -306,9 +332,10 @@ def test_absent_readings_take_only_what_needs_them(
     known = ("gamma", "beta", "reliable", "weights", "posterior")
     said = ", no ".join(name for name in known if name in gone)
     assert f"The loss gives no {said}; what needs it is left out." in statements(explanation)
-    page = write_explanation(explanation, tmp_path / "out", 20)
-    assert (page.parent / "explain.png").read_bytes().startswith(b"\x89PNG")
-    assert "utterance" in (page.parent / "gate.csv").read_text()
+    conducted(folder, tmp_path / "out")
+    assert (tmp_path / "out" / "explain.png").read_bytes().startswith(b"\x89PNG")
+    assert "utterance" in (tmp_path / "out" / "gate.csv").read_text()
+    assert (tmp_path / "out" / "explain.csv").is_file() == bool(tables)
 
 
 def test_other_readings_are_drawn_or_named(tmp_path: Path) -> None:
@@ -318,8 +345,7 @@ def test_other_readings_are_drawn_or_named(tmp_path: Path) -> None:
     changes["codes"] = np.zeros((3, 120, 4), dtype=np.float32)
     folder = make_run_with_readings(tmp_path / "run", epochs=3, changes=changes)
     explanation = load_explanation(folder)
-    titles = [axes.get_title(loc="left") for axes in explanation_figure(explanation).axes]
-    assert titles == [
+    assert headings(explanation) == [
         "margin over training: median and quartiles over cases",
         "norm does not change over epochs: its distribution",
     ]
@@ -339,62 +365,73 @@ def test_readings_that_cannot_be_shown_are_named(tmp_path: Path) -> None:
 # ── The page and the figure ──────────────────────────────────────────────────────────────────────
 
 
+def headings(explanation: Explanation) -> list[str]:
+    return [panel.heading for panel in explanation_figure(explanation).panels]
+
+
 def test_a_fixed_gate_is_shown_as_a_distribution(tmp_path: Path) -> None:
     explanation = load_explanation(make_run_with_readings(tmp_path / "run"))
-    figure = explanation_figure(explanation)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+    assert headings(explanation) == [
         "γ does not change over epochs: its distribution",
         "β does not change over epochs: its distribution",
         "Where the gate closes, by true class",
     ]
-    gamma = figure.axes[0]
-    drawn = sum(float(bar.get_height()) for bar in gamma.patches)  # pyright: ignore[reportAttributeAccessIssue]
-    assert drawn == len(explanation.cases)
+    gamma, _, classes = explanation_figure(explanation).panels
+    assert isinstance(gamma.plot, Histogram)
     counts = tally(explanation.cases)
-    legend = gamma.get_legend()
-    assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == [
-        f"teacher right ({counts.cases - counts.wrong} cases)",
-        f"teacher wrong ({counts.wrong} cases)",
-    ]
+    assert {group.text: sum(group.counts) for group in gamma.plot.groups} == {
+        "teacher right": counts.cases - counts.wrong,
+        "teacher wrong": counts.wrong,
+    }
+    assert f"teacher wrong: {counts.wrong} cases" in gamma.description
     anger = explanation.cases[explanation.cases["label"] == "anger"]
-    shown = [text.get_text() for text in figure.axes[2].texts]
-    assert shown[0] == f"{np.count_nonzero(anger['closed'])} of {len(anger)}"
+    assert isinstance(classes.plot, Bars)
+    first = classes.plot.groups[0]
+    assert first.said == f"{np.count_nonzero(anger['closed'])} of {len(anger)}"
+    assert sum(bar.value for bar in first.parts) == pytest.approx(100 * anger["closed"].mean())
 
 
 def test_a_moving_gate_is_shown_over_epochs(three: Explanation) -> None:
-    figure = explanation_figure(three)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+    assert headings(three) == [
         "γ over training: median and quartiles over cases",
         "β over training: median and quartiles over cases",
         "Weight of each teacher over training: mean and quartiles",
+        "The gate over training: mean, and lowest to highest refit",
         "Where the gate closes, by true class",
     ]
-    everyone, _ = figure.axes[0].lines
+    figure = explanation_figure(three)
+    plots = [panel.plot for panel in figure.panels if isinstance(panel.plot, Lines)]
+    everyone, _ = plots[0].lines
     first = np.concatenate([fit.arrays["gamma"][0] for fit in three.fits])
-    assert np.asarray(everyone.get_xdata()).tolist() == [1, 2, 3, 4, 5]
-    assert np.asarray(everyone.get_ydata())[0] == pytest.approx(np.nanmedian(first))
+    assert everyone.x == (1, 2, 3, 4, 5)
+    assert everyone.middle[0] == pytest.approx(np.nanmedian(first))
     last = np.concatenate([fit.arrays["weights"][-1, :, 0] for fit in three.fits])
-    weights = next(line for line in figure.axes[2].lines if line.get_label() == "teacher-1")
-    assert np.asarray(weights.get_ydata())[-1] == pytest.approx(np.nanmean(last), rel=1e-5)
-    assert figure.get_suptitle() == "How far akd trusts its teachers on emodb"
+    weights = next(line for line in plots[2].lines if line.text == "teacher-1")
+    assert weights.middle[-1] == pytest.approx(np.nanmean(last), rel=1e-5)
+    shares = [100 * np.mean(fit.arrays["reliable"][0] == 0) for fit in three.fits]
+    (gate,) = plots[3].lines
+    assert (gate.low[0], gate.high[0]) == pytest.approx((min(shares), max(shares)))
+    assert figure.caption == "How far akd trusts its teachers on emodb"
+    assert len({key.style for key in figure.legend}) == len(figure.legend)
+    assert figure.numbers is not None
+    assert len(figure.numbers.sections) == 2 + 2 + 3 + 1
 
 
 def test_the_page_holds_tables_figure_and_rows(by_hand: Explanation, tmp_path: Path) -> None:
-    page = write_explanation(by_hand, tmp_path / "out", 20)
-    assert page == tmp_path / "out" / "explain.md"
-    assert {each.name for each in page.parent.iterdir()} == {
-        "explain.md", "gate.csv", "explain.png",
+    text = conducted(by_hand.run.folder, tmp_path / "out")
+    assert {each.name for each in (tmp_path / "out").iterdir()} == {
+        *(f"explain.{suffix}" for suffix in ("md", "csv", "tex", "html", "png")),
+        "gate.csv", "study.json",
     }  # fmt: skip
-    text = page.read_text()
     assert text.startswith("# How far akd trusts its teacher on emodb\n")
     assert "](explain.png)" in text
     assert "[gate.csv](gate.csv)" in text
     assert "| 09a00 | 09 | anger | anger (0.40) | 0.60 | 1 of 2 fits |" in text
     for statement in statements(by_hand):
         assert f"- {statement}\n" in text
-    assert text == explanation_page(by_hand, 20)
     assert "\n\n\n" not in text
+    rows = pd.read_csv(tmp_path / "out" / "explain.csv")
+    assert rows.loc[0, ["cases", "closed_wrong", "open_right"]].tolist() == [6, 2, 2]
 
 
 def test_a_leaky_run_is_marked_everywhere(tmp_path: Path) -> None:
@@ -402,11 +439,11 @@ def test_a_leaky_run_is_marked_everywhere(tmp_path: Path) -> None:
         tmp_path / "run", protocol="leaky-normaliser", teachers=1, epochs=2
     )
     explanation = load_explanation(folder)
-    page = write_explanation(explanation, tmp_path / "out", 5).read_text()
+    page = conducted(folder, tmp_path / "out", top=5)
     mark = "LEAKY PROTOCOL leaky-normaliser: broken on purpose, not for comparison"
     assert page.startswith(f"# {mark}. How far akd trusts")
-    assert page.count(f"**{mark}. ") == len(explanation_tables(explanation, 5))
-    assert explanation_figure(explanation).get_suptitle().startswith("LEAKY PROTOCOL")
+    assert page.count(f"**{mark}. ") == len([*explanation_tables(explanation, 5)])
+    assert marked(show_explanation(explanation, 5)).figures[0].alarm.startswith("LEAKY PROTOCOL")
     rows = (tmp_path / "out" / "gate.csv").read_text().splitlines()[1:]
     assert all(row.startswith("leaky-normaliser,") for row in rows)
 
@@ -416,10 +453,37 @@ def test_doubtful_teachers_are_named(tmp_path: Path) -> None:
     make_run(tmp_path / "doubtful", {"akd": 0.7}, teachers=(UNDECLARED,))
     held = (tmp_path / "doubtful" / "certificate.json").read_text()
     (folder / "certificate.json").write_text(held)
-    explanation = load_explanation(folder)
-    assert "> Teacher whisper-base: its training corpora" in explanation_page(explanation, 5)
-    foot = explanation_figure(explanation).get_supxlabel()
-    assert "Teacher whisper-base: its training corpora" in foot
+    shown = marked(show_explanation(load_explanation(folder), 5))
+    for part in (*shown.tables, *shown.figures):
+        assert any("Teacher whisper-base: its training corpora" in line for line in part.warnings)
+
+
+# ── What a page shows without being asked ────────────────────────────────────────────────────────
+
+
+def test_each_method_with_readings_has_a_section(tmp_path: Path) -> None:
+    folder = make_run_with_readings(tmp_path / "run", ("akd", "plain"), teachers=2, epochs=4)
+    run = load_run(folder, "run")
+    conducted(folder, folder / "explain", method="akd")
+    records = studies_of([run]).records
+    assert [each.title for each in records] == [
+        "Trust in teachers: akd", "Trust in teachers: plain",
+    ]  # fmt: skip
+    for record in records:
+        assert (record.runs, record.study) == (("run",), "explain")
+        assert record.lines
+        assert len(record.tables[3].rows) <= 10
+        names = [each.name for each in (*record.figures, *record.tables)]
+        assert len(set(names)) == len(names)
+
+
+def test_readings_that_cannot_be_read_say_why(tmp_path: Path) -> None:
+    folder = make_run_with_readings(tmp_path / "run", seeds=2)
+    broken = next((folder / "readings").rglob("outer-2-seed-1.npz"))
+    broken.unlink()
+    (record,) = studies_of([load_run(folder, "run")]).records
+    assert broken.name in record.lines[0]
+    assert not record.figures
 
 
 # ── Wrong input ──────────────────────────────────────────────────────────────────────────────────
@@ -521,8 +585,3 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     (folder / "utterances.csv").unlink()
     with pytest.raises(StoreError, match=r"has no utterances\.csv"):
         load_explanation(folder)
-
-
-def test_the_page_is_not_written_over_a_run(by_hand: Explanation) -> None:
-    with pytest.raises(StoreError, match="is the folder of a run"):
-        write_explanation(by_hand, by_hand.run.folder, 20)

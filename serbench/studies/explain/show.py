@@ -1,0 +1,53 @@
+"""An explanation as sentences, tables, a figure, and a row for each utterance."""
+
+from __future__ import annotations
+
+from serbench.api import StoreError
+from serbench.results.compare.names import display_name
+from serbench.running.store.finished import Run
+from serbench.studies.explain.cases import by_utterance
+from serbench.studies.explain.figure import explanation_figure
+from serbench.studies.explain.load import Explanation, load_explanation
+from serbench.studies.explain.statements import statements, title
+from serbench.studies.explain.tables import explanation_tables
+from serbench.studies.study import Shown
+
+
+def show_explanation(found: Explanation, top: int) -> Shown:
+    """See the module.
+
+    Args:
+        found: what to show.
+        top: utterances that are listed.
+    """
+    return Shown(
+        title=title(found),
+        heading=heading(found.method),
+        certificates=(found.run.certificate,),
+        lines=tuple(statements(found)),
+        tables=tuple(explanation_tables(found, top)),
+        figures=(explanation_figure(found),),
+        files={"gate.csv": gate_rows(found)},
+    )
+
+
+def shown_of(run: Run, method: str, top: int) -> Shown:
+    """The same of a method of a run; where its readings cannot be read, why."""
+    try:
+        return show_explanation(load_explanation(run, method), top)
+    except StoreError as error:
+        named = heading(method)
+        return Shown(named, (run.certificate,), (), lines=(str(error),), heading=named)
+
+
+def heading(method: str) -> str:
+    """Of a section."""
+    return f"Trust in teachers: {display_name(method)}"
+
+
+def gate_rows(found: Explanation) -> str:
+    """``gate.csv``: a row for each utterance, the gate's first."""
+    rows = by_utterance(found.cases, found.labels)
+    rows.insert(0, "protocol", found.run.certificate.protocol)
+    rows["certificate"] = found.run.certificate.digest
+    return rows.to_csv(index=False, lineterminator="\n", float_format="%.6f")

@@ -1,0 +1,114 @@
+"""What a method's readings are, and what they say, as sentences."""
+
+from __future__ import annotations
+
+from serbench.results.table.formats import percent
+from serbench.studies.explain.cases import Tally, tally
+from serbench.studies.explain.load import Explanation
+from serbench.studies.explain.readings import (
+    BETA,
+    GAMMA,
+    POSTERIOR,
+    RELIABLE,
+    WEIGHTS,
+    gate_bounds,
+)
+
+
+def title(explanation: Explanation) -> str:
+    """What is shown."""
+    whom = "teachers" if len(explanation.teachers) > 1 else "teacher"
+    return f"How far {explanation.method} trusts its {whom} on {explanation.dataset}"
+
+
+def statements(explanation: Explanation) -> list[str]:
+    """What the readings are, and what they say in short, a sentence or two each."""
+    cases, fits = explanation.cases, explanation.fits
+    came_up = sum(len(fit.ids) for fit in fits)
+    lines = [
+        f"{cases['utterance'].nunique()} utterances in {len(fits)} refits "
+        f"({len(explanation.run.plan['outer'])} outer folds, {explanation.run.seeds} "
+        f"{'seed' if explanation.run.seeds == 1 else 'seeds'}): {len(cases)} cases, each a "
+        "training utterance in a refit.",
+        "Every reading is of an utterance that its refit was trained on, and none of one that it "
+        f"was tested on; that was checked. {_honesty(explanation)}",
+    ]
+    if len(cases) < came_up:
+        lines.append(
+            f"{came_up - len(cases)} more never came up: the last, incomplete batch of an epoch is "
+            "left out, and there were few epochs."
+        )
+    if explanation.has(RELIABLE):
+        lines.append(_gate_sentence(tally(cases), known=explanation.has(POSTERIOR)))
+    if explanation.has(RELIABLE, GAMMA):
+        lines.append(_bounds_sentence(*gate_bounds(fits)))
+    if len(explanation.teachers) > 1 and explanation.has(POSTERIOR):
+        lines.append(
+            "“The teacher” is all of them: the sum of their posteriors, weighted by w "
+            f"({', '.join(explanation.teachers)})."
+        )
+    if explanation.has(WEIGHTS) and len(explanation.teachers) == 1:
+        lines.append(
+            f"{explanation.teachers[0]} is the only teacher, so its weight w is 1 throughout."
+        )
+    return lines + _absent(explanation)
+
+
+def _honesty(explanation: Explanation) -> str:
+    head = explanation.planned.get("settings", {}).get("head", {})
+    if head.get("soft_targets") == "in-sample":
+        return (
+            "The soft targets are in-sample: the teacher's head was fitted on these labels, so it "
+            "looks better here than it is."
+        )
+    return (
+        "The soft targets are cross-fitted: what a teacher says of an utterance comes from a head "
+        "that never saw its speaker."
+    )
+
+
+def _gate_sentence(counts: Tally, *, known: bool) -> str:
+    share = f"The gate closes in {_of(counts.closed, counts.cases)} cases"
+    if not known:
+        return f"{share}."
+    return (
+        f"{share}; there the teacher is wrong in {_of(counts.closed_wrong, counts.closed)}. "
+        f"Where it is open, the teacher is wrong in {_of(counts.open_wrong, counts.open)}."
+    )
+
+
+def _bounds_sentence(opened: float | None, closed: float | None) -> str:
+    parts = []
+    if opened is not None:
+        parts.append(f"was open up to γ = {opened:.3f}")
+    if closed is not None:
+        parts.append(f"closed from γ = {closed:.3f} on")
+    return (
+        f"The gate {' and '.join(parts)}. γ is 1 minus the teacher's posterior of the true class. "
+        "A wrong teacher gives another class more, so its γ is at least 0.5: a threshold of 0.5 or "
+        "less catches every wrong answer, and the question is how many right but unsure ones it "
+        "closes on too."
+    )
+
+
+def _absent(explanation: Explanation) -> list[str]:
+    known = (GAMMA, BETA, RELIABLE, WEIGHTS, POSTERIOR)
+    missing = [name for name in known if not explanation.has(name)]
+    lines = []
+    if missing:
+        lines.append(f"The loss gives no {', no '.join(missing)}; what needs it is left out.")
+    deep = [n for n in explanation.names if n not in known and _is_deep(explanation, n)]
+    if deep:
+        lines.append(
+            f"Not shown, since they are several numbers for each utterance: {', '.join(deep)}."
+        )
+    return lines
+
+
+def _is_deep(explanation: Explanation, name: str) -> bool:
+    return explanation.fits[0].arrays[name].ndim > 2
+
+
+def _of(part: int, whole: int) -> str:
+    """For instance ``3 of 40 (7.5 %)``."""
+    return f"{part} of {whole} ({percent(part / whole)} %)" if whole else "none of 0"

@@ -1,0 +1,78 @@
+"""``serbench explain``: how far a method trusts its teachers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from serbench.studies.study import Shown, Study, option
+
+if TYPE_CHECKING:
+    from serbench.results.record import StudyRecord
+    from serbench.running.store.finished import Run
+    from serbench.studies.explain.load import Explanation
+    from serbench.studies.opened import Opened
+
+HELP = """Show on which training utterances the gate closes, and whether the teacher was wrong
+there.
+
+Prints tables by fold, class and speaker, and writes explain.md, .csv, .tex, .html, gate.csv (every
+utterance) and explain.png: gate, task weight and teacher weights over training. It is about
+training utterances alone: nothing of a test side goes into it.
+
+Examples:
+
+  serbench explain runs/emodb-akd
+
+  serbench explain emodb-akd-vanilla-kd --method akd --top 50 --output akd-gate
+"""
+
+
+LISTED = 10
+"""Utterances that a page lists without being asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainParams:
+    """Options of ``serbench explain``."""
+
+    method: str | None = option(None, "Whose readings; needed where several have them.", flag="-m")
+    top: int = option(20, "How many utterances to list that the gate closes on.", least=1)
+
+
+class ExplainStudy(Study[ExplainParams, "Explanation"]):
+    """Trust in teachers."""
+
+    name = "explain"
+    title = "Trust in teachers"
+    help = HELP
+    params = ExplainParams
+    replays = False
+
+    def measure(self, opened: Opened, params: ExplainParams) -> Explanation:
+        """See ``Study``."""
+        from serbench.studies.explain.load import load_explanation
+
+        return load_explanation(opened.run, params.method)
+
+    def show(self, found: Explanation, params: ExplainParams) -> Shown:
+        """See ``Study``."""
+        from serbench.studies.explain.show import show_explanation
+
+        return show_explanation(found, params.top)
+
+    def of_run(self, run: Run) -> tuple[StudyRecord, ...]:
+        """Of every method that has readings; of those that cannot be read, why."""
+        from serbench.studies.conduct import marked, record_of
+        from serbench.studies.explain.load import explained_methods
+        from serbench.studies.explain.show import shown_of
+
+        return tuple(
+            record_of(
+                self,
+                ExplainParams(method, LISTED),
+                (run.name,),
+                marked(shown_of(run, method, LISTED)),
+            )
+            for method in explained_methods(run)
+        )
