@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+
+if find_spec("jaxtyping"):  # without it, tests/test_shapes.py is skipped
+    from tests_support.shapes import PACKAGES, ShapeFinder
+
+    sys.meta_path.insert(0, ShapeFinder(PACKAGES))
 
 # How fast examples are drawn says something of the machine's load, not of what is tested.
 hypothesis_settings.register_profile(

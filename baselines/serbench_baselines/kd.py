@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch.nn.functional as F
 from pydantic import BaseModel, Field, PositiveFloat
@@ -18,6 +18,9 @@ from serbench.api import (
     PluginError,
     StudentOutput,
 )
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class DistillationParams(Params):
@@ -82,8 +85,10 @@ class Distillation(Loss):
         return DistillationLoss(self.params)
 
 
-def _divergence(teacher_logits: Tensor, logits: Tensor, temperature: float) -> Tensor:
-    """T² · KL(teacher ‖ student): ``(m, N, C)`` and ``(N, C)`` -> scalar, mean over the batch."""
+def _divergence(
+    teacher_logits: Float[Tensor, "m N C"], logits: Float[Tensor, "N C"], temperature: float
+) -> Float[Tensor, ""]:
+    """T² · KL(teacher ‖ student), mean over the batch."""
     target = (teacher_logits / temperature).softmax(dim=-1).mean(dim=0)
     log_student = (logits / temperature).log_softmax(dim=-1)
     return temperature**2 * F.kl_div(log_student, target, reduction="batchmean")

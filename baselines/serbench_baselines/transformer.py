@@ -7,6 +7,7 @@ of patches of frames, a standard pre-norm encoder (Vaswani et al., NeurIPS 2017)
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import Field, PositiveInt, model_validator
@@ -14,6 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.api import Params, Student, StudentOutput, StudentShape
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
 
 
 class TransformerParams(Params):
@@ -53,8 +57,10 @@ class EncoderLayer(nn.Module):
         )
         self.dropout = nn.Dropout(params.dropout)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """``x (N, tokens, d)``, ``mask (N, tokens)`` True on real tokens."""
+    def forward(
+        self, x: Float[Tensor, "N tokens d"], mask: Bool[Tensor, "N tokens"]
+    ) -> Float[Tensor, "N tokens d"]:
+        """``mask`` is True on real tokens."""
         batch, tokens, dim = x.shape
         qkv = self.qkv(self.attention_norm(x)).view(batch, tokens, 3, self.heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (N, heads, tokens, d/heads) each
@@ -80,8 +86,10 @@ class TransformerNetwork(nn.Module):
         self.dropout = nn.Dropout(params.dropout)
         self.classify = nn.Linear(params.dim, shape.num_classes)
 
-    def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
-        """``features (N, 3, mels, frames)``, ``lengths (N,)``; see ``Student.build``."""
+    def forward(
+        self, features: Float[Tensor, "N channels mels frames"], lengths: Int[Tensor, " N"]
+    ) -> StudentOutput:
+        """See ``Student.build``."""
         patch = self.patch_frames
         at = torch.arange(features.shape[-1], device=features.device)
         real = (at[None, :] < lengths[:, None])[:, None, None, :]
@@ -109,8 +117,8 @@ class TransformerNetwork(nn.Module):
         )
 
 
-def sinusoids(tokens: int, dim: int, device: torch.device) -> Tensor:
-    """``(tokens, dim)`` sine and cosine position codes (Vaswani et al., 2017, section 3.5)."""
+def sinusoids(tokens: int, dim: int, device: torch.device) -> Float[Tensor, "tokens dim"]:
+    """Sine and cosine position codes (Vaswani et al., 2017, section 3.5)."""
     half = (dim + 1) // 2
     rates = torch.exp(torch.arange(half, device=device) * (-math.log(10_000.0) / max(1, half)))
     angles = torch.arange(tokens, device=device)[:, None] * rates[None, :]

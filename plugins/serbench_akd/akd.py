@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, model_validator
@@ -24,6 +24,9 @@ from serbench_akd.terms import (
     UniformTeacherWeights,
     integrate,
 )
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class AkdParams(Params):
@@ -108,15 +111,15 @@ class _TeacherView(NamedTuple):
     """What the teachers together say of a batch.
 
     Attributes:
-        log_weights: log w, ``(m, N)``.
-        log_target: log ỹ_T at temperature T, ``(N, C)``.
-        posterior: integrated at temperature 1, ``(N, C)``.
+        log_weights: log w.
+        log_target: log ỹ_T at temperature T.
+        posterior: integrated at temperature 1.
         reading: γ and reliability of it.
     """
 
-    log_weights: Tensor
-    log_target: Tensor
-    posterior: Tensor
+    log_weights: Float[Tensor, "m N"]
+    log_target: Float[Tensor, "N C"]
+    posterior: Float[Tensor, "N C"]
     reading: GateReading
 
 

@@ -5,6 +5,8 @@ After section 3.3 of Khan et al. (2026); sizes and everything it leaves open are
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
@@ -20,6 +22,9 @@ from serbench_akd.layers import (
     frame_mask,
     halved,
 )
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
 
 DECODER_GROUPS = 4
 
@@ -66,8 +71,10 @@ class SpaceTimeBlock(nn.Module):
         self.mlp = FeedForward(dim, params.expansion, params.dropout)
         self.drop = params.block_dropout
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """``x (N, w, h, d)`` time-major tokens, ``mask (N, w)``; same shape out."""
+    def forward(
+        self, x: Float[Tensor, "N w h d"], mask: Bool[Tensor, "N w"]
+    ) -> Float[Tensor, "N w h d"]:
+        """Time-major tokens in and out; ``mask`` is True on real frames."""
         batch, frames, bins, dim = x.shape
         y = self.norms[0](x).reshape(batch * frames, bins, dim)
         x = _residual(x, self.space(y).view(batch, frames, bins, dim), self.drop, self.training)
@@ -79,7 +86,7 @@ class SpaceTimeBlock(nn.Module):
 
 
 class TimeBlock(nn.Module):
-    """Pre-norm self-attention over time, then a perceptron, on ``(N, w, d)``."""
+    """Pre-norm self-attention over time, then a perceptron."""
 
     def __init__(self, dim: int, params: HybridParams) -> None:
         super().__init__()
@@ -88,13 +95,17 @@ class TimeBlock(nn.Module):
         self.mlp = FeedForward(dim, params.expansion, params.dropout)
         self.drop = params.block_dropout
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """``mask (N, w)`` is True on real frames; same shape out."""
+    def forward(
+        self, x: Float[Tensor, "N w d"], mask: Bool[Tensor, "N w"]
+    ) -> Float[Tensor, "N w d"]:
+        """``mask`` is True on real frames."""
         x = _residual(x, self.time(self.norms[0](x), mask), self.drop, self.training)
         return _residual(x, self.mlp(self.norms[1](x)), self.drop, self.training)
 
 
-def _residual(x: Tensor, y: Tensor, drop: float, training: bool) -> Tensor:
+def _residual(
+    x: Float[Tensor, "*shape"], y: Float[Tensor, "*shape"], drop: float, training: bool
+) -> Float[Tensor, "*shape"]:
     """X + y, y left out for some windows in training."""
     if not training or drop == 0.0:
         return x + y
@@ -145,7 +156,14 @@ class HybridNetwork(nn.Module):
         self.embed = nn.BatchNorm1d(2 * width)
         self.classify = nn.Linear(2 * width, shape.num_classes)
 
-    def _encode(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _encode(
+        self, x: Float[Tensor, "N channels mels frames"], lengths: Int[Tensor, " N"]
+    ) -> tuple[
+        Float[Tensor, "N c h w"],
+        Int[Tensor, " N"],
+        Float[Tensor, "N c1 h1 w1"],
+        Int[Tensor, " N"],
+    ]:
         """Stem: last map and its lengths, the map before it and its lengths."""
         if not self.params.convolutions:
             ragged = -x.shape[-1] % self.stride
@@ -159,8 +177,10 @@ class HybridNetwork(nn.Module):
             x = residuals(x, lengths)
         return x, lengths, before, before_lengths
 
-    def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
-        """``features (N, 3, mels, frames)``, ``lengths (N,)``; see ``Student.build``."""
+    def forward(
+        self, features: Float[Tensor, "N channels mels frames"], lengths: Int[Tensor, " N"]
+    ) -> StudentOutput:
+        """See ``Student.build``."""
         real = frame_mask(lengths, features.shape[-1])[:, None].to(features.dtype)  # (N, 1, frames)
         features = features * real[:, None]  # whatever the padding holds
         x, encoded_lengths, before, before_lengths = self._encode(features, lengths)
@@ -200,7 +220,12 @@ class HybridNetwork(nn.Module):
             last_mask=mask,
         )
 
-    def _fused(self, features: Tensor, real: Tensor, stride: int) -> Tensor:
+    def _fused(
+        self,
+        features: Float[Tensor, "N channels mels frames"],
+        real: Float[Tensor, "N 1 frames"],
+        stride: int,
+    ) -> Float[Tensor, "N w width"]:
         """The fused frame vectors, averaged over the real frames of each decoder frame."""
         ragged = -features.shape[-1] % stride
         total = F.avg_pool1d(F.pad(features.flatten(1, 2), (0, ragged)), stride)

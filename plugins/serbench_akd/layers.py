@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
 
-def frame_mask(lengths: Tensor, frames: int) -> Tensor:
-    """``(N,)`` real frames to ``(N, frames)`` bool, True on real frames."""
+
+def frame_mask(lengths: Int[Tensor, " N"], frames: int) -> Bool[Tensor, "N frames"]:
+    """True on real frames."""
     return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
 
 
-def halved(lengths: Tensor, stride: int) -> Tensor:
+def halved(lengths: Int[Tensor, " N"], stride: int) -> Int[Tensor, " N"]:
     """Real frames after a convolution of this stride that pads by half its kernel."""
     return torch.div(lengths + stride - 1, stride, rounding_mode="floor")
 
@@ -34,8 +39,10 @@ class MaskedConv(nn.Module):
         )
         self.norm = nn.BatchNorm2d(out)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """``(N, c, h, w)`` and ``(N,)`` to ``(N, out, h/stride, w/stride)`` and its lengths."""
+    def forward(
+        self, x: Float[Tensor, "N c h w"], lengths: Int[Tensor, " N"]
+    ) -> tuple[Float[Tensor, "N out h2 w2"], Int[Tensor, " N"]]:
+        """The map, smaller by the stride, and its lengths."""
         x = self.norm(self.convolution(x))
         lengths = halved(lengths, self.stride[1])
         mask = frame_mask(lengths, x.shape[-1])[:, None, None, :]
@@ -49,8 +56,10 @@ class ResidualConvs(nn.Module):
         super().__init__()
         self.bodies = nn.ModuleList(MaskedConv(channels, channels) for _ in range(count))
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """``(N, c, h, w)`` to the same shape."""
+    def forward(
+        self, x: Float[Tensor, "N c h w"], lengths: Int[Tensor, " N"]
+    ) -> Float[Tensor, "N c h w"]:
+        """A map of the same shape."""
         for body in self.bodies:
             x = x + body(x, lengths)[0]
         return x
@@ -69,8 +78,10 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``mask (B, tokens)`` is True on real tokens."""
+    def forward(
+        self, x: Float[Tensor, "B tokens d"], mask: Bool[Tensor, "B tokens"] | None = None
+    ) -> Float[Tensor, "B tokens d"]:
+        """``mask`` is True on real tokens."""
         batch, tokens, dim = x.shape
         qkv = self.qkv(x).view(batch, tokens, 3, self.heads, dim // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, tokens, d/heads) each
@@ -94,14 +105,16 @@ class FeedForward(nn.Sequential):
 
 
 class AttentiveStatistics(nn.Module):
-    """Attentive statistics pooling (Okabe et al., Interspeech 2018): ``(N, w, d) -> (N, 2d)``."""
+    """Attentive statistics pooling (Okabe et al., Interspeech 2018)."""
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
         self.score = nn.Sequential(nn.Linear(dim, hidden), nn.Tanh(), nn.Linear(hidden, dim))
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """``mask (N, w)`` is True on real frames; weighted mean and deviation over them."""
+    def forward(
+        self, x: Float[Tensor, "N w d"], mask: Bool[Tensor, "N w"]
+    ) -> Float[Tensor, "N 2*d"]:
+        """Weighted mean and deviation over real frames, where ``mask`` is True."""
         x = x.float()
         scores = self.score(x).float().masked_fill(~mask[..., None], float("-inf"))
         weights = scores.softmax(dim=1)

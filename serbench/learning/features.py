@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from serbench.files.digests import name_digest
 from serbench.protocol.guard.view import PartitionView
 from serbench.settings import FeatureSettings
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Float32, Int
+
 VERSION = 1
 """Raised whenever the frames that a setting gives change, so that no stale cache is read."""
 
@@ -43,17 +46,17 @@ class Frames:
 
     Attributes:
         ids: utterances in the order of the array.
-        values: ``(total, d)`` float32 or float16, usually a read-only memory map.
-        start: ``(U,)`` int64, first frame of each utterance.
-        count: ``(U,)`` int64, its number of frames.
+        values: float32 or float16, usually a read-only memory map.
+        start: first frame of each utterance.
+        count: its number of frames.
         rate_hz: frames per second.
         digest: of what the frames were computed from.
     """
 
     ids: tuple[str, ...]
-    values: NDArray[np.floating]
-    start: NDArray[np.int64]
-    count: NDArray[np.int64]
+    values: Float[NDArray[np.floating], "total d"]
+    start: Int[NDArray[np.int64], " U"]
+    count: Int[NDArray[np.int64], " U"]
     rate_hz: float
     digest: str
 
@@ -99,17 +102,19 @@ class FrameReader:
         """Values of a frame."""
         return self.values.shape[1]
 
-    def windows(self, rows: Tensor, first: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    def windows(
+        self, rows: Int[Tensor, " N"], first: Int[Tensor, " N"], size: int
+    ) -> tuple[Float[Tensor, "N size d"], Int[Tensor, " N"]]:
         """Cut one window from each of some utterances.
 
         Args:
-            rows: ``(N,)`` int64, which utterance.
-            first: ``(N,)`` int64, its first frame, below the utterance's number of frames.
+            rows: which utterance.
+            first: its first frame, below the utterance's number of frames.
             size: frames of the window.
 
         Returns:
-            ``(N, size, d)``, the last real frame repeated where the utterance ends early, and
-            ``(N,)`` int64, real frames.
+            Windows, the last real frame repeated where the utterance ends early, and their real
+            frames.
         """
         lengths = (self.count[rows] - first).clamp(1, size)
         offsets = torch.minimum(
@@ -137,10 +142,10 @@ class EvaluationFrames(FrameReader):
 
 @dataclass(frozen=True)
 class Normaliser:
-    """Mean and deviation of each mel filter over a training partition; ``(n_mels,)`` each."""
+    """Mean and deviation of each mel filter over a training partition."""
 
-    mean: Tensor
-    deviation: Tensor
+    mean: Float[Tensor, " mels"]
+    deviation: Float[Tensor, " mels"]
 
     @classmethod
     def fit(cls, frames: TrainingFrames) -> Normaliser:
@@ -149,8 +154,8 @@ class Normaliser:
         deviation, mean = torch.std_mean(values, dim=0, correction=0)
         return cls(mean.float(), deviation.clamp_min(1e-3).float())
 
-    def __call__(self, frames: Tensor) -> Tensor:
-        """``(…, n_mels)`` to the same, mean 0 and deviation 1 over the training partition."""
+    def __call__(self, frames: Float[Tensor, "*rows mels"]) -> Float[Tensor, "*rows mels"]:
+        """The same with mean 0 and deviation 1 over the training partition."""
         return (frames - self.mean.to(frames.device)) / self.deviation.to(frames.device)
 
 
@@ -212,24 +217,26 @@ class LogMel:
         )
 
     @torch.inference_mode()
-    def __call__(self, waveform: Array) -> Array:
-        """``(samples,)`` float32 at 16 kHz to ``(frames, n_mels)`` float32."""
+    def __call__(self, waveform: Float32[Array, " samples"]) -> Float32[Array, "frames mels"]:
+        """Frames of a waveform at 16 kHz."""
         frames = torch.log(self.transform(torch.from_numpy(waveform)) + LOG_FLOOR).T
         if self.per_utterance:
             frames = frames - frames.mean(dim=0)
         return frames.contiguous().numpy()
 
 
-def student_input(frames: Tensor, lengths: Tensor) -> Tensor:
+def student_input(
+    frames: Float[Tensor, "N frames mels"], lengths: Int[Tensor, " N"]
+) -> Float[Tensor, "N 3 mels frames"]:
     """Normalised log-mel windows to what a student reads: static, Δ and ΔΔ, padding at 0.
 
     Args:
-        frames: ``(N, frames, n_mels)``, the last real frame repeated beyond ``lengths``, so that
-            the deltas at a window's end do not depend on how far it is padded.
-        lengths: ``(N,)`` int64.
+        frames: the last real frame repeated beyond ``lengths``, so that the deltas at a window's
+            end do not depend on how far it is padded.
+        lengths: real frames.
 
     Returns:
-        ``(N, 3, n_mels, frames)`` in channels-last memory. Δ is the regression over ±2 frames
+        In channels-last memory. Δ is the regression over ±2 frames
         (HTK book, Eq. 5.16), scaled so that the three channels have similar deviations.
     """
     at = torch.arange(frames.shape[1], device=lengths.device)[None, :, None]
@@ -245,26 +252,26 @@ def student_input(frames: Tensor, lengths: Tensor) -> Tensor:
     return stacked.permute(0, 3, 1, 2)
 
 
-def _delta(x: Tensor) -> Tensor:
-    """``(N, frames, n_mels)``: regression slope over five frames, ends repeated."""
+def _delta(x: Float[Tensor, "N frames mels"]) -> Float[Tensor, "N frames mels"]:
+    """Regression slope over five frames, ends repeated."""
     padded = torch.cat([x[:, :1], x[:, :1], x, x[:, -1:], x[:, -1:]], dim=1)
     slope = padded[:, 4:] - padded[:, :-4]
     return slope.mul_(2.0).add_(padded[:, 3:-1]).sub_(padded[:, 1:-3]).mul_(0.1)
 
 
 def spec_augment(
-    frames: Tensor,
-    lengths: Tensor,
+    frames: Float[Tensor, "N frames mels"],
+    lengths: Int[Tensor, " N"],
     generator: torch.Generator,
     *,
     time_masks: int,
     time_mask_frames: int,
     mel_masks: int,
     mel_mask_bins: int,
-) -> Tensor:
+) -> Float[Tensor, "N frames mels"]:
     """SpecAugment's time and frequency masks (Park et al., Interspeech 2019), each window its own.
 
-    ``frames (N, frames, n_mels)`` are normalised, so that 0 is the training partition's mean.
+    ``frames`` are normalised, so that 0 is the training partition's mean.
     Widths are uniform in 0 … the given maximum; a time mask starts inside the real frames.
     """
     size, bins = frames.shape[1:]
@@ -278,8 +285,10 @@ def spec_augment(
     return frames * kept_frames[:, :, None] * kept_bins[:, None, :]
 
 
-def _band(limits: Tensor, size: int, widest: int, generator: torch.Generator) -> Tensor:
-    """One random band per row below its limit: ``(N, size)`` bool."""
+def _band(
+    limits: Int[Tensor, " N"], size: int, widest: int, generator: torch.Generator
+) -> Bool[Tensor, "N size"]:
+    """One random band per row below its limit."""
     rows = len(limits)
     draw = torch.rand(2, rows, generator=generator).to(limits.device)
     width = torch.minimum((draw[0] * (widest + 1)).long(), limits)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 Comparison = Literal["cosine", "arccos"]
 
@@ -31,8 +34,10 @@ class Angle(nn.Module):
         super().__init__()
         self.comparison = comparison
 
-    def forward(self, teacher: Tensor, student: Tensor) -> Tensor:
-        """``teacher (N, D)``, ``student (N, D')``: a row for each segment -> scalar."""
+    def forward(
+        self, teacher: Float[Tensor, "N D"], student: Float[Tensor, "N E"]
+    ) -> Float[Tensor, ""]:
+        """A row for each segment, as the teacher and as the student has it, in any widths."""
         teacher_unit, teacher_valid = _directions(teacher)
         student_unit, student_valid = _directions(student)
         valid = (teacher_valid & student_valid)[..., None]
@@ -45,15 +50,17 @@ class Angle(nn.Module):
         distance = F.huber_loss(student_psi, teacher_psi, reduction="sum")
         return distance / triples.clamp(min=1)
 
-    def _psi(self, unit: Tensor) -> Tensor:
-        cosine = unit @ unit.mT  # (N, N, N), [i, j, k]
+    def _psi(self, unit: Float[Tensor, "N N D"]) -> Float[Tensor, "N N N"]:
+        cosine = unit @ unit.mT  # [i, j, k]
         if self.comparison == "cosine":
             return cosine
         return cosine.clamp(-ARCCOS_LIMIT, ARCCOS_LIMIT).arccos()
 
 
-def _directions(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit vectors ``(N, N, D)`` from row j to row i, and which of them ``(N, N)`` exist."""
+def _directions(
+    rows: Float[Tensor, "N D"],
+) -> tuple[Float[Tensor, "N N D"], Bool[Tensor, "N N"]]:
+    """Unit vectors from row j to row i, and which of them exist."""
     difference = rows[:, None, :] - rows[None, :, :]
     squared = difference.square().sum(dim=-1)
     valid = squared > COINCIDENT**2

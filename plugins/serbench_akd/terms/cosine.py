@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class EmbeddingCosine(nn.Module):
@@ -25,9 +29,12 @@ class EmbeddingCosine(nn.Module):
         self.projections = nn.ModuleList(nn.Linear(embedding_dim, width) for width in pooled_dims)
 
     def forward(
-        self, embedding: Tensor, teacher_pooled: Sequence[Tensor], log_weights: Tensor
-    ) -> Tensor:
-        """``embedding (N, E)``, each ``teacher_pooled (N, P_t)``, log w ``(m, N)`` -> ``(N,)``."""
+        self,
+        embedding: Float[Tensor, "N E"],
+        teacher_pooled: Sequence[Float[Tensor, "N _"]],
+        log_weights: Float[Tensor, "m N"],
+    ) -> Float[Tensor, " N"]:
+        """Each teacher's embedding has its own width P_t."""
         distances = [
             1.0 - F.cosine_similarity(project(embedding), pooled, dim=-1)
             for project, pooled in zip(self.projections, teacher_pooled, strict=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
 
 Beta = Literal["floor", "paper", "one"]
 
@@ -14,12 +17,12 @@ class GateReading(NamedTuple):
     """What the gate says of N segments.
 
     Attributes:
-        error: γ, ``(N,)``, 0 … 1.
-        reliable: ``(N,)`` bool.
+        error: γ, 0 … 1.
+        reliable: whether the teacher is.
     """
 
-    error: Tensor
-    reliable: Tensor
+    error: Float[Tensor, " N"]
+    reliable: Bool[Tensor, " N"]
 
 
 class Gate(nn.Module):
@@ -37,8 +40,8 @@ class Gate(nn.Module):
         super().__init__()
         self.threshold = threshold
 
-    def forward(self, posterior: Tensor, labels: Tensor) -> GateReading:
-        """``posterior`` p_T ``(N, C)``, ``labels (N,)`` -> γ and reliability."""
+    def forward(self, posterior: Float[Tensor, "N C"], labels: Int[Tensor, " N"]) -> GateReading:
+        """γ and reliability from the teachers' integrated posterior p_T."""
         true_class = posterior.detach().gather(1, labels[:, None]).squeeze(1)
         error = (1.0 - true_class).clamp(0.0, 1.0)
         return GateReading(error=error, reliable=error <= self.threshold)
@@ -56,8 +59,8 @@ class TaskWeight(nn.Module):
         self.beta = beta
         self.beta_min = beta_min
 
-    def forward(self, reading: GateReading) -> Tensor:
-        """A reading of N segments -> β ``(N,)``."""
+    def forward(self, reading: GateReading) -> Float[Tensor, " N"]:
+        """β of each segment."""
         if self.beta == "one":
             return torch.ones_like(reading.error)
         weight = torch.where(reading.reliable, reading.error, 1.0)

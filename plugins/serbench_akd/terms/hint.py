@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from serbench.api import Batch, StudentOutput
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
 
 HintGroups = Literal["groups", "all"]
 
@@ -32,21 +35,24 @@ def pair_levels(num_teachers: int, num_levels: int, groups: HintGroups) -> list[
 
 
 def interpolate_frames(
-    frames: Tensor, source_lengths: Tensor, target_lengths: Tensor, target_frames: int
-) -> Tensor:
+    frames: Float[Tensor, "N F D"],
+    source_lengths: Int[Tensor, " N"],
+    target_lengths: Int[Tensor, " N"],
+    target_frames: int,
+) -> Float[Tensor, "N w D"]:
     """Stretch each segment's real frames linearly to its number of target frames.
 
     Both sequences span the same stretch of time, each frame standing for the middle of its share;
     beyond the first and last middle the edge frame is held.
 
     Args:
-        frames: ``(N, F, D)``.
-        source_lengths: ``(N,)`` int64, real frames of ``frames``, 1 … F.
-        target_lengths: ``(N,)`` int64, real frames wanted, 1 … w.
+        frames: of the segments.
+        source_lengths: real frames of ``frames``, 1 … F.
+        target_lengths: real frames wanted, 1 … w.
         target_frames: w.
 
     Returns:
-        ``(N, w, D)``; beyond ``target_lengths`` the last real frame is repeated.
+        Beyond ``target_lengths``, the last real frame is repeated.
     """
     segments, length, width = frames.shape
     index = torch.arange(target_frames, device=frames.device, dtype=frames.dtype)
@@ -68,7 +74,9 @@ def interpolate_frames(
     return stretched.view(segments, target_frames, width)
 
 
-def projected_cosine(project: nn.Linear, source: Tensor, target: Tensor) -> Tensor:
+def projected_cosine(
+    project: nn.Linear, source: Float[Tensor, "N c w"], target: Float[Tensor, "N w D"]
+) -> Float[Tensor, "N w"]:
     """cos(project(source), target) without making project(source).
 
     With ``p = W s + b``, ``⟨p, u⟩ = ⟨s, Wᵀu⟩ + ⟨b, u⟩`` and ``‖p‖²`` is a quadratic form in s, so
@@ -77,11 +85,8 @@ def projected_cosine(project: nn.Linear, source: Tensor, target: Tensor) -> Tens
 
     Args:
         project: from c to D.
-        source: s, ``(N, c, w)``.
-        target: u, ``(N, w, D)``.
-
-    Returns:
-        ``(N, w)``.
+        source: s.
+        target: u.
     """
     source = F.pad(source, (0, 0, 0, 1), value=1.0)  # (N, c + 1, w): the bias is a channel more
     matrix = torch.cat([project.weight, project.bias[:, None]], dim=1)  # (D, c + 1)
@@ -134,7 +139,7 @@ class PooledHint(_Hint):
     of unit vectors, 2 − 2 cos, whatever the teacher's width.
     """
 
-    def forward(self, batch: Batch, output: StudentOutput) -> Tensor:
+    def forward(self, batch: Batch, output: StudentOutput) -> Float[Tensor, ""]:
         """A scalar, 0 … 4 for each pair. Reads ``batch.teacher_pooled``."""
         distances = []
         for t, level, project in self._projected_pairs():
@@ -152,7 +157,7 @@ class FrameHint(_Hint):
     frames are stretched linearly to the student's. The mean is over all real frames of the batch.
     """
 
-    def forward(self, batch: Batch, output: StudentOutput) -> Tensor:
+    def forward(self, batch: Batch, output: StudentOutput) -> Float[Tensor, ""]:
         """A scalar, 0 … 4 for each pair. Reads ``batch.teacher_frames`` and their lengths."""
         stretched: dict[tuple[int, int], Tensor] = {}  # levels that share a mask share a target
         distances = []
@@ -169,6 +174,8 @@ class FrameHint(_Hint):
         return torch.stack(distances).sum()
 
 
-def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+def _masked_mean(
+    values: Float[Tensor, "*rows w"], mask: Bool[Tensor, "*#rows w"]
+) -> Float[Tensor, "*rows"]:
     """Mean over the last axis where ``mask`` (broadcast) is True."""
     return (values * mask).sum(dim=-1) / mask.sum(dim=-1).clamp(min=1)

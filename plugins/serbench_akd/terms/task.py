@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
 
 class CrossEntropy(nn.Module):
@@ -18,8 +23,10 @@ class CrossEntropy(nn.Module):
         super().__init__()
         self.label_smoothing = label_smoothing
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """``logits (N, C)``, ``labels (N,)`` -> ``(N,)``."""
+    def forward(
+        self, logits: Float[Tensor, "N C"], labels: Int[Tensor, " N"]
+    ) -> Float[Tensor, " N"]:
+        """The cross-entropy of each segment."""
         return F.cross_entropy(
             logits, labels, reduction="none", label_smoothing=self.label_smoothing
         )
@@ -35,8 +42,10 @@ class Concordance(nn.Module):
     CCC = 0 whatever the student says; such classes are left out of the average.
     """
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """``logits (N, C)``, ``labels (N,)`` -> ``(N,)``, whose mean is 1 − CCC."""
+    def forward(
+        self, logits: Float[Tensor, "N C"], labels: Int[Tensor, " N"]
+    ) -> Float[Tensor, " N"]:
+        """Each segment's share, whose mean is 1 − CCC."""
         posterior = logits.softmax(dim=-1)
         truth = F.one_hot(labels, logits.shape[-1]).to(posterior.dtype)
         variance = truth.var(dim=0, correction=0)

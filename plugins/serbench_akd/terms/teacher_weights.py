@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from serbench.api import StudentOutput
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
-def channel_maxima(last_map: Tensor, last_mask: Tensor) -> Tensor:
+
+def channel_maxima(
+    last_map: Float[Tensor, "N c h w"], last_mask: Bool[Tensor, "N w"]
+) -> Float[Tensor, "N c"]:
     """d, the largest value of each channel over frequency and real frames.
 
     Khan et al. 2026 write ``Conv`` in Eq. 5 but describe "the most significant value within each
     channel".
 
     Args:
-        last_map: b, ``(N, c, h, w)``.
-        last_mask: ``(N, w)`` bool, True on real frames, at least one for each segment.
-
-    Returns:
-        ``(N, c)``.
+        last_map: b.
+        last_mask: True on real frames, at least one for each segment.
     """
     floor = torch.finfo(last_map.dtype).min
     return last_map.masked_fill(~last_mask[:, None, None, :], floor).amax(dim=(2, 3))
@@ -34,8 +37,8 @@ class UniformTeacherWeights(nn.Module):
         super().__init__()
         self.num_teachers = num_teachers
 
-    def forward(self, output: StudentOutput) -> Tensor:
-        """The logarithm of w, ``(m, N)``; of ``output`` only N is read."""
+    def forward(self, output: StudentOutput) -> Float[Tensor, "m N"]:
+        """The logarithm of w; of ``output`` only N is read."""
         return output.logits.new_full(
             (self.num_teachers, len(output.logits)), -math.log(self.num_teachers)
         )
@@ -57,12 +60,12 @@ class AdaptiveTeacherWeights(nn.Module):
         self.theta = nn.Parameter(torch.zeros(num_teachers, last_map_dim))
         self.v = nn.Parameter(torch.full((last_map_dim,), last_map_dim**-0.5))
 
-    def forward(self, output: StudentOutput) -> Tensor:
-        """The logarithm of w, ``(m, N)``, from the student's last map b."""
+    def forward(self, output: StudentOutput) -> Float[Tensor, "m N"]:
+        """The logarithm of w, from the student's last map b."""
         maxima = channel_maxima(output.last_map, output.last_mask)
         scores = (self.theta * self.v) @ maxima.T  # (m, N)
         return scores.log_softmax(dim=0)
 
-    def penalty(self) -> Tensor:
-        """‖θ‖² + ‖v‖², a scalar."""
+    def penalty(self) -> Float[Tensor, ""]:
+        """‖θ‖² + ‖v‖²."""
         return self.theta.square().sum() + self.v.square().sum()

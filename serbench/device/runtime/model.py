@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
@@ -20,6 +21,9 @@ from serbench.device.runtime.stream import AVERAGE, STEP_S, Stream, Streams
 from serbench.device.runtime.waveform import as_waveform
 from serbench.errors import ModelError, WaveformError
 from serbench.waveform import Waveform
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32
 
 WHOLE_S = 60.0
 """An utterance up to here is heard in one call."""
@@ -35,13 +39,13 @@ class Prediction:
     Attributes:
         label: the class with the greatest posterior.
         labels: the C classes.
-        posteriors: ``(C,)`` float32 in the order of ``labels``; they sum to 1.
+        posteriors: in the order of ``labels``; they sum to 1.
         duration_s: of the utterance.
     """
 
     label: str
     labels: tuple[str, ...]
-    posteriors: NDArray[np.float32]
+    posteriors: Float32[NDArray[np.float32], " C"]
     duration_s: float
 
     def as_dict(self) -> dict[str, object]:
@@ -53,7 +57,9 @@ class Prediction:
         }
 
 
-def by_label(labels: Sequence[str], posteriors: NDArray[np.float32]) -> dict[str, float]:
+def by_label(
+    labels: Sequence[str], posteriors: Float32[NDArray[np.float32], " C"]
+) -> dict[str, float]:
     """Posteriors by class, to six decimals.
 
     Example:
@@ -182,11 +188,11 @@ class Model:
             raise WaveformError("the waveform is empty")
         return self._prediction((total / windows).astype(np.float32), samples)
 
-    def posteriors(self, waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Posteriors ``(N, C)`` of ``waveforms (N, samples)``, as the graph gives them.
+    def posteriors(self, waveforms: NDArray[np.float32]) -> Float32[NDArray[np.float32], "N C"]:
+        """Posteriors of waveforms, as the graph gives them.
 
         Args:
-            waveforms: float32 within ±1, mono, at the model's rate; rows of one length.
+            waveforms: ``(N, samples)`` float32 within ±1, mono, at the model's rate.
 
         Raises:
             WaveformError: another shape, no row, too short, or not finite.
@@ -253,13 +259,17 @@ class Model:
         """
         return Streams(self.posteriors, self._facts, count, step_s, window_s, average, sample_rate)
 
-    def _heard(self, number: int, waveform: ArrayLike, sample_rate: float) -> Waveform:
+    def _heard(
+        self, number: int, waveform: ArrayLike, sample_rate: float
+    ) -> Float32[Waveform, " samples"]:
         try:
             return as_waveform(waveform, sample_rate, self.sample_rate_hz, self.shortest_s)
         except WaveformError as error:
             raise WaveformError(f"waveform {number}: {error}") from error
 
-    def _prediction(self, posteriors: NDArray[np.float32], samples: int) -> Prediction:
+    def _prediction(
+        self, posteriors: Float32[NDArray[np.float32], " C"], samples: int
+    ) -> Prediction:
         return Prediction(
             label=self.labels[int(posteriors.argmax())],
             labels=self.labels,
@@ -267,7 +277,9 @@ class Model:
             duration_s=samples / self.sample_rate_hz,
         )
 
-    def _run(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(
+        self, rows: Float32[NDArray[np.float32], "N samples"]
+    ) -> Float32[NDArray[np.float32], "N C"]:
         try:
             found = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(rows)})[0]
         # ONNX Runtime's exceptions have no common class below Exception.

@@ -10,10 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from serbench.waveform import Waveform
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,12 +25,12 @@ class Piece:
     """A part of an utterance.
 
     Attributes:
-        samples: ``(samples,)``.
+        samples: of the waveform.
         windows: how many of the utterance's windows it holds.
         new: samples of it that were in no piece before.
     """
 
-    samples: Waveform
+    samples: Float32[Waveform, " samples"]
     windows: int
     new: int
 

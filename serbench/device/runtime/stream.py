@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soxr
@@ -15,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from serbench.device.runtime.facts import Facts
 from serbench.device.runtime.waveform import check_rate, scaled
 from serbench.errors import SerbenchError, WaveformError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32
 
 STEP_S = 0.5
 AVERAGE = 4
@@ -30,13 +34,13 @@ class Step:
         time_s: the end of the newest window, in seconds of the stream. While it is less than the
             window's length, that window is as long as the stream has been.
         label: the class with the greatest mean posterior.
-        posteriors: ``(C,)`` float32, the mean over the newest windows.
+        posteriors: the mean over the newest windows.
         latency_s: what computing this step took, for all streams in lock step together.
     """
 
     time_s: float
     label: str
-    posteriors: NDArray[np.float32]
+    posteriors: Float32[NDArray[np.float32], " C"]
     latency_s: float
 
 
@@ -112,7 +116,7 @@ class Streams:
             steps.append(self._answer())
         return steps
 
-    def _checked(self, samples: ArrayLike) -> NDArray[np.float32]:
+    def _checked(self, samples: ArrayLike) -> Float32[NDArray[np.float32], "N samples"]:
         if self._finished:
             raise WaveformError("the stream is finished; make a new one")
         chunk = np.asarray(samples)
@@ -126,7 +130,9 @@ class Streams:
         except WaveformError as error:
             raise WaveformError(f"after {self.heard_s:.2f} s of the stream: {error}") from error
 
-    def _take(self, chunk: NDArray[np.float32], *, last: bool) -> list[tuple[Step, ...]]:
+    def _take(
+        self, chunk: Float32[NDArray[np.float32], "N samples"], *, last: bool
+    ) -> list[tuple[Step, ...]]:
         if self._resampler is not None:
             chunk = self._resampler.resample_chunk(np.ascontiguousarray(chunk.T), last=last).T
         steps = []
@@ -138,7 +144,7 @@ class Streams:
                 steps.append(self._answer())
         return steps
 
-    def _remember(self, part: NDArray[np.float32]) -> None:
+    def _remember(self, part: Float32[NDArray[np.float32], "N samples"]) -> None:
         """Write at most a step into the ring, around its end where it comes to it."""
         length, size = self._ring.shape[1], part.shape[1]
         start = self._heard % length
@@ -147,8 +153,8 @@ class Streams:
         self._ring[:, : size - before_end] = part[:, before_end:]
         self._heard += size
 
-    def _window(self) -> NDArray[np.float32]:
-        """``(N, samples)``: what the ring holds, the oldest first."""
+    def _window(self) -> Float32[NDArray[np.float32], "N samples"]:
+        """What the ring holds, the oldest first."""
         length = self._ring.shape[1]
         if self._heard <= length:
             return self._ring[:, : self._heard]

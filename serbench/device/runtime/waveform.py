@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soxr
@@ -10,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from serbench.errors import WaveformError
 from serbench.waveform import Waveform
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32, Shaped
 
 MOST_CHANNELS = 8
 """A longer axis is time."""
@@ -26,8 +30,8 @@ _FULL_SCALE = {"int8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
 
 def as_waveform(
     samples: ArrayLike, sample_rate: float, rate_hz: int, shortest_s: float
-) -> Waveform:
-    """``samples`` as ``(samples,)`` float32 at ``rate_hz``, full scale ±1.
+) -> Float32[Waveform, " samples"]:
+    """``samples`` as one channel at ``rate_hz``, full scale ±1.
 
     Example:
         >>> stereo = np.full((8_000, 2), 16_384, np.int16)  # 1 s at 8 kHz, at half of full scale
@@ -80,15 +84,19 @@ def check_rate(sample_rate: float) -> float:
     return rate
 
 
-def resampled(mono: Waveform, rate: float, rate_hz: int) -> Waveform:
-    """``mono (samples,)`` at another rate."""
+def resampled(
+    mono: Float32[Waveform, " before"], rate: float, rate_hz: int
+) -> Float32[Waveform, " after"]:
+    """``mono`` at another rate."""
     if rate == rate_hz:
         return mono
     return soxr.resample(mono, rate, rate_hz, quality="HQ").astype(np.float32, copy=False)
 
 
-def scaled(samples: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Any shape of floats or integers as float32 within ±1.
+def scaled(
+    samples: Shaped[NDArray[np.generic], "*shape"],
+) -> Float32[NDArray[np.float32], "*shape"]:
+    """Floats or integers as float32 within ±1.
 
     Raises:
         WaveformError: another kind of array, values that are not finite, or floats beyond ±10.
@@ -129,8 +137,8 @@ def _as_array(samples: ArrayLike) -> NDArray[np.generic]:
         raise WaveformError(f"the waveform is not an array of numbers ({error})") from error
 
 
-def _mono(samples: NDArray[np.generic]) -> Waveform:
-    """``(samples,)``: channels averaged."""
+def _mono(samples: NDArray[np.generic]) -> Float32[Waveform, " samples"]:
+    """Channels averaged."""
     if samples.ndim == 1:
         return scaled(samples)
     if samples.ndim != 2:
