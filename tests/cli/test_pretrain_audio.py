@@ -88,7 +88,7 @@ def test_a_run_with_it_is_reported_shown_and_verified(made: Path, tmp_path: Path
     (audio / "r0.wav").unlink()
     other = CliRunner().invoke(app, [*options, "--pretrain-audio", str(audio)])
     assert other.exit_code == 1, other.output
-    assert "NOT VERIFIED: unlabelled audio differ" in other.stdout
+    assert "checks: unlabelled audio" in other.stdout
     fails(CliRunner().invoke(app, [*options, "--pretrain-audio", "nowhere"]), "no folder nowhere")
 
 

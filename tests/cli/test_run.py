@@ -103,12 +103,12 @@ def test_a_canary_sings_before_the_run_and_the_run_verifies(made: Path, tmp_path
     assert plan["canary"][0]["settings"]["training"]["epochs"] == 12
     verified = CliRunner().invoke(app, ["verify", "--data-dir", str(made)])
     assert verified.exit_code == 0, verified.output
-    assert "Verified: the run is what its corpus and its plan give." in verified.stdout
-    table = folder / "tables" / "comparison.csv"
+    assert "the run is what its corpus and its plan give" in verified.stdout
+    table = folder / "tables" / "speakers.md"
     table.write_text(table.read_text() + "\n")
     edited = CliRunner().invoke(app, ["verify", folder.name, "--data-dir", str(made)])
     assert edited.exit_code == 1, edited.output
-    assert "NOT VERIFIED: tables differ." in edited.stdout
+    assert "of 7 checks: tables)" in edited.stdout
 
 
 def test_a_leaky_run_is_marked_wherever_one_looks(made: Path, tmp_path: Path) -> None:
