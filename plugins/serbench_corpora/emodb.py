@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from serbench.api import Corpus, CorpusCard, CorpusError, Params, Source, UtteranceRecord
 from serbench_corpora.emodb_names import STEMS
+from serbench_corpora.table_rows import shown
 
 URL = "http://emodb.bilderbar.info/download/download.zip"
 
@@ -98,10 +99,8 @@ class EmoDB(Corpus):
         records = {file: _record(file) for file in files}
         foreign = [file.name for file, record in records.items() if record is None]
         if foreign:
-            shown = ", ".join(foreign[:8])
-            more = f" and {len(foreign) - 8} more" if len(foreign) > 8 else ""
             raise CorpusError(
-                f"{wav}: not EmoDB file names: {shown}{more}; names are {CARD.layout}. "
+                f"{wav}: not EmoDB file names: {shown(foreign)}; names are {CARD.layout}. "
                 "Move them elsewhere"
             )
         return [record for record in records.values() if record is not None]

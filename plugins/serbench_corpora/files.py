@@ -14,12 +14,10 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from serbench.api import Corpus, CorpusCard, CorpusError, Params, Source, UtteranceRecord
 from serbench_corpora.card import CardParams, SourceParams, spelled_out_keys
 from serbench_corpora.grid import absent
+from serbench_corpora.table_rows import shown
 
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
 """Endings of files that must fit the pattern or be ignored; others are not looked at."""
-
-SHOWN = 8
-"""Names that a message lists before it counts the rest."""
 
 GIVEN = ("stem", "folder")
 """What templates may use besides the pattern's groups: the file's stem, its folder's name."""
@@ -248,7 +246,7 @@ class Files(Corpus):
             path for path, match in matches.items() if match and match["emotion"] not in known
         ]
         problems = [
-            f"{what} ({len(paths)}): {_shown(paths)}"
+            f"{what} ({len(paths)}): {shown(paths)}"
             for paths, what in (
                 (foreign, "audio with names of another grammar"),
                 (unlabelled, f"audio with an emotion that is none of {', '.join(sorted(known))}"),
@@ -296,8 +294,3 @@ def _mapped(path: str, group: str, value: str, table: Table) -> str:
 def _hidden(path: Path) -> bool:
     """The litter of file browsers and version control; ``__MACOSX`` is an archiver's."""
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-
-
-def _shown(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
-    return ", ".join(paths[:SHOWN]) + more

@@ -81,6 +81,10 @@ class PluginObserver(Observer):
     def fold_scored(self, event: FoldEvent) -> None:
         self._tell("serbench_fold_scored", event)
         self.trackers.tell("fold_scored", event)
+        self.announce(
+            f"{event.method}, outer fold {event.outer}, seed {event.seed}: "
+            f"UA {100 * event.ua:.1f} %, WA {100 * event.wa:.1f} %"
+        )
 
     def run_finished(self, event: RunEvent) -> None:
         self._tell("serbench_run_finished", event)
@@ -146,13 +150,6 @@ class LineObserver(PluginObserver):
     def fit_done(self, result: FitResult) -> None:  # noqa: ARG002 - counts only
         self.done += 1
 
-    def fold_scored(self, event: FoldEvent) -> None:
-        super().fold_scored(event)
-        self.announce(
-            f"{event.method}, outer fold {event.outer}, seed {event.seed}: "
-            f"UA {100 * event.ua:.1f} %, WA {100 * event.wa:.1f} %"
-        )
-
 
 class BarObserver(PluginObserver):
     """One bar per stage; for the fits one bar over all epochs and one per running fit."""
@@ -212,10 +209,3 @@ class BarObserver(PluginObserver):
             if result.validation_ua is not None:
                 note += f", last UA {100 * result.validation_ua:.1f} %"
             self.progress.update(self.overall, note=note)
-
-    def fold_scored(self, event: FoldEvent) -> None:
-        super().fold_scored(event)
-        self.announce(
-            f"{event.method}, outer fold {event.outer}, seed {event.seed}: "
-            f"UA {100 * event.ua:.1f} %, WA {100 * event.wa:.1f} %"
-        )

@@ -50,18 +50,9 @@ def guess(
         if unit is not None
     }  # fmt: skip
     pattern, parts = write_pattern(found, named, names)
-    labels = dict(emotion.labels) if emotion else {}
-    values = set(emotion.unit.values) if emotion else set()
-    return Grammar(
-        pattern=pattern,
-        labels={value: label for value, label in sorted(labels.items()) if label},
-        unlabelled=tuple(sorted(values - set(labels))),
-        speaker=speaker if speaker is not None else "{speaker}" if speaks else "",
-        text=text if text is not None else "{text}" if says else "",
-        id=unique_id(names) or ("{speaker}-{folder}-{stem}" if speaks else ""),
-        parts=parts,
-        drop=tuple(sorted(value for value, label in labels.items() if not label)),
-    )
+    labels: dict[str, str | None] = dict.fromkeys(emotion.unit.values) if emotion else {}
+    labels |= emotion.labels if emotion else {}
+    return _grammar(names, pattern, dict(sorted(labels.items())), parts, speaker, text)
 
 
 def described(
@@ -90,12 +81,26 @@ def described(
     labels = {v: given[v] if v in given else label_of(v) for v in values}
     if not given and None in labels.values():
         labels |= initials_of(values) or {}
+    return _grammar(names, pattern, labels, parts, speaker, text)
+
+
+def _grammar(
+    names: Sequence[str],
+    pattern: str,
+    labels: Mapping[str, str | None],
+    parts: tuple[Part, ...],
+    speaker: str | None,
+    text: str | None,
+) -> Grammar:
+    """With the templates that are not given; a label may be unknown, or empty, which drops."""
+    groups = {part.group for part in parts}
+    own = {key: f"{{{key}}}" if key in groups else "" for key in ("speaker", "text")}
     return Grammar(
         pattern=pattern,
         labels={value: label for value, label in labels.items() if label},
         unlabelled=tuple(value for value, label in labels.items() if label is None),
-        speaker=speaker if speaker is not None else "{speaker}" if "speaker" in groups else "",
-        text=text if text is not None else "{text}" if "text" in groups else "",
+        speaker=own["speaker"] if speaker is None else speaker,
+        text=own["text"] if text is None else text,
         id=unique_id(names) or ("{speaker}-{folder}-{stem}" if "speaker" in groups else ""),
         parts=parts,
         drop=tuple(value for value, label in labels.items() if label == ""),
