@@ -19,6 +19,17 @@ def listed(names: Iterable[str], most: int = 8, *, clauses: bool = False) -> str
     return between.join(every[:most]) + (f"{last} {more} more" if more > 0 else "")
 
 
+def joined(parts: Iterable[str], joint: str = "and") -> str:
+    """All of them, as in ``a, b and c``."""
+    *first, last = [*parts] or [""]
+    return f"{', '.join(first)} {joint} {last}" if first else last
+
+
+def numbered(count: int, noun: str, plural: str = "") -> str:
+    """For instance ``1 file`` or ``2 files``."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
 class SerbenchError(Exception):
     """Bad input or a bad environment. The message says what was wrong, where, and what to do."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from serbench.errors import listed
+from serbench.errors import joined, listed, numbered
 from serbench.results.table.table import Table
 
 Outcome = Literal["passed", "note", "warning", "failed", "not run"]
@@ -148,14 +148,3 @@ class Findings:
 def named(names: Iterable[str]) -> tuple[Unit, ...]:
     """Units of which nothing but their names is told."""
     return tuple(map(Unit, names))
-
-
-def joined(parts: Iterable[str]) -> str:
-    """For instance ``a, b and c``."""
-    every = list(parts)
-    return " and ".join(filter(None, (", ".join(every[:-1]), *every[-1:])))
-
-
-def numbered(count: int, noun: str, plural: str = "") -> str:
-    """For instance ``1 file`` or ``2 files``."""
-    return f"{count} {noun if count == 1 else plural or noun + 's'}"

@@ -8,9 +8,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from serbench.api import SerbenchError, StoreError
-from serbench.checks.finding import Finding, Findings, Unit, joined, named, numbered
+from serbench.checks.finding import Finding, Findings, Unit, named
 from serbench.checks.output import Outputs, document, junit, write_error, write_findings
 from serbench.checks.show import detail_lines, finding_table, markdown_summary, text_lines
+from serbench.errors import joined, numbered
 from serbench.results.table.columns import text_table
 
 DOCS = Path(__file__).parents[2] / "docs" / "findings.md"

@@ -9,7 +9,8 @@ from typing import Literal
 
 from serbench.checks.audit.identify import Identified
 from serbench.checks.audit.rows import PARTS, AuditRow, Part
-from serbench.checks.finding import Finding, Unit, named, numbered
+from serbench.checks.finding import Finding, Unit, named
+from serbench.errors import numbered
 from serbench.protocol.guard.near.search import NearPair
 from serbench.protocol.splits.groups import natural_key
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from serbench.checks.finding import Finding, Outcome, Unit, joined, named, numbered
+from serbench.checks.finding import Finding, Outcome, Unit, named
 from serbench.checks.survey.confounding import (
     Crossed,
     cross,
@@ -19,7 +19,7 @@ from serbench.checks.survey.confounding import (
 from serbench.checks.survey.records import cut, plain_table
 from serbench.checks.survey.sound import CLIPPED_RUN, Sound
 from serbench.data.corpus.table import Utterance
-from serbench.errors import listed
+from serbench.errors import joined, listed, numbered
 from serbench.results.table.table import Table
 
 SHORT_S = 0.5

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scipy.stats.contingency import association
 from sklearn.metrics import normalized_mutual_info_score
 
-from serbench.checks.finding import Finding, Outcome, named, numbered
+from serbench.checks.finding import Finding, Outcome, named
 from serbench.checks.survey.records import cut, plain_table
 from serbench.data.corpus.table import Utterance
+from serbench.errors import listed, numbered
 from serbench.results.table.table import Table
 
 SHORTCUT_NOTE = 0.05
@@ -225,7 +226,7 @@ def check_trait(
         f"Cramér's V {table.cramers_v:.2f}."
     )
     if absent := [f"no {c} of {r}" for r, c in _absent(table)]:
-        what += f" There is {', '.join(absent[:4])}{', …' if len(absent) > 4 else ''}."
+        what += f" There is {listed(absent, 4)}."
         outcome = "note" if outcome == "passed" else outcome
     advice = "State scores by " + trait + " too, and read them before the whole."
     return Finding(check, outcome, what, "" if outcome == "passed" else advice, tables=tables)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from serbench.checks.finding import Finding, Outcome, Unit, joined, numbered
+from serbench.checks.finding import Finding, Outcome, Unit
 from serbench.checks.survey.records import cut, plain_table
 from serbench.data.corpus.table import Utterance
+from serbench.errors import joined, numbered
 from serbench.protocol.guard.near.search import NearPair
 
 KINDS = ("two classes", "two speakers", "one speaker")

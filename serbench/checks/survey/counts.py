@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from serbench.api import CorpusCard, UtteranceRecord
-from serbench.checks.finding import Finding, named, numbered
+from serbench.checks.finding import Finding, named
 from serbench.checks.survey.records import plain_table
 from serbench.data.corpus.check import card_counts
+from serbench.errors import numbered
 
 UNEVEN = 3.0
 """From this ratio of the largest to the smallest class on, WA and UA part: a note."""

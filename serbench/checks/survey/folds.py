@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from serbench.api import SplitError
-from serbench.checks.finding import Finding, Outcome, Unit, named, numbered
+from serbench.checks.finding import Finding, Outcome, Unit, named
 from serbench.checks.survey.records import plain_table
 from serbench.data.corpus.table import CorpusTable
-from serbench.errors import listed
+from serbench.errors import listed, numbered
 from serbench.protocol.guard.checks import text_overlap
 from serbench.protocol.splits.groups import natural_key
 from serbench.protocol.splits.records import Split

@@ -12,10 +12,11 @@ import pandas as pd
 from pydantic import ValidationError
 
 from serbench.api import StoreError
-from serbench.checks.finding import Finding, Unit, numbered
+from serbench.checks.finding import Finding, Unit
 from serbench.data.corpus.derive import TRAIN
 from serbench.data.corpus.table import CorpusTable
 from serbench.data.corpus.unlabelled import UnlabelledAudio
+from serbench.errors import listed, numbered
 from serbench.files.digests import shown_digest
 from serbench.protocol.guard.certificate import AudioRecord, Certificate
 from serbench.protocol.guard.seal import predictions_digest
@@ -144,7 +145,7 @@ def _row_faults(rows: pd.DataFrame, posteriors: np.ndarray, table: CorpusTable) 
             if said != true
         ]
         if wrong:
-            faults.append(f"wrong {column} of {', '.join(wrong[:3])}")
+            faults.append(f"wrong {column} of {listed(wrong, 3)}")
     return faults
 
 

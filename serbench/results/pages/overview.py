@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from serbench.errors import joined
 from serbench.results.compare.names import display_name
 from serbench.results.compare.records import MethodResult
-from serbench.results.pages.series import listed
 from serbench.results.report.results import Results
 from serbench.results.table.formats import p_value, percent
 
@@ -22,7 +22,7 @@ def page_title(results: Results) -> str:
     names = [display_name(each.method) for each in results.comparison.students]
     if len(names) > NAMED:
         return f"{results.dataset['name']}: {names[0]} and {len(names) - 1} other methods"
-    return f"{results.dataset['name']}: {listed(names)}"
+    return f"{results.dataset['name']}: {joined(names)}"
 
 
 def headline(results: Results) -> str:
@@ -42,10 +42,10 @@ def headline(results: Results) -> str:
     close = [each for each in others if each not in beaten]
     parts = [f"{reference} scores highest with {score}."]
     if beaten:
-        names = listed([display_name(each.method) for each in beaten])
+        names = joined([display_name(each.method) for each in beaten])
         parts.append(f"It is better than {names}{_surely(beaten, 'at most')}.")
     if close:
-        names = listed([display_name(each.method) for each in close], "or")
+        names = joined([display_name(each.method) for each in close], "or")
         parts.append(f"{CLOSE} {names}{_surely(close, 'at least')}.")
     return " ".join(parts)
 

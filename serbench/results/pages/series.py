@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -58,9 +57,3 @@ def methods_of(results: Results) -> tuple[Method, ...]:
         run = next(each.name for each in results.runs if each.folder == folder)
         made.append(Method(index, result, slugs[name], styles[name], run, rows))
     return tuple(made)
-
-
-def listed(names: Sequence[str], joint: str = "and") -> str:
-    """For instance ``a, b and c``."""
-    *first, last = names
-    return f"{', '.join(first)} {joint} {last}" if first else last

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from serbench.errors import numbered
 from serbench.files.digests import shown_digest
 from serbench.results.figure.figure import Figure
 from serbench.results.figure.palette import style_of
@@ -69,21 +70,17 @@ def _summary(found: Sequence[Corpus]) -> str:
     boards = [board for corpus in found for board in corpus.boards]
     runs = sum(len(board.entries) for board in boards)
     methods = sum(len(board.students) for board in boards)
-    return f"{_count(methods, 'trained method')} of {_count(runs, 'run')} on {_corpora(found)}."
+    return f"{numbered(methods, 'trained method')} of {numbered(runs, 'run')} on {_corpora(found)}."
 
 
 def _corpora(found: Sequence[Corpus]) -> str:
     return "1 corpus" if len(found) == 1 else f"{len(found)} corpora"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}"
-
-
 def _chosen(board: Board) -> str:
     name = board.results.dataset["name"]
     digest = shown_digest(board.results.runs[0].plan["folds_digest"])
-    return f"{name}: {board.name}, folds digest {digest}, {_count(len(board.entries), 'run')}."
+    return f"{name}: {board.name}, folds digest {digest}, {numbered(len(board.entries), 'run')}."
 
 
 @dataclass(frozen=True, slots=True)
