@@ -25,7 +25,7 @@ from serbench.api import (
     WaveformPredictor,
     Waveforms,
 )
-from serbench.testing.checks import Check, run_all
+from serbench.testing.checks import Check, run_all, together
 from serbench.testing.common import (
     instance_of,
     make,
@@ -152,18 +152,9 @@ def backend_checks(
         yield Check("logits within runs", lambda: _check_compile(available(), tolerance))
 
 
-def check_backend(
-    cls: type, params: Mapping[str, object] | None = None, tolerance: float = 1e-4
-) -> str | None:
-    """Hold a backend plugin against its contract: run all ``backend_checks``.
-
-    Returns:
-        None when everything was checked; where the backend cannot run here, its reason.
-
-    Raises:
-        AssertionError: says all that is broken.
-    """
-    return run_all(backend_checks(cls, params, tolerance))
+check_backend = together(backend_checks)
+"""Runs all ``backend_checks`` and reports every failure together in one ``AssertionError``. Gives the reason
+where one cannot be used here, else None."""
 
 
 def _check_facts(backend: Backend) -> None:

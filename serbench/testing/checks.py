@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import ParamSpec
 from unittest import SkipTest
 
 __tracebackhide__ = True
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +72,13 @@ def run_all(checks: Iterable[Check]) -> str | None:
         lines = [f"{'; '.join(names)}: {message}" for message, names in failures.items()]
         raise AssertionError("\n".join(lines)) from cause
     return reason
+
+
+def together(checks: Callable[P, Iterable[Check]]) -> Callable[P, str | None]:
+    """A function of the same arguments that runs all ``checks``; see ``run_all``."""
+
+    def check(*args: P.args, **kwargs: P.kwargs) -> str | None:
+        return run_all(checks(*args, **kwargs))
+
+    check.__doc__ = f"Run all checks and report every failure together.\n\n{checks.__doc__}"
+    return check

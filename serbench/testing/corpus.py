@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import soundfile
 
 from serbench.api import Corpus, CorpusCard, Source, UtteranceRecord
-from serbench.testing.checks import Check, run_all
+from serbench.testing.checks import Check, together
 from serbench.testing.common import make, require, require_names
 
 __tracebackhide__ = True
@@ -49,13 +49,8 @@ def corpus_checks(
     yield Check("names of files", lambda: _check_names(corpus(), records(), folder))
 
 
-def check_corpus(cls: type, folder: Path, params: Mapping[str, object] | None = None) -> None:
-    """Hold a corpus plugin against its contract: run all ``corpus_checks``.
-
-    Raises:
-        AssertionError: says all that is broken.
-    """
-    run_all(corpus_checks(cls, folder, params))
+check_corpus = together(corpus_checks)
+"""Runs all ``corpus_checks`` and reports every failure together in one ``AssertionError``."""
 
 
 def corpus_card_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
@@ -68,13 +63,8 @@ def corpus_card_checks(cls: type, params: Mapping[str, object] | None = None) ->
     yield Check("sources", lambda: [_check_source(each) for each in corpus().sources()])
 
 
-def check_corpus_card(cls: type, params: Mapping[str, object] | None = None) -> None:
-    """Hold a corpus plugin's card and sources against its contract: all ``corpus_card_checks``.
-
-    Raises:
-        AssertionError: says all that is broken.
-    """
-    run_all(corpus_card_checks(cls, params))
+check_corpus_card = together(corpus_card_checks)
+"""Runs all ``corpus_card_checks`` and reports every failure together in one ``AssertionError``."""
 
 
 def _check_card(corpus: Corpus) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from serbench.api import Batch, Loss, LossShape, Need, PluginError, StudentOutput
-from serbench.testing.checks import Check, run_all
+from serbench.testing.checks import Check, together
 from serbench.testing.common import instance_of, make, require, require_finite, require_shape
 
 __tracebackhide__ = True
@@ -56,13 +56,8 @@ def loss_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterat
             yield Check(f"label_free {told}", given(teachers, _check_label_free))
 
 
-def check_loss(cls: type, params: Mapping[str, object] | None = None) -> None:
-    """Hold a loss plugin against its contract: run all ``loss_checks``.
-
-    Raises:
-        AssertionError: says all that is broken.
-    """
-    run_all(loss_checks(cls, params))
+check_loss = together(loss_checks)
+"""Runs all ``loss_checks`` and reports every failure together in one ``AssertionError``."""
 
 
 def _check_needs(loss: Loss) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.api import StudentOutput, StudentShape
-from serbench.testing.checks import Check, run_all
+from serbench.testing.checks import Check, together
 from serbench.testing.common import instance_of, make, require, require_finite, require_shape
 
 __tracebackhide__ = True
@@ -55,13 +55,8 @@ def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
     yield Check("stored weights", partial(_check_weights, build))
 
 
-def check_student(cls: type, params: Mapping[str, object] | None = None) -> None:
-    """Hold a student plugin against its contract: run all ``student_checks``.
-
-    Raises:
-        AssertionError: says all that is broken.
-    """
-    run_all(student_checks(cls, params))
+check_student = together(student_checks)
+"""Runs all ``student_checks`` and reports every failure together in one ``AssertionError``."""
 
 
 def windows(count: int, frames: int, seed: int = 0) -> tuple[Tensor, Tensor]:

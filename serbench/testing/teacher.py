@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from serbench.api import SAMPLE_RATE_HZ, Teacher, TeacherCard, TeacherFeatures
-from serbench.testing.checks import Check, run_all
+from serbench.testing.checks import Check, together
 from serbench.testing.common import make, require, require_finite, require_names
 
 __tracebackhide__ = True
@@ -40,13 +40,8 @@ def teacher_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
     yield Check("embedding alone", lambda: _check_alone(*loaded()))
 
 
-def check_teacher(cls: type, params: Mapping[str, object] | None = None) -> None:
-    """Hold a teacher plugin against its contract: run all ``teacher_checks``.
-
-    Raises:
-        AssertionError: says all that is broken.
-    """
-    run_all(teacher_checks(cls, params))
+check_teacher = together(teacher_checks)
+"""Runs all ``teacher_checks`` and reports every failure together in one ``AssertionError``."""
 
 
 def _check_digest(teacher: Teacher, another: Teacher) -> None:

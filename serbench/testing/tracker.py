@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 
 from serbench.api import EpochEvent, FoldEvent, PooledScore, RunEvent, Tracker
-from serbench.testing.checks import Check, run_all
+from serbench.testing.checks import Check, together
 from serbench.testing.common import make, require, require_available
 
 __tracebackhide__ = True
@@ -67,16 +67,9 @@ def tracker_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
     yield Check("a run that was stopped", partial(_check_stopped, cls, params))
 
 
-def check_tracker(cls: type, params: Mapping[str, object] | None = None) -> str | None:
-    """Hold a tracker plugin against its contract: run all ``tracker_checks``.
-
-    Returns:
-        None when everything was checked; where the tracker cannot be used here, its reason.
-
-    Raises:
-        AssertionError: says all that is broken.
-    """
-    return run_all(tracker_checks(cls, params))
+check_tracker = together(tracker_checks)
+"""Runs all ``tracker_checks`` and reports every failure together in one ``AssertionError``. Gives the reason
+where one cannot be used here, else None."""
 
 
 def _available(cls: type, params: Mapping[str, object] | None) -> Tracker:
