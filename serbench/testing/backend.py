@@ -153,8 +153,8 @@ def backend_checks(
 
 
 check_backend = together(backend_checks)
-"""Runs all ``backend_checks`` and reports every failure together in one ``AssertionError``. Gives the reason
-where one cannot be used here, else None."""
+"""Runs all ``backend_checks`` and reports every failure together in one ``AssertionError``. Gives
+the reason where one cannot be used here, else None."""
 
 
 def _check_facts(backend: Backend) -> None:

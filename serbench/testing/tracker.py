@@ -68,8 +68,8 @@ def tracker_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
 
 
 check_tracker = together(tracker_checks)
-"""Runs all ``tracker_checks`` and reports every failure together in one ``AssertionError``. Gives the reason
-where one cannot be used here, else None."""
+"""Runs all ``tracker_checks`` and reports every failure together in one ``AssertionError``. Gives
+the reason where one cannot be used here, else None."""
 
 
 def _available(cls: type, params: Mapping[str, object] | None) -> Tracker:
