@@ -63,5 +63,5 @@ def styles_of(methods: Sequence[str]) -> dict[str, Style]:
     teachers = [each for each in methods if each.startswith(TEACHER_PREFIX)]
     styles = {method: style_of(index) for index, method in enumerate(students)}
     for index, teacher in enumerate(teachers, start=1):
-        styles[teacher] = Style(GREY, MARKS[index % len(MARKS)], DASHES[index % len(DASHES)])
+        styles[teacher] = Style(GREY, MARKS[-index % len(MARKS)], DASHES[index % len(DASHES)])
     return styles

@@ -10,6 +10,7 @@ from tests_support.measured import write_measured
 
 from serbench.results.site.site import write_leaderboard
 from serbench.running.store.run import RunStore
+from serbench.studies.of_run import studies_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -27,7 +28,8 @@ def site(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(runs, root / "runs")
     folder = root / "runs" / "two"
     write_measured(folder, RunStore(folder).read_json("certificate")["digest"], "kd")
-    return write_leaderboard(root / "runs", root / "site").index.parent
+    found = write_leaderboard(root / "runs", root / "site", studies=studies_of)
+    return found.index.parent
 
 
 @pytest.fixture
