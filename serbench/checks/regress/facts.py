@@ -10,7 +10,7 @@ from typing import Any
 from serbench.checks.regress.golden import Golden, GoldenRun, Setting, common, merged
 from serbench.checks.regress.tallies import Tally, tally
 from serbench.results.compare.methods import check_paired
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import Run, leaves
 
 GENERAL = ("profile", "folds", "device", "protocol", "backend", "teachers", "model_digests")
 """Parts of a plan that say how it was run, besides its methods."""
@@ -79,15 +79,12 @@ def shared_settings(run: Run) -> tuple[dict[str, Setting], dict[str, dict[str, S
     return common(run_settings(run))
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Setting]]:
+def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, Setting]]:
     """Dotted keys; what TOML has no word for becomes text."""
-    for key, value in table.items():
-        path = ".".join(part for part in (prefix, str(key)) if part)
-        if isinstance(value, Mapping):
-            yield from _flat(value, path)
-        elif isinstance(value, (list, tuple)):
+    for path, value in leaves(table):
+        if isinstance(value, (list, tuple)):
             yield path, [_plain(item) for item in value]
-        else:
+        elif value != {}:
             yield path, _plain(value)
 
 

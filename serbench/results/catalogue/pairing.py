@@ -16,6 +16,7 @@ from serbench.results.compare.paired import holm
 from serbench.results.compare.records import TEACHER_PREFIX, Difference, Estimate
 from serbench.results.report.notes import difference_note, interval_note
 from serbench.results.report.results import Results, load_results
+from serbench.running.store.finished import leaves
 from serbench.running.store.run import RunStore
 
 NOT_SET = "–"
@@ -170,7 +171,7 @@ def _place(environment: Mapping[str, Any]) -> dict[str, str]:
         for each in environment.get("plugins", ())
     }
     known = {**environment, "plugins": plugins}
-    return dict(flatten({name: known[name] for name in MACHINE if known.get(name, {}) != {}}))
+    return flat({name: known[name] for name in MACHINE if known.get(name, {}) != {}})
 
 
 def _data(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -181,13 +182,13 @@ def _identity(plan: Mapping[str, Any]) -> dict[str, str]:
     """What decides which utterances are tested in which fold."""
     dataset = {key: value for key, value in plan["dataset"].items() if key != "title"}
     folds = {"folds": plan["folds"], "folds_digest": plan["folds_digest"]}
-    return dict(flatten({"dataset": dataset, **folds}))
+    return flat({"dataset": dataset, **folds})
 
 
 def _settings(plan: Mapping[str, Any]) -> dict[str, str]:
     """Settings of the whole run."""
     own = {key: value for key, value in plan.items() if key not in {*RESULT_OF_PLAN, "folds"}}
-    return dict(flatten(own))
+    return flat(own)
 
 
 def _method_names(plan: Mapping[str, Any]) -> dict[str, str]:
@@ -195,7 +196,7 @@ def _method_names(plan: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _code(plan: Mapping[str, Any]) -> dict[str, str]:
-    return dict(flatten({name: plan[name] for name in CODE if name in plan}))
+    return flat({name: plan[name] for name in CODE if name in plan})
 
 
 def _by_name(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -208,7 +209,7 @@ def _method_changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iter
     shared = [name for name in here if name in there]
     found: dict[tuple[str, str, str], list[str]] = {}
     for name in shared:
-        for change in _changes(dict(flatten(here[name])), dict(flatten(there[name]))):
+        for change in _changes(flat(here[name]), flat(there[name])):
             key = change.what.removeprefix("settings."), change.here, change.there
             found.setdefault(key, []).append(name)
     for (what, one, other), names in found.items():
@@ -216,16 +217,13 @@ def _method_changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iter
         yield Change(f"{whose}: {what}", one, other)
 
 
-def flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every leaf of nested objects by its path with dots, as JSON text; a list is one leaf."""
-    for key, value in content.items():
-        path = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{path}.")
-        elif isinstance(value, str):
-            yield path, value
-        else:
-            yield path, json.dumps(value, ensure_ascii=False)
+def flat(content: Mapping[str, Any]) -> dict[str, str]:
+    """Values of nested objects as JSON text, by their paths with dots."""
+    return {
+        path: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for path, value in leaves(content)
+        if path
+    }
 
 
 def _changes(

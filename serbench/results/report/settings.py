@@ -10,7 +10,7 @@ from serbench.results.report.results import MethodInfo, Results
 from serbench.results.table.columns import text_table
 from serbench.results.table.formats import NOTHING, percent
 from serbench.results.table.table import Table
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import Run, leaves
 
 ABOUT = ("student", "student_params", "loss", "loss_params", "teachers", "pretrained", "settings")
 """Entries of a planned method that say how it was trained."""
@@ -18,15 +18,13 @@ ABOUT = ("student", "student_params", "loss", "loss_params", "teachers", "pretra
 
 def flatten(value: object, path: str = "") -> Iterator[tuple[str, str]]:
     """Dotted paths of a nested mapping with their values as text."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from flatten(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, str):
-        yield path, value
-    elif isinstance(value, (list, tuple)):
-        yield path, ", ".join(item if isinstance(item, str) else json.dumps(item) for item in value)
-    else:
-        yield path, json.dumps(value)
+    for place, leaf in leaves(value, path):
+        if leaf != {}:
+            items = leaf if isinstance(leaf, (list, tuple)) else (leaf,)
+            yield (
+                place,
+                ", ".join(each if isinstance(each, str) else json.dumps(each) for each in items),
+            )
 
 
 def settings_table(results: Results) -> Table:
