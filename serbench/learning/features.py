@@ -116,11 +116,7 @@ class FrameReader:
             Windows, the last real frame repeated where the utterance ends early, and their real
             frames.
         """
-        lengths = (self.count[rows] - first).clamp(1, size)
-        offsets = torch.minimum(
-            torch.arange(size, device=first.device)[None, :], lengths[:, None] - 1
-        )
-        places = (self.start[rows] + first)[:, None] + offsets
+        places, lengths = window_places(self.start[rows], self.count[rows], first, size)
         chosen = self.values.index_select(0, places.flatten())
         return chosen.unflatten(0, places.shape), lengths
 
@@ -130,6 +126,25 @@ class FrameReader:
         self.count = self.count.to(device)
         self.start = self.start.to(device)
         return self
+
+
+def window_places(
+    start: Int[Tensor, "N"],
+    count: Int[Tensor, "N"],
+    first: Int[Tensor, "N"],
+    size: int,
+) -> tuple[Int[Tensor, "N {size}"], Int[Tensor, "N"]]:
+    """Rows of the frames of one window of each utterance, and how many of them are real.
+
+    Args:
+        start: each utterance's first row.
+        count: its frames.
+        first: the window's first frame within it.
+        size: frames of the window; beyond the utterance's end the last real one is repeated.
+    """
+    lengths = (count - first).clamp(1, size)
+    offsets = torch.minimum(torch.arange(size, device=first.device)[None, :], lengths[:, None] - 1)
+    return (start + first)[:, None] + offsets, lengths
 
 
 class TrainingFrames(FrameReader):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from serbench.api import CorpusError, RegistryError
-from serbench.data.corpus.table import CorpusTable
+from serbench.data.corpus.table import CorpusTable, Utterance
 from serbench.protocol.splits.records import Partition, utterances_of
 
 MIN_HOP_S = 0.010
@@ -73,21 +74,27 @@ def segment_partition(
         RegistryError, CorpusError: as ``sliding_windows``.
         SplitError: an utterance that the table lacks.
     """
-    segments = []
-    for utterance in utterances_of(partition, table):
-        label = None if partition.sealed else utterance.label
-        for number, (start_s, end_s) in enumerate(
-            sliding_windows(utterance.duration_s, window_s, overlap_s)
-        ):
-            segments.append(
-                Segment(
-                    seg_id=f"{utterance.id}#{number}",
-                    utt_id=utterance.id,
-                    spk_id=utterance.speaker,
-                    label=label,
-                    partition=partition.name,
-                    t_start_s=start_s,
-                    t_end_s=end_s,
-                )
-            )
-    return tuple(segments)
+    return tuple(
+        segment
+        for utterance in utterances_of(partition, table)
+        for segment in segment_utterance(
+            utterance,
+            sliding_windows(utterance.duration_s, window_s, overlap_s),
+            None if partition.sealed else utterance.label,
+            partition.name,
+        )
+    )
+
+
+def segment_utterance(
+    utterance: Utterance,
+    bounds: Iterable[tuple[float, float]],
+    label: str | None = None,
+    partition: str = "",
+) -> Iterator[Segment]:
+    """Windows of one utterance, between ``bounds`` in seconds; by default without a label."""
+    for number, (start_s, end_s) in enumerate(bounds):
+        yield Segment(
+            f"{utterance.id}#{number}", utterance.id, utterance.speaker, label, partition,
+            start_s, end_s,
+        )  # fmt: skip

@@ -15,7 +15,7 @@ from serbench.data.audio import read_waveform
 from serbench.device.export.deployed import Trained
 from serbench.device.runtime import load
 from serbench.learning.fit.predict import predict
-from serbench.learning.segments import Segment, sliding_windows
+from serbench.learning.segments import Segment, segment_utterance, sliding_windows
 from serbench.running.replay.run import Replay
 
 PARITY = 1e-4
@@ -63,12 +63,8 @@ def check_parity(replay: Replay, trained: Trained, path: Path) -> Parity:
         waveform = read_waveform(utterance.path)
         heard.append(model.posteriors(waveform[None])[0])
         duration_s = len(waveform) / SAMPLE_RATE_HZ
-        segments += [
-            Segment(f"{utterance.id}#{n}", utterance.id, utterance.speaker, None, "", *bounds)
-            for n, bounds in enumerate(
-                sliding_windows(duration_s, windows.window_s, windows.overlap_s)
-            )
-        ]
+        bounds = sliding_windows(duration_s, windows.window_s, windows.overlap_s)
+        segments += segment_utterance(utterance, bounds)
         advance(number, len(table.utterances))
     network = trained.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     ids, expected = predict(

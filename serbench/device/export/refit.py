@@ -16,7 +16,7 @@ from serbench.device.export.score import cross_validated
 from serbench.files.source import core_digest
 from serbench.learning.features import Normaliser, log_mel_frames
 from serbench.learning.fit.task import FitTask, InitialState
-from serbench.learning.segments import Segment
+from serbench.learning.segments import segment_utterance
 from serbench.learning.teach.embed import embed_corpus
 from serbench.learning.teach.targets import signals
 from serbench.protocol.guard.view import PartitionView
@@ -139,7 +139,8 @@ def _task(
         num_classes=classes,
         train=view,
         validation=None,
-        segments=(_something(replay),),
+        # A fit predicts something when it is done; nothing reads what it says of this window.
+        segments=tuple(segment_utterance(replay.table.utterances[0], [(0.0, 0.1)])),
         features=frames,
         teachers=signals(teachers, targets, _everyone(replay), head, needs),
         backend=replay.stored.backend(),
@@ -148,12 +149,6 @@ def _task(
         device=device,
         initial=initial.get(start),
     )
-
-
-def _something(replay: Replay) -> Segment:
-    """A fit predicts something when it is done; nothing reads what it says of this window."""
-    first = replay.table.utterances[0]
-    return Segment(f"{first.id}#0", first.id, first.speaker, None, EVERYONE, 0.0, 0.1)
 
 
 def _everyone(replay: Replay) -> PartitionView:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from serbench.api import Batch
-from serbench.learning.features import Frames, Normaliser
+from serbench.learning.features import Frames, Normaliser, window_places
 from serbench.learning.fit.batches import Batches, TeacherSources
 from serbench.learning.fit.task import PretrainTask
 
@@ -48,9 +48,8 @@ class DiskFrames:
 
     def windows(self, rows: Tensor, first: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """As ``FrameReader.windows``, scaled; ``rows`` and ``first`` on the CPU."""
-        lengths = (self.count[rows] - first).clamp(1, size)
-        offsets = torch.minimum(torch.arange(size)[None, :], lengths[:, None] - 1)
-        places = (torch.from_numpy(self.frames.start)[rows] + first)[:, None] + offsets
+        start = torch.from_numpy(self.frames.start)[rows]
+        places, lengths = window_places(start, self.count[rows], first, size)
         values = self._mixed(self.frames.values[places.flatten().numpy()])
         values = self.normaliser(values).unflatten(0, places.shape)
         return values.to(self.device), lengths.to(self.device)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests_support.run_maker import LABELS, make_run
 
 from serbench.api import StoreError
-from serbench.results.catalogue.pairing import NOT_SET, Change, Pairing, flatten, pair_runs
+from serbench.results.catalogue.pairing import NOT_SET, Change, Pairing, flat, pair_runs
 from serbench.results.compare.methods import comparison
 from serbench.running.store.run import RunStore
 
@@ -170,10 +170,9 @@ def test_flattening_keeps_every_leaf(content: dict[str, Any]) -> None:
     def leaves(value: Any) -> int:
         return sum(map(leaves, value.values())) if isinstance(value, dict) and value else 1
 
-    flat = list(flatten(content))
-    assert len(flat) == sum(map(leaves, content.values()))
-    assert len(dict(flat)) == len(flat)
-    for path, text in flat:
+    found = flat(content)
+    assert len(found) == sum(map(leaves, content.values()))
+    for path, text in found.items():
         value: Any = content
         for part in path.split("."):
             value = value[part]
