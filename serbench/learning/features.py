@@ -129,11 +129,11 @@ class FrameReader:
 
 
 def window_places(
-    start: Int[Tensor, "N"],
-    count: Int[Tensor, "N"],
-    first: Int[Tensor, "N"],
+    start: Int[Tensor, " N"],
+    count: Int[Tensor, " N"],
+    first: Int[Tensor, " N"],
     size: int,
-) -> tuple[Int[Tensor, "N {size}"], Int[Tensor, "N"]]:
+) -> tuple[Int[Tensor, "N size"], Int[Tensor, " N"]]:
     """Rows of the frames of one window of each utterance, and how many of them are real.
 
     Args:
