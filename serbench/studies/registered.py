@@ -7,7 +7,15 @@ from typing import Any
 from serbench.studies.explain.study import ExplainStudy
 from serbench.studies.inflation.study import InflationStudy
 from serbench.studies.overlap.study import OverlapStudy
+from serbench.studies.prune.study import PruneStudy
+from serbench.studies.robustness.study import RobustnessStudy
 from serbench.studies.study import Study
 
-STUDIES: tuple[Study[Any, Any], ...] = (InflationStudy(), ExplainStudy(), OverlapStudy())
+STUDIES: tuple[Study[Any, Any], ...] = (
+    InflationStudy(),
+    ExplainStudy(),
+    OverlapStudy(),
+    RobustnessStudy(),
+    PruneStudy(),
+)
 """In the order that ``--help`` lists them."""

@@ -30,10 +30,3 @@ def test_wrong_options_are_told_before_anything_is_read(
     code, text = invoke("nowhere", *arguments)
     assert code == 2
     assert text.startswith(f"serbench: {message}")
-
-
-def test_help_teaches_by_example() -> None:
-    code, text = invoke("--help")
-    assert code == 0
-    assert "serbench prune runs/emodb-akd --kind heads --kind channels --amount 0.5" in text
-    assert "on its own training side" in text

@@ -15,10 +15,3 @@ def test_an_unknown_condition_is_told_before_anything_is_read() -> None:
     assert code == 2
     assert text.startswith("serbench: --condition brown: there is no such condition")
     assert "room@0.6" in text
-
-
-def test_help_teaches_by_example() -> None:
-    code, text = invoke("--help")
-    assert code == 0
-    assert "serbench robustness runs/emodb-akd --condition babble" in text
-    assert "nothing may be chosen by it" in text

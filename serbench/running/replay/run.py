@@ -22,6 +22,7 @@ from serbench.learning.teach.heads import Head
 from serbench.protocol.guard.certificate import Certificate
 from serbench.protocol.guard.near.search import near_duplicates
 from serbench.running.harness.folds import Folds, make_folds
+from serbench.running.harness.nested import TEACHER_PREFIX
 from serbench.running.harness.observer import Observer
 from serbench.running.plugins import Plugins
 from serbench.running.registry.lookup import Registry
@@ -151,6 +152,12 @@ class Replay:
     def teachers(self) -> tuple[str, ...]:
         """Names of the run's teachers."""
         return tuple(self.plan["teachers"])
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """All of the run, in the order of its plan, then its teachers as ``teacher:NAME``."""
+        planned = (str(method["name"]) for method in self.plan["methods"])
+        return (*planned, *(TEACHER_PREFIX + name for name in self.teachers))
 
     def students_of(self, methods: Iterable[str] | None = None) -> tuple[StoredStudent, ...]:
         """The students of some methods; of all where None or nothing is given.

@@ -79,7 +79,7 @@ class Overlaps:
     """Methods by overlaps.
 
     Attributes:
-        planned: all methods of the run.
+        planned: all methods of the run, then its teachers.
         longer: by method.
         own_overlaps_s: the run's own overlaps, where its predictions were met again.
         gap: greatest difference of a posterior there.
@@ -170,7 +170,7 @@ def measure_overlap(
     }
     return Overlaps(
         dataset=replay.stored.dataset,
-        planned=tuple(str(method["name"]) for method in replay.plan["methods"]),
+        planned=replay.methods,
         overlaps_s=overlaps_s,
         rows=tuple(
             row

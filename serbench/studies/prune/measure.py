@@ -21,9 +21,10 @@ from serbench.results.compare.records import Difference, Estimate
 from serbench.running.execute import shut_down_workers
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent
-from serbench.studies.prune.network import AMOUNTS, KINDS, UNTOUCHED, Cut, Kind, Pruner
+from serbench.studies.prune.choices import AMOUNTS, KINDS, STANDARD, UNTOUCHED, Cut, Kind, Tuning
+from serbench.studies.prune.network import Pruner
 from serbench.studies.prune.size import Size
-from serbench.studies.prune.students import Reading, Tuner, Tuning, pruner_of, whole_reading
+from serbench.studies.prune.students import Reading, Tuner, pruner_of, whole_reading
 
 Value = tuple[float, NDArray[np.float64]]
 """A score, and its value in each draw of speakers."""
@@ -51,7 +52,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class PruneStudy:
+class Pruning:
     """A method's students at several sizes.
 
     Attributes:
@@ -99,10 +100,10 @@ def measure_pruning(
     method: str | None = None,
     kinds: Sequence[Kind] = (),
     amounts: Sequence[float] = AMOUNTS,
-    tuning: Tuning | None = None,
+    tuning: Tuning = STANDARD,
     seeds: Sequence[int] = (),
     workers: int = 1,
-) -> PruneStudy:
+) -> Pruning:
     """Prune every outer fold's student of a method, fine-tune it there, and score it.
 
     Args:
@@ -110,7 +111,7 @@ def measure_pruning(
         method: None: the run's first.
         kinds: of ``check_kinds``; empty: all that every student allows.
         amounts: of ``check_amounts``.
-        tuning: None: five epochs at a tenth of the learning rate.
+        tuning: how a pruned student is fine-tuned.
         seeds: of the run; empty: the first.
         workers: fits side by side.
 
@@ -121,8 +122,6 @@ def measure_pruning(
         CorpusError, TeacherError: audio or weights that cannot be had.
     """
     replay.check_proper()
-    tuning = tuning or Tuning()
-    tuning.check()
     chosen = choose_students(replay, method, seeds)
     pruners = {student.name: pruner_of(student) for student in chosen}
     kinds = kinds or allowed_kinds(pruners.values())
@@ -186,7 +185,7 @@ def _study(
     tuning: Tuning,
     whole: Sequence[Reading],
     readings: Mapping[Cut, Sequence[Reading]],
-) -> PruneStudy:
+) -> Pruning:
     """Scores of all readings, over the same draws of speakers."""
     speakers = len({utterance.speaker for utterance in replay.folds.tested})
     weights = resample_weights(speakers, REPEATS, seed=0)
@@ -222,7 +221,7 @@ def _study(
         for kind in KINDS
         if any(cut.kind == kind for cut in readings)
     }
-    return PruneStudy(
+    return Pruning(
         dataset=str(replay.plan["dataset"]["name"]),
         method=students[0].method,
         certificate=replay.certificate,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from serbench.api import Params, SerbenchError, Student, StudentShape
+from serbench.studies.prune.choices import KINDS, Cut, Kind
 from serbench.studies.prune.groups import Draft, Group, find_heads, find_hidden_units
 from serbench.studies.prune.magnitude import (
     hold,
@@ -21,13 +20,6 @@ from serbench.studies.prune.magnitude import (
     smallest_masked,
 )
 from serbench.studies.prune.widths import find_widths
-
-Kind = Literal["none", "magnitude", "heads", "channels"]
-"""``none``: nothing is pruned, and the network fine-tuned all the same, for comparison."""
-
-KINDS: tuple[Kind, ...] = ("magnitude", "heads", "channels")
-
-AMOUNTS = (0.25, 0.5, 0.75)
 
 SOUGHT: Mapping[Kind, str] = {
     "magnitude": "a layer with a weight matrix or a kernel",
@@ -45,54 +37,6 @@ SOUGHT: Mapping[Kind, str] = {
 TOLERANCE = 1e-5
 """Greatest difference of a logit between a pruned network and the silenced one, in units of the
 greatest logit where that is above 1: another order of the same sums."""
-
-
-@dataclass(frozen=True)
-class Cut:
-    """What is done to a network.
-
-    Attributes:
-        amount: share of the weights, or of the units of each group, that go; 0 for ``none``.
-    """
-
-    kind: Kind
-    amount: float
-
-    @property
-    def name(self) -> str:
-        """For instance ``heads-0.25``."""
-        return self.kind if self.kind == "none" else f"{self.kind}-{self.amount:g}"
-
-
-UNTOUCHED = Cut("none", 0.0)
-
-
-def check_amounts(amounts: Iterable[float]) -> tuple[float, ...]:
-    """Each once, in ascending order.
-
-    Raises:
-        SerbenchError: one that is not between 0 and 1.
-    """
-    for amount in amounts:
-        if not 0.0 < amount < 1.0:  # also NaN
-            raise SerbenchError(
-                f"--amount {amount:g}: give the share that is pruned, between 0 and 1: 0.5"
-            )
-    return tuple(sorted(set(amounts)))
-
-
-def check_kinds(kinds: Iterable[str]) -> tuple[Kind, ...]:
-    """Each once, in their own order.
-
-    Raises:
-        SerbenchError: an unknown one.
-    """
-    wanted = set(kinds)
-    if unknown := sorted(wanted - set(KINDS)):
-        raise SerbenchError(
-            f"--kind {unknown[0]}: there is no such kind; one of {', '.join(KINDS)}"
-        )
-    return tuple(kind for kind in KINDS if kind in wanted)
 
 
 class Pruned(Student):

@@ -5,8 +5,6 @@ Each fit is kept as soon as it is done, so that a command that was stopped goes 
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
@@ -16,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from serbench.api import SerbenchError, StoreError
+from serbench.api import StoreError
 from serbench.files.source import core_digest
 from serbench.learning.features import Normaliser
 from serbench.learning.fit.predict import predict
@@ -31,51 +29,18 @@ from serbench.running.plan.records import digest_of, stable_seed
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent
 from serbench.running.store.cache import FitCache, FitRecord
-from serbench.settings import MethodSettings
+from serbench.studies.prune.choices import Cut, Tuning
 from serbench.studies.prune.groups import Draft
-from serbench.studies.prune.network import Cut, Pruned, Pruner
+from serbench.studies.prune.network import Pruned, Pruner
 from serbench.studies.prune.size import Size, size_of
 
 CODE = tuple(
     f"studies/prune/{name}.py"
-    for name in ("groups", "magnitude", "network", "size", "students", "widths")
+    for name in ("choices", "groups", "magnitude", "network", "size", "students", "widths")
 )
 """Modules that decide what a pruned student is and says."""
 
-TENTH = 0.1
-"""Of the method's own learning rate, unless told otherwise: a trained network needs no more."""
-
 Posteriors = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """How a pruned student is fine-tuned.
-
-    Attributes:
-        epochs: over its own outer training side.
-        learning_rate: None: a tenth of the method's own.
-    """
-
-    epochs: int = 5
-    learning_rate: float | None = None
-
-    def check(self) -> None:
-        """
-        Raises:
-            SerbenchError: no epoch, or a learning rate that is none.
-        """
-        if self.epochs < 1:
-            raise SerbenchError(f"--epochs {self.epochs}: give 1 or more")
-        rate = self.learning_rate
-        if rate is not None and not (rate > 0.0 and math.isfinite(rate)):
-            raise SerbenchError(f"--learning-rate {rate:g}: give a number above 0: 0.0001")
-
-    def settings(self, own: MethodSettings) -> MethodSettings:
-        """The method's settings with this training; schedule, batches, augmentation stay."""
-        rate = self.learning_rate or TENTH * own.training.learning_rate
-        changes = {"epochs": self.epochs, "learning_rate": rate, "early_stopping": False}
-        return own.model_copy(update={"training": own.training.model_copy(update=changes)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +107,7 @@ class Tuner:
         self.cache = FitCache(replay.cache, "prune")
         self.backend = replay.stored.backend()
         self.views = Views(replay.table, replay.folds.outer)
-        self._weights = {
-            student.name: hashlib.sha256(student.read_bytes()).hexdigest() for student in students
-        }
+        self._weights = {student.name: student.weights_digest for student in students}
 
     def readings(self, pruned: Mapping[tuple[Cut, str], Pruned]) -> dict[tuple[Cut, str], Reading]:
         """What every cut student says of its own test side, by cut and name, before and

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from serbench.api import SerbenchError
+from serbench.errors import SerbenchError
 
 Family = Literal["clean", "white", "pink", "babble", "gain", "8khz", "room"]
 

@@ -21,7 +21,6 @@ from serbench.results.compare.records import TEACHER_PREFIX, Difference, Estimat
 from serbench.running.execute import shut_down_workers
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent
-from serbench.settings import PROPER
 from serbench.studies.robustness.conditions import CLEAN, Condition
 from serbench.studies.robustness.students import Reading, student_readings
 from serbench.studies.robustness.teachers import teacher_readings
@@ -46,6 +45,7 @@ class Robustness:
 
     Attributes:
         dataset: its name.
+        planned: all methods of the run, then its teachers.
         methods: students, then ``teacher:NAME``; the first is what others are compared with.
         scores: by condition and method.
         mean: by method, of the mean UA over the noises and levels that are among the conditions;
@@ -63,6 +63,7 @@ class Robustness:
     seeds: int
     repeats: int
     conditions: tuple[Condition, ...]
+    planned: tuple[str, ...]
     methods: tuple[str, ...]
     scores: Mapping[tuple[Condition, str], Score]
     mean: Mapping[str, Score]
@@ -76,20 +77,7 @@ class Robustness:
         return tuple(condition for condition in self.conditions if condition.is_noise)
 
 
-def check_replay(replay: Replay) -> None:
-    """
-    Raises:
-        StoreError: the run's protocol was broken on purpose.
-    """
-    protocol = replay.certificate.protocol
-    if protocol != PROPER:
-        raise StoreError(
-            f"{replay.run.name} was run under {protocol}, which is broken on purpose, so its "
-            f"scores in noise would say nothing; take a {PROPER} run"
-        )
-
-
-def measure(
+def measure_robustness(
     replay: Replay,
     conditions: Sequence[Condition],
     methods: Sequence[str] = (),
@@ -108,7 +96,7 @@ def measure(
             it has kept; an unknown method.
         CorpusError, TeacherError, SerbenchError: audio, weights or babble that cannot be had.
     """
-    check_replay(replay)
+    replay.check_proper()
     students = replay.students_of(methods or None)
     _check_complete(replay, students)
     by_name = {student.name: student for student in students}
@@ -175,6 +163,7 @@ def _robustness(
         seeds=len(replay.plan["seeds"]),
         repeats=REPEATS,
         conditions=tuple(conditions),
+        planned=replay.methods,
         methods=methods,
         scores={
             (condition, method): _score(

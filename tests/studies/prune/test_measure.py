@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -15,14 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from rich.console import Console
-from tests_support.replays import PLUGINS, contents, write_shifting
+from tests_support.replays import PLUGINS, write_shifting
 from tests_support.runs import Watcher, candidate, method, resources, run_plan
 
 from serbench.api import SerbenchError, StoreError
 from serbench.learning.fit.loop import fit
 from serbench.learning.fit.task import FitResult, FitTask
 from serbench.protocol.guard.view import id_set_digest
+from serbench.results.figure.figure import Lines
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.run import run
 from serbench.running.harness.targets import fit_targets
@@ -30,18 +29,10 @@ from serbench.running.harness.views import Views
 from serbench.running.replay.run import POST_HOC, Replay
 from serbench.running.store.cache import FitCache
 from serbench.studies.prune import students as students_module
-from serbench.studies.prune.figure import prune_figure
-from serbench.studies.prune.measure import PruneStudy, choose_students, measure_pruning
-from serbench.studies.prune.network import UNTOUCHED, Cut
-from serbench.studies.prune.output import (
-    HEADINGS,
-    notes,
-    prune_table,
-    render_pruning,
-    row_name,
-    write_pruning,
-)
-from serbench.studies.prune.students import Tuning, pruner_of
+from serbench.studies.prune.choices import UNTOUCHED, Cut, Tuning
+from serbench.studies.prune.measure import Pruning, choose_students, measure_pruning
+from serbench.studies.prune.show import HEADINGS, notes, prune_figure, row_name, show_pruning
+from serbench.studies.prune.students import pruner_of
 from serbench_akd.hybrid import Hybrid, HybridParams
 from serbench_baselines.kd import Distillation, DistillationParams
 
@@ -92,7 +83,7 @@ def replay(made: Path) -> Replay:
 
 
 @pytest.fixture(scope="module")
-def done(made: Path) -> tuple[PruneStudy, dict[str, FitTask]]:
+def done(made: Path) -> tuple[Pruning, dict[str, FitTask]]:
     """A study, and the fits that it took."""
     tasks: dict[str, FitTask] = {}
     real = students_module.run_fits
@@ -108,12 +99,12 @@ def done(made: Path) -> tuple[PruneStudy, dict[str, FitTask]]:
 
 
 @pytest.fixture(scope="module")
-def study(done: tuple[PruneStudy, dict[str, FitTask]]) -> PruneStudy:
+def study(done: tuple[Pruning, dict[str, FitTask]]) -> Pruning:
     return done[0]
 
 
 @pytest.fixture(scope="module")
-def tasks(done: tuple[PruneStudy, dict[str, FitTask]]) -> dict[str, FitTask]:
+def tasks(done: tuple[Pruning, dict[str, FitTask]]) -> dict[str, FitTask]:
     return done[1]
 
 
@@ -135,7 +126,7 @@ def scored(replay: Replay, says: Callable[[Any], tuple[Sequence[str], np.ndarray
 # What is measured
 
 
-def test_the_first_row_is_what_the_run_has_kept(made: Path, study: PruneStudy) -> None:
+def test_the_first_row_is_what_the_run_has_kept(made: Path, study: Pruning) -> None:
     rows = pd.read_parquet(made / "run" / "predictions.parquet").query("method == 'taught'")
     rows = rows[rows["seed"] == 0]
     whole = study.whole
@@ -144,7 +135,7 @@ def test_the_first_row_is_what_the_run_has_kept(made: Path, study: PruneStudy) -
     assert (study.method, study.seeds, study.folds) == ("taught", (0,), 3)
 
 
-def test_there_is_a_row_for_each_kind_and_amount(study: PruneStudy) -> None:
+def test_there_is_a_row_for_each_kind_and_amount(study: Pruning) -> None:
     assert study.kinds == ("magnitude", "heads", "channels")
     cuts = [Cut(kind, amount) for kind in study.kinds for amount in AMOUNTS]
     assert [row.cut for row in study.rows] == [UNTOUCHED, UNTOUCHED, *cuts]
@@ -154,7 +145,7 @@ def test_there_is_a_row_for_each_kind_and_amount(study: PruneStudy) -> None:
         assert row.difference.low <= row.difference.value <= row.difference.high
 
 
-def test_sizes_fall_as_the_kind_says(study: PruneStudy) -> None:
+def test_sizes_fall_as_the_kind_says(study: Pruning) -> None:
     whole, tuned = study.of("none")
     assert tuned.size.parameters == whole.size.parameters
     assert tuned.untuned == whole.ua
@@ -171,7 +162,7 @@ def test_sizes_fall_as_the_kind_says(study: PruneStudy) -> None:
 
 
 def test_masked_weights_are_still_zero_after_the_fine_tuning(
-    replay: Replay, study: PruneStudy
+    replay: Replay, study: Pruning
 ) -> None:
     student = choose_students(replay, "taught", [0])[0]
     layers = [
@@ -184,7 +175,7 @@ def test_masked_weights_are_still_zero_after_the_fine_tuning(
 
 
 def test_scores_before_fine_tuning_are_those_of_the_cut_network_alone(
-    replay: Replay, study: PruneStudy
+    replay: Replay, study: Pruning
 ) -> None:
     pruners = {each.name: pruner_of(each) for each in choose_students(replay, "taught", [0])}
     for row in study.rows[2:]:
@@ -201,7 +192,7 @@ def test_scores_before_fine_tuning_are_those_of_the_cut_network_alone(
 
 
 def test_scores_after_it_are_those_of_the_fits(
-    replay: Replay, study: PruneStudy, tasks: dict[str, FitTask]
+    replay: Replay, study: Pruning, tasks: dict[str, FitTask]
 ) -> None:
     row = study.of("channels")[1]
 
@@ -231,7 +222,7 @@ def test_every_fit_sees_its_folds_training_side_alone(
 
 
 def test_what_was_fitted_is_noted_and_is_the_training_side(
-    made: Path, replay: Replay, study: PruneStudy
+    made: Path, replay: Replay, study: Pruning
 ) -> None:
     assert study.rows
     entries = [FitCache(made / "cache", "prune").get(p.stem)
@@ -302,7 +293,7 @@ def forbidden(tasks: Sequence[FitTask], *_: Any) -> Iterator[FitResult]:
 
 
 def test_a_second_command_fits_nothing_again(
-    made: Path, study: PruneStudy, monkeypatch: pytest.MonkeyPatch
+    made: Path, study: Pruning, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(students_module, "run_fits", forbidden)
     again = measure_pruning(opened(made), "taught", (), AMOUNTS, TUNING)
@@ -311,7 +302,7 @@ def test_a_second_command_fits_nothing_again(
     assert fewer.rows == (*study.rows[:2], study.of("heads")[0])
 
 
-def test_a_stopped_command_goes_on(made: Path, tmp_path: Path, study: PruneStudy) -> None:
+def test_a_stopped_command_goes_on(made: Path, tmp_path: Path, study: Pruning) -> None:
     shutil.copytree(made, tmp_path / "made", ignore=shutil.ignore_patterns("prune"))
     real = students_module.run_fits
     fitted: list[str] = []
@@ -323,7 +314,7 @@ def test_a_stopped_command_goes_on(made: Path, tmp_path: Path, study: PruneStudy
             fitted.append(result.name)
             yield result
 
-    def ask(watch: Observer | None = None) -> PruneStudy:
+    def ask(watch: Observer | None = None) -> Pruning:
         replay = opened(tmp_path / "made", watch)
         return measure_pruning(replay, "taught", ("heads",), AMOUNTS[:1], TUNING)
 
@@ -380,19 +371,19 @@ def test_a_fold_without_a_student_is_told(replay: Replay) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tuning", "message"),
+    ("epochs", "rate", "message"),
     [
-        (Tuning(0), "--epochs 0: give 1 or more"),
-        (Tuning(5, 0.0), "--learning-rate 0: give a number above 0"),
-        (Tuning(5, float("nan")), "--learning-rate nan"),
-        (Tuning(5, float("inf")), "--learning-rate inf"),
+        (0, None, "--epochs 0: give 1 or more"),
+        (5, 0.0, "--learning-rate 0: give a number above 0"),
+        (5, float("nan"), "--learning-rate nan"),
+        (5, float("inf"), "--learning-rate inf"),
     ],
 )
 def test_a_fine_tuning_that_is_none_is_refused(
-    replay: Replay, tuning: Tuning, message: str
+    epochs: int, rate: float | None, message: str
 ) -> None:
     with pytest.raises(SerbenchError, match=message):
-        measure_pruning(replay, "plain", (), (0.5,), tuning)
+        Tuning(epochs, rate)
 
 
 def test_a_leaky_run_is_refused(tmp_path: Path) -> None:
@@ -404,65 +395,35 @@ def test_a_leaky_run_is_refused(tmp_path: Path) -> None:
 # What is written
 
 
-def test_what_is_written_says_what_a_reader_must_know(
-    replay: Replay, study: PruneStudy, tmp_path: Path
-) -> None:
-    before = contents(replay.store.folder)
-    page = write_pruning(study, tmp_path / "out")
-    text = page.read_text()
-    assert sorted(path.name for path in page.parent.iterdir()) == [
-        f"prune.{ending}" for ending in ("csv", "html", "md", "png", "tex")
-    ]
+def test_the_table_says_what_a_reader_must_know(study: Pruning) -> None:
+    shown = show_pruning(study)
+    (table,) = shown.tables
+    text = " ".join((*table.notes, *table.warnings))
     for wanted in (
         POST_HOC, "fine-tuned for 2 epochs", "a learning rate of 0.002", "each of 3 outer folds",
         "heads of blocks.0.space, blocks.0.time", "channels of stem_channels[0]",
-        "a window of 0.8 s", replay.certificate.digest, *list(HEADINGS.values())[1:],
+        "a window of 0.8 s",
     ):  # fmt: skip
         assert wanted in text
-    rows = pd.read_csv(page.with_suffix(".csv"))
+    assert shown.certificates == (study.certificate,)
+    assert [section.heading for section in table.sections] == list(HEADINGS.values())
+    assert [row[0].text for row in table.rows] == [row_name(row) for row in study.rows]
+    assert [row[0].text for row in table.rows[:3]] == ["nothing", "nothing, fine-tuned", "25 %"]
+    rows = pd.DataFrame(table.records)
     assert list(rows["kind"]) == [row.cut.kind for row in study.rows]
     assert list(rows["fine_tuned"]) == [row.tuned for row in study.rows]
     assert list(rows["nonzero"]) == [row.size.nonzero for row in study.rows]
-    np.testing.assert_allclose(rows["ua"], [row.ua.value for row in study.rows], atol=1e-6)
+    assert list(rows["ua"]) == [row.ua.value for row in study.rows]
     assert rows["delta_ua"].isna().tolist() == [True] + [False] * (len(rows) - 1)
-    assert page.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-    assert contents(replay.store.folder) == before
 
 
-def test_the_table_has_a_row_for_each_row(study: PruneStudy) -> None:
-    table = prune_table(study)
-    rows = [row for section in table.sections for row in section.rows]
-    assert [row[0] for row in rows] == [row_name(row) for row in study.rows]
-    assert [row[0] for row in rows[:3]] == ["nothing", "nothing, fine-tuned", "25 %"]
-    assert all(len(row) == len(table.columns) == len(table.alignment) for row in rows)
-
-
-def test_no_run_folder_is_written_over(replay: Replay, study: PruneStudy) -> None:
-    with pytest.raises(StoreError, match="is the folder of a run"):
-        write_pruning(study, replay.store.folder)
-
-
-def test_the_curves_begin_at_the_whole_student(study: PruneStudy) -> None:
-    figure = prune_figure(study, ("a warning",))
-    left, right = figure.axes
-    for axes, field in ((left, "nonzero"), (right, "macs")):
-        curves = [line for line in axes.lines if len(np.asarray(line.get_xdata())) == 3]
+def test_the_curves_begin_at_the_whole_student(study: Pruning) -> None:
+    left, right = prune_figure(study).panels
+    for panel, field, scale in ((left, "nonzero", 1e3), (right, "macs", 1e6)):
+        assert isinstance(panel.plot, Lines)
+        curves = [line for line in panel.plot.lines if len(line.x) == 3]
         assert len(curves) == 2 * len(study.kinds)  # with and without fine-tuning
-        scale = 1e3 if field == "nonzero" else 1e6
         for kind, line in zip(study.kinds, curves[1::2], strict=True):
             rows = (study.whole, *study.of(kind))
-            expected = [getattr(row.size, field) / scale for row in rows]
-            np.testing.assert_allclose(np.asarray(line.get_xdata()), expected)
-            uas = [100 * row.ua.value for row in rows]
-            np.testing.assert_allclose(np.asarray(line.get_ydata()), uas)
-
-
-def test_the_terminal_shows_every_score(study: PruneStudy) -> None:
-    console = Console(width=80, file=io.StringIO(), no_color=True)
-    console.print(render_pruning(study))
-    text = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-    assert POST_HOC in " ".join(text.split())
-    assert max(map(len, text.splitlines())) <= 80
-    for row in study.rows:
-        assert f"{100 * row.ua.value:.1f}" in text
-        assert f"{row.size.nonzero:,}" in text
+            assert list(line.x) == [getattr(row.size, field) / scale for row in rows]
+            assert list(line.middle) == [100 * row.ua.value for row in rows]

@@ -15,20 +15,9 @@ from torch import Tensor, nn
 
 from serbench.api import Params, SerbenchError, Student, StudentOutput, StudentShape
 from serbench.studies.prune import network as network_module
+from serbench.studies.prune.choices import KINDS, UNTOUCHED, Cut, Kind, check_amounts, check_kinds
 from serbench.studies.prune.groups import Draft
-from serbench.studies.prune.network import (
-    KINDS,
-    TOLERANCE,
-    UNTOUCHED,
-    Cut,
-    Kind,
-    Pruner,
-    check_amounts,
-    check_kinds,
-    logit_gap,
-    round_half_up,
-    weakest,
-)
+from serbench.studies.prune.network import TOLERANCE, Pruner, logit_gap, round_half_up, weakest
 from serbench_akd.hybrid import Hybrid, HybridParams
 from serbench_akd.layers import SelfAttention
 from serbench_baselines.transformer import Transformer, TransformerParams

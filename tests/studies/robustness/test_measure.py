@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import pickle
 import shutil
@@ -15,25 +14,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
+from tests_support.replays import make_replayable, open_replay
 from tests_support.runs import LinearStudent, Watcher, candidate, method, resources, run_plan
 from tests_support.tables import Noise, write_noise
 
 from serbench.api import StoreError
 from serbench.results.compare.methods import comparison
+from serbench.results.figure.figure import Lines
+from serbench.results.figure.palette import styles_of
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.run import run
 from serbench.running.replay.run import Replay
 from serbench.studies.robustness import students as students_module
 from serbench.studies.robustness import teachers as teachers_module
 from serbench.studies.robustness.conditions import CLEAN, Condition, choose_conditions
-from serbench.studies.robustness.figure import robustness_figure
-from serbench.studies.robustness.measure import Robustness, check_replay, measure
-from serbench.studies.robustness.output import (
+from serbench.studies.robustness.measure import Robustness, measure_robustness
+from serbench.studies.robustness.show import (
     notes,
-    render_robustness,
+    robustness_figure,
     robustness_table,
-    write_robustness,
+    show_robustness,
 )
 from serbench_backends.torch import TorchBackend
 from serbench_baselines.ce import CrossEntropy
@@ -81,7 +81,7 @@ def opened(root: Path, folder: str = "run", watch: Observer | None = None) -> Re
 
 @pytest.fixture(scope="module")
 def found(made: Path) -> Robustness:
-    return measure(opened(made), choose_conditions(ASKED))
+    return measure_robustness(opened(made), choose_conditions(ASKED))
 
 
 def test_clean_scores_are_those_of_the_report(made: Path, found: Robustness) -> None:
@@ -133,7 +133,7 @@ def test_a_second_command_hears_nothing_again(
 
     monkeypatch.setattr(students_module, "perturb", nothing)
     monkeypatch.setattr(teachers_module, "perturb", nothing)
-    again = measure(opened(made), choose_conditions(ASKED))
+    again = measure_robustness(opened(made), choose_conditions(ASKED))
     assert again.scores == found.scores
     assert again.clipped == found.clipped
 
@@ -155,10 +155,10 @@ def test_a_stopped_command_goes_on(
     asked = choose_conditions(["white@0"])
     monkeypatch.setattr(students_module, "perturb", stopping)
     with pytest.raises(KeyboardInterrupt):
-        measure(opened(tmp_path), asked)
+        measure_robustness(opened(tmp_path), asked)
     before, heard[:] = list(heard), []
     watch = Progress()
-    measure(opened(tmp_path, watch=watch), asked)
+    measure_robustness(opened(tmp_path, watch=watch), asked)
     done = before[: 40 // 6 * 6]  # whole folds of six utterances
     assert not set(done) & set(heard)
     assert len(done) + len(heard) == 2 * 24
@@ -195,14 +195,14 @@ def test_what_is_sent_to_another_process_finds_the_same(
             yield away(item)
 
     monkeypatch.setattr(students_module, "each_call", elsewhere)
-    there = measure(opened(tmp_path), choose_conditions(["babble@0"]), workers=2)
+    there = measure_robustness(opened(tmp_path), choose_conditions(["babble@0"]), workers=2)
     assert there.scores == {place: found.scores[place] for place in there.scores}
     assert len(sent) == 2 * 4
     assert max(sent) < 30_000  # no waveforms and no weights
 
 
 def test_a_method_can_be_named_and_is_then_the_first(made: Path, found: Robustness) -> None:
-    alone = measure(opened(made), choose_conditions(["8khz"]), ["plain"])
+    alone = measure_robustness(opened(made), choose_conditions(["8khz"]), ["plain"])
     assert alone.methods == ("plain", TEACHER)
     eight = Condition("8khz")
     assert alone.scores[eight, "plain"].ua == found.scores[eight, "plain"].ua
@@ -212,24 +212,25 @@ def test_a_method_can_be_named_and_is_then_the_first(made: Path, found: Robustne
 # Outputs
 
 
-def test_the_files_say_all_that_a_reader_must_know(found: Robustness, tmp_path: Path) -> None:
-    page = write_robustness(found, tmp_path / "out")
-    assert {each.name for each in page.parent.iterdir()} == {
-        f"robustness.{suffix}" for suffix in ("md", "csv", "tex", "html", "png")
-    }
-    text = page.read_text()
+def test_the_table_says_all_that_a_reader_must_know(found: Robustness) -> None:
+    shown = show_robustness(found)
+    (table,) = shown.tables
+    text = " ".join((*table.notes, *table.warnings, *table.columns, table.rows[-1][0].text))
     for said in (
         "Post hoc:", "SNR is over the whole utterance", "Babble is 4 equally loud talkers",
         "Rooms are synthetic", "are clipped at full scale", "mean of the 3 noises and SNRs",
-        "functionals (teacher)", "Δ to taught", found.certificate.digest, "2 seeds",
+        "functionals (teacher)", "Δ to taught", "2 seeds",
     ):  # fmt: skip
         assert said in text
-        assert said in (page.parent / "robustness.tex").read_text().replace(r"$\Delta$", "Δ")
-    assert (page.parent / "robustness.png").read_bytes().startswith(b"\x89PNG")
+    assert shown.certificates == (found.certificate,)
+    headings = [section.heading.partition(",")[0] for section in table.sections]
+    assert headings == [
+        "", "White noise", "Babble of 4 talkers", "Gain", "Band", "Room", "Summary"
+    ]  # fmt: skip
 
 
 def test_the_csv_holds_every_number(found: Robustness) -> None:
-    data = robustness_table(found).data
+    data = pd.DataFrame(robustness_table(found).records)
     assert len(data) == (7 + 1) * 3
     assert list(data["condition"].unique()) == ["clean", *ASKED, "mean"]
     row = data.query("condition == 'white@0' and method == 'plain'").iloc[0]
@@ -241,19 +242,19 @@ def test_the_csv_holds_every_number(found: Robustness) -> None:
 
 
 def test_the_figure_has_a_panel_for_each_noise_and_one_for_the_rest(found: Robustness) -> None:
-    figure = robustness_figure(found, ("post hoc",))
-    titles = [axes.get_title("left") for axes in figure.axes if axes.get_visible()]
-    assert titles == ["White noise", "Babble", "Level, band, rooms"]
-    lines = [
-        line for line in figure.axes[0].get_lines() if len(np.atleast_1d(line.get_xdata())) == 3
-    ]
-    taught = [found.scores[each, "taught"].ua.value for each in found.conditions[:3]]
-    np.testing.assert_allclose(np.asarray(lines[0].get_ydata()), 100 * np.array(taught))
-    assert [line.get_linestyle() for line in lines] == ["-", "-", "--"]
-    assert "post hoc" in figure.get_suptitle()
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "taught", "plain", "functionals (teacher)", "chance",
+    figure = robustness_figure(found)
+    assert [panel.heading for panel in figure.panels] == [
+        "White noise", "Babble", "Level, band, rooms"
     ]  # fmt: skip
+    plot = figure.panels[0].plot
+    assert isinstance(plot, Lines)
+    taught = [100 * found.scores[each, "taught"].ua.value for each in found.conditions[:3]]
+    assert list(plot.lines[0].middle) == taught
+    assert [line.text for line in plot.lines] == ["taught", "plain", "functionals (teacher)"]
+    assert [line.style for line in plot.lines] == list(
+        styles_of(("taught", "plain", TEACHER)).values()
+    )
+    assert [each.text for each in plot.references] == ["chance"]
 
 
 def part(found: Robustness, *names: str) -> Robustness:
@@ -272,18 +273,8 @@ def part(found: Robustness, *names: str) -> Robustness:
 def test_the_figure_shows_what_there_is(
     found: Robustness, names: Sequence[str], panels: Sequence[str]
 ) -> None:
-    figure = robustness_figure(part(found, *names), ())
-    assert [axes.get_title("left") for axes in figure.axes if axes.get_visible()] == panels
-
-
-@pytest.mark.parametrize("width", [80, 160])
-def test_the_terminal_table_fits(found: Robustness, width: int) -> None:
-    written = io.StringIO()
-    Console(width=width, file=written).print(render_robustness(found))
-    text = written.getvalue()
-    assert max(map(len, text.splitlines())) <= width
-    for said in ("clean", "T60 0.3 s", "8 kHz", "Babble", "teacher", "Post hoc"):
-        assert said in text
+    figure = robustness_figure(part(found, *names))
+    assert [panel.heading for panel in figure.panels] == panels
 
 
 def test_silent_utterances_are_told(found: Robustness) -> None:
@@ -304,13 +295,13 @@ def test_other_predictions_than_the_stored_are_refused(made: Path, found: Robust
         before = rows.copy()
         rows.loc[rows["method"] == who, "p_high"] += 0.01
         with pytest.raises(StoreError, match=said):
-            measure(replay, [CLEAN])
+            measure_robustness(replay, [CLEAN])
         rows[:] = before
 
 
 def test_an_unknown_method_and_a_missing_student_are_named(made: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no student of nobody; its methods: taught, plain"):
-        measure(opened(made), [CLEAN], ["nobody"])
+        measure_robustness(opened(made), [CLEAN], ["nobody"])
     for name in ("noise", "run"):
         shutil.copytree(made / name, tmp_path / name)
     shutil.copytree(made / "cache", tmp_path / "cache")
@@ -322,17 +313,10 @@ def test_an_unknown_method_and_a_missing_student_are_named(made: Path, tmp_path:
     )  # fmt: skip
     gone.unlink()
     with pytest.raises(StoreError, match="student of plain, outer fold 2, seed 1; run the same"):
-        measure(opened(tmp_path), [CLEAN])
+        measure_robustness(opened(tmp_path), [CLEAN])
 
 
-def test_a_leaky_run_is_refused() -> None:
-    leaky: Any = SimpleNamespace(
-        run=SimpleNamespace(name="bad"), certificate=SimpleNamespace(protocol="leaky-random")
-    )
-    with pytest.raises(StoreError, match="bad was run under leaky-random, which is broken on"):
-        check_replay(leaky)
-
-
-def test_nothing_is_written_into_the_folder_of_a_run(made: Path, found: Robustness) -> None:
-    with pytest.raises(StoreError, match="is the folder of a run"):
-        write_robustness(found, made / "run")
+def test_a_leaky_run_is_refused(tmp_path: Path) -> None:
+    make_replayable(tmp_path, name="leaky-early-stopping")
+    with pytest.raises(StoreError, match="broken on purpose"):
+        measure_robustness(open_replay(tmp_path), [CLEAN])

@@ -1,0 +1,106 @@
+"""What can be asked for: kinds of cuts, how much is cut, how a network is fine-tuned after it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from serbench.errors import SerbenchError
+
+if TYPE_CHECKING:
+    from serbench.settings import MethodSettings
+
+Kind = Literal["none", "magnitude", "heads", "channels"]
+"""``none``: nothing is pruned, and the network fine-tuned all the same, for comparison."""
+
+KINDS: tuple[Kind, ...] = ("magnitude", "heads", "channels")
+
+AMOUNTS = (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What is done to a network.
+
+    Attributes:
+        amount: share of the weights, or of the units of each group, that go; 0 for ``none``.
+    """
+
+    kind: Kind
+    amount: float
+
+    @property
+    def name(self) -> str:
+        """For instance ``heads-0.25``."""
+        return self.kind if self.kind == "none" else f"{self.kind}-{self.amount:g}"
+
+
+UNTOUCHED = Cut("none", 0.0)
+
+
+def check_amounts(amounts: Iterable[float]) -> tuple[float, ...]:
+    """Each once, in ascending order.
+
+    Raises:
+        SerbenchError: one that is not between 0 and 1.
+    """
+    for amount in amounts:
+        if not 0.0 < amount < 1.0:  # also NaN
+            raise SerbenchError(
+                f"--amount {amount:g}: give the share that is pruned, between 0 and 1: 0.5"
+            )
+    return tuple(sorted(set(amounts)))
+
+
+def check_kinds(kinds: Iterable[str]) -> tuple[Kind, ...]:
+    """Each once, in their own order.
+
+    Raises:
+        SerbenchError: an unknown one.
+    """
+    wanted = set(kinds)
+    if unknown := sorted(wanted - set(KINDS)):
+        raise SerbenchError(
+            f"--kind {unknown[0]}: there is no such kind; one of {', '.join(KINDS)}"
+        )
+    return tuple(kind for kind in KINDS if kind in wanted)
+
+
+TENTH = 0.1
+"""Of the method's own learning rate, unless told otherwise: a trained network needs no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How a pruned student is fine-tuned.
+
+    Attributes:
+        epochs: over its own outer training side.
+        learning_rate: None: a tenth of the method's own.
+    """
+
+    epochs: int = 5
+    learning_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            SerbenchError: no epoch, or a learning rate that is none.
+        """
+        if self.epochs < 1:
+            raise SerbenchError(f"--epochs {self.epochs}: give 1 or more")
+        rate = self.learning_rate
+        if rate is not None and not (rate > 0.0 and math.isfinite(rate)):
+            raise SerbenchError(f"--learning-rate {rate:g}: give a number above 0: 0.0001")
+
+    def settings(self, own: MethodSettings) -> MethodSettings:
+        """The method's settings with this training; schedule, batches, augmentation stay."""
+        rate = self.learning_rate or TENTH * own.training.learning_rate
+        changes = {"epochs": self.epochs, "learning_rate": rate, "early_stopping": False}
+        return own.model_copy(update={"training": own.training.model_copy(update=changes)})
+
+
+STANDARD = Tuning()
+"""Unless told otherwise."""

@@ -1,0 +1,87 @@
+"""``serbench prune``: a run's students made smaller, and what that costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from serbench.studies.prune.choices import AMOUNTS, Tuning, check_amounts, check_kinds
+from serbench.studies.study import Shown, Study, option
+
+if TYPE_CHECKING:
+    from serbench.studies.opened import Opened
+    from serbench.studies.prune.measure import Pruning
+
+HELP = """Print and write how small the students of a finished run can be, and the UA that is left.
+
+Each outer fold's student is pruned, fine-tuned for a few epochs on its own training side, and
+scored on its test side: the smallest weights set to 0 (magnitude), or attention heads, or
+channels and hidden units taken out. What is done is kept: a stopped command goes on.
+
+Examples:
+
+  serbench prune
+
+  serbench prune runs/emodb-akd --kind heads --kind channels --amount 0.5
+
+  serbench prune emodb-akd --method akd --epochs 10 --output small
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PruneParams:
+    """Options of ``serbench prune``."""
+
+    method: str | None = option(None, "Whose students; default: the run's first method.", flag="-m")
+    kind: tuple[str, ...] = option(
+        (), "magnitude, heads, channels; repeatable. Default: all that can be."
+    )
+    amount: tuple[float, ...] = option(
+        AMOUNTS, "Share to prune, 0 … 1; repeatable. Default: 0.25, 0.5 and 0.75."
+    )
+    epochs: int = option(5, "Epochs of fine-tuning after the cut.")
+    learning_rate: float | None = option(
+        None, "Of the fine-tuning. Default: a tenth of the method's own."
+    )
+    seed: tuple[int, ...] = option(
+        (), "Students of this seed of the run; repeatable. Default: the first."
+    )
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            SerbenchError: an unknown kind, an amount outside 0 … 1, no epoch, or a learning rate
+                that is none.
+        """
+        check_kinds(self.kind)
+        check_amounts(self.amount)
+        Tuning(self.epochs, self.learning_rate)
+
+
+class PruneStudy(Study[PruneParams, "Pruning"]):
+    """A run's students made smaller."""
+
+    name = "prune"
+    title = "Pruning"
+    help = HELP
+    params = PruneParams
+
+    def measure(self, opened: Opened, params: PruneParams) -> Pruning:
+        """See ``Study``."""
+        from serbench.studies.prune.measure import measure_pruning
+
+        return measure_pruning(
+            opened.replay,
+            params.method,
+            check_kinds(params.kind),
+            check_amounts(params.amount),
+            Tuning(params.epochs, params.learning_rate),
+            params.seed,
+            opened.workers,
+        )
+
+    def show(self, found: Pruning, params: PruneParams) -> Shown:  # noqa: ARG002 - all is found
+        """See ``Study``."""
+        from serbench.studies.prune.show import show_pruning
+
+        return show_pruning(found)

@@ -1,0 +1,66 @@
+"""``serbench robustness``: a run's students and teachers in noise, in rooms, over a telephone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from serbench.studies.robustness.conditions import choose_conditions
+from serbench.studies.study import Shown, Study, option
+
+if TYPE_CHECKING:
+    from serbench.studies.opened import Opened
+    from serbench.studies.robustness.measure import Robustness
+
+HELP = """Print and write UA of a finished run's students and teachers under disturbed audio.
+
+White, pink and babble noise at 20 to 0 dB SNR, gain, an 8 kHz band, rooms. Nothing is trained
+again and nothing may be chosen by it. What is done is kept: a stopped command goes on.
+
+Examples:
+
+  serbench robustness
+
+  serbench robustness runs/emodb-akd --condition babble --condition room
+
+  serbench robustness emodb-akd --condition white@10 --method akd --output noise
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RobustnessParams:
+    """Options of ``serbench robustness``."""
+
+    condition: tuple[str, ...] = option(
+        (), "white, babble@10, gain, 8khz, room, …; repeatable. Default: all."
+    )
+    method: tuple[str, ...] = option((), "Only this method's students; repeatable.", flag="-m")
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            SerbenchError: an unknown condition.
+        """
+        choose_conditions(self.condition)
+
+
+class RobustnessStudy(Study[RobustnessParams, "Robustness"]):
+    """Noise, level, band and rooms."""
+
+    name = "robustness"
+    title = "Noise, level, band and rooms"
+    help = HELP
+    params = RobustnessParams
+
+    def measure(self, opened: Opened, params: RobustnessParams) -> Robustness:
+        """See ``Study``."""
+        from serbench.studies.robustness.measure import measure_robustness
+
+        conditions = choose_conditions(params.condition)
+        return measure_robustness(opened.replay, conditions, params.method, opened.workers)
+
+    def show(self, found: Robustness, params: RobustnessParams) -> Shown:  # noqa: ARG002 - all is found
+        """See ``Study``."""
+        from serbench.studies.robustness.show import show_robustness
+
+        return show_robustness(found)
