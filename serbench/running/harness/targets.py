@@ -22,7 +22,7 @@ from serbench.running.execute import run_calls
 from serbench.running.harness.code import HEAD
 from serbench.running.harness.leaky import best_on_test, corpus_embeddings, unsealed_labels
 from serbench.running.plan.records import digest_of
-from serbench.running.store.cache import FitCache
+from serbench.running.store.cache import FitCache, FitRecord
 from serbench.settings import HeadSettings, ProtocolName
 
 
@@ -54,8 +54,8 @@ def fit_targets(
 ) -> dict[TargetKey, Target]:
     """Cross-fit every teacher's head on every training partition, each once and kept."""
     kept_heads = FitCache(cache, "soft-targets")
-    found: dict[TargetKey, Target] = {}
-    missing: list[tuple[TargetKey, str, _Job]] = []
+    addresses: dict[TargetKey, str] = {}
+    jobs: dict[str, _Job] = {}
     for name, embeddings in teachers.items():
         for settings in dict.fromkeys(heads):
             for partition, view in views.items():
@@ -70,43 +70,34 @@ def fit_targets(
                         "code": core_digest(HEAD),
                     }
                 )
-                key = (name, partition, settings)
-                kept = kept_heads.get(address)
-                if kept is None:
-                    missing.append((key, address, _Job(embeddings, view, settings, classes)))
-                    continue
-                found[key] = Target(
-                    kept.arrays["logits"],
-                    kept.arrays["layer_weights"],
-                    kept.json["strength"],
-                    _of_partition(kept.json["fitted"], partition),
-                )
-    # Inner folds i of outer j and j of outer i train on the same utterances: one head for both.
-    jobs = {address: job for _, address, job in missing}
-    results = dict(zip(jobs, run_calls(_cross_fit, list(jobs.values()), workers), strict=True))
-    for address, (targets, fitted) in results.items():
+                addresses[name, partition, settings] = address
+                # Inner folds i of outer j and j of outer i train on the same utterances: one head
+                # for both.
+                jobs[address] = _Job(embeddings, view, settings, classes)
+    records = {address: kept_heads.get(address) for address in jobs}
+    missing = {address: job for address, job in jobs.items() if records[address] is None}
+    results = run_calls(_cross_fit, list(missing.values()), workers)
+    for address, (targets, fitted) in zip(missing, results, strict=True):
         kept_heads.put(
             address,
             {"strength": targets.strength, "fitted": [r.model_dump(mode="json") for r in fitted]},
             {"logits": targets.logits, "layer_weights": targets.layer_weights.astype(np.float32)},
         )
-    for key, address, _ in missing:
-        targets, fitted = results[address]
-        found[key] = Target(
-            targets.logits,
-            targets.layer_weights.astype(np.float32),
-            targets.strength,
-            _of_partition([record.model_dump() for record in fitted], key[1]),
-        )
-    return found
+        records[address] = kept_heads.written(address)
+    return {key: _target(records[address], key[1]) for key, address in addresses.items()}
 
 
-def _of_partition(
-    records: Iterable[Mapping[str, object]], partition: str
-) -> tuple[FittedRecord, ...]:
-    """Records of heads that another partition of the same utterances may have been fitted for."""
-    return tuple(
-        FittedRecord.model_validate({**record, "partition": partition}) for record in records
+def _target(record: FitRecord | None, partition: str) -> Target:
+    """As it is kept, of another partition of the same utterances perhaps."""
+    assert record is not None
+    return Target(
+        record.arrays["logits"],
+        record.arrays["layer_weights"],
+        record.json["strength"],
+        tuple(
+            FittedRecord.model_validate({**each, "partition": partition})
+            for each in record.json["fitted"]
+        ),
     )
 
 

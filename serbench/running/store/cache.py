@@ -67,6 +67,17 @@ class FitCache:
             log.warning("cached fit %s is damaged (%s) and will be made anew", path, error)
             return None
 
+    def written(self, key: str) -> FitRecord:
+        """The fit of ``key``, which is known to be kept.
+
+        Raises:
+            StoreError: it is not there.
+        """
+        record = self.get(key)
+        if record is None:
+            raise StoreError(f"what was just written to {self.path(key)} cannot be read back")
+        return record
+
     def put(
         self,
         key: str,
