@@ -23,10 +23,10 @@ from serbench.protocol.guard.certificate import (
     LEAKS,
     AudioRecord,
     Certificate,
-    Check,
     FoldSide,
     FoldSummary,
-    Reading,
+    LabelReading,
+    LeakCheck,
     TeacherRecord,
 )
 from serbench.protocol.guard.view import FittedRecord
@@ -254,11 +254,11 @@ RECORDS = [
     AudioRecord,
     CanaryResult,
     Certificate,
-    Check,
+    LeakCheck,
     FittedRecord,
     FoldSide,
     FoldSummary,
-    Reading,
+    LabelReading,
     TeacherRecord,
 ]
 

@@ -51,7 +51,7 @@ class WaveformConfig(Protocol):
     conv_stride: Sequence[int]
 
 
-class Encoder(Protocol):
+class LoadedEncoder(Protocol):
     """A loaded encoder."""
 
     frame_rate_hz: float
@@ -128,7 +128,7 @@ class WhisperEncoderRunner:
         self._tap = LayerTap(encoder, cast("nn.ModuleList", encoder.layers), indices)
 
     def hidden_states(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
-        """See ``Encoder``. A last half frame (less than 20 ms) is left out."""
+        """See ``LoadedEncoder``. A last half frame (less than 20 ms) is left out."""
         pieces = [self._pieces(waveform) for waveform in waveforms]
         flat = [piece for utterance in pieces for piece in utterance]
         encoded = iter(run_by_length(flat, self._run))
@@ -177,7 +177,7 @@ class WaveformEncoderRunner:
         self.frame_rate_hz = SAMPLE_RATE_HZ / math.prod(self._config.conv_stride)
 
     def hidden_states(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
-        """See ``Encoder``."""
+        """See ``LoadedEncoder``."""
         if not self._masks:
             return run_by_length(waveforms, self._run)
         states = self._run([waveform.numpy() for waveform in waveforms])

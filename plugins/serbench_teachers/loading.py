@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from serbench.api import SAMPLE_RATE_HZ, TeacherError, import_torchaudio
-from serbench_teachers.encoders import Encoder, WaveformEncoderRunner, WhisperEncoderRunner
+from serbench_teachers.encoders import LoadedEncoder, WaveformEncoderRunner, WhisperEncoderRunner
 from serbench_teachers.quiet import quiet_transformers
 from serbench_teachers.weights import CONFIG, Checkpoint
 
@@ -36,7 +36,7 @@ _DECODER = "decoder."
 
 def load_encoder(
     checkpoint: Checkpoint, indices: Sequence[int], dtype: torch.dtype, device: torch.device
-) -> Encoder:
+) -> LoadedEncoder:
     """Load an encoder, frozen and in evaluation mode.
 
     Args:

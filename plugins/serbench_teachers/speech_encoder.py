@@ -17,7 +17,7 @@ from serbench_teachers.quiet import quiet_transformers
 from serbench_teachers.weights import Checkpoint, find_checkpoint
 
 if TYPE_CHECKING:
-    from serbench_teachers.encoders import Encoder
+    from serbench_teachers.encoders import LoadedEncoder
 
 
 def _one_corpus(name: str) -> str:
@@ -50,7 +50,7 @@ class SpeechEncoder(Teacher):
 
     def __init__(self, params: SpeechEncoderParams) -> None:
         self.params = params
-        self._encoder: Encoder | None = None
+        self._encoder: LoadedEncoder | None = None
 
     @property
     def card(self) -> TeacherCard:
@@ -72,7 +72,7 @@ class SpeechEncoder(Teacher):
         return find_checkpoint(self.params.model)
 
     @property
-    def _loaded(self) -> Encoder:
+    def _loaded(self) -> LoadedEncoder:
         if self._encoder is None:
             raise TeacherError(f"{self.params.model} is not loaded: call load first")
         return self._encoder

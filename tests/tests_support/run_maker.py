@@ -12,10 +12,10 @@ from serbench.protocol.guard.certificate import (
     LEAKS,
     SCHEMA_VERSION,
     Certificate,
-    Check,
     FoldSide,
     FoldSummary,
-    Reading,
+    LabelReading,
+    LeakCheck,
     TeacherRecord,
 )
 from serbench.protocol.guard.view import FittedRecord
@@ -154,13 +154,13 @@ def certificate(
         ),
         teachers=teachers,
         readings=tuple(
-            Reading(method="akd", outer=n, seed=0, predictions_digest="8" * 64)
+            LabelReading(method="akd", outer=n, seed=0, predictions_digest="8" * 64)
             for n in range(1, len(FOLDS) + 1)
         ),
         canary=(CanaryResult(method="akd", repeats=5, ua=0.19, low=0.15, high=0.23, chance=0.2),)
         * canary,
         checks=tuple(
-            Check(
+            LeakCheck(
                 code=each,
                 leak=leak,
                 outcome=_outcome(

@@ -20,7 +20,7 @@ from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.records import Split
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.resources import Resources
-from serbench.running.plan.dataset import DatasetPlan, Part
+from serbench.running.plan.dataset import DatasetPlan, PlannedCorpus
 from serbench.running.plan.records import Candidate, MethodPlan, RunPlan
 from serbench.running.registry.schema import DatasetSpec
 from serbench.settings import (
@@ -103,7 +103,9 @@ def run_plan(folder: Path, *methods: MethodPlan, **protocol: Any) -> RunPlan:
         teachers["functionals"] = Functionals(FunctionalsParams())
     return RunPlan(
         dataset=DatasetPlan(
-            Part("noise", DatasetSpec(corpus="noise", folds="loso", path=folder), Noise(Params()))
+            PlannedCorpus(
+                "noise", DatasetSpec(corpus="noise", folds="loso", path=folder), Noise(Params())
+            )
         ),
         folds="loso",
         protocol=ProtocolSettings.model_validate(protocol),

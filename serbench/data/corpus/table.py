@@ -93,7 +93,7 @@ class Utterance:
     official: str | None = None
 
 
-class Heard(Protocol):
+class AudioProperties(Protocol):
     """What reading a file gives of it."""
 
     @property
@@ -109,7 +109,7 @@ class Heard(Protocol):
     def pcm_sha256(self) -> str: ...  # noqa: D102
 
 
-def make_utterance(record: UtteranceRecord, heard: Heard) -> Utterance:
+def make_utterance(record: UtteranceRecord, heard: AudioProperties) -> Utterance:
     """What a corpus says of a file, and what was heard in it."""
     return Utterance(
         id=record.id,

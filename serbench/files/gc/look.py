@@ -42,7 +42,7 @@ def look(kind: str, root: Path, files: Mapping[str, int]) -> Look:
             _need(files, "/frames.f16", "/pooled.f32", "/index.jsonl")
         for path, size in files.items():
             ending = PurePosixPath(path).suffix
-            if kind != "temporaries" and (check := CHECKS.get(kind, {}).get(ending)):
+            if kind != "temporaries" and (check := INSPECTIONS.get(kind, {}).get(ending)):
                 with _unread(root / path) as file:
                     kind = check(file, size) or kind
     except _DamageError as error:
@@ -101,9 +101,9 @@ def _npz(file: IO[bytes], _size_bytes: int) -> None:
         raise _DamageError("it is no archive of arrays")
 
 
-Check = Callable[[IO[bytes], int], str | None]
+Inspection = Callable[[IO[bytes], int], str | None]
 
-CHECKS: Mapping[str, Mapping[str, Check]] = {
+INSPECTIONS: Mapping[str, Mapping[str, Inspection]] = {
     **{kind: {".safetensors": _fit} for kind in RESULTS},
     "audio": {".json": _json},
     "near": {".json": _json, ".npz": _npz},

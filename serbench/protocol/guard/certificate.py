@@ -63,7 +63,7 @@ class FoldSummary(Params):
     test: FoldSide
 
 
-class Check(Params):
+class LeakCheck(Params):
     """One of the guard's checks.
 
     Attributes:
@@ -117,7 +117,7 @@ class AudioRecord(Params):
     digest: str
 
 
-class Reading(Params):
+class LabelReading(Params):
     """That the labels of an outer test partition were read, and for which predictions.
 
     Attributes:
@@ -175,9 +175,9 @@ class Certificate(Params):
     fitted: tuple[FittedRecord, ...]
     teachers: tuple[TeacherRecord, ...] = ()
     audio: AudioRecord | None = None
-    readings: tuple[Reading, ...] = ()
+    readings: tuple[LabelReading, ...] = ()
     canary: tuple[CanaryResult, ...] = ()
-    checks: tuple[Check, ...]
+    checks: tuple[LeakCheck, ...]
 
     @property
     def leaky(self) -> bool:

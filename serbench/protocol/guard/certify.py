@@ -13,10 +13,10 @@ from serbench.protocol.guard.certificate import (
     SCHEMA_VERSION,
     AudioRecord,
     Certificate,
-    Check,
     FoldSide,
     FoldSummary,
-    Reading,
+    LabelReading,
+    LeakCheck,
     TeacherRecord,
 )
 from serbench.protocol.guard.checks import (
@@ -167,8 +167,8 @@ def _teacher_record(found: Provenance) -> TeacherRecord:
     )
 
 
-def _reading(opening: Opening) -> Reading:
-    return Reading(
+def _reading(opening: Opening) -> LabelReading:
+    return LabelReading(
         method=opening.method,
         outer=opening.outer,
         seed=opening.seed,
@@ -184,7 +184,7 @@ def _side(partition: Partition) -> FoldSide:
     )
 
 
-def _checked(code: str, run: _Run, broken: frozenset[str]) -> Check:
+def _checked(code: str, run: _Run, broken: frozenset[str]) -> LeakCheck:
     """One check. A leak that the protocol has on purpose is written down; any other raises."""
     try:
         outcome, detail = CHECKS[code](run)
@@ -193,7 +193,7 @@ def _checked(code: str, run: _Run, broken: frozenset[str]) -> Check:
             raise
         found = f"{error.reason}: {len(error.units)}" if error.units else error.reason
         outcome, detail = f"broken on purpose: {found}", ", ".join(error.units[:8])
-    return Check(code=code, leak=LEAKS[code], outcome=outcome, detail=detail)
+    return LeakCheck(code=code, leak=LEAKS[code], outcome=outcome, detail=detail)
 
 
 def _units(run: _Run) -> Checked:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from serbench.protocol.guard.canary import CanaryResult
 from serbench.protocol.guard.certificate import (
     Certificate,
-    Check,
     FoldSide,
     FoldSummary,
+    LeakCheck,
     TeacherRecord,
 )
 from serbench.protocol.guard.view import FittedRecord
@@ -95,7 +95,7 @@ def _outcome_tone(outcome: str) -> Tone:
     )
 
 
-CHECKS: list[Column[Check]] = [
+CHECKS: list[Column[LeakCheck]] = [
     Column("Code", lambda check: check.code),
     Column("Leak", lambda check: check.leak),
     Column("Outcome", lambda check: check.outcome, Format(str, right=False, tone=_outcome_tone)),

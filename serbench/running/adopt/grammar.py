@@ -12,7 +12,7 @@ SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class NamePart:
     """A named group of the pattern, and what its values look like.
 
     Attributes:
@@ -48,7 +48,7 @@ class Grammar:
     speaker: str
     text: str
     id: str
-    parts: tuple[Part, ...]
+    parts: tuple[NamePart, ...]
     drop: tuple[str, ...] = ()
     ignore: str = ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from serbench.api import CorpusError, SerbenchError
-from serbench.running.adopt.grammar import Grammar, Part
+from serbench.running.adopt.grammar import Grammar, NamePart
 from serbench.running.adopt.names import compiled_pattern, split_path
 from serbench.running.adopt.roles import find_emotion, find_speaker, find_text, overlaps
 from serbench.running.adopt.units import STEM, Level, Unit, levels
@@ -75,7 +75,8 @@ def described(
         )
     matches = [match for name in names if (match := compiled.fullmatch(name))]
     parts = tuple(
-        Part(group, tuple(sorted({match[group] or "" for match in matches}))) for group in groups
+        NamePart(group, tuple(sorted({match[group] or "" for match in matches})))
+        for group in groups
     )
     values = next(part.values for part in parts if part.group == "emotion")
     labels = {v: given[v] if v in given else label_of(v) for v in values}
@@ -88,7 +89,7 @@ def _grammar(
     names: Sequence[str],
     pattern: str,
     labels: Mapping[str, str | None],
-    parts: tuple[Part, ...],
+    parts: tuple[NamePart, ...],
     speaker: str | None,
     text: str | None,
 ) -> Grammar:
@@ -109,7 +110,7 @@ def _grammar(
 
 def write_pattern(
     found: Sequence[Level], named: Mapping[str, Unit], names: Sequence[str]
-) -> tuple[str, tuple[Part, ...]]:
+) -> tuple[str, tuple[NamePart, ...]]:
     """The names as a regular expression, and its groups.
 
     Pieces of the stem that are neither are called ``part1``, ``part2``, … Folders are in it as far
@@ -133,7 +134,7 @@ def write_pattern(
                     own[unit.start, unit.stop] = f"part{number}", unit
         keys = {span: key for span, (key, _) in own.items()}
         expressions.append(level.expression(keys))
-        parts += [Part(key, _sorted(unit)) for _, (key, unit) in sorted(own.items())]
+        parts += [NamePart(key, _sorted(unit)) for _, (key, unit) in sorted(own.items())]
     endings = sorted({name.rpartition(".")[2] for name in names})
     ending = endings[0] if len(endings) == 1 else f"(?:{'|'.join(endings)})"
     return "/".join(expressions) + rf"\.{ending}", tuple(parts)

@@ -33,7 +33,7 @@ are only taken apart at their separators."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class NamePiece:
     """A run of characters of one kind."""
 
     kind: Kind
@@ -67,16 +67,16 @@ def audio_names(folder: Path) -> list[str]:
     return found
 
 
-def take_apart(text: str, *, fine: bool) -> tuple[Piece, ...]:
+def take_apart(text: str, *, fine: bool) -> tuple[NamePiece, ...]:
     """A name without its ending, in pieces."""
     pattern = FINE if fine else COARSE
     return tuple(
-        Piece(match.lastgroup, match.group())  # pyright: ignore[reportArgumentType]
+        NamePiece(match.lastgroup, match.group())  # pyright: ignore[reportArgumentType]
         for match in pattern.finditer(text)
     )
 
 
-def shape_of(pieces: Sequence[Piece]) -> Shape:
+def shape_of(pieces: Sequence[NamePiece]) -> Shape:
     """The shape of one name."""
     marks = tuple(piece.text for piece in pieces if piece.kind == "mark")
     return Shape(tuple(piece.kind for piece in pieces), marks)

@@ -18,7 +18,7 @@ EXAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadName:
     """What one name says."""
 
     name: str
@@ -40,7 +40,7 @@ class Understood:
     """
 
     grammar: Grammar
-    readings: tuple[Reading, ...]
+    readings: tuple[ReadName, ...]
     foreign: tuple[str, ...]
     unlabelled: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -58,7 +58,7 @@ class Understood:
         """Classes, sorted."""
         return tuple(sorted({reading.label for reading in self.readings}))
 
-    def examples(self) -> tuple[Reading, ...]:
+    def examples(self) -> tuple[ReadName, ...]:
         """A few names from everywhere in the list."""
         step = max(1, len(self.readings) // EXAMPLES)
         return self.readings[::step][:EXAMPLES]
@@ -79,7 +79,7 @@ def understand(names: Sequence[str], grammar: Grammar) -> Understood:
             f"--ignore is no regular expression: {error} in {grammar.ignore}"
         ) from error
     _check_templates(grammar, pattern)
-    readings: list[Reading] = []
+    readings: list[ReadName] = []
     foreign, unlabelled, left_out = [], [], []
     for name in names:
         match = pattern.fullmatch(name)
@@ -152,10 +152,10 @@ def _fields(grammar: Grammar) -> list[str]:
     return [f"{{{name}}}" for name in [*groups, "folder", "stem"]]
 
 
-def _reading(name: str, groups: Mapping[str, str], grammar: Grammar) -> Reading:
+def _reading(name: str, groups: Mapping[str, str], grammar: Grammar) -> ReadName:
     path = PurePosixPath(name)
     given = {**groups, "stem": path.stem, "folder": path.parent.name}
-    return Reading(
+    return ReadName(
         name,
         grammar.id.format(**given),
         grammar.speaker.format(**given),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from serbench.running.adopt.names import (
     CLASSES,
     Kind,
-    Piece,
+    NamePiece,
     shape_of,
     split_path,
     take_apart,
@@ -61,7 +61,7 @@ class Level:
     number: int
     kinds: tuple[Kind, ...] | None
     texts: tuple[str, ...]
-    pieces: tuple[tuple[Piece, ...], ...]
+    pieces: tuple[tuple[NamePiece, ...], ...]
 
     def units(self) -> list[Unit]:
         """Single pieces, letters with the digits after them, and what is between two marks.
@@ -96,7 +96,7 @@ class Level:
             tuple(
                 piece
                 for whole, cut in zip(own, split, strict=True)
-                for piece in ([Piece("letter", c) for c in whole.text] if cut else [whole])
+                for piece in ([NamePiece("letter", c) for c in whole.text] if cut else [whole])
             )
             for own in self.pieces
         )

@@ -20,7 +20,7 @@ from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.protocol.guard.corpora import check_distinct
 from serbench.running.harness.embeddings import embed_table
 from serbench.running.harness.observer import Observer
-from serbench.running.plan.dataset import DatasetPlan, Part
+from serbench.running.plan.dataset import DatasetPlan, PlannedCorpus
 from serbench.running.plan.records import RunPlan
 from serbench.settings import FeatureSettings
 
@@ -122,7 +122,7 @@ def _own_folder(data_dir: Path | None, name: str, watch: Observer) -> Path | Non
 
 
 def _load_part(
-    part: Part,
+    part: PlannedCorpus,
     data_dir: Path | None,
     cache: Path,
     audio_cache: Path,

@@ -14,13 +14,13 @@ from serbench.running.plan.records import (
     MethodPlan,
     Request,
     RunPlan,
-    Table,
     describe_candidate,
 )
 from serbench.running.plan.resolve import plan_run
 from serbench.running.registry.ablations import row_changes
 from serbench.running.registry.lookup import Registry
 from serbench.running.registry.schema import RowSpec
+from serbench.running.registry.validate import Values
 
 
 def plan_ablation(
@@ -101,7 +101,7 @@ def _same(plan: RunPlan, full: MethodPlan, method: str, row: RowSpec) -> str:
     return f"the same as {full.name}" + (f", which has {held}" if held else "")
 
 
-def _descriptions(method: MethodPlan) -> list[Table]:
+def _descriptions(method: MethodPlan) -> list[Values]:
     return [describe_candidate(candidate) for candidate in method.candidates]
 
 

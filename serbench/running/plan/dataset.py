@@ -9,22 +9,21 @@ from serbench.api import Corpus, RegistryError
 from serbench.running.registry.checks import SHARED_LABELS
 from serbench.running.registry.lookup import Registry
 from serbench.running.registry.schema import DatasetSpec
-
-Table = dict[str, object]
+from serbench.running.registry.validate import Values
 
 OFFICIAL = "official"
 """The name of a corpus's own split, which is also how other corpora to train on are told apart."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PlannedCorpus:
     """One corpus of a run, by its dataset's name in the registry."""
 
     name: str
     spec: DatasetSpec
     corpus: Corpus
 
-    def describe(self) -> Table:
+    def describe(self) -> Values:
         """As JSON."""
         params = self.corpus.params.model_dump(mode="json")
         return {"name": self.name, "corpus": self.spec.corpus, "params": params}
@@ -48,8 +47,8 @@ class DatasetPlan:
         labels: None: the corpus's own.
     """
 
-    evaluated: Part
-    training: tuple[Part, ...] = ()
+    evaluated: PlannedCorpus
+    training: tuple[PlannedCorpus, ...] = ()
     labels: LabelMap | None = None
 
     @property
@@ -63,7 +62,7 @@ class DatasetPlan:
         return f"{name}-{self.labels.name}"
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[PlannedCorpus, ...]:
         """All corpora, the tested one last."""
         return (*self.training, self.evaluated)
 
@@ -77,9 +76,9 @@ class DatasetPlan:
         """Where a run names none: those of the first corpus that it learns from."""
         return self.parts[0].spec.teachers
 
-    def describe(self) -> Table:
+    def describe(self) -> Values:
         """As JSON. Of a corpus as it is, what tells other runs from it is left out."""
-        described: Table = {**self.evaluated.describe(), "name": self.name}
+        described: Values = {**self.evaluated.describe(), "name": self.name}
         if self.name != self.evaluated.name:
             described["evaluated"] = self.evaluated.name
         if self.training:
@@ -90,7 +89,7 @@ class DatasetPlan:
 
 
 def plan_dataset(
-    registry: Registry, evaluated: str, training: Sequence[str], labels: str, overrides: Table
+    registry: Registry, evaluated: str, training: Sequence[str], labels: str, overrides: Values
 ) -> DatasetPlan:
     """Resolve the names of corpora and of a label map.
 
@@ -119,12 +118,12 @@ def plan_dataset(
     return DatasetPlan(tested, tuple(trained), _label_map(registry, labels, (*trained, tested)))
 
 
-def _part(registry: Registry, name: str, overrides: Table) -> Part:
+def _part(registry: Registry, name: str, overrides: Values) -> PlannedCorpus:
     spec = registry.dataset(name)
-    return Part(name, spec, registry.make("corpora", name, overrides))
+    return PlannedCorpus(name, spec, registry.make("corpora", name, overrides))
 
 
-def _label_map(registry: Registry, name: str, parts: Sequence[Part]) -> LabelMap | None:
+def _label_map(registry: Registry, name: str, parts: Sequence[PlannedCorpus]) -> LabelMap | None:
     own = {part.name: part.corpus.card.labels for part in parts}
     if name:
         found = LabelMap(name, registry.label_map(name).map)

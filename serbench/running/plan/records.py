@@ -10,9 +10,8 @@ from pathlib import Path
 
 from serbench.api import Backend, Loss, Student, Teacher
 from serbench.running.plan.dataset import DatasetPlan
+from serbench.running.registry.validate import Values
 from serbench.settings import MethodSettings, ProtocolSettings
-
-Table = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ class RunPlan:
         """Whether a method learns anything from a teacher, in its fits or before them."""
         return method.uses_teachers or self.pretrains(method)
 
-    def describe(self) -> Table:
+    def describe(self) -> Values:
         """The resolved plan as JSON; what the unlabelled audio is stands in once it was read."""
         return {
             "dataset": self.dataset.describe(),
@@ -176,7 +175,7 @@ class RunPlan:
         }
 
 
-def describe_candidate(candidate: Candidate) -> Table:
+def describe_candidate(candidate: Candidate) -> Values:
     """Plugins, their parameters and all settings of a candidate, as JSON."""
     return {
         "student_plugin": candidate.student.name,
@@ -204,5 +203,5 @@ def digest_of(description: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _dump(plugin: Teacher | Student | Loss | Backend) -> Table:
+def _dump(plugin: Teacher | Student | Loss | Backend) -> Values:
     return plugin.params.model_dump(mode="json")

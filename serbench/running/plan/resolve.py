@@ -11,7 +11,7 @@ from pathlib import Path
 from serbench.api import RegistryError, Teacher
 from serbench.running.plan.dataset import OFFICIAL, DatasetPlan, plan_dataset
 from serbench.running.plan.names import method_spec, own_sets
-from serbench.running.plan.records import Candidate, MethodPlan, Request, RunPlan, Table
+from serbench.running.plan.records import Candidate, MethodPlan, Request, RunPlan
 from serbench.running.plan.sets import (
     SETTING_ROOTS,
     Keys,
@@ -22,7 +22,7 @@ from serbench.running.plan.sets import (
 )
 from serbench.running.registry.lookup import Registry
 from serbench.running.registry.schema import MethodSpec
-from serbench.running.registry.validate import lay_over, validate
+from serbench.running.registry.validate import Values, lay_over, validate
 from serbench.settings import MethodSettings, ProtocolSettings
 
 log = logging.getLogger(__name__)
@@ -108,11 +108,11 @@ def _method(
     """A method with its settings, laid over in order, and its grid opened up."""
     own = own_sets(registry, name, sets)
     shared = [(path, value) for path, value in sets if path[0] not in {"methods", "protocol"}]
-    settings: Table = lay_over(spec.settings, profile)
+    settings: Values = lay_over(spec.settings, profile)
     for root in SETTING_ROOTS:
         for asked in (shared, own):
             settings = lay_over(settings, {root: below(asked, root)})
-    parts: dict[str, Table] = {}
+    parts: dict[str, Values] = {}
     for kind, plugin, base in (
         ("student", registry.make("students", spec.student), spec.student_params),
         ("loss", registry.make("losses", spec.loss), spec.loss_params),
@@ -135,8 +135,8 @@ def _candidate(
     registry: Registry,
     name: str,
     spec: MethodSpec,
-    settings: Table,
-    parts: Mapping[str, Table],
+    settings: Values,
+    parts: Mapping[str, Values],
     values: Mapping[str, object],
 ) -> Candidate:
     """One grid point."""
@@ -177,7 +177,7 @@ def _teachers(
     request: Request,
     dataset: DatasetPlan,
     methods: Sequence[MethodPlan],
-    overrides: Table,
+    overrides: Values,
 ) -> dict[str, Teacher]:
     """The run's teachers by name; none where no method reads one.
 
@@ -214,7 +214,7 @@ def _teachers(
     return teachers
 
 
-def _teacher(registry: Registry, name: str, overrides: Table) -> tuple[str, Teacher]:
+def _teacher(registry: Registry, name: str, overrides: Values) -> tuple[str, Teacher]:
     """A teacher of the registry, or the speech encoder in a folder, and what the run calls it.
 
     ``NAME@LAYER`` is the same encoder's other layer: several of them are several teachers.

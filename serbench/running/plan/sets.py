@@ -6,9 +6,9 @@ import tomllib
 from collections.abc import Collection, Iterable, Sequence
 
 from serbench.api import RegistryError
-from serbench.running.plan.records import MethodPlan, Table
+from serbench.running.plan.records import MethodPlan
 from serbench.running.plugins import did_you_mean
-from serbench.running.registry.validate import lay_over
+from serbench.running.registry.validate import Values, lay_over
 from serbench.settings import MethodSettings
 
 Keys = tuple[str, ...]
@@ -83,9 +83,9 @@ def check_used(sets: Iterable[tuple[Keys, object]], methods: Sequence[MethodPlan
             )
 
 
-def below(sets: Iterable[tuple[Keys, object]], *root: str) -> Table:
+def below(sets: Iterable[tuple[Keys, object]], *root: str) -> Values:
     """The settings below ``root`` as nested tables."""
-    table: Table = {}
+    table: Values = {}
     for path, value in sets:
         if path[: len(root)] == root and len(path) > len(root):
             nested: object = value

@@ -32,7 +32,7 @@ PARAMS_OF = {
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RegistrySource:
     """One registry file: its name as it is shown, its tables, and the line of each key."""
 
     shown: str
@@ -55,13 +55,13 @@ def load_registry(
         RegistryError: with every problem of both stages at once, one a line, each as
             ``FILE:LINE: table.entry.key: message``.
     """
-    sources = [Source("registry.toml", *read_toml(PACKAGED, "registry.toml"))]
+    sources = [RegistrySource("registry.toml", *read_toml(PACKAGED, "registry.toml"))]
     if overlay is None and USERS.is_file():
         overlay = USERS
     if overlay is not None:
         tables, lines = read_toml(overlay, str(overlay))
         _resolve_paths(tables, overlay.parent)
-        sources.append(Source(str(overlay), tables, lines))
+        sources.append(RegistrySource(str(overlay), tables, lines))
     merged = sources[0].tables
     for source in sources[1:]:
         merged = _lay_entries_over(merged, source.tables)
@@ -142,7 +142,7 @@ def _first_stage(
     return found, entries
 
 
-def _report(found: Sequence[Problem], sources: Sequence[Source], plugins: Plugins) -> str:
+def _report(found: Sequence[Problem], sources: Sequence[RegistrySource], plugins: Plugins) -> str:
     """One line for a problem, with a heading where there are several.
 
     Plugins that failed to load stand at the end, since a name that is missing may be one of theirs.
@@ -157,7 +157,7 @@ def _report(found: Sequence[Problem], sources: Sequence[Source], plugins: Plugin
     return "\n  ".join(lines)
 
 
-def _locate(path: Sequence[str], sources: Sequence[Source]) -> str:
+def _locate(path: Sequence[str], sources: Sequence[RegistrySource]) -> str:
     """``FILE:LINE`` of a key; of the nearest table around it where the key itself is missing."""
     for length in range(len(path), 0, -1):
         for source in reversed(sources):

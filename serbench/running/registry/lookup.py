@@ -23,7 +23,7 @@ from serbench.running.registry.schema import (
 )
 from serbench.running.registry.validate import lay_over, validate
 
-Table = Mapping[str, object]
+Overrides = Mapping[str, object]
 """Parameters by name, nested."""
 
 
@@ -112,21 +112,21 @@ class Registry:
         return _found("ablation", self.ablations, name)
 
     @overload
-    def make(self, kind: Literal["corpora"], name: str, overrides: Table = ...) -> Corpus: ...
+    def make(self, kind: Literal["corpora"], name: str, overrides: Overrides = ...) -> Corpus: ...
     @overload
-    def make(self, kind: Literal["teachers"], name: str, overrides: Table = ...) -> Teacher: ...
+    def make(self, kind: Literal["teachers"], name: str, overrides: Overrides = ...) -> Teacher: ...
     @overload
-    def make(self, kind: Literal["students"], name: str, overrides: Table = ...) -> Student: ...
+    def make(self, kind: Literal["students"], name: str, overrides: Overrides = ...) -> Student: ...
     @overload
-    def make(self, kind: Literal["losses"], name: str, overrides: Table = ...) -> Loss: ...
+    def make(self, kind: Literal["losses"], name: str, overrides: Overrides = ...) -> Loss: ...
     @overload
-    def make(self, kind: Literal["backends"], name: str, overrides: Table = ...) -> Backend: ...
+    def make(self, kind: Literal["backends"], name: str, overrides: Overrides = ...) -> Backend: ...
     @overload
-    def make(self, kind: Literal["trackers"], name: str, overrides: Table = ...) -> Tracker: ...
+    def make(self, kind: Literal["trackers"], name: str, overrides: Overrides = ...) -> Tracker: ...
     @overload
-    def make(self, kind: str, name: str, overrides: Table = ...) -> object: ...
+    def make(self, kind: str, name: str, overrides: Overrides = ...) -> object: ...
 
-    def make(self, kind: str, name: str, overrides: Table = MappingProxyType({})) -> object:
+    def make(self, kind: str, name: str, overrides: Overrides = MappingProxyType({})) -> object:
         """An instance of the plugin behind an entry, with ``overrides`` laid over its params.
 
         Args:
@@ -153,16 +153,16 @@ class Registry:
             message = f"no {what} is called {name!r}{did_you_mean(name, names | set(entries))}"
             raise RegistryError(message + not_loaded(self.plugins))
 
-    def _instance(self, kind: str, name: str, plugin: str, params: Table) -> object:
+    def _instance(self, kind: str, name: str, plugin: str, params: Overrides) -> object:
         cls: type[Plugin] = plugin_class(self.plugins, kind, plugin)
         table = "datasets" if kind == "corpora" else kind
         return cls(validate(cls.Params, params, f"{table}.{name}.params"))
 
 
-Entry = TypeVar("Entry")
+Named = TypeVar("Named")
 
 
-def _found(what: str, entries: Mapping[str, Entry], name: str) -> Entry:
+def _found(what: str, entries: Mapping[str, Named], name: str) -> Named:
     if name not in entries:
         raise RegistryError(f"no {what} is called {name!r}{did_you_mean(name, entries)}")
     return entries[name]
@@ -171,7 +171,7 @@ def _found(what: str, entries: Mapping[str, Entry], name: str) -> Entry:
 def entries(registry: Registry, wanted: str | None = None) -> dict[str, dict[str, object]]:
     """Tables of entries as plain values: all, one table (``teachers``), or one (``methods.akd``).
 
-    Values that are not set are left out.
+    Overrides that are not set are left out.
 
     Raises:
         RegistryError: no such table or entry.

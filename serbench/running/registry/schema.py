@@ -8,14 +8,14 @@ from pydantic import Field, JsonValue, PositiveInt, model_validator
 
 from serbench.api.params import Params
 
-Table = dict[str, JsonValue]
+JsonValues = dict[str, JsonValue]
 
 
 class DatasetSpec(Params):
     """A corpus plugin with its parameters, the folds to use and the teachers that suit it."""
 
     corpus: str
-    params: Table = Field(default_factory=dict)
+    params: JsonValues = Field(default_factory=dict)
     folds: str = "paper"
     """A fold set of the corpus's card, ``loso``, ``kfold``, ``official``, or a CSV fold file."""
     teachers: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class PluginSpec(Params):
     """A teacher, student, loss, backend or tracker: a plugin with its parameters."""
 
     plugin: str
-    params: Table = Field(default_factory=dict)
+    params: JsonValues = Field(default_factory=dict)
     summary: str = ""
 
 
@@ -54,11 +54,11 @@ class MethodSpec(Params):
     summary: str
     student: str
     loss: str
-    student_params: Table = Field(default_factory=dict)
+    student_params: JsonValues = Field(default_factory=dict)
     """Laid over the student's own."""
-    loss_params: Table = Field(default_factory=dict)
+    loss_params: JsonValues = Field(default_factory=dict)
     """Laid over the loss's own."""
-    settings: Table = Field(default_factory=dict)
+    settings: JsonValues = Field(default_factory=dict)
     """What differs from the defaults of ``serbench.settings.MethodSettings``."""
     grids: dict[str, dict[str, list[JsonValue]]] = Field(default_factory=dict)
     """Named grids of an inner search: dotted paths such as ``loss.temperature``,
@@ -69,9 +69,9 @@ class ProfileSpec(Params):
     """How thoroughly a run is done: laid over each method's settings."""
 
     summary: str
-    settings: Table = Field(default_factory=dict)
+    settings: JsonValues = Field(default_factory=dict)
     """What differs from the method's ``MethodSettings``."""
-    protocol: Table = Field(default_factory=dict)
+    protocol: JsonValues = Field(default_factory=dict)
     """What differs from the defaults of ``serbench.settings.ProtocolSettings``."""
 
 
@@ -89,9 +89,9 @@ class RowSpec(Params):
     student: str | None = None
     """In place of the full method's; so are all below. Parameters of another one are dropped."""
     loss: str | None = None
-    student_params: Table = Field(default_factory=dict)
-    loss_params: Table = Field(default_factory=dict)
-    settings: Table = Field(default_factory=dict)
+    student_params: JsonValues = Field(default_factory=dict)
+    loss_params: JsonValues = Field(default_factory=dict)
+    settings: JsonValues = Field(default_factory=dict)
     """Laid over the full method's, the profile's and those of a run."""
     needs_teachers: PositiveInt = 1
     """With fewer teachers in a run, what the row changes has no effect, and it is not run."""

@@ -13,7 +13,10 @@ from pydantic_core import ErrorDetails
 from serbench.errors import RegistryError
 from serbench.running.plugins import did_you_mean
 
-Model = TypeVar("Model", bound=BaseModel)
+Schema = TypeVar("Schema", bound=BaseModel)
+
+Values = dict[str, object]
+"""Settings or parameters by name, nested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Problem:
         return f"{'.'.join(self.path)}: {self.message}"
 
 
-def lay_over(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:
+def lay_over(base: Mapping[str, object], over: Mapping[str, object]) -> Values:
     """``base`` with ``over`` laid on it: tables are joined key by key, all else is replaced."""
     joined = dict(base)
     for key, value in over.items():
@@ -44,7 +47,7 @@ def lay_over(base: Mapping[str, object], over: Mapping[str, object]) -> dict[str
     return joined
 
 
-def validate(model: type[Model], values: Mapping[str, object], where: str) -> Model:
+def validate(model: type[Schema], values: Mapping[str, object], where: str) -> Schema:
     """An instance of ``model``; nothing is converted silently (``"3"`` is not a number).
 
     Raises:
@@ -75,7 +78,7 @@ def problems(
     return []
 
 
-def _parse(model: type[Model], values: Mapping[str, object]) -> Model:
+def _parse(model: type[Schema], values: Mapping[str, object]) -> Schema:
     # Through JSON, because only there does strictness allow a list for a tuple and text for a
     # path, which TOML cannot spell otherwise.
     return model.model_validate_json(json.dumps(values, default=str), strict=True)

@@ -13,7 +13,7 @@ from serbench.api import Backend, Corpus, Loss, StoreError, Student, Teacher, Te
 from serbench.data.corpus.table import CorpusTable
 from serbench.running.harness.inputs import load_dataset
 from serbench.running.harness.observer import Observer
-from serbench.running.plan.dataset import DatasetPlan, LabelMap, Part
+from serbench.running.plan.dataset import DatasetPlan, LabelMap, PlannedCorpus
 from serbench.running.plan.records import Candidate
 from serbench.running.plugins import Plugins
 from serbench.running.registry.lookup import Registry
@@ -94,10 +94,12 @@ class Stored:
             LabelMap(labels["name"], labels["map"]) if labels else None,
         )
 
-    def _part(self, entry: Json, registry: Registry) -> Part:
+    def _part(self, entry: Json, registry: Registry) -> PlannedCorpus:
         name, plugin = str(entry["name"]), str(entry["corpus"])
         corpus: Corpus = self._plugin("corpora", plugin, entry["params"])
-        return Part(name, registry.datasets.get(name) or DatasetSpec(corpus=plugin), corpus)
+        return PlannedCorpus(
+            name, registry.datasets.get(name) or DatasetSpec(corpus=plugin), corpus
+        )
 
     def backend(self) -> Backend:
         """The backend that the scores were taken through."""

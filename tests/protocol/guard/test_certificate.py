@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from serbench.api import LeakageError, StoreError
 from serbench.learning.segments import segment_partition
 from serbench.protocol.guard.canary import CanaryResult
-from serbench.protocol.guard.certificate import AudioRecord, Certificate, Check
+from serbench.protocol.guard.certificate import AudioRecord, Certificate, LeakCheck
 from serbench.protocol.guard.certify import Evidence, certify
 from serbench.protocol.guard.near.search import NearPair
 from serbench.protocol.guard.seal import Seal
@@ -133,7 +133,7 @@ def test_an_unknown_field_or_version_is_refused(toy) -> None:
 def test_an_outcome_is_a_known_one_with_its_reason() -> None:
     for outcome in ("failed", "not run", "not run: ", "undeclared", "broken on purpose: "):
         with pytest.raises(ValidationError):
-            Check(code="L1", leak="", outcome=outcome)
+            LeakCheck(code="L1", leak="", outcome=outcome)
 
 
 def test_every_leak_stops_the_certificate(toy, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_copy_in_the_audio_stops_a_leaky_run_too(toy) -> None:
 # ── deliberately broken protocols ────────────────────────────────────────────────────────────────
 
 
-def check_of(certificate: Certificate, code: str) -> Check:
+def check_of(certificate: Certificate, code: str) -> LeakCheck:
     return next(check for check in certificate.checks if check.code == code)
 
 

@@ -14,7 +14,7 @@ from tests_support.tables import noise_table, write_noise
 from serbench.learning.fit.task import FitTask
 from serbench.learning.teach.embeddings import TrainingEmbeddings
 from serbench.learning.teach.heads import fit_path
-from serbench.protocol.guard.certificate import Certificate, Check
+from serbench.protocol.guard.certificate import Certificate, LeakCheck
 from serbench.protocol.splits.outer import outer_splits
 from serbench.running.harness.leaky import best_on_test, corpus_normaliser, unsealed_labels
 from serbench.running.harness.run import run
@@ -40,7 +40,7 @@ def leaky(folder: Path, root: Path, name: str) -> tuple[RunStore, Watcher, Certi
     return store, watch, Certificate.model_validate(content)
 
 
-def broken(certificate: Certificate) -> dict[str, Check]:
+def broken(certificate: Certificate) -> dict[str, LeakCheck]:
     return {c.code: c for c in certificate.checks if c.outcome.startswith("broken on purpose")}
 
 
