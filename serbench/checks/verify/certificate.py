@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from serbench.api import LeakageError
 from serbench.checks.finding import Finding, Unit
 from serbench.checks.verify.checks import compared, stated_audio
-from serbench.data.corpus.table import CorpusTable
 from serbench.errors import listed
 from serbench.files.digests import shown_digest
 from serbench.learning.segments import Segment, segment_partition
-from serbench.protocol.guard.canary import CanaryResult, canary_result
 from serbench.protocol.guard.certificate import Certificate
 from serbench.protocol.guard.certify import Evidence, certify
 from serbench.protocol.guard.near.search import NearPair
@@ -21,7 +17,7 @@ from serbench.protocol.guard.pretraining import check_pretraining
 from serbench.protocol.guard.seal import Opening
 from serbench.protocol.guard.view import FittedRecord, id_set_digest
 from serbench.protocol.splits.records import Partition
-from serbench.running.harness.canary import pooled_ua
+from serbench.running.harness.canary import canary_results
 from serbench.running.harness.folds import Folds
 from serbench.running.plan.records import Candidate
 from serbench.running.replay.stored import Stored
@@ -41,6 +37,7 @@ def check_certificate(
     ``copied``: utterances with a copy in the unlabelled audio, where that is at hand.
     """
     protocol = stored.protocol
+    repeats = kept.canary[0].repeats if kept.canary else 0
     try:
         evidence = Evidence(
             plan_digest=str(stored.plan["digest"]),
@@ -55,7 +52,7 @@ def check_certificate(
                 folds.table.card,
                 allow=protocol.allow_pretraining_overlap,
             ),
-            canary=canary_results(store, folds.table, kept),
+            canary=canary_results(store.folder, repeats, folds.table.labels),
             dropped=folds.dropped,
             audio=stated_audio(stored),
             copied=copied,
@@ -143,17 +140,3 @@ def _record(what: str, train: Partition) -> FittedRecord:
         utterances=len(train.ids),
         digest=id_set_digest(train.ids),
     )
-
-
-def canary_results(
-    store: RunStore, table: CorpusTable, kept: Certificate
-) -> tuple[CanaryResult, ...]:
-    """The canary's results from its stored predictions."""
-    if not kept.canary:
-        return ()
-    scores: dict[str, list[float]] = {}
-    for repeat in range(1, kept.canary[0].repeats + 1):
-        rows = pd.read_parquet(store.folder / "canary" / f"repeat-{repeat}" / "predictions.parquet")
-        for method, ua in pooled_ua(rows, table.labels).items():
-            scores.setdefault(method, []).append(ua)
-    return tuple(canary_result(name, uas, len(table.labels)) for name, uas in scores.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -38,10 +39,9 @@ def sing(
     if plan.canary is None:
         return ()
     repeats = plan.protocol.canary
-    scores: dict[str, list[float]] = defaultdict(list)
     for repeat in range(1, repeats + 1):
         watch.announce(f"canary: repeat {repeat} of {repeats} on permuted labels")
-        own = RunStore(store.folder / "canary" / f"repeat-{repeat}")
+        own = RunStore(_folder(store.folder, repeat))
         heard = CanaryObserver(watch, repeat)
         nested = Nested(plan.canary, inputs, folds, own, resources, heard, permutation=repeat)
         nested.pretrain()
@@ -49,17 +49,27 @@ def sing(
         refits = nested.refit(nested.choose())
         rows = pd.concat([*nested.score(refits), *nested.score_teachers()], ignore_index=True)
         own.write_predictions(rows)
-        for method, ua in pooled_ua(rows, inputs.table.labels).items():
-            scores[method].append(ua)
-    results = tuple(
-        canary_result(method, values, len(inputs.table.labels)) for method, values in scores.items()
-    )
+    results = canary_results(store.folder, repeats, inputs.table.labels)
     check_canary(results)
     watch.announce("canary: " + "; ".join(map(str, results)))
     return results
 
 
-def pooled_ua(predictions: pd.DataFrame, labels: tuple[str, ...]) -> dict[str, float]:
+def canary_results(folder: Path, repeats: int, labels: tuple[str, ...]) -> tuple[CanaryResult, ...]:
+    """What the stored predictions of each repeat say; ``folder`` is the run's."""
+    scores: dict[str, list[float]] = defaultdict(list)
+    for repeat in range(1, repeats + 1):
+        rows = pd.read_parquet(_folder(folder, repeat) / "predictions.parquet")
+        for method, ua in _pooled_ua(rows, labels).items():
+            scores[method].append(ua)
+    return tuple(canary_result(method, uas, len(labels)) for method, uas in scores.items())
+
+
+def _folder(run: Path, repeat: int) -> Path:
+    return run / "canary" / f"repeat-{repeat}"
+
+
+def _pooled_ua(predictions: pd.DataFrame, labels: tuple[str, ...]) -> dict[str, float]:
     """UA of each method, its seeds and folds pooled."""
     place = {label: row for row, label in enumerate(labels)}
     return {
