@@ -7,11 +7,8 @@ from pathlib import Path
 
 from serbench.results.record import Stored, StudyRecord, stored_studies
 from serbench.running.store.finished import Run
-from serbench.studies.deploy.section import deploy_records
-from serbench.studies.registered import STUDIES
-
-SHOWN = {"deploy"}
-"""Studies of which everything is shown that a run's folder tells."""
+from serbench.studies.deploy.results import FILE
+from serbench.studies.registered import DEPLOY, STUDIES
 
 
 def studies_of(runs: Sequence[Run], files: Sequence[Path] = ()) -> Stored:
@@ -28,9 +25,11 @@ def studies_of(runs: Sequence[Run], files: Sequence[Path] = ()) -> Stored:
     outdated: list[str] = []
     for run in runs:
         shown = [record for study in STUDIES for record in study.of_run(run)]
-        names = SHOWN | {record.study for record in shown}
+        names = {record.study for record in shown}
         stored = stored_studies(run)
         found += shown
         found += (each for each in stored.records if each.study not in names)
         outdated += (place for place in stored.outdated if place.split("/")[-1] not in names)
-    return Stored((*found, *deploy_records(runs, files)), tuple(outdated))
+    own = {(run.folder / DEPLOY.name / FILE).resolve() for run in runs}
+    elsewhere = [path for path in files if path.resolve() not in own]
+    return Stored((*found, *DEPLOY.of_files(runs, elsewhere)), tuple(outdated))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from serbench.studies.deploy.study import DeployStudy
 from serbench.studies.explain.study import ExplainStudy
 from serbench.studies.inflation.study import InflationStudy
 from serbench.studies.overlap.study import OverlapStudy
@@ -11,11 +12,14 @@ from serbench.studies.prune.study import PruneStudy
 from serbench.studies.robustness.study import RobustnessStudy
 from serbench.studies.study import Study
 
+DEPLOY = DeployStudy()
+
 STUDIES: tuple[Study[Any, Any], ...] = (
     InflationStudy(),
     ExplainStudy(),
     OverlapStudy(),
     RobustnessStudy(),
     PruneStudy(),
+    DEPLOY,
 )
 """In the order that ``--help`` lists them."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from tests_support.replays import Installed, contents
 from typer.testing import CliRunner
 
 from serbench.cli import app
-from serbench.studies.deploy import study
+from serbench.studies.deploy import measure
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +28,10 @@ def folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         refuses=FakeParams(mode="refuses"),
         gone=FakeParams(mode="missing"),
     )
-    monkeypatch.setattr("serbench.running.plugins.load_plugins", lambda: installed(Installed()))
-    monkeypatch.setattr("serbench.running.registry.load.load_registry", lambda *_, **__: registry)
-    quick = study.Request.__init__
-    monkeypatch.setattr(
-        study.Request, "__init__", lambda self, **given: quick(self, **given, effort=QUICK)
-    )
+    monkeypatch.setattr("serbench.studies.opened.load_plugins", lambda: installed(Installed()))
+    monkeypatch.setattr("serbench.studies.opened.load_registry", lambda *_, **__: registry)
+    quick = partial(measure.measure_deployment, effort=QUICK)
+    monkeypatch.setattr(measure, "measure_deployment", quick)
     return root
 
 
@@ -46,9 +45,9 @@ def test_deploy_prints_and_writes_beside_the_run(folder: Path) -> None:
     code, text = invoke("run", "--rounds", "1")
     assert code == 0, text
     for part in (
-        "Deployment of plain on noise", "# Outer test folds", "Ratio:", "convert and score: done",
+        "Deployment of plain on noise", "Outer test folds", "Ratio:", "convert and score: done",
         "measure: done", "unavailable: there is none here", "failed: conversion: cannot express",
-        "Post hoc", "Certificate: ", "Written: run/deploy/deploy.md",
+        "Post hoc", "Certificate ", "Written: run/deploy/deploy.md",
     ):  # fmt: skip
         assert part in text
     after = contents(folder / "run")
@@ -56,6 +55,7 @@ def test_deploy_prints_and_writes_beside_the_run(folder: Path) -> None:
     assert {name for name in after if name not in before} == {
         *(f"deploy/deploy.{ending}" for ending in ("csv", "html", "md", "png", "tex")),
         "deploy/results.json",
+        "deploy/study.json",
     }
 
 

@@ -12,8 +12,9 @@ import pytest
 from serbench.running.harness.run import run
 from serbench.running.replay.run import Replay
 from serbench.studies.deploy.backends import choose_backends
+from serbench.studies.deploy.measure import Deployment, measure_deployment
 from serbench.studies.deploy.results import Effort
-from serbench.studies.deploy.study import DeployStudy, Request, measure_deployment
+from serbench.studies.deploy.study import DeployParams
 from tests_support.fake_backend import FakeBackend, FakeParams
 from tests_support.replays import open_replay, write_shifting
 from tests_support.runs import Watcher, candidate, method, resources, run_plan
@@ -59,15 +60,13 @@ class Deployed:
     root: Path
     replay: Replay
     registry: FakeRegistry
-    study: DeployStudy
+    study: Deployment
     calls: Path
 
-    def measure(self, *names: str, rounds: int = 0, **request: object) -> DeployStudy:
+    def measure(self, *names: str, rounds: int = 0, **params: object) -> Deployment:
         chosen = choose_backends(self.registry, names)  # pyright: ignore[reportArgumentType]
-        return measure_deployment(
-            self.replay,
-            Request(chosen, rounds=rounds, effort=QUICK, **request),  # pyright: ignore[reportArgumentType]
-        )
+        asked = DeployParams(rounds=rounds, **params)  # pyright: ignore[reportArgumentType]
+        return measure_deployment(self.replay, chosen, asked, effort=QUICK)
 
 
 _made: list[Deployed] = []
@@ -95,6 +94,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     )
     replay = open_replay(root)
     chosen = choose_backends(registry)  # pyright: ignore[reportArgumentType]
-    study = measure_deployment(replay, Request(chosen, rounds=1, effort=QUICK))
+    study = measure_deployment(replay, chosen, DeployParams(rounds=1), effort=QUICK)
     _made.append(Deployed(root, replay, registry, study, calls))
     return _made[0]

@@ -18,6 +18,7 @@ from serbench.api import SAMPLE_RATE_HZ, SerbenchError, StoreError
 from serbench.files.atomic import write_atomically
 from serbench.running.replay.run import Replay
 from serbench.studies.deploy.backends import Candidate, runnable
+from serbench.studies.deploy.measure import run_facts
 from serbench.studies.deploy.models import (
     Converted,
     FoldModel,
@@ -26,7 +27,6 @@ from serbench.studies.deploy.models import (
 )
 from serbench.studies.deploy.process import PATIENCE_S, WorkerError
 from serbench.studies.deploy.results import SCHEMA_VERSION
-from serbench.studies.deploy.study import run_facts
 
 MANIFEST, PROBES = "manifest.json", "probes.npz"
 

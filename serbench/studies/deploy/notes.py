@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from serbench.results.compare.intervals import REPEATS
-from serbench.results.report.marks import warning_lines
 from serbench.results.report.notes import difference_note, interval_note
+from serbench.studies.deploy.measure import Deployment
 from serbench.studies.deploy.results import Machine, Results
-from serbench.studies.deploy.study import DeployStudy
 
 THIS_MACHINE = (
     "Latencies, throughput and memory are of the machine that is described here and of no other; "
@@ -16,9 +15,9 @@ THIS_MACHINE = (
 )
 
 
-def deployment_notes(study: DeployStudy) -> tuple[str, ...]:
+def deployment_notes(found: Deployment) -> tuple[str, ...]:
     """How the first table's columns are measured, and on what machine."""
-    results, ours = study.results, study.arithmetic
+    results, ours = found.results, found.arithmetic
     effort = results.settings.effort
     return (
         f"Ratio: of median latency with {effort.window_s:g} s of audio at batch 1 to that of "
@@ -30,7 +29,7 @@ def deployment_notes(study: DeployStudy) -> tuple[str, ...]:
         f"the same for every backend. The front end takes {ours.front_end_flops / 1e9:.2g} GFLOPs "
         "more. M params, non-zero: millions. MB: 10⁶ bytes of converted files.",
         f"Model: {results.run.model} of {results.run.name}.",
-        *(machine_note(each) for each in (results, *study.imported)),
+        *(machine_note(each) for each in (results, *found.imported)),
         THIS_MACHINE,
     )
 
@@ -76,35 +75,35 @@ def _pinned(machine: Machine) -> str:
     return "processes pinned to cores" if machine.pinned else "processes not pinned to cores"
 
 
-def accuracy_notes(study: DeployStudy) -> tuple[str, ...]:
+def accuracy_notes(found: Deployment) -> tuple[str, ...]:
     """How scores, intervals and differences came about."""
-    compared = sum(row.accuracy is not None for row in study.results.rows) - 1
+    compared = sum(row.accuracy is not None for row in found.results.rows) - 1
     return (
-        f"Every outer test utterance ({study.utterances}, {study.folds} folds, seed "
-        f"{study.results.run.seed}) is scored by its own fold's student through the backend.",
-        f"{interval_note(REPEATS, study.speakers)} "
-        f"{difference_note('UA', compared, study.speakers)} “same "
+        f"Every outer test utterance ({found.utterances}, {found.folds} folds, seed "
+        f"{found.results.run.seed}) is scored by its own fold's student through the backend.",
+        f"{interval_note(REPEATS, found.speakers)} "
+        f"{difference_note('UA', compared, found.speakers)} “same "
         "classes”: no utterance is given another class. Changed: utterances that are.",
-        f"Posterior Δ: the greatest difference to {study.results.reference}. The reference "
-        f"gave the posteriors that the run has kept (greatest difference {study.kept_gap:.1g}).",
+        f"Posterior Δ: the greatest difference to {found.results.reference}. The reference "
+        f"gave the posteriors that the run has kept (greatest difference {found.kept_gap:.1g}).",
     )
 
 
-def latency_notes(study: DeployStudy) -> tuple[str, ...]:
+def latency_notes(found: Deployment) -> tuple[str, ...]:
     """How times were taken."""
-    elsewhere = "; on other devices, synthetic sound" if study.imported else ""
+    elsewhere = "; on other devices, synthetic sound" if found.imported else ""
     return (
-        f"Every backend once in each of {rounds_text(study.results)}, in rotated order, each time "
+        f"Every backend once in each of {rounds_text(found.results)}, in rotated order, each time "
         "in a fresh process, after a warm-up; percentiles over all calls of all rounds. Audio: "
         f"test utterances one after another, cut to length{elsewhere}.",
     )
 
 
-def footprint_notes(study: DeployStudy) -> tuple[str, ...]:
+def footprint_notes(found: Deployment) -> tuple[str, ...]:
     """How start and memory were taken."""
     idle = [
         round_.idle_bytes / 1e6
-        for row in study.results.rows
+        for row in found.results.rows
         for round_ in row.rounds
         if round_.idle_bytes is not None
     ]
@@ -116,7 +115,7 @@ def footprint_notes(study: DeployStudy) -> tuple[str, ...]:
         "over rounds.",
         "Peak: of the whole process after all batch-1 calls; idle: the same process before it "
         f"loaded the runtime{process}.",
-        *_scale(study.results),
+        *_scale(found.results),
     )
 
 
@@ -133,8 +132,3 @@ def _scale(results: Results) -> tuple[str, ...]:
         f"For scale, a process that imports one module and does nothing: {', '.join(parts)}. A "
         "backend that has PyTorch run the student's own code loads serbench's modules with it.",
     )
-
-
-def warnings(study: DeployStudy) -> tuple[str, ...]:
-    """What must stand under every output."""
-    return (*study.notes, *warning_lines([study.certificate]))

@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from serbench.api import StoreError
-from serbench.files.atomic import json_bytes, write_atomically
+from serbench.files.atomic import json_bytes
 
 SCHEMA_VERSION = 1
 KIND = "serbench deploy"
+FILE = "results.json"
 
 Seconds = Annotated[float, Field(ge=0)]
 Calls = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
@@ -190,12 +191,9 @@ class Results(Part):
         return self
 
 
-def write_results(results: Results, path: Path) -> None:
-    """
-    Raises:
-        StoreError: the file cannot be written.
-    """
-    write_atomically(path, json_bytes(results.model_dump(mode="json"), "results.json"))
+def results_text(results: Results) -> str:
+    """The file's content."""
+    return json_bytes(results.model_dump(mode="json"), FILE).decode()
 
 
 def read_results(path: Path, run: RunFacts) -> Results:

@@ -1,265 +1,134 @@
-"""From a run and backends to a deployment study."""
+"""``serbench deploy``: a run's students through every backend: accuracy, latency, size, memory."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from serbench.api import PluginError
-from serbench.protocol.guard.certificate import Certificate
-from serbench.running.replay.run import Replay
-from serbench.running.replay.students import StoredStudent
-from serbench.studies.deploy.accuracy import (
-    Accuracy,
-    Posteriors,
-    check_reference,
-    compare_backends,
-    score_folds,
-)
-from serbench.studies.deploy.backends import REFERENCE, Candidate, runnable
-from serbench.studies.deploy.device.instruments import load_average, machine
-from serbench.studies.deploy.models import (
-    Converted,
-    FoldModel,
-    convert_folds,
-    export_folds,
-)
-from serbench.studies.deploy.process import PATIENCE_S, WorkerError
-from serbench.studies.deploy.results import (
-    KIND,
-    SCHEMA_VERSION,
-    Effort,
-    Machine,
-    ResultRow,
-    Results,
-    RunFacts,
-    Score,
-    Settings,
-    read_results,
-)
-from serbench.studies.deploy.static import Arithmetic, count_arithmetic
-from serbench.studies.deploy.timing import (
-    STANDARD,
-    Contestant,
-    Measured,
-    check_threads,
-    measure_rounds,
-)
-from serbench.studies.deploy.versions import runtime_versions
+from serbench.errors import SerbenchError
+from serbench.studies.study import Instead, Shown, Study, option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serbench.results.record import StudyRecord
+    from serbench.running.store.finished import Run
+    from serbench.studies.deploy.measure import Deployment
+    from serbench.studies.opened import Opened
+
+HELP = """Print and write the deployment table of a finished run.
+
+One row for each backend and precision: latency and its ratio to PyTorch, windows per second,
+size, memory, start, and UA on the outer test folds through that backend. Nothing is trained or
+chosen. Models and scores are kept, so that a stopped command goes on; times are always new.
+
+Examples:
+
+  serbench deploy
+
+  serbench deploy runs/emodb-akd --backends onnxruntime,onnxruntime-int8 --rounds 10
+
+  serbench deploy emodb-akd --bundle to-jetson
+
+  serbench deploy emodb-akd --import results.json
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked for.
+class DeployParams:
+    """Options of ``serbench deploy``."""
 
-    Attributes:
-        backends: of ``choose_backends``.
-        method: None: the run's first.
-        imports: ``results.json`` files of other devices.
-    """
-
-    backends: tuple[Candidate, ...]
-    method: str | None = None
-    seed: int = 0
-    threads: int = 1
-    rounds: int = 5
-    imports: tuple[Path, ...] = ()
-    effort: Effort = STANDARD
-    patience_s: float = PATIENCE_S
-
-
-@dataclass(frozen=True, slots=True)
-class DeployStudy:
-    """Backends on this machine and on others.
-
-    Attributes:
-        results: of this machine.
-        imported: of others.
-        kept_gap: greatest difference of a posterior between the reference and the run's own.
-        notes: what replays must say of themselves.
-    """
-
-    results: Results
-    imported: tuple[Results, ...]
-    arithmetic: Arithmetic
-    kept_gap: float
-    utterances: int
-    speakers: int
-    folds: int
-    certificate: Certificate
-    notes: tuple[str, ...]
-
-    @property
-    def failed(self) -> tuple[ResultRow, ...]:
-        """Backends that could run here and did not."""
-        return tuple(row for row in self.results.rows if row.outcome == "failed")
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A backend with its conversions and what it said of the test sides."""
-
-    converted: tuple[Converted, ...]
-    posteriors: Posteriors
-
-
-def measure_deployment(replay: Replay, request: Request) -> DeployStudy:
-    """Export, convert, score and time; what was done before is read from the cache, but for times.
-
-    Raises:
-        StoreError: the run is leaky, has no such method or seed, or its student does not predict
-            what the run has kept; a file to import does not fit.
-        PluginError: the reference itself fails.
-        RegistryError: a front end or windows that cannot be exported.
-        SerbenchError: more threads than cores.
-    """
-    replay.check_proper()
-    check_threads(request.threads)
-    students = replay.fold_students(request.method, [request.seed])
-    facts = run_facts(replay, students[0])
-    imported = tuple(read_results(path, facts) for path in request.imports)
-    models = export_folds(replay, students)
-    here = machine("", runtime_versions(request.backends))
-    candidates = runnable(request.backends)
-    ready, failures = _prepare(replay, request, candidates, models)
-    kept_gap = check_reference(replay, models, ready[REFERENCE].posteriors)
-    accuracy = compare_backends(
-        replay, models, {name: each.posteriors for name, each in ready.items()}
+    backends: tuple[str, ...] = option(
+        (),
+        "Backends of the registry, with commas or repeatable; each must be able to run here. "
+        "Default: all; those that cannot are listed with their reason.",
+        flag="-b",
     )
-    measured = measure_rounds(
-        replay,
-        models[0],
-        [
-            Contestant(each, ready[each.name].converted[0])
-            for each in candidates
-            if each.name in ready
-        ],
-        threads=request.threads,
-        rounds=request.rounds,
-        effort=request.effort,
-        patience_s=request.patience_s,
+    method: str | None = option(None, "Whose students. Default: the run's first.", flag="-m")
+    seed: int = option(0, "Of which seed.")
+    threads: int = option(1, "Threads of every process.", least=1)
+    rounds: int = option(5, "Rounds of measurements; 0: no times, accuracy alone.", least=0)
+    bundle: Path | None = option(
+        None,
+        "Write models and a script for another device into this new folder, and measure nothing "
+        "here.",
     )
-    if REFERENCE in measured.failures:
-        raise PluginError(f"the reference {REFERENCE}: {measured.failures[REFERENCE]}")
-    failures |= measured.failures
-    here |= {"load_end": load_average(), "pinned": measured.pinned}
-    rows = [_row(each, failures, ready, accuracy, measured) for each in request.backends]
-    results = _results(facts, Machine.model_validate(here), request, rows, measured)
-    tested = [i for split in replay.folds.outer for i in split.test.ids]
-    return DeployStudy(
-        results=results,
-        imported=imported,
-        arithmetic=count_arithmetic(models[0], request.effort.window_s),
-        kept_gap=kept_gap,
-        utterances=len(tested),
-        speakers=len({replay.table.by_id[i].speaker for i in tested}),
-        folds=len(models),
-        certificate=replay.certificate,
-        notes=replay.notes,
+    import_: tuple[Path, ...] = option(
+        (), "results.json of another device, for rows of its own; repeatable."
     )
 
-
-def _results(
-    facts: RunFacts, here: Machine, request: Request, rows: list[ResultRow], measured: Measured
-) -> Results:
-    return Results(
-        kind=KIND,
-        schema_version=SCHEMA_VERSION,
-        run=facts,
-        machine=here,
-        settings=Settings(threads=request.threads, rounds=request.rounds, effort=request.effort),
-        reference=REFERENCE,
-        rows=rows,
-        imports=dict(measured.imports),
-    )
-
-
-def _prepare(
-    replay: Replay,
-    request: Request,
-    candidates: Sequence[Candidate],
-    models: Sequence[FoldModel],
-) -> tuple[dict[str, _Ready], dict[str, str]]:
-    """Conversions and posteriors by backend, and why others have none.
-
-    Raises:
-        PluginError: the reference has none.
-    """
-    ready: dict[str, _Ready] = {}
-    failures: dict[str, str] = {}
-    advance = partial(replay.watch.advance, "convert and score")
-    for number, candidate in enumerate(candidates):
-        advance(number, len(candidates))
-        try:
-            converted = convert_folds(candidate, models, replay.cache, request.patience_s)
-            posteriors = score_folds(
-                replay, candidate, models, converted, request.threads, request.patience_s
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            SerbenchError: options that exclude each other.
+        """
+        if self.bundle and self.import_:
+            raise SerbenchError(
+                "--bundle writes for another device and --import reads from one: give one of them"
             )
-            ready[candidate.name] = _Ready(converted, posteriors)
-        except WorkerError as error:
-            if candidate.name == REFERENCE:
-                raise PluginError(f"the reference {REFERENCE}: {error}") from error
-            failures[candidate.name] = str(error)
-    advance(len(candidates), len(candidates))
-    return ready, failures
 
 
-def run_facts(replay: Replay, student: StoredStudent) -> RunFacts:
-    """Whose times are measured: a student of outer fold 1.
+class DeployStudy(Study[DeployParams, "Deployment"]):
+    """Students through every backend, each of which says itself where it computes."""
 
-    Raises:
-        StoreError: its weights cannot be read.
-    """
-    return RunFacts(
-        name=replay.run.name,
-        plan_digest=replay.plan["digest"],
-        certificate_digest=replay.certificate.digest,
-        dataset=replay.stored.dataset,
-        method=student.method,
-        seed=student.seed,
-        model=student.name,
-        weights_sha256=student.weights_digest,
-    )
+    name = "deploy"
+    title = "Deployment"
+    help = HELP
+    params = DeployParams
+    steers = False
 
+    def measure(self, opened: Opened, params: DeployParams) -> Deployment | Instead:
+        """See ``Study``."""
+        from serbench.studies.deploy.backends import choose_backends
+        from serbench.studies.deploy.bundle import write_bundle
+        from serbench.studies.deploy.measure import measure_deployment
 
-def _row(
-    candidate: Candidate,
-    failures: dict[str, str],
-    ready: dict[str, _Ready],
-    accuracy: dict[str, Accuracy],
-    measured: Measured,
-) -> ResultRow:
-    name = candidate.name
-    reason = candidate.unavailable or failures.get(name)
-    outcome = "unavailable" if candidate.unavailable else "failed" if reason else "measured"
-    scored = accuracy.get(name)
-    device = candidate.device
-    return ResultRow(
-        name=name,
-        plugin=type(candidate.backend).name,
-        params=candidate.backend.params.model_dump(mode="json"),
-        precision=candidate.precision,
-        device="cuda" if device == "cuda" else "cpu",
-        outcome=outcome,
-        reason=reason,
-        size_bytes=ready[name].converted[0].size_bytes if name in ready else None,
-        accuracy=_score(scored) if scored else None,
-        rounds=list(measured.rounds.get(name, ())),
-    )
+        replay, backends = opened.replay, choose_backends(opened.registry, params.backends)
+        if not params.bundle:
+            return measure_deployment(replay, backends, params)
+        made = write_bundle(replay, backends, params.bundle, params.method, params.seed)
+        return Instead(
+            (
+                f"Written: {made.folder} with {', '.join(made.models)}",
+                *(f"Left out: {name}: {reason}" for name, reason in made.left_out.items()),
+                "Its README.txt says what to do on the other device.",
+            )
+        )
 
+    def show(self, found: Deployment, params: DeployParams) -> Shown:
+        """See ``Study``."""
+        from serbench.studies.deploy.show import show_deployment
 
-def _score(accuracy: Accuracy) -> Score:
-    difference = accuracy.difference
-    return Score(
-        ua=accuracy.ua.value,
-        ua_low=accuracy.ua.low,
-        ua_high=accuracy.ua.high,
-        delta_ua=difference.value if difference else None,
-        delta_ua_low=difference.low if difference else None,
-        delta_ua_high=difference.high if difference else None,
-        verdict=accuracy.verdict,
-        changed=accuracy.changed,
-        posterior_difference=accuracy.gap,
-    )
+        return show_deployment(found, params.backends)
+
+    def of_run(self, run: Run) -> tuple[StudyRecord, ...]:
+        """What ``results.json`` says, of whichever version of serbench it is."""
+        from serbench.studies.deploy.results import FILE
+
+        own = run.folder / self.name / FILE
+        return self.of_files([run], [own]) if own.is_file() else ()
+
+    def of_files(self, runs: Sequence[Run], files: Sequence[Path]) -> tuple[StudyRecord, ...]:
+        """What was measured of runs, here or elsewhere.
+
+        Raises:
+            StoreError: a file cannot be read, is damaged, or is of none of the runs.
+        """
+        from serbench.studies.conduct import marked, record_of
+        from serbench.studies.deploy.show import deployments_of, show_results
+
+        return tuple(
+            record_of(
+                self,
+                DeployParams(
+                    method=results.run.method,
+                    seed=results.run.seed,
+                    threads=results.settings.threads,
+                    rounds=results.settings.rounds,
+                ),
+                (run.name,),
+                marked(show_results(results, run)),
+            )
+            for results, run in deployments_of(runs, files)
+        )

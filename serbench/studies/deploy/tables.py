@@ -1,4 +1,4 @@
-"""The deployment study as tables: as the paper's Table 5, and beyond it."""
+"""A deployment as tables: as the paper's Table 5, and beyond it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ from serbench.studies.deploy.entries import (
     score_columns,
     unmeasured_table,
 )
+from serbench.studies.deploy.measure import Deployment
 from serbench.studies.deploy.notes import (
     accuracy_notes,
     deployment_notes,
     footprint_notes,
     latency_notes,
     threads_text,
-    warnings,
 )
 from serbench.studies.deploy.results import Results, Score
-from serbench.studies.deploy.study import DeployStudy
 from serbench.studies.deploy.timing import Latency, Ratio
 
 PAPER = "paper_table5.csv"
@@ -40,42 +39,41 @@ RATIO = ranged(lambda value: f"{value:.2f}")
 BARE_RATIO: Format[Interval] = Format(lambda ratio: f"{ratio.value:.2f}")
 
 
-def deploy_tables(study: DeployStudy) -> tuple[Table, ...]:
+def deploy_tables(found: Deployment) -> tuple[Table, ...]:
     """Deployment, accuracy, latency, footprint; and what was not measured, where there is any."""
-    groups = dict(_groups(study))
+    groups = dict(_groups(found))
     timed = {head: [e for e in part if e.speed] for head, part in groups.items()}
-    every = [each for results, _ in _machines(study) for each in entries_of(results)]
+    every = [each for results, _ in _machines(found) for each in entries_of(results)]
     made = [
-        _deployment(study, groups),
-        _accuracy(study),
-        _latency(study, timed),
-        _footprint(study, timed),
+        _deployment(found, groups),
+        _accuracy(found),
+        _latency(found, timed),
+        _footprint(found, timed),
         unmeasured_table(every, "Backends that were not measured, and why"),
     ]
-    digests = (study.certificate.digest,)
-    return tuple(replace(table, certificates=digests) for table in made if table.sections)
+    return tuple(table for table in made if table.sections)
 
 
-def _groups(study: DeployStudy) -> Iterator[tuple[str, list[Entry]]]:
+def _groups(found: Deployment) -> Iterator[tuple[str, list[Entry]]]:
     """This machine's CPU rows, its GPU rows, and those of each other device, by heading."""
-    for results, heading in _machines(study):
+    for results, heading in _machines(found):
         entries = entries_of(results)
         yield heading, [each for each in entries if each.row.device == "cpu"]
         gpu = f"{heading}, GPU" if heading else "GPU"
         yield gpu, [each for each in entries if each.row.device == "cuda"]
 
 
-def _machines(study: DeployStudy) -> Iterator[tuple[Results, str]]:
-    yield study.results, ""
-    for results in study.imported:
+def _machines(found: Deployment) -> Iterator[tuple[Results, str]]:
+    yield found.results, ""
+    for results in found.imported:
         yield results, f"{results.machine.name}: ratios to {results.reference} there"
 
 
-def _deployment(study: DeployStudy, groups: Groups) -> Table:
-    ours, run = study.arithmetic, study.results.run
+def _deployment(found: Deployment, groups: Groups) -> Table:
+    ours, run = found.arithmetic, found.results.run
     giga, mega = number(".3g", 1e-9), number(".3g", 1e-6)
     # Other devices have another reference, which stands in their headings.
-    title = "Ratio" if study.imported else f"Ratio to {study.results.reference}"
+    title = "Ratio" if found.imported else f"Ratio to {found.results.reference}"
     columns: list[Column[Entry]] = [
         Column("Backend", lambda each: each.row.name),
         Column("Precision", lambda each: each.row.precision),
@@ -99,13 +97,12 @@ def _deployment(study: DeployStudy, groups: Groups) -> Table:
     return make_table(
         "deployment",
         f"Deployment of {run.method} on {run.dataset}: "
-        f"{study.results.settings.effort.window_s:g} s windows per second (FPS) and size by "
+        f"{found.results.settings.effort.window_s:g} s windows per second (FPS) and size by "
         "backend",
         columns,
         groups,
-        records=deploy_records(study),
-        notes=deployment_notes(study),
-        warnings=warnings(study),
+        records=deploy_records(found),
+        notes=(*deployment_notes(found), *found.notes),
     )
 
 
@@ -116,29 +113,29 @@ def _ratio_or_outcome(each: Entry) -> str | None:
     return RATIO.whole(ratio) if ratio else None
 
 
-def _accuracy(study: DeployStudy) -> Table:
+def _accuracy(found: Deployment) -> Table:
     """Other devices have no corpus: they have heard a bundle's synthetic probes."""
     columns: list[Column[Entry]] = [
         Column("Backend", lambda each: each.row.name),
         Column("Precision", lambda each: each.row.precision),
-        *score_columns(study.results.reference),
+        *score_columns(found.results.reference),
         Column("Changed", lambda each: each.row.accuracy and each.row.accuracy.changed, COUNT),
         Column("Posterior Δ", _posterior_difference, number(".1e")),
     ]
     table = make_table(
         "accuracy",
-        f"Outer test folds of {study.results.run.dataset} through each backend: "
+        f"Outer test folds of {found.results.run.dataset} through each backend: "
         "utterance-level UA in %, pooled",
         columns,
-        [each for each in entries_of(study.results) if each.row.accuracy],
-        notes=accuracy_notes(study),
+        [each for each in entries_of(found.results) if each.row.accuracy],
+        notes=accuracy_notes(found),
     )
-    probed = [
-        section(columns, found, f"{results.machine.name}: on synthetic probes")
-        for results in study.imported
-        if (found := [e for e in entries_of(results) if e.row.probe_difference is not None])
+    elsewhere = [
+        section(columns, probed, f"{results.machine.name}: on synthetic probes")
+        for results in found.imported
+        if (probed := [e for e in entries_of(results) if e.row.probe_difference is not None])
     ]
-    return replace(table, sections=(*table.sections, *probed))
+    return replace(table, sections=(*table.sections, *elsewhere))
 
 
 def _posterior_difference(each: Entry) -> float | None:
@@ -148,15 +145,15 @@ def _posterior_difference(each: Entry) -> float | None:
     return score.posterior_difference if score.verdict != "reference" else None
 
 
-def _latency(study: DeployStudy, groups: Groups) -> Table:
-    effort = study.results.settings.effort
+def _latency(found: Deployment, groups: Groups) -> Table:
+    effort = found.results.settings.effort
 
     def at(each: Entry, length_s: float) -> Latency | None:
         return each.speed.latency.get(length_s) if each.speed else None
 
     def ratio(each: Entry, length_s: float) -> Ratio | None:
-        found = at(each, length_s)
-        return found.ratio if found else None
+        latency = at(each, length_s)
+        return latency.ratio if latency else None
 
     columns: list[Column[Entry]] = [
         Column("Backend", lambda each: each.row.name),
@@ -179,11 +176,11 @@ def _latency(study: DeployStudy, groups: Groups) -> Table:
     ]
     return make_table(
         "latency",
-        f"Latency at batch 1 with {threads_text(study.results)}: ratio to "
-        f"{study.results.reference}, then p50/p90/p99 in ms",
+        f"Latency at batch 1 with {threads_text(found.results)}: ratio to "
+        f"{found.results.reference}, then p50/p90/p99 in ms",
         columns,
         groups,
-        notes=latency_notes(study),
+        notes=latency_notes(found),
     )
 
 
@@ -195,7 +192,7 @@ def _three_digits(value: float) -> str:
     return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
 
 
-def _footprint(study: DeployStudy, groups: Groups) -> Table:
+def _footprint(found: Deployment, groups: Groups) -> Table:
     two = number(".2f")
     columns: list[Column[Entry]] = [
         Column("Backend", lambda each: each.row.name),
@@ -213,10 +210,10 @@ def _footprint(study: DeployStudy, groups: Groups) -> Table:
     ]
     return make_table(
         "footprint",
-        f"Throughput, start and memory with {threads_text(study.results)}",
+        f"Throughput, start and memory with {threads_text(found.results)}",
         columns,
         groups,
-        notes=footprint_notes(study),
+        notes=footprint_notes(found),
     )
 
 
@@ -250,17 +247,17 @@ def paper_table() -> Table:
     )
 
 
-def deploy_records(study: DeployStudy) -> list[Record]:
+def deploy_records(found: Deployment) -> list[Record]:
     """Everything as plain numbers, a row for each machine and backend."""
     return [
-        _numbers(study, results, each)
-        for results, _ in _machines(study)
+        _numbers(found, results, each)
+        for results, _ in _machines(found)
         for each in entries_of(results)
     ]
 
 
-def _numbers(study: DeployStudy, results: Results, each: Entry) -> Record:
-    ours, row, speed = study.arithmetic, each.row, each.speed
+def _numbers(found: Deployment, results: Results, each: Entry) -> Record:
+    ours, row, speed = found.arithmetic, each.row, each.speed
     numbers: Record = {
         "machine": results.machine.name,
         "backend": row.name,
@@ -280,7 +277,7 @@ def _numbers(study: DeployStudy, results: Results, each: Entry) -> Record:
         **(row.accuracy.model_dump() if row.accuracy else dict.fromkeys(Score.model_fields)),
         "probe_difference": row.probe_difference,
     }
-    for length_s in study.results.settings.effort.lengths_s:
+    for length_s in found.results.settings.effort.lengths_s:
         numbers |= _latency_numbers(length_s, speed.latency.get(length_s) if speed else None)
     for key in (
         "fps", "best_fps", "best_batch", "real_time_factor", "start_s", "cold_s", "peak_bytes",

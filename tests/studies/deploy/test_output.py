@@ -1,32 +1,39 @@
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from rich.console import Console
 from tests_support.deployments import QUICK
 
-from serbench.api import StoreError
 from serbench.results.figure.figure import Scatter
 from serbench.results.figure.png import png
+from serbench.running.harness.observer import Observer
+from serbench.studies.conduct import conduct
 from serbench.studies.deploy.figure import deploy_figure
-from serbench.studies.deploy.output import write_deploy
+from serbench.studies.deploy.measure import Deployment
 from serbench.studies.deploy.results import Machine, Results
-from serbench.studies.deploy.study import DeployStudy
+from serbench.studies.deploy.show import show_deployment
+from serbench.studies.deploy.study import DeployParams, DeployStudy
 from serbench.studies.deploy.tables import deploy_tables, paper_table
 from serbench.studies.deploy.timing import summarize
+from serbench.studies.opened import Opened
 
 
 @pytest.fixture
-def study(deployed: Any) -> DeployStudy:
+def study(deployed: Any) -> Deployment:
     return deployed.study
 
 
 @pytest.fixture
-def elsewhere(study: DeployStudy) -> Results:
+def elsewhere(study: Deployment) -> Results:
     """The same on another device, which has no corpus and no torch."""
     rows = [
         row.model_copy(update={"accuracy": None, "probe_difference": 2e-6, "device": "cpu"})
@@ -37,13 +44,13 @@ def elsewhere(study: DeployStudy) -> Results:
     return study.results.model_copy(update={"rows": rows, "machine": machine, "reference": "flat"})
 
 
-def cells(study: DeployStudy, name: str) -> dict[str, tuple[str, ...]]:
+def cells(study: Deployment, name: str) -> dict[str, tuple[str, ...]]:
     table = next(each for each in deploy_tables(study) if each.name == name)
     rows = [tuple(cell.whole for cell in row) for row in table.rows]
     return {row[0]: row for row in rows}
 
 
-def test_every_backend_has_a_row_and_gpus_their_own_heading(study: DeployStudy) -> None:
+def test_every_backend_has_a_row_and_gpus_their_own_heading(study: Deployment) -> None:
     table = deploy_tables(study)[0]
     assert [section.heading for section in table.sections] == ["", "GPU"]
     cpu, gpu = ([row[0].text for row in section.rows] for section in table.sections)
@@ -59,20 +66,20 @@ def test_every_backend_has_a_row_and_gpus_their_own_heading(study: DeployStudy) 
     assert found["crashes"][2] == "failed"
 
 
-def test_reasons_stand_in_a_table_of_their_own(study: DeployStudy) -> None:
+def test_reasons_stand_in_a_table_of_their_own(study: Deployment) -> None:
     found = cells(study, "unmeasured")
     assert found["missing-gpu"][2:] == ("cuda", "unavailable: there is none here")
     assert found["refuses"][3] == "failed: conversion: cannot express a mean"
     assert "torch" not in found
 
 
-def test_a_study_in_which_all_went_well_has_no_such_table(study: DeployStudy) -> None:
+def test_a_study_in_which_all_went_well_has_no_such_table(study: Deployment) -> None:
     rows = [row for row in study.results.rows if row.outcome == "measured"]
     well = replace(study, results=study.results.model_copy(update={"rows": rows}))
     assert "unmeasured" not in [table.name for table in deploy_tables(well)]
 
 
-def test_tables_fit_a_terminal(study: DeployStudy) -> None:
+def test_tables_fit_a_terminal(study: Deployment) -> None:
     for table in deploy_tables(study)[:-1]:
         rows = [table.columns, *([cell.whole for cell in row] for row in table.rows)]
         width = sum(max(len(row[n]) for row in rows) + 2 for n in range(len(table.columns)))
@@ -80,7 +87,7 @@ def test_tables_fit_a_terminal(study: DeployStudy) -> None:
 
 
 def test_another_device_has_its_own_rows_and_reference(
-    study: DeployStudy, elsewhere: Results
+    study: Deployment, elsewhere: Results
 ) -> None:
     both = replace(study, imported=(elsewhere,))
     heading = "Jetson: ratios to flat there"
@@ -98,7 +105,7 @@ def test_another_device_has_its_own_rows_and_reference(
     assert set(data.loc[data["machine"] == "Jetson", "reference"]) == {"flat"}
 
 
-def test_without_rounds_times_are_left_open(study: DeployStudy) -> None:
+def test_without_rounds_times_are_left_open(study: Deployment) -> None:
     rows = [row.model_copy(update={"rounds": []}) for row in study.results.rows]
     settings = study.results.settings.model_copy(update={"rounds": 0})
     bare = replace(
@@ -110,21 +117,41 @@ def test_without_rounds_times_are_left_open(study: DeployStudy) -> None:
     assert [panel.heading for panel in deploy_figure(bare.results).panels] == ["UA against size"]
 
 
+class Measured(DeployStudy):
+    """As the study, with what was measured before."""
+
+    def __init__(self, found: Deployment) -> None:
+        self.found = found
+
+    def measure(self, opened: Opened, params: DeployParams) -> Deployment:
+        return self.found
+
+
+@contextmanager
+def silent(_: object) -> Iterator[Observer]:
+    yield Observer()
+
+
 def test_files_hold_the_tables_the_numbers_and_the_digest(
-    study: DeployStudy, tmp_path: Path
+    deployed: Any, study: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = write_deploy(study, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "deploy.md", "deploy.csv", "deploy.tex", "deploy.html", "deploy.png", "results.json",
+    monkeypatch.setenv("SERBENCH_CACHE", str(tmp_path / "cache"))
+    opened = Opened((deployed.root / "run",))
+    folder, console = tmp_path / "out", Console(file=io.StringIO())
+    conduct(Measured(study), DeployParams(), opened, folder, console, silent)
+    page = folder / "deploy.md"
+    assert {path.name for path in folder.iterdir()} == {
+        *(f"deploy.{suffix}" for suffix in ("md", "csv", "tex", "html", "png")),
+        "results.json", "study.json",
     }  # fmt: skip
     text = page.read_text()
     assert study.certificate.digest in text
     assert "Post hoc" in text
     assert "of no other" in text
     assert text.index("Claimed in the paper") > text.index("Throughput, start and memory")
-    assert (tmp_path / "deploy.tex").read_text().count(r"\begin{table}") == 5
-    assert (tmp_path / "deploy.html").read_text().count("<table ") == 5
-    data = pd.read_csv(tmp_path / "deploy.csv").set_index("backend")
+    assert (folder / "deploy.tex").read_text().count(r"\begin{table}") == 5
+    assert (folder / "deploy.html").read_text().count("<table ") == 5
+    data = pd.read_csv(folder / "deploy.csv").set_index("backend")
     own = next(row for row in study.results.rows if row.name == "flat")
     speed = summarize(own.rounds, study.results.rows[0].rounds, QUICK)
     assert speed
@@ -132,17 +159,16 @@ def test_files_hold_the_tables_the_numbers_and_the_digest(
     assert data.loc["flat", "latency_0.5s_p90_s"] == pytest.approx(speed.latency[0.5].p90_s)
     assert data.loc["flat", "size_bytes"] == own.size_bytes
     assert data.loc["flat", "macs"] * 2 == data.loc["flat", "flops"]
-    raw = json.loads((tmp_path / "results.json").read_text())
+    raw = json.loads((folder / "results.json").read_text())
     assert raw["rows"][1]["rounds"][0]["latency_s"]["1"] == own.rounds[0].latency_s["1"]
 
 
-def test_the_folder_of_a_run_is_not_written_into(study: DeployStudy, tmp_path: Path) -> None:
-    (tmp_path / "plan.json").write_text("{}")
-    with pytest.raises(StoreError, match="is the folder of a run"):
-        write_deploy(study, tmp_path)
+def test_a_backend_that_fails_is_an_error_where_it_was_named(study: Deployment) -> None:
+    assert show_deployment(study, ()).failure == ""
+    assert "refuses: conversion: cannot express" in show_deployment(study, ("refuses",)).failure
 
 
-def test_the_machine_is_described_below_the_table(study: DeployStudy) -> None:
+def test_the_machine_is_described_below_the_table(study: Deployment) -> None:
     here = study.results.machine
     assert isinstance(here, Machine)
     (line,) = [each for each in deploy_tables(study)[0].notes if each.startswith(here.name)]
@@ -150,7 +176,7 @@ def test_the_machine_is_described_below_the_table(study: DeployStudy) -> None:
         assert part in line
 
 
-def test_points_are_those_with_a_score_and_times(study: DeployStudy) -> None:
+def test_points_are_those_with_a_score_and_times(study: Deployment) -> None:
     latency, size = (panel.plot for panel in deploy_figure(study.results).panels)
     assert isinstance(latency, Scatter)
     assert isinstance(size, Scatter)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from serbench.api import StoreError
-from serbench.studies.deploy.results import Results, read_results, write_results
+from serbench.studies.deploy.results import Results, read_results, results_text
 
 Json = dict[str, Any]
 
@@ -21,7 +21,7 @@ def results(deployed: Any) -> Results:
 
 def test_what_is_written_is_read_again(results: Results, tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    write_results(results, path)
+    path.write_text(results_text(results))
     assert read_results(path, results.run) == results
 
 

@@ -13,8 +13,8 @@ from tests_support.run_maker import make_run
 from serbench.api import StoreError
 from serbench.results.report.results import load_results
 from serbench.running.store.finished import Run
-from serbench.studies.deploy.section import deploy_records
 from serbench.studies.of_run import studies_of
+from serbench.studies.registered import DEPLOY
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_it_shows_the_front_and_what_was_not_measured(run: Run) -> None:
-    (record,) = deploy_records([run])
+    (record,) = DEPLOY.of_run(run)
     assert record.title == "Deployment: akd on a laptop"
     said = record.figures[0].panels[0].description
     assert said == "2 backends; no other is better in both than quick (fp32)."
@@ -45,7 +45,7 @@ def test_facts_are_of_the_fastest_backend_that_is_not_worse(tmp_path: Path) -> N
     path = folder / "deploy" / "results.json"
     held = json.loads(path.read_text())
     path.write_text(json.dumps(held))
-    (record,) = deploy_records([run])
+    (record,) = DEPLOY.of_run(run)
     assert [(fact.method, fact.title, fact.text, fact.about) for fact in record.facts] == [
         ("kd", "Latency, ms", "2.00", "ratio 0.50"),
         ("kd", "MB", "2.00", ""),
@@ -75,9 +75,9 @@ def test_one_of_another_run_is_refused(
     path = tmp_path / "results.json"
     path.write_text(json.dumps(deploy_results(run.folder, **changes)))
     with pytest.raises(StoreError, match=message):
-        deploy_records([run], [path])
+        DEPLOY.of_files([run], [path])
 
 
 def test_one_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot read .*nowhere\.json"):
-        deploy_records([run], [tmp_path / "nowhere.json"])
+        DEPLOY.of_files([run], [tmp_path / "nowhere.json"])

@@ -119,18 +119,18 @@ def test_other_weights_are_another_model(deployed: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "message"),
+    ("params", "message"),
     [
         ({"method": "akd"}, "has no student of akd; its methods: plain"),
         ({"seed": 7}, "has no seed 7; its seeds: 0"),
-        ({"imports": (Path("absent.json"),)}, "cannot read absent.json"),
+        ({"import_": (Path("absent.json"),)}, "cannot read absent.json"),
     ],
 )
 def test_what_the_run_does_not_have_is_named(
-    deployed: Any, request_: dict[str, Any], message: str
+    deployed: Any, params: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(StoreError, match=message):
-        deployed.measure("torch", **request_)
+        deployed.measure("torch", **params)
 
 
 def test_more_threads_than_cores_are_refused(deployed: Any) -> None:

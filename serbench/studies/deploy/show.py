@@ -1,14 +1,16 @@
-"""What ``results.json`` files of a run, measured here or elsewhere, show on pages."""
+"""A deployment as files have it, and what ``results.json`` of a run, measured here or elsewhere,
+shows on pages.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from serbench.api import StoreError
 from serbench.files.digests import shown_digest
-from serbench.results.record import KIND, SCHEMA_VERSION, Fact, StudyRecord
+from serbench.results.figure.figure import Figure
+from serbench.results.record import Fact
 from serbench.results.table.columns import Column, make_table
 from serbench.results.table.formats import number
 from serbench.results.table.table import Table
@@ -24,10 +26,10 @@ from serbench.studies.deploy.entries import (
     unmeasured_table,
 )
 from serbench.studies.deploy.figure import deploy_figure
-from serbench.studies.deploy.results import Results, load_results
-
-PLACE = Path("deploy") / "results.json"
-"""Where ``serbench deploy`` writes, in a run's folder."""
+from serbench.studies.deploy.measure import Deployment
+from serbench.studies.deploy.results import FILE, Results, load_results, results_text
+from serbench.studies.deploy.tables import deploy_tables, paper_table
+from serbench.studies.study import Shown
 
 FACTS_NOTE = (
     "Latency and MB: of the fastest backend whose UA is not worse than that of PyTorch, where "
@@ -36,16 +38,59 @@ FACTS_NOTE = (
 )
 
 
-def deploy_records(runs: Sequence[Run], files: Sequence[Path] = ()) -> tuple[StudyRecord, ...]:
-    """What was measured of runs: in their folders, and in ``files`` from elsewhere.
+def show_deployment(found: Deployment, named: Sequence[str]) -> Shown:
+    """Everything that was measured.
+
+    Args:
+        found: here, and on other devices.
+        named: backends that were asked for by name; then one that failed is an error.
+    """
+    results = found.results
+    failed = "; ".join(f"{row.name}: {row.reason}" for row in found.failed)
+    return Shown(
+        title=f"Deployment of {results.run.method} on {results.run.dataset}",
+        heading=_heading(results),
+        certificates=(found.certificate,),
+        tables=deploy_tables(found),
+        figures=_figures(results),
+        claims=(paper_table(),),
+        files={FILE: results_text(results)},
+        facts=_facts(results),
+        facts_note=FACTS_NOTE,
+        failure=f"backends that you named failed: {failed}" if named and failed else "",
+    )
+
+
+def show_results(results: Results, run: Run) -> Shown:
+    """What a page has room for."""
+    entries, title = entries_of(results), _title(results)
+    missing = unmeasured_table(entries, f"Not measured of {title}, and why")
+    tables = (_measured(results, entries, title), missing)
+    return Shown(
+        title=_heading(results),
+        heading=_heading(results),
+        certificates=(run.certificate,),
+        lines=(_about(results),),
+        tables=tuple(table for table in tables if table.sections),
+        figures=_figures(results),
+        facts=_facts(results),
+        facts_note=FACTS_NOTE,
+    )
+
+
+def deployments_of(runs: Sequence[Run], files: Sequence[Path]) -> list[tuple[Results, Run]]:
+    """What was measured of runs.
+
+    Args:
+        runs: of a page.
+        files: ``results.json``, each once.
 
     Raises:
         StoreError: a file cannot be read, is damaged, or is of none of the runs.
     """
-    own = [place for run in runs if (place := run.folder / PLACE).is_file()]
-    paths = {path.resolve(): path for path in (*own, *files)}
-    loaded = {path: load_results(path) for path in paths.values()}
-    return tuple(_record(held, _run_of(held, path, runs)) for path, held in loaded.items())
+    paths = {path.resolve(): path for path in files}
+    loaded = [(load_results(path), path) for path in paths.values()]
+    return [(results, _run_of(results, path, runs)) for results, path in loaded]
 
 
 def _run_of(results: Results, path: Path, runs: Sequence[Run]) -> Run:
@@ -69,27 +114,18 @@ def _run_of(results: Results, path: Path, runs: Sequence[Run]) -> Run:
     )
 
 
-def _record(results: Results, run: Run) -> StudyRecord:
-    entries = entries_of(results)
-    title = f"{results.run.method} on {results.machine.name}"
-    missing = unmeasured_table(entries, f"Not measured of {title}, and why")
-    tables = (_measured(results, entries, title), missing)
+def _title(results: Results) -> str:
+    return f"{results.run.method} on {results.machine.name}"
+
+
+def _heading(results: Results) -> str:
+    return f"Deployment: {_title(results)}"
+
+
+def _figures(results: Results) -> tuple[Figure, ...]:
+    """None where nothing was scored."""
     figure = deploy_figure(results)
-    return StudyRecord(
-        kind=KIND,
-        schema_version=SCHEMA_VERSION,
-        study="deploy",
-        title=f"Deployment: {title}",
-        version=version("serbench"),
-        params={},
-        runs=(run.name,),
-        certificates=(run.certificate.digest,),
-        lines=(_about(results),),
-        tables=tuple(table for table in tables if table.sections),
-        figures=(figure,) if figure.panels else (),
-        facts=_facts(results, entries),
-        facts_note=FACTS_NOTE,
-    )
+    return (figure,) if figure.panels else ()
 
 
 def _about(results: Results) -> str:
@@ -130,7 +166,6 @@ def _measured(results: Results, entries: Sequence[Entry], title: str) -> Table:
             "UA: every outer test utterance through the backend, with 95 % interval over "
             "speakers; differences over the same draws.",
         ),
-        certificates=(results.run.certificate_digest,),
     )
 
 
@@ -138,11 +173,11 @@ def _ratio(each: Entry) -> float | None:
     return each.latency.ratio.value if each.latency and each.latency.ratio else None
 
 
-def _facts(results: Results, entries: Sequence[Entry]) -> tuple[Fact, ...]:
+def _facts(results: Results) -> tuple[Fact, ...]:
     """Latency, size and name of the fastest backend that is not worse, where there is one."""
     timed = [
         (each.latency_ms, each.row.name, each)
-        for each in entries
+        for each in entries_of(results)
         if each.latency_ms is not None
         and not (each.row.accuracy and each.row.accuracy.verdict == "worse")
     ]
