@@ -6,6 +6,8 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -97,3 +99,9 @@ def test_the_shapes_of_losses_students_features_and_runtime_are_checked() -> Non
         assert hints_of(function)()
     with pytest.raises(TypeError, match=r"labels of CrossEntropy\.forward must be"):
         CrossEntropy()(torch.zeros(2, 3), torch.zeros(2))
+
+
+def test_nothing_but_the_tests_needs_jaxtyping() -> None:
+    blocked = "import sys; sys.modules['jaxtyping'] = None; "
+    imports = ", ".join((*PACKAGES, "serbench_akd.plugin", "serbench_baselines.plugin"))
+    subprocess.run([sys.executable, "-c", f"{blocked}import {imports}"], check=True)
