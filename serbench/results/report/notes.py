@@ -38,10 +38,3 @@ def compared_notes(compared: Comparison) -> str:
     others = len(compared.methods) - 1
     intervals = interval_note(compared.repeats, speakers)
     return f"{intervals} {difference_note('UA', others, speakers)}" if others else intervals
-
-
-def p_value(p: float) -> str:
-    """For instance ``0.031``, ``0.24``, ``< 0.001``."""
-    if p < 0.001:
-        return "< 0.001"
-    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from matplotlib.figure import Figure as OldFigure
 from rich.table import Table as RichTable
 
 from serbench.api import StoreError
 from serbench.files.atomic import write_atomically
 from serbench.results.figure.figure import Figure
 from serbench.results.figure.png import png
-from serbench.results.report import figures, render
 from serbench.results.report.build import (
     Adds,
     determined_texts,
@@ -25,7 +23,6 @@ from serbench.results.report.build import (
 from serbench.results.report.comparison import comparison_table, stamped
 from serbench.results.report.marks import mark
 from serbench.results.report.results import load_results
-from serbench.results.report.tables import Table as OldTable
 from serbench.results.table.console import console_table
 from serbench.results.table.files import table_texts
 from serbench.results.table.table import Table
@@ -99,30 +96,3 @@ def render_comparison(*folders: Path) -> RichTable:
     )
     table = stamped(comparison_table(results), results)
     return console_table(replace(table, caption=title), mark(results.protocol))
-
-
-def write_study(table: OldTable, certificates: str, figure: OldFigure, folder: Path) -> Path:
-    """Write a table as ``.md``, ``.csv``, ``.tex`` and ``.html``, and its figure as ``.png``.
-
-    Args:
-        table: its name is that of the files.
-        certificates: digests that stand under it.
-        figure: of the same.
-        folder: made where needed.
-
-    Returns:
-        The path of the ``.md``.
-
-    Raises:
-        StoreError: ``folder`` is that of a run, or a file cannot be written.
-    """
-    check_output(folder, ())
-    page = folder / f"{table.name}.md"
-    write_atomically(page, render.markdown(table, f"`{certificates}`").encode())
-    write_atomically(page.with_suffix(".csv"), render.csv(table, certificates).encode())
-    write_atomically(
-        page.with_suffix(".html"), render.html_document([table], certificates).encode()
-    )
-    write_atomically(page.with_suffix(".tex"), render.latex(table, certificates).encode())
-    write_atomically(page.with_suffix(".png"), figures.png(figure))
-    return page

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from serbench.results.compare.names import display_name
 from serbench.results.figure.figure import Axis, Figure, Key, Line, Lines, Panel, Reference
 from serbench.results.figure.palette import GREY, Style, style_of
 from serbench.results.report.notes import UNCORRECTED, interval_note
-from serbench.results.report.tables import display_name
 from serbench.results.table.columns import Column, make_table
 from serbench.results.table.formats import DIFFERENCE, PERCENT, SCORE, TEXT, Format, number
 from serbench.results.table.table import Table

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from serbench.results.compare.names import display_name
 from serbench.results.compare.records import TEACHER_PREFIX, Difference, Estimate
 from serbench.results.figure.figure import Axis, Figure, Key, Line, Lines, Panel, Reference
 from serbench.results.figure.palette import styles_of
 from serbench.results.report.notes import UNCORRECTED, interval_note
-from serbench.results.report.tables import display_name
 from serbench.results.table.columns import Column, bounds, make_table
 from serbench.results.table.formats import DIFFERENCE, SCORE
 from serbench.results.table.table import Record, Table
