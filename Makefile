@@ -1,7 +1,7 @@
 # Every target sets up what it needs: a virtual environment in .venv with serbench (editable) and
 # its development tools. Nothing outside of this folder is installed or changed.
 #
-#   make test PYTHON=python3.12           another Python, 3.11 or newer
+#   make test PYTHON=python3.12           another Python, 3.11.4 or newer
 #   make test VENV=/elsewhere/venv        another virtual environment
 #   make test VENV=$VIRTUAL_ENV READY=    one that is set up already: install nothing
 
@@ -50,8 +50,8 @@ docs: $(READY) ## Check the links of the documentation and the commands that it 
 	$(BIN)/python docs/check.py
 
 $(VENV)/.serbench-ready: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "serbench needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || \
+		{ echo "serbench needs Python 3.11.4 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing serbench and its tools into $(VENV); the first time takes some minutes."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"

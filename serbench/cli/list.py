@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from serbench.cli.options import RegistryFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,9 +29,7 @@ def command(
         str | None,
         typer.Argument(metavar="KIND", help=f"One of {', '.join(TABLES)}. Default: all."),
     ] = None,
-    registry_file: Annotated[
-        Path | None, typer.Option("--registry", help="Laid over the packaged registry.")
-    ] = None,
+    registry_file: RegistryFile = None,
 ) -> None:
     """List datasets, label maps, teachers, students, losses, backends, trackers, methods, profiles,
     ablations.

@@ -116,6 +116,8 @@ RegistryFile = Annotated[
     Path | None,
     typer.Option("--registry", help="Overlay of the registry; default: ./serbench.toml."),
 ]
+ModelFile = Annotated[Path, typer.Argument(help="A model that serbench export has written.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads that the model may use.")]
 AllowIncomplete = Annotated[
     bool, typer.Option("--allow-incomplete", help="Go on with a corpus that lacks files.")
 ]

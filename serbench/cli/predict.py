@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
+from serbench.cli.options import ModelFile, Threads
 from serbench.cli.pipes import finishing_early
 from serbench.errors import SerbenchError
 
@@ -29,7 +30,7 @@ class Format(StrEnum):
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="A model that serbench export has written.")],
+    model: ModelFile,
     files: Annotated[
         list[Path],
         typer.Argument(metavar="FILE...", help="Audio files, and folders with audio in them."),
@@ -38,7 +39,7 @@ def command(
         Format,
         typer.Option("--format", "-f", help="table; json: an object a line; csv: with a header."),
     ] = Format.table,
-    threads: Annotated[int, typer.Option(min=1, help="Threads that the model may use.")] = 1,
+    threads: Threads = 1,
 ) -> None:
     """Classify audio files with an exported model, of any rate, format and length.
 

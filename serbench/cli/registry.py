@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from serbench.cli.options import RegistryFile
+
 
 def check(
     file: Annotated[
@@ -37,9 +39,7 @@ def show(
     entry: Annotated[
         str | None, typer.Argument(metavar="TABLE[.NAME]", help="Default: everything.")
     ] = None,
-    file: Annotated[
-        Path | None, typer.Option("--registry", help="Laid over the packaged registry.")
-    ] = None,
+    file: RegistryFile = None,
 ) -> None:
     """Print the registry as it is in force, as TOML that can go into a serbench.toml.
 

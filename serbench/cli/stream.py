@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from serbench.cli.options import ModelFile, Threads
 from serbench.cli.pipes import finishing_early
 from serbench.errors import SerbenchError, WaveformError
 
@@ -51,7 +51,7 @@ class Encoding(StrEnum):
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="A model that serbench export has written.")],
+    model: ModelFile,
     source: Annotated[
         str, typer.Argument(metavar="[-]", help="- is standard input: raw PCM, one channel.")
     ] = "-",
@@ -70,7 +70,7 @@ def command(
         bool,
         typer.Option("--capacity", help="Measure how many simultaneous streams are kept up with."),
     ] = False,
-    threads: Annotated[int, typer.Option(min=1, help="Threads that the model may use.")] = 1,
+    threads: Threads = 1,
 ) -> None:
     """Classify sound while it comes; see HELP."""
     _check_source(source, microphone, capacity)

@@ -310,16 +310,3 @@ def _band(
     first = (draw[1] * (limits - width + 1)).long()
     at = torch.arange(size, device=limits.device)[None, :]
     return (at >= first[:, None]) & (at < (first + width)[:, None])
-
-
-__all__ = [
-    "EvaluationFrames",
-    "FrameReader",
-    "Frames",
-    "LogMel",
-    "Normaliser",
-    "TrainingFrames",
-    "log_mel_frames",
-    "spec_augment",
-    "student_input",
-]
