@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from serbench.api import SerbenchError, StoreError
+from serbench.api import SerbenchError
 from serbench.learning.evaluate import (
     confusion_metric,
     resample_weights,
@@ -122,7 +122,7 @@ def measure_pruning(
         CorpusError, TeacherError: audio or weights that cannot be had.
     """
     replay.check_proper()
-    chosen = choose_students(replay, method, seeds)
+    chosen = replay.fold_students(method, seeds)
     pruners = {student.name: pruner_of(student) for student in chosen}
     kinds = kinds or allowed_kinds(pruners.values())
     cuts = [UNTOUCHED, *(Cut(kind, amount) for kind in kinds for amount in amounts)]
@@ -134,33 +134,6 @@ def measure_pruning(
         shut_down_workers()
     readings = {cut: [found[cut, student.name] for student in chosen] for cut in cuts}
     return _study(replay, chosen, pruners, tuning, whole, readings)
-
-
-def choose_students(
-    replay: Replay, method: str | None, seeds: Iterable[int]
-) -> tuple[StoredStudent, ...]:
-    """The students of one method with some of the run's seeds, one for each outer fold.
-
-    Raises:
-        StoreError: an unknown method or seed, or a fold without a student.
-    """
-    there = replay.students_of([method or replay.students[0].method])
-    known = list(replay.plan["seeds"])
-    wanted = list(dict.fromkeys(seeds)) or known[:1]
-    if unknown := [seed for seed in wanted if seed not in known]:
-        raise StoreError(
-            f"{replay.run.name} has no seed {unknown[0]}; its seeds: {', '.join(map(str, known))}"
-        )
-    chosen = tuple(student for student in there if student.seed in wanted)
-    places = {(student.seed, student.outer) for student in chosen}
-    for seed in wanted:
-        for fold in range(1, len(replay.folds.outer) + 1):
-            if (seed, fold) not in places:
-                raise StoreError(
-                    f"{replay.run.folder} has no record of the student of {there[0].method}, outer "
-                    f"fold {fold}, seed {seed}; run the same command again to have it"
-                )
-    return chosen
 
 
 def allowed_kinds(pruners: Iterable[Pruner]) -> tuple[Kind, ...]:

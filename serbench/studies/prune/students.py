@@ -127,7 +127,7 @@ class Tuner:
         for result in run_fits(list(tasks.values()), self.workers, watch.epoch):
             self._keep(places[result.key], tasks[places[result.key]], result)
             watch.fit_done(result)
-        return {place: self._kept(key) for place, key in keys.items()}
+        return {place: reading_of(self.cache.written(key)) for place, key in keys.items()}
 
     def _tasks(
         self, pruned: Mapping[tuple[Cut, str], Pruned], missing: Mapping[tuple[Cut, str], str]
@@ -237,16 +237,6 @@ class Tuner:
                 f"{result.name} was not fitted on the training side that {student.name} was: the "
                 "corpus or the front end has changed since the run was made"
             )
-
-    def _kept(self, key: str) -> Reading:
-        """
-        Raises:
-            StoreError: what was just written is not there.
-        """
-        record = self.cache.get(key)
-        if record is None:
-            raise StoreError(f"what was just written to {self.cache.path(key)} cannot be read back")
-        return reading_of(record)
 
     def _key(self, cut: Cut, name: str) -> str:
         """A digest of all that determines what a cut and fine-tuned student says."""

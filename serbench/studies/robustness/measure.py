@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from serbench.api import StoreError
 from serbench.learning.evaluate import (
     confusion_metric,
     resample_weights,
@@ -20,7 +19,6 @@ from serbench.results.compare.intervals import REPEATS, estimate, percentile_int
 from serbench.results.compare.records import TEACHER_PREFIX, Difference, Estimate
 from serbench.running.execute import shut_down_workers
 from serbench.running.replay.run import Replay
-from serbench.running.replay.students import StoredStudent
 from serbench.studies.robustness.conditions import CLEAN, Condition
 from serbench.studies.robustness.students import Reading, student_readings
 from serbench.studies.robustness.teachers import teacher_readings
@@ -97,8 +95,9 @@ def measure_robustness(
         CorpusError, TeacherError, SerbenchError: audio, weights or babble that cannot be had.
     """
     replay.check_proper()
-    students = replay.students_of(methods or None)
-    _check_complete(replay, students)
+    named = dict.fromkeys(student.method for student in replay.students_of(methods))
+    seeds = replay.plan["seeds"]
+    students = [each for method in named for each in replay.fold_students(method, seeds)]
     by_name = {student.name: student for student in students}
     readings: dict[tuple[Condition, str], list[Reading]] = {}
     try:
@@ -114,25 +113,6 @@ def measure_robustness(
         for condition, _, reading in teacher_readings(replay, teacher, conditions):
             readings.setdefault((condition, TEACHER_PREFIX + teacher), []).append(reading)
     return _robustness(replay, conditions, readings)
-
-
-def _check_complete(replay: Replay, students: Iterable[StoredStudent]) -> None:
-    """
-    Raises:
-        StoreError: a method has no student for some fold and seed.
-    """
-    there: dict[str, set[tuple[int, int]]] = {}
-    for student in students:
-        there.setdefault(student.method, set()).add((student.outer, student.seed))
-    folds = range(1, len(replay.folds.outer) + 1)
-    wanted = {(fold, seed) for fold in folds for seed in replay.plan["seeds"]}
-    for method, found in there.items():
-        if found != wanted:
-            fold, seed = min(found ^ wanted)
-            raise StoreError(
-                f"{replay.run.folder} has no record of the student of {method}, outer fold "
-                f"{fold}, seed {seed}; run the same command again to have it"
-            )
 
 
 def _robustness(

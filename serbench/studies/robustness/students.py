@@ -6,7 +6,6 @@ stopped goes on where it was.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from serbench.api import SAMPLE_RATE_HZ, Backend, StoreError
+from serbench.api import SAMPLE_RATE_HZ, Backend
 from serbench.data.corpus.table import CorpusTable, Utterance
 from serbench.files.source import core_digest
 from serbench.learning.features import Frames, LogMel
@@ -25,7 +24,7 @@ from serbench.running.harness.code import FIT, backend_identity, package_digest
 from serbench.running.plan.records import describe_candidate, digest_of
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent, predict_windows
-from serbench.running.store.cache import FitCache
+from serbench.running.store.cache import FitCache, FitRecord
 from serbench.settings import FeatureSettings
 from serbench.studies.robustness.conditions import Condition
 from serbench.studies.robustness.perturb import Perturbed, Voices, perturb, voices_of
@@ -94,15 +93,15 @@ def student_readings(
     """
     cache = FitCache(replay.cache, "robustness")
     keys = _addresses(replay, students, conditions)
-    readings = {place: kept for place, key in keys.items() if (kept := _kept(cache, key))}
-    missing = {place: key for place, key in keys.items() if place not in readings}
+    kept = {place: entry for place, key in keys.items() if (entry := cache.get(key))}
+    missing = {place: key for place, key in keys.items() if place not in kept}
     jobs = _jobs(replay, students, missing)
-    done = len(readings)
+    done = len(kept)
     replay.watch.advance(stage, done, len(keys))
     for count in each_call(hear_fold, jobs, workers):
         done += count
         replay.watch.advance(stage, done, len(keys))
-    return {place: readings.get(place) or _written(cache, key) for place, key in keys.items()}
+    return {place: _reading(kept.get(place) or cache.written(key)) for place, key in keys.items()}
 
 
 def hear_fold(job: FoldJob) -> int:
@@ -184,7 +183,7 @@ def _addresses(
     addresses = {}
     for student in students:
         own = {
-            "weights": _file_digest(student.path),
+            "weights": student.weights_digest,
             "test": list(replay.folds.outer[student.outer - 1].test.ids),
             "candidate": describe_candidate(student.candidate),
             "student code": package_digest(type(student.candidate.student)),
@@ -206,30 +205,8 @@ def audio_digest(table: CorpusTable) -> str:
     return digest_of([[u.id, u.speaker, u.pcm_sha256, u.duration_s] for u in table.utterances])
 
 
-def _file_digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _kept(cache: FitCache, key: str) -> Reading | None:
-    """What the cache has; None where there is nothing, or a damaged entry."""
-    entry = cache.get(key)
-    if entry is None:
-        return None
+def _reading(entry: FitRecord) -> Reading:
+    """As the cache has it."""
     facts = dict(entry.json)
     reading = Reading(tuple(facts.pop("ids")), entry.arrays["posteriors"])
     return replace(reading, **facts)
-
-
-def _written(cache: FitCache, key: str) -> Reading:
-    """What a worker has just put into the cache.
-
-    Raises:
-        StoreError: it is not there.
-    """
-    reading = _kept(cache, key)
-    if reading is None:
-        raise StoreError(f"what was just written to {cache.path(key)} cannot be read back")
-    return reading

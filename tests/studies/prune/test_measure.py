@@ -30,7 +30,7 @@ from serbench.running.replay.run import POST_HOC, Replay
 from serbench.running.store.cache import FitCache
 from serbench.studies.prune import students as students_module
 from serbench.studies.prune.choices import UNTOUCHED, Cut, Tuning
-from serbench.studies.prune.measure import Pruning, choose_students, measure_pruning
+from serbench.studies.prune.measure import Pruning, measure_pruning
 from serbench.studies.prune.show import HEADINGS, notes, prune_figure, row_name, show_pruning
 from serbench.studies.prune.students import pruner_of
 from serbench_akd.hybrid import Hybrid, HybridParams
@@ -116,7 +116,7 @@ def ua(labels: Sequence[str], predicted: Sequence[str]) -> float:
 def scored(replay: Replay, says: Callable[[Any], tuple[Sequence[str], np.ndarray]]) -> float:
     """UA over the outer test sides of seed 0, of whatever ``says`` of each student's."""
     labels, predicted = [], []
-    for student in choose_students(replay, "taught", [0]):
+    for student in replay.fold_students("taught", [0]):
         ids, posteriors = says(student)
         labels += [replay.table.by_id[utterance].label for utterance in ids]
         predicted += [replay.table.labels[best] for best in posteriors.argmax(axis=1)]
@@ -164,7 +164,7 @@ def test_sizes_fall_as_the_kind_says(study: Pruning) -> None:
 def test_masked_weights_are_still_zero_after_the_fine_tuning(
     replay: Replay, study: Pruning
 ) -> None:
-    student = choose_students(replay, "taught", [0])[0]
+    student = replay.fold_students("taught", [0])[0]
     layers = [
         p for n, p in student.module.named_parameters() if n.endswith("weight") and p.ndim > 1
     ]
@@ -177,7 +177,7 @@ def test_masked_weights_are_still_zero_after_the_fine_tuning(
 def test_scores_before_fine_tuning_are_those_of_the_cut_network_alone(
     replay: Replay, study: Pruning
 ) -> None:
-    pruners = {each.name: pruner_of(each) for each in choose_students(replay, "taught", [0])}
+    pruners = {each.name: pruner_of(each) for each in replay.fold_students("taught", [0])}
     for row in study.rows[2:]:
 
         def says(student: Any, cut: Cut = row.cut) -> tuple[Sequence[str], np.ndarray]:
@@ -254,7 +254,7 @@ def test_teachers_say_what_they_said_in_the_run(
 
 
 def test_a_fit_starts_from_the_stored_weights(replay: Replay, tasks: dict[str, FitTask]) -> None:
-    for student in choose_students(replay, "taught", [0]):
+    for student in replay.fold_students("taught", [0]):
         task = tasks[f"{student.name}/none"]
         state = task.student.build(student.shape).state_dict()
         stored = student.module.state_dict()
@@ -353,21 +353,21 @@ def test_a_student_without_a_teacher_and_with_weights_alone(made: Path) -> None:
 
 
 def test_the_first_method_and_the_first_seed_unless_told_otherwise(replay: Replay) -> None:
-    chosen = choose_students(replay, None, ())
+    chosen = replay.fold_students(None, ())
     assert [each.name for each in chosen] == [f"taught/seed-0/outer-{n}" for n in (1, 2, 3)]
 
 
 def test_an_unknown_method_or_seed_is_told(replay: Replay) -> None:
     with pytest.raises(StoreError, match="no student of nobody; its methods: taught, plain"):
-        choose_students(replay, "nobody", ())
+        replay.fold_students("nobody", ())
     with pytest.raises(StoreError, match="no seed 7; its seeds: 0, 1"):
-        choose_students(replay, None, [0, 7])
+        replay.fold_students(None, [0, 7])
 
 
 def test_a_fold_without_a_student_is_told(replay: Replay) -> None:
     kept = tuple(s for s in replay.students if s.name != "plain/seed-1/outer-2")
     with pytest.raises(StoreError, match="student of plain, outer fold 2, seed 1"):
-        choose_students(replace(replay, students=kept), "plain", [1])
+        replace(replay, students=kept).fold_students("plain", [1])
 
 
 @pytest.mark.parametrize(
