@@ -19,6 +19,13 @@ def stderr() -> Console:
     return Console(stderr=True) if sys.stderr.isatty() else Console(stderr=True, width=200)
 
 
+def say(*lines: object) -> None:
+    """Print lines as they are, however wide the terminal is."""
+    console = stdout()
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
 def configure_logging(verbosity: int) -> None:
     """0: warnings; 1 (``-v``): news of serbench; 2 (``-vv``): everything."""
     levels = {0: logging.WARNING, 1: logging.INFO}

@@ -68,24 +68,27 @@ def command(
 ) -> None:
     """Write a trained student as one ONNX file; see HELP."""
     from serbench.api import Backend, StoreError
-    from serbench.cli.replayed import opened, say
+    from serbench.cli.console import say
+    from serbench.cli.progress import progress_observer
     from serbench.device.export.file import check_replaceable, export_file
     from serbench.device.export.source import default_name, export_source
-    from serbench.running.execute import resolve_workers
     from serbench.running.store.find import find_run
+    from serbench.studies.opened import Opened
 
     if refit_all and fold is not None:
         raise StoreError("--fold and --refit-all exclude each other: the one is of no fold")
     folder = find_run(run, runs)
     if output is not None:
         check_replaceable(output)
-    with opened(folder, registry, data_dir, device) as (replay, known):
+    opened = Opened((folder,), overlay=registry, data_dir=data_dir, device_name=device, jobs=jobs)
+    with opened.watched(progress_observer):
+        replay = opened.replay
         converter: Backend | None = None
         if backend:
-            converter = known.make("backends", backend)
+            converter = opened.registry.make("backends", backend)
         source = export_source(
             replay, method, seed, None if refit_all else fold or 1,
-            pretrain_audio, resolve_workers(jobs, replay.device.type),
+            pretrain_audio, opened.workers,
         )  # fmt: skip
         place = output or Path(default_name(source.trained, backend))
         parity = export_file(replay, source.trained, place, converter, source.calibration)

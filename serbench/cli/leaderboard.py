@@ -37,8 +37,8 @@ def command(
     ] = None,
 ) -> None:
     """Render every finished run below a folder as a static site."""
+    from serbench.cli.console import say
     from serbench.cli.output import print_table
-    from serbench.cli.replayed import say
     from serbench.results.site.site import write_leaderboard
     from serbench.results.table.formats import interval_text
     from serbench.studies.ablation.output import addition
