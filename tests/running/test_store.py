@@ -172,6 +172,12 @@ def test_a_cached_fit_is_read_back(tmp_path: Path) -> None:
     assert FitCache(tmp_path, "fits").get("f" * 16) is None
 
 
+def test_what_was_written_must_be_there(tmp_path: Path) -> None:
+    assert cached(tmp_path).written(KEY).json == {"epochs": 3}
+    with pytest.raises(StoreError, match=r"just written to .*f+\.safetensors cannot be read back"):
+        FitCache(tmp_path, "fits").written("f" * 16)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "emptied", "json"])
 def test_a_damaged_cached_fit_is_absent_and_logged(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
