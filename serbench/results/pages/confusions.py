@@ -3,85 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from serbench.results.pages.series import Method
 from serbench.results.pages.traces import trace
-from serbench.results.report.confusions import worst_confusion
+from serbench.results.report.confusions import recall, worst_confusion
 from serbench.results.report.results import Results
-from serbench.results.table.formats import NOTHING, percent
+from serbench.results.table.columns import Column, make_table
+from serbench.results.table.formats import PERCENT, Format, percent
+from serbench.results.table.table import Table
+
+COUNT: Format[tuple[int, float]] = Format(
+    lambda held: str(held[0]),
+    lambda held: f"{100 * held[1]:.0f} %" if held[0] else "",
+    shade=lambda held: held[1],
+)
+"""Utterances, summed over seeds, and their share of the true class."""
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """A cell: utterances, summed over seeds; their share of the true class, 0 … 1."""
-
-    count: int
-    share: float
-    right: bool
-    trace: str
-
-    @property
-    def shade(self) -> str:
-        """The share as the stylesheet reads it."""
-        return f"{self.share:.3f}"
-
-    @property
-    def percent(self) -> str:
-        """The share in per cent, without decimals; empty for nothing."""
-        return f"{100 * self.share:.0f}" if self.count else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """A method's confusions.
-
-    Attributes:
-        rows: for each true class its name, its cells, its recall in per cent, and the recall's
-            trace.
-        worst: the commonest mistake, in words.
-    """
-
-    slug: str
-    name: str
-    run: str
-    ua: str
-    wa: str
-    seeds: int
-    labels: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Count, ...], str, str], ...]
-    worst: str
-
-
-def matrices(results: Results, methods: Sequence[Method]) -> tuple[Matrix, ...]:
+def matrices(results: Results, methods: Sequence[Method]) -> tuple[Table, ...]:
     """One for each method."""
     return tuple(_matrix(each, results.comparison.labels) for each in methods)
 
 
-def _matrix(method: Method, labels: tuple[str, ...]) -> Matrix:
+def _matrix(method: Method, labels: tuple[str, ...]) -> Table:
     result = method.result
-    rows = []
-    for true, label in enumerate(labels):
-        total = int(result.confusion[true].sum())
-        cells = tuple(
-            Count(
-                int(count),
-                int(count) / total if total else 0.0,
-                true == guess,
-                trace(method, t=true, p=guess) if count else "",
+
+    def held(true: int, guess: int) -> tuple[int, float]:
+        count, total = int(result.confusion[true, guess]), int(result.confusion[true].sum())
+        return count, count / total if total else 0.0
+
+    columns: list[Column[int]] = [
+        Column("True", lambda true: labels[true]),
+        *(
+            Column(
+                label,
+                lambda true, guess=guess: held(true, guess),
+                COUNT,
+                trace=lambda true, guess=guess: (
+                    trace(method, t=true, p=guess) if held(true, guess)[0] else ""
+                ),
             )
-            for guess, count in enumerate(result.confusion[true])
-        )
-        recall = percent(cells[true].share) if total else NOTHING
-        rows.append((label, cells, recall, trace(method, t=true) if total else ""))
-    return Matrix(
-        slug=method.slug,
-        name=method.name,
-        run=method.run,
-        ua=percent(result.pooled["ua"].value),
-        wa=percent(result.pooled["wa"].value),
-        seeds=result.seeds,
-        labels=labels,
-        rows=tuple(rows),
-        worst=worst_confusion(result, labels),
+            for guess, label in enumerate(labels)
+        ),
+        Column(
+            "Recall %",
+            lambda true: recall(result, true),
+            PERCENT,
+            trace=lambda true: trace(method, t=true),
+        ),
+    ]
+    ua, wa = (percent(each.value) for each in (result.pooled["ua"], result.pooled["wa"]))
+    summed = f" Counts are summed over {result.seeds} seeds." if result.seeds > 1 else ""
+    return make_table(
+        f"confusion-{method.slug}",
+        f"{method.name}: UA {ua} %, WA {wa} %",
+        columns,
+        range(len(labels)),
+        notes=(f"{worst_confusion(result, labels)}{summed}",),
     )

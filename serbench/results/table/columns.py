@@ -66,6 +66,7 @@ class Column(Generic[R]):
             self._link(row) if self._link else "",
             shown.code,
             self._trace(row) if self._trace else "",
+            shown.shade(value),
         )
 
     def numbers(self, row: R) -> Record:

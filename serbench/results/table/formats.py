@@ -105,6 +105,10 @@ def _no_tone(_: object) -> Tone:
     return ""
 
 
+def _no_shade(_: object) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Format(Generic[V]):
     """How values of one kind are shown and counted.
@@ -118,6 +122,7 @@ class Format(Generic[V]):
         right: numbers stand at the right, text at the left.
         tone: the colour of a value.
         code: whether the text is set as code.
+        shade: how dark a value's cell is on pages, 0 … 1; None: not at all.
     """
 
     text: Callable[[V], str]
@@ -127,6 +132,7 @@ class Format(Generic[V]):
     right: bool = True
     tone: Callable[[V], Tone] = _no_tone
     code: bool = False
+    shade: Callable[[V], float | None] = _no_shade
 
     def whole(self, value: V) -> str:
         """Text and detail in one line."""

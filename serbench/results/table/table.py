@@ -29,6 +29,7 @@ class Cell:
         link: relative to the page that the table is on.
         code: whether it is set as code.
         trace: what a page's script looks up behind the number.
+        shade: how dark it is on pages, 0 … 1; None: not at all.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Cell:
     link: str = ""
     code: bool = False
     trace: str = ""
+    shade: float | None = None
 
     @property
     def whole(self) -> str:

@@ -112,7 +112,7 @@ def test_a_table_is_sorted_by_keyboard(browser: Any, urls: dict[str, str]) -> No
 
 def test_a_count_leads_to_its_utterances_and_back(browser: Any, urls: dict[str, str]) -> None:
     with Visit(browser, urls["full"]) as visit:
-        cell = visit.page.locator("#confusion-akd .shade[data-trace] button").nth(1)
+        cell = visit.page.locator("#confusion-akd td[style][data-trace] button").nth(1)
         count = int(cell.inner_text().split()[0])
         cell.focus()
         visit.page.keyboard.press("Enter")

@@ -183,7 +183,7 @@ def test_counts_and_recalls_of_the_matrix_are_the_comparisons(
     full_page: str, results: Results
 ) -> None:
     result = results.comparison.methods[0]
-    cells = re.findall(r'data-trace="m=0&amp;t=(\d+)&amp;p=(\d+)">(\d+)<', full_page)
+    cells = re.findall(r'data-trace="m=0&amp;t=(\d+)&amp;p=(\d+)">(\d+) <', full_page)
     shown = {(int(true), int(guess)): int(count) for true, guess, count in cells}
     expected = {
         (true, guess): int(count) for (true, guess), count in np.ndenumerate(result.confusion)
