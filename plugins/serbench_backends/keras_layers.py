@@ -9,7 +9,7 @@ import keras  # pyright: ignore[reportMissingImports] - an extra
 import numpy as np
 
 from serbench_backends.keras_operations import FIXED, check, run
-from serbench_backends.onnx_steps import Array, Step, dtype_name, read_steps
+from serbench_backends.onnx_steps import Array, GraphStep, dtype_name, read_steps
 
 if TYPE_CHECKING:  # a process that only opens a converted model does not wait for it
     import onnx
@@ -57,7 +57,7 @@ class OnnxOperation(keras.layers.Layer):
             )
             for position, shape in weights.items()
         }
-        self.step = Step(
+        self.step = GraphStep(
             operation,
             dict(attributes),
             tuple(f"{n}" if there else "" for n, there in enumerate(inputs)),
@@ -67,7 +67,7 @@ class OnnxOperation(keras.layers.Layer):
         self.built = True
 
     @classmethod
-    def of(cls, step: Step) -> OnnxOperation:
+    def of(cls, step: GraphStep) -> OnnxOperation:
         """A layer for ``step``, with its constants."""
         kept = () if step.operation == "Conv" else FIXED.get(step.operation, ())
         weights = {

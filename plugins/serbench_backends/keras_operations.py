@@ -9,13 +9,13 @@ import numpy as np
 from keras import ops  # pyright: ignore[reportMissingImports] - an extra
 
 from serbench.api import PluginError
-from serbench_backends.onnx_steps import Step
+from serbench_backends.onnx_steps import GraphStep
 
 Operation = Callable[[Sequence[Any], Mapping[str, Any]], Any]
 """From inputs (None where one is left out) and attributes to one output, or a list of them."""
 
 
-def run(step: Step, variables: Sequence[Any], constants: Mapping[int, Any]) -> list[Any]:
+def run(step: GraphStep, variables: Sequence[Any], constants: Mapping[int, Any]) -> list[Any]:
     """Its outputs.
 
     Args:
@@ -32,7 +32,7 @@ def run(step: Step, variables: Sequence[Any], constants: Mapping[int, Any]) -> l
     return list(result) if isinstance(result, list | tuple) else [result]
 
 
-def check(steps: Sequence[Step]) -> None:
+def check(steps: Sequence[GraphStep]) -> None:
     """
     Raises:
         PluginError: operations that are not known here.

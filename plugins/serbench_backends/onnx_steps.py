@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Step:
+class GraphStep:
     """One operation.
 
     Attributes:
@@ -43,7 +43,7 @@ class Step:
         return {n: name for n, name in enumerate(self.inputs) if name and n not in self.constants}
 
 
-def read_steps(graph: onnx.GraphProto) -> list[Step]:
+def read_steps(graph: onnx.GraphProto) -> list[GraphStep]:
     """The operations of a graph in order; what depends on constants alone is worked out here."""
     from onnx import numpy_helper
     from onnx.reference import ReferenceEvaluator
@@ -57,7 +57,7 @@ def read_steps(graph: onnx.GraphProto) -> list[Step]:
             known |= zip(node.output, map(np.asarray, results), strict=True)
             continue
         constants = {n: known[name] for n, name in enumerate(node.input) if name in known}
-        step = Step(
+        step = GraphStep(
             node.op_type, _attributes(node), tuple(node.input), tuple(node.output), constants
         )
         steps.append(_prepared(step))
@@ -85,12 +85,12 @@ def dtype_name(kind: int) -> str:
     return helper.tensor_dtype_to_np_dtype(kind).name
 
 
-def _prepared(step: Step) -> Step:
+def _prepared(step: GraphStep) -> GraphStep:
     """With its weights as TensorFlow wants them, so that they are not turned at every call."""
     weights = step.constants.get(1)
     if step.operation == "Conv" and weights is not None:  # (out, in, …) to (…, in, out)
         turned = np.moveaxis(weights, (0, 1), (-1, -2))
-        return Step(
+        return GraphStep(
             step.operation,
             step.attributes,
             step.inputs,

@@ -14,17 +14,17 @@ METHOD_PARTS = ("student", "loss", "teachers", "student_params", "loss_params", 
 """What a plan says of a method that tells it from others."""
 
 
-class Place(NamedTuple):
+class FitName(NamedTuple):
     """Where a fit belongs: ``akd`` and ``seed-0/outer-1/candidate-2/inner-1``."""
 
     method: str
     rest: str
 
 
-def place_of(fit: str) -> Place:
+def place_of(fit: str) -> FitName:
     """The parts of a fit's name."""
     method, _, rest = fit.partition("/")
-    return Place(method, rest)
+    return FitName(method, rest)
 
 
 def run_facts(plan: Mapping[str, object]) -> dict[str, object]:

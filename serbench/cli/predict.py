@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from serbench.device.runtime import Heard, Prediction
 
 
-class Format(StrEnum):
+class PredictionFormat(StrEnum):
     """How predictions are printed."""
 
     table = "table"
@@ -36,9 +36,9 @@ def command(
         typer.Argument(metavar="FILE...", help="Audio files, and folders with audio in them."),
     ],
     output_format: Annotated[
-        Format,
+        PredictionFormat,
         typer.Option("--format", "-f", help="table; json: an object a line; csv: with a header."),
-    ] = Format.table,
+    ] = PredictionFormat.table,
     threads: Threads = 1,
 ) -> None:
     """Classify audio files with an exported model, of any rate, format and length.
@@ -78,10 +78,10 @@ class _Write(Protocol):
     def __call__(self, path: Path, prediction: Prediction) -> None: ...
 
 
-def _writer(form: Format, labels: Sequence[str], paths: Sequence[Path]) -> _Write:
-    if form is Format.json:
+def _writer(form: PredictionFormat, labels: Sequence[str], paths: Sequence[Path]) -> _Write:
+    if form is PredictionFormat.json:
         return _write_json
-    if form is Format.csv:
+    if form is PredictionFormat.csv:
         return _csv_writer(labels)
     return _table_writer(labels, paths)
 

@@ -20,12 +20,12 @@ from serbench.protocol.splits.records import Partition
 from serbench.running.harness.canary import canary_results
 from serbench.running.harness.folds import Folds
 from serbench.running.plan.records import Candidate
-from serbench.running.replay.stored import Stored
+from serbench.running.replay.stored import StoredPlan
 from serbench.running.store.run import RunStore
 
 
 def check_certificate(
-    stored: Stored,
+    stored: StoredPlan,
     store: RunStore,
     folds: Folds,
     openings: Sequence[Opening],
@@ -82,7 +82,7 @@ def _difference(key: str, old: object, new: object) -> Unit:
     return Unit(key, "differ" + (f": {listed(dict.fromkeys(names))}" if names else ""))
 
 
-def _segments(stored: Stored, folds: Folds) -> list[tuple[Partition, tuple[Segment, ...]]]:
+def _segments(stored: StoredPlan, folds: Folds) -> list[tuple[Partition, tuple[Segment, ...]]]:
     """Windows of every outer test side, as every candidate cuts them."""
     windows = dict.fromkeys(
         stored.candidate(method, values).settings.segments
@@ -96,7 +96,7 @@ def _segments(stored: Stored, folds: Folds) -> list[tuple[Partition, tuple[Segme
     ]
 
 
-def expected_fits(stored: Stored, store: RunStore, folds: Folds) -> list[FittedRecord]:
+def expected_fits(stored: StoredPlan, store: RunStore, folds: Folds) -> list[FittedRecord]:
     """What the plan fits, and on which training sides, under a protocol that leaks nothing."""
     outer = [split.train for split in folds.outer]
     inner = [split.train for below in folds.inner for split in below]

@@ -25,7 +25,7 @@ from serbench.results.report.same import same_content
 from serbench.running.harness.folds import Folds
 from serbench.running.harness.run import audio_record, run_digest
 from serbench.running.plan.records import digest_of
-from serbench.running.replay.stored import Stored
+from serbench.running.replay.stored import StoredPlan
 from serbench.running.store.run import RunStore
 from serbench.studies.ablation.output import addition
 
@@ -39,7 +39,7 @@ def compared(check: str, detail: str, differences: Sequence[Unit], remedy: str =
     )
 
 
-def check_plan(stored: Stored, folds: Folds) -> Finding:
+def check_plan(stored: StoredPlan, folds: Folds) -> Finding:
     """The plan's digest is that of what it says, this corpus and these folds."""
     plan = stored.plan
     folds_digest = digest_of([[split.name, list(split.test.ids)] for split in folds.outer])
@@ -149,7 +149,7 @@ def _row_faults(rows: pd.DataFrame, posteriors: np.ndarray, table: CorpusTable) 
     return faults
 
 
-def check_unlabelled(stored: Stored, audio: UnlabelledAudio | None) -> list[Finding]:
+def check_unlabelled(stored: StoredPlan, audio: UnlabelledAudio | None) -> list[Finding]:
     """The unlabelled audio is that of the plan; nothing where students heard none.
 
     Raises:
@@ -173,7 +173,7 @@ def check_unlabelled(stored: Stored, audio: UnlabelledAudio | None) -> list[Find
     return [compared("unlabelled audio", detail, differences)]
 
 
-def stated_audio(stored: Stored) -> AudioRecord | None:
+def stated_audio(stored: StoredPlan) -> AudioRecord | None:
     """What the plan says of the unlabelled audio.
 
     Raises:

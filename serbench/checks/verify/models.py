@@ -13,13 +13,13 @@ from serbench.checks.verify.checks import compared
 from serbench.learning.features import log_mel_frames
 from serbench.learning.segments import segment_partition
 from serbench.running.harness.folds import Folds
-from serbench.running.replay.stored import Stored
+from serbench.running.replay.stored import StoredPlan
 from serbench.running.replay.students import TOLERANCE, predict_windows, stored_students
 from serbench.running.store.run import RunStore
 
 
 def check_models(
-    stored: Stored, store: RunStore, folds: Folds, cache: Path, advance: Advance
+    stored: StoredPlan, store: RunStore, folds: Folds, cache: Path, advance: Advance
 ) -> Finding:
     """Hold the stored posteriors against those of the stored students.
 

@@ -28,7 +28,7 @@ from serbench.running.harness.folds import copies_in_audio, make_folds
 from serbench.running.harness.observer import Observer
 from serbench.running.plugins import Plugins
 from serbench.running.registry.lookup import Registry
-from serbench.running.replay.stored import Stored, fold_source, read_corpus
+from serbench.running.replay.stored import StoredPlan, fold_source, read_corpus
 from serbench.running.store.run import RunStore
 
 ABOUT = {
@@ -81,7 +81,7 @@ def verify(
         PluginError: a plugin of the run is not installed.
     """
     store = RunStore(folder)
-    stored = Stored.read(store, plugins)
+    stored = StoredPlan.read(store, plugins)
     certificate, findings = _certificate(store)
     with tempfile.TemporaryDirectory(prefix="serbench-verify-") as scratch:
         audio = _audio(pretrain_audio, Path(scratch), watch)

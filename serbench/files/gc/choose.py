@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from serbench.errors import StoreError
-from serbench.files.gc.contents import Entry
+from serbench.files.gc.contents import CacheEntry
 from serbench.files.gc.kinds import KINDS, NAMED_ONLY
 
 DAY_S = 86_400.0
@@ -44,7 +44,7 @@ class Rules:
 class Choice(NamedTuple):
     """An entry, whether it goes, and why."""
 
-    entry: Entry
+    entry: CacheEntry
     goes: bool
     why: str
 
@@ -62,7 +62,7 @@ def parse_age(text: str) -> float:
 
 
 def choose(
-    entries: Sequence[Entry], rules: Rules, referenced: frozenset[str], now_s: float
+    entries: Sequence[CacheEntry], rules: Rules, referenced: frozenset[str], now_s: float
 ) -> tuple[Choice, ...]:
     """Every entry with its fate.
 
@@ -82,7 +82,9 @@ def choose(
     return tuple(Choice(entry, *_fate(entry, rules, referenced, now_s)) for entry in entries)
 
 
-def _fate(entry: Entry, rules: Rules, referenced: frozenset[str], now_s: float) -> tuple[bool, str]:
+def _fate(
+    entry: CacheEntry, rules: Rules, referenced: frozenset[str], now_s: float
+) -> tuple[bool, str]:
     asked = entry.kind in rules.kinds if rules.kinds else entry.kind not in NAMED_ONLY
     if not asked:
         return False, "not asked for"

@@ -30,7 +30,7 @@ class CacheFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """What goes or stays as a whole.
 
     Attributes:
@@ -80,7 +80,7 @@ class Contents:
     """
 
     root: Path
-    entries: tuple[Entry, ...]
+    entries: tuple[CacheEntry, ...]
     foreign: tuple[str, ...]
     links: tuple[str, ...]
 
@@ -141,6 +141,6 @@ def _seen(each: os.DirEntry[str], path: str) -> CacheFile | None:
     return CacheFile(path, status.st_size, status.st_mtime_ns, used_s)
 
 
-def _entry(root: Path, kind: str, path: str, is_folder: bool, files: list[CacheFile]) -> Entry:
+def _entry(root: Path, kind: str, path: str, is_folder: bool, files: list[CacheFile]) -> CacheEntry:
     seen = look(kind, root, {file.path: file.size_bytes for file in files})
-    return Entry(seen.kind, path, is_folder, tuple(files), seen.damage)
+    return CacheEntry(seen.kind, path, is_folder, tuple(files), seen.damage)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from serbench.files.gc.contents import CacheFile, Entry
+from serbench.files.gc.contents import CacheEntry, CacheFile
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class _KeptError(Exception):
     """An entry is not what it was, or is in use."""
 
 
-def remove(root: Path, entries: Iterable[Entry]) -> Removed:
+def remove(root: Path, entries: Iterable[CacheEntry]) -> Removed:
     """Remove entries of the cache in ``root`` that are still as they were seen.
 
     A folder first gets another name, so that nobody ever finds half of it.
@@ -62,7 +62,7 @@ def remove(root: Path, entries: Iterable[Entry]) -> Removed:
     return done
 
 
-def _remove_locked(root: Path, entry: Entry, done: Removed) -> None:
+def _remove_locked(root: Path, entry: CacheEntry, done: Removed) -> None:
     """Embeddings, while nobody makes or reads them. The lock stays: others may wait at it."""
     lock = FileLock(root / f"{entry.path}.lock")
     try:
@@ -75,7 +75,7 @@ def _remove_locked(root: Path, entry: Entry, done: Removed) -> None:
         lock.release()
 
 
-def _remove_files(root: Path, entry: Entry, done: Removed) -> None:
+def _remove_files(root: Path, entry: CacheEntry, done: Removed) -> None:
     """An entry's files, and the folder of a temporary one where it is then empty."""
     for file in entry.files:
         _check_same(root, root / file.path, file)
@@ -86,7 +86,7 @@ def _remove_files(root: Path, entry: Entry, done: Removed) -> None:
             _remove_empty(root / entry.path)
 
 
-def _remove_folder(root: Path, entry: Entry, done: Removed) -> None:
+def _remove_folder(root: Path, entry: CacheEntry, done: Removed) -> None:
     folder = root / entry.path
     for file in entry.files:
         _check_same(root, root / file.path, file)

@@ -8,7 +8,7 @@ from serbench.api import CorpusError, SerbenchError
 from serbench.running.adopt.grammar import Grammar, NamePart
 from serbench.running.adopt.names import compiled_pattern, split_path
 from serbench.running.adopt.roles import find_emotion, find_speaker, find_text, overlaps
-from serbench.running.adopt.units import STEM, Level, Unit, levels
+from serbench.running.adopt.units import STEM, Level, NameUnit, levels
 from serbench.running.adopt.words import initials_of, label_of
 from serbench.running.registry.lookup import Registry
 
@@ -109,7 +109,7 @@ def _grammar(
 
 
 def write_pattern(
-    found: Sequence[Level], named: Mapping[str, Unit], names: Sequence[str]
+    found: Sequence[Level], named: Mapping[str, NameUnit], names: Sequence[str]
 ) -> tuple[str, tuple[NamePart, ...]]:
     """The names as a regular expression, and its groups.
 
@@ -164,5 +164,5 @@ def known_as(names: Sequence[str], registry: Registry) -> str | None:
     return None
 
 
-def _sorted(unit: Unit) -> tuple[str, ...]:
+def _sorted(unit: NameUnit) -> tuple[str, ...]:
     return tuple(sorted(set(unit.values)))

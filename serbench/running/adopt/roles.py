@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from serbench.running.adopt.units import GENDERS, STEM, Level, Unit
+from serbench.running.adopt.units import GENDERS, STEM, Level, NameUnit
 from serbench.running.adopt.words import NO_SPEAKERS, initials_of, label_of, plain
 
 MOST_EMOTIONS = 20
@@ -39,7 +39,7 @@ FEWEST_TEXTS = 3
 class Emotion:
     """A part of the names with labels for its values."""
 
-    unit: Unit
+    unit: NameUnit
     labels: Mapping[str, str]
     initials: bool
 
@@ -67,7 +67,7 @@ def find_emotion(found: Sequence[Level], given: Mapping[str, str]) -> Emotion | 
     )  # fmt: skip
 
 
-def as_emotion(unit: Unit, given: Mapping[str, str]) -> Emotion | None:
+def as_emotion(unit: NameUnit, given: Mapping[str, str]) -> Emotion | None:
     """A part with labels for its values; None unless it looks like emotions."""
     values = Counter(unit.values)
     if len(values) > max(MOST_EMOTIONS, len(given)):
@@ -87,7 +87,7 @@ def as_emotion(unit: Unit, given: Mapping[str, str]) -> Emotion | None:
     return Emotion(unit, labels, initials)
 
 
-def find_speaker(found: Sequence[Level], emotion: Emotion) -> Unit | None:
+def find_speaker(found: Sequence[Level], emotion: Emotion) -> NameUnit | None:
     """The part whose values have all emotions; the likeliest of several."""
     candidates = [
         (
@@ -105,7 +105,7 @@ def find_speaker(found: Sequence[Level], emotion: Emotion) -> Unit | None:
     return max(likely, key=lambda each: each[:-1])[-1] if likely else None
 
 
-def coverage(unit: Unit, emotion: Emotion) -> float:
+def coverage(unit: NameUnit, emotion: Emotion) -> float:
     """Share of the emotions that a value has, averaged over files; 0 unless values repeat."""
     kinds: defaultdict[str, set[str]] = defaultdict(set)
     labels = [emotion.labels.get(value, value) for value in emotion.unit.values]
@@ -118,7 +118,7 @@ def coverage(unit: Unit, emotion: Emotion) -> float:
     return share / len(unit.values)
 
 
-def speaker_score(unit: Unit, found: Sequence[Level], emotion: Emotion) -> int:
+def speaker_score(unit: NameUnit, found: Sequence[Level], emotion: Emotion) -> int:
     """How much a part looks like speakers and not like sentences or takes."""
     values = set(unit.values)
     score = 0 if coverage(unit, emotion) >= WELL_COVERED else -4
@@ -158,7 +158,9 @@ def follows(values: Sequence[str], others: Sequence[str]) -> bool:
     return sum(usual.values()) >= SAME * len(values)
 
 
-def find_text(found: Sequence[Level], emotion: Emotion, speaker: Unit | None) -> Unit | None:
+def find_text(
+    found: Sequence[Level], emotion: Emotion, speaker: NameUnit | None
+) -> NameUnit | None:
     """What is said: the first part of the stem with letters that several emotions have.
 
     Numbers alone are as likely takes; they are not guessed.
@@ -176,14 +178,14 @@ def find_text(found: Sequence[Level], emotion: Emotion, speaker: Unit | None) ->
     return min(candidates, key=lambda unit: (unit.start, -unit.stop), default=None)
 
 
-def overlaps(one: Unit, other: Unit) -> bool:
+def overlaps(one: NameUnit, other: NameUnit) -> bool:
     """Whether two parts share a piece."""
     if one.level != other.level:
         return False
     return one.whole or other.whole or (one.start < other.stop and other.start < one.stop)
 
 
-def _says_speaker(unit: Unit, level: Level) -> bool:
+def _says_speaker(unit: NameUnit, level: Level) -> bool:
     """Whether the word before a part, or in it, is one for speakers."""
     words = {plain(value) for value in set(unit.values)}
     if words <= SPEAKER_WORDS:

@@ -28,7 +28,7 @@ STEM = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class NameUnit:
     """Pieces ``start`` … ``stop`` of one level of all names.
 
     Attributes:
@@ -63,12 +63,12 @@ class Level:
     texts: tuple[str, ...]
     pieces: tuple[tuple[NamePiece, ...], ...]
 
-    def units(self) -> list[Unit]:
+    def units(self) -> list[NameUnit]:
         """Single pieces, letters with the digits after them, and what is between two marks.
 
         A piece with the same text in all names means nothing.
         """
-        found: list[Unit] = []
+        found: list[NameUnit] = []
         if self.kinds is not None:
             spans = dict.fromkeys(
                 [*_compounds(self.kinds), *_segments(self.kinds), *self._numbered_genders()]
@@ -78,7 +78,7 @@ class Level:
                 if len(set(unit.values)) > 1:
                     found.append(unit)
         if self.number != STEM and len(set(self.texts)) > 1:
-            found.append(Unit(self.number, 0, 0, self.texts, whole=True))
+            found.append(NameUnit(self.number, 0, 0, self.texts, whole=True))
         return found
 
     def with_letters_apart(self) -> Level:
@@ -112,9 +112,9 @@ class Level:
             and {own[start].text.casefold() for own in self.pieces} in GENDERS
         ]
 
-    def _unit(self, start: int, stop: int) -> Unit:
+    def _unit(self, start: int, stop: int) -> NameUnit:
         values = tuple("".join(p.text for p in own[start:stop]) for own in self.pieces)
-        return Unit(self.number, start, stop, values, halved=self._halved(start, stop))
+        return NameUnit(self.number, start, stop, values, halved=self._halved(start, stop))
 
     def _halved(self, start: int, stop: int) -> bool:
         assert self.kinds is not None

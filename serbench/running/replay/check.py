@@ -16,7 +16,7 @@ from serbench.protocol.guard.seal import Seal, predictions_digest
 from serbench.running.harness.code import FIT, HEAD, package_digest
 from serbench.running.harness.folds import Folds
 from serbench.running.plan.records import digest_of
-from serbench.running.replay.stored import Stored
+from serbench.running.replay.stored import StoredPlan
 from serbench.running.replay.students import StoredStudent
 from serbench.running.store.run import RunStore
 
@@ -85,7 +85,7 @@ def check_same_corpus(store: RunStore, table: CorpusTable, *, dropped: bool) -> 
         )
 
 
-def check_folds(stored: Stored, folds: Folds) -> None:
+def check_folds(stored: StoredPlan, folds: Folds) -> None:
     """The folds made anew are those of the plan.
 
     Raises:
@@ -103,7 +103,7 @@ def check_folds(stored: Stored, folds: Folds) -> None:
         )
 
 
-def changed_code(stored: Stored, students: Iterable[StoredStudent]) -> tuple[str, ...]:
+def changed_code(stored: StoredPlan, students: Iterable[StoredStudent]) -> tuple[str, ...]:
     """A sentence where code that predictions go through has changed since the run was made."""
     now = {"fit": core_digest(FIT)}
     if stored.plan["teachers"]:

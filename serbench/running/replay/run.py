@@ -33,7 +33,7 @@ from serbench.running.replay.check import (
     check_same_corpus,
     kept_posteriors,
 )
-from serbench.running.replay.stored import Stored, fold_source, read_corpus
+from serbench.running.replay.stored import StoredPlan, fold_source, read_corpus
 from serbench.running.replay.students import (
     TOLERANCE,
     StoredStudent,
@@ -67,7 +67,7 @@ class Replay:
     """
 
     run: Run
-    stored: Stored
+    stored: StoredPlan
     folds: Folds
     students: tuple[StoredStudent, ...]
     notes: tuple[str, ...]
@@ -109,7 +109,7 @@ class Replay:
         """
         run = load_run(folder, folder.resolve().name)
         store = RunStore(folder)
-        stored = Stored.read(store, plugins)
+        stored = StoredPlan.read(store, plugins)
         students = stored_students(stored, store)
         missing = [student.path for student in students if not student.path.is_file()]
         if missing or not students:

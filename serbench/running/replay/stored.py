@@ -41,14 +41,14 @@ NEEDED = frozenset({"device", "code", "canary", "cards", "pretrain_audio"})
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredPlan:
     """A stored plan, and the plugins that it names."""
 
     plan: Json
     plugins: Plugins
 
     @classmethod
-    def read(cls, store: RunStore, plugins: Plugins) -> Stored:
+    def read(cls, store: RunStore, plugins: Plugins) -> StoredPlan:
         """
         Raises:
             StoreError: there is no run, or its plan was written by a version that kept too little.
@@ -169,7 +169,7 @@ def fold_source(plan: Json, folder: Path) -> str:
 
 
 def read_corpus(
-    stored: Stored,
+    stored: StoredPlan,
     registry: Registry,
     data_dir: Path | None,
     cache: Path,

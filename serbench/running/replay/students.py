@@ -20,7 +20,7 @@ from serbench.learning.fit.predict import predict
 from serbench.learning.segments import Segment
 from serbench.running.harness.code import FIT, backend_identity, package_digest
 from serbench.running.plan.records import Candidate, digest_of
-from serbench.running.replay.stored import Stored
+from serbench.running.replay.stored import StoredPlan
 from serbench.running.store.cache import FitCache
 from serbench.running.store.run import RunStore
 
@@ -108,7 +108,7 @@ class StoredStudent:
         return module, normaliser
 
 
-def stored_students(stored: Stored, store: RunStore) -> tuple[StoredStudent, ...]:
+def stored_students(stored: StoredPlan, store: RunStore) -> tuple[StoredStudent, ...]:
     """Every student that was refitted on an outer training side, in the order of the plan.
 
     Raises:

@@ -16,11 +16,11 @@ from serbench.running.harness.folds import Folds
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.targets import fit_targets, head_of
 from serbench.running.harness.views import Views
-from serbench.running.replay.stored import Stored
+from serbench.running.replay.stored import StoredPlan
 from serbench.settings import HeadSettings
 
 
-def run_teacher(stored: Stored, name: str) -> Teacher:
+def run_teacher(stored: StoredPlan, name: str) -> Teacher:
     """A teacher's plugin, with the weights that the run had.
 
     Raises:
@@ -38,7 +38,7 @@ def run_teacher(stored: Stored, name: str) -> Teacher:
 
 
 def run_embeddings(
-    stored: Stored,
+    stored: StoredPlan,
     name: str,
     table: CorpusTable,
     cache: Path,
@@ -55,14 +55,14 @@ def run_embeddings(
     return embed_table(teacher, name, table, cache, device, advance)
 
 
-def head_settings(stored: Stored) -> HeadSettings:
+def head_settings(stored: StoredPlan) -> HeadSettings:
     """The settings that the run took for its teachers' own rows: of its first taught method."""
     taught = next(method for method in stored.plan["methods"] if method["teachers"])
     return stored.candidate(taught, taught["candidates"][0]).settings.head
 
 
 def fold_head(
-    stored: Stored, folds: Folds, embeddings: TeacherEmbeddings, outer: int, cache: Path
+    stored: StoredPlan, folds: Folds, embeddings: TeacherEmbeddings, outer: int, cache: Path
 ) -> Head:
     """A teacher's head of a whole outer training side, its strength chosen by cross-fitting there.
 

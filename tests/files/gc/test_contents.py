@@ -13,14 +13,14 @@ from tests_support.replays import make_replayable, open_replay
 
 from serbench.api import StoreError
 from serbench.files.cache_kinds import FOLDERS, Kind
-from serbench.files.gc.contents import Entry, scan
+from serbench.files.gc.contents import CacheEntry, scan
 from serbench.files.gc.kinds import KINDS, place_of
 
 SOURCE = Path(__file__).parents[3] / "serbench"
 DIGEST = "0123456789abcdef" * 4
 
 
-def kinds(entries: tuple[Entry, ...]) -> dict[str, str]:
+def kinds(entries: tuple[CacheEntry, ...]) -> dict[str, str]:
     return {entry.path: entry.kind for entry in entries}
 
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from tests_support.cache_maker import CacheMaker
 
 from serbench.files.gc.choose import Rules, choose
-from serbench.files.gc.contents import Entry, scan
+from serbench.files.gc.contents import CacheEntry, scan
 from serbench.files.gc.kinds import KINDS
 from serbench.files.gc.remove import Removed, remove
 
 
-def entries(cache: CacheMaker) -> dict[str, Entry]:
+def entries(cache: CacheMaker) -> dict[str, CacheEntry]:
     return {entry.path: entry for entry in scan(cache.root).entries}
 
 
