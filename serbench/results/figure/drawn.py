@@ -166,6 +166,10 @@ def draw_lines(axes: Axes, plot: Lines) -> None:
     _frame(axes, plot.across, plot.down, grid="y" if plot.across.ticks else "both")
     for each in plot.references:
         axes.axhline(each.value, color=GREY_HEX, linestyle=":", linewidth=1.4)
+        axes.annotate(
+            each.text, (1, each.value), xycoords=("axes fraction", "data"), xytext=(-2, 2),
+            textcoords="offset points", ha="right", fontsize=8, color=GREY_HEX,
+        )  # fmt: skip
     for line in plot.lines:
         _line(axes, line)
     if not plot.across.ticks and not plot.across.log:

@@ -112,6 +112,13 @@ class Lines:
     references: tuple[Reference, ...] = ()
     kind: Literal["lines"] = "lines"
 
+    @property
+    def described(self) -> str:
+        """From where to where each series goes, for those who do not see it."""
+        parts = (f"{each.text} from {each.middle[0]:.3g} to {each.middle[-1]:.3g}"
+                 for each in self.lines)  # fmt: skip
+        return f"{'; '.join(parts)}."
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:

@@ -53,12 +53,9 @@ def _loss(refits: Mapping[Method, list[Mapping[str, Any]]]) -> tuple[Figure, ...
     for method, terms in trained.items():
         drawn = [_line(term, styles[term], curve) for term, curve in terms.items()]
         count = len(refits[method])
-        said = "; ".join(
-            f"{line.text} from {line.middle[0]:.3g} to {line.middle[-1]:.3g}" for line in drawn
-        )
         plot = Lines(tuple(drawn), Axis("Epoch"), Axis("Loss"))
         heading = f"{method.name}: {count} refits"
-        panels.append(Panel(plot, heading, f"Mean over {count} refits; {said}."))
+        panels.append(Panel(plot, heading, f"Mean over {count} refits; {plot.described}"))
     caption = "Training loss and its terms over epochs: mean, and lowest to highest"
     return (
         Figure(

@@ -177,11 +177,9 @@ def _weights(found: Explanation) -> Panel:
         for place, teacher in enumerate(found.teachers)
     )
     equal = Reference(1 / len(found.teachers), "equal weights")
-    return Panel(
-        Lines(lines, EPOCH, Axis("Weight w (dotted: equal weights)", 0, 1), (equal,)),
-        "Weight of each teacher over training: mean and quartiles",
-        "; ".join(f"{e.text} from {e.middle[0]:.2f} to {e.middle[-1]:.2f}" for e in lines) + ".",
-    )
+    plot = Lines(lines, EPOCH, Axis("Weight w", 0, 1), (equal,))
+    heading = "Weight of each teacher over training: mean and quartiles"
+    return Panel(plot, heading, plot.described)
 
 
 def _means(found: Explanation, teacher: int) -> NDArray[np.float64]:

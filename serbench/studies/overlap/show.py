@@ -126,7 +126,7 @@ def overlap_figure(found: Overlaps) -> Figure:
     return Figure(
         name="overlap",
         caption=f"UA at each overlap of test windows on {found.dataset}, post hoc",
-        panels=(Panel(plot),),
+        panels=(Panel(plot, description=plot.described),),
         legend=tuple(Key(line.text, line.style) for line in lines),
         warnings=share_lines(found),
     )

@@ -130,7 +130,10 @@ def prune_figure(found: Pruning) -> Figure:
         name="prune",
         caption=f"UA of {display_name(found.method)} on {found.dataset}, pruned and fine-tuned, "
         "by size",
-        panels=tuple(Panel(_plot(found, title, size, whole)) for title, size in AXES),
+        panels=tuple(
+            Panel(plot, description=plot.described)
+            for plot in (_plot(found, title, size, whole) for title, size in AXES)
+        ),
         legend=(*keys, Key("not fine-tuned", Style(GREY, "circle", "6 3"), "line")),
         warnings=found.notes,
         wide=True,

@@ -178,13 +178,13 @@ def _record(
 def robustness_figure(found: Robustness) -> Figure:
     """A curve for each method and noise, from clean to the loudest, and all other conditions."""
     panels = [
-        Panel(_curves(found, [CLEAN, *own]), PANELS[noise])
+        _panel(_curves(found, [CLEAN, *own]), PANELS[noise])
         for noise in NOISES
         if (own := [each for each in found.conditions if each.family == noise])
     ]
     others = [condition for condition in found.conditions if not condition.is_noise]
     if len(others) > 1 or not panels:
-        panels.append(Panel(_points(found, others), "Level, band, rooms"))
+        panels.append(_panel(_points(found, others), "Level, band, rooms"))
     styles = styles_of(found.planned)
     return Figure(
         name="robustness",
@@ -194,6 +194,10 @@ def robustness_figure(found: Robustness) -> Figure:
         warnings=found.notes,
         wide=True,
     )
+
+
+def _panel(plot: Lines, heading: str) -> Panel:
+    return Panel(plot, heading, plot.described)
 
 
 def _curves(found: Robustness, conditions: Sequence[Condition]) -> Lines:
