@@ -65,13 +65,14 @@ def drawn(figure: Figure) -> Canvas:
     canvas = Canvas(
         figsize=(columns * width, rows * height + 0.2 * lines + 0.2), layout="constrained"
     )
-    shown = canvas.subplots(rows, columns, squeeze=False).flatten()
-    for axes, panel in zip(shown, figure.panels, strict=False):
+    grid = canvas.add_gridspec(rows, columns)
+    for place, panel in enumerate(figure.panels):
+        row, column = divmod(place, columns)
+        alone = place == len(figure.panels) - 1 and column == 0
+        axes = canvas.add_subplot(grid[row, :] if alone else grid[row, column])
         draw(axes, panel.plot)
         if panel.heading:
             axes.set_title(panel.heading, fontsize=11, loc="left")
-    for axes in shown[len(figure.panels) :]:
-        axes.set_visible(False)
     colour = ALARM_COLOUR if figure.alarm else "black"
     canvas.suptitle("\n".join(above), fontsize=11, color=colour, parse_math=False)
     if figure.legend or below:
