@@ -86,7 +86,12 @@ def score_columns(reference: str) -> list[Column[Entry]]:
     return [
         Column("UA", lambda each: each.ua, SCORE),
         Column(f"ΔUA to {reference}", lambda each: each.delta, DIFFERENCE),
-        Column("Verdict", lambda each: each.row.accuracy and each.row.accuracy.verdict, VERDICT),
+        Column(
+            "Verdict",
+            lambda each: each.row.accuracy and each.row.accuracy.verdict,
+            VERDICT,
+            console="below",
+        ),
     ]
 
 

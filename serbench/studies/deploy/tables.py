@@ -36,7 +36,13 @@ PAPER = "paper_table5.csv"
 Groups = dict[str, list[Entry]]
 
 RATIO = ranged(lambda value: f"{value:.2f}")
-BARE_RATIO: Format[Interval] = Format(lambda ratio: f"{ratio.value:.2f}")
+BARE_RATIO: Format[Interval] = Format(RATIO.text)
+RATIO_OR_OUTCOME: Format[Ratio | str] = Format(
+    lambda found: found if isinstance(found, str) else RATIO.text(found),
+    lambda found: "" if isinstance(found, str) else RATIO.detail(found),
+)
+
+PRECISION: Column[Entry] = Column("Precision", lambda each: each.row.precision, console="below")
 
 
 def deploy_tables(found: Deployment) -> tuple[Table, ...]:
@@ -76,12 +82,12 @@ def _deployment(found: Deployment, groups: Groups) -> Table:
     title = "Ratio" if found.imported else f"Ratio to {found.results.reference}"
     columns: list[Column[Entry]] = [
         Column("Backend", lambda each: each.row.name),
-        Column("Precision", lambda each: each.row.precision),
-        Column(title, _ratio_or_outcome, replace(TEXT, right=True)),
-        Column("GFLOPs", lambda _: ours.flops, giga),
-        Column("GMACs", lambda _: ours.macs, giga),
-        Column("M params", lambda _: ours.parameters, mega),
-        Column("Non-zero", lambda _: ours.nonzero, mega),
+        PRECISION,
+        Column(title, _ratio_or_outcome, RATIO_OR_OUTCOME),
+        Column("GFLOPs", lambda _: ours.flops, giga, short="GFLOPs\nGMACs"),
+        Column("GMACs", lambda _: ours.macs, giga, console="below"),
+        Column("M params", lambda _: ours.parameters, mega, short="M params\nnon-zero"),
+        Column("Non-zero", lambda _: ours.nonzero, mega, console="below"),
         *(
             Column(
                 f"FPS {name}",
@@ -106,18 +112,17 @@ def _deployment(found: Deployment, groups: Groups) -> Table:
     )
 
 
-def _ratio_or_outcome(each: Entry) -> str | None:
+def _ratio_or_outcome(each: Entry) -> Ratio | str | None:
     if each.row.outcome != "measured":
         return each.row.outcome
-    ratio = each.latency.ratio if each.latency else None
-    return RATIO.whole(ratio) if ratio else None
+    return each.latency.ratio if each.latency else None
 
 
 def _accuracy(found: Deployment) -> Table:
     """Other devices have no corpus: they have heard a bundle's synthetic probes."""
     columns: list[Column[Entry]] = [
         Column("Backend", lambda each: each.row.name),
-        Column("Precision", lambda each: each.row.precision),
+        PRECISION,
         *score_columns(found.results.reference),
         Column("Changed", lambda each: each.row.accuracy and each.row.accuracy.changed, COUNT),
         Column("Posterior Δ", _posterior_difference, number(".1e")),
@@ -147,33 +152,9 @@ def _posterior_difference(each: Entry) -> float | None:
 
 def _latency(found: Deployment, groups: Groups) -> Table:
     effort = found.results.settings.effort
-
-    def at(each: Entry, length_s: float) -> Latency | None:
-        return each.speed.latency.get(length_s) if each.speed else None
-
-    def ratio(each: Entry, length_s: float) -> Ratio | None:
-        latency = at(each, length_s)
-        return latency.ratio if latency else None
-
-    columns: list[Column[Entry]] = [
-        Column("Backend", lambda each: each.row.name),
-        *(
-            Column(
-                f"Ratio {length_s:g} s",
-                lambda each, length_s=length_s: ratio(each, length_s),
-                RATIO if length_s == effort.window_s else BARE_RATIO,
-            )
-            for length_s in effort.lengths_s
-        ),
-        *(
-            Column(
-                f"ms, {length_s:g} s",
-                lambda each, length_s=length_s: at(each, length_s),
-                Format(_milliseconds),
-            )
-            for length_s in effort.lengths_s
-        ),
-    ]
+    columns: list[Column[Entry]] = [Column("Backend", lambda each: each.row.name)]
+    for length_s in effort.lengths_s:
+        columns += _at_length(length_s, RATIO if length_s == effort.window_s else BARE_RATIO)
     return make_table(
         "latency",
         f"Latency at batch 1 with {threads_text(found.results)}: ratio to "
@@ -182,6 +163,22 @@ def _latency(found: Deployment, groups: Groups) -> Table:
         groups,
         notes=latency_notes(found),
     )
+
+
+def _at_length(length_s: float, shown: Format[Interval]) -> list[Column[Entry]]:
+    """With so much audio."""
+
+    def at(each: Entry) -> Latency | None:
+        return each.speed.latency.get(length_s) if each.speed else None
+
+    def ratio(each: Entry) -> Ratio | None:
+        latency = at(each)
+        return latency.ratio if latency else None
+
+    return [
+        Column(f"Ratio {length_s:g} s", ratio, shown),
+        Column(f"ms, {length_s:g} s", at, Format(_milliseconds), console="below"),
+    ]
 
 
 def _milliseconds(latency: Latency) -> str:

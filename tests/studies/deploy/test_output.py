@@ -95,7 +95,7 @@ def test_another_device_has_its_own_rows_and_reference(
     assert deployment.columns[2] == "Ratio"
     (section,) = [each for each in deployment.sections if each.heading == heading]
     assert [row[0].text for row in section.rows] == ["flat", "turned"]
-    assert section.rows[0][2].text == "1.00 [1.00, 1.00]"
+    assert section.rows[0][2].whole == "1.00 [1.00, 1.00]"
     (probed,) = [each for each in accuracy.sections if each.heading.startswith("Jetson")]
     assert [cell.text for cell in probed.rows[0]] == [
         "flat", "flattened", "–", "–", "–", "–", "2.0e-06"
