@@ -9,9 +9,6 @@ import re
 import jinja2
 from markupsafe import Markup
 
-from serbench.results.figure.svg.draw import drawings
-from serbench.results.figure.svg.elements import swatch
-
 PACKAGE = "serbench.results"
 
 LATEX = {
@@ -87,8 +84,6 @@ def templates(package: str = PACKAGE) -> jinja2.Environment:
         "md": escape_markdown,
         "tex": escape_latex,
         "json": embedded_json,
-        "swatch": swatch,
-        "drawings": drawings,
     }
     return environment
 

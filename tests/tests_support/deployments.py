@@ -13,8 +13,8 @@ from serbench.running.harness.run import run
 from serbench.running.replay.run import Replay
 from serbench.studies.deploy.backends import choose_backends
 from serbench.studies.deploy.measure import Deployment, measure_deployment
+from serbench.studies.deploy.params import DeployParams
 from serbench.studies.deploy.results import Effort
-from serbench.studies.deploy.study import DeployParams
 from tests_support.fake_backend import FakeBackend, FakeParams
 from tests_support.replays import open_replay, write_shifting
 from tests_support.runs import Watcher, candidate, method, resources, run_plan

@@ -10,7 +10,8 @@ from importlib import metadata, resources
 from markupsafe import Markup
 
 from serbench.results.figure.palette import COLOURS, DARK_COLOURS
-from serbench.results.figure.svg.elements import SPRITE
+from serbench.results.figure.svg.draw import drawings
+from serbench.results.figure.svg.elements import SPRITE, swatch
 from serbench.results.templating import PACKAGE, templates
 
 
@@ -33,21 +34,19 @@ def page(title: str, template: str, *, package: str = PACKAGE, **values: object)
     script = _asset("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     defaults: dict[str, object] = {"contents": (), "alarms": (), "warnings": ()}
-    return (
-        templates(package)
-        .get_template(template)
-        .render(
-            **defaults | values,
-            title=title,
-            css=Markup(palette_css() + _asset("style.css")),  # noqa: S704 - our own
-            js=Markup(script),  # noqa: S704 - our own file
-            sprite=SPRITE,
-            policy=(
-                "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-                f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-            ),
-            version=metadata.version("serbench"),
-        )
+    environment = templates(package)
+    environment.globals |= {"drawings": drawings, "swatch": swatch}
+    return environment.get_template(template).render(
+        **defaults | values,
+        title=title,
+        css=Markup(palette_css() + _asset("style.css")),  # noqa: S704 - our own
+        js=Markup(script),  # noqa: S704 - our own file
+        sprite=SPRITE,
+        policy=(
+            "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+            f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        ),
+        version=metadata.version("serbench"),
     )
 
 

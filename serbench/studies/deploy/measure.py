@@ -50,7 +50,7 @@ from serbench.studies.deploy.timing import (
 from serbench.studies.deploy.versions import runtime_versions
 
 if TYPE_CHECKING:
-    from serbench.studies.deploy.study import DeployParams
+    from serbench.studies.deploy.params import DeployParams
 
 
 @dataclass(frozen=True, slots=True)

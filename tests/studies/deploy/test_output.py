@@ -19,9 +19,10 @@ from serbench.running.harness.observer import Observer
 from serbench.studies.conduct import conduct
 from serbench.studies.deploy.figure import deploy_figure
 from serbench.studies.deploy.measure import Deployment
+from serbench.studies.deploy.params import DeployParams
 from serbench.studies.deploy.results import Machine, Results
 from serbench.studies.deploy.show import show_deployment
-from serbench.studies.deploy.study import DeployParams, DeployStudy
+from serbench.studies.deploy.study import DeployStudy
 from serbench.studies.deploy.tables import deploy_tables, paper_table
 from serbench.studies.deploy.timing import summarize
 from serbench.studies.opened import Opened

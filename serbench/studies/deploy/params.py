@@ -1,0 +1,43 @@
+"""Options of ``serbench deploy``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from serbench.errors import SerbenchError
+from serbench.studies.study import option
+
+
+@dataclass(frozen=True, slots=True)
+class DeployParams:
+    """Options of ``serbench deploy``."""
+
+    backends: tuple[str, ...] = option(
+        (),
+        "Backends of the registry, with commas or repeatable; each must be able to run here. "
+        "Default: all; those that cannot are listed with their reason.",
+        flag="-b",
+    )
+    method: str | None = option(None, "Whose students. Default: the run's first.", flag="-m")
+    seed: int = option(0, "Of which seed.")
+    threads: int = option(1, "Threads of every process.", least=1)
+    rounds: int = option(5, "Rounds of measurements; 0: no times, accuracy alone.", least=0)
+    bundle: Path | None = option(
+        None,
+        "Write models and a script for another device into this new folder, and measure nothing "
+        "here.",
+    )
+    import_: tuple[Path, ...] = option(
+        (), "results.json of another device, for rows of its own; repeatable."
+    )
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            SerbenchError: options that exclude each other.
+        """
+        if self.bundle and self.import_:
+            raise SerbenchError(
+                "--bundle writes for another device and --import reads from one: give one of them"
+            )
