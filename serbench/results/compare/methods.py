@@ -20,19 +20,18 @@ from serbench.learning.evaluate import (
     Metric,
     confusion_metric,
     resample_weights,
-    resampled_metric,
     score,
     speaker_confusions,
 )
 from serbench.results.compare.differences import paired_differences
-from serbench.results.compare.intervals import REPEATS, estimate
+from serbench.results.compare.drawn import Drawn
+from serbench.results.compare.intervals import REPEATS
 from serbench.results.compare.records import (
     KEYS,
     METRICS,
     TEACHER_PREFIX,
     Comparison,
     Difference,
-    Estimate,
     FoldScores,
     MethodResult,
     Spread,
@@ -109,7 +108,7 @@ def _result(
         method=method,
         seeds=len(table["seed"].unique()),
         confusion=confusions.sum(axis=0),
-        pooled={name: _pooled(confusions, weights, name) for name in METRICS},
+        pooled={name: Drawn.of(confusions, weights, name).estimate for name in METRICS},
         spread={name: _spread(folds, name) for name in METRICS},
         folds=_average_over_seeds(folds),
         speaker_ua={speaker: float(ua) for speaker, ua in by_speaker},
@@ -159,13 +158,6 @@ def _order(predictions: pd.DataFrame) -> tuple[str, ...]:
 def _codes(table: pd.DataFrame, column: str, labels: Sequence[str]) -> NDArray[np.int64]:
     """Class numbers of a column of class names."""
     return pd.Index(labels).get_indexer(pd.Index(table[column])).astype(np.int64)
-
-
-def _pooled(confusions: NDArray[np.int64], weights: NDArray[np.int64], metric: Metric) -> Estimate:
-    """``confusions (S, C, C)`` of each speaker, ``weights (repeats, S)`` of the draws."""
-    value = confusion_metric(confusions.sum(axis=0), metric)
-    draws = resampled_metric(confusions, weights, metric)
-    return estimate(float(value), draws, len(confusions))
 
 
 def _differences(

@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from serbench.api import StoreError
 from serbench.learning.evaluate import (
     Metric,
-    confusion_metric,
     resample_weights,
-    resampled_metric,
     speaker_confusions,
 )
 from serbench.protocol.guard.certificate import Certificate
-from serbench.results.compare.intervals import REPEATS, estimate
+from serbench.results.compare.drawn import Drawn
+from serbench.results.compare.intervals import REPEATS
 from serbench.results.compare.methods import check_paired
 from serbench.results.compare.records import TEACHER_PREFIX, Estimate
 from serbench.results.report.settings import flatten
@@ -237,16 +236,9 @@ def _score(
     pooled: dict[Metric, Estimate] = {}
     inflation: dict[Metric, Estimate] = {}
     for metric in METRICS:
-        value, draws = _value_and_draws(own, weights, metric)
-        pooled[metric] = estimate(value, draws, len(own))
+        score = Drawn.of(own, weights, metric)
+        pooled[metric] = score.estimate
         if base is not None:
-            proper, proper_draws = _value_and_draws(base, weights, metric)
-            inflation[metric] = estimate(value - proper, draws - proper_draws, len(own))
+            above = score.above(Drawn.of(base, weights, metric))
+            inflation[metric] = Estimate(above.value, above.low, above.high)
     return Score(pooled, inflation)
-
-
-def _value_and_draws(
-    confusions: NDArray[np.int64], weights: NDArray[np.int64], metric: Metric
-) -> tuple[float, NDArray[np.float64]]:
-    value = float(confusion_metric(confusions.sum(axis=0), metric))
-    return value, resampled_metric(confusions, weights, metric)

@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from serbench.api import SerbenchError
 from serbench.learning.evaluate import (
-    confusion_metric,
     resample_weights,
-    resampled_metric,
     speaker_confusions,
 )
 from serbench.protocol.guard.certificate import Certificate
-from serbench.results.compare.intervals import REPEATS, estimate, percentile_interval
+from serbench.results.compare.drawn import Drawn
+from serbench.results.compare.intervals import REPEATS
 from serbench.results.compare.records import Difference, Estimate
 from serbench.running.execute import shut_down_workers
 from serbench.running.replay.run import Replay
@@ -25,9 +24,6 @@ from serbench.studies.prune.choices import AMOUNTS, KINDS, STANDARD, UNTOUCHED, 
 from serbench.studies.prune.network import Pruner
 from serbench.studies.prune.size import Size
 from serbench.studies.prune.students import Reading, Tuner, pruner_of, whole_reading
-
-Value = tuple[float, NDArray[np.float64]]
-"""A score, and its value in each draw of speakers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,32 +158,12 @@ def _study(
     """Scores of all readings, over the same draws of speakers."""
     speakers = len({utterance.speaker for utterance in replay.folds.tested})
     weights = resample_weights(speakers, REPEATS, seed=0)
-    base = _value(replay, whole, weights, tuned=True)
-    rows = [
-        Row(
-            UNTOUCHED,
-            False,
-            _mean_size(whole),
-            estimate(*base, speakers),
-            estimate(*base, speakers),
-            None,
-        )
-    ]
+    base = _pooled(replay, whole, weights, tuned=True)
+    rows = [Row(UNTOUCHED, False, _mean_size(whole), base.estimate, base.estimate, None)]
     for cut, own in readings.items():
-        tuned = _value(replay, own, weights, tuned=True)
-        untuned = _value(replay, own, weights, tuned=False)
-        interval = percentile_interval(tuned[1] - base[1], speakers)
-        difference = Difference(tuned[0] - base[0], *interval)
-        rows.append(
-            Row(
-                cut,
-                True,
-                _mean_size(own),
-                estimate(*tuned, speakers),
-                estimate(*untuned, speakers),
-                difference,
-            )
-        )
+        tuned = _pooled(replay, own, weights, tuned=True)
+        untuned = _pooled(replay, own, weights, tuned=False).estimate
+        rows.append(Row(cut, True, _mean_size(own), tuned.estimate, untuned, tuned.above(base)))
     settings = [tuning.settings(student.candidate.settings) for student in students]
     groups: dict[Kind, tuple[str, ...]] = {
         kind: tuple(dict.fromkeys(g.name for each in pruners.values() for g in each.groups(kind)))
@@ -212,9 +188,9 @@ def _study(
     )
 
 
-def _value(
+def _pooled(
     replay: Replay, readings: Sequence[Reading], weights: NDArray[np.int64], *, tuned: bool
-) -> Value:
+) -> Drawn:
     """Pooled UA of all readings, and in each draw of speakers."""
     ids = [utterance for reading in readings for utterance in reading.ids]
     guessed = np.concatenate(
@@ -223,8 +199,7 @@ def _value(
     speakers = [replay.table.by_id[utterance].speaker for utterance in ids]
     labels = replay.labels_of(ids)
     stack = speaker_confusions(labels, guessed, speakers, len(replay.table.labels))
-    value = float(confusion_metric(stack.sum(axis=0), "ua"))
-    return value, resampled_metric(stack, weights, "ua")
+    return Drawn.of(stack, weights)
 
 
 def _mean_size(readings: Sequence[Reading]) -> Size:

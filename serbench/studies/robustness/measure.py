@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.learning.evaluate import (
-    confusion_metric,
     resample_weights,
-    resampled_metric,
     speaker_confusions,
 )
 from serbench.protocol.guard.certificate import Certificate
-from serbench.results.compare.intervals import REPEATS, estimate, percentile_interval
+from serbench.results.compare.drawn import Drawn
+from serbench.results.compare.intervals import REPEATS
 from serbench.results.compare.records import TEACHER_PREFIX, Difference, Estimate
 from serbench.running.execute import shut_down_workers
 from serbench.running.replay.run import Replay
@@ -126,10 +125,10 @@ def _robustness(
     confusions = {place: _confusions(replay, own) for place, own in readings.items()}
     speakers = len({utterance.speaker for utterance in replay.folds.tested})
     weights = resample_weights(speakers, REPEATS, seed=0)
-    values = {place: _value_and_draws(stack, weights) for place, stack in confusions.items()}
+    values = {place: Drawn.of(stack, weights) for place, stack in confusions.items()}
     noises = [condition for condition in conditions if condition.is_noise]
     means = {
-        method: _mean([values[condition, method] for condition in noises])
+        method: Drawn.mean([values[condition, method] for condition in noises])
         for method in methods
         if len(noises) > 1
     }
@@ -146,21 +145,15 @@ def _robustness(
         planned=replay.methods,
         methods=methods,
         scores={
-            (condition, method): _score(
-                values[condition, method], values[condition, first], speakers
-            )
+            (condition, method): _score(values[condition, method], values[condition, first])
             for condition in conditions
             for method in methods
         },
-        mean={method: _score(own, means[first], speakers) for method, own in means.items()},
+        mean={method: _score(own, means[first]) for method, own in means.items()},
         clipped={each: _clipped(readings[each, first]) for each in conditions},
         silent=max(sum(each.silent for each in _one_seed(own)) for own in readings.values()),
         notes=replay.notes,
     )
-
-
-Value = tuple[float, NDArray[np.float64]]
-"""A score, and its value in each draw of speakers."""
 
 
 def _confusions(replay: Replay, readings: Sequence[Reading]) -> NDArray[np.int64]:
@@ -171,25 +164,9 @@ def _confusions(replay: Replay, readings: Sequence[Reading]) -> NDArray[np.int64
     return speaker_confusions(replay.labels_of(ids), guessed, speakers, len(replay.table.labels))
 
 
-def _value_and_draws(confusions: NDArray[np.int64], weights: NDArray[np.int64]) -> Value:
-    value = float(confusion_metric(confusions.sum(axis=0), "ua"))
-    return value, resampled_metric(confusions, weights, "ua")
-
-
-def _mean(values: Sequence[Value]) -> Value:
-    return (
-        float(np.mean([value for value, _ in values])),
-        np.mean([draws for _, draws in values], axis=0),
-    )
-
-
-def _score(own: Value, first: Value, speakers: int) -> Score:
-    """``own`` with its interval, and what it is above ``first`` over the same draws."""
-    scored = estimate(*own, speakers)
-    if own is first:
-        return Score(scored, None)
-    interval = percentile_interval(own[1] - first[1], speakers)
-    return Score(scored, Difference(own[0] - first[0], *interval))
+def _score(own: Drawn, first: Drawn) -> Score:
+    """``own``, and what it is above ``first``."""
+    return Score(own.estimate, None if own is first else own.above(first))
 
 
 def _clipped(readings: Iterable[Reading]) -> tuple[int, int]:
