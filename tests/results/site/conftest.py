@@ -21,7 +21,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_corpus_run(root / "one-more", "one", {"akd": 0.8, "mha": 0.5} | TEACHER)
     make_corpus_run(root / "one-other-folds", "one", {"akd": 0.7, "kd": 0.5}, folds="loso")
     make_corpus_run(root / "two", "two", {"akd": 0.7, "kd": 0.5})
-    make_corpus_run(root / "bad", "one", {"akd": 0.99}, protocol="leaky-random")
+    make_corpus_run(root / "all-heard", "one", {"akd": 0.99}, protocol="leaky-random")
     shutil.copytree(root / "two", root / "two-copied")
     for name, missing in (("stopped", "predictions.parquet"), ("nameless", "plan.json")):
         shutil.copytree(root / "two", root / name)

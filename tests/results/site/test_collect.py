@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("plain_pages")
 
 def test_every_finished_run_is_found_once(collection: Collection) -> None:
     assert [entry.label for entry in collection.entries] == [
-        "bad",
+        "all-heard",
         "deep/er/one-first",
         "one-more",
         "one-other-folds",
