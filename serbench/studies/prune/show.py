@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from serbench.results.compare.names import display_name
 from serbench.results.figure.figure import Axis, Figure, Key, Line, Lines, Panel, Reference
@@ -141,7 +142,8 @@ def prune_figure(found: Pruning) -> Figure:
 
 
 def _style(kind: Kind) -> Style:
-    return style_of(list(NAMES).index(kind))
+    """Solid: dashes say that nothing was fine-tuned."""
+    return replace(style_of(list(NAMES).index(kind)), dash="")
 
 
 def _plot(found: Pruning, title: str, size: Callable[[Size], float], whole: Style) -> Lines:
@@ -151,7 +153,7 @@ def _plot(found: Pruning, title: str, size: Callable[[Size], float], whole: Styl
         at = tuple(size(row.size) for row in rows)
         style = _style(kind)
         untuned = tuple(100 * row.untuned.value for row in rows)
-        thin = Style(style.colour, style.mark, "6 3")
+        thin = replace(style, dash="6 3")
         lines += [
             Line(f"{NAMES[kind]}, not fine-tuned", thin, at, untuned, marked=False),
             _line(NAMES[kind], style, at, rows),
