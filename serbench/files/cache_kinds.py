@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal[
+CacheKind = Literal[
     "fits", "soft-targets", "pretraining", "embeddings", "features", "audio", "near", "replays",
     "robustness", "prune", "models", "converted", "posteriors", "downloads", "corpora",
 ]  # fmt: skip
 
-FOLDERS: Mapping[Kind, str] = {
+FOLDERS: Mapping[CacheKind, str] = {
     "fits": "fits",
     "soft-targets": "fits",
     "pretraining": "fits",
@@ -32,6 +32,6 @@ FOLDERS: Mapping[Kind, str] = {
 what it is."""
 
 
-def kind_folder(cache: Path, kind: Kind) -> Path:
+def kind_folder(cache: Path, kind: CacheKind) -> Path:
     """The folder of one kind of entries; it is not made."""
     return cache / FOLDERS[kind]

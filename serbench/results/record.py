@@ -111,7 +111,7 @@ def read_record(path: Path, run: Run) -> StudyRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredStudies:
     """What studies left in a run's folder.
 
     Attributes:
@@ -123,19 +123,19 @@ class Stored:
     outdated: tuple[str, ...]
 
 
-NO_STUDIES = Stored((), ())
+NO_STUDIES = StoredStudies((), ())
 
 
-def no_studies(_: Sequence[Run]) -> Stored:
+def no_studies(_: Sequence[Run]) -> StoredStudies:
     """Shows none."""
     return NO_STUDIES
 
 
-OfRuns = Callable[[Sequence[Run]], Stored]
+OfRuns = Callable[[Sequence[Run]], StoredStudies]
 """Finds what studies have to show of runs."""
 
 
-def stored_studies(run: Run) -> Stored:
+def stored_studies(run: Run) -> StoredStudies:
     """
     Raises:
         StoreError: as ``read_record``.
@@ -147,4 +147,4 @@ def stored_studies(run: Run) -> Stored:
         for folder in folders
         if (folder / f"{folder.name}.md").is_file() and folder / NAME not in there
     ]
-    return Stored(tuple(read_record(path, run) for path in there), tuple(outdated))
+    return StoredStudies(tuple(read_record(path, run) for path in there), tuple(outdated))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from serbench.results.record import Stored, StudyRecord, stored_studies
+from serbench.results.record import StoredStudies, StudyRecord, stored_studies
 from serbench.running.store.finished import Run
 from serbench.studies.deploy.results import FILE
 from serbench.studies.registered import DEPLOY, STUDIES
 
 
-def studies_of(runs: Sequence[Run], files: Sequence[Path] = ()) -> Stored:
+def studies_of(runs: Sequence[Run], files: Sequence[Path] = ()) -> StoredStudies:
     """What studies left in runs' folders, and what others show of them without being asked.
 
     Args:
@@ -32,4 +32,4 @@ def studies_of(runs: Sequence[Run], files: Sequence[Path] = ()) -> Stored:
         outdated += (place for place in stored.outdated if place.split("/")[-1] not in names)
     own = {(run.folder / DEPLOY.name / FILE).resolve() for run in runs}
     elsewhere = [path for path in files if path.resolve() not in own]
-    return Stored((*found, *DEPLOY.of_files(runs, elsewhere)), tuple(outdated))
+    return StoredStudies((*found, *DEPLOY.of_files(runs, elsewhere)), tuple(outdated))

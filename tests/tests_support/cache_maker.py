@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serbench.files.cache_kinds import Kind
+from serbench.files.cache_kinds import CacheKind
 from serbench.running.store.cache import FitCache
 
 
@@ -33,7 +33,7 @@ class CacheMaker:
         used = written if read < 0 else self.now_s - 86_400 * read
         os.utime(place, (used, written))
 
-    def fit(self, number: int, days: float = 0.0, kind: Kind = "fits") -> str:
+    def fit(self, number: int, days: float = 0.0, kind: CacheKind = "fits") -> str:
         """An entry of a ``FitCache``; its path below the cache."""
         key = f"{number:02x}" * 32
         kept = FitCache(self.root, kind)

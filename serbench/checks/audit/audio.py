@@ -21,7 +21,7 @@ NO_AUDIO = "no audio; give --data-dir, or paths that are there"
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class AuditedRecording:
     """One file of audio that has been read; what the search for near duplicates takes."""
 
     id: str
@@ -59,7 +59,7 @@ def find_audio(
     return found
 
 
-def read_recordings(paths: Mapping[str, Path], advance: Advance) -> tuple[Recording, ...]:
+def read_recordings(paths: Mapping[str, Path], advance: Advance) -> tuple[AuditedRecording, ...]:
     """Read every file once, in threads; in the order of ``paths``.
 
     Raises:
@@ -69,7 +69,7 @@ def read_recordings(paths: Mapping[str, Path], advance: Advance) -> tuple[Record
     digests, problems = read_each(files, _digest, advance)
     if problems:
         raise unusable("the audit", problems, len(files))
-    return tuple(Recording(name, path, digests[str(path)]) for name, path in paths.items())
+    return tuple(AuditedRecording(name, path, digests[str(path)]) for name, path in paths.items())
 
 
 def audio_facts(

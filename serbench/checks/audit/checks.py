@@ -34,7 +34,7 @@ COVERED = 0.9
 REPEATED = 0.5
 """… and so are folds that test more than this share of what they test more than once."""
 
-Field = Literal["speaker", "session"]
+SharedField = Literal["speaker", "session"]
 
 Shared = tuple[str, tuple[Unit, ...]]
 """What is shared, in words, and all of it."""
@@ -80,7 +80,7 @@ class FoldView:
         by_id = {row.utterance: getattr(row, field) for row in self.parts[part]}
         return Counter(value for value in by_id.values() if value is not None)
 
-    def count(self, part: Part, field: Field) -> int | None:
+    def count(self, part: Part, field: SharedField) -> int | None:
         """Speakers or sessions of a part; None where they are not all known."""
         known = all(getattr(row, field) for row in self.parts[part])
         return len(self.values(part, field)) if known else None
@@ -97,7 +97,7 @@ def check_fold(fold: FoldView, audio: AuditedAudio) -> Iterator[Finding]:
 
 def check_speakers(fold: FoldView) -> list[Finding]:
     """L1: speakers, and sessions where known, that two parts share."""
-    fields: tuple[Field, ...] = ("speaker", "session")
+    fields: tuple[SharedField, ...] = ("speaker", "session")
     shared = [_shared(fold, pair, field) for field in fields for pair in PAIRS]
     unknown = len({row.utterance for row in fold.rows if row.speaker is None})
     reason = ""

@@ -18,7 +18,7 @@ IEMOCAP_STEM = re.compile(r"(?P<session>Ses\d\d)[FM]_.+_(?P<sex>[FM])(XX)?\d+", 
 NOT_KNOWN = "not known"
 
 Field = Literal["speaker", "session", "text", "label"]
-Look = Callable[[AuditRow], UtteranceRecord | None]
+LookUp = Callable[[AuditRow], UtteranceRecord | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def identify_by_name(rows: Sequence[AuditRow]) -> Identified:
 
 
 def _fill(
-    rows: Sequence[AuditRow], look: Look
+    rows: Sequence[AuditRow], look: LookUp
 ) -> tuple[dict[AuditRow, UtteranceRecord], tuple[AuditRow, ...]]:
     """Rows that ``look`` knows with their records, and all rows with what it says of them."""
     asked: dict[tuple[str, str | None], UtteranceRecord | None] = {}
@@ -167,7 +167,7 @@ def _fill(
     return known, tuple(filled)
 
 
-def _corpus_look(corpus: Corpus, records: Sequence[UtteranceRecord]) -> Look:
+def _corpus_look(corpus: Corpus, records: Sequence[UtteranceRecord]) -> LookUp:
     """By id, by the corpus's grammar, and by the names of its files where they are unique."""
     by_id = {record.id: record for record in records}
     counts = Counter(record.path.name for record in records)

@@ -13,7 +13,7 @@ from serbench.checks.regress.ratios import median_bounds, round_ratio
 from serbench.checks.regress.reference import Reference, ReferenceBackend, ReferenceParams
 from serbench.running.registry.lookup import Registry
 from serbench.running.replay.run import Replay
-from serbench.studies.deploy.backends import Candidate
+from serbench.studies.deploy.backends import TriedBackend
 from serbench.studies.deploy.device.instruments import usable_cores
 from serbench.studies.deploy.models import (
     Converted,
@@ -67,7 +67,7 @@ class Timed:
 
 def entry_backends(
     registry: Registry, entries: Sequence[GoldenLatency], where: str
-) -> dict[str, Candidate]:
+) -> dict[str, TriedBackend]:
     """The backends that entries name.
 
     Args:
@@ -79,10 +79,10 @@ def entry_backends(
         RegistryError: an unknown name.
         PluginError: one cannot run here; the message has every reason.
     """
-    found: dict[str, Candidate] = {}
+    found: dict[str, TriedBackend] = {}
     for name in dict.fromkeys(entry.backend for entry in entries):
         backend = registry.make("backends", name)
-        found[name] = Candidate(name, backend, backend.unavailable())
+        found[name] = TriedBackend(name, backend, backend.unavailable())
     missing = [each for each in found.values() if each.unavailable]
     if missing:
         reasons = "; ".join(f"{each.name}: {each.unavailable}" for each in missing)
@@ -96,7 +96,7 @@ def entry_backends(
 def time_entries(
     replay: Replay,
     entries: Sequence[GoldenLatency],
-    backends: Mapping[str, Candidate],
+    backends: Mapping[str, TriedBackend],
     conditions: Conditions,
 ) -> tuple[Timed, ...]:
     """Time every entry, method by method, the reference and the backends taking turns.
@@ -127,7 +127,7 @@ def _time_model(
     replay: Replay,
     model: FoldModel,
     entries: Sequence[GoldenLatency],
-    backends: Mapping[str, Candidate],
+    backends: Mapping[str, TriedBackend],
     conditions: Conditions,
 ) -> list[Timed]:
     """All entries of one model."""
@@ -152,7 +152,7 @@ def _time_model(
             failures[name] = str(error)
     with tempfile.TemporaryDirectory(prefix="serbench-regress-") as empty:
         backend = ReferenceBackend(ReferenceParams(model=reference.model))
-        own = Contestant(Candidate(OWN, backend, None), Converted(Path(empty), reference.sha256))
+        own = Contestant(TriedBackend(OWN, backend, None), Converted(Path(empty), reference.sha256))
         others = [Contestant(backends[name], each) for name, each in converted.items()]
         measured = measure_rounds(
             replay,

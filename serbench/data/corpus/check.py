@@ -15,7 +15,7 @@ SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class CountCheck:
     """A number that a card declares, and what was found."""
 
     what: str
@@ -74,17 +74,17 @@ def missing_files(corpus: Corpus, records: Sequence[UtteranceRecord]) -> tuple[s
     return (f"missing files: {listed(names, SHOWN)}",) if names else ()
 
 
-def card_counts(card: CorpusCard, records: Sequence[UtteranceRecord]) -> tuple[Count, ...]:
+def card_counts(card: CorpusCard, records: Sequence[UtteranceRecord]) -> tuple[CountCheck, ...]:
     """What the card declares against what was found: in all, per label, per speaker."""
-    counts: list[Count] = []
+    counts: list[CountCheck] = []
     if card.utterances is not None:
-        counts.append(Count("utterances", card.utterances, len(records)))
+        counts.append(CountCheck("utterances", card.utterances, len(records)))
     for what, declared, found in (
         ("label", card.per_label, Counter(record.label for record in records)),
         ("speaker", card.per_speaker, Counter(record.speaker for record in records)),
     ):
         keys = [*declared, *sorted(found.keys() - declared.keys())] if declared else []
-        counts += [Count(f"{what} {key}", declared.get(key, 0), found[key]) for key in keys]
+        counts += [CountCheck(f"{what} {key}", declared.get(key, 0), found[key]) for key in keys]
     return tuple(counts)
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from serbench.files.cache_kinds import FOLDERS, Kind
+from serbench.files.cache_kinds import FOLDERS, CacheKind
 from serbench.files.cache_use import USERS
 
 KINDS = {
@@ -66,7 +66,7 @@ TEMPORARIES = (
 )
 """Regular expressions of files, or of folders with all that is in them."""
 
-RESULTS: tuple[Kind, ...] = ("fits", "replays", "robustness", "prune", "posteriors")
+RESULTS: tuple[CacheKind, ...] = ("fits", "replays", "robustness", "prune", "posteriors")
 """What ``FitCache`` keeps. Soft targets and pretrained weights lie among the fits."""
 
 FILE_ENTRIES = {

@@ -30,7 +30,7 @@ _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 @dataclass(slots=True)
-class Layout:
+class CacheLayout:
     """What is in the cache, in the order in which it was written.
 
     Attributes:
@@ -59,7 +59,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredEmbeddings:
     """A complete pass, utterances in the order of writing.
 
     Attributes:
@@ -69,14 +69,14 @@ class Stored:
         digest: sha256 over ids and values.
     """
 
-    layout: Layout
+    layout: CacheLayout
     pooled: NDArray[np.float32]
     frames: NDArray[np.float16]
     frame_rate_hz: float
     digest: str
 
 
-def load_complete(folder: Path) -> Stored | None:
+def load_complete(folder: Path) -> StoredEmbeddings | None:
     """What ``folder`` holds, or None where it is absent, unfinished or damaged (then logged)."""
     if not (folder / _COMPLETE).is_file():
         return None
@@ -96,7 +96,7 @@ def load_complete(folder: Path) -> Stored | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         _LOG.warning("cached embeddings in %s are damaged (%s): made anew", folder, error)
         return None
-    return Stored(layout, pooled, frames, rate_hz, digest)
+    return StoredEmbeddings(layout, pooled, frames, rate_hz, digest)
 
 
 class EmbeddingWriter:
@@ -133,7 +133,7 @@ class EmbeddingWriter:
         layers, pooled_dim = features[0].pooled.shape
         frame_dim = features[0].frames.shape[2]
         if not self.layout.layers:
-            self.layout = Layout(layers, pooled_dim, frame_dim)
+            self.layout = CacheLayout(layers, pooled_dim, frame_dim)
         pooled = np.stack([f.pooled.float().cpu().numpy() for f in features])
         # Frames are normalised wherever they are used, so the rare value beyond half precision
         # may be cut to its greatest.
@@ -176,15 +176,15 @@ class EmbeddingWriter:
         except OSError as error:
             raise _cannot_write(self.folder, error) from error
 
-    def _usable(self) -> Layout:
+    def _usable(self) -> CacheLayout:
         """What of an earlier, interrupted pass can be kept."""
         try:
             layout = _read_index(self.folder / _INDEX)
             held = [(_FRAMES, layout.frames_bytes), (_POOLED, layout.pooled_bytes)]
             whole = all((self.folder / name).stat().st_size >= size for name, size in held)
         except (OSError, ValueError, KeyError, TypeError):
-            return Layout()
-        return layout if whole else Layout()
+            return CacheLayout()
+        return layout if whole else CacheLayout()
 
     def _open(self, name: str, kept_bytes: int) -> BinaryIO:
         file = (self.folder / name).open("ab")
@@ -192,13 +192,13 @@ class EmbeddingWriter:
         return file
 
 
-def _read_index(path: Path) -> Layout:
+def _read_index(path: Path) -> CacheLayout:
     """The index up to a torn last line; empty where no batch was finished."""
     lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is torn
     if len(lines) < 2:
-        return Layout()
+        return CacheLayout()
     head = json.loads(lines[0])
-    layout = Layout(int(head["layers"]), int(head["pooled_dim"]), int(head["frame_dim"]))
+    layout = CacheLayout(int(head["layers"]), int(head["pooled_dim"]), int(head["frame_dim"]))
     for line in lines[1:]:
         batch = json.loads(line)
         layout.ids.extend(batch["ids"])
@@ -207,7 +207,7 @@ def _read_index(path: Path) -> Layout:
     return layout
 
 
-def _header(layout: Layout) -> bytes:
+def _header(layout: CacheLayout) -> bytes:
     head = {
         "layers": layout.layers,
         "pooled_dim": layout.pooled_dim,

@@ -18,7 +18,7 @@ from serbench.api import Advance, PluginError, Teacher, TeacherError, TeacherFea
 from serbench.data.audio import read_waveform
 from serbench.data.corpus.table import Recording, Speech
 from serbench.files.cache_kinds import kind_folder
-from serbench.learning.teach.cache import EmbeddingWriter, Stored, load_complete
+from serbench.learning.teach.cache import EmbeddingWriter, StoredEmbeddings, load_complete
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 
 _LOG = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ def _check_room(folder: Path, features: Sequence[TeacherFeatures], batches_left:
 
 
 def _in_table_order(
-    stored: Stored, teacher: Teacher, name: str, table: Speech
+    stored: StoredEmbeddings, teacher: Teacher, name: str, table: Speech
 ) -> TeacherEmbeddings:
     position = {id_: row for row, id_ in enumerate(stored.layout.ids)}
     ids = tuple(recording.id for recording in table.utterances)

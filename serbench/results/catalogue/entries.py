@@ -24,7 +24,7 @@ PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class ListedScore:
     """Pooled UA with its 95 % interval, in 0 … 1."""
 
     ua: float
@@ -58,7 +58,7 @@ class RunEntry:
     methods: tuple[str, ...] = ()
     seeds: int = 0
     refits: tuple[int, int] = (0, 0)
-    scores: Mapping[str, Score] = field(default_factory=dict)
+    scores: Mapping[str, ListedScore] = field(default_factory=dict)
     changed_s: float = 0.0
     size_bytes: int = 0
 
@@ -67,7 +67,7 @@ class RunEntry:
         """Whether its protocol is broken on purpose."""
         return self.protocol not in {"", PROPER}
 
-    def score(self, method: str | None = None) -> tuple[str, Score] | None:
+    def score(self, method: str | None = None) -> tuple[str, ListedScore] | None:
         """``method``'s score, or that of the best student; None where it is not known."""
         wanted = self.methods if method is None else (method,)
         known = [(name, self.scores[name]) for name in wanted if name in self.scores]
@@ -233,12 +233,12 @@ def _json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _scores(folder: Path) -> dict[str, Score]:
+def _scores(folder: Path) -> dict[str, ListedScore]:
     """UA from the run's own table; none where it is not there or cannot be read."""
     try:
         text = (folder / "tables" / "comparison.csv").read_text("utf-8")
         return {
-            row["method"]: Score(*(float(row[key]) for key in ("ua", "ua_low", "ua_high")))
+            row["method"]: ListedScore(*(float(row[key]) for key in ("ua", "ua_low", "ua_high")))
             for row in csv.DictReader(text.splitlines())
         }
     except (OSError, KeyError, TypeError, ValueError):

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from serbench.learning.evaluate import Metric
 
-TEACHER_PREFIX = "teacher:"
 METRICS: tuple[Metric, ...] = ("wa", "ua", "macro_f1")
 
 Verdict = Literal["better", "worse", "cannot tell apart"]

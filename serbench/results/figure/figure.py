@@ -33,7 +33,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ReferenceLine:
     """A value that a line is drawn at, such as chance or no difference."""
 
     value: float
@@ -71,7 +71,7 @@ class Forest:
 
     rows: tuple[ForestRow, ...]
     axis: Axis
-    reference: Reference | None = None
+    reference: ReferenceLine | None = None
     kind: Literal["forest"] = "forest"
 
 
@@ -109,7 +109,7 @@ class Lines:
     lines: tuple[Line, ...]
     across: Axis
     down: Axis
-    references: tuple[Reference, ...] = ()
+    references: tuple[ReferenceLine, ...] = ()
     kind: Literal["lines"] = "lines"
 
     @property

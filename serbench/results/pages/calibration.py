@@ -15,11 +15,11 @@ from serbench.results.table.columns import Column, make_table
 from serbench.results.table.formats import COUNT, PERCENT, POINTS, number, percent
 from serbench.results.table.table import Table
 
-Measured = tuple[Method, Reliability]
+MethodReliability = tuple[Method, Reliability]
 Bin = tuple[float, float, float, float, int]
 """Ends, mean confidence, share right, predictions."""
 
-COLUMNS: list[Column[Measured]] = [
+COLUMNS: list[Column[MethodReliability]] = [
     Column("Method", lambda each: each[0].name),
     Column("ECE in %", lambda each: each[1].ece, PERCENT, help="Expected calibration error."),
     Column("Confidence − accuracy", lambda each: each[1].overconfidence, POINTS),

@@ -17,7 +17,7 @@ from serbench.results.table.table import Table
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RecallPart:
     """A class, a speaker or a fold.
 
     Attributes:
@@ -55,13 +55,13 @@ def breakdowns(results: Results, methods: Sequence[Method]) -> tuple[Breakdown, 
     return (
         _breakdown(
             results, methods, "classes", "Recall of each class", ("Class", "Recall in %"),
-            [Part(label, counts[i], {"t": i}) for i, label in enumerate(compared.labels)],
+            [RecallPart(label, counts[i], {"t": i}) for i, label in enumerate(compared.labels)],
             lambda method, row: recall(method.result, row),
         ),
         _breakdown(
             results, methods, "speakers",
             "UA on each speaker, over the classes that the speaker has", ("Speaker", "UA in %"),
-            [Part(each, compared.speaker_counts[each], {"s": i})
+            [RecallPart(each, compared.speaker_counts[each], {"s": i})
              for i, each in enumerate(speakers)],
             lambda method, row: method.result.speaker_ua[speakers[row]],
             ("lowest", "", *(percent(min(m.result.speaker_ua.values())) for m in methods)),
@@ -69,7 +69,7 @@ def breakdowns(results: Results, methods: Sequence[Method]) -> tuple[Breakdown, 
         _breakdown(
             results, methods, "folds", "UA on each outer test fold",
             (f"Fold: test {unit}s", "UA in %"),
-            [Part(f"{each}: {units[each]}", compared.fold_counts[each], {"f": each})
+            [RecallPart(f"{each}: {units[each]}", compared.fold_counts[each], {"f": each})
              for each in folds],
             lambda method, row: fold_ua(method.result, folds[row]),
             ("mean ± sd", str(sum(compared.fold_counts.values())),
@@ -84,7 +84,7 @@ def _breakdown(
     name: str,
     caption: str,
     titles: tuple[str, str],
-    parts: Sequence[Part],
+    parts: Sequence[RecallPart],
     value: Value,
     total: tuple[str, ...] = (),
 ) -> Breakdown:

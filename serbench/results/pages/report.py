@@ -16,7 +16,7 @@ from serbench.results.pages.page import page
 from serbench.results.pages.recall import breakdowns
 from serbench.results.pages.series import methods_of
 from serbench.results.pages.traces import trace_data
-from serbench.results.record import NO_STUDIES, Stored, StudyRecord
+from serbench.results.record import NO_STUDIES, StoredStudies, StudyRecord
 from serbench.results.report.build import Addition, make_tables, unique_slugs
 from serbench.results.report.certificate import SHOWN, CertificateParts, certificate_parts
 from serbench.results.report.marks import mark, marked
@@ -72,7 +72,7 @@ class RunPart:
 
 
 def report_page(
-    results: Results, studies: Stored = NO_STUDIES, added: Addition | None = None
+    results: Results, studies: StoredStudies = NO_STUDIES, added: Addition | None = None
 ) -> str:
     """The page.
 

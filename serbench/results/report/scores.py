@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from serbench.results.compare.names import display_name, shown_name
 from serbench.results.compare.records import Difference
-from serbench.results.figure.figure import Axis, Figure, Forest, ForestRow, Panel, Reference
+from serbench.results.figure.figure import Axis, Figure, Forest, ForestRow, Panel, ReferenceLine
 from serbench.results.figure.palette import Style, styles_of
 from serbench.results.report.marks import mark
 from serbench.results.report.results import Results
@@ -32,7 +32,7 @@ def forest_row(
     )  # fmt: skip
 
 
-def forest_panel(rows: list[ForestRow], axis: str, reference: Reference | None = None) -> Panel:
+def forest_panel(rows: list[ForestRow], axis: str, reference: ReferenceLine | None = None) -> Panel:
     """Rows, and the same in words."""
     said = "; ".join(f"{row.label} {row.said}" for row in rows)
     return Panel(Forest(tuple(rows), Axis(axis), reference), description=f"{said}.")
@@ -54,7 +54,7 @@ def scores_figure(results: Results) -> Figure:
         caption=f"UA in % on {results.dataset['name']} with 95 % interval",
         panels=(
             forest_panel(
-                rows, "UA in %, pooled over the outer test folds", Reference(chance, "chance")
+                rows, "UA in %, pooled over the outer test folds", ReferenceLine(chance, "chance")
             ),
         ),
         notes=(f"The dashed line is chance, {chance:.1f} %.",),
@@ -82,7 +82,7 @@ def differences_figure(results: Results) -> Figure | None:
         caption=f"ΔUA to {reference} in percentage points with 95 % interval",
         panels=(
             forest_panel(
-                rows, f"← worse than {reference} · better →", Reference(0.0, "no difference")
+                rows, f"← worse than {reference} · better →", ReferenceLine(0.0, "no difference")
             ),
         ),
         notes=(

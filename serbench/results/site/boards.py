@@ -15,11 +15,11 @@ from serbench.results.compare.records import Difference, MethodResult
 from serbench.results.record import Fact
 from serbench.results.report.ranks import Contender, CorpusScores, Ranking, rank_corpora
 from serbench.results.report.results import MethodInfo, Results
-from serbench.results.site.collect import Collection, Entry
+from serbench.results.site.collect import Collection, ListedRun
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class BoardLine:
     """A method of a run.
 
     Attributes:
@@ -29,7 +29,7 @@ class Line:
             compared.
     """
 
-    entry: Entry
+    entry: ListedRun
     method: str
     result: MethodResult
     difference: Difference | None = None
@@ -69,9 +69,9 @@ class Board:
     """
 
     name: str
-    entries: tuple[Entry, ...]
-    students: tuple[Line, ...]
-    teachers: tuple[Line, ...]
+    entries: tuple[ListedRun, ...]
+    students: tuple[BoardLine, ...]
+    teachers: tuple[BoardLine, ...]
     fault: str = ""
 
     @property
@@ -86,7 +86,7 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
-class Corpus:
+class CorpusBoards:
     """A corpus by name.
 
     Attributes:
@@ -97,10 +97,10 @@ class Corpus:
     name: str
     title: str
     boards: tuple[Board, ...]
-    leaky: tuple[Entry, ...]
+    leaky: tuple[ListedRun, ...]
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[ListedRun, ...]:
         """Runs of all boards."""
         return tuple(entry for board in self.boards for entry in board.entries)
 
@@ -110,21 +110,21 @@ class Corpus:
         return (*self.entries, *self.leaky)[0].results
 
 
-def corpora(collection: Collection) -> tuple[Corpus, ...]:
+def corpora(collection: Collection) -> tuple[CorpusBoards, ...]:
     """Every corpus by name, with its boards."""
-    by_name: dict[str, list[Entry]] = {}
+    by_name: dict[str, list[ListedRun]] = {}
     for entry in collection.entries:
         by_name.setdefault(str(entry.results.dataset["name"]), []).append(entry)
     return tuple(_corpus(name, by_name[name]) for name in sorted(by_name))
 
 
-def _corpus(name: str, entries: Sequence[Entry]) -> Corpus:
-    grouped: dict[tuple[object, ...], list[Entry]] = {}
+def _corpus(name: str, entries: Sequence[ListedRun]) -> CorpusBoards:
+    grouped: dict[tuple[object, ...], list[ListedRun]] = {}
     for entry in entries:
         if not entry.results.leaky:
             grouped.setdefault(_key(entry.results), []).append(entry)
     ordered = sorted(grouped.items(), key=lambda item: (-len(item[1]), item[0]))
-    return Corpus(
+    return CorpusBoards(
         name=name,
         title=str(entries[0].results.dataset.get("title", name)),
         boards=tuple(
@@ -145,17 +145,17 @@ def _key(results: Results) -> tuple[str, ...]:
     )
 
 
-def lines_of(entries: Iterable[Entry]) -> tuple[Line, ...]:
+def lines_of(entries: Iterable[ListedRun]) -> tuple[BoardLine, ...]:
     """The trained methods of runs, the best UA first."""
     found = (
-        Line(entry, result.method, result)
+        BoardLine(entry, result.method, result)
         for entry in entries
         for result in entry.results.comparison.students
     )
     return tuple(sorted(found, key=_place))
 
 
-def _place(line: Line) -> tuple[float, str, str]:
+def _place(line: BoardLine) -> tuple[float, str, str]:
     return -line.result.pooled["ua"].value, line.method, line.entry.label
 
 
@@ -167,7 +167,7 @@ def _name(results: Results, number: int, count: int) -> str:
     return f"{len(results.outer)} by {unit} ({folds}){which}"
 
 
-def _board(name: str, entries: Sequence[Entry]) -> Board:
+def _board(name: str, entries: Sequence[ListedRun]) -> Board:
     students, fault = lines_of(entries), ""
     if len(students) > 1:
         try:
@@ -177,7 +177,7 @@ def _board(name: str, entries: Sequence[Entry]) -> Board:
     return Board(name, tuple(entries), students, _teachers(entries), fault)
 
 
-def _compared(lines: Sequence[Line]) -> tuple[Line, ...]:
+def _compared(lines: Sequence[BoardLine]) -> tuple[BoardLine, ...]:
     """Each against the first, on the same utterances; corrected for so many comparisons.
 
     Raises:
@@ -190,22 +190,22 @@ def _compared(lines: Sequence[Line]) -> tuple[Line, ...]:
     labels = lines[0].entry.results.comparison.labels
     found = comparison(pd.concat(parts, ignore_index=True), labels, names)
     return tuple(
-        Line(line.entry, line.method, result, result.difference)
+        BoardLine(line.entry, line.method, result, result.difference)
         for line, result in zip(lines, found.methods, strict=True)
     )
 
 
-def _predictions(line: Line) -> pd.DataFrame:
+def _predictions(line: BoardLine) -> pd.DataFrame:
     predictions = line.entry.results.runs[0].predictions
     return predictions.loc[predictions["method"] == line.method]
 
 
-def _teachers(entries: Sequence[Entry]) -> tuple[Line, ...]:
+def _teachers(entries: Sequence[ListedRun]) -> tuple[BoardLine, ...]:
     """A teacher is in every run that it taught in: one that says the same is listed once."""
-    found: dict[tuple[str, str], Line] = {}
+    found: dict[tuple[str, str], BoardLine] = {}
     for entry in entries:
         for result in entry.results.comparison.teachers:
-            line = Line(entry, result.method, result)
+            line = BoardLine(entry, result.method, result)
             own = _predictions(line).sort_values(["seed", "utterance"])
             said = "\0".join(map(str, own[["seed", "utterance", "predicted"]].to_numpy().ravel()))
             found.setdefault((result.method, hashlib.sha256(said.encode()).hexdigest()), line)
@@ -227,7 +227,7 @@ class Ranked:
     said: str = ""
 
 
-def rank_boards(found: Sequence[Corpus]) -> Ranked:
+def rank_boards(found: Sequence[CorpusBoards]) -> Ranked:
     """Ranks over the first board of each corpus.
 
     Where a board has a method in several runs, ``CHOICE`` says which counts.
@@ -266,5 +266,5 @@ def _scores(board: Board) -> CorpusScores:
     )
 
 
-def _preference(line: Line) -> tuple[int, int, str]:
+def _preference(line: BoardLine) -> tuple[int, int, str]:
     return -line.result.seeds, -len(line.entry.results.comparison.students), line.entry.digest

@@ -39,7 +39,7 @@ FOREIGN = (AttributeError, IndexError, KeyError, TypeError, ValueError, Arithmet
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListedRun:
     """A finished run.
 
     Attributes:
@@ -60,7 +60,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class UnlistedRun:
     """Why a folder is not listed, or not with all that it holds."""
 
     label: str
@@ -76,8 +76,8 @@ class Collection:
         problems: unfinished and damaged runs, copies, and what of a listed run cannot be shown.
     """
 
-    entries: tuple[Entry, ...]
-    problems: tuple[Problem, ...]
+    entries: tuple[ListedRun, ...]
+    problems: tuple[UnlistedRun, ...]
 
 
 def collect(folder: Path, adds: Adds = nothing_more, studies: OfRuns = no_studies) -> Collection:
@@ -93,20 +93,20 @@ def collect(folder: Path, adds: Adds = nothing_more, studies: OfRuns = no_studie
     """
     if not folder.is_dir():
         raise SerbenchError(f"there is no folder {folder}; name one that holds runs")
-    entries: dict[str, Entry] = {}  # by digest
-    problems: list[Problem] = []
+    entries: dict[str, ListedRun] = {}  # by digest
+    problems: list[UnlistedRun] = []
     for place, fault in _run_folders(folder):
         label = _label(folder, place)
         if fault:
-            problems.append(Problem(label, fault))
+            problems.append(UnlistedRun(label, fault))
             continue
         results = _tried(lambda at=place: _results(at))
         if isinstance(results, str):
-            problems.append(Problem(label, _local(results, place, label)))
+            problems.append(UnlistedRun(label, _local(results, place, label)))
             continue
         digest = results.runs[0].certificate.digest
         if digest in entries:
-            problems.append(Problem(label, f"a copy of {entries[digest].label}"))
+            problems.append(UnlistedRun(label, f"a copy of {entries[digest].label}"))
             continue
         entry, faults = _entry(label, place, results, adds, studies)
         entries[digest] = entry
@@ -157,19 +157,21 @@ def _label(folder: Path, place: Path) -> str:
 
 def _entry(
     label: str, place: Path, results: Results, adds: Adds, studies: OfRuns
-) -> tuple[Entry, list[Problem]]:
+) -> tuple[ListedRun, list[UnlistedRun]]:
     """The run with its page and its studies, and what of these cannot be had."""
-    problems: list[Problem] = []
+    problems: list[UnlistedRun] = []
     stored = _tried(lambda: studies(results.runs))
     if isinstance(stored, str):
         reason = f"listed, but without its studies: {_local(stored, place, label)}"
-        problems.append(Problem(label, reason))
+        problems.append(UnlistedRun(label, reason))
         stored = NO_STUDIES
     made = _tried(lambda: (report_page(results, stored, adds(results)),))
     if isinstance(made, str):
         reason = f"listed, but without a page of its own: {_local(made, place, label)}"
-        problems.append(Problem(label, reason))
-    return Entry(label, results, "" if isinstance(made, str) else made[0], stored.records), problems
+        problems.append(UnlistedRun(label, reason))
+    return ListedRun(
+        label, results, "" if isinstance(made, str) else made[0], stored.records
+    ), problems
 
 
 def _tried(read: Callable[[], Read]) -> Read | str:

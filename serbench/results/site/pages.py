@@ -13,8 +13,8 @@ from serbench.results.figure.palette import style_of
 from serbench.results.pages.page import page
 from serbench.results.report.ranks_output import ranks_figure, ranks_table
 from serbench.results.report.scores import forest_panel, forest_row
-from serbench.results.site.boards import CHOICE, Board, Corpus, Ranked, lines_of
-from serbench.results.site.collect import Problem
+from serbench.results.site.boards import CHOICE, Board, CorpusBoards, Ranked, lines_of
+from serbench.results.site.collect import UnlistedRun
 from serbench.results.site.tables import (
     Links,
     board_table,
@@ -32,9 +32,9 @@ PLOTTED = 12
 
 
 def index_page(
-    found: Sequence[Corpus],
+    found: Sequence[CorpusBoards],
     ranked: Ranked,
-    problems: Sequence[Problem],
+    problems: Sequence[UnlistedRun],
     links: Links,
     data: str,
 ) -> str:
@@ -66,14 +66,14 @@ def index_page(
     )
 
 
-def _summary(found: Sequence[Corpus]) -> str:
+def _summary(found: Sequence[CorpusBoards]) -> str:
     boards = [board for corpus in found for board in corpus.boards]
     runs = sum(len(board.entries) for board in boards)
     methods = sum(len(board.students) for board in boards)
     return f"{numbered(methods, 'trained method')} of {numbered(runs, 'run')} on {_corpora(found)}."
 
 
-def _corpora(found: Sequence[Corpus]) -> str:
+def _corpora(found: Sequence[CorpusBoards]) -> str:
     return "1 corpus" if len(found) == 1 else f"{len(found)} corpora"
 
 
@@ -100,7 +100,7 @@ class BoardPart:
     teachers: Table | None
 
 
-def corpus_page(corpus: Corpus, links: Links) -> str:
+def corpus_page(corpus: CorpusBoards, links: Links) -> str:
     """The page of a corpus; ``links`` lead from there."""
     parts = [
         _board_part(board, f"folds-{number}", links)
@@ -117,7 +117,7 @@ def corpus_page(corpus: Corpus, links: Links) -> str:
     )
 
 
-def _about(corpus: Corpus) -> str:
+def _about(corpus: CorpusBoards) -> str:
     named = "" if corpus.title == corpus.name else f"{corpus.title}. "
     count = len(corpus.boards)
     if count < 2:

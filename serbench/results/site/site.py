@@ -12,8 +12,8 @@ from serbench.errors import SerbenchError, listed
 from serbench.files.atomic import json_bytes, sweep_temporaries, write_atomically
 from serbench.results.record import OfRuns, no_studies
 from serbench.results.report.build import Adds, nothing_more, unique_slugs
-from serbench.results.site.boards import Corpus, Line, corpora, rank_boards
-from serbench.results.site.collect import MARKER, Collection, Entry, Problem, collect
+from serbench.results.site.boards import BoardLine, CorpusBoards, corpora, rank_boards
+from serbench.results.site.collect import MARKER, Collection, ListedRun, UnlistedRun, collect
 from serbench.results.site.pages import corpus_page, index_page
 from serbench.results.site.tables import Links
 from serbench.results.table.columns import bounds
@@ -36,11 +36,11 @@ class Written:
     """
 
     index: Path
-    corpora: tuple[Corpus, ...]
-    problems: tuple[Problem, ...]
+    corpora: tuple[CorpusBoards, ...]
+    problems: tuple[UnlistedRun, ...]
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[BoardLine, ...]:
         """Every method that is listed and not leaky."""
         boards = (board for corpus in self.corpora for board in corpus.boards)
         return tuple(line for board in boards for line in board.students)
@@ -119,14 +119,14 @@ def _pages_of(output: Path) -> set[str]:
     return {page for page in pages if OURS.fullmatch(page)}
 
 
-def _nothing(folder: Path, problems: Sequence[Problem]) -> str:
+def _nothing(folder: Path, problems: Sequence[UnlistedRun]) -> str:
     if not problems:
         return f"there is no run in {folder} or below it; make one with `serbench run`"
     reasons = listed((f"{each.label}: {each.reason}" for each in problems), 3, clauses=True)
     return f"there is no finished run in {folder} or below it ({reasons})"
 
 
-def _pages(found: Sequence[Corpus], collection: Collection) -> dict[str, str]:
+def _pages(found: Sequence[CorpusBoards], collection: Collection) -> dict[str, str]:
     """Path below the site's folder to text; what is linked to comes first."""
     shown = [entry for entry in collection.entries if entry.page]
     runs = dict(zip((each.label for each in shown), _run_paths(shown), strict=True))
@@ -144,13 +144,13 @@ def _pages(found: Sequence[Corpus], collection: Collection) -> dict[str, str]:
     return pages | {"index.html": first}
 
 
-def _twins(corpus: Corpus, found: Sequence[Corpus]) -> int:
+def _twins(corpus: CorpusBoards, found: Sequence[CorpusBoards]) -> int:
     """How many corpora before this one are called the same but for upper and lower case."""
     before = found[: list(found).index(corpus)]
     return sum(each.name.lower() == corpus.name.lower() for each in before)
 
 
-def _run_paths(entries: Sequence[Entry]) -> list[str]:
+def _run_paths(entries: Sequence[ListedRun]) -> list[str]:
     """By the certificate, so that a page keeps its address when other runs come or go."""
     names = []
     for entry in entries:
@@ -159,13 +159,13 @@ def _run_paths(entries: Sequence[Entry]) -> list[str]:
     return [f"runs/{slug}.html" for slug in names]
 
 
-def _rows(found: Sequence[Corpus]) -> list[Mapping[str, object]]:
+def _rows(found: Sequence[CorpusBoards]) -> list[Mapping[str, object]]:
     """Every listed method as numbers, in the order of the first page; leaky ones are marked."""
     rows = []
     for corpus in found:
         lines = [line for board in corpus.boards for line in board.students]
         lines += [
-            Line(entry, result.method, result)
+            BoardLine(entry, result.method, result)
             for entry in corpus.leaky
             for result in entry.results.comparison.students
         ]
@@ -173,7 +173,7 @@ def _rows(found: Sequence[Corpus]) -> list[Mapping[str, object]]:
     return rows
 
 
-def _row(corpus: Corpus, line: Line) -> dict[str, object]:
+def _row(corpus: CorpusBoards, line: BoardLine) -> dict[str, object]:
     plan, certificate = line.entry.results.runs[0].plan, line.entry.results.runs[0].certificate
     scores = {
         key: value

@@ -9,8 +9,8 @@ from serbench.results.compare.names import METHOD
 from serbench.results.record import Fact
 from serbench.results.report.marks import LEAKS
 from serbench.results.report.notes import difference_note, interval_note
-from serbench.results.site.boards import Board, Corpus, Line
-from serbench.results.site.collect import Entry, Problem
+from serbench.results.site.boards import Board, BoardLine, CorpusBoards
+from serbench.results.site.collect import ListedRun, UnlistedRun
 from serbench.results.table.columns import Column, make_table
 from serbench.results.table.formats import (
     CODE,
@@ -39,7 +39,7 @@ ORDER_NOTE = (
 )
 
 
-Columns = list[Column[Line]]
+Columns = list[Column[BoardLine]]
 
 SCORES: Columns = [
     Column("UA %", lambda line: line.result.pooled["ua"], SCORE),
@@ -76,7 +76,7 @@ class Links:
         self.corpora = corpora
         self.up = up
 
-    def run(self, entry: Entry) -> str:
+    def run(self, entry: ListedRun) -> str:
         """To a run's page; empty where there is none."""
         return f"{self.up}{self.runs[entry.label]}" if entry.label in self.runs else ""
 
@@ -85,16 +85,16 @@ class Links:
         return f"{self.up}{self.corpora[name]}"
 
 
-def _method(links: Links, title: str = "Method") -> Column[Line]:
+def _method(links: Links, title: str = "Method") -> Column[BoardLine]:
     """The method's name, which leads to the page of its run."""
     return Column(title, lambda line: line.method, METHOD, link=lambda line: links.run(line.entry))
 
 
-def _dataset(line: Line) -> str:
+def _dataset(line: BoardLine) -> str:
     return str(line.entry.results.dataset["name"])
 
 
-def _facts(lines: Sequence[Line]) -> Columns:
+def _facts(lines: Sequence[BoardLine]) -> Columns:
     """What studies say of methods, a column for each of their titles."""
     titles = {fact.title: fact.value is not None for line in lines for fact in line.facts}
     return [
@@ -107,11 +107,11 @@ def _facts(lines: Sequence[Line]) -> Columns:
     ]
 
 
-def _fact_notes(lines: Sequence[Line]) -> list[str]:
+def _fact_notes(lines: Sequence[BoardLine]) -> list[str]:
     return list(dict.fromkeys(note for line in lines for note in line.facts_notes))
 
 
-def results_table(found: Sequence[Corpus], links: Links) -> Table:
+def results_table(found: Sequence[CorpusBoards], links: Links) -> Table:
     """Every trained method of every run but the leaky ones."""
     boards = [board for corpus in found for board in corpus.boards]
     folds = {line: board.name for board in boards for line in board.students}
@@ -141,14 +141,14 @@ def results_table(found: Sequence[Corpus], links: Links) -> Table:
     )
 
 
-def corpora_table(found: Sequence[Corpus], links: Links) -> Table:
+def corpora_table(found: Sequence[CorpusBoards], links: Links) -> Table:
     """What there is of each corpus."""
-    name: Format[Corpus] = Format(
+    name: Format[CorpusBoards] = Format(
         lambda each: each.name,
         lambda each: "" if each.title == each.name else each.title,
         right=False,
     )
-    columns: list[Column[Corpus]] = [
+    columns: list[Column[CorpusBoards]] = [
         Column("Corpus", lambda each: each, name, link=lambda each: links.corpus(each.name)),
         Column("Utterances", lambda each: each.some.tested, COUNT),
         Column("Speakers", lambda each: len(each.some.comparison.speaker_counts), COUNT),
@@ -160,7 +160,7 @@ def corpora_table(found: Sequence[Corpus], links: Links) -> Table:
     return make_table("corpora", "What was run on each corpus", columns, found)
 
 
-def _best(corpus: Corpus) -> str | None:
+def _best(corpus: CorpusBoards) -> str | None:
     lines = [board.students[0] for board in corpus.boards]
     best = max(lines, key=lambda line: line.result.pooled["ua"].value, default=None)
     return f"{percent(best.result.pooled['ua'].value)} {best.method}" if best else None
@@ -170,7 +170,7 @@ def board_table(board: Board, name: str, links: Links) -> Table:
     """The methods of runs that can be compared, and how sure their differences are."""
     lines = board.students
     compared = any(line.difference for line in lines)
-    verdict = Column[Line]("Verdict", lambda line: _verdict(line, board), VERDICT, filter=True)
+    verdict = Column[BoardLine]("Verdict", lambda line: _verdict(line, board), VERDICT, filter=True)
     differences = [*DIFFERENCES, verdict] if compared else []
     repeats = board.results.comparison.repeats
     warnings = [line for entry in board.entries for line in entry.results.warnings]
@@ -192,7 +192,7 @@ def board_table(board: Board, name: str, links: Links) -> Table:
     )  # fmt: skip
 
 
-def _verdict(line: Line, board: Board) -> str | None:
+def _verdict(line: BoardLine, board: Board) -> str | None:
     if line.difference:
         return line.difference.verdict
     return "highest UA" if line == board.students[0] else None
@@ -212,7 +212,7 @@ def teachers_table(board: Board, name: str, links: Links) -> Table | None:
     )  # fmt: skip
 
 
-def leaky_table(lines: Sequence[Line], links: Links) -> Table | None:
+def leaky_table(lines: Sequence[BoardLine], links: Links) -> Table | None:
     """Runs that were broken on purpose; None where there are none."""
     if not lines:
         return None
@@ -234,11 +234,11 @@ def leaky_table(lines: Sequence[Line], links: Links) -> Table | None:
     )  # fmt: skip
 
 
-def problems_table(problems: Sequence[Problem]) -> Table | None:
+def problems_table(problems: Sequence[UnlistedRun]) -> Table | None:
     """What could not be shown, and why; None where all could."""
     if not problems:
         return None
-    columns: list[Column[Problem]] = [
+    columns: list[Column[UnlistedRun]] = [
         Column("Folder", lambda each: each.label),
         Column("Why", lambda each: each.reason),
     ]

@@ -8,7 +8,15 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from serbench.results.table.formats import NOTHING, TEXT, Format, Interval
-from serbench.results.table.table import Cell, Head, Number, Place, Record, Section, Table
+from serbench.results.table.table import (
+    Cell,
+    ColumnHead,
+    ConsolePlace,
+    Number,
+    Record,
+    Section,
+    Table,
+)
 
 R = TypeVar("R")
 V = TypeVar("V")
@@ -40,13 +48,13 @@ class Column(Generic[R]):
         *,
         key: str = "",
         help: str = "",  # noqa: A002 - likewise
-        console: Place = "column",
+        console: ConsolePlace = "column",
         short: str = "",
         link: Callable[[R], str] | None = None,
         trace: Callable[[R], str] | None = None,
         filter: bool = False,  # noqa: A002 - likewise
     ) -> None:
-        self.head = Head(title, format.right, help, console, short, filter)
+        self.head = ColumnHead(title, format.right, help, console, short, filter)
         self.key = key
         self._value: Callable[[R], Any] = value
         self._format: Format[Any] = format
@@ -157,7 +165,7 @@ def text_table(
     return Table(
         name=name,
         caption=caption,
-        heads=tuple(Head(title, title in right) for title in titles),
+        heads=tuple(ColumnHead(title, title in right) for title in titles),
         sections=tuple(text_section(part, head) for head, part in groups.items() if part),
         records=tuple(map(dict, records)),
         notes=tuple(notes),

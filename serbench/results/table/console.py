@@ -10,7 +10,7 @@ from rich.table import Table as RichTable
 
 from serbench.files.digests import shown_digest
 from serbench.results.table.formats import NOTHING, Tone
-from serbench.results.table.table import Cell, Head, Table
+from serbench.results.table.table import Cell, ColumnHead, Table
 
 COLOURS: dict[Tone, str] = {"": "dim", "better": "green", "worse": "red", "unclear": "yellow"}
 
@@ -68,9 +68,9 @@ def console_table(table: Table, alarm: str = "") -> RichTable:
     return made
 
 
-def _texts(heads: Sequence[Head], row: Sequence[Cell]) -> Iterator[str]:
+def _texts(heads: Sequence[ColumnHead], row: Sequence[Cell]) -> Iterator[str]:
     """What stands in each column, with the columns that are below it."""
-    columns: list[tuple[Head, Cell, list[str]]] = []
+    columns: list[tuple[ColumnHead, Cell, list[str]]] = []
     for head, cell in zip(heads, row, strict=True):
         if head.console == "column":
             columns.append((head, cell, []))

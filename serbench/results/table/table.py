@@ -13,7 +13,7 @@ Number = str | int | float | bool | None
 Record = dict[str, Number]
 """A row of a CSV, by column; a column that a row lacks is empty there."""
 
-Place = Literal["column", "below", "whole", "none"]
+ConsolePlace = Literal["column", "below", "whole", "none"]
 """Where a column stands on the console: by itself, under the one before it (its text alone, or with
 its detail), or nowhere."""
 
@@ -47,7 +47,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ColumnHead:
     """A column's head.
 
     Attributes:
@@ -62,7 +62,7 @@ class Head:
     title: str
     right: bool = False
     help: str = ""
-    console: Place = "column"
+    console: ConsolePlace = "column"
     short: str = ""
     filter: bool = False
 
@@ -89,7 +89,7 @@ class Table:
 
     name: str
     caption: str
-    heads: tuple[Head, ...]
+    heads: tuple[ColumnHead, ...]
     sections: tuple[Section, ...]
     records: tuple[Record, ...] = ()
     notes: tuple[str, ...] = ()

@@ -14,9 +14,9 @@ from serbench.api import CorpusError
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
 """Endings of files that the ``files`` corpus looks at."""
 
-Kind = Literal["letters", "digits", "letter", "word", "mark"]
+NameKind = Literal["letters", "digits", "letter", "word", "mark"]
 
-CLASSES: dict[Kind, str] = {
+CLASSES: dict[NameKind, str] = {
     "letters": r"[^\W\d_]+",
     "digits": r"\d+",
     "letter": r"[^\W\d_]",
@@ -36,7 +36,7 @@ are only taken apart at their separators."""
 class NamePiece:
     """A run of characters of one kind."""
 
-    kind: Kind
+    kind: NameKind
     text: str
 
 
@@ -44,7 +44,7 @@ class NamePiece:
 class Shape:
     """What names have in common: kinds of pieces, and the marks between them."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[NameKind, ...]
     marks: tuple[str, ...]
 
 

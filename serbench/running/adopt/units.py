@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from serbench.running.adopt.names import (
     CLASSES,
-    Kind,
+    NameKind,
     NamePiece,
     shape_of,
     split_path,
@@ -59,7 +59,7 @@ class Level:
     """
 
     number: int
-    kinds: tuple[Kind, ...] | None
+    kinds: tuple[NameKind, ...] | None
     texts: tuple[str, ...]
     pieces: tuple[tuple[NamePiece, ...], ...]
 
@@ -183,7 +183,7 @@ def _level(number: int, texts: Sequence[str], fine: bool | None) -> Level:
     return Level(number, shape_of(pieces[0]).kinds, tuple(texts), pieces)
 
 
-def _compounds(kinds: Sequence[Kind]) -> list[tuple[int, int]]:
+def _compounds(kinds: Sequence[NameKind]) -> list[tuple[int, int]]:
     """Every piece that is no mark, and letters with the digits that follow."""
     found = []
     for start, kind in enumerate(kinds):
@@ -195,7 +195,7 @@ def _compounds(kinds: Sequence[Kind]) -> list[tuple[int, int]]:
     return found
 
 
-def _segments(kinds: Sequence[Kind]) -> list[tuple[int, int]]:
+def _segments(kinds: Sequence[NameKind]) -> list[tuple[int, int]]:
     """What is between two marks."""
     found, start = [], 0
     for position, kind in enumerate([*kinds, "mark"]):

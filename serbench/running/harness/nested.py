@@ -35,9 +35,7 @@ from serbench.running.harness.tasks import FitPlace, TaskMaker
 from serbench.running.harness.views import Views
 from serbench.running.plan.records import MethodPlan, RunPlan
 from serbench.running.store.cache import FitCache
-from serbench.running.store.run import RunStore
-
-TEACHER_PREFIX = "teacher:"
+from serbench.running.store.run import TEACHER_PREFIX, RunStore
 
 
 class Nested:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from serbench.running.registry.schema import MethodSpec, RowSpec
 from serbench.running.registry.validate import lay_over
 
-Change = tuple[tuple[str, ...], object]
+AblationChange = tuple[tuple[str, ...], object]
 """A path below a method, such as ``("loss", "alpha")``, and a value."""
 
 
@@ -17,13 +17,13 @@ def replaced_parts(row: RowSpec) -> frozenset[str]:
     return frozenset(part for part, name in named.items() if name is not None)
 
 
-def row_changes(row: RowSpec) -> tuple[Change, ...]:
+def row_changes(row: RowSpec) -> tuple[AblationChange, ...]:
     """Every value that a row sets, by its path below a method."""
     tables = {"student": row.student_params, "loss": row.loss_params, **row.settings}
     return tuple(_leaves((), tables))
 
 
-def _leaves(path: tuple[str, ...], value: object) -> Iterator[Change]:
+def _leaves(path: tuple[str, ...], value: object) -> Iterator[AblationChange]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _leaves((*path, str(key)), item)

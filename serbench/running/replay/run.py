@@ -22,7 +22,6 @@ from serbench.learning.teach.heads import Head
 from serbench.protocol.guard.certificate import Certificate
 from serbench.protocol.guard.near.search import near_duplicates
 from serbench.running.harness.folds import Folds, make_folds
-from serbench.running.harness.nested import TEACHER_PREFIX
 from serbench.running.harness.observer import Observer
 from serbench.running.plugins import Plugins
 from serbench.running.registry.lookup import Registry
@@ -44,7 +43,7 @@ from serbench.running.replay.students import (
 from serbench.running.replay.teachers import fold_head, run_embeddings, run_teacher
 from serbench.running.store.cache import FitCache
 from serbench.running.store.finished import Run, load_run
-from serbench.running.store.run import RunStore
+from serbench.running.store.run import TEACHER_PREFIX, RunStore
 from serbench.settings import FeatureSettings
 
 POST_HOC = (

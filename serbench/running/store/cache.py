@@ -19,7 +19,7 @@ from torch import Tensor
 
 from serbench.api import StoreError
 from serbench.files.atomic import json_bytes, write_atomically
-from serbench.files.cache_kinds import Kind, kind_folder
+from serbench.files.cache_kinds import CacheKind, kind_folder
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class FitCache:
         kind: of all entries that are put here.
     """
 
-    def __init__(self, cache: Path, kind: Kind) -> None:
+    def __init__(self, cache: Path, kind: CacheKind) -> None:
         self.kind = kind
         self.root = kind_folder(cache, kind)
 

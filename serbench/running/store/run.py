@@ -23,6 +23,9 @@ from serbench.files.atomic import file_name, json_bytes, sweep_temporaries, writ
 PREDICTION_COLUMNS = ("method", "seed", "outer", "utterance", "speaker", "label", "predicted")
 """Columns of the predictions, before one ``p_<label>`` per class: the posterior."""
 
+TEACHER_PREFIX = "teacher:"
+"""How the methods of predictions begin that are a teacher's own head."""
+
 Json = dict[str, Any]  # JSON objects are what they are
 
 _NPZ_ERRORS = (

@@ -14,7 +14,7 @@ NOT_RUN = "not run"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class AblationLine:
     """A line of the table.
 
     Attributes:
@@ -53,11 +53,11 @@ class AblationResults:
     name: str
     method: str
     summary: str
-    parts: Mapping[str, tuple[Line, ...]]
+    parts: Mapping[str, tuple[AblationLine, ...]]
     results: Results
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[AblationLine, ...]:
         """Of all parts."""
         return tuple(line for lines in self.parts.values() for line in lines)
 
@@ -97,7 +97,7 @@ def ablation_results(results: Results) -> AblationResults | None:
     )
 
 
-def _lines(row: Mapping[str, Any], part: str, results: Results) -> Iterator[Line]:
+def _lines(row: Mapping[str, Any], part: str, results: Results) -> Iterator[AblationLine]:
     """One line for a row; for teachers, one for each."""
     own = (row["name"], part)
     changes, same = tuple(row["changes"]), str(row["same"])
@@ -105,11 +105,13 @@ def _lines(row: Mapping[str, Any], part: str, results: Results) -> Iterator[Line
     if row["teacher"]:
         for result in compared.teachers:
             label = f"{row['label']}: {display_name(result.method)}"
-            yield Line(*own, label, changes, same, result, results.methods[result.method])
+            yield AblationLine(*own, label, changes, same, result, results.methods[result.method])
         if not compared.teachers:
-            yield Line(*own, row["label"], changes, "the run has no teacher", None, None)
+            yield AblationLine(*own, row["label"], changes, "the run has no teacher", None, None)
     elif not row["method"]:
-        yield Line(*own, row["label"], changes, same, None, None)
+        yield AblationLine(*own, row["label"], changes, same, None, None)
     else:
         result = next(each for each in compared.methods if each.method == row["method"])
-        yield Line(*own, row["label"], changes, same, result, results.methods[result.method])
+        yield AblationLine(
+            *own, row["label"], changes, same, result, results.methods[result.method]
+        )

@@ -11,7 +11,15 @@ from rich.table import Table as RichTable
 
 from serbench.api import StoreError
 from serbench.results.compare.records import MethodResult
-from serbench.results.figure.figure import Axis, Figure, Forest, ForestRow, Key, Panel, Reference
+from serbench.results.figure.figure import (
+    Axis,
+    Figure,
+    Forest,
+    ForestRow,
+    Key,
+    Panel,
+    ReferenceLine,
+)
 from serbench.results.figure.palette import NEUTRAL, Style
 from serbench.results.report.build import Addition, certificate_links
 from serbench.results.report.comparison import seeds_note, stamped, tested
@@ -34,7 +42,7 @@ from serbench.results.table.formats import (
 )
 from serbench.results.table.table import Table
 from serbench.results.templating import templates
-from serbench.studies.ablation.measure import AblationResults, Line, ablation_results
+from serbench.studies.ablation.measure import AblationLine, AblationResults, ablation_results
 
 NAME = "ablation"
 """The stem of the files."""
@@ -55,7 +63,7 @@ def addition(results: Results) -> Addition | None:
 
 def ablation_table(ablation: AblationResults) -> Table:
     """Pooled WA and UA of every row, its size, and its difference to the full method."""
-    columns: list[Column[Line]] = [
+    columns: list[Column[AblationLine]] = [
         Column("", lambda line: line.part, key="part"),
         Column("", lambda line: line.row, key="row"),
         Column("Row", lambda line: line.label, key="label"),
@@ -94,7 +102,7 @@ def ablation_table(ablation: AblationResults) -> Table:
     )
 
 
-def _of(read: Callable[[MethodResult], V | None]) -> Callable[[Line], V | None]:
+def _of(read: Callable[[MethodResult], V | None]) -> Callable[[AblationLine], V | None]:
     """What is read of a line's result, where it was run."""
     return lambda line: read(line.result) if line.result else None
 
@@ -132,7 +140,7 @@ def ablation_figure(ablation: AblationResults) -> Figure:
     return Figure(
         name=NAME,
         caption=ablation.title,
-        panels=(Panel(Forest(rows, axis, Reference(0.0, "no difference")), "", f"{said}."),),
+        panels=(Panel(Forest(rows, axis, ReferenceLine(0.0, "no difference")), "", f"{said}."),),
         legend=(
             Key("student; hollow: cannot tell apart", ROW),
             Key(f"full method, {ablation.method}", NEUTRAL),
@@ -142,7 +150,7 @@ def ablation_figure(ablation: AblationResults) -> Figure:
     )
 
 
-def _row(line: Line, part: str) -> ForestRow:
+def _row(line: AblationLine, part: str) -> ForestRow:
     result = line.result
     if result is None:
         return ForestRow(line.label, None, 0, 0, ROW, line.verdict, group=part)

@@ -17,7 +17,7 @@ from serbench.results.compare.records import Difference, Estimate
 from serbench.running.plan.records import digest_of
 from serbench.running.replay.run import Replay
 from serbench.running.store.cache import FitCache
-from serbench.studies.deploy.backends import Candidate
+from serbench.studies.deploy.backends import TriedBackend
 from serbench.studies.deploy.models import Converted, FoldModel
 from serbench.studies.deploy.opened import describe_model
 from serbench.studies.deploy.process import PATIENCE_S, WorkerError, call_worker, describe_backend
@@ -58,7 +58,7 @@ class Accuracy:
 
 def score_folds(
     replay: Replay,
-    candidate: Candidate,
+    candidate: TriedBackend,
     models: Sequence[FoldModel],
     converted: Sequence[Converted],
     threads: int,

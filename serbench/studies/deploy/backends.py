@@ -13,7 +13,7 @@ REFERENCE = "torch"
 
 
 @dataclass(frozen=True)
-class Candidate:
+class TriedBackend:
     """A backend of the registry.
 
     Attributes:
@@ -36,7 +36,7 @@ class Candidate:
         return self.backend.device
 
 
-def choose_backends(registry: Registry, named: Iterable[str] = ()) -> tuple[Candidate, ...]:
+def choose_backends(registry: Registry, named: Iterable[str] = ()) -> tuple[TriedBackend, ...]:
     """The reference first, then those named, else all of the registry.
 
     Args:
@@ -62,11 +62,11 @@ def choose_backends(registry: Registry, named: Iterable[str] = ()) -> tuple[Cand
     return candidates
 
 
-def _candidate(registry: Registry, name: str) -> Candidate:
+def _candidate(registry: Registry, name: str) -> TriedBackend:
     backend = registry.make("backends", name)
-    return Candidate(name, backend, backend.unavailable())
+    return TriedBackend(name, backend, backend.unavailable())
 
 
-def runnable(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+def runnable(candidates: Sequence[TriedBackend]) -> tuple[TriedBackend, ...]:
     """Those that can run here."""
     return tuple(each for each in candidates if each.unavailable is None)

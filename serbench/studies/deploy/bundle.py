@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from serbench.api import SAMPLE_RATE_HZ, SerbenchError, StoreError
 from serbench.files.atomic import write_atomically
 from serbench.running.replay.run import Replay
-from serbench.studies.deploy.backends import Candidate, runnable
+from serbench.studies.deploy.backends import TriedBackend, runnable
 from serbench.studies.deploy.measure import run_facts
 from serbench.studies.deploy.models import (
     Converted,
@@ -56,7 +56,7 @@ class Bundle:
 
 def write_bundle(
     replay: Replay,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[TriedBackend],
     folder: Path,
     method: str | None = None,
     seed: int = 0,
@@ -115,7 +115,7 @@ def _check_folder(folder: Path) -> None:
         raise StoreError(f"{folder} is not empty; name a new folder for the bundle")
 
 
-def _portable(candidate: Candidate, converted: Converted) -> bytes:
+def _portable(candidate: TriedBackend, converted: Converted) -> bytes:
     """The one file of a conversion, where ONNX Runtime can run it without anything else.
 
     Raises:
@@ -127,7 +127,7 @@ def _portable(candidate: Candidate, converted: Converted) -> bytes:
     return files[0].read_bytes()
 
 
-def _entry(candidate: Candidate, name: str, content: bytes) -> dict[str, object]:
+def _entry(candidate: TriedBackend, name: str, content: bytes) -> dict[str, object]:
     return {
         "name": candidate.name,
         "plugin": type(candidate.backend).name,

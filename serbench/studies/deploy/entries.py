@@ -9,7 +9,7 @@ from serbench.results.compare.records import Estimate
 from serbench.results.table.columns import Column, make_table
 from serbench.results.table.formats import DIFFERENCE, SCORE, VERDICT, number
 from serbench.results.table.table import Table
-from serbench.studies.deploy.results import ResultRow, Results
+from serbench.studies.deploy.results import DeployResults, ResultRow
 from serbench.studies.deploy.timing import Latency, Speed, summarize
 
 MB = 1e6
@@ -17,7 +17,7 @@ MB = 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DeploymentEntry:
     """A backend and its times, where it was timed.
 
     Attributes:
@@ -60,13 +60,13 @@ class Entry:
         return Estimate(score.delta_ua, score.delta_ua_low or 0.0, score.delta_ua_high or 0.0)
 
 
-def entries_of(results: Results) -> list[Entry]:
+def entries_of(results: DeployResults) -> list[DeploymentEntry]:
     """Every backend, those that were measured with a number."""
     effort = results.settings.effort
     base = next((r.rounds for r in results.rows if r.name == results.reference), [])
     measured = [row for row in results.rows if row.outcome == "measured"]
     return [
-        Entry(
+        DeploymentEntry(
             row,
             measured.index(row) + 1 if row in measured else 0,
             summarize(row.rounds, base, effort),
@@ -81,7 +81,7 @@ def precision(row: ResultRow) -> str:
     return row.precision if row.device == "cpu" else f"{row.precision}, GPU"
 
 
-def score_columns(reference: str) -> list[Column[Entry]]:
+def score_columns(reference: str) -> list[Column[DeploymentEntry]]:
     """UA through a backend, and what it is above the reference's."""
     return [
         Column("UA", lambda each: each.ua, SCORE),
@@ -95,16 +95,18 @@ def score_columns(reference: str) -> list[Column[Entry]]:
     ]
 
 
-SIZE: Column[Entry] = Column("MB", lambda each: each.size_mb, number(".2f"))
-FPS: Column[Entry] = Column("FPS", lambda each: each.speed and each.speed.fps, number(".1f"))
-PEAK: Column[Entry] = Column(
+SIZE: Column[DeploymentEntry] = Column("MB", lambda each: each.size_mb, number(".2f"))
+FPS: Column[DeploymentEntry] = Column(
+    "FPS", lambda each: each.speed and each.speed.fps, number(".1f")
+)
+PEAK: Column[DeploymentEntry] = Column(
     "Peak MB", lambda each: each.speed and each.speed.peak_bytes, number(".0f", 1 / MB)
 )
 
 
-def unmeasured_table(entries: Sequence[Entry], caption: str) -> Table:
+def unmeasured_table(entries: Sequence[DeploymentEntry], caption: str) -> Table:
     """What could not be measured, and why; without rows where all could."""
-    columns: list[Column[Entry]] = [
+    columns: list[Column[DeploymentEntry]] = [
         Column("Backend", lambda each: each.row.name),
         Column("Precision", lambda each: each.row.precision),
         Column("Device", lambda each: each.row.device),

@@ -8,16 +8,16 @@ from serbench.results.compare.records import Estimate
 from serbench.results.figure.figure import Axis, Figure, Panel, Point, Scatter, pareto_front
 from serbench.results.table.columns import Column, make_table
 from serbench.results.table.formats import number
-from serbench.studies.deploy.entries import Entry, entries_of, precision
-from serbench.studies.deploy.results import Results
+from serbench.studies.deploy.entries import DeploymentEntry, entries_of, precision
+from serbench.studies.deploy.results import DeployResults
 
 
-def deploy_figure(results: Results) -> Figure:
+def deploy_figure(results: DeployResults) -> Figure:
     """UA against each cost, with backends numbered; without panels where nothing was timed."""
     entries = [each for each in entries_of(results) if each.number]
     window_s = results.settings.effort.window_s
     base = next((e.ua for e in entries if e.row.name == results.reference), None)
-    costs: tuple[tuple[str, str, Callable[[Entry], float | None]], ...] = (
+    costs: tuple[tuple[str, str, Callable[[DeploymentEntry], float | None]], ...] = (
         ("latency", f"Median latency of {window_s:g} s of audio in ms", lambda e: e.latency_ms),
         ("size", "Size of the converted files in MB", lambda e: e.size_mb),
     )
@@ -57,7 +57,7 @@ def deploy_figure(results: Results) -> Figure:
     )
 
 
-def _point(each: Entry, ua: Estimate, x: float, base: Estimate | None) -> Point:
+def _point(each: DeploymentEntry, ua: Estimate, x: float, base: Estimate | None) -> Point:
     low = high = ua.value
     if base and (delta := each.delta):
         low, high = base.value + delta.low, base.value + delta.high

@@ -18,7 +18,7 @@ from serbench.studies.deploy.accuracy import (
     compare_backends,
     score_folds,
 )
-from serbench.studies.deploy.backends import REFERENCE, Candidate, runnable
+from serbench.studies.deploy.backends import REFERENCE, TriedBackend, runnable
 from serbench.studies.deploy.device.instruments import load_average, machine
 from serbench.studies.deploy.models import (
     Converted,
@@ -30,13 +30,13 @@ from serbench.studies.deploy.process import PATIENCE_S, WorkerError
 from serbench.studies.deploy.results import (
     KIND,
     SCHEMA_VERSION,
+    BackendScore,
+    DeployResults,
+    DeploySettings,
     Effort,
     Machine,
     ResultRow,
-    Results,
     RunFacts,
-    Score,
-    Settings,
     read_results,
 )
 from serbench.studies.deploy.static import Arithmetic, count_arithmetic
@@ -64,8 +64,8 @@ class Deployment:
         notes: what replays must say of themselves.
     """
 
-    results: Results
-    imported: tuple[Results, ...]
+    results: DeployResults
+    imported: tuple[DeployResults, ...]
     arithmetic: Arithmetic
     kept_gap: float
     utterances: int
@@ -90,7 +90,7 @@ class _Ready:
 
 def measure_deployment(
     replay: Replay,
-    backends: Sequence[Candidate],
+    backends: Sequence[TriedBackend],
     params: DeployParams,
     *,
     effort: Effort = STANDARD,
@@ -143,8 +143,8 @@ def measure_deployment(
     failures |= measured.failures
     here |= {"load_end": load_average(), "pinned": measured.pinned}
     rows = [_row(each, failures, ready, accuracy, measured) for each in backends]
-    settings = Settings(threads=params.threads, rounds=params.rounds, effort=effort)
-    results = Results(
+    settings = DeploySettings(threads=params.threads, rounds=params.rounds, effort=effort)
+    results = DeployResults(
         kind=KIND,
         schema_version=SCHEMA_VERSION,
         run=facts,
@@ -170,7 +170,7 @@ def measure_deployment(
 
 def _prepare(
     replay: Replay,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[TriedBackend],
     models: Sequence[FoldModel],
     threads: int,
     patience_s: float,
@@ -216,7 +216,7 @@ def run_facts(replay: Replay, student: StoredStudent) -> RunFacts:
 
 
 def _row(
-    candidate: Candidate,
+    candidate: TriedBackend,
     failures: dict[str, str],
     ready: dict[str, _Ready],
     accuracy: dict[str, Accuracy],
@@ -241,9 +241,9 @@ def _row(
     )
 
 
-def _score(accuracy: Accuracy) -> Score:
+def _score(accuracy: Accuracy) -> BackendScore:
     difference = accuracy.difference
-    return Score(
+    return BackendScore(
         ua=accuracy.ua.value,
         ua_low=accuracy.ua.low,
         ua_high=accuracy.ua.high,

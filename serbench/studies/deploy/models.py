@@ -20,7 +20,7 @@ from serbench.running.harness.code import FIT, package_digest
 from serbench.running.plan.records import describe_candidate, digest_of
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent
-from serbench.studies.deploy.backends import Candidate
+from serbench.studies.deploy.backends import TriedBackend
 from serbench.studies.deploy.device.instruments import cpu_name
 from serbench.studies.deploy.opened import describe_model
 from serbench.studies.deploy.process import PATIENCE_S, WorkerError, call_worker, describe_backend
@@ -104,7 +104,7 @@ def _export(replay: Replay, student: StoredStudent) -> FoldModel:
 
 
 def convert_folds(
-    candidate: Candidate,
+    candidate: TriedBackend,
     models: Sequence[FoldModel],
     cache: Path,
     patience_s: float = PATIENCE_S,
@@ -140,7 +140,7 @@ def convert_folds(
     return tuple(found)
 
 
-def _backend_identity(candidate: Candidate) -> dict[str, object]:
+def _backend_identity(candidate: TriedBackend) -> dict[str, object]:
     """What decides a conversion, besides the model: the backend, its packages, the machine."""
     cls = type(candidate.backend)
     return {

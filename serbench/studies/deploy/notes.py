@@ -7,7 +7,7 @@ import numpy as np
 from serbench.results.compare.intervals import REPEATS
 from serbench.results.report.notes import difference_note, interval_note
 from serbench.studies.deploy.measure import Deployment
-from serbench.studies.deploy.results import Machine, Results
+from serbench.studies.deploy.results import DeployResults, Machine
 
 THIS_MACHINE = (
     "Latencies, throughput and memory are of the machine that is described here and of no other; "
@@ -34,7 +34,7 @@ def deployment_notes(found: Deployment) -> tuple[str, ...]:
     )
 
 
-def machine_note(results: Results) -> str:
+def machine_note(results: DeployResults) -> str:
     """A machine in one line."""
     machine = results.machine
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
@@ -47,13 +47,13 @@ def machine_note(results: Results) -> str:
     )
 
 
-def rounds_text(results: Results) -> str:
+def rounds_text(results: DeployResults) -> str:
     """How many rounds."""
     count = results.settings.rounds
     return "one round" if count == 1 else f"{count} rounds"
 
 
-def threads_text(results: Results) -> str:
+def threads_text(results: DeployResults) -> str:
     """How many threads a process had."""
     count = results.settings.threads
     return "one thread" if count == 1 else f"{count} threads"
@@ -119,7 +119,7 @@ def footprint_notes(found: Deployment) -> tuple[str, ...]:
     )
 
 
-def _scale(results: Results) -> tuple[str, ...]:
+def _scale(results: DeployResults) -> tuple[str, ...]:
     """What imports alone take."""
     parts = []
     for module, found in results.imports.items():

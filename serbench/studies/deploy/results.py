@@ -19,13 +19,13 @@ Seconds = Annotated[float, Field(ge=0)]
 Calls = Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
 
 
-class Part(BaseModel):
+class FilePart(BaseModel):
     """A part of the file: no key may be missing, unknown or of another type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Effort(Part):
+class Effort(FilePart):
     """How much is measured in one round of one backend."""
 
     lengths_s: Annotated[list[Annotated[float, Field(ge=0.1)]], Field(min_length=1)]
@@ -49,7 +49,7 @@ class Effort(Part):
         return self
 
 
-class Settings(Part):
+class DeploySettings(FilePart):
     """How it was measured."""
 
     threads: Annotated[int, Field(ge=1)]
@@ -57,7 +57,7 @@ class Settings(Part):
     effort: Effort
 
 
-class RunFacts(Part):
+class RunFacts(FilePart):
     """Whose model was measured."""
 
     name: str
@@ -71,7 +71,7 @@ class RunFacts(Part):
     weights_sha256: str
 
 
-class Machine(Part):
+class Machine(FilePart):
     """Where it was measured."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -89,7 +89,7 @@ class Machine(Part):
     date: str
 
 
-class Round(Part):
+class Round(FilePart):
     """One process of one backend: seconds of each call, memory in bytes."""
 
     latency_s: dict[str, Calls]
@@ -105,14 +105,14 @@ class Round(Part):
         return self.latency_s[f"{length_s:g}"]
 
 
-class Import(Part):
+class Import(FilePart):
     """A process that imported a module and did nothing, once in each round."""
 
     seconds: Annotated[list[Seconds], Field(min_length=1)]
     peak_bytes: list[int | None]
 
 
-class Score(Part):
+class BackendScore(FilePart):
     """On the outer test sides, 0 … 1; differences to the reference."""
 
     ua: float
@@ -126,7 +126,7 @@ class Score(Part):
     posterior_difference: float
 
 
-class ResultRow(Part):
+class ResultRow(FilePart):
     """A backend."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -140,7 +140,7 @@ class ResultRow(Part):
     reason: str | None
     """Why it was not measured."""
     size_bytes: int | None
-    accuracy: Score | None
+    accuracy: BackendScore | None
     probe_difference: float | None = None
     """Greatest difference of a posterior to the reference's on a bundle's synthetic probes."""
     rounds: list[Round]
@@ -153,14 +153,14 @@ class ResultRow(Part):
         return self
 
 
-class Results(Part):
+class DeployResults(FilePart):
     """The file."""
 
     kind: Literal["serbench deploy"]
     schema_version: Literal[1]
     run: RunFacts
     machine: Machine
-    settings: Settings
+    settings: DeploySettings
     reference: str
     """The row that ratios are taken to."""
     rows: list[ResultRow]
@@ -168,7 +168,7 @@ class Results(Part):
     """For scale, by module; not of other devices."""
 
     @model_validator(mode="after")
-    def _is_whole(self) -> Results:
+    def _is_whole(self) -> DeployResults:
         names = [row.name for row in self.rows]
         if len(set(names)) != len(names):
             msg = "two rows have one name"
@@ -191,12 +191,12 @@ class Results(Part):
         return self
 
 
-def results_text(results: Results) -> str:
+def results_text(results: DeployResults) -> str:
     """The file's content."""
     return json_bytes(results.model_dump(mode="json"), FILE).decode()
 
 
-def read_results(path: Path, run: RunFacts) -> Results:
+def read_results(path: Path, run: RunFacts) -> DeployResults:
     """Results of another device, for the models of ``run``.
 
     Raises:
@@ -212,7 +212,7 @@ def read_results(path: Path, run: RunFacts) -> Results:
     return results
 
 
-def load_results(path: Path) -> Results:
+def load_results(path: Path) -> DeployResults:
     """What was measured, with whichever model.
 
     Raises:
@@ -233,7 +233,7 @@ def load_results(path: Path) -> Results:
             "read here; make the bundle and measure with the same serbench"
         )
     try:
-        return Results.model_validate(content)
+        return DeployResults.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"

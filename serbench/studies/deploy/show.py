@@ -19,7 +19,7 @@ from serbench.studies.deploy.entries import (
     FPS,
     PEAK,
     SIZE,
-    Entry,
+    DeploymentEntry,
     entries_of,
     precision,
     score_columns,
@@ -27,7 +27,7 @@ from serbench.studies.deploy.entries import (
 )
 from serbench.studies.deploy.figure import deploy_figure
 from serbench.studies.deploy.measure import Deployment
-from serbench.studies.deploy.results import FILE, Results, load_results, results_text
+from serbench.studies.deploy.results import FILE, DeployResults, load_results, results_text
 from serbench.studies.deploy.tables import deploy_tables, paper_table
 from serbench.studies.study import Shown
 
@@ -61,7 +61,7 @@ def show_deployment(found: Deployment, named: Sequence[str]) -> Shown:
     )
 
 
-def show_results(results: Results, run: Run) -> Shown:
+def show_results(results: DeployResults, run: Run) -> Shown:
     """What a page has room for."""
     entries, title = entries_of(results), _title(results)
     missing = unmeasured_table(entries, f"Not measured of {title}, and why")
@@ -78,7 +78,7 @@ def show_results(results: Results, run: Run) -> Shown:
     )
 
 
-def deployments_of(runs: Sequence[Run], files: Sequence[Path]) -> list[tuple[Results, Run]]:
+def deployments_of(runs: Sequence[Run], files: Sequence[Path]) -> list[tuple[DeployResults, Run]]:
     """What was measured of runs.
 
     Args:
@@ -93,7 +93,7 @@ def deployments_of(runs: Sequence[Run], files: Sequence[Path]) -> list[tuple[Res
     return [(results, _run_of(results, path, runs)) for results, path in loaded]
 
 
-def _run_of(results: Results, path: Path, runs: Sequence[Run]) -> Run:
+def _run_of(results: DeployResults, path: Path, runs: Sequence[Run]) -> Run:
     """
     Raises:
         StoreError: it is of another run.
@@ -114,21 +114,21 @@ def _run_of(results: Results, path: Path, runs: Sequence[Run]) -> Run:
     )
 
 
-def _title(results: Results) -> str:
+def _title(results: DeployResults) -> str:
     return f"{results.run.method} on {results.machine.name}"
 
 
-def _heading(results: Results) -> str:
+def _heading(results: DeployResults) -> str:
     return f"Deployment: {_title(results)}"
 
 
-def _figures(results: Results) -> tuple[Figure, ...]:
+def _figures(results: DeployResults) -> tuple[Figure, ...]:
     """None where nothing was scored."""
     figure = deploy_figure(results)
     return (figure,) if figure.panels else ()
 
 
-def _about(results: Results) -> str:
+def _about(results: DeployResults) -> str:
     machine, run, threads = results.machine, results.run, results.settings.threads
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     return (
@@ -139,10 +139,10 @@ def _about(results: Results) -> str:
     )
 
 
-def _measured(results: Results, entries: Sequence[Entry], title: str) -> Table:
+def _measured(results: DeployResults, entries: Sequence[DeploymentEntry], title: str) -> Table:
     window_s, rounds = results.settings.effort.window_s, results.settings.rounds
     two = number(".2f")
-    columns: list[Column[Entry]] = [
+    columns: list[Column[DeploymentEntry]] = [
         Column("Backend", lambda each: f"{each.number} {each.row.name}"),
         Column("Precision", lambda each: precision(each.row)),
         *score_columns(results.reference),
@@ -169,11 +169,11 @@ def _measured(results: Results, entries: Sequence[Entry], title: str) -> Table:
     )
 
 
-def _ratio(each: Entry) -> float | None:
+def _ratio(each: DeploymentEntry) -> float | None:
     return each.latency.ratio.value if each.latency and each.latency.ratio else None
 
 
-def _facts(results: Results) -> tuple[Fact, ...]:
+def _facts(results: DeployResults) -> tuple[Fact, ...]:
     """Latency, size and name of the fastest backend that is not worse, where there is one."""
     timed = [
         (each.latency_ms, each.row.name, each)

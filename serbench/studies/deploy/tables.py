@@ -15,7 +15,7 @@ from serbench.studies.deploy.entries import (
     MB,
     PEAK,
     SIZE,
-    Entry,
+    DeploymentEntry,
     entries_of,
     score_columns,
     unmeasured_table,
@@ -28,12 +28,12 @@ from serbench.studies.deploy.notes import (
     latency_notes,
     threads_text,
 )
-from serbench.studies.deploy.results import Results, Score
+from serbench.studies.deploy.results import BackendScore, DeployResults
 from serbench.studies.deploy.timing import Latency, Ratio
 
 PAPER = "paper_table5.csv"
 
-Groups = dict[str, list[Entry]]
+Groups = dict[str, list[DeploymentEntry]]
 
 RATIO = ranged(lambda value: f"{value:.2f}")
 BARE_RATIO: Format[Interval] = Format(RATIO.text)
@@ -42,7 +42,9 @@ RATIO_OR_OUTCOME: Format[Ratio | str] = Format(
     lambda found: "" if isinstance(found, str) else RATIO.detail(found),
 )
 
-PRECISION: Column[Entry] = Column("Precision", lambda each: each.row.precision, console="below")
+PRECISION: Column[DeploymentEntry] = Column(
+    "Precision", lambda each: each.row.precision, console="below"
+)
 
 
 def deploy_tables(found: Deployment) -> tuple[Table, ...]:
@@ -60,7 +62,7 @@ def deploy_tables(found: Deployment) -> tuple[Table, ...]:
     return tuple(table for table in made if table.sections)
 
 
-def _groups(found: Deployment) -> Iterator[tuple[str, list[Entry]]]:
+def _groups(found: Deployment) -> Iterator[tuple[str, list[DeploymentEntry]]]:
     """This machine's CPU rows, its GPU rows, and those of each other device, by heading."""
     for results, heading in _machines(found):
         entries = entries_of(results)
@@ -69,7 +71,7 @@ def _groups(found: Deployment) -> Iterator[tuple[str, list[Entry]]]:
         yield gpu, [each for each in entries if each.row.device == "cuda"]
 
 
-def _machines(found: Deployment) -> Iterator[tuple[Results, str]]:
+def _machines(found: Deployment) -> Iterator[tuple[DeployResults, str]]:
     yield found.results, ""
     for results in found.imported:
         yield results, f"{results.machine.name}: ratios to {results.reference} there"
@@ -80,7 +82,7 @@ def _deployment(found: Deployment, groups: Groups) -> Table:
     giga, mega = number(".3g", 1e-9), number(".3g", 1e-6)
     # Other devices have another reference, which stands in their headings.
     title = "Ratio" if found.imported else f"Ratio to {found.results.reference}"
-    columns: list[Column[Entry]] = [
+    columns: list[Column[DeploymentEntry]] = [
         Column("Backend", lambda each: each.row.name),
         PRECISION,
         Column(title, _ratio_or_outcome, RATIO_OR_OUTCOME),
@@ -112,7 +114,7 @@ def _deployment(found: Deployment, groups: Groups) -> Table:
     )
 
 
-def _ratio_or_outcome(each: Entry) -> Ratio | str | None:
+def _ratio_or_outcome(each: DeploymentEntry) -> Ratio | str | None:
     if each.row.outcome != "measured":
         return each.row.outcome
     return each.latency.ratio if each.latency else None
@@ -120,7 +122,7 @@ def _ratio_or_outcome(each: Entry) -> Ratio | str | None:
 
 def _accuracy(found: Deployment) -> Table:
     """Other devices have no corpus: they have heard a bundle's synthetic probes."""
-    columns: list[Column[Entry]] = [
+    columns: list[Column[DeploymentEntry]] = [
         Column("Backend", lambda each: each.row.name),
         PRECISION,
         *score_columns(found.results.reference),
@@ -143,7 +145,7 @@ def _accuracy(found: Deployment) -> Table:
     return replace(table, sections=(*table.sections, *elsewhere))
 
 
-def _posterior_difference(each: Entry) -> float | None:
+def _posterior_difference(each: DeploymentEntry) -> float | None:
     score = each.row.accuracy
     if score is None:
         return each.row.probe_difference
@@ -152,7 +154,7 @@ def _posterior_difference(each: Entry) -> float | None:
 
 def _latency(found: Deployment, groups: Groups) -> Table:
     effort = found.results.settings.effort
-    columns: list[Column[Entry]] = [Column("Backend", lambda each: each.row.name)]
+    columns: list[Column[DeploymentEntry]] = [Column("Backend", lambda each: each.row.name)]
     for length_s in effort.lengths_s:
         columns += _at_length(length_s, RATIO if length_s == effort.window_s else BARE_RATIO)
     return make_table(
@@ -165,13 +167,13 @@ def _latency(found: Deployment, groups: Groups) -> Table:
     )
 
 
-def _at_length(length_s: float, shown: Format[Interval]) -> list[Column[Entry]]:
+def _at_length(length_s: float, shown: Format[Interval]) -> list[Column[DeploymentEntry]]:
     """With so much audio."""
 
-    def at(each: Entry) -> Latency | None:
+    def at(each: DeploymentEntry) -> Latency | None:
         return each.speed.latency.get(length_s) if each.speed else None
 
-    def ratio(each: Entry) -> Ratio | None:
+    def ratio(each: DeploymentEntry) -> Ratio | None:
         latency = at(each)
         return latency.ratio if latency else None
 
@@ -191,7 +193,7 @@ def _three_digits(value: float) -> str:
 
 def _footprint(found: Deployment, groups: Groups) -> Table:
     two = number(".2f")
-    columns: list[Column[Entry]] = [
+    columns: list[Column[DeploymentEntry]] = [
         Column("Backend", lambda each: each.row.name),
         FPS,
         Column(
@@ -214,7 +216,7 @@ def _footprint(found: Deployment, groups: Groups) -> Table:
     )
 
 
-def _above_idle(each: Entry) -> float | None:
+def _above_idle(each: DeploymentEntry) -> float | None:
     speed = each.speed
     if speed is None or speed.peak_bytes is None or speed.idle_bytes is None:
         return None
@@ -253,7 +255,7 @@ def deploy_records(found: Deployment) -> list[Record]:
     ]
 
 
-def _numbers(found: Deployment, results: Results, each: Entry) -> Record:
+def _numbers(found: Deployment, results: DeployResults, each: DeploymentEntry) -> Record:
     ours, row, speed = found.arithmetic, each.row, each.speed
     numbers: Record = {
         "machine": results.machine.name,
@@ -271,7 +273,7 @@ def _numbers(found: Deployment, results: Results, each: Entry) -> Record:
         "parameters": ours.parameters,
         "nonzero_parameters": ours.nonzero,
         "size_bytes": row.size_bytes,
-        **(row.accuracy.model_dump() if row.accuracy else dict.fromkeys(Score.model_fields)),
+        **(row.accuracy.model_dump() if row.accuracy else dict.fromkeys(BackendScore.model_fields)),
         "probe_difference": row.probe_difference,
     }
     for length_s in found.results.settings.effort.lengths_s:

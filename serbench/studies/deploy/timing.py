@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from serbench.api import SAMPLE_RATE_HZ, SerbenchError
 from serbench.data.audio import read_waveform
 from serbench.running.replay.run import Replay
-from serbench.studies.deploy.backends import Candidate
+from serbench.studies.deploy.backends import TriedBackend
 from serbench.studies.deploy.device.instruments import EFFORT, free_cores, usable_cores
 from serbench.studies.deploy.models import Converted, FoldModel
 from serbench.studies.deploy.opened import describe_model
@@ -30,7 +30,7 @@ STANDARD = Effort.model_validate(EFFORT)
 class Contestant:
     """A backend that takes part in the rounds."""
 
-    candidate: Candidate
+    candidate: TriedBackend
     converted: Converted
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 
-from serbench.studies.deploy.backends import Candidate
+from serbench.studies.deploy.backends import TriedBackend
 
 OWN = "serbench"
 """The distribution of a backend whose package names none."""
@@ -28,7 +28,7 @@ def package_versions(backend: type) -> dict[str, str]:
     }
 
 
-def runtime_versions(candidates: Iterable[Candidate]) -> dict[str, str]:
+def runtime_versions(candidates: Iterable[TriedBackend]) -> dict[str, str]:
     """Of the packages that a reader of the table asks for: runtimes, not what prints tables."""
     distributions = {
         distribution

@@ -23,7 +23,7 @@ GATED = ("closed", "wrong")
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class CaseTally:
     """Counts of cases; where the gate or the teacher's answer is unknown, these are zero."""
 
     cases: int
@@ -105,11 +105,11 @@ def part_of(cases: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
     return cases.loc[cases[column] == value]
 
 
-def tally(cases: pd.DataFrame) -> Tally:
+def tally(cases: pd.DataFrame) -> CaseTally:
     """Count cases by what the gate did and whether the teacher was right."""
     nothing = np.zeros(len(cases), dtype=bool)
     closed, wrong = (np.asarray(cases.get(name, nothing), dtype=bool) for name in GATED)
-    return Tally(len(cases), int(closed.sum()), int(wrong.sum()), int((closed & wrong).sum()))
+    return CaseTally(len(cases), int(closed.sum()), int(wrong.sum()), int((closed & wrong).sum()))
 
 
 def by_utterance(cases: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:

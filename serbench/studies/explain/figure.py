@@ -19,7 +19,7 @@ from serbench.results.figure.figure import (
     Line,
     Lines,
     Panel,
-    Reference,
+    ReferenceLine,
 )
 from serbench.results.figure.palette import NEUTRAL, Style, style_of
 from serbench.results.table.columns import Column, make_table
@@ -176,7 +176,7 @@ def _weights(found: Explanation) -> Panel:
         )
         for place, teacher in enumerate(found.teachers)
     )
-    equal = Reference(1 / len(found.teachers), "equal weights")
+    equal = ReferenceLine(1 / len(found.teachers), "equal weights")
     plot = Lines(lines, EPOCH, Axis("Weight w", 0, 1), (equal,))
     heading = "Weight of each teacher over training: mean and quartiles"
     return Panel(plot, heading, plot.described)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serbench.results.table.formats import percent
-from serbench.studies.explain.cases import Tally, tally
+from serbench.studies.explain.cases import CaseTally, tally
 from serbench.studies.explain.load import Explanation
 from serbench.studies.explain.readings import (
     BETA,
@@ -67,7 +67,7 @@ def _honesty(explanation: Explanation) -> str:
     )
 
 
-def _gate_sentence(counts: Tally, *, known: bool) -> str:
+def _gate_sentence(counts: CaseTally, *, known: bool) -> str:
     share = f"The gate closes in {_of(counts.closed, counts.cases)} cases"
     if not known:
         return f"{share}."

@@ -13,7 +13,7 @@ import pandas as pd
 from serbench.results.table.columns import Column, make_table
 from serbench.results.table.formats import COUNT, NOTHING, PLAIN, Format, number, percent
 from serbench.results.table.table import Table
-from serbench.studies.explain.cases import MEAN, Tally, by_utterance, part_of, tally
+from serbench.studies.explain.cases import MEAN, CaseTally, by_utterance, part_of, tally
 from serbench.studies.explain.load import Explanation
 from serbench.studies.explain.readings import GAMMA, POSTERIOR, RELIABLE, WEIGHTS, FitReadings
 
@@ -35,7 +35,7 @@ class _Row:
 
     name: str
     utterances: int
-    counts: Tally
+    counts: CaseTally
 
 
 def explanation_tables(found: Explanation, top: int) -> Iterator[Table]:
@@ -58,7 +58,7 @@ def _row(name: str, cases: pd.DataFrame) -> _Row:
 
 
 def _share(
-    title: str, key: str, part: Callable[[Tally], int], whole: Callable[[Tally], int]
+    title: str, key: str, part: Callable[[CaseTally], int], whole: Callable[[CaseTally], int]
 ) -> Column[_Row]:
     """A count among others; nothing where there are none."""
 
@@ -69,7 +69,7 @@ def _share(
     return Column(title, counted, PART, key=key, short=fill(title, NARROW))
 
 
-def _cases(counts: Tally) -> int:
+def _cases(counts: CaseTally) -> int:
     return counts.cases
 
 

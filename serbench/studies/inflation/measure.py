@@ -26,9 +26,10 @@ from serbench.protocol.guard.certificate import Certificate
 from serbench.results.compare.drawn import Drawn
 from serbench.results.compare.intervals import REPEATS
 from serbench.results.compare.methods import check_paired
-from serbench.results.compare.records import TEACHER_PREFIX, Estimate
+from serbench.results.compare.records import Estimate
 from serbench.results.report.settings import flatten
 from serbench.running.store.finished import Run, load_runs
+from serbench.running.store.run import TEACHER_PREFIX
 from serbench.settings import PROPER, ProtocolName
 
 METRICS: tuple[Metric, ...] = ("ua", "wa")
@@ -47,7 +48,7 @@ SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class ProtocolScore:
     """A method under one protocol.
 
     Attributes:
@@ -75,7 +76,7 @@ class Inflation:
     dataset: str
     certificates: Mapping[ProtocolName, Certificate]
     methods: tuple[str, ...]
-    scores: Mapping[tuple[str, ProtocolName], Score]
+    scores: Mapping[tuple[str, ProtocolName], ProtocolScore]
     speakers: int
     repeats: int
 
@@ -109,7 +110,7 @@ def load_inflation(folders: Sequence[Path]) -> Inflation:
     }
     speakers = sorted(coded[PROPER]["speaker"].unique())
     weights = resample_weights(len(speakers), REPEATS, seed=0)
-    scores: dict[tuple[str, ProtocolName], Score] = {}
+    scores: dict[tuple[str, ProtocolName], ProtocolScore] = {}
     for method in methods:
         _check_paired(coded, labels, method)
         stacks: dict[ProtocolName, NDArray[np.int64]] = {
@@ -231,7 +232,7 @@ def _confusions(table: pd.DataFrame, method: str, num_classes: int) -> NDArray[n
 
 def _score(
     own: NDArray[np.int64], base: NDArray[np.int64] | None, weights: NDArray[np.int64]
-) -> Score:
+) -> ProtocolScore:
     """``own`` and ``base`` ``(S, C, C)``, ``weights (repeats, S)``: the same draws for both."""
     pooled: dict[Metric, Estimate] = {}
     inflation: dict[Metric, Estimate] = {}
@@ -241,4 +242,4 @@ def _score(
         if base is not None:
             above = score.above(Drawn.of(base, weights, metric))
             inflation[metric] = Estimate(above.value, above.low, above.high)
-    return Score(pooled, inflation)
+    return ProtocolScore(pooled, inflation)

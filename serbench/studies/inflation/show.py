@@ -7,7 +7,7 @@ from textwrap import fill
 
 from serbench.learning.evaluate import Metric
 from serbench.results.compare.names import display_name
-from serbench.results.compare.records import TEACHER_PREFIX, Estimate
+from serbench.results.compare.records import Estimate
 from serbench.results.figure.figure import Axis, Figure, Forest, ForestRow, Key, Panel
 from serbench.results.figure.palette import Style, style_of
 from serbench.results.report.marks import LEAKS
@@ -15,6 +15,7 @@ from serbench.results.report.notes import interval_note
 from serbench.results.table.columns import Column, bounds, make_table
 from serbench.results.table.formats import DIFFERENCE, SCORE, Format, percent
 from serbench.results.table.table import Record, Table
+from serbench.running.store.run import TEACHER_PREFIX
 from serbench.settings import PROPER, ProtocolName
 from serbench.studies.inflation.measure import METRICS, Inflation
 from serbench.studies.study import Shown
@@ -26,7 +27,7 @@ NARROW = 13
 
 INFLATED: Format[Estimate] = Format(DIFFERENCE.text, DIFFERENCE.detail, tone=lambda _: "worse")
 
-Row = tuple[str, Metric]
+InflationRow = tuple[str, Metric]
 """A method and what it is scored by."""
 
 
@@ -55,7 +56,7 @@ def in_words(protocol: ProtocolName) -> str:
 
 def inflation_table(found: Inflation) -> Table:
     """A row for each method and metric, two columns for each leak."""
-    columns: list[Column[Row]] = [
+    columns: list[Column[InflationRow]] = [
         Column("Method", lambda row: display_name(row[0])),
         Column("Score in %", lambda row: TITLES[row[1]], short="%"),
     ]
@@ -77,7 +78,7 @@ def inflation_table(found: Inflation) -> Table:
     )  # fmt: skip
 
 
-def _columns(found: Inflation, protocol: ProtocolName) -> Iterator[Column[Row]]:
+def _columns(found: Inflation, protocol: ProtocolName) -> Iterator[Column[InflationRow]]:
     """The score under a protocol; of a leak its inflation too."""
     words = [f"{protocol}:", LEAKS[protocol]] if protocol in LEAKS else [protocol]
     yield Column(

@@ -27,7 +27,7 @@ from serbench.running.store.cache import FitCache
 SAME = "same classes"
 """The verdict on two overlaps that give every utterance the same class."""
 
-Windows = Mapping[str, Sequence[tuple[float, float]]]
+OverlapWindows = Mapping[str, Sequence[tuple[float, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ def _windows(
     overlaps_s: Sequence[float],
     students: Sequence[StoredStudent],
     hearings: Mapping[str, Hearing],
-) -> dict[float, Windows]:
+) -> dict[float, OverlapWindows]:
     """Test windows of a method with its first seed: by overlap, then by utterance."""
     first = min(student.seed for student in students)
     own = [hearings[student.name] for student in students if student.seed == first]
@@ -303,7 +303,7 @@ def _score(
     method: str,
     table: pd.DataFrame,
     labels: Sequence[str],
-    windows: Mapping[float, Windows],
+    windows: Mapping[float, OverlapWindows],
 ) -> list[OverlapRow]:
     """A method's rows, the first overlap being the reference."""
     overlaps_s = list(windows)
@@ -331,7 +331,7 @@ def _predicted(table: pd.DataFrame, overlap_s: float) -> NDArray[np.str_]:
     return ordered["predicted"].to_numpy(dtype=np.str_)
 
 
-def _recut(windows: Windows, base: Windows) -> int:
+def _recut(windows: OverlapWindows, base: OverlapWindows) -> int:
     """Utterances whose windows are others."""
     return sum(
         len(cut) != len(base[utterance])

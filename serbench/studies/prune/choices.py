@@ -12,10 +12,10 @@ from serbench.errors import SerbenchError
 if TYPE_CHECKING:
     from serbench.settings import MethodSettings
 
-Kind = Literal["none", "magnitude", "heads", "channels"]
+CutKind = Literal["none", "magnitude", "heads", "channels"]
 """``none``: nothing is pruned, and the network fine-tuned all the same, for comparison."""
 
-KINDS: tuple[Kind, ...] = ("magnitude", "heads", "channels")
+KINDS: tuple[CutKind, ...] = ("magnitude", "heads", "channels")
 
 AMOUNTS = (0.25, 0.5, 0.75)
 
@@ -28,7 +28,7 @@ class Cut:
         amount: share of the weights, or of the units of each group, that go; 0 for ``none``.
     """
 
-    kind: Kind
+    kind: CutKind
     amount: float
 
     @property
@@ -54,7 +54,7 @@ def check_amounts(amounts: Iterable[float]) -> tuple[float, ...]:
     return tuple(sorted(set(amounts)))
 
 
-def check_kinds(kinds: Iterable[str]) -> tuple[Kind, ...]:
+def check_kinds(kinds: Iterable[str]) -> tuple[CutKind, ...]:
     """Each once, in their own order.
 
     Raises:

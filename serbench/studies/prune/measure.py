@@ -20,14 +20,14 @@ from serbench.results.compare.records import Difference, Estimate
 from serbench.running.execute import shut_down_workers
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent
-from serbench.studies.prune.choices import AMOUNTS, KINDS, STANDARD, UNTOUCHED, Cut, Kind, Tuning
+from serbench.studies.prune.choices import AMOUNTS, KINDS, STANDARD, UNTOUCHED, Cut, CutKind, Tuning
 from serbench.studies.prune.network import Pruner
 from serbench.studies.prune.size import Size
-from serbench.studies.prune.students import Reading, Tuner, pruner_of, whole_reading
+from serbench.studies.prune.students import CutPosteriors, Tuner, pruner_of, whole_reading
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PruneRow:
     """A line of the table.
 
     Attributes:
@@ -72,21 +72,21 @@ class Pruning:
     window_s: float
     epochs: int
     learning_rates: tuple[float, ...]
-    rows: tuple[Row, ...]
-    groups: Mapping[Kind, tuple[str, ...]]
+    rows: tuple[PruneRow, ...]
+    groups: Mapping[CutKind, tuple[str, ...]]
     notes: tuple[str, ...]
 
     @property
-    def whole(self) -> Row:
+    def whole(self) -> PruneRow:
         """The student as the run left it."""
         return self.rows[0]
 
-    def of(self, kind: Kind) -> tuple[Row, ...]:
+    def of(self, kind: CutKind) -> tuple[PruneRow, ...]:
         """The rows of a kind, by amount."""
         return tuple(row for row in self.rows if row.cut.kind == kind)
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
+    def kinds(self) -> tuple[CutKind, ...]:
         """Those that were cut."""
         return tuple(kind for kind in KINDS if self.of(kind))
 
@@ -94,7 +94,7 @@ class Pruning:
 def measure_pruning(
     replay: Replay,
     method: str | None = None,
-    kinds: Sequence[Kind] = (),
+    kinds: Sequence[CutKind] = (),
     amounts: Sequence[float] = AMOUNTS,
     tuning: Tuning = STANDARD,
     seeds: Sequence[int] = (),
@@ -132,14 +132,14 @@ def measure_pruning(
     return _study(replay, chosen, pruners, tuning, whole, readings)
 
 
-def allowed_kinds(pruners: Iterable[Pruner]) -> tuple[Kind, ...]:
+def allowed_kinds(pruners: Iterable[Pruner]) -> tuple[CutKind, ...]:
     """Those that every student allows.
 
     Raises:
         SerbenchError: there is none.
     """
     found = [pruner.kinds for pruner in pruners]
-    allowed: tuple[Kind, ...] = tuple(
+    allowed: tuple[CutKind, ...] = tuple(
         kind for kind in KINDS if all(kind in kinds for kinds in found)
     )
     if not allowed:
@@ -152,20 +152,22 @@ def _study(
     students: Sequence[StoredStudent],
     pruners: Mapping[str, Pruner],
     tuning: Tuning,
-    whole: Sequence[Reading],
-    readings: Mapping[Cut, Sequence[Reading]],
+    whole: Sequence[CutPosteriors],
+    readings: Mapping[Cut, Sequence[CutPosteriors]],
 ) -> Pruning:
     """Scores of all readings, over the same draws of speakers."""
     speakers = len({utterance.speaker for utterance in replay.folds.tested})
     weights = resample_weights(speakers, REPEATS, seed=0)
     base = _pooled(replay, whole, weights, tuned=True)
-    rows = [Row(UNTOUCHED, False, _mean_size(whole), base.estimate, base.estimate, None)]
+    rows = [PruneRow(UNTOUCHED, False, _mean_size(whole), base.estimate, base.estimate, None)]
     for cut, own in readings.items():
         tuned = _pooled(replay, own, weights, tuned=True)
         untuned = _pooled(replay, own, weights, tuned=False).estimate
-        rows.append(Row(cut, True, _mean_size(own), tuned.estimate, untuned, tuned.above(base)))
+        rows.append(
+            PruneRow(cut, True, _mean_size(own), tuned.estimate, untuned, tuned.above(base))
+        )
     settings = [tuning.settings(student.candidate.settings) for student in students]
-    groups: dict[Kind, tuple[str, ...]] = {
+    groups: dict[CutKind, tuple[str, ...]] = {
         kind: tuple(dict.fromkeys(g.name for each in pruners.values() for g in each.groups(kind)))
         for kind in KINDS
         if any(cut.kind == kind for cut in readings)
@@ -189,7 +191,7 @@ def _study(
 
 
 def _pooled(
-    replay: Replay, readings: Sequence[Reading], weights: NDArray[np.int64], *, tuned: bool
+    replay: Replay, readings: Sequence[CutPosteriors], weights: NDArray[np.int64], *, tuned: bool
 ) -> Drawn:
     """Pooled UA of all readings, and in each draw of speakers."""
     ids = [utterance for reading in readings for utterance in reading.ids]
@@ -202,7 +204,7 @@ def _pooled(
     return Drawn.of(stack, weights)
 
 
-def _mean_size(readings: Sequence[Reading]) -> Size:
+def _mean_size(readings: Sequence[CutPosteriors]) -> Size:
     """Mean over students, rounded: zeros and bytes differ a little from fold to fold."""
     means = {
         each.name: round(float(np.mean([getattr(r.size, each.name) for r in readings])))

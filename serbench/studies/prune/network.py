@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from serbench.api import Params, SerbenchError, Student, StudentShape
-from serbench.studies.prune.choices import KINDS, Cut, Kind
+from serbench.studies.prune.choices import KINDS, Cut, CutKind
 from serbench.studies.prune.groups import Draft, Group, find_heads, find_hidden_units
 from serbench.studies.prune.magnitude import (
     hold,
@@ -21,7 +21,7 @@ from serbench.studies.prune.magnitude import (
 )
 from serbench.studies.prune.widths import find_widths
 
-SOUGHT: Mapping[Kind, str] = {
+SOUGHT: Mapping[CutKind, str] = {
     "magnitude": "a layer with a weight matrix or a kernel",
     "heads": (
         "a module that has `heads` above 1, and as children `qkv`, a linear layer from d to 3d, "
@@ -78,9 +78,9 @@ class Pruner:
         network = deepcopy(draft.network).eval()
         self.draft = Draft(draft.student, network, draft.shape)
         self.name = name
-        self._groups: dict[Kind, tuple[Group, ...]] = {}
+        self._groups: dict[CutKind, tuple[Group, ...]] = {}
 
-    def groups(self, kind: Kind) -> tuple[Group, ...]:
+    def groups(self, kind: CutKind) -> tuple[Group, ...]:
         """What a kind cuts, in an order in which it can be cut; none for what is not structured.
 
         Each name once: a width is found in every layout it may have, of which one can be right.
@@ -93,7 +93,7 @@ class Pruner:
             self._groups[kind] = tuple(found.values())
         return self._groups[kind]
 
-    def _sought(self, kind: Kind) -> Iterator[Group]:
+    def _sought(self, kind: CutKind) -> Iterator[Group]:
         if kind == "heads":
             yield from find_heads(self.draft)
         elif kind == "channels":
@@ -101,14 +101,14 @@ class Pruner:
             yield from find_widths(self.draft)
             yield from find_hidden_units(self.draft)
 
-    def allows(self, kind: Kind) -> bool:
+    def allows(self, kind: CutKind) -> bool:
         """Whether the network has anything that the kind cuts."""
         if kind == "magnitude":
             return bool(prunable_layers(self.draft.network))
         return bool(self.groups(kind))
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
+    def kinds(self) -> tuple[CutKind, ...]:
         """Those that the network allows."""
         return tuple(kind for kind in KINDS if self.allows(kind))
 

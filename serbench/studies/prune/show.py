@@ -6,25 +6,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from serbench.results.compare.names import display_name
-from serbench.results.figure.figure import Axis, Figure, Key, Line, Lines, Panel, Reference
+from serbench.results.figure.figure import Axis, Figure, Key, Line, Lines, Panel, ReferenceLine
 from serbench.results.figure.palette import GREY, Style, style_of
 from serbench.results.report.notes import UNCORRECTED, interval_note
 from serbench.results.table.columns import Column, make_table
 from serbench.results.table.formats import DIFFERENCE, PERCENT, SCORE, TEXT, Format, number
 from serbench.results.table.table import Table
-from serbench.studies.prune.choices import Kind
-from serbench.studies.prune.measure import Pruning, Row
+from serbench.studies.prune.choices import CutKind
+from serbench.studies.prune.measure import PruneRow, Pruning
 from serbench.studies.prune.size import Size
 from serbench.studies.study import Shown
 
-HEADINGS: Mapping[Kind, str] = {
+HEADINGS: Mapping[CutKind, str] = {
     "none": "",
     "magnitude": "Magnitude: the smallest weights are 0",
     "heads": "Attention heads taken out",
     "channels": "Channels and hidden units taken out",
 }
 
-NAMES: Mapping[Kind, str] = {
+NAMES: Mapping[CutKind, str] = {
     "magnitude": "magnitude",
     "heads": "attention heads",
     "channels": "channels and hidden units",
@@ -52,7 +52,7 @@ def show_pruning(found: Pruning) -> Shown:
 
 def prune_table(found: Pruning) -> Table:
     """A row for each kind and amount, after the student as the run left it."""
-    columns: list[Column[Row]] = [
+    columns: list[Column[PruneRow]] = [
         Column("Pruned", row_name),
         Column("", lambda _: found.certificate.protocol, TEXT, key="protocol"),
         Column("", lambda _: found.method, TEXT, key="method"),
@@ -115,7 +115,7 @@ def _ways(found: Pruning) -> Iterator[str]:
         )
 
 
-def row_name(row: Row) -> str:
+def row_name(row: PruneRow) -> str:
     """For instance ``25 %``."""
     if row.cut.kind == "none":
         return "nothing, fine-tuned" if row.tuned else "nothing"
@@ -141,7 +141,7 @@ def prune_figure(found: Pruning) -> Figure:
     )
 
 
-def _style(kind: Kind) -> Style:
+def _style(kind: CutKind) -> Style:
     """Solid: dashes say that nothing was fine-tuned."""
     return replace(style_of(list(NAMES).index(kind)), dash="")
 
@@ -163,11 +163,11 @@ def _plot(found: Pruning, title: str, size: Callable[[Size], float], whole: Styl
         (*lines, own),
         Axis(title, 0, 1.05 * size(found.whole.size)),
         Axis("UA in %, with 95 % interval", 0, 100),
-        (Reference(100 / found.classes, "chance"),),
+        (ReferenceLine(100 / found.classes, "chance"),),
     )
 
 
-def _line(text: str, style: Style, at: tuple[float, ...], rows: Sequence[Row]) -> Line:
+def _line(text: str, style: Style, at: tuple[float, ...], rows: Sequence[PruneRow]) -> Line:
     return Line(
         text=text,
         style=style,

@@ -44,7 +44,7 @@ Posteriors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class CutPosteriors:
     """What a student says of its own test side.
 
     Attributes:
@@ -68,7 +68,7 @@ def pruner_of(student: StoredStudent) -> Pruner:
     return Pruner(Draft(student.candidate.student, network, student.shape), student.name)
 
 
-def whole_reading(replay: Replay, student: StoredStudent) -> Reading:
+def whole_reading(replay: Replay, student: StoredStudent) -> CutPosteriors:
     """What the student says as the run left it.
 
     Raises:
@@ -78,7 +78,7 @@ def whole_reading(replay: Replay, student: StoredStudent) -> Reading:
     ids, posteriors = replay.predict_kept(student, frames, replay.segments(student))
     replay.check_same(student, ids, posteriors)
     network = deepcopy(student.module).cpu()
-    return Reading(ids, posteriors, posteriors, _size(network, student))
+    return CutPosteriors(ids, posteriors, posteriors, _size(network, student))
 
 
 def _size(network: nn.Module, student: StoredStudent) -> Size:
@@ -109,7 +109,9 @@ class Tuner:
         self.views = Views(replay.table, replay.folds.outer)
         self._weights = {student.name: student.weights_digest for student in students}
 
-    def readings(self, pruned: Mapping[tuple[Cut, str], Pruned]) -> dict[tuple[Cut, str], Reading]:
+    def readings(
+        self, pruned: Mapping[tuple[Cut, str], Pruned]
+    ) -> dict[tuple[Cut, str], CutPosteriors]:
         """What every cut student says of its own test side, by cut and name, before and
         after fine-tuning.
 
@@ -268,10 +270,10 @@ class Tuner:
         )
 
 
-def reading_of(record: FitRecord) -> Reading:
+def reading_of(record: FitRecord) -> CutPosteriors:
     """A reading as the cache has it."""
     facts = record.json
-    return Reading(
+    return CutPosteriors(
         ids=tuple(facts["ids"]),
         posteriors=record.arrays["posteriors"],
         untuned=record.arrays["untuned"],

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from serbench.api import SerbenchError, Student
 from serbench.studies.prune.groups import Draft, unit_norms
 
-Layout = Literal["units within blocks", "blocks within units"]
+Widths = Literal["units within blocks", "blocks within units"]
 """How a flattened map lies in a dimension of a weight: channels fastest, or slowest."""
 
 Path = tuple[str | int, ...]
@@ -55,7 +55,7 @@ class Width:
     units: int
     sizes: Sequence[int]
     ties: tuple[Tie, ...]
-    layout: Layout
+    layout: Widths
 
     @property
     def name(self) -> str:
@@ -130,7 +130,7 @@ def find_widths(draft: Draft) -> Iterator[Width]:
         ties = _ties(draft, before, path, units, sizes[-1]) if sizes else ()
         if not any(tie.tensor in convolutions and tie.dim == 0 for tie in ties):
             continue
-        layouts: tuple[Layout, ...] = ("units within blocks", "blocks within units")
+        layouts: tuple[Widths, ...] = ("units within blocks", "blocks within units")
         for layout in layouts if any(tie.blocks > 1 for tie in ties) else layouts[:1]:
             yield Width(path, units, (*sizes, units), ties, layout)
 

@@ -15,16 +15,17 @@ from serbench.learning.evaluate import (
 from serbench.protocol.guard.certificate import Certificate
 from serbench.results.compare.drawn import Drawn
 from serbench.results.compare.intervals import REPEATS
-from serbench.results.compare.records import TEACHER_PREFIX, Difference, Estimate
+from serbench.results.compare.records import Difference, Estimate
 from serbench.running.execute import shut_down_workers
 from serbench.running.replay.run import Replay
+from serbench.running.store.run import TEACHER_PREFIX
 from serbench.studies.robustness.conditions import CLEAN, Condition
-from serbench.studies.robustness.students import Reading, student_readings
+from serbench.studies.robustness.students import ConditionPosteriors, student_readings
 from serbench.studies.robustness.teachers import teacher_readings
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class ConditionScore:
     """A method under a condition.
 
     Attributes:
@@ -62,8 +63,8 @@ class Robustness:
     conditions: tuple[Condition, ...]
     planned: tuple[str, ...]
     methods: tuple[str, ...]
-    scores: Mapping[tuple[Condition, str], Score]
-    mean: Mapping[str, Score]
+    scores: Mapping[tuple[Condition, str], ConditionScore]
+    mean: Mapping[str, ConditionScore]
     clipped: Mapping[Condition, tuple[int, int]]
     silent: int
     notes: tuple[str, ...]
@@ -98,7 +99,7 @@ def measure_robustness(
     seeds = replay.plan["seeds"]
     students = [each for method in named for each in replay.fold_students(method, seeds)]
     by_name = {student.name: student for student in students}
-    readings: dict[tuple[Condition, str], list[Reading]] = {}
+    readings: dict[tuple[Condition, str], list[ConditionPosteriors]] = {}
     try:
         clean = student_readings(replay, students, [CLEAN], workers, "students on clean audio")
         for (_, name), reading in clean.items():
@@ -117,7 +118,7 @@ def measure_robustness(
 def _robustness(
     replay: Replay,
     conditions: Sequence[Condition],
-    readings: Mapping[tuple[Condition, str], Sequence[Reading]],
+    readings: Mapping[tuple[Condition, str], Sequence[ConditionPosteriors]],
 ) -> Robustness:
     """Scores of all readings, over the same draws of speakers."""
     table = replay.table
@@ -156,7 +157,7 @@ def _robustness(
     )
 
 
-def _confusions(replay: Replay, readings: Sequence[Reading]) -> NDArray[np.int64]:
+def _confusions(replay: Replay, readings: Sequence[ConditionPosteriors]) -> NDArray[np.int64]:
     """``(S, C, C)`` of a method's speakers, in sorted order, summed over folds and seeds."""
     ids = [utterance for reading in readings for utterance in reading.ids]
     guessed = np.concatenate([reading.posteriors.argmax(axis=1) for reading in readings])
@@ -164,17 +165,17 @@ def _confusions(replay: Replay, readings: Sequence[Reading]) -> NDArray[np.int64
     return speaker_confusions(replay.labels_of(ids), guessed, speakers, len(replay.table.labels))
 
 
-def _score(own: Drawn, first: Drawn) -> Score:
+def _score(own: Drawn, first: Drawn) -> ConditionScore:
     """``own``, and what it is above ``first``."""
-    return Score(own.estimate, None if own is first else own.above(first))
+    return ConditionScore(own.estimate, None if own is first else own.above(first))
 
 
-def _clipped(readings: Iterable[Reading]) -> tuple[int, int]:
+def _clipped(readings: Iterable[ConditionPosteriors]) -> tuple[int, int]:
     """Samples and utterances, each counted once."""
     own = _one_seed(readings)
     return sum(r.clipped_samples for r in own), sum(r.clipped_utterances for r in own)
 
 
-def _one_seed(readings: Iterable[Reading]) -> list[Reading]:
+def _one_seed(readings: Iterable[ConditionPosteriors]) -> list[ConditionPosteriors]:
     """One reading of each test side: every seed has heard the same audio."""
     return list({reading.ids: reading for reading in readings}.values())

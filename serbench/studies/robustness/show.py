@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from serbench.results.compare.names import display_name
-from serbench.results.compare.records import TEACHER_PREFIX, Difference, Estimate
-from serbench.results.figure.figure import Axis, Figure, Key, Line, Lines, Panel, Reference
+from serbench.results.compare.records import Difference, Estimate
+from serbench.results.figure.figure import Axis, Figure, Key, Line, Lines, Panel, ReferenceLine
 from serbench.results.figure.palette import styles_of
 from serbench.results.report.notes import UNCORRECTED, interval_note
 from serbench.results.table.columns import Column, bounds, make_table
 from serbench.results.table.formats import DIFFERENCE, SCORE
 from serbench.results.table.table import Record, Table
+from serbench.running.store.run import TEACHER_PREFIX
 from serbench.studies.robustness.conditions import CLEAN, NOISES, Condition, Family
-from serbench.studies.robustness.measure import Robustness, Score
+from serbench.studies.robustness.measure import ConditionScore, Robustness
 from serbench.studies.robustness.perturb import TALKERS
 from serbench.studies.study import Shown
 
@@ -58,7 +59,7 @@ class _Row:
     """
 
     name: str
-    scores: Mapping[str, Score]
+    scores: Mapping[str, ConditionScore]
 
 
 def show_robustness(found: Robustness) -> Shown:
@@ -162,7 +163,7 @@ def _records(found: Robustness) -> Iterator[Record]:
 
 
 def _record(
-    found: Robustness, name: str, method: str, score: Score, condition: Condition | None
+    found: Robustness, name: str, method: str, score: ConditionScore, condition: Condition | None
 ) -> Record:
     return {
         "protocol": found.certificate.protocol,
@@ -240,7 +241,7 @@ def _lines(
         tuple(lines),
         Axis(title, -0.5, len(ticks) - 0.5, ticks=along),
         Axis("UA in %, with 95 % interval", 0, 100),
-        (Reference(100 / found.classes, "chance"),),
+        (ReferenceLine(100 / found.classes, "chance"),),
     )
 
 

@@ -34,7 +34,7 @@ CODE = tuple(f"studies/robustness/{name}.py" for name in ("noise", "channel", "p
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class ConditionPosteriors:
     """What one model says of one outer test side under a condition.
 
     Attributes:
@@ -76,7 +76,7 @@ def student_readings(
     conditions: Sequence[Condition],
     workers: int,
     stage: str,
-) -> dict[tuple[Condition, str], Reading]:
+) -> dict[tuple[Condition, str], ConditionPosteriors]:
     """What every student says of its own test side: by condition and the student's name.
 
     Args:
@@ -205,8 +205,8 @@ def audio_digest(table: CorpusTable) -> str:
     return digest_of([[u.id, u.speaker, u.pcm_sha256, u.duration_s] for u in table.utterances])
 
 
-def _reading(entry: FitRecord) -> Reading:
+def _reading(entry: FitRecord) -> ConditionPosteriors:
     """As the cache has it."""
     facts = dict(entry.json)
-    reading = Reading(tuple(facts.pop("ids")), entry.arrays["posteriors"])
+    reading = ConditionPosteriors(tuple(facts.pop("ids")), entry.arrays["posteriors"])
     return replace(reading, **facts)

@@ -14,21 +14,21 @@ from serbench.api import StoreError, Teacher, TeacherError
 from serbench.data.corpus.table import Utterance
 from serbench.files.source import core_digest
 from serbench.learning.teach.embed import batches, embedding_key
-from serbench.results.compare.records import TEACHER_PREFIX
 from serbench.running.plan.records import digest_of
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import TOLERANCE
 from serbench.running.store.cache import FitCache
+from serbench.running.store.run import TEACHER_PREFIX
 from serbench.studies.robustness.conditions import CLEAN, Condition
 from serbench.studies.robustness.perturb import Voices, perturb, voices_of
-from serbench.studies.robustness.students import CODE, Reading, condition_identity
+from serbench.studies.robustness.students import CODE, ConditionPosteriors, condition_identity
 
 Pooled = NDArray[np.float32]
 
 
 def teacher_readings(
     replay: Replay, name: str, conditions: Sequence[Condition]
-) -> Iterator[tuple[Condition, int, Reading]]:
+) -> Iterator[tuple[Condition, int, ConditionPosteriors]]:
     """What a teacher's own heads say of each outer test side: condition, fold from 1, reading.
 
     Raises:
@@ -45,13 +45,15 @@ def teacher_readings(
             logits = replay.teacher_head(name, fold).predict(
                 pooled[[place[utterance] for utterance in split.test.ids]]
             )
-            reading = Reading(split.test.ids, softmax(logits, axis=1).astype(np.float32))
+            reading = ConditionPosteriors(
+                split.test.ids, softmax(logits, axis=1).astype(np.float32)
+            )
             if condition == CLEAN:
                 check_teacher(replay, name, fold, reading)
             yield condition, fold, reading
 
 
-def check_teacher(replay: Replay, name: str, fold: int, reading: Reading) -> None:
+def check_teacher(replay: Replay, name: str, fold: int, reading: ConditionPosteriors) -> None:
     """
     Raises:
         StoreError: a teacher does not say of clean audio what the run has kept.

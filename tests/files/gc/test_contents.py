@@ -12,7 +12,7 @@ from tests_support.cache_maker import CacheMaker
 from tests_support.replays import make_replayable, open_replay
 
 from serbench.api import StoreError
-from serbench.files.cache_kinds import FOLDERS, Kind
+from serbench.files.cache_kinds import FOLDERS, CacheKind
 from serbench.files.gc.contents import CacheEntry, scan
 from serbench.files.gc.kinds import KINDS, place_of
 
@@ -50,7 +50,7 @@ def test_every_writer_keeps_things_in_the_folder_of_a_kind() -> None:
         if re.search(r'\bcache(?:_folder\(\)|_folder)? / ["f]', path.read_text("utf-8"))
     ]
     assert found == []
-    assert set(KINDS) == {"temporaries", *FOLDERS} == {"temporaries", *get_args(Kind)}
+    assert set(KINDS) == {"temporaries", *FOLDERS} == {"temporaries", *get_args(CacheKind)}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_what_is_not_known(path: str) -> None:
 
 
 def test_entries_say_of_which_kind_they_are(cache: CacheMaker) -> None:
-    said: tuple[Kind, ...] = ("fits", "soft-targets", "pretraining", "prune", "posteriors")
+    said: tuple[CacheKind, ...] = ("fits", "soft-targets", "pretraining", "prune", "posteriors")
     made = {cache.fit(n, kind=kind): kind for n, kind in enumerate(said)}
     assert kinds(scan(cache.root).entries) == made
 

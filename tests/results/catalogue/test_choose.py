@@ -7,7 +7,7 @@ import pytest
 
 from serbench.api import StoreError
 from serbench.results.catalogue.choose import Order, Wanted, choose, offered
-from serbench.results.catalogue.entries import RunEntry, Score
+from serbench.results.catalogue.entries import ListedScore, RunEntry
 
 
 def entry(name: str, **given: Any) -> RunEntry:
@@ -16,8 +16,8 @@ def entry(name: str, **given: Any) -> RunEntry:
     return RunEntry(name, Path(name), **given)
 
 
-def ua(**scores: float) -> dict[str, Score]:
-    return {name: Score(value, value - 0.1, value + 0.1) for name, value in scores.items()}
+def ua(**scores: float) -> dict[str, ListedScore]:
+    return {name: ListedScore(value, value - 0.1, value + 0.1) for name, value in scores.items()}
 
 
 RUNS = (

@@ -20,7 +20,7 @@ from serbench.results.pages.overview import headline
 from serbench.results.pages.page import page
 from serbench.results.pages.report import report_page
 from serbench.results.pages.write import write_html_report
-from serbench.results.record import Stored, stored_studies
+from serbench.results.record import StoredStudies, stored_studies
 from serbench.results.report import claims
 from serbench.results.report.results import Results, load_results
 from serbench.results.table.formats import percent
@@ -305,7 +305,7 @@ def test_studies_of_several_runs_say_whose_they_are(copy: Change, tmp_path: Path
     write_study(other)
     results = load_results([copy(), other])
     records = [record for run in results.runs for record in stored_studies(run).records]
-    text = report_page(results, Stored(tuple(records), ()))
+    text = report_page(results, StoredStudies(tuple(records), ()))
     assert "A further look: full" in headings(text)
     assert "A further look: other" in headings(text)
     assert max(Counter(parse(text).values("id")).values()) == 1

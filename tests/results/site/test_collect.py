@@ -12,7 +12,7 @@ from tests_support.corpora import make_corpus_run
 from tests_support.pages import write_study
 
 from serbench.errors import SerbenchError
-from serbench.results.record import Stored, stored_studies
+from serbench.results.record import StoredStudies, stored_studies
 from serbench.results.site import collect as collect_module
 from serbench.results.site.collect import MARKER, READ, Collection, collect
 from serbench.running.store.finished import Run
@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_read_is_listed(
     assert reasons["empty"] == "cannot be read: Permission denied"
 
 
-def stored(runs: Sequence[Run]) -> Stored:
+def stored(runs: Sequence[Run]) -> StoredStudies:
     return stored_studies(runs[0])
 
 

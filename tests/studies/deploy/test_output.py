@@ -20,7 +20,7 @@ from serbench.studies.conduct import conduct
 from serbench.studies.deploy.figure import deploy_figure
 from serbench.studies.deploy.measure import Deployment
 from serbench.studies.deploy.params import DeployParams
-from serbench.studies.deploy.results import Machine, Results
+from serbench.studies.deploy.results import DeployResults, Machine
 from serbench.studies.deploy.show import show_deployment
 from serbench.studies.deploy.study import DeployStudy
 from serbench.studies.deploy.tables import deploy_tables, paper_table
@@ -34,7 +34,7 @@ def study(deployed: Any) -> Deployment:
 
 
 @pytest.fixture
-def elsewhere(study: Deployment) -> Results:
+def elsewhere(study: Deployment) -> DeployResults:
     """The same on another device, which has no corpus and no torch."""
     rows = [
         row.model_copy(update={"accuracy": None, "probe_difference": 2e-6, "device": "cpu"})
@@ -88,7 +88,7 @@ def test_tables_fit_a_terminal(study: Deployment) -> None:
 
 
 def test_another_device_has_its_own_rows_and_reference(
-    study: Deployment, elsewhere: Results
+    study: Deployment, elsewhere: DeployResults
 ) -> None:
     both = replace(study, imported=(elsewhere,))
     heading = "Jetson: ratios to flat there"

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from serbench.api import StoreError
-from serbench.studies.deploy.results import Results, read_results, results_text
+from serbench.studies.deploy.results import DeployResults, read_results, results_text
 
 Json = dict[str, Any]
 
 
 @pytest.fixture
-def results(deployed: Any) -> Results:
+def results(deployed: Any) -> DeployResults:
     return deployed.study.results
 
 
-def test_what_is_written_is_read_again(results: Results, tmp_path: Path) -> None:
+def test_what_is_written_is_read_again(results: DeployResults, tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text(results_text(results))
     assert read_results(path, results.run) == results
@@ -56,7 +56,7 @@ def first_round(key: str, value: object) -> Callable[[Json], None]:
     ],
 )
 def test_what_does_not_fit_is_refused(
-    results: Results, tmp_path: Path, damage: Callable[[Json], None], message: str
+    results: DeployResults, tmp_path: Path, damage: Callable[[Json], None], message: str
 ) -> None:
     content = copy.deepcopy(results.model_dump(mode="json"))
     damage(content)
@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_refused(
     ("text", "message"), [("{", "is not JSON"), ("[]", "is not a results.json"), ("NaN", "is not")]
 )
 def test_what_is_no_such_file_is_refused(
-    results: Results, tmp_path: Path, text: str, message: str
+    results: DeployResults, tmp_path: Path, text: str, message: str
 ) -> None:
     path = tmp_path / "results.json"
     path.write_text(text)
@@ -78,7 +78,7 @@ def test_what_is_no_such_file_is_refused(
         read_results(path, results.run)
 
 
-def test_a_file_that_is_not_text_is_refused(results: Results, tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(results: DeployResults, tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(StoreError, match="is not JSON"):

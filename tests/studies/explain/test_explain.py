@@ -21,7 +21,7 @@ from serbench.running.harness.observer import Observer
 from serbench.running.store.finished import load_run
 from serbench.running.store.run import RunStore
 from serbench.studies.conduct import conduct, marked
-from serbench.studies.explain.cases import Tally, tally
+from serbench.studies.explain.cases import CaseTally, tally
 from serbench.studies.explain.figure import explanation_figure
 from serbench.studies.explain.load import Explanation
 from serbench.studies.explain.load import load_explanation as explanation_of
@@ -107,7 +107,7 @@ def rows_of(explanation: Explanation, name: str, top: int = 20) -> list[tuple[st
 
 def test_gate_and_teacher_are_counted_as_by_hand(by_hand: Explanation) -> None:
     counts = tally(by_hand.cases)
-    assert counts == Tally(cases=6, closed=3, wrong=3, closed_wrong=2)
+    assert counts == CaseTally(cases=6, closed=3, wrong=3, closed_wrong=2)
     assert (counts.closed_right, counts.open_wrong, counts.open_right) == (1, 1, 2)
     assert rows_of(by_hand, "gate") == [
         ("all", "6", "2 (33.3 %)", "1 (16.7 %)", "1 (16.7 %)", "2 (33.3 %)"),

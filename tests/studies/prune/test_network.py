@@ -15,7 +15,14 @@ from torch import Tensor, nn
 
 from serbench.api import Params, SerbenchError, Student, StudentOutput, StudentShape
 from serbench.studies.prune import network as network_module
-from serbench.studies.prune.choices import KINDS, UNTOUCHED, Cut, Kind, check_amounts, check_kinds
+from serbench.studies.prune.choices import (
+    KINDS,
+    UNTOUCHED,
+    Cut,
+    CutKind,
+    check_amounts,
+    check_kinds,
+)
 from serbench.studies.prune.groups import Draft
 from serbench.studies.prune.network import TOLERANCE, Pruner, logit_gap, round_half_up, weakest
 from serbench_akd.hybrid import Hybrid, HybridParams
@@ -137,7 +144,7 @@ structured = st.sampled_from(["heads", "channels"])
 @settings(max_examples=12, deadline=None)
 @given(structured, st.floats(0.2, 0.95))
 def test_the_network_is_smaller_by_the_share_and_otherwise_the_same(
-    hybrid: Pruner, kind: Kind, amount: float
+    hybrid: Pruner, kind: CutKind, amount: float
 ) -> None:
     before = deepcopy(hybrid.draft.network)
     cut = hybrid.cut(Cut(kind, amount)).build(SHAPE)
@@ -187,7 +194,7 @@ def test_nothing_cut_is_the_network(hybrid: Pruner) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_amount_that_takes_nothing_is_told(hybrid: Pruner, kind: Kind) -> None:
+def test_an_amount_that_takes_nothing_is_told(hybrid: Pruner, kind: CutKind) -> None:
     with pytest.raises(SerbenchError, match=r"--amount 0\.0001 is less than one"):
         hybrid.cut(Cut(kind, 0.0001))
 
@@ -199,7 +206,7 @@ def test_the_least_amount_that_is_told_is_enough(hybrid: Pruner) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_pruned_student_travels_to_another_process(hybrid: Pruner, kind: Kind) -> None:
+def test_a_pruned_student_travels_to_another_process(hybrid: Pruner, kind: CutKind) -> None:
     pruned = hybrid.cut(Cut(kind, 0.5))
     there = pickle.loads(pickle.dumps(pruned))
     assert logit_gap(pruned.build(SHAPE), there.build(SHAPE), SHAPE) == 0.0

@@ -10,7 +10,7 @@ from serbench.checks.audit.readers import emobox, folder, s3prl, table
 from serbench.checks.audit.rows import SplitFile, check_parts
 from serbench.errors import listed
 
-Format = Literal["auto", "csv", "emobox", "s3prl", "folder"]
+SplitFormat = Literal["auto", "csv", "emobox", "s3prl", "folder"]
 
 READERS = {
     "csv": table.read,
@@ -26,7 +26,7 @@ ACCEPTED = f"""Accepted are
   folder  {folder.LAYOUT}"""
 
 
-def read_splits(path: Path, format: Format = "auto") -> SplitFile:  # noqa: A002 - the option's name
+def read_splits(path: Path, format: SplitFormat = "auto") -> SplitFile:  # noqa: A002 - the option's name
     """Read somebody's split files.
 
     Args:
