@@ -18,11 +18,10 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from serbench.api import EpochEvent, SerbenchError
-from serbench.learning.fit.loop import fit
+from serbench.learning.fit.loop import OnEpoch, fit
 from serbench.learning.fit.pretrain import pretrain
 from serbench.learning.fit.task import FitResult, FitTask, PretrainResult, PretrainTask
 
-OnEpoch = Callable[[EpochEvent], None]
 T = TypeVar("T")
 R = TypeVar("R")
 

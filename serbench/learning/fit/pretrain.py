@@ -7,17 +7,15 @@ that all folds may start from it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from serbench.api import EpochEvent
 from serbench.learning.fit.audio import AudioBatches
+from serbench.learning.fit.loop import OnEpoch
 from serbench.learning.fit.optimise import Optimisation, seeded
 from serbench.learning.fit.task import InitialState, PretrainResult, PretrainTask
-
-OnEpoch = Callable[[EpochEvent], None]
 
 
 def pretrain(task: PretrainTask, on_epoch: OnEpoch) -> PretrainResult:

@@ -13,11 +13,11 @@ import pandas as pd
 from serbench.errors import StoreError
 from serbench.results.compare.methods import comparison
 from serbench.results.compare.paired import holm
-from serbench.results.compare.records import TEACHER_PREFIX, Difference, Estimate
+from serbench.results.compare.records import Difference, Estimate
 from serbench.results.report.notes import difference_note, interval_note
 from serbench.results.report.results import Results, load_results
 from serbench.running.store.finished import leaves
-from serbench.running.store.run import RunStore
+from serbench.running.store.run import TEACHER_PREFIX, RunStore
 
 NOT_SET = "–"
 """Stands for a setting, a package or a score that one of the runs does not have."""

@@ -29,13 +29,13 @@ from serbench.results.compare.intervals import REPEATS
 from serbench.results.compare.records import (
     KEYS,
     METRICS,
-    TEACHER_PREFIX,
     Comparison,
     Difference,
     FoldScores,
     MethodResult,
     Spread,
 )
+from serbench.running.store.run import TEACHER_PREFIX
 
 
 def comparison(

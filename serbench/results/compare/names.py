@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serbench.results.compare.records import TEACHER_PREFIX, MethodResult
+from serbench.results.compare.records import MethodResult
 from serbench.results.table.formats import Format
+from serbench.running.store.run import TEACHER_PREFIX
 
 
 def display_name(method: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.learning.evaluate import Metric
+from serbench.running.store.run import TEACHER_PREFIX
 
 METRICS: tuple[Metric, ...] = ("wa", "ua", "macro_f1")
 

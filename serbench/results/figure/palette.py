@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from serbench.results.compare.records import TEACHER_PREFIX
+from serbench.running.store.run import TEACHER_PREFIX
 
 Mark = Literal["circle", "diamond", "square", "up", "down", "plus", "cross"]
 

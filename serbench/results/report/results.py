@@ -11,9 +11,10 @@ import pandas as pd
 
 from serbench.api import StoreError
 from serbench.results.compare.methods import comparison
-from serbench.results.compare.records import TEACHER_PREFIX, Comparison
+from serbench.results.compare.records import Comparison
 from serbench.results.report.marks import warning_lines
 from serbench.running.store.finished import Run, load_runs
+from serbench.running.store.run import TEACHER_PREFIX
 from serbench.settings import ProtocolName
 
 
