@@ -31,7 +31,7 @@ FOREST = f.Forest(
         f.ForestRow("w2v", None, 0, 0, STYLES["teacher:w2v"], "not run: as akd", group="Teachers"),
     ),
     f.Axis("UA in %", 0, 100),
-    f.Reference(25.0, "chance"),
+    f.ReferenceLine(25.0, "chance"),
 )
 LINES = f.Lines(
     (
@@ -41,7 +41,7 @@ LINES = f.Lines(
     ),
     f.Axis("SNR in dB", -0.5, 2.5, ticks=((0, "clean"), (1, "20"), (2, "10"))),
     f.Axis("UA in %", 0, 100),
-    (f.Reference(25.0, "chance"),),
+    (f.ReferenceLine(25.0, "chance"),),
 )  # fmt: skip
 BARS = f.Bars(
     (

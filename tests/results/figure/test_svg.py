@@ -26,7 +26,7 @@ def draw(plot: f.Plot) -> Markup:
 
 
 def a_forest(*rows: f.ForestRow) -> Markup:
-    return draw(f.Forest(rows, f.Axis("UA in %"), f.Reference(0.0, "no difference")))
+    return draw(f.Forest(rows, f.Axis("UA in %"), f.ReferenceLine(0.0, "no difference")))
 
 
 def drawn(svg: str, kind: str) -> list[ElementTree.Element]:
@@ -39,7 +39,7 @@ PLOTS: list[f.Plot] = [
     f.Forest((f.ForestRow(EVIL, 5, 1, 9, PLAIN, EVIL, group=EVIL),), AXIS),
     f.Dots((f.DotRow(EVIL, (5.0, None)),), ((EVIL, PLAIN), (EVIL, PLAIN)), f.Axis(EVIL, 0, 9)),
     f.Lines((f.Line(EVIL, PLAIN, (1, 2), (3, 1), (2, 0), (4, 2)),), AXIS, AXIS,
-            (f.Reference(1, EVIL),)),
+            (f.ReferenceLine(1, EVIL),)),
     f.Bars((f.BarGroup(EVIL, (f.Bar(EVIL, 3, PLAIN),)),), AXIS),
     f.Histogram((0, 1), (f.Counted(EVIL, PLAIN, (3,)),), AXIS, AXIS),
     f.ReliabilityBins(PLAIN, (0, 0.5, 1), (0.3, 0.8), (0.2, 0.9), (4, 20)),
