@@ -127,6 +127,10 @@ def draw_forest(axes: Axes, plot: Forest) -> None:
     _frame(axes, plot.axis, None, grid="x")
     if plot.reference is not None:
         axes.axvline(plot.reference.value, color=GREY_HEX, linestyle="--", linewidth=1.2)
+        axes.annotate(
+            plot.reference.text, (plot.reference.value, 0), xycoords=("data", "axes fraction"),
+            xytext=(3, 2), textcoords="offset points", fontsize=8, color=GREY_HEX,
+        )  # fmt: skip
     for place, row in enumerate(places):
         if row is not None:
             _forest_row(axes, place, row)
