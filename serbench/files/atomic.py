@@ -22,6 +22,27 @@ STALE_S = 3600.0
 """A temporary file older than this belongs to a process that was killed."""
 
 
+def check_writable(folder: Path, option: str) -> None:
+    """Say now, not after an hour, that nothing can be stored in ``folder``.
+
+    Args:
+        folder: need not be there yet.
+        option: that names another folder, such as ``--output``.
+
+    Raises:
+        StoreError: a file is in the way, or the folder may not be written to.
+    """
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise StoreError(
+            f"{there} is a file, so {folder} cannot be written; choose another {option}"
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"{there} cannot be written to, so {folder} cannot; choose another {option}"
+        )
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path``, whole or not at all, making its folder where needed.
 

@@ -133,6 +133,17 @@ def test_a_folder_of_a_run_is_refused_before_measuring(folder: Path) -> None:
     assert study.asked == 0
 
 
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_file_in_the_way_is_told_before_measuring(
+    folder: Path, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    study = CountStudy()
+    with pytest.raises(StoreError, match="is a file, so .* choose another --output"):
+        conduct(study, CountParams(), Opened((folder,)), tmp_path / place, Console(), silent)
+    assert study.asked == 0
+
+
 def test_what_is_done_in_place_of_measuring_is_said(folder: Path) -> None:
     _, text = conducted(folder, folder / "count", place=Path("there"))
     assert text == "Counted into there\n"

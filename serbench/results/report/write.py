@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table as RichTable
 
 from serbench.api import StoreError
-from serbench.files.atomic import write_atomically
+from serbench.files.atomic import check_writable, write_atomically
 from serbench.results.figure.figure import Figure
 from serbench.results.figure.png import png
 from serbench.results.report.build import (
@@ -59,8 +59,10 @@ def write_report(folders: Sequence[Path], output: Path, adds: Adds = nothing_mor
 def check_output(output: Path, folders: Sequence[Path]) -> None:
     """
     Raises:
-        StoreError: ``output`` is the folder of a run, and not of the only one reported.
+        StoreError: ``output`` is the folder of a run, and not of the only one reported, or it
+            cannot be written.
     """
+    check_writable(output, "--output")
     if (output / "plan.json").exists() and [output.resolve()] != [f.resolve() for f in folders]:
         raise StoreError(f"{output} is the folder of a run; choose a folder for this report")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 import time
 from collections.abc import Sequence
@@ -14,9 +13,10 @@ from typing import Any, cast
 import pandas as pd
 
 import serbench
-from serbench.api import RegistryError, StoreError
+from serbench.api import RegistryError
 from serbench.data.corpus.table import CorpusTable
 from serbench.data.corpus.unlabelled import UnlabelledAudio
+from serbench.files.atomic import check_writable
 from serbench.files.cache_use import using_cache
 from serbench.protocol.guard.canary import FEWEST_REPEATS
 from serbench.protocol.guard.certificate import AudioRecord
@@ -44,7 +44,7 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     Raises:
         SerbenchError: see its subclasses; whatever was fitted until then is kept.
     """
-    _check_writable(resources.folder or resources.runs)
+    check_writable(resources.folder or resources.runs, "--out")
     _check_protocol(plan, watch)
     with using_cache(resources.cache):
         return _run(plan, resources, watch)
@@ -179,19 +179,6 @@ def audio_record(audio: UnlabelledAudio | None) -> AudioRecord | None:
     return AudioRecord(
         recordings=len(audio.utterances), duration_s=round(audio.duration_s), digest=audio.digest
     )
-
-
-def _check_writable(folder: Path) -> None:
-    """Tell now, not after an hour, that no result can be stored.
-
-    Raises:
-        StoreError: a file is in the way, or the folder may not be written to.
-    """
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not there.is_dir():
-        raise StoreError(f"{there} is a file, so {folder} cannot be written; choose another --out")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise StoreError(f"{there} cannot be written to, so {folder} cannot; choose another --out")
 
 
 def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources) -> dict[str, Any]:
