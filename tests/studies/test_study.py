@@ -139,7 +139,7 @@ def test_a_file_in_the_way_is_told_before_measuring(
 ) -> None:
     (tmp_path / "file").write_text("mine")
     study = CountStudy()
-    with pytest.raises(StoreError, match="is a file, so .* choose another --output"):
+    with pytest.raises(StoreError, match=r"is a file, so .* choose another --output"):
         conduct(study, CountParams(), Opened((folder,)), tmp_path / place, Console(), silent)
     assert study.asked == 0
 
