@@ -67,4 +67,4 @@ def outcome_of(difference: Difference, margin: float, limit: float) -> tuple[Out
         )
     if difference.low > margin or difference.value > limit:
         return "note", "better"
-    return "passed", f"{signed(-margin)} for sure and {signed(-limit)} at all are allowed"
+    return "passed", f"allowed: {signed(-margin)} if significant, {signed(-limit)} at most"
