@@ -1,11 +1,13 @@
 """Measure near-duplicate detection: recall and precision on planted copies, takes, cost by size.
 
-    python benchmarks/near_duplicates.py --corpus EMODB --speech FOLDER
+    python benchmarks/near_duplicates.py --corpus emodb=FOLDER --corpus ravdess=FOLDER
+    python benchmarks/near_duplicates.py --speech FOLDER
 
-prints the tables of docs/near-duplicates.md. ``--corpus`` is a folder with EmoDB's wav files: each
-is planted as a copy by every transform, and all takes of a sentence by one speaker are compared.
-``--speech`` is any folder of recordings, for the cost by size: they are cut into stretches of 1 to
-4 s, and played faster and slower until there are enough.
+print the tables of docs/near-duplicates.md. ``--corpus`` is a dataset of the registry and its
+folder: its own pairs are listed, each recording is planted as a copy by every transform, all takes
+of a sentence by one speaker are compared, and again after both got the same mains hum. ``--speech``
+is any folder of recordings, for the cost by size: they are cut into stretches of 1 to 4 s, and
+played faster and slower until there are enough.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import math
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +28,13 @@ from numpy.typing import NDArray
 
 from serbench.api import SAMPLE_RATE_HZ
 from serbench.data.audio import read_waveform
-from serbench.protocol.guard.near.fingerprints import fingerprint
+from serbench.data.corpus.check import scan
+from serbench.protocol.guard.near.fingerprints import Words, fingerprint
 from serbench.protocol.guard.near.index import candidates
-from serbench.protocol.guard.near.search import THRESHOLD
+from serbench.protocol.guard.near.search import THRESHOLD, similar
 from serbench.protocol.guard.near.verify import Prepared, compare, prepare
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the copies that tests plant
 
@@ -41,6 +46,7 @@ from tests_support.copies import (  # pyright: ignore[reportMissingImports]
     Transform,
     Waveform,
     encoded,
+    humming,
     mp3_at,
     noisy,
     part,
@@ -52,6 +58,8 @@ BEYOND: dict[str, Transform] = {
     "noise at 10 dB below": noisy(10.0),
 }
 """Harder than promised, to see where it ends."""
+
+HUM_BELOW_DB = (60.0, 40.0, 30.0, 20.0, 10.0, 0.0)
 
 SIZES = (2_500, 5_000, 10_000, 20_000)
 SPEEDS = (1.0, 1.1, 0.9, 1.2, 0.8)
@@ -77,23 +85,67 @@ class Cost:
     pairs: tuple[Pair, ...]
 
 
+@dataclass(frozen=True)
+class Recordings:
+    """A corpus without its own copies.
+
+    Attributes:
+        takes: of one sentence by one speaker, as positions.
+        same: those of one emotion and intensity, too.
+    """
+
+    waveforms: list[Waveform]
+    takes: list[tuple[int, int]]
+    same: list[tuple[int, int]]
+
+
 def main() -> None:
     """Print every table that the given folders allow."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--corpus", type=Path, help="folder with EmoDB's wav files")
+    parser.add_argument("--corpus", action="append", default=[], help="NAME=FOLDER, repeatable")
     parser.add_argument("--speech", type=Path, help="folder of recordings for the cost by size")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="utterances")
     options = parser.parse_args()
-    if options.corpus:
-        files = sorted(options.corpus.rglob("*.wav"))
-        waveforms = [read_waveform(file) for file in files]
-        print_rates(waveforms)
-        print_detection(waveforms)
-        print_takes([file.stem for file in files], waveforms)
+    for named in options.corpus:
+        name, _, folder = named.partition("=")
+        recordings = read_corpus(name, Path(folder))
+        print_rates(recordings.waveforms)
+        print_detection(recordings.waveforms)
+        print_takes(recordings)
+        print_hum(recordings)
     if options.speech:
         print_cost(options.speech, options.sizes)
+
+
+def read_corpus(name: str, folder: Path) -> Recordings:
+    """Print a corpus's own pairs; give it without the second of each."""
+    corpus = load_registry(load_plugins()).make("corpora", name)
+    records = scan(corpus, name, folder)  # pyright: ignore[reportArgumentType]
+    waveforms = [read_waveform(record.path) for record in records]
+    pairs = similar([fingerprint(waveform) for waveform in waveforms], waveforms.__getitem__)
+    print(f"\n# {name}: {len(records)} recordings, {len(pairs)} pairs of copies")
+    for one, other, similarity, _ in pairs:
+        print(f"{records[one].id} ~ {records[other].id}: {similarity:.3f}")
+    second = {other for _, other, _, _ in pairs}
+    kept = [n for n in range(len(records)) if n not in second]
+    takes: defaultdict[tuple[str, str | None], list[int]] = defaultdict(list)
+    for position, n in enumerate(kept):
+        takes[records[n].speaker, records[n].text].append(position)
+    every = [pair for group in takes.values() for pair in itertools.combinations(group, 2)]
+    kind = [(records[n].label, records[n].intensity) for n in kept]
+    same = [(a, b) for a, b in every if kind[a] == kind[b]]
+    return Recordings([waveforms[n] for n in kept], every, same)
+
+
+def searched(fingerprints: Sequence[Words], waveforms: Sequence[Waveform]) -> list[Pair]:
+    """Every candidate, compared."""
+    pairs = []
+    for one, other in candidates(fingerprints).tolist():
+        likeness = compare(prepare(waveforms[one]), prepare(waveforms[other]))
+        pairs.append(Pair(one, other, likeness.similarity))
+    return pairs
 
 
 def search(count: int, waveform_of: Callable[[int], Waveform]) -> Cost:
@@ -137,10 +189,11 @@ def print_detection(waveforms: list[Waveform]) -> None:
     print("| transform | found | recall | false pairs | precision | lowest copy | highest other |")
     print("| :-- | --: | --: | --: | --: | --: | --: |")
     lowest, highest = 1.0, 0.0
+    own = [fingerprint(waveform) for waveform in waveforms]
     for number, (name, transform) in enumerate({**TRANSFORMS, **PARTS, **BEYOND}.items()):
         draw = np.random.default_rng(number)
         every = [*waveforms, *(transform(waveform, draw) for waveform in waveforms)]
-        pairs = search(len(every), every.__getitem__).pairs
+        pairs = searched([*own, *map(fingerprint, every[count:])], every)
         copies = [p.similarity for p in pairs if p.other - p.one == count]
         others = [p.similarity for p in pairs if p.other - p.one != count]
         found = sum(s >= THRESHOLD for s in copies)
@@ -160,21 +213,39 @@ def print_detection(waveforms: list[Waveform]) -> None:
     print(f"\nlowest whole copy {lowest:.3f}, highest candidate that is none {highest:.3f}")
 
 
-def print_takes(names: list[str], waveforms: list[Waveform]) -> None:
+def print_takes(recordings: Recordings) -> None:
     """All takes of a sentence by one speaker, compared whether or not they are candidates."""
-    takes: defaultdict[str, list[int]] = defaultdict(list)
-    for position, name in enumerate(names):
-        takes[name[:5]].append(position)  # speaker and sentence, in EmoDB's names
     draw = np.random.default_rng(0)
-    whole = [prepare(waveform) for waveform in waveforms]
-    parts = [prepare(part(waveform, draw, 0.7)) for waveform in waveforms]
-    pairs = [pair for group in takes.values() for pair in itertools.combinations(group, 2)]
-    print(f"\n{len(pairs)} pairs of takes of one sentence by one speaker")
+    whole = [prepare(waveform) for waveform in recordings.waveforms]
+    parts = [prepare(part(waveform, draw, 0.7)) for waveform in recordings.waveforms]
+    print(f"\n{len(recordings.takes)} pairs of takes of one sentence by one speaker")
     for what, others in (("whole", whole), ("against 0.7 s of the other", parts)):
-        values = np.array([compare(whole[a], others[b]).similarity for a, b in pairs])
+        values = [compare(whole[a], others[b]).similarity for a, b in recordings.takes]
         print(
-            f"{what}: highest {values.max():.3f}, 99th percentile "
-            f"{np.percentile(values, 99):.3f}, median {np.median(values):.3f}"
+            f"{what}: highest {max(values):.3f}, 99th percentile "
+            f"{np.percentile(values, 99):.3f}, median {np.median(values):.3f}, "
+            f"{sum(value >= THRESHOLD for value in values)} at the threshold or above",
+            flush=True,
+        )
+
+
+def print_hum(recordings: Recordings) -> None:
+    """Takes of one emotion in a room that hums, longer than the speech, and copies likewise."""
+    print("\n| hum | pairs of takes | false pairs | highest take | copies | lowest copy |")
+    print("| :-- | --: | --: | --: | --: | --: |")
+    pairs = recordings.same
+    for below_db in HUM_BELOW_DB:
+        draw = np.random.default_rng(0)
+
+        hum = humming(below_db)
+        rooms = [[prepare(hum(recordings.waveforms[p], draw)) for p in (a, b, a)] for a, b in pairs]
+        takes = [compare(one, other).similarity for one, other, _ in rooms]
+        copies = [compare(one, again).similarity for one, _, again in rooms]
+        false = sum(value >= THRESHOLD for value in takes)
+        print(
+            f"| {below_db:.0f} dB below | {len(pairs)} | {false} | {max(takes):.3f} "
+            f"| {sum(value >= THRESHOLD for value in copies)} | {min(copies):.3f} |",
+            flush=True,
         )
 
 

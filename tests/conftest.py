@@ -75,6 +75,15 @@ def emodb(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def ravdess(shared: Path) -> Path:
+    """RAVDESS's speech as FLAC at 16 kHz."""
+    folder = shared / "corpora" / "ravdess"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def whisper_base(shared: Path) -> Path:
     """The real Whisper-base encoder."""
     folder = shared / "weights" / "whisper-base-encoder"

@@ -110,6 +110,26 @@ def noisy(below_db: float) -> Transform:
     return transform
 
 
+def hum(samples: int, first: int = 0) -> NDArray[np.float64]:
+    """``(samples,)`` of 50 Hz and harmonics up to 1 kHz, from sample ``first`` on; RMS about 1."""
+    time_s = (first + np.arange(samples)) / RATE_HZ
+    # Third to twentieth: what lies below is outside of the fingerprint's bands.
+    tones = [np.sin(2 * np.pi * 50 * k * time_s + k * k) / k for k in range(3, 21)]
+    return np.sum(tones, axis=0) / np.sqrt(sum(0.5 / k**2 for k in range(3, 21)))
+
+
+def humming(below_db: float) -> Transform:
+    """0.8 s before and after, and hum ``below_db`` under the recording's own level throughout."""
+
+    def transform(x: Waveform, draw: np.random.Generator) -> Waveform:
+        level = float(np.sqrt(np.mean(np.square(x)))) * 10 ** (-below_db / 20)
+        room = np.pad(x.astype(np.float64), round(0.8 * RATE_HZ))
+        room += level * hum(len(room), int(draw.integers(0, RATE_HZ)))
+        return pcm((room + draw.normal(0, 0.05 * level, len(room))).astype(np.float32))
+
+    return transform
+
+
 def trim(x: Waveform, _: np.random.Generator, start_s: float, end_s: float) -> Waveform:
     return x[round(start_s * RATE_HZ) : len(x) - round(end_s * RATE_HZ)].copy()
 

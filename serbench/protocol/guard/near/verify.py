@@ -24,11 +24,26 @@ from serbench.protocol.guard.near.fingerprints import (
 SHORTEST_S = 0.6
 """Of the common part: in less, two vowels at one pitch may look the same."""
 
-SHORTEST_SHARE = 0.5
-"""Of the common part in the shorter recording, quiet ends not counted: a shared beep is no copy."""
+SHORTEST_ACTIVE_S = 0.25
+"""Of the common part, active in both recordings: mains hum and room tone correlate, too."""
 
-QUIET_DB = -50.0
-"""Below a recording's loudest 10 ms, this is padding."""
+SHORTEST_SHARE = 0.5
+"""Of the active part that the less active recording must share: a shared beep is no copy."""
+
+BLOCK = RATE_HZ // 100
+"""Samples of a block, active or not (10 ms)."""
+
+LOUD_S = 0.2
+"""So much of a recording is as loud as its loudness or louder: a click is not what it holds."""
+
+QUIET_DB = -30.0
+"""Blocks this far below a recording's loudness are not active."""
+
+ABOVE_NOISE_DB = 10.0
+"""Nor are blocks less than this above its noise, the level of its quietest tenth …"""
+
+ALWAYS_ACTIVE_DB = -10.0
+"""… but blocks that are louder than this below its loudness are, where it knows no pause."""
 
 CONTENDERS = 32
 """Greatest lags around which the correlation is interpolated.
@@ -62,12 +77,12 @@ class Prepared:
     Attributes:
         samples: ``(samples,)`` float32 at ``RATE_HZ``, band-limited.
         energy: ``(samples + 1,)`` float64, of everything before each sample.
-        active: samples from the first to the last that is not quiet.
+        active: ``(blocks,)`` bool, which ``BLOCK`` samples are more than a pause.
     """
 
     samples: Waveform
     energy: NDArray[np.float64]
-    active: int
+    active: NDArray[np.bool_]
 
 
 def prepare(waveform: Waveform) -> Prepared:
@@ -80,6 +95,9 @@ def prepare(waveform: Waveform) -> Prepared:
 def compare(one: Prepared, other: Prepared) -> Likeness:
     """The greatest absolute normalised cross-correlation over all lags with enough in common.
 
+    Enough is ``SHORTEST_S``, of which ``SHORTEST_ACTIVE_S`` and ``SHORTEST_SHARE`` are active in
+    both.
+
     For a lag l: |Σ x(t) y(t+l)| / √(Σ x²(t) Σ y²(t+l)), t over the samples that both have.
     Between two lags the correlation is interpolated, as copies may lie a part of a sample apart.
     """
@@ -91,8 +109,8 @@ def compare(one: Prepared, other: Prepared) -> Likeness:
     energies = (one.energy[end] - one.energy[begin]) * (
         other.energy[end + lags] - other.energy[begin + lags]
     )
-    shortest = max(SHORTEST_S * RATE_HZ, SHORTEST_SHARE * min(one.active, other.active))
-    allowed = (end - begin >= shortest) & (energies > 0)
+    allowed = (end - begin >= SHORTEST_S * RATE_HZ) & (energies > 0)
+    allowed &= _active_together(one.active, other.active, lags)
     if not allowed.any():
         return Likeness(0.0, 0.0)
     product = _cross_correlation(x, y)
@@ -123,11 +141,33 @@ def _fast_size(least: int) -> int:
     return 1 << (least - 1).bit_length()
 
 
-def _active(power: NDArray[np.float64]) -> int:
-    block = RATE_HZ // 100
-    levels = np.add.reduceat(power, np.arange(0, len(power), block)) if len(power) else power
-    loud = np.flatnonzero(levels > levels.max(initial=0.0) * 10 ** (QUIET_DB / 10))
-    return int(loud[-1] - loud[0] + 1) * block if loud.size else 0
+def _active(power: NDArray[np.float64]) -> NDArray[np.bool_]:
+    levels = np.add.reduceat(power, np.arange(0, len(power), BLOCK)) if len(power) else power
+    heard = np.sort(levels[levels > 0])
+    if not len(heard):
+        return np.zeros(len(levels), np.bool_)
+    loudness = heard[-min(len(heard), round(LOUD_S * RATE_HZ / BLOCK))]
+    noise = heard[len(heard) // 10]
+    floor = np.clip(
+        noise * _ratio(ABOVE_NOISE_DB),
+        loudness * _ratio(QUIET_DB),
+        loudness * _ratio(ALWAYS_ACTIVE_DB),
+    )
+    return levels >= floor
+
+
+def _ratio(level_db: float) -> float:
+    return 10 ** (level_db / 10)
+
+
+def _active_together(
+    one: NDArray[np.bool_], other: NDArray[np.bool_], lags: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether enough is active in both recordings at each lag in samples."""
+    blocks = _cross_correlation(one.astype(np.float32), other.astype(np.float32))
+    together = np.interp(lags / BLOCK, np.arange(1 - len(one), len(other)), blocks)
+    share = SHORTEST_SHARE * min(one.sum(), other.sum())
+    return together >= max(SHORTEST_ACTIVE_S * RATE_HZ / BLOCK, share)
 
 
 def _cross_correlation(x: Waveform, y: Waveform) -> NDArray[np.float64]:

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests_support.copies import Waveform, pcm, speech_like
+from tests_support.copies import Waveform, hum, pcm, speech_like
 
+from serbench.protocol.guard.near import verify
+from serbench.protocol.guard.near.search import THRESHOLD
 from serbench.protocol.guard.near.verify import (
+    BLOCK,
     RATE_HZ,
+    SHORTEST_ACTIVE_S,
     SHORTEST_S,
     SHORTEST_SHARE,
     Likeness,
@@ -18,11 +22,14 @@ from serbench.protocol.guard.near.verify import (
 def reference(one: Prepared, other: Prepared) -> tuple[float, int]:
     """Lag by lag, in float64: the greatest normalised correlation at whole lags, and its lag."""
     x, y = one.samples.astype(np.float64), other.samples.astype(np.float64)
-    shortest = max(SHORTEST_S * RATE_HZ, SHORTEST_SHARE * min(one.active, other.active))
+    share = SHORTEST_SHARE * min(one.active.sum(), other.active.sum())
+    active_s = max(SHORTEST_ACTIVE_S, share / 100)
+    u, v = (np.repeat(p.active, BLOCK)[: len(p.samples)] for p in (one, other))
     best = (0.0, 0)
     for lag in range(1 - len(x), len(y)):
         a, b = x[max(0, -lag) : len(y) - lag], y[max(0, lag) : len(x) + lag]
-        if len(a) >= shortest:
+        together = u[max(0, -lag) : len(y) - lag] & v[max(0, lag) : len(x) + lag]
+        if len(a) >= SHORTEST_S * RATE_HZ and together.sum() >= active_s * RATE_HZ:
             best = max(best, (float(abs(a @ b) / np.sqrt((a @ a) * (b @ b))), lag))
     return best
 
@@ -96,6 +103,39 @@ def test_a_common_beginning_of_long_recordings_is_no_copy() -> None:
     assert compare(one, other).similarity < 0.6
 
 
+@pytest.mark.parametrize("level", [1e-4, 1e-3, 1e-2])
+def test_hum_that_two_takes_share_is_no_copy(
+    voices: list[Waveform], level: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is spoken at another end of a room that hums; what overlaps elsewhere is the hum."""
+    room = (level * hum(2 * 16_000)).astype(np.float32)
+    early, late = room.copy(), room.copy()
+    early[: len(voices[0])] += voices[0]
+    late[-len(voices[1]) :] += voices[1]
+    one, other = prepare(early), prepare(late)
+    assert compare(one, other).similarity < 0.6
+    monkeypatch.setattr(verify, "SHORTEST_ACTIVE_S", 0.0)
+    monkeypatch.setattr(verify, "SHORTEST_SHARE", 0.0)
+    assert compare(one, other).similarity > THRESHOLD  # 0.75 s of hum would do
+
+
+def test_a_copy_in_a_room_that_hums_is_a_copy(voices: list[Waveform]) -> None:
+    room = (1e-2 * hum(2 * 16_000)).astype(np.float32)
+    early, late = room.copy(), room[::-1].copy()
+    early[: len(voices[0])] += voices[0]
+    late[-len(voices[0]) :] += voices[0]
+    assert compare(prepare(early), prepare(late)).similarity > 0.9
+
+
+def test_a_click_does_not_hide_what_is_spoken(voices: list[Waveform]) -> None:
+    """A few samples at full scale are no measure of how loud a recording is."""
+    soft = (0.01 * voices[2]).astype(np.float32)
+    clicked = np.concatenate([np.zeros(8_000, np.float32), soft])
+    clicked[100:140] = 0.9
+    active = prepare(clicked).active
+    assert active.sum() > 0.8 * prepare(soft).active.sum()
+
+
 def test_padding_does_not_make_the_shorter_recording_longer(voices: list[Waveform]) -> None:
     """Each padded by 2 s at another end, with noise: the second in common is all that sounds."""
     draw = np.random.default_rng(5)
@@ -116,7 +156,7 @@ def test_silence_is_like_nothing(voices: list[Waveform], samples: int) -> None:
 
 def test_what_lies_outside_the_bands_plays_no_part(voices: list[Waveform]) -> None:
     time_s = np.arange(len(voices[0])) / 16_000
-    hum = 0.5 * np.sin(2 * np.pi * 50 * time_s)
+    mains = 0.5 * np.sin(2 * np.pi * 50 * time_s)
     whine = 0.5 * np.sin(2 * np.pi * 5_000 * time_s)
-    dirty = (voices[0] + hum + whine).astype(np.float32)
+    dirty = (voices[0] + mains + whine).astype(np.float32)
     assert compare(prepare(voices[0]), prepare(dirty)).similarity > 0.95
