@@ -30,6 +30,20 @@ def numbered(count: int, noun: str, plural: str = "") -> str:
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
+def visible(name: str) -> str:
+    r"""A name as text that can be printed and stored, whatever bytes a file system or a file had.
+
+    Example:
+        >>> print(visible(b"M\xfcller".decode("utf-8", "surrogateescape")))
+        M\xfcller
+    """
+    try:
+        raw = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a pair of UTF-16, as JSON can spell it
+        raw = name.encode("utf-8", "backslashreplace")
+    return raw.decode("utf-8", "backslashreplace")
+
+
 class SerbenchError(Exception):
     """Bad input or a bad environment. The message says what was wrong, where, and what to do."""
 

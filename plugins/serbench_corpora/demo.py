@@ -21,6 +21,7 @@ from serbench.api import (
     CorpusError,
     Params,
     UtteranceRecord,
+    audio_below,
 )
 from serbench_corpora.synthesis.cues import EMOTIONS, take_cues
 from serbench_corpora.synthesis.phones import SENTENCES
@@ -122,7 +123,7 @@ class Demo(Corpus):
 
 
 def _records(folder: Path) -> Iterator[UtteranceRecord]:
-    for file in sorted(folder.glob("*.wav")):
+    for file in audio_below(folder).paths:
         record = _record(file)
         if record is None:
             raise CorpusError(
@@ -135,7 +136,7 @@ def _records(folder: Path) -> Iterator[UtteranceRecord]:
 def _record(path: PurePath) -> UtteranceRecord | None:
     """What the name of a wav file says; None for a name of another grammar."""
     match = STEM.fullmatch(path.stem)
-    if match is None or path.suffix != ".wav":
+    if match is None or path.suffix.lower() != ".wav":
         return None
     return UtteranceRecord(
         id=path.stem,

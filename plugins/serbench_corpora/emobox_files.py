@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serbench.api import CorpusError
+from serbench.api import CorpusError, is_hidden
 from serbench_corpora.table_rows import Row, json_row, read_json_rows, shown
 
 LAYOUT = "fold_1/emodb_train_fold_1.jsonl, fold_1/emodb_test_fold_1.jsonl and the like"
@@ -125,7 +125,7 @@ def read_label_map(folder: Path) -> dict[str, str]:
 def _files(folder: Path) -> Iterator[FoldFile]:
     for path in (*folder.glob("*.json*"), *folder.glob("*/*.json*")):
         match = NAME.fullmatch(path.name)
-        if match is None:
+        if match is None or is_hidden(path.name):
             continue
         rank = 2 * (match["suffix"] == "json") + (match["dash"] == "")
         part = PARTS.get(match["part"], VALIDATION)

@@ -9,7 +9,16 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
-from serbench.api import Corpus, CorpusCard, CorpusError, Params, Source, UtteranceRecord
+from serbench.api import (
+    Corpus,
+    CorpusCard,
+    CorpusError,
+    LeftOut,
+    Params,
+    Source,
+    UtteranceRecord,
+    audio_below,
+)
 from serbench_corpora.emodb_names import STEMS
 from serbench_corpora.table_rows import shown
 
@@ -94,9 +103,7 @@ class EmoDB(Corpus):
             CorpusError: there is no ``wav/``, or a file in it has a name of another grammar.
         """
         wav = _wav_folder(folder)
-        # Dot files are the litter of file browsers and version control.
-        files = sorted(p for p in wav.iterdir() if not p.name.startswith("."))
-        records = {file: _record(file) for file in files}
+        records = {file: _record(file) for file in audio_below(wav).paths}
         foreign = [file.name for file, record in records.items() if record is None]
         if foreign:
             raise CorpusError(
@@ -104,6 +111,10 @@ class EmoDB(Corpus):
                 "Move them elsewhere"
             )
         return [record for record in records.values() if record is not None]
+
+    def left_out(self, folder: Path) -> Sequence[LeftOut]:
+        """What cannot be looked at in ``wav/``."""
+        return audio_below(_wav_folder(folder)).left_out
 
     def missing(self, records: Sequence[UtteranceRecord]) -> Sequence[str]:
         """Files of the published 535 that ``records`` lack."""
@@ -122,7 +133,7 @@ class EmoDB(Corpus):
 def _record(path: PurePath) -> UtteranceRecord | None:
     """What the name of a wav file says; None for a name of another grammar."""
     match = STEM.fullmatch(path.stem)
-    if match is None or path.suffix != ".wav":
+    if match is None or path.suffix.lower() != ".wav":
         return None
     return UtteranceRecord(
         id=path.stem,

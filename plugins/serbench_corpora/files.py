@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -11,13 +12,21 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from serbench.api import Corpus, CorpusCard, CorpusError, Params, Source, UtteranceRecord
+from serbench.api import (
+    AUDIO_ENDINGS,
+    Corpus,
+    CorpusCard,
+    CorpusError,
+    LeftOut,
+    Params,
+    Source,
+    UtteranceRecord,
+    audio_below,
+    plain_name,
+)
 from serbench_corpora.card import CardParams, SourceParams, spelled_out_keys
 from serbench_corpora.grid import absent
 from serbench_corpora.table_rows import shown
-
-AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
-"""Endings of files that must fit the pattern or be ignored; others are not looked at."""
 
 GIVEN = ("stem", "folder")
 """What templates may use besides the pattern's groups: the file's stem, its folder's name."""
@@ -37,8 +46,8 @@ class FilesParams(Params):
 
     pattern: str
     """Regular expression over the path below the corpus folder, with ``/``. It must fit the whole
-    path, but for folders in front of it. Named groups: ``emotion`` and whatever the templates
-    use."""
+    path, but for folders in front of it. It sees endings in small letters, and letters with marks
+    as one character each. Named groups: ``emotion`` and whatever the templates use."""
     labels: dict[str, str]
     """The ``emotion`` group's values and their labels; any other value is an error."""
     drop: tuple[str, ...] = ()
@@ -143,9 +152,12 @@ class Files(Corpus):
 
     def __init__(self, params: FilesParams) -> None:
         super().__init__(params)
-        self._name = re.compile(params.pattern)
-        self._path = re.compile(rf"(?:.*/)?(?:{params.pattern})")
-        self._ignore = re.compile(params.ignore)
+        pattern, ignore = (
+            unicodedata.normalize("NFC", each) for each in (params.pattern, params.ignore)
+        )
+        self._name = re.compile(pattern)
+        self._path = re.compile(rf"(?:.*/)?(?:{pattern})")
+        self._ignore = re.compile(ignore)
         self._templates = {name: params.template(name) for name in TEMPLATES}
 
     @property
@@ -164,9 +176,12 @@ class Files(Corpus):
 
     def paths(self, folder: Path) -> list[str]:
         """Paths of all audio files below ``folder``, from there."""
-        found = (path for path in folder.rglob("*") if path.suffix.lower() in AUDIO)
-        below = (path.relative_to(folder) for path in found)
-        return sorted(path.as_posix() for path in below if not _hidden(path))
+        return [*audio_below(folder).names]
+
+    def left_out(self, folder: Path) -> Sequence[LeftOut]:
+        """What cannot be looked at, but for what the entry ignores."""
+        left_out = audio_below(folder).left_out
+        return [each for each in left_out if not self._ignore.fullmatch(plain_name(each.name))]
 
     def read(self, paths: Iterable[str], folder: Path) -> list[UtteranceRecord]:
         """What names say of ``paths`` below ``folder``; no file is opened or needs to be there.
@@ -174,8 +189,12 @@ class Files(Corpus):
         Raises:
             CorpusError: see ``utterances``.
         """
-        kept = [path for path in paths if not self._ignore.fullmatch(path)]
-        matches = {path: self._path.fullmatch(path) for path in kept}
+        names = {path: plain_name(path) for path in paths}
+        matches = {
+            path: self._path.fullmatch(name)
+            for path, name in names.items()
+            if not self._ignore.fullmatch(name)
+        }
         self._check(folder, matches)
         return [
             self._record(path, match.groupdict(default=""))
@@ -185,8 +204,8 @@ class Files(Corpus):
 
     def read_name(self, name: str) -> UtteranceRecord | None:
         """What the pattern says of a path; a name without an ending is read as ``.wav``."""
-        path = name if PurePosixPath(name).suffix.lower() in AUDIO else f"{name}.wav"
-        match = self._path.fullmatch(path)
+        path = name if PurePosixPath(name).suffix.lower() in AUDIO_ENDINGS else f"{name}.wav"
+        match = self._path.fullmatch(plain_name(path))
         if match is None or match["emotion"] not in self.params.labels:
             return None
         return self._record(path, match.groupdict(default=""))
@@ -200,7 +219,7 @@ class Files(Corpus):
             return ()
         found: defaultdict[str, list[re.Match[str]]] = defaultdict(list)
         for record in records:
-            if match := self._own_name(record.path.as_posix()):
+            if match := self._own_name(plain_name(record.path.as_posix())):
                 found[match["emotion"]].append(match)
         seen = Counter(
             pair
@@ -261,7 +280,7 @@ class Files(Corpus):
             )
 
     def _record(self, path: str, groups: Mapping[str, str]) -> UtteranceRecord:
-        where = PurePosixPath(path)
+        where = PurePosixPath(plain_name(path))
         given = {**groups, "stem": where.stem, "folder": where.parent.name}
         for group, table in self.params.maps.items():
             given[group] = _mapped(path, group, groups[group], table)
@@ -289,8 +308,3 @@ def _mapped(path: str, group: str, value: str, table: Table) -> str:
     if not value.isdecimal():
         raise CorpusError(f"{path}: {group} is {value!r}, which is no running number as maps says")
     return f"{(int(value) - 1) % table + 1:0{len(value)}}"
-
-
-def _hidden(path: Path) -> bool:
-    """The litter of file browsers and version control; ``__MACOSX`` is an archiver's."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)

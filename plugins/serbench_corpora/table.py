@@ -9,9 +9,17 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from serbench.api import Corpus, CorpusCard, CorpusError, Params, Source, UtteranceRecord
+from serbench.api import (
+    AUDIO_ENDINGS,
+    Corpus,
+    CorpusCard,
+    CorpusError,
+    Params,
+    Source,
+    UtteranceRecord,
+    is_hidden,
+)
 from serbench_corpora.card import CardParams, SourceParams
-from serbench_corpora.files import AUDIO
 from serbench_corpora.table_records import (
     GIVEN,
     Gender,
@@ -175,7 +183,7 @@ class Table(Corpus):
         recipe = self._recipe
         if recipe.pattern is None or not self._told_by_names:
             return None
-        path = name if PurePosixPath(name).suffix.lower() in AUDIO else f"{name}.wav"
+        path = name if PurePosixPath(name).suffix.lower() in AUDIO_ENDINGS else f"{name}.wav"
         cells = describe(path, {}, recipe)
         if cells is None or recipe.label.fill(cells) not in recipe.labels:
             return None
@@ -229,12 +237,15 @@ class Table(Corpus):
 
     def _folders_with_tables(self, folder: Path) -> list[Path]:
         """An archive often holds one folder with everything in it."""
-        return [path for path in sorted(folder.iterdir()) if path.is_dir() and self._tables(path)]
+        return [path for path in sorted(folder.iterdir()) if self._is_root(path)]
+
+    def _is_root(self, path: Path) -> bool:
+        return path.is_dir() and not is_hidden(path.name) and bool(self._tables(path))
 
     def _tables(self, root: Path) -> list[Path]:
         """All tables below ``root``; none where one of those that were named is missing."""
         found = [
-            [path for path in root.glob(pattern) if path.is_file()]
+            [path for path in root.glob(pattern) if path.is_file() and not is_hidden(path.name)]
             for pattern in self.params.tables
         ]
         return sorted({path for paths in found for path in paths}) if all(found) else []
@@ -249,5 +260,5 @@ def _content(folder: Path) -> str:
     tables = [p for p in folder.rglob("*") if p.suffix.lower() in FORMATS]
     if tables:
         return f"its tables are {shown(sorted(p.relative_to(folder).as_posix() for p in tables))}"
-    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    names = sorted(path.name for path in folder.iterdir() if not is_hidden(path.name))
     return f"it holds {shown(names) or 'nothing'}"

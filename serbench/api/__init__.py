@@ -6,6 +6,14 @@ Everything else in ``serbench`` but ``serbench.testing`` is private to the core.
 from serbench.api.backend import Backend, DeployedModel, Predictor, WaveformPredictor, Waveforms
 from serbench.api.corpus import Advance, Corpus, CorpusCard, Source, UtteranceRecord
 from serbench.api.events import EpochEvent, FoldEvent, PooledScore, RunEvent
+from serbench.api.folders import (
+    AUDIO_ENDINGS,
+    AudioFolder,
+    LeftOut,
+    audio_below,
+    is_hidden,
+    plain_name,
+)
 from serbench.api.loss import Batch, Loss, LossShape, LossTerms, Need
 from serbench.api.markers import hookimpl
 from serbench.api.params import Params
@@ -28,8 +36,10 @@ from serbench.errors import (
 from serbench.waveform import SAMPLE_RATE_HZ
 
 __all__ = [
+    "AUDIO_ENDINGS",
     "SAMPLE_RATE_HZ",
     "Advance",
+    "AudioFolder",
     "Backend",
     "Batch",
     "Corpus",
@@ -39,6 +49,7 @@ __all__ = [
     "EpochEvent",
     "FoldEvent",
     "LeakageError",
+    "LeftOut",
     "Loss",
     "LossShape",
     "LossTerms",
@@ -66,6 +77,9 @@ __all__ = [
     "WaveformError",
     "WaveformPredictor",
     "Waveforms",
+    "audio_below",
     "hookimpl",
     "import_torchaudio",
+    "is_hidden",
+    "plain_name",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from serbench.api.folders import LeftOut
 from serbench.api.params import Plugin
 
 Advance = Callable[[int, int], None]
@@ -137,6 +138,13 @@ class Corpus(Plugin, Protocol):
         """Names of the files that the whole corpus has and ``records`` lack, where it can tell.
 
         Asked where counts differ from the card's, so that a message can say which files to fetch.
+        """
+        return ()
+
+    def left_out(self, folder: Path) -> Sequence[LeftOut]:
+        """What ``utterances`` could not look at below ``folder``, as ``audio_below`` tells it.
+
+        A corpus that finds its files with ``audio_below`` answers with ``left_out`` of that.
         """
         return ()
 

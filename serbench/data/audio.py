@@ -15,6 +15,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from serbench.api.folders import why_unreadable
 from serbench.errors import CorpusError
 from serbench.waveform import SAMPLE_RATE_HZ, Waveform
 
@@ -175,4 +176,4 @@ def _check_size(path: Path) -> None:
                     return
                 file.seek(length + length % 2, 1)  # RIFF chunks are padded to even lengths
     except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
+        raise CorpusError(f"{path}: {why_unreadable(path, error)}") from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -21,7 +23,7 @@ from serbench.data.corpus.load import load_corpus
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry
 from serbench.testing import check_corpus_card
-from serbench_corpora.files import Files
+from serbench_corpora.files import Files, FilesParams
 
 REGISTRY = load_registry(load_plugins())
 DESCRIBED = [name for name, spec in REGISTRY.datasets.items() if spec.corpus == "files"]
@@ -290,3 +292,45 @@ def test_the_papers_folds_of_ravdess() -> None:
         ("16", "20", 5),
         ("21", "24", 4),
     ]
+
+
+def toy(pattern: str = r"(?P<speaker>[^/]+)/(?P<emotion>[a-zü]+)\.wav") -> Files:
+    card = {
+        "title": "Toy", "language": "none", "licence": "CC0", "home": "http://localhost",
+        "citation": "none", "elicitation": "acted", "layout": "SPEAKER/EMOTION.wav",
+    }  # fmt: skip
+    labels = {"wut": "anger", "trübsal": "sadness"}
+    read = {"pattern": pattern, "labels": labels, "id": "{folder}-{stem}", "card": card}
+    return Files(FilesParams.model_validate(read))
+
+
+def read_toy(folder: Path, names: Iterable[str]) -> list[tuple[str, str, str]]:
+    found = toy().utterances(tree(folder, names))
+    return [(record.id, record.speaker, record.path.as_posix()) for record in found]
+
+
+def test_capital_endings_are_read(tmp_path: Path) -> None:
+    assert read_toy(tmp_path, ["s1/wut.WAV"]) == [("s1-wut", "s1", "s1/wut.WAV")]
+
+
+def test_names_are_the_same_whatever_their_unicode_form(tmp_path: Path) -> None:
+    name = unicodedata.normalize("NFD", "Jürgen/trübsal.wav")
+    assert read_toy(tmp_path, [name]) == [("Jürgen-trübsal", "Jürgen", name)]
+    read = toy().read_name(name)
+    assert read is not None
+    assert read.speaker == "Jürgen"
+    decomposed = toy(unicodedata.normalize("NFD", r"(?P<speaker>Jürgen)/(?P<emotion>trübsal)\.wav"))
+    assert decomposed.read_name("Jürgen/trübsal.wav") is not None
+
+
+def test_names_that_are_no_utf_8_are_text_in_records(tmp_path: Path) -> None:
+    name = os.fsdecode(b"M\xfcller/wut.wav")
+    assert read_toy(tmp_path, [name]) == [(r"M\xfcller-wut", r"M\xfcller", name)]
+
+
+def test_what_cannot_be_looked_at_is_told(tmp_path: Path) -> None:
+    tree(tmp_path, ["s1/wut.wav"])
+    (tmp_path / "s2").symlink_to("gone")
+    assert [each.name for each in toy().left_out(tmp_path)] == ["s2"]
+    with pytest.raises(CorpusError, match=r"cannot be looked at: s2 \(a link to what is not"):
+        load_corpus(toy(), "toy", tmp_path, tmp_path / "cache", lambda done, total: None)

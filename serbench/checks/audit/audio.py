@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from serbench.api import Advance, SplitError
+from serbench.api import Advance, SplitError, audio_below
 from serbench.checks.audit.checks import AuditedAudio
-from serbench.checks.audit.readers.folder import SUFFIXES
 from serbench.checks.audit.rows import AuditRow
 from serbench.checks.finding import Progress
 from serbench.data.audio import pcm_digest, read_audio
@@ -105,7 +104,6 @@ def _by_path(path: str | None, data_dir: Path | None, beside: Path) -> Path | No
 def _unique_stems(folder: Path) -> dict[str, Path]:
     """Audio files below ``folder`` by stem, where no other has the same."""
     by_stem: dict[str, list[Path]] = {}
-    for path in folder.rglob("*"):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            by_stem.setdefault(path.stem, []).append(path)
+    for path in audio_below(folder).paths:
+        by_stem.setdefault(path.stem, []).append(path)
     return {stem: paths[0] for stem, paths in by_stem.items() if len(paths) == 1}

@@ -22,6 +22,7 @@ def check_counts(
     card: CorpusCard,
     records: Sequence[UtteranceRecord],
     missing: Sequence[str] = (),
+    lost: Sequence[str] = (),
     allow_incomplete: bool = False,
 ) -> Finding:
     """Files against the card's counts.
@@ -30,11 +31,21 @@ def check_counts(
         card: what the corpus declares.
         records: what was found.
         missing: names of files that are not there, where the corpus can tell.
+        lost: sentences on parts of the folder that cannot be looked at.
         allow_incomplete: a corpus that lacks files is what is meant.
     """
     labels = {record.label for record in records}
     speakers = {record.speaker for record in records}
     counts = card_counts(card, records)
+    if lost:
+        return Finding(
+            "counts",
+            "warning" if allow_incomplete else "failed",
+            f"{len(records)} utterances were found, and there may be more: {'; '.join(lost)}.",
+            "Make it readable, or take it away. Runs go on without it under --allow-incomplete, "
+            "and every table says so.",
+            named(missing),
+        )
     if not counts:
         return Finding(
             "counts", "note",

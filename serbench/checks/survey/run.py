@@ -11,7 +11,7 @@ from serbench.checks.finding import Finding, Findings, Progress
 from serbench.checks.survey import audio, confounding, copies, counts, folds
 from serbench.checks.survey.records import CHECKS, Survey
 from serbench.checks.survey.sound import Sound, listen
-from serbench.data.corpus.check import scan
+from serbench.data.corpus.check import lost_files, scan
 from serbench.data.corpus.table import CorpusTable, Utterance, make_utterance, table_digest
 from serbench.protocol.guard.near.search import near_duplicates
 
@@ -43,7 +43,8 @@ def survey(
     """
     records = scan(corpus, name, folder)
     missing = corpus.missing(records)
-    found = [counts.check_counts(corpus.card, records, missing, allow_incomplete)]
+    lost = lost_files(corpus, name, folder)
+    found = [counts.check_counts(corpus.card, records, missing, lost, allow_incomplete)]
     sounds, problems = listen(records, partial(progress, "audio"))
     found.append(audio.check_unreadable(problems, len(records)))
     utterances = tuple(make_utterance(r, sounds[r.id]) for r in records if r.id in sounds)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import logging
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from serbench.api.corpus import Corpus, CorpusCard, UtteranceRecord
-from serbench.errors import CorpusError, listed
+from serbench.errors import CorpusError, joined, listed, numbered
+
+log = logging.getLogger(__name__)
 
 SHOWN = 20
 """Problems that one message lists before it only counts the rest."""
@@ -51,11 +54,7 @@ def scan(corpus: Corpus, name: str, folder: Path) -> tuple[UtteranceRecord, ...]
     records = sorted(found, key=lambda record: record.id)
     if not records:
         raise CorpusError(f"{name}: no utterances in {folder}. {expected(corpus)}")
-    problems = [
-        f"utterance id {identity} is used {count} times"
-        for identity, count in Counter(record.id for record in records).items()
-        if count > 1
-    ]
+    problems = repeated(records, folder)
     problems += [
         f"{record.id}: label {record.label!r} is none of {', '.join(card.labels)}"
         for record in records
@@ -68,10 +67,61 @@ def scan(corpus: Corpus, name: str, folder: Path) -> tuple[UtteranceRecord, ...]
     return tuple(records)
 
 
+def repeated(records: Sequence[UtteranceRecord], folder: Path) -> list[str]:
+    """Ids that several records have; where whole folders are there twice, these in a sentence.
+
+    Kaggle's RAVDESS, for instance, holds all of ``Actor_*`` once more in a folder of its own.
+    """
+    by_id: defaultdict[str, list[Path]] = defaultdict(list)
+    for record in records:
+        by_id[record.id].append(record.path)
+    several = {name: paths for name, paths in by_id.items() if len(paths) > 1}
+    places = {name: _copied_from(paths, folder) for name, paths in several.items()}
+    counts = Counter(place for place in places.values() if place)
+    copied = [
+        f"{numbered(count, 'recording')} are there more than once, in "
+        f"{joined(each or 'the folder itself' for each in place)}: keep one copy, or name the "
+        "folder of one with --data-dir"
+        for place, count in counts.items()
+        if count > 1
+    ]
+    return copied + [
+        f"utterance id {name} is used {len(paths)} times"
+        for name, paths in several.items()
+        if counts[places[name]] < 2
+    ]
+
+
+def _copied_from(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
+    """Folders that hold files of the same size under one and the same path; else nothing."""
+    try:
+        if len({path.stat().st_size for path in paths}) > 1:
+            return ()
+        parts = [list(path.relative_to(folder).parts) for path in paths]
+    except (OSError, ValueError):  # not there, or elsewhere
+        return ()
+    while all(parts) and len({each[-1] for each in parts}) == 1:
+        for each in parts:
+            each.pop()
+    return tuple(sorted("/".join(each) for each in parts))
+
+
 def missing_files(corpus: Corpus, records: Sequence[UtteranceRecord]) -> tuple[str, ...]:
     """A sentence that names the files that are missing; nothing where the corpus cannot tell."""
     names = corpus.missing(records)
     return (f"missing files: {listed(names, SHOWN)}",) if names else ()
+
+
+def lost_files(corpus: Corpus, name: str, folder: Path) -> tuple[str, ...]:
+    """A sentence on what may hold utterances and cannot be looked at; nothing where all can.
+
+    What else is left out is told in a warning.
+    """
+    left_out = corpus.left_out(folder)
+    if told := [str(each) for each in left_out if not each.lost]:
+        log.warning("%s in %s: left out: %s", name, folder, listed(told))
+    lost = [str(each) for each in left_out if each.lost]
+    return (f"cannot be looked at: {listed(lost, SHOWN)}",) if lost else ()
 
 
 def card_counts(card: CorpusCard, records: Sequence[UtteranceRecord]) -> tuple[CountCheck, ...]:

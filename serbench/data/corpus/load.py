@@ -14,12 +14,14 @@ from typing import TypeVar
 import soxr
 
 from serbench.api.corpus import Advance, Corpus, UtteranceRecord
+from serbench.api.folders import why_unreadable
 from serbench.data.audio import pcm_digest, read_audio
 from serbench.data.corpus.check import (
     SHOWN,
     count_differences,
     expected,
     listing,
+    lost_files,
     missing_files,
     scan,
 )
@@ -104,6 +106,7 @@ def _check_counts(
     missing = differences.missing
     if missing:
         missing = (*missing_files(corpus, records), *missing)
+    missing = (*lost_files(corpus, name, folder), *missing)
     if differences.surplus or (missing and not allow_incomplete):
         raise CorpusError(
             f"{name} in {folder} is not what its card declares:\n"
@@ -180,7 +183,7 @@ def _facts(path: Path, known: AudioFacts | None) -> AudioFacts:
     try:
         status = path.stat()
     except OSError as error:
-        raise CorpusError(f"{path}: cannot be read ({error.strerror})") from error
+        raise CorpusError(f"{path}: {why_unreadable(path, error)}") from error
     if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
         return known
     audio = read_audio(path)

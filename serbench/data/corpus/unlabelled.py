@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from serbench.api.corpus import Advance
+from serbench.api.folders import audio_below
 from serbench.data.corpus.load import read_facts
-from serbench.errors import CorpusError
+from serbench.errors import CorpusError, listed, visible
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3"})
+log = logging.getLogger(__name__)
 
 PREFIX = "unlabelled/"
 """Of all ids, so that none is ever taken for an utterance of a corpus."""
@@ -57,7 +59,7 @@ def load_unlabelled(folder: Path, cache: Path, advance: Advance) -> UnlabelledAu
     """Read every audio file below ``folder`` once; facts are cached as a corpus's are.
 
     Args:
-        folder: searched with all folders below it.
+        folder: searched as ``audio_below`` does; what is left out is told in a warning.
         cache: root of the cache.
         advance: told of every file that was read.
 
@@ -67,13 +69,18 @@ def load_unlabelled(folder: Path, cache: Path, advance: Advance) -> UnlabelledAu
     """
     if not folder.is_dir():
         raise CorpusError(f"there is no folder {folder} of unlabelled audio; give an existing one")
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    files = [_File(PREFIX + p.relative_to(folder).as_posix(), p.absolute()) for p in found]
-    if not files:
-        raise CorpusError(
-            f"{folder} holds no audio ({', '.join(sorted(SUFFIXES))}); give a folder of speech "
-            "recordings"
-        )
+    try:
+        found = audio_below(folder)
+    except OSError as error:
+        raise CorpusError(f"{folder} cannot be listed ({error.strerror})") from error
+    if not found.names:
+        raise CorpusError(f"{folder}: {found.none}; give a folder of speech recordings")
+    if found.left_out:
+        log.warning("%s: left out: %s", folder, listed(map(str, found.left_out)))
+    files = [
+        _File(PREFIX + visible(name), path.absolute())
+        for name, path in zip(found.names, found.paths, strict=True)
+    ]
     files.sort(key=lambda file: file.id)
     facts = read_facts("unlabelled audio", folder, files, cache, advance)
     recordings = tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,16 +11,13 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from serbench.api.folders import audio_below
 from serbench.data.audio import read_blocks
 from serbench.device.runtime.model import Model, Prediction
 from serbench.errors import CorpusError, SerbenchError, WaveformError, listed
 from serbench.waveform import Waveform
 
-SUFFIXES = frozenset(
-    {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64",
-     ".snd", ".sph", ".w64", ".wav"}
-)  # fmt: skip
-"""Of the files in a folder that are taken for audio. A file that is named may have any."""
+log = logging.getLogger(__name__)
 
 BLOCK_S = 30.0
 """Longer files are decoded in blocks of this length."""
@@ -43,8 +41,9 @@ class Heard:
 def find_audio(paths: Iterable[Path]) -> tuple[Path, ...]:
     """The files that are named, and those in folders and below, sorted within each folder.
 
-    A file that is named twice comes once, where it came first. Hidden files are left out of
-    folders.
+    A file that is named may have any ending. One that is named twice comes once, where it came
+    first. In folders, ``audio_below`` looks; what it finds and cannot read comes among the files,
+    so that ``predict_files`` tells of it, and what else it leaves out is told in a warning.
 
     Example:
         >>> find_audio([Path("nowhere.wav")])
@@ -60,26 +59,23 @@ def find_audio(paths: Iterable[Path]) -> tuple[Path, ...]:
         raise WaveformError(f"{listed(missing, 3)}: there is no such file or folder")
     found: dict[str, Path] = {}
     for path in given:
-        for file in _audio_below(path) if path.is_dir() else [path]:
+        for file in _audio_in(path) if path.is_dir() else [path]:
             found.setdefault(os.path.abspath(file), file)  # noqa: PTH100 - keeps symbolic links
     return tuple(found.values())
 
 
-def _audio_below(folder: Path) -> list[Path]:
-    def refuse(error: OSError) -> None:
-        raise WaveformError(f"{error.filename}: cannot be listed ({error.strerror})") from error
-
-    found = [
-        Path(place, name)
-        for place, _, names in os.walk(folder, onerror=refuse)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
-    ]
-    if not found:
-        raise WaveformError(
-            f"{folder}: no audio in this folder or below ({', '.join(sorted(SUFFIXES))})"
-        )
-    return sorted(found)
+def _audio_in(folder: Path) -> list[Path]:
+    try:
+        found = audio_below(folder)
+    except OSError as error:
+        raise WaveformError(f"{folder}: cannot be listed ({error.strerror})") from error
+    if not found.names:
+        raise WaveformError(f"{folder}: {found.none}")
+    told = [str(each) for each in found.left_out if not each.lost]
+    if told:
+        log.warning("%s: left out: %s", folder, listed(told))
+    lost = [folder / each.name for each in found.left_out if each.lost]
+    return sorted([*found.paths, *lost])
 
 
 def predict_file(model: Model, path: str | os.PathLike[str]) -> Prediction:

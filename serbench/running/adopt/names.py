@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -9,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from serbench.api import CorpusError
+from serbench.api import CorpusError, audio_below, plain_name
+from serbench.errors import listed
 
-AUDIO = frozenset({".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff"})
-"""Endings of files that the ``files`` corpus looks at."""
+log = logging.getLogger(__name__)
 
 NameKind = Literal["letters", "digits", "letter", "word", "mark"]
 
@@ -49,22 +50,24 @@ class Shape:
 
 
 def audio_names(folder: Path) -> list[str]:
-    """Paths of all audio files below ``folder`` with ``/``, sorted.
+    """Paths of all audio files below ``folder`` with ``/``, as ``plain_name`` writes them, sorted.
 
     Raises:
-        CorpusError: no such folder, or no audio in it.
+        CorpusError: no such folder, no audio in it, or parts of it that cannot be looked at.
     """
     if not folder.is_dir():
         raise CorpusError(f"{folder} is no folder; name the one that holds the corpus's audio")
-    found = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.suffix.lower() in AUDIO and not _hidden(path.relative_to(folder))
-    )
-    if not found:
-        endings = ", ".join(sorted(ending.removeprefix(".") for ending in AUDIO))
-        raise CorpusError(f"{folder} holds no audio files ({endings}); name the folder that does")
-    return found
+    found = audio_below(folder)
+    if not found.names:
+        raise CorpusError(f"{folder}: {found.none}; name the folder that holds the recordings")
+    if lost := [str(each) for each in found.left_out if each.lost]:
+        raise CorpusError(
+            f"{folder}: recordings may be missing: {listed(lost)}. Make them readable, or take "
+            "them away"
+        )
+    if found.left_out:
+        log.warning("%s: left out: %s", folder, listed(map(str, found.left_out)))
+    return sorted(map(plain_name, found.names))
 
 
 def take_apart(text: str, *, fine: bool) -> tuple[NamePiece, ...]:
@@ -108,7 +111,3 @@ def compiled_pattern(pattern: str) -> re.Pattern[str]:
         return re.compile(rf"(?:.*/)?(?:{pattern})")
     except re.error as error:
         raise CorpusError(f"--pattern is no regular expression: {error} in {pattern}") from error
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)

@@ -240,3 +240,34 @@ def test_an_unwritable_cache_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where the cache should be")
     with pytest.raises(CorpusError, match=r"cache .* cannot be written"):
         load(corpus_in(tmp_path, FOUR), tmp_path)
+
+
+class Below(Listed):
+    """Every WAV file, named by its stem."""
+
+    def utterances(self, folder: Path) -> Iterable[UtteranceRecord]:
+        for path in sorted(folder.rglob("*.wav")):
+            speaker, label = path.stem.split("_")[:2]
+            yield UtteranceRecord(path.stem, path.relative_to(folder), speaker, label)
+
+
+def test_a_corpus_that_is_in_its_folder_twice_is_told_in_one_sentence(tmp_path: Path) -> None:
+    for place in (tmp_path / "Actor", tmp_path / "audio/Actor"):
+        place.mkdir(parents=True)
+        corpus_in(place, FOUR)
+    with pytest.raises(CorpusError) as caught:
+        load(Below(Params()), tmp_path)
+    told = str(caught.value)
+    assert told.count("\n") == 1
+    assert "4 recordings are there more than once, in the folder itself and audio: keep" in told
+
+
+def test_names_that_are_used_twice_by_others_are_told_one_by_one(tmp_path: Path) -> None:
+    for place in (tmp_path / "one", tmp_path / "two"):
+        place.mkdir()
+        corpus_in(place, FOUR)
+    for path in (tmp_path / "two").iterdir():
+        path.write_bytes(path.read_bytes() + b"0")
+    with pytest.raises(CorpusError, match="utterance id b_wild is used 2 times") as caught:
+        load(Below(Params()), tmp_path)
+    assert "more than once" not in str(caught.value)

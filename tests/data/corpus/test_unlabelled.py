@@ -86,7 +86,7 @@ def test_a_folder_without_audio_is_told_with_what_would_do(tmp_path: Path) -> No
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "letter.txt").write_text("dear")
     (tmp_path / "texts" / "folder.wav").mkdir()
-    with pytest.raises(CorpusError, match=r"texts holds no audio .*\.flac.*\.wav.*recordings"):
+    with pytest.raises(CorpusError, match=r"texts: no audio .*\.flac.*\.wav.*recordings"):
         load(tmp_path / "texts")
 
 
@@ -97,3 +97,17 @@ def test_all_files_that_cannot_be_read_are_named(folder: Path) -> None:
         load(folder)
     assert "broken.wav" in str(caught.value)
     assert "empty.mp3" in str(caught.value)
+
+
+def test_what_cannot_be_looked_at_is_named_and_litter_is_not(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    digest = load(folder).digest
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "._a.wav").write_bytes(b"\0\5\x16\7")
+    assert load(folder).digest == digest
+    assert not caplog.messages
+    (folder / "s05").symlink_to("gone")
+    assert load(folder).digest == digest
+    (told,) = caplog.messages
+    assert told.endswith("left out: s05 (a link to what is not there)")

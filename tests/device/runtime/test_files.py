@@ -51,6 +51,21 @@ def test_links_to_one_file_are_files_of_their_own(tmp_path: Path) -> None:
     assert [path.name for path in find_audio([tmp_path])] == ["a.wav", "b.wav"]
 
 
+def test_what_cannot_be_read_in_a_folder_is_told_like_a_file(
+    model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / "a.wav")
+    (tmp_path / "b.wav").symlink_to("gone.wav")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "c.m4a").touch()
+    first, second = predict_files(model, find_audio([tmp_path]))
+    assert first.prediction is not None
+    assert str(second.error) == f"{tmp_path / 'b.wav'}: a link to what is not there"
+    (told,) = caplog.messages
+    assert "*.m4a (1 file of a kind" in told
+    assert "loop/ (leads to " in told
+
+
 def test_every_missing_path_is_told_before_any_work(tmp_path: Path) -> None:
     write(tmp_path / "a.wav")
     named = [tmp_path / "a.wav", *(tmp_path / f"none{n}.wav" for n in range(5))]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from serbench.api import SplitError
+from serbench.api import SplitError, is_hidden
 from serbench.checks.audit.readers.lines import JsonRow, json_document, json_lines, texts
 from serbench.checks.audit.readers.table import IDS, PATHS, optional_cells
 from serbench.checks.audit.rows import AuditRow, Part, SplitFile, part_name
@@ -71,7 +71,7 @@ def read(path: Path) -> SplitFile:
 def _files(path: Path) -> Iterator[FoldFile]:
     for file in (*path.glob("*.json*"), *path.glob("*/*.json*")):
         match = NAME.fullmatch(file.name)
-        if match is None:
+        if match is None or is_hidden(file.name):
             continue
         part = part_name(match["part"])
         assert part is not None, "the pattern lets known parts through only"

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from serbench.api import SplitError
+from serbench.api import SplitError, audio_below
 from serbench.checks.audit.readers.lines import json_lines, texts
 from serbench.checks.audit.readers.table import optional_cells, read_table
 from serbench.checks.audit.rows import ONLY_FOLD, AuditRow, Part, SplitFile, part_name
 from serbench.errors import listed
 
 LAYOUT = "a folder with audio in train/ and test/ (and validation/), with metadata.csv or without"
-
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64")
-"""Of audio that libsndfile reads."""
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 
@@ -50,11 +47,13 @@ def _parts(path: Path) -> Iterator[tuple[Path, Part]]:
 
 def _rows(root: Path, folder: Path, part: Part) -> Iterator[AuditRow]:
     known = _metadata(folder)
-    files = {
-        file.relative_to(folder).as_posix(): file
-        for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-    }
+    found = audio_below(folder)
+    if lost := [each for each in found.left_out if each.lost]:
+        raise SplitError(
+            f"{folder}: utterances may be missing: {listed(map(str, lost))}. Make them readable, "
+            "or take them away"
+        )
+    files = dict(zip(found.names, found.paths, strict=True))
     if missing := [f"{name} ({where})" for name, (where, _) in known.items() if name not in files]:
         raise SplitError(f"{folder}: files of its metadata that are not there: {listed(missing)}")
     for name, file in files.items():
