@@ -44,6 +44,11 @@ class CardParams(Params):
     """Named outer folds: the test units of each; spans are allowed."""
     names: tuple[str, ...] = ()
     made_of: tuple[str, ...] = ()
+    different: dict[Literal["speaker", "session", "text"], tuple[str, ...]] = Field(
+        default_factory=dict, exclude_if=lambda value: not value
+    )
+    """Names that differ only in case, spaces, Unicode form or the spelling of numbers, and are
+    different ones all the same; any other such names stop a run."""
 
     @field_validator("speakers")
     @classmethod
@@ -99,6 +104,7 @@ class CardParams(Params):
             layout=f"{self.layout}. {self.get}" if self.get else self.layout,
             names=self.names,
             made_of=self.made_of,
+            different={str(kind): names for kind, names in self.different.items()},
         )
 
 

@@ -61,6 +61,9 @@ class CorpusCard:
         layout: what a folder of it holds, for messages: ``"wav/SSTTTEV.wav, …"``.
         names: what else it is called, for instance where a teacher says what it was trained on.
         made_of: corpora whose recordings it contains.
+        different: by ``"speaker"``, ``"session"`` or ``"text"``, names that differ only in case,
+            spaces, Unicode form or the spelling of numbers, and are different ones all the same.
+            Any other such names stop a run.
     """
 
     title: str
@@ -78,6 +81,7 @@ class CorpusCard:
     layout: str = ""
     names: tuple[str, ...] = ()
     made_of: tuple[str, ...] = ()
+    different: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from serbench.errors import joined, listed, numbered
+from serbench.protocol.spelling import NOUNS, Respelled
 from serbench.results.table.table import Table
 
 Outcome = Literal["passed", "note", "warning", "failed", "not run"]
@@ -143,6 +144,18 @@ class Findings:
             reasons.setdefault(each.message, {})[each.check] = None
         for reason, checks in reasons.items():
             yield f"{', '.join(checks)} ({reason})"
+
+
+def spelled_units(found: Iterable[Respelled]) -> tuple[Unit, ...]:
+    """Names in several spellings, each with the utterances of every spelling."""
+    return tuple(
+        Unit(
+            f"{NOUNS[each.kind]} {each}",
+            f"{' + '.join(map(str, each.counts.values()))} utterances",
+            dict(each.counts),
+        )
+        for each in found
+    )
 
 
 def named(names: Iterable[str]) -> tuple[Unit, ...]:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import soundfile
 
 from serbench.api import Corpus, CorpusCard, Source, UtteranceRecord
+from serbench.errors import listed
+from serbench.protocol.spelling import NOUNS, lonely, respelled
 from serbench.testing.checks import Check, together
 from serbench.testing.common import make, require, require_names
 
@@ -74,6 +76,9 @@ def _check_card(corpus: Corpus) -> None:
         require(getattr(card, key), f"the card's {key} is empty")
     for key in ("names", "made_of"):
         require_names(getattr(card, key), key)
+    for kind, names in card.different.items():
+        require(kind in NOUNS, f"the card's different has {kind!r}; it has {', '.join(NOUNS)}")
+        require(not (alone := lonely(names)), f"different.{kind}: nothing is spelled like {alone}")
     own = sorted({corpus.name, card.title, *card.names} & set(card.made_of))
     require(not own, f"the card's made_of names the corpus itself: {', '.join(own)}")
 
@@ -160,6 +165,8 @@ def _tree_digest(folder: Path) -> str:
 def _check_records(records: Sequence[UtteranceRecord], card: CorpusCard, folder: Path) -> None:
     repeated = [name for name, count in Counter(r.id for r in records).items() if count > 1]
     require(not repeated, f"utterance ids repeat: {', '.join(repeated[:5])}")
+    twice = [f"{each.kind} {each}" for each in respelled(records, card.different)]
+    require(not twice, f"one name in several spellings: {listed(twice)}")
     for record in records:
         require(record.id and record.speaker, f"{record.path} has no id or no speaker")
         require(

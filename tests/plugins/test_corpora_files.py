@@ -20,6 +20,7 @@ from tests_support.corpus_names import NAMES, names_of, savee
 from serbench.api import CorpusError, UtteranceRecord
 from serbench.data.corpus.check import count_differences, scan
 from serbench.data.corpus.load import load_corpus
+from serbench.protocol.spelling import respelled
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry
 from serbench.testing import check_corpus_card
@@ -102,6 +103,7 @@ def test_real_names_give_the_published_counts(name: str, shown: Shown) -> None:
     assert set(speakers) == set(corpus.params.card.speakers) or name == "shemo"
     assert all((record.text is None) == (name in WITHOUT_TEXT) for record in records)
     assert corpus.missing(records) == ([] if name in GRIDS else ())
+    assert respelled(records) == ()
 
 
 def test_only_emov_db_and_shemo_have_counts_that_are_not_published() -> None:

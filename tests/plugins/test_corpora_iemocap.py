@@ -8,6 +8,7 @@ import pytest
 
 from serbench.api import CorpusError
 from serbench.data.corpus.check import count_differences, scan
+from serbench.protocol.spelling import respelled
 from serbench.testing import check_corpus_card
 from serbench_corpora.iemocap import PER_SPEAKER, Iemocap, IemocapParams
 
@@ -68,6 +69,7 @@ def test_real_names_give_the_published_counts(folder: Path) -> None:
     differences = count_differences(corpus.card, records)
     assert (differences.missing, differences.surplus) == ((), ())
     assert len(records) == 5531
+    assert respelled(records) == ()
     sessions = Counter(record.session for record in records)
     assert sessions == {
         "Session1": 1085, "Session2": 1023, "Session3": 1151, "Session4": 1031, "Session5": 1241,

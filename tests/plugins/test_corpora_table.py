@@ -12,6 +12,7 @@ from tests_support.howto import described_corpus
 from tests_support.written_tables import Cells, write_table
 
 from serbench.api import CorpusError, UtteranceRecord
+from serbench.protocol.spelling import respelled
 from serbench_corpora.table import Table, TableParams
 from serbench_corpora.table_records import Template, checked
 
@@ -82,6 +83,17 @@ def test_rows_of_several_tables_are_one_corpus(tmp_path: Path) -> None:
     assert [record.id for record in found] == ["ann-1", "ann-2", "bob-2", "nn-7"]
     with pytest.raises(CorpusError, match=r"there is no x/\*.csv; its tables are a/one.csv, a/two"):
         mine(table="x/*.csv").utterances(tmp_path)
+
+
+def test_ids_that_one_table_has_as_numbers_and_another_as_floats(tmp_path: Path) -> None:
+    """pandas reads a column of numbers with a gap in it as floats."""
+    write_table(tmp_path / "one.csv", [{"who": 3, "n": 1, "emo": "ang"}])
+    for ending in ("csv", "jsonl", "parquet"):
+        rows: list[Cells] = [{"who": 3.0, "n": 2, "emo": "hap"}, {"who": 4.0, "n": 1, "emo": "ang"}]
+        write_table(tmp_path / f"two.{ending}", rows)
+        found = list(mine(table=["one.csv", f"two.{ending}"]).utterances(tmp_path))
+        assert [record.speaker for record in found] == ["3", "3.0", "4.0"]
+        assert [str(each) for each in respelled(found)] == ["'3' = '3.0'"]
 
 
 def test_a_split_whose_values_are_folds(tmp_path: Path) -> None:

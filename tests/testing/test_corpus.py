@@ -57,6 +57,8 @@ def test_a_good_corpus_passes(tmp_path: Path) -> None:
         ({"names": ("EmoDB", " ")}, "the card's names has ' ' where the name of a corpus is due"),
         ({"made_of": ("x", "x")}, "the card's made_of repeats a name"),
         ({"made_of": ("x", "c")}, "made_of names the corpus itself: c"),
+        ({"different": {"who": ("a", "A")}}, "different has 'who'; it has speaker, session, text"),
+        ({"different": {"text": ("a", "A", "c")}}, r"different.text: nothing is spelled like .'c'"),
         ({"labels": ("a",)}, "two labels or more"),
         ({"labels": ("a", "b", "a")}, "labels repeat"),
         ({"per_label": {"a": 4}}, "must count every label"),

@@ -9,9 +9,10 @@ from typing import Literal
 
 from serbench.checks.audit.identify import Identified
 from serbench.checks.audit.rows import PARTS, AuditRow, Part
-from serbench.checks.finding import Finding, Unit, named
+from serbench.checks.finding import Finding, Unit, named, spelled_units
 from serbench.errors import numbered
 from serbench.protocol.guard.near.search import NearPair
+from serbench.protocol.spelling import CODES, NOUNS, ONLY, Respelled, way_out
 from serbench.protocol.splits.groups import natural_key
 
 ABOUT = {
@@ -93,6 +94,14 @@ def check_fold(fold: FoldView, audio: AuditedAudio) -> Iterator[Finding]:
     yield from check_copies(fold, audio)
     yield from check_near(fold, audio)
     yield measure_sentences(fold)
+
+
+def check_spelling(found: Sequence[Respelled]) -> Iterator[Finding]:
+    """L1, and of sentences L9, over all folds: names in several spellings."""
+    for kind, noun in NOUNS.items():
+        if own := [each for each in found if each.kind == kind]:
+            what = f"{noun}s whose names {ONLY}"
+            yield Finding(CODES[kind], "failed", what, f"{way_out(own[0])}.", spelled_units(own))
 
 
 def check_speakers(fold: FoldView) -> list[Finding]:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from serbench.api import Corpus, SplitError, UtteranceRecord
 from serbench.checks.audit.rows import AuditRow
+from serbench.protocol.spelling import folded
 
 IEMOCAP_STEM = re.compile(r"(?P<session>Ses\d\d)[FM]_.+_(?P<sex>[FM])(XX)?\d+", re.ASCII)
 """The letter of the last token is who speaks; the one in front is whom the cameras follow."""
@@ -213,8 +214,9 @@ def _clashes(
 ) -> list[Clash]:
     """Rows whose column disagrees with what is known, one per utterance and saying.
 
-    Names may be others (``happy`` for ``happiness``, ``3`` for ``03``) as long as each stands for
-    one and the same; several labels may be merged into one.
+    Names may be others (``happy`` for ``happiness``, ``spk3`` for ``03``) as long as each stands
+    for one and the same, and in other spellings (``3`` for ``03``); several labels may be merged
+    into one.
     """
     said: dict[tuple[str, str, str], AuditRow] = {}
     for row in rows:
@@ -235,7 +237,7 @@ def _clashes(
     return [
         Clash(row, field, theirs, ours)
         for (_, theirs, ours), row in said.items()
-        if (theirs, ours) in wrong
+        if (theirs, ours) in wrong and folded(theirs) != folded(ours)
     ]
 
 

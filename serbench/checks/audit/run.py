@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from serbench.api import Corpus
 from serbench.checks.audit.audio import audio_facts, find_audio
-from serbench.checks.audit.checks import ABOUT, FoldView, check_coverage, check_fold
+from serbench.checks.audit.checks import (
+    ABOUT,
+    FoldView,
+    check_coverage,
+    check_fold,
+    check_spelling,
+)
 from serbench.checks.audit.identify import Identified, identify_by_corpus, identify_by_name
 from serbench.checks.audit.rows import PARTS, AuditRow, Part, SplitFile
 from serbench.checks.finding import Finding, Findings, Progress
 from serbench.data.corpus.check import scan
+from serbench.protocol.spelling import NOUNS, Respelled, respelled
 from serbench.protocol.splits.groups import natural_key
 from serbench.results.table.columns import Column, make_table
 from serbench.results.table.formats import COUNT
@@ -50,10 +58,12 @@ def audit(
     else:
         records = scan(corpus, corpus_name, data_dir) if data_dir is not None else None
         identified = identify_by_corpus(splits.rows, corpus, corpus_name, records)
+    identified, spellings = _in_one_spelling(identified, corpus.card.different if corpus else {})
     paths = find_audio(identified.rows, source, data_dir, identified.files)
     audio = audio_facts(identified.rows, paths, cache, progress)
     folds = _folds(identified)
     found = [each for fold in folds for each in check_fold(fold, audio)]
+    found += check_spelling(spellings)
     found += check_coverage(folds, identified)
     return Findings(
         command="audit",
@@ -76,6 +86,22 @@ def audit(
         tables=(fold_table(folds, found),),
         remarks=(*splits.notes, *identified.notes, *_validation_remark(folds)),
     )
+
+
+def _in_one_spelling(
+    identified: Identified, different: Mapping[str, Sequence[str]]
+) -> tuple[Identified, tuple[Respelled, ...]]:
+    """Rows in which whatever goes by several spellings has the most frequent one; and those."""
+    once = {(row.utterance, row.speaker, row.session, row.text): row for row in identified.rows}
+    found = respelled(once.values(), different)
+    usual = {(each.kind, name): each.usual for each in found for name in each.counts}
+
+    def one(row: AuditRow) -> AuditRow:
+        told = {kind: getattr(row, kind) for kind in NOUNS}
+        return replace(row, **{kind: usual.get((kind, name), name) for kind, name in told.items()})
+
+    rows = tuple(map(one, identified.rows)) if found else identified.rows
+    return replace(identified, rows=rows), found
 
 
 def fold_table(folds: Sequence[FoldView], found: Sequence[Finding]) -> Table:

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from serbench.api import CorpusCard, UtteranceRecord
-from serbench.checks.finding import Finding, named
+from serbench.checks.finding import Finding, named, spelled_units
 from serbench.checks.survey.records import plain_table
 from serbench.data.corpus.check import card_counts
-from serbench.errors import numbered
+from serbench.errors import joined, numbered
+from serbench.protocol.spelling import NOUNS, ONLY, respelled, way_out
 
 UNEVEN = 3.0
 """From this ratio of the largest to the smallest class on, WA and UA part: a note."""
@@ -76,6 +77,22 @@ def check_counts(
     first = f"{wrong[0].what} {wrong[0].found} instead of {wrong[0].declared}"
     what = f"{numbered(len(wrong), 'count')} of {len(counts)} differ from the card: {first}."
     return Finding("counts", outcome, what, advice, named(missing), tables=tables)
+
+
+def check_names(card: CorpusCard, records: Sequence[UtteranceRecord]) -> Finding:
+    """Whether a speaker, a session or a sentence has a name in several spellings.
+
+    Args:
+        card: it may declare names different that are spelled alike.
+        records: what was found.
+    """
+    found = respelled(records, card.different)
+    if not found:
+        return Finding("names", "passed", "No speaker, session or sentence is spelled in two ways.")
+    kinds = [NOUNS[each.kind] for each in found]
+    told = joined([numbered(kinds.count(noun), noun) for noun in dict.fromkeys(kinds)])
+    what = f"{told} in several spellings: names that {ONLY}. The first: {found[0]}."
+    return Finding("names", "failed", what, f"{way_out(found[0])}.", spelled_units(found))
 
 
 def check_balance(card: CorpusCard, labels: Sequence[str]) -> Finding:

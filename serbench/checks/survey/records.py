@@ -19,6 +19,11 @@ CHECKS: dict[str, tuple[str, str]] = {
         "Counts against the card",
         "Scores on another set of files are scores on another corpus.",
     ),
+    "names": (
+        "Names in several spellings",
+        "Whoever is spelled in two ways is two people to every fold, and may be trained and tested "
+        "on.",
+    ),
     "unreadable": (
         "Files that cannot be read",
         "A run stops at the first of them.",

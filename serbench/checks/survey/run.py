@@ -44,7 +44,10 @@ def survey(
     records = scan(corpus, name, folder)
     missing = corpus.missing(records)
     lost = lost_files(corpus, name, folder)
-    found = [counts.check_counts(corpus.card, records, missing, lost, allow_incomplete)]
+    found = [
+        counts.check_counts(corpus.card, records, missing, lost, allow_incomplete),
+        counts.check_names(corpus.card, records),
+    ]
     sounds, problems = listen(records, partial(progress, "audio"))
     found.append(audio.check_unreadable(problems, len(records)))
     utterances = tuple(make_utterance(r, sounds[r.id]) for r in records if r.id in sounds)

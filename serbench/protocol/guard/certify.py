@@ -35,6 +35,7 @@ from serbench.protocol.guard.near.search import NearPair
 from serbench.protocol.guard.pretraining import Provenance, provenance_line
 from serbench.protocol.guard.seal import Opening
 from serbench.protocol.guard.view import FittedRecord, id_set_digest
+from serbench.protocol.spelling import check_spelling
 from serbench.protocol.splits.groups import natural_key
 from serbench.protocol.splits.records import Partition, Split
 from serbench.settings import PROPER, ProtocolName
@@ -199,7 +200,8 @@ def _checked(code: str, run: _Run, broken: frozenset[str]) -> LeakCheck:
 def _units(run: _Run) -> Checked:
     for split in run.every:
         check_split(split, run.table)
-    return "passed", f"{run.splits}, grouped by {run.table.card.unit}"
+    spelled = check_spelling(run.table)
+    return "passed", f"{run.splits}, grouped by {run.table.card.unit}; {spelled}"
 
 
 def _coverage(run: _Run) -> Checked:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from serbench.api import CorpusCard, LeakageError
 from serbench.protocol.guard.corpus_names import contents
+from serbench.protocol.spelling import folded
 
 
 def check_distinct(cards: Mapping[str, CorpusCard]) -> None:
@@ -39,7 +40,7 @@ def check_distinct(cards: Mapping[str, CorpusCard]) -> None:
 def _apart(one: CorpusCard, other: CorpusCard) -> bool:
     """Whether both cards list their speakers, and have none in common."""
     known = bool(one.per_speaker) and bool(other.per_speaker)
-    return known and not set(one.per_speaker) & set(other.per_speaker)
+    return known and not set(map(folded, one.per_speaker)) & set(map(folded, other.per_speaker))
 
 
 def _contents(name: str, card: CorpusCard) -> frozenset[str]:

@@ -11,6 +11,7 @@ from string import Formatter
 
 from serbench.api import CorpusError
 from serbench.errors import listed
+from serbench.protocol.spelling import NOUNS, ONLY, respelled
 from serbench.running.adopt.grammar import Grammar
 from serbench.running.adopt.names import compiled_pattern
 
@@ -25,7 +26,8 @@ class ReadName:
     id: str
     speaker: str
     label: str
-    text: str
+    text: str | None
+    session: None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,11 @@ def check_understood(found: Understood) -> list[str]:
             + (f": {listed(twice)}" if grammar.id else "")
             + "; they may be copies: keep one of each"
         )
+    if grammar.speaker and (spelled := respelled(found.readings)):
+        problems.append(
+            f"names that {ONLY}: {listed(f'{NOUNS[each.kind]} {each}' for each in spelled)}; "
+            "rename these files or folders, or say with --speaker or --text how they are read"
+        )
     if found.readings and len(found.labels) < 2:
         problems.append(f"all files have the emotion {', '.join(found.labels)}; a corpus needs two")
     return problems
@@ -160,5 +167,5 @@ def _reading(name: str, groups: Mapping[str, str], grammar: Grammar) -> ReadName
         grammar.id.format(**given),
         grammar.speaker.format(**given),
         grammar.labels[groups["emotion"]],
-        grammar.text.format(**given),
+        grammar.text.format(**given) or None,
     )

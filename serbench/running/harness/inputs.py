@@ -18,6 +18,7 @@ from serbench.data.corpus.unlabelled import UnlabelledAudio, load_unlabelled
 from serbench.learning.features import Frames, log_mel_frames
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.protocol.guard.corpora import check_distinct
+from serbench.protocol.spelling import check_spelling
 from serbench.running.harness.embeddings import embed_table
 from serbench.running.harness.observer import Observer
 from serbench.running.plan.dataset import DatasetPlan, PlannedCorpus
@@ -78,7 +79,8 @@ def load_dataset(
 
     Raises:
         CorpusError: a corpus cannot be had, or it is not what its card declares.
-        LeakageError: L1, corpora that share speakers.
+        LeakageError: L1, corpora that share speakers, or a speaker in several spellings; L9, a
+            sentence in several spellings.
     """
     check_distinct({part.name: part.corpus.card for part in dataset.parts})
     tables = [
@@ -144,7 +146,9 @@ def _load_part(
             f"{error}\nIn a run over several corpora, --data-dir DIR holds a folder for each: its "
             f"own would be DIR/{part.name}"
         ) from error
-    return load_corpus(part.corpus, part.name, folder, audio_cache, advance, allow_incomplete)
+    table = load_corpus(part.corpus, part.name, folder, audio_cache, advance, allow_incomplete)
+    check_spelling(table)
+    return table
 
 
 def load_audio(plan: RunPlan, cache: Path, watch: Observer) -> UnlabelledAudio | None:

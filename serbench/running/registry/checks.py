@@ -13,6 +13,8 @@ from typing import cast
 from pydantic import BaseModel
 
 from serbench.api.corpus import Corpus
+from serbench.errors import listed
+from serbench.protocol.spelling import lonely
 from serbench.running.plugins import SINGULAR, Plugins, did_you_mean
 from serbench.running.registry.ablations import row_method
 from serbench.running.registry.lookup import plugin_class
@@ -118,10 +120,15 @@ class Checker:
         try:
             corpus = cast("Corpus", cls(params))
             known = {*corpus.card.fold_sets, *FOLDS_OF_ANY_CORPUS}
+            alone = {kind: lonely(names) for kind, names in corpus.card.different.items()}
         except Exception as error:  # whatever a stranger's card may raise
             message = f"its card fails: {type(error).__name__}: {error}"
             yield Problem((*at, "corpus"), message, on_use=True)
             return
+        for kind, names in alone.items():
+            if names:
+                message = f"{listed(map(repr, names))}: spelled like no other name of the list"
+                yield Problem((*at, "params", "card", "different", kind), message)
         if spec.folds in known or Path(spec.folds).is_file():
             return
         if "/" in spec.folds or spec.folds.endswith(".csv"):

@@ -216,6 +216,52 @@ def test_a_planted_copy_is_found_by_its_audio(write, tmp_path: Path) -> None:
     assert "audio" not in found.verdict
 
 
+def respelled_files(folder: Path) -> dict[str, Path]:
+    """A split in every format with one person who is Anna in train and anna in test."""
+    people = {"train": [("a", "Anna "), ("b", "Ben")], "test": [("c", "anna"), ("d", "Cem")]}
+    rows = {
+        part: [{"path": f"{n}.wav", "speaker": s, "text": f"t{n}"} for n, s in own]
+        for part, own in people.items()
+    }
+    lines = [f"{r['path']},{part},{r['speaker']}" for part, own in rows.items() for r in own]
+    table = _write(folder / "f.csv", "\n".join(["utterance,part,speaker", *lines]))
+    for part, own in rows.items():
+        text = "".join(json.dumps({"key": r["path"], **r}) + "\n" for r in own)
+        _write(folder / "box" / f"x_{part}_fold_1.jsonl", text)
+        _write(
+            folder / "s3" / "Session1" / f"{part}_meta_data.json", json.dumps({"meta_data": own})
+        )
+        for row in own:
+            path = _parent(folder / "hf" / part / row["path"])
+            soundfile.write(path, noise(row["path"]), 16_000)
+        described = "".join(json.dumps({"file_name": r["path"], **r}) + "\n" for r in own)
+        _write(folder / "hf" / part / "metadata.jsonl", described)
+    return {"csv": table, "emobox": folder / "box", "s3prl": folder / "s3", "folder": folder / "hf"}
+
+
+def test_one_speaker_in_two_spellings_is_a_leak_in_every_format(tmp_path: Path) -> None:
+    for name, source in respelled_files(tmp_path).items():
+        found = run(source, tmp_path, corpus=None)
+        leaks = leaking(found)
+        assert leaks.pop(("L1", "speakers in train and test")) == ["Anna"], name
+        (((check, what), units),) = leaks.items()
+        assert (check, units) == ("L1", ["speaker 'Anna' = 'anna'"])
+        assert what.startswith("speakers whose names differ only in case")
+        assert [row["train_speakers"] for row in found.tables[0].records] == [2]
+        assert any("What to do: Give each one spelling; " in x for x in detail_lines(found))
+
+
+def test_spellings_are_errors_wherever_they_are_and_sentences_too(tmp_path: Path) -> None:
+    lines = ["utterance,part,speaker,text", "a,train,3,x", "b,train,3.0,y", "c,test,4,X"]
+    found = run(_write(tmp_path / "f.csv", "\n".join(lines)), tmp_path, corpus=None)
+    units = {each.check: [str(u) for u in each.units] for each in found.of("failed")}
+    assert units == {
+        "L1": ["speaker '3' = '3.0' (1 + 1 utterances)"],
+        "L9": ["sentence 'X' = 'x' (1 + 1 utterances)"],
+    }
+    assert [each.numbers["share"] for each in of(found, "L9") if each.numbers] == [1.0]
+
+
 def test_a_planted_copy_in_folders_is_found_without_a_corpus(tmp_path: Path) -> None:
     source = write_folder(tmp_path, clean())
     first = clean()["1"]["train"][0]

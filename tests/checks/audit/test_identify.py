@@ -95,6 +95,17 @@ def test_other_names_for_the_same_speakers_agree() -> None:
     assert "08a02Ta has the speaker spk3, its name says 08" in str(error.value)
 
 
+def test_other_spellings_of_the_same_speaker_agree() -> None:
+    rows = [
+        row("03a01Fa", speaker="3"),
+        row("03a01Wb", speaker="03"),
+        row("08a02Wb", speaker="8.0"),
+    ]
+    assert [r.speaker for r in identify_by_corpus(rows, EMODB, "emodb", None).rows] == [
+        "03", "03", "08",
+    ]  # fmt: skip
+
+
 def test_labels_may_be_renamed_and_merged_but_not_mixed_up() -> None:
     names = ["03a01Fa", "03a02Fa", "03a01Wa", "03a02Wa", "03a01La", "03a02La"]
     labels = ["happy", "happy", "bad", "bad", "bad", "bad"]

@@ -7,7 +7,7 @@ from tests_support.surveyed import cells, table, unit_names, utterance, utteranc
 
 from serbench.api import UtteranceRecord
 from serbench.checks.survey.copies import check_copies
-from serbench.checks.survey.counts import check_balance, check_counts
+from serbench.checks.survey.counts import check_balance, check_counts, check_names
 from serbench.checks.survey.folds import (
     check_folds,
     check_sentence_overlap,
@@ -49,6 +49,18 @@ def test_counts_of_the_card() -> None:
     finding = check_counts(card, more, [], allow_incomplete=True)
     assert finding.outcome == "failed"
     assert ("speaker s4", "0", "1", "+1") in cells(finding.tables[0])
+
+
+def test_names_in_several_spellings_are_listed() -> None:
+    card = table([], LABELS).card
+    assert check_names(card, records(EVEN)).outcome == "passed"
+    found = check_names(card, records(EVEN | {("S1 ", "anger"): 1}))
+    assert found.outcome == "failed"
+    assert found.message.startswith("1 speaker in several spellings: names that differ only in ")
+    (unit,) = found.units
+    assert str(unit) == "speaker 'S1 ' = 's1' (1 + 6 utterances)"
+    apart = table([], LABELS, different={"speaker": ("S1 ", "s1")}).card
+    assert check_names(apart, records(EVEN | {("S1 ", "anger"): 1})).outcome == "passed"
 
 
 def test_a_card_without_counts_is_a_note() -> None:

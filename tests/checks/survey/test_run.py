@@ -74,7 +74,7 @@ def test_every_fault_is_found_and_the_rest_still_looked_at(faulty: Survey) -> No
     assert "has loso, kfold" in by_code["folds"].message
     assert "sentence-overlap" not in found
     assert not faulty.findings.passed
-    assert "(4 of 14 checks: counts, unreadable, copies and folds)" in faulty.findings.verdict
+    assert "(4 of 15 checks: counts, unreadable, copies and folds)" in faulty.findings.verdict
 
 
 def test_missing_files_may_be_meant(corpus: Corpus, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_nothing_readable_is_told_too(corpus: Corpus, tmp_path: Path) -> None:
     for path in folder.glob("*.wav"):
         path.write_text("no audio")
     found = look(corpus, folder)
-    assert outcomes(found) == {"counts": "passed", "unreadable": "failed"}
+    assert outcomes(found) == {"counts": "passed", "names": "passed", "unreadable": "failed"}
     assert "24 of 24 files cannot be used" in survey_page(found)
 
 

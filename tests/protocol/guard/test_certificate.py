@@ -16,7 +16,7 @@ from serbench.protocol.guard.certify import Evidence, certify
 from serbench.protocol.guard.near.search import NearPair
 from serbench.protocol.guard.seal import Seal
 from serbench.protocol.guard.view import FittedRecord, PartitionView, id_set_digest
-from serbench.protocol.splits.outer import random_splits
+from serbench.protocol.splits.outer import outer_splits, random_splits
 
 CODES = ["L1", "L2", "L3", "L4", "L5", "L6", "L7", "L8", "L9", "L10"]
 
@@ -53,7 +53,9 @@ def test_a_whole_run_is_certified(toy, tmp_path: Path) -> None:
     assert found["L9"] == "measured"
     assert all(found[code].startswith("not run: ") for code in ("L5", "L7", "L10"))
     details = {check.code: check.detail for check in certificate.checks}
-    assert details["L1"] == "3 outer and 6 inner folds, grouped by speaker"
+    assert details["L1"] == (
+        "3 outer and 6 inner folds, grouped by speaker; 6 speakers, none in two spellings"
+    )
     assert details["L2"].endswith("each of 54 utterances is tested once")
     assert details["L3"] == "216 segments of 3 partitions"
     assert details["L4"].endswith("54 distinct recordings among 54 utterances")
@@ -82,6 +84,14 @@ def test_before_a_run_the_rest_is_said_not_to_have_run(toy) -> None:
     assert found["L3"] == "not run: no segments were given"
     assert found["L6"] == "not run: nothing was fitted"
     assert found["L8"] == "not run: no outer test labels were read"
+
+
+def test_names_in_two_spellings_are_no_certificate(toy) -> None:
+    for field, spelling, code in (("speaker", "S1", "L1"), ("text", "A ", "L9")):
+        table = toy.changed("s1-a-joy", **{field: spelling})
+        outer = outer_splits(table, "loso", 3)
+        with pytest.raises(LeakageError, match=f"^leakage {code}: .* whose names differ only in"):
+            certify(table, outer)
 
 
 def test_an_unscripted_corpus_has_no_l9(toy) -> None:

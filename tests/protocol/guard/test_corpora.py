@@ -43,6 +43,15 @@ def test_parts_whose_cards_list_other_speakers_pass() -> None:
         check_distinct({**cards, "esd-english": card("ESD, English", names=("ESD",))})
 
 
+def test_a_speaker_in_another_spelling_is_the_same() -> None:
+    cards = {
+        "one": card("ESD, a part", {"0011": 1}, names=("ESD",)),
+        "other": card("ESD, the rest", {"11": 1}, names=("ESD",)),
+    }
+    with pytest.raises(LeakageError, match="one and other"):
+        check_distinct(cards)
+
+
 def test_a_collection_contains_its_members() -> None:
     with pytest.raises(LeakageError, match="emodb and mixed"):
         check_distinct({"emodb": card("x"), "mixed": card("y", made_of=("Berlin EmoDB",))})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -278,6 +279,15 @@ def test_a_corpus_whose_card_fails_is_told(
     monkeypatch.setattr(Files, "card", property(lambda _: 1 // 0))
     with pytest.raises(RegistryError, match=r"registry.toml:2: .*card fails: ZeroDivisionError"):
         load_registry(plugins)
+
+
+def test_a_name_that_is_declared_different_must_have_another_of_its_spelling(
+    plugins: Plugins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = {"text": ("a", "A", "b"), "speaker": ("1", "01")}
+    monkeypatch.setattr(Files, "card", replace(Files.card, different=declared))  # pyright: ignore[reportArgumentType, reportCallIssue]
+    (message,) = errors(plugins, "")
+    assert "datasets.speech.params.card.different.text: 'b': spelled like no other name" in message
 
 
 def test_failed_plugins_are_named_beside_a_missing_name() -> None:
