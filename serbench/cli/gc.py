@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,7 +69,7 @@ def command(
     """Clean the cache; see HELP."""
     from serbench.cli.output import byte_size
     from serbench.errors import StoreError
-    from serbench.files.cache_use import cache_users
+    from serbench.files.cache_use import cache_users, cleaning_cache
     from serbench.files.gc.choose import Rules, choose, parse_age
     from serbench.files.gc.contents import scan
     from serbench.files.gc.references import referenced_keys
@@ -81,26 +82,28 @@ def command(
     rules = Rules(tuple(kind or ()), age_s, even_used)
     rules.check()
     folders = _folders(runs)
-    users = cache_users(cache_folder())
-    if users and yes:
-        raise StoreError(f"{_in_use(users)}; wait until it has finished, or stop it")
-    contents = scan(cache_folder())
-    choices = choose(contents.entries, rules, referenced_keys(folders), time.time())
-    _print(contents, choices, folders)
-    going = [choice.entry for choice in choices if choice.goes]
+    cache = cache_folder()
+    with cleaning_cache(cache) if yes else nullcontext(cache_users(cache)) as users:
+        if users and yes:
+            raise StoreError(f"{_in_use(users)}; wait until it has finished, or stop it")
+        contents = scan(cache)
+        choices = choose(contents.entries, rules, referenced_keys(folders), time.time())
+        _print(contents, choices, folders)
+        going = [choice.entry for choice in choices if choice.goes]
+        if yes and going:
+            _tell(remove(contents.root, going))
+            return
     if not going:
         typer.echo("There is nothing to remove.")
-    elif yes:
-        _tell(remove(contents.root, going))
-    else:
-        if users:
-            typer.echo(f"{_in_use(users)}; nothing can be removed meanwhile.")
-        files = sum(len(entry.files) for entry in going)
-        typer.echo(
-            f"Nothing has been removed. To remove {_amount(files, 'file')} "
-            f"({byte_size(sum(entry.size_bytes for entry in going))}):\n"
-            f"  {_confirmed(kind, older_than, everything, even_used, runs)}"
-        )
+        return
+    if users:
+        typer.echo(f"{_in_use(users)}; nothing can be removed meanwhile.")
+    files = sum(len(entry.files) for entry in going)
+    typer.echo(
+        f"Nothing has been removed. To remove {_amount(files, 'file')} "
+        f"({byte_size(sum(entry.size_bytes for entry in going))}):\n"
+        f"  {_confirmed(kind, older_than, everything, even_used, runs)}"
+    )
 
 
 def _folders(runs: Sequence[Path] | None) -> list[Path]:

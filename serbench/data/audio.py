@@ -48,6 +48,22 @@ def read_waveform(path: Path) -> Waveform:
     return read_audio(path).waveform
 
 
+def read_known(path: Path, pcm_sha256: str) -> Waveform:
+    """As ``read_waveform``, of audio whose ``pcm_digest`` is known: what is kept by that digest.
+
+    Raises:
+        CorpusError: as ``read_waveform``, or it is other audio now.
+    """
+    waveform = read_waveform(path)
+    if pcm_digest(waveform) != pcm_sha256:
+        raise CorpusError(
+            f"{path}: its audio is another than when the corpus was read; put a good copy there "
+            "(or, if it is meant to be as it is, touch it), run the command again, and leave the "
+            "files alone while it runs"
+        )
+    return waveform
+
+
 def read_audio(path: Path) -> Audio:
     """Like ``read_waveform``, together with the file's own duration, rate and channels."""
     _check_size(path)

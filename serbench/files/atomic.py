@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -12,10 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from serbench.api import StoreError
+from serbench.errors import StoreError
 from serbench.files.digests import name_digest
 
 STALE_S = 3600.0
@@ -43,14 +39,14 @@ def check_writable(folder: Path, option: str) -> None:
         )
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, *content: bytes | memoryview) -> None:
     """Write ``content`` to ``path``, whole or not at all, making its folder where needed.
 
     Raises:
         StoreError: the file cannot be written (permission, full disk, a file in the way).
     """
     try:
-        write_whole(path, content)
+        write_whole(path, *content)
     except OSError as error:
         raise StoreError(
             f"cannot write {path}: {error.strerror or error}; "
@@ -58,12 +54,12 @@ def write_atomically(path: Path, content: bytes) -> None:
         ) from error
 
 
-def write_whole(path: Path, content: bytes, *, once: bool = False) -> None:
+def write_whole(path: Path, *content: bytes | memoryview, once: bool = False) -> None:
     """As ``write_atomically``, for callers that say in their own words what cannot be written.
 
     Args:
         path: the file.
-        content: of it.
+        content: of it, in pieces.
         once: leave it alone where it is there already.
 
     Raises:
@@ -73,7 +69,7 @@ def write_whole(path: Path, content: bytes, *, once: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with temporary.open("xb") as stream:
-            stream.write(content)
+            stream.writelines(content)
             stream.flush()
             os.fsync(stream.fileno())
         if once:
@@ -94,17 +90,6 @@ def _publish(temporary: Path, path: Path) -> None:
     except OSError:
         # A file system without hard links; there, a rename is still whole or not at all.
         temporary.replace(path)
-
-
-def write_array(path: Path, array: NDArray[np.generic]) -> None:
-    """Write ``array`` as an ``.npy`` file, whole or not at all.
-
-    Raises:
-        StoreError: the file cannot be written.
-    """
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    write_atomically(path, buffer.getvalue())
 
 
 def _sync_folder(folder: Path) -> None:

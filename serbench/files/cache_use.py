@@ -13,6 +13,9 @@ from filelock import FileLock, Timeout
 USERS = "users"
 """Folder of the locks, below the cache."""
 
+GATE = "gate.lock"
+"""Whoever begins to use the cache passes by here; whoever cleans it lets nobody pass."""
+
 
 @contextmanager
 def using_cache(cache: Path) -> Iterator[None]:
@@ -21,7 +24,8 @@ def using_cache(cache: Path) -> Iterator[None]:
     lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        with FileLock(path.with_name(GATE)):
+            lock.acquire()
     except OSError:  # nothing is removed from where nothing can be written
         yield
         return
@@ -30,6 +34,17 @@ def using_cache(cache: Path) -> Iterator[None]:
     finally:
         lock.release()
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def cleaning_cache(cache: Path) -> Iterator[tuple[int, ...]]:
+    """Meanwhile nobody begins to use ``cache``; who does already is given, see ``cache_users``."""
+    folder = cache / USERS
+    if not folder.is_dir():  # nobody has ever used it
+        yield ()
+        return
+    with FileLock(folder / GATE):
+        yield cache_users(cache)
 
 
 def cache_users(cache: Path) -> tuple[int, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -20,18 +19,20 @@ from torch import Tensor
 
 from serbench.api import SAMPLE_RATE_HZ, Advance
 from serbench.api.torchaudio_compat import import_torchaudio
-from serbench.data.audio import read_waveform
+from serbench.data.audio import read_known
 from serbench.data.corpus.table import Speech
-from serbench.files.atomic import write_array
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
+from serbench.files.kept import making
+from serbench.files.threads import in_threads
+from serbench.learning.frame_files import FrameFiles
 from serbench.protocol.guard.view import PartitionView
 from serbench.settings import FeatureSettings
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Float32, Int
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the frames that a setting gives change, so that no stale cache is read."""
 
 LOG_FLOOR = 1e-6
@@ -179,6 +180,9 @@ def log_mel_frames(
 ) -> Frames:
     """Log-mel frames of every utterance, from the cache or computed and kept there.
 
+    Whatever stops the computation, the frames that there are by then are kept; it then goes on
+    after them. Processes that want the same frames at the same time wait for one to compute them.
+
     Natural logarithm of mel power, ``(total, n_mels)`` float32; with ``normalise="utterance"``
     each utterance's mean per filter is taken off.
 
@@ -189,28 +193,38 @@ def log_mel_frames(
         advance: told of every utterance.
 
     Raises:
-        CorpusError: an audio file can no longer be read.
+        CorpusError: an audio file can no longer be read, or is another than it was.
+        StoreError: the cache cannot be written.
     """
     recipe = {"version": VERSION, "corpus": table.digest, **settings.model_dump()}
     key = name_digest(json.dumps(recipe, sort_keys=True), 24)
-    folder = kind_folder(cache, "features")
-    values_file, counts_file = folder / f"{key}.values.npy", folder / f"{key}.counts.npy"
-    if not counts_file.exists():
-        extract = LogMel(settings)
-        paths = [utterance.path for utterance in table.utterances]
-        pieces: list[Array] = []
-        with ThreadPoolExecutor() as pool:
-            for n, piece in enumerate(pool.map(lambda path: extract(read_waveform(path)), paths)):
-                pieces.append(piece)
-                advance(n + 1, len(paths))
-        write_array(values_file, np.concatenate(pieces))
-        write_array(counts_file, np.array([len(piece) for piece in pieces], dtype=np.int64))
-    else:
-        advance(len(table.utterances), len(table.utterances))
-    count = np.load(counts_file)
+    files = FrameFiles(kind_folder(cache, "features") / key)
+    total = len(table.utterances)
+    if (kept := files.read(total)) is None:
+        with making(files.path):
+            if (kept := files.read(total)) is None:
+                _extract(table, settings, files, advance)
+                kept = files.written(total)
+    advance(total, total)
+    values, count = kept
     ids = tuple(utterance.id for utterance in table.utterances)
-    values = np.load(values_file, mmap_mode="r")
     return Frames(ids, values, np.cumsum(count) - count, count, 1.0 / settings.hop_s, key)
+
+
+def _extract(table: Speech, settings: FeatureSettings, files: FrameFiles, advance: Advance) -> None:
+    """Compute the frames that the cache does not have, and add them to those that it has."""
+    extract = LogMel(settings)
+    begun = files.read()
+    first = len(begun[1]) if begun else 0
+    left = table.utterances[first:]
+    pieces: list[Array] = []
+    try:
+        for piece in in_threads(lambda each: extract(read_known(each.path, each.pcm_sha256)), left):
+            pieces.append(piece)
+            advance(first + len(pieces), len(table.utterances))
+    finally:
+        if pieces:
+            files.write(begun, pieces)
 
 
 class LogMel:

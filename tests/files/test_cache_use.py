@@ -3,13 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from tests_support.runs import resources, run_plan
 from tests_support.tables import write_noise
 
-from serbench.files.cache_use import cache_users, is_held, using_cache
+from serbench.files.cache_use import GATE, cache_users, cleaning_cache, is_held, using_cache
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.run import run
 
@@ -28,7 +29,7 @@ def test_a_user_is_known_while_it_uses_the_cache(tmp_path: Path) -> None:
     with using_cache(tmp_path), using_cache(tmp_path):
         assert cache_users(tmp_path) == (os.getpid(),)
     assert cache_users(tmp_path) == ()
-    assert list((tmp_path / "users").iterdir()) == []
+    assert [path.name for path in (tmp_path / "users").iterdir()] == [GATE]
 
 
 def test_another_process_is_known_until_it_is_killed(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_another_process_is_known_until_it_is_killed(tmp_path: Path) -> None:
         assert cache_users(tmp_path) == (process.pid,)
         process.kill()
     assert cache_users(tmp_path) == ()
-    (left,) = (tmp_path / "users").iterdir()
+    (left,) = (tmp_path / "users").glob("*-*.lock")
     assert not is_held(left)
 
 
@@ -49,6 +50,25 @@ def test_a_cache_that_cannot_be_written_is_used_without_a_lock(tmp_path: Path) -
     (tmp_path / "users").touch()
     with using_cache(tmp_path):
         assert (tmp_path / "users").is_file()
+
+
+def test_nobody_begins_while_the_cache_is_cleaned(tmp_path: Path) -> None:
+    began = threading.Event()
+
+    def use() -> None:
+        with using_cache(tmp_path):
+            began.set()
+
+    with cleaning_cache(tmp_path) as users:
+        assert users == ()
+    with using_cache(tmp_path), cleaning_cache(tmp_path) as users:
+        assert users == (os.getpid(),)
+    with cleaning_cache(tmp_path):
+        waiting = threading.Thread(target=use)
+        waiting.start()
+        assert not began.wait(0.2)
+    waiting.join()
+    assert began.is_set()
 
 
 def test_a_run_holds_the_cache(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from tests_support.damage import DAMAGES, turn_a_bit
 from tests_support.tables import noise_table
 
-from serbench.api import LeakageError
+from serbench.api import CorpusError, LeakageError
 from serbench.learning.features import (
     Frames,
     LogMel,
@@ -68,6 +70,55 @@ def test_frames_are_cached_and_equal(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cold.values, warm.values)
     assert cold.digest == warm.digest
     assert warm.count.sum() == len(warm.values)
+
+
+@pytest.mark.parametrize("part", ["values", "counts"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_frames_are_computed_anew_and_said(
+    tmp_path: Path, part: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = noise_table(tmp_path / "corpus", speakers=2, utterances=2)
+    ask = partial(log_mel_frames, table, FeatureSettings(), tmp_path / "cache")
+    due = np.array(ask(lambda *_: None).values)
+    (file,) = tmp_path.glob(f"cache/features/*.{part}.npy")
+    before = file.read_bytes()
+    DAMAGES[damage](file)
+    np.testing.assert_array_equal(ask(lambda *_: None).values, due)
+    assert f"{file} is damaged" in caplog.text
+    assert file.read_bytes() == before
+
+
+def test_frames_that_were_computed_before_a_stop_are_kept(tmp_path: Path) -> None:
+    table = noise_table(tmp_path / "corpus", speakers=2, utterances=1)
+    due = log_mel_frames(table, FeatureSettings(), tmp_path / "straight", lambda *_: None)
+
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        log_mel_frames(table, FeatureSettings(), tmp_path / "cache", stop)
+    for utterance in table.utterances[:2]:
+        utterance.path.unlink()
+    told: list[int] = []
+    made = log_mel_frames(
+        table, FeatureSettings(), tmp_path / "cache", lambda done, total: told.append(done)
+    )
+    assert told == [3, 4, 4]
+    np.testing.assert_array_equal(made.values, due.values)
+    np.testing.assert_array_equal(made.count, due.count)
+
+
+def test_a_file_that_changed_since_costs_no_other_files_frames(tmp_path: Path) -> None:
+    table = noise_table(tmp_path / "corpus", speakers=2, utterances=1)
+    content = table.utterances[3].path.read_bytes()
+    turn_a_bit(table.utterances[3].path)
+    with pytest.raises(CorpusError, match="its audio is another than when the corpus was read"):
+        log_mel_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    table.utterances[0].path.unlink()
+    table.utterances[3].path.write_bytes(content)
+    frames = log_mel_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    assert len(frames.count) == 4
 
 
 def test_another_front_end_is_another_cache_entry(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from serbench.files.cache_kinds import CacheKind
+from serbench.files.kept import write_kept
 from serbench.running.store.cache import FitCache
 
 
@@ -25,6 +26,13 @@ class CacheMaker:
         place = self.root / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
+        self.age(place, days, read)
+        return place
+
+    def kept(self, path: str, days: float = 0.0, content: bytes = b"x", read: float = -1) -> Path:
+        """As ``file``, with a checksum."""
+        place = self.root / path
+        write_kept(place, content)
         self.age(place, days, read)
         return place
 
@@ -47,7 +55,7 @@ class CacheMaker:
         for name in ("frames.f16", "pooled.f32", "index.jsonl"):
             self.file(f"{path}/{name}", days)
         if complete:
-            self.file(f"{path}/complete.json", days, json.dumps({"digest": "0"}).encode())
+            self.kept(f"{path}/complete.json", days, json.dumps({"digest": "0"}).encode())
         self.file(f"{path}.lock", days, b"")
         return path
 
@@ -55,7 +63,7 @@ class CacheMaker:
         """Both files of a front end; what they have in common of their paths."""
         path = f"features/{number:024x}"
         for part in ("values", "counts"):
-            self.file(f"{path}.{part}.npy", days)
+            self.kept(f"{path}.{part}.npy", days)
         return path
 
     def files(self) -> set[str]:

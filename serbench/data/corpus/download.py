@@ -16,6 +16,7 @@ from typing import IO
 from serbench.api.corpus import Advance, Source
 from serbench.data.corpus.space import check_space
 from serbench.errors import CorpusError
+from serbench.files.kept import DamageError, file_digest, kept_bytes, read_kept, write_kept
 
 ATTEMPTS = 3
 """Attempts in a row that bring nothing new before a download is given up."""
@@ -59,10 +60,12 @@ class _Part:
 def fetch(source: Source, folder: Path, advance: Advance) -> Path:
     """Download ``source`` into ``folder`` and return the checked file.
 
-    What an earlier, interrupted call left behind is continued. ``advance`` counts bytes.
+    What an earlier, interrupted call left behind is continued; a whole file that was damaged since
+    is fetched anew. ``advance`` counts bytes.
 
     Raises:
         CorpusError: no connection, an HTTP error, a wrong size or checksum, no room on disk.
+        StoreError: the file's checksum cannot be noted.
     """
     if not source.url.startswith(("http://", "https://")):
         raise CorpusError(f"{source.url}: only http and https can be downloaded")
@@ -70,14 +73,31 @@ def fetch(source: Source, folder: Path, advance: Advance) -> Path:
     part = _Part(folder / f"{source.file_name}.part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
+        if read_kept(target, _check_noted, "the downloaded file") is None:
             _fetch_part(source, part, advance)
             _verify(source, part)
+            write_kept(_note(target), file_digest(part.file).encode())
             part.file.replace(target)
             part.discard()
     except OSError as error:
         reason = "no room on disk" if error.errno == errno.ENOSPC else error.strerror
         raise CorpusError(f"{folder}: cannot be written ({reason})") from error
+    return target
+
+
+def _note(target: Path) -> Path:
+    """The file that has the checksum of a whole download."""
+    return target.with_name(f"{target.name}.sha256")
+
+
+def _check_noted(target: Path) -> Path:
+    found = file_digest(target)
+    try:
+        due = kept_bytes(_note(target)).decode()
+    except FileNotFoundError:
+        raise DamageError("its checksum is missing") from None
+    if found != due:
+        raise DamageError("its checksum is not right")
     return target
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -26,16 +26,17 @@ from serbench.data.corpus.check import (
     scan,
 )
 from serbench.data.corpus.table import AudioFile, CorpusTable, make_utterance, table_digest
-from serbench.errors import CorpusError, listed
-from serbench.files.atomic import write_whole
+from serbench.errors import CorpusError, StoreError, listed
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
+from serbench.files.kept import kept_bytes, read_kept, write_kept
+from serbench.files.threads import thread_pool
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-READER = f"1, soxr {soxr.__version__}"
+READER = f"2, soxr {soxr.__version__}"
 """Facts read by another reader or resampler are read again."""
 
 
@@ -141,11 +142,28 @@ def read_facts(
 def try_facts(
     folder: Path, records: Sequence[AudioFile], cache: Path, advance: Advance
 ) -> tuple[dict[str, AudioFacts], dict[str, str]]:
-    """Facts of the files that can be used, and what is wrong with the others; both by id."""
+    """Facts of the files that can be used, and what is wrong with the others; both by id.
+
+    What was read is kept also where it is stopped midway.
+
+    Raises:
+        StoreError: the cache cannot be written.
+    """
     cache_file = _cache_file(cache, folder)
-    known = _read_cache(cache_file)
+    known = read_kept(cache_file, _read_cache, "what was read of audio files,") or {}
     paths = {record.id: record.path for record in records}
-    facts, problems = read_each(paths, lambda path: _facts(path, known.get(str(path))), advance)
+    begun = dict(known)
+
+    def read(path: Path) -> AudioFacts:
+        begun[str(path)] = fact = _facts(path, known.get(str(path)))
+        return fact
+
+    try:
+        facts, problems = read_each(paths, read, advance)
+    except BaseException:
+        with suppress(StoreError):  # the reason for stopping is what is told
+            _write_cache(cache_file, dict(begun))
+        raise
     current = {str(paths[name]): fact for name, fact in facts.items()}
     if current != known:
         _write_cache(cache_file, current)
@@ -155,7 +173,7 @@ def try_facts(
 def read_each(
     paths: Mapping[str, Path], read: Callable[[Path], T], advance: Advance
 ) -> tuple[dict[str, T], dict[str, str]]:
-    """Read files in threads, all of them, whatever is wrong with some.
+    """Read files in threads, all of them, whatever is wrong with some; but stop when told to.
 
     Args:
         paths: by id.
@@ -167,7 +185,7 @@ def read_each(
     """
     found: dict[str, T] = {}
     problems: dict[str, str] = {}
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+    with thread_pool() as pool:
         jobs = {pool.submit(read, path): name for name, path in paths.items()}
         for done, job in enumerate(as_completed(jobs), start=1):
             try:
@@ -198,30 +216,16 @@ def _facts(path: Path, known: AudioFacts | None) -> AudioFacts:
 
 
 def _cache_file(cache: Path, folder: Path) -> Path:
-    key = name_digest(str(folder.absolute()), 16)
+    key = name_digest(f"{READER} {folder.absolute()}", 16)
     return kind_folder(cache, "audio") / f"{key}.json"
 
 
 def _read_cache(path: Path) -> dict[str, AudioFacts]:
-    """What is known from earlier loads; a damaged or foreign file counts as nothing known."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["reader"] != READER:
-            return {}
-        return {key: AudioFacts(**value) for key, value in stored["files"].items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        log.warning("%s is damaged (%s); the audio is read again", path, error)
-        return {}
+    """What is known from earlier loads."""
+    files = json.loads(kept_bytes(path))["files"]
+    return {name: AudioFacts(**facts) for name, facts in files.items()}
 
 
 def _write_cache(path: Path, files: dict[str, AudioFacts]) -> None:
-    content = {"reader": READER, "files": {key: asdict(value) for key, value in files.items()}}
-    try:
-        write_whole(path, json.dumps(content).encode())
-    except OSError as error:
-        raise CorpusError(
-            f"the cache {path.parent} cannot be written ({error.strerror}); "
-            "make room or name another cache folder"
-        ) from error
+    content = {"files": {name: asdict(facts) for name, facts in files.items()}}
+    write_kept(path, json.dumps(content).encode())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from serbench.api.corpus import Advance, Corpus
@@ -16,11 +18,14 @@ from serbench.data.corpus.check import count_differences, expected, listing, sca
 from serbench.data.corpus.download import fetch
 from serbench.errors import CorpusError
 from serbench.files.cache_kinds import kind_folder
+from serbench.files.digests import name_digest
+from serbench.files.kept import check_folder, keep_folder, making, read_kept
 
 DATA_VARIABLE = "SERBENCH_DATA"
 """Environment variable: a folder that holds one folder per dataset, by name."""
-RECIPE_FILE = ".serbench-recipe.json"
-"""In a synthesised corpus: what it was made from."""
+OLD_RECIPE = ".serbench-recipe.json"
+"""In a corpus that an older version has synthesised, in the place of one that is put there by hand.
+"""
 
 Announce = Callable[[str], None]
 """``announce(sentence)``: something long is about to begin."""
@@ -38,12 +43,15 @@ def locate(
     """The corpus's folder: the first of these that there is.
 
     ``data_dir`` (``--data-dir``); ``$SERBENCH_DATA/<name>``; ``path`` (the dataset's own, from
-    the registry); ``<cache>/corpora/<name>``, which is downloaded or synthesised on first use: in
-    a temporary folder beside it, checked against the card and then renamed.
+    the registry); ``<cache>/corpora/<name>``, where it was put by hand; ``<cache>/corpora/`` with
+    a folder of its name and the digest of its recipe. That one is downloaded or synthesised on
+    first use, by one process at a time: in a temporary folder beside it, checked against the card
+    and then renamed. It is made anew where a file in it is damaged.
 
     Raises:
         CorpusError: a named folder is not there, or the corpus can neither be fetched nor made;
             the message names the ways out.
+        StoreError: the cache cannot be written.
     """
     if data_dir is not None:
         return _named_folder(corpus, name, data_dir, "--data-dir")
@@ -51,11 +59,26 @@ def locate(
         return from_variable
     if path is not None:
         return _named_folder(corpus, name, path, f"the path of dataset {name} in the registry")
-    folder = kind_folder(cache.absolute(), "corpora") / name
-    if folder.is_dir() and not _outdated(corpus, folder):
-        return folder
+    root = kind_folder(cache.absolute(), "corpora")
+    if (root / name).is_dir() and not (root / name / OLD_RECIPE).exists():
+        return root / name
+    folder = root / f"{name}-{name_digest(_recipe(corpus), 8)}"
+    if not _whole(folder):
+        with making(folder):
+            if not _whole(folder):  # unless another process has made it meanwhile
+                _make(corpus, name, folder, cache, advance, announce)
+    return folder
+
+
+def _whole(folder: Path) -> bool:
+    """Whether a corpus was made in ``folder`` and is undamaged."""
+    return read_kept(folder, check_folder, "the corpus in") is not None
+
+
+def _make(
+    corpus: Corpus, name: str, folder: Path, cache: Path, advance: Advance, announce: Announce
+) -> None:
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
         if corpus.sources():
             _download(corpus, name, folder, cache, advance, announce)
         else:
@@ -65,7 +88,6 @@ def locate(
             f"{name}: the cache {folder.parent} cannot be written ({error.strerror}); make room, "
             "name another cache folder, or use --data-dir DIR with a local copy"
         ) from error
-    return folder
 
 
 def _named_folder(corpus: Corpus, name: str, folder: Path, origin: str) -> Path:
@@ -97,7 +119,7 @@ def _download(
     corpus: Corpus, name: str, folder: Path, cache: Path, advance: Advance, announce: Announce
 ) -> None:
     """Fetch every source, unpack into a temporary folder, hold it against the card, rename."""
-    downloads = kind_folder(cache, "downloads") / name
+    downloads = kind_folder(cache, "downloads") / folder.name
     with _beside(folder) as new:
         for source in corpus.sources():
             announce(f"downloading {name} from {source.url}")
@@ -121,7 +143,7 @@ def _download(
                 f"what was downloaded for {name} is something else:\n{error}\n"
                 f"{ways_out(corpus, name, folder)}"
             ) from error
-        _put_in_place(new, folder)
+        keep_folder(new, folder)
     shutil.rmtree(downloads, ignore_errors=True)
 
 
@@ -146,7 +168,7 @@ def ways_out(corpus: Corpus, name: str, folder: Path) -> str:
     urls = " and ".join(source.url for source in corpus.sources())
     return (
         f"Either name a local copy with --data-dir DIR ({corpus.card.layout}), or download {urls} "
-        f"by hand and unpack it into {folder.absolute()} ({name} is then found there)"
+        f"by hand and unpack it into {folder.absolute().parent / name} ({name} is then found there)"
     )
 
 
@@ -160,39 +182,33 @@ def _build(corpus: Corpus, name: str, folder: Path, advance: Advance, announce: 
                 f"({corpus.card.licence}) and name its folder with --data-dir DIR. "
                 f"{expected(corpus)}"
             )
-        (new / RECIPE_FILE).write_text(_recipe(corpus), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        _put_in_place(new, folder)
+        keep_folder(new, folder)
 
 
 def _recipe(corpus: Corpus) -> str:
-    """What a synthesised corpus depends on; its title carries the version of the synthesis."""
+    """What a corpus is made from.
+
+    Of one that is downloaded, where it is. Of one that is synthesised, its parameters and its
+    title, which carries the version of the synthesis.
+    """
+    if sources := corpus.sources():
+        return json.dumps([corpus.name, *(asdict(source) for source in sources)])
     params = corpus.params.model_dump(mode="json")
     recipe = {"corpus": corpus.name, "title": corpus.card.title, "params": params}
     return json.dumps(recipe, sort_keys=True)
 
 
-def _outdated(corpus: Corpus, folder: Path) -> bool:
-    """True for a synthesised corpus that today's parameters would make otherwise."""
-    recipe = folder / RECIPE_FILE
-    return recipe.exists() and recipe.read_text(encoding="utf-8") != _recipe(corpus)
-
-
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
-    """A new folder on the same file system, gone afterwards unless it was renamed."""
+    """A new folder on the same file system, gone afterwards unless it was renamed.
+
+    What a killed process has left behind goes, too: only one at a time makes this folder.
+    """
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}-*"):
+        shutil.rmtree(left, ignore_errors=True)
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     new.chmod(0o755)
     try:
         yield new
     finally:
         shutil.rmtree(new, ignore_errors=True)
-
-
-def _put_in_place(new: Path, folder: Path) -> None:
-    try:
-        new.rename(folder)
-    except OSError as error:
-        # Another process was quicker; what it put there has passed the same checks.
-        if not folder.is_dir():
-            raise CorpusError(f"{folder}: cannot be written ({error.strerror})") from error

@@ -61,7 +61,6 @@ TEMPORARIES = (
     (r"(?:embeddings|corpora|downloads)/\.[^/]+\.\d+\.gc\.tmp", True),
     (r"corpora/\.[^/]+-[a-z0-9_]{8}", True),
     (rf"audio/(?:audio/)?{HEX}{{16}}\.json\.\d+\.tmp", False),
-    (rf"embeddings/[^/]+-{HEX}{{32}}/complete\.json\.part", False),
     (rf"users/\d+-{HEX}{{8}}\.lock", False),
 )
 """Regular expressions of files, or of folders with all that is in them."""
@@ -90,7 +89,10 @@ FOLDER_ENTRIES = {
 FEATURES = rf"(?P<pair>features/{HEX}{{24}})\.(?:values|counts)\.npy"
 """Two files that are one entry."""
 
-LOCKS = rf"embeddings/[^/.][^/]*-{HEX}{{32}}\.lock"
+LOCKS = (
+    rf"(?:embeddings/[^/.][^/]*-{HEX}{{32}}|features/{HEX}{{24}}|corpora/[^/.][^/]*-{HEX}{{8}}"
+    rf"|deploy/(?:models|converted)/{HEX}{{64}}|{USERS}/gate)\.lock"
+)
 """Empty, and left where they are: another process may be waiting at one."""
 
 TOPS = frozenset({*(folder.partition("/")[0] for folder in FOLDERS.values()), USERS})

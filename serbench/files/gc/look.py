@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from serbench.files.gc.kinds import KINDS, RESULTS
+from serbench.files.kept import SEAL_BYTES, SUMS, is_seal
 
 LENGTH_BYTES = 8
 """Of the number that a safetensors file begins with: the length of its header."""
@@ -37,9 +37,11 @@ def look(kind: str, root: Path, files: Mapping[str, int]) -> Look:
     """
     try:
         if kind == "features":
-            _need(files, ".counts.npy", ".values.npy")
+            _need(files, "counts.npy", "values.npy")
         elif kind == "embeddings" and any(each.endswith("/complete.json") for each in files):
-            _need(files, "/frames.f16", "/pooled.f32", "/index.jsonl")
+            _need(files, "frames.f16", "pooled.f32", "index.jsonl")
+        elif kind in {"models", "converted"}:
+            _need(files, SUMS)
         for path, size in files.items():
             ending = PurePosixPath(path).suffix
             if kind != "temporaries" and (check := INSPECTIONS.get(kind, {}).get(ending)):
@@ -49,7 +51,7 @@ def look(kind: str, root: Path, files: Mapping[str, int]) -> Look:
         return Look(kind, str(error))
     except FileNotFoundError:  # gone meanwhile
         return Look(kind)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError) as error:
         return Look(kind, f"cannot be read ({error})")
     return Look(kind)
 
@@ -57,7 +59,7 @@ def look(kind: str, root: Path, files: Mapping[str, int]) -> Look:
 def _need(files: Mapping[str, int], *endings: str) -> None:
     missing = [e for e in endings if not any(path.endswith(e) for path in files)]
     if missing:
-        raise _DamageError(f"lacks {', '.join(each.lstrip('./') for each in missing)}")
+        raise _DamageError(f"lacks {', '.join(missing)}")
 
 
 @contextmanager
@@ -91,21 +93,20 @@ def _fit(file: IO[bytes], size_bytes: int) -> str | None:
     return kind if kind in KINDS else None
 
 
-def _json(file: IO[bytes], _size_bytes: int) -> None:
-    if not isinstance(json.loads(file.read()), dict):
-        raise _DamageError("it is no JSON object")
-
-
-def _npz(file: IO[bytes], _size_bytes: int) -> None:
-    if not zipfile.is_zipfile(file):
-        raise _DamageError("it is no archive of arrays")
+def _kept(file: IO[bytes], size_bytes: int) -> None:
+    """Whether a file has the end that ``write_kept`` gives it."""
+    file.seek(max(0, size_bytes - SEAL_BYTES))
+    if not is_seal(file.read()):
+        raise _DamageError("it has not the end that it was written with")
 
 
 Inspection = Callable[[IO[bytes], int], str | None]
 
 INSPECTIONS: Mapping[str, Mapping[str, Inspection]] = {
     **{kind: {".safetensors": _fit} for kind in RESULTS},
-    "audio": {".json": _json},
-    "near": {".json": _json, ".npz": _npz},
+    "audio": {".json": _kept},
+    "near": {".json": _kept, ".npz": _kept},
+    "features": {".npy": _kept},
+    "embeddings": {".json": _kept},
 }
 """By kind and ending. What a backend wrote is the backend's."""

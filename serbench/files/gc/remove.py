@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,12 +45,11 @@ def remove(root: Path, entries: Iterable[CacheEntry]) -> Removed:
     done = Removed()
     for entry in entries:
         try:
-            if entry.kind == "embeddings":
-                _remove_locked(root, entry, done)
-            elif entry.is_folder and entry.kind != "temporaries":
-                _remove_folder(root, entry, done)
-            else:
-                _remove_files(root, entry, done)
+            with _locked(root / f"{entry.path}.lock"):
+                if entry.is_folder and entry.kind != "temporaries":
+                    _remove_folder(root, entry, done)
+                else:
+                    _remove_files(root, entry, done)
         except _KeptError as error:
             done.kept.append(f"{entry.path}: {error}")
         except FileNotFoundError:
@@ -62,15 +61,19 @@ def remove(root: Path, entries: Iterable[CacheEntry]) -> Removed:
     return done
 
 
-def _remove_locked(root: Path, entry: CacheEntry, done: Removed) -> None:
-    """Embeddings, while nobody makes or reads them. The lock stays: others may wait at it."""
-    lock = FileLock(root / f"{entry.path}.lock")
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an entry's lock, where it has one. It stays: others may wait at it."""
+    if not path.exists():
+        yield
+        return
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise _KeptError("in use") from None
     try:
-        _remove_folder(root, entry, done)
+        yield
     finally:
         lock.release()
 

@@ -4,6 +4,9 @@ One folder per key: ``frames.f16`` and ``pooled.f32`` grow by appending, ``index
 which utterances are in them, and ``complete.json`` is written last. A batch counts once its line
 stands in the index, which is after its data have reached the disk; whatever lies behind the last
 such line is cut off when the pass goes on.
+
+Each line has the checksum of its batch, so that no damaged batch is gone on with; ``complete.json``
+has that of everything.
 """
 
 from __future__ import annotations
@@ -13,19 +16,28 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api import TeacherError, TeacherFeatures
+from serbench.files.kept import (
+    BLOCK_BYTES,
+    DamageError,
+    file_digest,
+    kept_bytes,
+    read_kept,
+    write_kept,
+)
 
 _LOG = logging.getLogger(__name__)
 
 _FRAMES, _POOLED, _INDEX, _COMPLETE = "frames.f16", "pooled.f32", "index.jsonl", "complete.json"
+_HEAD = ("layers", "pooled_dim", "frame_dim")
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
@@ -57,6 +69,12 @@ class CacheLayout:
         """Size of the pooled embeddings that count."""
         return 4 * len(self.ids) * self.layers * self.pooled_dim
 
+    def add(self, line: bytes, batch: Mapping[str, list[Any]]) -> None:
+        """One more batch, as a line of the index has it."""
+        self.ids.extend(batch["ids"])
+        self.counts.extend(batch["frames"])
+        self.index_bytes += len(line) + 1
+
 
 @dataclass(frozen=True, slots=True)
 class StoredEmbeddings:
@@ -77,26 +95,33 @@ class StoredEmbeddings:
 
 
 def load_complete(folder: Path) -> StoredEmbeddings | None:
-    """What ``folder`` holds, or None where it is absent, unfinished or damaged (then logged)."""
+    """What ``folder`` holds, or None where it is absent, unfinished or damaged (then told)."""
     if not (folder / _COMPLETE).is_file():
         return None
-    try:
-        record = json.loads((folder / _COMPLETE).read_text("utf-8"))
-        layout = _read_index(folder / _INDEX)
-        pooled = np.fromfile(folder / _POOLED, dtype="<f4")
-        pooled = pooled.reshape(len(layout.ids), layout.layers, layout.pooled_dim)
-        total = sum(layout.counts)
-        shape = (total, layout.layers, layout.frame_dim)
-        if (folder / _FRAMES).stat().st_size != layout.frames_bytes:
-            raise ValueError(f"{_FRAMES} has not the size that {_INDEX} says")  # noqa: TRY301
-        frames = np.memmap(folder / _FRAMES, dtype="<f2", mode="r", shape=shape)
-        if _pooled_digest(pooled) != record["pooled_sha256"]:
-            raise ValueError(f"{_POOLED} is not what was written")  # noqa: TRY301
-        rate_hz, digest = float(record["frame_rate_hz"]), str(record["digest"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        _LOG.warning("cached embeddings in %s are damaged (%s): made anew", folder, error)
-        return None
-    return StoredEmbeddings(layout, pooled, frames, rate_hz, digest)
+    return read_kept(folder, _read_complete, "cached embeddings")
+
+
+def _read_complete(folder: Path) -> StoredEmbeddings:
+    """
+    Raises:
+        DamageError: a file is not what was written.
+        OSError: a file cannot be read.
+    """
+    record = json.loads(kept_bytes(folder / _COMPLETE))
+    if file_digest(folder / _INDEX) != record["index_sha256"]:
+        raise DamageError(f"{_INDEX} has another checksum")
+    layout = _read_index(folder / _INDEX)
+    sizes = {_FRAMES: layout.frames_bytes, _POOLED: layout.pooled_bytes}
+    for name, size_bytes in sizes.items():
+        if (folder / name).stat().st_size != size_bytes:
+            raise DamageError(f"{name} has not the size that {_INDEX} says")
+    if _digest(folder, layout) != record["digest"]:
+        raise DamageError(f"{_POOLED} or {_FRAMES} has another checksum")
+    pooled = np.fromfile(folder / _POOLED, dtype="<f4")
+    pooled = pooled.reshape(len(layout.ids), layout.layers, layout.pooled_dim)
+    shape = (sum(layout.counts), layout.layers, layout.frame_dim)
+    frames = np.memmap(folder / _FRAMES, dtype="<f2", mode="r", shape=shape)
+    return StoredEmbeddings(layout, pooled, frames, record["frame_rate_hz"], record["digest"])
 
 
 class EmbeddingWriter:
@@ -114,7 +139,7 @@ class EmbeddingWriter:
             if (folder / _COMPLETE).exists():
                 shutil.rmtree(folder)  # load_complete has found it damaged
             folder.mkdir(parents=True, exist_ok=True)
-            self.layout = self._usable()
+            self.layout = _whole_batches(folder)
             self._frames = self._open(_FRAMES, self.layout.frames_bytes)
             self._pooled = self._open(_POOLED, self.layout.pooled_bytes)
             self._index = self._open(_INDEX, self.layout.index_bytes)
@@ -142,11 +167,14 @@ class EmbeddingWriter:
             for f in features
         ]  # each (F, L, D)
         counts = [len(frame) for frame in frames]
+        batch = CacheLayout(layers, pooled_dim, frame_dim, list(ids), counts)
+        values = np.concatenate(frames).astype("<f2").tobytes()
+        summary = pooled.astype("<f4").tobytes()
         try:
-            _write(self._frames, np.concatenate(frames).astype("<f2"))
-            _write(self._pooled, pooled.astype("<f4"))
+            _write(self._frames, values)
+            _write(self._pooled, summary)
             first = b"" if self.layout.ids else _header(self.layout)
-            _write(self._index, first + _line(ids, counts))
+            _write(self._index, first + _line(batch, _batch_sum(batch, values, summary)))
         except OSError as error:
             raise _cannot_write(self.folder, error) from error
         self.layout.ids.extend(ids)
@@ -156,35 +184,17 @@ class EmbeddingWriter:
         """Mark the pass complete.
 
         Raises:
-            TeacherError: the folder cannot be written.
+            TeacherError, StoreError: the folder cannot be written.
         """
-        whole = hashlib.sha256(json.dumps([self.layout.ids, self.layout.counts]).encode())
         try:
-            for name in (_POOLED, _FRAMES):
-                with (self.folder / name).open("rb") as file:
-                    while block := file.read(1 << 20):
-                        whole.update(block)
             record = {
-                "digest": whole.hexdigest(),
+                "digest": _digest(self.folder, self.layout),
                 "frame_rate_hz": frame_rate_hz,
-                "pooled_sha256": _pooled_digest(np.fromfile(self.folder / _POOLED, dtype="<f4")),
+                "index_sha256": file_digest(self.folder / _INDEX),
             }
-            temporary = self.folder / f"{_COMPLETE}.part"
-            with temporary.open("wb") as file:
-                _write(file, json.dumps(record).encode())
-            temporary.replace(self.folder / _COMPLETE)
         except OSError as error:
             raise _cannot_write(self.folder, error) from error
-
-    def _usable(self) -> CacheLayout:
-        """What of an earlier, interrupted pass can be kept."""
-        try:
-            layout = _read_index(self.folder / _INDEX)
-            held = [(_FRAMES, layout.frames_bytes), (_POOLED, layout.pooled_bytes)]
-            whole = all((self.folder / name).stat().st_size >= size for name, size in held)
-        except (OSError, ValueError, KeyError, TypeError):
-            return CacheLayout()
-        return layout if whole else CacheLayout()
+        write_kept(self.folder / _COMPLETE, json.dumps(record).encode())
 
     def _open(self, name: str, kept_bytes: int) -> BinaryIO:
         file = (self.folder / name).open("ab")
@@ -193,42 +203,84 @@ class EmbeddingWriter:
 
 
 def _read_index(path: Path) -> CacheLayout:
-    """The index up to a torn last line; empty where no batch was finished."""
-    lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is torn
-    if len(lines) < 2:
-        return CacheLayout()
-    head = json.loads(lines[0])
-    layout = CacheLayout(int(head["layers"]), int(head["pooled_dim"]), int(head["frame_dim"]))
-    for line in lines[1:]:
-        batch = json.loads(line)
-        layout.ids.extend(batch["ids"])
-        layout.counts.extend(batch["frames"])
-    layout.index_bytes = sum(len(line) + 1 for line in lines)
+    """All batches of an index whose checksum is right."""
+    head, *batches = _lines(path)
+    layout = _layout(head)
+    for line in batches:
+        layout.add(line, json.loads(line))
     return layout
 
 
+def _whole_batches(folder: Path) -> CacheLayout:
+    """What an interrupted pass has finished, up to the first batch that is damaged (then told)."""
+    whole = CacheLayout()
+    try:
+        head, *batches = _lines(folder / _INDEX) or [b""]
+        with (folder / _FRAMES).open("rb") as frames, (folder / _POOLED).open("rb") as pooled:
+            for line in batches:
+                layout, batch = whole if whole.ids else _layout(head), json.loads(line)
+                ids, counts = batch["ids"], batch["frames"]
+                own = CacheLayout(layout.layers, layout.pooled_dim, layout.frame_dim, ids, counts)
+                read = frames.read(own.frames_bytes), pooled.read(own.pooled_bytes)
+                if _batch_sum(own, *read) != batch["sha256"]:
+                    raise DamageError(f"the batch that begins with {ids[0]} has another checksum")  # noqa: TRY301
+                layout.add(line, batch)
+                whole = layout
+    except FileNotFoundError:  # nothing has been begun
+        pass
+    except (OSError, ValueError, KeyError, TypeError, DamageError) as error:
+        _LOG.warning(
+            "begun embeddings in %s are damaged (%s); going on after %d utterances",
+            folder, error, len(whole.ids),
+        )  # fmt: skip
+    return whole
+
+
+def _lines(path: Path) -> list[bytes]:
+    """Of an index; what follows the last newline is torn."""
+    return path.read_bytes().split(b"\n")[:-1]
+
+
+def _layout(head: bytes) -> CacheLayout:
+    """An index of which only the first line is known."""
+    found = json.loads(head)
+    layers, pooled_dim, frame_dim = (int(found[name]) for name in _HEAD)
+    return CacheLayout(layers, pooled_dim, frame_dim, index_bytes=len(head) + 1)
+
+
 def _header(layout: CacheLayout) -> bytes:
-    head = {
-        "layers": layout.layers,
-        "pooled_dim": layout.pooled_dim,
-        "frame_dim": layout.frame_dim,
-    }
-    return json.dumps(head).encode() + b"\n"
+    return json.dumps({name: getattr(layout, name) for name in _HEAD}).encode() + b"\n"
 
 
-def _line(ids: Sequence[str], counts: Sequence[int]) -> bytes:
-    return json.dumps({"ids": list(ids), "frames": list(counts)}).encode() + b"\n"
+def _line(batch: CacheLayout, found: str) -> bytes:
+    line = {"ids": batch.ids, "frames": batch.counts, "sha256": found}
+    return json.dumps(line).encode() + b"\n"
 
 
-def _write(file: BinaryIO, content: bytes | NDArray[np.generic]) -> None:
+def _batch_sum(batch: CacheLayout, frames: bytes, pooled: bytes) -> str:
+    """Checksum of a batch: of its shape, its utterances and its values."""
+    shape = [batch.layers, batch.pooled_dim, batch.frame_dim, batch.ids, batch.counts]
+    digest = hashlib.sha256(json.dumps(shape).encode())
+    digest.update(frames)
+    digest.update(pooled)
+    return digest.hexdigest()
+
+
+def _digest(folder: Path, layout: CacheLayout) -> str:
+    """Of a whole pass: of its utterances, their frames and all values."""
+    whole = hashlib.sha256(json.dumps([layout.ids, layout.counts]).encode())
+    for name in (_POOLED, _FRAMES):
+        with (folder / name).open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                whole.update(block)
+    return whole.hexdigest()
+
+
+def _write(file: BinaryIO, content: bytes) -> None:
     """Write and wait until it is on the disk."""
-    file.write(content if isinstance(content, bytes) else np.ascontiguousarray(content).data)
+    file.write(content)
     file.flush()
     os.fsync(file.fileno())
-
-
-def _pooled_digest(pooled: NDArray[np.float32]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(pooled).data).hexdigest()
 
 
 def _cannot_write(folder: Path, error: OSError) -> TeacherError:

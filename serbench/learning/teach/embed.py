@@ -12,18 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 
 from serbench.api import Advance, PluginError, Teacher, TeacherError, TeacherFeatures
-from serbench.data.audio import read_waveform
+from serbench.data.audio import read_known
 from serbench.data.corpus.table import Recording, Speech
 from serbench.files.cache_kinds import kind_folder
+from serbench.files.kept import making
 from serbench.learning.teach.cache import EmbeddingWriter, StoredEmbeddings, load_complete
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 
 _LOG = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the embeddings that a teacher gives change, so that no stale cache is read."""
 
 BATCH_S = 32.0
@@ -57,25 +57,17 @@ def embed_corpus(
     Raises:
         TeacherError: the weights cannot be had, the cache cannot be written, no room on disk or
             in memory, embeddings that are not finite.
+        StoreError: no cache can be written there.
         PluginError: the teacher's output has not the contract's shapes.
     """
     key = embedding_key(teacher, table)
-    root = kind_folder(cache, "embeddings")
-    folder = root / f"{teacher.name}-{key[:32]}"
+    folder = kind_folder(cache, "embeddings") / f"{teacher.name}-{key[:32]}"
     total_s = round(sum(u.duration_s for u in table.utterances))
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / f"{folder.name}.lock")
-        with lock:
+    with making(folder):
+        stored = load_complete(folder)
+        if stored is None:
+            _run_teacher(teacher, name, table, folder, device, advance)
             stored = load_complete(folder)
-            if stored is None:
-                _run_teacher(teacher, name, table, folder, device, advance)
-                stored = load_complete(folder)
-    except OSError as error:
-        raise TeacherError(
-            f"cannot use the embedding cache {root}: {error.strerror or error}; choose a cache "
-            "folder that you may write to"
-        ) from error
     if stored is None:
         raise TeacherError(f"the embeddings just written to {folder} cannot be read back")
     advance(total_s, total_s)
@@ -144,7 +136,7 @@ def _embed_batch(
     teacher: Teacher, name: str, batch: Sequence[Recording]
 ) -> Sequence[TeacherFeatures]:
     """Run the teacher on one batch and hold its output against the contract."""
-    waveforms = [torch.from_numpy(read_waveform(u.path)) for u in batch]
+    waveforms = [torch.from_numpy(read_known(u.path, u.pcm_sha256)) for u in batch]
     try:
         features = teacher.embed(waveforms)
     except torch.OutOfMemoryError as error:

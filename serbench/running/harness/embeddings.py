@@ -13,19 +13,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 
-from serbench.api import Advance, Teacher, TeacherError
+from serbench.api import Advance, Teacher
 from serbench.data.corpus.derive import joined_id
 from serbench.data.corpus.table import CorpusTable, Speech
-from serbench.files.atomic import write_atomically
 from serbench.files.cache_kinds import kind_folder
+from serbench.files.kept import check_kept, making, read_kept, write_kept
 from serbench.learning.teach.embed import embed_corpus
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 
-FRAMES, COMPLETE = "frames.f16", "complete.json"
-"""Files of a joined pass; named as those of a teacher's own, which they stand beside."""
+FRAMES = "frames.f16"
+"""The file of a joined pass; named as that of a teacher's own, which it stands beside."""
+
+VERSION = 2
+"""Raised when joined frames are kept in another way."""
 
 
 def embed_table(
@@ -39,7 +41,7 @@ def embed_table(
     """As ``embed_corpus``, for tables of all kinds.
 
     Raises:
-        TeacherError, PluginError: as ``embed_corpus``.
+        TeacherError, PluginError, StoreError: as ``embed_corpus``.
     """
     whole = speech.whole if isinstance(speech, CorpusTable) else ()
     if not whole:
@@ -76,23 +78,13 @@ def _joined_frames(parts: Sequence[TeacherEmbeddings], cache: Path) -> NDArray[n
     """The frames of all parts one after the other, in a file of their own.
 
     Raises:
-        TeacherError: the cache cannot be written.
+        StoreError: the cache cannot be written.
     """
-    key = hashlib.sha256(json.dumps([part.digest for part in parts]).encode()).hexdigest()
-    root = kind_folder(cache, "embeddings")
-    folder = root / f"joined-{key[:32]}"
+    identity = [VERSION, *(part.digest for part in parts)]
+    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+    folder = kind_folder(cache, "embeddings") / f"joined-{key[:32]}"
     shape = (sum(len(part.frames) for part in parts), *parts[0].frames.shape[1:])
-    try:
-        with FileLock(root / f"{folder.name}.lock"):
-            if not (folder / COMPLETE).exists():
-                folder.mkdir(exist_ok=True)
-                with (folder / FRAMES).open("wb") as file:
-                    for part in parts:
-                        part.frames.tofile(file)
-                write_atomically(folder / COMPLETE, json.dumps({"shape": shape}).encode())
-    except OSError as error:
-        raise TeacherError(
-            f"cannot use the embedding cache {root}: {error.strerror or error}; choose a cache "
-            "folder that you may write to"
-        ) from error
+    with making(folder):
+        if read_kept(folder / FRAMES, check_kept, "joined embeddings") is None:
+            write_kept(folder / FRAMES, *(np.ascontiguousarray(part.frames).data for part in parts))
     return np.memmap(folder / FRAMES, np.float16, "r", shape=shape)

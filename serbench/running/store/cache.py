@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +19,7 @@ from torch import Tensor
 from serbench.api import StoreError
 from serbench.files.atomic import json_bytes, write_atomically
 from serbench.files.cache_kinds import CacheKind, kind_folder
-
-log = logging.getLogger(__name__)
+from serbench.files.kept import DamageError, read_kept
 
 ARRAY, TENSOR = "array/", "tensor/"
 
@@ -57,15 +55,8 @@ class FitCache:
         return self.root / key[:2] / f"{key}.safetensors"
 
     def get(self, key: str) -> FitRecord | None:
-        """The fit of ``key``; None where there is none, or a damaged one (which is logged)."""
-        path = self.path(key)
-        if not path.is_file():
-            return None
-        try:
-            return _read_entry(path)
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            log.warning("cached fit %s is damaged (%s) and will be made anew", path, error)
-            return None
+        """The fit of ``key``; None where there is none, or a damaged one (which is told)."""
+        return read_kept(self.path(key), _read_entry, "cached fit")
 
     def written(self, key: str) -> FitRecord:
         """The fit of ``key``, which is known to be kept.
@@ -112,11 +103,15 @@ def _checksum(text: str, content: Mapping[str, Tensor]) -> str:
 
 
 def _read_entry(path: Path) -> FitRecord:
-    with safe_open(path, framework="pt") as entry:
-        metadata = entry.metadata() or {}
-        content: dict[str, Tensor] = {name: entry.get_tensor(name) for name in entry.keys()}  # noqa: SIM118 - not a mapping
-    if _checksum(metadata["json"], content) != metadata["sha256"]:
-        raise ValueError("its checksum does not match")
+    try:
+        with safe_open(path, framework="pt") as entry:
+            metadata = entry.metadata() or {}
+            content: dict[str, Tensor] = {name: entry.get_tensor(name) for name in entry.keys()}  # noqa: SIM118 - not a mapping
+        found, due = _checksum(metadata["json"], content), metadata["sha256"]
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise DamageError(str(error)) from error
+    if found != due:
+        raise DamageError("its checksum is not right")
     return FitRecord(
         json=json.loads(metadata["json"]),
         arrays={

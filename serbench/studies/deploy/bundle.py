@@ -121,7 +121,7 @@ def _portable(candidate: TriedBackend, converted: Converted) -> bytes:
     Raises:
         WorkerError: it cannot.
     """
-    files = [file for file in converted.folder.rglob("*") if file.is_file()]
+    files = converted.files
     if candidate.device != "cpu" or len(files) != 1 or files[0].suffix != ".onnx":
         raise WorkerError("its model is no single file that ONNX Runtime alone can run")
     return files[0].read_bytes()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from serbench.api import StoreError
 from serbench.device.export.deployed import Deployed
 from serbench.device.export.stored import calibration_audio, stored_model
 from serbench.files.cache_kinds import kind_folder
+from serbench.files.kept import check_folder, folder_files, keep_folder, making, read_kept
 from serbench.files.source import core_digest
 from serbench.running.harness.code import FIT, package_digest
 from serbench.running.plan.records import describe_candidate, digest_of
@@ -57,7 +58,12 @@ class Converted:
     @property
     def size_bytes(self) -> int:
         """Of its files."""
-        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+        return sum(file.stat().st_size for file in self.files)
+
+    @property
+    def files(self) -> list[Path]:
+        """What the backend has written."""
+        return [self.folder / name for name in folder_files(self.folder)]
 
 
 def export_folds(replay: Replay, students: Sequence[StoredStudent]) -> tuple[FoldModel, ...]:
@@ -93,13 +99,11 @@ def _export(replay: Replay, student: StoredStudent) -> FoldModel:
         }
     )
     folder = kind_folder(replay.cache, "models") / address
-    if not folder.is_dir():
-        begun = _begun(folder)
-        try:
-            trained.write(begun, calibration_audio(replay, student))
-            _settle(begun, folder)
-        finally:
-            shutil.rmtree(begun, ignore_errors=True)
+    if not _whole(folder):
+        with making(folder), _beside(folder) as begun:
+            if not _whole(folder):
+                trained.write(begun, calibration_audio(replay, student))
+                keep_folder(begun, folder)
     return FoldModel(student, Deployed.read(folder, replay.stored.plugins), address)
 
 
@@ -119,25 +123,38 @@ def convert_folds(
     for model in models:
         address = digest_of({"model": model.address, **own})
         found.append(Converted(kind_folder(cache, "converted") / address, address))
-    missing = [
-        {
-            "model": describe_model(model.deployed),
-            "folder": str(each.folder),
-            "begun": str(_begun(each.folder)),
-        }
-        for model, each in zip(models, found, strict=True)
-        if not each.folder.is_dir()
-    ]
+    missing = [n for n, each in enumerate(found) if not _whole(each.folder)]
     if missing:
+        _convert(candidate, [(models[n], found[n].folder) for n in missing], patience_s)
+    return tuple(found)
+
+
+def _convert(
+    candidate: TriedBackend, items: Sequence[tuple[FoldModel, Path]], patience_s: float
+) -> None:
+    """Convert models into their folders, but for those that another command converts meanwhile.
+
+    Raises:
+        WorkerError: as ``convert_folds``.
+    """
+    with ExitStack() as stack:
+        for folder in sorted(folder for _, folder in items):  # in one order: nobody waits in a ring
+            stack.enter_context(making(folder))
+        left = [
+            {
+                "model": describe_model(model.deployed),
+                "folder": str(folder),
+                "begun": str(stack.enter_context(_beside(folder))),
+            }
+            for model, folder in items
+            if not _whole(folder)
+        ]
+        task = {"backend": describe_backend(candidate.backend), "items": left}
         try:
-            task = {"backend": describe_backend(candidate.backend), "items": missing}
-            call_worker("convert", task, 1, patience_s)
+            if left:
+                call_worker("convert", task, 1, patience_s)
         except WorkerError as error:
             raise WorkerError(f"conversion: {error}") from error
-        finally:
-            for item in missing:
-                shutil.rmtree(item["begun"], ignore_errors=True)
-    return tuple(found)
 
 
 def _backend_identity(candidate: TriedBackend) -> dict[str, object]:
@@ -151,19 +168,18 @@ def _backend_identity(candidate: TriedBackend) -> dict[str, object]:
     }
 
 
-def _begun(folder: Path) -> Path:
-    """Where a folder is made before it takes its name."""
-    return folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+def _whole(folder: Path) -> bool:
+    """Whether a model was written into ``folder`` and is undamaged."""
+    return read_kept(folder, check_folder, "the model in") is not None
 
 
-def _settle(begun: Path, folder: Path) -> None:
-    """Give a finished folder its name, unless another process was first.
-
-    Raises:
-        StoreError: it cannot be written.
-    """
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """Where one process at a time makes a folder before it takes its name; gone afterwards."""
+    for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    begun = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
-        begun.rename(folder)
-    except OSError as error:
-        if not folder.is_dir():
-            raise StoreError(f"cannot write {folder}: {error.strerror or error}") from error
+        yield begun
+    finally:
+        shutil.rmtree(begun, ignore_errors=True)

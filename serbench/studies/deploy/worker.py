@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import shutil
 import sys
 import time
 import traceback
@@ -51,16 +50,15 @@ def _one_line(error: Exception) -> str:
 
 def convert(task: Task, _began_s: float) -> dict[str, Any]:
     """Convert models; each folder is there whole or not at all."""
+    from serbench.files.kept import keep_folder
     from serbench.studies.deploy.opened import OpenedModel
 
     backend = _backend(task)
     for item in task["items"]:
         begun, folder = Path(item["begun"]), Path(item["folder"])
-        shutil.rmtree(begun, ignore_errors=True)
         begun.mkdir(parents=True)
         backend.convert(OpenedModel(item["model"]), begun)
-        if not folder.is_dir():  # unless another command was first
-            begun.rename(folder)
+        keep_folder(begun, folder)
     return {}
 
 

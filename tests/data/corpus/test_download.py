@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests_support.damage import turn_a_bit
 
 from serbench.api import CorpusError, Source
 from serbench.data.corpus.download import fetch
@@ -23,11 +24,11 @@ def content(server: Behaviour) -> None:
 
 
 def download(server: Behaviour, folder: Path, **facts: str | int | None) -> bytes:
-    """Fetch; on success only the file itself is left."""
+    """Fetch; on success only the file itself and its checksum are left."""
     steps: list[tuple[int, int]] = []
     source = Source(server.url, "corpus.bin", unpack=False, **facts)  # pyright: ignore[reportArgumentType]
     file = fetch(source, folder, lambda done, total: steps.append((done, total)))
-    assert [path.name for path in folder.iterdir()] == ["corpus.bin"]
+    assert {path.name for path in folder.iterdir()} == {"corpus.bin", "corpus.bin.sha256"}
     if steps:
         assert steps[-1] == (len(server.content), len(server.content))
     return file.read_bytes()
@@ -41,6 +42,17 @@ def test_a_file_is_fetched_once(server: Behaviour, tmp_path: Path) -> None:
     assert download(server, tmp_path / "new" / "folder") == CONTENT
     assert download(server, tmp_path / "new" / "folder") == CONTENT
     assert server.asked == [None]
+
+
+@pytest.mark.parametrize("damaged", ["corpus.bin", "corpus.bin.sha256"])
+def test_a_whole_file_that_was_damaged_since_is_fetched_anew(
+    server: Behaviour, tmp_path: Path, damaged: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    download(server, tmp_path)
+    turn_a_bit(tmp_path / damaged)
+    assert download(server, tmp_path) == CONTENT
+    assert "the downloaded file" in caplog.text
+    assert server.asked == [None, None]
 
 
 def test_a_cut_connection_goes_on_where_it_was(server: Behaviour, tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import soundfile
 from pydantic import BaseModel
+from tests_support.damage import turn_a_bit
 
 from serbench.api import Corpus, CorpusCard, CorpusError, Params, Source, UtteranceRecord
 from serbench.data.corpus.load import load_corpus
 from serbench.data.corpus.locate import locate
+from serbench.files.kept import SUMS
 
 if TYPE_CHECKING:
     from conftest import Behaviour
@@ -84,17 +86,31 @@ def remote(server: Behaviour, monkeypatch: pytest.MonkeyPatch) -> Remote:
 
 
 def left_in(cache: Path) -> set[str]:
-    return {path.relative_to(cache).as_posix() for path in cache.rglob("*") if path.is_file()}
+    files = (path for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return {path.relative_to(cache).as_posix() for path in files}
+
+
+def test_a_damaged_corpus_is_downloaded_anew(
+    server: Behaviour, remote: Remote, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, _ = find(remote, tmp_path)
+    before = (folder / "b_wild.wav").read_bytes()
+    turn_a_bit(folder / "b_wild.wav")
+    assert find(remote, tmp_path)[0] == folder
+    assert (folder / "b_wild.wav").read_bytes() == before
+    assert "b_wild.wav has another checksum" in caplog.text
+    assert len(server.requests) == 2
 
 
 def test_a_corpus_is_downloaded_on_first_use(
     server: Behaviour, remote: Remote, tmp_path: Path
 ) -> None:
     folder, said = find(remote, tmp_path)
-    assert folder == tmp_path / "corpora" / "far"
+    assert folder.parent == tmp_path / "corpora"
     assert said == [f"downloading far from {server.url}", "unpacking 0.zip"]
     assert left_in(tmp_path) == {
-        f"corpora/far/{name}" for name in ("a_calm.wav", "b_wild.wav", "notes/readme.txt")
+        f"corpora/{folder.name}/{name}"
+        for name in ("a_calm.wav", "b_wild.wav", "notes/readme.txt", SUMS)
     }
     table = load_corpus(remote, "far", folder, tmp_path, lambda done, total: None)
     assert table.ids == ("a_calm", "b_wild")
@@ -115,7 +131,7 @@ def refusal(remote: Remote, cache: Path) -> str:
     """The message of a download that must fail and leave no corpus behind."""
     with pytest.raises(CorpusError) as error:
         find(remote, cache)
-    assert list((cache / "corpora").iterdir()) == []
+    assert [path for path in (cache / "corpora").iterdir() if path.is_dir()] == []
     return str(error.value)
 
 

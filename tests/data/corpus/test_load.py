@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 from pydantic import BaseModel
+from tests_support.damage import DAMAGES
 
-from serbench.api import Corpus, CorpusCard, CorpusError, Params, UtteranceRecord
+from serbench.api import Corpus, CorpusCard, CorpusError, Params, StoreError, UtteranceRecord
 from serbench.data import audio
-from serbench.data.corpus.load import load_corpus
+from serbench.data.corpus.load import load_corpus, read_each
 from serbench.data.corpus.table import CorpusTable
 
 CARD = CorpusCard(
@@ -134,15 +136,52 @@ def test_files_are_read_once(tmp_path: Path, read_files: list[str]) -> None:
     assert read_files == ["a_wild.wav"]
 
 
-@pytest.mark.parametrize("damage", ["", "{", '{"reader": 1}', '{"reader": "?", "files": []}', "[]"])
-def test_a_damaged_cache_is_read_around(tmp_path: Path, read_files: list[str], damage: str) -> None:
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_is_read_around_and_said(
+    tmp_path: Path, read_files: list[str], damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     corpus = corpus_in(tmp_path, FOUR)
     cold = load(corpus, tmp_path)
     (file,) = (tmp_path / "cache" / "audio").iterdir()
-    file.write_text(damage)
+    DAMAGES[damage](file)
     read_files.clear()
     assert load(corpus, tmp_path) == cold
     assert len(read_files) == 4
+    assert f"{file} is damaged" in caplog.text
+    read_files.clear()
+    assert load(corpus, tmp_path) == cold
+    assert read_files == []
+
+
+def test_what_was_read_before_a_stop_is_kept(tmp_path: Path, read_files: list[str]) -> None:
+    corpus = corpus_in(tmp_path, FOUR)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_corpus(corpus, "test", tmp_path, tmp_path / "cache", stop)
+    before = set(read_files)
+    assert before
+    read_files.clear()
+    load(corpus, tmp_path)
+    assert set(read_files) == {f"{name}.wav" for name in FOUR} - before
+
+
+def test_a_stop_reads_no_further_file(tmp_path: Path) -> None:
+    paths = {str(n): Path(str(n)) for n in range(500)}
+    begun: list[Path] = []
+
+    def read(path: Path) -> None:
+        begun.append(path)
+        time.sleep(0.001)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read_each(paths, read, stop)
+    assert len(begun) < len(paths)
 
 
 def test_all_count_differences_come_at_once(tmp_path: Path) -> None:
@@ -238,7 +277,7 @@ def test_one_speaker_is_a_corpus(tmp_path: Path) -> None:
 
 def test_an_unwritable_cache_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where the cache should be")
-    with pytest.raises(CorpusError, match=r"cache .* cannot be written"):
+    with pytest.raises(StoreError, match="cannot write"):
         load(corpus_in(tmp_path, FOUR), tmp_path)
 
 

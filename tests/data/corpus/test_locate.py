@@ -1,16 +1,29 @@
 from __future__ import annotations
 
+import shutil
+import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from pydantic import BaseModel
+from tests_support.damage import DAMAGES
 from tests_support.tables import Noise, write_noise
 
-from serbench.api import Advance, Corpus, CorpusCard, CorpusError, Params, UtteranceRecord
+from serbench.api import (
+    Advance,
+    Corpus,
+    CorpusCard,
+    CorpusError,
+    Params,
+    StoreError,
+    UtteranceRecord,
+)
 from serbench.data.corpus.load import load_corpus
-from serbench.data.corpus.locate import locate
+from serbench.data.corpus.locate import OLD_RECIPE, locate
+from serbench.files.kept import SUMS
 
 
 class MadeParams(Params):
@@ -68,6 +81,11 @@ def find(
     return folder, said
 
 
+def folders(cache: Path) -> set[Path]:
+    """Corpora, and what was left behind, but no locks."""
+    return {path for path in (cache / "corpora").iterdir() if path.suffix != ".lock"}
+
+
 def test_the_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("named", "own", "root/set", "cache/corpora/set"):
         (tmp_path / name).mkdir(parents=True)
@@ -103,7 +121,7 @@ def test_a_corpus_below_the_variable_may_be_absent_but_it_is_said(
 ) -> None:
     monkeypatch.setenv("SERBENCH_DATA", str(tmp_path))
     folder, said = find(Made(MadeParams()), tmp_path / "cache")
-    assert folder == tmp_path / "cache" / "corpora" / "set"
+    assert folder.parent == tmp_path / "cache" / "corpora"
     assert said[0] == f"set is not below SERBENCH_DATA ({tmp_path})"
 
 
@@ -112,9 +130,43 @@ def test_a_made_corpus_is_made_once_and_again_for_other_parameters(tmp_path: Pat
     assert said == [f"making set in {folder}"]
     assert find(Made(MadeParams()), tmp_path) == (folder, [])
     assert (folder / "sound.wav").read_text() == "1"
-    assert find(Made(MadeParams(size=2)), tmp_path) == (folder, said)
-    assert (folder / "sound.wav").read_text() == "2"
-    assert list((tmp_path / "corpora").iterdir()) == [folder]
+    other, _ = find(Made(MadeParams(size=2)), tmp_path)
+    assert (other / "sound.wav").read_text() == "2"
+    assert (folder / "sound.wav").read_text() == "1"
+    assert folders(tmp_path) == {folder, other}
+
+
+def test_what_an_older_version_has_made_is_not_used(tmp_path: Path) -> None:
+    old = tmp_path / "corpora" / "set"
+    old.mkdir(parents=True)
+    (old / OLD_RECIPE).touch()
+    assert find(Made(MadeParams()), tmp_path)[0] != old
+    (old / OLD_RECIPE).unlink()
+    assert find(Made(MadeParams()), tmp_path) == (old, [])
+
+
+@pytest.mark.parametrize("name", ["sound.wav", SUMS])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_corpus_is_made_anew_and_said(
+    tmp_path: Path, name: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, _ = find(Made(MadeParams()), tmp_path)
+    DAMAGES[damage](folder / name)
+    again, said = find(Made(MadeParams()), tmp_path)
+    assert (again, said) == (folder, [f"making set in {folder}"])
+    assert (folder / "sound.wav").read_text() == "1"
+    assert f"{folder} is damaged" in caplog.text
+    assert find(Made(MadeParams()), tmp_path) == (folder, [])
+    assert folders(tmp_path) == {folder}
+
+
+def test_what_a_killed_synthesis_has_left_is_removed(tmp_path: Path) -> None:
+    folder, _ = find(Made(MadeParams()), tmp_path)
+    shutil.rmtree(folder)
+    left = folder.with_name(f".{folder.name}-abcd1234")
+    left.mkdir()
+    assert find(Made(MadeParams()), tmp_path)[0] == folder
+    assert folders(tmp_path) == {folder}
 
 
 def test_an_interrupted_synthesis_leaves_nothing(tmp_path: Path) -> None:
@@ -125,18 +177,26 @@ def test_an_interrupted_synthesis_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         find(Stopped(MadeParams()), tmp_path)
-    assert list((tmp_path / "corpora").iterdir()) == []
+    assert folders(tmp_path) == set()
 
 
-def test_a_quicker_process_wins(tmp_path: Path) -> None:
-    class Slow(Made):
+def test_of_several_at_once_one_makes_the_corpus(tmp_path: Path) -> None:
+    built: list[Path] = []
+    together = threading.Barrier(4)
+
+    class Counted(Made):
         def build(self, folder: Path, advance: Advance) -> bool:
-            find(Made(MadeParams()), tmp_path)
+            built.append(folder)
             return super().build(folder, advance)
 
-    folder, _ = find(Slow(MadeParams()), tmp_path)
-    assert (folder / "sound.wav").read_text() == "1"
-    assert list((tmp_path / "corpora").iterdir()) == [folder]
+    def wanted() -> Path:
+        together.wait()
+        return find(Counted(MadeParams()), tmp_path)[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = {job.result() for job in [pool.submit(wanted) for _ in range(4)]}
+    assert len(built) == 1
+    assert folders(tmp_path) == found
 
 
 def test_a_corpus_by_request_names_its_home(tmp_path: Path) -> None:
@@ -144,12 +204,12 @@ def test_a_corpus_by_request_names_its_home(tmp_path: Path) -> None:
         find(Requested(MadeParams()), tmp_path)
     for part in ("http://localhost/", "by request", "--data-dir DIR", "SPEAKER.wav"):
         assert part in str(error.value)
-    assert list((tmp_path / "corpora").iterdir()) == []
+    assert folders(tmp_path) == set()
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(CorpusError, match=r"set: the cache .* cannot be written"):
+    with pytest.raises(StoreError, match=r"cannot write .*set SERBENCH_CACHE to a folder"):
         find(Made(MadeParams()), tmp_path / "cache")
 
 

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import io
 import re
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
 import pytest
 import safetensors.torch
 from tests_support.cache_maker import CacheMaker
@@ -15,6 +13,7 @@ from serbench.api import StoreError
 from serbench.files.cache_kinds import FOLDERS, CacheKind
 from serbench.files.gc.contents import CacheEntry, scan
 from serbench.files.gc.kinds import KINDS, place_of
+from serbench.files.kept import SUMS
 
 SOURCE = Path(__file__).parents[3] / "serbench"
 DIGEST = "0123456789abcdef" * 4
@@ -62,7 +61,7 @@ def test_every_writer_keeps_things_in_the_folder_of_a_kind() -> None:
         (f"embeddings/.encoder-{DIGEST[:32]}.71.gc.tmp/frames.f16", "temporaries", 1),
         ("corpora/.emodb-ab_12cd9/wav/a.wav", "temporaries", 1),
         ("audio/audio/0123456789abcdef.json.71.tmp", "temporaries", None),
-        (f"embeddings/encoder-{DIGEST[:32]}/complete.json.part", "temporaries", None),
+        (f"embeddings/encoder-{DIGEST[:32]}/.complete.json.7-0a1b2c3d.tmp", "temporaries", None),
         ("users/71-0a1b2c3d.lock", "temporaries", None),
         (f"deploy/models/{DIGEST}/window.onnx", "models", 2),
         (f"deploy/converted/{DIGEST}/model.pb/variables/data", "converted", 2),
@@ -131,16 +130,10 @@ def test_a_look_leaves_the_times_as_they_were(cache: CacheMaker) -> None:
 
 
 def test_reading_counts_as_use(cache: CacheMaker) -> None:
-    cache.file("audio/0123456789abcdef.json", days=90, content=b"{}", read=2)
+    cache.kept("audio/0123456789abcdef.json", days=90, read=2)
     (entry,) = scan(cache.root).entries
     assert entry.used_s == pytest.approx(cache.now_s - 2 * 86_400, abs=1)
     assert entry.written_s == pytest.approx(cache.now_s - 90 * 86_400, abs=1)
-
-
-def npz() -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, a=np.ones(3))
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("cut", [0, 4, 20, -1])
@@ -153,20 +146,31 @@ def test_a_cut_fit_is_damaged(cache: CacheMaker, cut: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "content", "damaged"),
+    "path",
     [
-        ("audio/0123456789abcdef.json", b"{}", False),
-        ("audio/0123456789abcdef.json", b"{", True),
-        ("audio/0123456789abcdef.json", b"[]", True),
-        (f"near/{DIGEST[:16]}/fingerprints/{DIGEST[:32]}.npz", npz(), False),
-        (f"near/{DIGEST[:16]}/fingerprints/{DIGEST[:32]}.npz", npz()[:-30], True),
-        (f"features/{DIGEST[:24]}.values.npy", b"", True),
+        "audio/0123456789abcdef.json",
+        f"near/{DIGEST[:16]}/fingerprints/{DIGEST[:32]}.npz",
+        f"near/{DIGEST[:16]}/pairs/{DIGEST}.json",
+        f"features/{DIGEST[:24]}.values.npy",
     ],
 )
-def test_damage(cache: CacheMaker, path: str, content: bytes, damaged: bool) -> None:
-    cache.file(path, content=content)
-    (entry,) = scan(cache.root).entries
-    assert bool(entry.damage) == damaged
+def test_a_kept_file_that_is_cut_is_damaged(cache: CacheMaker, path: str) -> None:
+    if path.startswith("features"):
+        cache.kept(path.replace("values", "counts"))
+    place = cache.kept(path)
+    assert [entry.damage for entry in scan(cache.root).entries] == [""]
+    for content in (place.read_bytes()[:-1], b"", b"x"):
+        place.write_bytes(content)
+        assert [bool(entry.damage) for entry in scan(cache.root).entries] == [True]
+
+
+@pytest.mark.parametrize("kind", ["models", "converted"])
+def test_a_model_without_checksums_is_damaged(cache: CacheMaker, kind: str) -> None:
+    path = f"deploy/{kind}/{DIGEST}"
+    cache.file(f"{path}/model.onnx")
+    assert [entry.damage for entry in scan(cache.root).entries] == [f"lacks {SUMS}"]
+    cache.kept(f"{path}/{SUMS}")
+    assert [entry.damage for entry in scan(cache.root).entries] == [""]
 
 
 def test_embeddings_that_are_begun_are_not_damaged(cache: CacheMaker) -> None:

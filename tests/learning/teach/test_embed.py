@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from tests_support.damage import DAMAGES, turn_a_bit
 
 from serbench.api import (
     CorpusCard,
     Params,
     PluginError,
+    StoreError,
     Teacher,
     TeacherCard,
     TeacherError,
@@ -182,30 +184,39 @@ def test_lost_data_are_made_anew(table: CorpusTable, tmp_path: Path, name: str) 
 
 
 @pytest.mark.parametrize("name", ["frames.f16", "pooled.f32", "index.jsonl", "complete.json"])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_cache_is_made_anew_and_said(
-    table: CorpusTable, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+    table: CorpusTable, tmp_path: Path, name: str, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     due = embed(Toy(), table, tmp_path)
-    kept = due.pooled.copy()
+    kept, frames = due.pooled.copy(), np.array(due.frames)
     (file,) = tmp_path.glob(f"embeddings/*/{name}")
-    file.write_bytes(file.read_bytes()[:-4])
+    DAMAGES[damage](file)
     again = Toy()
     with caplog.at_level(logging.WARNING):
         made = embed(again, table, tmp_path)
     assert len(again.seen) == 10
-    assert "damaged" in caplog.text
+    assert f"{file.parent} is damaged" in caplog.text
     np.testing.assert_array_equal(made.pooled, kept)
+    np.testing.assert_array_equal(made.frames, frames)
 
 
-def test_flipped_byte_in_pooled_is_found(table: CorpusTable, tmp_path: Path) -> None:
-    embed(Toy(), table, tmp_path)
-    (file,) = tmp_path.glob("embeddings/*/pooled.f32")
-    content = bytearray(file.read_bytes())
-    content[5] ^= 1
-    file.write_bytes(content)
-    again = Toy()
-    embed(again, table, tmp_path)
-    assert len(again.seen) == 10
+@pytest.mark.parametrize("name", ["frames.f16", "pooled.f32", "index.jsonl"])
+def test_no_damaged_batch_is_gone_on_with(
+    table: CorpusTable, tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    due = embed(Toy(), table, tmp_path / "straight")
+    cut = Toy()
+    cut.stop_after = 6
+    with pytest.raises(KeyboardInterrupt):
+        embed(cut, table, tmp_path)
+    (file,) = tmp_path.glob(f"embeddings/*/{name}")
+    turn_a_bit(file, 0.9)  # in the second batch
+    rest = Toy()
+    resumed = embed(rest, table, tmp_path)
+    assert len(rest.seen) == 7
+    assert resumed.digest == due.digest
+    assert "going on after 3 utterances" in caplog.text
 
 
 def test_key_follows_weights_params_and_audio(table: CorpusTable) -> None:
@@ -296,7 +307,7 @@ def test_no_room_on_disk(
 
 def test_cache_in_the_place_of_a_file(table: CorpusTable, tmp_path: Path) -> None:
     (tmp_path / "cache").touch()
-    with pytest.raises(TeacherError, match="cannot use the embedding cache"):
+    with pytest.raises(StoreError, match="set SERBENCH_CACHE"):
         embed(Toy(), table, tmp_path / "cache")
 
 

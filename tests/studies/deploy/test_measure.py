@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests_support.damage import turn_a_bit
 from tests_support.fake_backend import FakeParams
 
 from serbench.api import PluginError, SerbenchError, StoreError
 from serbench.studies.deploy.accuracy import compare_backends
-from serbench.studies.deploy.models import FoldModel, export_folds
+from serbench.studies.deploy.backends import choose_backends
+from serbench.studies.deploy.models import FoldModel, convert_folds, export_folds
 from serbench.studies.deploy.results import ResultRow
 
 
@@ -108,7 +110,26 @@ def test_a_second_command_converts_and_scores_nothing_again(deployed: Any) -> No
 def test_nothing_half_made_is_left(deployed: Any) -> None:
     cache = deployed.root / "cache" / "deploy"
     assert not list(cache.rglob("*.tmp"))
-    assert len(list((cache / "models").iterdir())) == 2
+    assert len([path for path in (cache / "models").iterdir() if path.is_dir()]) == 2
+
+
+def test_damaged_models_are_made_anew_and_said(
+    deployed: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    (torch,) = choose_backends(deployed.registry, ["torch"])
+
+    def graphs() -> list[Path]:
+        models = export_folds(deployed.replay, deployed.replay.fold_students()[:1])
+        (converted,) = convert_folds(torch, models, deployed.root / "cache")
+        return [models[0].deployed.onnx, *converted.files]
+
+    made = graphs()
+    before = [path.read_bytes() for path in made]
+    for path in made:
+        turn_a_bit(path)
+    assert [path.read_bytes() for path in graphs()] == before
+    for path in made:
+        assert f"{path.parent} is damaged" in caplog.text
 
 
 def test_other_weights_are_another_model(deployed: Any) -> None:

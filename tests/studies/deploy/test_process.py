@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests_support.fake_backend import FakeBackend, FakeParams, Mode
 
+from serbench.files.kept import check_folder, folder_files
 from serbench.studies.deploy.device.instruments import ended, thread_environment
 from serbench.studies.deploy.process import WorkerError, call_worker, describe_backend
 
@@ -24,7 +25,7 @@ def convert(root: Path, mode: Mode, patience_s: float = 60) -> Path:
 
 def test_a_conversion_is_there_whole(tmp_path: Path) -> None:
     folder = convert(tmp_path, "plain")
-    assert [path.name for path in folder.iterdir()] == ["model.onnx"]
+    assert folder_files(check_folder(folder)) == ["model.onnx"]
     assert not (tmp_path / "begun").exists()
 
 

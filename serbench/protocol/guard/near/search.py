@@ -5,22 +5,21 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import soxr
 
-from serbench.api import Advance, CorpusError
-from serbench.data.audio import pcm_digest, read_waveform
+from serbench.api import Advance
+from serbench.data.audio import read_known
 from serbench.data.corpus.table import HeardFile
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
 from serbench.files.source import core_digest
+from serbench.files.threads import in_threads
 from serbench.protocol.guard.near.cache import (
     Row,
     load_fingerprints,
@@ -119,9 +118,7 @@ def similar(
         return (*pair, round(likeness.similarity, 4), round(likeness.offset_s, 4))
 
     pairs = [(int(one), int(other)) for one, other in candidates(fingerprints)]
-    with ThreadPoolExecutor(_threads()) as pool:
-        found = list(pool.map(compared, pairs))
-    return [row for row in found if row[2] >= THRESHOLD]
+    return [row for row in in_threads(compared, pairs) if row[2] >= THRESHOLD]
 
 
 def _find(recordings: Sequence[HeardFile], folder: Path, advance: Advance) -> list[Row]:
@@ -147,15 +144,16 @@ def _fingerprints(
     first = {group[0].pcm_sha256: group[0] for group in groups}
     known = load_fingerprints(folder, set(first))
     missing = [recording for digest, recording in first.items() if digest not in known]
-    with ThreadPoolExecutor(_threads()) as pool:
-        for start in range(0, len(missing), BLOCK):
-            block = missing[start : start + BLOCK]
-            taken: dict[str, Words] = {}
-            for recording, words in zip(block, pool.map(_taken, block), strict=True):
+    for start in range(0, len(missing), BLOCK):
+        block = missing[start : start + BLOCK]
+        taken: dict[str, Words] = {}
+        try:
+            for recording, words in zip(block, in_threads(_taken, block), strict=True):
                 taken[recording.pcm_sha256] = words
                 advance(len(known) + len(taken), len(first))
+        finally:  # what was taken until it was stopped is kept
             store_fingerprints(folder, taken)
-            known.update(taken)
+        known.update(taken)
     return [known[digest] for digest in first]
 
 
@@ -165,13 +163,7 @@ def _taken(recording: HeardFile) -> Words:
 
 def _read(recording: HeardFile) -> Waveform:
     """The recording's audio, which must be what its digest says: results are cached by it."""
-    waveform = read_waveform(recording.path)
-    if pcm_digest(waveform) != recording.pcm_sha256:
-        raise CorpusError(
-            f"{recording.path}: its audio changed after the corpus was loaded; run the command "
-            "again, and leave the files alone while it runs"
-        )
-    return waveform
+    return read_known(recording.path, recording.pcm_sha256)
 
 
 def _exact(group: Sequence[HeardFile]) -> Iterator[Row]:
@@ -193,7 +185,3 @@ def _crossed(
 def _corpus_key(recordings: Sequence[HeardFile]) -> str:
     rows = sorted((recording.id, recording.pcm_sha256) for recording in recordings)
     return hashlib.sha256(json.dumps([THRESHOLD, rows]).encode()).hexdigest()
-
-
-def _threads() -> int:
-    return min(8, os.cpu_count() or 1)

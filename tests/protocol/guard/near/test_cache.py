@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests_support.damage import DAMAGES
 
 from serbench.api import StoreError
 from serbench.protocol.guard.near.cache import (
@@ -42,32 +43,19 @@ def test_a_folder_that_is_not_there_has_nothing(tmp_path: Path) -> None:
     assert load_pairs(tmp_path / "no.json") is None
 
 
-@pytest.mark.parametrize("kept", [0, 10, 200, -30])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_block_is_reported_and_removed(
-    tmp_path: Path, kept: int, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     store_fingerprints(tmp_path, {A: WORDS[A]})
     (good,) = tmp_path.glob("*.npz")
     store_fingerprints(tmp_path, {C: WORDS[C]})
     (bad,) = set(tmp_path.glob("*.npz")) - {good}
-    bad.write_bytes(bad.read_bytes()[:kept])
+    DAMAGES[damage](bad)
     with caplog.at_level(logging.WARNING):
         assert sorted(load_fingerprints(tmp_path, set(WORDS))) == [A]
     assert f"{bad} is damaged" in caplog.text
     assert list(tmp_path.glob("*.npz")) == [good]
-
-
-def test_a_block_with_a_turned_bit_is_damaged(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    store_fingerprints(tmp_path, {A: np.arange(1_000, dtype=np.uint32)})
-    (path,) = tmp_path.glob("*.npz")
-    content = bytearray(path.read_bytes())
-    content[content.index(np.arange(500, 510, dtype="<u4").tobytes())] ^= 1
-    path.write_bytes(bytes(content))
-    with caplog.at_level(logging.WARNING):
-        assert load_fingerprints(tmp_path, {A}) == {}
-    assert "is damaged" in caplog.text
 
 
 def test_pairs_come_back(tmp_path: Path) -> None:
@@ -76,14 +64,13 @@ def test_pairs_come_back(tmp_path: Path) -> None:
     assert load_pairs(tmp_path / "pairs" / "x.json") == rows
 
 
-@pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"pairs": [["a", "b", 1.0]]}', '{"pairs": 3}', "\x80"]
-)
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_pairs_are_reported_and_removed(
-    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "pairs.json"
-    path.write_text(content, "latin-1")
+    store_pairs(path, [("a", "b", 0.9876, -0.25)])
+    DAMAGES[damage](path)
     with caplog.at_level(logging.WARNING):
         assert load_pairs(path) is None
     assert f"{path} is damaged" in caplog.text

@@ -15,7 +15,7 @@ from tests_support.copies import MP3, TRANSFORMS, Waveform, encoded, pcm, speech
 from tests_support.tables import noise_table
 
 from serbench.api import CorpusError
-from serbench.data.audio import pcm_digest, read_waveform
+from serbench.data.audio import pcm_digest, read_known, read_waveform
 from serbench.data.corpus.load import load_corpus
 from serbench.protocol.guard.near import search
 from serbench.protocol.guard.near.fingerprints import fingerprint
@@ -37,7 +37,7 @@ def nothing(done: int, total: int) -> None:
     pass
 
 
-def fail(path: Path) -> Waveform:
+def fail(path: Path, digest: str) -> Waveform:
     raise AssertionError(f"{path} was read")
 
 
@@ -153,7 +153,7 @@ def test_a_second_search_reads_nothing(
 ) -> None:
     planted = [*corpus, write("x", voices()[0][2_000:])]
     found = near_duplicates(planted, tmp_path / "cache", nothing)
-    monkeypatch.setattr(search, "read_waveform", fail)
+    monkeypatch.setattr(search, "read_known", fail)
     assert near_duplicates(planted, tmp_path / "cache", nothing) == found
     assert names(found) == [("u00", "x")]
 
@@ -164,7 +164,9 @@ def test_one_more_file_is_all_that_is_read(
     near_duplicates(corpus, tmp_path / "cache", nothing)
     new = write("new", speech_like(np.random.default_rng(9), 1.5))
     read: list[Path] = []
-    monkeypatch.setattr(search, "read_waveform", lambda p: (read.append(p), read_waveform(p))[1])
+    monkeypatch.setattr(
+        search, "read_known", lambda path, digest: (read.append(path), read_known(path, digest))[1]
+    )
     told: list[tuple[int, int]] = []
     near_duplicates([*corpus, new], tmp_path / "cache", lambda *count: told.append(count))
     assert read == [new.path]
@@ -196,7 +198,7 @@ def test_a_damaged_cache_is_made_anew(
 
 def test_a_file_that_changed_since_is_an_error(corpus: list[File], tmp_path: Path) -> None:
     soundfile.write(corpus[3].path, voices()[5], 16_000)
-    with pytest.raises(CorpusError, match=r"u03\.wav: its audio changed"):
+    with pytest.raises(CorpusError, match=r"u03\.wav: its audio is another"):
         near_duplicates(corpus, tmp_path / "cache", nothing)
 
 
