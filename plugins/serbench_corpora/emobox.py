@@ -111,6 +111,20 @@ class EmoBox(Corpus):
         problems.check(metadata, self.params.card)
         return found
 
+    def read_name(self, name: str) -> UtteranceRecord | None:
+        """Who speaks, as the speaker's pattern finds it in a path; ids must be made of names."""
+        path = PurePosixPath(name)
+        match = self._speaker.search(path.as_posix())
+        if match is None:
+            return None
+        told = {**match.groupdict(default=""), "stem": path.stem, "folder": path.parent.name}
+        names = [Template(text) for text in (self.params.id, self.params.session, self.params.text)]
+        own, session, text = (t.fill(told) if t.fields <= told.keys() else "" for t in names)
+        if not own:
+            return None
+        speaker = match["speaker"]
+        return UtteranceRecord(own, Path(path), speaker, "", session or None, text or None)
+
     def _described(
         self, rows: Mapping[str, Row], official: Mapping[str, str], problems: Problems
     ) -> Iterator[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel
@@ -31,7 +31,8 @@ LINE = re.compile(
 """A line of an evaluation file that sums up an utterance; the others give single raters' words."""
 
 UTTERANCE = re.compile(
-    r"(?P<dialogue>Ses(?P<session>0[1-5])[FM]_(?P<kind>impro|script)\w*?)_(?P<turn>[FM]\w\w\w)"
+    r"(?P<dialogue>Ses(?P<session>0[1-5])[FM]_(?P<kind>impro|script)(?P<number>\w*?))"
+    r"_(?P<turn>[FM]\w\w\w)"
 )
 """``Ses03F_impro05a_M001``: the first letter is whose motion was captured in the dialogue, and the
 letter of the **last** token is who speaks."""
@@ -56,6 +57,9 @@ class IemocapParams(Params):
 class Iemocap(Corpus):
     """Anger, happiness with excitement, neutral, sadness: 5531 utterances of ten actors in five
     sessions (Busso et al., 2008). Folds are by session, so that both its speakers are held out.
+
+    Scripted dialogues are read in all sessions: what is said is a part of a script, as one of its
+    two roles (``script01_1_F``). Of improvised ones it is not known.
     """
 
     name: ClassVar[str] = "iemocap"
@@ -116,18 +120,33 @@ class Iemocap(Corpus):
             match = LINE.fullmatch(line)
             if match is None or match["emotion"] in OTHERS:
                 continue
-            name = match["utterance"]
-            parts = UTTERANCE.fullmatch(name)
+            parts = UTTERANCE.fullmatch(match["utterance"])
             label = LABELS.get(match["emotion"])
             if parts is None or label is None or not session.endswith(parts["session"][1:]):
                 raise CorpusError(f"{path} has a line that is none of IEMOCAP's: {line!r}")
-            if self.params.dialogues == "improvised" and parts["kind"] != "impro":
-                continue
-            yield UtteranceRecord(
-                id=name,
-                path=Path(session, "sentences", "wav", parts["dialogue"], f"{name}.wav"),
-                speaker=f"Ses{parts['session']}{parts['turn'][0]}",
-                label=label,
-                session=session,
-                gender="female" if parts["turn"].startswith("F") else "male",
-            )
+            if self._has(parts):
+                yield _record(parts, label)
+
+    def read_name(self, name: str) -> UtteranceRecord | None:
+        """Speaker, session and script of ``Ses03F_impro05a_M001``; names tell no emotion."""
+        parts = UTTERANCE.fullmatch(PurePosixPath(name).stem)
+        return _record(parts, "") if parts is not None and self._has(parts) else None
+
+    def _has(self, parts: re.Match[str]) -> bool:
+        return self.params.dialogues == "all" or parts["kind"] == "impro"
+
+
+def _record(parts: re.Match[str], label: str) -> UtteranceRecord:
+    """What an utterance's name says, with its label."""
+    name, session, sex = parts.group(), f"Session{int(parts['session'])}", parts["turn"][0]
+    # Scripts are read in every session; the letter after a part's number is of another take.
+    script = parts["number"].rstrip("abcdefgh") if parts["kind"] == "script" else ""
+    return UtteranceRecord(
+        id=name,
+        path=Path(session, "sentences", "wav", parts["dialogue"], f"{name}.wav"),
+        speaker=f"Ses{parts['session']}{sex}",
+        label=label,
+        session=session,
+        text=f"script{script}_{sex}" if script else None,
+        gender="female" if sex == "F" else "male",
+    )

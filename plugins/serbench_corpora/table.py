@@ -177,37 +177,36 @@ class Table(Corpus):
         return [_below(below, record) for record in found]
 
     def read_name(self, name: str) -> UtteranceRecord | None:
-        """What the pattern says of a path, where its groups are all that an utterance is made of;
-        a name without an ending is read as ``.wav``.
+        """What the pattern says of a path, where its groups tell id and speaker; a name without an
+        ending is read as ``.wav``.
         """
         recipe = self._recipe
-        if recipe.pattern is None or not self._told_by_names:
+        if recipe.pattern is None or not self._told(recipe.id, recipe.speaker):
             return None
         path = name if PurePosixPath(name).suffix.lower() in AUDIO_ENDINGS else f"{name}.wav"
         cells = describe(path, {}, recipe)
-        if cells is None or recipe.label.fill(cells) not in recipe.labels:
+        if cells is None or recipe.speaker.fill(cells) in recipe.unknown_speakers:
             return None
-        if recipe.speaker.fill(cells) in recipe.unknown_speakers:
+        label = recipe.label.fill(cells) if self._told(recipe.label) else ""
+        if label and label not in recipe.labels:
             return None
         return UtteranceRecord(
             id=recipe.id.fill(cells),
             path=Path(path),
             speaker=recipe.speaker.fill(cells),
-            label=recipe.labels[recipe.label.fill(cells)],
-            session=recipe.session.fill(cells) or None,
-            text=recipe.text.fill(cells) or None,
+            label=recipe.labels[label] if label else "",
+            session=recipe.session.fill(cells) or None if self._told(recipe.session) else None,
+            text=recipe.text.fill(cells) or None if self._told(recipe.text) else None,
         )
 
     def sources(self) -> Sequence[Source]:
         """What the entry names."""
         return tuple(source.source() for source in self.params.sources)
 
-    @property
-    def _told_by_names(self) -> bool:
-        recipe = self._recipe
-        templates = (recipe.id, recipe.speaker, recipe.label, recipe.session, recipe.text)
+    def _told(self, *templates: Template) -> bool:
+        """Whether names alone fill these templates."""
         used = {name for template in templates for name in template.fields}
-        return not recipe.where and used <= recipe.groups | GIVEN
+        return used <= self._recipe.groups | GIVEN
 
     def _rows(self, root: Path, tables: Sequence[Path]) -> Iterable[Row]:
         for path in tables:

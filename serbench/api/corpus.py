@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from serbench.api.folders import LeftOut
 from serbench.api.params import Plugin
@@ -109,6 +109,9 @@ class Corpus(Plugin, Protocol):
     It is made with its validated ``Params`` and never sees a fold, a teacher or a student.
     """
 
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Other names that commands take for the corpus, each of one corpus only."""
+
     @property
     @abstractmethod
     def card(self) -> CorpusCard:
@@ -127,7 +130,8 @@ class Corpus(Plugin, Protocol):
     def read_name(self, name: str) -> UtteranceRecord | None:
         """What the corpus's grammar says of a file's name; no file needs to exist.
 
-        For audits of other people's splits. Where it answers, it must agree with ``utterances``.
+        For audits of other people's splits, which need speakers. Where it answers, it must agree
+        with ``utterances``, but for what names do not tell: an empty label, no session, no text.
 
         Args:
             name: a path with ``/`` and any leading folders, or a bare stem:

@@ -20,7 +20,9 @@ def command(
     ],
     corpus: Annotated[
         str | None,
-        typer.Option("--corpus", "-c", help="Dataset or corpus whose utterances they are."),
+        typer.Option(
+            "--corpus", "--dataset", "-c", help="Dataset or corpus whose utterances they are."
+        ),
     ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder with a local copy of the corpus, or with audio.")
@@ -58,6 +60,7 @@ def command(
     from serbench.checks.output import Outputs
     from serbench.cli.progress import progress_observer
     from serbench.files.paths import cache_folder
+    from serbench.running.adopt.guess import known_as
     from serbench.running.plugins import load_plugins
     from serbench.running.registry.load import load_registry
 
@@ -65,11 +68,16 @@ def command(
     with checking("audit", outputs):
         plugins = load_plugins()
         made: Corpus | None = None
+        entries = load_registry(plugins, registry, strict=False)
         if corpus is not None:
-            entries = load_registry(plugins, registry, strict=False)
+            corpus = entries.dataset_name(corpus)
             made = entries.make("corpora", corpus)
         read = read_splits(splits, format)
+        names = list(dict.fromkeys(row.path or row.utterance for row in read.rows))
+        known = known_as(names, entries) if corpus is None else None
         with progress_observer(plugins.hook) as watch:
-            found = audit(read, splits, made, corpus, data_dir, cache_folder(), watch.advance)
+            found = audit(
+                read, splits, made, corpus, data_dir, cache_folder(), watch.advance, known
+            )
     tell(found, outputs)
     raise typer.Exit(found.exit_code)

@@ -82,6 +82,7 @@ def _survey(
 
     plugins = load_plugins()
     known = load_registry(plugins, registry, strict=False)
+    name = known.dataset_name(name)
     spec = known.dataset(name)
     corpus = known.make("corpora", name)
     cache = cache_folder()

@@ -275,9 +275,12 @@ def _check_class(kind: str, cls: type) -> str:
 
 
 def _members(contract: type) -> list[str]:
-    """Public members that a class must have; ``params`` belongs to instances."""
+    """Public members that a class must have; ``params`` belongs to instances, and ``aliases`` may
+    be left out.
+    """
     public = [member for member in vars(contract) if not member.startswith("_")]
-    return ["name", "Params", *(m for m in public if m not in {"name", "Params", "params"})]
+    others = {"name", "Params", "params", "aliases"}
+    return ["name", "Params", *(member for member in public if member not in others)]
 
 
 def _check_names_are_free(

@@ -257,7 +257,8 @@ def _check_names(corpus: Corpus, records: Sequence[UtteranceRecord], folder: Pat
                 isinstance(read, UtteranceRecord),
                 f"read_name must return an UtteranceRecord or None, not {read!r:.200}",
             )
-            for key in ("id", "speaker", "label", "session", "text"):
+            told = [key for key in ("label", "session", "text") if getattr(read, key)]
+            for key in ("id", "speaker", *told):
                 require(
                     getattr(read, key) == getattr(record, key),
                     f"read_name({name!r}) gives the {key} {getattr(read, key)!r}, "

@@ -47,10 +47,20 @@ def test_a_leak_exits_with_1_and_names_its_units() -> None:
     assert "FAILED: the splits leak (1 of 3 checks: L1 in 1 fold)" in result.stdout
 
 
+def test_a_corpus_goes_by_its_other_names_too() -> None:
+    result = invoke("bad.csv", "--dataset", "Emo-DB")
+    assert result.exit_code == 1
+    assert "Corpus: emodb\n" in result.stdout
+    unknown = invoke("bad.csv", "--dataset", "emodbb")
+    assert unknown.exit_code == 2
+    assert "no dataset is called 'emodbb'; did you mean 'emodb'" in unknown.stderr
+
+
 def test_without_a_corpus_speakers_are_not_known_and_nothing_passes_in_silence() -> None:
     result = invoke("bad.csv")
     assert result.exit_code == 0
     assert "L1 (speakers are not known; give --corpus, or a speaker column)" in result.stdout
+    assert "These are names of emodb: --corpus emodb tells who speaks." in result.stdout
 
 
 def test_json_to_a_file_has_everything(tmp_path: Path) -> None:

@@ -138,6 +138,14 @@ def test_the_contract_is_kept(tmp_path: Path) -> None:
     check_corpus(EmoBox, tmp_path, EMODB)
 
 
+def test_names_tell_who_speaks_as_the_speaker_s_pattern_says() -> None:
+    read = emobox().read_name("downloads/emodb/wav/03a01Wa.wav")
+    assert read is not None
+    assert (read.id, read.speaker, read.text, read.label) == ("03a01Wa", "03", "a01", "")
+    assert emobox().read_name("downloads/other.wav") is None
+    assert emobox(id="{key}").read_name("downloads/emodb/wav/03a01Wa.wav") is None
+
+
 def test_folds_that_mix_speakers_are_found_when_they_are_used(tmp_path: Path) -> None:
     for name, tests in (("clean", BY_SPEAKER), ("mixed", MIXED)):
         folder = write_folds(tmp_path / name, tests)

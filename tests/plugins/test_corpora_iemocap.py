@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,31 @@ def test_the_speaker_is_in_the_last_token(tmp_path: Path) -> None:
     )
     # A position that is the same in all names would be the dialogue's part, or its actor.
     assert [name.split("_")[2][0] for name, _ in rows] == ["M", "1", "2"]
+
+
+@pytest.mark.parametrize("name", ["Ses03M_script01_1b_F012", "a/b/Ses03M_script01_1b_F012.wav"])
+def test_names_tell_speaker_session_and_script_but_no_emotion(name: str) -> None:
+    record = Iemocap(IemocapParams()).read_name(name)
+    assert record is not None
+    assert (record.id, record.speaker, record.session, record.text, record.label) == (
+        "Ses03M_script01_1b_F012", "Ses03F", "Session3", "script01_1_F", "",
+    )  # fmt: skip
+    improvised = Iemocap(IemocapParams(dialogues="improvised"))
+    assert improvised.read_name(name) is None
+    spoken = improvised.read_name("Ses05F_impro05a_MXX1")
+    assert spoken is not None
+    assert (spoken.speaker, spoken.text) == ("Ses05M", None)
+
+
+@pytest.mark.parametrize("name", ["", "/", "..", "03a01Fa.wav", "Ses06F_impro01_F000", "Ses01F"])
+def test_other_names_are_none_of_it(name: str) -> None:
+    assert Iemocap(IemocapParams()).read_name(name) is None
+
+
+def test_names_say_what_the_evaluation_files_say(folder: Path) -> None:
+    corpus = Iemocap(IemocapParams())
+    for record in corpus.utterances(folder):
+        assert corpus.read_name(record.path.as_posix()) == replace(record, label="")
 
 
 def test_the_improvised_half_alone(folder: Path) -> None:

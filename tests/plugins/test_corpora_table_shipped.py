@@ -201,3 +201,6 @@ def test_cmu_mosei_takes_videos_for_speakers(tmp_path: Path) -> None:
     first = found[0]
     assert (first.id, first.speaker, first.official) == ("-3g5yACwYnA_0", "-3g5yACwYnA", "train")
     assert "video" in corpus_of("cmu-mosei").card.title
+    read = corpus_of("cmu-mosei").read_name("any/-3g5yACwYnA_0.wav")
+    assert read is not None
+    assert (read.id, read.speaker, read.label) == ("-3g5yACwYnA_0", "-3g5yACwYnA", "")

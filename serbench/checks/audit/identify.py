@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -13,7 +13,9 @@ from serbench.api import Corpus, SplitError, UtteranceRecord
 from serbench.checks.audit.rows import AuditRow
 from serbench.protocol.spelling import folded
 
-IEMOCAP_STEM = re.compile(r"(?P<session>Ses\d\d)[FM]_.+_(?P<sex>[FM])(XX)?\d+", re.ASCII)
+IEMOCAP_STEM = re.compile(
+    r"(?P<session>Ses\d\d)[FM]_(?:(?P<script>script\d\d_\d)\w*|.+)_(?P<sex>[FM])(XX)?\d+", re.ASCII
+)
 """The letter of the last token is who speaks; the one in front is whom the cameras follow."""
 
 NOT_KNOWN = "not known"
@@ -93,10 +95,11 @@ def identify_by_corpus(
         for field in ("speaker", "session", "text", "label")
         for clash in _clashes(rows, known, field)
     ]
-    if clashes:
+    wrong = [clash for clash in clashes if clash.field != "speaker" or not _iemocap(clash.row)]
+    if wrong:
         raise SplitError(
-            f"{len(clashes)} rows disagree with {name}; correct them or leave the column out:\n"
-            + "\n".join(f"  {clash}" for clash in clashes)
+            f"{len(wrong)} rows disagree with {name}; correct them or leave the column out:\n"
+            + "\n".join(f"  {clash}" for clash in wrong)
         )
     unknown = tuple(dict.fromkeys(r.utterance for r in rows if r not in known))
     held = {record.id: record.path for record in records} if records is not None else None
@@ -111,6 +114,7 @@ def identify_by_corpus(
         absent=tuple(sorted(absent)),
         unnamed=tuple(sorted(held.keys() - named)) if held is not None else (),
         files=held,
+        notes=_wrong_speakers(clashes, known),
     )
 
 
@@ -121,22 +125,26 @@ def identify_by_name(rows: Sequence[AuditRow]) -> Identified:
     """
     known, filled = _fill(rows, _iemocap)
     source = "the last token of IEMOCAP's names"
-    notes = []
-    clashes = {clash.row.utterance: clash for clash in _clashes(rows, known, "speaker")}
-    if clashes:
-        example = next(iter(clashes.values()))
-        named = len({row.utterance for row in known})
-        notes.append(
-            f"the speaker column is wrong for {len(clashes)} of {named} utterances of IEMOCAP, "
-            "where the last token of the name says who speaks; the names were used. For instance "
-            f"{PurePosixPath(example.row.utterance).name} is by {example.known}, not "
-            f"{example.said}"
-        )
     return Identified(
         rows=filled,
         speakers_from=_origin(filled, known, rows, "speaker", source),
         texts_from=_origin(filled, known, rows, "text", source),
-        notes=tuple(notes),
+        notes=_wrong_speakers(_clashes(rows, known, "speaker"), known),
+    )
+
+
+def _wrong_speakers(clashes: Iterable[Clash], known: Collection[AuditRow]) -> tuple[str, ...]:
+    """A note on a speaker column that takes IEMOCAP's first letter for who speaks."""
+    wrong = {clash.row.utterance: clash for clash in clashes if clash.field == "speaker"}
+    if not wrong:
+        return ()
+    example = next(iter(wrong.values()))
+    named = len({row.utterance for row in known})
+    return (
+        f"the speaker column is wrong for {len(wrong)} of {named} utterances of IEMOCAP, "
+        "where the last token of the name says who speaks; the names were used. For instance "
+        f"{PurePosixPath(example.row.utterance).name} is by {example.known}, not "
+        f"{example.said}",
     )
 
 
@@ -198,8 +206,9 @@ def _iemocap(row: AuditRow) -> UtteranceRecord | None:
         match = IEMOCAP_STEM.fullmatch(stem)
         if match is not None:
             speaker = match["session"] + match["sex"]
+            text = f"{match['script']}_{match['sex']}" if match["script"] else None
             path = Path(name or stem)
-            return UtteranceRecord(stem, path, speaker, row.label or "", match["session"])
+            return UtteranceRecord(stem, path, speaker, row.label or "", match["session"], text)
     return None
 
 

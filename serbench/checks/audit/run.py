@@ -36,6 +36,7 @@ def audit(
     data_dir: Path | None,
     cache: Path,
     progress: Progress,
+    known_as: str | None = None,
 ) -> Findings:
     """Run every check that can be run on somebody's splits.
 
@@ -47,6 +48,7 @@ def audit(
         data_dir: a local copy of the corpus, or a folder of audio; nothing is downloaded.
         cache: root of the cache, for fingerprints.
         progress: told of everything that takes long.
+        known_as: the dataset that has names like these, where no corpus was named.
 
     Raises:
         SplitError: the corpus knows none of the names, or columns disagree with it.
@@ -84,7 +86,12 @@ def audit(
         },
         about=ABOUT,
         tables=(fold_table(folds, found),),
-        remarks=(*splits.notes, *identified.notes, *_validation_remark(folds)),
+        remarks=(
+            *splits.notes,
+            *identified.notes,
+            *_names_remark(identified, known_as),
+            *_validation_remark(folds),
+        ),
     )
 
 
@@ -136,6 +143,12 @@ def _folds(identified: Identified) -> list[FoldView]:
     for row in identified.rows:
         rows_of.setdefault(row.fold, []).append(row)
     return [FoldView(name, rows_of[name]) for name in sorted(rows_of, key=natural_key)]
+
+
+def _names_remark(identified: Identified, known_as: str | None) -> list[str]:
+    if known_as is None or all(row.speaker for row in identified.rows):
+        return []
+    return [f"These are names of {known_as}: --corpus {known_as} tells who speaks."]
 
 
 def _validation_remark(folds: Sequence[FoldView]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from serbench.api import CorpusError, SerbenchError
+from serbench.api import CorpusError
 from serbench.running.adopt.grammar import Grammar, NamePart
 from serbench.running.adopt.names import compiled_pattern, split_path
 from serbench.running.adopt.roles import find_emotion, find_speaker, find_text, overlaps
@@ -155,13 +155,20 @@ def known_as(names: Sequence[str], registry: Registry) -> str | None:
     for name, spec in registry.datasets.items():
         if spec.path is not None:  # the user's own, and another folder
             continue
-        try:
-            corpus = registry.make("corpora", name)
-            if all(corpus.read_name(each) is not None for each in sample):
-                return name
-        except SerbenchError:  # an entry that cannot be used fits nothing
-            continue
+        if _reads(registry, name, sample):
+            return name
     return None
+
+
+def _reads(registry: Registry, name: str, sample: Sequence[str]) -> bool:
+    """Whether a dataset's grammar tells speaker and emotion of all these names."""
+    try:
+        corpus = registry.make("corpora", name)
+        read = [corpus.read_name(each) for each in sample]
+    except Exception:  # an entry that cannot be used, or a stranger's grammar, fits nothing
+        return False
+    # A grammar that tells no emotion may be of names as anybody has them.
+    return all(record is not None and record.label for record in read)
 
 
 def _sorted(unit: NameUnit) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ def plan_dataset(
     Raises:
         RegistryError: an unknown name, a corpus on both sides, or fewer than two classes.
     """
-    names = (*training, evaluated)
+    names = tuple(map(registry.dataset_name, (*training, evaluated)))
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RegistryError(
             f"{', '.join(twice)} is named twice: train on other corpora than the one that is "

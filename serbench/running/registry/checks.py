@@ -17,6 +17,7 @@ from serbench.errors import listed
 from serbench.protocol.spelling import lonely
 from serbench.running.plugins import SINGULAR, Plugins, did_you_mean
 from serbench.running.registry.ablations import row_method
+from serbench.running.registry.aliases import shared
 from serbench.running.registry.lookup import plugin_class
 from serbench.running.registry.schema import (
     AblationSpec,
@@ -62,6 +63,13 @@ class Checker:
 
     def problems(self) -> Iterator[Problem]:
         """Every problem of every entry."""
+        aliases = {
+            name: spec.aliases
+            for name, spec in self.entries["datasets"].items()
+            if isinstance(spec, DatasetSpec)
+        }
+        for name, alias, other in shared(aliases):
+            yield Problem(("datasets", name, "aliases"), f"{alias!r} is an alias of {other} too")
         for table, entries in self.entries.items():
             for name, spec in entries.items():
                 at = (table, name)

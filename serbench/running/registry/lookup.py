@@ -11,6 +11,7 @@ from serbench.api import Backend, Corpus, Loss, Student, Teacher, Tracker
 from serbench.api.params import Plugin
 from serbench.errors import PluginError, RegistryError
 from serbench.running.plugins import SINGULAR, Plugins, did_you_mean
+from serbench.running.registry.aliases import called, nearest
 from serbench.running.registry.schema import (
     SPECS,
     AblationSpec,
@@ -50,15 +51,39 @@ class Registry:
     files: tuple[str, ...] = ()
     origins: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
+    def dataset_name(self, name: str) -> str:
+        """The dataset, or corpus plugin, that is called so, or has it for an alias.
+
+        Raises:
+            RegistryError: there is none, or several are called so but for case and separators.
+        """
+        aliases = self.aliases
+        found = called(name, aliases)
+        if found is None:
+            raise RegistryError(
+                f"no dataset is called {name!r}{nearest(name, aliases)}{not_loaded(self.plugins)}"
+            )
+        return found
+
+    @property
+    def aliases(self) -> dict[str, tuple[str, ...]]:
+        """Of every dataset, and of corpus plugins that no dataset is named after."""
+        by_plugin = {each.name: corpus_aliases(each.cls) for each in self.plugins.items("corpora")}
+        by_entry = {name: spec.aliases for name, spec in self.datasets.items()}
+        return {
+            name: (*by_entry.get(name, ()), *by_plugin.get(name, ()))
+            for name in (*by_entry, *(name for name in by_plugin if name not in by_entry))
+        }
+
     def dataset(self, name: str) -> DatasetSpec:
-        """A dataset, or a corpus plugin with its default parameters.
+        """A dataset, or a corpus plugin with its default parameters; by an alias, too.
 
         Raises:
             RegistryError: neither; so do the other look-ups.
         """
+        name = self.dataset_name(name)
         if name in self.datasets:
             return self.datasets[name]
-        self._require("dataset", "corpora", name, self.datasets)
         fields = plugin_class(self.plugins, "corpora", name).Params.model_fields
         if required := [field for field, info in fields.items() if info.is_required()]:
             raise RegistryError(
@@ -139,6 +164,7 @@ class Registry:
             RegistryError: no such name, or parameters that the plugin does not take.
         """
         if kind == "corpora":
+            name = self.dataset_name(name)
             spec = self.dataset(name)
             return self._instance(kind, name, spec.corpus, lay_over(spec.params, overrides))
         if kind not in SINGULAR:
@@ -182,6 +208,8 @@ def entries(registry: Registry, wanted: str | None = None) -> dict[str, dict[str
     found: dict[str, dict[str, object]] = {}
     for each in (table,) if table else SPECS:
         specs: Mapping[str, Spec] = getattr(registry, each)
+        if name and each == "datasets":
+            name = registry.dataset_name(name)
         if name and name not in specs:
             raise RegistryError(
                 f"nothing in [{each}] is called {name!r}{did_you_mean(name, specs)}"
@@ -204,6 +232,12 @@ def plugin_class(plugins: Plugins, kind: str, name: str) -> type[Plugin]:
         return plugins.get(kind, name)  # pyright: ignore[reportReturnType]
     except PluginError as error:
         raise RegistryError(str(error)) from error
+
+
+def corpus_aliases(cls: type) -> tuple[str, ...]:
+    """The aliases that a corpus plugin declares; none where a stranger's class has nothing such."""
+    declared = getattr(cls, "aliases", ())
+    return declared if isinstance(declared, tuple) else ()
 
 
 def not_loaded(plugins: Plugins) -> str:

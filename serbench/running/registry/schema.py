@@ -22,6 +22,9 @@ class DatasetSpec(Params):
     """Used where a run names no teacher."""
     path: Path | None = None
     """A copy on this machine."""
+    aliases: tuple[str, ...] = ()
+    """Other names that commands take for it, each of one dataset only. Case and separators, as in
+    ``Emo-DB``, and a hub's owner, as in ``OWNER/emodb``, need none."""
     summary: str = ""
 
 

@@ -9,6 +9,7 @@ from serbench.api import SplitError, UtteranceRecord
 from serbench.checks.audit.identify import identify_by_corpus, identify_by_name
 from serbench.checks.audit.rows import AuditRow
 from serbench_corpora.emodb import EmoDB, EmoDBParams
+from serbench_corpora.iemocap import Iemocap, IemocapParams
 
 EMODB = EmoDB(EmoDBParams())
 HERE = Path("/corpus/wav")
@@ -149,3 +150,27 @@ def test_other_names_are_left_alone(name: str) -> None:
     found = identify_by_name(rows)
     assert (found.rows, found.speakers_from, found.notes) == (tuple(rows), "the split file", ())
     assert found.texts_from == "not known"
+
+
+def test_iemocap_is_identified_by_its_names_with_its_corpus_and_without() -> None:
+    iemocap = Iemocap(IemocapParams())
+    name = "downloads/iemocap/Session3/sentences/wav/Ses03F_script02_1/Ses03F_script02_1_M004.wav"
+    rows = [
+        row("iemocap-Ses03F_script02_1_M004", path=name, label="neu"), row("Ses03F_impro01_F000"),
+    ]  # fmt: skip
+    for found in (identify_by_corpus(rows, iemocap, "iemocap", None), identify_by_name(rows)):
+        assert [r.speaker for r in found.rows] == ["Ses03M", "Ses03F"]
+        assert [r.text for r in found.rows] == ["script02_1_M", None]
+        assert len({r.session for r in found.rows}) == 1
+        assert found.unknown == ()
+
+
+def test_a_speaker_column_with_iemocap_s_first_letter_is_a_note_with_the_corpus_too() -> None:
+    rows = [
+        row("Ses03F_impro01_M000", speaker="Ses03F"),
+        row("Ses03F_impro01_F000", speaker="Ses03F"),
+    ]
+    found = identify_by_corpus(rows, Iemocap(IemocapParams()), "iemocap", None)
+    assert [r.speaker for r in found.rows] == ["Ses03M", "Ses03F"]
+    (note,) = found.notes
+    assert note.startswith("the speaker column is wrong for 1 of 2 utterances of IEMOCAP")

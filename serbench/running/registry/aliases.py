@@ -1,0 +1,61 @@
+"""What else datasets are called: one dataset for each name, however it is spelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+
+from serbench.errors import RegistryError, joined
+from serbench.protocol.guard.corpus_names import canonical
+from serbench.running.plugins import did_you_mean
+
+Aliases = Mapping[str, tuple[str, ...]]
+"""Every dataset and corpus plugin with its aliases."""
+
+
+def alias_key(name: str) -> str:
+    """A name without case, separators, and a hub's owner in front.
+
+    Example:
+        >>> {alias_key(name) for name in ("emodb", "Emo-DB", "emo_db", "somebody/EmoDB")}
+        {'emodb'}
+    """
+    return "".join(filter(str.isalnum, name.rpartition("/")[2].casefold()))
+
+
+def called(name: str, aliases: Aliases) -> str | None:
+    """The dataset that has this name or alias; what one is called comes before what else it is.
+
+    Raises:
+        RegistryError: several are called so, but for case and separators.
+    """
+    if name in aliases:
+        return name
+    key = alias_key(name)
+    own = [dataset for dataset in aliases if alias_key(dataset) == key]
+    others = [dataset for dataset, names in aliases.items() if key in map(alias_key, names)]
+    found = own or others
+    if len(found) > 1:
+        raise RegistryError(f"{name!r} may be {joined(sorted(found), 'or')}; write one of them")
+    return found[0] if found and key else None
+
+
+def shared(aliases: Aliases) -> Iterator[tuple[str, str, str]]:
+    """Each alias that an earlier dataset has too: dataset, alias, and the earlier one."""
+    first: dict[str, str] = {}
+    for dataset, names in aliases.items():
+        for name in names:
+            if (other := first.setdefault(alias_key(name), dataset)) != dataset:
+                yield dataset, name, other
+
+
+def nearest(name: str, aliases: Aliases) -> str:
+    """A clause with what may be meant: the same corpus under another name, or names like it."""
+    owners = {other: dataset for dataset, names in aliases.items() for other in (dataset, *names)}
+    same = [dataset for dataset in aliases if canonical(dataset) == canonical(name)]
+    near = same or [owners[other] for other in get_close_matches(name, owners, n=2, cutoff=0.6)]
+    return _asked(dict.fromkeys(near)) if near else did_you_mean(name, aliases)
+
+
+def _asked(names: Iterable[str]) -> str:
+    return f"; did you mean {joined(map(repr, names), 'or')}?"
