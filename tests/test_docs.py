@@ -34,7 +34,7 @@ from serbench.running.plan.records import Request
 from serbench.running.plan.resolve import plan_run
 from serbench.running.plugins import KINDS, Plugins, load_plugins
 from serbench.running.registry.load import load_registry
-from serbench.running.store.run import PREDICTION_COLUMNS
+from serbench.running.store.tables import PREDICTION_COLUMNS
 from serbench.testing import check_loss
 
 ROOT = Path(__file__).parents[1]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serbench.api import CorpusError, is_hidden
+from serbench.api import CorpusError, is_hidden, read_json
 from serbench_corpora.table_rows import Row, json_row, read_json_rows, shown
 
 LAYOUT = "fold_1/emodb_train_fold_1.jsonl, fold_1/emodb_test_fold_1.jsonl and the like"
@@ -160,8 +159,8 @@ def _key(row: Row) -> str:
 
 def _document(path: Path, name: str) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        return read_json(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise CorpusError(f"{name} cannot be read: {error}") from error
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from serbench.api import CorpusError
+from serbench.api import CorpusError, read_json
 
 SHOWN = 8
 """Names that a message lists before it counts the rest."""
@@ -151,8 +151,8 @@ def _check_columns(name: str, columns: Sequence[str], wanted: Iterable[str]) -> 
 
 def _json(line: str, where: str) -> object:
     try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
+        return read_json(line)
+    except ValueError as error:
         raise CorpusError(f"{where}: no JSON: {error}") from error
 
 

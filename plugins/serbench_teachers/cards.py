@@ -6,11 +6,10 @@ its licence and its training corpora are unknown unless the user declares them.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-from serbench.api import TeacherCard
+from serbench.api import TeacherCard, read_json
 from serbench_teachers.facts import CARDS, home
 from serbench_teachers.weights import CONFIG
 
@@ -59,8 +58,8 @@ def _hint(folder: Path) -> str:
     It is no declaration: whoever trains a model further keeps its config.
     """
     try:
-        config = json.loads((folder / CONFIG).read_text("utf-8"))
-        published = _published(config["_name_or_path"])
+        config = read_json((folder / CONFIG).read_bytes())
+        published = _published(config["_name_or_path"])  # pyright: ignore[reportIndexIssue]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""  # loading the weights tells what is wrong with the folder
     if published is None:

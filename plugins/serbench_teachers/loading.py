@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import transformers
 from safetensors import SafetensorError
 from torch import nn
 
-from serbench.api import SAMPLE_RATE_HZ, TeacherError, import_torchaudio
+from serbench.api import SAMPLE_RATE_HZ, TeacherError, import_torchaudio, read_json
 from serbench_teachers.encoders import LoadedEncoder, WaveformEncoderRunner, WhisperEncoderRunner
 from serbench_teachers.quiet import quiet_transformers
 from serbench_teachers.weights import CONFIG, Checkpoint
@@ -54,11 +53,11 @@ def load_encoder(
     with quiet_transformers():
         try:
             extractor = transformers.AutoFeatureExtractor.from_pretrained(
-                folder, local_files_only=True
+                folder, local_files_only=True, trust_remote_code=False
             )
             model = _pretrained(folder, config)
         except _UNREADABLE as error:
-            raise TeacherError(f"{folder} cannot be loaded: {_first_line(error)}") from error
+            raise TeacherError(f"{folder} cannot be loaded: {_reason(error)}") from error
         _check_rate(extractor, folder)
         model.requires_grad_(requires_grad=False)
         model.eval().to(device=device, dtype=dtype)
@@ -74,7 +73,7 @@ def read_config(folder: Path) -> transformers.PretrainedConfig:
     """
     import_torchaudio()
     try:
-        model_type = json.loads((folder / CONFIG).read_text("utf-8")).get("model_type")
+        model_type = read_json((folder / CONFIG).read_bytes()).get("model_type")  # pyright: ignore[reportAttributeAccessIssue]
         if model_type not in MODEL_TYPES:
             raise TeacherError(
                 f"{folder} holds a model of type {model_type!r}; speech-encoder reads "
@@ -107,7 +106,8 @@ def _pretrained(folder: Path, config: transformers.PretrainedConfig) -> nn.Modul
         config=config,
         dtype=torch.float32,
         local_files_only=True,
-        weights_only=True,  # no pickled code is run
+        trust_remote_code=False,  # no code of the folder is run
+        weights_only=True,  # nor any that is pickled
         output_loading_info=True,
     )
     model, report = cast("tuple[nn.Module, dict[str, Iterable[str]]]", loaded)
@@ -142,3 +142,21 @@ def _check_rate(extractor: object, folder: Path) -> None:
 def _first_line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0].rstrip(".")
+
+
+_CODE = (
+    ("trust_remote_code", "it brings code of its own, which serbench does not run"),
+    ("weights_only", "its weights are a pickle that would run code when it is read"),
+    ("upgrade torch", "its weights are a pickle, which this version of torch reads unsafely"),
+)
+"""What transformers and torch say, in many lines, of a folder that would run code."""
+
+
+def _reason(error: Exception) -> str:
+    """Why a folder cannot be loaded; that it would run code, in our own words."""
+    said = str(error).casefold()
+    pickled = isinstance(error, pickle.UnpicklingError)
+    for mark, reason in _CODE:
+        if mark in said or (pickled and mark == "weights_only"):
+            return f"{reason}; take safetensors weights of a supported encoder from its own page"
+    return _first_line(error)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import re
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import huggingface_hub
 from huggingface_hub.errors import (
@@ -19,7 +18,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import are_progress_bars_disabled
 from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
 
-from serbench.api import TeacherError
+from serbench.api import TeacherError, read_json
 
 _LOG = logging.getLogger(__name__)
 
@@ -89,9 +88,15 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
 
 def _shards(index: Path) -> tuple[Path, ...]:
     try:
-        names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError) as error:
+        named = read_json(index.read_bytes())["weight_map"].values()  # pyright: ignore[reportIndexIssue, reportCallIssue, reportArgumentType]
+        names = sorted({str(name) for name in named})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TeacherError(f"{index} is damaged: copy or download it again") from error
+    if strange := [name for name in names if PurePath(name).name != name or "\\" in name]:
+        raise TeacherError(
+            f"{index} names weights outside of its folder ({strange[0]!r}); do not use this model, "
+            "or download it again from where you trust it"
+        )
     missing = [name for name in names if not (index.parent / name).is_file()]
     if missing:
         raise TeacherError(f"{index.parent} lacks {missing[0]}: copy or download it again")

@@ -14,6 +14,7 @@ from serbench.api.folders import (
     is_hidden,
     plain_name,
 )
+from serbench.api.json_text import read_json, utf8_text
 from serbench.api.loss import Batch, Loss, LossShape, LossTerms, Need
 from serbench.api.markers import hookimpl
 from serbench.api.params import Params
@@ -82,4 +83,6 @@ __all__ = [
     "import_torchaudio",
     "is_hidden",
     "plain_name",
+    "read_json",
+    "utf8_text",
 ]

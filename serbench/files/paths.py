@@ -1,16 +1,92 @@
-"""Where serbench keeps what it can make again."""
+"""Names that become paths, and where serbench keeps what it can make again."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import re
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import platformdirs
 
+from serbench.errors import SerbenchError, StoreError
+
 CACHE_VARIABLE = "SERBENCH_CACHE"
+
+MOST_BYTES = 255
+"""Of a name, on the file systems of today."""
+
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+"""Devices of Windows, whatever their ending."""
+
+_UNUSABLE = re.compile(r'[\x00-\x1f\x7f<>:"|?*/\\]')
 
 
 def cache_folder() -> Path:
     """``$SERBENCH_CACHE``, else the user's cache folder of this system."""
     named = os.environ.get(CACHE_VARIABLE)
     return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("serbench"))
+
+
+def name_fault(name: str) -> str:
+    """Why a name cannot be that of a file or folder on every system; empty where it can."""
+    found = _UNUSABLE.search(name)
+    faults = {
+        "it is empty": not name.strip(),
+        "it leads out of its folder": name in {".", ".."},
+        f"it has {found[0]!r} in it" if found else "": found is not None,
+        "it begins or ends with a space, or ends with a dot": name.strip().rstrip(".") != name,
+        "it is the name of a device on Windows": _RESERVED.fullmatch(name) is not None,
+        f"it is longer than {MOST_BYTES} bytes": len(name.encode(errors="replace")) > MOST_BYTES,
+        "it cannot be written as UTF-8": any("\ud800" <= mark < "\udc80" for mark in name),
+    }
+    return next((fault for fault, there in faults.items() if there), "")
+
+
+def inside(
+    folder: Path, *names: str, what: str = "name", error: type[SerbenchError] = StoreError
+) -> Path:
+    """``folder / name``, of a name that a file, a plugin or a stranger gave.
+
+    Args:
+        folder: that the path stays below.
+        names: of folders, and of a file at the end, none of which is a path itself.
+        what: they are, for the message.
+        error: its type.
+
+    Raises:
+        SerbenchError: a name that leads elsewhere, or that no file can have; or a link in
+            ``folder`` that leads out of it.
+    """
+    for name in names:
+        if fault := name_fault(name):
+            raise error(f"the {what} {name[:80]!r} cannot be that of a file: {fault}")
+    return _held(folder, folder.joinpath(*names), what, error)
+
+
+def below(
+    folder: Path, path: str, *, what: str = "path", error: type[SerbenchError] = StoreError
+) -> Path:
+    """``folder / path``, of a relative path that a file or a stranger gave.
+
+    Args:
+        folder: that it stays below.
+        path: may have folders in it, divided by ``/``.
+        what: it is, for the message.
+        error: its type.
+
+    Raises:
+        SerbenchError: as ``inside``.
+    """
+    absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).anchor
+    parts = [each for each in path.split("/") if each != "."]
+    if absolute or not parts:
+        raise error(f"the {what} {path[:80]!r} must be relative to {folder}")
+    return inside(folder, *parts, what=what, error=error)
+
+
+def _held(folder: Path, path: Path, what: str, error: type[SerbenchError]) -> Path:
+    """``path``, unless a link on its way leads out of ``folder``."""
+    reached = path if path.is_dir() else path.parent
+    if not reached.resolve().is_relative_to(folder.resolve()):
+        raise error(f"the {what} {path} leads out of {folder} through a link; remove that link")
+    return path

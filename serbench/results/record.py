@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
+from serbench.api.json_text import read_typed
 from serbench.errors import StoreError
 from serbench.files.atomic import write_atomically
 from serbench.files.digests import shown_digest
@@ -91,14 +92,12 @@ def read_record(path: Path, run: Run) -> StudyRecord:
         StoreError: the file cannot be read, is damaged, of another version, or of another run.
     """
     try:
-        record = RECORD.validate_json(path.read_bytes())
+        record = read_typed(RECORD, path.read_bytes())
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
+    except ValueError as error:
         raise StoreError(
-            f"{path} is damaged, or of another version of serbench ({where}: {first['msg']}); "
+            f"{path} is damaged, or of another version of serbench ({error}); "
             f"run `serbench {path.parent.name} {run.name}` again"
         ) from error
     if run.certificate.digest not in record.certificates:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests_support import run_maker
 
 from serbench.api import StoreError
 from serbench.files.atomic import STALE_S
@@ -22,7 +23,11 @@ from serbench.running.store.environment import environment
 from serbench.running.store.find import find_run, list_runs
 from serbench.running.store.run import RunStore
 
-PLAN: dict[str, object] = {"digest": "d1", "dataset": {"labels": ["anger", "sadness"]}}
+DATASET = {
+    "name": "emodb", "labels": ["anger", "sadness"], "corpus_digest": "c1", "utterances": 2,
+}  # fmt: skip
+PLAN: dict[str, object] = run_maker.plan(["akd"], 1, 2) | {"digest": "d1", "dataset": DATASET}
+FIT = run_maker.fit("akd", 1, 2, 0)
 KEY = "0123456789abcdef"
 
 
@@ -52,12 +57,12 @@ def store(tmp_path: Path) -> RunStore:
 def test_what_is_written_is_read_back(store: RunStore) -> None:
     tensors = {"weight": torch.randn(3, 2).T, "bias": torch.zeros(2)}
     store.write_json("timing", {"wall_s": 1.5})
-    store.write_fit({"fit": "akd/outer-1/inner-2", "method": "akd"})
+    store.write_fit(FIT)
     store.write_model("teacher:a/b", 1, 0, tensors)
     store.write_predictions(rows())
     assert store.plan() == PLAN
     assert store.read_json("timing") == {"wall_s": 1.5}
-    assert store.fits() == ({"fit": "akd/outer-1/inner-2", "method": "akd"},)
+    assert store.fits() == (FIT,)
     pd.testing.assert_frame_equal(store.predictions(), rows(), check_dtype=False)
     model = store.read_model("teacher:a/b", 1, 0)
     assert all(torch.equal(model[name], tensor) for name, tensor in tensors.items())
@@ -109,7 +114,7 @@ def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_truncated_file_is_named(store: RunStore, name: str, read: object) -> None:
-    store.write_fit({"fit": "a"})
+    store.write_fit(FIT | {"fit": "a"})
     store.write_predictions(rows())
     store.write_model("akd", 1, 0, {"weight": torch.zeros(8)})
     path = store.folder / name
@@ -223,7 +228,7 @@ def test_a_cache_key_cannot_leave_the_cache(tmp_path: Path) -> None:
 
 
 KILLED = """
-    import os, signal, sys, time
+    import json, os, signal, sys, time
     from pathlib import Path
     import numpy as np, pandas as pd
     from serbench.running.store.cache import FitCache
@@ -235,16 +240,16 @@ KILLED = """
     frame = pd.DataFrame({name: ["anger"] * 500 for name in columns}).assign(seed=0, outer=1)
 
     def write(n):
-        store.write_json("timing", {"n": n, "filler": "x" * 300_000})
-        store.write_predictions(frame.assign(n=n, p_anger=1.0))
+        store.write_json("environment", {"n": n, "filler": "x" * 300_000})
+        store.write_predictions(frame.assign(n=n, p_anger=1.0, p_sadness=0.0))
         cache.put(key, {"n": n}, {"posteriors": np.full((200, 300), n)})
 
     def whole():
-        timing, held, fit = store.read_json("timing"), store.predictions(), cache.get(key)
-        assert len(timing["filler"]) == 300_000 and len(held) == 500 and fit is not None
+        place, held, fit = store.read_json("environment"), store.predictions(), cache.get(key)
+        assert len(place["filler"]) == 300_000 and len(held) == 500 and fit is not None
         assert (fit.arrays["posteriors"] == fit.json["n"]).all() and held["n"].nunique() == 1
 
-    store.create({"digest": "d1", "dataset": {"labels": ["anger"]}})
+    store.create(json.loads(sys.argv[2]))
     write(0)
     kills = 0
     while kills < 60 and len(list(root.rglob("*.tmp"))) < 3:
@@ -266,7 +271,7 @@ KILLED = """
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_writer_killed_at_any_moment_leaves_whole_files(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)],
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path), json.dumps(PLAN)],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,

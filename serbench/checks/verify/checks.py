@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from serbench.api import StoreError
+from serbench.api.json_text import first_problem
 from serbench.checks.finding import Finding, Unit
 from serbench.data.corpus.derive import TRAIN
 from serbench.data.corpus.table import CorpusTable
@@ -70,8 +69,7 @@ def check_corpus(store: RunStore, folds: Folds, certificate: Certificate) -> Fin
     """Every utterance has the speaker, label, text, audio and fold that it had."""
     table = folds.table
     fold_of = {i: split.name for split in folds.outer for i in split.test.ids}
-    text = (store.folder / "utterances.csv").read_text(encoding="utf-8")
-    kept = {row["utterance"]: row for row in csv.DictReader(io.StringIO(text))}
+    kept = store.utterances()
     differences = [Unit(i, "no longer there") for i in kept if i not in table.by_id]
     differences += [Unit(i, "was not there") for i in table.ids if i not in kept]
     for utterance in table.utterances:
@@ -183,9 +181,7 @@ def stated_audio(stored: StoredPlan) -> AudioRecord | None:
     try:
         return None if content is None else AudioRecord.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(("pretrain_audio", *map(str, first["loc"])))
-        raise StoreError(f"plan.json: {where}: {first['msg']}") from error
+        raise StoreError(f"plan.json: pretrain_audio.{first_problem(error)}") from error
 
 
 def check_tables(store: RunStore) -> Finding:

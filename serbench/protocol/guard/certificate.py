@@ -6,9 +6,10 @@ import hashlib
 import json
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from serbench.api import Params, StoreError
+from serbench.api.json_text import read_model
 from serbench.protocol.guard.canary import CanaryResult
 from serbench.protocol.guard.view import FittedRecord
 from serbench.settings import PROPER, ProtocolName
@@ -216,11 +217,9 @@ class Certificate(Params):
             StoreError: it is damaged, or of another schema version.
         """
         try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the file"
+            return read_model(cls, text)
+        except ValueError as error:
             raise StoreError(
-                f"not a certificate of schema version {SCHEMA_VERSION}: {where}: {first['msg']}; "
+                f"not a certificate of schema version {SCHEMA_VERSION} ({error}); "
                 "it is damaged or was written by another version of serbench"
             ) from error

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from serbench.api import LeakageError, Params, StoreError
+from serbench.api.json_text import read_model
 from serbench.data.corpus.table import CorpusTable
 from serbench.files.atomic import write_whole
 from serbench.files.digests import name_digest
@@ -132,13 +132,13 @@ def _file_name(method: str, outer: int, seed: int) -> str:
 def _read(path: Path) -> Opening | None:
     """The entry, or None where there is none yet."""
     try:
-        return Opening.model_validate_json(path.read_bytes())
+        return read_model(Opening, path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise StoreError(
-            f"the ledger entry {path} cannot be read, so nobody can tell whether the test labels "
-            "were already used; start a new run in another folder"
+            f"the ledger entry {path} cannot be read ({error}), so nobody can tell whether the "
+            "test labels were already used; start a new run in another folder"
         ) from error
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from serbench.errors import StoreError
+from serbench.running.store.schema import FILES, checked
 from serbench.settings import PROPER
 
 State = Literal["finished", "unfinished", "damaged"]
@@ -171,33 +171,22 @@ def _count(folder: Path, files: _Files, below: str = "") -> None:
 
 
 def _planned(plan: Mapping[str, Any], folder: Path, name: str, files: _Files) -> RunEntry:
-    """What the plan says, of a run that has not finished until the contrary is known.
-
-    Raises:
-        _DamageError: the plan lacks an entry.
-    """
-    try:
-        methods = tuple(str(method["name"]) for method in plan["methods"])
-        seeds = len(plan["seeds"])
-        return RunEntry(
-            name=name,
-            folder=folder,
-            state="unfinished",
-            dataset=str(plan["dataset"]["name"]),
-            protocol=str(plan["protocol"]["name"]),
-            profile=str(plan["profile"]),
-            methods=methods,
-            seeds=seeds,
-            refits=(files.models, len(methods) * seeds * len(plan["outer"])),
-            changed_s=files.newest_s,
-            size_bytes=files.size_bytes,
-        )
-    except (KeyError, TypeError) as error:
-        raise _DamageError(
-            f"plan.json lacks {error}: it is damaged, or of another version of serbench"
-            if isinstance(error, KeyError)
-            else "plan.json is not a plan"
-        ) from error
+    """What the plan says, of a run that has not finished until the contrary is known."""
+    methods = tuple(str(method["name"]) for method in plan["methods"])
+    seeds = len(plan["seeds"])
+    return RunEntry(
+        name=name,
+        folder=folder,
+        state="unfinished",
+        dataset=str(plan["dataset"]["name"]),
+        protocol=str(plan["protocol"]["name"]),
+        profile=str(plan["profile"]),
+        methods=methods,
+        seeds=seeds,
+        refits=(files.models, len(methods) * seeds * len(plan["outer"])),
+        changed_s=files.newest_s,
+        size_bytes=files.size_bytes,
+    )
 
 
 def _check(folder: Path, plan: Mapping[str, Any]) -> None:
@@ -220,17 +209,14 @@ def _check(folder: Path, plan: Mapping[str, Any]) -> None:
 def _json(path: Path) -> dict[str, Any]:
     """
     Raises:
-        _DamageError: the file is missing, or is no JSON object.
+        _DamageError: the file is missing, or does not fit its schema.
     """
     try:
-        content = json.loads(path.read_bytes())
+        return checked(path.read_bytes(), FILES[path.stem])
     except FileNotFoundError as error:
         raise _DamageError(f"it has no {path.name}") from error
     except ValueError as error:
-        raise _DamageError(f"{path.name} is not JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise _DamageError(f"{path.name} is not a JSON object")
-    return content
+        raise _DamageError(f"{path.name} is damaged ({error})") from error
 
 
 def _scores(folder: Path) -> dict[str, ListedScore]:
@@ -238,8 +224,15 @@ def _scores(folder: Path) -> dict[str, ListedScore]:
     try:
         text = (folder / "tables" / "comparison.csv").read_text("utf-8")
         return {
-            row["method"]: ListedScore(*(float(row[key]) for key in ("ua", "ua_low", "ua_high")))
+            row["method"]: ListedScore(*(_share(row[key]) for key in ("ua", "ua_low", "ua_high")))
             for row in csv.DictReader(text.splitlines())
         }
-    except (OSError, KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError, csv.Error):
         return {}
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{text} is no share")
+    return value

@@ -195,10 +195,7 @@ def by_corpus(folders: Sequence[Path]) -> dict[str, list[Path]]:
     for folder in folders:
         store = RunStore(folder)
         store.check()
-        try:
-            name = str(store.plan()["dataset"]["name"])
-        except (KeyError, TypeError) as error:
-            raise StoreError(f"{folder}/plan.json names no dataset ({error!r})") from error
+        name = str(store.plan()["dataset"]["name"])
         grouped.setdefault(name, []).append(folder)
     return grouped
 

@@ -32,7 +32,7 @@ def parse_set(text: str) -> tuple[Keys, object]:
         raise RegistryError(f"--set {text}: write it as path=value, as in training.epochs=20")
     try:
         return parts, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return parts, value.strip()
 
 

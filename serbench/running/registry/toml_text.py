@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from serbench.api.json_text import check_depth, utf8_text
 from serbench.errors import RegistryError
 
 KeyPath = tuple[str, ...]
@@ -26,14 +27,18 @@ def read_toml(path: Path, shown: str) -> tuple[dict[str, object], dict[KeyPath, 
         RegistryError: unreadable, not UTF-8, or not TOML; names ``shown`` and the line.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = utf8_text(path.read_bytes()).replace("\r\n", "\n")
     except OSError as error:
         raise RegistryError(f"{shown}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise RegistryError(f"{shown}: is not UTF-8 text") from error
+    except ValueError as error:
+        raise RegistryError(f"{shown}: cannot be read: {error}") from error
     try:
-        return tomllib.loads(text), key_lines(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = tomllib.loads(text)
+        check_depth(tables)
+        return tables, key_lines(text)
+    except RecursionError as error:
+        raise RegistryError(f"{shown}: tables or lists are nested too deep") from error
+    except ValueError as error:  # tomllib's own are such; so is Python's, of a huge number
         message, line = _syntax_error(str(error), text)
         raise RegistryError(f"{shown}:{line}: not valid TOML: {message}") from error
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -54,13 +52,9 @@ def check_same_corpus(store: RunStore, table: CorpusTable, *, dropped: bool) -> 
 
     Raises:
         CorpusError: it does not.
-        StoreError: ``utterances.csv`` is missing.
+        StoreError: ``utterances.csv`` is missing or damaged.
     """
-    try:
-        text = (store.folder / "utterances.csv").read_text(encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"{store.folder} has no utterances.csv") from error
-    kept = {row["utterance"]: row for row in csv.DictReader(io.StringIO(text))}
+    kept = store.utterances()
     gone = [i for i in kept if i not in table.by_id]
     new = [] if dropped else [i for i in table.ids if i not in kept]
     changed = [

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from serbench.api import Backend, Corpus, Loss, StoreError, Student, Teacher, TeacherCard
+from serbench.api.json_text import first_problem
 from serbench.data.corpus.table import CorpusTable
 from serbench.running.harness.inputs import load_dataset
 from serbench.running.harness.observer import Observer
@@ -149,10 +150,8 @@ class StoredPlan:
         try:
             return cls(cls.Params.model_validate(params))  # pyright: ignore[reportAttributeAccessIssue]
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
             raise StoreError(
-                f"plan.json: {name} as it is installed here does not take {where}: {first['msg']}"
+                f"plan.json: {name} as it is installed here does not take {first_problem(error)}"
             ) from error
 
 

@@ -47,20 +47,17 @@ def load_run(folder: Path, name: str) -> Run:
     """
     store = RunStore(folder)
     store.check()
-    try:
-        plan = store.plan()
-        return Run(
-            name=name,
-            folder=folder,
-            plan=plan,
-            predictions=store.predictions(),
-            environment=store.read_json("environment"),
-            certificate=_certificate(store, plan),
-            timing=store.read_json("timing"),
-            fits=store.fits(),
-        )
-    except KeyError as error:
-        raise StoreError(f"{folder}/plan.json has no entry {error}") from error
+    plan = store.plan()
+    return Run(
+        name=name,
+        folder=folder,
+        plan=plan,
+        predictions=store.predictions(),
+        environment=store.read_json("environment"),
+        certificate=_certificate(store, plan),
+        timing=store.read_json("timing"),
+        fits=store.fits(),
+    )
 
 
 def _certificate(store: RunStore, plan: dict[str, Any]) -> Certificate:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -19,14 +18,12 @@ from torch import Tensor
 
 from serbench.api import StoreError
 from serbench.files.atomic import file_name, json_bytes, sweep_temporaries, write_atomically
-
-PREDICTION_COLUMNS = ("method", "seed", "outer", "utterance", "speaker", "label", "predicted")
-"""Columns of the predictions, before one ``p_<label>`` per class: the posterior."""
+from serbench.files.paths import below
+from serbench.running.store.schema import FILES, Fit, Json, Stated, damaged, read_bytes, read_stored
+from serbench.running.store.tables import check_columns, check_values, utterance_rows
 
 TEACHER_PREFIX = "teacher:"
 """How the methods of predictions begin that are a teacher's own head."""
-
-Json = dict[str, Any]  # JSON objects are what they are
 
 _NPZ_ERRORS = (
     ValueError,
@@ -38,6 +35,9 @@ _NPZ_ERRORS = (
     zlib.error,
 )
 """What NumPy raises on a file that is no archive of arrays, or a damaged one."""
+
+_PARQUET_ERRORS = (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError)
+"""What pyarrow, and pandas over it, raise on a file that is no table, or a damaged one."""
 
 
 class RunStore:
@@ -66,10 +66,10 @@ class RunStore:
         if self.folder.exists() and not self.folder.is_dir():
             raise StoreError(f"{self.folder} is a file; a run needs a folder of its own")
         if (self.folder / "plan.json").exists():
-            held = self.plan()
-            if held.get("digest") != plan["digest"]:
+            held = read_stored(self.folder / "plan.json", Stated).get("digest")
+            if held != plan["digest"]:
                 raise StoreError(
-                    f"{self.folder} holds another run (digest {held.get('digest')}, this run's is "
+                    f"{self.folder} holds another run (digest {held}, this run's is "
                     f"{plan['digest']}); choose another output folder"
                 )
             sweep_temporaries(self.folder)
@@ -103,11 +103,12 @@ class RunStore:
         write_atomically(path, json_bytes(content, str(path)))
 
     def read_json(self, name: str) -> Json:
-        """
+        """``<name>.json``: plan, environment, certificate or timing, as its schema says.
+
         Raises:
-            StoreError: ``<name>.json`` is missing or damaged.
+            StoreError: the file is missing or damaged.
         """
-        return _read_json(self.folder / f"{name}.json")
+        return read_stored(self.folder / f"{name}.json", FILES[name])
 
     def has(self, name: str) -> bool:
         """Whether the folder holds the file ``name``."""
@@ -119,8 +120,31 @@ class RunStore:
         write_atomically(path, json_bytes(record, str(path)))
 
     def fits(self) -> tuple[Json, ...]:
-        """Every fit's record, sorted by file name."""
-        return tuple(_read_json(path) for path in sorted((self.folder / "fits").glob("*.json")))
+        """Every fit's record, sorted by file name.
+
+        Raises:
+            StoreError: one is damaged, or is of no outer fold of the plan.
+        """
+        folds = len(self.plan()["outer"])
+        found = []
+        for path in sorted((self.folder / "fits").glob("*.json")):
+            fit = read_stored(path, Fit)
+            if fit["outer"] > folds:
+                raise damaged(path, ValueError(f"plan.json has no outer fold {fit['outer']}"))
+            found.append(fit)
+        return tuple(found)
+
+    def utterances(self) -> dict[str, dict[str, str]]:
+        """The rows of ``utterances.csv`` by utterance.
+
+        Raises:
+            StoreError: the file is missing or damaged.
+        """
+        path = self.folder / "utterances.csv"
+        try:
+            return utterance_rows(read_bytes(path))
+        except ValueError as error:
+            raise damaged(path, error) from None
 
     def model_path(self, method: str, outer: int, seed: int) -> Path:
         """Where the student of an outer fold's refit is kept."""
@@ -142,9 +166,9 @@ class RunStore:
         """
         path = self.model_path(method, outer, seed)
         try:
-            return safetensors.torch.load(_read(path))
+            return safetensors.torch.load(read_bytes(path))
         except SafetensorError as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
 
     def readings_path(self, method: str, outer: int, seed: int) -> Path:
         """Where the loss's readings of the training utterances of an outer fold's refit are."""
@@ -171,12 +195,12 @@ class RunStore:
             StoreError: those readings are missing or damaged.
         """
         path = self.readings_path(method, outer, seed)
-        content = _read(path)
+        content = read_bytes(path)
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
         except _NPZ_ERRORS as error:
-            raise _damaged(path, error) from error
+            raise damaged(path, error) from error
 
     def write_predictions(self, predictions: pd.DataFrame) -> None:
         """Store one row per method, seed and outer test utterance: ``PREDICTION_COLUMNS`` and a
@@ -185,7 +209,7 @@ class RunStore:
         Raises:
             StoreError: a column is missing, or the file cannot be written.
         """
-        _check_columns(predictions, "the predictions", ())
+        check_columns(predictions, "the predictions", ())
         buffer = io.BytesIO()
         predictions.to_parquet(buffer, index=False)
         write_atomically(self.folder / "predictions.parquet", buffer.getvalue())
@@ -204,54 +228,26 @@ class RunStore:
                 "run the same command again to go on"
             )
         try:
-            predictions = pd.read_parquet(path)
-        except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors or OSErrors
-            raise _damaged(path, error) from error
-        _check_columns(predictions, str(path), self.plan()["dataset"]["labels"])
+            predictions = pd.read_parquet(io.BytesIO(read_bytes(path)))
+        except _PARQUET_ERRORS as error:
+            raise damaged(path, error) from error
+        plan = self.plan()
+        check_columns(predictions, str(path), plan["dataset"]["labels"])
+        try:
+            check_values(predictions, plan)
+        except ValueError as error:
+            raise damaged(path, error) from error
         return predictions
 
     def write_text(self, name: str, text: str) -> None:
         """Store a text file, such as ``report.md``."""
-        write_atomically(self.folder / name, text.encode())
+        write_atomically(below(self.folder, name), text.encode())
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Store a binary file, such as ``figures/ua.png``."""
-        write_atomically(self.folder / name, content)
+        write_atomically(below(self.folder, name), content)
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Copies on the CPU that share no memory, as safetensors wants them."""
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise StoreError(f"{path.parent} has no {path.name}") from error
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _read_json(path: Path) -> Json:
-    try:
-        content = json.loads(_read(path))
-    except ValueError as error:
-        raise _damaged(path, error) from error
-    if not isinstance(content, dict):
-        raise _damaged(path, ValueError("it is not a JSON object"))
-    return content
-
-
-def _damaged(path: Path, error: Exception) -> StoreError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return StoreError(
-        f"{path} is damaged ({reason}); remove it and run the same command again to make it anew"
-    )
-
-
-def _check_columns(predictions: pd.DataFrame, what: str, labels: tuple[str, ...]) -> None:
-    wanted = [*PREDICTION_COLUMNS, *(f"p_{label}" for label in labels)]
-    missing = [column for column in wanted if column not in predictions.columns]
-    if missing:
-        raise StoreError(f"{what}: missing columns {', '.join(missing)}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from serbench.api import StoreError
+from serbench.api.json_text import read_json, read_model
 from serbench.files.atomic import json_bytes
 
 SCHEMA_VERSION = 1
@@ -220,7 +220,8 @@ def load_results(path: Path) -> DeployResults:
             says which.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
+        content = read_json(text)
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
@@ -233,8 +234,6 @@ def load_results(path: Path) -> DeployResults:
             "read here; make the bundle and measure with the same serbench"
         )
     try:
-        return DeployResults.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise StoreError(f"{path} is damaged: {where}: {first['msg']}") from error
+        return read_model(DeployResults, text)
+    except ValueError as error:
+        raise StoreError(f"{path} is damaged: {error}") from error

@@ -13,6 +13,7 @@ import pandas as pd
 from serbench.api import StoreError
 from serbench.running.store.finished import Run
 from serbench.running.store.run import RunStore
+from serbench.running.store.tables import UTTERANCE_COLUMNS
 from serbench.studies.explain.cases import make_cases
 from serbench.studies.explain.readings import (
     POSTERIOR,
@@ -21,9 +22,6 @@ from serbench.studies.explain.readings import (
     FitReadings,
     checked_readings,
 )
-
-COLUMNS = ("utterance", "fold", "speaker", "label")
-"""Of ``utterances.csv``, that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +151,10 @@ def _utterances(folder: Path) -> pd.DataFrame:
     """``fold``, ``speaker`` and ``label`` by utterance.
 
     Raises:
-        StoreError: ``utterances.csv`` is missing, damaged or lacks a column.
+        StoreError: ``utterances.csv`` is missing or damaged.
     """
-    path = folder / "utterances.csv"
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError as error:
-        raise StoreError(f"{folder} has no utterances.csv; make the run again") from error
-    except (OSError, ValueError) as error:  # pandas' own are ValueErrors
-        raise StoreError(f"{path} is damaged ({error}); make the run again") from error
-    if missing := [column for column in COLUMNS if column not in table]:
-        raise StoreError(f"{path} has no column {', '.join(missing)}; make the run again")
-    return table.set_index("utterance")
+    rows = RunStore(folder).utterances().values()
+    return pd.DataFrame(rows, columns=list(UTTERANCE_COLUMNS), dtype=str).set_index("utterance")
 
 
 def _fit_readings(

@@ -181,7 +181,7 @@ def test_runs_of_one_corpus_span_none(runs: list[Path], tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no run folder"):
         span_corpora([tmp_path / "nowhere"])
     (other / "plan.json").write_text('{"dataset": 3}')
-    with pytest.raises(StoreError, match=r"plan\.json names no dataset"):
+    with pytest.raises(StoreError, match=r"plan\.json is damaged \(digest: Field required"):
         span_corpora([other])
 
 

@@ -26,7 +26,8 @@ from serbench.protocol.splits.records import Partition
 from serbench.running.harness.run import run
 from serbench.running.plan.dataset import DatasetPlan
 from serbench.running.plan.records import MethodPlan, RunPlan
-from serbench.running.store.run import PREDICTION_COLUMNS, RunStore
+from serbench.running.store.run import RunStore
+from serbench.running.store.tables import PREDICTION_COLUMNS
 from serbench_baselines.kd import Distillation, DistillationParams
 
 nested_module = importlib.import_module("serbench.running.harness.nested")

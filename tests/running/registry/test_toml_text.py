@@ -94,7 +94,10 @@ def test_comments_stand_above_their_table_and_none_is_left_out() -> None:
         (b"[a]\nx = 1\nx = 2\n", r"r\.toml:3: not valid TOML: Cannot overwrite"),
         (b"[a\n", r"r\.toml:1: not valid TOML"),
         (b'x = """', r"r\.toml:1: not valid TOML: Unterminated string"),
-        (b"\xff\xfe", r"r\.toml: is not UTF-8 text"),
+        (b"\xff\xfe", r"r\.toml: cannot be read: it is UTF-16"),
+        (b"a = \xff", r"r\.toml: cannot be read: line 1 is not UTF-8"),
+        (b"a = " + b"[" * 9000, r"r\.toml: tables or lists are nested too deep"),
+        (b"a = 1" + b"0" * 5000, r"r\.toml:1: not valid TOML: Exceeds the limit"),
         (None, r"r\.toml: cannot be read: No such file"),
     ],
 )

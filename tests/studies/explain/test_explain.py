@@ -93,7 +93,7 @@ def arrays_by_hand(fold: int, epochs: int = 2) -> dict[str, NDArray[Any]]:
 @pytest.fixture(scope="module")
 def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Explanation:
     folder = make_run(tmp_path_factory.mktemp("hand") / "run", {"akd": 0.7})
-    (folder / "utterances.csv").write_text(corpus().to_csv(index=False))
+    (folder / "utterances.csv").write_text(corpus().assign(pcm_sha256="0").to_csv(index=False))
     for fold in BY_HAND:
         RunStore(folder).write_readings("akd", fold, 0, arrays_by_hand(fold))
     return load_explanation(folder)
@@ -577,7 +577,7 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"has no outer-3-seed-0\.npz"):
         load_explanation(folder)
     (folder / "utterances.csv").write_text("utterance,fold,label\n")
-    with pytest.raises(StoreError, match=r"utterances\.csv has no column speaker"):
+    with pytest.raises(StoreError, match=r"utterances\.csv is damaged .*no column speaker"):
         load_explanation(folder)
     (folder / "utterances.csv").write_text("")
     with pytest.raises(StoreError, match=r"utterances\.csv is damaged"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from serbench.api import SplitError
+from serbench.api.json_text import read_json, utf8_text
 
 JsonRow = Mapping[str, object]
 
@@ -17,11 +17,11 @@ def json_lines(path: Path) -> Iterator[tuple[str, JsonRow]]:
     Raises:
         SplitError: a line that is not a JSON object.
     """
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = read_json(line)
         except ValueError as error:
             raise SplitError(f"{path}: line {number} is not JSON ({error})") from error
         if not isinstance(row, dict):
@@ -36,9 +36,20 @@ def json_document(path: Path) -> object:
         SplitError: it is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return read_json(_text(path))
     except ValueError as error:
         raise SplitError(f"{path}: not JSON ({error})") from error
+
+
+def _text(path: Path) -> str:
+    """
+    Raises:
+        SplitError: it is not UTF-8.
+    """
+    try:
+        return utf8_text(path.read_bytes(), marked=True)
+    except ValueError as error:
+        raise SplitError(f"{path}: {error}") from error
 
 
 def texts(row: JsonRow) -> dict[str, str]:

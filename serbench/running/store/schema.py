@@ -1,0 +1,258 @@
+"""What the JSON files of a run folder hold: checked once, when they are read.
+
+A run folder may be a stranger's. What does not fit is refused here, with the file and the place,
+so that nobody who reads a run has to expect anything else. What is missing may belong to an older
+version; whoever needs it says so. Unknown entries are kept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from serbench.api.json_text import first_problem, read_object
+from serbench.errors import StoreError
+
+Json = dict[str, Any]  # JSON objects are what they are
+
+Count = Annotated[int, Field(ge=0)]
+Place = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+Duration = Annotated[float, Field(ge=0, le=1e12)]
+Object = dict[str, JsonValue]
+
+
+class Part(BaseModel):
+    """A part of a file: types are held to, unknown entries are let through."""
+
+    model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+
+class Planned(Part):
+    """A plugin and its parameters."""
+
+    name: Text
+    params: Object = {}
+
+
+class PlannedTeacher(Part):
+    """A teacher's plugin and its parameters."""
+
+    plugin: Text
+    params: Object
+
+
+class Trained(Part):
+    """A corpus that is trained on in place of the tested one."""
+
+    name: Text
+    corpus: Text
+    params: Object
+
+
+class Labels(Part):
+    """A label map."""
+
+    name: Text
+    map: dict[str, Text]
+
+
+class Dataset(Part):
+    """What a run learns from and is tested on."""
+
+    name: Text
+    labels: Annotated[list[Text], Field(min_length=2)]
+    corpus_digest: str
+    utterances: Count
+    corpus: str = ""
+    title: str = ""
+    evaluated: str = ""
+    params: Object = {}
+    training: list[Trained] = []
+    label_map: Labels | None = None
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Dataset:
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("a label stands twice")
+        return self
+
+
+class Method(Part):
+    """A planned method, resolved."""
+
+    name: Text
+    student: str
+    loss: str
+    teachers: list[Text] = []
+    pretrained: bool = False
+    student_plugin: str = ""
+    student_params: Object = {}
+    loss_plugin: str = ""
+    loss_params: Object = {}
+    settings: dict[str, Object] = {}
+    candidates: Annotated[list[Object], Field(min_length=1)] = [{}]
+
+
+class Protocol(Part):
+    """The protocol's settings; whoever goes by them checks them against its own."""
+
+    name: Text
+
+
+class Outer(Part):
+    """An outer fold."""
+
+    name: Text
+    test_units: list[str]
+
+
+class Plan(Part):
+    """``plan.json``."""
+
+    digest: str
+    serbench_version: str = ""
+    dataset: Dataset
+    folds: Text
+    folds_digest: str
+    protocol: Protocol
+    profile: str
+    methods: Annotated[list[Method], Field(min_length=1)]
+    seeds: Annotated[list[Count], Field(min_length=1)]
+    outer: Annotated[list[Outer], Field(min_length=1)]
+    backend: Planned | None = None
+    teachers: dict[str, PlannedTeacher] = {}
+    model_digests: dict[str, str] = {}
+    cards: dict[str, Object] = {}
+    code: dict[str, str] = {}
+    arithmetic: Object = {}
+    device: str = ""
+    command: str = ""
+    pretrain_audio: Object | None = None
+    canary: list[Method] = []
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Plan:
+        for what, names in (
+            ("methods", [each.name for each in self.methods]),
+            ("seeds", self.seeds),
+            ("outer", [each.name for each in self.outer]),
+        ):
+            if len(set(names)) < len(names):
+                raise ValueError(f"an entry of {what} stands twice")
+        return self
+
+
+class Plugin(Part):
+    """An installed plugin."""
+
+    entry_point: str
+    distribution: str
+    version: str
+
+
+class Environment(Part):
+    """``environment.json``."""
+
+    python: str = ""
+    platform: str = ""
+    cpu: str = ""
+    cpus: Count | None = None
+    gpus: list[str] = []
+    torch_threads: Count = 0
+    packages: dict[str, str] = {}
+    plugins: list[Plugin] = []
+
+
+class Timing(Part):
+    """``timing.json``: seconds, and counts of fits and workers."""
+
+    __pydantic_extra__: dict[str, Duration]
+
+
+class Epoch(Part):
+    """One epoch of a fit."""
+
+    epoch: Count
+    terms: dict[str, float] = {}
+    validation_ua: float | None = None
+
+
+class Fit(Part):
+    """``fits/*.json``."""
+
+    fit: Text
+    method: Text
+    outer: Place
+    inner: Place | None
+    seed: Count
+    parameters: Count
+    seconds: Duration
+    epochs: Count
+    step_seconds: Duration = 0
+    values: Object
+    history: list[Epoch] = []
+
+
+class Stated(Part):
+    """A file that states a digest, of which nothing else is asked: ``Certificate`` checks it."""
+
+    digest: str | None = None
+
+
+FILES: dict[str, type[Part]] = {
+    "plan": Plan,
+    "environment": Environment,
+    "timing": Timing,
+    "certificate": Stated,
+}
+"""By the file's name, without its ending."""
+
+
+def read_stored(path: Path, schema: type[Part]) -> Json:
+    """A JSON file of a run folder that fits its schema.
+
+    Raises:
+        StoreError: it is missing, damaged, or does not fit; the message says where.
+    """
+    try:
+        return checked(read_bytes(path), schema)
+    except ValueError as error:
+        raise damaged(path, error) from None
+
+
+def checked(content: bytes, schema: type[Part]) -> Json:
+    """What the JSON text of a file holds.
+
+    Raises:
+        ValueError: it is no JSON object, or does not fit; the message says where.
+    """
+    held = read_object(content)
+    try:
+        schema.model_validate(held)
+    except ValidationError as error:
+        raise ValueError(first_problem(error)) from None
+    return held
+
+
+def read_bytes(path: Path) -> bytes:
+    """
+    Raises:
+        StoreError: the file is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise StoreError(f"{path.parent} has no {path.name}") from error
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def damaged(path: Path, error: Exception) -> StoreError:
+    """That a file of a run is not what it should be."""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return StoreError(
+        f"{path} is damaged ({reason}); remove it and run the same command again to make it anew"
+    )

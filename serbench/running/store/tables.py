@@ -1,0 +1,85 @@
+"""What the tables of a run folder hold: the predictions, and ``utterances.csv``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from serbench.api.json_text import utf8_text
+from serbench.errors import StoreError
+from serbench.running.store.schema import Json
+
+PREDICTION_COLUMNS = ("method", "seed", "outer", "utterance", "speaker", "label", "predicted")
+"""Columns of the predictions, before one ``p_<label>`` per class: the posterior."""
+
+UTTERANCE_COLUMNS = ("utterance", "fold", "speaker", "label", "pcm_sha256")
+"""Of ``utterances.csv``, that must be there."""
+
+
+def check_columns(predictions: pd.DataFrame, what: str, labels: Sequence[str]) -> None:
+    """
+    Raises:
+        StoreError: a column is missing.
+    """
+    wanted = [*PREDICTION_COLUMNS, *(f"p_{label}" for label in labels)]
+    missing = [column for column in wanted if column not in predictions.columns]
+    if missing:
+        raise StoreError(f"{what}: missing columns {', '.join(missing)}")
+
+
+def check_values(predictions: pd.DataFrame, plan: Json) -> None:
+    """
+    Raises:
+        ValueError: a column has other values than its name says; methods, folds, seeds or labels
+            that the plan does not have; or no finite posterior.
+    """
+    if predictions.columns.duplicated().any():
+        raise ValueError("a column stands twice")
+    for name in ("method", "utterance", "speaker", "label", "predicted"):
+        if not all(isinstance(value, str) for value in predictions[name].unique()):
+            raise ValueError(f"column {name} has something else than text")
+    for name in ("seed", "outer"):
+        if not pd.api.types.is_integer_dtype(predictions[name].dtype):
+            raise ValueError(f"column {name} has something else than whole numbers")
+    labels = plan["dataset"]["labels"]
+    allowed: dict[str, set[object]] = {
+        "seed": set(plan["seeds"]),
+        "outer": set(range(1, len(plan["outer"]) + 1)),
+        "label": set(labels),
+        "predicted": set(labels),
+    }
+    for name, known in allowed.items():
+        if foreign := sorted({*predictions[name].unique()} - known, key=str):
+            raise ValueError(f"plan.json has no {name} {str(foreign[0])[:40]!r}")
+    for name in (f"p_{label}" for label in labels):
+        column = predictions[name]
+        if not pd.api.types.is_float_dtype(column.dtype) or not np.isfinite(column).all():
+            raise ValueError(f"column {name} has something else than finite numbers")
+
+
+def utterance_rows(content: bytes) -> dict[str, dict[str, str]]:
+    """The rows of ``utterances.csv`` by utterance.
+
+    Raises:
+        ValueError: another encoding, a column that is missing, a row with too few or too many
+            cells, or an utterance twice.
+    """
+    reader = csv.DictReader(io.StringIO(utf8_text(content), newline=""), strict=True)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise ValueError(f"after line {reader.line_num}: {error}") from None
+    columns = reader.fieldnames or ()
+    if missing := [name for name in UTTERANCE_COLUMNS if name not in columns]:
+        raise ValueError(f"it has no column {', '.join(missing)}")
+    for line, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise ValueError(f"row {line} has more or fewer cells than the first")
+    found = {row["utterance"]: row for row in rows}
+    if len(found) < len(rows):
+        raise ValueError("an utterance stands twice")
+    return found
