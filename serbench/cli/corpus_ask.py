@@ -88,6 +88,10 @@ def _settled(found: Understood, given: Given) -> Given:
     if grammar.unlabelled:
         return replace(given, labels=dict(grammar.labels) | _asked_labels(grammar.unlabelled))
     if not grammar.speaker:
+        if grammar.speakers:
+            typer.echo("Several parts of the names could be who speaks:")
+            for candidate in grammar.speakers:
+                typer.echo(f"  {candidate}")
         typer.echo("Who speaks cannot be told: give a template of the parts above, such as")
         typer.echo("{part1}, {folder} (the folder's name), or one name if only one person speaks.")
         return replace(given, speaker=typer.prompt("Speaker"))

@@ -161,6 +161,40 @@ def test_names_that_fit_nothing_end_it(here: Path) -> None:
     assert "names that do not fit (1): odd one.wav" in text
 
 
+@pytest.fixture
+def ambiguous(here: Path) -> Path:
+    """Sentence and speaker in numbers, in folders of classes."""
+    folder = here / "numbers"
+    for emotion in ("angry", "sad"):
+        (folder / emotion).mkdir(parents=True)
+        for sentence in (1, 2, 3):
+            for speaker in (1, 2, 3, 4):
+                (folder / emotion / f"x-{sentence:02}-{speaker:02}.wav").touch()
+    return folder
+
+
+def test_yes_does_not_choose_among_parts_that_could_be_who_speaks(ambiguous: Path) -> None:
+    code, text = invoke("numbers", *SAID)
+    assert code == 2
+    said = " ".join(text.split())
+    assert "several parts of the names could be who speaks: {part1}: 3 values of 8 files" in said
+    assert "{part2}: 4 values of 6 files (01, 02, 03 and 1 more); say which with --speaker" in said
+    assert not Path("serbench.toml").exists()
+    code, text = invoke("numbers", "--speaker", "{part2}", *SAID)
+    assert code == 0, text
+    entry = datasets(ambiguous.parent)["numbers"]
+    assert list(entry["params"]["card"]["per_speaker"]) == ["01", "02", "03", "04"]
+
+
+@pytest.mark.usefixtures("terminal", "ambiguous")
+def test_a_user_is_shown_the_parts_that_could_be_who_speaks(here: Path) -> None:
+    answers = ["{part2}", "y", "", "none", "", "acted"]
+    code, text = invoke("numbers", asked="\n".join([*answers, ""]))
+    assert code == 0, text
+    assert "{part1}: 3 values of 8 files (01, 02, 03)" in text
+    assert datasets(here)["numbers"]["params"]["speaker"] == "{part2}"
+
+
 def test_names_of_a_known_corpus_are_pointed_out(here: Path) -> None:
     folder = here / "berlin"
     folder.mkdir()

@@ -17,15 +17,36 @@ class NamePart:
 
     Attributes:
         values: distinct ones, sorted.
+        place: level, start and stop of its pieces, where it was guessed.
     """
 
     group: str
     values: tuple[str, ...]
+    place: tuple[int, int, int] | None = None
 
     @property
     def told(self) -> str:
         """For instance ``01, 02, 03 and 21 more``."""
         return listed(self.values, SHOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerCandidate:
+    """A part of the names that could be who speaks.
+
+    Attributes:
+        template: for ``--speaker``; empty where only a pattern can name it.
+        counts: files by value.
+    """
+
+    template: str
+    counts: Mapping[str, int]
+
+    def __str__(self) -> str:
+        sizes = sorted(self.counts.values())
+        files = f"{sizes[0]} to {sizes[-1]}" if sizes[0] < sizes[-1] else f"{sizes[0]}"
+        values = listed(sorted(self.counts), 3)
+        return f"{self.template or '--pattern'}: {len(sizes)} values of {files} files ({values})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +61,7 @@ class Grammar:
         speaker, text, id: templates; empty where not known.
         ignore: regular expression of what is left out.
         parts: all groups, in the order of the names.
+        speakers: parts that could each be the speaker, where it cannot be told which.
     """
 
     pattern: str
@@ -51,6 +73,7 @@ class Grammar:
     parts: tuple[NamePart, ...]
     drop: tuple[str, ...] = ()
     ignore: str = ""
+    speakers: tuple[SpeakerCandidate, ...] = ()
 
     @property
     def has_emotion(self) -> bool:

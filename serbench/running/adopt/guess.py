@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from serbench.api import CorpusError
-from serbench.running.adopt.grammar import Grammar, NamePart
+from serbench.running.adopt.grammar import Grammar, NamePart, SpeakerCandidate
 from serbench.running.adopt.names import compiled_pattern, split_path
-from serbench.running.adopt.roles import find_emotion, find_speaker, find_text, overlaps
+from serbench.running.adopt.roles import find_emotion, find_speakers, find_text, overlaps
 from serbench.running.adopt.units import STEM, Level, NameUnit, levels
 from serbench.running.adopt.words import initials_of, label_of
 from serbench.running.registry.lookup import Registry
@@ -40,7 +42,8 @@ def guess(
         apart = [found[0].with_letters_apart(), *found[1:]]
         emotion = find_emotion(apart, given)
         found = found if emotion is None else apart
-    speaks = find_speaker(found, emotion) if emotion is not None and speaker is None else None
+    speak = find_speakers(found, emotion) if emotion is not None and speaker is None else []
+    speaks = speak[0] if len(speak) == 1 else None
     says = find_text(found, emotion, speaks) if emotion is not None and text is None else None
     named = {
         key: unit
@@ -52,7 +55,27 @@ def guess(
     pattern, parts = write_pattern(found, named, names)
     labels: dict[str, str | None] = dict.fromkeys(emotion.unit.values) if emotion else {}
     labels |= emotion.labels if emotion else {}
-    return _grammar(names, pattern, dict(sorted(labels.items())), parts, speaker, text)
+    if text is None and speaker is not None and "{text}" in speaker:
+        text = ""  # what was guessed to be the sentence is who speaks
+    grammar = _grammar(names, pattern, dict(sorted(labels.items())), parts, speaker, text)
+    if speaks is None:
+        grammar = replace(grammar, speakers=tuple(_candidate(unit, found, parts) for unit in speak))
+    return grammar
+
+
+def _candidate(
+    unit: NameUnit, found: Sequence[Level], parts: Sequence[NamePart]
+) -> SpeakerCandidate:
+    """A part as the user may name it."""
+    counts = Counter(unit.values)
+    if unit.level != STEM:
+        return SpeakerCandidate("{folder}" if unit.level == 0 and unit.whole else "", counts)
+    pieces = found[0].pieces[0]
+    groups = {part.place: f"{{{part.group}}}" for part in parts}
+    if (whole := groups.get((STEM, unit.start, unit.stop))) is not None:
+        return SpeakerCandidate(whole, counts)
+    told = [groups.get((STEM, at, at + 1), pieces[at].text) for at in range(unit.start, unit.stop)]
+    return SpeakerCandidate("".join(told), counts)
 
 
 def described(
@@ -96,13 +119,14 @@ def _grammar(
     """With the templates that are not given; a label may be unknown, or empty, which drops."""
     groups = {part.group for part in parts}
     own = {key: f"{{{key}}}" if key in groups else "" for key in ("speaker", "text")}
+    own |= {key: said for key, said in (("speaker", speaker), ("text", text)) if said is not None}
     return Grammar(
         pattern=pattern,
         labels={value: label for value, label in labels.items() if label},
         unlabelled=tuple(value for value, label in labels.items() if label is None),
-        speaker=own["speaker"] if speaker is None else speaker,
-        text=own["text"] if text is None else text,
-        id=unique_id(names) or ("{speaker}-{folder}-{stem}" if "speaker" in groups else ""),
+        speaker=own["speaker"],
+        text=own["text"],
+        id=unique_id(names) or (f"{own['speaker']}-{{folder}}-{{stem}}" if own["speaker"] else ""),
         parts=parts,
         drop=tuple(value for value, label in labels.items() if label == ""),
     )
@@ -134,7 +158,10 @@ def write_pattern(
                     own[unit.start, unit.stop] = f"part{number}", unit
         keys = {span: key for span, (key, _) in own.items()}
         expressions.append(level.expression(keys))
-        parts += [NamePart(key, _sorted(unit)) for _, (key, unit) in sorted(own.items())]
+        parts += [
+            NamePart(key, _sorted(unit), (unit.level, unit.start, unit.stop))
+            for _, (key, unit) in sorted(own.items())
+        ]
     endings = sorted({name.rpartition(".")[2] for name in names})
     ending = endings[0] if len(endings) == 1 else f"(?:{'|'.join(endings)})"
     return "/".join(expressions) + rf"\.{ending}", tuple(parts)

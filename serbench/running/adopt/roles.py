@@ -24,6 +24,12 @@ WELL_COVERED = 0.9
 LOWEST = -1
 """Score below which nothing speaks for a part, so that the user is asked."""
 
+EVIDENT = 3
+"""Score from which on more than its place speaks for a part: a folder, a word, a gender."""
+
+MOST_TAKES = 5
+"""More numbers than that after a name's emotion may be speakers instead of takes."""
+
 SAME = 0.95
 """Share of files by which one part follows from another; single names are misspelt."""
 
@@ -87,22 +93,71 @@ def as_emotion(unit: NameUnit, given: Mapping[str, str]) -> Emotion | None:
     return Emotion(unit, labels, initials)
 
 
-def find_speaker(found: Sequence[Level], emotion: Emotion) -> NameUnit | None:
-    """The part whose values have all emotions; the likeliest of several."""
-    candidates = [
-        (
-            speaker_score(unit, found, emotion),
-            unit.level == STEM, not unit.whole, -unit.start, unit.stop, unit,
-        )
+def find_speakers(found: Sequence[Level], emotion: Emotion) -> list[NameUnit]:
+    """The part whose values have all emotions, and after it those that could as well be speakers.
+
+    One alone is clear; none: nothing speaks for any.
+    """
+    units = [
+        unit
         for level in found
         for unit in level.units()
         if not overlaps(unit, emotion.unit)
         and not unit.halved
-        and coverage(unit, emotion) >= COVERED
         and not {value.casefold() for value in unit.values} <= NO_SPEAKERS
-    ]  # fmt: skip
-    likely = [each for each in candidates if each[0] >= LOWEST]
-    return max(likely, key=lambda each: each[:-1])[-1] if likely else None
+    ]
+    candidates = sorted(
+        (
+            (
+                speaker_score(unit, found, emotion),
+                unit.level == STEM, not unit.whole, -unit.start, unit.stop, unit,
+            )
+            for unit in units
+            if coverage(unit, emotion) >= COVERED
+        ),
+        key=lambda each: each[:-1],
+        reverse=True,
+    )  # fmt: skip
+    if not candidates or candidates[0][0] < LOWEST:
+        return []
+    score, best = candidates[0][0], candidates[0][-1]
+    others = [(each[0], each[-1]) for each in candidates[1:]]
+    if score >= EVIDENT:
+        rivals = [u for own, u in others if own >= score or follows(best.values, u.values)]
+    elif _leads(best, [unit for _, unit in others], emotion):
+        rivals = [unit for _, unit in others if _outnumbers(unit, best)]
+    else:
+        confounded = [unit for unit in units if _repeats(unit, emotion)]
+        rivals = [*(unit for _, unit in others), *confounded]
+    chosen = [best]
+    for unit in rivals:
+        # Not the gender of the best or its session, nor the same once more.
+        if not follows(unit.values, best.values) and not any(
+            overlaps(unit, other) or one_to_one(unit.values, other.values) for other in chosen
+        ):
+            chosen.append(unit)
+    return chosen
+
+
+def _leads(best: NameUnit, others: Sequence[NameUnit], emotion: Emotion) -> bool:
+    """Whether a part is the first of the names, before the emotion, as speakers mostly are."""
+    first = all(best.start <= other.start for other in others if other.level == STEM)
+    return first and best.level == emotion.unit.level == STEM and best.stop <= emotion.unit.start
+
+
+def _outnumbers(unit: NameUnit, best: NameUnit) -> bool:
+    """Whether both are numbers, and these are more: then those may be sentences."""
+    values, others = set(best.values), set(unit.values)
+    numbers = all(value.isdigit() for value in values | others)
+    return numbers and len(others) > max(len(values), MOST_TAKES)
+
+
+def _repeats(unit: NameUnit, emotion: Emotion) -> bool:
+    """Whether values return, and not each with one emotion: so do speakers of few emotions."""
+    values, distinct = emotion.unit.values, set(unit.values)
+    each_has_one = len(set(zip(unit.values, values, strict=True))) == len(distinct)
+    related = each_has_one or follows(unit.values, values)
+    return not related and 2 <= len(distinct) <= len(unit.values) // 2
 
 
 def coverage(unit: NameUnit, emotion: Emotion) -> float:

@@ -112,7 +112,13 @@ def check_understood(found: Understood) -> list[str]:
             f"{' '.join(f'--label {value}=…' for value in grammar.unlabelled)} (nothing after = "
             "leaves these files out)"
         )
-    if not grammar.speaker:
+    if grammar.speakers:
+        problems.append(
+            "several parts of the names could be who speaks: "
+            f"{listed(map(str, grammar.speakers), clauses=True)}; say which with --speaker "
+            "TEMPLATE"
+        )
+    elif not grammar.speaker:
         problems.append(
             "who speaks cannot be told from the names: give --speaker TEMPLATE of "
             f"{', '.join(_fields(grammar))}, or one name where only one person speaks"

@@ -71,9 +71,7 @@ def test_numbers_are_asked_for() -> None:
     problems = check_understood(read(names))
     assert len(problems) == 1
     assert "--label OLD=NEW" in problems[0]
-    emotions = ("neutral", "calm", "happiness", "sadness", "anger", "fear", "disgust", "surprise")
-    labels = {f"{number:02}": label for number, label in enumerate(emotions, start=1)}
-    found = read(names, given=labels)
+    found = read(names, given=EMOTION_NUMBERS)
     assert check_understood(found) == []
     same_as_shipped(found, "ravdess")
 
@@ -124,6 +122,97 @@ def test_any_grammar_of_speaker_emotion_and_number_is_recovered(
         assert speaker.endswith(each.speaker)
         assert each.label == label_of(emotion)
     assert len(found.counts) == len(speakers)
+
+
+EMOTION_NUMBERS = {
+    f"{number:02}": label
+    for number, label in enumerate(
+        ("neutral", "calm", "happiness", "sadness", "anger", "fear", "disgust", "surprise"), start=1
+    )
+}
+
+
+def coded(sentences: int, takes: int, speakers: int, order: Sequence[int] = range(4)) -> list[str]:
+    """A folder for each class; sentence, take, gender and speaker in numbers, the speaker last."""
+    emotions = ("angry", "happy", "neutral", "sad")
+    return [
+        f"{emotion}/e{number}-" + "-".join([f"{s:02}", f"{t:02}", f"{1 + p % 2:02}", f"{p:02}"][i]
+                                            for i in order) + ".wav"
+        for number, emotion in enumerate(emotions, start=1)
+        for s in range(1, sentences + 1)
+        for t in range(1, takes + 1)
+        for p in range(1, speakers + 1)
+    ]  # fmt: skip
+
+
+def test_several_parts_that_could_be_who_speaks_are_listed_with_counts() -> None:
+    names = coded(7, 3, 12)
+    (problem,) = check_understood(read(names))
+    assert problem == (
+        "several parts of the names could be who speaks: "
+        "{part2}: 7 values of 144 files (01, 02, 03 and 4 more); "
+        "{part3}: 3 values of 336 files (01, 02, 03); "
+        "{part4}: 2 values of 504 files (01, 02); "
+        "{part5}: 12 values of 84 files (01, 02, 03 and 9 more); say which with --speaker TEMPLATE"
+    )
+    found = read(names, speaker="{part5}")
+    assert check_understood(found) == []
+    assert len(found.counts) == 12
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(2, 8), st.integers(2, 4), st.integers(2, 9), st.permutations(range(4)),
+    st.booleans(),
+)  # fmt: skip
+def test_numbers_in_any_order_are_read_rightly_or_asked_for(
+    sentences: int, takes: int, speakers: int, order: list[int], in_folders: bool
+) -> None:
+    names = coded(sentences, takes, speakers, order)
+    truth = [name.removesuffix(".wav").split("-")[1 + order.index(3)] for name in names]
+    if in_folders:
+        names = [f"Actor_{s}/{n.split('/')[1]}" for s, n in zip(truth, names, strict=True)]
+    given = {f"{number}": word for number, word in enumerate(("anger", "fear", "joy", "calm"), 1)}
+    found = read(names, given=given if in_folders else {})
+    problems = check_understood(found)
+    assert problems or [each.speaker.removeprefix("Actor_") for each in found.readings] == truth
+    assert bool(problems) is not in_folders
+
+
+@pytest.mark.parametrize(
+    ("dataset", "listed"),
+    [("urdu", ("{text}", "{part1}{part2}")), ("mesd", ("{text}", "{part1}", "{part2}"))],
+)
+def test_shipped_corpora_whose_speakers_cannot_be_told_are_asked_for(
+    dataset: str, listed: tuple[str, ...]
+) -> None:
+    found = read(sorted(names_of(dataset)))
+    assert tuple(each.template for each in found.grammar.speakers) == listed
+    assert any(p.startswith("several parts of the names") for p in check_understood(found))
+
+
+def test_what_is_who_speaks_is_no_sentence() -> None:
+    urdu = read(sorted(names_of("urdu")), speaker="{text}")
+    assert (urdu.grammar.speaker, urdu.grammar.text) == ("{text}", "")
+    right = read(sorted(names_of("urdu")), speaker="{part1}{part2}")
+    assert check_understood(right) == []
+    same_as_shipped(right, "urdu")
+
+
+def test_ravdess_without_its_folders_is_not_misread() -> None:
+    names = [name.rpartition("/")[2] for name in names_of("ravdess")]
+    (problem,) = check_understood(read(names, given=EMOTION_NUMBERS))
+    assert "{part4}: 24 values of 60 files (01, 02, 03 and 21 more)" in problem
+    found = read(names, given=EMOTION_NUMBERS, speaker="{part4}")
+    assert check_understood(found) == []
+    same_as_shipped(found, "ravdess")
+
+
+def test_speakers_in_two_spellings_are_not_added() -> None:
+    names = [f"{s}/{e}_{n}.wav" for s in ("s01", "S01") for e in ("angry", "sad") for n in (1, 2)]
+    (problem,) = check_understood(read(names))
+    assert problem.startswith("names that differ only in case")
+    assert "speaker 'S01' = 's01'" in problem
 
 
 def test_folders_can_be_emotions_and_speakers() -> None:
