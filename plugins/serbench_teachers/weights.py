@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import are_progress_bars_disabled
 from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
 
-from serbench.api import TeacherError, read_json
+from serbench.api import TeacherError, is_offline, read_json
 
 _LOG = logging.getLogger(__name__)
 
@@ -129,6 +129,12 @@ def _cached_snapshot(model: str) -> Path | None:
 
 def _download(model: str) -> Path:
     """Fetch the smallest complete set of files, safetensors where the model has them."""
+    if is_offline():
+        raise TeacherError(
+            f"the weights of {model} are not on this machine, and a command that reads a run "
+            "folder downloads nothing; fetch them with `hf download`, or name a folder with them "
+            "in serbench.toml"
+        )
     _LOG.info("downloading the teacher %s", model)
     shown = not are_progress_bars_disabled()
     if not sys.stderr.isatty():

@@ -17,6 +17,7 @@ from serbench.api.folders import (
 from serbench.api.json_text import read_json, utf8_text
 from serbench.api.loss import Batch, Loss, LossShape, LossTerms, Need
 from serbench.api.markers import hookimpl
+from serbench.api.offline import is_offline
 from serbench.api.params import Params
 from serbench.api.student import Student, StudentOutput, StudentShape
 from serbench.api.teacher import Teacher, TeacherCard, TeacherFeatures
@@ -82,6 +83,7 @@ __all__ = [
     "hookimpl",
     "import_torchaudio",
     "is_hidden",
+    "is_offline",
     "plain_name",
     "read_json",
     "utf8_text",

@@ -43,6 +43,7 @@ def study_command(study: Study[Any, Any]) -> StudyCommand:
 def _run(study: Study[Any, Any], given: dict[str, Any]) -> None:
     from serbench.cli.console import stdout
     from serbench.cli.progress import progress_observer
+    from serbench.files.paths import inside
     from serbench.running.store.find import find_run
     from serbench.studies.conduct import conduct
     from serbench.studies.opened import Opened
@@ -57,7 +58,8 @@ def _run(study: Study[Any, Any], given: dict[str, Any]) -> None:
         device_name=given.get("device", "cpu"),
         jobs=given.get("jobs"),
     )
-    output = given["output"] or (None if study.several else folders[0] / study.name)
+    own = None if study.several else inside(folders[0], study.name, what="folder")
+    output = given["output"] or own
     conduct(study, params, opened, output, stdout(), progress_observer)
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from serbench.errors import PluginError
 from serbench.files.atomic import write_atomically
+from serbench.files.paths import below
 from serbench.results.figure.figure import Figure
 from serbench.results.figure.png import png
 from serbench.results.record import KIND, NAME, SCHEMA_VERSION, StudyRecord, write_record
@@ -132,9 +133,9 @@ def _write(study: Study[P, M], params: object, opened: Opened, shown: Shown, fol
     texts = {f"{name}{suffix}": text for suffix, text in texts.items()}
     texts[f"{name}.md"] = _page(name, shown)
     for path, text in {**texts, **shown.files}.items():
-        write_atomically(folder / path, text.encode())
+        write_atomically(below(folder, path), text.encode())
     for file, figure in _figure_files(name, shown).items():
-        write_atomically(folder / file, png(figure))
+        write_atomically(below(folder, file), png(figure))
     runs = tuple(each.resolve().name for each in opened.folders)
     write_record(record_of(study, params, runs, shown), folder / NAME)
 

@@ -41,7 +41,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
         nobody = SimpleNamespace(get_hookimpls=list)
         installed = Installed()
         installed.hook = SimpleNamespace(serbench_fit_epoch=nobody)  # pyright: ignore[reportAttributeAccessIssue]
-        known = SimpleNamespace(datasets={})
+        known = SimpleNamespace(datasets={}, teachers={})
         monkeypatch.setattr("serbench.running.plugins.load_plugins", lambda: installed)
         monkeypatch.setattr("serbench.running.registry.load.load_registry", lambda *_, **__: known)
         monkeypatch.setattr("serbench.studies.opened.load_plugins", lambda: installed)

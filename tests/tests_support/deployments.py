@@ -35,6 +35,7 @@ class FakeRegistry:
     """Entries of the fake backend by name; ``torch`` is the plain one."""
 
     datasets: Mapping[str, object] = {}
+    teachers: Mapping[str, object] = {}
 
     def __init__(self, **entries: FakeParams) -> None:
         self.backends = {

@@ -69,7 +69,7 @@ def make_replayable(root: Path, **protocol: Any) -> Path:
 def open_replay(root: Path, watch: Observer | None = None) -> Replay:
     return Replay.open(
         root / "run",
-        SimpleNamespace(datasets={}),  # pyright: ignore[reportArgumentType]
+        SimpleNamespace(datasets={}, teachers={}),  # pyright: ignore[reportArgumentType]
         Installed(),  # pyright: ignore[reportArgumentType]
         data_dir=root / "noise",
         cache=root / "cache",

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from serbench.files.paths import inside
+
 if TYPE_CHECKING:
     from serbench.checks.regress.bench import BenchRun
     from serbench.running.plan.records import Request
@@ -53,7 +55,7 @@ class Session:
         note = self.runs / f".{self.name}-{digest}.txt"
         with FileLock(str(note.with_suffix(".lock"))):
             if note.is_file():
-                return self.runs / note.read_text(encoding="utf-8")
+                return inside(self.runs, note.read_text(encoding="utf-8"), what="run")
             folder = make()
             note.write_text(folder.name, encoding="utf-8")
             return folder

@@ -63,7 +63,7 @@ def verify(
 
     Args:
         folder: of the run.
-        registry: where the dataset's folder may be named.
+        registry: says where the files of the corpus are.
         plugins: the installed plugins.
         data_dir: the corpus's folder, where it is not where ``locate`` looks.
         cache: for frames and fingerprints, whose addresses are digests of the audio.
@@ -81,12 +81,12 @@ def verify(
         PluginError: a plugin of the run is not installed.
     """
     store = RunStore(folder)
-    stored = StoredPlan.read(store, plugins)
+    stored = StoredPlan.read(store, plugins, registry)
     certificate, findings = _certificate(store)
     with tempfile.TemporaryDirectory(prefix="serbench-verify-") as scratch:
         audio = _audio(pretrain_audio, Path(scratch), watch)
         findings += check_unlabelled(stored, audio)
-        table = read_corpus(stored, registry, data_dir, cache, watch, Path(scratch))
+        table = read_corpus(stored, data_dir, cache, watch, Path(scratch))
     advance = partial(watch.advance, "near-duplicates")
     near = near_duplicates(table.utterances, cache, advance)
     copied = copies_in_audio(table, audio, cache, advance) if audio else ()

@@ -17,6 +17,7 @@ from serbench.api.corpus import Advance, Source
 from serbench.data.corpus.space import check_space
 from serbench.errors import CorpusError
 from serbench.files.kept import DamageError, file_digest, kept_bytes, read_kept, write_kept
+from serbench.files.paths import inside
 
 ATTEMPTS = 3
 """Attempts in a row that bring nothing new before a download is given up."""
@@ -69,7 +70,7 @@ def fetch(source: Source, folder: Path, advance: Advance) -> Path:
     """
     if not source.url.startswith(("http://", "https://")):
         raise CorpusError(f"{source.url}: only http and https can be downloaded")
-    target = folder / source.file_name
+    target = inside(folder, source.file_name, what="file", error=CorpusError)
     part = _Part(folder / f"{source.file_name}.part")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from serbench.api.corpus import Advance, Corpus
+from serbench.api.offline import is_offline
 from serbench.data.corpus.archive import unpack
 from serbench.data.corpus.check import count_differences, expected, listing, scan
 from serbench.data.corpus.download import fetch
@@ -20,6 +21,7 @@ from serbench.errors import CorpusError
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
 from serbench.files.kept import check_folder, keep_folder, making, read_kept
+from serbench.files.paths import inside
 
 DATA_VARIABLE = "SERBENCH_DATA"
 """Environment variable: a folder that holds one folder per dataset, by name."""
@@ -60,10 +62,17 @@ def locate(
     if path is not None:
         return _named_folder(corpus, name, path, f"the path of dataset {name} in the registry")
     root = kind_folder(cache.absolute(), "corpora")
-    if (root / name).is_dir() and not (root / name / OLD_RECIPE).exists():
-        return root / name
+    by_hand = inside(root, name, what="dataset", error=CorpusError)
+    if by_hand.is_dir() and not (by_hand / OLD_RECIPE).exists():
+        return by_hand
     folder = root / f"{name}-{name_digest(_recipe(corpus), 8)}"
     if not _whole(folder):
+        if is_offline():
+            raise CorpusError(
+                f"{name} is not on this machine as the run's plan has it, and a command that reads "
+                f"a run folder downloads and makes nothing. `serbench folds {name}` fetches or "
+                "makes the registry's; else name the run's own folder with --data-dir DIR"
+            )
         with making(folder):
             if not _whole(folder):  # unless another process has made it meanwhile
                 _make(corpus, name, folder, cache, advance, announce)
@@ -109,8 +118,9 @@ def _below_variable(name: str, announce: Announce) -> Path | None:
             f"{DATA_VARIABLE}={value} is not a folder; set it to the folder that holds one folder "
             "per dataset, or unset it"
         )
-    if (root / name).is_dir():
-        return root / name
+    folder = inside(root, name, what="dataset", error=CorpusError)
+    if folder.is_dir():
+        return folder
     announce(f"{name} is not below {DATA_VARIABLE} ({root})")
     return None
 
@@ -129,7 +139,9 @@ def _download(
                     announce(f"unpacking {source.file_name}")
                     _unpack_or_discard(file, new, advance)
                 else:
-                    shutil.copyfile(file, new / source.file_name)
+                    shutil.copyfile(
+                        file, inside(new, source.file_name, what="file", error=CorpusError)
+                    )
             except CorpusError as error:
                 raise CorpusError(
                     f"{name} cannot be downloaded from {source.url}: {error}.\n"

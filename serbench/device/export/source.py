@@ -10,6 +10,7 @@ from serbench.device.export.deployed import Trained
 from serbench.device.export.parity import PARITY, Parity
 from serbench.device.export.refit import refit_all
 from serbench.device.export.stored import calibration_audio, everyones_audio, stored_model
+from serbench.files.atomic import file_name
 from serbench.running.replay.run import Replay
 
 
@@ -85,4 +86,4 @@ def default_name(trained: Trained, backend: str | None) -> str:
     known = trained.provenance
     which = f"fold-{known['outer_fold']}" if "outer_fold" in known else "all-speakers"
     parts = [known["dataset"], known["method"], which, *([backend] if backend else [])]
-    return "-".join(parts).replace("+", "-").replace(":", "-").replace("/", "-") + ".onnx"
+    return file_name("-".join(parts).replace("+", "-").replace(":", "-")) + ".onnx"

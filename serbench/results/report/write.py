@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 
 from serbench.api import StoreError
 from serbench.files.atomic import check_writable, write_atomically
+from serbench.files.paths import below
 from serbench.results.figure.figure import Figure
 from serbench.results.figure.png import png
 from serbench.results.report.build import (
@@ -48,9 +49,9 @@ def write_report(folders: Sequence[Path], output: Path, adds: Adds = nothing_mor
     results = load_results(folders)
     tables, added = make_tables(results), adds(results)
     for path, text in determined_texts(results, tables, added).items():
-        write_atomically(output / path, text.encode())
+        write_atomically(below(output, path), text.encode())
     for path, figure in make_figures(results, tables, added).items():
-        write_atomically(output / path, png(figure))
+        write_atomically(below(output, path), png(figure))
     report = output / "report.md"
     write_atomically(report, report_text(results, tables).encode())
     return report
@@ -77,7 +78,7 @@ def write_table(table: Table, figure: Figure, folder: Path) -> Path:
         StoreError: ``folder`` is that of a run, or a file cannot be written.
     """
     check_output(folder, ())
-    page = folder / f"{table.name}.md"
+    page = below(folder, f"{table.name}.md")
     for suffix, text in table_texts(table).items():
         write_atomically(page.with_suffix(suffix), text.encode())
     write_atomically(page.with_suffix(".png"), png(figure))

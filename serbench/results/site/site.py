@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
+from serbench.api.json_text import read_object
 from serbench.errors import SerbenchError, listed
 from serbench.files.atomic import json_bytes, sweep_temporaries, write_atomically
+from serbench.files.paths import below
 from serbench.results.record import OfRuns, no_studies
 from serbench.results.report.build import Adds, nothing_more, unique_slugs
 from serbench.results.site.boards import BoardLine, CorpusBoards, corpora, rank_boards
@@ -20,6 +23,8 @@ from serbench.results.table.columns import bounds
 
 KIND = "serbench leaderboard"
 SCHEMA_VERSION = 1
+
+LIST = TypeAdapter(list[str])
 
 OURS = re.compile(r"(corpora|runs)/[A-Za-z0-9._-]+\.html")
 """Pages that a rebuild may remove."""
@@ -75,9 +80,9 @@ def write_leaderboard(
     both = sorted(before | pages.keys() - {"index.html"})
     write_atomically(output / MARKER, json_bytes({**marker, "pages": both, "rows": []}, MARKER))
     for path, text in pages.items():
-        write_atomically(output / path, text.encode())
+        write_atomically(below(output, path), text.encode())
     for path in before - pages.keys():
-        (output / path).unlink(missing_ok=True)
+        below(output, path).unlink(missing_ok=True)
     content = {**marker, "pages": sorted(pages), "rows": _rows(found)}
     write_atomically(output / MARKER, json_bytes(content, MARKER))
     sweep_temporaries(output)
@@ -103,10 +108,10 @@ def _pages_of(output: Path) -> set[str]:
             )
         return set()
     try:
-        content = json.loads(marker.read_text(encoding="utf-8"))
+        content = read_object(marker.read_bytes())
         kind = content["kind"]
-        pages = {page for page in content["pages"] if isinstance(page, str)}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        named = LIST.validate_python(content["pages"])
+    except (OSError, ValueError, KeyError) as error:
         raise SerbenchError(
             f"{marker} cannot be read ({error!r}); name another folder with --output, or remove "
             f"{output} if it is a leaderboard"
@@ -116,7 +121,7 @@ def _pages_of(output: Path) -> set[str]:
             f"{output} is not a leaderboard: its {MARKER} is something else; name another folder "
             "with --output"
         )
-    return {page for page in pages if OURS.fullmatch(page)}
+    return {page for page in named if OURS.fullmatch(page)}
 
 
 def _nothing(folder: Path, problems: Sequence[UnlistedRun]) -> str:

@@ -15,6 +15,7 @@ from serbench.data.corpus.load import load_corpus
 from serbench.data.corpus.locate import locate
 from serbench.data.corpus.table import CorpusTable, Speech
 from serbench.data.corpus.unlabelled import UnlabelledAudio, load_unlabelled
+from serbench.files.paths import inside
 from serbench.learning.features import Frames, log_mel_frames
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.protocol.guard.corpora import check_distinct
@@ -116,7 +117,7 @@ def _own_folder(data_dir: Path | None, name: str, watch: Observer) -> Path | Non
             f"{data_dir} (--data-dir) is no folder; for several corpora it holds one folder for "
             "each, by its name"
         )
-    folder = data_dir.expanduser() / name
+    folder = inside(data_dir.expanduser(), name, what="dataset", error=CorpusError)
     if folder.is_dir():
         return folder
     watch.announce(f"{name} is not below --data-dir ({data_dir})")

@@ -18,6 +18,7 @@ from serbench.data.corpus.table import CorpusTable
 from serbench.data.corpus.unlabelled import UnlabelledAudio
 from serbench.files.atomic import check_writable
 from serbench.files.cache_use import using_cache
+from serbench.files.paths import inside
 from serbench.protocol.guard.canary import FEWEST_REPEATS
 from serbench.protocol.guard.certificate import AudioRecord
 from serbench.protocol.guard.certify import Evidence, certify
@@ -69,7 +70,7 @@ def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     inputs = load_inputs(plan, folds.table, audio, resources.cache, resources.device, watch)
     clock.append(time.perf_counter())
     description = _describe(plan, inputs, folds, resources)
-    store = RunStore(resources.folder or resources.runs / _folder_name(plan, description["digest"]))
+    store = RunStore(resources.folder or _own_folder(resources.runs, plan, description["digest"]))
     store.create(description)
     store.write_text("utterances.csv", utterance_rows(folds))
     nested = Nested(plan, inputs, folds, store, resources, watch)
@@ -247,9 +248,10 @@ def run_digest(
     )
 
 
-def _folder_name(plan: RunPlan, digest: str) -> str:
+def _own_folder(runs: Path, plan: RunPlan, digest: str) -> Path:
     methods = "-".join(re.sub(r"[+:]", "-", method.name) for method in plan.methods)
     if plan.ablation is not None:
         methods = f"{plan.ablation.name}-ablation"
     leaky = f"{plan.protocol.name}-" if plan.protocol.leaky else ""
-    return f"{plan.dataset.name}-{methods[:60]}-{plan.profile}-{leaky}{digest[:8]}"
+    name = f"{plan.dataset.name}-{methods[:60]}-{plan.profile}-{leaky}{digest[:8]}"
+    return inside(runs, name, what="run")

@@ -93,7 +93,7 @@ class Replay:
 
         Args:
             folder: of a finished run.
-            registry: where the dataset's folder may be named.
+            registry: says where files of corpora and teachers are.
             plugins: the installed plugins.
             data_dir: the corpus's folder, where it is not where ``locate`` looks.
             cache: for frames, embeddings, heads and fingerprints.
@@ -108,7 +108,7 @@ class Replay:
         """
         run = load_run(folder, folder.resolve().name)
         store = RunStore(folder)
-        stored = StoredPlan.read(store, plugins)
+        stored = StoredPlan.read(store, plugins, registry)
         students = stored_students(stored, store)
         missing = [student.path for student in students if not student.path.is_file()]
         if missing or not students:
@@ -118,7 +118,7 @@ class Replay:
                 + "; run the same command again to have them"
             )
         check_ledger(store, run.predictions, stored.plan["dataset"]["labels"])
-        table = read_corpus(stored, registry, data_dir, cache, watch)
+        table = read_corpus(stored, data_dir, cache, watch)
         check_same_corpus(store, table, dropped=stored.protocol.duplicates == "drop")
         near = near_duplicates(table.utterances, cache, partial(watch.advance, "near-duplicates"))
         source = fold_source(stored.plan, folder)

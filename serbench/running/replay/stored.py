@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from serbench.api import Backend, Corpus, Loss, StoreError, Student, Teacher, TeacherCard
+from serbench.api import Backend, Loss, StoreError, Student, Teacher, TeacherCard
 from serbench.api.json_text import first_problem
+from serbench.api.offline import offline
 from serbench.data.corpus.table import CorpusTable
 from serbench.running.harness.inputs import load_dataset
 from serbench.running.harness.observer import Observer
@@ -20,6 +21,7 @@ from serbench.running.plugins import Plugins
 from serbench.running.registry.lookup import Registry
 from serbench.running.registry.schema import DatasetSpec
 from serbench.running.registry.validate import lay_over, validate
+from serbench.running.replay.local import local_corpus, local_teacher
 from serbench.running.store.run import RunStore
 from serbench.settings import MethodSettings, ProtocolSettings
 
@@ -43,13 +45,19 @@ NEEDED = frozenset({"device", "code", "canary", "cards", "pretrain_audio"})
 
 @dataclass(frozen=True)
 class StoredPlan:
-    """A stored plan, and the plugins that it names."""
+    """A stored plan, and what it takes to make what it names.
+
+    Attributes:
+        plugins: the installed ones.
+        registry: says where the files of corpora and teachers are; the plan does not.
+    """
 
     plan: Json
     plugins: Plugins
+    registry: Registry
 
     @classmethod
-    def read(cls, store: RunStore, plugins: Plugins) -> StoredPlan:
+    def read(cls, store: RunStore, plugins: Plugins, registry: Registry) -> StoredPlan:
         """
         Raises:
             StoreError: there is no run, or its plan was written by a version that kept too little.
@@ -61,7 +69,7 @@ class StoredPlan:
                 f"{store.folder} was written by serbench {plan.get('serbench_version')}, whose "
                 "plan.json does not hold all that it takes to make it anew"
             )
-        return cls(plan, plugins)
+        return cls(plan, plugins, registry)
 
     @property
     def dataset(self) -> str:
@@ -85,22 +93,25 @@ class StoredPlan:
         """The dataset that was tested; of a run by a label map, the whole one."""
         return str(self.plan["dataset"].get("evaluated", self.dataset))
 
-    def dataset_plan(self, registry: Registry) -> DatasetPlan:
-        """The corpora of the run and their classes; their folders are the registry's."""
+    def dataset_plan(self) -> DatasetPlan:
+        """The corpora of the run and their classes; their sources and folders are the registry's.
+
+        Raises:
+            StoreError, PluginError: as ``local_corpus``.
+        """
         entry = self.plan["dataset"]
         labels = entry.get("label_map")
         return DatasetPlan(
-            self._part({**entry, "name": self.evaluated}, registry),
-            tuple(self._part(part, registry) for part in entry.get("training", ())),
+            self._part({**entry, "name": self.evaluated}),
+            tuple(self._part(part) for part in entry.get("training", ())),
             LabelMap(labels["name"], labels["map"]) if labels else None,
         )
 
-    def _part(self, entry: Json, registry: Registry) -> PlannedCorpus:
-        name, plugin = str(entry["name"]), str(entry["corpus"])
-        corpus: Corpus = self._plugin("corpora", plugin, entry["params"])
-        return PlannedCorpus(
-            name, registry.datasets.get(name) or DatasetSpec(corpus=plugin), corpus
-        )
+    def _part(self, entry: Json) -> PlannedCorpus:
+        name = str(entry["name"])
+        corpus = local_corpus(self.registry, self.plugins, entry)
+        spec = self.registry.datasets.get(name) or DatasetSpec(corpus=corpus.name)
+        return PlannedCorpus(name, spec, corpus)
 
     def backend(self) -> Backend:
         """The backend that the scores were taken through."""
@@ -108,16 +119,16 @@ class StoredPlan:
         return self._plugin("backends", entry["name"], entry["params"])
 
     def teacher(self, name: str) -> Teacher:
-        """The plugin of a teacher of the run, not loaded yet.
+        """The plugin of a teacher of the run, not loaded yet; its weights are the registry's.
 
         Raises:
-            StoreError: the run has no such teacher.
+            StoreError: the run has no such teacher; as ``local_teacher``.
         """
         entry = self.plan["teachers"].get(name)
         if entry is None:
             there = ", ".join(self.plan["teachers"]) or "none"
             raise StoreError(f"the run has no teacher {name}; its teachers: {there}")
-        return self._plugin("teachers", entry["plugin"], entry["params"])
+        return local_teacher(self.registry, self.plugins, name, entry)
 
     def cards(self) -> dict[str, TeacherCard]:
         """What the teachers declared when they were run."""
@@ -169,17 +180,15 @@ def fold_source(plan: Json, folder: Path) -> str:
 
 def read_corpus(
     stored: StoredPlan,
-    registry: Registry,
     data_dir: Path | None,
     cache: Path,
     watch: Observer,
     audio_cache: Path | None = None,
 ) -> CorpusTable:
-    """The corpus of a run, or what it made of several.
+    """The corpus of a run, or what it made of several. Nothing is downloaded or made.
 
     Args:
         stored: the run's plan.
-        registry: where the dataset's folder may be named.
         data_dir: the corpus's folder, where it is not where ``locate`` looks; of several corpora,
             the folder that holds one for each.
         cache: where fetched corpora are.
@@ -187,14 +196,16 @@ def read_corpus(
         audio_cache: of what was once read of the audio files; by default that of runs.
 
     Raises:
-        CorpusError: it cannot be had or read.
+        CorpusError: it is not here, or cannot be read.
+        StoreError: as ``StoredPlan.dataset_plan``.
         PluginError: its plugin is not installed.
     """
-    return load_dataset(
-        stored.dataset_plan(registry),
-        data_dir,
-        cache,
-        watch,
-        allow_incomplete=True,
-        audio_cache=audio_cache,
-    )
+    with offline():
+        return load_dataset(
+            stored.dataset_plan(),
+            data_dir,
+            cache,
+            watch,
+            allow_incomplete=True,
+            audio_cache=audio_cache,
+        )

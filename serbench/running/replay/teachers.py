@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from serbench.api import StoreError, Teacher
+from serbench.api.offline import offline
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.learning.teach.heads import Head, fit_head
@@ -28,7 +29,9 @@ def run_teacher(stored: StoredPlan, name: str) -> Teacher:
         TeacherError: the weights cannot be had.
     """
     teacher = stored.teacher(name)
-    here, kept = teacher.model_digest, stored.plan["model_digests"].get(name)
+    with offline():  # the teacher keeps what it finds, so that nothing is fetched later
+        here = teacher.model_digest
+    kept = stored.plan["model_digests"].get(name)
     if here != kept:
         raise StoreError(
             f"the weights of teacher {name} are not those of the run: {here} here, {kept} in "

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from serbench.api import SAMPLE_RATE_HZ, SerbenchError, StoreError
 from serbench.files.atomic import write_atomically
+from serbench.files.paths import below
 from serbench.running.replay.run import Replay
 from serbench.studies.deploy.backends import TriedBackend, runnable
 from serbench.studies.deploy.measure import run_facts
@@ -85,7 +86,7 @@ def write_bundle(
             left_out[candidate.name] = str(error)
             continue
         name = f"{candidate.name}.onnx"
-        write_atomically(folder / name, content)
+        write_atomically(below(folder, name), content)
         entries.append(_entry(candidate, name, content))
     advance(len(able), len(able))
     if not entries:
@@ -102,7 +103,7 @@ def write_bundle(
     _write_probes(model, folder)
     for name in CARRIED:
         content = resources.files("serbench.studies.deploy.device").joinpath(name).read_bytes()
-        write_atomically(folder / name, content)
+        write_atomically(below(folder, name), content)
     return Bundle(folder, names, left_out)
 
 

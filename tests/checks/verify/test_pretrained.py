@@ -42,7 +42,7 @@ def root(made: Path, tmp_path: Path) -> Path:
 def findings(root: Path, audio: Path | None = None) -> dict[str, Finding]:
     found = verify(
         root / "run",
-        SimpleNamespace(datasets={}),  # pyright: ignore[reportArgumentType]
+        SimpleNamespace(datasets={}, teachers={}),  # pyright: ignore[reportArgumentType]
         Installed(),  # pyright: ignore[reportArgumentType]
         data_dir=root / "noise",
         cache=root / "cache",

@@ -62,7 +62,7 @@ def make(root: Path, **protocol: Any) -> Path:
 def opened(root: Path, watch: Observer | None = None) -> Replay:
     return Replay.open(
         root / "run",
-        SimpleNamespace(datasets={}),  # pyright: ignore[reportArgumentType]
+        SimpleNamespace(datasets={}, teachers={}),  # pyright: ignore[reportArgumentType]
         Installed(),  # pyright: ignore[reportArgumentType]
         data_dir=root / "noise",
         cache=root / "cache",

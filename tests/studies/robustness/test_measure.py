@@ -71,7 +71,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(root: Path, folder: str = "run", watch: Observer | None = None) -> Replay:
     return Replay.open(
         root / folder,
-        SimpleNamespace(datasets={}),  # pyright: ignore[reportArgumentType]
+        SimpleNamespace(datasets={}, teachers={}),  # pyright: ignore[reportArgumentType]
         Installed(),  # pyright: ignore[reportArgumentType]
         data_dir=root / "noise",
         cache=root / "cache",
