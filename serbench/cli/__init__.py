@@ -29,6 +29,7 @@ from serbench.cli import (
     run,
     runs,
     show,
+    stopping,
     stream,
     verify,
 )
@@ -37,27 +38,37 @@ from serbench.cli.help import help_of
 from serbench.cli.study import StudyCommand, study_command
 from serbench.studies.registered import STUDIES
 
-STOPPED = 130
-"""What a shell expects of a program that was stopped with Ctrl-C."""
-
 
 class GuardedGroup(TyperGroup):
     """Tells a user's error in one message, and a stop in one line; a bug keeps its traceback."""
 
     def invoke(self, ctx: Any) -> Any:  # click's own, or the one that newer typer carries
-        """Run the command; exit with 2 on a ``SerbenchError``, with 130 when stopped."""
+        """Run the command.
+
+        It exits with 2 on a ``SerbenchError``, and when stopped, with 128 and the signal's number.
+        """
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            typer.echo("stopped; run the same command again to go on", err=True)
-            raise typer.Exit(STOPPED) from None
+            raise _stopped() from None
+        except EOFError as error:
+            # Typer takes one for the end of what a user types, and says no more than "Aborted".
+            raise RuntimeError("something ended early that was to be read") from error
         except Exception as error:
             from serbench.errors import SerbenchError
 
+            if stopping.is_stopping():
+                raise _stopped() from None
             if not isinstance(error, SerbenchError):
                 raise
             typer.echo(f"serbench: {error}", err=True)
             raise typer.Exit(2) from None
+
+
+def _stopped() -> typer.Exit:
+    code = stopping.stopped()
+    typer.echo(stopping.MESSAGE, err=True)
+    return typer.Exit(code)
 
 
 app = typer.Typer(
@@ -133,4 +144,8 @@ app.add_typer(corpus_app, name="corpus")
 
 def main() -> None:
     """The ``serbench`` command."""
-    app(prog_name="serbench")
+    stopping.listen()
+    try:
+        app(prog_name="serbench")
+    finally:
+        stopping.leave_if_stopped()

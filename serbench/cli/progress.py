@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import pluggy
 from rich.progress import (
@@ -56,6 +59,21 @@ def progress_observer(
         yield BarObserver(hook, progress, trackers)
 
 
+P = ParamSpec("P")
+Own = TypeVar("Own", bound="PluginObserver")
+
+
+def _alone(method: Callable[Concatenate[Own, P], None]) -> Callable[Concatenate[Own, P], None]:
+    """One call at a time: epochs come from the thread that listens to worker processes."""
+
+    @wraps(method)
+    def called(self: Own, *args: P.args, **kwargs: P.kwargs) -> None:
+        with self.lock:
+            method(self, *args, **kwargs)
+
+    return called
+
+
 class PluginObserver(Observer):
     """Passes run events on to trackers, and to the plugins that listen.
 
@@ -63,21 +81,26 @@ class PluginObserver(Observer):
     """
 
     def __init__(self, hook: pluggy.HookRelay, trackers: Trackers | None = None) -> None:
+        self.lock = threading.RLock()
         self.hook = hook
         self.trackers = trackers or Trackers()
         self.failed: set[str] = set()
 
+    @_alone
     def run_started(self, event: RunEvent) -> None:
         self._tell("serbench_run_started", event)
         self.trackers.tell("run_started", event)
 
+    @_alone
     def epoch(self, event: EpochEvent) -> None:
         self._tell("serbench_fit_epoch", event)
         self.trackers.tell("fit_epoch", event)
 
+    @_alone
     def epoch_again(self, event: EpochEvent) -> None:
         self.trackers.tell("fit_epoch", event)
 
+    @_alone
     def fold_scored(self, event: FoldEvent) -> None:
         self._tell("serbench_fold_scored", event)
         self.trackers.tell("fold_scored", event)
@@ -86,6 +109,7 @@ class PluginObserver(Observer):
             f"UA {100 * event.ua:.1f} %, WA {100 * event.wa:.1f} %"
         )
 
+    @_alone
     def run_finished(self, event: RunEvent) -> None:
         self._tell("serbench_run_finished", event)
         self.trackers.complete(event)
@@ -120,6 +144,7 @@ class LineObserver(PluginObserver):
     def announce(self, message: str) -> None:
         self.console.print(message, highlight=False, soft_wrap=True)
 
+    @_alone
     def advance(self, stage: str, done: int, total: int) -> None:
         if done >= total and stage not in self.told:
             self.told.add(stage)
@@ -128,6 +153,7 @@ class LineObserver(PluginObserver):
             self.last = time.monotonic()
             self.announce(f"{stage}: {done}/{total}")
 
+    @_alone
     def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
         self.names = frozenset(task.name for task in tasks)
         self.epochs, self.total = 0, sum(task.epochs for task in tasks)
@@ -136,6 +162,7 @@ class LineObserver(PluginObserver):
         if tasks or cached:
             self.announce(f"fits: {len(tasks)} to run, {cached} already there")
 
+    @_alone
     def epoch(self, event: EpochEvent) -> None:
         super().epoch(event)
         if event.fit not in self.names:  # a pretraining, which is a stage of its own
@@ -147,6 +174,7 @@ class LineObserver(PluginObserver):
             left = (now - self.started) / self.epochs * max(0, self.total - self.epochs)
             self.announce(f"fits: {self.done}/{self.planned}, about {left / 60:.0f} min left")
 
+    @_alone
     def fit_done(self, result: FitResult) -> None:  # noqa: ARG002 - counts only
         self.done += 1
 
@@ -168,11 +196,13 @@ class BarObserver(PluginObserver):
     def announce(self, message: str) -> None:
         self.progress.console.print(message, highlight=False)
 
+    @_alone
     def advance(self, stage: str, done: int, total: int) -> None:
         if stage not in self.stages:
             self.stages[stage] = self.progress.add_task(stage, total=total, note="")
         self.progress.update(self.stages[stage], completed=done, total=total)
 
+    @_alone
     def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
         self.done, self.planned = 0, len(tasks)
         if not tasks:
@@ -182,6 +212,7 @@ class BarObserver(PluginObserver):
         note = f"0/{len(tasks)} fits" + (f", {cached} already there" if cached else "")
         self.overall = self.progress.add_task("epochs of all fits", total=total, note=note)
 
+    @_alone
     def epoch(self, event: EpochEvent) -> None:
         super().epoch(event)
         if event.fit not in self.left:  # news from a worker can come after its result
@@ -198,6 +229,7 @@ class BarObserver(PluginObserver):
         if self.overall is not None:
             self.progress.advance(self.overall)
 
+    @_alone
     def fit_done(self, result: FitResult) -> None:
         self.done += 1
         if (bar := self.running.pop(result.name, None)) is not None:

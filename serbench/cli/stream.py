@@ -13,6 +13,7 @@ import typer
 
 from serbench.cli.options import ModelFile, Threads
 from serbench.cli.pipes import finishing_early
+from serbench.cli.stopping import stopped
 from serbench.errors import SerbenchError, WaveformError
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ Examples:
 
   serbench stream akd-int8.onnx --capacity
 """
-
-STOPPED = 130
 
 HEADERS = {b"RIFF": "WAV", b"RF64": "WAV", b"fLaC": "FLAC", b"OggS": "Ogg", b"FORM": "AIFF"}
 """How files begin that are not raw PCM."""
@@ -93,7 +92,7 @@ def command(
             _print_steps(loaded, stream.finish())
         except KeyboardInterrupt:
             typer.echo(f"stopped after {stream.heard_s:.1f} s of sound", err=True)
-            raise typer.Exit(STOPPED) from None
+            raise typer.Exit(stopped()) from None
     if stream.heard_s < loaded.shortest_s:
         raise WaveformError(
             f"standard input ended after {stream.heard_s:.3f} s of sound; at least "

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,7 @@ from serbench.api import EpochEvent, SerbenchError
 from serbench.learning.fit.loop import OnEpoch, fit
 from serbench.learning.fit.pretrain import pretrain
 from serbench.learning.fit.task import FitResult, FitTask, PretrainResult, PretrainTask
+from serbench.running.parent import end_with, starting_workers
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -106,10 +108,18 @@ def _in_processes(
         SerbenchError: a worker was killed.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+    parallel = joblib.Parallel(
+        n_jobs=workers,
+        return_as="generator_unordered",
+        backend="loky",
+        initializer=end_with,
+        initargs=(os.getpid(),),
+    )
     finished = False
     try:
-        yield from parallel(joblib.delayed(function)(*each) for each in arguments)  # pyright: ignore[reportReturnType]
+        with starting_workers():
+            results = parallel(joblib.delayed(function)(*each) for each in arguments)
+        yield from results  # pyright: ignore[reportReturnType]
         finished = True
     except TerminatedWorkerError:
         raise SerbenchError(
@@ -118,7 +128,17 @@ def _in_processes(
         ) from None
     finally:
         if not finished:
-            get_reusable_executor(reuse=True).shutdown(wait=False, kill_workers=True)  # pyright: ignore[reportArgumentType]
+            _kill_workers()
+
+
+def _kill_workers() -> None:
+    """End the worker processes at once."""
+    executor = get_reusable_executor(reuse=True)  # pyright: ignore[reportArgumentType]
+    if hasattr(signal, "SIGKILL"):  # loky looks for their children before, which takes its time
+        for worker in [*executor._processes]:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+    executor.shutdown(wait=False, kill_workers=True)
 
 
 def shut_down_workers() -> None:
@@ -135,11 +155,8 @@ def train_in_worker(train: Callable[[T, OnEpoch], R], task: T, channel: Path) ->
     """One fit on one thread, whose epochs are told through ``channel``; see ``event_channel``."""
     torch.set_num_threads(1)
     descriptor = os.open(channel, os.O_WRONLY | os.O_APPEND)
-    parent = os.getppid()
 
     def tell(event: EpochEvent) -> None:
-        if os.getppid() != parent:
-            os._exit(1)  # whoever waited for this fit was killed; nobody will keep its result
         # One small write per line: appends of this size do not interleave.
         os.write(descriptor, (json.dumps(dataclasses.asdict(event)) + "\n").encode())
 
@@ -151,11 +168,22 @@ def train_in_worker(train: Callable[[T, OnEpoch], R], task: T, channel: Path) ->
 
 @contextmanager
 def event_channel(on_epoch: OnEpoch) -> Iterator[Path]:
-    """A file that workers append events to, and a thread that reads them here."""
+    """A file that workers append events to, and a thread that reads them here.
+
+    Raises:
+        Exception: the first that ``on_epoch`` has raised, after all events were told.
+    """
     handle, name = tempfile.mkstemp(prefix="serbench-epochs-", suffix=".jsonl")
     os.close(handle)
     path = Path(name)
     stop = threading.Event()
+    failures: list[Exception] = []
+
+    def tell(line: str) -> None:
+        try:
+            on_epoch(EpochEvent(**json.loads(line)))
+        except Exception as error:  # the others are told of all the same
+            failures.append(error)
 
     def read() -> None:
         begun = ""
@@ -164,7 +192,7 @@ def event_channel(on_epoch: OnEpoch) -> Iterator[Path]:
                 last = stop.wait(POLL_S)
                 *lines, begun = (begun + stream.read()).split("\n")
                 for line in lines:
-                    on_epoch(EpochEvent(**json.loads(line)))
+                    tell(line)
                 if last:
                     return
 
@@ -176,6 +204,8 @@ def event_channel(on_epoch: OnEpoch) -> Iterator[Path]:
         stop.set()
         reader.join()
         path.unlink(missing_ok=True)
+    if failures:
+        raise failures[0]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from serbench import __version__
 from serbench.api import CorpusError
-from serbench.cli import STOPPED, app
+from serbench.cli import app
 
 RUNNER = CliRunner()
 HEAVY = ("torch", "transformers", "pandas", "matplotlib", "sklearn", "scipy", "numpy")
@@ -70,7 +70,7 @@ def test_a_users_error_is_one_message(
 
 def test_a_stop_tells_how_to_go_on(fails_with: Callable[[BaseException], list[str]]) -> None:
     result = RUNNER.invoke(app, fails_with(KeyboardInterrupt()))
-    assert result.exit_code == STOPPED
+    assert result.exit_code == 130
     assert result.stderr == "stopped; run the same command again to go on\n"
 
 
@@ -83,6 +83,15 @@ def test_a_commands_own_exit_code_is_kept(
 def test_a_bug_keeps_its_traceback(fails_with: Callable[[BaseException], list[str]]) -> None:
     result = RUNNER.invoke(app, fails_with(ZeroDivisionError("bug")))
     assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_a_file_that_ends_early_is_no_abortion_by_the_user(
+    fails_with: Callable[[BaseException], list[str]],
+) -> None:
+    result = RUNNER.invoke(app, fails_with(EOFError("No data left in file")))
+    assert isinstance(result.exception, RuntimeError)
+    assert isinstance(result.exception.__cause__, EOFError)
+    assert "Aborted" not in result.output
 
 
 def test_an_unknown_command_and_option_exit_with_2() -> None:

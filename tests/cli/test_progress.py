@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import io
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
 from serbench.api import EpochEvent
 from serbench.cli import progress
@@ -57,3 +64,33 @@ def test_a_pretraining_is_no_fit(
     observer.epoch(EpochEvent("akd/seed-0/outer-1", 5, 10, {"total": 1.0}))
     observer.epoch(EpochEvent("akd/seed-1/pretraining", 1, 4, {"total": 1.0}))
     assert lines[4:] == ["fits: 1 to run, 0 already there", "fits: 0/1, about 9 min left"]
+
+
+def test_news_of_epochs_after_a_fit_is_done_harms_nothing() -> None:
+    """They come from another thread, while the main one takes results."""
+    hook = SimpleNamespace(serbench_fit_epoch=SimpleNamespace(get_hookimpls=list))
+    names = [f"akd/seed-{seed}" for seed in range(60)]
+    with Progress(console=Console(file=io.StringIO())) as bars:
+        observer = progress.BarObserver(hook, bars)  # pyright: ignore[reportArgumentType]
+        observer.fits_planned([SimpleNamespace(name=n, epochs=9) for n in names], 0)  # pyright: ignore[reportArgumentType]
+
+        def tell() -> None:
+            for name in names:
+                observer.epoch(EpochEvent(name, 1, 9, {"total": 1.0}))
+
+        with ThreadPoolExecutor(3) as pool, switching_often():
+            told = [pool.submit(tell) for _ in range(3)]
+            for name in names:
+                observer.fit_done(SimpleNamespace(name=name, validation_ua=None))  # pyright: ignore[reportArgumentType]
+        assert [each.exception() for each in told] == [None] * 3
+
+
+@contextmanager
+def switching_often() -> Iterator[None]:
+    """Threads take turns after every few instructions."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import itertools
 import os
-import sys
+import signal
 import threading
 import time
 from pathlib import Path
@@ -19,7 +18,6 @@ from serbench.learning.fit.loop import fit
 from serbench.learning.fit.task import FitTask
 from serbench.protocol.splits.outer import outer_splits
 from serbench.running.execute import (
-    OnEpoch,
     each_call,
     event_channel,
     resolve_device,
@@ -33,6 +31,7 @@ from serbench.running.execute import (
 from serbench.running.harness.inputs import load_audio, load_dataset, load_inputs
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.pretrained import pretraining_of
+from serbench.running.parent import starting_workers
 
 
 @pytest.fixture(scope="module")
@@ -161,19 +160,30 @@ def test_a_task_does_not_carry_the_frames_of_the_corpus_by_value(tasks: list[Fit
     assert Path(str(tasks[0].features.values.filename)).is_absolute()
 
 
-def test_a_worker_whose_parent_was_killed_stops(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parents = iter([10, 10, 1])
-    monkeypatch.setattr("os.getppid", lambda: next(parents))
-    monkeypatch.setattr("os._exit", sys.exit)
-    channel = tmp_path / "epochs.jsonl"
-    channel.touch()
+def test_an_observer_that_fails_hears_of_the_other_epochs_and_is_told_of() -> None:
+    heard: list[str] = []
 
-    def endless(task: object, tell: OnEpoch) -> None:
-        for epoch in itertools.count(1):
-            tell(EpochEvent("fit", epoch, 9))
+    def hear(event: EpochEvent) -> None:
+        heard.append(event.fit)
+        if event.fit == "a":
+            raise KeyError("a")
 
-    with pytest.raises(SystemExit):
-        train_in_worker(endless, None, channel)
-    assert len(channel.read_text().splitlines()) == 1
+    line = '{{"fit": "{}", "epoch": 1, "epochs": 2, "terms": {{}}, "validation_ua": null}}\n'
+    with pytest.raises(KeyError, match="a"), event_channel(hear) as channel:
+        channel.write_text("".join(map(line.format, "abc")))
+    assert heard == ["a", "b", "c"]
+
+
+def test_a_signal_while_workers_are_started_is_heard_afterwards() -> None:
+    begun: list[int] = []
+
+    def start() -> None:
+        with starting_workers():
+            os.kill(os.getpid(), signal.SIGINT)
+            begun.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert begun
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()

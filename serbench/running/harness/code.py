@@ -33,7 +33,8 @@ def code_digests(plan: RunPlan) -> dict[str, str]:
         for plugin in (method.candidates[0].student, method.candidates[0].loss)
     } | {type(plan.backend)}
     core = {"fit": core_digest(FIT), "head": core_digest(HEAD)}
-    return {**core, **{cls.__module__: package_digest(cls) for cls in plugins}}
+    own = {cls.__module__: package_digest(cls) for cls in plugins}
+    return {**core, **dict(sorted(own.items()))}  # a set comes in another order in each process
 
 
 def arithmetic(plan: RunPlan, device: str) -> dict[str, object]:

@@ -55,7 +55,8 @@ def call_worker(
         env=environment,
         start_new_session=True,
     )
-    message = json.dumps({**task, "kind": kind, "started": started_s, "threads": threads})
+    own = {"kind": kind, "started": started_s, "threads": threads, "parent": os.getpid()}
+    message = json.dumps({**task, **own})
     try:
         out, err = process.communicate(message.encode(), timeout=patience_s)
     except subprocess.TimeoutExpired:

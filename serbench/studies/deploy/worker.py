@@ -25,10 +25,12 @@ Task = dict[str, Any]
 def main() -> None:
     """Do one task."""
     began_s = time.time()
+    from serbench.running.parent import end_with
     from serbench.studies.deploy.device.instruments import answer_stream
 
     stream = answer_stream()
     task: Task = json.load(sys.stdin)
+    end_with(task["parent"])
     try:
         answer = {"answer": TASKS[task["kind"]](task, began_s)}
     except Exception as error:

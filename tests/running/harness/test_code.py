@@ -105,3 +105,10 @@ def test_a_runs_arithmetic_is_the_precision_that_auto_comes_out_as(
     assert arithmetic(plan, "cpu")["precision"] == {"m": ["bf16"]}
     monkeypatch.setattr(optimise.torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     assert arithmetic(plan, "cpu")["precision"] == {"m": ["fp32"]}
+
+
+def test_code_is_named_in_one_order(tmp_path: Path) -> None:
+    plan = run_plan(tmp_path, method("one", candidate()))
+    named = list(code_digests(plan))
+    assert named == ["fit", "head", *sorted(named[2:])]
+    assert len(named) > 3
