@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from serbench.api import CorpusError, read_json
+from serbench.api import CorpusError, read_json, stands_in
 
 SHOWN = 8
 """Names that a message lists before it counts the rest."""
@@ -52,6 +52,8 @@ def read_rows(
     read = FORMATS.get(path.suffix.lower())
     if read is None:
         raise CorpusError(f"{name} is no table that can be read; use {', '.join(FORMATS)}")
+    if what := stands_in(path):
+        raise CorpusError(f"{name} is {what}")
     try:
         return read(path, name, sorted(set(wanted)), sorted(set(welcome)))
     except UnicodeDecodeError as error:

@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import are_progress_bars_disabled
 from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
 
-from serbench.api import TeacherError, is_offline, read_json
+from serbench.api import TeacherError, is_offline, read_json, stands_in
 
 _LOG = logging.getLogger(__name__)
 
@@ -67,23 +67,35 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     """The weight files of ``folder``, safetensors before torch's own format.
 
     Raises:
-        TeacherError: no config, no weights, or a shard that is missing.
+        TeacherError: no config, no weights, a shard that is missing, or pointers in their place.
     """
     for needed in (CONFIG, PREPROCESSOR):
         if not (folder / needed).is_file():
             raise TeacherError(
                 f"{folder} is no speech encoder: it holds no {needed}; copy the whole model folder"
             )
+    _real(folder / CONFIG, folder / PREPROCESSOR)
     for single in _SINGLE:
         if (folder / single).is_file():
-            return (folder / single,)
+            return _real(folder / single)
         index = folder / f"{single}.index.json"
         if index.is_file():
-            return _shards(index)
+            return _real(*_shards(*_real(index)))
     raise TeacherError(
         f"{folder} holds no weights: {' or '.join(_SINGLE)} (or their shards) is due; "
         "TensorFlow and Flax weights are not read"
     )
+
+
+def _real(*files: Path) -> tuple[Path, ...]:
+    """
+    Raises:
+        TeacherError: one of them is a pointer or a web page.
+    """
+    for path in files:
+        if what := stands_in(path):
+            raise TeacherError(f"{path}: {what}")
+    return files
 
 
 def _shards(index: Path) -> tuple[Path, ...]:

@@ -6,14 +6,6 @@ Everything else in ``serbench`` but ``serbench.testing`` is private to the core.
 from serbench.api.backend import Backend, DeployedModel, Predictor, WaveformPredictor, Waveforms
 from serbench.api.corpus import Advance, Corpus, CorpusCard, Source, UtteranceRecord
 from serbench.api.events import EpochEvent, FoldEvent, PooledScore, RunEvent
-from serbench.api.folders import (
-    AUDIO_ENDINGS,
-    AudioFolder,
-    LeftOut,
-    audio_below,
-    is_hidden,
-    plain_name,
-)
 from serbench.api.json_text import read_json, utf8_text
 from serbench.api.loss import Batch, Loss, LossShape, LossTerms, Need
 from serbench.api.markers import hookimpl
@@ -34,6 +26,15 @@ from serbench.errors import (
     StoreError,
     TeacherError,
     WaveformError,
+)
+from serbench.file_kinds import stands_in
+from serbench.folders import (
+    AUDIO_ENDINGS,
+    AudioFolder,
+    LeftOut,
+    audio_below,
+    is_hidden,
+    plain_name,
 )
 from serbench.waveform import SAMPLE_RATE_HZ
 
@@ -86,5 +87,6 @@ __all__ = [
     "is_offline",
     "plain_name",
     "read_json",
+    "stands_in",
     "utf8_text",
 ]

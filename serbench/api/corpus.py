@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
-from serbench.api.folders import LeftOut
 from serbench.api.params import Plugin
+from serbench.folders import LeftOut
 
 Advance = Callable[[int, int], None]
 """``advance(done, total)``: progress of something long, in items of its own choice."""

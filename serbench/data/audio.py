@@ -3,37 +3,130 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from serbench.api.folders import why_unreadable
+from serbench.data.containers import opened
 from serbench.errors import CorpusError
-from serbench.waveform import SAMPLE_RATE_HZ, Waveform
+from serbench.waveform import SAMPLE_RATE_HZ, Tally, Waveform
 
 SHORTEST_S = 0.1
 """A shorter file holds no speech that anything here could score."""
 
-UNKNOWN_SIZE = 0xFFFFFFFF
-"""A RIFF chunk size of a file that was streamed, or is an RF64."""
+BLOCK_S = 30.0
+
+LARGEST_BLOCK = 2**22
+"""Values in a block at most, over all channels: 16 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a file.
+
+    Attributes:
+        samples: ``(samples, channels)`` float32, as the file has them.
+        mono: ``(samples,)``, their mean over channels.
+        waveform: ``(samples,)`` at 16 kHz; a resampler lags behind ``mono``.
+    """
+
+    samples: NDArray[np.float32]
+    mono: Waveform
+    waveform: Waveform
+
+
+@dataclass
+class AudioReader:
+    """A file, read once from start to end in blocks: an hour of it is never in memory as a whole.
+
+    Attributes:
+        path: the file.
+        block_s: length of a block in seconds; of files with many channels, less.
+        sample_rate_hz, channels: of the file; 0 before it is read.
+        tally: of what was read so far.
+    """
+
+    path: Path
+    block_s: float = BLOCK_S
+    sample_rate_hz: int = 0
+    channels: int = 0
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def duration_s(self) -> float:
+        """Of what was read so far."""
+        return self.tally.samples / self.sample_rate_hz
+
+    def __iter__(self) -> Iterator[Block]:
+        """Its blocks.
+
+        Raises:
+            CorpusError: missing, unreadable, empty, truncated, shorter than 0.1 s, with samples
+                that are not finite or far beyond ±1, or with channels that cancel one another; the
+                message names the file. Where the fault lies late in the file, after the blocks
+                before it.
+        """
+        with opened(self.path) as file:
+            self.sample_rate_hz, self.channels = file.samplerate, file.channels
+            size = round(self.block_s * file.samplerate)
+            size = max(1, min(size, LARGEST_BLOCK // file.channels))
+            resample = _block_resampler(file.samplerate)
+            samples = file.floats(size)
+            while True:
+                self._check_values(samples)
+                mono = self.tally.add(samples)
+                following = file.floats(size)
+                last = not len(following)
+                if last:
+                    self._check_whole(file)
+                yield Block(samples, mono, resample(mono, last))
+                if last:
+                    return
+                samples = following
+
+    def _check_values(self, samples: NDArray[np.float32]) -> None:
+        bad = int(np.count_nonzero(~np.isfinite(samples)))
+        if bad:
+            place = f" after {self.duration_s:.0f} s" if self.tally.samples else ""
+            raise CorpusError(
+                f"{self.path}: {bad} of {samples.size} samples{place} are NaN or infinite"
+            )
+        if self.tally.beyond_scale:
+            raise CorpusError(f"{self.path}: {self.tally.beyond_scale}")
+
+    def _check_whole(self, file: soundfile.SoundFile) -> None:
+        # An MP3 file's frames, and those of a FLAC file from a pipe, are no count.
+        counted = file.format != "MP3" and file.frames < 2**62
+        if counted and self.tally.samples < file.frames:
+            raise CorpusError(
+                f"{self.path}: truncated: {self.tally.samples} of {file.frames} samples are there"
+            )
+        if self.duration_s < SHORTEST_S:
+            raise CorpusError(
+                f"{self.path}: too short: {self.duration_s:.3f} s; at least {SHORTEST_S} s are "
+                "needed"
+            )
+        if self.tally.problem:
+            raise CorpusError(f"{self.path}: {self.tally.problem}")
 
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A decoded file: ``waveform (samples,)`` at 16 kHz, and what the file itself was."""
+    """What a file is, without its samples.
 
-    waveform: Waveform
+    Attributes:
+        pcm_sha256: ``pcm_digest`` of its waveform.
+    """
+
     duration_s: float
     sample_rate_hz: int
     channels: int
+    pcm_sha256: str
 
 
 def read_waveform(path: Path) -> Waveform:
@@ -42,10 +135,19 @@ def read_waveform(path: Path) -> Waveform:
     Channels are averaged; other rates are converted with soxr's high-quality recipe.
 
     Raises:
-        CorpusError: missing, unreadable, empty, truncated, shorter than 0.1 s, or with samples
-            that are not finite; the message names the file.
+        CorpusError: as ``AudioReader``.
     """
-    return read_audio(path).waveform
+    blocks = [block.waveform for block in AudioReader(path)]
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def read_blocks(path: Path, block_s: float = BLOCK_S) -> Iterator[Waveform]:
+    """What ``read_waveform`` gives, bit for bit, in blocks of about ``block_s`` seconds.
+
+    Raises:
+        CorpusError: as ``AudioReader``.
+    """
+    return (block.waveform for block in AudioReader(path, block_s))
 
 
 def read_known(path: Path, pcm_sha256: str) -> Waveform:
@@ -65,50 +167,49 @@ def read_known(path: Path, pcm_sha256: str) -> Waveform:
 
 
 def read_audio(path: Path) -> Audio:
-    """Like ``read_waveform``, together with the file's own duration, rate and channels."""
-    _check_size(path)
-    try:
-        with soundfile.SoundFile(_native(path)) as file:
-            declared, rate_hz = file.frames, file.samplerate
-            samples = file.read(dtype="float32", always_2d=True)  # (samples, channels)
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
-    _check_whole(path, len(samples), declared, rate_hz)
-    _check_finite(path, samples)
-    mono = samples.mean(axis=1, dtype=np.float32)
-    duration_s = len(samples) / rate_hz
-    return Audio(_to_16_khz(mono, rate_hz), duration_s, rate_hz, samples.shape[1])
-
-
-def read_blocks(path: Path, block_s: float) -> Iterator[Waveform]:
-    """What ``read_waveform`` gives, bit for bit, in blocks of about ``block_s`` seconds.
-
-    An hour of audio is so never in memory as a whole.
+    """Read a file once, at a steady memory.
 
     Raises:
-        CorpusError: as ``read_waveform``; where the fault lies late in the file, after the blocks
-            before it.
+        CorpusError: as ``AudioReader``.
     """
-    _check_size(path)
-    try:
-        with soundfile.SoundFile(_native(path)) as file:
-            size = max(1, round(block_s * file.samplerate))
-            resample = _block_resampler(file.samplerate)
-            done, declared = 0, file.frames
-            samples = file.read(size, dtype="float32", always_2d=True)
-            while True:
-                _check_finite(path, samples, done / file.samplerate)
-                done += len(samples)
-                following = file.read(size, dtype="float32", always_2d=True)
-                last = not len(following)
-                if last:
-                    _check_whole(path, done, declared, file.samplerate)
-                yield resample(samples.mean(axis=1, dtype=np.float32), last)
-                if last:
-                    return
-                samples = following
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
+    reader, digest = AudioReader(path), PcmDigest()
+    for block in reader:
+        digest.update(block.waveform)
+    return Audio(reader.duration_s, reader.sample_rate_hz, reader.channels, digest.hexdigest())
+
+
+class PcmDigest:
+    """``pcm_digest`` of a waveform that comes in blocks."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._begun = False
+        self._zeros = 0
+
+    def update(self, waveform: Waveform) -> None:
+        """Take in the next block, ``(samples,)``."""
+        scaled = np.rint(np.clip(waveform.astype(np.float64) * 32768.0, -32768, 32767))
+        pcm = scaled.astype("<i2")
+        sounding = np.flatnonzero(pcm)
+        if not sounding.size:
+            self._zeros += len(pcm)
+            return
+        # Silence counts only where there is sound before and after it.
+        if self._begun:
+            self._hash_silence(self._zeros)
+        first = 0 if self._begun else sounding[0]
+        self._hash.update(pcm[first : sounding[-1] + 1].tobytes())
+        self._begun, self._zeros = True, len(pcm) - int(sounding[-1]) - 1
+
+    def hexdigest(self) -> str:
+        """Of all blocks so far."""
+        return self._hash.hexdigest()
+
+    def _hash_silence(self, samples: int) -> None:
+        while samples:
+            part = min(samples, LARGEST_BLOCK)
+            self._hash.update(bytes(2 * part))
+            samples -= part
 
 
 def pcm_digest(waveform: Waveform) -> str:
@@ -117,17 +218,9 @@ def pcm_digest(waveform: Waveform) -> str:
     Leading and trailing zeros are no part of it, so that padded copies of one recording have
     one digest; all silent files share one.
     """
-    scaled = np.rint(np.clip(waveform.astype(np.float64) * 32768.0, -32768, 32767))
-    pcm = scaled.astype("<i2")
-    sounding = np.flatnonzero(pcm)
-    trimmed = pcm[sounding[0] : sounding[-1] + 1] if sounding.size else pcm[:0]
-    return hashlib.sha256(trimmed.tobytes()).hexdigest()
-
-
-def _to_16_khz(mono: Waveform, rate_hz: int) -> Waveform:
-    if rate_hz == SAMPLE_RATE_HZ:
-        return mono
-    return soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ, quality="HQ").astype(np.float32, copy=False)
+    digest = PcmDigest()
+    digest.update(waveform)
+    return digest.hexdigest()
 
 
 def _block_resampler(rate_hz: int) -> Callable[[Waveform, bool], Waveform]:
@@ -137,59 +230,3 @@ def _block_resampler(rate_hz: int) -> Callable[[Waveform, bool], Waveform]:
     return soxr.ResampleStream(
         rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ"
     ).resample_chunk
-
-
-def _check_whole(path: Path, samples: int, declared: int, rate_hz: int) -> None:
-    if samples < declared:
-        raise CorpusError(f"{path}: truncated: {samples} of {declared} samples are there")
-    duration_s = samples / rate_hz
-    if duration_s < SHORTEST_S:
-        raise CorpusError(
-            f"{path}: too short: {duration_s:.3f} s; at least {SHORTEST_S} s are needed"
-        )
-
-
-def _check_finite(path: Path, samples: NDArray[np.generic], start_s: float = 0.0) -> None:
-    bad = int(np.count_nonzero(~np.isfinite(samples)))
-    if bad:
-        place = f" after {start_s:.0f} s" if start_s else ""
-        raise CorpusError(f"{path}: {bad} of {samples.size} samples{place} are NaN or infinite")
-
-
-_UNREADABLE = (soundfile.LibsndfileError, RuntimeError, TypeError, OSError)
-"""What soundfile raises for a file that it cannot read."""
-
-
-def _unreadable(path: Path, error: Exception) -> CorpusError:
-    reason = getattr(error, "error_string", str(error)).strip().rstrip(".")
-    return CorpusError(f"{path}: not a readable audio file ({reason})")
-
-
-def _native(path: Path) -> str:
-    """The file's name as the system has it: soundfile itself encodes names that are text only."""
-    # It takes bytes, too, but its types do not say so.
-    return str(path) if os.name == "nt" else cast("str", os.fsencode(path))
-
-
-def _check_size(path: Path) -> None:
-    """Refuse what libsndfile would misreport or, for a cut RIFF file, silently shorten."""
-    try:
-        size = path.stat().st_size
-        if size == 0:
-            raise CorpusError(f"{path}: the file is empty (0 bytes)")
-        with path.open("rb") as file:
-            if file.read(4) != b"RIFF":
-                return
-            file.seek(12)
-            while len(header := file.read(8)) == 8:
-                name, length = struct.unpack("<4sI", header)
-                if name == b"data":
-                    left = size - file.tell()
-                    if length > left and length != UNKNOWN_SIZE:
-                        raise CorpusError(
-                            f"{path}: truncated: {left} of {length} bytes of audio are there"
-                        )
-                    return
-                file.seek(length + length % 2, 1)  # RIFF chunks are padded to even lengths
-    except OSError as error:
-        raise CorpusError(f"{path}: {why_unreadable(path, error)}") from error

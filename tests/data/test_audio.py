@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serbench.api import CorpusError
-from serbench.data.audio import pcm_digest, read_audio, read_blocks, read_waveform
+from serbench.data import audio
+from serbench.data.audio import PcmDigest, pcm_digest, read_audio, read_blocks, read_waveform
 
 
 def tone(rate_hz: int, seconds: float = 0.5, frequency_hz: float = 440.0) -> np.ndarray:
@@ -32,12 +33,14 @@ def test_other_rates_and_stereo_become_16_khz_mono(
 ) -> None:
     samples = np.repeat(tone(rate_hz)[:, None], channels, axis=1)
     soundfile.write(tmp_path / "a.wav", samples, rate_hz, subtype="FLOAT")
-    audio = read_audio(tmp_path / "a.wav")
-    assert (audio.sample_rate_hz, audio.channels) == (rate_hz, channels)
-    assert audio.duration_s == pytest.approx(0.5, abs=1e-3)
-    assert abs(len(audio.waveform) - 8000) <= 1
+    read = read_audio(tmp_path / "a.wav")
+    assert (read.sample_rate_hz, read.channels) == (rate_hz, channels)
+    assert read.duration_s == pytest.approx(0.5, abs=1e-3)
+    waveform = read_waveform(tmp_path / "a.wav")
+    assert abs(len(waveform) - 8000) <= 1
     inner = slice(800, 7200)  # away from the edges, where a resampler rings
-    np.testing.assert_allclose(audio.waveform[inner], tone(16000)[inner], atol=2e-3)
+    np.testing.assert_allclose(waveform[inner], tone(16000)[inner], atol=2e-3)
+    assert read.pcm_sha256 == pcm_digest(waveform)
 
 
 def test_channels_are_averaged(tmp_path: Path) -> None:
@@ -68,7 +71,7 @@ def test_a_truncated_flac_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cut.flac"
     soundfile.write(path, np.random.default_rng(1).uniform(-0.5, 0.5, 32000), 16000)
     path.write_bytes(path.read_bytes()[:20000])
-    with pytest.raises(CorpusError, match=r"cut\.flac: (truncated|not a readable audio file)"):
+    with pytest.raises(CorpusError, match=r"cut\.flac: (truncated|damaged or cut)"):
         read_waveform(path)
 
 
@@ -151,6 +154,17 @@ def test_the_digest_is_of_the_pcm_without_its_padding(
     assert pcm_digest(padded) == hashlib.sha256(by_hand).hexdigest()
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.lists(st.integers(-2, 2), max_size=5), max_size=8))
+def test_the_digest_is_the_same_in_blocks(blocks: list[list[int]]) -> None:
+    digest = PcmDigest()
+    arrays = [np.array(block, np.float32) / np.float32(32768) for block in blocks]
+    for block in arrays:
+        digest.update(block)
+    whole = np.concatenate([*arrays, np.zeros(1, np.float32)])
+    assert digest.hexdigest() == pcm_digest(whole)
+
+
 def test_the_digest_clips_what_is_beyond_full_scale() -> None:
     loud = np.array([2.0, -2.0], dtype=np.float32)
     assert pcm_digest(loud) == hashlib.sha256(b"\xff\x7f\x00\x80").hexdigest()
@@ -188,8 +202,53 @@ def test_blocks_of_a_truncated_flac_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "cut.flac"
     soundfile.write(path, np.random.default_rng(1).uniform(-0.5, 0.5, 32000), 16000)
     path.write_bytes(path.read_bytes()[:20000])
-    with pytest.raises(CorpusError, match=r"cut\.flac: (truncated|not a readable audio file)"):
+    with pytest.raises(CorpusError, match=r"cut\.flac: (truncated|damaged or cut)"):
         list(read_blocks(path, 0.5))
+
+
+@pytest.mark.parametrize("scale", [32768, 3])
+def test_floats_that_are_integers_are_refused(tmp_path: Path, scale: int) -> None:
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, np.rint(scale * tone(16000)), 16000, subtype="FLOAT")
+    with pytest.raises(CorpusError, match=r"loud\.wav: samples reach \d+, but floats must"):
+        read_waveform(path)
+    soundfile.write(path, 3 * tone(16000), 16000, subtype="FLOAT")
+    assert read_waveform(path).max() > 1, "a hot recording is one"
+
+
+def test_channels_that_cancel_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "swapped.wav"
+    for weaker, told in ((1.0, "is silent"), (0.9, "is 23 dB too low")):
+        samples = np.stack([tone(16000), -weaker * tone(16000)], 1)
+        soundfile.write(path, samples, 16000, subtype="FLOAT")
+        with pytest.raises(CorpusError, match=f"its 2 channels cancel one another: .*{told}; keep"):
+            list(read_blocks(path, 0.1))
+
+
+@pytest.mark.parametrize("channels", [2, 16])
+def test_a_channel_among_silent_ones_is_heard(tmp_path: Path, channels: int) -> None:
+    samples = np.zeros((8000, channels))
+    samples[:, 1] = tone(16000)
+    soundfile.write(tmp_path / "a.wav", samples, 16000)
+    np.testing.assert_allclose(
+        read_waveform(tmp_path / "a.wav"), tone(16000) / channels, atol=1e-4, rtol=0
+    )
+
+
+def test_files_of_many_channels_come_in_shorter_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio, "LARGEST_BLOCK", 4000)
+    soundfile.write(tmp_path / "a.wav", np.repeat(tone(16000)[:, None], 8, axis=1), 16000)
+    blocks = list(audio.AudioReader(tmp_path / "a.wav"))
+    assert {block.samples.shape for block in blocks} == {(500, 8)}
+
+
+@pytest.mark.parametrize("rate_hz", [1, 999, 2_000_000])
+def test_a_rate_that_no_recording_has_is_refused(tmp_path: Path, rate_hz: int) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(16000), rate_hz)
+    with pytest.raises(CorpusError, match=f"its header claims a sample rate of {rate_hz} Hz"):
+        read_waveform(tmp_path / "a.wav")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")

@@ -11,7 +11,7 @@ from serbench.api import Advance, SplitError, audio_below
 from serbench.checks.audit.checks import AuditedAudio
 from serbench.checks.audit.rows import AuditRow
 from serbench.checks.finding import Progress
-from serbench.data.audio import pcm_digest, read_audio
+from serbench.data.audio import read_audio
 from serbench.data.corpus.load import read_each, unusable
 from serbench.errors import listed
 from serbench.protocol.guard.near.search import near_duplicates
@@ -87,7 +87,7 @@ def audio_facts(
 
 
 def _digest(path: Path) -> str:
-    return pcm_digest(read_audio(path).waveform)
+    return read_audio(path).pcm_sha256
 
 
 def _by_path(path: str | None, data_dir: Path | None, beside: Path) -> Path | None:

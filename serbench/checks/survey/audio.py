@@ -18,6 +18,7 @@ from serbench.checks.survey.confounding import (
 )
 from serbench.checks.survey.records import cut, plain_table
 from serbench.checks.survey.sound import CLIPPED_RUN, Sound
+from serbench.data.corpus.check import Unusable, problem_lines
 from serbench.data.corpus.table import Utterance
 from serbench.errors import joined, listed, numbered
 from serbench.results.table.table import Table
@@ -48,18 +49,19 @@ NOISE_DB = 6.0
 Sounds = Mapping[str, Sound]
 
 
-def check_unreadable(problems: Mapping[str, str], recordings: int) -> Finding:
-    """Files that cannot be used: missing, empty, truncated, shorter than 0.1 s, not finite."""
+def check_unreadable(problems: Mapping[str, Unusable], recordings: int) -> Finding:
+    """Files that cannot be used: missing, empty, truncated, shorter than 0.1 s, not finite, …"""
     if not problems:
         return Finding("unreadable", "passed", f"All {recordings} files can be read to their end.")
-    rows = cut(problems.items(), "files")
+    rows = cut(((name, str(problem)) for name, problem in problems.items()), "files")
+    first, *others = problem_lines(problems.values())
     return Finding(
         "unreadable",
         "failed",
-        f"{len(problems)} of {recordings} files cannot be used: {next(iter(problems.values()))}"
-        f"{'' if len(problems) == 1 else ', and others'}.",
+        f"{len(problems)} of {recordings} files cannot be used: {first}"
+        f"{', and others' if others else ''}.",
         "Replace them with good copies. What follows is about the others.",
-        tuple(Unit(name, problem) for name, problem in problems.items()),
+        tuple(Unit(name, problem.reason) for name, problem in problems.items()),
         tables=(
             plain_table(
                 "unreadable", "What is wrong", ("Utterance", "Problem"), rows, ("Problem",)
@@ -169,7 +171,9 @@ def check_silence(sounds: Sounds) -> Finding:
         return Finding("silence", "passed", f"No file is silent; {range_}.")
     rows = tuple((i, "silent" if i in silent else _db(levels[i])) for i in [*silent, *quiet])
     told = (
-        [f"{numbered(len(silent), 'file holds', 'files hold')} nothing but zeros"] if silent else []
+        [f"{numbered(len(silent), 'file holds', 'files hold')} one value and no sound"]
+        if silent
+        else []
     )
     told += [f"{numbered(len(quiet), 'file')} below {_db(LOW_DBFS)} dBFS"] if quiet else []
     many = len(silent) > 1 and len(silent) >= SILENT_SHARE * len(sounds)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from serbench.api import Advance, UtteranceRecord
-from serbench.data.audio import pcm_digest, read_audio
-from serbench.data.corpus.load import read_each
+from serbench.data.audio import AudioReader, pcm_digest
+from serbench.data.corpus.load import Unusable, read_each
+from serbench.waveform import SAMPLE_RATE_HZ, Waveform
 
 FULL_SCALE = 0.999
 """From here on a sample is at full scale; 16-bit files end at 0.99997."""
@@ -38,16 +38,17 @@ SMALLEST = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """What one file holds, at its own rate.
+    """What one file holds, as models hear it: the mean of its channels at 16 kHz.
 
     Attributes:
         duration_s, sample_rate_hz, channels: of the file.
         pcm_sha256: ``pcm_digest`` of the file as 16 kHz mono.
-        rms_dbfs: level of the whole file over its channels, in dB below a full-scale square wave;
-            ``-inf`` for digital silence.
+        rms_dbfs: level of the whole file without any constant offset, in dB below a full-scale
+            square wave; ``-inf`` where all samples have one value.
         noise_dbfs: level of the quietest frame of ``FRAME_S``, −120 for digital silence.
         lead_s, trail_s: silence before the first and after the last sound, in seconds.
-        clipped: share of samples in runs of ``CLIPPED_RUN`` or more at full scale.
+        clipped: share of samples in runs of ``CLIPPED_RUN`` or more at full scale, in the file's
+            own channels and at its own rate.
         longest_run: samples of the longest such run, 0 where there is none.
     """
 
@@ -65,7 +66,7 @@ class Sound:
 
 def listen(
     records: Sequence[UtteranceRecord], advance: Advance
-) -> tuple[dict[str, Sound], dict[str, str]]:
+) -> tuple[dict[str, Sound], dict[str, Unusable]]:
     """Read every file.
 
     Args:
@@ -83,37 +84,32 @@ def read_sound(path: Path) -> Sound:
     """What a file holds.
 
     Raises:
-        CorpusError: as ``serbench.data.audio.read_audio``.
+        CorpusError: as ``serbench.data.audio.AudioReader``.
     """
-    audio = read_audio(path)
-    with path.open("rb") as stream:
-        read, rate_hz = soundfile.read(stream, dtype="float32", always_2d=True)
-    samples = np.asarray(read, dtype=np.float32)  # (samples, channels)
-    power = frame_power(samples, rate_hz)
+    reader, runs, parts = AudioReader(path), ClippedRuns(), []
+    for block in reader:
+        runs.add(block.samples)
+        parts.append(block.waveform)
+    waveform = np.concatenate(parts)
+    power = frame_power(waveform)
     lead_s, trail_s = margins_s(power)
-    clipped, longest = clipping(samples)
+    clipped, longest = runs.end()
     return Sound(
-        audio.duration_s, audio.sample_rate_hz, audio.channels, pcm_digest(audio.waveform),
-        level_dbfs(samples), 10 * float(np.log10(max(power.min(), SMALLEST))), lead_s, trail_s,
+        reader.duration_s, reader.sample_rate_hz, reader.channels, pcm_digest(waveform),
+        reader.tally.level_dbfs, 10 * float(np.log10(max(power.min(), SMALLEST))), lead_s, trail_s,
         clipped, longest,
     )  # fmt: skip
 
 
-def frame_power(samples: NDArray[np.float32], rate_hz: int) -> NDArray[np.float64]:
-    """``(frames,)`` mean power of ``(samples, channels)`` in frames of ``FRAME_S``, at least one.
+def frame_power(waveform: Waveform) -> NDArray[np.float64]:
+    """``(frames,)`` mean power of ``(samples,)`` at 16 kHz in frames of ``FRAME_S``, at least one.
 
     What is left over at the end is no frame.
     """
-    size = min(max(1, round(FRAME_S * rate_hz)), len(samples))
-    frames = len(samples) // size
-    framed = samples[: frames * size].reshape(frames, -1)
+    size = min(round(FRAME_S * SAMPLE_RATE_HZ), len(waveform))
+    frames = len(waveform) // size
+    framed = waveform[: frames * size].reshape(frames, -1)
     return np.mean(np.square(framed, dtype=np.float64), axis=1)
-
-
-def level_dbfs(samples: NDArray[np.float32]) -> float:
-    """RMS level of ``(samples, channels)`` in dB; ``-inf`` for digital silence."""
-    power = float(np.mean(np.square(samples, dtype=np.float64)))
-    return 10 * float(np.log10(power)) if power > 0 else -np.inf
 
 
 def margins_s(power: NDArray[np.float64]) -> tuple[float, float]:
@@ -130,16 +126,38 @@ def margins_s(power: NDArray[np.float64]) -> tuple[float, float]:
     return int(sounding[0]) * FRAME_S, (len(power) - 1 - int(sounding[-1])) * FRAME_S
 
 
-def clipping(samples: NDArray[np.float32]) -> tuple[float, int]:
-    """Share of ``(samples, channels)`` in runs at full scale, and the longest run in samples."""
-    total = longest = 0
-    for channel in samples.T:
-        full = np.zeros(len(channel) + 2, dtype=np.int8)
-        full[1:-1] = np.abs(channel) >= FULL_SCALE
-        change = np.diff(full)
-        runs = np.flatnonzero(change == -1) - np.flatnonzero(change == 1)
-        runs = runs[runs >= CLIPPED_RUN]
+class ClippedRuns:
+    """Runs of ``CLIPPED_RUN`` or more samples at full scale in a file that comes in blocks."""
+
+    def __init__(self) -> None:
+        self._clipped = self._values = self._longest = 0
+        self._open = np.zeros(0, dtype=np.int64)
+        """Samples at full scale that each channel's last block ended with."""
+
+    def add(self, samples: NDArray[np.float32]) -> None:
+        """Take in the next block, ``(samples, channels)``."""
+        if not self._open.size:
+            self._open = np.zeros(samples.shape[1], dtype=np.int64)
+        self._values += samples.size
+        for channel, full in enumerate((np.abs(samples) >= FULL_SCALE).T):
+            edges = np.diff(full.astype(np.int8), prepend=0, append=0)
+            starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+            lengths = ends - starts
+            if starts.size and starts[0] == 0:
+                lengths[0] += self._open[channel]
+            else:
+                self._close(self._open[[channel]])
+            goes_on = bool(ends.size) and ends[-1] == len(full)
+            self._open[channel] = lengths[-1] if goes_on else 0
+            self._close(lengths[:-1] if goes_on else lengths)
+
+    def end(self) -> tuple[float, int]:
+        """Share of all samples that are in such runs, and the longest run in samples."""
+        self._close(self._open)
+        return self._clipped / self._values, self._longest
+
+    def _close(self, lengths: NDArray[np.int64]) -> None:
+        runs = lengths[lengths >= CLIPPED_RUN]
         if runs.size:
-            total += int(runs.sum())
-            longest = max(longest, int(runs.max()))
-    return total / samples.size, longest
+            self._clipped += int(runs.sum())
+            self._longest = max(self._longest, int(runs.max()))

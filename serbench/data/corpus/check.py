@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from serbench.api.corpus import Corpus, CorpusCard, UtteranceRecord
-from serbench.errors import CorpusError, joined, listed, numbered
+from serbench.errors import CorpusError, joined, listed, numbered, visible
 
 log = logging.getLogger(__name__)
 
 SHOWN = 20
 """Problems that one message lists before it only counts the rest."""
+
+MANY = 3
+"""Files of which one and the same is wrong, from which on one line is enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,33 @@ def count_differences(card: CorpusCard, records: Sequence[UtteranceRecord]) -> C
     ):
         surplus.append(f"utterances of other speakers: {listed(foreign, SHOWN)}")
     return CountDifferences(tuple(missing), tuple(surplus))
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A file of audio that cannot be used."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{visible(str(self.path))}: {self.reason}"
+
+
+def problem_lines(problems: Iterable[Unusable]) -> list[str]:
+    """What is wrong with files; what is wrong with many of them, in one line."""
+    alike: defaultdict[str, list[Unusable]] = defaultdict(list)
+    for problem in problems:
+        alike[problem.reason].append(problem)
+    return [
+        line
+        for reason, its in alike.items()
+        for line in (
+            map(str, its)
+            if len(its) < MANY
+            else [f"{len(its)} files, such as {visible(str(its[0].path))}: {reason}"]
+        )
+    ]
 
 
 def expected(corpus: Corpus) -> str:

@@ -14,15 +14,16 @@ from typing import TypeVar
 import soxr
 
 from serbench.api.corpus import Advance, Corpus, UtteranceRecord
-from serbench.api.folders import why_unreadable
-from serbench.data.audio import pcm_digest, read_audio
+from serbench.data.audio import read_audio
 from serbench.data.corpus.check import (
     SHOWN,
+    Unusable,
     count_differences,
     expected,
     listing,
     lost_files,
     missing_files,
+    problem_lines,
     scan,
 )
 from serbench.data.corpus.table import AudioFile, CorpusTable, make_utterance, table_digest
@@ -31,6 +32,7 @@ from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
 from serbench.files.kept import kept_bytes, read_kept, write_kept
 from serbench.files.threads import thread_pool
+from serbench.folders import why_unreadable
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ def load_corpus(
     lines = ([unreadable] if problems else []) + list(missing)
     incomplete = tuple(f"{name}: {line}" for line in lines)
     if incomplete:
-        found = listing([*problems.values(), *missing])
+        found = listing([*problem_lines(problems.values()), *missing])
         log.warning("%s in %s is incomplete:\n%s", name, folder, found)
     digest = table_digest(utterances)
     return CorpusTable(name, corpus.card, folder, utterances, digest, incomplete)
@@ -117,11 +119,11 @@ def _check_counts(
     return missing
 
 
-def unusable(name: str, problems: Mapping[str, str], total: int) -> CorpusError:
+def unusable(name: str, problems: Mapping[str, Unusable], total: int) -> CorpusError:
     """The error that lists files that cannot be used."""
     return CorpusError(
         f"{name}: {len(problems)} of {total} audio files cannot be used; replace them with "
-        f"good copies:\n{listing(list(problems.values()))}"
+        f"good copies:\n{listing(problem_lines(problems.values()))}"
     )
 
 
@@ -141,7 +143,7 @@ def read_facts(
 
 def try_facts(
     folder: Path, records: Sequence[AudioFile], cache: Path, advance: Advance
-) -> tuple[dict[str, AudioFacts], dict[str, str]]:
+) -> tuple[dict[str, AudioFacts], dict[str, Unusable]]:
     """Facts of the files that can be used, and what is wrong with the others; both by id.
 
     What was read is kept also where it is stopped midway.
@@ -172,7 +174,7 @@ def try_facts(
 
 def read_each(
     paths: Mapping[str, Path], read: Callable[[Path], T], advance: Advance
-) -> tuple[dict[str, T], dict[str, str]]:
+) -> tuple[dict[str, T], dict[str, Unusable]]:
     """Read files in threads, all of them, whatever is wrong with some; but stop when told to.
 
     Args:
@@ -184,14 +186,15 @@ def read_each(
         What was read, and what is wrong with the other files, both by id in the order of ``paths``.
     """
     found: dict[str, T] = {}
-    problems: dict[str, str] = {}
+    problems: dict[str, Unusable] = {}
     with thread_pool() as pool:
         jobs = {pool.submit(read, path): name for name, path in paths.items()}
         for done, job in enumerate(as_completed(jobs), start=1):
             try:
                 found[jobs[job]] = job.result()
             except CorpusError as error:
-                problems[jobs[job]] = str(error)
+                path = paths[jobs[job]]
+                problems[jobs[job]] = Unusable(path, str(error).removeprefix(f"{path}: "))
             advance(done, len(paths))
     in_order = {name: found[name] for name in paths if name in found}
     return in_order, {name: problems[name] for name in paths if name in problems}
@@ -211,7 +214,7 @@ def _facts(path: Path, known: AudioFacts | None) -> AudioFacts:
         duration_s=audio.duration_s,
         sample_rate_hz=audio.sample_rate_hz,
         channels=audio.channels,
-        pcm_sha256=pcm_digest(audio.waveform),
+        pcm_sha256=audio.pcm_sha256,
     )
 
 

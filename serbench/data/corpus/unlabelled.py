@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serbench.api.corpus import Advance
-from serbench.api.folders import audio_below
 from serbench.data.corpus.load import read_facts
 from serbench.errors import CorpusError, listed, visible
+from serbench.folders import audio_below
 
 log = logging.getLogger(__name__)
 

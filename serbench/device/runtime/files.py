@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from serbench.api.folders import audio_below
 from serbench.data.audio import read_blocks
 from serbench.device.runtime.model import Model, Prediction
 from serbench.errors import CorpusError, SerbenchError, WaveformError, listed
+from serbench.folders import audio_below
 from serbench.waveform import Waveform
 
 log = logging.getLogger(__name__)
-
-BLOCK_S = 30.0
-"""Longer files are decoded in blocks of this length."""
 
 DECODERS = 2
 AHEAD = 8
@@ -85,7 +82,7 @@ def predict_file(model: Model, path: str | os.PathLike[str]) -> Prediction:
         CorpusError: missing, unreadable, empty, truncated, shorter than 0.1 s, or with samples
             that are not finite.
     """
-    return model.predict_blocks(read_blocks(Path(path), BLOCK_S))
+    return model.predict_blocks(read_blocks(Path(path)))
 
 
 def predict_files(model: Model, paths: Sequence[Path]) -> Iterator[Heard]:
@@ -118,7 +115,7 @@ def predict_files(model: Model, paths: Sequence[Path]) -> Iterator[Heard]:
 
 def _begin(path: Path) -> Blocks:
     """The blocks of a file, of which the first is decoded."""
-    blocks = read_blocks(path, BLOCK_S)
+    blocks = read_blocks(path)
     return chain([next(blocks)], blocks)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from serbench.errors import ModelError
+from serbench.file_kinds import stands_in
 
 _VARINT, _BYTES = 0, 2
 
@@ -65,9 +66,9 @@ def read_metadata(path: Path) -> dict[str, str]:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror or error})") from error
     except _NotOnnxError as error:
-        raise ModelError(
-            f"{path}: not an ONNX file; give a model that serbench export has written"
-        ) from error
+        what = stands_in(path)
+        told = f", but {what}" if what else "; give a model that serbench export has written"
+        raise ModelError(f"{path}: not an ONNX file{told}") from error
     except _CutOffError as error:
         raise ModelError(
             f"{path}: truncated: the model goes on after the file's last byte ({size:,} bytes are "

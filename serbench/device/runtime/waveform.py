@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from serbench.errors import WaveformError
-from serbench.waveform import Waveform
+from serbench.waveform import RATES_HZ, Tally, Waveform, beyond_scale, is_whole
 
 if TYPE_CHECKING:
     from jaxtyping import Float32, Shaped
 
 MOST_CHANNELS = 8
 """A longer axis is time."""
-
-LOUDEST = 10.0
-"""Floats beyond 20 dB over full scale are not audio within ±1: such arrays hold integers."""
-
-RATES_HZ = (1_000.0, 1_000_000.0)
-"""Sample rates outside are taken for a mistake, such as 16 for 16 kHz."""
 
 _FULL_SCALE = {"int8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
 """What libsndfile divides integers by."""
@@ -52,7 +46,8 @@ def as_waveform(
 
     Raises:
         WaveformError: another shape or kind of array, empty, too short, not finite, floats beyond
-            ±10, or a rate outside 1 kHz to 1 MHz.
+            ±10 or whole numbers beyond ±1, channels that cancel one another, or a rate outside
+            1 kHz to 1 MHz.
     """
     rate = check_rate(sample_rate)
     mono = _mono(_as_array(samples))
@@ -99,7 +94,8 @@ def scaled(
     """Floats or integers as float32 within ±1.
 
     Raises:
-        WaveformError: another kind of array, values that are not finite, or floats beyond ±10.
+        WaveformError: another kind of array, values that are not finite, or floats that are
+            integers, as ``serbench.waveform.beyond_scale`` tells.
     """
     kind = samples.dtype.name
     if kind in _FULL_SCALE:
@@ -111,23 +107,14 @@ def scaled(
             f"a waveform of {kind} has no known full scale; give floats within ±1, or int16, "
             "int32, int8 or uint8"
         )
-    _check_values(samples)
-    return samples.astype(np.float32, copy=False)
-
-
-def _check_values(samples: NDArray[np.generic]) -> None:
-    if not samples.size:
-        return
-    lowest, highest = float(samples.min()), float(samples.max())  # NaN where one is NaN
-    if not (math.isfinite(lowest) and math.isfinite(highest)):
-        bad = int(np.count_nonzero(~np.isfinite(samples)))
+    bad = int(np.count_nonzero(~np.isfinite(samples)))
+    if bad:
         raise WaveformError(f"{bad} of {samples.size} samples are NaN or infinite")
-    peak = max(-lowest, highest)
-    if peak > LOUDEST:
-        raise WaveformError(
-            f"samples reach {peak:g}, but floats must be within ±1; 16-bit integers must come as "
-            "int16, or divided by 32768"
-        )
+    if samples.size:
+        peak = max(-float(samples.min()), float(samples.max()))
+        if problem := beyond_scale(peak, is_whole(cast("NDArray[np.floating]", samples))):
+            raise WaveformError(problem)
+    return samples.astype(np.float32, copy=False)
 
 
 def _as_array(samples: ArrayLike) -> NDArray[np.generic]:
@@ -155,4 +142,8 @@ def _mono(samples: NDArray[np.generic]) -> Float32[Waveform, " samples"]:
         )
     elif second == 0:
         raise WaveformError("the waveform is empty")
-    return scaled(samples).mean(axis=1, dtype=np.float32)
+    tally = Tally()
+    mono = tally.add(scaled(samples))
+    if tally.problem:
+        raise WaveformError(tally.problem)
+    return mono

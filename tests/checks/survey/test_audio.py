@@ -19,41 +19,38 @@ from serbench.checks.survey.audio import (
     fences,
 )
 from serbench.checks.survey.sound import (
-    clipping,
+    ClippedRuns,
     frame_power,
-    level_dbfs,
     listen,
     margins_s,
     read_sound,
 )
+from serbench.data.corpus.check import Unusable
 from serbench.data.corpus.table import Utterance
 
 EVEN = {(speaker, label): 5 for speaker in "abcd" for label in ("anger", "neutral")}
 
 
-def stereo(samples: np.ndarray) -> np.ndarray:
-    return np.stack([samples, samples], axis=1).astype(np.float32)
-
-
-def test_the_level_of_a_sine() -> None:
-    sine = 0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE_HZ) / RATE_HZ)
-    assert level_dbfs(stereo(sine)) == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=1e-3)
-    assert level_dbfs(np.zeros((9, 1), np.float32)) == -np.inf
+def clipping(*blocks: np.ndarray) -> tuple[float, int]:
+    runs = ClippedRuns()
+    for block in blocks:
+        runs.add(block)
+    return runs.end()
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-3])
 def test_margins_are_those_around_the_sound(noise: float) -> None:
     samples = noise * np.random.default_rng(0).standard_normal(2 * RATE_HZ)
     samples[8_000:24_000] += tone(1, 1.0)
-    lead, trail = margins_s(frame_power(stereo(samples), RATE_HZ))
+    lead, trail = margins_s(frame_power(samples.astype(np.float32)))
     assert lead == pytest.approx(0.5, abs=0.011)
     assert trail == pytest.approx(0.5, abs=0.011)
 
 
 def test_a_silent_file_is_all_lead_and_a_hum_has_no_margins() -> None:
-    assert margins_s(frame_power(np.zeros((RATE_HZ, 1), np.float32), RATE_HZ)) == (1.0, 0.0)
-    assert margins_s(frame_power(np.full((RATE_HZ, 1), 0.1, np.float32), RATE_HZ)) == (0.0, 0.0)
-    assert margins_s(frame_power(stereo(tone(0)), RATE_HZ)) == (0.0, 0.0)
+    assert margins_s(frame_power(np.zeros(RATE_HZ, np.float32))) == (1.0, 0.0)
+    assert margins_s(frame_power(np.full(RATE_HZ, 0.1, np.float32))) == (0.0, 0.0)
+    assert margins_s(frame_power(tone(0).astype(np.float32))) == (0.0, 0.0)
 
 
 def test_clipping_counts_runs_and_not_peaks() -> None:
@@ -67,17 +64,28 @@ def test_clipping_counts_runs_and_not_peaks() -> None:
     assert clipping(np.ones((2, 1), np.float32)) == (0.0, 0)
 
 
-def test_a_file_is_heard_at_its_own_rate(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 99])
+def test_clipping_is_the_same_in_blocks(size: int) -> None:
+    samples = (np.random.default_rng(size).random((200, 2)) > 0.3).astype(np.float32)
+    blocks = [samples[start : start + size] for start in range(0, 200, size)]
+    assert clipping(*blocks) == clipping(samples)
+    assert clipping(*blocks)[1] > 3
+
+
+def test_a_file_is_heard_as_models_hear_it(tmp_path: Path) -> None:
     samples = np.zeros((4_410 * 4, 2))
-    samples[4_410:8_820] = 0.25
+    samples[4_410:8_820] = 0.25 * np.sin(np.arange(4_410) * 0.1)[:, None]
     path = tmp_path / "a.wav"
     soundfile.write(path, samples, 44_100)
     sound = read_sound(path)
     assert (sound.sample_rate_hz, sound.channels) == (44_100, 2)
     assert sound.lead_s == pytest.approx(0.1, abs=0.011)
     assert sound.trail_s == pytest.approx(0.2, abs=0.011)
-    assert sound.rms_dbfs == pytest.approx(20 * np.log10(0.25 / 2), abs=0.01)
+    assert sound.rms_dbfs == pytest.approx(20 * np.log10(0.25 / 2 / np.sqrt(2)), abs=0.02)
     assert sound.noise_dbfs == -120
+    quiet = np.stack([samples[:, 0], -0.7 * samples[:, 0]], axis=1)
+    soundfile.write(path, quiet, 44_100)
+    assert read_sound(path).rms_dbfs == pytest.approx(sound.rms_dbfs + 20 * np.log10(0.15), abs=0.1)
     assert sound.longest_run == 0
 
 
@@ -98,6 +106,14 @@ def test_all_bad_files_are_told_and_the_others_are_heard(tmp_path: Path) -> None
     assert unit_names(finding) == tuple(names[1:])
     assert "4 of 5 files" in finding.message
     assert check_unreadable({}, 5).outcome == "passed"
+
+
+def test_what_is_wrong_with_many_files_is_told_once(tmp_path: Path) -> None:
+    problems = {n: Unusable(tmp_path / f"{n}.wav", "a web page") for n in "abcd"}
+    finding = check_unreadable(problems, 9)
+    assert finding.message.endswith(f"4 files, such as {tmp_path / 'a.wav'}: a web page.")
+    more = problems | {"e": Unusable(tmp_path / "e.wav", "too short")}
+    assert check_unreadable(more, 9).message.endswith("a web page, and others.")
 
 
 def with_durations(*seconds: float) -> list[Utterance]:
@@ -150,7 +166,7 @@ def test_silent_and_quiet_files() -> None:
     finding = check_silence(sounds)
     assert finding.outcome == "warning"
     assert unit_names(finding) == ("b", "c")
-    assert "1 file holds nothing but zeros and 1 file below −60.0 dBFS" in finding.message
+    assert "1 file holds one value and no sound and 1 file below −60.0 dBFS" in finding.message
     assert check_silence({"a": sounds["a"]}).outcome == "passed"
     many = {f"{n}": sounds["b"] for n in range(3)} | {"a": sounds["a"]}
     assert check_silence(many).outcome == "failed"

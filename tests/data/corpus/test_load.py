@@ -165,7 +165,9 @@ def test_what_was_read_before_a_stop_is_kept(tmp_path: Path, read_files: list[st
     assert before
     read_files.clear()
     load(corpus, tmp_path)
-    assert set(read_files) == {f"{name}.wav" for name in FOUR} - before
+    # A file that was open at the stop is read again.
+    assert {f"{name}.wav" for name in FOUR} - before <= set(read_files)
+    assert len(read_files) < len(FOUR)
 
 
 def test_a_stop_reads_no_further_file(tmp_path: Path) -> None:
@@ -228,12 +230,16 @@ def test_bad_files_are_listed_together(tmp_path: Path) -> None:
     assert ["a_calm" in lines[1], "a_wild" in lines[2], "b_wild" in lines[3]] == [True] * 3
 
 
-def test_a_long_list_is_cut_and_counted(tmp_path: Path) -> None:
+def test_a_long_list_is_cut_and_counted_and_what_is_alike_is_told_once(tmp_path: Path) -> None:
     corpus = Listed(Params())
     corpus.own_card = replace(CARD, utterances=None, per_label={}, per_speaker={})
     corpus.records = [
         UtteranceRecord(f"u{n:02d}", Path(f"{n}.wav"), "a", "calm") for n in range(25)
     ]
+    with pytest.raises(CorpusError, match=r"  25 files, such as .*0\.wav: cannot be read: No such"):
+        load(corpus, tmp_path)
+    for number, record in enumerate(corpus.records):
+        soundfile.write(tmp_path / record.path, np.zeros(1599 - 16 * number), 16000)
     with pytest.raises(CorpusError, match=r"and 5 more$"):
         load(corpus, tmp_path)
 

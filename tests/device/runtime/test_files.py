@@ -139,7 +139,7 @@ class Recorder:
         self.lock = threading.Lock()
         self.decoded = 0
 
-    def __call__(self, path: Path, block_s: float) -> Iterator[np.ndarray]:
+    def __call__(self, path: Path) -> Iterator[np.ndarray]:
         for _ in range(self.blocks):
             with self.lock:
                 self.decoded += 1

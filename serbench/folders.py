@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from serbench.errors import numbered, visible
@@ -216,6 +217,11 @@ def _mode(entry: os.DirEntry[str]) -> int:
 
 def why_unreadable(path: Path, error: OSError) -> str:
     """What keeps a file or folder from being read, where the system's reason is not all."""
+    if error.errno == errno.ENOENT and _is_spelled_otherwise(path):
+        return (
+            "there is no such file, but one whose name differs only in capital letters or in its "
+            "Unicode form; rename it, or correct what names it"
+        )
     if not path.is_symlink() or error.errno not in {errno.ENOENT, errno.ELOOP}:
         return f"cannot be read: {error.strerror}"
     if error.errno == errno.ELOOP:
@@ -223,6 +229,28 @@ def why_unreadable(path: Path, error: OSError) -> str:
     if "annex/objects" in path.readlink().as_posix():
         return "a file that git-annex has not fetched; run git annex get"
     return "a link to what is not there"
+
+
+def _is_spelled_otherwise(path: Path) -> bool:
+    """Whether the first part of ``path`` that is not there is there under another spelling."""
+    missing = path.absolute()
+    while not os.path.lexists(missing.parent):
+        missing = missing.parent
+    if os.path.lexists(missing):
+        return False
+    try:
+        return _folded(missing.name) in _names_in(missing.parent, missing.parent.stat().st_mtime_ns)
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=64)
+def _names_in(folder: Path, _mtime_ns: int) -> frozenset[str]:
+    return frozenset(_folded(name) for name in os.listdir(folder))  # noqa: PTH208 - names only
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def _is_link(entry: os.DirEntry[str]) -> bool:

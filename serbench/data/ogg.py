@@ -1,0 +1,41 @@
+"""Pages of Ogg files (RFC 3533), which tell whether a file is whole."""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO
+
+SEVERAL = "several recordings one after the other in one file; split them"
+
+_HEADER = 27
+_FIRST, _LAST = 2, 4
+"""Flags of a page: the first and the last of its stream."""
+
+
+def check_pages(file: BinaryIO, size: int) -> str | None:
+    """What is wrong with an Ogg file; None where nothing is.
+
+    libsndfile shortens a file that was cut to the last page that is whole, and of streams that
+    follow one another it reads the first only.
+
+    Args:
+        file: at any place.
+        size: of the file in bytes.
+    """
+    start = 0
+    begun = ended = False
+    while start < size:
+        file.seek(start)
+        header = file.read(_HEADER)
+        if not header.startswith(b"OggS"):
+            # What stands behind the last page, such as a tag, is no part of the stream.
+            return None if ended else f"damaged: no page of Ogg begins at byte {start}"
+        lengths = file.read(header[26]) if len(header) == _HEADER else b""
+        if len(header) < _HEADER or len(lengths) < header[26]:
+            return "truncated: it ends within a page"
+        if header[5] & _FIRST and begun:
+            return SEVERAL
+        begun = begun or not header[5] & _FIRST
+        ended = ended or bool(header[5] & _LAST)
+        start = file.seek(sum(lengths), os.SEEK_CUR)
+    return None if start == size else "truncated: it ends within a page"

@@ -1,0 +1,87 @@
+"""What a file is that is not what its name says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+_LOOKED_AT = 4096
+"""Bytes at the start of a file; all these kinds show themselves there."""
+
+_CONVERT = "convert it to WAV or FLAC, for instance with ffmpeg"
+_UNPACK = "unpack it first"
+_AGAIN = "fetch the file again, and look at the address that it was fetched from"
+
+_Test = Callable[[bytes], object]
+
+
+def _starts(*starts: bytes) -> _Test:
+    return lambda head: head.startswith(starts)
+
+
+def _fits(pattern: bytes) -> _Test:
+    return re.compile(pattern, re.DOTALL | re.IGNORECASE).match
+
+
+_POINTERS: tuple[tuple[_Test, str, str], ...] = (
+    (
+        _starts(b"version https://git-lfs.github.com/spec/"),
+        "a git-lfs pointer in place of the file itself",
+        "run git lfs pull in its folder",
+    ),
+    (
+        _fits(rb"[^\n]{0,400}/annex/objects/[^\n]+\n?\Z"),
+        "a git-annex pointer in place of the file itself",
+        "run git annex get in its folder",
+    ),
+    (_fits(rb"(\xef\xbb\xbf)?\s*(<!doctype html|<html|<head)"), "a web page", _AGAIN),
+    (_fits(rb"(\xef\xbb\xbf)?\s*<\?xml"), "an XML document", _AGAIN),
+    (_fits(rb'\s*\{\s*"(error|message|detail|status)"'), "a server's error message", _AGAIN),
+)
+"""What stands in the place of any file: how it is told, its name, the remedy."""
+
+_OTHERS: tuple[tuple[_Test, str, str], ...] = (
+    (_starts(b"PK\3\4", b"PK\5\6"), "a ZIP archive", _UNPACK),
+    (_starts(b"\x1f\x8b"), "a gzip archive", _UNPACK),
+    (_starts(b"7z\xbc\xaf\x27\x1c"), "a 7z archive", _UNPACK),
+    (_starts(b"Rar!\x1a\7"), "a RAR archive", _UNPACK),
+    (_fits(rb".{257}ustar"), "a tar archive", _UNPACK),
+    (_fits(rb".{4}ftypM4[AB]"), "M4A (AAC) audio", _CONVERT),
+    (_fits(rb".{4}ftyp"), "MP4 (video, or AAC audio)", _CONVERT),
+    (_starts(b"\x1a\x45\xdf\xa3"), "WebM or Matroska", _CONVERT),
+    (_starts(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), "Windows Media (WMA)", _CONVERT),
+    (_starts(b"#!AMR"), "AMR audio", _CONVERT),
+    (_starts(b"\xff\xf1", b"\xff\xf9"), "AAC audio", _CONVERT),
+    (_fits(rb"RIFF.{4}AVI "), "AVI video", _CONVERT),
+    (_starts(b"\0\5\x16\7", b"\0\5\x16\0"), "what macOS keeps beside a file (AppleDouble)",
+     "leave it out: the file itself has the name without ._"),
+    (_starts(b"%PDF"), "a PDF document", _AGAIN),
+    (_fits(rb"\0+\Z"), "nothing but zero bytes", "copy or fetch the file again"),
+)  # fmt: skip
+"""Likewise, in the place of audio."""
+
+
+def stands_in(path: Path) -> str | None:
+    """What a file is in whose place a pointer or a page of the web was fetched, and what to do.
+
+    Returns:
+        For instance ``a git-lfs pointer in place of the file itself; run git lfs pull in its
+        folder``. None: it is none of these, or cannot be read.
+    """
+    return _told(path, _POINTERS)
+
+
+def no_audio(path: Path) -> str | None:
+    """As ``stands_in``; archives and kinds of audio that cannot be read are told, too."""
+    return _told(path, (*_POINTERS, *_OTHERS))
+
+
+def _told(path: Path, kinds: tuple[tuple[_Test, str, str], ...]) -> str | None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_LOOKED_AT)
+    except OSError:
+        return None
+    found = ((name, remedy) for test, name, remedy in kinds if head and test(head))
+    return next((f"{name}; {remedy}" for name, remedy in found), None)
