@@ -205,7 +205,7 @@ def test_a_class_that_lacks_a_member_fails(entry_point: MakeEntryPoint) -> None:
     point = entry_point("q", {"serbench_corpora": hookimpl(lambda: [duck])})
     assert (
         cause([point])
-        == "Duck lacks card, read_name, missing, sources, build of serbench.api.Corpus"
+        == "Duck lacks card, read_name, missing, left_out, sources, build of serbench.api.Corpus"
     )
 
 

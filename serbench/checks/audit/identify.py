@@ -12,6 +12,7 @@ from typing import Literal
 from serbench.api import Corpus, SplitError, UtteranceRecord
 from serbench.checks.audit.rows import AuditRow
 from serbench.protocol.spelling import folded
+from serbench.running.registry.aliases import alias_key
 
 IEMOCAP_STEM = re.compile(
     r"(?P<session>Ses\d\d)[FM]_(?:(?P<script>script\d\d_\d)\w*|.+)_(?P<sex>[FM])(XX)?\d+", re.ASCII
@@ -82,7 +83,7 @@ def identify_by_corpus(
         SplitError: the corpus knows no name at all, or columns of the split file disagree with it
             (names may differ as long as they differ consistently).
     """
-    look = _corpus_look(corpus, records or ())
+    look = _corpus_look(corpus, name, records or ())
     known, filled = _fill(rows, look)
     if not known:
         hint = "" if records else "; where its names do not tell, give --data-dir with its files"
@@ -176,8 +177,11 @@ def _fill(
     return known, tuple(filled)
 
 
-def _corpus_look(corpus: Corpus, records: Sequence[UtteranceRecord]) -> LookUp:
-    """By id, by the corpus's grammar, and by the names of its files where they are unique."""
+def _corpus_look(corpus: Corpus, dataset: str, records: Sequence[UtteranceRecord]) -> LookUp:
+    """By id, by the corpus's grammar, and by the names of its files where they are unique.
+
+    A key may have its dataset in front, as EmoBox's ``emodb-03a01Fa``.
+    """
     by_id = {record.id: record for record in records}
     counts = Counter(record.path.name for record in records)
     by_file = {r.path.name: r for r in records if counts[r.path.name] == 1}
@@ -186,7 +190,7 @@ def _corpus_look(corpus: Corpus, records: Sequence[UtteranceRecord]) -> LookUp:
         if row.utterance in by_id:
             return by_id[row.utterance]
         names = [name.replace("\\", "/") for name in (row.utterance, row.path) if name]
-        for name in names:
+        for name in (*names, *(_without_dataset(name, dataset) for name in names)):
             # A re-encoded copy has another ending, which grammars need not know.
             found = corpus.read_name(name) or corpus.read_name(PurePosixPath(name).stem)
             if found is not None:
@@ -194,6 +198,11 @@ def _corpus_look(corpus: Corpus, records: Sequence[UtteranceRecord]) -> LookUp:
         return next((by_file[p] for p in map(_file_name, names) if p in by_file), None)
 
     return look
+
+
+def _without_dataset(name: str, dataset: str) -> str:
+    front, _, rest = name.partition("-")
+    return rest if alias_key(front) == alias_key(dataset) else name
 
 
 def _file_name(name: str) -> str:

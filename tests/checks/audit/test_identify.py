@@ -36,6 +36,13 @@ def test_a_grammar_names_and_describes_rows() -> None:
     assert (found.unknown, found.absent, found.unnamed, found.files) == ((), (), (), None)
 
 
+def test_a_key_may_have_its_dataset_in_front() -> None:
+    rows = [row("emodb-03a01Fa"), row("emo_db-08a02Wb"), row("other-03a01Fa")]
+    found = identify_by_corpus(rows, EMODB, "emodb", None)
+    assert [r.speaker for r in found.rows] == ["03", "08", None]
+    assert found.unknown == ("other-03a01Fa",)
+
+
 def test_rows_that_the_grammar_does_not_know_keep_their_columns() -> None:
     found = identify_by_corpus([row("03a01Fa"), row("mine", speaker="me")], EMODB, "emodb", None)
     assert found.unknown == ("mine",)
