@@ -76,6 +76,11 @@ def _check_card(corpus: Corpus) -> None:
         require(getattr(card, key), f"the card's {key} is empty")
     for key in ("names", "made_of"):
         require_names(getattr(card, key), key)
+    aliases = getattr(corpus, "aliases", ())
+    require(
+        isinstance(aliases, tuple) and all(isinstance(each, str) for each in aliases),
+        f"aliases must be a tuple of names, not {aliases!r}",
+    )
     for kind, names in card.different.items():
         require(kind in NOUNS, f"the card's different has {kind!r}; it has {', '.join(NOUNS)}")
         require(not (alone := lonely(names)), f"different.{kind}: nothing is spelled like {alone}")

@@ -74,6 +74,27 @@ def test_a_card_that_disagrees_with_itself_is_told(change: dict[str, object], me
         check_corpus_card(corpus_of(replace(CARD, **change)))  # pyright: ignore[reportArgumentType]
 
 
+def test_aliases_are_names() -> None:
+    check_corpus_card(corpus_of(aliases=("other", "names")))
+    with pytest.raises(AssertionError, match="aliases must be a tuple of names, not 'other'"):
+        check_corpus_card(corpus_of(aliases="other"))
+
+
+def test_a_name_in_two_spellings_is_told(tmp_path: Path) -> None:
+    cls = corpus_of(replace(CARD, per_speaker={}, fold_sets={}))
+    plain = cls.utterances
+    texts = iter(("t1", "T 1", "t2", "t3"))
+    found: list[UtteranceRecord] = []
+
+    def utterances(corpus: Corpus, folder: Path) -> list[UtteranceRecord]:
+        found[:] = found or [replace(r, text=next(texts)) for r in plain(corpus, folder)]
+        return found
+
+    wrong = corpus_of(replace(CARD, per_speaker={}, fold_sets={}), utterances=utterances)
+    with pytest.raises(AssertionError, match="one name in several spellings: text 'T 1' = 't1'"):
+        check_corpus(wrong, tmp_path / "new")
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
