@@ -169,7 +169,8 @@ class Environment(Part):
 class Timing(Part):
     """``timing.json``: seconds, and counts of fits and workers."""
 
-    __pydantic_extra__: dict[str, Duration]
+    # As pydantic documents it.
+    __pydantic_extra__: dict[str, Duration]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class Epoch(Part):
