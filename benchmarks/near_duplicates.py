@@ -21,6 +21,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soxr
@@ -60,6 +61,17 @@ BEYOND: dict[str, Transform] = {
 """Harder than promised, to see where it ends."""
 
 HUM_BELOW_DB = (60.0, 40.0, 30.0, 20.0, 10.0, 0.0)
+
+T = TypeVar("T")
+
+PLANTED = 540
+"""Recordings that are copied; of a larger corpus so many are drawn. All others stay beside them."""
+
+COMPARED = 4_000
+"""Pairs of takes that are compared, likewise."""
+
+TAKES = 360
+"""Pairs of one emotion that are set in a room that hums, likewise."""
 
 SIZES = (2_500, 5_000, 10_000, 20_000)
 SPEEDS = (1.0, 1.1, 0.9, 1.2, 0.8)
@@ -111,7 +123,7 @@ def main() -> None:
     for named in options.corpus:
         name, _, folder = named.partition("=")
         recordings = read_corpus(name, Path(folder))
-        print_rates(recordings.waveforms)
+        print_rates(_drawn(recordings.waveforms, PLANTED))
         print_detection(recordings.waveforms)
         print_takes(recordings)
         print_hum(recordings)
@@ -136,7 +148,14 @@ def read_corpus(name: str, folder: Path) -> Recordings:
     every = [pair for group in takes.values() for pair in itertools.combinations(group, 2)]
     kind = [(records[n].label, records[n].intensity) for n in kept]
     same = [(a, b) for a, b in every if kind[a] == kind[b]]
-    return Recordings([waveforms[n] for n in kept], every, same)
+    return Recordings([waveforms[n] for n in kept], _drawn(every, COMPARED), _drawn(same, TAKES))
+
+
+def _drawn(of: Sequence[T], most: int) -> list[T]:
+    if len(of) <= most:
+        return list(of)
+    chosen = np.random.default_rng(0).choice(len(of), most, replace=False)
+    return [of[n] for n in np.sort(chosen).tolist()]
 
 
 def searched(fingerprints: Sequence[Words], waveforms: Sequence[Waveform]) -> list[Pair]:
@@ -185,28 +204,32 @@ def print_rates(waveforms: list[Waveform]) -> None:
 def print_detection(waveforms: list[Waveform]) -> None:
     """Every recording planted once per transform: recall, precision, extremes."""
     count = len(waveforms)
-    print(f"\n{count} recordings, each with one copy per transform; threshold {THRESHOLD}\n")
+    planted = _drawn(range(count), PLANTED)
+    print(
+        f"\n{count} recordings, {len(planted)} with one copy per transform; threshold {THRESHOLD}\n"
+    )
     print("| transform | found | recall | false pairs | precision | lowest copy | highest other |")
     print("| :-- | --: | --: | --: | --: | --: | --: |")
     lowest, highest = 1.0, 0.0
     own = [fingerprint(waveform) for waveform in waveforms]
     for number, (name, transform) in enumerate({**TRANSFORMS, **PARTS, **BEYOND}.items()):
         draw = np.random.default_rng(number)
-        every = [*waveforms, *(transform(waveform, draw) for waveform in waveforms)]
+        every = [*waveforms, *(transform(waveforms[n], draw) for n in planted)]
         pairs = searched([*own, *map(fingerprint, every[count:])], every)
-        copies = [p.similarity for p in pairs if p.other - p.one == count]
-        others = [p.similarity for p in pairs if p.other - p.one != count]
+        own_copy = {(one, count + n) for n, one in enumerate(planted)}
+        copies = [p.similarity for p in pairs if (p.one, p.other) in own_copy]
+        others = [p.similarity for p in pairs if (p.one, p.other) not in own_copy]
         found = sum(s >= THRESHOLD for s in copies)
         false = sum(s >= THRESHOLD for s in others)
         # A copy that never became a candidate has no similarity.
-        bottom = min(copies) if len(copies) == count else math.nan
+        bottom = min(copies) if len(copies) == len(planted) else math.nan
         top = max(others, default=0.0)
         highest = max(highest, top)
         if name in TRANSFORMS:
             lowest = min(lowest, bottom)
         precision = found / (found + false) if found + false else math.nan
         print(
-            f"| {name} | {found} | {found / count:.4f} | {false} | {precision:.4f} "
+            f"| {name} | {found} | {found / len(planted):.4f} | {false} | {precision:.4f} "
             f"| {bottom:.3f} | {top:.3f} |",
             flush=True,
         )

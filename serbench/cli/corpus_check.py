@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 HELP = """Hold a corpus against its card; look for what a model could answer by in place of emotion.
 
-Counts, unreadable files, durations, formats, silence, clipping, copies; whether the speaker, the
-gender or the sentence tells the emotion; folds, and what is heard on both sides of them. Every file
-is read. Exits with 1 where a check fails: scores are not to be trusted before that is dealt with; 0
-otherwise.
+Counts, unreadable files, durations, formats, silence, clipping, copies; whether the speakers sound
+like speakers; whether the speaker, the gender or the sentence tells the emotion; folds, and what is
+heard on both sides of them. Every file is read. Exits with 1 where a check fails: scores are not to
+be trusted before that is dealt with; 0 otherwise.
 
 Examples:
 

@@ -58,6 +58,10 @@ CHECKS: dict[str, tuple[str, str]] = {
         "Copies",
         "The same recording in training and test is known by heart.",
     ),
+    "voices": (
+        "Whether the speakers sound like speakers",
+        "With wrong speakers, no fold is speaker-independent whatever its table says.",
+    ),
     "speaker-label": (
         "Who speaks, and in which emotion",
         "Where a speaker has one emotion only, to know the voice is to know the answer.",

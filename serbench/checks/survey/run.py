@@ -8,7 +8,7 @@ from pathlib import Path
 
 from serbench.api import Corpus, CorpusCard, SplitError
 from serbench.checks.finding import Finding, Findings, Progress
-from serbench.checks.survey import audio, confounding, copies, counts, folds
+from serbench.checks.survey import audio, confounding, copies, counts, folds, speakers
 from serbench.checks.survey.records import CHECKS, Survey
 from serbench.checks.survey.sound import Sound, listen
 from serbench.data.corpus.check import lost_files, scan
@@ -97,6 +97,7 @@ def heard(utterances: Sequence[Utterance], sounds: dict[str, Sound]) -> Iterator
     yield audio.check_margins(utterances, sounds)
     yield audio.check_background(utterances, sounds)
     yield audio.check_clipping(utterances, sounds)
+    yield speakers.check_voices(utterances, sounds)
 
 
 def told(table: CorpusTable, fold_set: str) -> Iterator[Finding]:

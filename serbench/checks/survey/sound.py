@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api import Advance, UtteranceRecord
+from serbench.checks.survey.voice import voice
 from serbench.data.audio import AudioReader, pcm_digest
 from serbench.data.corpus.load import Unusable, read_each
 from serbench.waveform import SAMPLE_RATE_HZ, Waveform
@@ -50,6 +51,7 @@ class Sound:
         clipped: share of samples in runs of ``CLIPPED_RUN`` or more at full scale, in the file's
             own channels and at its own rate.
         longest_run: samples of the longest such run, 0 where there is none.
+        voice: as ``serbench.checks.survey.voice.voice`` describes it; None: too short.
     """
 
     duration_s: float
@@ -62,6 +64,7 @@ class Sound:
     trail_s: float
     clipped: float
     longest_run: int
+    voice: NDArray[np.float32] | None = field(default=None, compare=False)
 
 
 def listen(
@@ -97,7 +100,7 @@ def read_sound(path: Path) -> Sound:
     return Sound(
         reader.duration_s, reader.sample_rate_hz, reader.channels, pcm_digest(waveform),
         reader.tally.level_dbfs, 10 * float(np.log10(max(power.min(), SMALLEST))), lead_s, trail_s,
-        clipped, longest,
+        clipped, longest, voice(waveform),
     )  # fmt: skip
 
 

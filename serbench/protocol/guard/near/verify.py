@@ -36,10 +36,10 @@ BLOCK = RATE_HZ // 100
 LOUD_S = 0.2
 """So much of a recording is as loud as its loudness or louder: a click is not what it holds."""
 
-QUIET_DB = -30.0
+QUIET_DB = -40.0
 """Blocks this far below a recording's loudness are not active."""
 
-ABOVE_NOISE_DB = 10.0
+ABOVE_NOISE_DB = 6.0
 """Nor are blocks less than this above its noise, the level of its quietest tenth …"""
 
 ALWAYS_ACTIVE_DB = -10.0

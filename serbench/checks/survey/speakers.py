@@ -1,0 +1,252 @@
+"""Whether the speakers of a corpus sound like speakers: docs/speaker-labels.md."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from serbench.checks.finding import Finding, Outcome, Unit
+from serbench.checks.survey.alike import (
+    Integers,
+    Voices,
+    make_voices,
+    numbers,
+    same_recording_area,
+    same_voice_area,
+    split_width,
+    told_apart,
+)
+from serbench.checks.survey.records import cut, plain_table
+from serbench.checks.survey.sound import Sound
+from serbench.data.corpus.table import Utterance
+from serbench.errors import numbered
+from serbench.results.table.table import Table
+
+CHECK = "voices"
+
+FEWEST_UTTERANCES = 100
+FEWEST_SPEAKERS = 2
+"""In less than this, chance is as loud as voices."""
+
+HEARD = 0.8
+"""Halves of one recording are more alike than those of two this often, or no voice is heard."""
+
+NO_VOICE = 0.62
+"""Utterances of one id are more alike than those of two this often, or ids say nothing."""
+
+ONE_VOICE = 0.58
+"""Of what the halves of one recording reach above chance, utterances of one id reach this share, or
+some ids hold several voices."""
+
+ENOUGH_SPEAKERS = 4
+"""With fewer, two alike voices are most of what is compared: no error then, and no weak voices."""
+
+FEWEST_OF_A_PAIR = 15
+FEWEST_OF_ONE = 30
+"""Utterances of an id before it is held against another, and before it is looked at by itself."""
+
+TOLD_APART = 0.72
+"""Two ids whose utterances are told apart less often than this, by more than ``ERRORS`` standard
+errors of their number, may be one person."""
+
+ERRORS = 1.5
+
+TWO_VOICES = 4.4
+"""Deviations between two halves of an id's utterances from which on they may be two people."""
+
+OTHERS: Mapping[str, str] = {"text": "sentence", "session": "session", "take": "take"}
+"""What may have been taken for the speaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the voices of a corpus say of its speakers.
+
+    Attributes:
+        recording, speaker: how often halves of one recording, utterances of one speaker, are more
+            alike than others; 0.5 by chance.
+        closest: pairs of speakers with how often they are told apart, the worst first.
+        widest: speakers with how far their utterances fall into two, the worst first, and the
+            two utterances that lie furthest apart.
+    """
+
+    recording: float
+    speaker: float
+    closest: tuple[tuple[str, str, float], ...]
+    widest: tuple[tuple[str, float, str, str], ...]
+
+
+def check_voices(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> Finding:
+    """Whether a speaker's utterances sound like one voice, and those of two like two."""
+    spoken = [u for u in utterances if sounds[u.id].voice is not None]
+    names = sorted({u.speaker for u in spoken})
+    if len(spoken) < FEWEST_UTTERANCES or len(names) < FEWEST_SPEAKERS:
+        return Finding(
+            CHECK,
+            "not run",
+            f"too little to tell voices by: {numbered(len(spoken), 'utterance')} of "
+            f"{numbered(len(names), 'speaker')}; {FEWEST_UTTERANCES} of {FEWEST_SPEAKERS} are "
+            "needed",
+        )
+    ids = np.array([names.index(u.speaker) for u in spoken])
+    voices = _voices(spoken, sounds, [u.text for u in spoken])
+    if same_voice_area(voices, ids) is None:  # each speaker has a sentence of their own
+        voices = _voices(spoken, sounds, [None] * len(spoken))
+    recording, speaker = same_recording_area(voices), same_voice_area(voices, ids)
+    if speaker is None:
+        return Finding(CHECK, "not run", "no speaker has utterances of two emotions to compare")
+    if recording < HEARD:
+        return Finding(
+            CHECK,
+            "not run",
+            f"voices are not heard: two halves of one recording are more alike than those of two "
+            f"in {100 * recording:.0f} % of comparisons only",
+        )
+    if speaker < NO_VOICE:
+        return _no_voices(spoken, sounds, recording, speaker)
+    closest, widest = _closest(voices, ids, names), _widest(voices, ids, names, spoken)
+    heard = Heard(recording, speaker, tuple(closest), tuple(widest))
+    return _finding(heard, Counter(u.speaker for u in spoken))
+
+
+def _voices(
+    spoken: Sequence[Utterance], sounds: Mapping[str, Sound], texts: Sequence[str | None]
+) -> Voices:
+    halves = np.stack([voice for u in spoken if (voice := sounds[u.id].voice) is not None])
+    counts = Counter(texts)
+    # What is said once only tells no two utterances apart.
+    shared = [text if counts[text] > 1 else None for text in texts]
+    cells = [f"{u.label}\0{u.intensity or ''}" for u in spoken]
+    return make_voices(halves, [u.label for u in spoken], cells, shared)
+
+
+def _no_voices(
+    spoken: Sequence[Utterance], sounds: Mapping[str, Sound], recording: float, speaker: float
+) -> Finding:
+    said = (
+        f"The speakers do not sound like speakers: utterances of one are more alike than those of "
+        f"two in {_often(speaker)} of comparisons (50 % by chance; two halves of one recording: "
+        f"{_often(recording)})."
+    )
+    for field, name in OTHERS.items():
+        known = [getattr(u, field) for u in spoken]
+        if None in known or len(set(known)) < ENOUGH_SPEAKERS:
+            continue
+        other = same_voice_area(_voices(spoken, sounds, [None] * len(spoken)), numbers(known))
+        if other is not None and _like_one_voice(other, recording):
+            said += f" Those of one {name} are in {_often(other)}: are the two swapped?"
+    remedy = (
+        "Find out where the corpus says who speaks: with wrong speakers no fold is "
+        "speaker-independent. serbench corpus add asks which part of a name it is."
+    )
+    measured = {"same_recording": recording, "same_speaker": speaker}
+    few = len({u.speaker for u in spoken}) < ENOUGH_SPEAKERS
+    return Finding(CHECK, "warning" if few else "failed", said, remedy, numbers=measured)
+
+
+def _like_one_voice(area: float, recording: float) -> bool:
+    return area - 0.5 >= ONE_VOICE * (recording - 0.5)
+
+
+def _closest(
+    voices: Voices, ids: Integers, names: Sequence[str]
+) -> Iterator[tuple[str, str, float]]:
+    judged = _judged(ids, FEWEST_OF_A_PAIR)
+    rows = np.isin(ids, judged)
+    if len(judged) < 2:
+        return
+    within = Voices(
+        voices.values[rows], voices.halves[rows], voices.emotions[rows], voices.sentences[rows]
+    )
+    apart = told_apart(within, np.searchsorted(judged, ids[rows]))
+    one, other = np.triu_indices(len(judged), 1)
+    shares = apart[one, other]
+    for place in np.argsort(shares)[: np.sum(np.isfinite(shares))].tolist():
+        first, second = int(judged[one[place]]), int(judged[other[place]])
+        yield names[first], names[second], float(shares[place])
+
+
+def _widest(
+    voices: Voices, ids: Integers, names: Sequence[str], spoken: Sequence[Utterance]
+) -> list[tuple[str, float, str, str]]:
+    found = []
+    for which in _judged(ids, FEWEST_OF_ONE).tolist():
+        split = split_width(voices, ids, which)
+        if split is not None:
+            width, place = split
+            own = [u.id for u, n in zip(spoken, ids, strict=True) if n == which]
+            one, other = int(np.argmin(place)), int(np.argmax(place))
+            found.append((names[which], width, own[one], own[other]))
+    return sorted(found, key=lambda each: -each[1])
+
+
+def _judged(ids: Integers, fewest: int) -> Integers:
+    which, counts = np.unique(ids, return_counts=True)
+    return which[counts >= fewest]
+
+
+def _finding(heard: Heard, counts: Mapping[str, int]) -> Finding:
+    one_person = [
+        (a, b, share)
+        for a, b, share in heard.closest
+        if share + ERRORS * 0.5 / np.sqrt(counts[a] + counts[b]) < TOLD_APART
+    ]
+    two_people = [each for each in heard.widest if each[1] >= TWO_VOICES]
+    said = [
+        f"Utterances of one speaker are more alike than those of two in {_often(heard.speaker)} of "
+        f"comparisons (50 % by chance; two halves of one recording: {_often(heard.recording)})"
+    ]
+    remedies = []
+    if not _like_one_voice(heard.speaker, heard.recording) and len(counts) >= ENOUGH_SPEAKERS:
+        remedies.append(
+            "Where voices are this hard to hear by speaker, an id may hold several people, such as "
+            "both of a dialogue: listen to a few of one id."
+        )
+    if one_person:
+        said.append(f"{numbered(len(one_person), 'pair')} of speakers cannot be told apart")
+        remedies.append(
+            "Listen to both of a pair: one person under two names is on both sides of a fold."
+        )
+    if two_people:
+        said.append(f"the utterances of {numbered(len(two_people), 'speaker')} fall into two")
+        remedies.append("Listen to one utterance of either part: is it one person?")
+    outcome: Outcome = "warning" if remedies else "passed"
+    units = [
+        Unit(f"{a} ~ {b}", f"told apart in {_often(share)}", {"told_apart": share})
+        for a, b, share in one_person
+    ]
+    units += [
+        Unit(name, f"two parts, such as {one} and {other}", {"width": width})
+        for name, width, one, other in two_people
+    ]
+    measured = {"same_recording": heard.recording, "same_speaker": heard.speaker}
+    return Finding(
+        CHECK,
+        outcome,
+        "; ".join(said) + ".",
+        " ".join(remedies),
+        tuple(units),
+        numbers=measured,
+        tables=tuple(_tables(heard)),
+    )
+
+
+def _tables(heard: Heard) -> Iterator[Table]:
+    if heard.closest:
+        pairs = cut(((a, b, f"{100 * share:.0f}") for a, b, share in heard.closest), "pairs")
+        columns = ("Speaker", "Other", "Told apart %")
+        yield plain_table("closest", "Speakers most alike", columns, pairs, ("Other",))
+    if heard.widest:
+        rows = ((name, f"{width:.1f}", one, other) for name, width, one, other in heard.widest)
+        columns = ("Speaker", "Width", "One utterance", "The furthest from it")
+        yield plain_table(
+            "widest", "Speakers whose utterances differ most", columns, cut(rows, "speakers"),
+            columns[2:],
+        )  # fmt: skip
+
+
+def _often(share: float) -> str:
+    return f"{100 * share:.0f} %"
