@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from serbench.api import audio_below, is_hidden, plain_name
+from serbench.folders import why_unreadable
 
 
 def put(*files: Path) -> None:
@@ -142,3 +143,21 @@ def test_names_are_read_alike_whatever_system_wrote_them() -> None:
     assert plain_name(decomposed) == "Jürgen/Ärger.wav"
     assert plain_name("s.01/A") == "s.01/A"
     assert plain_name(b"M\xfcller/a.wav".decode("utf-8", "surrogateescape")) == r"M\xfcller/a.wav"
+
+
+@pytest.mark.parametrize(
+    ("there", "asked"),
+    [
+        ("a.WAV", "a.wav"),
+        (unicodedata.normalize("NFD", "Ärger.wav"), "Ärger.wav"),
+        ("Jürgen/1.wav", unicodedata.normalize("NFD", "Jürgen/1.wav")),
+    ],
+)
+def test_a_name_in_another_spelling_is_told_with_the_remedy(
+    tmp_path: Path, there: str, asked: str
+) -> None:
+    put(tmp_path / there)
+    error = FileNotFoundError(2, "No such file or directory")
+    told = why_unreadable(tmp_path / asked, error)
+    assert told.startswith("there is no such file, but one whose name differs only in capital")
+    assert why_unreadable(tmp_path / "b.wav", error) == "cannot be read: No such file or directory"

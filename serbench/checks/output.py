@@ -13,7 +13,8 @@ from xml.etree import ElementTree as ET
 from serbench.api import SerbenchError, StoreError
 from serbench.checks.finding import Finding, Findings, Unit
 from serbench.checks.show import markdown_error, markdown_summary
-from serbench.files.atomic import json_bytes, write_atomically
+from serbench.errors import visible
+from serbench.files.atomic import json_bytes, write_atomically, write_text
 from serbench.results.table.table import Table
 
 SCHEMA_VERSION = 2
@@ -71,12 +72,12 @@ def _write(outputs: Outputs, content: dict[str, object], xml: bytes, text: str) 
     if outputs.junit:
         write_atomically(outputs.junit, xml)
     if outputs.markdown:
-        write_atomically(outputs.markdown, text.encode())
+        write_text(outputs.markdown, text)
     named = os.environ.get(STEP_SUMMARY)
     if named:
         try:
             with Path(named).open("a", encoding="utf-8") as stream:  # other steps write it too
-                stream.write(text)
+                stream.write(visible(text))
         except OSError as error:
             raise StoreError(
                 f"cannot add to {named}, which ${STEP_SUMMARY} names: {error.strerror or error}"

@@ -34,6 +34,7 @@ from serbench.cli import (
     verify,
 )
 from serbench.cli import list as list_command
+from serbench.cli.encodings import keep_output_readable
 from serbench.cli.help import help_of
 from serbench.cli.study import StudyCommand, study_command
 from serbench.studies.registered import STUDIES
@@ -145,6 +146,7 @@ app.add_typer(corpus_app, name="corpus")
 def main() -> None:
     """The ``serbench`` command."""
     stopping.listen()
+    keep_output_readable()
     try:
         app(prog_name="serbench")
     finally:

@@ -53,13 +53,13 @@ def command(
     """Check a corpus; see HELP."""
     from serbench.checks.output import Outputs
     from serbench.checks.survey.page import survey_page
-    from serbench.files.atomic import write_atomically
+    from serbench.files.atomic import write_text
 
     outputs = Outputs(json, junit, markdown)
     with checking("corpus check", outputs):
         found = _survey(name, data_dir, folds, allow_incomplete, registry)
         if output is not None:
-            write_atomically(output, survey_page(found).encode())
+            write_text(output, survey_page(found))
     tell(found.findings, outputs)
     if output is not None:
         typer.echo(f"Page: {output}", err=json == Path("-"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serbench.cli.encodings import print_utf8
 from serbench.errors import SerbenchError
 
 if TYPE_CHECKING:
@@ -41,8 +42,10 @@ def checking(command: str, outputs: Outputs) -> Iterator[None]:
     try:
         yield
     except SerbenchError as error:
-        from serbench.checks.output import write_error
+        from serbench.checks.output import STDOUT, write_error
 
+        if outputs.json == STDOUT:
+            print_utf8()
         write_error(command, error, outputs)
         raise
 
@@ -59,6 +62,8 @@ def tell(found: Findings, outputs: Outputs) -> None:
     from serbench.cli.output import print_table
     from serbench.results.table.console import console_table
 
+    if outputs.json == STDOUT:
+        print_utf8()
     write_findings(found, outputs)
     if outputs.json == STDOUT:
         typer.echo(found.verdict, err=True)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serbench.cli.encodings import print_utf8
 from serbench.cli.options import AllowIncomplete, DataDir, Labels, RegistryFile
+from serbench.errors import visible
 
 if TYPE_CHECKING:
     from serbench.data.corpus.table import CorpusTable
@@ -56,7 +58,7 @@ def command(
 ) -> None:
     """Print folds; see HELP."""
     from serbench.cli.output import print_table
-    from serbench.files.atomic import write_atomically
+    from serbench.files.atomic import write_text
     from serbench.running.harness.folds import make_folds
     from serbench.running.harness.results import utterance_rows
     from serbench.running.plan.dataset import plan_dataset
@@ -72,13 +74,14 @@ def command(
     made = make_folds(table, wanted, ProtocolSettings(kfold=kfold), (), inner)
     text = utterance_rows(made)
     if csv == Path("-"):
-        typer.echo(text, nl=False)
+        print_utf8()
+        typer.echo(visible(text), nl=False)
         return
     unit = table.card.unit
     columns = ("Fold", f"Test {unit}s", "Utterances", *table.labels, "In training")
     print_table(f"Folds of {plan.name}: {wanted}", columns, _rows(made, table))
     if csv is not None:
-        write_atomically(csv, text.encode())
+        write_text(csv, text)
         typer.echo(f"Written: {csv}")
 
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
+from serbench.cli.encodings import print_utf8
 from serbench.cli.options import ModelFile, Threads
 from serbench.cli.pipes import finishing_early
-from serbench.errors import SerbenchError
+from serbench.errors import SerbenchError, visible
 
 if TYPE_CHECKING:
     from serbench.device.runtime import Heard, Prediction
@@ -59,7 +60,8 @@ def command(
 
     paths = find_audio(files)
     loaded = load(model, threads=threads)
-    _allow_any_file_name()
+    if output_format is not PredictionFormat.table:
+        print_utf8()
     with finishing_early():
         write = _writer(output_format, loaded.labels, paths)
         failed = 0
@@ -96,7 +98,9 @@ def _csv_writer(labels: Sequence[str]) -> _Write:
 
     def write(path: Path, prediction: Prediction) -> None:
         values = (f"{value:.6f}" for value in prediction.posteriors)
-        rows.writerow([str(path), prediction.label, f"{prediction.duration_s:.3f}", *values])
+        rows.writerow(
+            [visible(str(path)), prediction.label, f"{prediction.duration_s:.3f}", *values]
+        )
 
     return write
 
@@ -122,14 +126,7 @@ def _table_writer(labels: Sequence[str], paths: Sequence[Path]) -> _Write:
 
 
 def _one_line(path: Path) -> str:
-    return str(path).replace("\n", "\\n").replace("\r", "\\r")
-
-
-def _allow_any_file_name() -> None:
-    """Write the bytes of file names that are no text as they are."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="surrogateescape")  # pyright: ignore[reportAttributeAccessIssue]
+    return visible(str(path)).replace("\n", "\\n").replace("\r", "\\r")
 
 
 @contextmanager

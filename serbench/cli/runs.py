@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serbench.cli.encodings import print_json
 from serbench.cli.options import RUNS, RunsFolder
 from serbench.errors import listed
 
@@ -94,7 +94,7 @@ def command(
     entries = list_entries(runs)
     chosen = choose(entries, wanted, sort.value)
     if as_json:
-        print(json.dumps([_described(entry) for entry in chosen], indent=2, ensure_ascii=False))
+        print_json([_described(entry) for entry in chosen])
     elif chosen:
         _print_list(chosen, len(entries), wanted.scored)
     elif entries:
@@ -186,7 +186,7 @@ def _compare(first: str, second: str, runs: Path, as_json: bool) -> None:
 
     found = pair_runs(find_run(first, runs), find_run(second, runs))
     if as_json:
-        print(json.dumps(_pairing_json(found), indent=2, ensure_ascii=False))
+        print_json(_pairing_json(found))
     else:
         _print_pairing(found)
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from serbench.errors import StoreError
+from serbench.errors import StoreError, visible
 from serbench.files.digests import name_digest
 
 STALE_S = 3600.0
@@ -52,6 +52,13 @@ def write_atomically(path: Path, *content: bytes | memoryview) -> None:
             f"cannot write {path}: {error.strerror or error}; "
             "choose a folder that you may write to, on a disk with room"
         ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """As ``write_atomically``, in UTF-8; bytes that are none, as names of files can have, are
+    written out.
+    """
+    write_atomically(path, visible(text).encode())
 
 
 def write_whole(path: Path, *content: bytes | memoryview, once: bool = False) -> None:
@@ -125,7 +132,8 @@ def json_bytes(content: Mapping[str, object], what: str) -> bytes:
     except (TypeError, ValueError) as error:
         place = _first_bad_value(content, "")
         raise StoreError(f"{what} cannot be stored: {place or error}") from error
-    return (text + "\n").encode()
+    # Names of files may hold bytes that are no UTF-8: JSON spells them, as in \udcfc.
+    return (text + "\n").encode("utf-8", "backslashreplace")
 
 
 def _first_bad_value(value: object, place: str) -> str | None:

@@ -12,4 +12,4 @@ def shown_digest(digest: str) -> str:
 
 def name_digest(text: str, digits: int) -> str:
     """The first hexadecimal digits of the sha256 of a text, for the name of a file or folder."""
-    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]

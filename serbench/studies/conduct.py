@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from serbench.errors import PluginError
-from serbench.files.atomic import write_atomically
+from serbench.files.atomic import write_atomically, write_text
 from serbench.files.paths import below
 from serbench.results.figure.figure import Figure
 from serbench.results.figure.png import png
@@ -133,7 +133,7 @@ def _write(study: Study[P, M], params: object, opened: Opened, shown: Shown, fol
     texts = {f"{name}{suffix}": text for suffix, text in texts.items()}
     texts[f"{name}.md"] = _page(name, shown)
     for path, text in {**texts, **shown.files}.items():
-        write_atomically(below(folder, path), text.encode())
+        write_text(below(folder, path), text)
     for file, figure in _figure_files(name, shown).items():
         write_atomically(below(folder, file), png(figure))
     runs = tuple(each.resolve().name for each in opened.folders)

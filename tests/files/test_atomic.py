@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serbench.api import StoreError
-from serbench.files.atomic import file_name, write_atomically, write_whole
+from serbench.files.atomic import file_name, json_bytes, write_atomically, write_text, write_whole
+from serbench.files.digests import name_digest
 
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(
@@ -25,6 +27,14 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(
         write_atomically(path, b"new")
     assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
     assert path.read_bytes() == b"old"
+
+
+def test_names_of_files_that_are_no_utf_8_are_stored(tmp_path: Path) -> None:
+    foreign = os.fsdecode(b"M\xfcller")
+    write_text(tmp_path / "a.csv", f"id,{foreign}\n")
+    assert (tmp_path / "a.csv").read_bytes() == b"id,M\\xfcller\n"
+    assert json.loads(json_bytes({"folder": foreign}, "a plan").decode()) == {"folder": foreign}
+    assert name_digest(foreign, 8) != name_digest(r"M\xfcller", 8)
 
 
 def test_what_is_written_once_stays(tmp_path: Path) -> None:

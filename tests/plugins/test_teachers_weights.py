@@ -60,6 +60,15 @@ def test_folder_without_configs(tmp_path: Path, lacking: str) -> None:
         find_checkpoint(str(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json", "model.safetensors"])
+def test_pointers_in_place_of_files_are_called_what_they_are(tmp_path: Path, name: str) -> None:
+    (fake(tmp_path) / name).write_bytes(
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
+    )
+    with pytest.raises(TeacherError, match=rf"{name}: a git-lfs pointer .*run git lfs pull"):
+        find_checkpoint(str(tmp_path))
+
+
 def test_folder_without_weights(tmp_path: Path) -> None:
     fake(tmp_path, weights="tf_model.h5")
     with pytest.raises(TeacherError, match=r"no weights: model\.safetensors or pytorch_model\.bin"):

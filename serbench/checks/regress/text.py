@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from serbench.checks.regress.golden import Golden, merged
-from serbench.files.atomic import write_atomically
+from serbench.files.atomic import write_text
 from serbench.files.digests import shown_digest
 from serbench.running.registry.toml_text import dump_toml
 
@@ -97,7 +97,7 @@ def write_golden(golden: Golden, path: Path) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    write_atomically(path, golden_text(golden, path.name).encode())
+    write_text(path, golden_text(golden, path.name))
 
 
 def differences(old: Golden | None, new: Golden) -> list[tuple[str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from serbench.files.atomic import write_atomically
+from serbench.files.atomic import write_text
 from serbench.results.pages.report import report_page
 from serbench.results.record import OfRuns, no_studies
 from serbench.results.report.build import Adds, nothing_more
@@ -36,5 +36,5 @@ def write_html_report(
     results = load_results(folders)
     text = report_page(results, studies(results.runs), adds(results))
     path = output / NAME
-    write_atomically(path, text.encode())
+    write_text(path, text)
     return path

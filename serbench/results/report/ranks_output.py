@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from serbench.api import StoreError
-from serbench.files.atomic import write_atomically
+from serbench.files.atomic import write_text
 from serbench.results.compare.ranks import Ranks, least_p
 from serbench.results.figure.figure import Diagram, Figure, Panel
 from serbench.results.report.build import unique_slugs
@@ -204,5 +204,5 @@ def write_ranked_report(folders: Sequence[Path], output: Path) -> tuple[Path, Ta
         lines.append(f"- [{escape_markdown(name)}](corpus-{places[name]}/report.md)")
     figure = "![Average ranks; methods that a bar joins cannot be told apart](ranks.png)"
     parts = ["# Ranks over corpora", "", markdown(table), figure, "", "## Each corpus", "", *lines]
-    write_atomically(page, "\n".join([*parts, ""]).encode())
+    write_text(page, "\n".join([*parts, ""]))
     return page, table

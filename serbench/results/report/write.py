@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table as RichTable
 
 from serbench.api import StoreError
-from serbench.files.atomic import check_writable, write_atomically
+from serbench.files.atomic import check_writable, write_atomically, write_text
 from serbench.files.paths import below
 from serbench.results.figure.figure import Figure
 from serbench.results.figure.png import png
@@ -49,11 +49,11 @@ def write_report(folders: Sequence[Path], output: Path, adds: Adds = nothing_mor
     results = load_results(folders)
     tables, added = make_tables(results), adds(results)
     for path, text in determined_texts(results, tables, added).items():
-        write_atomically(below(output, path), text.encode())
+        write_text(below(output, path), text)
     for path, figure in make_figures(results, tables, added).items():
         write_atomically(below(output, path), png(figure))
     report = output / "report.md"
-    write_atomically(report, report_text(results, tables).encode())
+    write_text(report, report_text(results, tables))
     return report
 
 
@@ -80,7 +80,7 @@ def write_table(table: Table, figure: Figure, folder: Path) -> Path:
     check_output(folder, ())
     page = below(folder, f"{table.name}.md")
     for suffix, text in table_texts(table).items():
-        write_atomically(page.with_suffix(suffix), text.encode())
+        write_text(page.with_suffix(suffix), text)
     write_atomically(page.with_suffix(".png"), png(figure))
     return page
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from serbench.api.json_text import read_object
 from serbench.errors import SerbenchError, listed
-from serbench.files.atomic import json_bytes, sweep_temporaries, write_atomically
+from serbench.files.atomic import json_bytes, sweep_temporaries, write_atomically, write_text
 from serbench.files.paths import below
 from serbench.results.record import OfRuns, no_studies
 from serbench.results.report.build import Adds, nothing_more, unique_slugs
@@ -80,7 +80,7 @@ def write_leaderboard(
     both = sorted(before | pages.keys() - {"index.html"})
     write_atomically(output / MARKER, json_bytes({**marker, "pages": both, "rows": []}, MARKER))
     for path, text in pages.items():
-        write_atomically(below(output, path), text.encode())
+        write_text(below(output, path), text)
     for path in before - pages.keys():
         below(output, path).unlink(missing_ok=True)
     content = {**marker, "pages": sorted(pages), "rows": _rows(found)}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from serbench.api import RegistryError, StoreError
 from serbench.data.corpus.check import count_differences, scan
+from serbench.errors import visible
 from serbench.files.atomic import write_atomically
 from serbench.running.adopt.understood import Understood
 from serbench.running.plugins import Plugins
@@ -97,12 +98,18 @@ def append_entry(
         The text that was appended.
 
     Raises:
-        RegistryError: the name is taken, or the file with it is no valid registry.
+        RegistryError: the name is taken, the folder's name is no text, or the file with the entry
+            is no valid registry.
         CorpusError: the entry does not read its own folder.
         StoreError: the file cannot be written.
     """
     check_name(name, output, plugins)
     text = dump_toml({"datasets": {name: entry}})
+    if text != visible(text):
+        raise RegistryError(
+            f"{visible(str(folder))}: this name is not UTF-8, which {output} must be; rename the "
+            "folder"
+        )
     try:
         before = output.read_bytes() if output.exists() else b""
     except OSError as error:

@@ -17,7 +17,13 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from serbench.api import StoreError
-from serbench.files.atomic import file_name, json_bytes, sweep_temporaries, write_atomically
+from serbench.files.atomic import (
+    file_name,
+    json_bytes,
+    sweep_temporaries,
+    write_atomically,
+    write_text,
+)
 from serbench.files.paths import below
 from serbench.running.store.schema import FILES, Fit, Json, Stated, damaged, read_bytes, read_stored
 from serbench.running.store.tables import check_columns, check_values, utterance_rows
@@ -241,7 +247,7 @@ class RunStore:
 
     def write_text(self, name: str, text: str) -> None:
         """Store a text file, such as ``report.md``."""
-        write_atomically(below(self.folder, name), text.encode())
+        write_text(below(self.folder, name), text)
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Store a binary file, such as ``figures/ua.png``."""

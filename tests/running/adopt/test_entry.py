@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import cast
@@ -53,6 +54,13 @@ def test_an_entry_reads_its_own_folder(folder: Path, tmp_path: Path) -> None:
     (folder / "ann_rab_1.wav").unlink()
     missing = count_differences(corpus.card, scan(corpus, "mine", folder)).missing
     assert "utterances: 7 of 8, 1 missing" in missing
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(folder: Path, tmp_path: Path) -> None:
+    foreign = folder.rename(tmp_path / os.fsdecode(b"m\xfcll"))
+    with pytest.raises(RegistryError, match=r"m\\xfcll: this name is not UTF-8, which .*rename"):
+        append_entry("mine", entry(foreign), tmp_path / "new.toml", foreign, PLUGINS)
+    assert not (tmp_path / "new.toml").exists()
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n# the end\n"])
