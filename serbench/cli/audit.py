@@ -59,6 +59,7 @@ def command(
     from serbench.checks.audit.run import audit
     from serbench.checks.output import Outputs
     from serbench.cli.progress import progress_observer
+    from serbench.files.cache_use import using_cache
     from serbench.files.paths import cache_folder
     from serbench.running.adopt.guess import known_as
     from serbench.running.plugins import load_plugins
@@ -75,9 +76,8 @@ def command(
         read = read_splits(splits, format)
         names = list(dict.fromkeys(row.path or row.utterance for row in read.rows))
         known = known_as(names, entries) if corpus is None else None
-        with progress_observer(plugins.hook) as watch:
-            found = audit(
-                read, splits, made, corpus, data_dir, cache_folder(), watch.advance, known
-            )
+        cache = cache_folder()
+        with using_cache(cache), progress_observer(plugins.hook) as watch:
+            found = audit(read, splits, made, corpus, data_dir, cache, watch.advance, known)
     tell(found, outputs)
     raise typer.Exit(found.exit_code)

@@ -126,6 +126,7 @@ def _bench(
     """What a measurement needs; the corpus is read when it comes to that."""
     from serbench.checks.regress.command import Bench
     from serbench.cli.progress import progress_observer
+    from serbench.files.cache_use import using_cache
     from serbench.files.paths import cache_folder
     from serbench.running.plugins import load_plugins
     from serbench.running.registry.load import load_registry
@@ -133,12 +134,12 @@ def _bench(
 
     plugins = load_plugins()
     known = load_registry(plugins, registry, strict=False)
+    cache = cache_folder()
+    stack.enter_context(using_cache(cache))
     watch = stack.enter_context(progress_observer(plugins.hook))
 
     def open_replay() -> Replay:
-        return Replay.open(
-            folder, known, plugins, data_dir=data_dir, cache=cache_folder(), watch=watch
-        )
+        return Replay.open(folder, known, plugins, data_dir=data_dir, cache=cache, watch=watch)
 
     return Bench(known, open_replay, reference, rounds)
 

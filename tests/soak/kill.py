@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import itertools
 import json
 import os
 import random
@@ -56,7 +57,10 @@ LITTLE_S = 0.05
 """Soonest moment of a kill after a command's start."""
 
 LATEST = 1.3
-"""Latest moment, as a part of the time that a command takes undisturbed."""
+"""Latest moment of the first kill, as a part of the time that a command takes undisturbed."""
+
+LATER = 1.1
+"""How much later each next one may be: a command comes to its end on a busy machine, too."""
 
 
 def begin(command: list[str], output: Path) -> int:
@@ -201,8 +205,9 @@ class Soak:
     def to_the_end(self, name: str, command: list[str], most: int) -> None:
         """Kill a command at random moments until it ends before its kill comes."""
         output = self.folder / "output.txt"
-        while True:
-            moment_s = LITTLE_S + LATEST * self.seconds[name] * self.draw.random() ** 1.5
+        for number in itertools.count():
+            latest_s = self.seconds[name] * LATEST * LATER**number
+            moment_s = LITTLE_S + latest_s * self.draw.random() ** 1.5
             spare = sum(self.kills.values()) >= most
             output.unlink(missing_ok=True)
             code = finish(begin(command, output), None if spare else moment_s)
@@ -259,9 +264,9 @@ def main() -> None:
     soak.undisturbed()
     rounds = 0
     while sum(soak.kills.values()) < asked.kills and not soak.wrong:
-        soak.round(rounds, asked.kills)
         rounds += 1
-        print(f"round {rounds}: {sum(soak.kills.values())} kills", flush=True)
+        soak.round(rounds, asked.kills)
+        print(f"round {rounds}: {dict(soak.kills)}", flush=True)
     counted = ", ".join(f"{name} {soak.kills[name]}" for name in ("run", *AFTER))
     print(
         f"{sum(soak.kills.values())} kills ({counted}) in {rounds} rounds and "

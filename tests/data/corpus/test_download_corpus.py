@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
 import zipfile
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -116,6 +118,20 @@ def test_a_corpus_is_downloaded_on_first_use(
     assert table.ids == ("a_calm", "b_wild")
     assert find(remote, tmp_path) == (folder, [])
     assert len(server.requests) == 1
+
+
+def test_of_several_at_once_one_downloads(
+    server: Behaviour, remote: Remote, tmp_path: Path
+) -> None:
+    together = threading.Barrier(3)
+
+    def wanted() -> Path:
+        together.wait()
+        return find(remote, tmp_path)[0]
+
+    with ThreadPoolExecutor(3) as pool:
+        found = {job.result() for job in [pool.submit(wanted) for _ in range(3)]}
+    assert len(found) == len(server.requests) == 1
 
 
 def test_a_file_that_is_no_archive_is_put_into_the_folder(
