@@ -32,6 +32,9 @@ FEWEST_DIRECTIONS = 3
 SMALLEST_PART = 0.2
 """Of an id's utterances: fewer are a shout or a bad recording, not a second person."""
 
+ROWS = 1_000
+"""Utterances whose distances from all ids are held at a time."""
+
 ROUNDS = 50
 """Of 2-means at most; a few suffice."""
 
@@ -139,28 +142,22 @@ def told_apart(voices: Voices, ids: Integers) -> Array:
     """
     size = int(ids.max()) + 1
     right, asked = np.zeros((size, size)), np.zeros((size, size))
-    combined = voices.emotions * (int(voices.sentences.max()) + 1) + voices.sentences
-    member = np.zeros((len(ids), size))
-    member[np.arange(len(ids)), ids] = 1.0
-    # Sums by id: in all, of each emotion, of each sentence, of both.
     described = np.hstack(
         [voices.values, np.square(voices.values).sum(axis=1, keepdims=True), np.ones((len(ids), 1))]
     )
-    by_emotion = {e: _sums(described, member, voices.emotions == e) for e in set(voices.emotions)}
-    by_sentence = {
-        s: _sums(described, member, voices.sentences == s) for s in set(voices.sentences.tolist())
-    }
-    every = member.T @ described
-    for key in np.unique(combined):
-        rows = np.flatnonzero(combined == key)
-        both = _sums(described, member, combined == key)
-        emotion, sentence = voices.emotions[rows[0]], int(voices.sentences[rows[0]])
-        left = every - by_emotion[emotion] - by_sentence[sentence] + both
-        distance = _distances(voices.values[rows], left)  # (rows, ids)
-        own = distance[np.arange(len(rows)), ids[rows]][:, None]
-        known = np.isfinite(distance) & np.isfinite(own)
-        np.add.at(right, ids[rows], known & (own < distance))
-        np.add.at(asked, ids[rows], known)
+    # A sentence that nobody else says is left out with its emotion.
+    said = np.where(np.bincount(voices.sentences)[voices.sentences] > 1, voices.sentences, -1)
+    every = _sums(described, ids, size)
+    for emotion, sentence in np.unique(np.stack([voices.emotions, said], axis=1), axis=0):
+        left_out = (voices.emotions == emotion) | ((said == sentence) & (sentence >= 0))
+        left = every - _sums(described[left_out], ids[left_out], size)
+        rows = np.flatnonzero((voices.emotions == emotion) & (said == sentence))
+        for some in np.array_split(rows, len(rows) // ROWS + 1):
+            distance = _distances(voices.values[some], left)  # (some, ids)
+            own = distance[np.arange(len(some)), ids[some]][:, None]
+            known = np.isfinite(distance) & np.isfinite(own)
+            np.add.at(right, ids[some], known & (own < distance))
+            np.add.at(asked, ids[some], known)
     with np.errstate(invalid="ignore"):
         share = right / asked
     apart = (share + share.T) / 2
@@ -168,8 +165,8 @@ def told_apart(voices: Voices, ids: Integers) -> Array:
     return apart
 
 
-def split_width(voices: Voices, ids: Integers, which: int) -> tuple[float, Array] | None:
-    """How far apart two groups of one id's utterances lie, in deviations of other ids.
+def split_widths(voices: Voices, ids: Integers, judged: Integers) -> dict[int, tuple[float, Array]]:
+    """How far apart two groups of each id's utterances lie, in deviations of other ids.
 
     The groups are those of 2-means in the directions in which other ids differ most, relative to
     what varies within them.
@@ -177,30 +174,35 @@ def split_width(voices: Voices, ids: Integers, which: int) -> tuple[float, Array
     Args:
         voices: of all ids.
         ids: of each utterance.
-        which: the id that may hold two voices.
+        judged: ids that may hold two voices.
 
     Returns:
-        X
+        For each id the distance of the groups' means, and ``(utterances of the id,)``, where each
+        lies on the line between them, 0 in the middle. None for an id of which only a few
+        utterances lie apart, and none at all where there are too few ids.
     """
-    own = ids == which
-    others = [n for n in np.unique(ids).tolist() if n != which and np.sum(ids == n) > 1]
-    directions = min(MOST_DIRECTIONS, len(others) - 1)
-    if directions < FEWEST_DIRECTIONS:
-        return None
-    means = np.stack([voices.values[ids == n].mean(axis=0) for n in others])
-    residual = np.concatenate(
-        [voices.values[ids == n] - mean for n, mean in zip(others, means, strict=True)]
-    )
-    white = whitening(residual)
-    placed = (means - means.mean(axis=0)) @ white
-    most = np.linalg.svd(placed, full_matrices=False)[2][:directions]
-    points = voices.values[own] @ white @ most.T
-    second = _two_means(points - points.mean(axis=0))
-    if not second.any():
-        return None
-    first_mean, second_mean = points[~second].mean(axis=0), points[second].mean(axis=0)
-    width = float(np.linalg.norm(second_mean - first_mean))
-    return width, (points - (first_mean + second_mean) / 2) @ (second_mean - first_mean) / width
+    size = int(ids.max()) + 1
+    sums = _sums(np.hstack([voices.values, np.ones((len(ids), 1))]), ids, size)
+    means = sums[:, :-1] / np.maximum(sums[:, -1:], 1)
+    several = np.flatnonzero(sums[:, -1] > 1)
+    found = {}
+    for which in judged.tolist():
+        others = several[several != which]
+        directions = min(MOST_DIRECTIONS, len(others) - 1)
+        if directions < FEWEST_DIRECTIONS:
+            continue
+        rows = np.flatnonzero(np.isin(ids, others))
+        rows = rows[_drawn(len(rows))]
+        white = whitening(voices.values[rows] - means[ids[rows]])
+        placed = (means[others] - means[others].mean(axis=0)) @ white
+        most = np.linalg.svd(placed, full_matrices=False)[2][:directions]
+        points = voices.values[ids == which] @ white @ most.T
+        second = _two_means(points - points.mean(axis=0))
+        if second.any():
+            one, other = points[~second].mean(axis=0), points[second].mean(axis=0)
+            width = float(np.linalg.norm(other - one))
+            found[which] = width, (points - (one + other) / 2) @ (other - one) / width
+    return found
 
 
 def _two_means(points: Array) -> NDArray[np.bool_]:
@@ -231,8 +233,11 @@ def _two_means(points: Array) -> NDArray[np.bool_]:
     return best
 
 
-def _sums(described: Array, member: Array, rows: NDArray[np.bool_]) -> Array:
-    return member[rows].T @ described[rows]
+def _sums(rows: Array, ids: Integers, size: int) -> Array:
+    """``(size, d)``, sums of ``rows (n, d)`` by id."""
+    sums = np.zeros((size, rows.shape[1]))
+    np.add.at(sums, ids, rows)
+    return sums
 
 
 def _distances(points: Array, sums: Array) -> Array:

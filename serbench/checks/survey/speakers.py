@@ -16,7 +16,7 @@ from serbench.checks.survey.alike import (
     numbers,
     same_recording_area,
     same_voice_area,
-    split_width,
+    split_widths,
     told_apart,
 )
 from serbench.checks.survey.records import cut, plain_table
@@ -91,7 +91,7 @@ def check_voices(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -
             f"{numbered(len(names), 'speaker')}; {FEWEST_UTTERANCES} of {FEWEST_SPEAKERS} are "
             "needed",
         )
-    ids = np.array([names.index(u.speaker) for u in spoken])
+    ids = numbers([u.speaker for u in spoken])
     voices = _voices(spoken, sounds, [u.text for u in spoken])
     if same_voice_area(voices, ids) is None:  # each speaker has a sentence of their own
         voices = _voices(spoken, sounds, [None] * len(spoken))
@@ -173,13 +173,10 @@ def _widest(
     voices: Voices, ids: Integers, names: Sequence[str], spoken: Sequence[Utterance]
 ) -> list[tuple[str, float, str, str]]:
     found = []
-    for which in _judged(ids, FEWEST_OF_ONE).tolist():
-        split = split_width(voices, ids, which)
-        if split is not None:
-            width, place = split
-            own = [u.id for u, n in zip(spoken, ids, strict=True) if n == which]
-            one, other = int(np.argmin(place)), int(np.argmax(place))
-            found.append((names[which], width, own[one], own[other]))
+    for which, (width, place) in split_widths(voices, ids, _judged(ids, FEWEST_OF_ONE)).items():
+        own = [u.id for u, n in zip(spoken, ids, strict=True) if n == which]
+        one, other = own[int(np.argmin(place))], own[int(np.argmax(place))]
+        found.append((names[which], width, one, other))
     return sorted(found, key=lambda each: -each[1])
 
 

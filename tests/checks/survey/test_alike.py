@@ -12,7 +12,7 @@ from serbench.checks.survey.alike import (
     numbers,
     same_recording_area,
     same_voice_area,
-    split_width,
+    split_widths,
     told_apart,
 )
 
@@ -111,18 +111,16 @@ def test_told_apart_is_what_a_plain_loop_says() -> None:
 def test_two_voices_under_one_id_lie_further_apart_than_one() -> None:
     voices, ids = parts()
     merged = np.where(ids == 5, 4, ids)
-    single = [split_width(voices, ids, which) for which in range(SPEAKERS)]
-    both = split_width(voices, merged, 4)
-    assert both is not None
-    width, place = both
-    assert width > max(each[0] for each in single if each)
+    single = split_widths(voices, ids, np.arange(SPEAKERS))
+    width, place = split_widths(voices, merged, np.array([4]))[4]
+    assert width > max(each[0] for each in single.values())
     whose, second = ids[merged == 4], place > 0
     assert len(set(whose[second].tolist())) == len(set(whose[~second].tolist())) == 1
 
 
 def test_too_few_other_ids_give_no_width() -> None:
     voices, ids = parts()
-    assert split_width(voices, np.minimum(ids, 2), 0) is None
+    assert split_widths(voices, np.minimum(ids, 2), np.arange(3)) == {}
 
 
 def test_equal_names_have_equal_numbers() -> None:
