@@ -34,8 +34,10 @@ from serbench.cli import (
     verify,
 )
 from serbench.cli import list as list_command
+from serbench.cli.disarm import disarmed
 from serbench.cli.encodings import keep_output_readable
 from serbench.cli.help import help_of
+from serbench.cli.memory import memory_message
 from serbench.cli.study import StudyCommand, study_command
 from serbench.studies.registered import STUDIES
 
@@ -48,6 +50,10 @@ class GuardedGroup(TyperGroup):
 
         It exits with 2 on a ``SerbenchError``, and when stopped, with 128 and the signal's number.
         """
+        with disarmed():
+            return self._guarded(ctx)
+
+    def _guarded(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -60,9 +66,10 @@ class GuardedGroup(TyperGroup):
 
             if stopping.is_stopping():
                 raise _stopped() from None
-            if not isinstance(error, SerbenchError):
+            message = str(error) if isinstance(error, SerbenchError) else memory_message(error)
+            if not message:
                 raise
-            typer.echo(f"serbench: {error}", err=True)
+            typer.echo(f"serbench: {message}", err=True)
             raise typer.Exit(2) from None
 
 

@@ -8,15 +8,21 @@ import sys
 from rich.console import Console
 from rich.logging import RichHandler
 
+from serbench.cli.disarm import DisarmedConsole
+
 
 def stdout() -> Console:
     """Tables and results. Off a terminal: plain text, and wide enough to wrap nothing."""
-    return Console() if sys.stdout.isatty() else Console(width=200, no_color=True)
+    if sys.stdout.isatty():
+        return DisarmedConsole()
+    return DisarmedConsole(width=200, no_color=True)
 
 
 def stderr() -> Console:
     """Progress, news and errors."""
-    return Console(stderr=True) if sys.stderr.isatty() else Console(stderr=True, width=200)
+    if sys.stderr.isatty():
+        return DisarmedConsole(stderr=True)
+    return DisarmedConsole(stderr=True, width=200)
 
 
 def say(*lines: object) -> None:

@@ -93,14 +93,15 @@ def _write_json(path: Path, prediction: Prediction) -> None:
 
 
 def _csv_writer(labels: Sequence[str]) -> _Write:
+    from serbench.results.table.formats import plain_cell
+
     rows = csv.writer(sys.stdout, lineterminator="\n")
     rows.writerow(["file", "label", "duration_s", *(f"p_{label}" for label in labels)])
 
     def write(path: Path, prediction: Prediction) -> None:
         values = (f"{value:.6f}" for value in prediction.posteriors)
-        rows.writerow(
-            [visible(str(path)), prediction.label, f"{prediction.duration_s:.3f}", *values]
-        )
+        named = map(plain_cell, (visible(str(path)), prediction.label))
+        rows.writerow([*named, f"{prediction.duration_s:.3f}", *values])
 
     return write
 

@@ -48,12 +48,12 @@ def progress_observer(
         yield LineObserver(hook, trackers)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", style="dim"),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
     with Progress(*columns, console=console) as progress:
         yield BarObserver(hook, progress, trackers)
@@ -142,7 +142,7 @@ class LineObserver(PluginObserver):
         self.started = self.last = time.monotonic()
 
     def announce(self, message: str) -> None:
-        self.console.print(message, highlight=False, soft_wrap=True)
+        self.console.print(message, highlight=False, soft_wrap=True, markup=False)
 
     @_alone
     def advance(self, stage: str, done: int, total: int) -> None:
@@ -194,7 +194,7 @@ class BarObserver(PluginObserver):
         self.done = self.planned = 0
 
     def announce(self, message: str) -> None:
-        self.progress.console.print(message, highlight=False)
+        self.progress.console.print(message, highlight=False, markup=False)
 
     @_alone
     def advance(self, stage: str, done: int, total: int) -> None:

@@ -36,7 +36,7 @@ VERSION = 2
 """Raised whenever the frames that a setting gives change, so that no stale cache is read."""
 
 LOG_FLOOR = 1e-6
-"""Added to mel power before the logarithm: -60 dB below full-scale power 1."""
+"""Added to mel power before the logarithm: 60 dB below a mel power of 1."""
 
 Array = NDArray[np.float32]
 

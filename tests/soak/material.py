@@ -85,7 +85,7 @@ def make(folder: Path) -> None:
     ]
     _call("run", "akd", *common, "--out", "made/1")
     _call("run", "akd", *common, "--out", "made/2", "--protocol", "leaky-random")
-    _call("run", "mine", *common, "--out", "made/3", "--set", "protocol.folds=loso")
+    _call("run", "mine", *common, "--out", "made/3")
     Path("runs").mkdir()
     for number, name in enumerate((PROPER, LEAKY, MINE), start=1):
         (made,) = Path("made", str(number)).iterdir()

@@ -33,7 +33,7 @@ from serbench.results.report.settings import (
     timing_lines,
 )
 from serbench.results.report.significance import significance_table
-from serbench.results.table.files import markdown, table_texts
+from serbench.results.table.files import markdown, rows_csv, table_texts
 from serbench.results.table.table import Table
 from serbench.results.templating import templates
 from serbench.running.store.finished import Run
@@ -157,7 +157,7 @@ def predictions_csv(results: Results) -> str:
     """
     rows = results.predictions.copy()
     rows.insert(0, "protocol", results.protocol)
-    return rows.to_csv(index=False, lineterminator="\n", float_format="%.6f")
+    return rows_csv(rows)
 
 
 def certificate_texts(results: Results) -> dict[str, str]:

@@ -24,7 +24,7 @@ from serbench.results.table.columns import bounds
 KIND = "serbench leaderboard"
 SCHEMA_VERSION = 1
 
-LIST = TypeAdapter(list[str])
+LIST = TypeAdapter(list[object])
 
 OURS = re.compile(r"(corpora|runs)/[A-Za-z0-9._-]+\.html")
 """Pages that a rebuild may remove."""
@@ -121,7 +121,7 @@ def _pages_of(output: Path) -> set[str]:
             f"{output} is not a leaderboard: its {MARKER} is something else; name another folder "
             "with --output"
         )
-    return {page for page in named if OURS.fullmatch(page)}
+    return {page for page in named if isinstance(page, str) and OURS.fullmatch(page)}
 
 
 def _nothing(folder: Path, problems: Sequence[UnlistedRun]) -> str:

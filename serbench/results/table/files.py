@@ -6,11 +6,16 @@ import csv
 import io
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from serbench.results.table.formats import plain_cell
 from serbench.results.table.table import Number, Table
 from serbench.results.templating import escape_markdown, templates
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WIDE = 90
 """Characters in a row beyond which a LaTeX table is scaled to the page."""
@@ -76,15 +81,28 @@ def csv_text(table: Table) -> str:
     if table.certificates:
         records = [row | {"certificate": ", ".join(table.certificates)} for row in records]
     names = list(dict.fromkeys(name for row in records for name in row))
-    writer = csv.DictWriter(buffer, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _field(value) for name, value in row.items()} for row in records)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(map(plain_cell, names))
+    writer.writerows([_field(row.get(name, "")) for name in names] for row in records)
     return buffer.getvalue()
 
 
 def _field(value: Number) -> Number:
-    """A missing number is an empty field."""
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
+    """A missing number is an empty field; text is none that a spreadsheet would compute."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return plain_cell(value) if isinstance(value, str) else value
+
+
+def rows_csv(rows: pd.DataFrame) -> str:
+    """A table of names and numbers as CSV, for people to open; see ``plain_cell``."""
+    from pandas.api.types import is_numeric_dtype
+
+    plain = rows.rename(columns=lambda name: plain_cell(str(name)))
+    for name, column in plain.items():
+        if not is_numeric_dtype(column.dtype):
+            plain[name] = [plain_cell(each) if isinstance(each, str) else each for each in column]
+    return plain.to_csv(index=False, lineterminator="\n", float_format="%.6f")
 
 
 def table_texts(tables: Table | Sequence[Table]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from serbench.api import StoreError
 from serbench.results.compare.names import display_name
+from serbench.results.table.files import rows_csv
 from serbench.running.store.finished import Run
 from serbench.studies.explain.cases import by_utterance
 from serbench.studies.explain.figure import explanation_figure
@@ -50,4 +51,4 @@ def gate_rows(found: Explanation) -> str:
     rows = by_utterance(found.cases, found.labels)
     rows.insert(0, "protocol", found.run.certificate.protocol)
     rows["certificate"] = found.run.certificate.digest
-    return rows.to_csv(index=False, lineterminator="\n", float_format="%.6f")
+    return rows_csv(rows)
