@@ -14,6 +14,7 @@ import argparse
 import collections
 import contextlib
 import faulthandler
+import importlib
 import json
 import os
 import random
@@ -32,11 +33,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests_support
 
 import material
 import mutations
-from typer.testing import CliRunner
+import typer.main
+from click.testing import CliRunner
 
 import serbench.cli
-import serbench.results.compare.intervals
-import serbench.running.plugins
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
+
+REGISTRY = material.REGISTRY.encode()
+
+COMMAND = typer.main.get_command(serbench.cli.app)
 
 A, B, C = (f"runs/{name}" for name in (material.PROPER, material.LEAKY, material.MINE))
 JSON = "{plan,environment,certificate,timing}.json"
@@ -67,45 +73,44 @@ RUN_FILES = (
 OWN = "--output out/x"
 
 TARGETS = (
-    Target("list", 20, (*RUN_FILES, f"{A}/tables/*.csv"),
+    Target("list", 50, (*RUN_FILES, f"{A}/tables/*.csv"),
            ("runs", "runs --json", "runs --sort ua", "runs --method akd --min-ua 1")),
-    Target("compare", 12, (*RUN_FILES, f"{C}/*.json"),
+    Target("compare", 20, (*RUN_FILES, f"{C}/*.json"),
            ("runs --compare proper mine", "runs --compare mine proper --json",
             "runs --compare proper leaky")),
-    Target("verify", 12, (*RUN_FILES, f"{A}/seal/*", f"{A}/tables/*.csv", f"{A}/report.md"),
+    Target("verify", 6, (*RUN_FILES, f"{A}/seal/*", f"{A}/tables/*.csv", f"{A}/report.md"),
            ("verify proper --no-models --json out/v.json",)),
-    Target("verify models", 2, (f"{A}/models/*/*", f"{A}/plan.json", f"{A}/fits/*.json"),
+    Target("verify models", 1, (f"{A}/models/*/*", f"{A}/plan.json", f"{A}/fits/*.json"),
            ("verify proper",)),
-    Target("report", 6, (*RUN_FILES, f"{A}/*/study.json", f"{A}/deploy/results.json"),
+    Target("report", 3, (*RUN_FILES, f"{A}/*/study.json", f"{A}/deploy/results.json"),
            (f"report proper {OWN}", f"report proper --html {OWN}", f"report proper mine {OWN}")),
-    Target("leaderboard", 4, (*RUN_FILES, f"{A}/*/study.json", f"{A}/deploy/results.json"),
+    Target("leaderboard", 1, (*RUN_FILES, f"{A}/*/study.json", f"{A}/deploy/results.json"),
            (f"leaderboard runs {OWN}",)),
     Target("inflation", 6, RUN_FILES, ("inflation proper leaky",)),
-    Target("explain", 8, (*RUN_FILES, f"{A}/readings/*/*", f"{A}/utterances.csv"),
+    Target("explain", 4, (*RUN_FILES, f"{A}/readings/*/*", f"{A}/utterances.csv"),
            (f"explain proper {OWN}",)),
-    Target("replay", 5, (*RUN_FILES, f"{A}/models/*/*", f"{A}/fits/*.json"),
-           (f"overlap proper {OWN}", f"robustness proper --condition gain {OWN}",
-            f"prune proper --kind magnitude --amount 0.5 --epochs 0 {OWN}",
-            "export proper --output out/x.onnx")),
-    Target("deploy", 6, (*RUN_FILES, *(f"{A}/deploy/results.json",) * 8),
+    Target("replay", 1, (*RUN_FILES, f"{A}/models/*/*", f"{A}/fits/*.json"),
+           (f"overlap proper --jobs 1 {OWN}",
+            f"prune proper --jobs 1 --kind magnitude --amount 0.5 --epochs 1 {OWN}")),
+    Target("deploy", 3, (*RUN_FILES, *(f"{A}/deploy/results.json",) * 8),
            (f"deploy proper --backends torch --rounds 0 --import {A}/deploy/results.json {OWN}",
             f"report proper --html --deploy {A}/deploy/results.json {OWN}")),
     Target("regress", 10, (*RUN_FILES, "golden.toml", "golden.toml", "golden.toml"),
            ("regress proper --no-latency --golden golden.toml --json out/r.json",)),
-    Target("gc", 4, RUN_FILES, ("gc",)),
-    Target("audit", 25, ("splits.csv", "folds.csv"),
+    Target("gc", 6, RUN_FILES, ("gc",)),
+    Target("audit", 60, ("splits.csv", "folds.csv"),
            ("audit {file}", "audit {file} --corpus tiny --json out/a.json")),
-    Target("audit emobox", 12, ("emobox/*/*",), ("audit emobox", "audit emobox --corpus tiny")),
-    Target("audit s3prl", 12, ("s3prl/*/*",), ("audit s3prl",)),
+    Target("audit emobox", 20, ("emobox/*/*",), ("audit emobox", "audit emobox --corpus tiny")),
+    Target("audit s3prl", 20, ("s3prl/*/*",), ("audit s3prl",)),
     Target("folds", 8, ("folds.csv",), ("folds tiny --folds folds.csv",)),
-    Target("registry", 20, ("serbench.toml",),
-           ("registry check", "registry show", "list", "list datasets", "show tiny", "show mine")),
-    Target("table", 12, ("described/table.csv", "described/*.wav"),
+    Target("registry", 25, ("serbench.toml",),
+           ("registry check", "registry show", "list", "list datasets", "list methods")),
+    Target("table", 10, ("described/table.csv", "described/*.wav"),
            ("folds described --kfold 2", "corpus check described --json out/c.json")),
-    Target("predict", 25, ("sound/*",),
+    Target("predict", 80, ("sound/*",),
            ("predict model.onnx {file}", "predict model.onnx {file} --format csv",
             "predict model.onnx sound")),
-    Target("model", 10, ("model.onnx",), ("predict model.onnx sound/noise.wav",)),
+    Target("model", 60, ("model.onnx",), ("predict model.onnx sound/noise.wav",)),
 )  # fmt: skip
 
 
@@ -195,7 +200,7 @@ def _call(outcome: Outcome, limit_s: float, watch: Watch) -> None:
     faulthandler.dump_traceback_later(3 * limit_s, exit=True)
     watch.looking = True
     try:
-        result = CliRunner().invoke(serbench.cli.app, outcome.command.split())
+        result = CliRunner().invoke(COMMAND, outcome.command.split())
         outcome.code, outcome.output = result.exit_code, result.output
         error = result.exception
         if error is not None and not isinstance(error, SystemExit):
@@ -220,6 +225,30 @@ def _call(outcome: Outcome, limit_s: float, watch: Watch) -> None:
         outcome.failure, outcome.detail = "written outside", "\n".join(watch.outside[:5])
 
 
+def _once() -> None:
+    """Plugins are loaded once, and a registry once for each content of its file."""
+    load, read = cache(load_plugins), load_registry
+    held: dict[object, object] = {}
+
+    def registry(plugins: object, overlay: Path | None = None, *, strict: bool = True) -> object:
+        key = (overlay, strict, Path("serbench.toml").read_bytes())
+        if key not in held:
+            made = read(plugins, overlay, strict=strict)  # pyright: ignore[reportArgumentType]
+            if key[2] != REGISTRY:
+                return made
+            held[key] = made
+        return held[key]
+
+    importlib.import_module("serbench.studies.opened")
+    for module in list(sys.modules.values()):
+        for name, old, new in (
+            ("load_plugins", load_plugins, load),
+            ("load_registry", load_registry, registry),
+        ):
+            if module.__name__ != __name__ and vars(module).get(name) is old:
+                setattr(module, name, new)
+
+
 @contextlib.contextmanager
 def _guarded(folder: Path) -> Iterator[Watch]:
     """No network, an alarm clock, and what is the same in every call done once."""
@@ -232,14 +261,9 @@ def _guarded(folder: Path) -> Iterator[Watch]:
 
     signal.signal(signal.SIGALRM, alarm)
     socket.socket.connect = connect  # pyright: ignore[reportAttributeAccessIssue]
-    load = cache(serbench.running.plugins.load_plugins)
-    load()
-    for module in list(sys.modules.values()):
-        if getattr(module, "load_plugins", None) is serbench.running.plugins.load_plugins:
-            module.load_plugins = load  # pyright: ignore[reportAttributeAccessIssue]
-    serbench.running.plugins.load_plugins = load
+    _once()
     own = tuple(str(folder / name) for name in ("out", "cache"))
-    yield Watch((*own, "/tmp", "/dev", "/proc"))
+    yield Watch((*own, "/tmp", "/dev", "/proc", str(Path.home() / ".cache")))
 
 
 def main() -> None:
@@ -256,7 +280,7 @@ def main() -> None:
     asked = parser.parse_args()
     folder, log = asked.work.resolve(), asked.log and asked.log.resolve()
     os.environ["SERBENCH_CACHE"] = str(folder / "cache")
-    os.environ["TERMINAL_WIDTH"] = "100"
+    os.environ["MPLCONFIGDIR"] = str(folder / "cache" / "matplotlib")
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         material.make(folder)
@@ -274,8 +298,24 @@ def main() -> None:
         sys.exit(_soak(numbers, asked, watch, log))
 
 
+def _check_whole(limit_s: float, watch: Watch) -> None:
+    """Every command must do its work on what is undamaged, or the soak says nothing."""
+    for target in TARGETS:
+        file = min(Path().glob(target.files[0]))
+        for call in target.calls:
+            shutil.rmtree("out", ignore_errors=True)
+            Path("out").mkdir()
+            outcome = Outcome(-1, target.name, "undamaged", call.format(file=file))
+            _call(outcome, 10 * limit_s, watch)
+            unequal = call.startswith(("runs --compare proper leaky", "corpus check"))
+            if outcome.failure or (outcome.code != 0 and not unequal):
+                said = f"{outcome.failure} {outcome.code}\n{outcome.output}{outcome.detail}"
+                raise SystemExit(f"undamaged: serbench {outcome.command}: {said}")
+
+
 def _soak(numbers: range, asked: argparse.Namespace, watch: Watch, log: Path | None) -> int:
     """Make all calls, and tell of them; 1 where one failed."""
+    _check_whole(asked.limit_s, watch)
     codes: collections.Counter[tuple[str, object]] = collections.Counter()
     seconds: collections.Counter[str] = collections.Counter()
     failed: dict[str, list[Outcome]] = {}

@@ -205,6 +205,8 @@ def _facts(path: Path, known: AudioFacts | None) -> AudioFacts:
         status = path.stat()
     except OSError as error:
         raise CorpusError(f"{path}: {why_unreadable(path, error)}") from error
+    except ValueError as error:
+        raise CorpusError(f"{str(path)!r}: no file can have this name ({error})") from error
     if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
         return known
     audio = read_audio(path)

@@ -216,7 +216,7 @@ def _json(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise _DamageError(f"it has no {path.name}") from error
     except ValueError as error:
-        raise _DamageError(f"{path.name} is damaged ({error})") from error
+        raise _DamageError(f"{path.name}: {error}") from error
 
 
 def _scores(folder: Path) -> dict[str, ListedScore]:

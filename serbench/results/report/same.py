@@ -22,7 +22,10 @@ def same_content(stored: Path, made: str) -> bool:
         stored: an existing file.
         made: what it should say.
     """
-    text = stored.read_text(encoding="utf-8")
+    try:
+        text = stored.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return False
     if stored.suffix == ".html":
         return _words(text) == _words(made)
     if stored.suffix == ".csv":
@@ -49,14 +52,17 @@ def _words(text: str) -> list[str]:
 
 
 def _same_rows(text: str, made: str) -> bool:
-    ours, theirs = (csv.DictReader(each.splitlines()) for each in (text, made))
-    if set(ours.fieldnames or ()) != set(theirs.fieldnames or ()):
+    ours, theirs = (csv.DictReader(each.splitlines(), restval="") for each in (text, made))
+    try:
+        if set(ours.fieldnames or ()) != set(theirs.fieldnames or ()):
+            return False
+        return all(
+            one is not None and other is not None and one.keys() == other.keys()
+            and all(_same_field(one[name], other[name]) for name in other)
+            for one, other in zip_longest(ours, theirs)
+        )  # fmt: skip
+    except csv.Error:
         return False
-    return all(
-        one is not None and other is not None
-        and all(_same_field(one[name], other[name]) for name in one)
-        for one, other in zip_longest(ours, theirs)
-    )  # fmt: skip
 
 
 def _same_field(one: str, other: str) -> bool:

@@ -83,10 +83,10 @@ def test_a_run_is_unfinished_until_its_last_file_is_there(run: Path, missing: st
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("plan.json", b"{", "plan.json is damaged (line 1, column 2"),
-        ("plan.json", b"[]", "plan.json is damaged (it is not a JSON object"),
-        ("plan.json", b'{"digest": 3}', "plan.json is damaged (digest: Input should be a valid"),
-        ("plan.json", b"[" * 100_000, "plan.json is damaged (objects or lists are nested"),
+        ("plan.json", b"{", "plan.json: line 1, column 2"),
+        ("plan.json", b"[]", "plan.json: it is not a JSON object"),
+        ("plan.json", b'{"digest": 3}', "plan.json: digest: Input should be a valid"),
+        ("plan.json", b"[" * 100_000, "plan.json: objects or lists are nested"),
         ("predictions.parquet", b"PAR1 and no end", "predictions.parquet is not whole"),
         ("predictions.parquet", b"", "predictions.parquet is not whole"),
         (
@@ -94,7 +94,7 @@ def test_a_run_is_unfinished_until_its_last_file_is_there(run: Path, missing: st
             b'{"digest": "", "plan_digest": "0"}',
             "certificate.json is of another",
         ),
-        ("timing.json", b"\xff", "timing.json is damaged (line 1 is not UTF-8"),
+        ("timing.json", b"\xff", "timing.json: line 1 is not UTF-8"),
     ],
 )
 def test_damage_is_told_and_not_raised(run: Path, name: str, content: bytes, reason: str) -> None:
