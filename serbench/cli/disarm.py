@@ -51,6 +51,11 @@ class DisarmedStream:
         return iter(self.raw)
 
 
+def underlying(stream: object) -> object:
+    """The stream that a disarmed one writes to; any other as it is."""
+    return stream.raw if isinstance(stream, DisarmedStream) else stream
+
+
 class DisarmedConsole(Console):
     """A console whose text is disarmed, and whose own colours and movements are not."""
 

@@ -7,6 +7,7 @@ import io
 import json
 import sys
 
+from serbench.cli.disarm import underlying
 from serbench.errors import visible
 
 READABLE = "serbench-readable"
@@ -37,8 +38,9 @@ def keep_output_readable() -> None:
 
 def print_utf8() -> None:
     """From here on standard output is UTF-8, for programs that read it; terminals stay theirs."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    stream = underlying(sys.stdout)
+    if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+        stream.reconfigure(encoding="utf-8", newline="\n")
 
 
 def print_json(content: object) -> None:
