@@ -207,7 +207,7 @@ class Soak:
         output = self.folder / "output.txt"
         for number in itertools.count():
             latest_s = self.seconds[name] * LATEST * LATER**number
-            moment_s = LITTLE_S + latest_s * self.draw.random() ** 1.5
+            moment_s = LITTLE_S + latest_s * self.draw.random() ** 3
             spare = sum(self.kills.values()) >= most
             output.unlink(missing_ok=True)
             code = finish(begin(command, output), None if spare else moment_s)
@@ -236,6 +236,7 @@ def import_everything() -> None:
 
     torch.set_num_threads(1)
     import serbench.device.export.refit
+    import serbench.results.pages.write
     import serbench.results.report.write
     import serbench.running.harness.run
     import serbench.studies.deploy.measure  # noqa: F401
