@@ -58,6 +58,8 @@ class GuardedGroup(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise _stopped() from None
+        except typer.Exit:
+            raise
         except EOFError as error:
             # Typer takes one for the end of what a user types, and says no more than "Aborted".
             raise RuntimeError("something ended early that was to be read") from error

@@ -97,7 +97,8 @@ def test_no_worker_outlives_its_command(name: str) -> None:
         time.sleep(0.02)
     process.send_signal(signal.Signals[name])
     _, err = process.communicate(timeout=60)  # to the end of all that share its streams
-    assert of_session(process.pid) == set()
+    while of_session(process.pid):  # they close their streams before they are gone
+        time.sleep(0.02)
     if name == "SIGTERM":
         assert process.returncode == 143
         assert err == f"{MESSAGE}\n"

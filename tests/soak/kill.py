@@ -56,10 +56,10 @@ EVERY = {"export": 3, "deploy": 5}
 LITTLE_S = 0.05
 """Soonest moment of a kill after a command's start."""
 
-LATEST = 1.3
+LATEST = 0.4
 """Latest moment of the first kill, as a part of the time that a command takes undisturbed."""
 
-LATER = 1.1
+LATER = 1.15
 """How much later each next one may be: a command comes to its end on a busy machine, too."""
 
 
@@ -207,7 +207,7 @@ class Soak:
         output = self.folder / "output.txt"
         for number in itertools.count():
             latest_s = self.seconds[name] * LATEST * LATER**number
-            moment_s = LITTLE_S + latest_s * self.draw.random() ** 3
+            moment_s = LITTLE_S + latest_s * self.draw.random() ** 1.5
             spare = sum(self.kills.values()) >= most
             output.unlink(missing_ok=True)
             code = finish(begin(command, output), None if spare else moment_s)
