@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,10 @@ import soxr
 from numpy.typing import NDArray
 
 from serbench.data.containers import opened
-from serbench.errors import CorpusError
+from serbench.errors import CorpusError, visible
 from serbench.waveform import SAMPLE_RATE_HZ, Tally, Waveform
+
+log = logging.getLogger(__name__)
 
 SHORTEST_S = 0.1
 """A shorter file holds no speech that anything here could score."""
@@ -144,10 +147,20 @@ def read_waveform(path: Path) -> Waveform:
 def read_blocks(path: Path, block_s: float = BLOCK_S) -> Iterator[Waveform]:
     """What ``read_waveform`` gives, bit for bit, in blocks of about ``block_s`` seconds.
 
+    A file without a sound is read, and a warning tells of it after its last block.
+
     Raises:
         CorpusError: as ``AudioReader``.
     """
-    return (block.waveform for block in AudioReader(path, block_s))
+    reader = AudioReader(path, block_s)
+    for block in reader:
+        yield block.waveform
+    if reader.tally.is_constant:
+        log.warning(
+            "%s: there is no sound in it (all its samples have one value), so nothing that is said "
+            "of it means anything",
+            visible(str(path)),
+        )
 
 
 def read_known(path: Path, pcm_sha256: str) -> Waveform:

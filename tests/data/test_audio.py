@@ -225,6 +225,19 @@ def test_channels_that_cancel_are_refused(tmp_path: Path) -> None:
             list(read_blocks(path, 0.1))
 
 
+@pytest.mark.parametrize("level", [0.0, 0.25])
+def test_a_file_without_a_sound_is_told_where_it_is_scored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, level: float
+) -> None:
+    soundfile.write(tmp_path / "dead.wav", np.full((44100, 2), level), 44100)
+    assert sum(map(len, read_blocks(tmp_path / "dead.wav"))) == 16000
+    (told,) = caplog.messages
+    assert told.startswith(f"{tmp_path / 'dead.wav'}: there is no sound in it")
+    soundfile.write(tmp_path / "alive.wav", tone(16000), 16000)
+    list(read_blocks(tmp_path / "alive.wav"))
+    assert len(caplog.messages) == 1
+
+
 @pytest.mark.parametrize("channels", [2, 16])
 def test_a_channel_among_silent_ones_is_heard(tmp_path: Path, channels: int) -> None:
     samples = np.zeros((8000, channels))
