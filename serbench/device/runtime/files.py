@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from serbench.data.audio import AudioReader, read_blocks
+from serbench.data.audio import read_blocks
 from serbench.device.runtime.model import Model, Prediction
 from serbench.errors import CorpusError, SerbenchError, WaveformError, listed
 from serbench.folders import audio_below
-from serbench.waveform import Tally, Waveform
+from serbench.waveform import Waveform
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +23,7 @@ DECODERS = 2
 AHEAD = 8
 """Files that are decoded, or their first blocks, before the model comes to them."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A file that is being decoded: what was in it so far, and its blocks."""
-
-    tally: Tally
-    blocks: Iterator[Waveform]
+Blocks = Iterator[Waveform]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +100,7 @@ def predict_files(model: Model, paths: Sequence[Path]) -> Iterator[Heard]:
         nowhere.wav: ...
     """
     pool = ThreadPoolExecutor(DECODERS, "decode")
-    waiting: deque[tuple[Path, Future[_Begun]]] = deque()
+    waiting: deque[tuple[Path, Future[Blocks]]] = deque()
     left = iter(paths)
     try:
         while True:
@@ -119,21 +113,16 @@ def predict_files(model: Model, paths: Sequence[Path]) -> Iterator[Heard]:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(path: Path) -> _Begun:
+def _begin(path: Path) -> Blocks:
     """The blocks of a file, of which the first is decoded."""
-    reader = AudioReader(path)
-    blocks = (block.waveform for block in reader)
-    return _Begun(reader.tally, chain([next(blocks)], blocks))
+    blocks = read_blocks(path)
+    return chain([next(blocks)], blocks)
 
 
-def _hear(model: Model, path: Path, decoded: Future[_Begun]) -> Heard:
+def _hear(model: Model, path: Path, decoded: Future[Blocks]) -> Heard:
     try:
-        begun = decoded.result()
-        heard = Heard(path, model.predict_blocks(begun.blocks), None)
+        return Heard(path, model.predict_blocks(decoded.result()), None)
     except CorpusError as error:
         return Heard(path, None, error)
     except WaveformError as error:
         return Heard(path, None, WaveformError(f"{path}: {error}"))
-    if begun.tally.is_constant:
-        log.warning("%s is silent: its label and its posteriors mean nothing", path)
-    return heard

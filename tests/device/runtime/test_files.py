@@ -10,11 +10,10 @@ import pytest
 import soundfile
 from tests_support.exported import make_exported, posteriors_by_hand
 
-from serbench.data.audio import Block, read_waveform
+from serbench.data.audio import read_waveform
 from serbench.device.runtime import Model, find_audio, load, predict_file, predict_files
 from serbench.device.runtime import files as runtime_files
 from serbench.errors import WaveformError
-from serbench.waveform import Tally
 
 
 @pytest.fixture(scope="module")
@@ -132,42 +131,15 @@ def test_one_unreadable_file_stops_none_of_the_others(model: Model, tmp_path: Pa
             np.testing.assert_array_equal(item.prediction.posteriors, alone.posteriors)
 
 
-def test_a_silent_file_is_told(
-    model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    for name, value in (("zeros.wav", 0.0), ("constant.wav", 0.25)):
-        soundfile.write(tmp_path / name, np.full(8000, value), 8000)
-    write(tmp_path / "noise.wav")
-    heard = list(predict_files(model, find_audio([tmp_path])))
-    assert all(item.prediction is not None for item in heard)
-    told = [f"{tmp_path / name} is silent" for name in ("constant.wav", "zeros.wav")]
-    assert [message.split(":")[0] for message in caplog.messages] == told
-
-
-class Played:
-    """Stands for an ``AudioReader``."""
-
-    def __init__(self, waveforms: Iterator[np.ndarray]) -> None:
-        self.waveforms = waveforms
-        self.tally = Tally()
-
-    def __iter__(self) -> Iterator[Block]:
-        for waveform in self.waveforms:
-            yield Block(waveform[:, None], waveform, waveform)
-
-
 class Recorder:
-    """Stands for ``AudioReader``: counts the blocks that are decoded and not yet heard."""
+    """Stands for ``read_blocks``: counts the blocks that are decoded and not yet heard."""
 
     def __init__(self, blocks: int) -> None:
         self.blocks = blocks
         self.lock = threading.Lock()
         self.decoded = 0
 
-    def __call__(self, path: Path) -> Played:
-        return Played(self._decode())
-
-    def _decode(self) -> Iterator[np.ndarray]:
+    def __call__(self, path: Path) -> Iterator[np.ndarray]:
         for _ in range(self.blocks):
             with self.lock:
                 self.decoded += 1
@@ -179,7 +151,7 @@ def test_decoding_keeps_a_bounded_distance_ahead(
     model: Model, monkeypatch: pytest.MonkeyPatch, blocks: int
 ) -> None:
     recorder = Recorder(blocks)
-    monkeypatch.setattr(runtime_files, "AudioReader", recorder)
+    monkeypatch.setattr(runtime_files, "read_blocks", recorder)
     paths = [Path(f"{n}.wav") for n in range(200)]
     ahead = []
     for done, heard in enumerate(predict_files(model, paths), 1):
@@ -193,14 +165,14 @@ def test_a_file_with_no_samples_left_is_told_by_name(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = np.zeros(100, np.float32)
-    monkeypatch.setattr(runtime_files, "AudioReader", lambda _: Played(iter([short])))
+    monkeypatch.setattr(runtime_files, "read_blocks", lambda *_: iter([short]))
     (heard,) = predict_files(model, [Path("x.wav")])
     assert str(heard.error).startswith("x.wav: waveforms of shape (1, 100)")
 
 
 def test_stopping_early_decodes_no_more(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder(1)
-    monkeypatch.setattr(runtime_files, "AudioReader", recorder)
+    monkeypatch.setattr(runtime_files, "read_blocks", recorder)
     found = predict_files(model, [Path(f"{n}.wav") for n in range(200)])
     next(found)
     found.close()  # pyright: ignore[reportAttributeAccessIssue]
