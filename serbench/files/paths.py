@@ -42,6 +42,14 @@ def name_fault(name: str) -> str:
     return next((fault for fault, there in faults.items() if there), "")
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; False of a name that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def inside(
     folder: Path, *names: str, what: str = "name", error: type[SerbenchError] = StoreError
 ) -> Path:

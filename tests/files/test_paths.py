@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from serbench.errors import CorpusError, StoreError
-from serbench.files.paths import below, inside, name_fault
+from serbench.files.paths import below, inside, is_file, name_fault
 
 LEADING_OUT = (
     "..",
@@ -56,3 +56,10 @@ def test_a_link_does_not_lead_out(tmp_path: Path, name: str) -> None:
     (tmp_path / "run" / "tables").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StoreError, match="through a link"):
         below(tmp_path / "run", name)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "\ud800", "absent"])
+def test_a_name_that_no_file_can_have_is_that_of_none(tmp_path: Path, name: str) -> None:
+    assert not is_file(tmp_path / name)
+    (tmp_path / "a").touch()
+    assert is_file(tmp_path / "a")

@@ -14,6 +14,7 @@ from serbench.checks.finding import Progress
 from serbench.data.audio import read_audio
 from serbench.data.corpus.load import read_each, unusable
 from serbench.errors import listed
+from serbench.files.paths import is_file
 from serbench.protocol.guard.near.search import near_duplicates
 
 NO_AUDIO = "no audio; give --data-dir, or paths that are there"
@@ -98,7 +99,7 @@ def _by_path(path: str | None, data_dir: Path | None, beside: Path) -> Path | No
     if data_dir is not None:
         parts = given.parts[1:] if given.is_absolute() else given.parts
         candidates += [data_dir.joinpath(*parts[start:]) for start in range(len(parts))]
-    return next((each for each in candidates if each.is_file()), None)
+    return next((each for each in candidates if is_file(each)), None)
 
 
 def _unique_stems(folder: Path) -> dict[str, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import as_completed
 from contextlib import suppress
@@ -186,9 +187,13 @@ def read_each(
         What was read, and what is wrong with the other files, both by id in the order of ``paths``.
     """
     found: dict[str, T] = {}
-    problems: dict[str, Unusable] = {}
+    problems = {
+        name: Unusable(path, "no file can have this name")
+        for name, path in paths.items()
+        if not _possible(path)
+    }
     with thread_pool() as pool:
-        jobs = {pool.submit(read, path): name for name, path in paths.items()}
+        jobs = {pool.submit(read, paths[name]): name for name in paths if name not in problems}
         for done, job in enumerate(as_completed(jobs), start=1):
             try:
                 found[jobs[job]] = job.result()
@@ -200,13 +205,19 @@ def read_each(
     return in_order, {name: problems[name] for name in paths if name in problems}
 
 
+def _possible(path: Path) -> bool:
+    """Whether any file can have that name: a table may hold what no system takes."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+
+
 def _facts(path: Path, known: AudioFacts | None) -> AudioFacts:
     try:
         status = path.stat()
     except OSError as error:
         raise CorpusError(f"{path}: {why_unreadable(path, error)}") from error
-    except ValueError as error:
-        raise CorpusError(f"{str(path)!r}: no file can have this name ({error})") from error
     if known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns):
         return known
     audio = read_audio(path)

@@ -11,6 +11,7 @@ import numpy as np
 from serbench.api import SplitError
 from serbench.data.corpus.table import CorpusTable
 from serbench.errors import listed
+from serbench.files.paths import is_file
 from serbench.protocol.splits.fold_file import file_trained_only, read_fold_file
 from serbench.protocol.splits.groups import balanced_groups, linked_groups, natural_key
 from serbench.protocol.splits.official import OFFICIAL, official_folds, official_trained_only
@@ -157,7 +158,7 @@ def _tested_ids(
         groups = _kfold_groups(table, kfold, sizes, linked)
     elif folds == OFFICIAL:
         return official_folds(table)
-    elif folds.lower().endswith(".csv") or Path(folds).is_file():
+    elif folds.lower().endswith(".csv") or is_file(Path(folds)):
         return read_fold_file(table, Path(folds))
     else:
         known = ", ".join([*sorted(table.card.fold_sets), "loso", "kfold", OFFICIAL])

@@ -230,6 +230,12 @@ def test_bad_files_are_listed_together(tmp_path: Path) -> None:
     assert ["a_calm" in lines[1], "a_wild" in lines[2], "b_wild" in lines[3]] == [True] * 3
 
 
+@pytest.mark.parametrize("name", ["a\0b.wav", "\ud800.wav"])
+def test_a_name_that_no_file_can_have_is_a_bad_file(tmp_path: Path, name: str) -> None:
+    read, problems = read_each({"a": tmp_path / name}, Path.read_bytes, lambda *_: None)
+    assert (read, problems["a"].reason) == ({}, "no file can have this name")
+
+
 def test_a_long_list_is_cut_and_counted_and_what_is_alike_is_told_once(tmp_path: Path) -> None:
     corpus = Listed(Params())
     corpus.own_card = replace(CARD, utterances=None, per_label={}, per_speaker={})
