@@ -53,7 +53,7 @@ class Target:
     """Files of which some are damaged, and commands of which one is called.
 
     Attributes:
-        weight: how often, among all targets.
+        weight: how often, among all targets; what takes long is called more rarely.
         files: globs.
         calls: words of the commands; their output goes below ``out``.
     """
@@ -73,9 +73,9 @@ RUN_FILES = (
 OWN = "--output out/x"
 
 TARGETS = (
-    Target("list", 50, (*RUN_FILES, f"{A}/tables/*.csv"),
+    Target("list", 120, (*RUN_FILES, f"{A}/tables/*.csv"),
            ("runs", "runs --json", "runs --sort ua", "runs --method akd --min-ua 1")),
-    Target("compare", 20, (*RUN_FILES, f"{C}/*.json"),
+    Target("compare", 25, (*RUN_FILES, f"{C}/*.json"),
            ("runs --compare proper mine", "runs --compare mine proper --json",
             "runs --compare proper leaky")),
     Target("verify", 6, (*RUN_FILES, f"{A}/seal/*", f"{A}/tables/*.csv", f"{A}/report.md"),
@@ -95,22 +95,22 @@ TARGETS = (
     Target("deploy", 3, (*RUN_FILES, *(f"{A}/deploy/results.json",) * 8),
            (f"deploy proper --backends torch --rounds 0 --import {A}/deploy/results.json {OWN}",
             f"report proper --html --deploy {A}/deploy/results.json {OWN}")),
-    Target("regress", 10, (*RUN_FILES, "golden.toml", "golden.toml", "golden.toml"),
+    Target("regress", 12, (*RUN_FILES, "golden.toml", "golden.toml", "golden.toml"),
            ("regress proper --no-latency --golden golden.toml --json out/r.json",)),
-    Target("gc", 6, RUN_FILES, ("gc",)),
-    Target("audit", 60, ("splits.csv", "folds.csv"),
+    Target("gc", 10, RUN_FILES, ("gc",)),
+    Target("audit", 160, ("splits.csv", "folds.csv"),
            ("audit {file}", "audit {file} --corpus tiny --json out/a.json")),
-    Target("audit emobox", 20, ("emobox/*/*",), ("audit emobox", "audit emobox --corpus tiny")),
-    Target("audit s3prl", 20, ("s3prl/*/*",), ("audit s3prl",)),
-    Target("folds", 8, ("folds.csv",), ("folds tiny --folds folds.csv",)),
-    Target("registry", 25, ("serbench.toml",),
+    Target("audit emobox", 50, ("emobox/*/*",), ("audit emobox", "audit emobox --corpus tiny")),
+    Target("audit s3prl", 50, ("s3prl/*/*",), ("audit s3prl",)),
+    Target("folds", 10, ("folds.csv",), ("folds tiny --folds folds.csv",)),
+    Target("registry", 30, ("serbench.toml",),
            ("registry check", "registry show", "list", "list datasets", "list methods")),
-    Target("table", 10, ("described/table.csv", "described/*.wav"),
+    Target("table", 12, ("described/table.csv", "described/*.wav"),
            ("folds described --kfold 2", "corpus check described --json out/c.json")),
-    Target("predict", 80, ("sound/*",),
+    Target("predict", 200, ("sound/*",),
            ("predict model.onnx {file}", "predict model.onnx {file} --format csv",
             "predict model.onnx sound")),
-    Target("model", 60, ("model.onnx",), ("predict model.onnx sound/noise.wav",)),
+    Target("model", 150, ("model.onnx",), ("predict model.onnx sound/noise.wav",)),
 )  # fmt: skip
 
 

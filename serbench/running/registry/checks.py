@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from serbench.api.corpus import Corpus
 from serbench.errors import listed
+from serbench.files.paths import is_file
 from serbench.protocol.spelling import lonely
 from serbench.running.plugins import SINGULAR, Plugins, did_you_mean
 from serbench.running.registry.ablations import row_method
@@ -137,7 +138,7 @@ class Checker:
             if names:
                 message = f"{listed(map(repr, names))}: spelled like no other name of the list"
                 yield Problem((*at, "params", "card", "different", kind), message)
-        if spec.folds in known or Path(spec.folds).is_file():
+        if spec.folds in known or is_file(Path(spec.folds)):
             return
         if "/" in spec.folds or spec.folds.endswith(".csv"):
             yield Problem((*at, "folds"), f"there is no fold file {spec.folds}")

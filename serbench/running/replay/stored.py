@@ -39,8 +39,13 @@ DATASET_KEYS = ("name", "corpus", "params", "evaluated", "training", "label_map"
 ABLATION = "ablation"
 """A key that it gives for an ablation only."""
 
-NEEDED = frozenset({"device", "code", "canary", "cards", "pretrain_audio"})
+NEEDED = frozenset({*PARTS, "cards", "code", "device"})
 """Keys of ``plan.json`` without which a run cannot be made anew."""
+
+NEEDED_OF_METHODS = frozenset(
+    {"student_plugin", "student_params", "loss_plugin", "loss_params", "settings", "candidates"}
+) | {"teachers", "pretrained"}
+"""Keys of each method there."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ class StoredPlan:
         """
         store.check()
         plan = store.plan()
-        if not plan.keys() >= NEEDED or "params" not in plan["dataset"]:
+        whole = plan.keys() >= NEEDED and plan["dataset"].keys() >= {"params", "corpus"}
+        if not whole or not all(each.keys() >= NEEDED_OF_METHODS for each in plan["methods"]):
             raise StoreError(
                 f"{store.folder} was written by serbench {plan.get('serbench_version')}, whose "
                 "plan.json does not hold all that it takes to make it anew"

@@ -113,7 +113,7 @@ class Plan(Part):
     """``plan.json``."""
 
     digest: str
-    serbench_version: str = ""
+    serbench_version: str
     dataset: Dataset
     folds: Text
     folds_digest: str
@@ -124,12 +124,12 @@ class Plan(Part):
     outer: Annotated[list[Outer], Field(min_length=1)]
     backend: Planned | None = None
     teachers: dict[str, PlannedTeacher] = {}
-    model_digests: dict[str, str] = {}
+    model_digests: dict[str, str]
     cards: dict[str, Object] = {}
     code: dict[str, str] = {}
     arithmetic: Object = {}
     device: str = ""
-    command: str = ""
+    command: str
     pretrain_audio: Object | None = None
     canary: list[Method] = []
 
