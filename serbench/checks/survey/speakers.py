@@ -139,8 +139,8 @@ def _no_voices(
         if other is not None and _like_one_voice(other, recording):
             said += f" Those of one {name} are in {_often(other)}: are the two swapped?"
     remedy = (
-        "Find out where the corpus says who speaks: with wrong speakers no fold is "
-        "speaker-independent. serbench corpus add asks which part of a name it is."
+        "Find out where the corpus says who speaks, such as in another part of the file names; "
+        "serbench corpus add asks which."
     )
     measured = {"same_recording": recording, "same_speaker": speaker}
     few = len({u.speaker for u in spoken}) < ENOUGH_SPEAKERS
