@@ -110,7 +110,11 @@ def test_a_missing_folder(made: Path, command: tuple[str, ...]) -> None:
 def test_a_folder_without_audio(made: Path, tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "letter.txt").write_text("dear")
-    fails(invoke(made, tmp_path / "texts", "run", TAUGHT), "texts holds no audio", ".wav")
+    fails(
+        invoke(made, tmp_path / "texts", "run", TAUGHT),
+        "texts: no audio in this folder or below",
+        ".wav",
+    )
 
 
 def test_a_file_that_is_no_audio(made: Path, tmp_path: Path) -> None:
