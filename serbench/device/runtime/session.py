@@ -76,8 +76,11 @@ def check_signature(session: onnxruntime.InferenceSession, facts: Facts, path: P
     Raises:
         ModelError: other names, types or shapes.
     """
-    inputs = [(node.name, node.type, len(node.shape)) for node in session.get_inputs()]
-    outputs = [(node.name, node.type, len(node.shape)) for node in session.get_outputs()]
+    try:
+        inputs = [(node.name, node.type, len(node.shape)) for node in session.get_inputs()]
+        outputs = [(node.name, node.type, len(node.shape)) for node in session.get_outputs()]
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path} is damaged: a name in its graph is no text ({error})") from error
     wanted = ([(INPUT, "tensor(float)", 2)], [(OUTPUT, "tensor(float)", 2)])
     if (inputs, outputs) != wanted:
         raise ModelError(
