@@ -286,3 +286,10 @@ def test_a_provider_that_was_replaced_is_an_error(
     )
     with pytest.raises(ModelError, match="replaced CUDAExecutionProvider by CPUExecutionProvider"):
         load(make_exported(tmp_path / "m.onnx"), providers=("CUDAExecutionProvider",))
+
+
+def test_a_graph_whose_names_are_no_text_is_damaged(tmp_path: Path) -> None:
+    path = make_exported(tmp_path / "m.onnx")
+    path.write_bytes(path.read_bytes().replace(b"batch", b"b\xbbtch"))
+    with pytest.raises(ModelError, match=r"m\.onnx is damaged"):
+        load(path)
