@@ -7,7 +7,7 @@ are then added.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -68,19 +68,24 @@ class FrameFiles:
         Raises:
             StoreError: a file cannot be written.
         """
-        values, count = begun if begun else (pieces[0][:0], np.empty(0, np.int64))
+        before, count = begun or (None, np.empty(0, np.int64))
+        values = [*pieces] if before is None else [before, *pieces]
         added = np.array([len(piece) for piece in pieces], dtype=np.int64)
-        write_kept(self._file("values"), _npy(np.concatenate([values, *pieces])))
-        write_kept(self._file("counts"), _npy(np.concatenate([count, added])))
+        write_kept(self._file("values"), *_npy(values))
+        write_kept(self._file("counts"), *_npy([count, added]))
 
     def _file(self, part: str) -> Path:
         return self.path.with_name(f"{self.path.name}.{part}.npy")
 
 
-def _npy(array: NDArray[np.generic]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
+def _npy(pieces: Sequence[NDArray[np.generic]]) -> Iterator[bytes | memoryview]:
+    """An ``.npy`` file of arrays one after the other, without a copy of them all in memory."""
+    header = io.BytesIO()
+    shape = (sum(map(len, pieces)), *pieces[0].shape[1:])
+    facts = {"descr": pieces[0].dtype.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, facts)
+    yield header.getvalue()
+    yield from (np.ascontiguousarray(piece).data for piece in pieces)
 
 
 def _load(path: Path) -> NDArray[np.int64]:
