@@ -74,8 +74,8 @@ class DisarmedConsole(Console):
         return found.raw if isinstance(found, DisarmedStream) else found
 
     @file.setter
-    def file(self, new: IO[str]) -> None:
-        self._file = new
+    def file(self, new_file: IO[str]) -> None:
+        self._file = new_file
 
 
 @contextmanager
