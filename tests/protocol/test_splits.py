@@ -313,6 +313,11 @@ def test_natural_order() -> None:
     assert sorted(names, key=natural_key) == expected
 
 
+def test_any_number_of_digits_is_a_number() -> None:
+    short, long = "a9", f"a1{'0' * 5000}"
+    assert sorted([long, short, "a010"], key=natural_key) == [short, "a010", long]
+
+
 def test_utterances_of_a_strange_partition_are_refused() -> None:
     with pytest.raises(SplitError, match="here/train has utterances that toy lacks: x, y"):
         utterances_of(Partition("here/train", ("x", "y"), ()), make_table(speakers(2)))

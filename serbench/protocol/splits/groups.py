@@ -28,14 +28,20 @@ def balanced_groups(weights: Sequence[int], count: int) -> tuple[tuple[int, ...]
     return tuple(sorted(tuple(sorted(group)) for group in members))
 
 
-def natural_key(name: str) -> tuple[str | int, ...]:
+def natural_key(name: str) -> tuple[str | tuple[int, str], ...]:
     """A sort key under which ``"Ses2" < "Ses10"``."""
     return tuple(
-        int(part) if position % 2 else part for position, part in enumerate(_DIGITS.split(name))
+        _size(part) if position % 2 else part for position, part in enumerate(_DIGITS.split(name))
     )
 
 
 _DIGITS = re.compile(r"([0-9]+)")
+
+
+def _size(digits: str) -> tuple[int, str]:
+    """Sorts digits as their number, of which Python reads no more than 4300."""
+    plain = digits.lstrip("0")
+    return len(plain), plain
 
 
 def linked_groups(names: Sequence[str], links: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
