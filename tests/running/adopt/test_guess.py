@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests_support.corpus_names import names_of
 
@@ -98,6 +98,7 @@ EMOTIONS = st.sampled_from([
 
 
 @settings(max_examples=60, deadline=None)
+@example(["01", "02"], ("angry", "happy", "neutral", "sad"), 2, "/", "_")
 @given(
     SPEAKER | NUMBERS.map(lambda each: [f"s{n}" for n in each]) | NUMBERS,
     EMOTIONS,
@@ -112,6 +113,10 @@ def test_any_grammar_of_speaker_emotion_and_number_is_recovered(
         f"{s}{first}{e}{second}{n:02}.wav" for s in speakers for e in emotions for n in range(takes)
     ]
     found = read(names)
+    if speakers == ["01", "02"] and first == "/":  # two folders with numbers may be anything
+        (problem,) = check_understood(found)
+        assert "could be who speaks" in problem
+        return
     assert check_understood(found) == []
     assert len(found.readings) == len(names)
     for each, (speaker, emotion) in zip(
