@@ -57,6 +57,7 @@ def set_at(path: Path, place: str, value: object) -> None:
         ("plan", "seeds", [-1]),
         ("plan", "teachers", {"x": {"plugin": 3, "params": {}}}),
         ("plan", "code", {"fit": 3}),
+        ("plan", "backend", {"name": "torch"}),
         ("environment", "packages", []),
         ("environment", "plugins", [{"entry_point": 3}]),
         ("timing", "wall_s", "long"),

@@ -52,7 +52,7 @@ def run_settings(run: Run) -> dict[str, dict[str, Setting]]:
     for method in plan["methods"]:
         own = {key: value for key, value in method.items() if key not in {"name", "settings"}}
         made[str(method["name"])] = {
-            **general, **dict(_flat(own)), **dict(_flat(method["settings"]))
+            **general, **dict(_flat(own)), **dict(_flat(method.get("settings", {})))
         }  # fmt: skip
     return made
 

@@ -70,6 +70,7 @@ class StoredPlan:
         store.check()
         plan = store.plan()
         whole = plan.keys() >= NEEDED and plan["dataset"].keys() >= {"params", "corpus"}
+        whole = whole and plan["backend"] is not None
         if not whole or not all(each.keys() >= NEEDED_OF_METHODS for each in plan["methods"]):
             raise StoreError(
                 f"{store.folder} was written by serbench {plan.get('serbench_version')}, whose "

@@ -34,7 +34,7 @@ class Planned(Part):
     """A plugin and its parameters."""
 
     name: Text
-    params: Object = {}
+    params: Object
 
 
 class PlannedTeacher(Part):

@@ -150,6 +150,12 @@ def test_settings_that_differ_are_told_and_not_judged(run: Run, golden: Golden) 
     }
 
 
+def test_settings_that_a_plan_lacks_differ(run: Run, golden: Golden) -> None:
+    verdict = judge(edited(run, lambda plan: plan["methods"][0].pop("settings")), golden, PATH)
+    assert verdict.passed
+    assert 'A setting differs: training.epochs: 60 → "none" (akd)' in verdict.remarks
+
+
 def test_a_method_that_the_golden_file_does_not_know_is_told(run: Run, golden: Golden) -> None:
     known = {name: m for name, m in golden.methods.items() if name != "transformer"}
     verdict = judge(run, golden.model_copy(update={"methods": known}), PATH)
