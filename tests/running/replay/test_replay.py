@@ -189,7 +189,7 @@ def test_what_is_no_finished_run_is_refused(root: Path) -> None:
     "lose", [lambda plan: plan.pop("cards"), lambda plan: plan.update(backend=None)]
 )
 def test_a_plan_that_holds_too_little_is_refused(
-    root: Path, lose: Callable[[dict[str, Any]], object]
+    root: Path, lose: Callable[[dict[str, Any]], None]
 ) -> None:
     change(root / "run" / "plan.json", lose)
     with pytest.raises(StoreError, match="does not hold all that it takes to make it anew"):
