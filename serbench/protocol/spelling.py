@@ -11,7 +11,6 @@ from typing import Literal, Protocol
 
 from serbench.api import LeakageError
 from serbench.data.corpus.table import CorpusTable
-from serbench.errors import listed, numbered
 
 NameKind = Literal["speaker", "session", "text"]
 
@@ -115,14 +114,14 @@ def lonely(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in every if name not in together)
 
 
-def check_spelling(table: CorpusTable) -> str:
+def check_spelling(table: CorpusTable) -> list[str]:
     """Prove that nobody and nothing in a table goes by two names that are one.
 
     Of a table that is made of whole corpora, each of them is looked at: only within one does a
     name mean one speaker.
 
     Returns:
-        What was found, in words.
+        Names that are spelled alike and that a card declares different, in quotes.
 
     Raises:
         LeakageError: L1, a speaker or session in several spellings; L9, a sentence.
@@ -136,9 +135,7 @@ def check_spelling(table: CorpusTable) -> str:
                 what = f"{noun}s of {part.name} whose names {ONLY}"
                 raise LeakageError(CODES[kind], what, list(map(str, own)), way_out(own[0]))
         declared += [repr(name) for names in different.values() for name in names]
-    speakers = len({utterance.speaker for utterance in table.utterances})
-    apart = f" but {listed(declared)}, which the card declares different" if declared else ""
-    return f"{numbered(speakers, 'speaker')}, none in two spellings{apart}"
+    return declared
 
 
 def way_out(found: Respelled) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from serbench.api import LeakageError
 from serbench.data.corpus.table import CorpusTable
+from serbench.errors import listed
 from serbench.protocol.guard.canary import CanaryResult, check_canary
 from serbench.protocol.guard.certificate import (
     LEAKS,
@@ -200,8 +201,10 @@ def _checked(code: str, run: _Run, broken: frozenset[str]) -> LeakCheck:
 def _units(run: _Run) -> Checked:
     for split in run.every:
         check_split(split, run.table)
-    spelled = check_spelling(run.table)
-    return "passed", f"{run.splits}, grouped by {run.table.card.unit}; {spelled}"
+    detail = f"{run.splits}, grouped by {run.table.card.unit}"
+    if declared := check_spelling(run.table):
+        detail += f"; {listed(declared)} are different, as the card declares"
+    return "passed", detail
 
 
 def _coverage(run: _Run) -> Checked:
