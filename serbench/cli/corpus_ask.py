@@ -89,7 +89,7 @@ def _settled(found: Understood, given: Given) -> Given:
         return replace(given, labels=dict(grammar.labels) | _asked_labels(grammar.unlabelled))
     if not grammar.speaker:
         if grammar.speakers:
-            typer.echo("Several parts of the names could be who speaks:")
+            typer.echo("Several parts of the names could be the speaker:")
             for candidate in grammar.speakers:
                 typer.echo(f"  {candidate}")
         typer.echo("Who speaks cannot be told: give a template of the parts above, such as")

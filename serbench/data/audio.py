@@ -157,8 +157,7 @@ def read_blocks(path: Path, block_s: float = BLOCK_S) -> Iterator[Waveform]:
         yield block.waveform
     if reader.tally.is_constant:
         log.warning(
-            "%s: there is no sound in it (all its samples have one value), so nothing that is said "
-            "of it means anything",
+            "%s: there is no sound in it (all its samples have one value): its label means nothing",
             visible(str(path)),
         )
 

@@ -220,5 +220,5 @@ def _wrong_sum(end: bytes) -> DamageError:
     if not end:
         return DamageError("it is empty")
     if not is_seal(end[-SEAL_BYTES:]):
-        return DamageError("it has not the end that it was written with")
+        return DamageError("its end is missing")
     return DamageError("its checksum is not right")

@@ -177,7 +177,7 @@ def test_yes_does_not_choose_among_parts_that_could_be_who_speaks(ambiguous: Pat
     code, text = invoke("numbers", *SAID)
     assert code == 2
     said = " ".join(text.split())
-    assert "several parts of the names could be who speaks: {part1}: 3 values of 8 files" in said
+    assert "several parts of the names could be the speaker: {part1}: 3 values of 8 files" in said
     assert "{part2}: 4 values of 6 files (01, 02, 03 and 1 more); say which with --speaker" in said
     assert not Path("serbench.toml").exists()
     code, text = invoke("numbers", "--speaker", "{part2}", *SAID)

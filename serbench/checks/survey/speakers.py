@@ -137,7 +137,7 @@ def _no_voices(
             continue
         other = same_voice_area(_voices(spoken, sounds, [None] * len(spoken)), numbers(known))
         if other is not None and _like_one_voice(other, recording):
-            said += f" Those of one {name} are in {_often(other)}: are the two swapped?"
+            said += f" Those of one {name} are more alike in {_often(other)}: are the two swapped?"
     remedy = (
         "Find out where the corpus says who speaks, such as in another part of the file names; "
         "serbench corpus add asks which."
@@ -208,7 +208,9 @@ def _finding(heard: Heard, counts: Mapping[str, int]) -> Finding:
             "Listen to both of a pair: one person under two names is on both sides of a fold."
         )
     if two_people:
-        said.append(f"the utterances of {numbered(len(two_people), 'speaker')} fall into two")
+        said.append(
+            f"the utterances of {numbered(len(two_people), 'speaker')} fall into two voices"
+        )
         remedies.append("Listen to one utterance of either part: is it one person?")
     outcome: Outcome = "warning" if remedies else "passed"
     units = [

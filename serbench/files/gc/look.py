@@ -97,7 +97,7 @@ def _kept(file: IO[bytes], size_bytes: int) -> None:
     """Whether a file has the end that ``write_kept`` gives it."""
     file.seek(max(0, size_bytes - SEAL_BYTES))
     if not is_seal(file.read()):
-        raise _DamageError("it has not the end that it was written with")
+        raise _DamageError("its end is missing")
 
 
 Inspection = Callable[[IO[bytes], int], str | None]

@@ -32,7 +32,7 @@ class NamePart:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerCandidate:
-    """A part of the names that could be who speaks.
+    """A part of the names that could be the speaker.
 
     Attributes:
         template: for ``--speaker``; empty where only a pattern can name it.

@@ -114,7 +114,7 @@ def check_understood(found: Understood) -> list[str]:
         )
     if grammar.speakers:
         problems.append(
-            "several parts of the names could be who speaks: "
+            "several parts of the names could be the speaker: "
             f"{listed(map(str, grammar.speakers), clauses=True)}; say which with --speaker "
             "TEMPLATE"
         )

@@ -115,7 +115,7 @@ def test_any_grammar_of_speaker_emotion_and_number_is_recovered(
     found = read(names)
     if speakers == ["01", "02"] and first == "/":  # two folders with numbers may be anything
         (problem,) = check_understood(found)
-        assert "could be who speaks" in problem
+        assert "could be the speaker" in problem
         return
     assert check_understood(found) == []
     assert len(found.readings) == len(names)
@@ -154,7 +154,7 @@ def test_several_parts_that_could_be_who_speaks_are_listed_with_counts() -> None
     names = coded(7, 3, 12)
     (problem,) = check_understood(read(names))
     assert problem == (
-        "several parts of the names could be who speaks: "
+        "several parts of the names could be the speaker: "
         "{part2}: 7 values of 144 files (01, 02, 03 and 4 more); "
         "{part3}: 3 values of 336 files (01, 02, 03); "
         "{part4}: 2 values of 504 files (01, 02); "
