@@ -42,7 +42,10 @@ WORKS = """
         pass
 """
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's"),
+    pytest.mark.usefixtures("heard_signals"),
+]
 
 
 def started(body: str, **environment: str) -> subprocess.Popen[str]:

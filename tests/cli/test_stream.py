@@ -118,12 +118,9 @@ COMMAND = [sys.executable, "-m", "serbench", "stream", "m.onnx"]
 
 
 @pytest.fixture
-def process() -> Iterator[subprocess.Popen[bytes]]:
+def process(heard_signals: None) -> Iterator[subprocess.Popen[bytes]]:
     pipe = subprocess.PIPE
-    # Tests that run in the background of a shell ignore Ctrl-C, and so would what they start.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, stderr=pipe) as started:
-        signal.signal(signal.SIGINT, before)
         yield started
         started.kill()
 

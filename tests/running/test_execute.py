@@ -174,6 +174,7 @@ def test_an_observer_that_fails_hears_of_the_other_epochs_and_is_told_of() -> No
     assert heard == ["a", "b", "c"]
 
 
+@pytest.mark.usefixtures("heard_signals")
 def test_a_signal_while_workers_are_started_is_heard_afterwards() -> None:
     begun: list[int] = []
 

@@ -91,10 +91,11 @@ def test_settings_that_differ_are_listed_and_no_others(root: Path, tmp_path: Pat
     plan["methods"][1]["settings"]["training"]["epochs"] = 5
     plan["methods"][1]["loss"] = "ce"
     plan["protocol"]["canary"] = 5
-    RunStore(other).write_json("plan", plan | {"backend": {"name": "bf16"}})
+    RunStore(other).write_json("plan", plan | {"backend": {"name": "bf16", "params": {}}})
     assert pair_runs(root / "first", other).settings == (
         Change("protocol.canary", "0", "5"),
         Change("backend.name", NOT_SET, "bf16"),
+        Change("backend.params", NOT_SET, "{}"),
         Change("all methods: training.epochs", "60", "5"),
         Change("mha: loss", "kd", "ce"),
     )
