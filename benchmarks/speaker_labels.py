@@ -4,8 +4,8 @@
 
 prints the tables of docs/speaker-labels.md. Every line names speakers anew in one way, many times
 over: each time for some speakers of the corpus and some utterances of each, drawn at random.
-``--half even`` or ``odd`` looks at every second speaker only, ``--scores`` prints quantiles of what
-the thresholds are held against.
+``--half even`` or ``odd`` looks at every second speaker only, ``--scores`` prints quantiles of the
+scores that are compared with the thresholds.
 """
 
 from __future__ import annotations

@@ -201,10 +201,9 @@ def _checked(code: str, run: _Run, broken: frozenset[str]) -> LeakCheck:
 def _units(run: _Run) -> Checked:
     for split in run.every:
         check_split(split, run.table)
-    detail = f"{run.splits}, grouped by {run.table.card.unit}"
-    if declared := check_spelling(run.table):
-        detail += f"; {listed(declared)} are different, as the card declares"
-    return "passed", detail
+    declared = check_spelling(run.table)
+    told = f"; {listed(declared)} are different, as the card declares" if declared else ""
+    return "passed", f"{run.splits}, grouped by {run.table.card.unit}{told}"
 
 
 def _coverage(run: _Run) -> Checked:
