@@ -16,16 +16,20 @@ Fraction = Field(ge=0.0, le=1.0)
 
 
 class FeatureSettings(Params):
-    """The log-mel front end (akd.md: 40 filters, 25 ms window, 10 ms hop, 20–7600 Hz)."""
+    """The front end; by default log-mel (40 filters, 25 ms window, 10 ms hop, 20–7600 Hz)."""
 
+    kind: Literal["log-mel", "whisper", "waveform"] = "log-mel"
+    """``log-mel``: natural logarithm of mel power, with Δ and ΔΔ. ``whisper``: the log-mel of
+    Whisper's encoder. ``waveform``: the samples themselves. The last two have one channel."""
     n_mels: PositiveInt = 40
     window_s: PositiveFloat = 0.025
     hop_s: PositiveFloat = 0.010
     f_min_hz: NonNegativeFloat = 20.0
     f_max_hz: PositiveFloat = 7600.0
-    normalise: Literal["partition", "utterance"] = "partition"
+    normalise: Literal["partition", "utterance", "none"] = "partition"
     """``partition``: mean and deviation per filter over the training partition.
-    ``utterance``: each utterance's own mean per filter is taken off first, its deviation kept."""
+    ``utterance``: each utterance's own mean per filter is taken off first, its deviation kept.
+    ``none``: frames are left as they are."""
 
 
 class SegmentSettings(Params):
@@ -63,7 +67,15 @@ class OptimiserSettings(Params):
 class TrainingSettings(OptimiserSettings):
     """The training loop."""
 
-    epochs: PositiveInt = 40
+    epochs: int = Field(default=40, ge=0)
+    """0: nothing but the linear probe."""
+    probe: bool = False
+    """Fit the classifier on frozen embeddings first, by l2-regularised logistic regression
+    (LP-FT: Kumar et al., ICLR 2022); its strength is chosen by cross-fitting over speakers."""
+    freeze: tuple[str, ...] = ()
+    """Parts of the student that are not trained, by the beginning of their parameters' names."""
+    rates: dict[str, PositiveFloat] = Field(default_factory=dict)
+    """Factors on the learning rate of parts of the student, by the beginning of their names."""
     average: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Decay of an exponential moving average of the weights that is used for evaluation; 0: off."""
     early_stopping: bool = False
@@ -73,8 +85,13 @@ class TrainingSettings(OptimiserSettings):
 
 
 class PretrainSettings(OptimiserSettings):
-    """Label-free distillation on ``--pretrain-audio``, before any fold; see ``Loss.label_free``."""
+    """Label-free distillation on ``--pretrain-audio``, before any fold."""
 
+    objective: str | None = None
+    """A loss of the registry that reads a teacher's frames alone, such as ``frames``; None: the
+    student is not pretrained."""
+    teachers: tuple[str, ...] = ()
+    """Which teachers of the run it reads; empty: all."""
     epochs: PositiveInt = 20
     """In each, as many windows are drawn as fit into the audio end to end."""
     batch_size: int = Field(default=64, ge=2)

@@ -11,7 +11,7 @@ from serbench.api.loss import Batch, Loss, LossShape, LossTerms, Need
 from serbench.api.markers import hookimpl
 from serbench.api.offline import is_offline
 from serbench.api.params import Params
-from serbench.api.student import Student, StudentOutput, StudentShape
+from serbench.api.student import Student, StudentOutput, StudentShape, Windows
 from serbench.api.teacher import Teacher, TeacherCard, TeacherFeatures
 from serbench.api.torchaudio_compat import import_torchaudio
 from serbench.api.tracker import Tracker
@@ -80,6 +80,7 @@ __all__ = [
     "WaveformError",
     "WaveformPredictor",
     "Waveforms",
+    "Windows",
     "audio_below",
     "hookimpl",
     "import_torchaudio",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from serbench.api.params import Plugin
+from serbench.api.teacher import TeacherCard
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,8 +19,8 @@ class StudentShape:
     """What the student's input and output look like.
 
     Attributes:
-        channels: 3, static log-mel, Δ and ΔΔ.
-        n_mels: mel filters.
+        channels: 3, static log-mel, Δ and ΔΔ; 1 of a front end without deltas.
+        n_mels: mel filters; of ``waveform``, samples of a frame.
         num_classes: C.
     """
 
@@ -69,8 +71,16 @@ class StudentOutput:
     last_mask: Tensor = field(default_factory=_no_mask)
 
 
+Windows: TypeAlias = "tuple[Tensor, Tensor]"
+"""``features (N, channels, n_mels, frames)`` and ``lengths (N,)``, as a student's network reads."""
+
+
 class Student(Plugin, Protocol):
     """A student plugin.
+
+    A network may have two parts that the training loop knows by name: ``classify``, the
+    ``nn.Linear`` that makes logits of the embedding in evaluation mode, which a linear probe sets;
+    and ``embed``, an ``nn.BatchNorm1d`` without learnt gain whose output is the embedding.
 
     Example:
         >>> import torch
@@ -97,6 +107,46 @@ class Student(Plugin, Protocol):
         >>> network(torch.zeros(2, 3, 40, 100), torch.tensor([60, 100])).logits.shape
         torch.Size([2, 4])
     """
+
+    @property
+    def hears(self) -> Mapping[str, object]:
+        """Settings below ``features`` that this student needs, such as ``{"kind": "whisper"}``.
+
+        The method's own settings are laid over them.
+
+        Raises:
+            TeacherError: they depend on weights that cannot be had.
+        """
+        return {}
+
+    @property
+    def card(self) -> TeacherCard | None:
+        """Of the pretrained model whose weights a student inherits; None: it inherits none."""
+        return None
+
+    @property
+    def model_digest(self) -> str:
+        """Digest of the weights that it inherits; empty: none.
+
+        Raises:
+            TeacherError: the weights cannot be had; the message names the ways out.
+        """
+        return ""
+
+    def inherit(self, network: nn.Module, speech: Iterable[Windows]) -> None:
+        """Give a network that ``build`` made the weights of a pretrained model; without labels.
+
+        Called once before any training, where ``card`` is not None.
+
+        Args:
+            network: changed in place.
+            speech: batches of windows without augmentation, of the unlabelled audio of the run
+                or, where it has none, of the training partition; it may end, and need not be
+                read to its end.
+
+        Raises:
+            TeacherError: the weights cannot be had or do not fit.
+        """
 
     @abstractmethod
     def build(self, shape: StudentShape) -> nn.Module:
