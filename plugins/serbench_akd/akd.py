@@ -14,19 +14,23 @@ from serbench_akd.terms import (
     Angle,
     Concordance,
     CrossEntropy,
+    DecoupledDivergence,
     EmbeddingCosine,
     FrameHint,
     Gate,
     GateReading,
     PooledHint,
+    RelationDistance,
     SoftTargetDivergence,
     TaskWeight,
     UniformTeacherWeights,
+    correct,
     integrate,
+    standardise,
 )
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
 
 
 class AkdParams(Params):
@@ -40,6 +44,17 @@ class AkdParams(Params):
     """Of ``task="ce"``."""
     k: NonNegativeFloat = 1.0
     """Weight of kl."""
+    divergence: Literal["kl", "decoupled", "relations"] = "kl"
+    """What kl measures: the Kullback-Leibler divergence, the same decoupled into the label's class
+    and the others (Zhao et al. 2022), or 1 less the correlations over classes and over segments
+    (DIST, Huang et al. 2022)."""
+    non_target: NonNegativeFloat = 1.0
+    """Weight of the other classes in ``divergence="decoupled"``, β of Zhao et al."""
+    standardise: bool = False
+    """Soft targets of z-scored logits, the teachers' and the student's (Sun et al. 2024)."""
+    correct_targets: bool = False
+    """Swap the label's and the largest probability of a wrong target (Wen et al. 2021). The gate
+    leaves most of them out of kl before, so that it is of use with ``gate_kl=False``."""
     gate_kl: bool = True
     """Leave segments with an unreliable teacher out of kl, too."""
     gate_threshold: float = Field(default=0.5, ge=0.0, le=1.0)
@@ -104,6 +119,7 @@ class AkdParams(Params):
         return frozenset(needs)
 
 
+Divergence = SoftTargetDivergence | DecoupledDivergence | RelationDistance
 TeacherWeights = UniformTeacherWeights | AdaptiveTeacherWeights
 
 
@@ -112,7 +128,7 @@ class _TeacherView(NamedTuple):
 
     Attributes:
         log_weights: log w.
-        log_target: log ỹ_T at temperature T.
+        log_target: log ỹ_T at temperature T, of standardised logits and corrected where asked.
         posterior: integrated at temperature 1.
         reading: γ and reliability of it.
     """
@@ -130,6 +146,10 @@ class AkdLoss(nn.Module):
     ``gate_kl``, else 1 (Khan et al. 2026, Eq. 8, 10, 11 and 14). Terms are returned as they enter
     the sum, gated but not weighted: ``task``, ``kl``, ``cos``, ``angle``, ``hint``, ``l2``, and
     ``total``. A term that is switched off is neither computed nor returned.
+
+    kl and angle read the soft targets ỹ_T and ỹ_s: both are of z-scores with ``standardise`` (each
+    teacher's logits before Eq. 7 integrates them), and ỹ_T is corrected with ``correct_targets``
+    after that. Gate and β read the teachers' own posterior at T = 1, whatever becomes of ỹ_T.
 
     ``readings`` holds, of the last batch and by segment: ``weights (N, m)``, ``posterior (N, C)``
     (integrated, T = 1), ``gamma``, ``reliable`` and ``beta``, each ``(N,)``; nothing where no term
@@ -155,7 +175,7 @@ class AkdLoss(nn.Module):
         self.task_weight = TaskWeight(params.beta, params.beta_min)
         self.teacher_weights = _make_teacher_weights(params, shape)
         self.gate = Gate(params.gate_threshold)
-        self.kl = SoftTargetDivergence(params.temperature) if params.k > 0.0 else None
+        self.kl = _make_divergence(params) if params.k > 0.0 else None
         self.cos = (
             EmbeddingCosine(shape.embedding_dim, shape.pooled_dims) if params.alpha > 0.0 else None
         )
@@ -188,21 +208,43 @@ class AkdLoss(nn.Module):
             "beta": beta.detach(),
         }
         terms = {} if task is None else {"task": (beta * task).mean()}
+        student_logits = standardise(output.logits) if self.params.standardise else output.logits
         if self.kl is not None:
-            kl = self.kl(view.log_target, output.logits)  # (N,)
-            terms["kl"] = (kl * view.reading.reliable if self.params.gate_kl else kl).mean()
+            terms["kl"] = self._kl(self.kl, view, student_logits, batch.labels)
         if self.cos is not None:
             cos = self.cos(output.embedding, batch.teacher_pooled, view.log_weights)  # (N,)
             terms["cos"] = (cos * view.reading.reliable).mean()
         if self.angle is not None:
-            student = (output.logits / self.params.temperature).softmax(dim=-1)
+            student = (student_logits / self.params.temperature).softmax(dim=-1)
             terms["angle"] = self.angle(view.log_target.exp(), student)
         return terms
 
+    def _kl(
+        self,
+        divergence: Divergence,
+        view: _TeacherView,
+        student_logits: Float[Tensor, "N C"],
+        labels: Int[Tensor, " N"],
+    ) -> Float[Tensor, ""]:
+        """mean_i g_i kl_i."""
+        reliable = view.reading.reliable
+        counts = reliable if self.params.gate_kl else torch.ones_like(reliable)
+        if isinstance(divergence, DecoupledDivergence):
+            kl = divergence(view.log_target, student_logits, labels)
+        elif isinstance(divergence, RelationDistance):
+            kl = divergence(view.log_target, student_logits, counts)
+        else:
+            kl = divergence(view.log_target, student_logits)
+        return (kl * counts).mean()
+
     def _view(self, weights: TeacherWeights, batch: Batch, output: StudentOutput) -> _TeacherView:
         log_weights = weights(output)
-        log_target = integrate(batch.teacher_logits, log_weights, self.params.temperature)
-        posterior = integrate(batch.teacher_logits, log_weights, 1.0).exp()
+        logits = batch.teacher_logits  # (m, N, C)
+        softened = standardise(logits) if self.params.standardise else logits
+        log_target = integrate(softened, log_weights, self.params.temperature)
+        if self.params.correct_targets:
+            log_target = correct(log_target, batch.labels)
+        posterior = integrate(logits, log_weights, 1.0).exp()
         return _TeacherView(log_weights, log_target, posterior, self.gate(posterior, batch.labels))
 
 
@@ -261,6 +303,14 @@ def _make_task(params: AkdParams) -> CrossEntropy | Concordance | None:
     if params.task == "none":
         return None
     return CrossEntropy(params.label_smoothing) if params.task == "ce" else Concordance()
+
+
+def _make_divergence(params: AkdParams) -> Divergence:
+    if params.divergence == "decoupled":
+        return DecoupledDivergence(params.temperature, params.non_target)
+    if params.divergence == "relations":
+        return RelationDistance(params.temperature)
+    return SoftTargetDivergence(params.temperature)
 
 
 def _learns_weights(params: AkdParams, shape: LossShape) -> bool:

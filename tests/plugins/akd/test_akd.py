@@ -18,7 +18,17 @@ from serbench.api import Batch, LossShape, PluginError, StudentOutput
 from serbench.testing import check_loss
 from serbench_akd.akd import Akd, AkdLoss, AkdParams
 from serbench_akd.plugin import serbench_losses
-from serbench_akd.terms import Angle, FrameHint, PooledHint
+from serbench_akd.terms import (
+    Angle,
+    DecoupledDivergence,
+    FrameHint,
+    PooledHint,
+    RelationDistance,
+    SoftTargetDivergence,
+    correct,
+    integrate,
+    standardise,
+)
 
 N, C, E, H, W, F = 6, 4, 5, 2, 4, 7
 POOLED, FRAMES = (6, 8), (3, 4)
@@ -240,6 +250,7 @@ def test_a_student_without_maps_is_taught_by_all_that_needs_none() -> None:
         {"gate_threshold": 1.5},
         {"label_smoothing": 1.0},
         {"angle": "sine"},
+        {"divergence": "cosine"},
         {"kappa": 1.0},
         {"task": "ccc", "label_smoothing": 0.1},
     ],
@@ -290,11 +301,53 @@ def test_permutations_of_batch_and_teachers(seed: int) -> None:
     assert got == pytest.approx(expected, abs=1e-9)
 
 
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"divergence": "decoupled", "non_target": 4.0},
+    {"divergence": "relations"},
+    {"standardise": True},
+    {"correct_targets": True, "gate_kl": False},
+    {"divergence": "relations", "standardise": True, "correct_targets": True, "gate_kl": False},
+]
+"""What kl may measure, and of which soft targets."""
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_kl_and_angle_are_of_the_soft_targets_asked_for(options: dict[str, Any]) -> None:
+    batch, output = example(16)
+    module = make(**only(k=1.0, lambda_angle=1.0, beta="paper", **options))
+    terms = module(batch, output)
+    z_t, z_s = batch.teacher_logits, output.logits
+    if options.get("standardise"):
+        z_t, z_s = standardise(z_t), standardise(z_s)
+    read = module.readings
+    log_target = integrate(z_t, read["weights"].T.log(), 2.0)
+    if options.get("correct_targets"):
+        log_target = correct(log_target, batch.labels)
+        assert (log_target.argmax(-1) == batch.labels).all()
+    counts = read["reliable"] if options.get("gate_kl", True) else torch.ones(N, dtype=torch.bool)
+    each = {
+        "kl": lambda: SoftTargetDivergence(2.0)(log_target, z_s),
+        "decoupled": lambda: DecoupledDivergence(2.0, 4.0)(log_target, z_s, batch.labels),
+        "relations": lambda: RelationDistance(2.0)(log_target, z_s, counts),
+    }[options.get("divergence", "kl")]()
+    torch.testing.assert_close(terms["kl"], (each * counts).mean())
+    torch.testing.assert_close(terms["angle"], Angle()(log_target.exp(), (z_s / 2.0).softmax(-1)))
+    plain = make(**only(k=1.0, lambda_angle=1.0, beta="paper"))
+    plain_terms = plain(batch, output)
+    torch.testing.assert_close(read, plain.readings)  # gate and β know nothing of it
+    assert terms["task"].equal(plain_terms["task"])
+    assert terms["kl"].equal(plain_terms["kl"]) == (options == {})
+
+
+@pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("angle", ["cosine", "arccos"])
 @pytest.mark.parametrize("task", ["ce", "ccc"])
 @pytest.mark.parametrize("teacher", [1e4, 0.0])
 @pytest.mark.parametrize("student", [1e4, -1e4, 0.0])
-def test_extremes_stay_finite(angle: str, task: str, teacher: float, student: float) -> None:
+def test_extremes_stay_finite(
+    options: dict[str, Any], angle: str, task: str, teacher: float, student: float
+) -> None:
     batch, output = example(7)
     batch = replace(
         batch,
@@ -310,7 +363,7 @@ def test_extremes_stay_finite(angle: str, task: str, teacher: float, student: fl
         embedding=output.embedding.float(),
         last_map=output.last_map.float(),
     )
-    module = make(angle=angle, task=task, hint_target="frames").float()
+    module = make(angle=angle, task=task, hint_target="frames", **options).float()
     terms = module(batch, output)
     terms["total"].backward()
     assert all(value.isfinite() for value in terms.values())
@@ -319,10 +372,11 @@ def test_extremes_stay_finite(angle: str, task: str, teacher: float, student: fl
     assert logits.grad.isfinite().all()
 
 
-def test_gradient_of_the_whole() -> None:
+@pytest.mark.parametrize("options", OPTIONS)
+def test_gradient_of_the_whole(options: dict[str, Any]) -> None:
     """The gate passes no gradient and θ moves γ, so θ stays out of this check."""
     batch, output = example(8)
-    module = make(hint_target="frames", lambda_angle=5.0)
+    module = make(hint_target="frames", lambda_angle=5.0, **options)
     logits, embedding, last = output.logits, output.embedding, output.maps[0]
     for tensor in (logits, embedding, last):
         tensor.requires_grad_()
@@ -333,15 +387,16 @@ def test_gradient_of_the_whole() -> None:
     assert torch.autograd.gradcheck(total, (logits, embedding, last), fast_mode=True)
 
 
+@pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("hint_target", ["pooled", "frames"])
 @pytest.mark.parametrize("task", ["ce", "ccc"])
 def test_never_waits_for_the_device(
-    hint_target: str, task: str, monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], hint_target: str, task: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tensors without values: whatever asks for one, as a host sync does, raises."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # it knows no "meta"
     batch, output = example(10)
-    module = make(hint_target=hint_target, task=task).to("meta")
+    module = make(hint_target=hint_target, task=task, **options).to("meta")
 
     def bare(x: torch.Tensor) -> torch.Tensor:
         return x.to("meta")
