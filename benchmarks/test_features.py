@@ -10,18 +10,18 @@ from serbench.api import SAMPLE_RATE_HZ, Batch
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.features import (
     Frames,
-    LogMel,
     Normaliser,
     TrainingFrames,
     spec_augment,
     student_input,
 )
+from serbench.learning.front_ends import Extractor
 from serbench.settings import FeatureSettings
 
 
 def test_log_mel_of_three_seconds(benchmark: BenchmarkFixture) -> None:
     waveform = np.random.default_rng(0).normal(0, 0.1, 3 * SAMPLE_RATE_HZ).astype(np.float32)
-    frames = benchmark(LogMel(FeatureSettings()), waveform)
+    frames = benchmark(Extractor(FeatureSettings()), waveform)
     assert frames.shape == (301, 40)
 
 

@@ -19,6 +19,11 @@ class Framing:
     features: FeatureSettings
 
     @property
+    def samples_alone(self) -> bool:
+        """Whether a frame is a hop of samples, and nothing around them."""
+        return self.features.kind == "waveform"
+
+    @property
     def window(self) -> int:
         """Samples that a frame is computed from."""
         return round(self.features.window_s * SAMPLE_RATE_HZ)
@@ -30,13 +35,17 @@ class Framing:
 
     @property
     def reach(self) -> int:
-        """Samples to either side of a frame's middle."""
-        return self.window // 2
+        """Samples that a frame reaches out to either side of its middle; of samples alone, 0."""
+        return 0 if self.samples_alone else self.window // 2
 
     @property
     def blocks(self) -> int:
         """Hops that a frame reaches over."""
-        return -(-2 * self.reach // self.hop)
+        return max(1, -(-2 * self.reach // self.hop))
+
+    def frames(self, samples: int) -> int:
+        """Frames of an utterance of so many samples."""
+        return -(-samples // self.hop) if self.samples_alone else 1 + samples // self.hop
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ class WindowPlan:
 
     def first_frames(self, samples: int) -> list[int]:
         """The first frame of each window of an utterance of so many samples."""
-        count = 1 + samples // self.hop
+        count = self.framing.frames(samples)
         bounds = sliding_windows(
             samples / SAMPLE_RATE_HZ, self.segments.window_s, self.segments.overlap_s
         )
@@ -99,10 +108,11 @@ class WindowPlan:
     def cut(self, waveform: Waveforms) -> tuple[Waveforms, NDArray[np.int64]]:
         """``(samples,)`` to windows of audio ``(W, self.samples)`` and their real frames ``(W,)``.
 
-        The utterance is mirrored at its ends, as its frames are; beyond that, a window is 0.
+        The utterance is mirrored at its ends, as far as its frames reach; beyond that, a window
+        is 0.
         """
         first = self.first_frames(len(waveform))
-        frames = min(self.size, 1 + len(waveform) // self.hop)
+        frames = min(self.size, self.framing.frames(len(waveform)))
         padded = np.pad(waveform, self.framing.reach, mode="reflect")
         padded = np.pad(padded, (0, self.samples))
         cut = [padded[start * self.hop :][: self.samples] for start in first]

@@ -1,6 +1,6 @@
-"""The log-mel front end: frames of the whole corpus, the normaliser, windows as tensors.
+"""Frames of the whole corpus, the normaliser, windows as tensors.
 
-Log-mel frames need no label, so they are computed once per corpus and cached. Whatever is fitted
+Frames need no label, so they are computed once per corpus and cached. Whatever is fitted
 takes ``TrainingFrames``, which only a view of a training partition gives.
 """
 
@@ -17,8 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from serbench.api import SAMPLE_RATE_HZ, Advance
-from serbench.api.torchaudio_compat import import_torchaudio
+from serbench.api import Advance, StudentShape
 from serbench.data.audio import read_known
 from serbench.data.corpus.table import Speech
 from serbench.files.cache_kinds import kind_folder
@@ -26,17 +25,15 @@ from serbench.files.digests import name_digest
 from serbench.files.kept import making
 from serbench.files.threads import in_threads
 from serbench.learning.frame_files import FrameFiles
+from serbench.learning.front_ends import Extractor
 from serbench.protocol.guard.view import PartitionView
 from serbench.settings import FeatureSettings
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Float32, Int
+    from jaxtyping import Bool, Float, Int
 
 VERSION = 2
 """Raised whenever the frames that a setting gives change, so that no stale cache is read."""
-
-LOG_FLOOR = 1e-6
-"""Added to mel power before the logarithm: 60 dB below a mel power of 1."""
 
 Array = NDArray[np.float32]
 
@@ -52,6 +49,7 @@ class Frames:
         count: its number of frames.
         rate_hz: frames per second.
         digest: of what the frames were computed from.
+        channels: that a student reads of them, see ``student_input``.
     """
 
     ids: tuple[str, ...]
@@ -60,6 +58,7 @@ class Frames:
     count: Int[NDArray[np.int64], " U"]
     rate_hz: float
     digest: str
+    channels: int = 3
 
     def fitting(self, view: PartitionView, what: str) -> TrainingFrames:
         """The frames of a training partition, in the order of ``view.ids``, to fit ``what`` on.
@@ -158,7 +157,7 @@ class EvaluationFrames(FrameReader):
 
 @dataclass(frozen=True)
 class Normaliser:
-    """Mean and deviation of each mel filter over a training partition."""
+    """Mean and deviation of each value of a frame over a training partition."""
 
     mean: Float[Tensor, " mels"]
     deviation: Float[Tensor, " mels"]
@@ -170,21 +169,31 @@ class Normaliser:
         deviation, mean = torch.std_mean(values, dim=0, correction=0)
         return cls(mean.float(), deviation.clamp_min(1e-3).float())
 
+    @classmethod
+    def none(cls, width: int) -> Normaliser:
+        """One that leaves frames of ``width`` values as they are."""
+        return cls(torch.zeros(width), torch.ones(width))
+
     def __call__(self, frames: Float[Tensor, "*rows mels"]) -> Float[Tensor, "*rows mels"]:
         """The same with mean 0 and deviation 1 over the training partition."""
         return (frames - self.mean.to(frames.device)) / self.deviation.to(frames.device)
 
 
-def log_mel_frames(
+def shape_of(settings: FeatureSettings, num_classes: int) -> StudentShape:
+    """The shape of a student that hears through this front end."""
+    return StudentShape(num_classes, settings.channels, settings.width)
+
+
+def speech_frames(
     table: Speech, settings: FeatureSettings, cache: Path, advance: Advance
 ) -> Frames:
-    """Log-mel frames of every utterance, from the cache or computed and kept there.
+    """Frames of every utterance, from the cache or computed and kept there.
 
     Whatever stops the computation, the frames that there are by then are kept; it then goes on
     after them. Processes that want the same frames at the same time wait for one to compute them.
 
-    Natural logarithm of mel power, ``(total, n_mels)`` float32; with ``normalise="utterance"``
-    each utterance's mean per filter is taken off.
+    ``(total, d)`` float32, see ``front_ends``; with ``normalise="utterance"`` each utterance's
+    mean per filter is taken off.
 
     Args:
         table: the corpus, or unlabelled audio.
@@ -208,12 +217,13 @@ def log_mel_frames(
     advance(total, total)
     values, count = kept
     ids = tuple(utterance.id for utterance in table.utterances)
-    return Frames(ids, values, np.cumsum(count) - count, count, 1.0 / settings.hop_s, key)
+    start, rate_hz = np.cumsum(count) - count, 1.0 / settings.hop_s
+    return Frames(ids, values, start, count, rate_hz, key, settings.channels)
 
 
 def _extract(table: Speech, settings: FeatureSettings, files: FrameFiles, advance: Advance) -> None:
     """Compute the frames that the cache does not have, and add them to those that it has."""
-    extract = LogMel(settings)
+    extract = Extractor(settings)
     begun = files.read()
     first = len(begun[1]) if begun else 0
     left = table.utterances[first:]
@@ -227,49 +237,25 @@ def _extract(table: Speech, settings: FeatureSettings, files: FrameFiles, advanc
             files.write(begun, pieces)
 
 
-class LogMel:
-    """torchaudio's mel spectrogram, natural logarithm, frames first."""
-
-    def __init__(self, settings: FeatureSettings) -> None:
-        torchaudio = import_torchaudio()
-        window = round(settings.window_s * SAMPLE_RATE_HZ)
-        self.per_utterance = settings.normalise == "utterance"
-        self.transform = torchaudio.transforms.MelSpectrogram(
-            sample_rate=SAMPLE_RATE_HZ,
-            n_fft=1 << (window - 1).bit_length(),
-            win_length=window,
-            hop_length=round(settings.hop_s * SAMPLE_RATE_HZ),
-            f_min=settings.f_min_hz,
-            f_max=settings.f_max_hz,
-            n_mels=settings.n_mels,
-            power=2.0,
-        )
-
-    @torch.inference_mode()
-    def __call__(self, waveform: Float32[Array, " samples"]) -> Float32[Array, "frames mels"]:
-        """Frames of a waveform at 16 kHz."""
-        frames = torch.log(self.transform(torch.from_numpy(waveform)) + LOG_FLOOR).T
-        if self.per_utterance:
-            frames = frames - frames.mean(dim=0)
-        return frames.contiguous().numpy()
-
-
 def student_input(
-    frames: Float[Tensor, "N frames mels"], lengths: Int[Tensor, " N"]
-) -> Float[Tensor, "N 3 mels frames"]:
-    """Normalised log-mel windows to what a student reads: static, Δ and ΔΔ, padding at 0.
+    frames: Float[Tensor, "N frames d"], lengths: Int[Tensor, " N"], channels: int = 3
+) -> Float[Tensor, "N channels d frames"]:
+    """Normalised windows to what a student reads, padding at 0.
 
     Args:
         frames: the last real frame repeated beyond ``lengths``, so that the deltas at a window's
             end do not depend on how far it is padded.
         lengths: real frames.
+        channels: 3, static, Δ and ΔΔ; 1, the frames alone. See ``FeatureSettings.channels``.
 
     Returns:
-        In channels-last memory. Δ is the regression over ±2 frames
+        Of three channels, in channels-last memory. Δ is the regression over ±2 frames
         (HTK book, Eq. 5.16), scaled so that the three channels have similar deviations.
     """
     at = torch.arange(frames.shape[1], device=lengths.device)[None, :, None]
     real = at < lengths[:, None, None]  # (N, frames, 1)
+    if channels == 1:
+        return (frames * real).transpose(1, 2)[:, None]
     last = (lengths - 1)[:, None, None].expand(-1, 1, frames.shape[2])
     first = _delta(frames)
     second = _delta(torch.where(real, first, first.gather(1, last)))
@@ -297,11 +283,12 @@ def spec_augment(
     time_mask_frames: int,
     mel_masks: int,
     mel_mask_bins: int,
+    fill: Float[Tensor, "N 1 mels"] | None = None,
 ) -> Float[Tensor, "N frames mels"]:
     """SpecAugment's time and frequency masks (Park et al., Interspeech 2019), each window its own.
 
-    ``frames`` are normalised, so that 0 is the training partition's mean.
-    Widths are uniform in 0 … the given maximum; a time mask starts inside the real frames.
+    Masks are filled with ``fill``; None: with 0, of normalised frames the training partition's
+    mean. Widths are uniform in 0 … the given maximum; a time mask starts inside the real frames.
     """
     size, bins = frames.shape[1:]
     kept_frames = torch.ones(frames.shape[:2], dtype=torch.bool, device=frames.device)
@@ -311,6 +298,8 @@ def spec_augment(
     for _ in range(mel_masks):
         limits = torch.full_like(lengths, bins)
         kept_bins &= ~_band(limits, bins, mel_mask_bins, generator)
+    if fill is not None:
+        return torch.where(kept_frames[:, :, None] & kept_bins[:, None, :], frames, fill)
     return frames * kept_frames[:, :, None] * kept_bins[:, None, :]
 
 

@@ -25,6 +25,7 @@ from serbench.api import (
     WaveformPredictor,
     Waveforms,
 )
+from serbench.settings import FeatureSettings, SegmentSettings
 from serbench.testing.checks import Check, run_all, together
 from serbench.testing.common import (
     instance_of,
@@ -94,7 +95,6 @@ def probe_model() -> DeployedModel:
     # Imported late: these stand above the contract, which is all that other checks need.
     from serbench.device.export.deployed import Trained
     from serbench.learning.features import Normaliser
-    from serbench.settings import FeatureSettings, SegmentSettings
 
     folder = TemporaryDirectory(prefix="serbench-probe-")
     atexit.register(folder.cleanup)
@@ -240,7 +240,7 @@ def _check_compile(backend: Backend, tolerance: float) -> None:
     torch.manual_seed(0)
     student = ProbeStudent().train()
     before = deepcopy(student.state_dict())
-    predict = backend.compile(student, *windows(2, 120))
+    predict = backend.compile(student, *windows(FeatureSettings(), 2, 120))
     require(student.training, "compile must leave the student's mode as it was")
     for key, weight in student.state_dict().items():
         require(
@@ -249,7 +249,7 @@ def _check_compile(backend: Backend, tolerance: float) -> None:
         )
     student.eval()
     for count, frames in ((2, 120), (1, 120), (5, 300), (3, 30)):
-        features, lengths = windows(count, frames, seed=count)
+        features, lengths = windows(FeatureSettings(), count, frames, seed=count)
         with torch.no_grad():
             expected = student(features, lengths).logits
         _check_logits(predict(features, lengths), expected, tolerance, f"{count} × {frames} frames")

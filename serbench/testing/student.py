@@ -9,13 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import StudentOutput, StudentShape
+from serbench.api import StudentOutput
+from serbench.learning.features import shape_of
+from serbench.settings import FeatureSettings
 from serbench.testing.checks import Check, together
 from serbench.testing.common import instance_of, make, require, require_finite, require_shape
 
 __tracebackhide__ = True
 
 Build = Callable[..., nn.Module]
+Heard = Callable[[], FeatureSettings]
 
 FRAMES = (30, 157, 400)
 CLASSES = (2, 4, 8)
@@ -25,10 +28,10 @@ TOLERANCE = 1e-5
 def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
     """The contract of students, check by check.
 
-    Output shapes and masks for windows of 30 to 400 frames and 2 to 8 classes; the same weights
-    under the same seed; a padded window, whatever the padding holds, gives the logits of the same
-    window alone (to 1e-5); gradients of the logits reach every parameter; the weights can be
-    stored and loaded.
+    Settings of features that it hears, which are valid; output shapes and masks for windows of 30
+    to 400 frames and 2 to 8 classes; the same weights under the same seed; a padded window,
+    whatever the padding holds, gives the logits of the same window alone (to 1e-5); gradients of
+    the logits reach every parameter; the weights can be stored and loaded.
 
     Example:
         >>> from serbench_baselines.transformer import Transformer
@@ -41,35 +44,48 @@ def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
     """
     student = cache(partial(make, cls, params))
 
+    @cache
+    def heard() -> FeatureSettings:
+        asked = student().hears
+        try:
+            return FeatureSettings.model_validate(dict(asked))
+        except ValueError as error:
+            raise AssertionError(
+                f"{cls.__name__}.hears is no part of `features`: {error}"
+            ) from error
+
     def build(num_classes: int = CLASSES[1]) -> nn.Module:
-        built = student().build(StudentShape(num_classes))
+        built = student().build(shape_of(heard(), num_classes))
         return instance_of(built, nn.Module, f"what {cls.__name__}.build returns")
 
     yield Check("class and parameters", student)
+    yield Check("hears", heard)
     for num_classes, frames in zip(CLASSES, FRAMES, strict=True):
         name = f"output of {frames} frames and {num_classes} classes"
-        yield Check(name, partial(_check_output, build, num_classes, frames))
+        yield Check(name, partial(_check_output, build, heard, num_classes, frames))
     yield Check("seed", partial(_check_seed, build))
-    yield Check("padding", partial(_check_padding, build))
-    yield Check("gradients", partial(_check_gradients, build))
-    yield Check("stored weights", partial(_check_weights, build))
+    yield Check("padding", partial(_check_padding, build, heard))
+    yield Check("gradients", partial(_check_gradients, build, heard))
+    yield Check("stored weights", partial(_check_weights, build, heard))
 
 
 check_student = together(student_checks)
 """Runs all ``student_checks`` and reports every failure together in one ``AssertionError``."""
 
 
-def windows(count: int, frames: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Random features ``(count, 3, 40, frames)`` and lengths from a third of ``frames`` up."""
+def windows(
+    settings: FeatureSettings, count: int, frames: int, seed: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Random features ``(count, channels, d, frames)``, lengths from a third of ``frames`` up."""
     generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(count, 3, 40, frames, generator=generator)
+    features = torch.randn(count, settings.channels, settings.width, frames, generator=generator)
     lengths = torch.linspace(max(1, frames // 3), frames, count).round().long()
     return features, lengths
 
 
-def _check_output(build: Build, num_classes: int, frames: int) -> None:
+def _check_output(build: Build, heard: Heard, num_classes: int, frames: int) -> None:
     model = build(num_classes)
-    features, lengths = windows(3, frames)
+    features, lengths = windows(heard(), 3, frames)
     for training in (True, False):
         output = _output(model.train(training), features, lengths)
         require_shape(output.logits, (3, num_classes), "logits")
@@ -130,9 +146,9 @@ def _check_seed(build: Build) -> None:
     )
 
 
-def _check_padding(build: Build) -> None:
+def _check_padding(build: Build, heard: Heard) -> None:
     model = build().eval()
-    features, lengths = windows(4, 200, seed=1)
+    features, lengths = windows(heard(), 4, 200, seed=1)
     features += 0.5  # not centred, so that zero padding would show too
     with torch.no_grad():
         alone = torch.cat(
@@ -154,9 +170,9 @@ def _check_padding(build: Build) -> None:
             )
 
 
-def _check_gradients(build: Build) -> None:
+def _check_gradients(build: Build, heard: Heard) -> None:
     model = build().train()
-    features, lengths = windows(4, 120, seed=2)
+    features, lengths = windows(heard(), 4, 120, seed=2)
     logits = _output(model, features, lengths).logits
     F.cross_entropy(logits, torch.arange(4) % logits.shape[1]).backward()
     for name, parameter in model.named_parameters():
@@ -167,10 +183,10 @@ def _check_gradients(build: Build) -> None:
         require_finite(parameter.grad, f"the gradient of {name}")
 
 
-def _check_weights(build: Build) -> None:
+def _check_weights(build: Build, heard: Heard) -> None:
     """Stored weights must bring the student back whole."""
     model, fresh = build().eval(), build().eval()
-    features, lengths = windows(2, 90, seed=3)
+    features, lengths = windows(heard(), 2, 90, seed=3)
     fresh.load_state_dict(model.state_dict())
     with torch.no_grad():
         before = _output(model, features, lengths).logits

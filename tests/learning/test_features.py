@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from tests_support.damage import DAMAGES, turn_a_bit
 from tests_support.tables import noise_table
 
-from serbench.api import CorpusError, LeakageError
+from serbench.api import CorpusError, LeakageError, StudentShape
 from serbench.learning.features import (
     Frames,
-    LogMel,
     Normaliser,
     TrainingFrames,
-    log_mel_frames,
+    shape_of,
     spec_augment,
+    speech_frames,
     student_input,
 )
 from serbench.protocol.guard.view import PartitionView
@@ -27,46 +27,12 @@ from serbench.protocol.splits.outer import outer_splits
 from serbench.settings import FeatureSettings
 
 
-def mel_filters(n_mels: int, n_fft: int, f_min: float, f_max: float) -> np.ndarray:
-    """HTK mel triangles from their definition, (n_mels, n_fft // 2 + 1)."""
-    hz_to_mel = lambda f: 2595.0 * np.log10(1.0 + f / 700.0)  # noqa: E731
-    mels = np.linspace(hz_to_mel(f_min), hz_to_mel(f_max), n_mels + 2)
-    edges = 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
-    bins = np.linspace(0.0, 8000.0, n_fft // 2 + 1)
-    filters = np.zeros((n_mels, len(bins)))
-    for m in range(n_mels):
-        left, centre, right = edges[m : m + 3]
-        rising, falling = (bins - left) / (centre - left), (right - bins) / (right - centre)
-        filters[m] = np.clip(np.minimum(rising, falling), 0.0, None)
-    return filters
-
-
-def test_log_mel_equals_a_float64_reference() -> None:
-    rng = np.random.default_rng(0)
-    waveform = rng.normal(0, 0.1, 8000).astype(np.float32)
-    frames = LogMel(FeatureSettings())(waveform)
-    padded = np.pad(waveform.astype(np.float64), 256, mode="reflect")
-    window = np.zeros(512)
-    window[56:456] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
-    expected = []
-    for start in range(0, len(padded) - 511, 160):
-        power = np.abs(np.fft.rfft(padded[start : start + 512] * window)) ** 2
-        expected.append(np.log(mel_filters(40, 512, 20.0, 7600.0) @ power + 1e-6))
-    np.testing.assert_allclose(frames, np.array(expected), atol=2e-4)
-
-
-def test_utterance_normalisation_takes_each_filters_mean_off() -> None:
-    waveform = np.random.default_rng(1).normal(0, 0.1, 8000).astype(np.float32)
-    frames = LogMel(FeatureSettings(normalise="utterance"))(waveform)
-    np.testing.assert_allclose(frames.mean(axis=0), 0.0, atol=1e-5)
-
-
 def test_frames_are_cached_and_equal(tmp_path: Path) -> None:
     table = noise_table(tmp_path / "corpus", speakers=2, utterances=2)
-    cold = log_mel_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    cold = speech_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
     for file in table.folder.glob("*.wav"):
         file.unlink()
-    warm = log_mel_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    warm = speech_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
     np.testing.assert_array_equal(cold.values, warm.values)
     assert cold.digest == warm.digest
     assert warm.count.sum() == len(warm.values)
@@ -78,7 +44,7 @@ def test_damaged_frames_are_computed_anew_and_said(
     tmp_path: Path, part: str, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     table = noise_table(tmp_path / "corpus", speakers=2, utterances=2)
-    ask = partial(log_mel_frames, table, FeatureSettings(), tmp_path / "cache")
+    ask = partial(speech_frames, table, FeatureSettings(), tmp_path / "cache")
     due = np.array(ask(lambda *_: None).values)
     (file,) = tmp_path.glob(f"cache/features/*.{part}.npy")
     before = file.read_bytes()
@@ -90,18 +56,18 @@ def test_damaged_frames_are_computed_anew_and_said(
 
 def test_frames_that_were_computed_before_a_stop_are_kept(tmp_path: Path) -> None:
     table = noise_table(tmp_path / "corpus", speakers=2, utterances=1)
-    due = log_mel_frames(table, FeatureSettings(), tmp_path / "straight", lambda *_: None)
+    due = speech_frames(table, FeatureSettings(), tmp_path / "straight", lambda *_: None)
 
     def stop(done: int, total: int) -> None:
         if done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        log_mel_frames(table, FeatureSettings(), tmp_path / "cache", stop)
+        speech_frames(table, FeatureSettings(), tmp_path / "cache", stop)
     for utterance in table.utterances[:2]:
         utterance.path.unlink()
     told: list[int] = []
-    made = log_mel_frames(
+    made = speech_frames(
         table, FeatureSettings(), tmp_path / "cache", lambda done, total: told.append(done)
     )
     assert told == [3, 4, 4]
@@ -114,24 +80,35 @@ def test_a_file_that_changed_since_costs_no_other_files_frames(tmp_path: Path) -
     content = table.utterances[3].path.read_bytes()
     turn_a_bit(table.utterances[3].path)
     with pytest.raises(CorpusError, match="its audio is another than when the corpus was read"):
-        log_mel_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+        speech_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
     table.utterances[0].path.unlink()
     table.utterances[3].path.write_bytes(content)
-    frames = log_mel_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    frames = speech_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
     assert len(frames.count) == 4
 
 
 def test_another_front_end_is_another_cache_entry(tmp_path: Path) -> None:
     table = noise_table(tmp_path / "corpus", speakers=2, utterances=1)
-    one = log_mel_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
-    two = log_mel_frames(table, FeatureSettings(n_mels=20), tmp_path / "cache", lambda *_: None)
+    one = speech_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    two = speech_frames(table, FeatureSettings(n_mels=20), tmp_path / "cache", lambda *_: None)
     assert one.digest != two.digest
     assert two.values.shape[1] == 20
 
 
+@pytest.mark.parametrize(("kind", "width"), [("whisper", 80), ("waveform", 160)])
+def test_front_ends_of_one_channel_say_so(tmp_path: Path, kind: str, width: int) -> None:
+    table = noise_table(tmp_path / "corpus", speakers=2, utterances=1)
+    settings = FeatureSettings.model_validate({"kind": kind})
+    frames = speech_frames(table, settings, tmp_path / "cache", lambda *_: None)
+    assert frames.values.shape[1] == width
+    assert (frames.channels, shape_of(settings, 7)) == (1, StudentShape(7, 1, width))
+    again = speech_frames(table, settings, tmp_path / "cache", lambda *_: None)
+    np.testing.assert_array_equal(again.values, frames.values)
+
+
 def test_fitting_on_a_validation_side_raises_l6(tmp_path: Path) -> None:
     table = noise_table(tmp_path / "corpus", speakers=3, utterances=2)
-    frames = log_mel_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    frames = speech_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
     from serbench.protocol.splits.inner import inner_splits
 
     outer = outer_splits(table, "loso", 5)
@@ -202,12 +179,20 @@ def test_deltas_equal_the_formula_and_padding_changes_nothing() -> None:
         assert not batch[row, :, :, length:].any()
 
 
+def test_one_channel_is_the_frames_with_padding_at_0() -> None:
+    x, lengths = torch.randn(2, 20, 3), torch.tensor([20, 13])
+    batch = student_input(x, lengths, channels=1)
+    assert torch.equal(batch[0, 0], x[0].T)
+    assert torch.equal(batch[1, 0, :, :13], x[1, :13].T)
+    assert not batch[1, 0, :, 13:].any()
+
+
 def test_spec_augment_masks_no_more_than_asked_and_is_seeded() -> None:
     x = torch.ones(64, 50, 40)
     lengths = torch.full((64,), 50)
-    arguments = {"time_masks": 1, "time_mask_frames": 10, "mel_masks": 1, "mel_mask_bins": 5}
-    one = spec_augment(x, lengths, torch.Generator().manual_seed(1), **arguments)
-    two = spec_augment(x, lengths, torch.Generator().manual_seed(1), **arguments)
+    mask = partial(spec_augment, time_masks=1, time_mask_frames=10, mel_masks=1, mel_mask_bins=5)
+    one = mask(x, lengths, torch.Generator().manual_seed(1))
+    two = mask(x, lengths, torch.Generator().manual_seed(1))
     assert torch.equal(one, two)
     masked_frames = (one == 0).all(dim=2).sum(dim=1)
     masked_bins = (one == 0).all(dim=1).sum(dim=1)
@@ -226,9 +211,21 @@ def test_spec_augment_without_masks_changes_nothing() -> None:
     assert torch.equal(same, x)
 
 
+def test_masks_hold_what_they_are_to_be_filled_with() -> None:
+    x, lengths = torch.randn(8, 50, 6), torch.full((8,), 50)
+    mask = partial(spec_augment, time_masks=1, time_mask_frames=20, mel_masks=1, mel_mask_bins=3)
+    fill = torch.arange(48.0).reshape(8, 1, 6) + 10.0
+    zeros = mask(x, lengths, torch.Generator().manual_seed(1))
+    filled = mask(x, lengths, torch.Generator().manual_seed(1), fill=fill)
+    masked = zeros != x
+    assert 0 < masked.sum() < masked.numel()
+    assert torch.equal(filled[masked], fill.expand_as(x)[masked])
+    assert torch.equal(filled[~masked], x[~masked])
+
+
 def test_frames_read_for_evaluation_follow_the_asked_order(tmp_path: Path) -> None:
     table = noise_table(tmp_path / "corpus", speakers=2, utterances=2)
-    frames: Frames = log_mel_frames(table, FeatureSettings(), tmp_path / "c", lambda *_: None)
+    frames: Frames = speech_frames(table, FeatureSettings(), tmp_path / "c", lambda *_: None)
     a, b = frames.ids[0], frames.ids[-1]
     turned = frames.evaluation([b, a])
     assert turned.count.tolist() == [frames.count[-1], frames.count[0]]

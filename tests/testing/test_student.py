@@ -138,7 +138,7 @@ def test_all_that_is_broken_is_told_at_once() -> None:
 
 def test_checks_have_names_of_their_own() -> None:
     checks = list(student_checks(student_of(probe)))
-    assert len({str(check) for check in checks}) == len(checks) == 8
+    assert len({str(check) for check in checks}) == len(checks) == 9
     for check in checks:
         check()
 
@@ -154,3 +154,29 @@ def test_what_all_plugins_need_is_told() -> None:
         check_student(type("S", (Student,), {"name": "s", "Params": Params}))
     with pytest.raises(AssertionError, match=r"S\.build returns must be a Module"):
         check_student(student_of(lambda shape: shape))  # pyright: ignore[reportArgumentType]
+
+
+def test_a_student_is_built_for_what_it_hears() -> None:
+    shapes: list[StudentShape] = []
+
+    class Waves(nn.Module):
+        def __init__(self, shape: StudentShape) -> None:
+            super().__init__()
+            shapes.append(shape)
+            self.classify = nn.Linear(shape.channels * shape.n_mels, shape.num_classes)
+
+        def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
+            real = torch.arange(features.shape[3]) < lengths[:, None]
+            heard = torch.where(real[:, None, None], features, 0.0)
+            embedding = (heard.sum(dim=3) / lengths[:, None, None]).flatten(1)
+            return StudentOutput(self.classify(embedding), embedding)
+
+    student = student_of(Waves)
+    student.hears = {"kind": "waveform", "hop_s": 0.02}  # pyright: ignore[reportAttributeAccessIssue]
+    check_student(student)
+    assert {(shape.channels, shape.n_mels) for shape in shapes} == {(1, 320)}
+    student.hears = {"kind": "whisper", "n_mels": 13}  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(
+        AssertionError, match=r"(?s)S\.hears is no part of `features`: .* 80 or 128"
+    ):
+        check_student(student)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from serbench.api import Loss, Params, Student, StudentOutput, StudentShape
 from serbench.data.corpus.table import CorpusTable
-from serbench.learning.features import Frames, log_mel_frames
+from serbench.learning.features import Frames, speech_frames
 from serbench.learning.fit.task import FitResult, FitTask
 from serbench.learning.segments import segment_partition
 from serbench.learning.teach.targets import TeacherSignal
@@ -146,7 +146,7 @@ class Watcher(Observer):
 
 def frames_of(table: CorpusTable, cache: Path) -> Frames:
     """Log-mel frames with the default front end."""
-    return log_mel_frames(table, settings().features, cache, lambda *_: None)
+    return speech_frames(table, settings().features, cache, lambda *_: None)
 
 
 def fit_task(

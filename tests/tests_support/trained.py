@@ -7,9 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from serbench.api import Params, Student, StudentShape
+from serbench.api import Params, Student
 from serbench.device.export.deployed import Trained
-from serbench.learning.features import LogMel, Normaliser, student_input
+from serbench.learning.features import Normaliser, shape_of, student_input
+from serbench.learning.front_ends import Extractor
 from serbench.learning.segments import sliding_windows
 from serbench.settings import FeatureSettings, SegmentSettings
 from tests_support.runs import LinearStudent
@@ -26,13 +27,14 @@ def trained(
     student = student or LinearStudent(Params())
     features = features or FeatureSettings()
     torch.manual_seed(0)
-    network = student.build(StudentShape(len(LABELS), n_mels=features.n_mels)).eval()
+    network = student.build(shape_of(features, len(LABELS))).eval()
     for module in network.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=module.in_features**-0.5)
-    normaliser = Normaliser(
-        torch.linspace(-9.0, -7.0, features.n_mels), torch.linspace(1.0, 2.0, features.n_mels)
-    )
+    width = features.width
+    normaliser = Normaliser(torch.linspace(-9.0, -7.0, width), torch.linspace(1.0, 2.0, width))
+    if features.normalise == "none":
+        normaliser = Normaliser.none(width)
     return Trained(
         name="probe",
         student=student,
@@ -47,7 +49,7 @@ def trained(
 
 def expected(model: Trained, waveform: NDArray[np.float32]) -> NDArray[np.float64]:
     """Mean posterior of one utterance ``(samples,)``, window by window as runs cut them."""
-    frames = torch.from_numpy(LogMel(model.features)(waveform))
+    frames = torch.from_numpy(Extractor(model.features)(waveform))
     rate_hz, size = 1 / model.features.hop_s, round(model.segments.window_s / model.features.hop_s)
     posteriors = []
     for start_s, _ in sliding_windows(
@@ -55,7 +57,7 @@ def expected(model: Trained, waveform: NDArray[np.float32]) -> NDArray[np.float6
     ):
         window = frames[min(round(start_s * rate_hz), len(frames) - 1) :][:size]
         lengths = torch.tensor([len(window)])
-        x = student_input(model.normaliser(window[None]), lengths)
+        x = student_input(model.normaliser(window[None]), lengths, model.features.channels)
         with torch.inference_mode():
             logits = model.network(x, lengths).logits
         posteriors.append(logits[0].double().softmax(dim=0).numpy())

@@ -10,7 +10,7 @@ import torch
 from serbench.api import Advance
 from serbench.checks.finding import Finding, Unit
 from serbench.checks.verify.checks import compared
-from serbench.learning.features import log_mel_frames
+from serbench.learning.features import speech_frames
 from serbench.learning.segments import segment_partition
 from serbench.running.harness.folds import Folds
 from serbench.running.replay.stored import StoredPlan
@@ -40,7 +40,7 @@ def check_models(
         windows = settings.segments
         ids, again = predict_windows(
             student,
-            log_mel_frames(folds.table, settings.features, cache, lambda *_: None),
+            speech_frames(folds.table, settings.features, cache, lambda *_: None),
             segment_partition(folds.table, test, windows.window_s, windows.overlap_s),
             stored.backend(),
             torch.device("cpu"),

@@ -25,7 +25,6 @@ from serbench.api import (
     RegistryError,
     StoreError,
     Student,
-    StudentShape,
     Waveforms,
 )
 from serbench.data.audio import SHORTEST_S
@@ -34,7 +33,7 @@ from serbench.device.export.modules import Core, WaveformModel, WindowModel
 from serbench.device.runtime import FORMAT
 from serbench.device.windows import WindowPlan
 from serbench.files.atomic import write_atomically
-from serbench.learning.features import Normaliser
+from serbench.learning.features import Normaliser, shape_of
 from serbench.running.plugins import Plugins
 from serbench.settings import FeatureSettings, SegmentSettings
 
@@ -103,7 +102,7 @@ class Trained:
         Raises:
             RegistryError: a front end or windows that cannot be exported.
         """
-        core = Core(self.network, self.normaliser).eval()
+        core = Core(self.network, self.normaliser, self.features).eval()
         return waveform_graph(core, self.plan, self.facts)
 
     def write(self, folder: Path, calibration: Sequence[Waveforms] = ()) -> Deployed:
@@ -120,7 +119,7 @@ class Trained:
         state = {name: each.detach().cpu().contiguous() for name, each in self._state().items()}
         save_file(state, folder / WEIGHTS)
         write_atomically(folder / GRAPH, self.graph().SerializeToString())
-        if self.features.normalise == "partition":
+        if self.features.normalise != "utterance":
             window = WindowModel(self.network, self.normaliser, self.plan).eval()
             graph = window_graph(window, self.plan, self.facts)
             write_atomically(folder / WINDOW_GRAPH, graph.SerializeToString())
@@ -239,7 +238,7 @@ class Deployed(DeployedModel):
         try:
             state = load_file(path)
             normaliser = Normaliser(state.pop(MEAN), state.pop(DEVIATION))
-            shape = StudentShape(len(self.labels), n_mels=self.plan.features.n_mels)
+            shape = shape_of(self.plan.features, len(self.labels))
             network = self.student.build(shape)
             network.load_state_dict(state)
         except (OSError, SafetensorError, KeyError, RuntimeError) as error:

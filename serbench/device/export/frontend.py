@@ -1,4 +1,4 @@
-"""The log-mel front end in operations that every runtime has: no FFT, no complex numbers.
+"""The front ends in operations that every runtime has: no FFT, no complex numbers.
 
 A frame's power spectrum is a matrix product with cosines and sines. Seen from the frame's middle,
 the Hann window is symmetric, so the cosines need only the even part of the samples and the sines
@@ -17,12 +17,29 @@ from torch.nn import functional as F
 
 from serbench.api import RegistryError
 from serbench.device.windows import Framing
-from serbench.learning.features import LOG_FLOOR, LogMel
+from serbench.learning.front_ends import LOG_FLOOR, WHISPER_FLOOR, LogMel, Samples, WhisperMel
 from serbench.settings import FeatureSettings
 
 
+def exported_front_end(settings: FeatureSettings) -> FrontEnd | SampleFrames:
+    """A front end for graphs.
+
+    Raises:
+        RegistryError: one that cannot be exported.
+    """
+    return SampleFrames(settings) if settings.kind == "waveform" else FrontEnd(settings)
+
+
+class SampleFrames(Samples):
+    """``front_ends.Samples``, also of windows that were cut."""
+
+    def frames(self, windows: Tensor) -> Tensor:
+        """``(N, frames * hop)`` to ``(N, frames, hop)``."""
+        return windows.unflatten(1, (-1, self.hop))
+
+
 class FrontEnd(nn.Module):
-    """``features.LogMel`` as matrix products; float32 in and out.
+    """``front_ends.LogMel`` or ``WhisperMel`` as matrix products; float32 in and out.
 
     Raises:
         RegistryError: a frame or a hop of a number of samples that cannot be halved so.
@@ -45,6 +62,7 @@ class FrontEnd(nn.Module):
                 f"are {framing.window} and {self.hop} samples; to be exported, a frame must be a "
                 "multiple of 4 samples and a hop one of 2"
             )
+        self.whisper = settings.kind == "whisper"
         self.per_utterance = settings.normalise == "utterance"
         for name, table in _tables(settings, framing).items():
             values = np.ascontiguousarray(table, dtype=np.float32)
@@ -80,19 +98,23 @@ class FrontEnd(nn.Module):
         b, d = (right + left) @ self.odd_cosines, (right - left) @ self.odd_sines
         lower = (a + b).square() + (d + c).square()
         upper = (a - b).square() + (d - c).square()
-        return torch.log(lower @ self.lower_mel + upper @ self.upper_mel + LOG_FLOOR)
+        power = lower @ self.lower_mel + upper @ self.upper_mel
+        if self.whisper:
+            return (power.clamp_min(WHISPER_FLOOR).log() / (4.0 * np.log(10.0))) + 1.0
+        return torch.log(power + LOG_FLOOR)
 
 
 def _tables(settings: FeatureSettings, framing: Framing) -> dict[str, NDArray[np.float64]]:
     """Windowed cosines and sines ``(reach / 2, lines)``, mel filters of both halves of them."""
-    n_fft = 1 << (framing.window - 1).bit_length()
+    own = WhisperMel(settings) if settings.kind == "whisper" else LogMel(settings)
+    n_fft = own.transform.n_fft
     distance = np.arange(framing.reach)
     hann = 0.5 + 0.5 * np.cos(2 * np.pi * distance / framing.window)
     hann[0] /= 2  # the middle sample is its own mirror image, and counted twice
     lower = np.arange(n_fft // 4 + 1)
     angle = 2 * np.pi * np.outer(distance, lower) / n_fft
     cosines, sines = np.cos(angle) * hann[:, None], np.sin(angle) * hann[:, None]
-    filters = LogMel(settings).transform.mel_scale.fb.double().numpy()  # (n_fft / 2 + 1, n_mels)
+    filters = own.transform.mel_scale.fb.double().numpy()  # (n_fft / 2 + 1, n_mels)
     below, above = filters[lower], filters[n_fft // 2 - lower]
     above[-1] = 0  # a quarter of the rate is in both halves
     # Lines that no filter reads, such as 0 Hz with half the rate, are not computed.

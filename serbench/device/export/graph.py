@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from serbench.api import SAMPLE_RATE_HZ, PluginError
 from serbench.data.audio import SHORTEST_S
-from serbench.device.export.frontend import FrontEnd
+from serbench.device.export.frontend import exported_front_end
 from serbench.device.export.masks import drop_idle_masks
 from serbench.device.export.modules import Core, WindowModel
 from serbench.device.runtime import KEY
@@ -36,7 +36,7 @@ INPUT, OUTPUT = "waveform", "posteriors"
 
 CUT = """
 <ir_version: {ir}, opset_import: ["" : {opset}]>
-cut (float[batch, samples] waveform, float[batch, frames, mels] log_mel)
+cut (float[batch, samples] waveform, float[batch, frames, mels] all_frames)
     => (float[windows, size, mels] window_frames, int64[1] per_utterance)
 {{
   none = Constant <value_ints = [0]> ()
@@ -71,7 +71,7 @@ cut (float[batch, samples] waveform, float[batch, frames, mels] log_mel)
   start_double = Round (start_any)
   start = Cast <to = 7> (start_double)
 
-  frames_int = Shape <start = 1, end = 2> (log_mel)
+  frames_int = Shape <start = 1, end = 2> (all_frames)
   kept = Min (frames_int, size)
   kept_scalar = Squeeze (kept, none)
   offset = Range (none_scalar, kept_scalar, one_scalar)
@@ -79,9 +79,9 @@ cut (float[batch, samples] waveform, float[batch, frames, mels] log_mel)
   place = Add (start_column, offset)
   per_utterance = Shape <start = 0, end = 1> (start)
 
-  cut = Gather <axis = 1> (log_mel, place)
+  cut = Gather <axis = 1> (all_frames, place)
   minus = Constant <value_ints = [-1]> ()
-  mels = Shape <start = 2, end = 3> (log_mel)
+  mels = Shape <start = 2, end = 3> (all_frames)
   shape = Concat <axis = 0> (minus, kept, mels)
   window_frames = Reshape (cut, shape)
 }}
@@ -118,7 +118,7 @@ def waveform_graph(core: Core, plan: WindowPlan, facts: Mapping[str, Any]) -> on
     """
     student = _export(
         core,
-        (torch.zeros(2, plan.size, plan.features.n_mels),),
+        (torch.zeros(2, plan.size, plan.features.width),),
         ["window_frames"],
         ["window_posteriors"],
         ({0: torch.export.Dim("windows"), 1: torch.export.Dim("frames")},),
@@ -150,10 +150,10 @@ def waveform_graph(core: Core, plan: WindowPlan, facts: Mapping[str, Any]) -> on
 
 @cache
 def _frontend_graph(features: FeatureSettings) -> onnx.ModelProto:
-    """``waveform (N, samples)`` to ``log_mel (N, frames, n_mels)``; the same for all students."""
+    """``waveform (N, samples)`` to ``all_frames (N, frames, d)``; the same for all students."""
     dims = {0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")}
     example = (torch.zeros(2, SAMPLE_RATE_HZ),)
-    return _export(FrontEnd(features), example, [INPUT], ["log_mel"], (dims,))
+    return _export(exported_front_end(features), example, [INPUT], ["all_frames"], (dims,))
 
 
 def window_graph(model: WindowModel, plan: WindowPlan, facts: Mapping[str, Any]) -> onnx.ModelProto:

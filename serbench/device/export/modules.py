@@ -6,37 +6,43 @@ import torch
 from torch import Tensor, nn
 
 from serbench.api import RegistryError
-from serbench.device.export.frontend import FrontEnd
+from serbench.device.export.frontend import exported_front_end
 from serbench.device.windows import WindowPlan
-from serbench.learning.features import LOG_FLOOR, LogMel, Normaliser, student_input
+from serbench.learning.features import Normaliser, student_input
+from serbench.learning.front_ends import front_end
+from serbench.settings import FeatureSettings
 
 
 class _Normalised(nn.Module):
-    """A student and its normaliser."""
+    """A student, its normaliser, and what it hears."""
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, student: nn.Module, normaliser: Normaliser) -> None:
+    def __init__(
+        self, student: nn.Module, normaliser: Normaliser, features: FeatureSettings
+    ) -> None:
         super().__init__()
         self.student = student
+        self.channels = features.channels
+        self.raw = features.normalise == "none"
         self.register_buffer("mean", normaliser.mean.clone())
         self.register_buffer("deviation", normaliser.deviation.clone())
 
     def _normalise(self, frames: Tensor) -> Tensor:
-        return (frames - self.mean) / self.deviation
+        return frames if self.raw else (frames - self.mean) / self.deviation
 
     def _posteriors(self, x: Tensor, lengths: Tensor) -> Tensor:
         return self.student(x, lengths).logits.float().softmax(dim=-1)
 
 
 class Core(_Normalised):
-    """Frames in, posteriors out: normalised, with deltas, through the student."""
+    """Frames in, posteriors out: normalised, with deltas where it hears them, by the student."""
 
     def forward(self, frames: Tensor) -> Tensor:
-        """``(W, frames, n_mels)``, all of them real, to posteriors ``(W, C)``."""
+        """``(W, frames, d)``, all of them real, to posteriors ``(W, C)``."""
         lengths = torch.full((frames.shape[0],), frames.shape[1], device=frames.device)
-        return self._posteriors(channels(self._normalise(frames)), lengths)
+        return self._posteriors(channels(self._normalise(frames), self.channels), lengths)
 
 
 class WaveformModel(_Normalised):
@@ -46,21 +52,20 @@ class WaveformModel(_Normalised):
     """
 
     def __init__(self, student: nn.Module, normaliser: Normaliser, plan: WindowPlan) -> None:
-        super().__init__(student, normaliser)
-        self.mel = LogMel(plan.features).transform
+        super().__init__(student, normaliser, plan.features)
+        self.front_end = front_end(plan.features)
         self.plan = plan
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """See the class."""
-        frames = torch.log(self.mel(waveforms) + LOG_FLOOR).transpose(1, 2)
-        if self.plan.features.normalise == "utterance":
-            frames = frames - frames.mean(dim=1, keepdim=True)
+        frames = self.front_end(waveforms)
         first = self.plan.first_frames(waveforms.shape[1])
         size = min(self.plan.size, frames.shape[1])
         cut = torch.stack([frames[:, start : start + size] for start in first], dim=1)
         windows = cut.flatten(0, 1)
         lengths = torch.full((len(windows),), size, device=windows.device)
-        posteriors = self._posteriors(student_input(self._normalise(windows), lengths), lengths)
+        x = student_input(self._normalise(windows), lengths, self.channels)
+        posteriors = self._posteriors(x, lengths)
         return posteriors.unflatten(0, (-1, len(first))).mean(dim=1)
 
 
@@ -72,13 +77,13 @@ class WindowModel(_Normalised):
     """
 
     def __init__(self, student: nn.Module, normaliser: Normaliser, plan: WindowPlan) -> None:
-        super().__init__(student, normaliser)
+        super().__init__(student, normaliser, plan.features)
         if plan.features.normalise == "utterance":
             raise RegistryError(
                 'features.normalise = "utterance" takes a mean over the whole utterance, so its '
                 "windows cannot be run one by one, as runtimes with fixed shapes do"
             )
-        self.frontend = FrontEnd(plan.features)
+        self.frontend = exported_front_end(plan.features)
 
     def forward(self, windows: Tensor, lengths: Tensor) -> Tensor:
         """See the class; audio beyond the real frames is not heard."""
@@ -86,19 +91,25 @@ class WindowModel(_Normalised):
         at = torch.arange(frames.shape[1], device=lengths.device)[None, :]
         last = (lengths - 1)[:, None]
         places = torch.minimum(at, last)[..., None].expand(-1, -1, frames.shape[2])
-        return self._posteriors(channels(frames.gather(1, places), lengths), lengths)
+        x = channels(frames.gather(1, places), self.channels, lengths)
+        return self._posteriors(x, lengths)
 
 
-def channels(frames: Tensor, lengths: Tensor | None = None) -> Tensor:
+def channels(frames: Tensor, count: int, lengths: Tensor | None = None) -> Tensor:
     """``features.student_input`` without writing in place, which costs exported graphs dearly.
 
     Args:
-        frames: ``(W, frames, n_mels)``, normalised, the last real frame repeated to the end.
+        frames: ``(W, frames, d)``, normalised, the last real frame repeated to the end.
+        count: of channels, 3 or 1.
         lengths: ``(W,)`` real frames; None: all.
 
     Returns:
-        ``(W, 3, n_mels, frames)``: static, Δ and ΔΔ, 0 beyond the real frames.
+        ``(W, count, d, frames)``: static, Δ and ΔΔ, or static alone; 0 beyond the real frames.
     """
+    if count == 1:
+        if lengths is not None:
+            return student_input(frames, lengths, 1)
+        return frames.transpose(1, 2)[:, None]
     first = _slope(frames)
     if lengths is None:
         second = _slope(first)
@@ -111,6 +122,6 @@ def channels(frames: Tensor, lengths: Tensor | None = None) -> Tensor:
 
 
 def _slope(x: Tensor) -> Tensor:
-    """``(W, frames, n_mels)``: regression slope over five frames, ends repeated."""
+    """``(W, frames, d)``: regression slope over five frames, ends repeated."""
     padded = torch.cat([x[:, :1], x[:, :1], x, x[:, -1:], x[:, -1:]], dim=1)
     return 0.2 * (padded[:, 4:] - padded[:, :-4]) + 0.1 * (padded[:, 3:-1] - padded[:, 1:-3])

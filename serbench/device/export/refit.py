@@ -14,7 +14,7 @@ from serbench.data.corpus.unlabelled import load_unlabelled
 from serbench.device.export.deployed import Trained
 from serbench.device.export.score import cross_validated
 from serbench.files.source import core_digest
-from serbench.learning.features import Normaliser, log_mel_frames
+from serbench.learning.features import Normaliser, speech_frames
 from serbench.learning.fit.task import FitTask, InitialState
 from serbench.learning.segments import segment_utterance
 from serbench.learning.teach.embed import embed_corpus
@@ -194,7 +194,7 @@ def _inputs(
         for name in names
     }  # fmt: skip
     advance = partial(watch.advance, "features of unlabelled audio")
-    frames = log_mel_frames(audio, settings, cache, advance)
+    frames = speech_frames(audio, settings, cache, advance)
     pretrain = PretrainInputs(audio, dict.fromkeys([settings], frames), heard)
     return Inputs(replay.table, features, embeddings, digests, pretrain)
 

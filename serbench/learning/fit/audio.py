@@ -25,21 +25,25 @@ NO_LABEL = -1
 
 
 class DiskFrames:
-    """Frames on the disk, scaled to mean 0 and deviation 1, of which windows alone are read.
+    """Frames on the disk, of which windows alone are read.
 
     Args:
         frames: of unlabelled audio; each row all layers end to end.
         layers: L; nothing was learnt yet that could weigh them, so their mean is taken.
         device: where windows go.
+        scaled: to mean 0 and deviation 1; False: as they are.
     """
 
-    def __init__(self, frames: Frames, device: torch.device, layers: int = 1) -> None:
+    def __init__(
+        self, frames: Frames, device: torch.device, layers: int = 1, *, scaled: bool = True
+    ) -> None:
         self.frames = frames
         self.device = device
         self.layers = layers
         self.count = torch.from_numpy(frames.count)
         self.rate_hz = frames.rate_hz
-        self.normaliser = self._normaliser()
+        width = frames.values.shape[1] // layers
+        self.normaliser = self._normaliser() if scaled else Normaliser.none(width)
 
     @property
     def width(self) -> int:
@@ -75,7 +79,8 @@ class AudioBatches(Batches):
 
     def __init__(self, task: PretrainTask, device: torch.device) -> None:
         count = task.features.count
-        speech = DiskFrames(task.features, device)
+        scaled = task.settings.features.normalise != "none"
+        speech = DiskFrames(task.features, device, scaled=scaled)
         super().__init__(
             speech,
             speech.normaliser,

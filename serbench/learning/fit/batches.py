@@ -64,7 +64,7 @@ class Batches(ABC):
     """An endless supply of epochs.
 
     Args:
-        speech: log-mel frames of N recordings, normalised.
+        speech: frames of N recordings, normalised.
         normaliser: by which.
         labels: ``(N,)`` int64.
         teachers: of the same recordings in the same order.
@@ -109,12 +109,12 @@ class Batches(ABC):
         first = (draw * spare).long()
         frames, lengths = self.speech.windows(rows, first, self.size)
         frames = augmented(
-            frames, lengths, self.settings.augment, self.normaliser, self.speech.rate_hz,
+            frames, lengths, self.settings, self.normaliser, self.speech.rate_hz,
             self.generator,
         )  # fmt: skip
         hints = [self._hint(teacher, rows, first, draw.dtype) for teacher in self.teachers.frames]
         return Batch(
-            features=student_input(frames, lengths),
+            features=student_input(frames, lengths, self.settings.features.channels),
             lengths=lengths,
             labels=self.labels[rows],
             teacher_logits=self.teachers.logits[:, rows],
@@ -179,7 +179,7 @@ class TrainingBatches(Batches):
     """Windows of one training partition.
 
     Args:
-        frames: log-mel of the partition, in the order of its ids; they are normalised in place.
+        frames: of the partition, in the order of its ids; they are normalised in place.
         normaliser: fitted on the same partition.
         teachers: aligned with the same order.
     """

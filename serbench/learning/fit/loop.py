@@ -81,6 +81,8 @@ def _normaliser(task: FitTask, frames: TrainingFrames) -> Normaliser:
     if task.normaliser is not None:
         return task.normaliser
     task.train.record("normaliser", task.train.ids)
+    if task.settings.features.normalise == "none":
+        return Normaliser.none(frames.width)
     return Normaliser.fit(frames)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from serbench.api import Batch, LossShape, LossTerms, SerbenchError, StudentOutput, StudentShape
+from serbench.learning.features import shape_of
 from serbench.learning.fit.batches import Batches, TeacherSources
 from serbench.learning.fit.readings import Readings
 from serbench.learning.fit.task import TrainingTask
@@ -54,7 +55,7 @@ class Optimisation:
     ) -> Optimisation:
         """Student, loss and optimiser of a task; initial weights come from torch's generator."""
         device = torch.device(task.device)
-        shape = StudentShape(task.num_classes, 3, task.settings.features.n_mels)
+        shape = shape_of(task.settings.features, task.num_classes)
         student = task.student.build(shape).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         loss = task.loss.build(loss_shape(student, shape, batches.teachers, device)).to(device)
         return cls(student, loss, settings, epochs * batches.per_epoch, device)

@@ -44,7 +44,7 @@ def predict(
     for start in range(0, len(segments), WINDOWS_AT_ONCE):
         chosen = slice(start, start + WINDOWS_AT_ONCE)
         frames, lengths = reader.windows(rows[chosen], first[chosen], size)
-        x = student_input(normaliser(frames.float()), lengths)
+        x = student_input(normaliser(frames.float()), lengths, features.channels)
         if predictor is None:
             predictor = backend.compile(student, x, lengths)
         posteriors.append(predictor(x, lengths).float().softmax(dim=-1).cpu().numpy())

@@ -49,7 +49,7 @@ class TrainingTask:
         name: ``METHOD/seed-S/outer-K[/candidate-J/inner-I]`` or ``METHOD/seed-S/pretraining``.
         key: content address of everything that determines the result.
         num_classes: C.
-        features: log-mel of the corpus, or of the unlabelled audio.
+        features: frames of the corpus, or of the unlabelled audio.
         seed: of initial weights, windows and masks; the same for every method.
     """
 

@@ -15,7 +15,13 @@ from serbench.learning.fit.optimise import resolve_precision
 from serbench.running.plan.records import Candidate, RunPlan, describe_candidate
 from serbench.settings import OptimiserSettings
 
-FIT = ("learning/fit", "learning/features.py", "learning/segments.py", "learning/evaluate.py")
+FIT = (
+    "learning/fit",
+    "learning/features.py",
+    "learning/front_ends.py",
+    "learning/segments.py",
+    "learning/evaluate.py",
+)
 """Core modules that decide what a fit gives."""
 
 HEAD = ("learning/teach",)

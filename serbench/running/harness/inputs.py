@@ -16,7 +16,7 @@ from serbench.data.corpus.locate import locate
 from serbench.data.corpus.table import CorpusTable, Speech
 from serbench.data.corpus.unlabelled import UnlabelledAudio, load_unlabelled
 from serbench.files.paths import inside
-from serbench.learning.features import Frames, log_mel_frames
+from serbench.learning.features import Frames, speech_frames
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.protocol.guard.corpora import check_distinct
 from serbench.protocol.spelling import check_spelling
@@ -205,7 +205,7 @@ def _features(
     watch: Observer,
 ) -> dict[FeatureSettings, Frames]:
     advance = partial(watch.advance, stage)
-    return {each: log_mel_frames(speech, each, cache, advance) for each in front_ends}
+    return {each: speech_frames(speech, each, cache, advance) for each in front_ends}
 
 
 def _embeddings(

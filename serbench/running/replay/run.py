@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from serbench.api import LeakageError, StoreError, Teacher
 from serbench.data.corpus.table import CorpusTable
-from serbench.learning.features import Frames, log_mel_frames
+from serbench.learning.features import Frames, speech_frames
 from serbench.learning.segments import Segment, segment_partition
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.learning.teach.heads import Head
@@ -224,7 +224,7 @@ class Replay:
         """
         if settings not in self._frames:
             advance = partial(self.watch.advance, "features")
-            self._frames[settings] = log_mel_frames(self.table, settings, self.cache, advance)
+            self._frames[settings] = speech_frames(self.table, settings, self.cache, advance)
         return self._frames[settings]
 
     def segments(

@@ -15,7 +15,7 @@ from torch import nn
 
 from serbench.api import Backend, StoreError, StudentShape
 from serbench.files.source import core_digest
-from serbench.learning.features import Frames, Normaliser
+from serbench.learning.features import Frames, Normaliser, shape_of
 from serbench.learning.fit.predict import predict
 from serbench.learning.segments import Segment
 from serbench.running.harness.code import FIT, backend_identity, package_digest
@@ -26,9 +26,6 @@ from serbench.running.store.run import RunStore
 
 TOLERANCE = 2e-3
 """Largest difference of a posterior that another machine's arithmetic may make."""
-
-CHANNELS = 3
-"""Static, Δ and ΔΔ, see ``features.student_input``."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +130,7 @@ def stored_students(stored: StoredPlan, store: RunStore) -> tuple[StoredStudent,
                 seed=int(fit["seed"]),
                 candidate=candidate,
                 parameters=int(fit["parameters"]),
-                shape=StudentShape(len(labels), CHANNELS, candidate.settings.features.n_mels),
+                shape=shape_of(candidate.settings.features, len(labels)),
                 store=store,
             )
         )

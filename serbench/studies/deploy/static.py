@@ -8,7 +8,7 @@ import torch
 
 from serbench.api import SAMPLE_RATE_HZ
 from serbench.device.export.arithmetic import count_flops, count_parameters
-from serbench.device.export.frontend import FrontEnd
+from serbench.device.export.frontend import exported_front_end
 from serbench.device.windows import WindowPlan
 from serbench.studies.deploy.models import FoldModel
 
@@ -53,14 +53,14 @@ def count_arithmetic(model: FoldModel, length_s: float) -> Arithmetic:
     plan = WindowPlan(settings.features, settings.segments)
     samples = round(length_s * SAMPLE_RATE_HZ)
     windows = len(plan.first_frames(samples))
-    frames = min(plan.size, 1 + samples // plan.hop)
+    frames = min(plan.size, plan.framing.frames(samples))
     network = student.module.eval()
     x = torch.zeros(windows, student.shape.channels, student.shape.n_mels, frames)
     lengths = torch.full((windows,), frames)
     parameters, nonzero = count_parameters(network)
     return Arithmetic(
         flops=count_flops(network, x, lengths),
-        front_end_flops=count_flops(FrontEnd(settings.features), torch.zeros(1, samples)),
+        front_end_flops=count_flops(exported_front_end(settings.features), torch.zeros(1, samples)),
         parameters=parameters,
         nonzero=nonzero,
     )

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from serbench.api import SAMPLE_RATE_HZ, Backend
 from serbench.data.corpus.table import CorpusTable, Utterance
 from serbench.files.source import core_digest
-from serbench.learning.features import Frames, LogMel
+from serbench.learning.features import Frames
+from serbench.learning.front_ends import Extractor
 from serbench.learning.segments import Segment
 from serbench.running.execute import each_call
 from serbench.running.harness.code import FIT, backend_identity, package_digest
@@ -133,12 +134,13 @@ def hear_fold(job: FoldJob) -> int:
 
 
 def _frames(ids: tuple[str, ...], heard: Sequence[Perturbed], settings: FeatureSettings) -> Frames:
-    """Log-mel frames of perturbed utterances."""
-    extract = LogMel(settings)
+    """Frames of perturbed utterances."""
+    extract = Extractor(settings)
     pieces = [extract(each.waveform) for each in heard]
     count = np.array([len(piece) for piece in pieces], dtype=np.int64)
     start = np.cumsum(count) - count
-    return Frames(ids, np.concatenate(pieces), start, count, 1.0 / settings.hop_s, digest="")
+    values, rate_hz = np.concatenate(pieces), 1.0 / settings.hop_s
+    return Frames(ids, values, start, count, rate_hz, digest="", channels=settings.channels)
 
 
 def _jobs(

@@ -108,6 +108,6 @@ def test_channels_are_what_students_are_trained_on() -> None:
     for row, length in enumerate(lengths):
         frames[row, length:] = frames[row, length - 1]
     truth = student_input(frames, lengths)
-    torch.testing.assert_close(channels(frames, lengths), truth, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(channels(frames, 3, lengths), truth, atol=1e-6, rtol=1e-5)
     whole = student_input(frames, torch.full((3,), 20))
-    torch.testing.assert_close(channels(frames), whole, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(channels(frames, 3), whole, atol=1e-6, rtol=1e-5)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,13 +22,14 @@ from serbench.api import (
     SerbenchError,
 )
 from serbench.data.corpus.table import CorpusTable
-from serbench.learning.features import Frames
+from serbench.learning.features import Frames, speech_frames
 from serbench.learning.fit import loop
 from serbench.learning.fit.loop import fit
 from serbench.learning.fit.task import FitResult
 from serbench.protocol.splits.inner import inner_splits
 from serbench.protocol.splits.outer import outer_splits
 from serbench.protocol.splits.records import Split
+from serbench.settings import FeatureSettings
 
 
 @pytest.fixture(scope="module")
@@ -216,3 +219,19 @@ def test_a_loss_that_is_not_finite_is_told_with_a_way_out(
     task = fit_task(table, outer, frames, candidate(loss=Exploding(Params())))
     with pytest.raises(SerbenchError, match=r"plain/seed-0/outer-1: .*epoch 1.*learning_rate"):
         fit(task, silent)
+
+
+@pytest.mark.parametrize("kind", ["whisper", "waveform"])
+def test_a_student_of_other_frames_is_trained_on_them_as_they_are(
+    table: CorpusTable, outer: Split, tmp_path: Path, kind: str
+) -> None:
+    heard = FeatureSettings.model_validate({"kind": kind})
+    frames = speech_frames(table, heard, tmp_path, lambda *_: None)
+    chosen = candidate()
+    settings = chosen.settings.model_copy(update={"features": heard})
+    task = fit_task(table, outer, frames, replace(chosen, settings=settings))
+    result = fit(task, lambda _: None)
+    assert "normaliser" in {record.what for record in result.fitted}
+    assert torch.equal(result.state["normaliser.mean"], torch.zeros(heard.width))
+    assert torch.equal(result.state["normaliser.deviation"], torch.ones(heard.width))
+    assert result.state["classify.weight"].shape == (2, heard.width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from serbench.api import EpochEvent, Loss, LossShape, Params, SerbenchError
-from serbench.learning.features import Frames
+from serbench.learning.features import Frames, speech_frames
 from serbench.learning.fit import audio
 from serbench.learning.fit.audio import NO_LABEL, AudioBatches, DiskFrames
 from serbench.learning.fit.loop import fit
@@ -31,7 +32,7 @@ from serbench.learning.fit.pretrain import pretrain
 from serbench.learning.fit.task import FitTask, PretrainResult, PretrainTask, TeacherFrames
 from serbench.learning.teach.targets import TeacherSignal
 from serbench.protocol.splits.outer import outer_splits
-from serbench.settings import AugmentSettings, TrainingSettings
+from serbench.settings import AugmentSettings, FeatureSettings, TrainingSettings
 
 CPU = torch.device("cpu")
 RATE_HZ, TEACHER_HZ = 100.0, 50.0
@@ -345,3 +346,22 @@ def test_two_starts_draw_the_same_windows(start: FitTask, pretrained: PretrainRe
         fit(replace(start, loss=Spy(HintedParams()), initial=initial), silent)
     assert len(seen[0]) == len(seen[1]) > 0
     assert all(map(torch.equal, *seen))
+
+
+def test_frames_that_are_not_normalised_are_read_as_they_are(tmp_path: Path) -> None:
+    table = noise_table(tmp_path / "corpus", speakers=2, utterances=2)
+    settings = FeatureSettings(kind="whisper")
+    features = speech_frames(table, settings, tmp_path / "cache", lambda *_: None)
+    task = task_of(features, [])
+    raw = task.settings.model_copy(update={"features": settings})
+    batches = AudioBatches(replace(task, settings=raw), CPU)
+    normaliser = batches.normaliser
+    assert torch.equal(normaliser.mean, torch.zeros(80))
+    assert torch.equal(normaliser.deviation, torch.ones(80))
+    speech = torch.from_numpy(np.array(features.values))
+    for _, batch in batches.epoch():
+        assert batch.features.shape[1:3] == (1, 80)
+        for window in batch.features[:, 0].transpose(1, 2):
+            starts = (speech == window[0]).all(dim=1).nonzero().flatten().tolist()
+            length = int((window != 0).any(dim=1).sum())
+            assert any(torch.equal(speech[s : s + length], window[:length]) for s in starts)
