@@ -13,7 +13,12 @@ from safetensors import SafetensorError
 from torch import nn
 
 from serbench.api import SAMPLE_RATE_HZ, TeacherError, import_torchaudio, read_json
-from serbench_teachers.encoders import LoadedEncoder, WaveformEncoderRunner, WhisperEncoderRunner
+from serbench_teachers.encoders import (
+    Extractor,
+    LoadedEncoder,
+    WaveformEncoderRunner,
+    WhisperEncoderRunner,
+)
 from serbench_teachers.quiet import quiet_transformers
 from serbench_teachers.weights import CONFIG, Checkpoint
 
@@ -47,6 +52,21 @@ def load_encoder(
     Raises:
         TeacherError: files that are damaged, of an unknown type, or lack some of the weights.
     """
+    model, extractor = load_model(checkpoint)
+    whisper = read_config(checkpoint.folder).model_type == "whisper"
+    with quiet_transformers():
+        model.requires_grad_(requires_grad=False)
+        model.eval().to(device=device, dtype=dtype)
+        runner = WhisperEncoderRunner if whisper else WaveformEncoderRunner
+        return runner(model, extractor, indices)
+
+
+def load_model(checkpoint: Checkpoint) -> tuple[nn.Module, Extractor]:
+    """An encoder of transformers in single precision, and its feature extractor.
+
+    Raises:
+        TeacherError: files that are damaged, of an unknown type, or lack some of the weights.
+    """
     import_torchaudio()  # before transformers' lazily loaded modules import it
     folder = checkpoint.folder
     config = read_config(folder)
@@ -59,10 +79,7 @@ def load_encoder(
         except _UNREADABLE as error:
             raise TeacherError(f"{folder} cannot be loaded: {_reason(error)}") from error
         _check_rate(extractor, folder)
-        model.requires_grad_(requires_grad=False)
-        model.eval().to(device=device, dtype=dtype)
-        runner = WhisperEncoderRunner if config.model_type == "whisper" else WaveformEncoderRunner
-        return runner(model, extractor, indices)
+        return model, extractor
 
 
 def read_config(folder: Path) -> transformers.PretrainedConfig:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -51,16 +52,38 @@ def find_checkpoint(model: str) -> Checkpoint:
     Raises:
         TeacherError: no such folder or hub id, no network, or incomplete files.
     """
+    folder = _local_folder(model)
+    if folder is not None:
+        return Checkpoint(folder, f"files:{_digest(folder)}")
+    snapshot = _cached_snapshot(model) or _download(model, _fetch_files)
+    weight_files(snapshot)
+    return Checkpoint(snapshot, f"commit:{snapshot.name}")
+
+
+def find_config(model: str) -> Path:
+    """The folder of a model's config; of a hub's model no weights are downloaded for it.
+
+    Raises:
+        TeacherError: no such folder or hub id, or no network.
+    """
+    folder = _local_folder(model) or _cached_config(model)
+    return folder or _download(model, _fetch_config)
+
+
+def _local_folder(model: str) -> Path | None:
+    """None: ``model`` is spelled as a hub id is, and no folder.
+
+    Raises:
+        TeacherError: neither a folder nor a hub id.
+    """
     folder = Path(model).expanduser()
     if folder.is_dir():
-        return Checkpoint(folder, f"files:{_digest(folder)}")
+        return folder
     if folder.exists():
         raise TeacherError(f"the teacher {model} is a file; name the folder that holds {CONFIG}")
     if not _HUB_ID.fullmatch(model):
         raise TeacherError(f"the teacher's folder {model} does not exist")
-    snapshot = _cached_snapshot(model) or _download(model)
-    weight_files(snapshot)
-    return Checkpoint(snapshot, f"commit:{snapshot.name}")
+    return None
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:
@@ -139,8 +162,18 @@ def _cached_snapshot(model: str) -> Path | None:
     return Path(snapshot)
 
 
-def _download(model: str) -> Path:
-    """Fetch the smallest complete set of files, safetensors where the model has them."""
+def _cached_config(model: str) -> Path | None:
+    try:
+        snapshot = huggingface_hub.snapshot_download(
+            model, allow_patterns=[CONFIG, PREPROCESSOR], local_files_only=True
+        )
+    except (LocalEntryNotFoundError, ValueError):
+        return None
+    return Path(snapshot) if (Path(snapshot) / CONFIG).is_file() else None
+
+
+def _download(model: str, fetch: Callable[[str], Path]) -> Path:
+    """What ``fetch`` downloads, with messages that name the ways out."""
     if is_offline():
         raise TeacherError(
             f"the weights of {model} are not on this machine, and a command that reads a run "
@@ -152,7 +185,7 @@ def _download(model: str) -> Path:
     if not sys.stderr.isatty():
         disable_progress_bars()
     try:
-        return _fetch_files(model)
+        return fetch(model)
     except GatedRepoError as error:
         raise TeacherError(
             f"the teacher {model} asks for its licence to be accepted: accept it on its page, "
@@ -170,7 +203,12 @@ def _download(model: str) -> Path:
             enable_progress_bars()
 
 
+def _fetch_config(model: str) -> Path:
+    return Path(huggingface_hub.snapshot_download(model, allow_patterns=[CONFIG, PREPROCESSOR]))
+
+
 def _fetch_files(model: str) -> Path:
+    """The smallest complete set of files, safetensors where the model has them."""
     snapshot = Path(huggingface_hub.snapshot_download(model, allow_patterns=_FIRST_PATTERNS))
     held = [snapshot / "model.safetensors", snapshot / "model.safetensors.index.json"]
     if not any(path.is_file() for path in held):

@@ -26,6 +26,7 @@ PACKAGES = (
     "serbench.learning.features",
     "serbench_akd",
     "serbench_baselines",
+    "serbench_inherited",
 )
 KINDS = {name: getattr(jaxtyping, name) for name in ("Bool", "Float", "Float32", "Int", "Shaped")}
 SHAPED = re.compile(rf"\b({'|'.join(KINDS)})\[")

@@ -1,0 +1,1 @@
+"""Students that inherit; loaded through an entry point, as a stranger's plugin is."""

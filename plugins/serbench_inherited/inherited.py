@@ -1,0 +1,213 @@
+"""The ``inherited`` student: first blocks of a pretrained speech encoder, pruned in closed form."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
+
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from torch import nn
+
+from serbench.api import (
+    Params,
+    PluginError,
+    Student,
+    StudentShape,
+    TeacherCard,
+    TeacherError,
+    Windows,
+)
+from serbench_inherited.budget import Ranks, fit_ranks
+from serbench_teachers.cards import card_of
+from serbench_teachers.weights import Checkpoint, find_checkpoint, find_config
+
+if TYPE_CHECKING:
+    from serbench_inherited.network import InheritedNetwork
+    from serbench_inherited.whisper import WhisperSizes
+
+_LOG = logging.getLogger(__name__)
+
+PerBlock: TypeAlias = "PositiveInt | Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | None"
+BUDGET_CLASSES = 8
+"""Classes of the head that counts towards a budget, so that ranks do not depend on the corpus."""
+FEW = 100
+"""Fewer windows than this calibrate badly."""
+
+
+class InheritedParams(Params):
+    """Which encoder, and how much of it is kept."""
+
+    model: str = Field(default="openai/whisper-tiny.en", min_length=1)
+    """Hub id, or a local folder with config.json, preprocessor_config.json and weights."""
+    layers: PositiveInt = 2
+    """L: the first blocks, which are kept."""
+    budget: PositiveFloat | None = None
+    """Parameters of the student, with a head for 8 classes; the ranks follow from it."""
+    channels: PositiveInt | None = None
+    """Of the first convolution; None, here and below: all that the encoder has."""
+    query: PerBlock = None
+    """Dimensions of query and key per head; one number, or one for each block."""
+    value: PerBlock = None
+    """Dimensions of value per head."""
+    units: PerBlock = None
+    """Of the feed-forward layer."""
+    calibration: PositiveInt = 300
+    """Windows of speech that pruning looks at; many voices matter more than many windows."""
+    ridge: NonNegativeFloat = 1e-4
+    """Of the least-squares refits, as a share of their inputs' mean square."""
+    dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
+    """Of the embedding, before the classifier."""
+    trained_on: tuple[str, ...] | None = None
+    """All corpora that the encoder was trained on, where no card knows; they add to a card's."""
+
+    @model_validator(mode="after")
+    def _budget_or_ranks(self) -> InheritedParams:
+        by_hand = (self.channels, self.query, self.value, self.units)
+        if self.budget is not None and any(each is not None for each in by_hand):
+            msg = "give budget, or channels, query, value and units by hand, but not both"
+            raise ValueError(msg)
+        return self
+
+
+class Inherited(Student):
+    """The first blocks of a pretrained speech encoder, pruned in closed form, and a head."""
+
+    name = "inherited"
+    Params = InheritedParams
+    params: InheritedParams
+
+    def __init__(self, params: InheritedParams) -> None:
+        self.params = params
+
+    @property
+    def hears(self) -> Mapping[str, object]:
+        """What the encoder hears; see ``Student``."""
+        return self._sizes.hears
+
+    @property
+    def card(self) -> TeacherCard:
+        """Of the encoder; see ``Student``."""
+        return card_of(self.params.model, self.params.trained_on)
+
+    @property
+    def model_digest(self) -> str:
+        """sha256 of a local folder's files, or the commit of the hub's snapshot."""
+        return self._checkpoint.digest
+
+    @cached_property
+    def _checkpoint(self) -> Checkpoint:
+        return find_checkpoint(self.params.model)
+
+    @cached_property
+    def _sizes(self) -> WhisperSizes:
+        from serbench_inherited.checkpoint import sizes_of
+
+        sizes = sizes_of(find_config(self.params.model))
+        if self.params.layers > sizes.depth:
+            raise TeacherError(
+                f"{self.params.model} has {sizes.depth} blocks, and student.layers is "
+                f"{self.params.layers}"
+            )
+        return sizes
+
+    @cached_property
+    def ranks(self) -> Ranks:
+        """What is kept of the encoder.
+
+        Raises:
+            PluginError: a budget that is too small, or ranks that the encoder does not have.
+            TeacherError: its config cannot be had.
+        """
+        full = self._sizes.full(self.params.layers)
+        if self.params.budget is not None:
+            return fit_ranks(self.params.budget, full, self._count)
+        return _by_hand(self.params, full)
+
+    def _count(self, ranks: Ranks) -> int:
+        """Parameters of a student; none is made."""
+        with torch.device("meta"):
+            network = self._network(ranks, BUDGET_CLASSES)
+        return sum(parameter.numel() for parameter in network.parameters())
+
+    def _network(self, ranks: Ranks, num_classes: int) -> InheritedNetwork:
+        from serbench_inherited.network import InheritedNetwork
+
+        encoder = self._sizes.build(ranks)
+        return InheritedNetwork(encoder, self._sizes.width, num_classes, self.params.dropout)
+
+    def build(self, shape: StudentShape) -> nn.Module:
+        """A fresh network for ``shape``; see ``Student``.
+
+        Raises:
+            PluginError: ``shape`` is not what the encoder hears.
+            TeacherError: the encoder's config cannot be had.
+        """
+        if (shape.channels, shape.n_mels) != (1, self._sizes.bins):
+            raise PluginError(
+                f"{self.params.model} hears one channel of {self._sizes.bins} bins, and the "
+                f"features have {shape.channels} of {shape.n_mels}; leave features.kind, "
+                "features.n_mels and features.hop_s as they are"
+            )
+        return self._network(self.ranks, shape.num_classes)
+
+    def inherit(self, network: nn.Module, speech: Iterable[Windows]) -> None:
+        """Prune the encoder into ``network``; see ``Student``."""
+        from serbench_inherited.calibrate import prune
+        from serbench_inherited.checkpoint import load_whole
+
+        encoder = cast("InheritedNetwork", network).encoder
+        whole = load_whole(self._checkpoint, self._sizes, self.params.layers)
+        prune(whole, encoder, self._windows(speech), self.params.ridge)
+
+    def _windows(self, speech: Iterable[Windows]) -> Iterator[Windows]:
+        """The first windows of ``speech``, as many as are asked for.
+
+        Raises:
+            TeacherError: there are none.
+        """
+        count = 0
+        for features, lengths in speech:
+            left = self.params.calibration - count
+            yield features[:left].float(), lengths[:left]
+            count += len(lengths[:left])
+            if count >= self.params.calibration:
+                return
+        if count == 0:
+            raise TeacherError("pruning an encoder needs speech to calibrate on, and there is none")
+        if count < FEW:
+            _LOG.warning(
+                "%s was pruned on %d windows only; more speech of other voices prunes better",
+                self.params.model,
+                count,
+            )
+
+
+def _by_hand(params: InheritedParams, full: Ranks) -> Ranks:
+    channels = full.channels if params.channels is None else params.channels
+    if channels > full.channels:
+        raise PluginError(f"student.channels is {channels}, and {params.model} has {full.channels}")
+    return Ranks(
+        channels,
+        *(
+            _per_block(name, getattr(params, name), getattr(full, name), params.model)
+            for name in ("query", "value", "units")
+        ),
+    )
+
+
+def _per_block(
+    name: str, given: int | tuple[int, ...] | None, full: tuple[int, ...], model: str
+) -> tuple[int, ...]:
+    if given is None:
+        return full
+    sizes = given if isinstance(given, tuple) else (given,) * len(full)
+    if len(sizes) != len(full):
+        raise PluginError(
+            f"student.{name} has {len(sizes)} numbers for {len(full)} blocks; give one, or one each"
+        )
+    if any(size > most for size, most in zip(sizes, full, strict=True)):
+        raise PluginError(f"student.{name} is {given}, and {model} has {full[0]}")
+    return sizes
