@@ -147,6 +147,13 @@ class TrainingSettings(OptimiserSettings):
     refit then takes the mean best epoch."""
     patience: PositiveInt = 15
 
+    @model_validator(mode="after")
+    def _something_is_fitted(self) -> TrainingSettings:
+        if self.epochs == 0 and not self.probe:
+            msg = "epochs = 0 trains nothing; give 1 or more, or set probe = true"
+            raise ValueError(msg)
+        return self
+
 
 class PretrainSettings(OptimiserSettings):
     """Label-free distillation on ``--pretrain-audio``, before any fold."""

@@ -110,7 +110,9 @@ class Loss(Plugin, Protocol):
 
         A loss that reads maps raises a ``PluginError`` here where ``shape`` has none.
 
-        Its parameters are trained together with the student's and thrown away afterwards.
+        Its parameters are trained together with the student's and thrown away afterwards. A
+        module in it may name, in ``undecayed``, those parameters of its own that
+        ``training.weight_decay`` leaves alone, for instance since a term of the loss decays them.
 
         It may keep ``readings``, a dict of what it read of each segment of its last batch, by
         name ``(N,)`` or ``(N, k)``, detached: teacher weights, a gate. They are noted with the

@@ -53,7 +53,10 @@ class AdaptiveTeacherWeights(nn.Module):
     Attributes:
         theta: θ, a latent factor for each teacher, ``(m, c)``.
         v: the scoring vector, ``(c,)``.
+        undecayed: both; ``penalty`` decays them, by λ_2.
     """
+
+    undecayed = ("theta", "v")
 
     def __init__(self, num_teachers: int, last_map_dim: int) -> None:
         super().__init__()

@@ -9,6 +9,7 @@ from serbench.checks.finding import Finding, Unit
 from serbench.checks.verify.checks import compared, stated_audio
 from serbench.errors import listed
 from serbench.files.digests import shown_digest
+from serbench.learning.fit.probe import PROBE_OF
 from serbench.learning.segments import Segment, segment_partition
 from serbench.protocol.guard.certificate import Certificate
 from serbench.protocol.guard.certify import Evidence, certify
@@ -128,6 +129,7 @@ def _of_fit(
     """What one fit fits."""
     needs = candidate.loss.needs
     whats = ["normaliser", f"student of {method}"]
+    whats += [f"{PROBE_OF}{method}"] if candidate.settings.training.probe else []
     whats += [f"scale of {each}'s embeddings" for each in teachers if "pooled" in needs]
     whats += [f"hints of {each}" for each in teachers if "frames" in needs]
     return [_record(what, train) for what in whats]

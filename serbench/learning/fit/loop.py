@@ -15,6 +15,7 @@ from serbench.learning.features import Normaliser, TrainingFrames
 from serbench.learning.fit.batches import TrainingBatches, teacher_sources
 from serbench.learning.fit.optimise import Optimisation, seeded
 from serbench.learning.fit.predict import predict
+from serbench.learning.fit.probe import classifier_of, probe
 from serbench.learning.fit.readings import Readings
 from serbench.learning.fit.task import EpochRecord, FitResult, FitTask, FloatArray
 
@@ -24,11 +25,14 @@ OnEpoch = Callable[[EpochEvent], None]
 def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
     """Train ``task.student`` and predict ``task.segments``.
 
-    Everything fitted here (normaliser, weights, projections of the loss) is fitted on
-    ``task.train`` and noted on it. Deterministic for a seed, a device and a number of threads.
+    Everything fitted here (normaliser, linear probe, weights, projections of the loss) is fitted
+    on ``task.train`` and noted on it. Warm-up, schedule and average go by ``training.epochs``,
+    and training stops after ``task.epochs``: a refit repeats the first epochs of an inner fit.
+    Deterministic for a seed, a device and a number of threads.
 
     Raises:
-        SerbenchError: the loss stopped being finite.
+        PluginError: a linear probe of a student without ``classify``.
+        SerbenchError: the loss stopped being finite, or the student lacks a part to freeze.
         LeakageError: L6, data from outside the training partition.
     """
     started = time.perf_counter()
@@ -38,18 +42,25 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
     history: list[EpochRecord] = []
     with seeded(task):
         batches = TrainingBatches(task, frames, normaliser, teacher_sources(task, device), device)
-        training = Optimisation.of(task, batches, task.settings.training, task.epochs)
+        settings = task.settings.training
+        training = Optimisation.of(task, batches, settings, settings.epochs)
         training.readings = Readings(len(frames), task.epochs)
+        if settings.probe:
+            classifier_of(training.student, task.num_classes, task.student.name)
         if task.initial is not None:
             task.initial.load_into(training.student, training.loss)
         weights = _Weights(task, training.student, normaliser)
+        if settings.probe:
+            probe(task, training.student, frames)
+            if weights.watched:
+                weights.validate(0)
         for epoch in range(1, task.epochs + 1):
             terms = training.epoch(task.name, epoch, batches)
             weights.average_in(epoch)
             ua = weights.validate(epoch) if weights.watched else None
             history.append(EpochRecord(epoch, terms, ua))
             on_epoch(EpochEvent(task.name, epoch, task.epochs, terms, ua))
-            if weights.watched and epoch - weights.best_epoch >= task.settings.training.patience:
+            if weights.watched and epoch - weights.best_epoch >= settings.patience:
                 break
     weights.load()
     ids, posteriors = weights.predict()
@@ -65,7 +76,7 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
         key=task.key,
         ids=ids,
         posteriors=posteriors,
-        best_epoch=weights.best_epoch or len(history),
+        best_epoch=len(history) if weights.best_state is None else weights.best_epoch,
         validation_ua=None if task.validation is None else weights.ua(ids, posteriors),
         history=tuple(history),
         readings=training.readings.arrays(),
@@ -104,9 +115,10 @@ class _Weights:
         return self.task.settings.training.early_stopping and self.task.validation is not None
 
     def average_in(self, epoch: int) -> None:
-        """Exponential moving average over the second half of the epochs."""
-        decay = self.task.settings.training.average
-        if decay == 0.0 or epoch < self.task.epochs / 2:
+        """Exponential moving average over the second half of the schedule's epochs."""
+        settings = self.task.settings.training
+        decay = settings.average
+        if decay == 0.0 or epoch < settings.epochs / 2:
             return
         if self.average is None:
             self.average = self._copy()

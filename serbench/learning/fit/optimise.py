@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from serbench.api import Batch, LossShape, LossTerms, SerbenchError, StudentOutput, StudentShape
 from serbench.learning.features import shape_of
 from serbench.learning.fit.batches import Batches, TeacherSources
+from serbench.learning.fit.parts import check_parts, freeze, rate_of, train_mode
 from serbench.learning.fit.readings import Readings
 from serbench.learning.fit.task import TrainingTask
 from serbench.settings import OptimiserSettings, TrainingSettings
@@ -44,7 +45,9 @@ class Optimisation:
         self.device = device
         self.readings: Readings | None = None
         self.step_seconds = 0.0
-        self.optimizer = make_optimizer([student, loss], settings)
+        self.frozen = settings.freeze if isinstance(settings, TrainingSettings) else ()
+        freeze(student, self.frozen)
+        self.optimizer = make_optimizer(student, loss, settings)
         self.schedule = make_schedule(self.optimizer, settings, steps)
         self.bf16 = resolve_precision(settings.precision, device) == "bf16"
         self._trained = [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -53,10 +56,16 @@ class Optimisation:
     def of(
         cls, task: TrainingTask, batches: Batches, settings: OptimiserSettings, epochs: int
     ) -> Optimisation:
-        """Student, loss and optimiser of a task; initial weights come from torch's generator."""
+        """Student, loss and optimiser of a task; initial weights come from torch's generator.
+
+        Raises:
+            SerbenchError: ``freeze`` or ``rates`` do not fit the student.
+        """
         device = torch.device(task.device)
         shape = shape_of(task.settings.features, task.num_classes)
         student = task.student.build(shape).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        if isinstance(settings, TrainingSettings):
+            check_parts(student, settings)
         loss = task.loss.build(loss_shape(student, shape, batches.teachers, device)).to(device)
         return cls(student, loss, settings, epochs * batches.per_epoch, device)
 
@@ -66,7 +75,7 @@ class Optimisation:
         Raises:
             SerbenchError: the loss stopped being finite.
         """
-        self.student.train()
+        train_mode(self.student, self.frozen)
         self.loss.train()
         sums: dict[str, Tensor] = {}
         for rows, batch in batches.epoch():
@@ -139,18 +148,43 @@ def seeded(task: TrainingTask) -> Iterator[None]:
         yield
 
 
-def make_optimizer(modules: list[nn.Module], settings: OptimiserSettings) -> torch.optim.Optimizer:
-    """Adam or AdamW; AdamW decays matrices only, Adam adds L2 to everything as in the paper."""
-    parameters = [p for module in modules for p in module.parameters()]
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(
-            parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate)
+def make_optimizer(
+    student: nn.Module, loss: nn.Module, settings: OptimiserSettings
+) -> torch.optim.Optimizer:
+    """Adam or AdamW over all that is not frozen.
+
+    AdamW decays matrices only, Adam adds L2 to everything as in the paper; neither touches what a
+    module names in ``undecayed`` (see ``api.Loss``).
+    """
+    rates = settings.rates if isinstance(settings, TrainingSettings) else {}
+    factors = [(p, rate_of(name, rates)) for name, p in student.named_parameters()]
+    factors += [(p, 1.0) for p in loss.parameters()]
+    spared = undecayed(student) | undecayed(loss)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter, factor in factors:
+        if parameter.requires_grad:
+            decays = parameter not in spared and (
+                settings.optimizer == "adam" or parameter.ndim > 1
+            )
+            decay = settings.weight_decay if decays else 0.0
+            groups.setdefault((factor * settings.learning_rate, decay), []).append(parameter)
+    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    return kind(
+        [
+            {"params": parameters, "lr": rate, "weight_decay": decay}
+            for (rate, decay), parameters in groups.items()
+        ],
+        lr=settings.learning_rate,
+    )
+
+
+def undecayed(module: nn.Module) -> set[nn.Parameter]:
+    """The parameters that it, or a module in it, names in ``undecayed``."""
+    return {
+        part.get_parameter(name)
+        for part in module.modules()
+        for name in getattr(part, "undecayed", ())
+    }
 
 
 def make_schedule(

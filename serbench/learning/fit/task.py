@@ -73,7 +73,8 @@ class FitTask(TrainingTask):
         validation: inner validation partition, for its UA; None in a refit.
         segments: windows to predict after training: of the validation or the outer test
             partition. They carry no label where the partition is sealed.
-        epochs: how long to train (a refit takes the mean best epoch of its inner fits).
+        epochs: to stop after (a refit takes the mean best epoch of its inner fits);
+            ``settings.training.epochs`` are what the schedule is made for. 0: the probe alone.
         initial: what a pretraining gave; None: fresh weights.
         normaliser: to use instead of one fitted on ``train``; deliberately broken protocols only.
     """
@@ -145,7 +146,7 @@ class FitResult:
 
     Attributes:
         ids: the utterances it predicted; ``posteriors (U, C)`` are theirs, in this order.
-        best_epoch: the epoch whose weights were kept, from 1.
+        best_epoch: the epoch whose weights were kept, from 1; 0: those of the linear probe.
         validation_ua: UA on inner validation at that epoch; None in a refit.
         seconds: wall time of the whole fit; ``step_seconds`` of it in forward, loss, backward
             and optimiser.

@@ -58,7 +58,7 @@ def cross_fit(train: TrainingEmbeddings, settings: HeadSettings, num_classes: in
     logits, layer_weights = _held_out(train, groups, strengths, num_classes)
     posteriors = log_softmax(logits, axis=2)
     of_truth = posteriors[:, np.arange(len(train.labels)), train.labels]
-    likelihood = of_truth.mean(axis=1)  # (strengths,)
+    likelihood = np.average(of_truth, axis=1, weights=train.weights)  # (strengths,)
     best = int(likelihood.argmax())
     targets, weights = logits[best], layer_weights[best]
     if settings.soft_targets == "in-sample":
@@ -83,9 +83,9 @@ def unit_groups(units: Sequence[str], groups: int) -> tuple[tuple[str, ...], ...
     names = sorted(counts, key=natural_key)
     if len(names) < 2:
         raise SplitError(
-            f"soft targets are cross-fitted over the speakers or sessions of a training "
-            f"partition, and it has only {', '.join(names) or 'none'}; use folds that train on "
-            "at least two"
+            "soft targets and linear probes are cross-fitted over the speakers or sessions of a "
+            f"training partition, and it has only {', '.join(names) or 'none'}; use folds that "
+            "train on at least two"
         )
     dealt = balanced_groups([counts[name] for name in names], min(groups, len(names)))
     return tuple(tuple(names[position] for position in group) for group in dealt)

@@ -89,16 +89,19 @@ class TrainingEmbeddings:
         pooled: ``(N, L, P)`` float32.
         labels: ``(N,)`` int64.
         units: N speakers or sessions.
+        weights: ``(N,)`` float64, how much each counts in a fit; None: 1 each.
     """
 
     pooled: NDArray[np.float32]
     labels: NDArray[np.int64]
     units: tuple[str, ...]
+    weights: NDArray[np.float64] | None = None
 
     def only(self, rows: NDArray[np.bool_]) -> TrainingEmbeddings:
         """Those utterances where ``rows (N,)`` is True."""
         units = tuple(unit for unit, chosen in zip(self.units, rows, strict=True) if chosen)
-        return TrainingEmbeddings(self.pooled[rows], self.labels[rows], units)
+        weights = None if self.weights is None else self.weights[rows]
+        return TrainingEmbeddings(self.pooled[rows], self.labels[rows], units, weights)
 
     def mixed(self, layer_weights: NDArray[np.float32]) -> TrainingEmbeddings:
         """With one layer, the weighted sum of all: ``pooled (N, 1, P)``."""

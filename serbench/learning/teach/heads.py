@@ -97,28 +97,43 @@ def fit_path(
             f"utterances are all of class {classes[0]}"
         )
     basis = standardise_over or train
-    mean = basis.pooled.mean(axis=0, dtype=np.float64)
-    deviation = basis.pooled.std(axis=0, dtype=np.float64)
+    mean, deviation = _moments(basis)
     # A dimension that does not vary but for rounding carries nothing: leave it unscaled.
     scale = np.where(deviation > 1e-6 * np.abs(mean) + 1e-12, deviation, 1.0)
     standard = (pooled - mean) / scale
     fit = fit_mix if pooled.shape[1] > 1 else _single_layer
-    fits = fit(standard, seen.astype(np.int64), strengths)
+    fits = fit(standard, seen.astype(np.int64), strengths, train.weights)
     return tuple(
         Head(mean, scale, layers, weight, bias, classes, num_classes, len(labels), float(strength))
         for (layers, weight, bias), strength in zip(fits, strengths, strict=True)
     )
 
 
+def _moments(basis: TrainingEmbeddings) -> tuple[Array, Array]:
+    """Mean and deviation ``(L, P)``, weighted where the utterances are."""
+    if basis.weights is None:
+        pooled = basis.pooled
+        return pooled.mean(axis=0, dtype=np.float64), pooled.std(axis=0, dtype=np.float64)
+    exact = basis.pooled.astype(np.float64)
+    mean = np.average(exact, axis=0, weights=basis.weights)
+    return mean, np.sqrt(np.average((exact - mean) ** 2, axis=0, weights=basis.weights))
+
+
 def _single_layer(
-    standard: Array, labels: NDArray[np.int64], strengths: Sequence[float]
+    standard: Array,
+    labels: NDArray[np.int64],
+    strengths: Sequence[float],
+    samples: Array | None = None,
 ) -> list[tuple[Array, Array, Array]]:
-    """Layer weights, weight and bias for each strength; ``standard (N, 1, P)``."""
+    """Layer weights, weight and bias for each strength; ``standard (N, 1, P)``, of which each
+    sample counts ``samples (N,)``.
+    """
     space = row_space(standard[:, 0])
     fits: list[tuple[Array, Array, Array]] = []
     solution: Solution | None = None
     for strength in strengths:
-        solution = fit_logistic(space, labels, int(labels.max()) + 1, strength, solution)
+        classes = int(labels.max()) + 1
+        solution = fit_logistic(space, labels, classes, strength, solution, samples)
         fits.append((np.ones(1), space.basis @ solution.weight, solution.bias))
     return fits
 

@@ -84,10 +84,12 @@ def fit_logistic(
     num_classes: int,
     strength: float,
     start: Solution | None = None,
+    weights: Array | None = None,
 ) -> Solution:
     """Minimise mean cross-entropy + ‖W‖² / (2 · strength · N) over W and an unpenalised bias.
 
     This is scikit-learn's ``LogisticRegression(C=strength)`` divided by ``strength · N``.
+    With ``weights``, the mean is weighted and N is their sum, as its ``sample_weight``.
 
     Args:
         space: the inputs.
@@ -95,14 +97,18 @@ def fit_logistic(
         num_classes: C.
         strength: inverse of the L2 penalty.
         start: where to begin, for instance the solution at a neighbouring strength.
+        weights: ``(N,)``, how much each sample counts; None: 1 each.
     """
-    samples, rank = space.coordinates.shape
+    rank = space.coordinates.shape[1]
+    counted = np.ones(len(labels)) if weights is None else weights
+    samples = counted.sum()
+    share = (counted / samples)[:, None]
     penalty = 1.0 / (strength * samples)
     # Parameters are divided by these scales, so that all directions curve alike.
     scale = 1.0 / np.sqrt(_CURVATURE * space.energy / samples + penalty)[:, None]
     bias_scale = 1.0 / np.sqrt(_CURVATURE)
-    target = np.zeros((samples, num_classes))
-    target[np.arange(samples), labels] = 1.0
+    target = np.zeros((len(labels), num_classes))
+    target[np.arange(len(labels)), labels] = 1.0
 
     def unpack(flat: Array) -> tuple[Array, Array]:
         weight = flat[: rank * num_classes].reshape(rank, num_classes) * scale
@@ -111,8 +117,8 @@ def fit_logistic(
     def value_and_gradient(flat: Array) -> tuple[float, Array]:
         weight, bias = unpack(flat)
         log_posterior = log_softmax(space.coordinates @ weight + bias, axis=1)
-        error = (np.exp(log_posterior) - target) / samples  # (N, C)
-        value = -np.sum(log_posterior * target) / samples + 0.5 * penalty * np.sum(weight**2)
+        error = (np.exp(log_posterior) - target) * share  # (N, C)
+        value = -np.sum(log_posterior * target * share) + 0.5 * penalty * np.sum(weight**2)
         slope = space.coordinates.T @ error + penalty * weight
         bias_slope = error.sum(axis=0) * bias_scale
         return float(value), np.concatenate([(slope * scale).ravel(), bias_slope])

@@ -33,30 +33,42 @@ class LayerMix:
         standard: ``(N, L, P)`` standardised embeddings.
         labels: ``(N,)``, each class at least once.
         strength: inverse L2 penalty.
+        samples: ``(N,)``, how much each sample counts; None: 1 each.
     """
 
-    def __init__(self, standard: Array, labels: NDArray[np.int64], strength: float) -> None:
+    def __init__(
+        self,
+        standard: Array,
+        labels: NDArray[np.int64],
+        strength: float,
+        samples: Array | None = None,
+    ) -> None:
         # Layers first: mixing is then one pass over memory. Single precision halves that pass
         # and the decomposition; the classifier itself is fitted in double.
         self.layers = np.ascontiguousarray(standard.transpose(1, 0, 2), dtype=np.float32)
         self.labels = labels
         self.num_classes = int(labels.max()) + 1
         self.strength = strength
+        self.samples = np.ones(len(labels)) if samples is None else samples
         self.weight: Array | None = None  # (P, C)
         self.bias = np.zeros(self.num_classes)
 
     def classify(self, weights: Array) -> tuple[Solution, Array]:
-        """Fit W and b for layer ``weights (L,)``: the solution and its error ``(N, C)`` / N."""
+        """Fit W and b for layer ``weights (L,)``: the solution and its error ``(N, C)``, each
+        sample by its share.
+        """
         mixed = np.tensordot(weights.astype(np.float32), self.layers, axes=1)  # (N, P)
         space = row_space(mixed)
         start = None
         if self.weight is not None:
             start = Solution(space.basis.T @ self.weight, self.bias, np.inf)
-        found = fit_logistic(space, self.labels, self.num_classes, self.strength, start)
+        found = fit_logistic(
+            space, self.labels, self.num_classes, self.strength, start, self.samples
+        )
         self.weight, self.bias = space.basis @ found.weight, found.bias
         error = np.exp(log_softmax(space.coordinates @ found.weight + found.bias, axis=1))
         error[np.arange(len(error)), self.labels] -= 1.0
-        return found, error / len(error)
+        return found, error * (self.samples / self.samples.sum())[:, None]
 
     def __call__(self, scores: Array) -> tuple[float, Array]:
         """Objective and its gradient at layer ``scores (L,)``."""
@@ -69,14 +81,18 @@ class LayerMix:
 
 
 def fit_mix(
-    standard: Array, labels: NDArray[np.int64], strengths: Sequence[float]
+    standard: Array,
+    labels: NDArray[np.int64],
+    strengths: Sequence[float],
+    samples: Array | None = None,
 ) -> list[tuple[Array, Array, Array]]:
     """Layer weights ``(L,)``, weight ``(P, C)`` and bias ``(C,)`` for each strength.
 
-    Layer weights start uniform, and each strength starts from the one before.
+    Layer weights start uniform, and each strength starts from the one before. Each sample counts
+    ``samples (N,)``; None: 1.
     """
     scores = np.zeros(standard.shape[1])
-    objective = LayerMix(standard, labels, strengths[0])
+    objective = LayerMix(standard, labels, strengths[0], samples)
     fits: list[tuple[Array, Array, Array]] = []
     for strength in strengths:
         objective.strength = strength

@@ -21,6 +21,9 @@ FIT = (
     "learning/front_ends.py",
     "learning/segments.py",
     "learning/evaluate.py",
+    "learning/teach/crossfit.py",
+    "learning/teach/heads.py",
+    "learning/teach/logistic.py",
 )
 """Core modules that decide what a fit gives."""
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from serbench.api import EpochEvent
 from serbench.data.corpus.derive import TRAIN
 from serbench.data.corpus.table import CorpusTable
+from serbench.learning.fit.probe import PROBE_OF
 from serbench.learning.fit.task import FitResult, FitTask
 from serbench.protocol.guard.view import FittedRecord
 from serbench.running.harness.folds import Folds
@@ -23,6 +24,9 @@ from serbench.running.store.cache import FitCache
 
 STUDENT_OF = "student of "
 """How a fit's record of its student begins; the method's name follows."""
+
+OF_METHOD = (STUDENT_OF, PROBE_OF)
+"""How records begin that name the method."""
 
 READING = "reading."
 """How the name of a reading begins among the arrays of a kept fit."""
@@ -98,9 +102,10 @@ def history(task: FitTask, fit: KeptFit) -> Iterator[EpochEvent]:
 def _renamed(record: Mapping[str, object], method: str) -> FittedRecord:
     """A kept record under the name of this run's method, of which addresses know nothing."""
     kept = FittedRecord.model_validate(record)
-    if not kept.what.startswith(STUDENT_OF):
-        return kept
-    return kept.model_copy(update={"what": STUDENT_OF + method})
+    for start in OF_METHOD:
+        if kept.what.startswith(start):
+            return kept.model_copy(update={"what": start + method})
+    return kept
 
 
 def reading_arrays(task: FitTask, fit: KeptFit) -> dict[str, NDArray[np.generic]]:

@@ -80,7 +80,7 @@ class TaskMaker:
         # A task has views of its own: what is fitted in one fit is noted for that fit.
         train = self.views.make(place.outer, split.train)
         validation = None if split.test.sealed else self.views.make(place.outer, split.test)
-        wanted = epochs or settings.training.epochs
+        wanted = settings.training.epochs if epochs is None else epochs
         seed = stable_seed(self.inputs.table.digest, split.train.name, place.seed)
         pretraining = pretraining_of(candidate, place.method, place.seed, self.inputs, self.device)
         start = pretraining.key if pretraining else ""

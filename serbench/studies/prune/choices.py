@@ -96,9 +96,14 @@ class Tuning:
             raise SerbenchError(f"--learning-rate {rate:g}: give a number above 0: 0.0001")
 
     def settings(self, own: MethodSettings) -> MethodSettings:
-        """The method's settings with this training; schedule, batches, augmentation stay."""
+        """The method's settings with this training; schedule, batches, augmentation stay.
+
+        The cut student's classifier is a trained one: no linear probe replaces it.
+        """
         rate = self.learning_rate or TENTH * own.training.learning_rate
-        changes = {"epochs": self.epochs, "learning_rate": rate, "early_stopping": False}
+        changes = {
+            "epochs": self.epochs, "learning_rate": rate, "early_stopping": False, "probe": False,
+        }  # fmt: skip
         return own.model_copy(update={"training": own.training.model_copy(update=changes)})
 
 

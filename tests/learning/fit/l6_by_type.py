@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import nn
 
 from serbench.learning.features import (
     EvaluationFrames,
@@ -13,6 +14,7 @@ from serbench.learning.features import (
     TrainingFrames,
 )
 from serbench.learning.fit.batches import TeacherSources, TrainingBatches, standardised
+from serbench.learning.fit.probe import probe
 from serbench.learning.fit.task import FitTask
 from serbench.learning.teach.crossfit import cross_fit
 from serbench.learning.teach.embeddings import TeacherEmbeddings, TrainingEmbeddings
@@ -28,6 +30,7 @@ CHOSEN = HeadSettings()
 def proper(task: FitTask, corpus: Frames, teacher: TeacherEmbeddings, view: PartitionView) -> None:
     frames: TrainingFrames = corpus.fitting(view, "student")
     standardised(frames)
+    probe(task, nn.Identity(), frames)
     TrainingBatches(
         task, frames, Normaliser.fit(frames), TeacherSources(torch.zeros(0), (), ()), CPU
     )
@@ -47,6 +50,7 @@ def leaks(task: FitTask, corpus: Frames, teacher: TeacherEmbeddings, ids: tuple[
     Normaliser.fit(either)  # refused
     Normaliser.fit(corpus)  # refused
     standardised(frames)  # refused
+    probe(task, nn.Identity(), frames)  # refused
     TrainingBatches(task, frames, scale, TeacherSources(torch.zeros(0), (), ()), CPU)  # refused
     pooled = teacher.pooled_of(ids)
     cross_fit(pooled, CHOSEN, 4)  # refused

@@ -25,6 +25,7 @@ from serbench.data.corpus.table import CorpusTable
 from serbench.learning.features import Frames, speech_frames
 from serbench.learning.fit import loop
 from serbench.learning.fit.loop import fit
+from serbench.learning.fit.optimise import Optimisation
 from serbench.learning.fit.task import FitResult
 from serbench.protocol.splits.inner import inner_splits
 from serbench.protocol.splits.outer import outer_splits
@@ -186,6 +187,48 @@ def test_a_refit_does_not_stop_early(table: CorpusTable, frames: Frames, outer: 
     chosen = candidate(epochs=4, early_stopping=True, patience=1)
     result = fit(fit_task(table, outer, frames, chosen), silent)
     assert len(result.history) == result.best_epoch == 4
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_a_refit_repeats_the_first_epochs_of_an_inner_fit(
+    table: CorpusTable,
+    frames: Frames,
+    inner: Split,
+    monkeypatch: pytest.MonkeyPatch,
+    schedule: str,
+) -> None:
+    """Rates step by step: warm-up and cosine are those of ``training.epochs``."""
+    rates: list[float] = []
+    step = Optimisation.step
+
+    def noted(self: Optimisation, batch: Batch) -> LossTerms:
+        rates.append(self.optimizer.param_groups[0]["lr"])
+        return step(self, batch)
+
+    monkeypatch.setattr(Optimisation, "step", noted)
+    chosen = candidate(epochs=8, batch_size=2, schedule=schedule, warmup=0.25, average=0.9)
+    task = fit_task(table, inner, frames, chosen)
+    whole = fit(task, silent)
+    longer, rates = rates, []
+    refit = fit(replace(task, epochs=3, validation=None), silent)
+    assert len(longer) == 8 * 3
+    assert rates == longer[: 3 * 3]
+    assert rates[0] < rates[5] == max(longer)
+    assert refit.history == whole.history[:3]
+    assert refit.best_epoch == 3
+
+
+def test_the_average_of_a_refit_begins_where_an_inner_fits_does(
+    table: CorpusTable, frames: Frames, outer: Split
+) -> None:
+    states = {}
+    for average in (0.0, 0.5):
+        task = fit_task(table, outer, frames, candidate(epochs=8, average=average))
+        for epochs in (3, 5):
+            state = fit(replace(task, epochs=epochs), silent).state
+            states[average, epochs] = state["classify.weight"]
+    assert torch.equal(states[0.0, 3], states[0.5, 3])  # from epoch 4 on
+    assert not torch.allclose(states[0.0, 5], states[0.5, 5], atol=1e-4)
 
 
 def test_averaged_weights_lie_between_those_of_the_epochs(

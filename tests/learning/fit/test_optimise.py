@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -186,17 +187,56 @@ def test_the_schedule_warms_up_and_falls_to_zero() -> None:
 
 
 def test_adamw_decays_matrices_only_and_adam_everything() -> None:
-    module = nn.Linear(3, 2)
-    adamw = make_optimizer([module], TrainingSettings(weight_decay=0.1))
+    module, loss = nn.Linear(3, 2), nn.Module()
+    adamw = make_optimizer(module, loss, TrainingSettings(weight_decay=0.1))
     decays = {
         tuple(p.shape): group["weight_decay"]
         for group in adamw.param_groups
         for p in group["params"]
     }
     assert decays == {(2, 3): 0.1, (2,): 0.0}
-    adam = make_optimizer([module], TrainingSettings(optimizer="adam", weight_decay=0.1))
+    adam = make_optimizer(module, loss, TrainingSettings(optimizer="adam", weight_decay=0.1))
     assert [group["weight_decay"] for group in adam.param_groups] == [0.1]
     assert len(adam.param_groups[0]["params"]) == 2
+
+
+class Decaying(nn.Module):
+    """Has a term that decays ``own`` already."""
+
+    undecayed = ("own",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = nn.Parameter(torch.ones(2, 2))
+        self.other = nn.Parameter(torch.ones(2, 2))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_what_a_module_says_is_not_decayed(optimizer: Literal["adam", "adamw"]) -> None:
+    loss = nn.ModuleDict({"within": Decaying()})
+    made = make_optimizer(
+        nn.Linear(2, 2), loss, TrainingSettings(optimizer=optimizer, weight_decay=0.1)
+    )
+    decay = {id(p): g["weight_decay"] for g in made.param_groups for p in g["params"]}
+    assert decay[id(loss.get_parameter("within.own"))] == 0.0
+    assert decay[id(loss.get_parameter("within.other"))] == 0.1
+    assert len(decay) == 4
+
+
+def test_parts_of_a_student_learn_at_their_own_rates() -> None:
+    student = nn.Sequential(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), nn.Linear(2, 2))
+    chosen = TrainingSettings(learning_rate=0.1, rates={"0": 0.5, "0.1": 0.01}, weight_decay=0.2)
+    made = make_optimizer(student, nn.Linear(2, 2), chosen)
+    rates = {id(p): g["lr"] for g in made.param_groups for p in g["params"]}
+    named = {name: rates[id(p)] for name, p in student.named_parameters()}
+    expected = {"0.0": 0.05, "0.1": 0.001, "1": 0.1}
+    for part, rate in expected.items():
+        for kind in ("weight", "bias"):
+            assert named[f"{part}.{kind}"] == pytest.approx(rate)
+    assert len(rates) == 8
+    make_schedule(made, chosen, 100)  # a tenth of the steps, ten, are warm-up
+    warm = {id(p): g["lr"] for g in made.param_groups for p in g["params"]}
+    assert warm == {number: pytest.approx(rate / 10) for number, rate in rates.items()}
 
 
 def test_precision_is_as_asked() -> None:

@@ -150,6 +150,25 @@ def test_nothing_is_fitted_on_a_validation_side() -> None:
         EMBEDDINGS.fitting(view, "head")
 
 
+def test_the_strength_is_chosen_by_weighted_likelihood() -> None:
+    """Weights count in the choice as copies would."""
+    train = EMBEDDINGS.fitting(view_of(TABLE, TRAIN), "head")
+    copies = np.random.default_rng(0).integers(1, 4, len(train.labels))
+    repeated = replace(
+        train,
+        pooled=np.repeat(train.pooled, copies, axis=0),
+        labels=np.repeat(train.labels, copies),
+        units=tuple(np.repeat(train.units, copies).tolist()),
+    )
+    # As many groups as units: how they are dealt does not depend on how many rows each has.
+    chosen = HeadSettings(groups=len(set(train.units)), strengths=(0.01, 1.0))
+    weighted = replace(train, weights=copies.astype(np.float64))
+    one, other = (cross_fit(each, chosen, 3).log_likelihood for each in (weighted, repeated))
+    assert one == pytest.approx(other, rel=1e-3)
+    plain = cross_fit(train, chosen, 3).log_likelihood
+    assert one != pytest.approx(plain, rel=1e-2)
+
+
 def test_other_speakers_embeddings_are_not_read() -> None:
     """Values outside the partition may be anything, NaN included."""
     poisoned = embed(TABLE)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,6 +125,31 @@ def test_single_class_and_bad_shapes_and_values() -> None:
     pooled[3, 0, 1] = np.nan
     with pytest.raises(TeacherError, match="not finite"):
         fit_head(of(pooled, labels), 2, 1.0)
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_a_weight_counts_as_so_many_copies(layers: int) -> None:
+    pooled, labels = task(40, layers, 12, 3, signal=0.4)
+    copies = np.random.default_rng(3).integers(1, 4, len(labels))
+    weighted = replace(of(pooled, labels), weights=copies.astype(np.float64))
+    repeated = of(np.repeat(pooled, copies, axis=0), np.repeat(labels, copies))
+    one, other = fit_head(weighted, 3, 0.1), fit_head(repeated, 3, 0.1)
+    np.testing.assert_allclose(one.layer_weights, other.layer_weights, atol=1e-3)
+    np.testing.assert_allclose(one.predict(pooled), other.predict(pooled), atol=2e-3)
+    plain = fit_head(of(pooled, labels), 3, 0.1).predict(pooled)
+    assert np.abs(one.predict(pooled) - plain).max() > 0.02
+
+
+def test_weighted_head_against_scikit_learn() -> None:
+    pooled, labels = task(60, 1, 20, 4, signal=0.3)
+    weights = np.random.default_rng(1).uniform(0.1, 1.0, 60)
+    head = fit_head(replace(of(pooled, labels), weights=weights), 4, 0.1)
+    flat = pooled[:, 0].astype(np.float64)
+    mean = np.average(flat, axis=0, weights=weights)
+    standard = (flat - mean) / np.sqrt(np.average((flat - mean) ** 2, axis=0, weights=weights))
+    model = LogisticRegression(C=0.1, max_iter=10_000, tol=1e-8)
+    due = model.fit(standard, labels, sample_weight=weights).predict_proba(standard)
+    np.testing.assert_allclose(softmax(head.predict(pooled), axis=1), due, atol=2e-4)
 
 
 def joint_objective(

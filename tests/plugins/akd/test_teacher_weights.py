@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serbench.api import StudentOutput
+from serbench.api import LossShape, StudentOutput
+from serbench.learning.fit.optimise import make_optimizer
+from serbench.settings import OptimiserSettings
+from serbench_akd.akd import Akd, AkdParams
 from serbench_akd.terms import AdaptiveTeacherWeights, UniformTeacherWeights, channel_maxima
 
 N, C, H, W, M = 4, 5, 3, 6, 3
@@ -54,6 +59,22 @@ def test_padding_is_not_read() -> None:
     padded = last_map.masked_fill(~mask[:, None, None, :], 1e6)
     torch.testing.assert_close(weights(output_of(padded, mask)), weights(output_of(last_map, mask)))
     assert channel_maxima(padded, mask).max() < 1e3
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_they_are_decayed_by_their_penalty_alone(optimizer: Literal["adam", "adamw"]) -> None:
+    loss = Akd(AkdParams(lambda_hint=0.0, alpha=0.0)).build(
+        LossShape(num_classes=2, embedding_dim=3, map_dims=((C, H),), last_map_dim=C,
+                  num_teachers=M)
+    )  # fmt: skip
+    student = torch.nn.Linear(2, 2)
+    chosen = OptimiserSettings(optimizer=optimizer, weight_decay=0.1)
+    made = make_optimizer(student, loss, chosen)
+    decay = {id(p): group["weight_decay"] for group in made.param_groups for p in group["params"]}
+    own = dict(loss.named_parameters())
+    assert set(own) == {"teacher_weights.theta", "teacher_weights.v"}
+    assert [decay[id(parameter)] for parameter in own.values()] == [0.0, 0.0]
+    assert decay[id(student.weight)] == 0.1
 
 
 def test_penalty_is_the_squared_norms() -> None:

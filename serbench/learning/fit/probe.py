@@ -1,0 +1,148 @@
+"""A linear probe: a student's classifier is solved on frozen embeddings before any gradient step.
+
+Fine-tuning from there leaves good embeddings better in place than from a random classifier
+(LP-FT: Kumar et al., *Fine-tuning can distort pretrained features and underperform
+out-of-distribution*, ICLR 2022).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from serbench.api import PluginError
+from serbench.learning.features import TrainingFrames, student_input
+from serbench.learning.fit.predict import WINDOWS_AT_ONCE
+from serbench.learning.fit.task import FitTask
+from serbench.learning.segments import sliding_windows
+from serbench.learning.teach.crossfit import cross_fit
+from serbench.learning.teach.embeddings import TrainingEmbeddings
+from serbench.learning.teach.heads import Head, fit_head
+from serbench.settings import MethodSettings, SegmentSettings
+
+PROBE_OF = "linear probe of "
+"""How a fit's record of its probe begins; the method's name follows."""
+
+
+def classifier_of(student: nn.Module, num_classes: int, name: str) -> nn.Linear:
+    """The layer that a probe sets.
+
+    Raises:
+        PluginError: the student has none.
+    """
+    layer = getattr(student, "classify", None)
+    if not isinstance(layer, nn.Linear) or layer.out_features != num_classes or layer.bias is None:
+        raise PluginError(
+            f"training.probe: student {name!r} has no `classify`, the nn.Linear with a bias that "
+            "makes logits of its embedding; take another student, or set training.probe = false"
+        )
+    return layer
+
+
+def probe(task: FitTask, student: nn.Module, speech: TrainingFrames) -> None:
+    """Solve the student's classifier on its training partition; all else stays as it is.
+
+    Windows are those of evaluation (``segments``), without augmentation, read in evaluation mode
+    and in single precision. Each counts 1 / n, n windows of its utterance: scores average
+    posteriors of windows, so that these are what the classifier meets, and utterances count alike.
+    Where the student has an ``embed``, its mean and variance are those of the windows. The
+    strength is chosen by cross-fitted log-likelihood over groups of speakers, as a teacher's.
+
+    Args:
+        task: what is noted on its training partition.
+        student: on the task's device; changed in place.
+        speech: normalised frames of the partition, in the order of its ids.
+
+    Raises:
+        PluginError: the student has no ``classify``.
+        SplitError: a partition of a single speaker.
+        LeakageError: L6, a partition that nothing may be fitted on.
+    """
+    classify = classifier_of(student, task.num_classes, task.student.name)
+    task.train.record(f"{PROBE_OF}{task.method}", task.train.ids)
+    rows, first = windows_of(speech, task.settings.segments)
+    counts = torch.bincount(rows, minlength=len(speech))
+    weights = (1.0 / counts[rows]).cpu().numpy().astype(np.float64)
+    embeddings = embed_windows(student, speech, rows, first, task.settings, weights)
+    own = rows.cpu().numpy()
+    units = np.array(task.train.units)
+    train = TrainingEmbeddings(
+        embeddings[:, None], task.train.labels[own], tuple(units[own].tolist()), weights
+    )
+    strength = cross_fit(train, task.settings.head, task.num_classes).strength
+    set_classifier(classify, fit_head(train, task.num_classes, strength), train)
+
+
+def windows_of(speech: TrainingFrames, settings: SegmentSettings) -> tuple[Tensor, Tensor]:
+    """Utterance ``(W,)`` and first frame ``(W,)`` of all windows, to within a frame as evaluation
+    cuts them.
+    """
+    rows: list[int] = []
+    first: list[int] = []
+    for row, count in enumerate(speech.count.tolist()):
+        duration_s = max(count - 1, 1) / speech.rate_hz
+        bounds = sliding_windows(duration_s, settings.window_s, settings.overlap_s)
+        rows += [row] * len(bounds)
+        first += [min(round(start_s * speech.rate_hz), count - 1) for start_s, _ in bounds]
+    device = speech.count.device
+    return torch.tensor(rows, device=device), torch.tensor(first, device=device)
+
+
+@torch.no_grad()
+def embed_windows(
+    student: nn.Module,
+    speech: TrainingFrames,
+    rows: Tensor,
+    first: Tensor,
+    settings: MethodSettings,
+    weights: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """Embeddings ``(W, E)``; ``embed``'s statistics, where there is one, are set from them."""
+    size = round(settings.segments.window_s * speech.rate_hz)
+    embed = getattr(student, "embed", None)
+    if not (isinstance(embed, nn.BatchNorm1d) and embed.running_mean is not None):
+        embed = None
+    inputs: list[Tensor] = []
+    hook = embed and embed.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    student.eval()
+    for start in range(0, len(rows), WINDOWS_AT_ONCE):
+        chosen = slice(start, start + WINDOWS_AT_ONCE)
+        frames, lengths = speech.windows(rows[chosen], first[chosen], size)
+        output = student(student_input(frames, lengths, settings.features.channels), lengths)
+        if embed is None:
+            inputs.append(output.embedding)
+    if embed is None or hook is None:
+        return torch.cat(inputs).float().cpu().numpy()
+    hook.remove()
+    gathered = torch.cat(inputs).float()
+    set_statistics(embed, gathered, torch.from_numpy(weights).to(gathered.device))
+    return embed(gathered).cpu().numpy()
+
+
+def set_statistics(embed: nn.BatchNorm1d, inputs: Tensor, weights: Tensor) -> None:
+    """Running mean and variance of ``inputs (W, E)``, each row counting ``weights (W,)``."""
+    assert embed.running_mean is not None
+    assert embed.running_var is not None
+    exact, share = inputs.double(), (weights / weights.sum())[:, None]
+    mean = (share * exact).sum(dim=0)
+    embed.running_mean.copy_(mean)
+    embed.running_var.copy_((share * (exact - mean).square()).sum(dim=0))
+
+
+@torch.no_grad()
+def set_classifier(classify: nn.Linear, head: Head, train: TrainingEmbeddings) -> None:
+    """Write a head of one layer into a classifier, its standardisation folded in.
+
+    A class that the partition lacks gets no weight, and a bias that gives it a posterior of at
+    most 1 / (W + 1) on each of the W windows.
+    """
+    weight = head.weight / head.scale[0][:, None]  # (E, C')
+    bias = head.bias - head.mean[0] @ weight
+    lowest = float(head.predict(train.pooled).min()) if len(head.classes) < head.num_classes else 0
+    whole = np.zeros((head.num_classes, len(weight)))
+    offsets = np.full(head.num_classes, lowest)
+    whole[head.classes], offsets[head.classes] = weight.T, bias
+    classify.weight.copy_(torch.from_numpy(whole))
+    classify.bias.copy_(torch.from_numpy(offsets))
