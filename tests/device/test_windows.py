@@ -45,6 +45,21 @@ def test_cut_audio_holds_what_the_frames_of_each_window_reach_over(samples: int)
             np.testing.assert_array_equal(row[frame * 160 :][:400], own)
 
 
+@hypothesis_settings(max_examples=50, deadline=None)
+@given(samples=st.integers(1600, 120_000), hop_s=st.sampled_from([0.01, 0.02]))
+def test_windows_of_samples_are_cut_without_a_seam(samples: int, hop_s: float) -> None:
+    plan = WindowPlan(FeatureSettings(kind="waveform", hop_s=hop_s), SegmentSettings())
+    waveform = np.arange(1, samples + 1, dtype=np.float32)
+    windows, lengths = plan.cut(waveform)
+    assert windows.shape[1] == plan.samples == 48_000
+    filled = np.pad(waveform, (0, 48_000))
+    frames = -(-samples // plan.hop)
+    for row, start, length in zip(windows, plan.first_frames(samples), lengths, strict=True):
+        assert length == min(plan.size, frames)
+        assert start + length <= frames
+        np.testing.assert_array_equal(row, filled[start * plan.hop :][:48_000])
+
+
 @pytest.mark.parametrize(
     ("features", "segments"),
     [

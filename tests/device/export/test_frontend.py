@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from serbench.api import RegistryError
-from serbench.device.export.frontend import FrontEnd
-from serbench.learning.front_ends import Extractor, LogMel
+from serbench.device.export.frontend import FrontEnd, exported_front_end
+from serbench.learning.front_ends import Extractor, LogMel, WhisperMel
 from serbench.settings import FeatureSettings
 
 DEFAULT = FeatureSettings()
@@ -60,6 +60,32 @@ def test_it_follows_the_settings(changes: dict[str, float]) -> None:
     np.testing.assert_allclose(
         frames.numpy(), reference(waveform.astype(np.float64), settings), atol=2e-4
     )
+
+
+@hypothesis_settings(max_examples=15, deadline=None)
+@given(samples=st.integers(1600, 9000), seed=st.integers(0, 99))
+def test_whispers_is_the_log_mel_spectrum_of_its_encoder(samples: int, seed: int) -> None:
+    settings = FeatureSettings(kind="whisper")
+    waveform = np.random.default_rng(seed).normal(0, 0.1, samples).astype(np.float32)
+    waveform[1000:2000] = 0.0
+    frames = FrontEnd(settings)(torch.from_numpy(waveform)[None])[0]
+    padded = np.pad(waveform.astype(np.float64), 200, mode="reflect")
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    starts = range(0, len(padded) - 399, 160)
+    power = np.stack([np.abs(np.fft.rfft(padded[s : s + 400] * hann)) ** 2 for s in starts])
+    filters = WhisperMel(settings).transform.mel_scale.fb.double().numpy()
+    expected = (np.log10(np.maximum(power @ filters, 1e-10)) + 4.0) / 4.0
+    np.testing.assert_allclose(frames.numpy(), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("samples", [1600, 1601, 7999])
+def test_a_waveforms_frames_are_its_samples(samples: int) -> None:
+    settings = FeatureSettings(kind="waveform", hop_s=0.02)
+    waveform = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
+    module = exported_front_end(settings)
+    whole = module(torch.from_numpy(waveform)[None])
+    np.testing.assert_array_equal(whole[0], Extractor(settings)(waveform))
+    assert torch.equal(module.frames(whole.flatten(1)), whole)
 
 
 def test_it_is_what_students_were_trained_on_also_for_each_utterance_alone() -> None:

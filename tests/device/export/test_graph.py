@@ -10,8 +10,11 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from tests_support.runs import LinearNetwork, LinearStudent
 from tests_support.trained import LABELS, expected, noise, trained
+from torch import Tensor, nn
 
+from serbench.api import Params, StudentOutput, StudentShape
 from serbench.device.export.deployed import Deployed, Trained
 from serbench.device.export.modules import channels
 from serbench.learning.features import student_input
@@ -24,6 +27,20 @@ TINY = HybridParams(stem_channels=(4, 8), blocks=1, time_blocks=1, heads=2, fuse
 LENGTHS = (1600, 7000, 12_800, 12_801, 20_080, 40_000)
 
 
+class Loudness(LinearStudent):
+    """The mean of each place's absolute value, which no sign cancels."""
+
+    name = "loudness"
+
+    def build(self, shape: StudentShape) -> nn.Module:
+        return LoudnessNetwork(shape)
+
+
+class LoudnessNetwork(LinearNetwork):
+    def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
+        return super().forward(features.abs() * 20.0, lengths)
+
+
 def models() -> dict[str, Trained]:
     small = TransformerParams(dim=8, layers=1, heads=2)
     whole = FeatureSettings(normalise="utterance")
@@ -32,6 +49,11 @@ def models() -> dict[str, Trained]:
         "hybrid": trained(Hybrid(TINY)),
         "transformer": trained(Transformer(small), segments=SegmentSettings()),
         "utterance": trained(features=whole),
+        "whisper": trained(features=FeatureSettings(kind="whisper")),
+        "whisper, normalised": trained(
+            features=FeatureSettings(kind="whisper", normalise="partition")
+        ),
+        "waveform": trained(Loudness(Params()), FeatureSettings(kind="waveform")),
     }
 
 
@@ -111,3 +133,5 @@ def test_channels_are_what_students_are_trained_on() -> None:
     torch.testing.assert_close(channels(frames, 3, lengths), truth, atol=1e-6, rtol=1e-5)
     whole = student_input(frames, torch.full((3,), 20))
     torch.testing.assert_close(channels(frames, 3), whole, atol=1e-6, rtol=1e-5)
+    assert torch.equal(channels(frames, 1, lengths), student_input(frames, lengths, 1))
+    assert torch.equal(channels(frames, 1), frames.transpose(1, 2)[:, None])
