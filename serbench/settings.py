@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from serbench.api.params import Params
 from serbench.waveform import SAMPLE_RATE_HZ
@@ -159,14 +166,20 @@ class PretrainSettings(OptimiserSettings):
     """Label-free distillation on ``--pretrain-audio``, before any fold."""
 
     objective: str | None = None
-    """A loss of the registry that reads a teacher's frames alone, such as ``frames``; None: the
-    student is not pretrained."""
+    """A loss of the registry that reads a teacher's frames alone, such as ``frames``; ``"none"``,
+    the default: the student is not pretrained."""
     teachers: tuple[str, ...] = ()
     """Which teachers of the run it reads; empty: all."""
     epochs: PositiveInt = 20
     """In each, as many windows are drawn as fit into the audio end to end."""
     batch_size: int = Field(default=64, ge=2)
     learning_rate: PositiveFloat = 2e-3
+
+    @field_validator("objective", mode="before")
+    @classmethod
+    def _none_by_name(cls, value: object) -> object:
+        """TOML has no null."""
+        return None if value == "none" else value
 
 
 class HeadSettings(Params):

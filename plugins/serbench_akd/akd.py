@@ -76,9 +76,6 @@ class AkdParams(Params):
     hint_levels: Literal["all", "last"] = "all"
     """``last``: hints guide the student's last level only."""
     hint_target: Literal["pooled", "frames"] = "pooled"
-    lambda_pretrain: NonNegativeFloat = 1.0
-    """Weight of the hint in label-free pretraining; it is the only term there, so that any weight
-    but 0 is much the same. 0: no pretraining."""
 
     @model_validator(mode="after")
     def _smoothing_has_a_use(self) -> AkdParams:
@@ -259,17 +256,6 @@ class Akd(Loss):
     def needs(self) -> frozenset[Need]:
         """What of the teachers the terms with a weight read; empty where all are off."""
         return self.params.needs
-
-    def label_free(self) -> Akd | None:
-        """The frame hints alone: they read neither labels nor soft targets."""
-        if self.params.lambda_pretrain == 0.0:
-            return None
-        hints_only = {
-            "task": "none", "label_smoothing": 0.0, "beta": "one", "k": 0.0, "alpha": 0.0,
-            "lambda_angle": 0.0, "lambda_hint": self.params.lambda_pretrain,
-            "hint_target": "frames", "lambda_pretrain": 0.0,
-        }  # fmt: skip
-        return Akd(AkdParams.model_validate({**self.params.model_dump(), **hints_only}))
 
     def build(self, shape: LossShape) -> AkdLoss:
         """The loss with its own learnt projections and teacher weights.

@@ -1,4 +1,4 @@
-"""Entry point ``akd``: the AKD loss and its hybrid student."""
+"""Entry point ``akd``: the AKD loss, its label-free part, and its hybrid student."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from serbench.api import Loss, Student, hookimpl
 from serbench_akd.akd import Akd
+from serbench_akd.frames import Frames
 from serbench_akd.hybrid import Hybrid
 
 
 @hookimpl
 def serbench_losses() -> Sequence[type[Loss]]:
-    """``akd``."""
-    return [Akd]
+    """``akd`` and ``frames``."""
+    return [Akd, Frames]
 
 
 @hookimpl

@@ -71,6 +71,11 @@ LossFunction = Callable[[Batch, Any], LossTerms]
 class Loss(Plugin, Protocol):
     """A loss plugin.
 
+    One that reads a teacher's frames alone, or nothing but the student's output, can be the
+    objective of a pretraining (``pretrain.objective``): of unlabelled audio every label is -1.
+    Learnt parameters that the loss of the fits has in common with it, by name and shape, go on
+    from there.
+
     Example:
         >>> from torch import nn
         >>> from serbench.api import Loss, Params
@@ -91,15 +96,6 @@ class Loss(Plugin, Protocol):
     def needs(self) -> frozenset[Need]:
         """What of the teachers this loss reads with these ``params``; empty: no teacher."""
         return frozenset()
-
-    def label_free(self) -> Loss | None:
-        """The part of this loss that reads neither labels nor soft targets; None: there is none.
-
-        With it a student is trained on unlabelled audio before any fold, where a run is given
-        some. It may read ``frames`` only. Whatever learnt parameters it has in common with this
-        loss, by name, go on from there.
-        """
-        return None
 
     @abstractmethod
     def build(self, shape: LossShape) -> nn.Module:

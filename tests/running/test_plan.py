@@ -13,6 +13,8 @@ from serbench.running.plan.sets import parse_set
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry
 from serbench.running.registry.lookup import Registry
+from serbench_akd.frames import Frames
+from serbench_baselines.transformer import Transformer
 
 PLUGINS = load_plugins()
 
@@ -131,17 +133,58 @@ def test_a_canary_is_the_same_run_in_a_cheap_training(registry: Registry) -> Non
 # ── unlabelled audio ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_audio_pretrains_the_methods_whose_loss_can(registry: Registry, tmp_path: Path) -> None:
-    made = plan(registry, "transformer+akd", "searched", "alone", pretrain_audio=tmp_path)
+OBJECTIVE = "methods.transformer+akd.pretrain.objective=frames"
+
+
+def test_audio_pretrains_the_methods_that_have_an_objective(
+    registry: Registry, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {"sets": (OBJECTIVE,)}
+    names = ("transformer+akd", "searched", "alone")
+    made = plan(registry, *names, **asked, pretrain_audio=tmp_path)
     assert made.pretrain_audio == tmp_path
     assert {m.name: made.pretrains(m) for m in made.methods} == {
         "transformer+akd": True, "searched": False, "alone": False,
     }  # fmt: skip
-    assert not any(map(plan(registry, "transformer+akd").pretrains, made.methods))
+    assert not any(map(plan(registry, "transformer+akd", **asked).pretrains, made.methods))
+    objective = made.methods[0].candidates[0].objective
+    assert isinstance(objective, Frames)
     methods: Any = made.describe()["methods"]
     assert {m["name"]: m["pretrained"] for m in methods} == {
         m.name: made.pretrains(m) for m in made.methods
     }
+    assert [m.get("objective") for m in methods] == [
+        {"name": "frames", "params": objective.params.model_dump(mode="json")}, None, None,
+    ]  # fmt: skip
+
+
+def test_no_objective_is_spelt_none(registry: Registry) -> None:
+    made = plan(registry, "akd", sets=("pretrain.objective=none",))
+    (candidate,) = only(made).candidates
+    assert (candidate.objective, candidate.settings.pretrain.objective) == (None, None)
+
+
+def test_an_objective_that_reads_more_than_frames_is_told(registry: Registry) -> None:
+    told = fails(registry, "alone", sets=("pretrain.objective=kd",))
+    assert told.startswith("pretrain.objective = kd: it reads soft_targets, and unlabelled audio")
+
+
+def test_teachers_of_a_pretraining_are_of_the_run(registry: Registry, tmp_path: Path) -> None:
+    sets = (OBJECTIVE, 'pretrain.teachers=["nobody"]')
+    told = fails(registry, "transformer+akd", sets=sets, pretrain_audio=tmp_path)
+    assert told.startswith("pretrain.teachers: the run has no teacher nobody; its teachers: ")
+    assert plan(registry, "transformer+akd", sets=sets)  # without audio nothing reads them
+
+
+def test_what_a_student_hears_lies_under_the_settings_of_the_method(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Transformer, "hears", {"n_mels": 80, "hop_s": 0.02})
+    (candidate,) = only(plan(registry, "alone")).candidates
+    features = candidate.settings.features
+    assert (features.n_mels, features.hop_s, features.window_s) == (80, 0.02, 0.025)
+    (candidate,) = only(plan(registry, "alone", sets=("features.n_mels=24",))).candidates
+    assert (candidate.settings.features.n_mels, candidate.settings.features.hop_s) == (24, 0.02)
 
 
 LABELS_ALONE = (
@@ -153,7 +196,7 @@ LABELS_ALONE = (
 def test_pretraining_needs_a_teacher_where_the_fits_need_none(
     registry: Registry, tmp_path: Path
 ) -> None:
-    asked: dict[str, Any] = {"sets": LABELS_ALONE}
+    asked: dict[str, Any] = {"sets": (*LABELS_ALONE, OBJECTIVE)}
     assert not plan(registry, "transformer+akd", **asked).teachers
     made = plan(registry, "transformer+akd", **asked, pretrain_audio=tmp_path)
     assert list(made.teachers) == list(plan(registry, "transformer+akd").teachers)
@@ -166,20 +209,20 @@ def test_audio_that_nobody_can_hear_or_that_is_not_there_is_told(
     registry: Registry, tmp_path: Path
 ) -> None:
     assert fails(registry, "searched", "alone", pretrain_audio=tmp_path).startswith(
-        "--pretrain-audio: no loss of this run has a part that needs no labels"
+        "--pretrain-audio: no method of this run hears it, since none has a pretrain.objective"
     )
-    told = fails(registry, "transformer+akd", pretrain_audio=tmp_path / "nowhere")
+    told = fails(registry, "akd", pretrain_audio=tmp_path / "nowhere")
     assert told.startswith(f"--pretrain-audio {tmp_path / 'nowhere'}: there is no such folder")
     file = tmp_path / "file.wav"
     file.touch()
-    assert "no such folder" in fails(registry, "transformer+akd", pretrain_audio=file)
+    assert "no such folder" in fails(registry, "akd", pretrain_audio=file)
 
 
 def test_a_home_is_found(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    made = plan(registry, "transformer+akd", pretrain_audio=Path("~"))
+    made = plan(registry, "akd", pretrain_audio=Path("~"))
     assert made.pretrain_audio == tmp_path
 
 

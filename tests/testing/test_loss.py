@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -24,8 +24,6 @@ Compute = Callable[[Batch, StudentOutput], LossTerms]
 def loss_of(
     compute: Compute,
     *needs: str,
-    part: Callable[[], Loss] | None = None,
-    modules: Mapping[str, nn.Module] | None = None,
     readings: Callable[[Batch], object] | None = None,
 ) -> type[Loss]:
     """A loss plugin.
@@ -33,17 +31,10 @@ def loss_of(
     Args:
         compute: its forward.
         needs: of the teachers.
-        part: gives its label-free part.
-        modules: its learnt ones, by name.
         readings: what it notes of a batch.
     """
 
     class Module(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            for name, module in (modules or {}).items():
-                self.add_module(name, module)
-
         def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
             if readings is not None:
                 self.readings = readings(batch)
@@ -53,7 +44,6 @@ def loss_of(
         "name": "l",
         "Params": Params,
         "needs": property(lambda _: frozenset(needs)),
-        "label_free": lambda _: part() if part else None,
         "build": lambda *_: Module(),
     }
     return type("L", (Loss,), members)
@@ -96,10 +86,15 @@ def test_a_loss_that_needs_maps_says_so_before_training() -> None:
         (lambda b, o: {"total": o.logits.square()}, "the term 'total' must be"),
         (lambda b, o: {"total": o.logits.sum() / 0}, "the term 'total' must be finite"),
         (
-            lambda b, o: {"total": o.embedding.sum()},
+            lambda b, o: {
+                "total": o.embedding.sum() + F.cross_entropy(o.logits.detach(), b.labels)
+            },
             "no gradient of the total reaches the student's logits",
         ),
-        (lambda b, o: {"total": o.logits.sum() * 0}, "logits is zero"),
+        (
+            lambda b, o: {"total": F.cross_entropy(o.logits.detach() + 0 * o.logits, b.labels)},
+            "logits is zero",
+        ),
         (
             lambda b, o: {"total": cross_entropy(b, o) * (1 + torch.rand(()))},
             "another total each time",
@@ -164,69 +159,37 @@ def test_broken_readings_are_told(read: Callable[[Batch], object], message: str)
         check_loss(with_readings(read))
 
 
-# ── label_free ───────────────────────────────────────────────────────────────────────────────────
+# ── objectives of pretraining ────────────────────────────────────────────────────────────────────
 
 
 def hint(batch: Batch, output: StudentOutput) -> Tensor:
     return (output.embedding.mean() - batch.teacher_frames[0].mean()).square()
 
 
-def part_of(compute: Compute, *needs: str, **modules: nn.Module) -> Callable[[], Loss]:
-    """A label-free part."""
-    return lambda: loss_of(compute, *(needs or ("frames",)), modules=modules)(Params())
-
-
-def with_part(part: Callable[[], Loss], **modules: nn.Module) -> type[Loss]:
-    """A loss of labels and hints that has it."""
-    return loss_of(
-        lambda b, o: {"total": cross_entropy(b, o) + hint(b, o)}, "frames",
-        part=part, modules=modules,
-    )  # fmt: skip
-
-
-def test_good_label_free_parts_pass() -> None:
-    hints = part_of(lambda b, o: {"total": hint(b, o)}, project=nn.Linear(2, 3))
-    check_loss(with_part(hints))
-    check_loss(with_part(hints, project=nn.Linear(2, 3), own=nn.Linear(2, 3)))
-    check_loss(with_part(hints, project=nn.Linear(2, 5)))  # another shape starts afresh
-    check_loss(with_part(hints, other=nn.Linear(7, 5)))
+def test_a_loss_that_reads_no_labels_may_reach_the_student_elsewhere() -> None:
+    check_loss(loss_of(lambda b, o: {"total": hint(b, o)}, "frames"))
+    check_loss(loss_of(lambda b, o: {"total": o.embedding.square().mean()}))
 
 
 @pytest.mark.parametrize(
     ("compute", "needs", "message"),
     [
         (
+            lambda b, o: {"total": hint(b, o) * 0}, ("frames",),
+            "with 1 teacher.*: no gradient of the total reaches the student",
+        ),
+        (
+            lambda b, o: {"total": hint(b, o) + b.labels.clamp_min(0).float().mean()}, ("frames",),
+            "no gradient of the total reaches the student's logits",
+        ),
+        (
             lambda b, o: {"total": hint(b, o)}, ("frames", "soft_targets"),
-            r"label_free with 1 teacher.*: it may read frames only, not \['soft_targets'\]",
-        ),
-        (lambda b, o: {"total": hint(b, o)}, ("frames", "pooled"), "frames only"),
-        (lambda b, o: {"total": cross_entropy(b, o)}, (), "reads labels: its total changes"),
-        (
-            lambda b, o: {"total": hint(b, o) + b.labels.clamp_min(0).float().mean()}, (),
-            "reads labels: its total changes",
-        ),
-        (
-            lambda b, o: {"total": hint(b, o) + o.logits.gather(1, b.labels[:, None]).sum() * 0},
-            (), "label_free with 1 teacher.*: it reads labels: index -1 is out of bounds",
-        ),
-        (lambda b, o: {"hint": hint(b, o)}, (), r"label_free .*: there is no 'total'"),
-        (hint, (), r"label_free .*: what forward returns must be a dict"),
-        (lambda b, o: {"total": o.maps[0]}, (), r"label_free .*: the term 'total' must be"),
-        (lambda b, o: {"total": hint(b, o) / 0}, (), r"label_free .*'total' must be finite"),
-        (
-            lambda b, o: {"total": hint(b, o) * 0}, (),
-            "label_free with 1 teacher.*: no gradient of the total reaches the student",
+            "no gradient of the total reaches the student's logits",
         ),
     ],
 )  # fmt: skip
-def test_a_broken_label_free_part_is_told(
+def test_one_that_teaches_nothing_or_reads_labels_is_told(
     compute: Compute, needs: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_loss(with_part(part_of(compute, *needs)))
-
-
-def test_a_projection_under_another_name_is_told() -> None:
-    hints = part_of(lambda b, o: {"total": hint(b, o)}, adapter=nn.Linear(2, 3))
-    with pytest.raises(AssertionError, match=r"no parameter called adapter\.bias, adapter\.weight"):
-        check_loss(with_part(hints, project=nn.Linear(2, 3)))
+        check_loss(loss_of(compute, *needs))

@@ -1,7 +1,8 @@
-"""A student whose map is learnt, a loss with a label-free part, and unlabelled noise to hear."""
+"""A student whose map is learnt, one that inherits, hints without labels, and noise to hear."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from serbench.api import (
     Student,
     StudentOutput,
     StudentShape,
+    TeacherCard,
 )
 from serbench.running.harness.run import run
 from serbench.running.plan.records import Candidate, MethodPlan, RunPlan
@@ -59,13 +61,47 @@ class MapNetwork(nn.Module):
         )
 
 
+class HeirParams(Params):
+    """What it inherits."""
+
+    model: str = "some"
+    """Digest of the weights."""
+
+
+class Heir(MapStudent):
+    """A map student whose projection is set to the mean of what it hears."""
+
+    name = "heir"
+    Params = HeirParams
+    params: HeirParams
+
+    @property
+    def card(self) -> TeacherCard:
+        return TeacherCard("Forebear", "MIT", "https://example.org", "Anon", ("LibriSpeech",))
+
+    @property
+    def model_digest(self) -> str:
+        return self.params.model
+
+    def inherit(self, network: nn.Module, speech: Iterable[tuple[Tensor, Tensor]]) -> None:
+        means, count = torch.zeros(()), 0
+        for features, lengths in speech:
+            self.heard(features, lengths)
+            means = means + (features.sum(dim=3) / lengths[:, None, None]).flatten(1).sum(dim=0)
+            count += len(lengths)
+        weight = network.get_parameter("project.weight")
+        with torch.no_grad():
+            weight.copy_((means / count)[None, :, None].expand_as(weight))
+
+    def heard(self, features: Tensor, lengths: Tensor) -> None:
+        """Told of each batch."""
+
+
 class HintedParams(Params):
     """What the loss reads; by default labels and hints."""
 
     labels: bool = True
     hint: bool = True
-    before: bool = True
-    """Whether it has a label-free part, which hints."""
     extra: int = 0
     """Outputs that the projection has besides the teacher's."""
 
@@ -80,9 +116,6 @@ class Hinted(Loss):
     @property
     def needs(self) -> Any:
         return frozenset({"frames"} if self.params.hint else ())
-
-    def label_free(self) -> Loss | None:
-        return Hinted(HintedParams(labels=False, before=False)) if self.params.before else None
 
     def build(self, shape: LossShape) -> nn.Module:
         return HintedLoss(self.params, shape)
@@ -108,19 +141,35 @@ class HintedLoss(nn.Module):
         return terms | {"total": torch.stack(list(terms.values())).sum()}
 
 
-def hinted(**params: Any) -> Candidate:
-    """The map student under a hinted loss, with short training and pretraining."""
+def hints_only() -> Loss:
+    """The objective of a pretraining."""
+    return Hinted(HintedParams(labels=False))
+
+
+def hinted(before: bool = True, student: Student | None = None, **params: Any) -> Candidate:
+    """The map student under a hinted loss, with short training and pretraining.
+
+    Args:
+        before: whether it is pretrained.
+        student: another one.
+        params: of the loss.
+    """
     loss = Hinted(HintedParams.model_validate(params))
-    return pretrained_candidate(candidate(loss=loss, student=MapStudent(Params())))
+    chosen = candidate(loss=loss, student=student or MapStudent(Params()))
+    return pretrained_candidate(chosen, objective="hints" if before else None)
 
 
 def pretrained_candidate(chosen: Candidate, **pretrain: Any) -> Candidate:
     """The candidate with a short pretraining."""
-    quick = {"epochs": 2, "batch_size": 4, "learning_rate": 0.02, "precision": "fp32"} | pretrain
+    quick = {
+        "objective": "hints", "epochs": 2, "batch_size": 4, "learning_rate": 0.02,
+        "precision": "fp32",
+    } | pretrain  # fmt: skip
     settings = chosen.settings.model_copy(
         update={"pretrain": PretrainSettings.model_validate(quick)}
     )
-    return replace(chosen, settings=settings)
+    objective = hints_only() if quick["objective"] else None
+    return replace(chosen, settings=settings, objective=objective)
 
 
 def write_speech(folder: Path, recordings: int = 4, seed: int = 7) -> None:

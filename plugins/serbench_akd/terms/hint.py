@@ -100,7 +100,7 @@ def projected_cosine(
 
 
 class _Hint(nn.Module):
-    """The learnt projections r_t,l, one for each pair of teacher and level.
+    """The learnt projections r_t,l, one for each pair of teacher and level, called by it.
 
     Args:
         map_channels: c_l of each guided level.
@@ -119,13 +119,16 @@ class _Hint(nn.Module):
         super().__init__()
         pairs = pair_levels(len(teacher_dims), len(map_channels), groups)
         self.pairs = [(t, first_level + level) for t, level in pairs]
-        self.projections = nn.ModuleList(
-            nn.Linear(map_channels[level], teacher_dims[t]) for t, level in pairs
+        self.projections = nn.ModuleDict(
+            {
+                f"{t}-{first_level + level}": nn.Linear(map_channels[level], teacher_dims[t])
+                for t, level in pairs
+            }
         )
 
     def _projected_pairs(self) -> Iterator[tuple[int, int, nn.Linear]]:
         """Teacher, level and projection of each pair."""
-        for (t, level), project in zip(self.pairs, self.projections, strict=True):
+        for (t, level), project in zip(self.pairs, self.projections.values(), strict=True):
             assert isinstance(project, nn.Linear)
             yield t, level, project
 
@@ -159,19 +162,33 @@ class FrameHint(_Hint):
 
     def forward(self, batch: Batch, output: StudentOutput) -> Float[Tensor, ""]:
         """A scalar, 0 … 4 for each pair. Reads ``batch.teacher_frames`` and their lengths."""
-        stretched: dict[tuple[int, int], Tensor] = {}  # levels that share a mask share a target
+        return torch.stack(self.distances(batch, output)).sum()
+
+    def distances(self, batch: Batch, output: StudentOutput) -> list[Float[Tensor, ""]]:
+        """The scalar of each pair."""
         distances = []
+        for student, target, mask, project in self.guided(batch, output):
+            cosine = projected_cosine(project, student, target)
+            distances.append(2.0 - 2.0 * _masked_mean(cosine.flatten(), mask.flatten()))
+        return distances
+
+    def guided(
+        self, batch: Batch, output: StudentOutput
+    ) -> Iterator[
+        tuple[Float[Tensor, "N c w"], Float[Tensor, "N w D"], Bool[Tensor, "N w"], nn.Linear]
+    ]:
+        """Of each pair the student's frames, the teacher's stretched to them, which of them are
+        real, and the projection.
+        """
+        stretched: dict[tuple[int, int], Tensor] = {}  # levels that share a mask share a target
         for t, level, project in self._projected_pairs():
-            student = output.maps[level].mean(dim=2)  # (N, c, w)
             mask = output.masks[level]
             key = (t, id(mask))
             if key not in stretched:
                 stretched[key] = interpolate_frames(
                     batch.teacher_frames[t], batch.teacher_lengths[t], mask.sum(-1), mask.shape[-1]
                 )
-            cosine = projected_cosine(project, student, stretched[key])
-            distances.append(2.0 - 2.0 * _masked_mean(cosine.flatten(), mask.flatten()))
-        return torch.stack(distances).sum()
+            yield output.maps[level].mean(dim=2), stretched[key], mask, project
 
 
 def _masked_mean(

@@ -110,13 +110,16 @@ def expected_fits(stored: StoredPlan, store: RunStore, folds: Folds) -> list[Fit
         search = len(candidates) > 1 or any(
             each.settings.training.early_stopping for each in candidates
         )
+        own = not method["pretrained"]
         taught_search |= search and any(each.loss.needs for each in candidates)
         for candidate in candidates if search else []:
-            records += [r for train in inner for r in _of_fit(name, candidate, teachers, train)]
+            records += [
+                r for train in inner for r in _of_fit(name, candidate, teachers, train, own)
+            ]
         for fit in refits:
             if fit["method"] == name:
                 candidate = stored.candidate(method, fit["values"])
-                records += _of_fit(name, candidate, teachers, outer[fit["outer"] - 1])
+                records += _of_fit(name, candidate, teachers, outer[fit["outer"] - 1], own)
     for teacher in teachers:
         for train in [*outer, *(inner if taught_search else [])]:
             records.append(_record(f"head of {teacher}", train))
@@ -124,11 +127,12 @@ def expected_fits(stored: StoredPlan, store: RunStore, folds: Folds) -> list[Fit
 
 
 def _of_fit(
-    method: str, candidate: Candidate, teachers: Sequence[str], train: Partition
+    method: str, candidate: Candidate, teachers: Sequence[str], train: Partition, own: bool
 ) -> list[FittedRecord]:
-    """What one fit fits."""
+    """What one fit fits; ``own``: a student that inherits does so in the partition."""
     needs = candidate.loss.needs
     whats = ["normaliser", f"student of {method}"]
+    whats += [f"inheritance of {method}"] if own and candidate.inherits else []
     whats += [f"{PROBE_OF}{method}"] if candidate.settings.training.probe else []
     whats += [f"scale of {each}'s embeddings" for each in teachers if "pooled" in needs]
     whats += [f"hints of {each}" for each in teachers if "frames" in needs]

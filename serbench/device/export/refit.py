@@ -24,7 +24,12 @@ from serbench.protocol.splits.records import Partition
 from serbench.running.execute import run_fits
 from serbench.running.harness.code import FIT, fit_identity, package_digest
 from serbench.running.harness.inputs import Inputs, PretrainInputs
-from serbench.running.harness.pretrained import pretrain_each, pretraining_of
+from serbench.running.harness.pretrained import (
+    initial_state,
+    pretrain_each,
+    pretraining_of,
+    start_of,
+)
 from serbench.running.harness.results import KeptFit, keep, kept_fit
 from serbench.running.harness.targets import fit_targets
 from serbench.running.plan.records import Candidate, digest_of, stable_seed
@@ -111,7 +116,6 @@ def _task(
     targets = fit_targets(teachers, {view.name: view}, [head], classes, replay.cache, workers)
     frames = inputs.features[candidate.settings.features]
     fit_seed = stable_seed(replay.table.digest, EVERYONE, seed)
-    start = pretraining.key if pretraining else ""
     key = digest_of(
         {
             **fit_identity(candidate, device),
@@ -121,7 +125,7 @@ def _task(
             "teachers": [[name, each.digest] for name, each in teachers.items()],
             "epochs": epochs,
             "seed": fit_seed,
-            "start": start,
+            "start": start_of(candidate, pretraining),
             "code": [
                 core_digest(FIT),
                 package_digest(type(candidate.student)),
@@ -147,7 +151,7 @@ def _task(
         epochs=epochs,
         seed=fit_seed,
         device=device,
-        initial=initial.get(start),
+        initial=initial_state(pretraining, initial, inputs),
     )
 
 

@@ -99,10 +99,19 @@ class AudioBatches(Batches):
 
     def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
         """As many windows as the audio is long; a recording may come up more than once."""
+        for rows, draw in self._draws(self.generator):
+            yield rows, self._batch(rows, draw)
+
+    def windows(self, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """As many, without augmentation, by draws of their own."""
+        for rows, draw in self._draws(torch.Generator().manual_seed(seed)):
+            yield self.plain(rows, draw)
+
+    def _draws(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Recordings of each batch of an epoch, and shares of the places in them."""
         for _ in range(self.per_epoch):
             rows = torch.multinomial(
-                self._share, self.batch_size, replacement=True, generator=self.generator
+                self._share, self.batch_size, replacement=True, generator=generator
             )
             # In double precision: a recording may be longer than single precision can count.
-            draw = torch.rand(self.batch_size, generator=self.generator).double()
-            yield rows, self._batch(rows, draw)
+            yield rows, torch.rand(self.batch_size, generator=generator).double()

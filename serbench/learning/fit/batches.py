@@ -102,12 +102,8 @@ class Batches(ABC):
         ...
 
     def _batch(self, rows: Tensor, draw: Tensor) -> Batch:
-        """One window of each of ``rows (B,)``, which begins at the share ``draw (B,)`` of those
-        places where it fits.
-        """
-        spare = (self.speech.count[rows] - self.size + 1).clamp_min(1)
-        first = (draw * spare).long()
-        frames, lengths = self.speech.windows(rows, first, self.size)
+        """One window of each of ``rows (B,)``, augmented, with what the teachers say of it."""
+        frames, lengths, first = self._cut(rows, draw)
         frames = augmented(
             frames, lengths, self.settings, self.normaliser, self.speech.rate_hz,
             self.generator,
@@ -122,6 +118,19 @@ class Batches(ABC):
             teacher_frames=tuple(values.float() for values, _ in hints),
             teacher_lengths=tuple(real for _, real in hints),
         )
+
+    def plain(self, rows: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
+        """One window of each of ``rows (B,)`` without augmentation: features and lengths."""
+        frames, lengths, _ = self._cut(rows, draw)
+        return student_input(frames, lengths, self.settings.features.channels), lengths
+
+    def _cut(self, rows: Tensor, draw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Frames, lengths and first frames of one window of each of ``rows (B,)``, which begins at
+        the share ``draw (B,)`` of those places where it fits.
+        """
+        spare = (self.speech.count[rows] - self.size + 1).clamp_min(1)
+        first = (draw * spare).long()
+        return *self.speech.windows(rows, first, self.size), first
 
     def _hint(
         self, teacher: Windows, rows: Tensor, first: Tensor, precision: torch.dtype

@@ -13,6 +13,7 @@ from serbench.api import EpochEvent
 from serbench.learning.evaluate import score
 from serbench.learning.features import Normaliser, TrainingFrames
 from serbench.learning.fit.batches import TrainingBatches, teacher_sources
+from serbench.learning.fit.inherit import each_once, inherit
 from serbench.learning.fit.optimise import Optimisation, seeded
 from serbench.learning.fit.predict import predict
 from serbench.learning.fit.probe import classifier_of, probe
@@ -47,8 +48,7 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
         training.readings = Readings(len(frames), task.epochs)
         if settings.probe:
             classifier_of(training.student, task.num_classes, task.student.name)
-        if task.initial is not None:
-            task.initial.load_into(training.student, training.loss)
+        _start(task, training, batches)
         weights = _Weights(task, training.student, normaliser)
         if settings.probe:
             probe(task, training.student, frames)
@@ -86,6 +86,16 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
         fitted=task.train.fitted,
         state=state,
     )
+
+
+def _start(task: FitTask, training: Optimisation, batches: TrainingBatches) -> None:
+    """The weights that training goes on from: a pretraining's, a pretrained model's, or fresh."""
+    if task.initial is not None:
+        task.initial.load_into(training.student, training.loss)
+    elif task.student.card is not None:
+        task.train.record(f"inheritance of {task.method}", task.train.ids)
+        heard = each_once(batches, batches.batch_size, task.seed)
+        inherit(task.student, training.student, heard)
 
 
 def _normaliser(task: FitTask, frames: TrainingFrames) -> Normaliser:

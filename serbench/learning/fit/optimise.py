@@ -61,9 +61,9 @@ class Optimisation:
         Raises:
             SerbenchError: ``freeze`` or ``rates`` do not fit the student.
         """
+        assert task.loss is not None
         device = torch.device(task.device)
-        shape = shape_of(task.settings.features, task.num_classes)
-        student = task.student.build(shape).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        student, shape = built(task)
         if isinstance(settings, TrainingSettings):
             check_parts(student, settings)
         loss = task.loss.build(loss_shape(student, shape, batches.teachers, device)).to(device)
@@ -118,6 +118,13 @@ def in_float32(output: StudentOutput) -> StudentOutput:
         maps=tuple(values.float() for values in output.maps),
         last_map=output.last_map.float(),
     )
+
+
+def built(task: TrainingTask) -> tuple[nn.Module, StudentShape]:
+    """A task's student and its shape; initial weights come from torch's generator."""
+    shape = shape_of(task.settings.features, task.num_classes)
+    student = task.student.build(shape)
+    return student.to(task.device, memory_format=torch.channels_last), shape  # pyright: ignore[reportCallIssue]
 
 
 def loss_shape(

@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class InitialState:
-    """What label-free pretraining gives a student, and the projections of its loss, to start from.
+    """What a student, and the projections of its loss, start from; no label has been read.
 
     Attributes:
         student, loss: tensors by name.
@@ -48,6 +48,7 @@ class TrainingTask:
     Attributes:
         name: ``METHOD/seed-S/outer-K[/candidate-J/inner-I]`` or ``METHOD/seed-S/pretraining``.
         key: content address of everything that determines the result.
+        loss: None in a pretraining that only inherits.
         num_classes: C.
         features: frames of the corpus, or of the unlabelled audio.
         seed: of initial weights, windows and masks; the same for every method.
@@ -56,7 +57,7 @@ class TrainingTask:
     name: str
     key: str
     student: Student
-    loss: Loss
+    loss: Loss | None
     settings: MethodSettings
     num_classes: int
     features: Frames
@@ -75,10 +76,11 @@ class FitTask(TrainingTask):
             partition. They carry no label where the partition is sealed.
         epochs: to stop after (a refit takes the mean best epoch of its inner fits);
             ``settings.training.epochs`` are what the schedule is made for. 0: the probe alone.
-        initial: what a pretraining gave; None: fresh weights.
+        initial: what a pretraining gave; None: fresh weights, or those that the student inherits.
         normaliser: to use instead of one fitted on ``train``; deliberately broken protocols only.
     """
 
+    loss: Loss
     method: str
     train: PartitionView
     validation: PartitionView | None
@@ -106,7 +108,7 @@ class TeacherFrames:
 
 @dataclass(frozen=True)
 class PretrainTask(TrainingTask):
-    """One pretraining, by a label-free loss (see ``Loss.label_free``).
+    """One pretraining: what the student inherits, then epochs of a loss that reads no labels.
 
     Attributes:
         teachers: their frames of the same recordings in the same order.

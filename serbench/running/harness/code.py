@@ -37,13 +37,17 @@ LEAKY = ("running/harness/leaky.py",)
 def code_digests(plan: RunPlan) -> dict[str, str]:
     """Digests of the code that a run's fits go through: a change makes it another run."""
     plugins = {
-        type(plugin)
-        for method in plan.methods
-        for plugin in (method.candidates[0].student, method.candidates[0].loss)
+        type(plugin) for method in plan.methods for plugin in _plugins(method.candidates[0])
     } | {type(plan.backend)}
     core = {"fit": core_digest(FIT), "head": core_digest(HEAD)}
     own = {cls.__module__: package_digest(cls) for cls in plugins}
     return {**core, **dict(sorted(own.items()))}  # a set comes in another order in each process
+
+
+def _plugins(candidate: Candidate) -> list[Student | Loss]:
+    """What a candidate is trained by."""
+    before = [candidate.objective] if candidate.objective else []
+    return [candidate.student, candidate.loss, *before]
 
 
 def arithmetic(plan: RunPlan, device: str) -> dict[str, object]:
@@ -66,9 +70,12 @@ def fit_identity(candidate: Candidate, device: str) -> dict[str, object]:
     """The part of a fit's address that says what is trained and by which arithmetic.
 
     Precision is named as it comes out on this machine, since ``auto`` depends on the processor.
+    How it was pretrained is left out: what a fit starts from has an address of its own.
     """
     described = describe_candidate(candidate)
+    described.pop("objective", None)
     settings = cast("dict[str, dict[str, object]]", described["settings"])
+    del settings["pretrain"]
     settings["training"]["precision"] = precision_on(device, candidate.settings.training)
     return {"candidate": described, "device": device, "torch": torch.__version__}
 

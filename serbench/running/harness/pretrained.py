@@ -1,4 +1,4 @@
-"""Label-free pretraining: which there is for a method, each done once and kept."""
+"""What fits start from: students that inherit or are pretrained, each once, and kept."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from serbench.api import EpochEvent, PluginError
+from serbench.api import EpochEvent
 from serbench.files.source import core_digest
 from serbench.learning.fit.task import InitialState, PretrainResult, PretrainTask, TeacherFrames
-from serbench.learning.teach.embeddings import teacher_frames
+from serbench.learning.teach.embeddings import TeacherEmbeddings, teacher_frames
 from serbench.running.execute import run_pretrainings
 from serbench.running.harness.code import FIT, package_digest, precision_on
 from serbench.running.harness.inputs import Inputs
@@ -27,28 +27,25 @@ STUDENT, LOSS = "student.", "loss."
 def pretraining_of(
     candidate: Candidate, method: str, seed: int, inputs: Inputs, device: str
 ) -> PretrainTask | None:
-    """What a candidate starts from, with one of the run's seeds; None: fresh weights.
+    """What of a candidate is done on the unlabelled audio, with one of the run's seeds.
+
+    None: nothing. Its fits then start from fresh weights, or from what its student inherits.
 
     Raises:
-        PluginError: the label-free part of its loss asks for what no unlabelled audio has.
+        TeacherError: the weights that its student inherits cannot be had.
     """
-    loss = candidate.loss.label_free()
-    if inputs.pretrain is None or loss is None:
+    loss = candidate.objective
+    if inputs.pretrain is None or (loss is None and not candidate.inherits):
         return None
-    if foreign := sorted(loss.needs - {"frames"}):
-        raise PluginError(
-            f"loss {candidate.loss.name!r}: its label-free part needs {', '.join(foreign)}, and "
-            "unlabelled audio has a teacher's frames only; correct the plugin, or leave "
-            "--pretrain-audio out"
-        )
     settings = candidate.settings
     features = inputs.pretrain.features[settings.features]
-    embeddings = inputs.pretrain.embeddings
+    embeddings = _chosen(candidate, inputs.pretrain.embeddings)
     task_seed = stable_seed("pretraining", inputs.pretrain.audio.digest, seed)
     key = digest_of(
         {
             "student": [candidate.student.name, candidate.student.params.model_dump(mode="json")],
-            "loss": [loss.name, loss.params.model_dump(mode="json")],
+            "inherits": candidate.student.model_digest,
+            "loss": [loss.name, loss.params.model_dump(mode="json")] if loss else [],
             "segments": settings.segments.model_dump(mode="json"),
             "augment": settings.augment.model_dump(mode="json"),
             "pretrain": settings.pretrain.model_dump(mode="json"),
@@ -62,7 +59,7 @@ def pretraining_of(
             "code": [
                 core_digest(FIT),
                 package_digest(type(candidate.student)),
-                package_digest(type(loss)),
+                package_digest(type(loss)) if loss else "",
             ],
         }
     )
@@ -81,6 +78,40 @@ def pretraining_of(
         seed=task_seed,
         device=device,
     )
+
+
+def _chosen(
+    candidate: Candidate, embeddings: Mapping[str, TeacherEmbeddings]
+) -> dict[str, TeacherEmbeddings]:
+    """The teachers that a candidate's objective reads, in the order of the run."""
+    if candidate.objective is None or not candidate.objective.needs:
+        return {}
+    wanted = candidate.settings.pretrain.teachers or tuple(embeddings)
+    return {name: each for name, each in embeddings.items() if name in wanted}
+
+
+def start_of(candidate: Candidate, pretraining: PretrainTask | None) -> str:
+    """The part of a fit's address that says which weights it starts from; empty: fresh ones.
+
+    Raises:
+        TeacherError: the weights that its student inherits cannot be had.
+    """
+    return pretraining.key if pretraining else candidate.student.model_digest
+
+
+def initial_state(
+    pretraining: PretrainTask | None, found: Mapping[str, InitialState], inputs: Inputs
+) -> InitialState | None:
+    """What a fit starts from; None: fresh weights, or what its student inherits.
+
+    Projections go on from a pretraining by their place among the teachers, and so only where the
+    teachers were those of the fits.
+    """
+    if pretraining is None:
+        return None
+    state = found[pretraining.key]
+    same = [each.name for each in pretraining.teachers] == list(inputs.embeddings)
+    return state if same else InitialState(state.student, {})
 
 
 def pretrain_all(
@@ -125,7 +156,7 @@ class _EpochCount:
     """Tells of the epochs of all pretrainings as one stage."""
 
     def __init__(self, tasks: Iterable[PretrainTask], watch: Observer) -> None:
-        total = sum(task.settings.pretrain.epochs for task in tasks)
+        total = sum(task.settings.pretrain.epochs for task in tasks if task.loss)
         self._tell = partial(watch.advance, "pretraining (epochs)", total=total)
         self._watch = watch
         self._done = 0

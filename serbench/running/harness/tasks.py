@@ -23,7 +23,7 @@ from serbench.running.harness.code import (
 )
 from serbench.running.harness.inputs import Inputs
 from serbench.running.harness.leaky import leaky_fit
-from serbench.running.harness.pretrained import pretraining_of
+from serbench.running.harness.pretrained import initial_state, pretraining_of, start_of
 from serbench.running.harness.views import Views
 from serbench.running.plan.records import Candidate, RunPlan, digest_of, stable_seed
 from serbench.settings import HeadSettings
@@ -83,7 +83,7 @@ class TaskMaker:
         wanted = settings.training.epochs if epochs is None else epochs
         seed = stable_seed(self.inputs.table.digest, split.train.name, place.seed)
         pretraining = pretraining_of(candidate, place.method, place.seed, self.inputs, self.device)
-        start = pretraining.key if pretraining else ""
+        start = start_of(candidate, pretraining)
         task = FitTask(
             name=place.name,
             key=self._key(candidate, split, train, wanted, seed, start),
@@ -101,7 +101,7 @@ class TaskMaker:
             epochs=wanted,
             seed=seed,
             device=self.device,
-            initial=self.initial[start] if start else None,
+            initial=initial_state(pretraining, self.initial, self.inputs),
         )
         if place.inner is not None:
             return task

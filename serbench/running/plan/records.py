@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from serbench.api import Backend, Loss, Student, Teacher
+from serbench.api import Backend, Loss, RegistryError, Student, Teacher
 from serbench.running.plan.dataset import DatasetPlan
 from serbench.running.registry.validate import Values
 from serbench.settings import MethodSettings, ProtocolSettings
@@ -44,12 +44,32 @@ class Candidate:
 
     Attributes:
         values: what the grid sets here, by dotted path.
+        objective: the loss that ``settings.pretrain.objective`` names; None: there is none.
     """
 
     values: Mapping[str, object]
     student: Student
     loss: Loss
     settings: MethodSettings
+    objective: Loss | None = None
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            RegistryError: an objective that no unlabelled audio has the answers for.
+        """
+        foreign = sorted(self.objective.needs - {"frames"}) if self.objective else []
+        if foreign:
+            raise RegistryError(
+                f"pretrain.objective = {self.settings.pretrain.objective}: it reads "
+                f"{', '.join(foreign)}, and unlabelled audio has a teacher's frames only; take "
+                "frames, or another loss that reads nothing else"
+            )
+
+    @property
+    def inherits(self) -> bool:
+        """Whether the student takes over weights of a pretrained model."""
+        return self.student.card is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +87,19 @@ class MethodPlan:
         return any(candidate.loss.needs for candidate in self.candidates)
 
     @property
+    def inherits(self) -> bool:
+        """Whether any candidate's student takes over weights of a pretrained model."""
+        return any(candidate.inherits for candidate in self.candidates)
+
+    @property
     def can_pretrain(self) -> bool:
-        """Whether any candidate's loss has a part that needs no labels."""
-        return any(candidate.loss.label_free() for candidate in self.candidates)
+        """Whether any candidate has a use for unlabelled audio."""
+        return self.inherits or any(candidate.objective for candidate in self.candidates)
+
+    @property
+    def can_be_taught_before(self) -> bool:
+        """Whether any candidate's objective reads a teacher."""
+        return any(c.objective is not None and c.objective.needs for c in self.candidates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +168,13 @@ class RunPlan:
         return next(method for method in self.methods if method.name == name)
 
     def pretrains(self, method: MethodPlan) -> bool:
-        """Whether a method's students are pretrained on unlabelled audio."""
+        """Whether a method's students hear the unlabelled audio of the run."""
         return self.pretrain_audio is not None and method.can_pretrain
 
     def uses_teachers(self, method: MethodPlan) -> bool:
         """Whether a method learns anything from a teacher, in its fits or before them."""
-        return method.uses_teachers or self.pretrains(method)
+        before = self.pretrain_audio is not None and method.can_be_taught_before
+        return method.uses_teachers or before
 
     def describe(self) -> Values:
         """The resolved plan as JSON; what the unlabelled audio is stands in once it was read."""
@@ -183,6 +214,7 @@ def describe_candidate(candidate: Candidate) -> Values:
         "loss_plugin": candidate.loss.name,
         "loss_params": _dump(candidate.loss),
         "settings": candidate.settings.model_dump(mode="json"),
+        **({"objective": _planned(candidate.objective)} if candidate.objective else {}),
     }
 
 
@@ -201,6 +233,10 @@ def digest_of(description: object) -> str:
     """
     text = json.dumps(description, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _planned(loss: Loss) -> Values:
+    return {"name": loss.name, "params": _dump(loss)}
 
 
 def _dump(plugin: Teacher | Student | Loss | Backend) -> Values:

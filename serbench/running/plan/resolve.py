@@ -147,7 +147,11 @@ def _candidate(
         "students", spec.student, lay_over(parts["student"], below(asked, "student"))
     )
     loss = registry.make("losses", spec.loss, lay_over(parts["loss"], below(asked, "loss")))
-    return Candidate(values, student, loss, validate(MethodSettings, settings, f"methods.{name}"))
+    settings = lay_over({"features": student.hears}, settings)
+    checked = validate(MethodSettings, settings, f"methods.{name}")
+    named = checked.pretrain.objective
+    objective = registry.make("losses", named) if named else None
+    return Candidate(values, student, loss, checked, objective)
 
 
 def _pretrain_audio(folder: Path | None, methods: Sequence[MethodPlan]) -> Path | None:
@@ -160,8 +164,9 @@ def _pretrain_audio(folder: Path | None, methods: Sequence[MethodPlan]) -> Path 
         return None
     if not any(method.can_pretrain for method in methods):
         raise RegistryError(
-            "--pretrain-audio: no loss of this run has a part that needs no labels; take akd, or "
-            "leave the option out"
+            "--pretrain-audio: no method of this run hears it, since none has a "
+            "pretrain.objective or a student that inherits; take akd, set "
+            "pretrain.objective=frames, or leave the option out"
         )
     folder = folder.expanduser()
     if not folder.is_dir():
@@ -184,8 +189,8 @@ def _teachers(
     Raises:
         RegistryError: an unknown teacher, none where one is needed, one where none is.
     """
-    pretrains = request.pretrain_audio is not None
-    taught = [m.name for m in methods if m.uses_teachers or (pretrains and m.can_pretrain)]
+    hears = request.pretrain_audio is not None
+    taught = [m.name for m in methods if m.uses_teachers or (hears and m.can_be_taught_before)]
     used = bool(taught)
     if not used and overrides:
         raise RegistryError(
@@ -206,12 +211,32 @@ def _teachers(
                 "rename the folder"
             )
         teachers[name] = teacher
+    _check_chosen(methods, teachers if used and hears else None)
     if teachers and not used:
         log.warning(
             "no method of this run learns from a teacher: %s is not used", ", ".join(teachers)
         )
         return {}
     return teachers
+
+
+def _check_chosen(methods: Sequence[MethodPlan], teachers: Mapping[str, Teacher] | None) -> None:
+    """
+    Raises:
+        RegistryError: ``pretrain.teachers`` names one that the run does not have.
+    """
+    chosen = [
+        name
+        for method in methods
+        for candidate in method.candidates
+        if candidate.objective
+        for name in candidate.settings.pretrain.teachers
+    ]
+    if teachers is not None and (unknown := [name for name in chosen if name not in teachers]):
+        raise RegistryError(
+            f"pretrain.teachers: the run has no teacher {unknown[0]}; its teachers: "
+            f"{', '.join(teachers)}"
+        )
 
 
 def _teacher(registry: Registry, name: str, overrides: Values) -> tuple[str, Teacher]:

@@ -168,7 +168,12 @@ class Checker:
                 schemas[part] = (model, values)
                 if not problems(model, own, ()):
                     yield from problems(model, values, (*at, f"{part}_params"))
-        yield from problems(MethodSettings, spec.settings, (*at, "settings"))
+        wrong = problems(MethodSettings, spec.settings, (*at, "settings"))
+        yield from wrong
+        objective = None if wrong else _objective(spec, at)
+        if objective:
+            place = (*at, "settings", "pretrain", "objective")
+            yield from self._reference(place, "losses", objective)
         for field in MethodSettings.model_fields:
             schemas[field] = (MethodSettings, dict(spec.settings))
         for grid, axes in spec.grids.items():
@@ -234,6 +239,11 @@ class Checker:
         known = self.names["methods"]
         if name not in known:
             yield Problem(at, f"no method is called {name!r}{did_you_mean(name, known)}")
+
+
+def _objective(spec: MethodSpec, at: tuple[str, ...]) -> str | None:
+    """The loss that a method is pretrained by."""
+    return validate(MethodSettings, spec.settings, ".".join(at)).pretrain.objective
 
 
 def _label_map(at: tuple[str, ...]) -> Iterator[Problem]:

@@ -161,7 +161,14 @@ class StoredPlan:
         student: Student = self._plugin("students", method["student_plugin"], tables["student"])
         loss: Loss = self._plugin("losses", method["loss_plugin"], tables["loss"])
         settings = validate(MethodSettings, tables["settings"], f"methods.{method['name']}")
-        return Candidate(values, student, loss, settings)
+        return Candidate(values, student, loss, settings, self._objective(method, settings))
+
+    def _objective(self, method: Json, settings: MethodSettings) -> Loss | None:
+        """What a method was pretrained by; only where the grid says the same as its first point."""
+        entry = method.get("objective")
+        if entry is None or settings.pretrain.objective is None:
+            return None
+        return self._plugin("losses", entry["name"], entry["params"])
 
     def _plugin(self, kind: str, name: str, params: Json) -> Any:
         cls = self.plugins.get(kind, name)

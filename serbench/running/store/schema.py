@@ -93,6 +93,7 @@ class Method(Part):
     loss_plugin: str = ""
     loss_params: Object = {}
     settings: dict[str, Object] = {}
+    objective: Planned | None = None
     candidates: Annotated[list[Object], Field(min_length=1)] = [{}]
 
 

@@ -16,6 +16,7 @@ from tests_support.pretraining import (
     HintedParams,
     MapStudent,
     hinted,
+    hints_only,
     pretrained_candidate,
 )
 from tests_support.runs import candidate, fit_task, frames_of
@@ -84,7 +85,7 @@ def task_of(
         name="hinted/seed-0/pretraining",
         key="0" * 64,
         student=MapStudent(Params()),
-        loss=Hinted(HintedParams(labels=False, before=False)),
+        loss=hints_only(),
         settings=chosen.settings,
         num_classes=2,
         features=features,
@@ -262,7 +263,7 @@ class Exploding(Hinted):
 
 
 def test_a_loss_that_is_not_finite_is_told_with_a_way_out() -> None:
-    task = replace(small_task(), loss=Exploding(HintedParams(labels=False, before=False)))
+    task = replace(small_task(), loss=Exploding(HintedParams(labels=False)))
     with pytest.raises(SerbenchError, match=r"/pretraining: .*epoch 1 \(.*; lower pretrain\.learn"):
         pretrain(task, silent)
 

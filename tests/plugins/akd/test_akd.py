@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from contextlib import nullcontext
 from dataclasses import replace
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 from serbench.api import Batch, LossShape, PluginError, StudentOutput
 from serbench.testing import check_loss
 from serbench_akd.akd import Akd, AkdLoss, AkdParams
+from serbench_akd.frames import Frames
 from serbench_akd.plugin import serbench_losses
 from serbench_akd.terms import (
     Angle,
@@ -199,7 +201,7 @@ def test_a_weight_of_zero_switches_all_of_a_term_off(
 
 
 def test_default_needs_and_plugin() -> None:
-    assert serbench_losses() == [Akd]
+    assert serbench_losses() == [Akd, Frames]
     assert Akd.name == "akd"
     assert Akd(AkdParams()).needs == {"soft_targets", "pooled"}
 
@@ -293,9 +295,10 @@ def test_permutations_of_batch_and_teachers(seed: int) -> None:
     state["teacher_weights.theta"] = state["teacher_weights.theta"].flip(0)
     for kind in ("weight", "bias"):
         mine = [state[f"cos.projections.{t}.{kind}"] for t in (1, 0)]
-        hints = [state[f"hint.projections.{i}.{kind}"] for i in (2, 3, 0, 1)]
+        pairs = list(itertools.product(range(2), repeat=2))
+        hints = {(1 - t, at): state[f"hint.projections.{t}-{at}.{kind}"] for t, at in pairs}
         state |= {f"cos.projections.{t}.{kind}": value for t, value in enumerate(mine)}
-        state |= {f"hint.projections.{i}.{kind}": value for i, value in enumerate(hints)}
+        state |= {f"hint.projections.{t}-{at}.{kind}": v for (t, at), v in hints.items()}
     other.load_state_dict(state)
     got = {name: value.item() for name, value in other(swapped, output).items()}
     assert got == pytest.approx(expected, abs=1e-9)
@@ -462,42 +465,12 @@ FULL = [
     {"label_smoothing": 0.1},
     OFF,
 ]
-"""Losses with a label-free part."""
+"""Losses of several kinds."""
 
 
 @pytest.mark.parametrize("params", FULL)
-def test_the_label_free_part_is_the_frame_hint_alone(params: dict[str, Any]) -> None:
-    part = Akd(AkdParams(**params)).label_free()
-    assert part is not None
-    assert part.needs == {"frames"}
-    assert part.label_free() is None
-    batch, output = example(13)
-    bare = replace(
-        batch, labels=torch.full((N,), -1), teacher_logits=batch.teacher_logits[:0],
-        teacher_pooled=(),
-    )  # fmt: skip
-    sizes = replace(shape(2), pooled_dims=())
-    terms = part.build(sizes).double()(bare, output)
-    assert set(terms) == {"hint", "total"}
-    torch.testing.assert_close(terms["total"], terms["hint"])
+def test_every_kind_keeps_the_contract(params: dict[str, Any]) -> None:
     check_loss(Akd, params)
-
-
-@pytest.mark.parametrize("params", [each for each in FULL if each.get("lambda_hint") != 0.0])
-def test_projections_of_frame_hints_go_on_from_pretraining(params: dict[str, Any]) -> None:
-    framed = AkdParams.model_validate(params | {"hint_target": "frames"})
-    part = Akd(framed).label_free()
-    assert part is not None
-    whole, free = (each.build(shape(2)) for each in (Akd(framed), part))
-    mine, theirs = (
-        {name: value.shape for name, value in module.state_dict().items()}
-        for module in (whole, free)
-    )
-    assert {name: size for name, size in mine.items() if name.startswith("hint.")} == theirs
-
-
-def test_no_weight_for_it_is_no_pretraining() -> None:
-    assert Akd(AkdParams(lambda_pretrain=0.0)).label_free() is None
 
 
 def test_without_labels_something_else_must_be_learnt() -> None:

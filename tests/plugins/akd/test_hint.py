@@ -72,7 +72,7 @@ def test_pooled_matches_reference(groups: str) -> None:
     term = PooledHint([2, 4], WIDTHS, groups)  # pyright: ignore[reportArgumentType]
     randomised(term, 1)
     expected = 0.0
-    for (t, level), project in zip(term.pairs, term.projections, strict=True):
+    for (t, level), project in zip(term.pairs, term.projections.values(), strict=True):
         channels, bins, frames = MAPS[level]
         v, mask = output.maps[level].numpy(), output.masks[level].numpy()
         for i in range(N):
@@ -90,7 +90,7 @@ def test_frames_match_reference(groups: str) -> None:
     term = FrameHint([2, 4], WIDTHS, groups)  # pyright: ignore[reportArgumentType]
     randomised(term, 3)
     expected = 0.0
-    for (t, level), project in zip(term.pairs, term.projections, strict=True):
+    for (t, level), project in zip(term.pairs, term.projections.values(), strict=True):
         v, mask = output.maps[level].numpy(), output.masks[level].numpy()
         distances = []
         for i in range(N):

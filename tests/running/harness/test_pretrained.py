@@ -14,6 +14,8 @@ import soundfile
 import torch
 from tests_support.copies import OGG, RATE_HZ, encoded, speech_like
 from tests_support.pretraining import (
+    Heir,
+    HeirParams,
     Hinted,
     HintedParams,
     hinted,
@@ -24,13 +26,13 @@ from tests_support.pretraining import (
 )
 from tests_support.runs import Watcher, candidate, method, resources
 
-from serbench.api import CorpusError, LeakageError, PluginError
-from serbench.learning.fit.task import FitTask, PretrainTask
+from serbench.api import CorpusError, LeakageError, PluginError, RegistryError
+from serbench.learning.fit.task import FitTask, InitialState, PretrainTask
 from serbench.protocol.guard.certificate import Certificate
 from serbench.running.harness.folds import copies_in_audio, plan_folds
 from serbench.running.harness.inputs import Inputs, load_audio, load_dataset, load_inputs
 from serbench.running.harness.observer import Observer
-from serbench.running.harness.pretrained import pretrain_all, pretraining_of
+from serbench.running.harness.pretrained import initial_state, pretrain_all, pretraining_of
 from serbench.running.harness.run import run
 from serbench.running.plan.records import Candidate, RunPlan
 from serbench.running.store.cache import FitCache
@@ -68,7 +70,7 @@ def task_of(chosen: Candidate, inputs: Inputs, seed: int = 0, device: str = "cpu
 # ── what there is ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_loss_without_a_label_free_part_is_not_pretrained(root: Path) -> None:
+def test_a_method_without_an_objective_is_not_pretrained(root: Path) -> None:
     plan = pretrained_plan(root)
     inputs = inputs_of(plan, root)
     assert pretraining_of(candidate(), "plain", 0, inputs, "cpu") is None
@@ -81,8 +83,8 @@ def test_a_task_holds_no_label_and_no_utterance(root: Path) -> None:
     recordings = tuple(f"unlabelled/r{n}.wav" for n in range(4))
     assert task.features.ids == recordings
     assert [teacher.frames.ids for teacher in task.teachers] == [recordings]
+    assert task.loss is not None
     assert task.loss.needs == {"frames"}
-    assert task.loss.label_free() is None
 
 
 def changed(chosen: Candidate, **settings: Any) -> Candidate:
@@ -384,34 +386,18 @@ def test_audio_that_cannot_be_had_is_told_before_anything_is_trained(root: Path)
 # ── planted leaks ────────────────────────────────────────────────────────────────────────────────
 
 
-class Curious(Hinted):
-    """A label-free part that reads labels."""
-
-    def label_free(self) -> Any:
-        return Hinted(HintedParams(labels=True, before=False))
-
-
-def test_a_label_free_part_that_reads_labels_finds_none(root: Path, tmp_path: Path) -> None:
-    curious = replace(hinted(), loss=Curious(HintedParams()))
+def test_an_objective_that_reads_labels_finds_none(root: Path, tmp_path: Path) -> None:
+    curious = replace(hinted(), objective=Hinted(HintedParams()))
     watch = Watcher()
-    with pytest.raises(IndexError, match="out of bounds"):
+    with pytest.raises(PluginError, match=r"pretrain\.objective = hints: .* a label .*bounds"):
         run(pretrained_plan(root, method("curious", curious)), resources(tmp_path), watch)
     assert watch.tasks == []
 
 
-class Greedy(Hinted):
-    """A label-free part that wants soft targets, which are fitted on labels."""
-
-    def label_free(self) -> Any:
-        return Distillation(DistillationParams())
-
-
-def test_a_label_free_part_that_wants_soft_targets_is_refused(root: Path, tmp_path: Path) -> None:
-    greedy = replace(hinted(), loss=Greedy(HintedParams()))
-    watch = Watcher()
-    with pytest.raises(PluginError, match=r"'hinted': its label-free part needs soft_targets"):
-        run(pretrained_plan(root, method("greedy", greedy)), resources(tmp_path), watch)
-    assert watch.tasks == []
+def test_an_objective_that_wants_soft_targets_is_refused() -> None:
+    """They are fitted on labels."""
+    with pytest.raises(RegistryError, match=r"pretrain\.objective = hints: it reads soft_targets"):
+        replace(hinted(), objective=Distillation(DistillationParams()))
 
 
 def test_what_is_pretrained_says_so() -> None:
@@ -421,3 +407,70 @@ def test_what_is_pretrained_says_so() -> None:
     assert not plan.pretrains(without)
     assert not replace(plan, pretrain_audio=None).pretrains(with_part)
     assert SimpleNamespace(**plan.describe()).pretrain_audio is None  # until it was read
+
+
+# ── students that inherit ────────────────────────────────────────────────────────────────────────
+
+
+def heir(model: str = "some", *, before: bool = False) -> Candidate:
+    return hinted(before=before, hint=False, student=Heir(HeirParams(model=model)))
+
+
+def test_a_student_that_inherits_hears_the_audio_of_the_run(root: Path, tmp_path: Path) -> None:
+    plan = pretrained_plan(root, method("heir", heir()), method("plain", candidate()))
+    inputs = inputs_of(plan, root)
+    watch = Watcher()
+    ((key, state),) = pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch).items()
+    assert pretrainings(watch) == []  # no epochs
+    assert state.loss == {}
+    task = task_of(heir(), inputs)
+    assert (task.key, task.loss, task.teachers) == (key, None, ())
+    assert pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch)[key].student.keys()
+    others = [task_of(heir("other"), inputs), task_of(heir(before=True), inputs)]
+    assert len({key, *(other.key for other in others)}) == 3
+
+
+def test_all_folds_start_from_what_was_inherited_from_the_audio(root: Path, tmp_path: Path) -> None:
+    store, watch = do(replace(pretrained_plan(root, method("heir", heir())), teachers={}), root)
+    (start,) = {id(task.initial): task.initial for task in watch.tasks}.values()
+    assert start is not None
+    whats = {record["what"] for record in store.read_json("certificate")["fitted"]}
+    assert "inheritance of heir" not in whats
+    (told,) = store.plan()["methods"]
+    assert (told["pretrained"], told["teachers"]) == (True, [])
+
+
+def test_without_audio_it_inherits_in_each_training_partition(root: Path) -> None:
+    plan = pretrained_plan(root, method("heir", heir()))
+    plan = replace(plan, pretrain_audio=None, teachers={})
+    store, watch = do(plan, root)
+    assert {task.initial for task in watch.tasks} == {None}
+    fitted = store.read_json("certificate")["fitted"]
+    records = [record for record in fitted if record["what"] == "inheritance of heir"]
+    assert len(records) == len(watch.tasks) == 3
+    other = replace(plan, methods=(method("heir", heir("other")),))
+    _, again = do(other, root)
+    assert not {task.key for task in again.tasks} & {task.key for task in watch.tasks}
+
+
+def test_teachers_can_be_chosen(root: Path) -> None:
+    inputs = inputs_of(pretrained_plan(root), root)
+    assert inputs.pretrain is not None
+    (one,) = inputs.pretrain.embeddings.values()
+    embeddings = {"a": one, "b": replace(one, digest="other")}
+    inputs = replace(
+        inputs, embeddings=embeddings, pretrain=replace(inputs.pretrain, embeddings=embeddings)
+    )
+    chosen = hinted()
+    only = chosen.settings.pretrain.model_copy(update={"teachers": ("b",)})
+    keys = set()
+    for each, names in ((chosen, ["a", "b"]), (changed(chosen, pretrain=only), ["b"])):
+        task = task_of(each, inputs)
+        keys.add(task.key)
+        assert [teacher.name for teacher in task.teachers] == names
+        given = {"project.weight": torch.zeros(1)}
+        initial = initial_state(task, {task.key: InitialState(given, given)}, inputs)
+        assert initial is not None
+        # With other teachers than the fits have, a projection is of another's frames.
+        assert dict(initial.loss) == (given if len(names) == 2 else {})
+    assert len(keys) == 2
