@@ -85,7 +85,7 @@ def deploy_results(folder: Path, **changes: object) -> dict[str, Any]:
                 "ua": ua, "ua_low": ua - 0.05, "ua_high": ua + 0.05, "delta_ua": delta,
                 "delta_ua_low": None if delta is None else delta - 0.01,
                 "delta_ua_high": None if delta is None else delta + 0.02,
-                "verdict": "reference" if delta is None else "cannot tell apart",
+                "verdict": "reference" if delta is None else "no significant difference",
                 "changed": 0, "posterior_difference": 0.0,
             } if measured else None,
             "rounds": [{

@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from serbench.errors import StoreError
+from serbench.results.compare.differences import corrected
 from serbench.results.compare.methods import comparison
-from serbench.results.compare.paired import holm
 from serbench.results.compare.records import Difference, Estimate
-from serbench.results.report.notes import difference_note, interval_note
+from serbench.results.report.notes import difference_note, folds_note, interval_note
 from serbench.results.report.results import Results, load_results
 from serbench.running.store.finished import leaves
 from serbench.running.store.run import TEACHER_PREFIX, RunStore
@@ -143,8 +143,9 @@ def _compared(first: Path, second: Path) -> tuple[tuple[MethodPair, ...], tuple[
     speakers = len(results.comparison.speaker_counts)
     notes = [interval_note(results.comparison.repeats, speakers)]
     if tests:
-        notes.append(difference_note("UA", tests, speakers))
-    return methods, (*notes, *results.warnings), ""
+        notes.append(difference_note("UA", tests, speakers, results.comparison.design))
+        notes.append(folds_note(results))
+    return methods, (*filter(None, notes), *results.warnings), ""
 
 
 def _name(folder: Path, other: Path) -> str:
@@ -266,7 +267,9 @@ def _methods(results: Results) -> tuple[MethodPair, ...]:
 
 def _pair(results: Results, method: str, here: str, there: str) -> MethodPair:
     both = results.predictions.loc[results.predictions["method"].isin([here, there])]
-    first, second = comparison(both, results.comparison.labels, [here, there]).methods
+    labels, train_counts = results.comparison.labels, results.runs[0].train_counts
+    found = comparison(both, labels, [here, there], train_counts=train_counts)
+    first, second = found.methods
     sides = [_predicted(both, name) for name in (here, there)]
     return MethodPair(
         method=method,
@@ -295,20 +298,11 @@ def _single(results: Results, method: str, ua: Estimate) -> MethodPair:
 
 def _corrected(pairs: Sequence[MethodPair]) -> list[MethodPair]:
     """With Holm's correction over the methods that do not predict the same in both runs."""
-    tests = {
-        pair.method: pair.difference.significance
-        for pair in pairs
-        if pair.difference and pair.difference.significance and not pair.same
-    }
-    adjusted = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
-    return [
-        _with_p(pair, pair.difference, adjusted.get(pair.method)) if pair.difference else pair
-        for pair in pairs
-    ]
+    untested = [replace(pair, difference=_untested(pair)) if pair.same else pair for pair in pairs]
+    adjusted = corrected({pair.method: pair.difference for pair in untested if pair.difference})
+    return [replace(pair, difference=adjusted.get(pair.method)) for pair in untested]
 
 
-def _with_p(pair: MethodPair, difference: Difference, p_holm: float | None) -> MethodPair:
-    """None: nothing is tested where nothing differs."""
-    test = difference.significance
-    test = replace(test, p_holm=p_holm, folds=None) if test and p_holm is not None else None
-    return replace(pair, difference=replace(difference, significance=test))
+def _untested(pair: MethodPair) -> Difference | None:
+    """Nothing is tested where nothing differs."""
+    return pair.difference and replace(pair.difference, significance=None)

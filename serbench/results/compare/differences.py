@@ -1,94 +1,111 @@
-"""Every method against one, with intervals over the same draws and tests corrected together."""
+"""Every method against one, with intervals and tests that are corrected together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serbench.learning.evaluate import confusion_metric, resampled_metric
+from serbench.learning.evaluate import resampled_metric
 from serbench.results.compare.intervals import percentile_interval
 from serbench.results.compare.paired import (
     corrected_t,
+    fold_residuals,
     hedges_dz,
     holm,
+    holm_levels,
     sign_flip_test,
     smallest_p,
     ua_contributions,
 )
-from serbench.results.compare.records import Difference, Significance
+from serbench.results.compare.records import (
+    ALPHA,
+    Difference,
+    FoldDesign,
+    Significance,
+    SpeakerTest,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tested:
+    """Where a method was right, summed over seeds.
+
+    Attributes:
+        speakers: ``(S, C, C)`` confusions of each speaker.
+        folds: ``(J, C, C)`` of each independent fold.
+    """
+
+    speakers: NDArray[np.int64]
+    folds: NDArray[np.int64]
 
 
 def paired_differences(
-    confusions: Mapping[str, NDArray[np.int64]],
-    reference: NDArray[np.int64],
+    methods: Mapping[str, Tested],
+    reference: Tested,
     weights: NDArray[np.int64],
-    folds: Mapping[str, NDArray[np.float64]],
-    test_share: float,
+    design: FoldDesign,
 ) -> dict[str, Difference]:
-    """Differences of pooled UA to the reference, their p values corrected by Holm.
+    """Differences of pooled UA to the reference, p values and intervals corrected by Holm.
 
     Args:
-        confusions: ``(S, C, C)`` of each method's speakers, summed over seeds.
-        reference: likewise, of the method to compare with.
+        methods: those to compare.
+        reference: what with.
         weights: ``(repeats, S)``, how often each draw has each speaker.
-        folds: of each method, ``(J,)`` differences of UA to the reference over folds and seeds;
-            fewer than two are not tested.
-        test_share: test utterances over training utterances, averaged over folds.
+        design: of the folds, and what is asked.
 
     Raises:
         SerbenchError: a method does not hold the same speakers and classes as the reference.
     """
-    made = {
-        method: _difference(own, reference, weights, folds[method], test_share)
-        for method, own in confusions.items()
-    }
-    return _corrected(made)
+    return corrected(
+        {method: _difference(own, reference, weights, design) for method, own in methods.items()}
+    )
 
 
 def _difference(
-    own: NDArray[np.int64],
-    reference: NDArray[np.int64],
-    weights: NDArray[np.int64],
-    folds: NDArray[np.float64],
-    test_share: float,
-) -> tuple[Difference, Significance]:
+    own: Tested, reference: Tested, weights: NDArray[np.int64], design: FoldDesign
+) -> Difference:
     """Not yet corrected for being one of several."""
-    contributions = ua_contributions(own, reference)
-    draws = resampled_metric(own, weights, "ua") - resampled_metric(reference, weights, "ua")
-    value = confusion_metric(own.sum(axis=0), "ua") - confusion_metric(reference.sum(axis=0), "ua")
+    contributions = ua_contributions(own.speakers, reference.speakers)
+    value = float(contributions.sum())
     p, exact = sign_flip_test(contributions)
+    folds = None
+    if design.question == "method":
+        residuals = fold_residuals(own.folds, reference.folds)
+        folds = corrected_t(value, residuals, design.test_share)
+        interval = folds.interval(value, ALPHA)
+    else:
+        draws = [resampled_metric(each.speakers, weights, "ua") for each in (own, reference)]
+        interval = percentile_interval(draws[0] - draws[1], len(contributions))
     significance = Significance(
-        p=p,
-        p_holm=p,
-        exact=exact,
-        smallest_p=smallest_p(len(contributions)),
+        speakers=SpeakerTest(p, p, exact, smallest_p(len(contributions))),
+        folds=folds,
         speakers_better=int(np.sum(contributions > 0)),
         speakers_worse=int(np.sum(contributions < 0)),
         effect_size=hedges_dz(contributions),
-        folds=corrected_t(folds, test_share) if len(folds) > 1 else None,
     )
-    interval = percentile_interval(draws, len(contributions))
-    return Difference(float(value), *interval), significance
+    return Difference(value, *interval, significance)
 
 
-def _corrected(
-    made: Mapping[str, tuple[Difference, Significance]],
-) -> dict[str, Difference]:
-    """With Holm's correction over all of them, of both kinds of test."""
-    overall = holm([significance.p for _, significance in made.values()])
-    tests = {name: own.folds for name, (_, own) in made.items() if own.folds is not None}
-    by_fold = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
-    return {
-        name: replace(
-            difference,
-            significance=replace(
-                own,
-                p_holm=p_holm,
-                folds=replace(own.folds, p_holm=by_fold[name]) if own.folds else None,
-            ),
-        )
-        for (name, (difference, own)), p_holm in zip(made.items(), overall, strict=True)
-    }
+def corrected(differences: Mapping[str, Difference]) -> dict[str, Difference]:
+    """With Holm's correction over all of them: of both kinds of test, and of intervals by folds.
+
+    Those without a test are left as they are.
+    """
+    tests = {name: own.significance for name, own in differences.items() if own.significance}
+    by_speaker = holm([test.speakers.p for test in tests.values()])
+    by_fold = {name: test.folds.p for name, test in tests.items() if test.folds}
+    fold_p = dict(zip(by_fold, holm([*by_fold.values()]), strict=True))
+    levels = dict(zip(by_fold, holm_levels([*by_fold.values()]), strict=True))
+    found = dict(differences)
+    for (name, test), p_speaker in zip(tests.items(), by_speaker, strict=True):
+        made = replace(test, speakers=replace(test.speakers, p_holm=p_speaker))
+        own = differences[name]
+        if test.folds:
+            low, high = test.folds.interval(own.value, levels[name])
+            made = replace(made, folds=replace(test.folds, p_holm=fold_p[name]))
+            own = replace(own, low=low, high=high)
+        found[name] = replace(own, significance=made)
+    return found

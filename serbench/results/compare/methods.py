@@ -1,8 +1,8 @@
 """Paired comparison of methods that were tested on the same utterances.
 
-Pooled scores count every test utterance once per seed. Their 95 % intervals, and those of
-differences between methods, come from draws of whole speakers. Every method sees the same draws,
-which makes differences paired.
+Pooled scores count every test utterance once per seed. Their 95 % intervals come from draws of
+whole speakers. Differences between methods are paired: tests and intervals by folds say what the
+method does when it is trained anew on other speakers, those by speakers what these models do.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from serbench.learning.evaluate import (
     score,
     speaker_confusions,
 )
-from serbench.results.compare.differences import paired_differences
+from serbench.results.compare.differences import Tested, paired_differences
 from serbench.results.compare.drawn import Drawn
+from serbench.results.compare.folds import fold_design, fold_groups
 from serbench.results.compare.intervals import REPEATS
 from serbench.results.compare.records import (
     KEYS,
     METRICS,
     Comparison,
-    Difference,
     FoldScores,
     MethodResult,
+    Question,
     Spread,
 )
 from serbench.running.store.run import TEACHER_PREFIX
@@ -44,6 +45,9 @@ def comparison(
     methods: Sequence[str] | None = None,
     repeats: int = REPEATS,
     seed: int = 0,
+    *,
+    train_counts: Mapping[int, int] | None = None,
+    question: Question = "method",
 ) -> Comparison:
     """Score every method and compare each with the first.
 
@@ -54,6 +58,9 @@ def comparison(
             last.
         repeats: bootstrap draws.
         seed: of the draws; the same seed gives the same intervals.
+        train_counts: training utterances of each outer fold (``Run.train_counts``); None: all
+            that the fold does not test.
+        question: ``"models"`` where all methods are the same trained models, run in other ways.
 
     Raises:
         StoreError: the methods were not tested on the same utterances, each once per seed, or a
@@ -79,7 +86,14 @@ def comparison(
     )
     first = tables[order[0]].drop_duplicates(subset=["utterance"])
     fold_counts = first["outer"].value_counts().sort_index()
-    differences = _differences(tables, confusions, weights, len(labels), fold_counts)
+    groups = fold_groups(first)
+    design = fold_design(first, groups, train_counts, question)
+    tested = {
+        method: Tested(own, _fold_confusions(tables[method], groups, len(labels)))
+        for method, own in confusions.items()
+    }
+    reference = tested.pop(order[0])
+    differences = paired_differences(tested, reference, weights, design)
     compared = tuple(
         replace(result, difference=differences[result.method]) for result in results[1:]
     )
@@ -90,7 +104,19 @@ def comparison(
         speaker_counts=first["speaker"].value_counts().sort_index().to_dict(),
         fold_counts=fold_counts.to_dict(),
         repeats=repeats,
+        design=design,
     )
+
+
+def _fold_confusions(
+    table: pd.DataFrame, groups: Mapping[int, int], num_classes: int
+) -> NDArray[np.int64]:
+    """``(J, C, C)`` of each group of folds, summed over seeds."""
+    group = np.array([groups[int(outer)] for outer in table["outer"]])
+    places = group, table["truth"].to_numpy(), table["guess"].to_numpy()
+    found = np.zeros((max(groups.values()) + 1, num_classes, num_classes), dtype=np.int64)
+    np.add.at(found, places, 1)
+    return found
 
 
 def _result(
@@ -158,35 +184,6 @@ def _order(predictions: pd.DataFrame) -> tuple[str, ...]:
 def _codes(table: pd.DataFrame, column: str, labels: Sequence[str]) -> NDArray[np.int64]:
     """Class numbers of a column of class names."""
     return pd.Index(labels).get_indexer(pd.Index(table[column])).astype(np.int64)
-
-
-def _differences(
-    tables: Mapping[str, pd.DataFrame],
-    confusions: Mapping[str, NDArray[np.int64]],
-    weights: NDArray[np.int64],
-    num_classes: int,
-    fold_counts: pd.Series,
-) -> dict[str, Difference]:
-    """Of every method but the first, to the first."""
-    first, *others = tables
-    folds = {name: _fold_differences(tables[name], tables[first], num_classes) for name in others}
-    if len(fold_counts) < 2:  # seeds of one fold share all of its data
-        folds, test_share = {name: values[:0] for name, values in folds.items()}, 0.0
-    else:
-        test_share = float((fold_counts / (fold_counts.sum() - fold_counts)).mean())
-    own = {name: confusions[name] for name in others}
-    return paired_differences(own, confusions[first], weights, folds, test_share)
-
-
-def _fold_differences(
-    own: pd.DataFrame, reference: pd.DataFrame, num_classes: int
-) -> NDArray[np.float64]:
-    """UA minus the reference's on each fold and seed; on each fold where the seeds differ."""
-    sides = [_fold_scores(table, num_classes) for table in (own, reference)]
-    if sides[0].keys() != sides[1].keys():
-        sides = [{0: _average_over_seeds(side)} for side in sides]
-    uas = [np.array([[fold.ua for fold in folds] for folds in side.values()]) for side in sides]
-    return (uas[0] - uas[1]).reshape(-1)
 
 
 def _fold_scores(table: pd.DataFrame, num_classes: int) -> dict[int, tuple[FoldScores, ...]]:

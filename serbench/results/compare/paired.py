@@ -1,9 +1,13 @@
-"""Is one method better than another? Tests over speakers, and over folds and seeds.
+"""Is one method better than another? Tests over speakers, and over folds.
 
 Pooled UA is a mean of class recalls, so the difference of two methods is a sum of what each
 speaker contributes to it: the speaker's additional hits in each class, over the class's test
-utterances and the number of classes. If the methods were equal, each contribution could as well
-have had the other sign.
+utterances and the number of classes. Two questions can be asked of it:
+
+- Are these trained models, on new speakers, others? If not, each speaker's contribution could as
+  well have had the other sign.
+- Is the method, trained anew on other speakers, another? Speakers of a fold share a trained model,
+  so that folds are what is independent, nearly: any two of them share training data.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from serbench.errors import SerbenchError
-from serbench.results.compare.records import FoldTest
+from serbench.results.compare.records import ALPHA, FoldTest
 
 EXACT_SPEAKERS = 16
 """Up to so many speakers every assignment of signs is tried: 65,536 of them."""
@@ -81,28 +85,66 @@ def smallest_p(units: int) -> float:
     return 2.0 / 2**units if units <= EXACT_SPEAKERS else 1.0 / (1 + SAMPLED)
 
 
-def corrected_t(differences: NDArray[np.float64], test_share: float) -> FoldTest:
-    """Two-sided t test of differences over folds whose training sides overlap.
+def fold_residuals(own: NDArray[np.int64], reference: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How far each fold is from the pooled difference of UA, in parts of it; they sum to 0.
 
-    Fold scores are not independent: any two folds share training data. The variance of their mean
-    is taken as ``(1 / J + test / train) s²`` (Nadeau & Bengio, "Inference for the Generalization
-    Error", *Machine Learning* 52, 2003, section 5), over J fold and seed differences.
+    A fold's additional hits in each class, less what the pooled recalls would give for as many
+    utterances, over the class's utterances and the number of classes: the linearised residual of
+    a mean of ratios (Cochran, *Sampling Techniques*, 1977, chapter 6). Where folds are of one size
+    and have the classes alike, it is (fold's difference − mean difference) / J.
 
     Args:
-        differences: ``(J,)``, at least two.
+        own: ``(J, C, C)`` confusions of each fold, summed over seeds.
+        reference: likewise, of the other method; its number of seeds may differ.
+
+    Returns:
+        ``(J,)``.
+
+    Raises:
+        SerbenchError: the two do not hold the same folds and classes.
+    """
+    if own.shape != reference.shape:
+        raise SerbenchError(f"confusions of {own.shape} and {reference.shape} cannot be paired")
+    residuals = []
+    for confusions in (own, reference):
+        hits = np.diagonal(confusions, axis1=1, axis2=2).astype(np.float64)  # (J, C)
+        support = confusions.sum(axis=2).astype(np.float64)  # (J, C)
+        present = support.sum(axis=0) > 0
+        hits, support = hits[:, present], support[:, present]
+        recall = hits.sum(axis=0) / support.sum(axis=0)
+        residuals.append(((hits - support * recall) / support.sum(axis=0)).mean(axis=1))
+    return residuals[0] - residuals[1]
+
+
+def corrected_t(value: float, residuals: NDArray[np.float64], test_share: float) -> FoldTest:
+    """Two-sided t test of a pooled difference over folds whose training sides overlap.
+
+    Any two folds share training data, so that the variance of their mean is taken as
+    ``(1 / J + test / train) s²`` (Nadeau & Bengio, "Inference for the Generalization Error",
+    *Machine Learning* 52, 2003, section 5), over J folds. Seeds are averaged before: repetitions
+    on the same folds are no further folds.
+
+    Args:
+        value: the difference.
+        residuals: ``(J,)`` of ``fold_residuals``, at least two.
         test_share: test utterances over training utterances, averaged over folds.
 
     Raises:
-        SerbenchError: fewer than two differences.
+        SerbenchError: fewer than two folds.
     """
-    count = len(differences)
+    count = len(residuals)
     if count < 2:
-        raise SerbenchError("a t test over folds needs at least two folds or seeds")
-    mean, variance = float(differences.mean()), float(differences.var(ddof=1))
-    error = math.sqrt((1 / count + test_share) * variance)
-    t = _ratio(mean, error)
+        raise SerbenchError("a t test over folds needs at least two folds")
+    variance = count / (count - 1) * float(residuals @ residuals)
+    error = math.sqrt((1 + count * test_share) * variance)
+    t = _ratio(value, error)
     p = float(2 * stats.t.sf(abs(t), count - 1))
-    return FoldTest(t, count - 1, p, p)
+    return FoldTest(t, count - 1, error, p, p)
+
+
+def needed_errors(folds: int, test_share: float) -> float:
+    """How many plain standard errors of its mean a difference needs to be significant."""
+    return float(stats.t.ppf(1 - ALPHA / 2, folds - 1)) * math.sqrt(1 + folds * test_share)
 
 
 def hedges_dz(contributions: NDArray[np.float64]) -> float:
@@ -140,3 +182,19 @@ def holm(values: Sequence[float]) -> tuple[float, ...]:
     adjusted = np.empty(len(values))
     adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
     return tuple(float(value) for value in adjusted)
+
+
+def holm_levels(values: Sequence[float]) -> tuple[float, ...]:
+    """The level that Holm's correction holds each p against, so that ``holm(p) ≤ α ⇔ p ≤ level``.
+
+    α / n for the smallest of n, α / (n − 1) for the next, and so on up to the first that is not
+    significant; the others are held against its level.
+    """
+    levels = np.empty(len(values))
+    level, stopped = ALPHA, False
+    for step, place in enumerate(np.argsort(values, kind="stable")):
+        if not stopped:
+            level = ALPHA / (len(values) - step)
+            stopped = bool(values[place] > level)
+        levels[place] = level
+    return tuple(float(level) for level in levels)

@@ -8,13 +8,18 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from serbench.learning.evaluate import Metric
 from serbench.running.store.run import TEACHER_PREFIX
 
 METRICS: tuple[Metric, ...] = ("wa", "ua", "macro_f1")
 
-Verdict = Literal["better", "worse", "cannot tell apart"]
+Verdict = Literal["significantly better", "significantly worse", "no significant difference"]
+
+Question = Literal["method", "models"]
+"""What a difference is asked about. ``"method"``: the method, trained anew on other speakers.
+``"models"``: these trained models, on new speakers."""
 
 KEYS = ("utterance", "speaker", "label", "outer")
 """What must agree between methods for them to be paired."""
@@ -54,20 +59,61 @@ class FoldScores:
 
 
 @dataclass(frozen=True, slots=True)
+class FoldDesign:
+    """What a test over folds has to go by.
+
+    Attributes:
+        question: what differences are asked about.
+        folds: how many are independent: folds that test the same speaker count as one.
+        test_share: test utterances over training utterances, averaged over folds.
+        assumed: whether training sides were not known, and taken to be all that is not tested.
+    """
+
+    question: Question
+    folds: int
+    test_share: float
+    assumed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FoldTest:
-    """Corrected t test of UA over folds and seeds.
+    """Corrected t test over folds: is the method, trained anew on other speakers, another?
 
     Attributes:
         t: the statistic; infinite where every fold differs by the same amount.
-        degrees: of freedom: folds times seeds, minus 1.
+        degrees: of freedom: independent folds, minus 1.
+        error: standard error of the difference, corrected for training sides that overlap.
         p: two-sided.
         p_holm: the same, corrected for the tests of the table.
     """
 
     t: float
     degrees: int
+    error: float
     p: float
     p_holm: float
+
+    def interval(self, value: float, alpha: float) -> tuple[float, float]:
+        """Of a difference ``value`` of shares, with confidence ``1 − alpha``."""
+        half = self.error * float(stats.t.ppf(1 - alpha / 2, self.degrees))
+        return max(value - half, -1.0), min(value + half, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerTest:
+    """Permutation test over speakers: are these trained models, on new speakers, others?
+
+    Attributes:
+        p: two-sided, of swapping the two methods speaker by speaker.
+        p_holm: the same, corrected for the tests of the table.
+        exact: whether every way of swapping was tried, and not a sample of them.
+        smallest_p: what the test could say at best with so many speakers.
+    """
+
+    p: float
+    p_holm: float
+    exact: bool
+    smallest_p: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +121,44 @@ class Significance:
     """How surely a method's pooled UA differs from the reference's.
 
     Attributes:
-        p: two-sided, of the permutation test that swaps the two methods speaker by speaker.
-        p_holm: the same, corrected for the tests of the table.
-        exact: whether every way of swapping was tried, and not a sample of them.
-        smallest_p: what the test could say at best with so many speakers.
+        speakers: about these trained models.
+        folds: about the method; None where only the models are asked about, or where a single
+            fold cannot tell.
         speakers_better: speakers for whom the method is better than the reference.
         speakers_worse: those for whom it is worse.
         effect_size: mean of the speakers' contributions over their standard deviation (Cohen's
             d_z), corrected for few speakers; infinite where all contribute the same.
-        folds: the second opinion; None where there is a single fold and seed.
     """
 
-    p: float
-    p_holm: float
-    exact: bool
-    smallest_p: float
+    speakers: SpeakerTest
+    folds: FoldTest | None
     speakers_better: int
     speakers_worse: int
     effect_size: float
-    folds: FoldTest | None
+
+    @property
+    def decisive(self) -> FoldTest | SpeakerTest:
+        """The test that the verdict is by."""
+        return self.folds or self.speakers
+
+    @property
+    def p(self) -> float:
+        """Of that test."""
+        return self.decisive.p
+
+    @property
+    def p_holm(self) -> float:
+        """Of that test, corrected for the tests of the table."""
+        return self.decisive.p_holm
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Pooled UA minus the reference's, with its paired 95 % interval.
+    """Pooled UA minus the reference's, with its paired interval.
+
+    The interval answers what the verdict answers. By folds it is of at least 95 %, as wide as the
+    correction for several tests asks for, and leaves out 0 where the verdict is significant and
+    nowhere else. By speakers it is of 95 %, from draws of speakers.
 
     Attributes:
         significance: None where only the interval was taken.
@@ -117,11 +177,11 @@ class Difference:
         """
         if self.significance is not None:
             if self.significance.p_holm > ALPHA or self.value == 0:
-                return "cannot tell apart"
-            return "better" if self.value > 0 else "worse"
+                return "no significant difference"
+            return "significantly better" if self.value > 0 else "significantly worse"
         if self.low > 0:
-            return "better"
-        return "worse" if self.high < 0 else "cannot tell apart"
+            return "significantly better"
+        return "significantly worse" if self.high < 0 else "no significant difference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +219,8 @@ class Comparison:
         reference: the method that differences are taken against.
         speaker_counts: test utterances of each speaker.
         fold_counts: test utterances of each outer fold.
-        repeats: bootstrap draws behind each interval.
+        repeats: bootstrap draws behind each interval of a score.
+        design: of the test over folds.
     """
 
     labels: tuple[str, ...]
@@ -168,6 +229,7 @@ class Comparison:
     speaker_counts: Mapping[str, int]
     fold_counts: Mapping[int, int]
     repeats: int
+    design: FoldDesign
 
     @property
     def students(self) -> tuple[MethodResult, ...]:

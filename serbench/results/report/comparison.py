@@ -70,7 +70,7 @@ def comparison_table(results: Results) -> Table:
         "pooled over the outer test folds",
         columns,
         by_kind(compared.methods),
-        notes=(score_notes(results), *seeds_note(compared)),
+        notes=(*score_notes(results), *seeds_note(compared)),
     ).reordered(("Method", "Student", "Parameters", *TITLES.values()))
 
 
@@ -118,14 +118,14 @@ def verdict(each: MethodResult) -> str:
     return each.difference.verdict if each.difference else "reference"
 
 
-def score_notes(results: Results) -> str:
+def score_notes(results: Results) -> tuple[str, ...]:
     """How intervals, spreads and verdicts came about."""
     compared = results.comparison
     count = len(compared.fold_counts)
-    spread = f" ±: standard deviation over {count} outer folds." if count > 1 else ""
+    spread = (f"±: standard deviation over {count} outer folds.",) if count > 1 else ()
     if results.leaky:
-        return f"{interval_note(compared.repeats, len(compared.speaker_counts))}{spread}"
-    return f"{compared_notes(compared)}{spread}"
+        return interval_note(compared.repeats, len(compared.speaker_counts)), *spread
+    return *compared_notes(results), *spread
 
 
 def seeds_note(compared: Comparison) -> tuple[str, ...]:

@@ -2,39 +2,86 @@
 
 from __future__ import annotations
 
-from serbench.results.compare.paired import smallest_p
-from serbench.results.compare.records import ALPHA, Comparison
+from serbench.results.compare.paired import needed_errors, smallest_p
+from serbench.results.compare.records import ALPHA, FoldDesign, Question
+from serbench.results.report.results import Results
 
 FEW_SPEAKERS = 6
 """With fewer, simulated intervals of 95 % hold the truth less than 9 times in 10."""
 
+ASKED: dict[Question, str] = {
+    "method": "the method, trained anew on other speakers",
+    "models": "these trained models, on new speakers",
+}
+"""What a p or an interval is about, in words."""
+
 UNCORRECTED = "Δ: percentage points, over the same draws; not corrected for several comparisons."
 """Where only intervals are taken."""
+
+SMALLER = 0.9
+"""More folds are offered where differences of this part of today's would be significant."""
 
 
 def interval_note(repeats: int, speakers: int) -> str:
     """How intervals came about."""
     few = "; with so few, too narrow" if speakers < FEW_SPEAKERS else ""
     return (
-        f"[…]: 95 % interval from {repeats} bootstrap draws of the {speakers} test speakers{few}."
+        f"[…]: 95 % interval from {repeats} bootstrap draws of the {speakers} test speakers{few}: "
+        f"{ASKED['models']}."
     )
 
 
-def difference_note(metric: str, comparisons: int, speakers: int) -> str:
-    """How differences of ``metric`` and verdicts came about, so many being corrected together."""
+def difference_note(
+    metric: str, comparisons: int, speakers: int, design: FoldDesign | None = None
+) -> str:
+    """What differences of ``metric``, p and verdicts answer, so many being corrected together.
+
+    Without a ``design``, the same trained models were run in several ways.
+    """
     corrected = f", corrected for {comparisons} comparisons (Holm)" if comparisons > 1 else ""
+    question = design.question if design else "models"
+    about = f"Δ{metric} (percentage points), its interval, p and verdict: {ASKED[question]}"
+    if design and question == "method":
+        assumed = ", training taken to be all other utterances" if design.assumed else ""
+        return (
+            f"{about}, by Nadeau and Bengio's corrected t test over {design.folds} folds, seeds "
+            f"averaged{assumed}{corrected}. Significant: p at most {ALPHA:g}; then, and only then, "
+            "the interval (95 % or more) leaves out 0."
+        )
     note = (
-        f"Δ{metric}: percentage points, over the same draws. p: paired permutation test over "
-        f"speakers{corrected}; “cannot tell apart”: p above {ALPHA:g}."
+        f"{about}. Interval: over the same draws. p: paired permutation test over speakers"
+        f"{corrected}. Significant: p at most {ALPHA:g}."
     )
     if (best := smallest_p(speakers)) > ALPHA:
         note += f" With {speakers} speakers p is at least {best:.2g}: no difference can be shown."
+    if design and design.folds < 2:
+        note += " A single test fold says nothing of methods trained anew."
     return note
 
 
-def compared_notes(compared: Comparison) -> str:
-    """Both notes, of a comparison."""
-    speakers = len(compared.speaker_counts)
-    others = len(compared.methods) - 1
-    intervals = interval_note(compared.repeats, speakers)
-    return f"{intervals} {difference_note('UA', others, speakers)}" if others else intervals
+def folds_note(results: Results) -> str:
+    """What more folds could show; empty where they are no help."""
+    design, unit = results.comparison.design, results.runs[0].certificate.unit
+    units = len({name for fold in results.outer for name in fold["test_units"]})
+    if design.question != "method" or units <= design.folds:
+        return ""
+    now = needed_errors(design.folds, design.test_share)
+    then = needed_errors(units, 1 / (units - 1))
+    if then > SMALLER * now:
+        return ""
+    return (
+        f"{design.folds} folds show large differences only: leave-one-{unit}-out (--set "
+        f"protocol.folds=loso) has {units}, and differences {then / now:.2g} times as large are "
+        "significant there."
+    )
+
+
+def compared_notes(results: Results) -> tuple[str, ...]:
+    """What stands under a comparison."""
+    compared = results.comparison
+    speakers, others = len(compared.speaker_counts), len(compared.methods) - 1
+    notes = [interval_note(compared.repeats, speakers)]
+    if others:
+        notes.append(difference_note("UA", others, speakers, compared.design))
+        notes.append(folds_note(results))
+    return tuple(filter(None, notes))

@@ -87,7 +87,7 @@ def notes(ranking: Ranking, ranks: Ranks) -> tuple[str, ...]:
     """What was tested, what came of it, and who is left out."""
     return (
         "Rank 1 is the best; every corpus counts once. Students only. Methods that share a letter "
-        "cannot be told apart.",
+        "do not differ significantly. p: the methods, on other corpora.",
         _friedman_note(ranks),
         _nemenyi_note(ranks),
         *_left_out_note(ranking),
@@ -107,7 +107,7 @@ def _friedman_note(ranks: Ranks) -> str:
     found = ranks.friedman
     how = "exact" if found.exact else "sampled"
     f = f"{found.f:.2f}" if math.isfinite(found.f) else "∞"
-    said = "the methods differ" if ranks.differ else "no difference can be shown"
+    said = "the methods differ" if ranks.differ else "no significant difference"
     note = (
         f"Friedman's test, ranks permuted within corpora ({how}): p {_equals(found.p)}, {said}. "
         f"Asymptotic, for what they are worth with {len(ranks.corpora)} corpora: "
@@ -162,7 +162,7 @@ def ranks_figure(ranks: Ranks) -> Figure:
         for method, rank in zip(ranks.methods, ranks.average.tolist(), strict=True)
     )
     groups = "; ".join(", ".join(group) for group in ranks.groups if len(group) > 1)
-    apart = f"Cannot be told apart: {groups}." if groups else "All are told apart."
+    apart = f"No significant difference: {groups}." if groups else "All differ significantly."
     plot = Diagram(
         names=tuple(ranks.methods),
         ranks=tuple(map(float, ranks.average)),
@@ -172,7 +172,7 @@ def ranks_figure(ranks: Ranks) -> Figure:
     return Figure(
         name="ranks",
         caption=f"Average ranks over {len(ranks.corpora)} corpora, by pooled UA; methods that a "
-        "bar joins cannot be told apart",
+        "bar joins do not differ significantly",
         panels=(
             Panel(
                 plot,
@@ -202,7 +202,7 @@ def write_ranked_report(folders: Sequence[Path], output: Path) -> tuple[Path, Ta
     for name, own in by_corpus(folders).items():
         write_report(own, output / f"corpus-{places[name]}")
         lines.append(f"- [{escape_markdown(name)}](corpus-{places[name]}/report.md)")
-    figure = "![Average ranks; methods that a bar joins cannot be told apart](ranks.png)"
+    figure = "![Average ranks; methods that a bar joins do not differ significantly](ranks.png)"
     parts = ["# Ranks over corpora", "", markdown(table), figure, "", "## Each corpus", "", *lines]
     write_text(page, "\n".join([*parts, ""]))
     return page, table

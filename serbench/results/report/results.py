@@ -115,7 +115,8 @@ def load_results(folders: Sequence[Path]) -> Results:
             parts.append(part.assign(method=new, certificate=digest))
     order = sorted(methods, key=lambda name: name.startswith(TEACHER_PREFIX))
     predictions = pd.concat(parts, ignore_index=True)
-    compared = comparison(predictions, runs[0].plan["dataset"]["labels"], order)
+    labels, train_counts = runs[0].plan["dataset"]["labels"], runs[0].train_counts
+    compared = comparison(predictions, labels, order, train_counts=train_counts)
     if runs[0].certificate.leaky:
         alone = tuple(replace(result, difference=None) for result in compared.methods)
         compared = replace(compared, methods=alone)

@@ -7,6 +7,7 @@ from serbench.results.compare.records import Difference
 from serbench.results.figure.figure import Axis, Figure, Forest, ForestRow, Panel, ReferenceLine
 from serbench.results.figure.palette import Style, styles_of
 from serbench.results.report.marks import mark
+from serbench.results.report.notes import ASKED
 from serbench.results.report.results import Results
 from serbench.results.table.formats import (
     VERDICT,
@@ -79,16 +80,15 @@ def differences_figure(results: Results) -> Figure | None:
         return None
     return Figure(
         name="difference-chart",
-        caption=f"ΔUA to {reference} in percentage points with 95 % interval",
+        caption=f"ΔUA to {reference} in percentage points with its interval",
         panels=(
             forest_panel(
                 rows, f"← worse than {reference} · better →", ReferenceLine(0.0, "no difference")
             ),
         ),
         notes=(
-            "Hollow mark and dashed interval: cannot be told apart. p by the paired permutation "
-            "test over speakers, corrected for several comparisons (Holm); the verdict is by "
-            "p, not by the interval.",
+            "Hollow mark and dashed interval: no significant difference. p and interval: "
+            f"{ASKED[compared.design.question]}.",
         ),
     )
 

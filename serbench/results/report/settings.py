@@ -116,7 +116,7 @@ def protocol_line(results: Results) -> str:
 
 def findings(results: Results) -> list[str]:
     """What the comparison says, a sentence for each method; of a leaky run, what broke it."""
-    lines = []
+    lines, reference = [], results.comparison.reference
     for result in results.comparison.students:
         ua = result.pooled["ua"]
         line = (
@@ -128,10 +128,9 @@ def findings(results: Results) -> list[str]:
         elif result.difference:
             size = percent(abs(result.difference.value))
             line += {
-                "better": f", {size} points better than {results.comparison.reference}",
-                "worse": f", {size} points worse than {results.comparison.reference}",
-                "cannot tell apart": f", which cannot be told apart from "
-                f"{results.comparison.reference}",
+                "significantly better": f", significantly better than {reference} by {size} points",
+                "significantly worse": f", significantly worse than {reference} by {size} points",
+                "no significant difference": f", no significant difference from {reference}",
             }[result.difference.verdict]
         lines.append(line + ".")
     return lines

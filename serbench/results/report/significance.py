@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from serbench.results.compare.names import NAMED, display_name
 from serbench.results.compare.records import Difference, FoldTest, MethodResult, Significance
-from serbench.results.report.notes import compared_notes
+from serbench.results.report.notes import ASKED, compared_notes
 from serbench.results.report.results import Results
 from serbench.results.table.columns import Column, make_table
 from serbench.results.table.formats import COUNT, DIFFERENCE, P_VALUE, PLAIN, VERDICT, Format
@@ -17,9 +17,9 @@ EFFECT_NOTE = (
     "d: mean over standard deviation of what each speaker contributes to ΔUA, corrected for few "
     "speakers (Hedges). Better, worse: speakers for whom the method is."
 )
-FOLDS_NOTE = (
-    "t: Nadeau and Bengio's test over folds and seeds, which allows for training sides that "
-    "overlap; a second opinion, with few folds a weak one. The verdict is by the permutation test."
+SPEAKERS_NOTE = (
+    f"p (speakers): {ASKED['models']}; a paired permutation test, which does not know that "
+    "speakers of a fold share a trained model."
 )
 
 
@@ -33,7 +33,7 @@ class Tested:
 
     @property
     def folds(self) -> FoldTest | None:
-        """The second opinion."""
+        """None where a single fold cannot tell."""
         return self.found.folds
 
 
@@ -47,21 +47,21 @@ EFFECT: Format[float] = Format(_number)
 COLUMNS: list[Column[Tested]] = [
     Column("Method", lambda each: each.result.method, NAMED, key="method"),
     Column("ΔUA", lambda each: each.difference, DIFFERENCE, key="delta_ua"),
-    Column("Better", lambda each: each.found.speakers_better, COUNT, key="speakers_better"),
-    Column("Worse", lambda each: each.found.speakers_worse, COUNT, key="speakers_worse"),
-    Column("d", lambda each: each.found.effect_size, EFFECT, key="effect_size"),
-    Column("p", lambda each: each.found.p, P_VALUE, key="p"),
-    Column("p (Holm)", lambda each: each.found.p_holm, P_VALUE, key="p_holm"),
-    Column("", lambda each: each.found.exact, PLAIN, key="exact"),
     Column("t", lambda each: each.folds, Format(lambda at: f"{_number(at.t)} ({at.degrees})")),
     Column("", lambda each: each.folds and each.folds.t, PLAIN, key="t"),
     Column("", lambda each: each.folds and each.folds.degrees, PLAIN, key="degrees"),
-    Column("p of t", lambda each: each.folds.p if each.folds else None, P_VALUE, key="t_p"),
-    Column(
-        "p of t (Holm)", lambda each: each.folds.p_holm if each.folds else None, P_VALUE,
-        key="t_p_holm",
-    ),
+    Column("p", lambda each: each.found.p, P_VALUE, key="p"),
+    Column("p (Holm)", lambda each: each.found.p_holm, P_VALUE, key="p_holm"),
     Column("Verdict", lambda each: each.difference.verdict, VERDICT, key="verdict"),
+    Column("Better", lambda each: each.found.speakers_better, COUNT, key="speakers_better"),
+    Column("Worse", lambda each: each.found.speakers_worse, COUNT, key="speakers_worse"),
+    Column("d", lambda each: each.found.effect_size, EFFECT, key="effect_size"),
+    Column("p (speakers)", lambda each: each.found.speakers.p, P_VALUE, key="p_speakers"),
+    Column(
+        "p (speakers, Holm)", lambda each: each.found.speakers.p_holm, P_VALUE,
+        key="p_speakers_holm",
+    ),
+    Column("", lambda each: each.found.speakers.exact, PLAIN, key="exact"),
 ]  # fmt: skip
 
 
@@ -81,5 +81,5 @@ def significance_table(results: Results) -> Table | None:
         f"on {results.dataset['name']}: how sure the differences are",
         COLUMNS,
         tested,
-        notes=(compared_notes(compared), EFFECT_NOTE, FOLDS_NOTE),
+        notes=(*compared_notes(results), EFFECT_NOTE, SPEAKERS_NOTE),
     )

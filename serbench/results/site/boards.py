@@ -187,8 +187,13 @@ def _compared(lines: Sequence[BoardLine]) -> tuple[BoardLine, ...]:
     parts = [
         _predictions(line).assign(method=name) for line, name in zip(lines, names, strict=True)
     ]
-    labels = lines[0].entry.results.comparison.labels
-    found = comparison(pd.concat(parts, ignore_index=True), labels, names)
+    first = lines[0].entry.results
+    found = comparison(
+        pd.concat(parts, ignore_index=True),
+        first.comparison.labels,
+        names,
+        train_counts=first.runs[0].train_counts,
+    )
     return tuple(
         BoardLine(line.entry, line.method, result, result.difference)
         for line, result in zip(lines, found.methods, strict=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from serbench.results.compare.names import METHOD
 from serbench.results.record import Fact
 from serbench.results.report.marks import LEAKS
-from serbench.results.report.notes import difference_note, interval_note
+from serbench.results.report.notes import difference_note, folds_note, interval_note
 from serbench.results.site.boards import Board, BoardLine, CorpusBoards
 from serbench.results.site.collect import ListedRun, UnlistedRun
 from serbench.results.table.columns import Column, make_table
@@ -181,8 +181,7 @@ def board_table(board: Board, name: str, links: Links) -> Table:
         lines,
         notes=(
             interval_note(repeats, board.speakers),
-            *((difference_note("UA", len(lines) - 1, board.speakers), PICKED_NOTE) if compared
-              else ()),
+            *(_difference_notes(board) if compared else ()),
             *_fact_notes(lines),
         ),
         warnings=(
@@ -190,6 +189,13 @@ def board_table(board: Board, name: str, links: Links) -> Table:
             *dict.fromkeys(warnings),
         ),
     )  # fmt: skip
+
+
+def _difference_notes(board: Board) -> tuple[str, ...]:
+    """What is said of differences."""
+    own = board.results
+    note = difference_note("UA", len(board.students) - 1, board.speakers, own.comparison.design)
+    return tuple(filter(None, (note, folds_note(own), PICKED_NOTE)))
 
 
 def _verdict(line: BoardLine, board: Board) -> str | None:

@@ -174,7 +174,11 @@ def ranged(show: Callable[[float], str]) -> Format[Interval]:
 
 
 def _verdict_tone(verdict: str) -> Tone:
-    tones: dict[str, Tone] = {"better": "better", "worse": "worse", "cannot tell apart": "unclear"}
+    tones: dict[str, Tone] = {
+        "significantly better": "better",
+        "significantly worse": "worse",
+        "no significant difference": "unclear",
+    }
     return tones.get(verdict, "")
 
 

@@ -34,6 +34,12 @@ class Run:
         return len(self.plan["seeds"])
 
     @property
+    def train_counts(self) -> dict[int, int]:
+        """Training utterances of each outer fold, as the certificate has them."""
+        sides = {fold.name: fold.train.utterances for fold in self.certificate.folds}
+        return {n: sides[fold["name"]] for n, fold in enumerate(self.plan["outer"], start=1)}
+
+    @property
     def inner_fits(self) -> int:
         """Number of fits of the inner search."""
         return sum(fit.get("inner") is not None for fit in self.fits)

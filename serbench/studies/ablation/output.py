@@ -94,7 +94,7 @@ def ablation_table(ablation: AblationResults) -> Table:
         columns,
         ablation.parts,
         notes=(
-            compared_notes(compared),
+            *compared_notes(ablation.results),
             f"Below zero: the row does worse than {ablation.method}, to which what it leaves out "
             "or changes was worth that many points.",
             *seeds_note(compared),
@@ -132,9 +132,9 @@ def ablation_page(ablation: AblationResults, table: Table, certificates: str) ->
 
 
 def ablation_figure(ablation: AblationResults) -> Figure:
-    """UA of every row less that of the full method, with its paired 95 % interval."""
+    """UA of every row less that of the full method, with its paired interval."""
     teachers = any(line.result and line.result.is_teacher for line in ablation.lines)
-    axis = Axis(f"UA less that of {ablation.method}, in points, with paired 95 % interval")
+    axis = Axis(f"UA less that of {ablation.method}, in points, with paired interval")
     rows = tuple(_row(line, part) for part, lines in ablation.parts.items() for line in lines)
     said = "; ".join(f"{row.label} {row.said}" for row in rows)
     return Figure(
@@ -142,7 +142,7 @@ def ablation_figure(ablation: AblationResults) -> Figure:
         caption=ablation.title,
         panels=(Panel(Forest(rows, axis, ReferenceLine(0.0, "no difference")), "", f"{said}."),),
         legend=(
-            Key("student; hollow: cannot tell apart", ROW),
+            Key("student; hollow: no significant difference", ROW),
             Key(f"full method, {ablation.method}", NEUTRAL),
             *([Key("teacher's own head", TEACHER)] if teachers else []),
         ),

@@ -152,7 +152,7 @@ def compare_backends(
         for name, folds in posteriors.items()
         for model, rows in zip(models, folds, strict=True)
     )
-    compared = comparison(table, replay.table.labels, list(posteriors))
+    compared = comparison(table, replay.table.labels, list(posteriors), question="models")
     reference = np.concatenate(posteriors[first])
     found = {}
     for result in compared.methods:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from serbench.api import StoreError
 from serbench.api.json_text import read_json, read_model
@@ -112,6 +112,16 @@ class Import(FilePart):
     peak_bytes: list[int | None]
 
 
+def _as_now(verdict: object) -> object:
+    """A verdict as it is called now; files of earlier versions have other words."""
+    before = {
+        "better": "significantly better",
+        "worse": "significantly worse",
+        "cannot tell apart": "no significant difference",
+    }
+    return before.get(verdict, verdict) if isinstance(verdict, str) else verdict
+
+
 class BackendScore(FilePart):
     """On the outer test sides, 0 … 1; differences to the reference."""
 
@@ -121,7 +131,7 @@ class BackendScore(FilePart):
     delta_ua: float | None
     delta_ua_low: float | None
     delta_ua_high: float | None
-    verdict: str
+    verdict: Annotated[str, BeforeValidator(_as_now)]
     changed: int
     posterior_difference: float
 

@@ -179,7 +179,7 @@ def _facts(results: DeployResults) -> tuple[Fact, ...]:
         (each.latency_ms, each.row.name, each)
         for each in entries_of(results)
         if each.latency_ms is not None
-        and not (each.row.accuracy and each.row.accuracy.verdict == "worse")
+        and not (each.row.accuracy and each.row.accuracy.verdict == "significantly worse")
     ]
     if not timed:
         return ()

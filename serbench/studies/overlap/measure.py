@@ -307,7 +307,8 @@ def _score(
 ) -> list[OverlapRow]:
     """A method's rows, the first overlap being the reference."""
     overlaps_s = list(windows)
-    compared = comparison(table, labels, [_name(each) for each in overlaps_s])
+    names = [_name(each) for each in overlaps_s]
+    compared = comparison(table, labels, names, question="models")
     base = _predicted(table, overlaps_s[0])
     return [
         OverlapRow(

@@ -42,7 +42,7 @@ def copy(root: Path, place: Path) -> Path:
 
 def test_a_method_of_both_runs_is_compared_in_pairs(root: Path, pairing: Pairing) -> None:
     akd = pairing.methods[0]
-    assert (akd.method, akd.verdict) == ("akd", "worse")
+    assert (akd.method, akd.verdict) == ("akd", "significantly worse")
     assert akd.here is not None
     assert akd.there is not None
     assert akd.difference is not None

@@ -10,7 +10,15 @@ from serbench.api import StoreError
 from serbench.learning.evaluate import resample_weights
 from serbench.results.compare.intervals import expanded_levels
 from serbench.results.compare.methods import comparison
-from serbench.results.compare.records import Difference, FoldTest, Significance
+from serbench.results.compare.records import (
+    Comparison,
+    Difference,
+    FoldDesign,
+    FoldTest,
+    Question,
+    Significance,
+    SpeakerTest,
+)
 
 LABELS = ("anger", "neutral", "sadness")
 SPEAKERS = ("03", "08", "09", "10")
@@ -75,7 +83,7 @@ def test_pooled_scores_and_intervals_against_a_reference(table: pd.DataFrame) ->
         ua = own.pooled["ua"]
         assert ua.value == pytest.approx(reference_ua(pairs(table, own.method)))
         assert (ua.low, ua.high) == pytest.approx(np.percentile(draws[own.method], LEVELS))
-    difference = result.methods[1].difference
+    difference = comparison(table, LABELS, None, 200, 3, question="models").methods[1].difference
     assert difference is not None
     paired = np.subtract(draws["kd"], draws["akd"])
     assert difference.value == pytest.approx(
@@ -129,16 +137,16 @@ def test_a_method_cannot_be_told_from_itself() -> None:
     assert (difference.value, difference.low, difference.high) == (0.0, 0.0, 0.0)
     assert difference.significance is not None
     assert difference.significance.p == 1.0
-    assert difference.verdict == "cannot tell apart"
+    assert difference.verdict == "no significant difference"
 
 
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
     [
-        (0.01, 0.2, "better"),
-        (-0.2, -0.01, "worse"),
-        (0.0, 0.2, "cannot tell apart"),
-        (-0.2, 0.0, "cannot tell apart"),
+        (0.01, 0.2, "significantly better"),
+        (-0.2, -0.01, "significantly worse"),
+        (0.0, 0.2, "no significant difference"),
+        (-0.2, 0.0, "no significant difference"),
     ],
 )
 def test_verdicts_at_the_boundaries(low: float, high: float, verdict: str) -> None:
@@ -162,13 +170,15 @@ def test_order_of_rows_is_nothing_and_swapping_methods_turns_the_sign(seed: int)
     assert there.methods[0].folds == back.methods[1].folds
 
 
-def test_the_interval_of_a_difference_is_paired() -> None:
+@pytest.mark.parametrize("question", ["method", "models"])
+def test_the_interval_of_a_difference_is_paired(question: Question) -> None:
     """A method that errs on the same utterances has a narrower difference than one of its own."""
-    table = make_predictions({"akd": 0.6})
+    table = many_speakers({"akd": 0.6})
     twin = table.assign(method="twin")
     twin.loc[twin.index[0], "predicted"] = "anger"
-    own = make_predictions({"akd": 0.6}, seed=9).assign(method="stranger")
-    result = comparison(pd.concat([table, twin, own]), LABELS, repeats=500)
+    own = many_speakers({"other": 0.6, "stranger": 0.6})
+    own = own.loc[own["method"] == "stranger"]
+    result = comparison(pd.concat([table, twin, own]), LABELS, repeats=500, question=question)
     widths = [
         each.difference.high - each.difference.low for each in result.methods if each.difference
     ]
@@ -214,17 +224,20 @@ def test_unpaired_predictions_are_refused(table: pd.DataFrame, how: str, message
 
 
 def difference_of(value: float, p_holm: float) -> Difference:
-    significance = Significance(0.01, p_holm, True, 0.002, 1, 9, -0.5, None)
+    """By folds, whatever speakers say."""
+    speakers = SpeakerTest(0.9, 0.9, True, 0.002)
+    folds = FoldTest(2.0, 4, 0.02, 0.01, p_holm)
+    significance = Significance(speakers, folds, 1, 9, -0.5)
     return Difference(value, value - 0.1, value + 0.1, significance)
 
 
 @pytest.mark.parametrize(
     ("value", "p_holm", "verdict"),
     [
-        (0.05, 0.05, "better"),
-        (-0.05, 0.05, "worse"),
-        (0.05, 0.051, "cannot tell apart"),
-        (0.0, 0.01, "cannot tell apart"),
+        (0.05, 0.05, "significantly better"),
+        (-0.05, 0.05, "significantly worse"),
+        (0.05, 0.051, "no significant difference"),
+        (0.0, 0.01, "no significant difference"),
     ],
 )
 def test_a_test_decides_where_there_is_one(value: float, p_holm: float, verdict: str) -> None:
@@ -247,64 +260,143 @@ def many_speakers(skill: dict[str, float], seeds: int = 1) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def significance_of(found: Comparison, place: int = 1) -> Significance:
+    difference = found.methods[place].difference
+    assert difference is not None
+    assert difference.significance is not None
+    return difference.significance
+
+
+def design_of(folds: int, test_share: float, *, assumed: bool) -> FoldDesign:
+    share: float = pytest.approx(test_share)  # pyright: ignore[reportAssignmentType]
+    return FoldDesign("method", folds, share, assumed)
+
+
+def folds_of(found: Comparison, place: int = 1) -> FoldTest:
+    folds = significance_of(found, place).folds
+    assert folds is not None
+    return folds
+
+
 def test_tests_are_made_and_corrected_over_the_table() -> None:
     table = many_speakers({"akd": 0.8, "kd": 0.4, "twin": 0.8, "third": 0.78}, seeds=2)
-    others = comparison(table, LABELS, repeats=200).methods[1:]
-    found = [own.difference.significance for own in others if own.difference]
-    tests = [each for each in found if each is not None]
-    assert len(tests) == 3
-    smallest = min(tests, key=lambda test: test.p)
+    compared = comparison(table, LABELS, repeats=200)
+    tests = [significance_of(compared, place) for place in (1, 2, 3)]
+    speakers = [test.speakers for test in tests]
+    smallest = min(speakers, key=lambda test: test.p)
     assert smallest.p_holm == pytest.approx(3 * smallest.p)
-    assert all(test.p_holm >= test.p and test.exact for test in tests)
-    folds = [test.folds for test in tests]
-    assert [fold.degrees for fold in folds if fold] == [11, 11, 11]
-    first = min((fold for fold in folds if fold), key=lambda fold: fold.p)
+    assert all(test.p_holm >= test.p and test.exact for test in speakers)
+    folds = [folds_of(compared, place) for place in (1, 2, 3)]
+    assert [fold.degrees for fold in folds] == [5, 5, 5]
+    first = min(folds, key=lambda fold: fold.p)
     assert first.p_holm == pytest.approx(3 * first.p)
     worse = tests[0]
+    assert (worse.p, worse.p_holm) == (folds[0].p, folds[0].p_holm)
     assert worse.speakers_worse > 9
     assert worse.speakers_better < 3
     assert worse.effect_size < -0.8
 
 
-def test_the_fold_test_is_of_fold_and_seed_differences() -> None:
+@pytest.mark.parametrize("skill", [0.4, 0.55, 0.62, 0.7])
+def test_intervals_by_folds_agree_with_verdicts(skill: float) -> None:
+    table = many_speakers({"akd": 0.8, "kd": skill, "twin": 0.78, "third": 0.6})
+    for own in comparison(table, LABELS, repeats=10).methods[1:]:
+        assert own.difference is not None
+        outside = own.difference.low > 0 or own.difference.high < 0
+        assert outside == (own.difference.verdict != "no significant difference")
+
+
+def test_the_fold_test_is_of_fold_differences_averaged_over_seeds() -> None:
     table = many_speakers({"akd": 0.7, "kd": 0.6}, seeds=2)
-    difference = comparison(table, LABELS, repeats=50).methods[1].difference
-    assert difference is not None
-    assert difference.significance is not None
     values = np.array(
         [
-            reference_ua(pairs(table, "kd", seed=seed, outer=outer))
-            - reference_ua(pairs(table, "akd", seed=seed, outer=outer))
+            [
+                reference_ua(pairs(table, "kd", seed=seed, outer=outer))
+                - reference_ua(pairs(table, "akd", seed=seed, outer=outer))
+                for outer in range(1, 7)
+            ]
             for seed in (0, 1)
-            for outer in range(1, 7)
         ]
+    ).mean(axis=0)
+    t = values.mean() / np.sqrt((1 / 6 + 24 / 120) * values.var(ddof=1))
+    found = comparison(table, LABELS, repeats=50)
+    assert found.design == design_of(6, 24 / 120, assumed=True)
+    assert folds_of(found).t == pytest.approx(t)
+
+
+def test_training_sides_that_are_known_are_taken() -> None:
+    table = many_speakers({"akd": 0.7, "kd": 0.6})
+    counts = {1: 60, 2: 60, 3: 60, 4: 60, 5: 60, 6: 120}
+    found = comparison(table, LABELS, repeats=50, train_counts=counts)
+    assert found.design == design_of(6, (5 * 24 / 60 + 24 / 120) / 6, assumed=False)
+    assumed = comparison(table, LABELS, repeats=50)
+    ratio = np.sqrt((1 / 6 + 11 / 30) / (1 / 6 + 1 / 5))
+    assert folds_of(found).error == pytest.approx(ratio * folds_of(assumed).error)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000))
+def test_order_of_seeds_and_folds_is_nothing(seed: int) -> None:
+    table = many_speakers({"akd": 0.7, "kd": 0.6}, seeds=3)
+    random = np.random.default_rng(seed)
+    folds = dict(zip(range(1, 7), random.permutation(6) + 1, strict=True))
+    seeds = dict(zip(range(3), random.permutation(3), strict=True))
+    renamed = table.assign(
+        outer=[folds[outer] for outer in table["outer"]],
+        seed=[seeds[own] for own in table["seed"]],
     )
-    t = values.mean() / np.sqrt((1 / 12 + 24 / 120) * values.var(ddof=1))
-    found = difference.significance.folds
-    assert isinstance(found, FoldTest)
-    assert found.t == pytest.approx(t)
+    here = folds_of(comparison(table, LABELS, repeats=10))
+    there = folds_of(comparison(renamed, LABELS, repeats=10))
+    assert (there.t, there.p, there.error) == pytest.approx((here.t, here.p, here.error))
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(2, 5))
+def test_seeds_that_are_the_same_change_nothing(times: int) -> None:
+    table = many_speakers({"akd": 0.7, "kd": 0.6})
+    again = pd.concat([table.assign(seed=seed) for seed in range(times)])
+    once, often = (comparison(rows, LABELS, repeats=10) for rows in (table, again))
+    assert folds_of(often).t == pytest.approx(folds_of(once).t)
+    assert folds_of(often).p == pytest.approx(folds_of(once).p)
+    assert significance_of(often).speakers.p == significance_of(once).speakers.p
 
 
 def test_other_numbers_of_seeds_are_paired_by_fold() -> None:
     table = many_speakers({"akd": 0.7, "kd": 0.6}, seeds=2)
-    fewer = table[(table["method"] == "akd") | (table["seed"] == 0)]
-    difference = comparison(fewer, LABELS, repeats=50).methods[1].difference
-    assert difference is not None
-    assert difference.significance is not None
-    assert difference.significance.folds is not None
-    assert difference.significance.folds.degrees == 5
+    fewer = table.loc[(table["method"] == "akd") | (table["seed"] == 0)]
+    assert folds_of(comparison(fewer, LABELS, repeats=50)).degrees == 5
 
 
-def test_a_single_fold_has_no_spread_and_no_test_over_folds(table: pd.DataFrame) -> None:
+def test_folds_that_test_the_same_speakers_are_one() -> None:
+    """As under ``protocol.group_by = "text"``: each speaker is tested in two folds."""
+    table = many_speakers({"akd": 0.8, "kd": 0.5})
+    second = table["utterance"].str.split("-").str[1].astype(int) >= 6
+    split = table.assign(outer=2 * table["outer"] - second.astype(int))
+    counts = dict.fromkeys(range(1, 13), 60)
+    found = comparison(split, LABELS, repeats=10, train_counts=counts)
+    assert found.design == design_of(6, 12 / 60, assumed=False)
+    whole = comparison(table, LABELS, repeats=10, train_counts=dict.fromkeys(range(1, 7), 120))
+    assert folds_of(found).p == pytest.approx(folds_of(whole).p)
+
+
+@pytest.mark.parametrize("question", ["method", "models"])
+def test_of_a_single_fold_only_its_models_are_judged(
+    table: pd.DataFrame, question: Question
+) -> None:
     one = table.assign(outer=1)
-    found = comparison(one, LABELS)
+    found = comparison(one, LABELS, question=question)
     for result in found.methods:
         assert result.spread["ua"].sd is None
         assert result.spread["ua"].mean == pytest.approx(result.folds[0].ua)
         assert len(result.folds) == 1
-    compared = [each.difference for each in found.methods if each.difference is not None]
-    assert compared
-    for difference in compared:
-        assert difference.significance is not None
-        assert difference.significance.folds is None
-        assert 0 < difference.significance.p_holm <= 1
+    assert found.design.question == "models"
+    test = significance_of(found)
+    assert test.folds is None
+    assert (test.p, test.p_holm) == (test.speakers.p, test.speakers.p_holm)
+
+
+def test_where_models_are_asked_about_speakers_decide() -> None:
+    found = comparison(many_speakers({"akd": 0.8, "kd": 0.5}), LABELS, question="models")
+    test = significance_of(found)
+    assert test.folds is None
+    assert test.p == test.speakers.p < 0.01

@@ -16,12 +16,16 @@ from serbench.learning.evaluate import confusion_metric
 from serbench.results.compare.paired import (
     EXACT_SPEAKERS,
     corrected_t,
+    fold_residuals,
     hedges_dz,
     holm,
+    holm_levels,
+    needed_errors,
     sign_flip_test,
     smallest_p,
     ua_contributions,
 )
+from serbench.results.compare.records import ALPHA, FoldTest
 
 
 def confusions(random: np.random.Generator, speakers: int = 6, classes: int = 4) -> np.ndarray:
@@ -149,20 +153,46 @@ def rejections(random: np.random.Generator, skill: float, trials: int = 4000) ->
     return found / trials
 
 
+def t_over(differences: np.ndarray, test_share: float) -> FoldTest:
+    """Of folds of one size: their mean difference, and residuals as parts of it."""
+    value = float(differences.mean())
+    return corrected_t(value, (differences - value) / len(differences), test_share)
+
+
 def test_without_overlap_the_corrected_test_is_students() -> None:
-    values = np.random.default_rng(4).normal(0.3, 1.0, 9)
-    found = corrected_t(values, test_share=0.0)
+    values = np.random.default_rng(4).normal(0.03, 0.1, 9)
+    found = t_over(values, test_share=0.0)
     expected = stats.ttest_1samp(values, 0.0)
-    assert (found.t, found.p) == pytest.approx((expected.statistic, expected.pvalue))
+    assert (found.t, found.p) == pytest.approx((expected.statistic, expected.pvalue))  # pyright: ignore[reportAttributeAccessIssue]
     assert found.degrees == 8
+    interval = expected.confidence_interval(0.99)
+    assert found.interval(values.mean(), 0.01) == pytest.approx((interval.low, interval.high))
 
 
 def test_the_correction_widens_by_the_published_factor() -> None:
-    # Nadeau & Bengio, 2003: 1/J is replaced by 1/J + n2/n1. For 10-fold cross-validation repeated
-    # 10 times that is 1/100 + 1/9, so t shrinks by sqrt((1/100) / (1/100 + 1/9)) = 0.2873.
+    # Nadeau & Bengio, 2003: 1/J is replaced by 1/J + n2/n1. For 100 folds of a tenth of the data
+    # each that is 1/100 + 1/9, so t shrinks by sqrt((1/100) / (1/100 + 1/9)) = 0.2873.
     values = np.random.default_rng(5).normal(0.1, 1.0, 100)
-    plain, found = corrected_t(values, 0.0), corrected_t(values, 1 / 9)
+    plain, found = t_over(values, 0.0), t_over(values, 1 / 9)
     assert found.t / plain.t == pytest.approx(0.2873, abs=5e-5)
+
+
+def test_an_interval_by_folds_leaves_out_0_where_p_is_small_enough() -> None:
+    random = np.random.default_rng(7)
+    for _ in range(200):
+        values = random.normal(0.05, 0.05, 6)
+        found = t_over(values, 0.2)
+        for alpha in (0.05, 0.0125):
+            low, high = found.interval(values.mean(), alpha)
+            assert (low > 0 or high < 0) == (found.p < alpha)
+    assert t_over(np.array([-0.9, 0.99]), 1.0).interval(0.045, 0.05) == (-1.0, 1.0)
+
+
+def test_a_difference_of_as_many_errors_as_needed_is_just_significant() -> None:
+    values = np.array([-1.0, 0.0, 1.0, 0.5, -0.5]) / 10
+    error = values.std(ddof=1) / math.sqrt(5)
+    found = t_over(values + needed_errors(5, 0.25) * error, 0.25)
+    assert found.p == pytest.approx(ALPHA)
 
 
 def test_false_positives_of_the_corrected_test_are_5_percent() -> None:
@@ -172,18 +202,64 @@ def test_false_positives_of_the_corrected_test_are_5_percent() -> None:
     rho = share / (1 + share)
     shared = math.sqrt(rho) * random.normal(size=(trials, 1))
     values = shared + math.sqrt(1 - rho) * random.normal(size=(trials, folds))
-    found = np.mean([corrected_t(row, share).p <= 0.05 for row in values[:4000]])
+    found = np.mean([t_over(row, share).p <= 0.05 for row in values[:4000]])
     assert found == pytest.approx(0.05, abs=0.01)
-    plain = np.mean([corrected_t(row, 0.0).p <= 0.05 for row in values[:4000]])
+    plain = np.mean([t_over(row, 0.0).p <= 0.05 for row in values[:4000]])
     assert plain > 0.08  # uncorrected, it would claim too much
 
 
 def test_folds_that_all_agree() -> None:
-    found = corrected_t(np.full(5, 0.02), 0.25)
+    found = corrected_t(0.02, np.zeros(5), 0.25)
     assert (found.t, found.p) == (math.inf, 0.0)
-    assert corrected_t(np.zeros(5), 0.25).p == 1.0
+    assert found.interval(0.02, 0.05) == (0.02, 0.02)
+    assert corrected_t(0.0, np.zeros(5), 0.25).p == 1.0
     with pytest.raises(SerbenchError, match="at least two"):
-        corrected_t(np.array([0.1]), 0.25)
+        corrected_t(0.1, np.zeros(1), 0.25)
+
+
+def test_residuals_against_their_definition() -> None:
+    """Fold by fold and class by class; a class that nobody says counts nowhere."""
+    random = np.random.default_rng(8)
+    own = confusions(random)
+    own[:, 2] = 0
+    reference = same_support(own, random)
+    expected = []
+    for fold in range(len(own)):
+        parts = []
+        for label in (0, 1, 3):
+            total = own[:, label].sum()
+            said = own[fold, label].sum()
+            gap = [
+                (counts[fold, label, label] - said * counts[:, label, label].sum() / total) / total
+                for counts in (own, reference)
+            ]
+            parts.append(gap[0] - gap[1])
+        expected.append(sum(parts) / 3)
+    found = fold_residuals(own, reference)
+    np.testing.assert_allclose(found, expected, atol=1e-15)
+    assert found.sum() == pytest.approx(0.0, abs=1e-15)
+    # The same predictions three times weigh no more, whatever the other method's seeds.
+    np.testing.assert_allclose(fold_residuals(3 * own, reference), found)
+    with pytest.raises(SerbenchError, match="cannot be paired"):
+        fold_residuals(own, reference[:2])
+
+
+def test_folds_of_one_size_give_the_plain_mean_and_deviation() -> None:
+    random = np.random.default_rng(9)
+    support = np.full((5, 4), 12)
+    pair = []
+    for chance in (0.7, 0.6):
+        hits = random.binomial(support, chance)
+        counts = np.zeros((5, 4, 4), dtype=np.int64)
+        counts[:, range(4), range(4)] = hits
+        counts[:, range(4), [1, 2, 3, 0]] = support - hits
+        pair.append(counts)
+    uas = [np.diagonal(counts, axis1=1, axis2=2).mean(axis=1) / 12 for counts in pair]
+    differences = uas[0] - uas[1]
+    found = corrected_t(differences.mean(), fold_residuals(*pair), 0.25)
+    error = math.sqrt((1 / 5 + 0.25) * differences.var(ddof=1))
+    assert found.error == pytest.approx(error)
+    assert found.t == pytest.approx(differences.mean() / error)
 
 
 def test_effect_size_by_hand_and_by_its_definition() -> None:
@@ -221,3 +297,16 @@ def test_holm_rejects_as_the_stepwise_procedure(values: list[float]) -> None:
         rejected.add(place)
     assert {place for place, p in enumerate(adjusted) if p <= 0.05} == rejected
     assert all(own <= corrected for own, corrected in zip(values, adjusted, strict=True))
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=12))
+@settings(max_examples=100)
+def test_levels_decide_as_holm_does(values: list[float]) -> None:
+    levels = holm_levels(values)
+    adjusted = holm(values)
+    for p, level, corrected in zip(values, levels, adjusted, strict=True):
+        if abs(corrected - ALPHA) > 1e-12:
+            assert (p <= level) == (corrected <= ALPHA)
+        assert ALPHA / len(values) <= level <= ALPHA
+    assert holm_levels([]) == ()
+    assert holm_levels([0.01, 0.3, 0.04]) == pytest.approx((0.05 / 3, 0.05 / 2, 0.05 / 2))

@@ -206,9 +206,10 @@ def test_the_comparison_says_who_wins_and_how_surely(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", {"akd": 0.95, "near": 0.94, "bad": 0.2})
     text = parse(report_page(load_results([folder]))).text()
     assert "akd scores highest with" in text
-    assert re.search(r"It is better than bad \(p = 0\.0\d+\)\.", text)
-    assert re.search(r"It cannot be told apart from near \(p = \d\.\d+\)\.", text)
-    assert re.search(r"[+−]?\d\.\d, p = \d\.\d+: cannot tell apart", text)
+    asked = "the method, trained anew on other speakers"
+    assert re.search(rf"significantly better than bad \(p = 0\.0\d+, {asked}\)\.", text)
+    assert re.search(r"No significant difference from near \(p = \d\.\d+\)\.", text)
+    assert re.search(r"[+−]?\d\.\d, p = \d\.\d+: no significant difference", text)
 
 
 def test_of_several_p_the_one_is_told_that_holds_for_all(tmp_path: Path) -> None:
@@ -219,19 +220,22 @@ def test_of_several_p_the_one_is_told_that_holds_for_all(tmp_path: Path) -> None
     for each, p in zip(others, (0.3, 0.6, 0.02, 0.01), strict=True):
         assert each.difference
         assert each.difference.significance
-        significance = replace(each.difference.significance, p_holm=p)
+        folds = each.difference.significance.folds
+        assert folds
+        significance = replace(each.difference.significance, folds=replace(folds, p_holm=p))
         tested.append(replace(each, difference=replace(each.difference, significance=significance)))
     compared = replace(results.comparison, methods=(first, *tested))
     assert headline(replace(results, comparison=compared)).partition(". ")[2] == (
-        "It is better than bad and worst (p at most 0.020). "
-        "It cannot be told apart from near or nearer (p at least 0.30)."
+        "It is significantly better than bad and worst (p at most 0.020, the method, trained anew "
+        "on other speakers). No significant difference from near or nearer (p at least 0.30)."
     )
 
 
 def test_a_better_method_than_the_reference_is_named_first(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", {"weak": 0.3, "strong": 0.95})
     text = parse(report_page(load_results([folder]))).text()
-    assert re.search(r"strong scores highest with [\d.]+ % UA\. It is better than weak \(p", text)
+    said = r"strong scores highest with [\d.]+ % UA\. It is significantly better than weak \(p"
+    assert re.search(said, text)
 
 
 def test_a_leaky_run_bears_its_mark_at_the_top_and_is_not_compared(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_the_comparison_says_what_the_numbers_are(run: Path) -> None:
     assert rows[2][4] == f"{100 * ua.value:.1f} [{100 * ua.low:.1f}, {100 * ua.high:.1f}]"
     assert rows[2][1:3] == ["hybrid-small", "0.391 M"]
     assert rows[2][9:] == ["–", "reference"]
-    assert rows[3][9:] == ["0.016", "worse"]
+    assert rows[3][9:] == ["0.023", "significantly worse"]
     assert rows[5][1:3] == ["–", "–"]
     data = pd.read_csv(run / "tables" / "comparison.csv")
     assert data["method"].tolist() == ["akd_v2 & co", "kd", "teacher:w|base"]
@@ -126,7 +126,9 @@ def test_the_report_holds_what_a_reviewer_asks_for(run: Path) -> None:
     assert "| training.learning_rate | 0.001 | ″ |" in text
     assert "| Wall time | 1 h 02 min |" in text
     assert "| L10 | better than chance on permuted labels | passed |" in text
-    assert re.search(r"- kd reaches .* points worse than akd_v2 & co\.", text)
+    assert re.search(
+        r"- kd reaches .*, significantly worse than akd_v2 & co by \d+\.\d points\.", text
+    )
     for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text):
         assert (run / picture).is_file()
     assert "\n\n\n" not in text
@@ -256,7 +258,10 @@ def test_the_tests_of_a_difference_stand_in_a_table(run: Path) -> None:
     assert bool(line["exact"])
     text = (run / "tables" / "significance.md").read_text()
     assert "corrected for 2 comparisons (Holm)" in text
-    assert "Nadeau and Bengio" in text
+    assert "the method, trained anew on other speakers, by Nadeau and Bengio's" in text
+    assert "p (speakers): these trained models, on new speakers" in text
+    assert line["p"] == pytest.approx(found.significance.folds.p, abs=1e-6)  # pyright: ignore[reportOptionalMemberAccess]
+    assert line["p_speakers"] == pytest.approx(found.significance.speakers.p, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ def test_it_shows_the_front_and_what_was_not_measured(run: Run) -> None:
     assert said == "2 backends; no other is better in both than quick (fp32)."
     measured, unmeasured = record.tables
     assert [cell.whole for cell in measured.rows[1]] == [
-        "2 quick", "fp32", "81.0 [76.0, 86.0]", "+1.0 [0.0, +3.0]", "cannot tell apart", "1.00",
-        "1.00", "0.25", "1000.0", "1.00", "100",
+        "2 quick", "fp32", "81.0 [76.0, 86.0]", "+1.0 [0.0, +3.0]", "no significant difference",
+        "1.00", "1.00", "0.25", "1000.0", "1.00", "100",
     ]  # fmt: skip
     assert unmeasured.rows[0][-1].text == "unavailable: it is <not> installed"
 
