@@ -24,9 +24,9 @@ def made(hits: np.ndarray, counts: np.ndarray) -> Tally:
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_scores_and_intervals_are_those_of_the_report(metric: Metric, seeds: int) -> None:
-    """A tally knows no wrong classes, and neither UA nor WA asks for them."""
+    """Of one about trained models. A tally knows no wrong classes, and neither score asks."""
     rows = predictions({"one": 0.7, "other": 0.6}, seeds=seeds)
-    reported = comparison(rows, LABELS, ["other", "one"]).methods[1]
+    reported = comparison(rows, LABELS, ["other", "one"], question="models").methods[1]
     one, other = (tally(rows, LABELS, name) for name in ("one", "other"))
     assert one.seeds == tuple(range(seeds))
     assert one.score(metric) == pytest.approx(reported.pooled[metric].value)
