@@ -38,11 +38,13 @@ class Heard:
         whole: ``(N, w, D)``, what the whole encoder has.
         pruned: what the pruned one has.
         mask: ``(N, w)``, True on real frames.
+        bias: ``(heads, w, w)``, of the scores, where the encoder has one.
     """
 
     whole: Tensor
     pruned: Tensor
     mask: Tensor
+    bias: Tensor | None
 
     @property
     def target(self) -> Tensor:
@@ -67,30 +69,38 @@ def prune(whole: Encoder, pruned: Encoder, speech: Iterable[Windows], ridge: flo
     if whole.ranks == pruned.ranks:
         pruned.load_state_dict(whole.state_dict())
         return
-    windows = list(speech)
-    _prune_front(
-        cast("WhisperFront", whole.front), cast("WhisperFront", pruned.front), windows, ridge
-    )
-    heard = [_heard(whole, pruned, *each) for each in windows]
+    if whole.relative is not None and pruned.relative is not None:
+        pruned.relative.load_state_dict(whole.relative.state_dict())
+    heard = _prune_front(whole, pruned, list(speech), ridge)
     for old, new in zip(whole.blocks, pruned.blocks, strict=True):
         _prune_attention(cast("Block", old), cast("Block", new), heard, ridge)
         _prune_feed(cast("Block", old), cast("Block", new), heard, ridge)
 
 
-def _heard(whole: Encoder, pruned: Encoder, features: Tensor, lengths: Tensor) -> Heard:
-    before, tokens = whole.front(features, lengths)
-    after, _ = pruned.front(features, lengths)
-    return Heard(before, after, frame_mask(tokens, before.shape[1]))
-
-
 def _prune_front(
+    whole: Encoder, pruned: Encoder, windows: Sequence[Windows], ridge: float
+) -> list[Heard]:
+    """What both front ends make of the windows, after the pruned one has its weights."""
+    old, new = whole.front, pruned.front
+    same = whole.ranks.channels == pruned.ranks.channels
+    if same:
+        new.load_state_dict(old.state_dict())
+    else:
+        _prune_filters(cast("WhisperFront", old), cast("WhisperFront", new), windows, ridge)
+    heard = []
+    for features, lengths in windows:
+        before, tokens = old(features, lengths)
+        after = before.clone() if same else new(features, lengths)[0]
+        size = before.shape[1]
+        heard.append(Heard(before, after, frame_mask(tokens, size), whole.bias(size)))
+    return heard
+
+
+def _prune_filters(
     old: WhisperFront, new: WhisperFront, windows: Sequence[Windows], ridge: float
 ) -> None:
     """Channels by backward elimination; the second convolution is refitted."""
     new.positions.copy_(old.positions)
-    if new.channels == old.channels:
-        new.load_state_dict(old.state_dict())
-        return
     weight = old.halve.weight.flatten(1)  # (D, channels · taps)
     moments = Moments(weight.shape[1], 0)
     for features, lengths in windows:
@@ -127,12 +137,17 @@ def _prune_attention(old: Block, new: Block, heard: Sequence[Heard], ridge: floa
         target.load_state_dict(source.state_dict())
     else:
         _fit_scores(old, target, heard)
+        if source.gate is not None and target.gate is not None:
+            target.gate.load_state_dict(source.gate.state_dict())
     for each in heard:
-        each.whole += source(old.attention_norm(each.whole), each.mask)
+        each.whole += source(old.before_attention(each.whole), each.mask, each.bias)
     if not same:
         _fit_values(old, target, heard, ridge)
+    new.after_attention.load_state_dict(old.after_attention.state_dict())
     for each in heard:
-        each.pruned += target(new.attention_norm(each.pruned), each.mask)
+        each.pruned += target(new.before_attention(each.pruned), each.mask, each.bias)
+        each.whole = old.after_attention(each.whole)
+        each.pruned = new.after_attention(each.pruned)
 
 
 def _fit_scores(old: Block, target: Attention, heard: Sequence[Heard]) -> None:
@@ -146,7 +161,7 @@ def _fit_scores(old: Block, target: Attention, heard: Sequence[Heard]) -> None:
     queries = torch.zeros(heads, size, size, dtype=torch.float64)
     keys = torch.zeros_like(queries)
     for each in heard:
-        x = old.attention_norm(each.pruned)
+        x = old.before_attention(each.pruned)
         real = each.mask[..., None].to(x.dtype)
         key = source.key(x)
         # What all keys of a window have in common changes no attention weight.
@@ -181,8 +196,8 @@ def _fit_values(old: Block, target: Attention, heard: Sequence[Heard], ridge: fl
     heads, rank = source.heads, target.value.out_features // target.heads
     moments = Moments(source.value.out_features, source.output.out_features)
     for each in heard:
-        x = old.attention_norm(each.pruned)
-        mixed = target.mixed(x, each.mask, source.value(x))
+        x = old.before_attention(each.pruned)
+        mixed = target.mixed(x, each.mask, each.bias, source.value(x))
         moments.add(each.rows(mixed), each.rows(each.target))
     gram, cross = moments.centred
     size = len(gram) // heads
@@ -208,11 +223,13 @@ def _prune_feed(old: Block, new: Block, heard: Sequence[Heard], ridge: float) ->
     if same:
         target.load_state_dict(source.state_dict())
     for each in heard:
-        each.whole += source(old.feed_norm(each.whole))
+        each.whole += source(old.before_feed(each.whole))
     if not same:
-        _fit_units(source, target, heard, old.feed_norm, ridge)
+        _fit_units(source, target, heard, old.before_feed, ridge)
+    new.after_feed.load_state_dict(old.after_feed.state_dict())
     for each in heard:
-        each.pruned += target(new.feed_norm(each.pruned))
+        each.pruned += target(new.before_feed(each.pruned))
+        each.whole, each.pruned = old.after_feed(each.whole), new.after_feed(each.pruned)
 
 
 def _fit_units(

@@ -6,29 +6,26 @@ from pathlib import Path
 
 import torch
 
-from serbench.api import TeacherError
-from serbench_inherited.network import Encoder
-from serbench_inherited.whisper import WhisperSizes, copy_weights
+from serbench_inherited.network import Encoder, Sizes
+from serbench_inherited.waveform import WaveformSizes
+from serbench_inherited.whisper import WhisperSizes
 from serbench_teachers.loading import load_model, read_config
-from serbench_teachers.weights import Checkpoint
+from serbench_teachers.weights import PREPROCESSOR, Checkpoint
 
 
-def sizes_of(folder: Path) -> WhisperSizes:
-    """The sizes that a folder's config.json says.
+def sizes_of(folder: Path) -> Sizes:
+    """The sizes that a folder's configs say.
 
     Raises:
         TeacherError: no config of an encoder that can be inherited.
     """
     config = read_config(folder)
-    if config.model_type != "whisper":
-        raise TeacherError(
-            f"{folder} holds a model of type {config.model_type!r}, which cannot be inherited yet; "
-            "take a Whisper"
-        )
-    return WhisperSizes.of(config)
+    if config.model_type == "whisper":
+        return WhisperSizes.of(config)
+    return WaveformSizes.of(config, folder / PREPROCESSOR)
 
 
-def load_whole(checkpoint: Checkpoint, sizes: WhisperSizes, blocks: int) -> Encoder:
+def load_whole(checkpoint: Checkpoint, sizes: Sizes, blocks: int) -> Encoder:
     """The first blocks of an encoder with all their weights, frozen.
 
     Raises:
@@ -37,5 +34,5 @@ def load_whole(checkpoint: Checkpoint, sizes: WhisperSizes, blocks: int) -> Enco
     model, _ = load_model(checkpoint)
     with torch.random.fork_rng(devices=[]):
         encoder = sizes.build(sizes.full(blocks))
-    copy_weights(model, encoder)
+    sizes.copy_weights(model, encoder)
     return encoder.requires_grad_(requires_grad=False).eval()

@@ -25,8 +25,7 @@ from serbench_teachers.cards import card_of
 from serbench_teachers.weights import Checkpoint, find_checkpoint, find_config
 
 if TYPE_CHECKING:
-    from serbench_inherited.network import InheritedNetwork
-    from serbench_inherited.whisper import WhisperSizes
+    from serbench_inherited.network import InheritedNetwork, Sizes
 
 _LOG = logging.getLogger(__name__)
 
@@ -102,7 +101,7 @@ class Inherited(Student):
         return find_checkpoint(self.params.model)
 
     @cached_property
-    def _sizes(self) -> WhisperSizes:
+    def _sizes(self) -> Sizes:
         from serbench_inherited.checkpoint import sizes_of
 
         sizes = sizes_of(find_config(self.params.model))
@@ -187,6 +186,10 @@ class Inherited(Student):
 
 def _by_hand(params: InheritedParams, full: Ranks) -> Ranks:
     channels = full.channels if params.channels is None else params.channels
+    if full.channels == 0 and channels != 0:
+        raise PluginError(
+            f"{params.model} keeps its convolutions whole: leave student.channels out"
+        )
     if channels > full.channels:
         raise PluginError(f"student.channels is {channels}, and {params.model} has {full.channels}")
     return Ranks(

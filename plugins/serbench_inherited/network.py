@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +26,57 @@ def frame_mask(lengths: Int[Tensor, " N"], frames: int) -> Bool[Tensor, "N frame
     return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
 
 
+class Gate(nn.Module):
+    """How much each frame heeds a relative position bias (WavLM: Chen et al., 2022).
+
+    Args:
+        width: D.
+        heads: as many as the attention has; each reads its own share of the D dimensions.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(heads, width // heads, 2) * width**-0.5)
+        self.bias = nn.Parameter(torch.zeros(heads, 1, 2))
+        self.constant = nn.Parameter(torch.ones(heads, 1, 1))
+
+    def forward(self, x: Float[Tensor, "N w D"]) -> Float[Tensor, "N heads w 1"]:
+        """Factors on the bias, for each query."""
+        own = x.unflatten(2, (len(self.weight), -1)).transpose(1, 2)  # (N, heads, w, D/heads)
+        first, second = (own @ self.weight + self.bias).sigmoid().chunk(2, dim=-1)
+        return first * (second * self.constant - 1.0) + 2.0
+
+
+class RelativeBias(nn.Module):
+    """A bias of the scores by the distance of query and key, in buckets (T5, WavLM).
+
+    Args:
+        buckets: half of them for keys after the query.
+        farthest: distance, in frames, from which on all share a bucket.
+        heads: each has its own biases.
+    """
+
+    bucket: Tensor
+
+    def __init__(self, buckets: int, farthest: int, heads: int) -> None:
+        super().__init__()
+        half = buckets // 2
+        exact = half // 2
+        distance = torch.arange(farthest + 1)
+        ratio = torch.log(distance.clamp_min(1).float() / exact) / math.log(farthest / exact)
+        coarse = (exact + ratio * (half - exact)).long().clamp_max(half - 1)
+        self.later, self.farthest = half, farthest  # first bucket of keys after the query
+        self.register_buffer("bucket", torch.where(distance < exact, distance, coarse))
+        self.embed = nn.Embedding(buckets, heads)
+
+    def forward(self, frames: int) -> Float[Tensor, "heads w w"]:
+        """For ``frames`` queries and as many keys."""
+        at = torch.arange(frames, device=self.bucket.device)
+        offset = at[None, :] - at[:, None]
+        place = self.bucket[offset.abs().clamp_max(self.farthest)]
+        return self.embed(place + (offset > 0) * self.later).permute(2, 0, 1)
+
+
 class Attention(nn.Module):
     """Multi-head self-attention whose heads may be narrower than the encoder's.
 
@@ -35,25 +88,34 @@ class Attention(nn.Module):
         heads: as many as the encoder has.
         query: dimensions of query and key, per head.
         value: of value.
-        scale: factor on the scores.
+        gated: whether a relative position bias is added to the scores.
     """
 
-    def __init__(self, width: int, heads: int, query: int, value: int, scale: float) -> None:
+    def __init__(
+        self, width: int, heads: int, query: int, value: int, *, gated: bool = False
+    ) -> None:
         super().__init__()
-        self.heads, self.scale = heads, scale
+        self.heads, self.scale = heads, (width // heads) ** -0.5
+        self.gate = Gate(width, heads) if gated else None
         self.query = nn.Linear(width, heads * query)
         self.key = nn.Linear(width, heads * query, bias=False)
         self.value = nn.Linear(width, heads * value, bias=False)
         self.output = nn.Linear(heads * value, width)
 
     def mixed(
-        self, x: Float[Tensor, "N w D"], mask: Bool[Tensor, "N w"], values: Float[Tensor, "N w V"]
+        self,
+        x: Float[Tensor, "N w D"],
+        mask: Bool[Tensor, "N w"],
+        bias: Float[Tensor, "heads w w"] | None,
+        values: Float[Tensor, "N w V"],
     ) -> Float[Tensor, "N w V"]:
         """``values`` of all heads, mixed over time by the attention weights of ``x``."""
         # Two plain products: at so few dimensions a head they are faster on a CPU than the fused
         # kernel, and they export cleanly.
         query, key = self.split(self.query(x)), self.split(self.key(x))
         scores = query @ key.transpose(-2, -1) * self.scale  # (N, heads, w, w)
+        if self.gate is not None and bias is not None:
+            scores = scores + self.gate(x) * bias
         scores = scores.masked_fill(~mask[:, None, None, :], FAR_BELOW)
         mixed = scores.softmax(dim=-1).to(values.dtype) @ self.split(values)
         return mixed.transpose(1, 2).flatten(2)
@@ -63,10 +125,13 @@ class Attention(nn.Module):
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
     def forward(
-        self, x: Float[Tensor, "N w D"], mask: Bool[Tensor, "N w"]
+        self,
+        x: Float[Tensor, "N w D"],
+        mask: Bool[Tensor, "N w"],
+        bias: Float[Tensor, "heads w w"] | None = None,
     ) -> Float[Tensor, "N w D"]:
         """``mask`` is True on real frames."""
-        return self.output(self.mixed(x, mask, self.value(x)))
+        return self.output(self.mixed(x, mask, bias, self.value(x)))
 
 
 class FeedForward(nn.Module):
@@ -87,40 +152,64 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """A pre-norm block; gains and biases of its norms are folded into what follows them."""
+    """A transformer block.
 
-    def __init__(self, attention: Attention, feed: FeedForward, epsilon: float) -> None:
+    Pre-norm, its norms have no gain and bias: those are folded into what follows. Post-norm, they
+    have them.
+    """
+
+    def __init__(
+        self, attention: Attention, feed: FeedForward, epsilon: float, *, post_norm: bool = False
+    ) -> None:
         super().__init__()
         width = attention.output.out_features
+
+        def before() -> nn.Module:
+            plain = nn.LayerNorm(width, epsilon, elementwise_affine=False)
+            return nn.Identity() if post_norm else plain
+
+        def after() -> nn.Module:
+            return nn.LayerNorm(width, epsilon) if post_norm else nn.Identity()
+
         self.attention, self.feed = attention, feed
-        self.attention_norm = nn.LayerNorm(width, epsilon, elementwise_affine=False)
-        self.feed_norm = nn.LayerNorm(width, epsilon, elementwise_affine=False)
+        self.before_attention, self.after_attention = before(), after()
+        self.before_feed, self.after_feed = before(), after()
 
     def forward(
-        self, x: Float[Tensor, "N w D"], mask: Bool[Tensor, "N w"]
+        self,
+        x: Float[Tensor, "N w D"],
+        mask: Bool[Tensor, "N w"],
+        bias: Float[Tensor, "heads w w"] | None = None,
     ) -> Float[Tensor, "N w D"]:
-        """``mask`` is True on real frames."""
-        x = x + self.attention(self.attention_norm(x), mask)
-        return x + self.feed(self.feed_norm(x))
+        """``mask`` is True on real frames; ``bias`` is a gated attention's."""
+        x = self.after_attention(x + self.attention(self.before_attention(x), mask, bias))
+        return self.after_feed(x + self.feed(self.before_feed(x)))
 
 
 class Encoder(nn.Module):
     """A front end, and blocks over its frames."""
 
-    def __init__(self, front: nn.Module, blocks: list[Block]) -> None:
+    def __init__(
+        self, front: nn.Module, blocks: list[Block], relative: RelativeBias | None = None
+    ) -> None:
         super().__init__()
         self.front = front
         self.blocks = nn.ModuleList(blocks)
+        self.relative = relative
+
+    def bias(self, frames: int) -> Float[Tensor, "heads w w"] | None:
+        """Of the scores, where this encoder has one."""
+        return None if self.relative is None else self.relative(frames)
 
     def forward(
         self, features: Float[Tensor, "N 1 bins frames"], lengths: Int[Tensor, " N"]
     ) -> tuple[list[Tensor], Bool[Tensor, "N w"]]:
         """Output ``(N, w, D)`` of each block, and which of its frames are real."""
         x, lengths = self.front(features, lengths)
-        mask = frame_mask(lengths, x.shape[1])
+        mask, bias = frame_mask(lengths, x.shape[1]), self.bias(x.shape[1])
         outputs = []
         for block in self.blocks:
-            x = block(x, mask)
+            x = block(x, mask, bias)
             outputs.append(x)
         return outputs, mask
 
@@ -134,6 +223,42 @@ class Encoder(nn.Module):
             value=tuple(b.attention.value.out_features // b.attention.heads for b in blocks),
             units=tuple(b.feed.expand.out_features for b in blocks),
         )
+
+
+class Sizes(Protocol):
+    """What is known of an encoder from its config alone."""
+
+    @property
+    def bins(self) -> int:
+        """Values of a frame that it hears."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """D."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        ...
+
+    @property
+    def hears(self) -> Mapping[str, object]:
+        """See ``Student.hears``."""
+        ...
+
+    def full(self, blocks: int) -> Ranks:
+        """The encoder's own ranks."""
+        ...
+
+    def build(self, ranks: Ranks) -> Encoder:
+        """An encoder of these ranks with fresh weights."""
+        ...
+
+    def copy_weights(self, model: nn.Module, encoder: Encoder) -> None:
+        """The weights of transformers' model into an encoder of full ranks, in place."""
+        ...
 
 
 class InheritedNetwork(nn.Module):

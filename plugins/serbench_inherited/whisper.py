@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from serbench.api import PluginError, TeacherError
 from serbench_inherited.budget import Ranks
-from serbench_inherited.folding import folded, set_weights
+from serbench_inherited.folding import Parts, copy_block
 from serbench_inherited.network import FAR_BELOW, Attention, Block, Encoder, FeedForward, frame_mask
 
 if TYPE_CHECKING:
@@ -141,10 +141,9 @@ class WhisperSizes:
 
     def build(self, ranks: Ranks) -> Encoder:
         """An encoder of these ranks with fresh weights."""
-        scale = (self.width // self.heads) ** -0.5
         blocks = [
             Block(
-                Attention(self.width, self.heads, query, value, scale),
+                Attention(self.width, self.heads, query, value),
                 FeedForward(self.width, units),
                 epsilon=1e-5,
             )
@@ -152,32 +151,25 @@ class WhisperSizes:
         ]
         return Encoder(WhisperFront(self.bins, ranks.channels, self.width, self.positions), blocks)
 
-
-@torch.no_grad()
-def copy_weights(model: nn.Module, encoder: Encoder) -> None:
-    """Whisper's own weights, folded, into an encoder of full ranks.
-
-    Args:
-        model: transformers' ``WhisperEncoder``.
-        encoder: changed in place; takes its first blocks.
-    """
-    front = cast("WhisperFront", encoder.front)
-    front.filters.load_state_dict(cast("nn.Module", model.conv1).state_dict())
-    front.halve.load_state_dict(cast("nn.Module", model.conv2).state_dict())
-    table = cast("nn.Embedding", model.embed_positions).weight.detach()
-    front.positions.copy_(table[: len(front.positions)])
-    layers = cast("nn.ModuleList", model.layers)
-    for block, layer in zip(encoder.blocks, layers, strict=False):
-        _copy_block(layer, cast("Block", block))
+    @torch.no_grad()
+    def copy_weights(self, model: nn.Module, encoder: Encoder) -> None:
+        """The weights of transformers' ``WhisperEncoder`` into an encoder of full ranks."""
+        source, front = cast("Any", model), cast("WhisperFront", encoder.front)
+        front.filters.load_state_dict(source.conv1.state_dict())
+        front.halve.load_state_dict(source.conv2.state_dict())
+        front.positions.copy_(source.embed_positions.weight[: len(front.positions)])
+        for block, layer in zip(encoder.blocks, source.layers, strict=False):
+            copy_block(_parts(layer), cast("Block", block))
 
 
-def _copy_block(layer: Any, block: Block) -> None:
-    norm, attention = layer.self_attn_layer_norm, layer.self_attn
-    set_weights(block.attention.query, *folded(attention.q_proj, norm))
-    set_weights(block.attention.key, folded(attention.k_proj, norm)[0])
-    value, constant = folded(attention.v_proj, norm)
-    set_weights(block.attention.value, value)
-    output = attention.out_proj.weight.double()
-    set_weights(block.attention.output, output, attention.out_proj.bias + output @ constant)
-    set_weights(block.feed.expand, *folded(layer.fc1, layer.final_layer_norm))
-    set_weights(block.feed.contract, layer.fc2.weight, layer.fc2.bias)
+def _parts(layer: Any) -> Parts:
+    attention = layer.self_attn
+    return Parts(
+        query=attention.q_proj,
+        key=attention.k_proj,
+        value=attention.v_proj,
+        output=attention.out_proj,
+        expand=layer.fc1,
+        contract=layer.fc2,
+        norms=(layer.self_attn_layer_norm, layer.final_layer_norm),
+    )

@@ -12,6 +12,7 @@ import transformers
 from torch import Tensor, nn
 
 from serbench.api import PluginError, StudentShape, TeacherError
+from serbench.testing import check_student
 from serbench_inherited.inherited import Inherited, InheritedParams
 from serbench_inherited.network import InheritedNetwork
 from serbench_inherited.whisper import sinusoids
@@ -247,3 +248,7 @@ def test_windows_beyond_the_position_table_are_refused(checkpoint: Make) -> None
     network = inherited(student(checkpoint("whisper")), [])
     with pytest.raises(PluginError, match="windows of at most 10 s"):
         network(*frames(1, 1002))
+
+
+def test_the_contract(checkpoint: Make) -> None:
+    check_student(Inherited, {"model": str(checkpoint("whisper")), **RANKS})
