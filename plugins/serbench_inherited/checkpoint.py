@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 
 from serbench_inherited.network import Encoder, Sizes
 from serbench_inherited.waveform import WaveformSizes
-from serbench_inherited.whisper import WhisperSizes
-from serbench_teachers.loading import load_model, read_config
-from serbench_teachers.weights import PREPROCESSOR, Checkpoint
+from serbench_inherited.whisper import PUBLISHED, WhisperSizes
+from serbench_teachers.weights import PREPROCESSOR, Checkpoint, find_config
 
 
-def sizes_of(folder: Path) -> Sizes:
-    """The sizes that a folder's configs say.
+def sizes_of(model: str) -> Sizes:
+    """The sizes of a published Whisper, or those that a model's configs say.
 
     Raises:
-        TeacherError: no config of an encoder that can be inherited.
+        TeacherError: no config of an encoder that can be inherited, or none that can be had.
     """
+    if model in PUBLISHED:
+        return PUBLISHED[model]
+    from serbench_teachers.loading import read_config  # takes seconds to import
+
+    folder = find_config(model)
     config = read_config(folder)
     if config.model_type == "whisper":
         return WhisperSizes.of(config)
@@ -31,6 +33,8 @@ def load_whole(checkpoint: Checkpoint, sizes: Sizes, blocks: int) -> Encoder:
     Raises:
         TeacherError: damaged or incomplete files.
     """
+    from serbench_teachers.loading import load_model
+
     model, _ = load_model(checkpoint)
     with torch.random.fork_rng(devices=[]):
         encoder = sizes.build(sizes.full(blocks))

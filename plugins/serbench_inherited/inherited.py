@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -22,7 +23,7 @@ from serbench.api import (
 )
 from serbench_inherited.budget import Ranks, fit_ranks
 from serbench_teachers.cards import card_of
-from serbench_teachers.weights import Checkpoint, find_checkpoint, find_config
+from serbench_teachers.weights import Checkpoint, find_checkpoint
 
 if TYPE_CHECKING:
     from serbench_inherited.network import InheritedNetwork, Sizes
@@ -104,7 +105,7 @@ class Inherited(Student):
     def _sizes(self) -> Sizes:
         from serbench_inherited.checkpoint import sizes_of
 
-        sizes = sizes_of(find_config(self.params.model))
+        sizes = sizes_of(self.params.model)
         if self.params.layers > sizes.depth:
             raise TeacherError(
                 f"{self.params.model} has {sizes.depth} blocks, and student.layers is "
@@ -153,13 +154,15 @@ class Inherited(Student):
         return self._network(self.ranks, shape.num_classes)
 
     def inherit(self, network: nn.Module, speech: Iterable[Windows]) -> None:
-        """Prune the encoder into ``network``; see ``Student``."""
+        """Prune the encoder into ``network``, on the CPU; see ``Student``."""
         from serbench_inherited.calibrate import prune
         from serbench_inherited.checkpoint import load_whole
 
         encoder = cast("InheritedNetwork", network).encoder
+        pruned = copy.deepcopy(encoder).cpu().float()
         whole = load_whole(self._checkpoint, self._sizes, self.params.layers)
-        prune(whole, encoder, self._windows(speech), self.params.ridge)
+        prune(whole, pruned, self._windows(speech), self.params.ridge)
+        encoder.load_state_dict(pruned.state_dict())
 
     def _windows(self, speech: Iterable[Windows]) -> Iterator[Windows]:
         """The first windows of ``speech``, as many as are asked for.
@@ -170,7 +173,7 @@ class Inherited(Student):
         count = 0
         for features, lengths in speech:
             left = self.params.calibration - count
-            yield features[:left].float(), lengths[:left]
+            yield features[:left].cpu().float(), lengths[:left].cpu()
             count += len(lengths[:left])
             if count >= self.params.calibration:
                 return

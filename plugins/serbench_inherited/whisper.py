@@ -162,6 +162,20 @@ class WhisperSizes:
             copy_block(_parts(layer), cast("Block", block))
 
 
+PUBLISHED: Mapping[str, WhisperSizes] = {
+    f"openai/whisper-{name}{language}": WhisperSizes(80, width, heads, 4 * width, depth, LONGEST)
+    for name, width, heads, depth in (
+        ("tiny", 384, 6, 4),
+        ("base", 512, 8, 6),
+        ("small", 768, 12, 12),
+        ("medium", 1024, 16, 24),
+    )
+    for language in ("", ".en")
+}
+"""By hub id (Radford et al., Table 1), so that a run is planned, and a stored student built again,
+without a network."""
+
+
 def _parts(layer: Any) -> Parts:
     attention = layer.self_attn
     return Parts(

@@ -161,7 +161,7 @@ def test_relative_positions_are_wavlms(checkpoint: Make) -> None:
 
 def test_the_published_convolutions_give_a_frame_less_but_never_none(checkpoint: Make) -> None:
     """400 samples a token, every 320: fifty frames of samples are 49 tokens, one is one."""
-    sizes = cast("WaveformSizes", sizes_of(checkpoint("wav2vec2-group")))
+    sizes = cast("WaveformSizes", sizes_of(str(checkpoint("wav2vec2-group"))))
     published = replace(
         sizes, channels=(4,) * 7, kernels=(10, 3, 3, 3, 3, 2, 2), strides=(5, 2, 2, 2, 2, 2, 2)
     )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from serbench.api import PluginError, StudentShape, TeacherError
 from serbench.testing import check_student
+from serbench_inherited.checkpoint import sizes_of
 from serbench_inherited.inherited import Inherited, InheritedParams
 from serbench_inherited.network import InheritedNetwork
 from serbench_inherited.whisper import sinusoids
@@ -148,6 +149,19 @@ def test_pruning_is_deterministic_and_reads_no_more_than_it_is_told(checkpoint: 
     assert not torch.equal(one.classify.weight, other.classify.weight)
 
 
+def test_weights_are_changed_in_place_whatever_their_precision(checkpoint: Make) -> None:
+    made = student(checkpoint("whisper"), **RANKS)
+    network = made.build(StudentShape(3, channels=1, n_mels=80)).double().train()
+    before = [id(weight) for weight in network.parameters()]
+    made.inherit(network, [(features.double(), lengths) for features, lengths in heard()])
+    assert [id(weight) for weight in network.parameters()] == before
+    assert network.training
+    due = inherited(made, heard()).encoder.state_dict()
+    for name, weight in cast("InheritedNetwork", network).encoder.state_dict().items():
+        torch.testing.assert_close(weight.float(), due[name].float(), atol=0, rtol=0)
+        assert weight.dtype in (torch.float64, torch.int64)
+
+
 def test_a_padded_window_is_the_window_alone(checkpoint: Make) -> None:
     network = inherited(student(checkpoint("whisper"), **RANKS), heard())
     network.embed.running_var.fill_(0.05)
@@ -208,6 +222,23 @@ def test_what_it_hears_and_whose_weights_it_has(checkpoint: Make) -> None:
     assert made.hears["normalise"] == "none"
     assert made.card.pretrained_on == ("LibriSpeech",)
     assert made.model_digest == find_checkpoint(str(folder)).digest
+
+
+def test_published_whispers_need_no_files_to_be_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(_model: str) -> Path:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr("serbench_inherited.checkpoint.find_config", asked)
+    made = Inherited(InheritedParams(model="openai/whisper-base", budget=4e6))
+    network = made.build(StudentShape(8, channels=1, n_mels=80))
+    assert 3.9e6 < sum(weight.numel() for weight in network.parameters()) <= 4e6
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["whisper-tiny.en", "whisper-base"])
+def test_published_sizes_are_those_of_the_files(shared: Path, name: str) -> None:
+    folder = shared / "weights" / f"{name}-encoder"
+    assert sizes_of(str(folder)) == sizes_of(f"openai/{name}")
 
 
 def test_few_windows_are_told(checkpoint: Make, caplog: pytest.LogCaptureFixture) -> None:
