@@ -104,6 +104,16 @@ def test_a_setting_of_a_loss_goes_to_the_methods_that_have_it(registry: Registry
     assert "temperature" not in made.method("alone").candidates[0].loss.params.model_dump()
 
 
+def test_a_method_with_dots_in_its_name_can_be_set(registry: Registry) -> None:
+    registry.methods["alone-2.3m"] = registry.methods["alone"]  # pyright: ignore[reportIndexIssue]
+    sets = ("methods.alone-2.3m.training.epochs=7", "methods.alone.training.epochs=3")
+    made = plan(registry, "alone-2.3m", "alone", sets=sets)
+    epochs = [method.candidates[0].settings.training.epochs for method in made.methods]
+    assert epochs == [7, 3]
+    told = fails(registry, "alone-2.3m", sets=("methods.alone-2.4m.training.epochs=7",))
+    assert "methods.NAME.training.epochs" in told
+
+
 def test_protocol_and_corpus_can_be_set(registry: Registry) -> None:
     sets = ("protocol.folds=kfold", "protocol.kfold=4", "corpus.speakers=6")
     made = plan(registry, sets=sets)

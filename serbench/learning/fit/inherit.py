@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from serbench.api import PluginError, Student
+from serbench.api import PluginError, Student, Windows
 from serbench.learning.fit.batches import Batches
-
-Windows = tuple[Tensor, Tensor]
 
 
 def inherit(student: Student, network: nn.Module, speech: Iterable[Windows]) -> None:
