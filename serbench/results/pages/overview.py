@@ -34,7 +34,7 @@ def headline(results: Results) -> str:
     best = max(students, key=lambda each: each.pooled["ua"].value)
     reference = display_name(results.comparison.reference)
     score = f"{percent(best.pooled['ua'].value)} % UA"
-    asked = f", {ASKED[results.comparison.design.question]}"
+    asked = f" {ASKED[results.comparison.design.question]}"
     if best.difference is not None:
         p = _surely([best], "at most", asked)
         lead = f"{display_name(best.method)} scores highest with {score}."

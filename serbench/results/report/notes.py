@@ -10,8 +10,8 @@ FEW_SPEAKERS = 6
 """With fewer, simulated intervals of 95 % hold the truth less than 9 times in 10."""
 
 ASKED: dict[Question, str] = {
-    "method": "the method, trained anew on other speakers",
-    "models": "these trained models, on new speakers",
+    "method": "for methods trained anew on other speakers",
+    "models": "for these trained models on new speakers",
 }
 """What a p or an interval is about, in words."""
 
@@ -26,7 +26,7 @@ def interval_note(repeats: int, speakers: int) -> str:
     """How intervals came about."""
     few = "; with so few, too narrow" if speakers < FEW_SPEAKERS else ""
     return (
-        f"[…]: 95 % interval from {repeats} bootstrap draws of the {speakers} test speakers{few}: "
+        f"[…]: 95 % interval from {repeats} bootstrap draws of the {speakers} test speakers{few}, "
         f"{ASKED['models']}."
     )
 

@@ -87,7 +87,7 @@ def notes(ranking: Ranking, ranks: Ranks) -> tuple[str, ...]:
     """What was tested, what came of it, and who is left out."""
     return (
         "Rank 1 is the best; every corpus counts once. Students only. Methods that share a letter "
-        "do not differ significantly. p: the methods, on other corpora.",
+        "do not differ significantly. p: for the methods on other corpora.",
         _friedman_note(ranks),
         _nemenyi_note(ranks),
         *_left_out_note(ranking),

@@ -206,8 +206,8 @@ def test_the_comparison_says_who_wins_and_how_surely(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", {"akd": 0.95, "near": 0.94, "bad": 0.2})
     text = parse(report_page(load_results([folder]))).text()
     assert "akd scores highest with" in text
-    asked = "the method, trained anew on other speakers"
-    assert re.search(rf"significantly better than bad \(p = 0\.0\d+, {asked}\)\.", text)
+    asked = "for methods trained anew on other speakers"
+    assert re.search(rf"significantly better than bad \(p = 0\.0\d+ {asked}\)\.", text)
     assert re.search(r"No significant difference from near \(p = \d\.\d+\)\.", text)
     assert re.search(r"[+−]?\d\.\d, p = \d\.\d+: no significant difference", text)
 
@@ -226,7 +226,7 @@ def test_of_several_p_the_one_is_told_that_holds_for_all(tmp_path: Path) -> None
         tested.append(replace(each, difference=replace(each.difference, significance=significance)))
     compared = replace(results.comparison, methods=(first, *tested))
     assert headline(replace(results, comparison=compared)).partition(". ")[2] == (
-        "It is significantly better than bad and worst (p at most 0.020, the method, trained anew "
+        "It is significantly better than bad and worst (p at most 0.020 for methods trained anew "
         "on other speakers). No significant difference from near or nearer (p at least 0.30)."
     )
 

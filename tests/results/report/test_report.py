@@ -258,8 +258,8 @@ def test_the_tests_of_a_difference_stand_in_a_table(run: Path) -> None:
     assert bool(line["exact"])
     text = (run / "tables" / "significance.md").read_text()
     assert "corrected for 2 comparisons (Holm)" in text
-    assert "the method, trained anew on other speakers, by Nadeau and Bengio's" in text
-    assert "p (speakers): these trained models, on new speakers" in text
+    assert "for methods trained anew on other speakers, by Nadeau and Bengio's" in text
+    assert "p (speakers): for these trained models on new speakers" in text
     assert line["p"] == pytest.approx(found.significance.folds.p, abs=1e-6)  # pyright: ignore[reportOptionalMemberAccess]
     assert line["p_speakers"] == pytest.approx(found.significance.speakers.p, abs=1e-6)
 

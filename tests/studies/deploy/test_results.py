@@ -25,6 +25,27 @@ def test_what_is_written_is_read_again(results: DeployResults, tmp_path: Path) -
     assert read_results(path, results.run) == results
 
 
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("better", "significantly better"),
+        ("worse", "significantly worse"),
+        ("cannot tell apart", "no significant difference"),
+        ("same classes", "same classes"),
+    ],
+)
+def test_verdicts_of_earlier_versions_are_read_as_they_are_called_now(
+    results: DeployResults, tmp_path: Path, before: str, now: str
+) -> None:
+    content = json.loads(results_text(results))
+    content["rows"][0]["accuracy"]["verdict"] = before
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(content))
+    (first, *_) = read_results(path, results.run).rows
+    assert first.accuracy is not None
+    assert first.accuracy.verdict == now
+
+
 def changed(**values: object) -> Callable[[Json], None]:
     return lambda content: content.update(values)
 
