@@ -382,6 +382,12 @@ def test_set_values_are_toml_or_text(text: str, value: object) -> None:
     assert parse_set(text) == (("a", "b"), value)
 
 
+def test_a_name_in_a_path_may_have_a_number_with_a_point() -> None:
+    path, value = parse_set("methods.inherited-1.5m+ce.training.epochs=2")
+    assert path == ("methods", "inherited-1.5m+ce", "training", "epochs")
+    assert value == 2
+
+
 def test_seeds_are_hashes_of_names() -> None:
     assert stable_seed("a", 1) == stable_seed("a", "1")
     many = {stable_seed("corpus", f"outer-{n}", seed) for n in range(5) for seed in range(5)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Collection, Iterable, Sequence
 
@@ -18,6 +19,11 @@ METHOD_ROOTS = (*SETTING_ROOTS, "student", "loss")
 ROOTS = (*METHOD_ROOTS, "teacher", "corpus", "protocol", "methods")
 
 
+BETWEEN = re.compile(r"\.(?!\d)")
+"""Between the parts of a path. No setting begins with a digit, but a name may have a number in it:
+``inherited-1.5m``."""
+
+
 def parse_set(text: str) -> tuple[Keys, object]:
     """``"training.epochs=20"`` to ``(("training", "epochs"), 20)``.
 
@@ -27,7 +33,7 @@ def parse_set(text: str) -> tuple[Keys, object]:
         RegistryError: no ``=``, or an empty part of the path.
     """
     path, equals, value = text.partition("=")
-    parts = tuple(part.strip() for part in path.split("."))
+    parts = tuple(part.strip() for part in BETWEEN.split(path))
     if not equals or not all(parts):
         raise RegistryError(f"--set {text}: write it as path=value, as in training.epochs=20")
     try:
