@@ -212,6 +212,7 @@ def fit(method: str, outer: int, inner: int | None, seed: int) -> dict[str, obje
         "seconds": 61.5,
         "step_seconds": 60.0,
         "parameters": 391_207,
+        "flops": 10_000_000 * len(method),
         "history": [{"epoch": 1, "terms": {"total": 1.5}, "validation_ua": None}],
     }
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from serbench.api import EpochEvent
+from serbench.learning.arithmetic import window_flops
 from serbench.learning.evaluate import score
 from serbench.learning.features import Normaliser, TrainingFrames
 from serbench.learning.fit.batches import TrainingBatches, teacher_sources
@@ -81,6 +82,7 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
         history=tuple(history),
         readings=training.readings.arrays(),
         parameters=sum(p.numel() for p in training.student.parameters()),
+        flops=window_flops(training.student, task.settings.features, device),
         seconds=time.perf_counter() - started,
         step_seconds=training.step_seconds,
         fitted=task.train.fitted,

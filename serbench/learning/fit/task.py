@@ -154,6 +154,7 @@ class FitResult:
             and optimiser.
         readings: what the loss read of each training utterance: by name, ``(E, N)`` or
             ``(E, N, k)`` float32, NaN where an utterance did not come up; see ``api.Loss``.
+        parameters: trained numbers of the student; ``flops``: what it computes of 3 s of audio.
         state: the student's weights with the normaliser's ``mean`` and ``deviation``.
     """
 
@@ -165,6 +166,7 @@ class FitResult:
     validation_ua: float | None
     history: tuple[EpochRecord, ...]
     parameters: int
+    flops: int
     seconds: float
     step_seconds: float
     fitted: tuple[FittedRecord, ...]

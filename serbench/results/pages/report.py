@@ -19,6 +19,7 @@ from serbench.results.pages.traces import trace_data
 from serbench.results.record import NO_STUDIES, StoredStudies, StudyRecord
 from serbench.results.report.build import Addition, make_tables, unique_slugs
 from serbench.results.report.certificate import SHOWN, CertificateParts, certificate_parts
+from serbench.results.report.costs import costs_figure
 from serbench.results.report.marks import mark, marked
 from serbench.results.report.results import Results
 from serbench.results.report.scores import differences_figure, scores_figure
@@ -94,6 +95,7 @@ def report_page(
         "digits": SHOWN,
         "tables": tables,
         "comparison_figures": [scores, differences] if differences else [scores],
+        "costs_figure": costs_figure(results),
         "added": added,
         "matrices": matrices(results, methods),
         "breakdowns": breakdowns(results, methods),

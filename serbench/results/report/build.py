@@ -20,6 +20,7 @@ from serbench.results.report.comparison import (
     stamped,
 )
 from serbench.results.report.confusions import confusion_figure, confusion_table, worst_confusion
+from serbench.results.report.costs import costs_figure
 from serbench.results.report.marks import mark, marked
 from serbench.results.report.results import Results, load_results
 from serbench.results.report.scores import scores_figure
@@ -140,6 +141,7 @@ def make_figures(results: Results, tables: Tables, added: Addition | None) -> di
     """Path below the report's folder to figure."""
     return {
         "figures/ua.png": scores_figure(results),
+        **({"figures/flops.png": costs} if (costs := costs_figure(results)) else {}),
         **{
             f"figures/{tables.confusions[result.method].name}.png": confusion_figure(
                 result, results
@@ -199,6 +201,7 @@ def report_text(results: Results, tables: Tables) -> str:
             warnings=results.warnings,
             protocol=protocol_line(results),
             findings=findings(results),
+            costs=costs_figure(results) is not None,
             tables={name: markdown(table, links) for name, table in tables.shared.items()},
             confusions=[
                 _confusion(result, tables.confusions[result.method], results)

@@ -25,6 +25,8 @@ class MethodInfo:
     Attributes:
         folder: of the run that it is from.
         parameters: trained in the outer refits, the range over folds; None for a teacher.
+        flops: of a refitted student on 3 s of audio, the most over folds; None for a teacher, and
+            of runs of older versions, which did not count.
         fit_s: time of all its fits, inner ones included, in seconds; None for a teacher.
         plan: its entry in the plan; empty for a teacher.
     """
@@ -33,6 +35,7 @@ class MethodInfo:
     folder: Path
     student: str
     parameters: tuple[int, int] | None
+    flops: int | None
     fit_s: float | None
     plan: dict[str, Any]
 
@@ -209,12 +212,14 @@ def _same_predictions(one: Run, other: Run, method: str) -> bool:
 def _info(run: Run, name: str, shown: str) -> MethodInfo:
     planned = next((each for each in run.plan["methods"] if each["name"] == name), None)
     own = [fit for fit in run.fits if fit["method"] == name]
-    sizes = [int(fit["parameters"]) for fit in own if fit.get("inner") is None]
+    refits = [fit for fit in own if fit.get("inner") is None]
+    sizes = [int(fit["parameters"]) for fit in refits]
     return MethodInfo(
         name=shown,
         folder=run.folder,
         student=str(planned["student"]) if planned else "",
         parameters=(min(sizes), max(sizes)) if sizes else None,
+        flops=max((int(fit.get("flops", 0)) for fit in refits), default=0) or None,
         fit_s=sum(float(fit["seconds"]) for fit in own) if own else None,
         plan=planned or {},
     )

@@ -56,6 +56,7 @@ def keep(cache: FitCache, result: FitResult, *, refit: bool) -> None:
         "best_epoch": result.best_epoch,
         "validation_ua": result.validation_ua,
         "parameters": result.parameters,
+        "flops": result.flops,
         "seconds": result.seconds,
         "step_seconds": result.step_seconds,
         "history": [asdict(record) for record in result.history],

@@ -191,6 +191,7 @@ class Fit(Part):
     inner: Place | None
     seed: Count
     parameters: Count
+    flops: Count = 0
     seconds: Duration
     epochs: Count
     step_seconds: Duration = 0

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from serbench.api import SAMPLE_RATE_HZ
-from serbench.device.export.arithmetic import count_flops, count_parameters
 from serbench.device.export.frontend import exported_front_end
 from serbench.device.windows import WindowPlan
+from serbench.learning.arithmetic import count_flops, count_parameters
 from serbench.studies.deploy.models import FoldModel
 
 

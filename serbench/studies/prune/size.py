@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from serbench.api import StudentShape
-from serbench.device.export.arithmetic import count_flops, count_parameters
+from serbench.learning.arithmetic import count_flops, count_parameters
 
 
 @dataclass(frozen=True, slots=True)

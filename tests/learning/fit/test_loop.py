@@ -278,3 +278,4 @@ def test_a_student_of_other_frames_is_trained_on_them_as_they_are(
     assert torch.equal(result.state["normaliser.mean"], torch.zeros(heard.width))
     assert torch.equal(result.state["normaliser.deviation"], torch.ones(heard.width))
     assert result.state["classify.weight"].shape == (2, heard.width)
+    assert result.flops == 2 * 2 * heard.width

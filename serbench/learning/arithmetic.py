@@ -11,6 +11,11 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from serbench.settings import FeatureSettings
+
+WINDOW_S = 3.0
+"""What students are held against each other by, whatever windows they were trained on."""
+
 
 def count_parameters(network: nn.Module) -> tuple[int, int]:
     """Trained numbers, and those of them that are not 0."""
@@ -28,6 +33,13 @@ def count_flops(module: nn.Module, *inputs: Tensor) -> int:
     with _counted(), torch.no_grad(), counter:
         module(*inputs)
     return int(counter.get_total_flops())
+
+
+def window_flops(network: nn.Module, settings: FeatureSettings, device: torch.device) -> int:
+    """FLOPs of a student in evaluation mode on one window of 3 s; those of the front end on top."""
+    frames = round(WINDOW_S / settings.hop_s)
+    window = torch.zeros(1, settings.channels, settings.width, frames, device=device)
+    return count_flops(network.eval(), window, torch.tensor([frames], device=device))
 
 
 @contextmanager

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import pytest
 import torch
+from tests_support.runs import LinearNetwork
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.device.export.arithmetic import count_flops
+from serbench.learning.arithmetic import count_flops, window_flops
+from serbench.learning.features import shape_of
+from serbench.settings import FeatureSettings
 
 
 def test_a_linear_layer_is_two_flops_for_each_weight_and_row() -> None:
@@ -19,6 +23,13 @@ def test_a_grouped_convolution_counts_its_own_inputs() -> None:
 class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(x, x, x)
+
+
+@pytest.mark.parametrize(("kind", "width"), [("log-mel", 3 * 40), ("whisper", 80)])
+def test_students_are_counted_on_three_seconds(kind: str, width: int) -> None:
+    settings = FeatureSettings.model_validate({"kind": kind})
+    network = LinearNetwork(shape_of(settings, 7))
+    assert window_flops(network, settings, torch.device("cpu")) == 2 * width * 7
 
 
 def test_fused_attention_is_counted() -> None:
