@@ -20,7 +20,7 @@ from serbench.learning.segments import sliding_windows
 from serbench.learning.teach.crossfit import cross_fit
 from serbench.learning.teach.embeddings import TrainingEmbeddings
 from serbench.learning.teach.heads import Head, fit_head
-from serbench.settings import MethodSettings, SegmentSettings
+from serbench.settings import HeadSettings, MethodSettings, SegmentSettings
 
 PROBE_OF = "linear probe of "
 """How a fit's record of its probe begins; the method's name follows."""
@@ -71,8 +71,23 @@ def probe(task: FitTask, student: nn.Module, speech: TrainingFrames) -> None:
     train = TrainingEmbeddings(
         embeddings[:, None], task.train.labels[own], tuple(units[own].tolist()), weights
     )
-    strength = cross_fit(train, task.settings.head, task.num_classes).strength
+    strength = choose_strength(train, task.settings.head, task.num_classes)
     set_classifier(classify, fit_head(train, task.num_classes, strength), train)
+
+
+def choose_strength(train: TrainingEmbeddings, settings: HeadSettings, num_classes: int) -> float:
+    """That of the best cross-fitted log-likelihood, or the first before it falls.
+
+    Weak penalties take most of the time, and are hardly ever right for as many dimensions.
+    """
+    best, reached = 0.0, -np.inf
+    for strength in sorted(settings.strengths):
+        one = settings.model_copy(update={"strengths": (strength,), "soft_targets": "cross-fit"})
+        likelihood = cross_fit(train, one, num_classes).log_likelihood[strength]
+        if likelihood <= reached:
+            break
+        best, reached = strength, likelihood
+    return best
 
 
 def windows_of(speech: TrainingFrames, settings: SegmentSettings) -> tuple[Tensor, Tensor]:

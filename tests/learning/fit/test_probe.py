@@ -25,10 +25,11 @@ from serbench.data.corpus.table import CorpusTable
 from serbench.learning.evaluate import utterance_posteriors
 from serbench.learning.features import Frames, Normaliser, TrainingFrames, student_input
 from serbench.learning.fit.loop import fit
-from serbench.learning.fit.probe import probe, set_statistics, windows_of
+from serbench.learning.fit.probe import choose_strength, probe, set_statistics, windows_of
 from serbench.learning.fit.task import FitTask
 from serbench.learning.segments import segment_partition
-from serbench.learning.teach.crossfit import unit_groups
+from serbench.learning.teach.crossfit import SoftTargets, cross_fit, unit_groups
+from serbench.learning.teach.embeddings import TrainingEmbeddings
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.outer import outer_splits
 from serbench.protocol.splits.records import Partition, Split
@@ -153,6 +154,27 @@ def chosen_strength(
             own = log_p[np.arange(out.sum()), labels[out]]
             likelihood[strength] += float(weights[out] @ own)
     return max(likelihood, key=likelihood.__getitem__)
+
+
+def test_strengths_are_tried_until_the_likelihood_falls(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    values = draw.normal(size=(90, 1, 40)) + 0.3 * draw.normal(size=(3, 1, 40))[labels]
+    units = tuple(f"s{n // 9}" for n in range(90))
+    train = TrainingEmbeddings(values.astype(np.float32), labels, units)
+    settings = HeadSettings(strengths=(0.0001, 0.001, 0.01, 0.1, 1.0, 10.0))
+    whole = cross_fit(train, settings, 3)
+    tried: list[float] = []
+
+    def noted(train: TrainingEmbeddings, settings: HeadSettings, classes: int) -> SoftTargets:
+        tried.extend(settings.strengths)
+        return cross_fit(train, settings, classes)
+
+    monkeypatch.setattr("serbench.learning.fit.probe.cross_fit", noted)
+    assert choose_strength(train, settings, 3) == whole.strength
+    assert tried == sorted(settings.strengths)[: len(tried)]
+    assert tried[-2] == whole.strength
+    assert len(tried) < len(settings.strengths)
 
 
 @pytest.mark.parametrize("student", [ProbedStudent, LinearStudent])
