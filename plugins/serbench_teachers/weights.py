@@ -224,5 +224,6 @@ def _unreachable(model: str, error: Exception) -> str:
         f"the teacher {model} cannot be fetched from the model hub ({cause}). Where the connection "
         "only broke, run the same command again to go on. Else there are two ways out: give a "
         f"local copy with `--teacher FOLDER`; or run `hf download {model} --local-dir FOLDER` on "
-        "a machine with network, bring FOLDER here, and give it with `--teacher FOLDER`"
+        "a machine with network, bring FOLDER here, and give it with `--teacher FOLDER`; a student "
+        "that inherits has it as `model` in serbench.toml"
     )
