@@ -11,6 +11,7 @@ READY = $(VENV)/.serbench-ready
 BIN = $(VENV)/bin
 RESULTS = benchmarks/results
 GOLDEN = build/golden
+DEMO = build/demo
 
 # One thread in each process: several processes with several threads each are slower on few cores.
 ONE_THREAD = OMP_NUM_THREADS=1
@@ -21,8 +22,11 @@ ONE_THREAD = OMP_NUM_THREADS=1
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
 
-demo: $(READY) ## Compare AKD, vanilla KD and a plain transformer on a small synthetic corpus
-	$(BIN)/serbench run akd vanilla-kd transformer --dataset demo --profile demo
+demo: $(READY) ## Score one method on a synthetic corpus properly and with a leak: what the leak is worth
+	@rm -rf $(DEMO)
+	$(BIN)/serbench run akd --dataset demo --profile demo --out $(DEMO)/proper
+	$(BIN)/serbench run akd --dataset demo --profile demo --protocol leaky-random --out $(DEMO)/leaky
+	$(BIN)/serbench inflation $(DEMO)/proper/* $(DEMO)/leaky/*
 
 test: $(READY) ## Run the tests; with real data where SERBENCH_TEST_SHARED names its folder
 	$(ONE_THREAD) $(BIN)/python -m pytest -n auto -p no:benchmark
