@@ -27,6 +27,7 @@ from serbench.protocol.guard.certificate import (
     FoldSummary,
     LabelReading,
     LeakCheck,
+    StudentRecord,
     TeacherRecord,
 )
 from serbench.protocol.guard.view import FittedRecord
@@ -259,6 +260,7 @@ RECORDS = [
     FoldSide,
     FoldSummary,
     LabelReading,
+    StudentRecord,
     TeacherRecord,
 ]
 

@@ -42,8 +42,8 @@ Kinds = Annotated[
     typer.Option(
         "--kind",
         help="Of this kind only; repeatable: temporaries, fits, soft-targets, pretraining, "
-        "embeddings, features, audio, near, replays, robustness, prune, models, converted, "
-        "posteriors, downloads, corpora. Default: all but the last two.",
+        "checkpoints, embeddings, features, audio, near, replays, robustness, prune, models, "
+        "converted, posteriors, downloads, corpora. Default: all but the last two.",
     ),
 ]
 

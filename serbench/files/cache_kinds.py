@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Literal
 
 CacheKind = Literal[
-    "fits", "soft-targets", "pretraining", "embeddings", "features", "audio", "near", "replays",
-    "robustness", "prune", "models", "converted", "posteriors", "downloads", "corpora",
+    "fits", "soft-targets", "pretraining", "checkpoints", "embeddings", "features", "audio", "near",
+    "replays", "robustness", "prune", "models", "converted", "posteriors", "downloads", "corpora",
 ]  # fmt: skip
 
 FOLDERS: Mapping[CacheKind, str] = {
     "fits": "fits",
     "soft-targets": "fits",
     "pretraining": "fits",
+    "checkpoints": "checkpoints",
     "embeddings": "embeddings",
     "features": "features",
     "audio": "audio",

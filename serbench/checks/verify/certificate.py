@@ -14,7 +14,7 @@ from serbench.learning.segments import Segment, segment_partition
 from serbench.protocol.guard.certificate import Certificate
 from serbench.protocol.guard.certify import Evidence, certify
 from serbench.protocol.guard.near.search import NearPair
-from serbench.protocol.guard.pretraining import check_pretraining
+from serbench.protocol.guard.pretraining import check_inheritance, check_pretraining
 from serbench.protocol.guard.seal import Opening
 from serbench.protocol.guard.view import FittedRecord, id_set_digest
 from serbench.protocol.splits.records import Partition
@@ -49,6 +49,12 @@ def check_certificate(
             near=folds.near,
             teachers=check_pretraining(
                 stored.cards(),
+                stored.evaluated,
+                folds.table.card,
+                allow=protocol.allow_pretraining_overlap,
+            ),
+            students=check_inheritance(
+                stored.inherited(),
                 stored.evaluated,
                 folds.table.card,
                 allow=protocol.allow_pretraining_overlap,

@@ -14,6 +14,7 @@ KINDS = {
     "fits": "trained students and their predictions",
     "soft-targets": "teachers' heads and what they say of training utterances",
     "pretraining": "weights that students start from",
+    "checkpoints": "pretrainings that were stopped",
     "embeddings": "of teachers",
     "features": "log-mel frames",
     "audio": "length and digest of audio files",
@@ -70,6 +71,7 @@ RESULTS: tuple[CacheKind, ...] = ("fits", "replays", "robustness", "prune", "pos
 
 FILE_ENTRIES = {
     **{kind: rf"{FOLDERS[kind]}/{FIT}" for kind in RESULTS},
+    "checkpoints": rf"checkpoints/{HEX}{{64}}\.pt",
     "audio": rf"audio/(?:audio/)?{HEX}{{16}}\.json",
     "near": rf"near/(?:near/)?{HEX}{{16}}/(?:{FINGERPRINTS}|{PAIRS})",
 }

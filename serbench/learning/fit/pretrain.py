@@ -13,6 +13,7 @@ from torch import Tensor
 
 from serbench.api import EpochEvent, PluginError
 from serbench.learning.fit.audio import AudioBatches
+from serbench.learning.fit.checkpoint import Checkpoint
 from serbench.learning.fit.inherit import inherit
 from serbench.learning.fit.loop import OnEpoch
 from serbench.learning.fit.optimise import Optimisation, built, seeded
@@ -22,45 +23,62 @@ from serbench.learning.fit.task import InitialState, PretrainResult, PretrainTas
 def pretrain(task: PretrainTask, on_epoch: OnEpoch) -> PretrainResult:
     """Let a student inherit, where it does, then train it to give its teachers' frames.
 
+    One that was stopped goes on from its checkpoint.
+
     Raises:
         PluginError: the objective asks for what no unlabelled audio has.
         TeacherError: the weights that the student inherits cannot be had.
         SerbenchError: the loss stopped being finite.
     """
     started = time.perf_counter()
-    history: list[dict[str, float]] = []
     with seeded(task):
         batches = AudioBatches(task, torch.device(task.device))
         if task.loss is None:
             student, _ = built(task)
             _inherit(task, student, batches)
-            state = InitialState(_on_cpu(student.state_dict()), {})
+            state, history = InitialState(_on_cpu(student.state_dict()), {}), ()
         else:
-            state = _trained(task, batches, history, on_epoch)
-    return PretrainResult(task.name, task.key, state, tuple(history), time.perf_counter() - started)
+            state, history = _trained(task, batches, on_epoch)
+    return PretrainResult(task.name, task.key, state, history, time.perf_counter() - started)
 
 
 def _trained(
-    task: PretrainTask,
-    batches: AudioBatches,
-    history: list[dict[str, float]],
-    on_epoch: OnEpoch,
-) -> InitialState:
-    """The state after all epochs, whose terms are added to ``history``."""
+    task: PretrainTask, batches: AudioBatches, on_epoch: OnEpoch
+) -> tuple[InitialState, tuple[dict[str, float], ...]]:
+    """The state after all epochs, and the terms of each; those of a checkpoint are told again."""
     settings = task.settings.pretrain
     training = Optimisation.of(task, batches, settings, settings.epochs)
-    _inherit(task, training.student, batches)
-    for epoch in range(1, settings.epochs + 1):
-        try:
-            history.append(training.epoch(task.name, epoch, batches))
-        except IndexError as error:
-            raise PluginError(
-                f"pretrain.objective = {settings.objective}: it asks for what unlabelled audio "
-                f"does not have, most likely a label ({error}); take frames, or another loss that "
-                "reads no labels"
-            ) from error
+    checkpoint = Checkpoint(task.checkpoint, training, batches.generator)
+    history = checkpoint.resume()
+    if not history:
+        _inherit(task, training.student, batches)
+    for epoch, terms in enumerate(history, start=1):
+        on_epoch(EpochEvent(task.name, epoch, settings.epochs, terms, cached=True))
+    for epoch in range(len(history) + 1, settings.epochs + 1):
+        history.append(_epoch(task, epoch, training, batches))
+        checkpoint.save(history)
         on_epoch(EpochEvent(task.name, epoch, settings.epochs, history[-1]))
-    return InitialState(_on_cpu(training.student.state_dict()), _on_cpu(training.loss.state_dict()))
+    state = InitialState(
+        _on_cpu(training.student.state_dict()), _on_cpu(training.loss.state_dict())
+    )
+    return state, tuple(history)
+
+
+def _epoch(
+    task: PretrainTask, epoch: int, training: Optimisation, batches: AudioBatches
+) -> dict[str, float]:
+    """
+    Raises:
+        PluginError: as ``pretrain``.
+    """
+    try:
+        return training.epoch(task.name, epoch, batches)
+    except IndexError as error:
+        raise PluginError(
+            f"pretrain.objective = {task.settings.pretrain.objective}: it asks for what unlabelled "
+            f"audio does not have, most likely a label ({error}); take frames, or another loss "
+            "that reads no labels"
+        ) from error
 
 
 def _inherit(task: PretrainTask, student: torch.nn.Module, batches: AudioBatches) -> None:

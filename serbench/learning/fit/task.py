@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,9 +113,11 @@ class PretrainTask(TrainingTask):
 
     Attributes:
         teachers: their frames of the same recordings in the same order.
+        checkpoint: where it is written down how far it has come; None: nowhere.
     """
 
     teachers: tuple[TeacherFrames, ...]
+    checkpoint: Path | None = None
 
 
 @dataclass(frozen=True)

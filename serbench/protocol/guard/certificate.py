@@ -104,6 +104,24 @@ class TeacherRecord(Params):
     shared: tuple[str, ...] = ()
 
 
+class StudentRecord(Params):
+    """L7 of one student that inherits.
+
+    Attributes:
+        student: its name in the run.
+        model: whose weights it starts from.
+        licence: of these weights.
+        status, trained_on, shared: of that model, as of a teacher.
+    """
+
+    student: str
+    model: str
+    licence: str
+    status: Literal["declared", "undisclosed", "undeclared", "overlap"]
+    trained_on: tuple[str, ...]
+    shared: tuple[str, ...] = ()
+
+
 class AudioRecord(Params):
     """The unlabelled audio that students were pretrained on, before any fold.
 
@@ -154,6 +172,7 @@ class Certificate(Params):
         folds: each outer fold, followed by its inner folds.
         fitted: everything that was fitted, by partition and name.
         teachers: what each was trained on.
+        students: those that start from a pretrained model's weights; not there where none does.
         audio: what students were pretrained on without labels; None where they were not.
         readings: of outer test labels, by method, fold and seed.
         canary: UA on permuted labels, by method; empty where it was not asked for.
@@ -175,6 +194,7 @@ class Certificate(Params):
     folds: tuple[FoldSummary, ...]
     fitted: tuple[FittedRecord, ...]
     teachers: tuple[TeacherRecord, ...] = ()
+    students: tuple[StudentRecord, ...] = Field(default=(), exclude_if=_says_nothing)
     audio: AudioRecord | None = None
     readings: tuple[LabelReading, ...] = ()
     canary: tuple[CanaryResult, ...] = ()

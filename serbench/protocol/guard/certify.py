@@ -18,6 +18,7 @@ from serbench.protocol.guard.certificate import (
     FoldSummary,
     LabelReading,
     LeakCheck,
+    StudentRecord,
     TeacherRecord,
 )
 from serbench.protocol.guard.checks import (
@@ -33,7 +34,7 @@ from serbench.protocol.guard.checks import (
     text_overlap,
 )
 from serbench.protocol.guard.near.search import NearPair
-from serbench.protocol.guard.pretraining import Provenance, provenance_line
+from serbench.protocol.guard.pretraining import Inheritance, Provenance, provenance_line
 from serbench.protocol.guard.seal import Opening
 from serbench.protocol.guard.view import FittedRecord, id_set_digest
 from serbench.protocol.spelling import check_spelling
@@ -62,6 +63,7 @@ class Evidence:
         openings: the seal's ledger.
         near: near-duplicates of the whole corpus; None where the audio was not compared.
         teachers: what the run's teachers were trained on; None where they were not asked.
+        students: whose weights students start from.
         canary: UA on permuted labels; empty where it was not asked for.
         dropped: utterances that were left out of the corpus as copies.
         audio: what students were pretrained on without labels; None where they were not.
@@ -76,6 +78,7 @@ class Evidence:
     openings: Sequence[Opening] = ()
     near: Sequence[NearPair] | None = None
     teachers: Sequence[Provenance] | None = None
+    students: Sequence[Inheritance] = ()
     canary: Sequence[CanaryResult] = ()
     dropped: Sequence[str] = ()
     audio: AudioRecord | None = None
@@ -148,6 +151,7 @@ def certify(
         ),
         fitted=_in_order(shown.fitted),
         teachers=tuple(map(_teacher_record, shown.teachers or ())),
+        students=tuple(map(_student_record, shown.students)),
         audio=shown.audio,
         readings=tuple(map(_reading, shown.openings)),
         canary=tuple(shown.canary),
@@ -166,6 +170,17 @@ def _teacher_record(found: Provenance) -> TeacherRecord:
         status=found.status,
         trained_on=found.trained_on,
         shared=found.shared,
+    )
+
+
+def _student_record(inherited: Inheritance) -> StudentRecord:
+    return StudentRecord(
+        student=inherited.student,
+        model=inherited.card.title,
+        licence=inherited.card.licence,
+        status=inherited.found.status,
+        trained_on=inherited.found.trained_on,
+        shared=inherited.found.shared,
     )
 
 
@@ -286,6 +301,7 @@ def _teachers(run: _Run) -> Checked:
     teachers = run.evidence.teachers
     if teachers is None:
         return "not run: what teachers were trained on was not compared with the corpus", ""
+    teachers = (*teachers, *(each.found for each in run.evidence.students))
     if not teachers:
         return "passed", "no teacher"
     said = "; ".join(

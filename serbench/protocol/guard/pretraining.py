@@ -1,4 +1,4 @@
-"""L7: was a teacher trained on the corpus that is evaluated?
+"""L7: was a teacher, or a model that a student inherits from, trained on the evaluated corpus?
 
 Cards answer: a teacher declares what it was trained on, a corpus what it is called and what it is
 made of. A teacher that declares nothing is never taken for clean.
@@ -14,8 +14,10 @@ from serbench.api import CorpusCard, LeakageError, TeacherCard
 from serbench.protocol.guard.corpus_names import canonical, contents
 
 __all__ = [
+    "Inheritance",
     "Provenance",
     "canonical",
+    "check_inheritance",
     "check_pretraining",
     "provenance",
     "provenance_line",
@@ -44,6 +46,21 @@ class Provenance:
     shared: tuple[str, ...]
     trained_on: tuple[str, ...]
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """Whose weights a student starts from.
+
+    Attributes:
+        student: its name in the run.
+        card: of the model.
+        found: what its training data have to do with the evaluated corpus.
+    """
+
+    student: str
+    card: TeacherCard
+    found: Provenance
 
 
 def provenance(
@@ -76,12 +93,46 @@ def check_pretraining(
     Raises:
         LeakageError: L7, with each teacher and the corpora that it shares.
     """
+    return _checked(cards, corpus_name, corpus_card, "teacher", "teachers", allow=allow)
+
+
+def check_inheritance(
+    cards: Mapping[str, TeacherCard], corpus_name: str, corpus_card: CorpusCard, *, allow: bool
+) -> tuple[Inheritance, ...]:
+    """Likewise of the models that students inherit from.
+
+    Args:
+        cards: of these models, by the students' names in the run.
+        corpus_name: the evaluated corpus.
+        corpus_card: its card.
+        allow: go on where there is overlap; the result says so.
+
+    Raises:
+        LeakageError: L7, with each student and the corpora that its model shares.
+    """
+    what = "students that inherit from models"
+    found = _checked(cards, corpus_name, corpus_card, "student", what, allow=allow)
+    return tuple(
+        Inheritance(name, card, each)
+        for (name, card), each in zip(cards.items(), found, strict=True)
+    )
+
+
+def _checked(
+    cards: Mapping[str, TeacherCard],
+    corpus_name: str,
+    corpus_card: CorpusCard,
+    kind: str,
+    what: str,
+    *,
+    allow: bool,
+) -> tuple[Provenance, ...]:
     found = tuple(provenance(name, card, corpus_name, corpus_card) for name, card in cards.items())
     overlaps = [each for each in found if each.status == "overlap"]
     if overlaps and not allow:
         raise LeakageError(
             "L7",
-            f"teachers that were trained on recordings of {corpus_name} (take another teacher; or "
+            f"{what} that were trained on recordings of {corpus_name} (take another {kind}; or "
             "set protocol.allow_pretraining_overlap, which every table then says)",
             [f"{each.teacher} ({', '.join(each.shared)})" for each in overlaps],
         )

@@ -13,6 +13,7 @@ from serbench.protocol.guard.certificate import (
     FoldSide,
     FoldSummary,
     LeakCheck,
+    StudentRecord,
     TeacherRecord,
 )
 from serbench.protocol.guard.view import FittedRecord
@@ -135,6 +136,16 @@ def _tables(certificate: Certificate, outer: Sequence[FoldSummary]) -> Iterator[
             list(map(_teacher_row, certificate.teachers)),
         ),
     )
+    if certificate.students:
+        yield (
+            "Students that inherit",
+            text_table(
+                "students",
+                "Students that start from a pretrained model's weights",
+                ("Student", "Model", "Licence", "Trained on", "Status"),
+                list(map(_student_row, certificate.students)),
+            ),
+        )
     yield (
         "Unlabelled audio",
         text_table(
@@ -221,11 +232,20 @@ def _thing(record: FittedRecord, size: int | None) -> str:
 
 
 def _teacher_row(teacher: TeacherRecord) -> tuple[str, ...]:
-    said = ", ".join(teacher.trained_on)
+    return teacher.teacher, *_training(teacher)
+
+
+def _student_row(student: StudentRecord) -> tuple[str, ...]:
+    return student.student, student.model, student.licence, *_training(student)
+
+
+def _training(record: TeacherRecord | StudentRecord) -> tuple[str, str]:
+    """What a model was trained on, and what that means here."""
+    said = ", ".join(record.trained_on)
     if not said:
-        said = "nothing" if teacher.status == "declared" else "not declared"
-    shared = f" ({', '.join(teacher.shared)})" if teacher.shared else ""
-    return teacher.teacher, said, STATUS[teacher.status] + shared
+        said = "nothing" if record.status == "declared" else "not declared"
+    shared = f" ({', '.join(record.shared)})" if record.shared else ""
+    return said, STATUS[record.status] + shared
 
 
 def _audio_rows(certificate: Certificate) -> list[tuple[str, str, str]]:

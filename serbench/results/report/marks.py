@@ -1,5 +1,5 @@
-"""What must stand on every output of a run: a broken protocol, teachers that are not clean, a
-corpus that is not whole, or made of others.
+"""What must stand on every output of a run: a broken protocol, teachers that are not clean,
+students that inherit, a corpus that is not whole, or made of others.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from serbench.errors import listed
-from serbench.protocol.guard.certificate import Certificate, TeacherRecord
+from serbench.protocol.guard.certificate import Certificate, StudentRecord, TeacherRecord
 from serbench.settings import PROPER, ProtocolName
 
 LEAKS: Mapping[ProtocolName, str] = {
@@ -52,6 +52,10 @@ def warning_lines(certificates: Iterable[Certificate]) -> tuple[str, ...]:
                 _teacher(each, certificate.evaluated or certificate.corpus)
                 for each in certificate.teachers
             ),
+            *(
+                _student(each, certificate.evaluated or certificate.corpus)
+                for each in certificate.students
+            ),
         )
     ]
     return tuple(dict.fromkeys(line for line in lines if line))
@@ -83,8 +87,20 @@ def _dropped(certificate: Certificate) -> tuple[str, ...]:
     return (f"{count} utterances of {certificate.corpus} are left out as copies of others.",)
 
 
+def _student(record: StudentRecord, corpus: str) -> str:
+    """Always said: a student that inherits is pretrained."""
+    name = record.student[:1].upper() + record.student[1:]
+    on = f"; trained on {', '.join(record.trained_on)}" if record.trained_on else ""
+    said = f"{name} starts from weights of {record.model} (licence {record.licence}{on})."
+    return " ".join(filter(None, (said, _doubt(record, "That model", corpus))))
+
+
 def _teacher(record: TeacherRecord, corpus: str) -> str:
-    name = f"Teacher {record.teacher}"
+    return _doubt(record, f"Teacher {record.teacher}", corpus)
+
+
+def _doubt(record: TeacherRecord | StudentRecord, name: str, corpus: str) -> str:
+    """What is to be said of a model that is not clean; empty for one that is."""
     if record.status == "overlap":
         return f"{name} was trained on recordings of {corpus} ({', '.join(record.shared)})."
     if record.status == "undeclared":

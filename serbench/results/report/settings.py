@@ -12,7 +12,16 @@ from serbench.results.table.formats import NOTHING, percent
 from serbench.results.table.table import Table
 from serbench.running.store.finished import Run, leaves
 
-ABOUT = ("student", "student_params", "loss", "loss_params", "teachers", "pretrained", "settings")
+ABOUT = (
+    "student",
+    "student_params",
+    "loss",
+    "loss_params",
+    "teachers",
+    "inherits",
+    "pretrained",
+    "settings",
+)
 """Entries of a planned method that say how it was trained."""
 
 
@@ -180,7 +189,16 @@ def timing_lines(results: Results, run: Run) -> list[tuple[str, str]]:
 
 def plan_lines(run: Run) -> list[tuple[str, str]]:
     """What of the plan no other table shows, as dotted names and values."""
-    shown = {"digest", "serbench_version", "command", "methods", "outer", "folds_digest", "cards"}
+    shown = {
+        "digest",
+        "serbench_version",
+        "command",
+        "methods",
+        "outer",
+        "folds_digest",
+        "cards",
+        "inherited",
+    }
     rest = {key: value for key, value in run.plan.items() if key not in shown}
     return [("plan digest", str(run.plan["digest"])), *flatten(rest)]
 

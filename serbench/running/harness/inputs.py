@@ -48,7 +48,7 @@ class Inputs:
     Attributes:
         features: frames for each front end that any candidate asks for.
         embeddings: by teacher.
-        model_digests: of each teacher's weights.
+        model_digests: of each teacher's weights, and of those that students inherit.
         pretrain: what students are pretrained on; None: they are not.
     """
 
@@ -179,7 +179,8 @@ def load_inputs(
         TeacherError: a teacher cannot be had or run.
     """
     # Before anything long: weights that cannot be had are told of at once.
-    digests = {name: teacher.model_digest for name, teacher in plan.teachers.items()}
+    models = {**plan.teachers, **plan.heirs}
+    digests = {name: model.model_digest for name, model in models.items()}
     front_ends = dict.fromkeys(
         candidate.settings.features
         for method in (*plan.methods, *(plan.canary.methods if plan.canary else ()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from serbench.api import EpochEvent
+from serbench.files.cache_kinds import kind_folder
 from serbench.files.source import core_digest
 from serbench.learning.fit.task import InitialState, PretrainResult, PretrainTask, TeacherFrames
 from serbench.learning.teach.embeddings import TeacherEmbeddings, teacher_frames
@@ -144,10 +146,16 @@ def pretrain_each(
         if kept is not None:
             found[key] = InitialState(_below(kept.tensors, STUDENT), _below(kept.tensors, LOSS))
             _tell_again(task.name, kept.json["history"], watch)
-    todo = [task for key, task in tasks.items() if key not in found]
+    begun = kind_folder(cache, "checkpoints")
+    todo = [
+        replace(task, checkpoint=begun / f"{key}.pt")
+        for key, task in tasks.items()
+        if key not in found
+    ]
     count = _EpochCount(todo, watch)
     for result in run_pretrainings(todo, workers, count.epoch):
         _keep(kept_weights, result)
+        (begun / f"{result.key}.pt").unlink(missing_ok=True)
         found[result.key] = result.state
     return found
 
@@ -164,7 +172,7 @@ class _EpochCount:
             self._tell(done=0)
 
     def epoch(self, event: EpochEvent) -> None:
-        self._watch.epoch(event)
+        (self._watch.epoch_again if event.cached else self._watch.epoch)(event)
         self._done += 1
         self._tell(done=self._done)
 

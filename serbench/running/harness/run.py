@@ -13,7 +13,7 @@ from typing import Any, cast
 import pandas as pd
 
 import serbench
-from serbench.api import RegistryError
+from serbench.api import RegistryError, TeacherCard
 from serbench.data.corpus.table import CorpusTable
 from serbench.data.corpus.unlabelled import UnlabelledAudio
 from serbench.files.atomic import check_writable
@@ -22,7 +22,12 @@ from serbench.files.paths import inside
 from serbench.protocol.guard.canary import FEWEST_REPEATS
 from serbench.protocol.guard.certificate import AudioRecord
 from serbench.protocol.guard.certify import Evidence, certify
-from serbench.protocol.guard.pretraining import Provenance, check_pretraining
+from serbench.protocol.guard.pretraining import (
+    Inheritance,
+    Provenance,
+    check_inheritance,
+    check_pretraining,
+)
 from serbench.protocol.guard.seal import Seal
 from serbench.running.execute import shut_down_workers
 from serbench.running.harness.canary import sing
@@ -65,6 +70,7 @@ def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
         copied=folds.copied,
         trained_only=folds.trained_only,
         teachers=_provenance(plan, table),
+        students=_inheritance(plan, table),
     )
     certify(folds.table, folds.outer, folds.inner, before)
     inputs = load_inputs(plan, folds.table, audio, resources.cache, resources.device, watch)
@@ -173,6 +179,21 @@ def _provenance(plan: RunPlan, table: CorpusTable) -> tuple[Provenance, ...]:
     )
 
 
+def _inheritance(plan: RunPlan, table: CorpusTable) -> tuple[Inheritance, ...]:
+    """L7 of students that inherit."""
+    return check_inheritance(
+        _cards_of_heirs(plan),
+        plan.dataset.evaluated.name,
+        table.card,
+        allow=plan.protocol.allow_pretraining_overlap,
+    )
+
+
+def _cards_of_heirs(plan: RunPlan) -> dict[str, TeacherCard]:
+    found = {name: student.card for name, student in plan.heirs.items()}
+    return {name: card for name, card in found.items() if card is not None}
+
+
 def audio_record(audio: UnlabelledAudio | None) -> AudioRecord | None:
     """What the certificate says of the unlabelled audio."""
     if audio is None:
@@ -194,6 +215,7 @@ def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources)
     code = code_digests(plan)
     by = arithmetic(plan, resources.device)
     models = dict(inputs.model_digests)
+    heirs = _cards_of_heirs(plan)
     dataset = {
         **cast("dict[str, object]", description["dataset"]),
         "labels": list(table.labels),
@@ -216,6 +238,7 @@ def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources)
         "code": code,
         "arithmetic": by,
         "cards": {name: asdict(e.card) for name, e in inputs.embeddings.items()},
+        **({"inherited": {n: asdict(card) for n, card in heirs.items()}} if heirs else {}),
         "command": resources.command,
     }
 

@@ -167,6 +167,20 @@ class RunPlan:
         """The method of that name, which the run has."""
         return next(method for method in self.methods if method.name == name)
 
+    @property
+    def heirs(self) -> dict[str, Student]:
+        """Students that inherit, by the names that tables give them."""
+        found: dict[str, Student] = {}
+        for method in self.methods:
+            for candidate in method.candidates:
+                if (card := candidate.student.card) is None:
+                    continue
+                name = f"student {method.student}"
+                if name in found and found[name].card != card:
+                    name += f" of {method.name}"
+                found.setdefault(name, candidate.student)
+        return found
+
     def pretrains(self, method: MethodPlan) -> bool:
         """Whether a method's students hear the unlabelled audio of the run."""
         return self.pretrain_audio is not None and method.can_pretrain
@@ -195,6 +209,7 @@ class RunPlan:
                     "loss": method.loss,
                     "teachers": list(self.teachers) if self.uses_teachers(method) else [],
                     "pretrained": self.pretrains(method),
+                    **({"inherits": _inherits(method)} if method.inherits else {}),
                     **describe_candidate(method.candidates[0]),
                     "candidates": [dict(c.values) for c in method.candidates],
                 }
@@ -233,6 +248,12 @@ def digest_of(description: object) -> str:
     """
     text = json.dumps(description, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _inherits(method: MethodPlan) -> list[str]:
+    """Titles of the models whose weights a method's students start from."""
+    cards = (candidate.student.card for candidate in method.candidates)
+    return list(dict.fromkeys(card.title for card in cards if card))
 
 
 def _planned(loss: Loss) -> Values:

@@ -139,10 +139,17 @@ class StoredPlan:
 
     def cards(self) -> dict[str, TeacherCard]:
         """What the teachers declared when they were run."""
+        return self._cards("cards")
+
+    def inherited(self) -> dict[str, TeacherCard]:
+        """What the models declared that students inherit from."""
+        return self._cards("inherited")
+
+    def _cards(self, key: str) -> dict[str, TeacherCard]:
         try:
-            return {name: _card(card) for name, card in self.plan["cards"].items()}
+            return {name: _card(card) for name, card in self.plan.get(key, {}).items()}
         except TypeError as error:
-            raise StoreError(f"plan.json: a teacher's card has other entries: {error}") from error
+            raise StoreError(f"plan.json: a card in {key} has other entries: {error}") from error
 
     def candidate(self, method: Json, values: Json) -> Candidate:
         """A method's candidate, given what the grid sets."""

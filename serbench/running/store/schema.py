@@ -88,6 +88,7 @@ class Method(Part):
     loss: str
     teachers: list[Text] = []
     pretrained: bool = False
+    inherits: list[str] = []
     student_plugin: str = ""
     student_params: Object = {}
     loss_plugin: str = ""
@@ -127,6 +128,7 @@ class Plan(Part):
     teachers: dict[str, PlannedTeacher] = {}
     model_digests: dict[str, str]
     cards: dict[str, Object] = {}
+    inherited: dict[str, Object] = {}
     code: dict[str, str] = {}
     arithmetic: Object = {}
     device: str = ""

@@ -5,21 +5,31 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import soundfile
-from tests_support.pretraining import hinted, make_pretrained, write_speech
+from tests_support.pretraining import (
+    Heir,
+    HeirParams,
+    hinted,
+    make_pretrained,
+    pretrained_plan,
+    write_both,
+    write_speech,
+)
 from tests_support.replays import Installed
-from tests_support.runs import candidate, method
+from tests_support.runs import Watcher, candidate, method, resources
 
 from serbench.api import CorpusError, StoreError
 from serbench.checks.finding import Finding
 from serbench.checks.verify.run import verify
 from serbench.results.report.write import write_report
 from serbench.running.harness.observer import Observer
+from serbench.running.harness.run import run as make_run
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +161,19 @@ def test_what_is_fitted_is_known_where_teachers_teach_before_the_folds_only(made
 def test_a_pretrained_run_beside_a_plain_one_verifies(tmp_path: Path) -> None:
     make_pretrained(tmp_path, method("plain", candidate()), method("hinted", hinted()))
     assert differing(tmp_path, tmp_path / "speech") == {}
+
+
+@pytest.mark.parametrize("audio", [True, False])
+def test_a_run_whose_students_inherit_is_made_anew(audio: bool, tmp_path: Path) -> None:
+    """With audio they inherited from it, without each in its training partition: L6 and L7."""
+    write_both(tmp_path)
+    heir = hinted(before=False, hint=False, student=Heir(HeirParams()))
+    plan = replace(pretrained_plan(tmp_path, method("heir", heir)), teachers={})
+    plan = plan if audio else replace(plan, pretrain_audio=None)
+    folder = make_run(plan, resources(tmp_path, folder=tmp_path / "run"), Watcher())
+    write_report([folder], folder)
+    assert differing(tmp_path) == {}
+    line = "Student linear starts from weights of Forebear (licence MIT; trained on LibriSpeech)."
+    assert line in (folder / "tables" / "comparison.md").read_text()
+    change(tmp_path, lambda plan: plan["inherited"].clear())
+    assert "certificate" in differing(tmp_path)

@@ -66,6 +66,7 @@ def test_every_writer_keeps_things_in_the_folder_of_a_kind() -> None:
         (f"deploy/models/{DIGEST}/window.onnx", "models", 2),
         (f"deploy/converted/{DIGEST}/model.pb/variables/data", "converted", 2),
         (f"deploy/posteriors/01/{DIGEST}.safetensors", "posteriors", None),
+        (f"checkpoints/{DIGEST}.pt", "checkpoints", None),
         ("downloads/emodb/download.zip.part", "downloads", 1),
         ("corpora/demo/wav/a.wav", "corpora", 1),
         (f"near/near/{DIGEST[:16]}/pairs/{DIGEST}.json", "near", None),

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from serbench.api import EpochEvent, Loss, LossShape, Params, SerbenchError
 from serbench.learning.features import Frames, speech_frames
-from serbench.learning.fit import audio
+from serbench.learning.fit import audio, checkpoint
 from serbench.learning.fit.audio import NO_LABEL, AudioBatches, DiskFrames
 from serbench.learning.fit.loop import fit
 from serbench.learning.fit.pretrain import pretrain
@@ -266,6 +266,80 @@ def test_a_loss_that_is_not_finite_is_told_with_a_way_out() -> None:
     task = replace(small_task(), loss=Exploding(HintedParams(labels=False)))
     with pytest.raises(SerbenchError, match=r"/pretraining: .*epoch 1 \(.*; lower pretrain\.learn"):
         pretrain(task, silent)
+
+
+# ── checkpoints ──────────────────────────────────────────────────────────────────────────────────
+
+
+class Noisy(Hinted):
+    """Draws from torch's generator in each step, as dropout does."""
+
+    def build(self, shape: LossShape) -> nn.Module:
+        module = super().build(shape)
+        module.register_forward_hook(
+            lambda _, __, terms: terms | {"total": terms["total"] * (1.0 + torch.rand(()))}
+        )
+        return module
+
+
+def noisy_task(checkpoint: Path | None) -> PretrainTask:
+    augment = AugmentSettings(time_masks=1, mel_masks=1, gain_db=6.0)
+    task = small_task(epochs=5, precision="fp32")
+    settings = task.settings.model_copy(update={"augment": augment})
+    loss = Noisy(HintedParams(labels=False))
+    return replace(task, settings=settings, loss=loss, checkpoint=checkpoint)
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("after", [1, 2, 4])
+def test_one_that_was_killed_goes_on_with_the_same_bits(
+    after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
+    whole = pretrain(noisy_task(None), silent)
+    task = noisy_task(tmp_path / "checkpoints" / "begun.pt")
+
+    def kill(event: EpochEvent) -> None:
+        if event.epoch == after:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        pretrain(task, kill)
+    torch.manual_seed(99)  # another process begins elsewhere
+    heard: list[EpochEvent] = []
+    result = pretrain(task, heard.append)
+    assert [(event.epoch, event.cached) for event in heard] == [
+        (n, n <= after) for n in range(1, 6)
+    ]
+    assert result.history == whole.history
+    for mine, theirs in (
+        (result.state.student, whole.state.student), (result.state.loss, whole.state.loss),
+    ):  # fmt: skip
+        assert mine.keys() == theirs.keys()
+        assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_a_damaged_checkpoint_is_left_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
+    task = noisy_task(tmp_path / "begun.pt")
+    pretrain(task, silent)
+    content = bytearray((tmp_path / "begun.pt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "begun.pt").write_bytes(content)
+    heard: list[EpochEvent] = []
+    pretrain(task, heard.append)
+    assert not any(event.cached for event in heard)
+    assert "is damaged" in caplog.text
+
+
+def test_short_epochs_are_not_written_down_one_by_one(tmp_path: Path) -> None:
+    pretrain(noisy_task(tmp_path / "begun.pt"), silent)
+    assert not (tmp_path / "begun.pt").exists()
 
 
 # ── fits that start from it ──────────────────────────────────────────────────────────────────────

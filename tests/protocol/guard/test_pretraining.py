@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from serbench.api import CorpusCard, LeakageError, TeacherCard
 from serbench.protocol.guard.corpus_names import COLLECTIONS, CORPORA, canonical, contents
 from serbench.protocol.guard.pretraining import (
+    check_inheritance,
     check_pretraining,
     provenance,
     provenance_line,
@@ -247,3 +248,14 @@ def test_corpora_that_nobody_listed_are_still_told_by_their_name(words: list[str
 def test_a_canonical_name_is_its_own(name: str) -> None:
     once = canonical(name)
     assert canonical(once) == once
+
+
+def test_models_that_students_inherit_from_are_asked_as_teachers_are() -> None:
+    (found,) = check_inheritance({"student heir": LIBRI}, "emodb", EMODB, allow=False)
+    assert (found.student, found.card, found.found.status) == ("student heir", LIBRI, "declared")
+    heard = {"student heir": replace(LIBRI, fine_tuned_on=("Emo-DB",))}
+    with pytest.raises(LeakageError, match="students that inherit from models") as caught:
+        check_inheritance(heard, "emodb", EMODB, allow=False)
+    assert (caught.value.code, caught.value.units) == ("L7", ("student heir (Emo-DB)",))
+    (found,) = check_inheritance(heard, "emodb", EMODB, allow=True)
+    assert found.found.status == "overlap"

@@ -214,6 +214,30 @@ def test_it_is_told_of_as_a_stage(root: Path, tmp_path: Path) -> None:
     assert told == []
 
 
+def test_a_stopped_one_goes_on_and_leaves_nothing_behind(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serbench.learning.fit.checkpoint.EVERY_S", 0.0)
+    plan = pretrained_plan(root)
+    inputs = inputs_of(plan, root)
+
+    class Stopped(Watcher):
+        def epoch(self, event: Any) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain_all(plan, inputs, tmp_path, 1, "cpu", Stopped())
+    (begun,) = (tmp_path / "checkpoints").iterdir()
+    told: list[Any] = []
+    watch = Watcher()
+    monkeypatch.setattr(watch, "epoch_again", told.append)
+    (key,) = pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch)
+    assert begun.name == f"{key}.pt"
+    assert not begun.exists()
+    assert [event.epoch for event in told] == [1]
+    assert len(pretrainings(watch)) == EPOCHS - 1
+
+
 # ── a whole run ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -448,6 +472,16 @@ def test_without_audio_it_inherits_in_each_training_partition(root: Path) -> Non
     fitted = store.read_json("certificate")["fitted"]
     records = [record for record in fitted if record["what"] == "inheritance of heir"]
     assert len(records) == len(watch.tasks) == 3
+    certificate = store.read_json("certificate")
+    (student,) = certificate["students"]
+    assert (student["model"], student["licence"]) == ("Forebear", "MIT")
+    assert (student["status"], student["trained_on"]) == ("declared", ["LibriSpeech"])
+    (seventh,) = [check for check in certificate["checks"] if check["code"] == "L7"]
+    assert "LibriSpeech" in seventh["detail"]
+    stored = store.plan()
+    assert stored["model_digests"] == {student["student"]: "some"}
+    assert stored["inherited"][student["student"]]["title"] == "Forebear"
+    assert stored["methods"][0]["inherits"] == ["Forebear"]
     other = replace(plan, methods=(method("heir", heir("other")),))
     _, again = do(other, root)
     assert not {task.key for task in again.tasks} & {task.key for task in watch.tasks}
