@@ -17,14 +17,14 @@ from serbench_backends.torch import TorchBackend
 from serbench_baselines.ce import CrossEntropy
 from serbench_baselines.kd import Distillation, DistillationParams
 from serbench_teachers.functionals import Functionals
-from tests_support.pretraining import Hinted, MapStudent
+from tests_support.pretraining import Heir, Hinted, MapStudent
 from tests_support.runs import LinearStudent, Watcher, candidate, method, resources, run_plan
 from tests_support.tables import LABELS, Noise
 
 PLUGINS: dict[str, Any] = {
     cls.name: cls
     for cls in (
-        *(Noise, LinearStudent, MapStudent, CrossEntropy, Distillation, Hinted),
+        *(Noise, LinearStudent, MapStudent, Heir, CrossEntropy, Distillation, Hinted),
         *(TorchBackend, Functionals),
     )
 }

@@ -30,6 +30,7 @@ from serbench.results.report.settings import (
     protocol_line,
     timing_lines,
 )
+from serbench.results.report.worth import worth
 from serbench.results.table.table import Table
 from serbench.running.store.finished import Run
 
@@ -90,7 +91,7 @@ def report_page(
     values: dict[str, Any] = {
         "headline": headline(results),
         "protocol": protocol_line(results),
-        "findings": findings(results),
+        "findings": [*findings(results), *worth(results)],
         "leaky": results.leaky,
         "digits": SHOWN,
         "tables": tables,

@@ -34,6 +34,7 @@ from serbench.results.report.settings import (
     timing_lines,
 )
 from serbench.results.report.significance import significance_table
+from serbench.results.report.worth import worth
 from serbench.results.table.files import markdown, rows_csv, table_texts
 from serbench.results.table.table import Table
 from serbench.results.templating import templates
@@ -200,7 +201,7 @@ def report_text(results: Results, tables: Tables) -> str:
             mark=mark(results.protocol),
             warnings=results.warnings,
             protocol=protocol_line(results),
-            findings=findings(results),
+            findings=[*findings(results), *worth(results)],
             costs=costs_figure(results) is not None,
             tables={name: markdown(table, links) for name, table in tables.shared.items()},
             confusions=[

@@ -5,6 +5,7 @@ students that inherit, a corpus that is not whole, or made of others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from serbench.errors import listed
 from serbench.protocol.guard.certificate import Certificate, StudentRecord, TeacherRecord
@@ -59,6 +60,29 @@ def warning_lines(certificates: Iterable[Certificate]) -> tuple[str, ...]:
         )
     ]
     return tuple(dict.fromkeys(line for line in lines if line))
+
+
+def start_lines(plans: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Which methods were pretrained without labels, and which could have been, and were not.
+
+    Args:
+        plans: of methods, by what tables call them.
+    """
+    objectives = {
+        name: plan.get("settings", {}).get("pretrain", {}).get("objective")
+        for name, plan in plans.items()
+    }
+    told = {
+        "Pretrained without labels on other speech": [
+            name
+            for name, plan in plans.items()
+            if plan.get("pretrained") and (objectives[name] or not plan.get("inherits"))
+        ],
+        "Not pretrained, since no unlabelled speech was given": [
+            name for name, plan in plans.items() if objectives[name] and not plan.get("pretrained")
+        ],
+    }
+    return tuple(f"{what}: {listed(names)}." for what, names in told.items() if names)
 
 
 def _broken(certificate: Certificate) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import pandas as pd
 from serbench.api import StoreError
 from serbench.results.compare.methods import comparison
 from serbench.results.compare.records import Comparison
-from serbench.results.report.marks import warning_lines
+from serbench.results.report.marks import start_lines, warning_lines
 from serbench.running.store.finished import Run, load_runs
 from serbench.running.store.run import TEACHER_PREFIX
 from serbench.settings import ProtocolName
@@ -92,7 +92,8 @@ class Results:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What must stand under every table, one line each."""
-        return warning_lines(run.certificate for run in self.runs)
+        plans = {name: info.plan for name, info in self.methods.items() if info.plan}
+        return (*warning_lines(run.certificate for run in self.runs), *start_lines(plans))
 
 
 def load_results(folders: Sequence[Path]) -> Results:

@@ -208,6 +208,7 @@ class RunPlan:
                     "student": method.student,
                     "loss": method.loss,
                     "teachers": list(self.teachers) if self.uses_teachers(method) else [],
+                    "needs": sorted({n for c in method.candidates for n in c.loss.needs}),
                     "pretrained": self.pretrains(method),
                     **({"inherits": _inherits(method)} if method.inherits else {}),
                     **describe_candidate(method.candidates[0]),

@@ -19,7 +19,6 @@ from serbench.running.plan.sets import (
     check_roots,
     check_used,
     parse_set,
-    with_names,
 )
 from serbench.running.registry.lookup import Registry
 from serbench.running.registry.schema import MethodSpec
@@ -41,7 +40,7 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
     Raises:
         RegistryError: an unknown name, a setting that does not exist or does not fit.
     """
-    sets = with_names([parse_set(text) for text in request.sets], request.methods)
+    sets = [parse_set(text) for text in request.sets]
     check_roots(sets, request.methods)
     profile = registry.profile(request.profile)
     dataset = plan_dataset(

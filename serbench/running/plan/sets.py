@@ -42,21 +42,6 @@ def parse_set(text: str) -> tuple[Keys, object]:
         return parts, value.strip()
 
 
-def with_names(
-    sets: Sequence[tuple[Keys, object]], methods: Collection[str]
-) -> list[tuple[Keys, object]]:
-    """``methods.NAME.…`` with a name that has dots in it as one key."""
-    dotted = sorted((tuple(name.split(".")) for name in methods if "." in name), key=len)
-
-    def joined(path: Keys) -> Keys:
-        for parts in reversed(dotted) if path[0] == "methods" else ():
-            if path[1 : 1 + len(parts)] == parts:
-                return ("methods", ".".join(parts), *path[1 + len(parts) :])
-        return path
-
-    return [(joined(path), value) for path, value in sets]
-
-
 def check_roots(sets: Sequence[tuple[Keys, object]], methods: Collection[str]) -> None:
     """
     Raises:

@@ -87,6 +87,7 @@ class Method(Part):
     student: str
     loss: str
     teachers: list[Text] = []
+    needs: list[str] | None = None
     pretrained: bool = False
     inherits: list[str] = []
     student_plugin: str = ""
