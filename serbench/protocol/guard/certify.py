@@ -18,8 +18,6 @@ from serbench.protocol.guard.certificate import (
     FoldSummary,
     LabelReading,
     LeakCheck,
-    StudentRecord,
-    TeacherRecord,
 )
 from serbench.protocol.guard.checks import (
     Window,
@@ -150,8 +148,8 @@ def certify(
             FoldSummary(name=s.name, train=_side(s.train), test=_side(s.test)) for s in run.every
         ),
         fitted=_in_order(shown.fitted),
-        teachers=tuple(map(_teacher_record, shown.teachers or ())),
-        students=tuple(map(_student_record, shown.students)),
+        teachers=tuple(each.record for each in shown.teachers or ()),
+        students=tuple(each.record for each in shown.students),
         audio=shown.audio,
         readings=tuple(map(_reading, shown.openings)),
         canary=tuple(shown.canary),
@@ -162,26 +160,6 @@ def certify(
 def _in_order(fitted: Sequence[FittedRecord]) -> tuple[FittedRecord, ...]:
     """Each record once."""
     return tuple(sorted(set(fitted), key=lambda r: (r.partition, r.what, r.utterances, r.digest)))
-
-
-def _teacher_record(found: Provenance) -> TeacherRecord:
-    return TeacherRecord(
-        teacher=found.teacher,
-        status=found.status,
-        trained_on=found.trained_on,
-        shared=found.shared,
-    )
-
-
-def _student_record(inherited: Inheritance) -> StudentRecord:
-    return StudentRecord(
-        student=inherited.student,
-        model=inherited.card.title,
-        licence=inherited.card.licence,
-        status=inherited.found.status,
-        trained_on=inherited.found.trained_on,
-        shared=inherited.found.shared,
-    )
 
 
 def _reading(opening: Opening) -> LabelReading:

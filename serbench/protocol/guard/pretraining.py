@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from serbench.api import CorpusCard, LeakageError, TeacherCard
+from serbench.protocol.guard.certificate import StudentRecord, TeacherRecord
 from serbench.protocol.guard.corpus_names import canonical, contents
 
 __all__ = [
@@ -47,6 +48,16 @@ class Provenance:
     trained_on: tuple[str, ...]
     hint: str = ""
 
+    @property
+    def record(self) -> TeacherRecord:
+        """The same for the certificate."""
+        return TeacherRecord(
+            teacher=self.teacher,
+            status=self.status,
+            trained_on=self.trained_on,
+            shared=self.shared,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Inheritance:
@@ -61,6 +72,18 @@ class Inheritance:
     student: str
     card: TeacherCard
     found: Provenance
+
+    @property
+    def record(self) -> StudentRecord:
+        """The same for the certificate."""
+        return StudentRecord(
+            student=self.student,
+            model=self.card.title,
+            licence=self.card.licence,
+            status=self.found.status,
+            trained_on=self.found.trained_on,
+            shared=self.found.shared,
+        )
 
 
 def provenance(
