@@ -15,6 +15,9 @@ ASKED: dict[Question, str] = {
 }
 """What a p or an interval is about, in words."""
 
+FEW_FOLDS = 4
+"""With fewer, a difference must be 7 times its standard error or more to be significant."""
+
 UNCORRECTED = "Δ: percentage points, over the same draws; not corrected for several comparisons."
 """Where only intervals are taken."""
 
@@ -60,15 +63,17 @@ def difference_note(
 
 
 def folds_note(results: Results) -> str:
-    """What more folds could show; empty where they are no help."""
+    """How little few folds show, and what more could; empty where nothing is to be said."""
     design, unit = results.comparison.design, results.runs[0].certificate.unit
     units = len({name for fold in results.outer for name in fold["test_units"]})
-    if design.question != "method" or units <= design.folds:
+    if design.question != "method":
         return ""
     now = needed_errors(design.folds, design.test_share)
-    then = needed_errors(units, 1 / (units - 1))
+    then = needed_errors(units, 1 / (units - 1)) if units > design.folds else now
     if then > SMALLER * now:
-        return ""
+        if design.folds >= FEW_FOLDS:
+            return ""
+        return f"{design.folds} folds show little: a difference must be {now:.0f} times its error."
     return (
         f"{design.folds} folds show large differences only: leave-one-{unit}-out (--set "
         f"protocol.folds=loso) has {units}, and differences {then / now:.2g} times as large are "

@@ -66,6 +66,12 @@ def test_leave_one_speaker_out_is_offered_where_it_shows_more(results: Results) 
     assert note in compared_notes(results)
     many = replace(results.comparison, design=replace(METHOD, folds=8, test_share=1 / 7))
     assert folds_note(replace(results, comparison=many)) == ""
+    two = replace(results.comparison, design=replace(METHOD, folds=2, test_share=1.0))
+    pair = [{"name": "outer-1", "test_units": ["a"]}, {"name": "outer-2", "test_units": ["b"]}]
+    run = replace(results.runs[0], plan={**results.runs[0].plan, "outer": pair})
+    assert folds_note(replace(results, comparison=two, runs=(run,))) == (
+        "2 folds show little: a difference must be 22 times its error."
+    )
     few = replace(results.comparison, design=ONE_FOLD)
     assert folds_note(replace(results, comparison=few)) == ""
 
