@@ -252,7 +252,7 @@ def _print_methods(pairs: Sequence[MethodPair]) -> None:
     from serbench.cli.output import print_table
 
     columns = ("method", "first", "second", "second − first", "p", "verdict")
-    print_table("UA in %, with 95 % intervals", columns, [_pair_row(pair) for pair in pairs])
+    print_table("UA in %, with intervals", columns, [_pair_row(pair) for pair in pairs])
 
 
 def _pair_row(pair: MethodPair) -> tuple[str, ...]:
