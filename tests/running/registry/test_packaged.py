@@ -25,11 +25,13 @@ def test_the_packaged_registry_is_the_one_at_the_top() -> None:
     assert PACKAGED.resolve() == Path(__file__).parents[3] / "registry.toml"
 
 
-def test_quick_searches_for_the_weight_of_soft_targets_and_nothing_else() -> None:
+def test_quick_searches_for_the_weight_of_soft_targets_and_what_follows_a_probe() -> None:
     registry = load_registry(load_plugins())
     assert registry.profile("quick").protocol["search"] == "quick"
     for name, spec in registry.methods.items():
         weight = {"akd": "loss.k", "kd": "loss.alpha"}.get(
             registry.plugin_spec("losses", spec.loss).plugin
         )
-        assert list(spec.grids.get("quick", {})) == ([weight] if weight else []), name
+        probed = registry.plugin_spec("students", spec.student).plugin == "inherited"
+        searched = (["training.epochs"] if probed else []) + ([weight] if weight else [])
+        assert list(spec.grids.get("quick", {})) == searched, name
