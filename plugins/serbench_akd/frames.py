@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
@@ -64,6 +65,10 @@ class FramesLoss(nn.Module):
             terms["statistics"] = self._weighted(differences)
             total = total + self.params.statistics * terms["statistics"]
         return terms | {"total": total}
+
+    def start(self, seen: Iterable[tuple[Batch, StudentOutput]]) -> None:
+        """See ``FrameHint.start``."""
+        self.hint.start(seen)
 
     def _weighted(self, each: list[Tensor]) -> Float[Tensor, ""]:
         return torch.stack([w * d for w, d in zip(self.weights, each, strict=True)]).sum()

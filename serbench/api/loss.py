@@ -110,6 +110,10 @@ class Loss(Plugin, Protocol):
         module in it may name, in ``undecayed``, those parameters of its own that
         ``training.weight_decay`` leaves alone, for instance since a term of the loss decays them.
 
+        It may have ``start(seen)``, which sets its own parameters in closed form from some batches
+        and what the student gives for them, ``(Batch, StudentOutput)``, before a student that
+        inherits is pretrained with it.
+
         It may keep ``readings``, a dict of what it read of each segment of its last batch, by
         name ``(N,)`` or ``(N, k)``, detached: teacher weights, a gate. They are noted with the
         utterance and the epoch, for `serbench explain`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
 HintGroups = Literal["groups", "all"]
+
+RIDGE = 1e-4
+"""Penalty of ``FrameHint.start``, as a share of the mean square of the student's channels."""
 
 SHORTEST = 1e-8
 """Shorter vectors count as this long in a cosine, as in torch's own."""
@@ -171,6 +174,32 @@ class FrameHint(_Hint):
             cosine = projected_cosine(project, student, target)
             distances.append(2.0 - 2.0 * _masked_mean(cosine.flatten(), mask.flatten()))
         return distances
+
+    @torch.no_grad()
+    def start(self, seen: Iterable[tuple[Batch, StudentOutput]]) -> None:
+        """Set the projections by ridge regression of the teachers' frames on the student's.
+
+        A student that knows something already would first unlearn it for the sake of projections
+        that know nothing (Kumar et al., ICLR 2022).
+
+        Args:
+            seen: batches and what the student gives for them, in evaluation mode.
+        """
+        sums: list[tuple[Tensor, Tensor]] = []
+        for batch, output in seen:
+            for place, (student, target, mask, project) in enumerate(self.guided(batch, output)):
+                x = F.pad(student.mT[mask].double(), (0, 1), value=1.0)  # (n, c + 1)
+                if place == len(sums):
+                    wide = project.weight.new_zeros(x.shape[1], x.shape[1], dtype=torch.float64)
+                    sums.append((wide, wide.new_zeros(x.shape[1], target.shape[2])))
+                sums[place][0].addmm_(x.T, x)
+                sums[place][1].addmm_(x.T, target[mask].double())
+        for (gram, moment), project in zip(sums, self.projections.values(), strict=True):
+            assert isinstance(project, nn.Linear)
+            gram.diagonal().add_(RIDGE * gram.diagonal().mean())
+            solved = torch.linalg.solve(gram, moment).T  # (D, c + 1)
+            project.weight.copy_(solved[:, :-1])
+            project.bias.copy_(solved[:, -1])
 
     def guided(
         self, batch: Batch, output: StudentOutput

@@ -102,6 +102,11 @@ class AudioBatches(Batches):
         for rows, draw in self._draws(self.generator):
             yield rows, self._batch(rows, draw)
 
+    def taught(self, seed: int) -> Iterator[Batch]:
+        """As many without augmentation, with what the teachers say, by draws of their own."""
+        for rows, draw in self._draws(torch.Generator().manual_seed(seed)):
+            yield self.taught_batch(rows, draw)
+
     def windows(self, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         """As many, without augmentation, by draws of their own."""
         for rows, draw in self._draws(torch.Generator().manual_seed(seed)):

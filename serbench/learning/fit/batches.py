@@ -103,11 +103,19 @@ class Batches(ABC):
 
     def _batch(self, rows: Tensor, draw: Tensor) -> Batch:
         """One window of each of ``rows (B,)``, augmented, with what the teachers say of it."""
+        return self._taught(rows, draw, augment=True)
+
+    def taught_batch(self, rows: Tensor, draw: Tensor) -> Batch:
+        """The same without augmentation."""
+        return self._taught(rows, draw, augment=False)
+
+    def _taught(self, rows: Tensor, draw: Tensor, *, augment: bool) -> Batch:
         frames, lengths, first = self._cut(rows, draw)
-        frames = augmented(
-            frames, lengths, self.settings, self.normaliser, self.speech.rate_hz,
-            self.generator,
-        )  # fmt: skip
+        if augment:
+            frames = augmented(
+                frames, lengths, self.settings, self.normaliser, self.speech.rate_hz,
+                self.generator,
+            )  # fmt: skip
         hints = [self._hint(teacher, rows, first, draw.dtype) for teacher in self.teachers.frames]
         return Batch(
             features=student_input(frames, lengths, self.settings.features.channels),

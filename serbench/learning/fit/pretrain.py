@@ -7,6 +7,7 @@ weights inherited from a pretrained model, and label-free distillation.
 from __future__ import annotations
 
 import time
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -16,8 +17,11 @@ from serbench.learning.fit.audio import AudioBatches
 from serbench.learning.fit.checkpoint import Checkpoint
 from serbench.learning.fit.inherit import inherit
 from serbench.learning.fit.loop import OnEpoch
-from serbench.learning.fit.optimise import Optimisation, built, seeded
+from serbench.learning.fit.optimise import Optimisation, built, in_float32, seeded
 from serbench.learning.fit.task import InitialState, PretrainResult, PretrainTask
+
+START_BATCHES = 8
+"""Batches that a loss makes its start from: of 64 windows of 3 s, 25 minutes of speech."""
 
 
 def pretrain(task: PretrainTask, on_epoch: OnEpoch) -> PretrainResult:
@@ -52,6 +56,7 @@ def _trained(
     history = checkpoint.resume()
     if not history:
         _inherit(task, training.student, batches)
+        _start(task, training, batches)
     for epoch, terms in enumerate(history, start=1):
         on_epoch(EpochEvent(task.name, epoch, settings.epochs, terms, cached=True))
     for epoch in range(len(history) + 1, settings.epochs + 1):
@@ -84,6 +89,19 @@ def _epoch(
 def _inherit(task: PretrainTask, student: torch.nn.Module, batches: AudioBatches) -> None:
     if task.student.card is not None:
         inherit(task.student, student, batches.windows(task.seed))
+
+
+def _start(task: PretrainTask, training: Optimisation, batches: AudioBatches) -> None:
+    """Give the loss of a student that inherits a start that fits what the student knows."""
+    start = getattr(training.loss, "start", None)
+    if task.student.card is None or start is None:
+        return
+    training.student.eval()
+    with torch.inference_mode():
+        start(
+            (batch, in_float32(training.student(batch.features, batch.lengths)))
+            for batch in islice(batches.taught(task.seed), START_BATCHES)
+        )
 
 
 def _on_cpu(state: dict[str, Tensor]) -> dict[str, Tensor]:

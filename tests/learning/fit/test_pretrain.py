@@ -12,6 +12,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from tests_support.pretraining import (
+    Heir,
+    HeirParams,
     Hinted,
     HintedParams,
     MapStudent,
@@ -246,6 +248,22 @@ def test_the_student_learns_what_its_teacher_says() -> None:
     assert {event.validation_ua for event in heard} == {None}
     assert (result.name, result.key) == (name, "0" * 64)
     assert result.seconds > 0.0
+
+
+@pytest.mark.parametrize("inherits", [True, False])
+def test_a_loss_starts_from_what_an_inheriting_student_knows(inherits: bool) -> None:
+    seen: list[int] = []
+
+    class Started(Hinted):
+        def build(self, shape: LossShape) -> nn.Module:
+            module = super().build(shape)
+            module.start = lambda pairs: seen.extend(len(batch.labels) for batch, _ in pairs)
+            return module
+
+    task = small_task(epochs=1)
+    student = Heir(HeirParams()) if inherits else task.student
+    pretrain(replace(task, student=student, loss=Started(hints_only().params)), silent)
+    assert bool(seen) is inherits
 
 
 def test_no_label_is_learnt_so_the_classifier_stays_as_it_was() -> None:

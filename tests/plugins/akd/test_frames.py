@@ -145,3 +145,20 @@ def test_what_is_missing_is_told_before_any_training() -> None:
         Frames(FramesParams()).build(shape(0))
     with pytest.raises(PluginError, match=r"the student gives none"):
         Frames(FramesParams()).build(shape(1, ()))
+
+
+@pytest.mark.parametrize("teachers", [1, 2])
+def test_projections_start_at_the_least_squares_of_what_they_see(teachers: int) -> None:
+    seen = example(teachers)
+    module = built(teachers, levels="all").double()
+    before = module(*seen)["total"].item()
+    module.start([seen, seen])
+    assert module(*seen)["total"].item() < before
+    for student, target, mask, project in module.hint.guided(*seen):
+        x = np.concatenate([[*s.T[m].numpy()] for s, m in zip(student, mask, strict=True)])
+        u = np.concatenate([t[m].numpy() for t, m in zip(target, mask, strict=True)])
+        x = np.column_stack([np.concatenate([x, x]), np.ones(2 * len(x))])
+        ridge = 1e-4 * np.mean(np.sum(x**2, axis=0)) * np.eye(x.shape[1])
+        wanted = np.linalg.inv(x.T @ x + ridge) @ x.T @ np.concatenate([u, u])
+        assert np.allclose(project.weight.detach().numpy(), wanted[:-1].T, atol=1e-8)
+        assert np.allclose(project.bias.detach().numpy(), wanted[-1], atol=1e-8)
