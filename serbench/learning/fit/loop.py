@@ -65,13 +65,6 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
                 break
     weights.load()
     ids, posteriors = weights.predict()
-    state = {
-        name: value.cpu().contiguous() for name, value in training.student.state_dict().items()
-    }
-    state |= {
-        "normaliser.mean": normaliser.mean.cpu(),
-        "normaliser.deviation": normaliser.deviation.cpu(),
-    }
     return FitResult(
         name=task.name,
         key=task.key,
@@ -86,7 +79,7 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
         seconds=time.perf_counter() - started,
         step_seconds=training.step_seconds,
         fitted=task.train.fitted,
-        state=state,
+        state=_state(training.student, normaliser),
     )
 
 
@@ -98,6 +91,14 @@ def _start(task: FitTask, training: Optimisation, batches: TrainingBatches) -> N
         task.train.record(f"inheritance of {task.method}", task.train.ids)
         heard = each_once(batches, batches.batch_size, task.seed)
         inherit(task.student, training.student, heard)
+
+
+def _state(student: nn.Module, normaliser: Normaliser) -> dict[str, Tensor]:
+    state = {name: value.cpu().contiguous() for name, value in student.state_dict().items()}
+    return state | {
+        "normaliser.mean": normaliser.mean.cpu(),
+        "normaliser.deviation": normaliser.deviation.cpu(),
+    }
 
 
 def _normaliser(task: FitTask, frames: TrainingFrames) -> Normaliser:
