@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from textwrap import fill
 from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.transforms import offset_copy
 
 from serbench.results.figure.figure import (
     Axis,
@@ -21,6 +22,7 @@ from serbench.results.figure.figure import (
     Lines,
     Matrix,
     Plot,
+    Point,
     Scatter,
     pareto_front,
 )
@@ -39,6 +41,12 @@ Grid = Literal["both", "x", "y"]
 
 LEAST_LOG = 0.7
 """Where a logarithmic axis of counts begins, so that a count of 1 has a bar."""
+
+NEARLY = 1.06
+"""Costs of no greater ratio stand in one stack of names."""
+
+LINE = 0.045
+"""Height of a line of names, as a share of the drawing."""
 
 NUMBERED = 16
 """Points up to which each has its value beside it."""
@@ -246,20 +254,54 @@ def draw_scatter(axes: Axes, plot: Scatter) -> None:
     )
     _frame(axes, across, plot.down, grid="both")
     axes.minorticks_off()
+    bounds = [value for point in points for value in (point.y, point.low, point.high)]
+    margin = 0.05 * (max(bounds) - min(bounds)) or 1.0
+    axes.set_ylim(min(bounds) - margin, max(bounds) + margin)
     axes.plot(
         [*(each.x for each in front), max(costs) * 1.9], [*(e.y for e in front), front[-1].y],
         color=colour_of(ON_FRONT), linewidth=1.4, drawstyle="steps-post",
     )  # fmt: skip
-    for place, point in enumerate(sorted(points, key=lambda each: each.x)):
+    stacks = _stacks(points)
+    for place, stack in enumerate(stacks):
+        _draw_stack(axes, stack, front, above=place % 2 == 0)
+
+
+def _stacks(points: Sequence[Point]) -> list[list[Point]]:
+    """Points of nearly the same cost together, from the left; in each, from the top."""
+    stacks: list[list[Point]] = []
+    for point in sorted(points, key=lambda each: each.x):
+        if stacks and point.x <= stacks[-1][-1].x * NEARLY:
+            stacks[-1].append(point)
+        else:
+            stacks.append([point])
+    return [sorted(stack, key=lambda each: -each.y) for stack in stacks]
+
+
+def _draw_stack(axes: Axes, stack: list[Point], front: tuple[Point, ...], *, above: bool) -> None:
+    """Points with their intervals and names; of several, names stand level beside them."""
+    low, high = axes.get_ylim()
+    beside = high
+    for point in stack:
         style = ON_FRONT if point in front else BEHIND
-        axes.plot([point.x] * 2, [point.low, point.high], color=colour_of(style), alpha=0.45)
+        same = [each for each in stack if each.x == point.x]
+        shift = 4.0 * (same.index(point) - (len(same) - 1) / 2)  # tells intervals apart, in points
+        shifted = offset_copy(axes.transData, axes.get_figure(root=True), shift, units="points")
+        bar = {"color": colour_of(style), "alpha": 0.45, "transform": shifted}
+        axes.plot([point.x] * 2, [point.low, point.high], **bar)
         axes.plot(point.x, point.y, marker_of(style), color=colour_of(style), markersize=7)
-        above = place % 2 == 0
-        axes.annotate(
-            point.name, (point.x, point.y), xytext=(3, 9 if above else -9),
-            textcoords="offset points", fontsize=7.5, rotation=35 if above else -35, ha="left",
-            va="bottom" if above else "top", rotation_mode="anchor", parse_math=False,
-        )  # fmt: skip
+        text: dict[str, Any] = {
+            "textcoords": "offset points", "fontsize": 7.5, "ha": "left",
+            "rotation_mode": "anchor", "parse_math": False,
+        }  # fmt: skip
+        if len(stack) > 1:
+            beside = min(point.y, beside - LINE * (high - low))
+            at = (max(each.x for each in stack), beside)
+            text["bbox"] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+            axes.annotate(point.name, at, xytext=(4.0 * len(stack), 0), va="center", **text)
+        else:
+            tilt = {"rotation": 35, "va": "bottom"} if above else {"rotation": -35, "va": "top"}
+            at = (point.x, point.y)
+            axes.annotate(point.name, at, xytext=(3, 9 if above else -9), **tilt, **text)
 
 
 def _round(costs: list[float]) -> tuple[tuple[float, str], ...]:
