@@ -40,15 +40,21 @@ def errors(text: str) -> list[str]:
     return lines[1:] if "errors in the registry" in lines[0] else lines
 
 
-def test_akd_has_the_eight_rows_of_table_4_and_each_term() -> None:
+def test_akd_has_the_eight_rows_of_table_4_each_term_and_each_kind_of_soft_target() -> None:
     spec = load_registry(PLUGINS).ablation("akd")
-    assert list(spec.parts) == ["table-4", "terms"]
+    assert list(spec.parts) == ["table-4", "terms", "distillation"]
     assert len(spec.parts["table-4"].rows) == 8
     terms = {path for row in spec.parts["terms"].rows.values() for path, _ in row_changes(row)}
     assert terms >= {
         ("loss", "adaptive_weights"), ("loss", "k"), ("loss", "lambda_angle"),
         ("loss", "lambda_hint"), ("loss", "gate_kl"), ("loss", "alpha"), ("loss", "beta"),
         ("head", "soft_targets"),
+    }  # fmt: skip
+    kinds = [dict(row_changes(row)) for row in spec.parts["distillation"].rows.values()]
+    assert all(kind["loss", "k"] == 1.0 for kind in kinds)
+    assert {path for kind in kinds for path in kind} >= {
+        ("loss", "divergence"), ("loss", "standardise"), ("loss", "correct_targets"),
+        ("loss", "temperature"), ("loss", "adaptive_weights"),
     }  # fmt: skip
 
 
@@ -63,7 +69,7 @@ def test_an_overlay_adds_and_changes_rows_key_by_key() -> None:
         "[ablations.akd.parts.terms.rows.cold]\nlabel = 'T = 1'\nloss_params.temperature = 1.0\n"
     ).ablation("akd")
     assert spec.rows["no-hint"] == RowSpec(label="No hint", loss_params={"lambda_hint": 0.0})
-    assert list(spec.rows)[-1] == "cold"
+    assert list(spec.parts["terms"].rows)[-1] == "cold"
 
 
 @pytest.mark.parametrize(
