@@ -16,7 +16,7 @@ FLAT = 1e-6
 
 
 def standardise(logits: Float[Tensor, "*rows C"]) -> Float[Tensor, "*rows C"]:
-    """z-scores over classes, (z − mean) / deviation (Sun et al., CVPR 2024, Algorithm 1).
+    """z-scores over classes, (z − mean) / deviation (Sun et al., CVPR 2024).
 
     In place of logits, of each teacher before teachers are integrated and of the student, they
     make soft targets whose scale is no longer the teacher's: ỹ_t = softmax(zscore(z_t) / T).
@@ -83,11 +83,11 @@ class SoftTargetDivergence(nn.Module):
 
 
 class DecoupledDivergence(nn.Module):
-    """T² (TCKD_i + b · NCKD_i), the decoupled kl (Zhao et al., CVPR 2022, Eq. 7 with α = 1).
+    """T² (TCKD_i + b · NCKD_i), the decoupled kl (Zhao et al., CVPR 2022, with α = 1).
 
     With p the integrated target's or the student's probability of the label y, TCKD is the
     divergence of (p, 1 − p), and NCKD that of the other classes' probabilities, scaled to sum to
-    1. ``kl = TCKD + (1 − p_T) NCKD`` (Eq. 6): the surer a teacher is, the less plain kl tells of
+    1. ``kl = TCKD + (1 − p_T) NCKD`` (ibid.): the surer a teacher is, the less plain kl tells of
     the other classes; here that does not depend on it. Of two classes, NCKD is 0.
 
     Args:
