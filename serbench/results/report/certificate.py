@@ -127,6 +127,30 @@ def _tables(certificate: Certificate, outer: Sequence[FoldSummary]) -> Iterator[
         notes=("Each on all utterances of its side and on no other, unless another number is "
                "given.",),
     )  # fmt: skip
+    yield from _heard_before(certificate)
+    yield (
+        "Canary",
+        text_table(
+            "canary",
+            "Canary: the same on permuted labels",
+            ("Method", "Repeats", "UA in % [95 % interval]", "Chance in %", "Outcome"),
+            list(map(_canary_row, certificate.canary)),
+            right=("Repeats", "UA in % [95 % interval]", "Chance in %"),
+        ),
+    )
+    yield "Readings of test labels", text_table(
+        "readings",
+        "How often labels of outer test sides were read",
+        ("Method", "Folds", "Seeds", "Readings"),
+        _reading_rows(certificate),
+        right=("Folds", "Seeds", "Readings"),
+        notes=("They are handed out once for each method, fold and seed, after the predictions "
+               "exist.",),
+    )  # fmt: skip
+
+
+def _heard_before(certificate: Certificate) -> Iterator[tuple[str, Table]]:
+    """What was known before any fold: of teachers, of students that inherit, of audio."""
     yield (
         "Teachers",
         text_table(
@@ -156,25 +180,6 @@ def _tables(certificate: Certificate, outer: Sequence[FoldSummary]) -> Iterator[
             right=("Recordings", "Duration"),
         ),
     )
-    yield (
-        "Canary",
-        text_table(
-            "canary",
-            "Canary: the same on permuted labels",
-            ("Method", "Repeats", "UA in % [95 % interval]", "Chance in %", "Outcome"),
-            list(map(_canary_row, certificate.canary)),
-            right=("Repeats", "UA in % [95 % interval]", "Chance in %"),
-        ),
-    )
-    yield "Readings of test labels", text_table(
-        "readings",
-        "How often labels of outer test sides were read",
-        ("Method", "Folds", "Seeds", "Readings"),
-        _reading_rows(certificate),
-        right=("Folds", "Seeds", "Readings"),
-        notes=("They are handed out once for each method, fold and seed, after the predictions "
-               "exist.",),
-    )  # fmt: skip
 
 
 def _summary(certificate: Certificate, outer: int) -> str:
