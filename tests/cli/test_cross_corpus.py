@@ -136,7 +136,7 @@ def test_one_corpus_is_trained_on_and_another_tested(made: Path, here: Path) -> 
 def test_a_search_deals_the_training_corpus_into_folds(made: Path, here: Path) -> None:
     result = run(
         "--train", "one", "--test", "two", "--data-dir", str(made),
-        "--set", "training.early_stopping=true",
+        "--set", "training.early_stopping=true", "--set", "protocol.inner=units",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     _, certificate = finished(here)

@@ -114,7 +114,7 @@ def test_the_front_end_is_outside_of_autocast(tmp_path: Path) -> None:
     BF16.convert(model, tmp_path)
     kinds: list[torch.dtype] = []
     module = model.module()
-    module.mel.register_forward_hook(lambda _, __, out: kinds.append(out.dtype))  # pyright: ignore
+    module.front_end.register_forward_hook(lambda _, __, out: kinds.append(out.dtype))  # pyright: ignore
     predict = BF16.open(SimpleNamespace(module=lambda: module), tmp_path, 1)  # pyright: ignore[reportArgumentType]
     predict(np.stack(model.calibration()[:1]))
     assert kinds == [torch.float32]

@@ -207,7 +207,8 @@ def test_methods_that_were_trained_otherwise_are_told(tmp_path: Path) -> None:
         "kd was not trained alike on one and two: loss, pretrained, settings.training."
         "learning_rate, student and 1 more differ." in warnings
     )
-    assert len(warnings) == 2
+    assert "Pretrained without labels on other speech: kd." in warnings
+    assert len(warnings) == 3
 
 
 def test_hostile_names_are_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

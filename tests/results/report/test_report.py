@@ -142,7 +142,8 @@ def png_size(content: bytes) -> tuple[int, int]:
 
 def test_figures_are_pngs_large_enough_to_read(run: Path) -> None:
     names = {path.stem for path in (run / "figures").iterdir()}
-    assert names == {"ua", "confusion-akd_v2-co", "confusion-kd", "confusion-teacher-w-base"}
+    confusions = {f"confusion-{name}" for name in ("akd_v2-co", "kd", "teacher-w-base")}
+    assert names == {"ua", "flops", *confusions}
     for path in (run / "figures").iterdir():
         assert min(png_size(path.read_bytes())) >= 400
 
