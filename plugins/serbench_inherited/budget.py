@@ -37,8 +37,8 @@ def shrunk(full: Ranks, share: float) -> Ranks:
     """The ranks at a ``share`` (0 … 1] of the feed-forward units.
 
     The powers spend more on feed-forward units and values than on queries, keys and the first
-    convolution. They go through two sizes of Whisper-tiny's first two blocks, of 1.5 and 2.3 million
-    parameters, that had a small reconstruction error on unlabelled speech.
+    convolution. They go through two sizes of Whisper-tiny's first two blocks, of 1.5 and 2.3
+    million parameters, that had a small reconstruction error on unlabelled speech.
     """
     return Ranks(
         channels=_rounded(full.channels, share**1.1, 8),
