@@ -112,6 +112,7 @@ def _in_processes(
         n_jobs=workers,
         return_as="generator_unordered",
         backend="loky",
+        mmap_mode="c",  # large arrays stay shared, and torch does not warn that they are read-only
         initializer=end_with,
         initargs=(os.getpid(),),
     )

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,12 @@ def test_calls_keep_their_order() -> None:
     assert run_calls(abs, [-2, -1, 0], workers=1) == [2, 1, 0]
     assert run_calls(abs, [], workers=4) == []
     assert list(each_call(abs, [-2, -1], workers=1)) == [2, 1]
+
+
+def test_large_arrays_are_shared_and_torch_does_not_warn_of_them() -> None:
+    large = [np.ones(300_000), np.ones(300_000)]
+    read = attrgetter("__class__.__name__", "flags.writeable")
+    assert run_calls(read, large, 2) == [("memmap", True)] * 2
 
 
 def test_two_processes_give_what_one_gives_and_tell_of_every_epoch(tasks: list[FitTask]) -> None:
