@@ -84,20 +84,22 @@ def fit_targets(
             {"logits": targets.logits, "layer_weights": targets.layer_weights.astype(np.float32)},
         )
         records[address] = kept_heads.written(address)
-    return {key: _target(records[address], key[1]) for key, address in addresses.items()}
+    return {key: _target(records[address], *key[:2]) for key, address in addresses.items()}
 
 
-def _target(record: FitRecord | None, partition: str) -> Target:
-    """As it is kept, of another partition of the same utterances perhaps."""
+def _target(record: FitRecord | None, teacher: str, partition: str) -> Target:
+    """As it is kept, of another name of the teacher or another partition of the same utterances
+    perhaps: a layer by number may be the middle one.
+    """
     assert record is not None
+    own = {"what": head_of(teacher), "partition": partition}
+    fitted = [FittedRecord.model_validate({**each, **own}) for each in record.json["fitted"]]
     return Target(
         record.arrays["logits"],
         record.arrays["layer_weights"],
         record.json["strength"],
-        tuple(
-            FittedRecord.model_validate({**each, "partition": partition})
-            for each in record.json["fitted"]
-        ),
+        # One view may have been fitted on for several teachers, one after the other.
+        tuple(each for n, each in enumerate(fitted) if each not in fitted[:n]),
     )
 
 
