@@ -6,6 +6,7 @@ Everything else in ``serbench`` but ``serbench.testing`` is private to the core.
 from serbench.api.backend import Backend, DeployedModel, Predictor, WaveformPredictor, Waveforms
 from serbench.api.corpus import Advance, Corpus, CorpusCard, Source, UtteranceRecord
 from serbench.api.events import EpochEvent, FoldEvent, PooledScore, RunEvent
+from serbench.api.front_end import Framing, FrontEnd, FrontEndParams, Hears
 from serbench.api.json_text import read_json, utf8_text
 from serbench.api.loss import Batch, Loss, LossShape, LossTerms, Need
 from serbench.api.markers import hookimpl
@@ -51,6 +52,10 @@ __all__ = [
     "DeployedModel",
     "EpochEvent",
     "FoldEvent",
+    "Framing",
+    "FrontEnd",
+    "FrontEndParams",
+    "Hears",
     "LeakageError",
     "LeftOut",
     "Loss",
