@@ -1,7 +1,8 @@
 """Every setting of a run, with its default, its bounds and its unit.
 
 A run's settings come from these defaults, then the method's entry in the registry, then the
-profile, then ``--set path=value``; each layer is checked against the same schema.
+profile, then the method's own part of that profile, then ``--set path=value``; each layer is
+checked against the same schema.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 from serbench.api.params import Plugin
 from serbench.api.teacher import TeacherCard
@@ -106,7 +106,13 @@ class Student(Plugin, Protocol):
         >>> network = Mean(Params()).build(StudentShape(num_classes=4))
         >>> network(torch.zeros(2, 3, 40, 100), torch.tensor([60, 100])).logits.shape
         torch.Size([2, 4])
+
+    Attributes:
+        reconstruction: whether it is built after a description without details or code, so that
+            its figures say little about the published method; tables say so. May be left out.
     """
+
+    reconstruction: ClassVar[bool] = False
 
     @property
     def hears(self) -> Mapping[str, object]:

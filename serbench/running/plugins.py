@@ -275,11 +275,11 @@ def _check_class(kind: str, cls: type) -> str:
 
 
 def _members(contract: type) -> list[str]:
-    """Public members that a class must have; ``params`` belongs to instances, and ``aliases`` may
-    be left out.
+    """Public members that a class must have; ``params`` belongs to instances, and ``aliases``
+    and ``reconstruction`` may be left out.
     """
     public = [member for member in vars(contract) if not member.startswith("_")]
-    others = {"name", "Params", "params", "aliases"}
+    others = {"name", "Params", "params", "aliases", "reconstruction"}
     return ["name", "Params", *(member for member in public if member not in others)]
 
 

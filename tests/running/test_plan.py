@@ -30,6 +30,8 @@ loss = "kd"
 student_params = { heads = 2 }
 loss_params = { temperature = 3.0 }
 settings = { training = { epochs = 11, batch_size = 8 } }
+[methods.searched.profiles.plenty.training]
+epochs = 40
 [methods.searched.grids.g]
 "training.learning_rate" = [1e-3, 1e-2]
 "loss.temperature" = [1.0, 2.0]
@@ -47,6 +49,10 @@ protocol = { search = "g", seeds = 3, folds = "loso" }
 
 [profiles.plain]
 summary = "s"
+
+[profiles.plenty]
+summary = "s"
+settings = { training = { epochs = 20, batch_size = 16 } }
 """
 
 
@@ -88,6 +94,16 @@ def test_settings_are_laid_over_in_order(registry: Registry) -> None:
     both = plan(registry, "searched", "alone", profile="brief", sets=sets)
     epochs = {m.name: m.candidates[0].settings.training.epochs for m in both.methods}
     assert epochs == {"searched": 6, "alone": 5}
+
+
+def test_a_methods_own_part_of_a_profile_goes_over_the_profile(registry: Registry) -> None:
+    def made(*sets: str) -> dict[str, tuple[int, int]]:
+        methods = plan(registry, "searched", "alone", profile="plenty", sets=sets).methods
+        trained = {m.name: m.candidates[0].settings.training for m in methods}
+        return {name: (each.epochs, each.batch_size) for name, each in trained.items()}
+
+    assert made() == {"searched": (40, 16), "alone": (20, 16)}
+    assert made("training.epochs=3") == {"searched": (3, 16), "alone": (3, 16)}
 
 
 def test_plugin_parameters_are_laid_over_too(registry: Registry) -> None:

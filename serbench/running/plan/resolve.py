@@ -54,7 +54,15 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
         raise RegistryError(f"name at least one method: {', '.join(registry.methods)}")
     specs = {name: method_spec(registry, name) for name in names}
     methods = tuple(
-        _method(registry, name, specs[name], profile.settings, protocol, sets) for name in names
+        _method(
+            registry,
+            name,
+            specs[name],
+            lay_over(profile.settings, specs[name].profiles.get(request.profile, {})),
+            protocol,
+            sets,
+        )
+        for name in names
     )
     check_used(sets, methods)
     audio = _pretrain_audio(request.pretrain_audio, methods)

@@ -176,6 +176,13 @@ class Checker:
             yield from self._reference(place, "losses", objective)
         for field in MethodSettings.model_fields:
             schemas[field] = (MethodSettings, dict(spec.settings))
+        for profile, settings in spec.profiles.items():
+            place = (*at, "profiles", profile)
+            if profile not in self.names["profiles"]:
+                known = self.names["profiles"]
+                message = f"no profile is called {profile!r}{did_you_mean(profile, known)}"
+                yield Problem(place, message)
+            yield from problems(MethodSettings, settings, place)
         for grid, axes in spec.grids.items():
             for path, candidates in axes.items():
                 yield from _grid_axis((*at, "grids", grid, path), path, candidates, schemas)

@@ -63,6 +63,9 @@ class MethodSpec(Params):
     """Laid over the loss's own."""
     settings: JsonValues = Field(default_factory=dict)
     """What differs from the defaults of ``serbench.settings.MethodSettings``."""
+    profiles: dict[str, JsonValues] = Field(default_factory=dict)
+    """By profile, what this method has in place of the profile's settings: ``training.epochs`` of a
+    method that needs more or fewer than the others. ``--set`` goes over it."""
     grids: dict[str, dict[str, list[JsonValue]]] = Field(default_factory=dict)
     """Named grids of an inner search: dotted paths such as ``loss.temperature``,
     ``student.dropout`` or ``training.learning_rate`` to their candidates."""

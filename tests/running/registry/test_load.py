@@ -248,6 +248,16 @@ def test_paths_are_meant_from_where_their_file_stands(plugins: Plugins, folder: 
             "loss.temperature)",
         ),
         (
+            "[methods.m.profiles.fasst]\ntraining.epochs = 3",
+            "o.toml:1: methods.m.profiles.fasst: no profile is called 'fasst'; did you mean "
+            "'fast'?",
+        ),
+        (
+            "[methods.m.profiles.fast.training]\nepochs = -3",
+            "o.toml:2: methods.m.profiles.fast.training.epochs: should be greater than or equal "
+            "to 0, not -3",
+        ),
+        (
             '[profiles.fast.protocol]\nsearch = "tin"',
             "o.toml:2: profiles.fast.protocol.search: no method has a grid called 'tin'; "
             "did you mean 'tiny'?",
