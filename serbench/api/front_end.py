@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from serbench.api.params import Params, Plugin
 from serbench.api.teacher import TeacherCard
+from serbench.waveform import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,24 +19,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """Where the frames of a front end lie, in samples at 16 kHz.
+    """Where the frames of a front end lie, in samples at ``rate_hz``.
 
     Example:
         >>> Framing(window=400, hop=160).frames(16000)
         101
         >>> Framing(window=320, hop=320, centred=False).frames(16000)
         50
+        >>> Framing(window=400, hop=320, centred=False, whole=True).frames(16000)
+        49
 
     Attributes:
         window: samples that a frame is computed from.
         hop: samples from frame to frame.
         centred: frame n lies around sample n · hop, the utterance mirrored at its ends; else it
             is the samples from n · hop on and nothing around them.
+        whole: of frames that are not centred, only those that end within the utterance, but at
+            least one; else a frame begins at every hop, and the last is filled up with zeros.
+        rate_hz: what the front end resamples to first.
+        length: samples that it brings each utterance to after that; None: it is left as it is.
     """
 
     window: int
     hop: int
     centred: bool = True
+    whole: bool = False
+    rate_hz: int = SAMPLE_RATE_HZ
+    length: int | None = None
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds from frame to frame."""
+        return self.hop / self.rate_hz
 
     @property
     def reach(self) -> int:
@@ -48,8 +63,13 @@ class Framing:
         return max(1, -(-2 * self.reach // self.hop))
 
     def frames(self, samples: int) -> int:
-        """Frames of an utterance of so many samples."""
-        return 1 + samples // self.hop if self.centred else -(-samples // self.hop)
+        """Frames of an utterance of so many samples at 16 kHz."""
+        own = self.length or -(-samples * self.rate_hz // SAMPLE_RATE_HZ)
+        if self.centred:
+            return 1 + own // self.hop
+        if self.whole:
+            return 1 + max(0, own - self.window) // self.hop
+        return -(-own // self.hop)
 
 
 class FrontEndParams(Params):
