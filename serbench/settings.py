@@ -8,7 +8,7 @@ checked against the same schema.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
@@ -23,6 +23,7 @@ from serbench.api.params import Params
 from serbench.waveform import SAMPLE_RATE_HZ
 
 Fraction = Field(ge=0.0, le=1.0)
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 OF_KIND: Mapping[str, Mapping[str, object]] = {
@@ -129,7 +130,20 @@ class OptimiserSettings(Params):
     learning_rate: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 1e-2
     optimizer: Literal["adam", "adamw"] = "adamw"
-    schedule: Literal["constant", "cosine"] = "cosine"
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    """Adam's decay of the means of gradients and of their squares."""
+    accumulate: PositiveInt = 1
+    """Batches whose mean gradient makes one step; the last step of an epoch may have fewer."""
+    schedule: Literal["constant", "cosine", "step", "restarts"] = "cosine"
+    """``cosine``: from the peak to zero. ``step``: times ``step_factor`` at epoch ``step_from``
+    and every ``step_epochs`` epochs after it. ``restarts``: a cosine from the peak to ``floor``
+    times the peak, again and again (Loshchilov & Hutter, ICLR 2017)."""
+    step_from: PositiveInt = 10
+    step_epochs: PositiveInt = 10
+    step_factor: float = Field(default=0.5, gt=0.0, le=1.0)
+    restart_epochs: PositiveInt = 10
+    floor: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Of ``restarts``: the lowest learning rate as a share of the peak."""
     warmup: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of the steps over which the learning rate rises linearly."""
     clip_norm: PositiveFloat | None = 5.0

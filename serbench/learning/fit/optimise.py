@@ -25,7 +25,8 @@ class Optimisation:
     """A student and its loss, trained together.
 
     Args:
-        steps: how many there will be, for the schedule.
+        epochs: how many there will be, for the schedule.
+        per_epoch: batches of each.
 
     Attributes:
         readings: what the loss reads of each utterance is noted there; None: nowhere.
@@ -37,7 +38,8 @@ class Optimisation:
         student: nn.Module,
         loss: nn.Module,
         settings: OptimiserSettings,
-        steps: int,
+        epochs: int,
+        per_epoch: int,
         device: torch.device,
     ) -> None:
         self.student, self.loss = student, loss
@@ -48,7 +50,9 @@ class Optimisation:
         self.frozen = settings.freeze if isinstance(settings, TrainingSettings) else ()
         freeze(student, self.frozen)
         self.optimizer = make_optimizer(student, loss, settings)
-        self.schedule = make_schedule(self.optimizer, settings, steps)
+        self.schedule = make_schedule(
+            self.optimizer, settings, epochs, math.ceil(per_epoch / settings.accumulate)
+        )
         self.bf16 = resolve_precision(settings.precision, device) == "bf16"
         self._trained = [p for group in self.optimizer.param_groups for p in group["params"]]
 
@@ -67,7 +71,7 @@ class Optimisation:
         if isinstance(settings, TrainingSettings):
             check_parts(student, settings)
         loss = task.loss.build(loss_shape(student, shape, batches.teachers, device)).to(device)
-        return cls(student, loss, settings, epochs * batches.per_epoch, device)
+        return cls(student, loss, settings, epochs, batches.per_epoch, device)
 
     def epoch(self, name: str, number: int, batches: Batches) -> dict[str, float]:
         """One pass over ``batches`` for the task ``name``; the mean of each term of the loss.
@@ -78,9 +82,11 @@ class Optimisation:
         train_mode(self.student, self.frozen)
         self.loss.train()
         sums: dict[str, Tensor] = {}
-        for rows, batch in batches.epoch():
+        groups = grouped(batches.per_epoch, self.settings.accumulate)
+        for (rows, batch), group in zip(batches.epoch(), groups, strict=True):
             started = time.perf_counter()
-            for term, value in self.step(batch).items():  # summed without a wait for the device
+            terms = self.step(batch, *group)
+            for term, value in terms.items():  # summed without a wait for the device
                 sums[term] = sums[term] + value.detach() if term in sums else value.detach()
             self.step_seconds += time.perf_counter() - started
             if self.readings is not None:
@@ -95,18 +101,36 @@ class Optimisation:
             )
         return means
 
-    def step(self, batch: Batch) -> LossTerms:
-        """Forward, loss, backward, clip, update; the loss's terms by name."""
+    def step(self, batch: Batch, place: int = 1, size: int = 1) -> LossTerms:
+        """Forward, loss, backward; the loss's terms by name.
+
+        Clips and updates after the last batch of a group: ``batch`` is number ``place`` of the
+        ``size`` whose gradients are averaged.
+        """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             output = self.student(batch.features, batch.lengths)
         terms = self.loss(batch, in_float32(output))
-        self.optimizer.zero_grad(set_to_none=True)
-        terms["total"].backward()
-        if self.settings.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self._trained, self.settings.clip_norm)
-        self.optimizer.step()
-        self.schedule.step()
+        if place == 1:
+            self.optimizer.zero_grad(set_to_none=True)
+        (terms["total"] / size).backward()
+        if place == size:
+            if self.settings.clip_norm is not None:
+                nn.utils.clip_grad_norm_(self._trained, self.settings.clip_norm)
+            self.optimizer.step()
+            self.schedule.step()
         return terms
+
+
+def grouped(batches: int, size: int) -> Iterator[tuple[int, int]]:
+    """For each batch of an epoch, its place in its group (from 1) and the group's size.
+
+    Example:
+        >>> list(grouped(5, 2))
+        [(1, 2), (2, 2), (1, 2), (2, 2), (1, 1)]
+    """
+    for start in range(0, batches, size):
+        own = min(size, batches - start)
+        yield from ((place, own) for place in range(1, own + 1))
 
 
 def in_float32(output: StudentOutput) -> StudentOutput:
@@ -182,6 +206,7 @@ def make_optimizer(
             for (rate, decay), parameters in groups.items()
         ],
         lr=settings.learning_rate,
+        betas=settings.betas,
     )
 
 
@@ -195,19 +220,36 @@ def undecayed(module: nn.Module) -> set[nn.Parameter]:
 
 
 def make_schedule(
-    optimizer: torch.optim.Optimizer, settings: OptimiserSettings, steps: int
+    optimizer: torch.optim.Optimizer, settings: OptimiserSettings, epochs: int, per_epoch: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """Linear warm-up, then constant or half a cosine down to zero."""
+    """Linear warm-up, then what ``settings.schedule`` says; ``per_epoch`` counts updates."""
+    steps = epochs * per_epoch
     warm = max(1, round(settings.warmup * steps))
 
     def factor(step: int) -> float:
         if step < warm:
             return (step + 1) / warm
-        if settings.schedule == "constant":
-            return 1.0
-        return 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+        if settings.schedule == "cosine":
+            return half_cosine((step - warm) / max(1, steps - warm))
+        return factor_at(step / per_epoch, settings)
 
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+def factor_at(epoch: float, settings: OptimiserSettings) -> float:
+    """The factor on the learning rate after so many epochs; ``cosine`` goes by steps instead."""
+    if settings.schedule == "step" and epoch >= settings.step_from:
+        drops = 1 + (epoch - settings.step_from) // settings.step_epochs
+        return settings.step_factor**drops
+    if settings.schedule == "restarts":
+        share = (epoch % settings.restart_epochs) / settings.restart_epochs
+        return settings.floor + (1.0 - settings.floor) * half_cosine(share)
+    return 1.0
+
+
+def half_cosine(share: float) -> float:
+    """From 1 at 0 to 0 at 1."""
+    return 0.5 * (1.0 + math.cos(math.pi * share))
 
 
 def resolve_precision(

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from tests_support.runs import LinearStudent
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from serbench.learning.features import Frames, TrainingFrames
 from serbench.learning.fit.batches import Batches, TeacherSources
 from serbench.learning.fit.optimise import (
     Optimisation,
+    grouped,
     loss_shape,
     make_optimizer,
     make_schedule,
@@ -51,7 +53,7 @@ def optimisation(loss: nn.Module | None = None, **settings: object) -> Optimisat
     torch.manual_seed(0)
     plain = {"optimizer": "adam", "schedule": "constant", "warmup": 0.0, "weight_decay": 0.0}
     chosen = OptimiserSettings.model_validate(plain | settings)
-    return Optimisation(LinearStudent(Params()).build(SHAPE), loss or Steep(), chosen, 10, CPU)
+    return Optimisation(LinearStudent(Params()).build(SHAPE), loss or Steep(), chosen, 10, 1, CPU)
 
 
 def parameters(made: Optimisation) -> list[Tensor]:
@@ -138,7 +140,7 @@ def test_a_loss_that_is_not_finite_is_told_with_its_terms_and_a_way_out(
     kind: type[OptimiserSettings], section: str
 ) -> None:
     student = LinearStudent(Params()).build(SHAPE)
-    made = Optimisation(student, Told(1.0, math.inf, 1.0), kind(), 3, CPU)
+    made = Optimisation(student, Told(1.0, math.inf, 1.0), kind(), 1, 3, CPU)
     way_out = rf"fit: .* epoch 4 \(total inf, a -inf\); lower {section}\.learning_rate"
     with pytest.raises(SerbenchError, match=way_out):
         made.epoch("fit", 4, Several())
@@ -174,7 +176,7 @@ def test_the_schedule_warms_up_and_falls_to_zero() -> None:
     parameter = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=2.0)
     settings = TrainingSettings(warmup=0.2, schedule="cosine")
-    schedule = make_schedule(optimizer, settings, 20)
+    schedule = make_schedule(optimizer, settings, 20, 1)
     rates = []
     for _ in range(20):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -184,6 +186,112 @@ def test_the_schedule_warms_up_and_falls_to_zero() -> None:
     expected += [1.0 + math.cos(math.pi * (step - 4) / 16) for step in range(4, 20)]
     np.testing.assert_allclose(rates, expected)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.0, abs=1e-9)
+
+
+def rates_of(settings: OptimiserSettings, epochs: int, per_epoch: int) -> list[float]:
+    """The learning rate of each update, of a peak of 1."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = make_schedule(optimizer, settings, epochs, per_epoch)
+    rates = []
+    for _ in range(epochs * per_epoch):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return rates
+
+
+def test_a_step_schedule_drops_at_an_epoch_and_every_few_after_it() -> None:
+    settings = OptimiserSettings(
+        schedule="step", step_from=3, step_epochs=2, step_factor=0.5, warmup=0.0
+    )
+    expected = [1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.125]
+    assert rates_of(settings, 8, 2) == [rate for rate in expected for _ in range(2)]
+
+
+def test_restarts_fall_to_the_floor_and_jump_back() -> None:
+    settings = OptimiserSettings(schedule="restarts", restart_epochs=2, floor=0.2, warmup=0.0)
+    half = math.sqrt(0.5)  # the cosine of 45 degrees, 0.4 is half the way from peak to floor
+    once = [1.0, 0.6 + 0.4 * half, 0.6, 0.6 - 0.4 * half]
+    np.testing.assert_allclose(rates_of(settings, 4, 2), once * 2)
+
+
+@pytest.mark.parametrize("schedule", ["step", "restarts", "constant"])
+def test_warm_up_goes_before_every_schedule(
+    schedule: Literal["step", "restarts", "constant"],
+) -> None:
+    warm = OptimiserSettings(schedule=schedule, warmup=0.25, step_from=5)
+    rates, without = (rates_of(s, 8, 2) for s in (warm, warm.model_copy(update={"warmup": 0.0})))
+    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert rates[4:] == without[4:]
+    assert without[0] == 1.0
+
+
+def test_an_epoch_is_dealt_into_groups() -> None:
+    assert list(grouped(3, 1)) == [(1, 1)] * 3
+    assert list(grouped(4, 3)) == [(1, 3), (2, 3), (3, 3), (1, 1)]
+
+
+def test_batches_of_a_group_make_one_step_of_their_mean_gradient() -> None:
+    """Of three batches, two share a step and the last steps by itself."""
+    plain = {"learning_rate": 0.5, "clip_norm": None, "accumulate": 2, "precision": "fp32"}
+    made = optimisation(Told(0.0, 0.0, 0.0), **plain)
+    made.optimizer = torch.optim.SGD([*made.loss.parameters()], lr=0.5)
+    made.schedule = make_schedule(made.optimizer, made.settings, 10, 2)
+    made.student.eval()
+    summed = made.student(batch().features, batch().lengths).logits.sum().item()
+    made.epoch("fit", 1, Several())
+    (scale,) = made.loss.parameters()
+    # Each batch's gradient is the sum of the logits: the mean of two is as large as that of one.
+    np.testing.assert_allclose(scale.item(), -0.5 * summed * 2, rtol=1e-6)
+    assert made.schedule.last_epoch == 2
+
+
+def test_the_schedule_of_groups_is_made_for_updates() -> None:
+    settings = OptimiserSettings(schedule="step", step_from=1, step_epochs=1, accumulate=2)
+    made = Optimisation(
+        LinearStudent(Params()).build(SHAPE), Steep(),
+        settings.model_copy(update={"warmup": 0.0}), 4, 3, CPU,
+    )  # fmt: skip
+    rates = []
+    for epoch in range(1, 5):
+        made.epoch("fit", epoch, Several())
+        rates.append(made.optimizer.param_groups[0]["lr"])
+    np.testing.assert_allclose(rates, [5e-4, 2.5e-4, 1.25e-4, 6.25e-5])
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_adam_takes_its_betas(optimizer: Literal["adam", "adamw"]) -> None:
+    """The second update of gradients 1 and 3, by hand: m̂ / √v̂."""
+    made = optimisation(optimizer=optimizer, betas=(0.5, 0.25), learning_rate=0.1)
+    (group,) = made.optimizer.param_groups
+    parameter = group["params"][0]
+    start = parameter.detach().clone()
+    for gradient in (1.0, 3.0):
+        for each in group["params"]:
+            each.grad = torch.full_like(each, gradient)
+        made.optimizer.step()
+    mean = (0.5 * 0.5 * 1.0 + 0.5 * 3.0) / (1 - 0.5**2)
+    square = (0.25 * 0.75 * 1.0 + 0.75 * 9.0) / (1 - 0.25**2)
+    moved = 0.1 * (1.0 + mean / math.sqrt(square))
+    torch.testing.assert_close(parameter, start - moved)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"betas": (0.9, 1.0)},
+        {"betas": (0.9,)},
+        {"accumulate": 0},
+        {"schedule": "linear"},
+        {"step_from": 0},
+        {"step_factor": 1.5},
+        {"restart_epochs": 0},
+        {"floor": 1.0},
+    ],
+)
+def test_settings_out_of_bounds_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        OptimiserSettings.model_validate(wrong)
 
 
 def test_adamw_decays_matrices_only_and_adam_everything() -> None:
@@ -234,7 +342,7 @@ def test_parts_of_a_student_learn_at_their_own_rates() -> None:
         for kind in ("weight", "bias"):
             assert named[f"{part}.{kind}"] == pytest.approx(rate)
     assert len(rates) == 8
-    make_schedule(made, chosen, 100)  # a tenth of the steps, ten, are warm-up
+    make_schedule(made, chosen, 100, 1)  # a tenth of the steps, ten, are warm-up
     warm = {id(p): g["lr"] for g in made.param_groups for p in g["params"]}
     assert warm == {number: pytest.approx(rate / 10) for number, rate in rates.items()}
 
