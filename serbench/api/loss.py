@@ -51,6 +51,8 @@ class LossShape:
         pooled_dims: P_t of each teacher; empty where the loss does not need ``pooled``.
         frame_dims: D_t of each teacher; empty where the loss does not need ``frames``.
         num_teachers: m.
+        label_counts: training utterances of each class, ``(C,)``; empty where nothing has a
+            label, as in a pretraining.
     """
 
     num_classes: int
@@ -60,6 +62,7 @@ class LossShape:
     pooled_dims: tuple[int, ...] = ()
     frame_dims: tuple[int, ...] = ()
     num_teachers: int = 0
+    label_counts: tuple[int, ...] = ()
 
 
 LossTerms: TypeAlias = "dict[str, Tensor]"

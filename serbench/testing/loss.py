@@ -179,6 +179,7 @@ def _shape(teachers: int, num_classes: int) -> LossShape:
         pooled_dims=POOLED_DIMS[:teachers],
         frame_dims=FRAME_DIMS[:teachers],
         num_teachers=teachers,
+        label_counts=tuple(range(10, 10 + num_classes)),
     )
 
 

@@ -65,6 +65,62 @@ def test_ce_matches_reference(smoothing: float) -> None:
     np.testing.assert_allclose(gradient(terms, output), slope, atol=1e-6)
 
 
+COUNTS = (6, 0, 3, 1)
+
+
+@pytest.mark.parametrize("weights", ["none", "balanced"])
+@pytest.mark.parametrize(("gamma", "smoothing"), [(0.0, 0.0), (2.0, 0.0), (0.5, 0.0), (2.0, 0.2)])
+def test_weighted_and_focal_ce_match_the_reference(
+    weights: str, gamma: float, smoothing: float
+) -> None:
+    batch, output = example(3)
+    batch = replace(batch, labels=torch.tensor([0, 2, 3, 0, 2]))
+    params = {"class_weights": weights, "focal": gamma, "label_smoothing": smoothing}
+    module = CrossEntropy(CrossEntropyParams.model_validate(params)).build(
+        replace(ALONE, label_counts=COUNTS)
+    )
+    terms = module(batch, output)
+
+    def loss(logits: np.ndarray) -> float:
+        total = 0.0
+        for row, label in zip(logits, batch.labels.tolist(), strict=True):
+            posterior = softmax(row)
+            weight = sum(COUNTS) / (3 * COUNTS[label]) if weights == "balanced" else 1.0
+            target = np.full(C, smoothing / C)
+            target[label] += 1 - smoothing
+            cross = -math.fsum(target * np.log(posterior))
+            total += weight * (1 - posterior[label]) ** gamma * cross / N
+        return float(total)
+
+    logits = output.logits.detach().double().numpy()
+    assert terms["total"].item() == pytest.approx(loss(logits), rel=1e-5)
+    slope, step = np.zeros((N, C)), 1e-5
+    for at in np.ndindex(N, C):
+        moved = np.zeros((N, C))
+        moved[at] = step
+        slope[at] = (loss(logits + moved) - loss(logits - moved)) / (2 * step)
+    np.testing.assert_allclose(gradient(terms, output), slope, atol=1e-6)
+
+
+def test_balanced_classes_count_alike() -> None:
+    """Over the training partition the loss is the mean over classes of their means."""
+    labels = torch.tensor([0] * 6 + [2] * 3 + [3])
+    logits = torch.randn(10, C, generator=torch.Generator().manual_seed(0))
+    batch, output = example()
+    loss = CrossEntropy(CrossEntropyParams(class_weights="balanced"))
+    module = loss.build(replace(ALONE, label_counts=COUNTS))
+    found = module(replace(batch, labels=labels), replace(output, logits=logits))["total"]
+    each = -np.log([softmax(r)[k] for r, k in zip(logits.double().numpy(), labels, strict=True)])
+    means = [each[labels.numpy() == k].mean() for k in (0, 2, 3)]
+    assert found.item() == pytest.approx(np.mean(means), rel=1e-6)
+
+
+def test_class_weights_without_labels_are_refused() -> None:
+    loss = CrossEntropy(CrossEntropyParams(class_weights="balanced"))
+    with pytest.raises(PluginError, match="needs labels to count"):
+        loss.build(ALONE)
+
+
 @pytest.mark.parametrize("m", [1, 3])
 @pytest.mark.parametrize(("alpha", "temperature"), [(0.5, 2.0), (0.9, 4.0), (1.0, 1.0), (0.0, 2.0)])
 def test_kd_matches_reference(m: int, alpha: float, temperature: float) -> None:
@@ -107,6 +163,8 @@ def test_extremes_stay_finite(scale: float, teacher: float) -> None:
     for module in (
         Distillation(DistillationParams()).build(SHAPE),
         CrossEntropy(CrossEntropyParams(label_smoothing=0.1)).build(ALONE),
+        CrossEntropy(CrossEntropyParams(focal=0.5)).build(ALONE),
+        CrossEntropy(CrossEntropyParams(focal=2.0)).build(ALONE),
     ):
         terms = module(batch, output)
         assert terms["total"].isfinite()
@@ -129,6 +187,8 @@ def test_kd_without_a_teacher_is_said() -> None:
     [
         (CrossEntropyParams, {"label_smoothing": 1.0}),
         (CrossEntropyParams, {"smoothing": 0.1}),
+        (CrossEntropyParams, {"focal": -1.0}),
+        (CrossEntropyParams, {"class_weights": "inverse"}),
         (DistillationParams, {"alpha": 1.1}),
         (DistillationParams, {"temperature": 0.0}),
     ],

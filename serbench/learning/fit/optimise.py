@@ -70,7 +70,8 @@ class Optimisation:
         student, shape = built(task)
         if isinstance(settings, TrainingSettings):
             check_parts(student, settings)
-        loss = task.loss.build(loss_shape(student, shape, batches.teachers, device)).to(device)
+        sizes = loss_shape(student, shape, batches.teachers, batches.labels, device)
+        loss = task.loss.build(sizes).to(device)
         return cls(student, loss, settings, epochs, batches.per_epoch, device)
 
     def epoch(self, name: str, number: int, batches: Batches) -> dict[str, float]:
@@ -152,9 +153,16 @@ def built(task: TrainingTask) -> tuple[nn.Module, StudentShape]:
 
 
 def loss_shape(
-    student: nn.Module, shape: StudentShape, teachers: TeacherSources, device: torch.device
+    student: nn.Module,
+    shape: StudentShape,
+    teachers: TeacherSources,
+    labels: Tensor,
+    device: torch.device,
 ) -> LossShape:
-    """Sizes that a loss is built for; those of the student's maps from two silent windows."""
+    """Sizes that a loss is built for; those of the student's maps from two silent windows.
+
+    Labels below 0 are those of audio that has none.
+    """
     student.eval()
     with torch.inference_mode():
         silent = torch.zeros(2, shape.channels, shape.n_mels, 100, device=device)
@@ -167,7 +175,15 @@ def loss_shape(
         pooled_dims=tuple(pooled.shape[1] for pooled in teachers.pooled),
         frame_dims=tuple(frames.width for frames in teachers.frames),
         num_teachers=teachers.count,
+        label_counts=label_counts(labels, shape.num_classes),
     )
+
+
+def label_counts(labels: Tensor, num_classes: int) -> tuple[int, ...]:
+    """How often each class occurs in ``labels (N,)``; empty where one is below 0: no label."""
+    if bool((labels < 0).any()):
+        return ()
+    return tuple(torch.bincount(labels.cpu(), minlength=num_classes).tolist())
 
 
 @contextmanager

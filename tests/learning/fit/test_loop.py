@@ -264,6 +264,26 @@ def test_a_loss_that_is_not_finite_is_told_with_a_way_out(
         fit(task, silent)
 
 
+def test_a_loss_is_told_how_often_each_label_occurs_in_training(
+    table: CorpusTable, frames: Frames, inner: Split
+) -> None:
+    shapes: list[LossShape] = []
+
+    class Curious(Loss):
+        name = "curious"
+        Params = Params
+
+        def build(self, shape: LossShape) -> nn.Module:
+            shapes.append(shape)
+            return ScriptedLoss()
+
+    task = fit_task(table, inner, frames, candidate(epochs=1, loss=Curious(Params())))
+    fit(task, silent)
+    labels = task.train.labels.tolist()
+    assert [each.label_counts for each in shapes] == [(labels.count(0), labels.count(1))]
+    assert sum(shapes[0].label_counts) == len(inner.train.ids)
+
+
 @pytest.mark.parametrize("kind", ["whisper", "waveform"])
 def test_a_student_of_other_frames_is_trained_on_them_as_they_are(
     table: CorpusTable, outer: Split, tmp_path: Path, kind: str

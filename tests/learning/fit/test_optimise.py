@@ -152,8 +152,9 @@ def test_a_loss_is_told_the_sizes_of_the_students_maps_and_of_the_teachers() -> 
     frames = Frames(("a", "b"), np.zeros((10, 7), np.float32), np.array([0, 4]), count, 50.0, "x")
     pooled = (torch.zeros(2, 5), torch.zeros(2, 6))
     teachers = TeacherSources(torch.zeros(1, 2, 3), pooled, (TrainingFrames(frames, frames.ids),))
-    found = loss_shape(student, SHAPE, teachers, CPU)
+    found = loss_shape(student, SHAPE, teachers, torch.tensor([2, 0, 2, 2]), CPU)
     assert found.num_classes == 3
+    assert found.label_counts == (1, 0, 3)
     assert found.embedding_dim == found.last_map_dim == 12
     assert found.map_dims == ((12, 1),)
     assert (found.pooled_dims, found.frame_dims, found.num_teachers) == ((5, 6), (7,), 2)
@@ -168,8 +169,10 @@ class PlainNetwork(nn.Module):
 
 
 def test_a_loss_is_told_that_a_student_gives_no_maps() -> None:
-    found = loss_shape(PlainNetwork(), SHAPE, TeacherSources(torch.zeros(0, 2, 3)), CPU)
+    unlabelled = torch.tensor([-1, -1])
+    found = loss_shape(PlainNetwork(), SHAPE, TeacherSources(torch.zeros(0, 2, 3)), unlabelled, CPU)
     assert (found.embedding_dim, found.map_dims, found.last_map_dim) == (3, (), 0)
+    assert found.label_counts == ()
 
 
 def test_the_schedule_warms_up_and_falls_to_zero() -> None:
