@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from serbench.api.backend import Backend
 from serbench.api.corpus import Corpus
 from serbench.api.events import EpochEvent, FoldEvent, RunEvent
+from serbench.api.front_end import FrontEnd
 from serbench.api.loss import Loss
 from serbench.api.markers import hookspec
 from serbench.api.student import Student
@@ -24,6 +25,11 @@ def serbench_corpora() -> Sequence[type[Corpus]]:  # pyright: ignore[reportRetur
 @hookspec
 def serbench_teachers() -> Sequence[type[Teacher]]:  # pyright: ignore[reportReturnType]
     """Teacher classes."""
+
+
+@hookspec
+def serbench_front_ends() -> Sequence[type[FrontEnd]]:  # pyright: ignore[reportReturnType]
+    """Front end classes."""
 
 
 @hookspec

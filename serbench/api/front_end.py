@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from pydantic import BaseModel
-
 from serbench.api.params import Params, Plugin
 from serbench.api.teacher import TeacherCard
 from serbench.waveform import SAMPLE_RATE_HZ
@@ -99,7 +97,9 @@ class FrontEnd(Plugin, Protocol):
     """A front end plugin: a fixed function of one utterance's waveform, without labels.
 
     Whatever has to be fitted (mean and deviation of its values) the harness fits, on the training
-    partition only. An instance is one value: two of the same name and parameters are equal.
+    partition only; ``normalise`` and ``deltas`` of its parameters are the harness's work too, so
+    that what ``build`` makes knows nothing of them. An instance is one value: two of the same name
+    and parameters are equal. ``params`` is a ``FrontEndParams``.
 
     Example:
         >>> import torch
@@ -127,7 +127,12 @@ class FrontEnd(Plugin, Protocol):
         torch.Size([2, 50, 1])
     """
 
-    params: FrontEndParams
+    params: Any
+
+    @property
+    def channels(self) -> int:
+        """Of what a student reads: 3, values, Δ and ΔΔ; 1, the values alone."""
+        return 3 if self.params.deltas else 1
 
     @property
     @abstractmethod
@@ -215,5 +220,4 @@ class FrontEnd(Plugin, Protocol):
 
     @property
     def _identity(self) -> str:
-        params: BaseModel | Any = self.params
-        return params.model_dump_json()
+        return self.params.model_dump_json()

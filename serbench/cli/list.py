@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from serbench.running.registry.schema import Spec
 
 TABLES = (
-    *("datasets", "labels", "teachers", "students", "losses", "backends", "trackers"),
-    *("methods", "profiles", "ablations"),
+    *("datasets", "labels", "teachers", "front_ends", "students", "losses", "backends"),
+    *("trackers", "methods", "profiles", "ablations"),
 )
-ALIASES = {"corpora": "datasets"}
-PLUGIN_TABLES = ("teachers", "students", "losses", "backends", "trackers")
+ALIASES = {"corpora": "datasets", "front-ends": "front_ends"}
+PLUGIN_TABLES = ("teachers", "front_ends", "students", "losses", "backends", "trackers")
 KIND_OF = {"datasets": "corpora", **{t: t for t in PLUGIN_TABLES}}
 """The kind of plugin behind each table that has one."""
 
@@ -31,8 +31,8 @@ def command(
     ] = None,
     registry_file: RegistryFile = None,
 ) -> None:
-    """List datasets, label maps, teachers, students, losses, backends, trackers, methods, profiles,
-    ablations.
+    """List datasets, label maps, teachers, front ends, students, losses, backends, trackers,
+    methods, profiles, ablations.
 
     An entry is a plugin with its parameters; a plugin that no entry names is listed under its own
     name, and can be used by it.
@@ -59,7 +59,7 @@ def command(
             columns, rows = _plugin_rows(registry, each)
         else:
             columns, rows = _plain_rows(registry, each)
-        print_table(each.capitalize(), columns, rows)
+        print_table(each.replace("_", " ").capitalize(), columns, rows)
 
 
 def _plugin_rows(registry: Registry, table: str) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:

@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from serbench import hookspecs
 from serbench.api.backend import Backend
 from serbench.api.corpus import Corpus
+from serbench.api.front_end import FrontEnd
 from serbench.api.loss import Loss
 from serbench.api.markers import PROJECT
 from serbench.api.student import Student
@@ -34,12 +35,18 @@ GROUP = "serbench"
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
-KINDS = ("corpora", "teachers", "students", "losses", "backends", "trackers")
-SINGULAR: dict[str, str] = dict(
-    zip(KINDS, ("corpus", "teacher", "student", "loss", "backend", "tracker"), strict=True)
-)
+SINGULAR: dict[str, str] = {
+    "corpora": "corpus",
+    "teachers": "teacher",
+    "front_ends": "front end",
+    "students": "student",
+    "losses": "loss",
+    "backends": "backend",
+    "trackers": "tracker",
+}
+KINDS = tuple(SINGULAR)
 CONTRACTS: dict[str, type] = dict(
-    zip(KINDS, (Corpus, Teacher, Student, Loss, Backend, Tracker), strict=True)
+    zip(KINDS, (Corpus, Teacher, FrontEnd, Student, Loss, Backend, Tracker), strict=True)
 )
 
 

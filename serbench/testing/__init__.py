@@ -27,6 +27,7 @@ from serbench.testing.corpus import (
     corpus_card_checks,
     corpus_checks,
 )
+from serbench.testing.front_end import check_front_end, front_end_checks
 from serbench.testing.loss import check_loss, loss_checks
 from serbench.testing.student import check_student, student_checks
 from serbench.testing.teacher import check_teacher, teacher_checks
@@ -39,12 +40,14 @@ __all__ = [
     "check_backend",
     "check_corpus",
     "check_corpus_card",
+    "check_front_end",
     "check_loss",
     "check_student",
     "check_teacher",
     "check_tracker",
     "corpus_card_checks",
     "corpus_checks",
+    "front_end_checks",
     "loss_checks",
     "probe_model",
     "student_checks",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, TypeVar, overload
 
-from serbench.api import Backend, Corpus, Loss, Student, Teacher, Tracker
+from serbench.api import Backend, Corpus, FrontEnd, Loss, Student, Teacher, Tracker
 from serbench.api.params import Plugin
 from serbench.errors import PluginError, RegistryError
 from serbench.running.plugins import SINGULAR, Plugins, did_you_mean
@@ -40,6 +40,7 @@ class Registry:
     datasets: Mapping[str, DatasetSpec]
     labels: Mapping[str, LabelsSpec]
     teachers: Mapping[str, PluginSpec]
+    front_ends: Mapping[str, PluginSpec]
     students: Mapping[str, PluginSpec]
     losses: Mapping[str, PluginSpec]
     backends: Mapping[str, PluginSpec]
@@ -140,6 +141,10 @@ class Registry:
     def make(self, kind: Literal["corpora"], name: str, overrides: Overrides = ...) -> Corpus: ...
     @overload
     def make(self, kind: Literal["teachers"], name: str, overrides: Overrides = ...) -> Teacher: ...
+    @overload
+    def make(
+        self, kind: Literal["front_ends"], name: str, overrides: Overrides = ...
+    ) -> FrontEnd: ...
     @overload
     def make(self, kind: Literal["students"], name: str, overrides: Overrides = ...) -> Student: ...
     @overload

@@ -44,7 +44,7 @@ class LabelsSpec(Params):
 
 
 class PluginSpec(Params):
-    """A teacher, student, loss, backend or tracker: a plugin with its parameters."""
+    """A teacher, front end, student, loss, backend or tracker: a plugin with its parameters."""
 
     plugin: str
     params: JsonValues = Field(default_factory=dict)
@@ -153,6 +153,7 @@ SPECS: dict[str, type[Spec]] = {
     "datasets": DatasetSpec,
     "labels": LabelsSpec,
     "teachers": PluginSpec,
+    "front_ends": PluginSpec,
     "students": PluginSpec,
     "losses": PluginSpec,
     "backends": PluginSpec,

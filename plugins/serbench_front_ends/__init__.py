@@ -1,0 +1,1 @@
+"""Front ends; loaded through an entry point, as a stranger's plugin is."""

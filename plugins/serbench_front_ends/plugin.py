@@ -1,0 +1,16 @@
+"""Entry point ``front_ends``: from a waveform to what a student hears."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from serbench.api import FrontEnd, hookimpl
+from serbench_front_ends.log_mel import LogMel
+from serbench_front_ends.waveform import Waveform
+from serbench_front_ends.whisper import Whisper
+
+
+@hookimpl
+def serbench_front_ends() -> Sequence[type[FrontEnd]]:
+    """Front end classes."""
+    return (LogMel, Whisper, Waveform)

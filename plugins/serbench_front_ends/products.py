@@ -1,0 +1,113 @@
+"""Mel spectra in operations that every runtime has: no FFT, no complex numbers.
+
+A frame's power spectrum is a matrix product with cosines and sines. Seen from the frame's middle,
+the Hann window is symmetric, so the cosines need only the even part of the samples and the sines
+only the odd part; and between samples of even and of odd number, the upper half of the spectrum
+differs from the lower by signs alone (the first step of an FFT). Both together leave a quarter of
+the multiplications.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from serbench.api import SAMPLE_RATE_HZ, Framing
+
+
+def halving(framing: Framing) -> str:
+    """Why frames cannot be computed so, in a few words; empty: they can."""
+    window, hop = framing.window, framing.hop
+    if not (window % 4 or hop % 2):
+        return ""
+    return (
+        f"window_s = {window / SAMPLE_RATE_HZ:g} and hop_s = {hop / SAMPLE_RATE_HZ:g} are {window} "
+        f"and {hop} samples; to be exported, a frame must be a multiple of 4 samples and a hop one "
+        "of 2"
+    )
+
+
+class MelProducts(nn.Module):
+    """Mel power as matrix products, and what ``level`` makes of it; float32 in and out.
+
+    Args:
+        framing: of centred frames that can be halved, see ``halving``.
+        transform: torchaudio's ``MelSpectrogram`` that this stands for.
+    """
+
+    even_cosines: Tensor
+    odd_cosines: Tensor
+    even_sines: Tensor
+    odd_sines: Tensor
+    lower_mel: Tensor
+    upper_mel: Tensor
+
+    def __init__(self, framing: Framing, transform: Any) -> None:
+        super().__init__()
+        self.hop, self.reach, self.blocks = framing.hop, framing.reach, framing.blocks
+        for name, table in _tables(framing, transform).items():
+            values = np.ascontiguousarray(table, dtype=np.float32)
+            self.register_buffer(name, torch.from_numpy(values))
+
+    @abstractmethod
+    def level(self, power: Tensor) -> Tensor:
+        """What a frame holds of mel power."""
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """``(N, samples)`` at 16 kHz to ``(N, 1 + samples // hop, n_mels)``."""
+        count = 1 + waveform.shape[1] // self.hop
+        padded = F.pad(waveform[:, None], (self.reach, self.reach), mode="reflect")[:, 0]
+        # As many whole hops as the frames reach over; what stands beyond the last frame is unused.
+        padded = F.pad(padded, (0, self.blocks * self.hop))
+        return self.frames(padded[:, : (count + self.blocks - 1) * self.hop])
+
+    def frames(self, padded: Tensor) -> Tensor:
+        """``(N, (frames + blocks - 1) * hop)``, with ``reach`` samples before the middle of the
+        first frame, to ``(N, frames, n_mels)``.
+        """
+        blocks = padded.unflatten(1, (-1, self.hop))
+        count = blocks.shape[1] - self.blocks + 1
+        # Samples of even and of odd number apart, so that all that follows reads memory in order.
+        apart = blocks.unflatten(2, (-1, 2)).permute(3, 0, 1, 2)
+        even, odd = (
+            torch.cat([each[:, n : n + count] for n in range(self.blocks)], dim=2) for each in apart
+        )
+        middle = self.reach // 2
+        right, left = even[..., middle : 2 * middle], even[..., 1 : middle + 1].flip(-1)
+        a, c = (right + left) @ self.even_cosines, (right - left) @ self.even_sines
+        right, left = odd[..., middle : 2 * middle], odd[..., :middle].flip(-1)
+        b, d = (right + left) @ self.odd_cosines, (right - left) @ self.odd_sines
+        lower = (a + b).square() + (d + c).square()
+        upper = (a - b).square() + (d - c).square()
+        return self.level(lower @ self.lower_mel + upper @ self.upper_mel)
+
+
+def _tables(framing: Framing, transform: Any) -> dict[str, NDArray[np.float64]]:
+    """Windowed cosines and sines ``(reach / 2, lines)``, mel filters of both halves of them."""
+    n_fft = transform.n_fft
+    distance = np.arange(framing.reach)
+    hann = 0.5 + 0.5 * np.cos(2 * np.pi * distance / framing.window)
+    hann[0] /= 2  # the middle sample is its own mirror image, and counted twice
+    lower = np.arange(n_fft // 4 + 1)
+    angle = 2 * np.pi * np.outer(distance, lower) / n_fft
+    cosines, sines = np.cos(angle) * hann[:, None], np.sin(angle) * hann[:, None]
+    filters = transform.mel_scale.fb.double().numpy()  # (n_fft / 2 + 1, n_mels)
+    below, above = filters[lower], filters[n_fft // 2 - lower]
+    above[-1] = 0  # a quarter of the rate is in both halves
+    # Lines that no filter reads, such as 0 Hz with half the rate, are not computed.
+    read = np.flatnonzero((below != 0).any(axis=1) | (above != 0).any(axis=1))
+    kept = slice(read[0], read[-1] + 1)
+    return {
+        "even_cosines": cosines[0::2, kept],
+        "odd_cosines": cosines[1::2, kept],
+        "even_sines": sines[0::2, kept],
+        "odd_sines": sines[1::2, kept],
+        "lower_mel": below[kept],
+        "upper_mel": above[kept],
+    }
