@@ -25,7 +25,7 @@ def lines(*arguments: str) -> list[str]:
 def test_everything_is_listed() -> None:
     out = lines()
     for table in TABLES:
-        assert f"# {table.replace("_", " ").capitalize()}" in out
+        assert f"# {table.replace('_', ' ').capitalize()}" in out
 
 
 def row(out: list[str], name: str) -> str:
