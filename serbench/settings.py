@@ -210,8 +210,21 @@ class HeadSettings(Params):
 PROPER = "speaker-independent"
 
 ProtocolName = Literal[
-    "speaker-independent", "leaky-random", "leaky-early-stopping", "leaky-normaliser"
+    "speaker-independent",
+    "leaky-random",
+    "leaky-early-stopping",
+    "leaky-random-early-stopping",
+    "leaky-normaliser",
+    "leaky-search",
 ]
+
+RANDOM_FOLDS: frozenset[ProtocolName] = frozenset({"leaky-random", "leaky-random-early-stopping"})
+"""Protocols that deal utterances into folds without regard to speakers."""
+
+EPOCH_ON_TEST: frozenset[ProtocolName] = frozenset(
+    {"leaky-early-stopping", "leaky-random-early-stopping"}
+)
+"""Protocols that keep the epoch with the best UA on the outer test side."""
 
 
 class ProtocolSettings(Params):

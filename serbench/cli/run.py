@@ -48,7 +48,8 @@ def command(
         str,
         typer.Option(
             help="speaker-independent; or, to show what a leak is worth, leaky-random, "
-            "leaky-early-stopping or leaky-normaliser: marked everywhere, never compared."
+            "leaky-early-stopping, leaky-random-early-stopping, leaky-normaliser or leaky-search: "
+            "marked everywhere, never compared."
         ),
     ] = "speaker-independent",
 ) -> None:

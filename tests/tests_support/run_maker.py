@@ -29,6 +29,8 @@ SKILL = {"akd": 0.72, "vanilla-kd": 0.62, "transformer": 0.45, "teacher:whisper-
 BROKEN: dict[ProtocolName, tuple[str, str]] = {
     "leaky-random": ("L1", "speakers on both sides of outer-1: 8"),
     "leaky-early-stopping": ("L6", "fitted or chosen on what is no training side: 4"),
+    "leaky-random-early-stopping": ("L1", "speakers on both sides of outer-1: 8"),
+    "leaky-search": ("L6", "fitted or chosen on what is no training side: 4"),
     "leaky-normaliser": ("L6", "fitted on other utterances than the training side's own: 4"),
 }
 CLEAN = TeacherRecord(

@@ -44,7 +44,9 @@ BREAKS: Mapping[ProtocolName, frozenset[str]] = {
     "speaker-independent": frozenset(),
     "leaky-random": frozenset({"L1"}),
     "leaky-early-stopping": frozenset({"L6"}),
+    "leaky-random-early-stopping": frozenset({"L1", "L6"}),
     "leaky-normaliser": frozenset({"L6"}),
+    "leaky-search": frozenset({"L6"}),
 }
 """What each protocol breaks on purpose. All other checks stay in force."""
 

@@ -14,7 +14,9 @@ from serbench.settings import PROPER, ProtocolName
 LEAKS: Mapping[ProtocolName, str] = {
     "leaky-random": "test speakers heard in training",
     "leaky-early-stopping": "epoch chosen on the test fold",
+    "leaky-random-early-stopping": "test speakers heard in training, epoch chosen on the test fold",
     "leaky-normaliser": "normalised with test utterances",
+    "leaky-search": "settings chosen on the test fold",
 }
 """The broken protocols and their leaks in words."""
 

@@ -17,7 +17,7 @@ from serbench.protocol.splits.outer import outer_splits, random_splits, trained_
 from serbench.protocol.splits.records import Split
 from serbench.running.harness.observer import Observer
 from serbench.running.plan.records import MethodPlan, RunPlan, stable_seed
-from serbench.settings import ProtocolSettings
+from serbench.settings import RANDOM_FOLDS, ProtocolSettings
 
 
 @dataclass(frozen=True)
@@ -129,11 +129,11 @@ def make_folds(
     )
     only = trained_only(table, folds)
     _check_speakers(table, outer)
-    if protocol.name == "leaky-random":
+    if protocol.name in RANDOM_FOLDS:
         if only:
             raise SplitError(
-                f"protocol leaky-random deals all utterances into folds, and the folds {folds} of "
-                f"{table.name} never test {len(only)} of them; choose other folds with "
+                f"protocol {protocol.name} deals all utterances into folds, and the folds {folds} "
+                f"of {table.name} never test {len(only)} of them; choose other folds with "
                 "--set protocol.folds=loso"
             )
         outer = random_splits(table, len(outer), stable_seed("random folds", table.digest))

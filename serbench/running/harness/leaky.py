@@ -21,16 +21,17 @@ from serbench.learning.teach.embeddings import TeacherEmbeddings, TrainingEmbedd
 from serbench.learning.teach.heads import Head
 from serbench.protocol.guard.view import FittedRecord, PartitionView, id_set_digest
 from serbench.protocol.splits.records import Partition, Split
-from serbench.settings import ProtocolName
+from serbench.settings import EPOCH_ON_TEST, ProtocolName
 
 
 def leaky_fit(task: FitTask, protocol: ProtocolName, split: Split, table: CorpusTable) -> FitTask:
     """The refit of an outer fold under a broken protocol; the same task under any other.
 
-    ``leaky-early-stopping`` keeps the epoch with the best UA on the outer test side.
+    ``leaky-early-stopping``, alone or with random folds, keeps the epoch with the best UA on the
+    outer test side.
     ``leaky-normaliser`` normalises with the mean and deviation of the whole corpus.
     """
-    if protocol == "leaky-early-stopping":
+    if protocol in EPOCH_ON_TEST:
         test = replace(split.test, role="validation")
         training = task.settings.training.model_copy(
             update={"early_stopping": True, "patience": task.epochs}
@@ -42,6 +43,23 @@ def leaky_fit(task: FitTask, protocol: ProtocolName, split: Split, table: Corpus
             return task  # nothing of such frames is fitted, so nothing leaks by it
         return replace(task, normaliser=corpus_normaliser(task.features, table))
     return task
+
+
+def choosing_folds(protocol: ProtocolName, outer: Split, inner: Sequence[Split]) -> Sequence[Split]:
+    """The folds that settings are chosen on within an outer fold: its inner ones.
+
+    ``leaky-search`` chooses on the outer fold itself, its test side unsealed.
+    """
+    if protocol == "leaky-search":
+        return (replace(outer, test=replace(outer.test, role="validation")),)
+    return inner
+
+
+def chosen_of_student(protocol: ProtocolName, *, searched: bool) -> str:
+    """What of a student is chosen on the test side; empty: nothing."""
+    if protocol == "leaky-search":
+        return "settings" if searched else ""
+    return "epoch"
 
 
 def corpus_normaliser(features: Frames, table: CorpusTable) -> Normaliser:
@@ -63,11 +81,11 @@ def leaky_records(
     Args:
         protocol: its name; a proper one has no such record.
         what: what was fitted: ``"student of akd"``.
-        chosen: what of it is chosen on the test side: ``"epoch"``.
+        chosen: what of it is chosen on the test side: ``"epoch"``; empty: nothing.
         split: the outer fold.
         table: the corpus.
     """
-    if protocol == "leaky-early-stopping":
+    if chosen and (protocol in EPOCH_ON_TEST or protocol == "leaky-search"):
         return (_record(f"{chosen} of {what}", split.test, split.test.ids),)
     if protocol == "leaky-normaliser":
         return (_record(f"normaliser of {what}", split.train, table.ids),)

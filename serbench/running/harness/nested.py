@@ -14,10 +14,11 @@ from serbench.learning.fit.task import FitTask, InitialState
 from serbench.learning.teach.targets import Target, TargetKey
 from serbench.protocol.guard.seal import Seal, predictions_digest
 from serbench.protocol.guard.view import FittedRecord
+from serbench.protocol.splits.records import Split
 from serbench.running.execute import run_fits
 from serbench.running.harness.folds import Folds, searches
 from serbench.running.harness.inputs import Inputs
-from serbench.running.harness.leaky import leaky_records
+from serbench.running.harness.leaky import choosing_folds, chosen_of_student, leaky_records
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.pretrained import pretrain_all
 from serbench.running.harness.resources import Resources
@@ -36,6 +37,7 @@ from serbench.running.harness.views import Views
 from serbench.running.plan.records import MethodPlan, RunPlan
 from serbench.running.store.cache import FitCache
 from serbench.running.store.run import TEACHER_PREFIX, RunStore
+from serbench.settings import EPOCH_ON_TEST
 
 
 class Nested:
@@ -89,7 +91,7 @@ class Nested:
     def event(self) -> RunEvent:
         """What trackers are told of this run."""
         fits = sum(
-            1 + (len(method.candidates) * len(self.inner[index]) if searches(method) else 0)
+            1 + self._searches(method) * len(method.candidates) * len(self._choosing(index))
             for method, _, index in self.places()
         )
         plan = self.store.plan()
@@ -136,30 +138,44 @@ class Nested:
         maker = self._maker()
         tasks: dict[FitPlace, FitTask] = {}
         for method, seed, index in self.places():
-            if not searches(method):
+            if not self._searches(method):
                 continue
             for candidate in range(len(method.candidates)):
-                for number, split in enumerate(self.inner[index]):
+                for number, split in enumerate(self._choosing(index)):
                     place = FitPlace(method.name, seed, index, candidate, number)
                     tasks[place] = maker.make(place, split)
         done = self.fit_all(tasks)
         chosen: list[tuple[FitPlace, int | None]] = []
         for method, seed, index in self.places():
             best, epochs = 0, None
-            if searches(method):
+            if self._searches(method):
                 inner = {
                     candidate: [
                         done[FitPlace(method.name, seed, index, candidate, number)]
-                        for number in range(len(self.inner[index]))
+                        for number in range(len(self._choosing(index)))
                     ]
                     for candidate in range(len(method.candidates))
                 }
                 means = {c: _mean_ua(fits) for c, fits in inner.items()}
                 best = max(means, key=lambda c: (means[c], -c))
-                if method.candidates[best].settings.training.early_stopping:
+                stops = method.candidates[best].settings.training.early_stopping
+                if stops and not self._epoch_on_test:
                     epochs = round(float(np.mean([fit.best_epoch for fit in inner[best]])))
             chosen.append((FitPlace(method.name, seed, index, best), epochs))
         return chosen
+
+    @property
+    def _epoch_on_test(self) -> bool:
+        """Whether the test side chooses the epoch, among all, so that inner folds need not."""
+        return self.plan.protocol.name in EPOCH_ON_TEST
+
+    def _searches(self, method: MethodPlan) -> bool:
+        """Whether anything of a method is left for inner folds to choose."""
+        return searches(method) and not (self._epoch_on_test and len(method.candidates) == 1)
+
+    def _choosing(self, index: int) -> Sequence[Split]:
+        inner = self.inner[index] if self.inner else ()
+        return choosing_folds(self.plan.protocol.name, self.outer[index], inner)
 
     def refit(self, chosen: Sequence[tuple[FitPlace, int | None]]) -> dict[FitPlace, KeptFit]:
         """Fit each chosen candidate on the whole outer training side."""
@@ -200,7 +216,9 @@ class Nested:
             self.store.write_fit(record_of(self.plan, place, tasks[place], fit))
             self.fitted += fit.fitted
             if place.inner is None:
-                self._note_leaks(f"student of {place.method}", "epoch", place.outer)
+                searched = self._searches(self.plan.method(place.method))
+                chosen = chosen_of_student(self.plan.protocol.name, searched=searched)
+                self._note_leaks(f"student of {place.method}", chosen, place.outer)
         return complete
 
     def _tell_again(

@@ -23,7 +23,7 @@ from serbench.running.harness.code import HEAD
 from serbench.running.harness.leaky import best_on_test, corpus_embeddings, unsealed_labels
 from serbench.running.plan.records import digest_of
 from serbench.running.store.cache import FitCache, FitRecord
-from serbench.settings import HeadSettings, ProtocolName
+from serbench.settings import EPOCH_ON_TEST, HeadSettings, ProtocolName
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def teacher_posteriors(
     test = embeddings.pooled_of(split.test.ids)
     classes = len(table.labels)
     train = embeddings.fitting(view, head_of(embeddings.name))
-    if protocol == "leaky-early-stopping":
+    if protocol in EPOCH_ON_TEST or protocol == "leaky-search":
         heads = fit_path(train, classes, sorted(strengths))
         head = best_on_test(heads, test, unsealed_labels(split, table))
     else:

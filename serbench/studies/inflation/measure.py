@@ -30,7 +30,7 @@ from serbench.results.compare.records import Estimate
 from serbench.results.report.settings import flatten
 from serbench.running.store.finished import Run, load_runs
 from serbench.running.store.run import TEACHER_PREFIX
-from serbench.settings import PROPER, ProtocolName
+from serbench.settings import PROPER, RANDOM_FOLDS, ProtocolName
 
 METRICS: tuple[Metric, ...] = ("ua", "wa")
 
@@ -162,7 +162,7 @@ def _check_same(proper: Run, run: Run) -> None:
         StoreError: two runs differ in anything else than the name of the protocol.
     """
     own, other = (dict(_determinants(each)) for each in (proper, run))
-    if run.certificate.protocol != "leaky-random":  # whose folds are others by nature
+    if run.certificate.protocol not in RANDOM_FOLDS:  # whose folds are others by nature
         own["folds digest"], other["folds digest"] = (
             each.plan["folds_digest"] for each in (proper, run)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import fill
 
+from serbench.errors import joined
 from serbench.learning.evaluate import Metric
 from serbench.results.compare.names import display_name
 from serbench.results.compare.records import Estimate
@@ -16,7 +17,7 @@ from serbench.results.table.columns import Column, bounds, make_table
 from serbench.results.table.formats import DIFFERENCE, SCORE, Format, percent
 from serbench.results.table.table import Record, Table
 from serbench.running.store.run import TEACHER_PREFIX
-from serbench.settings import PROPER, ProtocolName
+from serbench.settings import EPOCH_ON_TEST, PROPER, ProtocolName
 from serbench.studies.inflation.measure import METRICS, Inflation
 from serbench.studies.study import Shown
 
@@ -105,10 +106,12 @@ def note(found: Inflation) -> str:
         "draws."
     )
     teachers = any(method.startswith(TEACHER_PREFIX) for method in found.methods)
-    if teachers and "leaky-early-stopping" in found.leaky:
+    on_test = [name for name in found.leaky if name in EPOCH_ON_TEST]
+    if teachers and on_test:
         text += (
-            " A teacher's head has no epochs: leaky-early-stopping chooses its strength of "
-            "regularisation on the test fold."
+            f" A teacher's head has no epochs: {joined(on_test)} "
+            f"choose{'s' if len(on_test) == 1 else ''} its strength of regularisation on the test "
+            "fold."
         )
     return text
 

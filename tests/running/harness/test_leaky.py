@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from serbench.protocol.splits.outer import outer_splits
 from serbench.running.harness.leaky import best_on_test, corpus_normaliser, unsealed_labels
 from serbench.running.harness.run import run
 from serbench.running.store.run import RunStore
+from serbench.settings import ProtocolName
 from serbench_baselines.kd import Distillation, DistillationParams
 
 
@@ -82,13 +84,59 @@ def test_a_normaliser_of_the_whole_corpus_is_recorded(folder: Path, tmp_path: Pa
     assert torch.equal(means[0], means[2])
 
 
-def test_the_three_and_the_proper_one_share_no_fit(folder: Path, tmp_path: Path) -> None:
-    names = ("speaker-independent", "leaky-random", "leaky-early-stopping", "leaky-normaliser")
+def test_random_folds_and_the_epoch_on_the_test_side_are_both_recorded(
+    folder: Path, tmp_path: Path
+) -> None:
+    store, watch, certificate = leaky(folder, tmp_path, "leaky-random-early-stopping")
+    found = broken(certificate)
+    assert list(found) == ["L1", "L6"]
+    assert "epoch of student of taught on outer-1/test" in found["L6"].detail
+    assert "strength of head of functionals on outer-1/test" in found["L6"].detail
+    assert store.predictions().groupby("outer")["speaker"].nunique().max() > 1
+    for task in watch.tasks:
+        assert task.validation is not None
+        assert set(task.validation.ids) == {s.utt_id for s in task.segments}
+
+
+def test_a_search_on_the_test_side_takes_what_scores_best_there(
+    folder: Path, tmp_path: Path
+) -> None:
+    rates = (1e-6, 0.05, 0.5)
+    grid = [candidate({"training.learning_rate": r}, learning_rate=r) for r in rates]
+    plan = run_plan(folder, method("searched", *grid), method("alone"), name="leaky-search")
+    watch = Watcher()
+    store = RunStore(run(plan, resources(tmp_path), watch))
+    trained = {task.name: set(task.train.ids) for task in watch.tasks}
+    predictions = store.predictions()
+    predictions = predictions[predictions["method"] == "searched"]
+    fits = [fit for fit in store.fits() if fit["method"] == "searched"]
+    for outer in (1, 2, 3):
+        tried = [f for f in fits if f["outer"] == outer and f["inner"] is not None]
+        (refit,) = [f for f in fits if f["outer"] == outer and f["inner"] is None]
+        assert len(tried) == len(rates)
+        best = max(tried, key=lambda fit: fit["validation_ua"])
+        assert refit["candidate"] == best["candidate"]
+        own = predictions[predictions["outer"] == outer]
+        hits = own["label"] == own["predicted"]
+        assert hits.groupby(own["label"]).mean().mean() == pytest.approx(best["validation_ua"])
+        names = [f"searched/seed-0/outer-{outer}/candidate-{n}/inner-1" for n in (1, 2, 3)]
+        for name in names:
+            assert trained[name] == set(predictions["utterance"]) - set(own["utterance"])
+    content = store.read_json("certificate")
+    content.pop("digest")
+    (check,) = broken(Certificate.model_validate(content)).values()
+    assert check.code == "L6"
+    assert "settings of student of searched on outer-1/test" in check.detail
+    assert "of alone" not in check.detail
+
+
+def test_the_broken_ones_and_the_proper_one_share_no_fit(folder: Path, tmp_path: Path) -> None:
+    names = get_args(ProtocolName)
     keys: list[set[str]] = []
     for name in names:
         _, watch, _ = leaky(folder, tmp_path, name)
         keys.append({task.key for task in watch.tasks})
-    assert sum(map(len, keys)) == len(set.union(*keys)) == 12
+    assert sum(map(len, keys)) == len(set.union(*keys)) == 3 * len(names)
 
 
 def test_the_corpus_normaliser_is_that_of_all_frames(tmp_path: Path) -> None:

@@ -159,8 +159,10 @@ def shown(inflation: Inflation, width: int) -> str:
 
 @pytest.mark.parametrize("width", [80, 120, 200])
 def test_the_terminal_table_fits_and_says_that_it_is_wrong(
-    inflation: Inflation, width: int
+    runs: dict[ProtocolName, Path], width: int
 ) -> None:
+    three: tuple[ProtocolName, ...] = ("leaky-random", "leaky-early-stopping", "leaky-normaliser")
+    inflation = load_inflation([runs[PROPER], *(runs[name] for name in three)])
     text = shown(inflation, width)
     lines = text.splitlines()
     assert max(map(len, lines)) <= width
@@ -205,7 +207,7 @@ def test_every_file_says_which_leak_each_figure_has(
     assert r"w\|b" in page.read_text()
     assert r"k\_d" in (page.parent / "inflation.tex").read_text()
     data = pd.read_csv(page.parent / "inflation.csv")
-    assert len(data) == 3 * 4 * 2
+    assert len(data) == 3 * 6 * 2
     leaky = data.query("protocol != @PROPER")
     assert set(leaky["leak"]) == set(LEAKS.values())
     assert np.isfinite(leaky["inflation"]).all()
@@ -225,7 +227,7 @@ def test_the_figure_says_that_it_is_wrong_on_purpose(inflation: Inflation) -> No
     (panel,) = figure.panels
     assert isinstance(panel.plot, Forest)
     rows = {(row.group, row.label): row for row in panel.plot.rows}
-    assert len(rows) == 3 * 4
+    assert len(rows) == 3 * 6
     ua = inflation.scores["teacher:w|b", "leaky-random"].pooled["ua"]
     row = rows["w|b (teacher)", "leaky-random"]
     assert (row.value, row.low, row.high) == (100 * ua.value, 100 * ua.low, 100 * ua.high)
