@@ -6,17 +6,22 @@ from collections.abc import Sequence
 
 from serbench.api import Loss, Student, hookimpl
 from serbench_baselines.ce import CrossEntropy
+from serbench_baselines.cpac import Cpac
+from serbench_baselines.gm_tcnet import GmTcNet
 from serbench_baselines.kd import Distillation
+from serbench_baselines.light_ser import LightSer
+from serbench_baselines.margin import Margin
+from serbench_baselines.tim_net import TimNet
 from serbench_baselines.transformer import Transformer
 
 
 @hookimpl
 def serbench_losses() -> Sequence[type[Loss]]:
-    """``ce`` and ``kd``."""
-    return [CrossEntropy, Distillation]
+    """With a teacher or without."""
+    return [CrossEntropy, Distillation, Margin]
 
 
 @hookimpl
 def serbench_students() -> Sequence[type[Student]]:
-    """``transformer``."""
-    return [Transformer]
+    """The plain transformer, and methods of the paper's Table 3."""
+    return [Transformer, TimNet, GmTcNet, LightSer, Cpac]
