@@ -27,6 +27,9 @@ def _one_corpus(name: str) -> str:
     return name
 
 
+CorpusNames = tuple[Annotated[str, AfterValidator(_one_corpus)], ...]
+
+
 class SpeechEncoderParams(Params):
     """Which encoder, and which of its layers."""
 
@@ -37,7 +40,7 @@ class SpeechEncoderParams(Params):
     the depth; ``mix`` is all of them, weighted inside the training partition."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """``auto``: bf16 where the hardware computes in it, else fp32."""
-    trained_on: tuple[Annotated[str, AfterValidator(_one_corpus)], ...] | None = None
+    trained_on: CorpusNames | None = None
     """All corpora that the encoder was trained on, where no card knows; they add to a card's."""
 
 

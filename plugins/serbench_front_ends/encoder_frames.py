@@ -1,0 +1,174 @@
+"""``encoder-frames``: hidden states of a frozen pretrained speech encoder."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+import torch
+from pydantic import AfterValidator, BaseModel, Field, NonNegativeInt
+from torch import Tensor, nn
+
+from serbench.api import Framing, FrontEnd, FrontEndParams, TeacherCard, TeacherError
+from serbench_teachers.cards import card_of
+from serbench_teachers.speech_encoder import CorpusNames
+from serbench_teachers.weights import Checkpoint, find_checkpoint, find_config
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from transformers import PretrainedConfig
+
+
+def _ascending(layers: tuple[int, ...]) -> tuple[int, ...]:
+    if list(layers) != sorted(set(layers)):
+        raise ValueError(f"{list(layers)} must ascend, and name each layer once")
+    return layers
+
+
+Layers = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), AfterValidator(_ascending)]
+
+
+class EncoderFramesParams(FrontEndParams):
+    """Which encoder, and which of its hidden states."""
+
+    model: str = Field(default="facebook/wav2vec2-base", min_length=1)
+    """Hub id, or a local folder with config.json, preprocessor_config.json and weights."""
+    layers: Literal["all", "last"] | Layers = "all"
+    """Hidden states: 0 is the input of the first layer, k the output of layer k."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """What the encoder computes in."""
+    half: bool = True
+    """Keep frames in float16, so that they take half the room."""
+    trained_on: CorpusNames | None = None
+    """All corpora that the encoder was trained on, where no card knows; they add to a card's."""
+
+
+class EncoderFrames(FrontEnd):
+    """Hidden states of a frozen wav2vec 2.0, HuBERT, WavLM, data2vec-audio or Whisper encoder.
+
+    A frame holds L hidden states of D values, one after another in the order of ``layers``:
+    ``[state 0 | state 1 | …]``, so that ``frames.unflatten(-1, (L, D))`` takes them apart.
+    ``all`` of an encoder with 12 layers are L = 13 states, its first one being the input of its
+    first layer. No frame depends on what else is computed with it, and padding is none.
+    """
+
+    name: ClassVar[str] = "encoder-frames"
+    Params: ClassVar[type[BaseModel]] = EncoderFramesParams
+    params: EncoderFramesParams
+
+    @property
+    def width(self) -> int:
+        """L · D.
+
+        Raises:
+            TeacherError: the encoder's config cannot be had, or it has no such layer.
+        """
+        whisper = self._config.model_type == "whisper"
+        size = self._config.d_model if whisper else self._config.hidden_size
+        return len(self.indices) * int(size)
+
+    @property
+    def framing(self) -> Framing:
+        """The encoder's own frames, those that lie within the utterance: 20 ms from one to the
+        next in all published encoders.
+        """
+        from serbench_teachers.encoders import WHISPER_STRIDE
+
+        if self._config.model_type == "whisper":
+            return Framing(WHISPER_STRIDE, WHISPER_STRIDE, centred=False, whole=True)
+        kernels, strides = self._config.conv_kernel, self._config.conv_stride
+        window = 1
+        for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
+            window = (window - 1) * stride + kernel
+        return Framing(window, math.prod(strides), centred=False, whole=True)
+
+    @property
+    def half(self) -> bool:
+        """See ``EncoderFramesParams``."""
+        return self.params.half
+
+    @property
+    def card(self) -> TeacherCard:
+        """Published facts of a well-known hub id, and what the user declares."""
+        return card_of(self.params.model, self.params.trained_on)
+
+    @property
+    def model_digest(self) -> str:
+        """sha256 of a local folder's files, or the commit of the hub's snapshot."""
+        return self._checkpoint.digest
+
+    @property
+    def not_exported(self) -> str:
+        """See ``FrontEnd``."""
+        return "it runs a whole pretrained encoder"
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """The hidden states that are asked for, L of them.
+
+        Raises:
+            TeacherError: the encoder has no such layer.
+        """
+        from serbench_teachers.loading import depth
+
+        layers, last = self.params.layers, depth(self._config)
+        if layers == "all":
+            return tuple(range(last + 1))
+        if layers == "last":
+            return (last,)
+        if layers[-1] > last:
+            raise TeacherError(
+                f"{self.params.model} has hidden states 0 to {last}, and front_end.layers asks "
+                f"for {layers[-1]}"
+            )
+        return layers
+
+    @cached_property
+    def _checkpoint(self) -> Checkpoint:
+        return find_checkpoint(self.params.model)
+
+    @cached_property
+    def _config(self) -> PretrainedConfig:
+        # transformers takes seconds to import, and only those who use it shall wait.
+        from serbench_teachers.loading import read_config
+
+        return read_config(find_config(self.params.model))
+
+    def build(self) -> nn.Module:
+        """The encoder, loaded and frozen; see ``FrontEnd``.
+
+        Raises:
+            TeacherError: the weights cannot be had, or are damaged.
+        """
+        return FrozenEncoder(self._checkpoint, self)
+
+
+class FrozenEncoder(nn.Module):
+    """``(*N, samples)`` to ``(*N, frames, L · D)``, float32."""
+
+    def __init__(self, checkpoint: Checkpoint, front_end: EncoderFrames) -> None:
+        from serbench_teachers.encoders import WaveformEncoderRunner, WhisperEncoderRunner
+        from serbench_teachers.loading import load_model, read_config
+
+        super().__init__()
+        self.shortest = front_end.framing.window
+        self.model, extractor = load_model(checkpoint)
+        whisper = read_config(checkpoint.folder).model_type == "whisper"
+        runner = WhisperEncoderRunner if whisper else WaveformEncoderRunner
+        self.runner = runner(self.model, extractor, front_end.indices)
+        dtype = torch.bfloat16 if front_end.params.precision == "bf16" else torch.float32
+        self.model.requires_grad_(requires_grad=False).eval().to(dtype)
+
+    @torch.no_grad()
+    def forward(self, waveforms: Float[Tensor, "*N samples"]) -> Float[Tensor, "*N frames d"]:
+        """What is shorter than a frame is filled up with zeros."""
+        from serbench_teachers.quiet import quiet_transformers
+
+        missing = max(0, self.shortest - waveforms.shape[-1])
+        filled = nn.functional.pad(waveforms.detach().cpu(), (0, missing))
+        rows = filled.reshape(-1, filled.shape[-1])
+        with quiet_transformers():
+            states = torch.stack(self.runner.hidden_states(list(rows)))  # (N, L, F, D)
+        frames = states.float().transpose(1, 2).flatten(2)
+        return frames.reshape(*waveforms.shape[:-1], *frames.shape[1:])
