@@ -10,6 +10,7 @@ import torch
 from tests_support.encoders import KINDS, save
 
 from serbench.api import TeacherError
+from serbench.testing import check_front_end
 from serbench_front_ends.encoder_frames import EncoderFrames, EncoderFramesParams
 from serbench_teachers.quiet import quiet_transformers
 
@@ -70,6 +71,11 @@ def test_frames_are_counted_exactly_and_do_not_depend_on_the_batch(
         together = module(pair)
         assert together.shape == (2, chosen.framing.frames(samples), chosen.width)
         torch.testing.assert_close(together[1], module(pair[1]), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["wav2vec2-layer", "whisper"])
+def test_it_keeps_the_contract(checkpoint: Make, kind: str) -> None:
+    check_front_end(EncoderFrames, {"model": str(checkpoint(kind)), "trained_on": ["RAVDESS"]})
 
 
 def test_whispers_frames_are_those_that_end_within_the_utterance(checkpoint: Make) -> None:
