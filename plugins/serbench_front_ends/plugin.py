@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from serbench.api import FrontEnd, hookimpl
 from serbench_front_ends.encoder_frames import EncoderFrames
+from serbench_front_ends.functionals import UtteranceFunctionals
 from serbench_front_ends.log_mel import LogMel
 from serbench_front_ends.mfcc import Mfcc
 from serbench_front_ends.waveform import Waveform
@@ -15,4 +16,4 @@ from serbench_front_ends.whisper import Whisper
 @hookimpl
 def serbench_front_ends() -> Sequence[type[FrontEnd]]:
     """Front end classes."""
-    return (LogMel, Whisper, Waveform, Mfcc, EncoderFrames)
+    return (LogMel, Whisper, Waveform, Mfcc, EncoderFrames, UtteranceFunctionals)
