@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from serbench.api import Loss, Student, hookimpl
 from serbench_baselines.ce import CrossEntropy
 from serbench_baselines.cpac import Cpac
+from serbench_baselines.encoder_finetune import EncoderFinetune
+from serbench_baselines.frozen import FrozenAttentive, FrozenLinear, FrozenMean
 from serbench_baselines.gm_tcnet import GmTcNet
 from serbench_baselines.kd import Distillation
 from serbench_baselines.light_ser import LightSer
 from serbench_baselines.margin import Margin
+from serbench_baselines.ssl_att import SslAtt
 from serbench_baselines.tim_net import TimNet
 from serbench_baselines.transformer import Transformer
 
@@ -24,4 +27,7 @@ def serbench_losses() -> Sequence[type[Loss]]:
 @hookimpl
 def serbench_students() -> Sequence[type[Student]]:
     """The plain transformer, and methods of the paper's Table 3."""
-    return [Transformer, TimNet, GmTcNet, LightSer, Cpac]
+    return [
+        *(Transformer, TimNet, GmTcNet, LightSer, Cpac),
+        *(FrozenLinear, FrozenMean, FrozenAttentive, SslAtt, EncoderFinetune),
+    ]

@@ -8,8 +8,12 @@ from serbench.running.registry.load import load_registry
 from serbench.testing import Check, student_checks
 
 PLUGINS = load_plugins()
-# What inherits needs an encoder's config: tests/plugins/inherited makes one.
-STUDENTS = [each for each in PLUGINS.items("students") if each.name != "inherited"]
+# These need an encoder's config: tests/plugins makes one.
+ON_ENCODERS = {
+    *("inherited", "encoder-finetune"),
+    *("frozen-linear", "frozen-mean", "frozen-attentive", "ssl-att"),
+}
+STUDENTS = [each for each in PLUGINS.items("students") if each.name not in ON_ENCODERS]
 REGISTRY = load_registry(PLUGINS)
 SMALL = {
     name: REGISTRY.plugin_spec("students", name) for name in ("hybrid-tiny", "mha", "transformer")

@@ -1,0 +1,154 @@
+"""``encoder-finetune``: a pretrained speech encoder, trained as a whole.
+
+As Chen & Rudnicky fine-tune wav2vec 2.0 ("Exploring wav2vec 2.0 fine-tuning for improved speech
+emotion recognition", ICASSP 2023, V-FT): the convolutions and the projection of their output stay
+as they are, the transformer is trained with masks over time and over features; ReLU, mean over the
+real frames, linear. HuBERT, WavLM and Whisper's encoder are trained in the same way; Whisper's
+masks lie on its log-mel.
+
+Published: Adam at 1e-4, batches of 64, 15 epochs, first 10 s, inverse-frequency class weights, the
+last epoch. Decided: the middle 10 s of longer utterances, as everywhere here; no layer dropout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+
+from serbench.api import (
+    SAMPLE_RATE_HZ,
+    Hears,
+    Params,
+    PluginError,
+    Student,
+    StudentOutput,
+    StudentShape,
+    TeacherCard,
+    Windows,
+)
+from serbench_baselines.frozen import mean_over_time
+from serbench_teachers.cards import card_of
+from serbench_teachers.weights import Checkpoint, find_checkpoint
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+    from serbench_baselines.finetune_encoders import WaveformEncoder, WhisperEncoder
+
+
+class EncoderFinetuneParams(Params):
+    """Which encoder, what of it is trained, and how it is masked in training."""
+
+    model: str = Field(default="facebook/wav2vec2-base", min_length=1)
+    """Hub id, or a local folder with config.json, preprocessor_config.json and weights."""
+    layers: PositiveInt | None = None
+    """Its first layers alone; None: all."""
+    freeze_convolutions: bool = True
+    """Leave the convolutions, and the projection after them, as they are."""
+    time_mask: float = Field(default=0.08, ge=0.0, lt=1.0)
+    """Share of the frames that is masked in training; 0: none."""
+    time_mask_frames: PositiveInt = 15
+    """Width of each of these masks: frames of 20 ms, and of 10 ms for Whisper."""
+    feature_mask: float = Field(default=0.05, ge=0.0, lt=1.0)
+    """Share of the values, or mel filters, that is masked in all frames of a window."""
+    feature_mask_width: PositiveInt = 64
+    """Width of each of these masks."""
+    trained_on: tuple[str, ...] | None = None
+    """All corpora that the encoder was trained on, where no card knows; they add to a card's."""
+
+
+class FinetunedNetwork(nn.Module):
+    """See the module docstring; made by ``EncoderFinetune.build``."""
+
+    def __init__(self, encoder: WaveformEncoder | WhisperEncoder, num_classes: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.classify = nn.Linear(encoder.width, num_classes)
+
+    def forward(
+        self, features: Float[Tensor, "N 1 d frames"], lengths: Int[Tensor, " N"]
+    ) -> StudentOutput:
+        """See ``Student.build``; the map is the last layer's output ``(N, D, 1, w)``."""
+        x, mask = self.encoder(features, lengths)
+        embedding = mean_over_time(x.relu(), mask)
+        return StudentOutput(
+            self.classify(embedding), embedding,
+            last_map=x.transpose(1, 2)[:, :, None], last_mask=mask,
+        )  # fmt: skip
+
+
+class EncoderFinetune(Student):
+    """A pretrained speech encoder, trained as a whole, and a linear layer."""
+
+    name = "encoder-finetune"
+    Params = EncoderFinetuneParams
+    params: EncoderFinetuneParams
+
+    @property
+    def card(self) -> TeacherCard:
+        """Of the encoder; see ``Student``."""
+        return card_of(self.params.model, self.params.trained_on)
+
+    @property
+    def model_digest(self) -> str:
+        """sha256 of a local folder's files, or the commit of the hub's snapshot."""
+        return self._checkpoint.digest
+
+    @cached_property
+    def _checkpoint(self) -> Checkpoint:
+        return find_checkpoint(self.params.model)
+
+    @property
+    def hears(self) -> Hears:
+        """Whisper's log-mel, or samples, a frame of the encoder in each; see ``Student``."""
+        config = self._config
+        if config.model_type == "whisper":
+            return Hears("whisper", {"n_mels": config.num_mel_bins})
+        return Hears("waveform", {"hop_s": self._values / SAMPLE_RATE_HZ})
+
+    @cached_property
+    def _config(self) -> Any:
+        from serbench_baselines.finetune_encoders import config_of  # takes seconds to import
+
+        return config_of(self.params.model, self.params.layers)
+
+    @property
+    def _values(self) -> int:
+        """Of a frame that the encoder hears."""
+        if self._config.model_type == "whisper":
+            return self._config.num_mel_bins
+        hop = 1
+        for stride in self._config.conv_stride:
+            hop *= stride
+        return hop
+
+    def build(self, shape: StudentShape) -> nn.Module:
+        """The encoder with fresh weights, and a head; see ``Student``.
+
+        Raises:
+            PluginError: ``shape`` is not what the encoder hears.
+            TeacherError: its config cannot be had, or it is none that is trained here.
+        """
+        from serbench_baselines.finetune_encoders import SpanMasks, build_encoder
+
+        if (shape.channels, shape.n_mels) != (1, self._values):
+            raise PluginError(
+                f"{self.params.model} hears one channel of {self._values} values, and the front "
+                f"end gives {shape.channels} of {shape.n_mels}; leave front_end as it is"
+            )
+        own = self.params
+        masks = SpanMasks(
+            (own.time_mask, own.time_mask_frames), (own.feature_mask, own.feature_mask_width)
+        )
+        encoder = build_encoder(own.model, own.layers, masks, freeze=own.freeze_convolutions)
+        return FinetunedNetwork(encoder, shape.num_classes)
+
+    def inherit(self, network: nn.Module, speech: Iterable[Windows]) -> None:  # noqa: ARG002 - it needs no speech
+        """Load the encoder's weights; see ``Student``."""
+        from serbench_baselines.finetune_encoders import load_weights
+
+        load_weights(self._checkpoint, cast("FinetunedNetwork", network).encoder)
