@@ -1,0 +1,81 @@
+"""Windows of several lengths in one batch: what is padding, and how it is kept out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
+
+def frame_mask(lengths: Int[Tensor, " N"], frames: int) -> Bool[Tensor, "N frames"]:
+    """True on real frames."""
+    return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
+
+
+def kept(
+    x: Float[Tensor, "N *c frames"], lengths: Int[Tensor, " N"]
+) -> Float[Tensor, "N *c frames"]:
+    """The same with 0 beyond the real frames, whatever was there."""
+    real = frame_mask(lengths, x.shape[-1])
+    return x.masked_fill(~real.reshape(len(lengths), *[1] * (x.ndim - 2), -1), 0.0)
+
+
+def shortened(
+    features: Float[Tensor, "N channels values frames"], lengths: Int[Tensor, " N"]
+) -> Float[Tensor, "N channels values longest"]:
+    """Without the frames that are padding in every window of a batch: less to compute."""
+    return features[..., : int(lengths.max())]
+
+
+def halved(lengths: Int[Tensor, " N"]) -> Int[Tensor, " N"]:
+    """Real frames after a step of 2, a frame that is left over counting as one."""
+    return torch.div(lengths + 1, 2, rounding_mode="floor")
+
+
+def time_reversed(
+    x: Float[Tensor, "N frames d"], lengths: Int[Tensor, " N"]
+) -> Float[Tensor, "N frames d"]:
+    """Each window's real frames from last to first; beyond them its first, over and over."""
+    at = torch.arange(x.shape[1], device=x.device)[None, :]
+    places = (lengths[:, None] - 1 - at).clamp_min(0)
+    return x.gather(1, places[..., None].expand_as(x))
+
+
+def mean_over_time(
+    x: Float[Tensor, "N *c frames"], lengths: Int[Tensor, " N"]
+) -> Float[Tensor, " N *c"]:
+    """Mean over real frames."""
+    count = lengths.reshape(-1, *[1] * (x.ndim - 2))
+    return kept(x, lengths).float().sum(dim=-1) / count
+
+
+def attended(
+    x: Float[Tensor, "N frames d"], scores: Float[Tensor, "N frames"], lengths: Int[Tensor, " N"]
+) -> Float[Tensor, "N d"]:
+    """Mean over real frames, weighted by the softmax of their scores over time."""
+    real = frame_mask(lengths, x.shape[1])
+    weights = scores.float().masked_fill(~real, float("-inf")).softmax(dim=1)
+    return (weights[..., None] * x.masked_fill(~real[..., None], 0.0)).sum(dim=1)
+
+
+class MaskedNorm(nn.BatchNorm1d):
+    """Batch normalisation (Ioffe and Szegedy, ICML 2015) whose statistics are of real frames."""
+
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - it needs the lengths too
+        self, x: Float[Tensor, "N c *bins frames"], lengths: Int[Tensor, " N"]
+    ) -> Float[Tensor, "N c *bins frames"]:
+        """What is beyond the real frames comes out as anything; keep it out with ``kept``."""
+        if not self.training:
+            return super().forward(x.flatten(2)).reshape(x.shape)
+        real = frame_mask(lengths, x.shape[-1])
+        frames = x.movedim(-1, 1)  # (N, frames, c, *bins)
+        spoken = frames[real]  # (real frames, c, *bins)
+        out = torch.zeros_like(frames)
+        out[real] = super().forward(spoken.flatten(2) if x.ndim > 3 else spoken).reshape(
+            spoken.shape
+        ).to(out.dtype)  # fmt: skip
+        return out.movedim(1, -1)
