@@ -112,7 +112,7 @@ class CnnGruNetwork(nn.Module):
 
     def _both_ways(
         self, x: Float[Tensor, "N frames d"], lengths: Int[Tensor, " N"]
-    ) -> Float[Tensor, "N frames 2*hidden"]:
+    ) -> Float[Tensor, "N frames both"]:
         """One cell from the first frame to the last real one, and back."""
         count = len(x)
         states, _ = self.cell(torch.cat([x, time_reversed(x, lengths)]))
