@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import metadata
 from types import ModuleType
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from pydantic import BaseModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from serbench.api import SAMPLE_RATE_HZ, FrontEnd, FrontEndParams, PluginError, TeacherCard
+from serbench_front_ends.rows import EachUtterance
 from serbench_teachers.functionals import N_MELS, Functionals, FunctionalsParams
 
-if TYPE_CHECKING:
-    from jaxtyping import Float
-
 SHORTEST = 960
-"""Samples that openSMILE needs: the 60 ms of its longest window."""
+"""Samples that openSMILE needs, the 60 ms of its longest window; zeros fill up what is shorter."""
 
 SetName = Literal["own", "egemaps", "compare"]
 
@@ -109,52 +108,34 @@ class UtteranceFunctionals(FrontEnd):
     def _opensmile(self) -> OpenSmileSet | None:
         return OPENSMILE.get(self.params.set)
 
-    def build(self) -> nn.Module:
+    def build(self) -> EachUtterance:
         """``(*N, samples)`` to ``(*N, 1, d)``; see ``FrontEnd``.
 
         Raises:
             PluginError: openSMILE is needed and is not installed.
         """
         if self._opensmile is None:
-            return OwnStatistics()
-        return OpenSmile(self._opensmile, _import_opensmile(self.params.set))
+            return EachUtterance(_own_statistics())
+        opensmile = _import_opensmile(self.params.set)
+        return EachUtterance(_opensmile_statistics(self._opensmile, opensmile), SHORTEST)
 
 
-class OwnStatistics(nn.Module):
-    """``own``: ``(*N, samples)`` to ``(*N, 1, 287)``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.teacher = Functionals(FunctionalsParams())
-        self.teacher.load(torch.device("cpu"))
-
-    def forward(self, waveforms: Float[Tensor, "*N samples"]) -> Float[Tensor, "*N 1 287"]:
-        """See the class."""
-        rows = list(waveforms.detach().cpu().reshape(-1, waveforms.shape[-1]))
-        pooled = torch.stack([each.pooled for each in self.teacher.embed(rows)])
-        return pooled.reshape(*waveforms.shape[:-1], 1, -1)
+def _own_statistics() -> Callable[[Tensor], Tensor]:
+    """``(samples,)`` to ``(287,)``."""
+    teacher = Functionals(FunctionalsParams())
+    teacher.load(torch.device("cpu"))
+    return lambda waveform: teacher.embed([waveform])[0].pooled[0]
 
 
-class OpenSmile(nn.Module):
-    """A set of openSMILE: ``(*N, samples)`` to ``(*N, 1, d)``.
-
-    What is shorter than 60 ms is filled up with zeros.
-    """
-
-    def __init__(self, chosen: OpenSmileSet, opensmile: ModuleType) -> None:
-        super().__init__()
-        self.smile = opensmile.Smile(
-            feature_set=opensmile.FeatureSet[chosen.name],
-            feature_level=opensmile.FeatureLevel.Functionals,
-        )
-
-    def forward(self, waveforms: Float[Tensor, "*N samples"]) -> Float[Tensor, "*N 1 d"]:
-        """See the class."""
-        missing = max(0, SHORTEST - waveforms.shape[-1])
-        filled = nn.functional.pad(waveforms.detach().cpu(), (0, missing))
-        rows = filled.reshape(-1, filled.shape[-1]).numpy()
-        values = [torch.from_numpy(self.smile(row, SAMPLE_RATE_HZ)).flatten() for row in rows]
-        return torch.stack(values).float().reshape(*waveforms.shape[:-1], 1, -1)
+def _opensmile_statistics(
+    chosen: OpenSmileSet, opensmile: ModuleType
+) -> Callable[[Tensor], Tensor]:
+    """``(samples,)``, 60 ms at least, to ``(d,)``."""
+    smile = opensmile.Smile(
+        feature_set=opensmile.FeatureSet[chosen.name],
+        feature_level=opensmile.FeatureLevel.Functionals,
+    )
+    return lambda waveform: torch.from_numpy(smile(waveform.numpy(), SAMPLE_RATE_HZ)).flatten()
 
 
 def _import_opensmile(chosen: SetName) -> ModuleType:
