@@ -52,6 +52,7 @@ class EpochEvent:
         epoch: from 1; the last one is below ``epochs`` where the fit was stopped early.
         cached: the fit was made before, and its history is told again.
         canary: repeat of the canary, on permuted labels, that the fit belongs to; 0: the run.
+        seconds: that the epoch took, its validation included; None: not measured.
     """
 
     fit: str
@@ -61,6 +62,7 @@ class EpochEvent:
     validation_ua: float | None = None
     cached: bool = False
     canary: int = 0
+    seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

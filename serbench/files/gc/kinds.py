@@ -14,7 +14,7 @@ KINDS = {
     "fits": "trained students and their predictions",
     "soft-targets": "teachers' heads and what they say of training utterances",
     "pretraining": "weights that students start from",
-    "checkpoints": "pretrainings that were stopped",
+    "checkpoints": "fits and pretrainings that were stopped",
     "embeddings": "of teachers",
     "features": "log-mel frames",
     "audio": "length and digest of audio files",

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from serbench.files.kept import DamageError, kept_bytes, read_kept, write_kept
 from serbench.learning.fit.optimise import Optimisation
 
-EVERY_S = 20.0
+EVERY_S = 60.0
 """Epochs that end sooner after the last checkpoint are not written down."""
+
+
+class Stateful(Protocol):
+    """What can be written down and set again."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Its state, of tensors and plain values."""
+        ...
+
+    def load_state_dict(self, state: Any) -> object:
+        """Take over a state."""
+        ...
 
 
 class Checkpoint:
@@ -24,24 +36,30 @@ class Checkpoint:
         path: a file of the cache; None: nothing is written, and nothing is found.
         training: is read, and set by ``resume``.
         generator: draws windows and masks.
+        more: what else is kept, by name.
     """
 
     def __init__(
-        self, path: Path | None, training: Optimisation, generator: torch.Generator
+        self,
+        path: Path | None,
+        training: Optimisation,
+        generator: torch.Generator,
+        more: Mapping[str, Stateful] | None = None,
     ) -> None:
         self.path = path
         self.training = training
         self.generator = generator
         self._written = time.monotonic()
-        self._parts = {
+        self._parts: dict[str, Stateful] = {
             "student": training.student,
             "loss": training.loss,
             "optimizer": training.optimizer,
             "schedule": training.schedule,
+            **(more or {}),
         }
 
-    def resume(self) -> list[dict[str, float]]:
-        """Go on from what was written, if anything was; the terms of each epoch until then."""
+    def resume(self) -> list[dict[str, Any]]:
+        """Go on from what was written, if anything was; what was noted of each epoch until then."""
         if self.path is None:
             return []
         state = read_kept(self.path, _read, "checkpoint")
@@ -55,7 +73,7 @@ class Checkpoint:
             torch.cuda.set_rng_state(state["cuda"], self.training.device)
         return state["history"]
 
-    def save(self, history: Sequence[dict[str, float]]) -> None:
+    def save(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Write down how it stands, unless that was done a moment ago.
 
         Raises:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +15,11 @@ from serbench.learning.arithmetic import window_flops
 from serbench.learning.evaluate import score
 from serbench.learning.features import Normaliser, TrainingFrames
 from serbench.learning.fit.batches import TrainingBatches, teacher_sources
+from serbench.learning.fit.checkpoint import Checkpoint
 from serbench.learning.fit.inherit import each_once, inherit
 from serbench.learning.fit.optimise import Optimisation, seeded
 from serbench.learning.fit.predict import predict
-from serbench.learning.fit.probe import classifier_of, probe
+from serbench.learning.fit.probe import PROBE_OF, classifier_of, probe
 from serbench.learning.fit.readings import Readings
 from serbench.learning.fit.task import EpochRecord, FitResult, FitTask, FloatArray
 
@@ -30,7 +32,8 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
     Everything fitted here (normaliser, linear probe, weights, projections of the loss) is fitted
     on ``task.train`` and noted on it. Warm-up, schedule and average go by ``training.epochs``,
     and training stops after ``task.epochs``: a refit repeats the first epochs of an inner fit.
-    Deterministic for a seed, a device and a number of threads.
+    Deterministic for a seed, a device and a number of threads, also where it was stopped and goes
+    on from ``task.checkpoint``.
 
     Raises:
         PluginError: a linear probe of a student without ``classify``.
@@ -41,7 +44,6 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
     device = torch.device(task.device)
     frames = task.features.fitting(task.train, f"student of {task.method}").place(device)
     normaliser = _normaliser(task, frames)
-    history: list[EpochRecord] = []
     with seeded(task):
         batches = TrainingBatches(task, frames, normaliser, teacher_sources(task, device), device)
         settings = task.settings.training
@@ -49,22 +51,11 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
         training.readings = Readings(len(frames), task.epochs)
         if settings.probe:
             classifier_of(training.student, task.num_classes, task.student.name)
-        _start(task, training, batches)
         weights = _Weights(task, training.student, normaliser)
-        if settings.probe:
-            probe(task, training.student, frames)
-            if weights.watched:
-                weights.validate(0)
-        for epoch in range(1, task.epochs + 1):
-            terms = training.epoch(task.name, epoch, batches)
-            weights.average_in(epoch)
-            ua = weights.validate(epoch) if weights.watched else None
-            history.append(EpochRecord(epoch, terms, ua))
-            on_epoch(EpochEvent(task.name, epoch, task.epochs, terms, ua))
-            if weights.watched and epoch - weights.best_epoch >= settings.patience:
-                break
+        noted, earlier_s = _trained(task, training, batches, weights, frames, on_epoch)
     weights.load()
     ids, posteriors = weights.predict()
+    history = [EpochRecord(n, each["terms"], each["ua"]) for n, each in enumerate(noted, start=1)]
     return FitResult(
         name=task.name,
         key=task.key,
@@ -76,21 +67,70 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
         readings=training.readings.arrays(),
         parameters=sum(p.numel() for p in training.student.parameters()),
         flops=window_flops(training.student, task.settings.features, device),
-        seconds=time.perf_counter() - started,
+        seconds=time.perf_counter() - started + earlier_s,
         step_seconds=training.step_seconds,
         fitted=task.train.fitted,
         state=_state(training.student, normaliser),
     )
 
 
-def _start(task: FitTask, training: Optimisation, batches: TrainingBatches) -> None:
-    """The weights that training goes on from: a pretraining's, a pretrained model's, or fresh."""
+def _trained(
+    task: FitTask,
+    training: Optimisation,
+    batches: TrainingBatches,
+    weights: _Weights,
+    frames: TrainingFrames,
+    on_epoch: OnEpoch,
+) -> tuple[list[dict[str, Any]], float]:
+    """What is noted of each epoch; seconds of those that a fit that was stopped had made."""
+    more = {"weights": weights, "readings": training.readings}
+    checkpoint = Checkpoint(task.checkpoint, training, batches.generator, more)
+    noted = checkpoint.resume()
+    _start(task, training, batches, resumed=bool(noted))
+    if task.settings.training.probe:
+        _probe(task, weights, frames, resumed=bool(noted))
+    for epoch, each in enumerate(noted, start=1):
+        on_epoch(EpochEvent(task.name, epoch, task.epochs, each["terms"], each["ua"], cached=True))
+    earlier_s = sum(each["seconds"] for each in noted)
+    if noted:
+        training.step_seconds = noted[-1]["step_seconds"]
+    while not weights.complete(len(noted)):
+        epoch, began = len(noted) + 1, time.perf_counter()
+        terms = training.epoch(task.name, epoch, batches)
+        weights.average_in(epoch)
+        ua = weights.validate(epoch) if weights.watched else None
+        seconds = time.perf_counter() - began
+        spent = {"seconds": seconds, "step_seconds": training.step_seconds}
+        noted.append({"terms": terms, "ua": ua, **spent})
+        checkpoint.save(noted)
+        on_epoch(EpochEvent(task.name, epoch, task.epochs, terms, ua, seconds=seconds))
+    return noted, earlier_s
+
+
+def _start(
+    task: FitTask, training: Optimisation, batches: TrainingBatches, *, resumed: bool
+) -> None:
+    """The weights that training goes on from: a pretraining's, a pretrained model's, or fresh.
+
+    A fit that was resumed has them, and notes what they were made of all the same.
+    """
     if task.initial is not None:
-        task.initial.load_into(training.student, training.loss)
+        if not resumed:
+            task.initial.load_into(training.student, training.loss)
     elif task.student.card is not None:
         task.train.record(f"inheritance of {task.method}", task.train.ids)
-        heard = each_once(batches, batches.batch_size, task.seed)
-        inherit(task.student, training.student, heard)
+        if not resumed:
+            heard = each_once(batches, batches.batch_size, task.seed)
+            inherit(task.student, training.student, heard)
+
+
+def _probe(task: FitTask, weights: _Weights, frames: TrainingFrames, *, resumed: bool) -> None:
+    if resumed:
+        task.train.record(f"{PROBE_OF}{task.method}", task.train.ids)
+        return
+    probe(task, weights.student, frames)
+    if weights.watched:
+        weights.validate(0)
 
 
 def _state(student: nn.Module, normaliser: Normaliser) -> dict[str, Tensor]:
@@ -114,6 +154,7 @@ def _normaliser(task: FitTask, frames: TrainingFrames) -> Normaliser:
 class _Weights:
     """Which weights of a fit are evaluated: the best, the averaged, or the last."""
 
+    KEPT: ClassVar = ("average", "best_epoch", "best_ua", "best_state")
     task: FitTask
     student: nn.Module
     normaliser: Normaliser
@@ -126,6 +167,12 @@ class _Weights:
     def watched(self) -> bool:
         """Whether each epoch is held against the validation partition."""
         return self.task.settings.training.early_stopping and self.task.validation is not None
+
+    def complete(self, epochs: int) -> bool:
+        """Whether a fit ends after so many epochs: all, or ``patience`` without a better UA."""
+        waited = epochs - self.best_epoch
+        stopped = self.watched and waited >= self.task.settings.training.patience
+        return epochs >= self.task.epochs or stopped
 
     def average_in(self, epoch: int) -> None:
         """Exponential moving average over the second half of the schedule's epochs."""
@@ -150,6 +197,15 @@ class _Weights:
             self.best_ua, self.best_epoch, self.best_state = ua, epoch, self._copy()
         self.student.load_state_dict(raw)
         return ua
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """See ``checkpoint.Stateful``."""
+        return {name: getattr(self, name) for name in self.KEPT}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See ``checkpoint.Stateful``."""
+        for name in self.KEPT:
+            setattr(self, name, state[name])
 
     def load(self) -> None:
         """Give the student the weights that are evaluated."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +38,14 @@ class Readings:
                 empty = torch.full((*self._shape, *value.shape[1:]), torch.nan)
                 self._values[name] = empty.to(value.device)
             self._values[name][epoch - 1, rows] = value.detach().float()
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """See ``checkpoint.Stateful``."""
+        return {"values": self._values, "epochs": self._epochs}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See ``checkpoint.Stateful``."""
+        self._values, self._epochs = dict(state["values"]), state["epochs"]
 
     def arrays(self) -> Mapping[str, NDArray[np.float32]]:
         """``(E, N)`` or ``(E, N, k)`` by name, NaN where an utterance did not come up."""

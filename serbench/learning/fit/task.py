@@ -79,6 +79,7 @@ class FitTask(TrainingTask):
             ``settings.training.epochs`` are what the schedule is made for. 0: the probe alone.
         initial: what a pretraining gave; None: fresh weights, or those that the student inherits.
         normaliser: to use instead of one fitted on ``train``; deliberately broken protocols only.
+        checkpoint: where it is written down how far it has come; None: nowhere.
     """
 
     loss: Loss
@@ -91,6 +92,7 @@ class FitTask(TrainingTask):
     epochs: int
     initial: InitialState | None = None
     normaliser: Normaliser | None = None
+    checkpoint: Path | None = None
 
 
 @dataclass(frozen=True)

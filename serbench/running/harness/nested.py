@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from serbench.api import FoldEvent, RunEvent
+from serbench.api import EpochEvent, FoldEvent, RunEvent
+from serbench.files.cache_kinds import kind_folder
 from serbench.learning.evaluate import score
 from serbench.learning.fit.task import FitTask, InitialState
 from serbench.learning.teach.targets import Target, TargetKey
@@ -202,9 +203,12 @@ class Nested:
         self.fits_run += len(todo)
         self.watch.fits_planned(todo, len(tasks) - len(todo))
         self._tell_again(tasks, done)
-        for result in run_fits(todo, self.resources.workers, self.watch.epoch):
+        begun = kind_folder(self.resources.cache, "checkpoints")
+        todo = [replace(task, checkpoint=begun / f"{task.key}.pt") for task in todo]
+        for result in run_fits(todo, self.resources.workers, self._tell):
             refit = any(place.inner is None for place in places[result.key])
             keep(self.cache, result, refit=refit)
+            (begun / f"{result.key}.pt").unlink(missing_ok=True)
             self.fresh_fit_s += result.seconds
             self.fresh_step_s += result.step_seconds
             self.watch.fit_done(result)
@@ -220,6 +224,10 @@ class Nested:
                 chosen = chosen_of_student(self.plan.protocol.name, searched=searched)
                 self._note_leaks(f"student of {place.method}", chosen, place.outer)
         return complete
+
+    def _tell(self, event: EpochEvent) -> None:
+        """An epoch made now, or one of a fit that was stopped and goes on."""
+        (self.watch.epoch_again if event.cached else self.watch.epoch)(event)
 
     def _tell_again(
         self, tasks: Mapping[FitPlace, FitTask], fits: Mapping[FitPlace, KeptFit | None]
