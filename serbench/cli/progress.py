@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
@@ -25,12 +25,16 @@ from serbench.api import EpochEvent, FoldEvent, RunEvent
 from serbench.cli.console import stderr
 from serbench.cli.tracking import Trackers, described
 from serbench.learning.fit.task import FitResult, FitTask
+from serbench.results.report.settings import duration
 from serbench.running.harness.observer import Observer
 
 log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 30.0
 """How often progress is told where there is no terminal."""
+
+LONG_S = 300.0
+"""What the fits of a method take together before it is told in advance."""
 
 
 @contextmanager
@@ -74,6 +78,31 @@ def _alone(method: Callable[Concatenate[Own, P], None]) -> Callable[Concatenate[
     return called
 
 
+class Forecast:
+    """What the fits of each method will take, once the first epoch of one of them is made."""
+
+    def __init__(self, tasks: Iterable[FitTask] = ()) -> None:
+        self.epochs: dict[str, dict[str, int]] = {}
+        for task in tasks:
+            self.epochs.setdefault(_method_of(task.name), {})[task.name] = task.epochs
+
+    def after(self, event: EpochEvent) -> str:
+        """One line after a method's first epoch; empty: it was told, or is soon done."""
+        fits = self.epochs.get(_method_of(event.fit), {})
+        if event.seconds is None or event.fit not in fits:
+            return ""
+        del self.epochs[_method_of(event.fit)]
+        each, whole = (event.seconds * n for n in (fits[event.fit], sum(fits.values())))
+        if whole < LONG_S:
+            return ""
+        many = "" if len(fits) == 1 else f", {duration(whole)} for {len(fits)} one after another"
+        return f"{_method_of(event.fit)}: about {duration(each)} a fit{many}"
+
+
+def _method_of(fit: str) -> str:
+    return fit.partition("/")[0]
+
+
 class PluginObserver(Observer):
     """Passes run events on to trackers, and to the plugins that listen.
 
@@ -85,6 +114,11 @@ class PluginObserver(Observer):
         self.hook = hook
         self.trackers = trackers or Trackers()
         self.failed: set[str] = set()
+        self.forecast = Forecast()
+
+    @_alone
+    def fits_planned(self, tasks: list[FitTask], cached: int) -> None:  # noqa: ARG002 - of those to come
+        self.forecast = Forecast(tasks)
 
     @_alone
     def run_started(self, event: RunEvent) -> None:
@@ -95,6 +129,8 @@ class PluginObserver(Observer):
     def epoch(self, event: EpochEvent) -> None:
         self._tell("serbench_fit_epoch", event)
         self.trackers.tell("fit_epoch", event)
+        if line := self.forecast.after(event):
+            self.announce(line)
 
     @_alone
     def epoch_again(self, event: EpochEvent) -> None:
@@ -155,6 +191,7 @@ class LineObserver(PluginObserver):
 
     @_alone
     def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
+        super().fits_planned(tasks, cached)
         self.names = frozenset(task.name for task in tasks)
         self.epochs, self.total = 0, sum(task.epochs for task in tasks)
         self.done, self.planned = 0, len(tasks)
@@ -173,6 +210,11 @@ class LineObserver(PluginObserver):
             self.last = now
             left = (now - self.started) / self.epochs * max(0, self.total - self.epochs)
             self.announce(f"fits: {self.done}/{self.planned}, about {left / 60:.0f} min left")
+
+    @_alone
+    def epoch_again(self, event: EpochEvent) -> None:
+        super().epoch_again(event)
+        self.total -= event.fit in self.names  # of a fit that goes on where it was stopped
 
     @_alone
     def fit_done(self, result: FitResult) -> None:  # noqa: ARG002 - counts only
@@ -204,6 +246,7 @@ class BarObserver(PluginObserver):
 
     @_alone
     def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
+        super().fits_planned(tasks, cached)
         self.done, self.planned = 0, len(tasks)
         if not tasks:
             return
@@ -227,6 +270,13 @@ class BarObserver(PluginObserver):
             note += f", UA {100 * event.validation_ua:.1f} %"
         self.progress.update(self.running[event.fit], completed=event.epoch, note=note)
         if self.overall is not None:
+            self.progress.advance(self.overall)
+
+    @_alone
+    def epoch_again(self, event: EpochEvent) -> None:
+        super().epoch_again(event)
+        if event.fit in self.left and self.overall is not None:
+            self.left[event.fit] -= 1  # of a fit that goes on where it was stopped
             self.progress.advance(self.overall)
 
     @_alone

@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from serbench.api import EpochEvent
 from serbench.cli import progress
+from serbench.learning.fit.task import FitTask
 
 
 @pytest.fixture
@@ -64,6 +65,42 @@ def test_a_pretraining_is_no_fit(
     observer.epoch(EpochEvent("akd/seed-0/outer-1", 5, 10, {"total": 1.0}))
     observer.epoch(EpochEvent("akd/seed-1/pretraining", 1, 4, {"total": 1.0}))
     assert lines[4:] == ["fits: 1 to run, 0 already there", "fits: 0/1, about 9 min left"]
+
+
+def planned(*names: str, epochs: int) -> list[FitTask]:
+    return [SimpleNamespace(name=name, epochs=epochs) for name in names]  # pyright: ignore[reportReturnType]
+
+
+def test_what_the_fits_of_a_method_will_take_is_told_after_its_first_epoch(
+    told: tuple[progress.LineObserver, list[str]],
+) -> None:
+    observer, lines = told
+    observer.hook = SimpleNamespace(serbench_fit_epoch=SimpleNamespace(get_hookimpls=list))  # pyright: ignore[reportAttributeAccessIssue]
+    long = [f"long/seed-{n}/outer-1" for n in range(20)]
+    observer.fits_planned(
+        [*planned(*long, epochs=15), *planned("short/seed-0/outer-1", epochs=15)], 0
+    )
+    del lines[:]
+    for fit, epoch, seconds in (
+        (long[3], 1, 16.0), (long[4], 1, 99.0), (long[3], 2, 99.0), ("short/seed-0/outer-1", 1, 1),
+        ("other/seed-0/pretraining", 1, 999.0),
+    ):  # fmt: skip
+        observer.epoch(EpochEvent(fit, epoch, 15, {"total": 1.0}, seconds=seconds))
+    assert lines == ["long: about 4 min 00 s a fit, 1 h 20 min for 20 one after another"]
+
+
+def test_epochs_of_a_fit_that_goes_on_are_not_waited_for(
+    told: tuple[progress.LineObserver, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observer, lines = told
+    observer.hook = SimpleNamespace(serbench_fit_epoch=SimpleNamespace(get_hookimpls=list))  # pyright: ignore[reportAttributeAccessIssue]
+    observer.fits_planned(planned("m/seed-0/outer-1", epochs=10), 0)
+    for epoch in range(1, 9):
+        observer.epoch_again(EpochEvent("m/seed-0/outer-1", epoch, 10, {"total": 1.0}, cached=True))
+    now_s = observer.last + 60.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now_s)
+    observer.epoch(EpochEvent("m/seed-0/outer-1", 9, 10, {"total": 1.0}))
+    assert lines[1:] == ["fits: 0/1, about 1 min left"]
 
 
 def test_news_of_epochs_after_a_fit_is_done_harms_nothing() -> None:

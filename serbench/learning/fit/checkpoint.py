@@ -24,7 +24,7 @@ class Stateful(Protocol):
         """Its state, of tensors and plain values."""
         ...
 
-    def load_state_dict(self, state: Any) -> object:
+    def load_state_dict(self, state: Any, /) -> object:
         """Take over a state."""
         ...
 

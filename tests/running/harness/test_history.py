@@ -3,12 +3,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests_support.pretraining import pretrained_plan, write_both
 from tests_support.runs import EPOCHS, Watcher, candidate, method, resources, run_plan
 from tests_support.tables import write_noise
 
 from serbench.api import EpochEvent, RunEvent
+from serbench.files.gc.contents import scan
+from serbench.learning.fit import checkpoint
 from serbench.running.harness.run import run
 from serbench.running.plan.records import MethodPlan, RunPlan
 from serbench.running.store.run import RunStore
@@ -68,6 +71,36 @@ def test_a_run_from_the_cache_tells_every_epoch_again(folder: Path, tmp_path: Pa
 
 def place(event: EpochEvent) -> tuple[str, int]:
     return event.fit, event.epoch
+
+
+class Impatient(Historian):
+    """Stops the run in the middle of a fit."""
+
+    def epoch(self, event: EpochEvent) -> None:
+        super().epoch(event)
+        if len(self.fresh) == EPOCHS + 2:
+            raise KeyboardInterrupt
+
+
+def test_a_fit_that_was_stopped_goes_on_after_its_last_epoch(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
+    plan = run_plan(folder, method("one"))
+    _, whole = watched(plan, tmp_path / "whole")
+    stopped = tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        run(plan, resources(stopped), Impatient())
+    begun = stopped / "cache" / "checkpoints"
+    (entry,) = [each for each in scan(stopped / "cache").entries if each.kind == "checkpoints"]
+    assert [path.stem for path in begun.iterdir()] == [entry.key]
+    watch, store = watched(plan, stopped)
+    first = next(event.epoch for event in watch.fresh)
+    assert first == 3  # of the second fit, whose first two were made before
+    assert len(watch.fresh) == (SPEAKERS - 1) * EPOCHS - 2
+    assert len(watch.again) == EPOCHS + 2
+    assert list(begun.iterdir()) == []
+    pd.testing.assert_frame_equal(store.predictions(), whole.predictions())
 
 
 def test_a_fit_that_two_methods_share_is_told_of_both(folder: Path, tmp_path: Path) -> None:
