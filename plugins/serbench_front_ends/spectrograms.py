@@ -12,7 +12,6 @@ from pydantic import BaseModel, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from serbench.api import SAMPLE_RATE_HZ, Framing, FrontEnd, FrontEndParams
-from serbench_front_ends.mfcc import DB_FLOOR
 from serbench_front_ends.spectra import (
     brought_to,
     lines_hz,
@@ -33,6 +32,8 @@ GAMMATONE_HZ = (50.0, 7600.0)
 """Lowest and highest centre."""
 TOP_DB = 80.0
 """What is more than this below a picture's loudest value is raised to there."""
+FLOOR = 1e-16
+"""The least power that is put in decibels: -160 dB, which only digital silence has."""
 
 
 class SpectrogramsParams(FrontEndParams):
@@ -153,7 +154,8 @@ def constant_q_kernels(bands: int) -> NDArray[np.complex128]:
     """Windowed complex tones, ``(2 · reach, bands)``, seven octaves from 62.5 Hz on.
 
     Each is Q periods of its band long, with Q such that a band ends where the next one begins
-    (Brown, 1991), under a Hann window of sum 1, in the middle of the longest.
+    (Brown, 1991), under a Hann window in the middle of the longest. All windows have the sum of
+    one of 25 ms, so that a tone is as loud here as in the other two pictures.
     """
     reach = _reach(bands)
     at_s = np.arange(-reach, reach) / SAMPLE_RATE_HZ
@@ -161,7 +163,7 @@ def constant_q_kernels(bands: int) -> NDArray[np.complex128]:
     turns = np.outer(at_s, hz)
     inside = np.abs(turns) <= _quality(bands) / 2.0
     hann = np.where(inside, 0.5 + 0.5 * np.cos(2.0 * np.pi * turns / _quality(bands)), 0.0)
-    return hann / hann.sum(axis=0) * np.exp(-2j * np.pi * turns)
+    return hann * (WINDOW / 2.0) / hann.sum(axis=0) * np.exp(-2j * np.pi * turns)
 
 
 def _quality(bands: int) -> float:
@@ -175,5 +177,5 @@ def _reach(bands: int) -> int:
 
 
 def _decibels(power: Float[Tensor, "*N frames bands"]) -> Float[Tensor, "*N frames bands"]:
-    values = power.clamp_min(DB_FLOOR).log10() * 10.0
+    values = power.clamp_min(FLOOR).log10() * 10.0
     return torch.maximum(values, values.amax(dim=(-2, -1), keepdim=True) - TOP_DB)
