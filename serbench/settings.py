@@ -147,7 +147,14 @@ class OptimiserSettings(Params):
     warmup: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of the steps over which the learning rate rises linearly."""
     clip_norm: PositiveFloat | None = 5.0
+    """Largest norm of the gradient; ``"none"``: as large as it comes."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+    @field_validator("clip_norm", mode="before")
+    @classmethod
+    def _no_clipping_by_name(cls, value: object) -> object:
+        """TOML has no null."""
+        return None if value == "none" else value
 
 
 class TrainingSettings(OptimiserSettings):

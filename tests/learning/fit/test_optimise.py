@@ -79,6 +79,10 @@ def test_student_and_loss_are_clipped_together(clip_norm: float | None) -> None:
     assert norm == pytest.approx(2.0, rel=1e-4) if clip_norm else norm > 1000.0
 
 
+def test_a_registry_can_say_that_nothing_is_clipped() -> None:
+    assert TrainingSettings.model_validate({"clip_norm": "none"}).clip_norm is None
+
+
 class Blind(nn.Module):
     """Reads the embedding, which the linear student has not learnt, and not its classifier."""
 
