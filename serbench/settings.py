@@ -7,8 +7,7 @@ checked against the same schema.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     Field,
@@ -20,96 +19,21 @@ from pydantic import (
 )
 
 from serbench.api.params import Params
-from serbench.waveform import SAMPLE_RATE_HZ
 
 Fraction = Field(ge=0.0, le=1.0)
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
-OF_KIND: Mapping[str, Mapping[str, object]] = {
-    "log-mel": {},
-    "whisper": {"n_mels": 80, "f_min_hz": 0.0, "f_max_hz": 8000.0, "normalise": "none"},
-    "waveform": {"normalise": "none"},
-}
-"""Defaults of a front end that differ from those of log-mel."""
-
-FITTING: Mapping[str, Mapping[str, tuple[object, ...]]] = {
-    "log-mel": {},
-    "whisper": {
-        "n_mels": (80, 128),
-        "window_s": (0.025,),
-        "hop_s": (0.010,),
-        "f_min_hz": (0.0,),
-        "f_max_hz": (8000.0,),
-    },
-    "waveform": {
-        "n_mels": (40,),
-        "window_s": (0.025,),
-        "f_min_hz": (20.0,),
-        "f_max_hz": (7600.0,),
-        "normalise": ("none",),
-    },
-}
-"""Settings that a front end decides itself; of ``waveform``, those that it does not read."""
-
-
-class FeatureSettings(Params):
-    """The front end; by default log-mel (40 filters, 25 ms window, 10 ms hop, 20–7600 Hz).
-
-    Example:
-        >>> FeatureSettings(kind="whisper").width
-        80
-        >>> FeatureSettings(kind="waveform", hop_s=0.02).width
-        320
-    """
-
-    kind: Literal["log-mel", "whisper", "waveform"] = "log-mel"
-    """``log-mel``: natural logarithm of mel power, with Δ and ΔΔ. ``whisper``: the log-mel of
-    Whisper's encoder. ``waveform``: the samples themselves. The last two have one channel."""
-    n_mels: PositiveInt = 40
-    window_s: PositiveFloat = 0.025
-    hop_s: PositiveFloat = 0.010
-    f_min_hz: NonNegativeFloat = 20.0
-    f_max_hz: PositiveFloat = 7600.0
-    normalise: Literal["partition", "utterance", "none"] = "partition"
-    """``partition``: mean and deviation per filter over the training partition.
-    ``utterance``: each utterance's own mean per filter is taken off first, its deviation kept.
-    ``none``: frames are left as they are."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults_of_kind(cls, values: object) -> object:
-        if not isinstance(values, Mapping):
-            return values
-        return {**OF_KIND.get(str(values.get("kind")), {}), **values}
-
-    @model_validator(mode="after")
-    def _fits_kind(self) -> Self:
-        for name, fitting in FITTING[self.kind].items():
-            if getattr(self, name) not in fitting:
-                due = " or ".join(f"{value!r}" for value in fitting)
-                raise ValueError(
-                    f'{name} = {getattr(self, name)!r} does not fit kind = "{self.kind}", which '
-                    f"has {due}; leave it out"
-                )
-        return self
-
-    @property
-    def channels(self) -> int:
-        """What a student reads of a frame: 3 (static, Δ and ΔΔ) of log-mel, 1 of the others."""
-        return 3 if self.kind == "log-mel" else 1
-
-    @property
-    def width(self) -> int:
-        """Values of a frame: mel filters, or samples."""
-        return round(self.hop_s * SAMPLE_RATE_HZ) if self.kind == "waveform" else self.n_mels
-
-
 class SegmentSettings(Params):
-    """Windows (Algorithm 2): one random crop per epoch in training, sliding ones in evaluation."""
+    """Windows (Algorithm 2): one random crop per epoch in training, sliding ones in evaluation.
+
+    With a front end that hears a whole utterance at once, each utterance is one window.
+    """
 
     window_s: PositiveFloat = 3.0
     overlap_s: NonNegativeFloat = 0.5
+    cut: Literal["sliding", "centre"] = "sliding"
+    """``centre``: an utterance is one window, its middle, in training and in evaluation."""
 
 
 class AugmentSettings(Params):
@@ -271,26 +195,15 @@ class ProtocolSettings(Params):
 class MethodSettings(Params):
     """The settings of one method in one run."""
 
-    features: FeatureSettings = FeatureSettings()
     segments: SegmentSettings = SegmentSettings()
     augment: AugmentSettings = AugmentSettings()
     training: TrainingSettings = TrainingSettings()
     pretrain: PretrainSettings = PretrainSettings()
     head: HeadSettings = HeadSettings()
 
-    @model_validator(mode="after")
-    def _masks_fit(self) -> Self:
-        masked = self.augment.mel_masks and self.augment.mel_mask_bins
-        if self.features.kind == "waveform" and masked:
-            raise ValueError(
-                'features.kind = "waveform" has no mel filters to mask; set augment.mel_masks = 0'
-            )
-        return self
-
 
 __all__ = [
     "AugmentSettings",
-    "FeatureSettings",
     "HeadSettings",
     "MethodSettings",
     "OptimiserSettings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
 
@@ -13,6 +13,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from torch import nn
 
 from serbench.api import (
+    Hears,
     Params,
     PluginError,
     Student,
@@ -83,7 +84,7 @@ class Inherited(Student):
         self.params = params
 
     @property
-    def hears(self) -> Mapping[str, object]:
+    def hears(self) -> Hears:
         """What the encoder hears; see ``Student``."""
         return self._sizes.hears
 
@@ -148,8 +149,8 @@ class Inherited(Student):
         if (shape.channels, shape.n_mels) != (1, self._sizes.bins):
             raise PluginError(
                 f"{self.params.model} hears one channel of {self._sizes.bins} bins, and the "
-                f"features have {shape.channels} of {shape.n_mels}; leave features.kind, "
-                "features.n_mels and features.hop_s as they are"
+                f"front end has {shape.channels} of {shape.n_mels}; leave front_end, "
+                "front_end.n_mels, front_end.hop_s and front_end.deltas as they are"
             )
         return self._network(self.ranks, shape.num_classes)
 

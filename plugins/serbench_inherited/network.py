@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import StudentOutput
+from serbench.api import Hears, StudentOutput
 from serbench_inherited.budget import Ranks
 
 if TYPE_CHECKING:
@@ -244,7 +243,7 @@ class Sizes(Protocol):
         ...
 
     @property
-    def hears(self) -> Mapping[str, object]:
+    def hears(self) -> Hears:
         """See ``Student.hears``."""
         ...
 

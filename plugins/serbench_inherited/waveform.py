@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import SAMPLE_RATE_HZ, TeacherError, read_json
+from serbench.api import SAMPLE_RATE_HZ, Hears, TeacherError, read_json
 from serbench_inherited.budget import Ranks
 from serbench_inherited.folding import Parts, copy_block, folded, set_weights
 from serbench_inherited.network import (
@@ -196,9 +195,9 @@ class WaveformSizes:
         return math.prod(self.strides)
 
     @property
-    def hears(self) -> Mapping[str, object]:
+    def hears(self) -> Hears:
         """See ``Student.hears``."""
-        return {"kind": "waveform", "hop_s": self.bins / SAMPLE_RATE_HZ, "normalise": "none"}
+        return Hears("waveform", {"hop_s": self.bins / SAMPLE_RATE_HZ})
 
     def full(self, blocks: int) -> Ranks:
         """The encoder's own ranks; its convolutions are kept whole."""

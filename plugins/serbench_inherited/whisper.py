@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import PluginError, TeacherError
+from serbench.api import Hears, PluginError, TeacherError
 from serbench_inherited.budget import Ranks
 from serbench_inherited.folding import Parts, copy_block
 from serbench_inherited.network import FAR_BELOW, Attention, Block, Encoder, FeedForward, frame_mask
@@ -124,15 +124,9 @@ class WhisperSizes:
         )
 
     @property
-    def hears(self) -> Mapping[str, object]:
+    def hears(self) -> Hears:
         """See ``Student.hears``."""
-        return {
-            "kind": "whisper",
-            "n_mels": self.bins,
-            "f_min_hz": 0.0,
-            "f_max_hz": 8000.0,
-            "normalise": "none",
-        }
+        return Hears("whisper", {"n_mels": self.bins, "normalise": "none", "deltas": False})
 
     def full(self, blocks: int) -> Ranks:
         """The encoder's own ranks."""

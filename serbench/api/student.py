@@ -1,12 +1,13 @@
-"""What a student plugin is: a builder of small networks from log-mel windows to logits."""
+"""What a student plugin is: a builder of networks from windows of frames to logits."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
+from serbench.api.front_end import Hears
 from serbench.api.params import Plugin
 from serbench.api.teacher import TeacherCard
 
@@ -19,8 +20,8 @@ class StudentShape:
     """What the student's input and output look like.
 
     Attributes:
-        channels: 3, static log-mel, Δ and ΔΔ; 1 of a front end without deltas.
-        n_mels: mel filters; of ``waveform``, samples of a frame.
+        channels: 3, values, Δ and ΔΔ; 1 of a front end without deltas.
+        n_mels: values of a frame: mel filters, coefficients, samples.
         num_classes: C.
     """
 
@@ -115,15 +116,15 @@ class Student(Plugin, Protocol):
     reconstruction: ClassVar[bool] = False
 
     @property
-    def hears(self) -> Mapping[str, object]:
-        """Settings below ``features`` that this student needs, such as ``{"kind": "whisper"}``.
+    def hears(self) -> Hears:
+        """The front end that this student hears through, and what it needs it set to.
 
-        The method's own settings are laid over them.
+        A method may name another, and its own ``front_end_params`` are laid over these.
 
         Raises:
             TeacherError: they depend on weights that cannot be had.
         """
-        return {}
+        return Hears()
 
     @property
     def card(self) -> TeacherCard | None:

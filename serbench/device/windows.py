@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serbench.api import SAMPLE_RATE_HZ, RegistryError, Waveforms
-from serbench.learning.segments import sliding_windows
-from serbench.settings import FeatureSettings, SegmentSettings
+from serbench.api import SAMPLE_RATE_HZ, Framing, RegistryError, Waveforms
+from serbench.learning.segments import hears_whole, sliding_windows
+from serbench.settings import SegmentSettings
 
-
-@dataclass(frozen=True, slots=True)
-class Framing:
-    """The front end's frames, counted in samples at 16 kHz."""
-
-    features: FeatureSettings
-
-    @property
-    def samples_alone(self) -> bool:
-        """Whether a frame is a hop of samples, and nothing around them."""
-        return self.features.kind == "waveform"
-
-    @property
-    def window(self) -> int:
-        """Samples that a frame is computed from."""
-        return round(self.features.window_s * SAMPLE_RATE_HZ)
-
-    @property
-    def hop(self) -> int:
-        """Samples between frames."""
-        return round(self.features.hop_s * SAMPLE_RATE_HZ)
-
-    @property
-    def reach(self) -> int:
-        """Samples that a frame reaches out to either side of its middle; of samples alone, 0."""
-        return 0 if self.samples_alone else self.window // 2
-
-    @property
-    def blocks(self) -> int:
-        """Hops that a frame reaches over."""
-        return max(1, -(-2 * self.reach // self.hop))
-
-    def frames(self, samples: int) -> int:
-        """Frames of an utterance of so many samples."""
-        return -(-samples // self.hop) if self.samples_alone else 1 + samples // self.hop
+WHOLE = (
+    "hears a whole utterance at once, so that it has no windows that could be run one by one, as "
+    "runtimes with fixed shapes do"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,51 +26,85 @@ class WindowPlan:
     Durations are counted at 16 kHz. A window is a whole number of frames, so that every window of
     an utterance has the same number of real ones.
 
+    Attributes:
+        framing: where frames lie; None: an utterance is a single row.
+        segments: how windows are cut of them.
+
     Raises:
-        RegistryError: a window or a hop of frames that is no whole number of frames or samples.
+        RegistryError: a window that is no whole number of frames.
     """
 
-    features: FeatureSettings
+    framing: Framing | None
     segments: SegmentSettings
 
     def __post_init__(self) -> None:
-        hop = self.features.hop_s * SAMPLE_RATE_HZ
-        frames = self.segments.window_s / self.features.hop_s
-        if abs(hop - round(hop)) > 1e-6 or abs(frames - round(frames)) > 1e-6:
+        if self.framing is None or self.whole:
+            return
+        frames = self.segments.window_s / self.framing.hop_s
+        if abs(frames - round(frames)) > 1e-6:
             raise RegistryError(
-                f"segments.window_s = {self.segments.window_s} with features.hop_s = "
-                f"{self.features.hop_s} cannot be exported: a window must be a whole number of "
-                "frames, and a hop a whole number of samples at 16 kHz"
+                f"segments.window_s = {self.segments.window_s} cannot be exported: a window must "
+                f"be a whole number of frames, and there is one every {self.framing.hop_s:g} s"
             )
+
+    @classmethod
+    def read(cls, card: Mapping[str, Any]) -> WindowPlan:
+        """From JSON with ``framing`` and ``segments``.
+
+        Raises:
+            KeyError, TypeError, ValidationError: it has others.
+        """
+        framing = card["framing"]
+        return cls(
+            None if framing is None else Framing(**framing),
+            SegmentSettings.model_validate(card["segments"]),
+        )
+
+    @property
+    def whole(self) -> bool:
+        """Whether an utterance is heard at once: one window of all its frames."""
+        return hears_whole(self.framing)
+
+    @property
+    def cut_how(self) -> Literal["sliding", "centre", "whole"]:
+        """How an utterance is cut."""
+        return "whole" if self.whole else self.segments.cut
 
     @property
     def rate_hz(self) -> float:
         """Frames per second."""
-        return 1.0 / self.features.hop_s
-
-    @property
-    def framing(self) -> Framing:
-        """Its frames, in samples."""
-        return Framing(self.features)
+        return 1.0 / self._framing.hop_s
 
     @property
     def hop(self) -> int:
         """Samples between frames."""
-        return self.framing.hop
+        return self._framing.hop
 
     @property
     def size(self) -> int:
         """Frames of a whole window."""
+        if self.whole:
+            return self.frames(1)
         return round(self.segments.window_s * self.rate_hz)
 
     @property
     def samples(self) -> int:
-        """Samples that the frames of a whole window reach over, in whole hops."""
-        return (self.size + self.framing.blocks - 1) * self.hop
+        """Samples that the frames of a whole window reach over, in whole hops.
+
+        Raises:
+            RegistryError: as ``cut``.
+        """
+        return (self.size + self._framing.blocks - 1) * self.hop
+
+    def frames(self, samples: int) -> int:
+        """Frames of an utterance of so many samples."""
+        return 1 if self.framing is None else self.framing.frames(samples)
 
     def first_frames(self, samples: int) -> list[int]:
         """The first frame of each window of an utterance of so many samples."""
-        count = self.framing.frames(samples)
+        count = self.frames(samples)
+        if self.cut_how != "sliding":
+            return [max(0, count - self.size) // 2]
         bounds = sliding_windows(
             samples / SAMPLE_RATE_HZ, self.segments.window_s, self.segments.overlap_s
         )
@@ -110,10 +115,21 @@ class WindowPlan:
 
         The utterance is mirrored at its ends, as far as its frames reach; beyond that, a window
         is 0.
+
+        Raises:
+            RegistryError: a front end that hears whole utterances.
         """
+        reach = self._framing.reach
         first = self.first_frames(len(waveform))
-        frames = min(self.size, self.framing.frames(len(waveform)))
-        padded = np.pad(waveform, self.framing.reach, mode="reflect")
+        frames = min(self.size, self.frames(len(waveform)))
+        padded = np.pad(waveform, reach, mode="reflect")
         padded = np.pad(padded, (0, self.samples))
         cut = [padded[start * self.hop :][: self.samples] for start in first]
         return np.stack(cut).astype(np.float32), np.full(len(first), frames, dtype=np.int64)
+
+    @property
+    def _framing(self) -> Framing:
+        """Of frames that windows can be cut of."""
+        if self.framing is None or self.whole:
+            raise RegistryError(f"the front end {WHOLE}")
+        return self.framing

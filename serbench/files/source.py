@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -39,6 +40,23 @@ def source_digest(files: Iterable[Path]) -> str:
         digest.update(ast.dump(tree).encode())
         digest.update(repr(sorted(stripped.renamed)).encode())
     return digest.hexdigest()
+
+
+def package_digest(plugin: type) -> str:
+    """Digest of the top-level package or module that a plugin class lives in."""
+    return package_digest_of(plugin.__module__.partition(".")[0])
+
+
+@cache
+def package_digest_of(package: str) -> str:
+    """Digest of an imported top-level package or module."""
+    named = sys.modules[package].__file__
+    if named is None:  # a namespace package: all that it has is below its folders
+        folders = map(Path, sys.modules[package].__path__)
+        return source_digest(file for folder in folders for file in sorted(folder.rglob("*.py")))
+    file = Path(named)
+    whole = file.name == "__init__.py"
+    return source_digest(sorted(file.parent.rglob("*.py")) if whole else [file])
 
 
 class _Stripped(ast.NodeTransformer):

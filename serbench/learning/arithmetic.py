@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from serbench.settings import FeatureSettings
+from serbench.api import FrontEnd
+from serbench.learning.front_ends import frames_of
 
 WINDOW_S = 3.0
 """What students are held against each other by, whatever windows they were trained on."""
@@ -35,10 +36,13 @@ def count_flops(module: nn.Module, *inputs: Tensor) -> int:
     return int(counter.get_total_flops())
 
 
-def window_flops(network: nn.Module, settings: FeatureSettings, device: torch.device) -> int:
-    """FLOPs of a student in evaluation mode on one window of 3 s; those of the front end on top."""
-    frames = round(WINDOW_S / settings.hop_s)
-    window = torch.zeros(1, settings.channels, settings.width, frames, device=device)
+def window_flops(network: nn.Module, front_end: FrontEnd, device: torch.device) -> int:
+    """FLOPs of a student in evaluation mode on one window of 3 s; those of the front end on top.
+
+    Of a front end that hears whole utterances, on what it makes of one.
+    """
+    frames = frames_of(front_end, WINDOW_S)
+    window = torch.zeros(1, front_end.channels, front_end.width, frames, device=device)
     return count_flops(network.eval(), window, torch.tensor([frames], device=device))
 
 

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from serbench.api import Advance, StudentShape
+from serbench.api import Advance, FrontEnd
 from serbench.data.audio import read_known
 from serbench.data.corpus.table import Speech
 from serbench.files.cache_kinds import kind_folder
@@ -25,17 +25,18 @@ from serbench.files.digests import name_digest
 from serbench.files.kept import making
 from serbench.files.threads import in_threads
 from serbench.learning.frame_files import FrameFiles
-from serbench.learning.front_ends import Extractor
+from serbench.learning.front_ends import Extractor, identity_of
+from serbench.learning.segments import hears_whole
 from serbench.protocol.guard.view import PartitionView
-from serbench.settings import FeatureSettings
+from serbench.settings import SegmentSettings
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Float, Int
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the frames that a setting gives change, so that no stale cache is read."""
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,10 @@ class Frames:
         values: float32 or float16, usually a read-only memory map.
         start: first frame of each utterance.
         count: its number of frames.
-        rate_hz: frames per second.
+        rate_hz: frames per second; 0 where an utterance has a single row.
         digest: of what the frames were computed from.
         channels: that a student reads of them, see ``student_input``.
+        whole: whether each utterance is one window.
     """
 
     ids: tuple[str, ...]
@@ -59,6 +61,7 @@ class Frames:
     rate_hz: float
     digest: str
     channels: int = 3
+    whole: bool = False
 
     def fitting(self, view: PartitionView, what: str) -> TrainingFrames:
         """The frames of a training partition, in the order of ``view.ids``, to fit ``what`` on.
@@ -93,6 +96,7 @@ class FrameReader:
         self.count = torch.from_numpy(count.copy())
         self.start = torch.cumsum(self.count, 0) - self.count
         self.rate_hz = frames.rate_hz
+        self.whole = frames.whole
 
     def __len__(self) -> int:
         return len(self.count)
@@ -179,57 +183,81 @@ class Normaliser:
         return (frames - self.mean.to(frames.device)) / self.deviation.to(frames.device)
 
 
-def shape_of(settings: FeatureSettings, num_classes: int) -> StudentShape:
-    """The shape of a student that hears through this front end."""
-    return StudentShape(num_classes, settings.channels, settings.width)
+def window_size(speech: Frames | FrameReader, segments: SegmentSettings) -> int:
+    """Frames of a window; of utterances that are one window each, of the longest."""
+    if speech.whole:
+        return int(speech.count.max())
+    return round(segments.window_s * speech.rate_hz)
 
 
-def speech_frames(
-    table: Speech, settings: FeatureSettings, cache: Path, advance: Advance
-) -> Frames:
+def middle(count: Int[Tensor, " N"], size: int) -> Int[Tensor, " N"]:
+    """The first frame of the window of ``size`` frames in the middle of ``count``."""
+    return (count - size).clamp_min(0) // 2
+
+
+def speech_frames(table: Speech, front_end: FrontEnd, cache: Path, advance: Advance) -> Frames:
     """Frames of every utterance, from the cache or computed and kept there.
 
     Whatever stops the computation, the frames that there are by then are kept; it then goes on
     after them. Processes that want the same frames at the same time wait for one to compute them.
 
-    ``(total, d)`` float32, see ``front_ends``; with ``normalise="utterance"`` each utterance's
-    mean per filter is taken off.
+    ``(total, d)`` float32, or float16 where the front end is ``half``; with
+    ``normalise="utterance"`` each utterance's mean of each value is taken off.
 
     Args:
         table: the corpus, or unlabelled audio.
-        settings: of the front end.
+        front_end: whose frames.
         cache: root of the cache.
         advance: told of every utterance.
 
     Raises:
         CorpusError: an audio file can no longer be read, or is another than it was.
         StoreError: the cache cannot be written.
+        TeacherError: the weights of a model that the front end runs cannot be had.
     """
-    recipe = {"version": VERSION, "corpus": table.digest, **settings.model_dump()}
+    recipe = {"version": VERSION, "corpus": table.digest, **identity_of(front_end)}
     key = name_digest(json.dumps(recipe, sort_keys=True), 24)
     files = FrameFiles(kind_folder(cache, "features") / key)
     total = len(table.utterances)
     if (kept := files.read(total)) is None:
         with making(files.path):
             if (kept := files.read(total)) is None:
-                _extract(table, settings, files, advance)
+                _extract(table, front_end, files, advance)
                 kept = files.written(total)
     advance(total, total)
     values, count = kept
     ids = tuple(utterance.id for utterance in table.utterances)
-    start, rate_hz = np.cumsum(count) - count, 1.0 / settings.hop_s
-    return Frames(ids, values, start, count, rate_hz, key, settings.channels)
+    return frames_by(front_end, ids, values, count, key)
 
 
-def _extract(table: Speech, settings: FeatureSettings, files: FrameFiles, advance: Advance) -> None:
+def frames_by(
+    front_end: FrontEnd, ids: tuple[str, ...], values: Array, count: NDArray[np.int64], digest: str
+) -> Frames:
+    """Frames that a front end gave: ``values (total, d)``, ``count (U,)`` of each utterance."""
+    framing = front_end.framing
+    return Frames(
+        ids,
+        values,
+        np.cumsum(count) - count,
+        count,
+        rate_hz=0.0 if framing is None else 1.0 / framing.hop_s,
+        digest=digest,
+        channels=front_end.channels,
+        whole=hears_whole(framing),
+    )
+
+
+def _extract(table: Speech, front_end: FrontEnd, files: FrameFiles, advance: Advance) -> None:
     """Compute the frames that the cache does not have, and add them to those that it has."""
-    extract = Extractor(settings)
+    extract = Extractor(front_end)
     begun = files.read()
     first = len(begun[1]) if begun else 0
     left = table.utterances[first:]
     pieces: list[Array] = []
     try:
-        for piece in in_threads(lambda each: extract(read_known(each.path, each.pcm_sha256)), left):
+        # A model has threads of its own.
+        each_of = in_threads if front_end.card is None else map
+        for piece in each_of(lambda each: extract(read_known(each.path, each.pcm_sha256)), left):
             pieces.append(piece)
             advance(first + len(pieces), len(table.utterances))
     finally:
@@ -246,7 +274,7 @@ def student_input(
         frames: the last real frame repeated beyond ``lengths``, so that the deltas at a window's
             end do not depend on how far it is padded.
         lengths: real frames.
-        channels: 3, static, Δ and ΔΔ; 1, the frames alone. See ``FeatureSettings.channels``.
+        channels: 3, static, Δ and ΔΔ; 1, the frames alone. See ``FrontEnd.channels``.
 
     Returns:
         Of three channels, in channels-last memory. Δ is the regression over ±2 frames
@@ -272,44 +300,3 @@ def _delta(x: Float[Tensor, "N frames mels"]) -> Float[Tensor, "N frames mels"]:
     padded = torch.cat([x[:, :1], x[:, :1], x, x[:, -1:], x[:, -1:]], dim=1)
     slope = padded[:, 4:] - padded[:, :-4]
     return slope.mul_(2.0).add_(padded[:, 3:-1]).sub_(padded[:, 1:-3]).mul_(0.1)
-
-
-def spec_augment(
-    frames: Float[Tensor, "N frames mels"],
-    lengths: Int[Tensor, " N"],
-    generator: torch.Generator,
-    *,
-    time_masks: int,
-    time_mask_frames: int,
-    mel_masks: int,
-    mel_mask_bins: int,
-    fill: Float[Tensor, "N 1 mels"] | None = None,
-) -> Float[Tensor, "N frames mels"]:
-    """SpecAugment's time and frequency masks (Park et al., Interspeech 2019), each window its own.
-
-    Masks are filled with ``fill``; None: with 0, of normalised frames the training partition's
-    mean. Widths are uniform in 0 … the given maximum; a time mask starts inside the real frames.
-    """
-    size, bins = frames.shape[1:]
-    kept_frames = torch.ones(frames.shape[:2], dtype=torch.bool, device=frames.device)
-    for _ in range(time_masks):
-        kept_frames &= ~_band(lengths, size, time_mask_frames, generator)
-    kept_bins = torch.ones(len(frames), bins, dtype=torch.bool, device=frames.device)
-    for _ in range(mel_masks):
-        limits = torch.full_like(lengths, bins)
-        kept_bins &= ~_band(limits, bins, mel_mask_bins, generator)
-    if fill is not None:
-        return torch.where(kept_frames[:, :, None] & kept_bins[:, None, :], frames, fill)
-    return frames * kept_frames[:, :, None] * kept_bins[:, None, :]
-
-
-def _band(
-    limits: Int[Tensor, " N"], size: int, widest: int, generator: torch.Generator
-) -> Bool[Tensor, "N size"]:
-    """One random band per row below its limit."""
-    rows = len(limits)
-    draw = torch.rand(2, rows, generator=generator).to(limits.device)
-    width = torch.minimum((draw[0] * (widest + 1)).long(), limits)
-    first = (draw[1] * (limits - width + 1)).long()
-    at = torch.arange(size, device=limits.device)[None, :]
-    return (at >= first[:, None]) & (at < (first + width)[:, None])

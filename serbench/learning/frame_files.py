@@ -19,9 +19,9 @@ from serbench.api import StoreError
 from serbench.files.kept import check_kept, kept_bytes, read_kept, write_kept
 
 if TYPE_CHECKING:
-    from jaxtyping import Float32, Int
+    from jaxtyping import Float, Int
 
-    Kept = tuple[Float32[np.memmap, "total d"], Int[NDArray[np.int64], " U"]]
+    Kept = tuple[Float[np.memmap, "total d"], Int[NDArray[np.int64], " U"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class FrameFiles:
         return kept
 
     def write(
-        self, begun: Kept | None, pieces: Sequence[Float32[NDArray[np.float32], "f d"]]
+        self, begun: Kept | None, pieces: Sequence[Float[NDArray[np.floating], "f d"]]
     ) -> None:
         """Keep ``pieces``, one for each utterance, after what was kept before.
 

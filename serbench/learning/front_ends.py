@@ -1,4 +1,4 @@
-"""From a waveform at 16 kHz to frames: log-mel, Whisper's log-mel, or the samples themselves."""
+"""How the core runs a front end plugin."""
 
 from __future__ import annotations
 
@@ -8,118 +8,69 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from serbench.api import SAMPLE_RATE_HZ
-from serbench.api.torchaudio_compat import import_torchaudio
-from serbench.settings import FeatureSettings
+from serbench.api import FrontEnd, StudentShape
+from serbench.files.source import package_digest
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float32
 
-LOG_FLOOR = 1e-6
-"""Added to mel power before the logarithm: 60 dB below a mel power of 1."""
-
-WHISPER_FLOOR = 1e-10
-"""Whisper's least mel power."""
-
-
-def front_end(settings: FeatureSettings) -> nn.Module:
-    """``(*N, samples)`` at 16 kHz to ``(*N, frames, d)``; each utterance gives at least a frame."""
-    kinds: dict[str, type[nn.Module]] = {
-        "log-mel": LogMel, "whisper": WhisperMel, "waveform": Samples,
-    }  # fmt: skip
-    return kinds[settings.kind](settings)
-
 
 class Extractor:
-    """A front end between arrays."""
+    """A front end between arrays, as its frames are kept."""
 
-    def __init__(self, settings: FeatureSettings) -> None:
-        self.front_end = front_end(settings)
+    def __init__(self, front_end: FrontEnd) -> None:
+        self.module = whole_module(front_end, front_end.build())
+        self.half = front_end.half
 
     @torch.inference_mode()
     def __call__(
         self, waveform: Float32[NDArray[np.float32], " samples"]
-    ) -> Float32[NDArray[np.float32], "frames d"]:
+    ) -> Float[NDArray[np.floating], "frames d"]:
         """Frames of a waveform at 16 kHz."""
-        return self.front_end(torch.from_numpy(waveform)).contiguous().numpy()
+        frames = self.module(torch.from_numpy(waveform)).contiguous()
+        return (frames.half() if self.half else frames).numpy()
 
 
-class LogMel(nn.Module):
-    """torchaudio's mel spectrogram, natural logarithm: ``1 + samples // hop`` frames."""
+class Centred(nn.Module):
+    """What a module gives, with the utterance's mean of each value taken off."""
 
-    def __init__(self, settings: FeatureSettings) -> None:
+    def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        window = round(settings.window_s * SAMPLE_RATE_HZ)
-        self.per_utterance = settings.normalise == "utterance"
-        self.transform = import_torchaudio().transforms.MelSpectrogram(
-            sample_rate=SAMPLE_RATE_HZ,
-            n_fft=1 << (window - 1).bit_length(),
-            win_length=window,
-            hop_length=round(settings.hop_s * SAMPLE_RATE_HZ),
-            f_min=settings.f_min_hz,
-            f_max=settings.f_max_hz,
-            n_mels=settings.n_mels,
-            power=2.0,
-        )
+        self.module = module
 
-    def forward(self, waveforms: Float[Tensor, "*N samples"]) -> Float[Tensor, "*N frames mels"]:
+    def forward(self, waveforms: Float[Tensor, "*N samples"]) -> Float[Tensor, "*N frames d"]:
         """See the class."""
-        frames = torch.log(self.transform(waveforms) + LOG_FLOOR).transpose(-1, -2)
-        return _centred(frames) if self.per_utterance else frames
+        frames = self.module(waveforms)
+        return frames - frames.mean(dim=-2, keepdim=True)
 
 
-class WhisperMel(nn.Module):
-    """Whisper's log-mel before its clamp (Radford et al., ICML 2023).
-
-    ``(log10(max(mel power, 1e-10)) + 4) / 4``, in ``1 + samples // 160`` frames. Whisper
-    then raises all that is more than 2 below the utterance's maximum to there, and drops the last
-    frame; a student that needs the clamp applies it to its own window, so that no frame depends on
-    a whole utterance.
-    """
-
-    def __init__(self, settings: FeatureSettings) -> None:
-        super().__init__()
-        self.per_utterance = settings.normalise == "utterance"
-        self.transform = import_torchaudio().transforms.MelSpectrogram(
-            sample_rate=SAMPLE_RATE_HZ,
-            n_fft=400,
-            hop_length=160,
-            f_min=settings.f_min_hz,
-            f_max=settings.f_max_hz,
-            n_mels=settings.n_mels,
-            power=2.0,
-            norm="slaney",
-            mel_scale="slaney",
-        )
-
-    def forward(self, waveforms: Float[Tensor, "*N samples"]) -> Float[Tensor, "*N frames mels"]:
-        """See the class."""
-        power = self.transform(waveforms).transpose(-1, -2)
-        frames = (power.clamp_min(WHISPER_FLOOR).log10() + 4.0) / 4.0
-        return _centred(frames) if self.per_utterance else frames
+def whole_module(front_end: FrontEnd, module: nn.Module) -> nn.Module:
+    """``module``, which a front end made for whole utterances, with what ``normalise`` asks for."""
+    return Centred(module) if front_end.params.normalise == "utterance" else module
 
 
-class Samples(nn.Module):
-    """Consecutive samples: frames of a hop each, the last one filled up with zeros.
-
-    There are ``ceil(samples / hop)`` of them, so that no sample is lost, an utterance shorter than
-    a frame is one frame, and a window of the evaluation never reaches beyond the last frame.
-    """
-
-    def __init__(self, settings: FeatureSettings) -> None:
-        super().__init__()
-        self.hop = settings.width
-
-    def forward(self, waveforms: Float[Tensor, "*N samples"]) -> Float[Tensor, "*N frames hop"]:
-        """See the class."""
-        count = (waveforms.shape[-1] + self.hop - 1) // self.hop
-        # Filled up and cut, because an exporter cannot follow a remainder.
-        filled = F.pad(waveforms, (0, self.hop - 1))[..., : count * self.hop]
-        return filled.unflatten(-1, (-1, self.hop))
+def shape_of(front_end: FrontEnd, num_classes: int) -> StudentShape:
+    """The shape of a student that hears through this front end."""
+    return StudentShape(num_classes, front_end.channels, front_end.width)
 
 
-def _centred(frames: Float[Tensor, "*N frames d"]) -> Float[Tensor, "*N frames d"]:
-    """With the utterance's mean of each value taken off."""
-    return frames - frames.mean(dim=-2, keepdim=True)
+def frames_of(front_end: FrontEnd, duration_s: float) -> int:
+    """Frames of a window of so many seconds; of one that hears whole utterances, all of them."""
+    framing = front_end.framing
+    if framing is None:
+        return 1
+    return framing.frames(1) if framing.length else round(duration_s / framing.hop_s)
+
+
+def identity_of(front_end: FrontEnd) -> dict[str, object]:
+    """All that decides a front end's frames; deltas and means of a partition come later."""
+    params = front_end.params.model_dump(mode="json")
+    own = {key: value for key, value in params.items() if key not in {"normalise", "deltas"}}
+    return {
+        "name": front_end.name,
+        "params": own,
+        "centred": front_end.params.normalise == "utterance",
+        "model": front_end.model_digest,
+        "code": package_digest(type(front_end)),
+    }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
-from serbench.api import CorpusError, RegistryError
+from serbench.api import CorpusError, Framing, RegistryError
 from serbench.data.corpus.table import CorpusTable, Utterance
 from serbench.protocol.splits.records import Partition, utterances_of
+from serbench.settings import SegmentSettings
 
 MIN_HOP_S = 0.010
 """Windows closer together than one frame of the front end would say nothing new."""
@@ -65,8 +67,55 @@ def sliding_windows(
     return [*((start_s, start_s + window_s) for start_s in starts), (last_s, duration_s)]
 
 
+def hears_whole(framing: Framing | None) -> bool:
+    """Whether a front end hears a whole utterance at once, so that each is one window."""
+    return framing is None or framing.length is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How a method's utterances are cut into windows.
+
+    Example:
+        >>> Cutting(3.0, 0.5).bounds(4.0)
+        [(0.0, 3.0), (1.0, 4.0)]
+        >>> Cutting(3.0, 0.5, "centre").bounds(4.0)
+        [(0.5, 3.5)]
+        >>> Cutting(3.0, 0.5, "whole").bounds(4.0)
+        [(0.0, 4.0)]
+
+    Attributes:
+        window_s, overlap_s: of sliding windows; of the middle, the first alone.
+        how: ``centre``: the middle of an utterance; ``whole``: all of it.
+    """
+
+    window_s: float
+    overlap_s: float
+    how: Literal["sliding", "centre", "whole"] = "sliding"
+
+    @classmethod
+    def of(cls, segments: SegmentSettings, framing: Framing | None) -> Cutting:
+        """As the settings say, unless the front end hears whole utterances."""
+        how = "whole" if hears_whole(framing) else segments.cut
+        return cls(segments.window_s, segments.overlap_s, how)
+
+    def bounds(self, duration_s: float) -> list[tuple[float, float]]:
+        """``(start_s, end_s)`` of the windows of an utterance.
+
+        Raises:
+            RegistryError, CorpusError: as ``sliding_windows``.
+        """
+        sliding = sliding_windows(duration_s, self.window_s, self.overlap_s)
+        if self.how == "sliding" or (self.how == "centre" and len(sliding) == 1):
+            return sliding
+        if self.how == "whole":
+            return [(0.0, duration_s)]
+        start_s = (duration_s - self.window_s) / 2
+        return [(start_s, start_s + self.window_s)]
+
+
 def segment_partition(
-    table: CorpusTable, partition: Partition, window_s: float, overlap_s: float
+    table: CorpusTable, partition: Partition, cutting: Cutting
 ) -> tuple[Segment, ...]:
     """All windows of a partition, utterances in its order, windows in time's.
 
@@ -79,7 +128,7 @@ def segment_partition(
         for utterance in utterances_of(partition, table)
         for segment in segment_utterance(
             utterance,
-            sliding_windows(utterance.duration_s, window_s, overlap_s),
+            cutting.bounds(utterance.duration_s),
             None if partition.sealed else utterance.label,
             partition.name,
         )

@@ -18,6 +18,7 @@ from serbench.api import (
     SAMPLE_RATE_HZ,
     Backend,
     DeployedModel,
+    Hears,
     Params,
     Student,
     StudentOutput,
@@ -25,7 +26,7 @@ from serbench.api import (
     WaveformPredictor,
     Waveforms,
 )
-from serbench.settings import FeatureSettings, SegmentSettings
+from serbench.settings import SegmentSettings
 from serbench.testing.checks import Check, run_all, together
 from serbench.testing.common import (
     instance_of,
@@ -35,7 +36,7 @@ from serbench.testing.common import (
     require_finite,
     require_shape,
 )
-from serbench.testing.student import windows
+from serbench.testing.student import front_end_of, windows
 
 __tracebackhide__ = True
 
@@ -108,7 +109,7 @@ def probe_model() -> DeployedModel:
         network=network,
         normaliser=Normaliser(torch.full((40,), -6.0), torch.full((40,), 2.0)),
         labels=LABELS,
-        features=FeatureSettings(),
+        front_end=front_end_of(Hears()),
         segments=SegmentSettings(),
         provenance={"trained": "never: random weights"},
     )
@@ -240,7 +241,7 @@ def _check_compile(backend: Backend, tolerance: float) -> None:
     torch.manual_seed(0)
     student = ProbeStudent().train()
     before = deepcopy(student.state_dict())
-    predict = backend.compile(student, *windows(FeatureSettings(), 2, 120))
+    predict = backend.compile(student, *windows(StudentShape(len(LABELS)), 2, 120))
     require(student.training, "compile must leave the student's mode as it was")
     for key, weight in student.state_dict().items():
         require(
@@ -249,7 +250,7 @@ def _check_compile(backend: Backend, tolerance: float) -> None:
         )
     student.eval()
     for count, frames in ((2, 120), (1, 120), (5, 300), (3, 30)):
-        features, lengths = windows(FeatureSettings(), count, frames, seed=count)
+        features, lengths = windows(StudentShape(len(LABELS)), count, frames, seed=count)
         with torch.no_grad():
             expected = student(features, lengths).logits
         _check_logits(predict(features, lengths), expected, tolerance, f"{count} × {frames} frames")

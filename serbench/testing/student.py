@@ -9,16 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import StudentOutput
-from serbench.learning.features import shape_of
-from serbench.settings import FeatureSettings
+from serbench.api import FrontEnd, Hears, SerbenchError, StudentOutput, StudentShape
+from serbench.learning.front_ends import frames_of, shape_of
+from serbench.learning.segments import hears_whole
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
+from serbench.running.registry.lookup import Registry
 from serbench.testing.checks import Check, together
 from serbench.testing.common import instance_of, make, require, require_finite, require_shape
 
 __tracebackhide__ = True
 
 Build = Callable[..., nn.Module]
-Heard = Callable[[], FeatureSettings]
+Heard = Callable[[], FrontEnd]
 
 FRAMES = (30, 157, 400)
 CLASSES = (2, 4, 8)
@@ -28,8 +31,9 @@ TOLERANCE = 1e-5
 def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
     """The contract of students, check by check.
 
-    Settings of features that it hears, which are valid; output shapes and masks for windows of 30
-    to 400 frames and 2 to 8 classes; the same weights under the same seed; a padded window,
+    A front end that it hears, which is there and takes what it sets; output shapes and masks for
+    windows of 30 to 400 frames (or what its front end makes of an utterance, where that hears it
+    at once) and 2 to 8 classes; the same weights under the same seed; a padded window,
     whatever the padding holds, gives the logits of the same window alone (to 1e-5); gradients of
     the logits reach every parameter; the weights can be stored and loaded.
 
@@ -45,13 +49,13 @@ def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
     student = cache(partial(make, cls, params))
 
     @cache
-    def heard() -> FeatureSettings:
-        asked = student().hears
+    def heard() -> FrontEnd:
+        asked = instance_of(student().hears, Hears, f"{cls.__name__}.hears")
         try:
-            return FeatureSettings.model_validate(dict(asked))
-        except ValueError as error:
+            return front_end_of(asked)
+        except SerbenchError as error:
             raise AssertionError(
-                f"{cls.__name__}.hears is no part of `features`: {error}"
+                f"{cls.__name__}.hears asks for what is not there: {error}"
             ) from error
 
     def build(num_classes: int = CLASSES[1]) -> nn.Module:
@@ -73,19 +77,45 @@ check_student = together(student_checks)
 """Runs all ``student_checks`` and reports every failure together in one ``AssertionError``."""
 
 
+@cache
+def _registry() -> Registry:
+    return load_registry(load_plugins(), strict=False)
+
+
+def front_end_of(hears: Hears) -> FrontEnd:
+    """The front end that a student asks for, of the installed ones.
+
+    Raises:
+        RegistryError: there is none such, or it does not take these parameters.
+    """
+    return _registry().make("front_ends", hears.front_end, hears.params)
+
+
 def windows(
-    settings: FeatureSettings, count: int, frames: int, seed: int = 0
+    shape: StudentShape, count: int, frames: int, seed: int = 0, *, whole: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Random features ``(count, channels, d, frames)``, lengths from a third of ``frames`` up."""
+    """Random features ``(count, channels, d, frames)``, lengths from a third of ``frames`` up.
+
+    ``whole``: every window has as many real frames.
+    """
     generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(count, settings.channels, settings.width, frames, generator=generator)
-    lengths = torch.linspace(max(1, frames // 3), frames, count).round().long()
-    return features, lengths
+    features = torch.randn(count, shape.channels, shape.n_mels, frames, generator=generator)
+    first = frames if whole else max(1, frames // 3)
+    return features, torch.linspace(first, frames, count).round().long()
+
+
+def _heard_windows(heard: Heard, count: int, frames: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Windows as the student's front end may give them."""
+    front_end = heard()
+    whole = hears_whole(front_end.framing)
+    size = frames_of(front_end, 0.0) if whole else frames
+    return windows(shape_of(front_end, CLASSES[0]), count, size, seed, whole=whole)
 
 
 def _check_output(build: Build, heard: Heard, num_classes: int, frames: int) -> None:
     model = build(num_classes)
-    features, lengths = windows(heard(), 3, frames)
+    ragged = not hears_whole(heard().framing)
+    features, lengths = _heard_windows(heard, 3, frames)
     for training in (True, False):
         output = _output(model.train(training), features, lengths)
         require_shape(output.logits, (3, num_classes), "logits")
@@ -99,16 +129,16 @@ def _check_output(build: Build, heard: Heard, num_classes: int, frames: int) -> 
             f"there must be one mask for each map, not {len(output.masks)} for {len(output.maps)}",
         )
         for level, (feature_map, mask) in enumerate(zip(output.maps, output.masks, strict=True)):
-            _check_map(feature_map, mask, f"maps[{level}]")
+            _check_map(feature_map, mask, f"maps[{level}]", ragged=ragged)
         if len(output.last_map) or len(output.last_mask):
-            _check_map(output.last_map, output.last_mask, "last_map")
+            _check_map(output.last_map, output.last_mask, "last_map", ragged=ragged)
 
 
 def _output(model: nn.Module, features: Tensor, lengths: Tensor) -> StudentOutput:
     return instance_of(model(features, lengths), StudentOutput, "what forward returns")
 
 
-def _check_map(feature_map: Tensor, mask: Tensor, what: str) -> None:
+def _check_map(feature_map: Tensor, mask: Tensor, what: str, *, ragged: bool) -> None:
     require(
         feature_map.ndim == 4 and feature_map.shape[0] == 3,
         f"{what} must be (N, channels, frequency bins, frames), not {tuple(feature_map.shape)}",
@@ -123,7 +153,7 @@ def _check_map(feature_map: Tensor, mask: Tensor, what: str) -> None:
         f"the mask of {what} must be True on all real frames and grow with the window's length",
     )
     require(
-        mask.shape[1] < 4 or not bool(mask[0].all()),
+        not ragged or mask.shape[1] < 4 or not bool(mask[0].all()),
         f"the mask of {what} is True on padding: a third of the frames are real in window 0",
     )
 
@@ -148,7 +178,7 @@ def _check_seed(build: Build) -> None:
 
 def _check_padding(build: Build, heard: Heard) -> None:
     model = build().eval()
-    features, lengths = windows(heard(), 4, 200, seed=1)
+    features, lengths = _heard_windows(heard, 4, 200, seed=1)
     features += 0.5  # not centred, so that zero padding would show too
     with torch.no_grad():
         alone = torch.cat(
@@ -172,7 +202,7 @@ def _check_padding(build: Build, heard: Heard) -> None:
 
 def _check_gradients(build: Build, heard: Heard) -> None:
     model = build().train()
-    features, lengths = windows(heard(), 4, 120, seed=2)
+    features, lengths = _heard_windows(heard, 4, 120, seed=2)
     logits = _output(model, features, lengths).logits
     F.cross_entropy(logits, torch.arange(4) % logits.shape[1]).backward()
     for name, parameter in model.named_parameters():
@@ -186,7 +216,7 @@ def _check_gradients(build: Build, heard: Heard) -> None:
 def _check_weights(build: Build, heard: Heard) -> None:
     """Stored weights must bring the student back whole."""
     model, fresh = build().eval(), build().eval()
-    features, lengths = windows(heard(), 2, 90, seed=3)
+    features, lengths = _heard_windows(heard, 2, 90, seed=3)
     fresh.load_state_dict(model.state_dict())
     with torch.no_grad():
         before = _output(model, features, lengths).logits

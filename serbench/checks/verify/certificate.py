@@ -14,7 +14,11 @@ from serbench.learning.segments import Segment, segment_partition
 from serbench.protocol.guard.certificate import Certificate
 from serbench.protocol.guard.certify import Evidence, certify
 from serbench.protocol.guard.near.search import NearPair
-from serbench.protocol.guard.pretraining import check_inheritance, check_pretraining
+from serbench.protocol.guard.pretraining import (
+    check_inheritance,
+    check_listening,
+    check_pretraining,
+)
 from serbench.protocol.guard.seal import Opening
 from serbench.protocol.guard.view import FittedRecord, id_set_digest
 from serbench.protocol.splits.records import Partition
@@ -59,6 +63,12 @@ def check_certificate(
                 folds.table.card,
                 allow=protocol.allow_pretraining_overlap,
             ),
+            front_ends=check_listening(
+                stored.heard(),
+                stored.evaluated,
+                folds.table.card,
+                allow=protocol.allow_pretraining_overlap,
+            ),
             canary=canary_results(store.folder, repeats, folds.table.labels),
             dropped=folds.dropped,
             audio=stated_audio(stored),
@@ -91,15 +101,15 @@ def _difference(key: str, old: object, new: object) -> Unit:
 
 def _segments(stored: StoredPlan, folds: Folds) -> list[tuple[Partition, tuple[Segment, ...]]]:
     """Windows of every outer test side, as every candidate cuts them."""
-    windows = dict.fromkeys(
-        stored.candidate(method, values).settings.segments
+    cuttings = dict.fromkeys(
+        stored.candidate(method, values).cutting
         for method in stored.plan["methods"]
         for values in method["candidates"]
     )
     return [
-        (s.test, segment_partition(folds.table, s.test, each.window_s, each.overlap_s))
+        (s.test, segment_partition(folds.table, s.test, each))
         for s in folds.outer
-        for each in windows
+        for each in cuttings
     ]
 
 

@@ -36,12 +36,11 @@ def check_models(
             & (predictions["outer"] == student.outer)
             & (predictions["seed"] == student.seed)
         ].set_index("utterance")
-        settings = student.candidate.settings
-        windows = settings.segments
+        candidate = student.candidate
         ids, again = predict_windows(
             student,
-            speech_frames(folds.table, settings.features, cache, lambda *_: None),
-            segment_partition(folds.table, test, windows.window_s, windows.overlap_s),
+            speech_frames(folds.table, candidate.front_end, cache, lambda *_: None),
+            segment_partition(folds.table, test, candidate.cutting),
             stored.backend(),
             torch.device("cpu"),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from serbench.api import (
     SAMPLE_RATE_HZ,
     DeployedModel,
+    FrontEnd,
     PluginError,
     RegistryError,
     StoreError,
@@ -29,13 +30,20 @@ from serbench.api import (
 )
 from serbench.data.audio import SHORTEST_S
 from serbench.device.export.graph import waveform_graph, window_graph
-from serbench.device.export.modules import Core, WaveformModel, WindowModel
+from serbench.device.export.modules import (
+    Core,
+    WaveformModel,
+    WindowModel,
+    check_exportable,
+    no_windows,
+)
 from serbench.device.runtime import FORMAT
 from serbench.device.windows import WindowPlan
 from serbench.files.atomic import write_atomically
-from serbench.learning.features import Normaliser, shape_of
+from serbench.learning.features import Normaliser
+from serbench.learning.front_ends import shape_of
 from serbench.running.plugins import Plugins
-from serbench.settings import FeatureSettings, SegmentSettings
+from serbench.settings import SegmentSettings
 
 CARD, WEIGHTS = "model.json", "student.safetensors"
 GRAPH, WINDOW_GRAPH = "model.onnx", "window.onnx"
@@ -53,6 +61,8 @@ class Trained:
         network: with its weights.
         normaliser: of its training side.
         labels: the C classes, in the order of the posteriors.
+        front_end: what the student hears through.
+        segments: how utterances are cut.
         provenance: JSON that says where it comes from.
     """
 
@@ -61,7 +71,7 @@ class Trained:
     network: nn.Module
     normaliser: Normaliser
     labels: tuple[str, ...]
-    features: FeatureSettings
+    front_end: FrontEnd
     segments: SegmentSettings
     provenance: Mapping[str, Any]
 
@@ -72,7 +82,7 @@ class Trained:
         Raises:
             RegistryError: windows that cannot be exported.
         """
-        return WindowPlan(self.features, self.segments)
+        return WindowPlan(self.front_end.framing, self.segments)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -88,6 +98,7 @@ class Trained:
             "shortest_s": SHORTEST_S,
             "window_s": self.segments.window_s,
             "overlap_s": self.segments.overlap_s,
+            "cut": self.plan.cut_how,
             "student": {
                 "plugin": self.student.name,
                 "params": self.student.params.model_dump(mode="json"),
@@ -102,8 +113,9 @@ class Trained:
         Raises:
             RegistryError: a front end or windows that cannot be exported.
         """
-        core = Core(self.network, self.normaliser, self.features).eval()
-        return waveform_graph(core, self.plan, self.facts)
+        check_exportable(self.front_end, self.plan)
+        core = Core(self.network, self.normaliser, self.front_end).eval()
+        return waveform_graph(core, self.front_end, self.plan, self.facts)
 
     def write(self, folder: Path, calibration: Sequence[Waveforms] = ()) -> Deployed:
         """Write all of it into ``folder``, the card last.
@@ -119,20 +131,24 @@ class Trained:
         state = {name: each.detach().cpu().contiguous() for name, each in self._state().items()}
         save_file(state, folder / WEIGHTS)
         write_atomically(folder / GRAPH, self.graph().SerializeToString())
-        if self.features.normalise != "utterance":
-            window = WindowModel(self.network, self.normaliser, self.plan).eval()
+        if not no_windows(self.front_end, self.plan):
+            window = WindowModel(self.network, self.normaliser, self.front_end, self.plan).eval()
             graph = window_graph(window, self.plan, self.facts)
             write_atomically(folder / WINDOW_GRAPH, graph.SerializeToString())
         kept = {f"{n:06}": waveform for n, waveform in enumerate(calibration)}
         np.savez(folder / CALIBRATION, allow_pickle=False, **kept)
         card = {
             **self.facts,
-            "features": self.features.model_dump(mode="json"),
+            "front_end": {
+                "plugin": self.front_end.name,
+                "params": self.front_end.params.model_dump(mode="json"),
+            },
+            "framing": asdict(self.plan.framing) if self.plan.framing else None,
             "segments": self.segments.model_dump(mode="json"),
         }
         text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
         write_atomically(folder / CARD, text.encode())
-        return Deployed(folder, self.student, card)
+        return Deployed(folder, self.student, self.front_end, card)
 
     def _state(self) -> dict[str, Tensor]:
         own = {MEAN: self.normaliser.mean, DEVIATION: self.normaliser.deviation}
@@ -146,11 +162,13 @@ class Deployed(DeployedModel):
     Attributes:
         folder: where it lies.
         student: the plugin that builds the network.
+        front_end: the plugin that it hears through.
         card: what ``model.json`` says.
     """
 
     folder: Path
     student: Student
+    front_end: FrontEnd
     card: Mapping[str, Any]
 
     @classmethod
@@ -158,17 +176,17 @@ class Deployed(DeployedModel):
         """
         Raises:
             StoreError: no such model, or a damaged one.
-            PluginError: its student's plugin is not installed.
+            PluginError: the plugin of its student or front end is not installed.
         """
         path = folder / CARD
         try:
             card = json.loads(path.read_text(encoding="utf-8"))
-            plugin = plugins.get("students", card["student"]["plugin"])
-            student = plugin(plugin.Params.model_validate(card["student"]["params"]))  # pyright: ignore[reportAttributeAccessIssue]
+            student = _plugin(plugins, "students", card["student"])
+            front_end = _plugin(plugins, "front_ends", card["front_end"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise StoreError(f"{path} is missing or damaged ({reason})") from error
-        return cls(folder, student, card)  # pyright: ignore[reportArgumentType]
+        return cls(folder, student, front_end, card)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -188,27 +206,26 @@ class Deployed(DeployedModel):
             StoreError: settings that this version does not know.
         """
         try:
-            return WindowPlan(
-                FeatureSettings.model_validate(self.card["features"]),
-                SegmentSettings.model_validate(self.card["segments"]),
-            )
-        except (KeyError, ValidationError) as error:
+            return WindowPlan.read(self.card)
+        except (KeyError, TypeError, ValidationError) as error:
             raise StoreError(f"{self.folder / CARD} is of another version ({error})") from error
 
     @property
     def window_samples(self) -> int:
-        """S of ``window_module``."""
-        return self.plan.samples
+        """S of ``window_module``; 0 where there is none."""
+        return 0 if self.plan.whole else self.plan.samples
 
     def module(self) -> nn.Module:
         """See ``DeployedModel``."""
-        model = WaveformModel(*self._trained(), self.plan).eval().requires_grad_(False)
+        model = (
+            WaveformModel(*self._trained(), self.front_end, self.plan).eval().requires_grad_(False)
+        )
         return model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def window_module(self) -> nn.Module:
         """See ``DeployedModel``."""
         try:
-            model = WindowModel(*self._trained(), self.plan)
+            model = WindowModel(*self._trained(), self.front_end, self.plan)
         except RegistryError as error:
             raise PluginError(str(error)) from error
         return model.eval().requires_grad_(False)
@@ -218,10 +235,7 @@ class Deployed(DeployedModel):
         """See ``DeployedModel``."""
         path = self.folder / WINDOW_GRAPH
         if not path.exists():
-            raise PluginError(
-                'features.normalise = "utterance" takes a mean over the whole utterance, so its '
-                "windows cannot be run one by one, as runtimes with fixed shapes do"
-            )
+            raise PluginError(no_windows(self.front_end, self.plan) or f"{path} is missing")
         return path
 
     def windows(self, waveform: Waveforms) -> tuple[Waveforms, NDArray[np.int64]]:
@@ -238,10 +252,15 @@ class Deployed(DeployedModel):
         try:
             state = load_file(path)
             normaliser = Normaliser(state.pop(MEAN), state.pop(DEVIATION))
-            shape = shape_of(self.plan.features, len(self.labels))
+            shape = shape_of(self.front_end, len(self.labels))
             network = self.student.build(shape)
             network.load_state_dict(state)
         except (OSError, SafetensorError, KeyError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise StoreError(f"{path} is missing, damaged, or of other code ({reason})") from error
         return network, normaliser
+
+
+def _plugin(plugins: Plugins, kind: str, entry: Mapping[str, Any]) -> Any:
+    cls: Any = plugins.get(kind, entry["plugin"])
+    return cls(cls.Params.model_validate(entry["params"]))

@@ -19,14 +19,13 @@ import torch
 from onnx import compose, parser
 from torch import Tensor, nn
 
-from serbench.api import SAMPLE_RATE_HZ, PluginError
+from serbench.api import SAMPLE_RATE_HZ, FrontEnd, PluginError
 from serbench.data.audio import SHORTEST_S
-from serbench.device.export.frontend import exported_front_end
 from serbench.device.export.masks import drop_idle_masks
 from serbench.device.export.modules import Core, WindowModel
 from serbench.device.runtime import KEY
 from serbench.device.windows import WindowPlan
-from serbench.settings import FeatureSettings
+from serbench.learning.front_ends import whole_module
 
 OPSET = 20
 IR_VERSION = 10
@@ -89,6 +88,32 @@ cut (float[batch, samples] waveform, float[batch, frames, mels] all_frames)
 """Windows of frames. Times are counted in double precision, as ``segments`` counts them, so that
 a window begins at the same frame there and here."""
 
+MIDDLE = """
+<ir_version: {ir}, opset_import: ["" : {opset}]>
+cut (float[batch, samples] waveform, float[batch, frames, mels] all_frames)
+    => (float[windows, size, mels] window_frames, int64[1] per_utterance)
+{{
+  none = Constant <value_ints = [0]> ()
+  one = Constant <value_ints = [1]> ()
+  two = Constant <value_ints = [2]> ()
+  size = Constant <value_ints = [{size}]> ()
+  none_scalar = Squeeze (none, none)
+  one_scalar = Squeeze (one, none)
+
+  frames_int = Shape <start = 1, end = 2> (all_frames)
+  kept = Min (frames_int, size)
+  kept_scalar = Squeeze (kept, none)
+  spare = Sub (frames_int, kept)
+  start = Div (spare, two)
+  offset = Range (none_scalar, kept_scalar, one_scalar)
+  place = Add (start, offset)
+  per_utterance = Shape <start = 0, end = 1> (start)
+
+  window_frames = Gather <axis = 1> (all_frames, place)
+}}
+"""
+"""One window of each utterance: its middle, or all of it."""
+
 MEAN = """
 <ir_version: {ir}, opset_import: ["" : {opset}]>
 mean (float[windows, classes] window_posteriors, int64[1] per_utterance)
@@ -105,42 +130,37 @@ mean (float[windows, classes] window_posteriors, int64[1] per_utterance)
 """The posterior of an utterance: the mean of its windows'."""
 
 
-def waveform_graph(core: Core, plan: WindowPlan, facts: Mapping[str, Any]) -> onnx.ModelProto:
+def waveform_graph(
+    core: Core, front_end: FrontEnd, plan: WindowPlan, facts: Mapping[str, Any]
+) -> onnx.ModelProto:
     """``waveform (N, samples)`` to ``posteriors (N, C)``, both dimensions of the input dynamic.
 
     Args:
         core: a student with its normaliser, in evaluation mode.
-        plan: its front end and its windows.
+        front_end: what it hears through.
+        plan: its windows.
         facts: JSON that goes into the metadata.
 
     Raises:
         PluginError: PyTorch cannot export the student.
     """
+    dims = {0: torch.export.Dim("windows")}
+    if not plan.whole:  # else every utterance has as many frames
+        dims[1] = torch.export.Dim("frames")
     student = _export(
         core,
-        (torch.zeros(2, plan.size, plan.features.width),),
+        (torch.zeros(2, plan.size, front_end.width),),
         ["window_frames"],
         ["window_posteriors"],
-        ({0: torch.export.Dim("windows"), 1: torch.export.Dim("frames")},),
+        (dims,),
     )
-    shortest = 1 + round(SHORTEST_S * SAMPLE_RATE_HZ) // plan.hop
+    shortest = plan.frames(round(SHORTEST_S * SAMPLE_RATE_HZ))
     drop_idle_masks(student, range(min(shortest, plan.size), plan.size + 1))
-    text = {"ir": IR_VERSION, "opset": OPSET}
-    cut = parser.parse_model(
-        CUT.format(
-            **text,
-            rate=float(SAMPLE_RATE_HZ),
-            window_s=plan.segments.window_s,
-            hop_s=plan.segments.window_s - plan.segments.overlap_s,
-            frame_rate=plan.rate_hz,
-            size=plan.size,
-        )
-    )
-    mean = parser.parse_model(MEAN.format(**text))
+    mean = parser.parse_model(MEAN.format(ir=IR_VERSION, opset=OPSET))
     graph = _join(
         [
-            ("frontend", _frontend_graph(plan.features)),  # pyright: ignore[reportArgumentType] - settings are frozen
-            ("cut", cut),
+            ("frontend", _frontend_graph(front_end)),
+            ("cut", parser.parse_model(_cut_text(plan))),
             ("student", student),
             ("mean", mean),
         ]
@@ -148,12 +168,27 @@ def waveform_graph(core: Core, plan: WindowPlan, facts: Mapping[str, Any]) -> on
     return _finished(graph, facts)
 
 
+def _cut_text(plan: WindowPlan) -> str:
+    if plan.cut_how != "sliding":
+        return MIDDLE.format(ir=IR_VERSION, opset=OPSET, size=plan.size)
+    return CUT.format(
+        ir=IR_VERSION,
+        opset=OPSET,
+        rate=float(SAMPLE_RATE_HZ),
+        window_s=plan.segments.window_s,
+        hop_s=plan.segments.window_s - plan.segments.overlap_s,
+        frame_rate=plan.rate_hz,
+        size=plan.size,
+    )
+
+
 @cache
-def _frontend_graph(features: FeatureSettings) -> onnx.ModelProto:
+def _frontend_graph(front_end: FrontEnd) -> onnx.ModelProto:
     """``waveform (N, samples)`` to ``all_frames (N, frames, d)``; the same for all students."""
     dims = {0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")}
     example = (torch.zeros(2, SAMPLE_RATE_HZ),)
-    return _export(exported_front_end(features), example, [INPUT], ["all_frames"], (dims,))
+    module = whole_module(front_end, front_end.exported())
+    return _export(module, example, [INPUT], ["all_frames"], (dims,))
 
 
 def window_graph(model: WindowModel, plan: WindowPlan, facts: Mapping[str, Any]) -> onnx.ModelProto:

@@ -5,12 +5,35 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from serbench.api import RegistryError
-from serbench.device.export.frontend import exported_front_end
-from serbench.device.windows import WindowPlan
+from serbench.api import SAMPLE_RATE_HZ, FrontEnd, RegistryError
+from serbench.device.windows import WHOLE, WindowPlan
 from serbench.learning.features import Normaliser, student_input
-from serbench.learning.front_ends import front_end
-from serbench.settings import FeatureSettings
+from serbench.learning.front_ends import whole_module
+
+
+def no_windows(front_end: FrontEnd, plan: WindowPlan) -> str:
+    """Why windows cannot be run one by one, in one line; empty: they can."""
+    if front_end.params.normalise == "utterance":
+        return (
+            'front_end.normalise = "utterance" takes a mean over the whole utterance, so its '
+            "windows cannot be run one by one, as runtimes with fixed shapes do"
+        )
+    return f"front end {front_end.name} {WHOLE}" if plan.whole else ""
+
+
+def check_exportable(front_end: FrontEnd, plan: WindowPlan) -> None:
+    """
+    Raises:
+        RegistryError: a front end that cannot be exported, or frames at another rate than 16 kHz
+            that windows would be cut of.
+    """
+    if reason := front_end.not_exported:
+        raise RegistryError(f"front end {front_end.name} cannot be exported: {reason}")
+    framing = plan.framing
+    if framing is not None and not plan.whole and framing.rate_hz != SAMPLE_RATE_HZ:
+        raise RegistryError(
+            f"front end {front_end.name} cannot be exported: it resamples to {framing.rate_hz} Hz"
+        )
 
 
 class _Normalised(nn.Module):
@@ -19,13 +42,11 @@ class _Normalised(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(
-        self, student: nn.Module, normaliser: Normaliser, features: FeatureSettings
-    ) -> None:
+    def __init__(self, student: nn.Module, normaliser: Normaliser, front_end: FrontEnd) -> None:
         super().__init__()
         self.student = student
-        self.channels = features.channels
-        self.raw = features.normalise == "none"
+        self.channels = front_end.channels
+        self.raw = front_end.params.normalise == "none"
         self.register_buffer("mean", normaliser.mean.clone())
         self.register_buffer("deviation", normaliser.deviation.clone())
 
@@ -48,12 +69,14 @@ class Core(_Normalised):
 class WaveformModel(_Normalised):
     """``(N, samples)`` at 16 kHz to mean posteriors ``(N, C)``, as a run computes them.
 
-    The front end is torchaudio's, whose FFT is what PyTorch is fastest with.
+    The front end is that of training, whose FFT is what PyTorch is fastest with.
     """
 
-    def __init__(self, student: nn.Module, normaliser: Normaliser, plan: WindowPlan) -> None:
-        super().__init__(student, normaliser, plan.features)
-        self.front_end = front_end(plan.features)
+    def __init__(
+        self, student: nn.Module, normaliser: Normaliser, front_end: FrontEnd, plan: WindowPlan
+    ) -> None:
+        super().__init__(student, normaliser, front_end)
+        self.front_end = whole_module(front_end, front_end.build())
         self.plan = plan
 
     def forward(self, waveforms: Tensor) -> Tensor:
@@ -76,18 +99,18 @@ class WindowModel(_Normalised):
         RegistryError: a front end that needs a whole utterance.
     """
 
-    def __init__(self, student: nn.Module, normaliser: Normaliser, plan: WindowPlan) -> None:
-        super().__init__(student, normaliser, plan.features)
-        if plan.features.normalise == "utterance":
-            raise RegistryError(
-                'features.normalise = "utterance" takes a mean over the whole utterance, so its '
-                "windows cannot be run one by one, as runtimes with fixed shapes do"
-            )
-        self.frontend = exported_front_end(plan.features)
+    def __init__(
+        self, student: nn.Module, normaliser: Normaliser, front_end: FrontEnd, plan: WindowPlan
+    ) -> None:
+        super().__init__(student, normaliser, front_end)
+        if reason := no_windows(front_end, plan):
+            raise RegistryError(reason)
+        check_exportable(front_end, plan)
+        self.frontend = front_end.exported()
 
     def forward(self, windows: Tensor, lengths: Tensor) -> Tensor:
         """See the class; audio beyond the real frames is not heard."""
-        frames = self._normalise(self.frontend.frames(windows))
+        frames = self._normalise(self.frontend.frames(windows))  # pyright: ignore[reportCallIssue]
         at = torch.arange(frames.shape[1], device=lengths.device)[None, :]
         last = (lengths - 1)[:, None]
         places = torch.minimum(at, last)[..., None].expand(-1, -1, frames.shape[2])

@@ -15,7 +15,7 @@ from serbench.data.audio import read_waveform
 from serbench.device.export.deployed import Trained
 from serbench.device.runtime import load
 from serbench.learning.fit.predict import predict
-from serbench.learning.segments import Segment, segment_utterance, sliding_windows
+from serbench.learning.segments import Cutting, Segment, segment_utterance
 from serbench.running.replay.run import Replay
 
 PARITY = 1e-4
@@ -57,18 +57,17 @@ def check_parity(replay: Replay, trained: Trained, path: Path) -> Parity:
     table = replay.table
     heard: list[NDArray[np.float32]] = []
     segments: list[Segment] = []
-    windows = trained.segments
+    cutting = Cutting.of(trained.segments, trained.front_end.framing)
     advance = partial(replay.watch.advance, "parity")
     for number, utterance in enumerate(table.utterances, start=1):
         waveform = read_waveform(utterance.path)
         heard.append(model.posteriors(waveform[None])[0])
         duration_s = len(waveform) / SAMPLE_RATE_HZ
-        bounds = sliding_windows(duration_s, windows.window_s, windows.overlap_s)
-        segments += segment_utterance(utterance, bounds)
+        segments += segment_utterance(utterance, cutting.bounds(duration_s))
         advance(number, len(table.utterances))
     network = trained.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     ids, expected = predict(
-        network, trained.normaliser, replay.frames(trained.features), segments, windows,
+        network, trained.normaliser, replay.frames(trained.front_end), segments, trained.segments,
         replay.stored.backend(), torch.device("cpu"),
     )  # fmt: skip
     found = np.stack(heard)

@@ -13,7 +13,7 @@ from serbench.api import CorpusError, StoreError
 from serbench.data.corpus.unlabelled import load_unlabelled
 from serbench.device.export.deployed import Trained
 from serbench.device.export.score import cross_validated
-from serbench.files.source import core_digest
+from serbench.files.source import core_digest, package_digest
 from serbench.learning.features import Normaliser, speech_frames
 from serbench.learning.fit.task import FitTask, InitialState
 from serbench.learning.segments import segment_utterance
@@ -22,7 +22,7 @@ from serbench.learning.teach.targets import signals
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.records import Partition
 from serbench.running.execute import run_fits
-from serbench.running.harness.code import FIT, fit_identity, package_digest
+from serbench.running.harness.code import FIT, fit_identity
 from serbench.running.harness.inputs import Inputs, PretrainInputs
 from serbench.running.harness.pretrained import (
     initial_state,
@@ -76,7 +76,7 @@ def refit_all(
         network=network.eval(),
         normaliser=normaliser,
         labels=tuple(replay.table.labels),
-        features=candidate.settings.features,
+        front_end=candidate.front_end,
         segments=candidate.settings.segments,
         provenance=_provenance(replay, method, seed, epochs),
     )
@@ -114,7 +114,7 @@ def _task(
     teachers = inputs.embeddings if needs else {}
     classes = len(replay.table.labels)
     targets = fit_targets(teachers, {view.name: view}, [head], classes, replay.cache, workers)
-    frames = inputs.features[candidate.settings.features]
+    frames = inputs.features[candidate.front_end]
     fit_seed = stable_seed(replay.table.digest, EVERYONE, seed)
     key = digest_of(
         {
@@ -140,6 +140,7 @@ def _task(
         student=candidate.student,
         loss=candidate.loss,
         settings=candidate.settings,
+        front_end=candidate.front_end,
         num_classes=classes,
         train=view,
         validation=None,
@@ -172,8 +173,8 @@ def _inputs(
     entry = next(each for each in replay.plan["methods"] if each["name"] == method)
     names = entry["teachers"]
     embeddings = {name: replay.embeddings(name) for name in names}
-    settings = candidate.settings.features
-    features = dict.fromkeys([settings], replay.frames(settings))
+    front_end = candidate.front_end
+    features = dict.fromkeys([front_end], replay.frames(front_end))
     digests = {name: replay.plan["model_digests"][name] for name in names}
     if not entry["pretrained"]:
         return Inputs(replay.table, features, embeddings, digests)
@@ -198,8 +199,8 @@ def _inputs(
         for name in names
     }  # fmt: skip
     advance = partial(watch.advance, "features of unlabelled audio")
-    frames = speech_frames(audio, settings, cache, advance)
-    pretrain = PretrainInputs(audio, dict.fromkeys([settings], frames), heard)
+    frames = speech_frames(audio, front_end, cache, advance)
+    pretrain = PretrainInputs(audio, dict.fromkeys([front_end], frames), heard)
     return Inputs(replay.table, features, embeddings, digests, pretrain)
 
 

@@ -9,7 +9,12 @@ from serbench.api import StoreError, Waveforms
 from serbench.device.export.deployed import Trained
 from serbench.device.export.parity import PARITY, Parity
 from serbench.device.export.refit import refit_all
-from serbench.device.export.stored import calibration_audio, everyones_audio, stored_model
+from serbench.device.export.stored import (
+    calibration_audio,
+    check_students,
+    everyones_audio,
+    stored_model,
+)
 from serbench.files.atomic import file_name
 from serbench.running.replay.run import Replay
 
@@ -68,10 +73,12 @@ def export_source(
 
     Raises:
         StoreError: the run is leaky, or has no such student; as ``refit_all``.
+        RegistryError: a front end or windows that cannot be exported.
         CorpusError, TeacherError, SerbenchError: as ``refit_all``.
     """
     replay.check_proper()
     students = replay.fold_students(method, [seed])
+    check_students(students)  # before anything is trained
     if fold is None:
         trained = refit_all(replay, students, pretrain_audio, workers)
         return ExportSource(trained, everyones_audio(replay))

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from serbench.api import Waveforms
 from serbench.data.audio import read_waveform
 from serbench.device.export.deployed import Trained
+from serbench.device.export.modules import check_exportable
 from serbench.device.export.score import fold_score
+from serbench.device.windows import WindowPlan
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent
 
 CALIBRATION_UTTERANCES = 64
 """Training-side utterances that a quantization is calibrated on."""
+
+
+def check_students(students: Iterable[StoredStudent]) -> None:
+    """
+    Raises:
+        RegistryError: a front end or windows that cannot be exported.
+    """
+    for student in students:
+        front_end, segments = student.candidate.front_end, student.candidate.settings.segments
+        check_exportable(front_end, WindowPlan(front_end.framing, segments))
 
 
 def stored_model(replay: Replay, student: StoredStudent) -> Trained:
@@ -24,7 +36,6 @@ def stored_model(replay: Replay, student: StoredStudent) -> Trained:
         StoreError: its weights are damaged or do not fit its code.
         RegistryError: its front end or windows cannot be exported.
     """
-    settings = student.candidate.settings
     split = replay.folds.outer[student.outer - 1]
     speakers = {replay.table.by_id[utterance].speaker for utterance in split.test.ids}
     dataset = replay.plan["dataset"]
@@ -34,8 +45,8 @@ def stored_model(replay: Replay, student: StoredStudent) -> Trained:
         network=student.module.eval(),
         normaliser=student.normaliser,
         labels=tuple(replay.table.labels),
-        features=settings.features,
-        segments=settings.segments,
+        front_end=student.candidate.front_end,
+        segments=student.candidate.settings.segments,
         provenance={
             "trained": "outer fold of a run",
             "run": replay.run.name,

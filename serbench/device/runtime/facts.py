@@ -18,6 +18,8 @@ KEY = "serbench"
 FORMAT = 1
 """The version of the facts that this serbench reads."""
 
+CUTS = ("sliding", "centre", "whole")
+
 MIN_HOP_S = 0.010
 """Windows closer together than one frame of the front end would say nothing new."""
 
@@ -32,6 +34,7 @@ class Facts:
         sample_rate_hz: of the waveforms that the graph takes.
         shortest_s: the shortest waveform that it takes.
         window_s, overlap_s: how the graph cuts an utterance into windows.
+        cut: ``sliding``: into these; ``centre``: its middle alone; ``whole``: it is one window.
         precision: what weights and arithmetic are kept in: ``fp32``, ``int8 dynamic``, …
         everything: all of the JSON object, with provenance and what else the exporter wrote.
     """
@@ -42,6 +45,7 @@ class Facts:
     shortest_s: float
     window_s: float
     overlap_s: float
+    cut: str
     precision: str
     everything: Mapping[str, object]
 
@@ -122,9 +126,17 @@ def _facts(content: Mapping[str, object]) -> Facts:
         shortest_s=shortest_s,
         window_s=window_s,
         overlap_s=overlap_s,
+        cut=_cut(content),
         precision=_text({"precision": "fp32", **content}, "precision"),
         everything=content,
     )
+
+
+def _cut(content: Mapping[str, object]) -> str:
+    cut = _text({"cut": "sliding", **content}, "cut")
+    if cut not in CUTS:
+        raise _DamagedError(f"cut is {_shown(cut)}, not one of {', '.join(CUTS)}")
+    return cut
 
 
 def _labels(value: object) -> tuple[str, ...]:

@@ -78,7 +78,8 @@ class Model:
         self._path = path
         rate_hz = facts.sample_rate_hz
         window, overlap = (round(s * rate_hz) for s in (facts.window_s, facts.overlap_s))
-        self._cutter = Cutter(window, overlap, round(WHOLE_S * rate_hz))
+        least = round(WHOLE_S * rate_hz) if facts.cut == "sliding" else None
+        self._cutter = Cutter(window, overlap, least)
 
     @property
     def name(self) -> str:

@@ -39,11 +39,13 @@ class Cutter:
     """Cuts utterances whose windows lie ``window - overlap`` apart, all in samples.
 
     A piece is at least ``least`` samples long, unless its utterance is shorter. An utterance of up
-    to ``least`` samples is one piece.
+    to ``least`` samples is one piece; None: every utterance is, and has one window.
     """
 
-    def __init__(self, window: int, overlap: int, least: int) -> None:
+    def __init__(self, window: int, overlap: int, least: int | None) -> None:
         self.window = window
+        self.undivided = least is None
+        least = least or window
         self.hop = window - overlap
         self.windows = math.ceil(max(0, least - window) / self.hop) + 1
         """Of every piece but an utterance's last."""
@@ -51,11 +53,13 @@ class Cutter:
 
     def count(self, samples: int) -> int:
         """Windows of an utterance: one a hop, the last moved back to end with the utterance."""
+        if self.undivided:
+            return 1
         return math.ceil(max(0, samples - self.window) / self.hop) + 1
 
     def is_whole(self, samples: int) -> bool:
         """Whether an utterance of that length is one piece."""
-        return samples < self.samples + self.hop
+        return self.undivided or samples < self.samples + self.hop
 
     def pieces(self, blocks: Iterable[Waveform]) -> Iterator[Piece]:
         """The pieces of an utterance that comes in blocks ``(samples,)`` of any length.

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from serbench.device.runtime.facts import Facts
 from serbench.device.runtime.waveform import check_rate, scaled
-from serbench.errors import SerbenchError, WaveformError
+from serbench.errors import ModelError, SerbenchError, WaveformError
 
 if TYPE_CHECKING:
     from jaxtyping import Float32
@@ -68,7 +68,17 @@ class Streams:
         average: int,
         sample_rate: float | None,
     ) -> None:
+        if facts.cut == "whole":
+            raise ModelError(
+                f"{facts.name} hears a whole utterance at once and cannot follow sound while it "
+                "comes; use serbench predict, or another model"
+            )
         chosen_s = facts.window_s if window_s is None else window_s
+        if facts.cut == "centre" and chosen_s > facts.window_s:
+            raise WaveformError(
+                f"a window of {chosen_s:g} s: {facts.name} hears the middle of what it is given, "
+                f"{facts.window_s:g} s; give up to that"
+            )
         _check_settings(count, step_s, chosen_s, average, facts.shortest_s)
         self._posteriors = posteriors
         self._facts = facts

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from serbench.api import Batch
-from serbench.learning.features import Frames, Normaliser, window_places
+from serbench.learning.features import Frames, Normaliser, window_places, window_size
 from serbench.learning.fit.batches import Batches, TeacherSources
 from serbench.learning.fit.task import PretrainTask
 
@@ -79,7 +79,7 @@ class AudioBatches(Batches):
 
     def __init__(self, task: PretrainTask, device: torch.device) -> None:
         count = task.features.count
-        scaled = task.settings.features.normalise != "none"
+        scaled = task.front_end.params.normalise != "none"
         speech = DiskFrames(task.features, device, scaled=scaled)
         super().__init__(
             speech,
@@ -90,7 +90,8 @@ class AudioBatches(Batches):
                 frames=tuple(DiskFrames(t.frames, device, t.layers) for t in task.teachers),
             ),
             task.settings,
-            round(task.settings.segments.window_s * task.features.rate_hz),
+            task.front_end,
+            window_size(task.features, task.settings.segments),
             task.seed,
         )
         self.batch_size = task.settings.pretrain.batch_size

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-from serbench.learning.features import Normaliser, spec_augment
-from serbench.settings import MethodSettings
+from serbench.api import FrontEnd
+from serbench.learning.features import Normaliser
+from serbench.settings import AugmentSettings
 
-PER_DB = {"log-mel": float(np.log(10.0) / 10.0), "whisper": 0.1 / 4.0}
-"""A gain of 1 dB adds this to log-mel: natural logarithm of power, a quarter of Whisper's log10."""
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
 
 
 def augmented(
     frames: Tensor,
     lengths: Tensor,
-    settings: MethodSettings,
+    own: AugmentSettings,
+    front_end: FrontEnd,
     normaliser: Normaliser,
     rate_hz: float,
     generator: torch.Generator,
@@ -24,17 +27,18 @@ def augmented(
     """A random gain, then SpecAugment's masks, on normalised windows ``(N, frames, d)``.
 
     Masks hold the mean: of the training partition where frames are normalised by it, else of the
-    window's own real frames, per filter; of a waveform, silence.
+    window's own real frames, for each value; of samples, silence.
     """
-    own, kind = settings.augment, settings.features.kind
-    if own.gain_db:
+    gain = front_end.gain
+    if own.gain_db and gain is not None:
         draw = 2.0 * torch.rand(len(frames), 1, 1, generator=generator) - 1.0
         gain_db = draw.to(frames.device) * own.gain_db
-        if kind == "waveform":
+        if gain == "scale":
             frames = frames * 10.0 ** (gain_db / 20.0)
         else:
-            frames = frames + gain_db * PER_DB[kind] / normaliser.deviation.to(frames.device)
-    raw = settings.features.normalise == "none" and kind != "waveform"
+            per_db = torch.tensor(gain, device=frames.device)
+            frames = frames + gain_db * per_db / normaliser.deviation.to(frames.device)
+    raw = front_end.params.normalise == "none" and gain != "scale"
     return spec_augment(
         frames,
         lengths,
@@ -52,3 +56,44 @@ def _means(frames: Tensor, lengths: Tensor) -> Tensor:
     at = torch.arange(frames.shape[1], device=frames.device)[None, :, None]
     real = (at < lengths[:, None, None]).to(frames.dtype)
     return (frames * real).sum(dim=1, keepdim=True) / lengths[:, None, None]
+
+
+def spec_augment(
+    frames: Float[Tensor, "N frames mels"],
+    lengths: Int[Tensor, " N"],
+    generator: torch.Generator,
+    *,
+    time_masks: int,
+    time_mask_frames: int,
+    mel_masks: int,
+    mel_mask_bins: int,
+    fill: Float[Tensor, "N 1 mels"] | None = None,
+) -> Float[Tensor, "N frames mels"]:
+    """SpecAugment's time and frequency masks (Park et al., Interspeech 2019), each window its own.
+
+    Masks are filled with ``fill``; None: with 0, of normalised frames the training partition's
+    mean. Widths are uniform in 0 … the given maximum; a time mask starts inside the real frames.
+    """
+    size, bins = frames.shape[1:]
+    kept_frames = torch.ones(frames.shape[:2], dtype=torch.bool, device=frames.device)
+    for _ in range(time_masks):
+        kept_frames &= ~_band(lengths, size, time_mask_frames, generator)
+    kept_bins = torch.ones(len(frames), bins, dtype=torch.bool, device=frames.device)
+    for _ in range(mel_masks):
+        limits = torch.full_like(lengths, bins)
+        kept_bins &= ~_band(limits, bins, mel_mask_bins, generator)
+    if fill is not None:
+        return torch.where(kept_frames[:, :, None] & kept_bins[:, None, :], frames, fill)
+    return frames * kept_frames[:, :, None] * kept_bins[:, None, :]
+
+
+def _band(
+    limits: Int[Tensor, " N"], size: int, widest: int, generator: torch.Generator
+) -> Bool[Tensor, "N size"]:
+    """One random band per row below its limit."""
+    rows = len(limits)
+    draw = torch.rand(2, rows, generator=generator).to(limits.device)
+    width = torch.minimum((draw[0] * (widest + 1)).long(), limits)
+    first = (draw[1] * (limits - width + 1)).long()
+    at = torch.arange(size, device=limits.device)[None, :]
+    return (at >= first[:, None]) & (at < (first + width)[:, None])

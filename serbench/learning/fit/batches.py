@@ -15,8 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from serbench.api import Batch
-from serbench.learning.features import Normaliser, TrainingFrames, student_input
+from serbench.api import Batch, FrontEnd
+from serbench.learning.features import (
+    Normaliser,
+    TrainingFrames,
+    middle,
+    student_input,
+    window_size,
+)
 from serbench.learning.fit.augment import augmented
 from serbench.learning.fit.task import FitTask
 from serbench.learning.teach.embeddings import TrainingEmbeddings
@@ -69,6 +75,7 @@ class Batches(ABC):
         labels: ``(N,)`` int64.
         teachers: of the same recordings in the same order.
         settings: of windows and augmentation.
+        front_end: whose frames.
         size: frames of a window.
         seed: of all draws.
 
@@ -85,6 +92,7 @@ class Batches(ABC):
         labels: Tensor,
         teachers: TeacherSources,
         settings: MethodSettings,
+        front_end: FrontEnd,
         size: int,
         seed: int,
     ) -> None:
@@ -93,6 +101,7 @@ class Batches(ABC):
         self.labels = labels
         self.teachers = teachers
         self.settings = settings
+        self.front_end = front_end
         self.size = size
         self.generator = torch.Generator().manual_seed(seed)
 
@@ -113,12 +122,12 @@ class Batches(ABC):
         frames, lengths, first = self._cut(rows, draw)
         if augment:
             frames = augmented(
-                frames, lengths, self.settings, self.normaliser, self.speech.rate_hz,
-                self.generator,
+                frames, lengths, self.settings.augment, self.front_end, self.normaliser,
+                self.speech.rate_hz, self.generator,
             )  # fmt: skip
         hints = [self._hint(teacher, rows, first, draw.dtype) for teacher in self.teachers.frames]
         return Batch(
-            features=student_input(frames, lengths, self.settings.features.channels),
+            features=student_input(frames, lengths, self.front_end.channels),
             lengths=lengths,
             labels=self.labels[rows],
             teacher_logits=self.teachers.logits[:, rows],
@@ -130,14 +139,17 @@ class Batches(ABC):
     def plain(self, rows: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
         """One window of each of ``rows (B,)`` without augmentation: features and lengths."""
         frames, lengths, _ = self._cut(rows, draw)
-        return student_input(frames, lengths, self.settings.features.channels), lengths
+        return student_input(frames, lengths, self.front_end.channels), lengths
 
     def _cut(self, rows: Tensor, draw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Frames, lengths and first frames of one window of each of ``rows (B,)``, which begins at
-        the share ``draw (B,)`` of those places where it fits.
+        the share ``draw (B,)`` of those places where it fits, or is the middle.
         """
-        spare = (self.speech.count[rows] - self.size + 1).clamp_min(1)
-        first = (draw * spare).long()
+        if self.settings.segments.cut == "centre":
+            first = middle(self.speech.count[rows], self.size)
+        else:
+            spare = (self.speech.count[rows] - self.size + 1).clamp_min(1)
+            first = (draw * spare).long()
         return *self.speech.windows(rows, first, self.size), first
 
     def _hint(
@@ -211,9 +223,11 @@ class TrainingBatches(Batches):
     ) -> None:
         frames.values = normaliser(frames.values.float())
         longest = int(frames.count.max())
-        size = min(round(task.settings.segments.window_s * frames.rate_hz), longest)
+        size = min(window_size(frames, task.settings.segments), longest)
         labels = torch.from_numpy(task.train.labels).to(device)
-        super().__init__(frames, normaliser, labels, teachers, task.settings, size, task.seed)
+        super().__init__(
+            frames, normaliser, labels, teachers, task.settings, task.front_end, size, task.seed
+        )
         # The last, smaller batch is left out: its utterances come up in other epochs.
         self.batch_size = min(task.settings.training.batch_size, len(labels))
         self.per_epoch = len(labels) // self.batch_size

@@ -66,7 +66,7 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
         history=tuple(history),
         readings=training.readings.arrays(),
         parameters=sum(p.numel() for p in training.student.parameters()),
-        flops=window_flops(training.student, task.settings.features, device),
+        flops=window_flops(training.student, task.front_end, device),
         seconds=time.perf_counter() - started + earlier_s,
         step_seconds=training.step_seconds,
         fitted=task.train.fitted,
@@ -145,7 +145,7 @@ def _normaliser(task: FitTask, frames: TrainingFrames) -> Normaliser:
     if task.normaliser is not None:
         return task.normaliser
     task.train.record("normaliser", task.train.ids)
-    if task.settings.features.normalise == "none":
+    if task.front_end.params.normalise == "none":
         return Normaliser.none(frames.width)
     return Normaliser.fit(frames)
 

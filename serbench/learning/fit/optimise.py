@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from serbench.api import Batch, LossShape, LossTerms, SerbenchError, StudentOutput, StudentShape
-from serbench.learning.features import shape_of
 from serbench.learning.fit.batches import Batches, TeacherSources
 from serbench.learning.fit.parts import check_parts, freeze, rate_of, train_mode
 from serbench.learning.fit.readings import Readings
 from serbench.learning.fit.task import TrainingTask
+from serbench.learning.front_ends import shape_of
 from serbench.settings import OptimiserSettings, TrainingSettings
 
 
@@ -147,7 +147,7 @@ def in_float32(output: StudentOutput) -> StudentOutput:
 
 def built(task: TrainingTask) -> tuple[nn.Module, StudentShape]:
     """A task's student and its shape; initial weights come from torch's generator."""
-    shape = shape_of(task.settings.features, task.num_classes)
+    shape = shape_of(task.front_end, task.num_classes)
     student = task.student.build(shape)
     return student.to(task.device, memory_format=torch.channels_last), shape  # pyright: ignore[reportCallIssue]
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from serbench.api import Backend
 from serbench.learning.evaluate import utterance_posteriors
-from serbench.learning.features import Frames, Normaliser, student_input
+from serbench.learning.features import Frames, Normaliser, middle, student_input, window_size
 from serbench.learning.fit.task import FloatArray
 from serbench.learning.segments import Segment
 from serbench.settings import SegmentSettings
@@ -33,11 +33,13 @@ def predict(
     place = {utterance: n for n, utterance in enumerate(ids)}
     reader = features.evaluation(ids).place(device)
     rows = torch.tensor([place[segment.utt_id] for segment in segments], device=device)
-    size = round(settings.window_s * features.rate_hz)
+    size = window_size(features, settings)
     first = torch.tensor(
         [round(segment.t_start_s * features.rate_hz) for segment in segments], device=device
     )
     first = torch.minimum(first, reader.count[rows] - 1)
+    if settings.cut == "centre":
+        first = middle(reader.count[rows], size)
     student.eval()
     predictor = None
     posteriors = []

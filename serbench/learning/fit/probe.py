@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from serbench.api import PluginError
-from serbench.learning.features import TrainingFrames, student_input
+from serbench.learning.features import TrainingFrames, middle, student_input, window_size
 from serbench.learning.fit.predict import WINDOWS_AT_ONCE
 from serbench.learning.fit.task import FitTask
 from serbench.learning.segments import sliding_windows
 from serbench.learning.teach.crossfit import cross_fit
 from serbench.learning.teach.embeddings import TrainingEmbeddings
 from serbench.learning.teach.heads import Head, fit_head
-from serbench.settings import HeadSettings, MethodSettings, SegmentSettings
+from serbench.settings import HeadSettings, SegmentSettings
 
 PROBE_OF = "linear probe of "
 """How a fit's record of its probe begins; the method's name follows."""
@@ -62,10 +62,13 @@ def probe(task: FitTask, student: nn.Module, speech: TrainingFrames) -> None:
     """
     classify = classifier_of(student, task.num_classes, task.student.name)
     task.train.record(f"{PROBE_OF}{task.method}", task.train.ids)
-    rows, first = windows_of(speech, task.settings.segments)
+    segments = task.settings.segments
+    rows, first = windows_of(speech, segments)
     counts = torch.bincount(rows, minlength=len(speech))
     weights = (1.0 / counts[rows]).cpu().numpy().astype(np.float64)
-    embeddings = embed_windows(student, speech, rows, first, task.settings, weights)
+    embeddings = embed_windows(
+        student, speech, rows, first, segments, task.front_end.channels, weights
+    )
     own = rows.cpu().numpy()
     units = np.array(task.train.units)
     train = TrainingEmbeddings(
@@ -94,6 +97,10 @@ def windows_of(speech: TrainingFrames, settings: SegmentSettings) -> tuple[Tenso
     """Utterance ``(W,)`` and first frame ``(W,)`` of all windows, to within a frame as evaluation
     cuts them.
     """
+    device = speech.count.device
+    if speech.whole or settings.cut == "centre":
+        rows_of_all = torch.arange(len(speech), device=device)
+        return rows_of_all, middle(speech.count, window_size(speech, settings))
     rows: list[int] = []
     first: list[int] = []
     for row, count in enumerate(speech.count.tolist()):
@@ -101,7 +108,6 @@ def windows_of(speech: TrainingFrames, settings: SegmentSettings) -> tuple[Tenso
         bounds = sliding_windows(duration_s, settings.window_s, settings.overlap_s)
         rows += [row] * len(bounds)
         first += [min(round(start_s * speech.rate_hz), count - 1) for start_s, _ in bounds]
-    device = speech.count.device
     return torch.tensor(rows, device=device), torch.tensor(first, device=device)
 
 
@@ -111,11 +117,12 @@ def embed_windows(
     speech: TrainingFrames,
     rows: Tensor,
     first: Tensor,
-    settings: MethodSettings,
+    settings: SegmentSettings,
+    channels: int,
     weights: NDArray[np.float64],
 ) -> NDArray[np.float32]:
     """Embeddings ``(W, E)``; ``embed``'s statistics, where there is one, are set from them."""
-    size = round(settings.segments.window_s * speech.rate_hz)
+    size = window_size(speech, settings)
     embed = getattr(student, "embed", None)
     if not (isinstance(embed, nn.BatchNorm1d) and embed.running_mean is not None):
         embed = None
@@ -125,7 +132,7 @@ def embed_windows(
     for start in range(0, len(rows), WINDOWS_AT_ONCE):
         chosen = slice(start, start + WINDOWS_AT_ONCE)
         frames, lengths = speech.windows(rows[chosen], first[chosen], size)
-        output = student(student_input(frames, lengths, settings.features.channels), lengths)
+        output = student(student_input(frames, lengths, channels), lengths)
         if embed is None:
             inputs.append(output.embedding)
     if embed is None or hook is None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from serbench.api import Backend, Loss, Student
+from serbench.api import Backend, FrontEnd, Loss, Student
 from serbench.learning.features import Frames, Normaliser
 from serbench.learning.segments import Segment
 from serbench.learning.teach.targets import TeacherSignal
@@ -51,7 +51,8 @@ class TrainingTask:
         key: content address of everything that determines the result.
         loss: None in a pretraining that only inherits.
         num_classes: C.
-        features: frames of the corpus, or of the unlabelled audio.
+        front_end: what the student hears through.
+        features: its frames of the corpus, or of the unlabelled audio.
         seed: of initial weights, windows and masks; the same for every method.
     """
 
@@ -60,6 +61,7 @@ class TrainingTask:
     student: Student
     loss: Loss | None
     settings: MethodSettings
+    front_end: FrontEnd
     num_classes: int
     features: Frames
     seed: int

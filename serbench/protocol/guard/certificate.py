@@ -122,6 +122,24 @@ class StudentRecord(Params):
     shared: tuple[str, ...] = ()
 
 
+class FrontEndRecord(Params):
+    """L7 of one front end that runs a pretrained model.
+
+    Attributes:
+        front_end: its name in the run.
+        model: that it runs.
+        licence: of that model's weights.
+        status, trained_on, shared: of that model, as of a teacher.
+    """
+
+    front_end: str
+    model: str
+    licence: str
+    status: Literal["declared", "undisclosed", "undeclared", "overlap"]
+    trained_on: tuple[str, ...]
+    shared: tuple[str, ...] = ()
+
+
 class AudioRecord(Params):
     """The unlabelled audio that students were pretrained on, before any fold.
 
@@ -173,6 +191,7 @@ class Certificate(Params):
         fitted: everything that was fitted, by partition and name.
         teachers: what each was trained on.
         students: those that start from a pretrained model's weights; not there where none does.
+        front_ends: those that run a pretrained model; not there where none does.
         audio: what students were pretrained on without labels; None where they were not.
         readings: of outer test labels, by method, fold and seed.
         canary: UA on permuted labels, by method; empty where it was not asked for.
@@ -195,6 +214,7 @@ class Certificate(Params):
     fitted: tuple[FittedRecord, ...]
     teachers: tuple[TeacherRecord, ...] = ()
     students: tuple[StudentRecord, ...] = Field(default=(), exclude_if=_says_nothing)
+    front_ends: tuple[FrontEndRecord, ...] = Field(default=(), exclude_if=_says_nothing)
     audio: AudioRecord | None = None
     readings: tuple[LabelReading, ...] = ()
     canary: tuple[CanaryResult, ...] = ()

@@ -32,7 +32,7 @@ from serbench.protocol.guard.checks import (
     text_overlap,
 )
 from serbench.protocol.guard.near.search import NearPair
-from serbench.protocol.guard.pretraining import Inheritance, Provenance, provenance_line
+from serbench.protocol.guard.pretraining import Inheritance, Listening, Provenance, provenance_line
 from serbench.protocol.guard.seal import Opening
 from serbench.protocol.guard.view import FittedRecord, id_set_digest
 from serbench.protocol.spelling import check_spelling
@@ -79,6 +79,7 @@ class Evidence:
     near: Sequence[NearPair] | None = None
     teachers: Sequence[Provenance] | None = None
     students: Sequence[Inheritance] = ()
+    front_ends: Sequence[Listening] = ()
     canary: Sequence[CanaryResult] = ()
     dropped: Sequence[str] = ()
     audio: AudioRecord | None = None
@@ -152,6 +153,7 @@ def certify(
         fitted=_in_order(shown.fitted),
         teachers=tuple(each.record for each in shown.teachers or ()),
         students=tuple(each.record for each in shown.students),
+        front_ends=tuple(each.record for each in shown.front_ends),
         audio=shown.audio,
         readings=tuple(map(_reading, shown.openings)),
         canary=tuple(shown.canary),
@@ -281,7 +283,8 @@ def _teachers(run: _Run) -> Checked:
     teachers = run.evidence.teachers
     if teachers is None:
         return "not run: what teachers were trained on was not compared with the corpus", ""
-    teachers = (*teachers, *(each.found for each in run.evidence.students))
+    others = (*run.evidence.students, *run.evidence.front_ends)
+    teachers = (*teachers, *(each.found for each in others))
     if not teachers:
         return "passed", "no teacher"
     said = "; ".join(

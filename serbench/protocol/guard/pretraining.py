@@ -1,4 +1,5 @@
-"""L7: was a teacher, or a model that a student inherits from, trained on the evaluated corpus?
+"""L7: was a teacher, or a model that a student inherits from or hears through, trained on the
+evaluated corpus?
 
 Cards answer: a teacher declares what it was trained on, a corpus what it is called and what it is
 made of. A teacher that declares nothing is never taken for clean.
@@ -11,14 +12,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from serbench.api import CorpusCard, LeakageError, TeacherCard
-from serbench.protocol.guard.certificate import StudentRecord, TeacherRecord
+from serbench.protocol.guard.certificate import FrontEndRecord, StudentRecord, TeacherRecord
 from serbench.protocol.guard.corpus_names import canonical, contents
 
 __all__ = [
     "Inheritance",
+    "Listening",
     "Provenance",
     "canonical",
     "check_inheritance",
+    "check_listening",
     "check_pretraining",
     "provenance",
     "provenance_line",
@@ -86,6 +89,33 @@ class Inheritance:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Which model a front end runs.
+
+    Attributes:
+        front_end: its name in the run.
+        card: of the model.
+        found: what its training data have to do with the evaluated corpus.
+    """
+
+    front_end: str
+    card: TeacherCard
+    found: Provenance
+
+    @property
+    def record(self) -> FrontEndRecord:
+        """The same for the certificate."""
+        return FrontEndRecord(
+            front_end=self.front_end,
+            model=self.card.title,
+            licence=self.card.licence,
+            status=self.found.status,
+            trained_on=self.found.trained_on,
+            shared=self.found.shared,
+        )
+
+
 def provenance(
     teacher_name: str, teacher_card: TeacherCard, corpus_name: str, corpus_card: CorpusCard
 ) -> Provenance:
@@ -138,6 +168,27 @@ def check_inheritance(
     return tuple(
         Inheritance(name, card, each)
         for (name, card), each in zip(cards.items(), found, strict=True)
+    )
+
+
+def check_listening(
+    cards: Mapping[str, TeacherCard], corpus_name: str, corpus_card: CorpusCard, *, allow: bool
+) -> tuple[Listening, ...]:
+    """Likewise of the models that front ends run.
+
+    Args:
+        cards: of these models, by the front ends' names in the run.
+        corpus_name: the evaluated corpus.
+        corpus_card: its card.
+        allow: go on where there is overlap; the result says so.
+
+    Raises:
+        LeakageError: L7, with each front end and the corpora that its model shares.
+    """
+    what = "front ends that run models"
+    found = _checked(cards, corpus_name, corpus_card, "front end", what, allow=allow)
+    return tuple(
+        Listening(name, card, each) for (name, card), each in zip(cards.items(), found, strict=True)
     )
 
 

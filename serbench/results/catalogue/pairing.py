@@ -24,7 +24,16 @@ NOT_SET = "–"
 
 RESULT_OF_PLAN = frozenset(
     {
-        *("digest", "serbench_version", "command", "cards", "inherited", "code", "arithmetic"),
+        *(
+            "digest",
+            "serbench_version",
+            "command",
+            "cards",
+            "inherited",
+            "heard",
+            "code",
+            "arithmetic",
+        ),
         "model_digests",
         *("folds_digest", "outer", "ablation", "canary", "methods", "dataset", "seeds"),
     }

@@ -12,6 +12,7 @@ from serbench.protocol.guard.certificate import (
     Certificate,
     FoldSide,
     FoldSummary,
+    FrontEndRecord,
     LeakCheck,
     StudentRecord,
     TeacherRecord,
@@ -170,6 +171,16 @@ def _heard_before(certificate: Certificate) -> Iterator[tuple[str, Table]]:
                 list(map(_student_row, certificate.students)),
             ),
         )
+    if certificate.front_ends:
+        yield (
+            "Front ends with a model",
+            text_table(
+                "front-ends",
+                "Front ends that run a pretrained model",
+                ("Front end", "Model", "Licence", "Trained on", "Status"),
+                list(map(_front_end_row, certificate.front_ends)),
+            ),
+        )
     yield (
         "Unlabelled audio",
         text_table(
@@ -244,7 +255,11 @@ def _student_row(student: StudentRecord) -> tuple[str, ...]:
     return student.student, student.model, student.licence, *_training(student)
 
 
-def _training(record: TeacherRecord | StudentRecord) -> tuple[str, str]:
+def _front_end_row(front_end: FrontEndRecord) -> tuple[str, ...]:
+    return front_end.front_end, front_end.model, front_end.licence, *_training(front_end)
+
+
+def _training(record: TeacherRecord | StudentRecord | FrontEndRecord) -> tuple[str, str]:
     """What a model was trained on, and what that means here."""
     said = ", ".join(record.trained_on)
     if not said:

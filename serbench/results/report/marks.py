@@ -8,7 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from serbench.errors import listed
-from serbench.protocol.guard.certificate import Certificate, StudentRecord, TeacherRecord
+from serbench.protocol.guard.certificate import (
+    Certificate,
+    FrontEndRecord,
+    StudentRecord,
+    TeacherRecord,
+)
 from serbench.settings import PROPER, ProtocolName
 
 LEAKS: Mapping[ProtocolName, str] = {
@@ -58,6 +63,10 @@ def warning_lines(certificates: Iterable[Certificate]) -> tuple[str, ...]:
             *(
                 _student(each, certificate.evaluated or certificate.corpus)
                 for each in certificate.students
+            ),
+            *(
+                _front_end(each, certificate.evaluated or certificate.corpus)
+                for each in certificate.front_ends
             ),
         )
     ]
@@ -121,11 +130,19 @@ def _student(record: StudentRecord, corpus: str) -> str:
     return " ".join(filter(None, (said, _doubt(record, "That model", corpus))))
 
 
+def _front_end(record: FrontEndRecord, corpus: str) -> str:
+    """Always said, as of a student that inherits."""
+    name = record.front_end[:1].upper() + record.front_end[1:]
+    on = f"; trained on {', '.join(record.trained_on)}" if record.trained_on else ""
+    said = f"{name} runs {record.model} (licence {record.licence}{on})."
+    return " ".join(filter(None, (said, _doubt(record, "That model", corpus))))
+
+
 def _teacher(record: TeacherRecord, corpus: str) -> str:
     return _doubt(record, f"Teacher {record.teacher}", corpus)
 
 
-def _doubt(record: TeacherRecord | StudentRecord, name: str, corpus: str) -> str:
+def _doubt(record: TeacherRecord | StudentRecord | FrontEndRecord, name: str, corpus: str) -> str:
     """What is to be said of a model that is not clean; empty for one that is."""
     if record.status == "overlap":
         return f"{name} was trained on recordings of {corpus} ({', '.join(record.shared)})."

@@ -198,6 +198,7 @@ def plan_lines(run: Run) -> list[tuple[str, str]]:
         "folds_digest",
         "cards",
         "inherited",
+        "heard",
     }
     rest = {key: value for key, value in run.plan.items() if key not in shown}
     return [("plan digest", str(run.plan["digest"])), *flatten(rest)]

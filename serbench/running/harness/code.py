@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from functools import cache
-from pathlib import Path
 from typing import cast
 
 import torch
 
-from serbench.api import Backend, Loss, Student
-from serbench.files.source import core_digest, source_digest
+from serbench.api import Backend, FrontEnd, Loss, Student
+from serbench.files.source import core_digest, package_digest
 from serbench.learning.fit.optimise import resolve_precision
 from serbench.running.plan.records import Candidate, RunPlan, describe_candidate
 from serbench.settings import OptimiserSettings
@@ -44,10 +41,10 @@ def code_digests(plan: RunPlan) -> dict[str, str]:
     return {**core, **dict(sorted(own.items()))}  # a set comes in another order in each process
 
 
-def _plugins(candidate: Candidate) -> list[Student | Loss]:
+def _plugins(candidate: Candidate) -> list[FrontEnd | Student | Loss]:
     """What a candidate is trained by."""
     before = [candidate.objective] if candidate.objective else []
-    return [candidate.student, candidate.loss, *before]
+    return [candidate.front_end, candidate.student, candidate.loss, *before]
 
 
 def arithmetic(plan: RunPlan, device: str) -> dict[str, object]:
@@ -89,20 +86,3 @@ def backend_identity(backend: Backend) -> list[object]:
     """The part of an address that says which runtime predicted: name, parameters, code."""
     params = backend.params.model_dump(mode="json")
     return [backend.name, params, package_digest(type(backend))]
-
-
-def package_digest(plugin: type[Student | Loss | Backend]) -> str:
-    """Digest of the top-level package or module that a plugin class lives in."""
-    return package_digest_of(plugin.__module__.partition(".")[0])
-
-
-@cache
-def package_digest_of(package: str) -> str:
-    """Digest of an imported top-level package or module."""
-    named = sys.modules[package].__file__
-    if named is None:  # a namespace package: all that it has is below its folders
-        folders = map(Path, sys.modules[package].__path__)
-        return source_digest(file for folder in folders for file in sorted(folder.rglob("*.py")))
-    file = Path(named)
-    whole = file.name == "__init__.py"
-    return source_digest(sorted(file.parent.rglob("*.py")) if whole else [file])

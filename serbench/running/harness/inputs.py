@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from serbench.api import CorpusError
+from serbench.api import CorpusError, FrontEnd
 from serbench.data.corpus.derive import join, relabel
 from serbench.data.corpus.load import load_corpus
 from serbench.data.corpus.locate import locate
@@ -24,7 +24,6 @@ from serbench.running.harness.embeddings import embed_table
 from serbench.running.harness.observer import Observer
 from serbench.running.plan.dataset import DatasetPlan, PlannedCorpus
 from serbench.running.plan.records import RunPlan
-from serbench.settings import FeatureSettings
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class PretrainInputs:
     """
 
     audio: UnlabelledAudio
-    features: Mapping[FeatureSettings, Frames]
+    features: Mapping[FrontEnd, Frames]
     embeddings: Mapping[str, TeacherEmbeddings]
 
 
@@ -48,12 +47,13 @@ class Inputs:
     Attributes:
         features: frames for each front end that any candidate asks for.
         embeddings: by teacher.
-        model_digests: of each teacher's weights, and of those that students inherit.
+        model_digests: of each teacher's weights, of those that students inherit, and of those that
+            front ends run.
         pretrain: what students are pretrained on; None: they are not.
     """
 
     table: CorpusTable
-    features: Mapping[FeatureSettings, Frames]
+    features: Mapping[FrontEnd, Frames]
     embeddings: Mapping[str, TeacherEmbeddings]
     model_digests: Mapping[str, str]
     pretrain: PretrainInputs | None = None
@@ -179,10 +179,10 @@ def load_inputs(
         TeacherError: a teacher cannot be had or run.
     """
     # Before anything long: weights that cannot be had are told of at once.
-    models = {**plan.teachers, **plan.heirs}
+    models = {**plan.teachers, **plan.heirs, **plan.listeners}
     digests = {name: model.model_digest for name, model in models.items()}
     front_ends = dict.fromkeys(
-        candidate.settings.features
+        candidate.front_end
         for method in (*plan.methods, *(plan.canary.methods if plan.canary else ()))
         for candidate in method.candidates
     )
@@ -200,11 +200,11 @@ def load_inputs(
 
 def _features(
     speech: Speech,
-    front_ends: Iterable[FeatureSettings],
+    front_ends: Iterable[FrontEnd],
     cache: Path,
     stage: str,
     watch: Observer,
-) -> dict[FeatureSettings, Frames]:
+) -> dict[FrontEnd, Frames]:
     advance = partial(watch.advance, stage)
     return {each: speech_frames(speech, each, cache, advance) for each in front_ends}
 

@@ -39,7 +39,7 @@ def leaky_fit(task: FitTask, protocol: ProtocolName, split: Split, table: Corpus
         settings = task.settings.model_copy(update={"training": training})
         return replace(task, validation=PartitionView(test, table), settings=settings)
     if protocol == "leaky-normaliser":
-        if task.settings.features.normalise == "none":
+        if task.front_end.params.normalise == "none":
             return task  # nothing of such frames is fitted, so nothing leaks by it
         return replace(task, normaliser=corpus_normaliser(task.features, table))
     return task

@@ -12,14 +12,20 @@ from torch import Tensor
 
 from serbench.api import EpochEvent
 from serbench.files.cache_kinds import kind_folder
-from serbench.files.source import core_digest
+from serbench.files.source import core_digest, package_digest
 from serbench.learning.fit.task import InitialState, PretrainResult, PretrainTask, TeacherFrames
 from serbench.learning.teach.embeddings import TeacherEmbeddings, teacher_frames
 from serbench.running.execute import run_pretrainings
-from serbench.running.harness.code import FIT, package_digest, precision_on
+from serbench.running.harness.code import FIT, precision_on
 from serbench.running.harness.inputs import Inputs
 from serbench.running.harness.observer import Observer
-from serbench.running.plan.records import Candidate, RunPlan, digest_of, stable_seed
+from serbench.running.plan.records import (
+    Candidate,
+    RunPlan,
+    describe_front_end,
+    digest_of,
+    stable_seed,
+)
 from serbench.running.store.cache import FitCache
 
 STUDENT, LOSS = "student.", "loss."
@@ -40,7 +46,7 @@ def pretraining_of(
     if inputs.pretrain is None or (loss is None and not candidate.inherits):
         return None
     settings = candidate.settings
-    features = inputs.pretrain.features[settings.features]
+    features = inputs.pretrain.features[candidate.front_end]
     embeddings = _chosen(candidate, inputs.pretrain.embeddings)
     task_seed = stable_seed("pretraining", inputs.pretrain.audio.digest, seed)
     key = digest_of(
@@ -52,6 +58,7 @@ def pretraining_of(
             "augment": settings.augment.model_dump(mode="json"),
             "pretrain": settings.pretrain.model_dump(mode="json"),
             "features": features.digest,
+            "front_end": describe_front_end(candidate),
             "teachers": [[name, each.digest] for name, each in embeddings.items()],
             "classes": len(inputs.table.labels),
             "seed": task_seed,
@@ -71,6 +78,7 @@ def pretraining_of(
         student=candidate.student,
         loss=loss,
         settings=settings,
+        front_end=candidate.front_end,
         num_classes=len(inputs.table.labels),
         features=features,
         teachers=tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +13,7 @@ from typing import Any, cast
 import pandas as pd
 
 import serbench
-from serbench.api import RegistryError, TeacherCard
+from serbench.api import FrontEnd, RegistryError, Student, TeacherCard
 from serbench.data.corpus.table import CorpusTable
 from serbench.data.corpus.unlabelled import UnlabelledAudio
 from serbench.files.atomic import check_writable
@@ -24,8 +24,10 @@ from serbench.protocol.guard.certificate import AudioRecord
 from serbench.protocol.guard.certify import Evidence, certify
 from serbench.protocol.guard.pretraining import (
     Inheritance,
+    Listening,
     Provenance,
     check_inheritance,
+    check_listening,
     check_pretraining,
 )
 from serbench.protocol.guard.seal import Seal
@@ -71,6 +73,7 @@ def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
         trained_only=folds.trained_only,
         teachers=_provenance(plan, table),
         students=_inheritance(plan, table),
+        front_ends=_listening(plan, table),
     )
     certify(folds.table, folds.outer, folds.inner, before)
     inputs = load_inputs(plan, folds.table, audio, resources.cache, resources.device, watch)
@@ -182,15 +185,25 @@ def _provenance(plan: RunPlan, table: CorpusTable) -> tuple[Provenance, ...]:
 def _inheritance(plan: RunPlan, table: CorpusTable) -> tuple[Inheritance, ...]:
     """L7 of students that inherit."""
     return check_inheritance(
-        _cards_of_heirs(plan),
+        _cards_of(plan.heirs),
         plan.dataset.evaluated.name,
         table.card,
         allow=plan.protocol.allow_pretraining_overlap,
     )
 
 
-def _cards_of_heirs(plan: RunPlan) -> dict[str, TeacherCard]:
-    found = {name: student.card for name, student in plan.heirs.items()}
+def _listening(plan: RunPlan, table: CorpusTable) -> tuple[Listening, ...]:
+    """L7 of front ends that run a model."""
+    return check_listening(
+        _cards_of(plan.listeners),
+        plan.dataset.evaluated.name,
+        table.card,
+        allow=plan.protocol.allow_pretraining_overlap,
+    )
+
+
+def _cards_of(models: Mapping[str, Student] | Mapping[str, FrontEnd]) -> dict[str, TeacherCard]:
+    found = {name: model.card for name, model in models.items()}
     return {name: card for name, card in found.items() if card is not None}
 
 
@@ -215,7 +228,7 @@ def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources)
     code = code_digests(plan)
     by = arithmetic(plan, resources.device)
     models = dict(inputs.model_digests)
-    heirs = _cards_of_heirs(plan)
+    heirs, heard = _cards_of(plan.heirs), _cards_of(plan.listeners)
     dataset = {
         **cast("dict[str, object]", description["dataset"]),
         "labels": list(table.labels),
@@ -239,6 +252,7 @@ def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources)
         "arithmetic": by,
         "cards": {name: asdict(e.card) for name, e in inputs.embeddings.items()},
         **({"inherited": {n: asdict(card) for n, card in heirs.items()}} if heirs else {}),
+        **({"heard": {n: asdict(card) for n, card in heard.items()}} if heard else {}),
         "command": resources.command,
     }
 

@@ -76,7 +76,7 @@ class TaskMaker:
         """The fit of ``place`` on ``split``; ``epochs`` None: as the settings say."""
         candidate = self.plan.method(place.method).candidates[place.candidate]
         settings = candidate.settings
-        features = self.inputs.features[settings.features]
+        features = self.inputs.features[candidate.front_end]
         # A task has views of its own: what is fitted in one fit is noted for that fit.
         train = self.views.make(place.outer, split.train)
         validation = None if split.test.sealed else self.views.make(place.outer, split.test)
@@ -91,6 +91,7 @@ class TaskMaker:
             student=candidate.student,
             loss=candidate.loss,
             settings=settings,
+            front_end=candidate.front_end,
             num_classes=len(self.inputs.table.labels),
             train=train,
             validation=validation,
@@ -123,8 +124,7 @@ class TaskMaker:
 
     def segments(self, split: Split, candidate: Candidate) -> tuple[Segment, ...]:
         """Windows of the side that is scored."""
-        windows = candidate.settings.segments
-        return segment_partition(self.inputs.table, split.test, windows.window_s, windows.overlap_s)
+        return segment_partition(self.inputs.table, split.test, candidate.cutting)
 
     def _key(
         self,
@@ -141,7 +141,7 @@ class TaskMaker:
         return digest_of(
             {
                 **fit_identity(candidate, self.device),
-                "features": self.inputs.features[candidate.settings.features].digest,
+                "features": self.inputs.features[candidate.front_end].digest,
                 "train": list(train.ids),
                 "labels": train.labels.tolist(),
                 "scored": id_set_digest(split.test.ids),
@@ -166,11 +166,11 @@ def scored_segments(
     plan: RunPlan, table: CorpusTable, outer: Sequence[Split]
 ) -> list[tuple[Partition, tuple[Segment, ...]]]:
     """Windows of every outer test side, as every candidate cuts them."""
-    windows = dict.fromkeys(
-        candidate.settings.segments for method in plan.methods for candidate in method.candidates
+    cuttings = dict.fromkeys(
+        candidate.cutting for method in plan.methods for candidate in method.candidates
     )
     return [
-        (split.test, segment_partition(table, split.test, each.window_s, each.overlap_s))
+        (split.test, segment_partition(table, split.test, each))
         for split in outer
-        for each in windows
+        for each in cuttings
     ]

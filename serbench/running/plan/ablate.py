@@ -113,5 +113,7 @@ def _changes_in_words(row: RowSpec) -> Iterator[str]:
         yield f"student {row.student}"
     if row.loss:
         yield f"loss {row.loss}"
+    if row.front_end:
+        yield f"front end {row.front_end}"
     for path, value in row_changes(row):
         yield f"{'.'.join(path)} = {json.dumps(value)}"

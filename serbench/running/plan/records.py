@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from serbench.api import Backend, Loss, RegistryError, Student, Teacher
+from serbench.api import Backend, FrontEnd, Loss, RegistryError, Student, Teacher
+from serbench.learning.segments import Cutting
 from serbench.running.plan.dataset import DatasetPlan
+from serbench.running.plan.front_end import check_front_end
 from serbench.running.registry.validate import Values
 from serbench.settings import MethodSettings, ProtocolSettings
 
@@ -44,20 +46,28 @@ class Candidate:
 
     Attributes:
         values: what the grid sets here, by dotted path.
+        front_end: what the student hears through.
         objective: the loss that ``settings.pretrain.objective`` names; None: there is none.
     """
 
     values: Mapping[str, object]
     student: Student
     loss: Loss
+    front_end: FrontEnd
     settings: MethodSettings
     objective: Loss | None = None
 
     def __post_init__(self) -> None:
         """
         Raises:
-            RegistryError: an objective that no unlabelled audio has the answers for.
+            RegistryError: an objective that no unlabelled audio has the answers for, or what the
+                front end does not allow.
         """
+        check_front_end(
+            self.front_end,
+            self.settings.augment,
+            self.loss.needs | (self.objective.needs if self.objective else frozenset()),
+        )
         foreign = sorted(self.objective.needs - {"frames"}) if self.objective else []
         if foreign:
             raise RegistryError(
@@ -65,6 +75,11 @@ class Candidate:
                 f"{', '.join(foreign)}, and unlabelled audio has a teacher's frames only; take "
                 "frames, or another loss that reads nothing else"
             )
+
+    @property
+    def cutting(self) -> Cutting:
+        """How utterances are cut into windows."""
+        return Cutting.of(self.settings.segments, self.front_end.framing)
 
     @property
     def inherits(self) -> bool:
@@ -80,6 +95,7 @@ class MethodPlan:
     student: str
     loss: str
     candidates: tuple[Candidate, ...]
+    front_end: str = "log-mel"
 
     @property
     def uses_teachers(self) -> bool:
@@ -181,6 +197,21 @@ class RunPlan:
                 found.setdefault(name, candidate.student)
         return found
 
+    @property
+    def listeners(self) -> dict[str, FrontEnd]:
+        """Front ends that run a pretrained model, by the names that tables give them."""
+        found: dict[str, FrontEnd] = {}
+        for method in self.methods:
+            for candidate in method.candidates:
+                own = candidate.front_end
+                if own.card is None:
+                    continue
+                name = f"front end {method.front_end}"
+                if name in found and found[name].card != own.card:
+                    name += f" of {method.name}"
+                found.setdefault(name, own)
+        return found
+
     def pretrains(self, method: MethodPlan) -> bool:
         """Whether a method's students hear the unlabelled audio of the run."""
         return self.pretrain_audio is not None and method.can_pretrain
@@ -207,6 +238,7 @@ class RunPlan:
                     "name": method.name,
                     "student": method.student,
                     "loss": method.loss,
+                    "front_end": method.front_end,
                     "teachers": list(self.teachers) if self.uses_teachers(method) else [],
                     "needs": sorted({n for c in method.candidates for n in c.loss.needs}),
                     "pretrained": self.pretrains(method),
@@ -229,9 +261,16 @@ def describe_candidate(candidate: Candidate) -> Values:
         "student_params": _dump(candidate.student),
         "loss_plugin": candidate.loss.name,
         "loss_params": _dump(candidate.loss),
+        "front_end_plugin": candidate.front_end.name,
+        "front_end_params": _dump(candidate.front_end),
         "settings": candidate.settings.model_dump(mode="json"),
         **({"objective": _planned(candidate.objective)} if candidate.objective else {}),
     }
+
+
+def describe_front_end(candidate: Candidate) -> list[object]:
+    """Name and parameters of a candidate's front end, as JSON."""
+    return [candidate.front_end.name, _dump(candidate.front_end)]
 
 
 def stable_seed(*names: object) -> int:
@@ -261,5 +300,5 @@ def _planned(loss: Loss) -> Values:
     return {"name": loss.name, "params": _dump(loss)}
 
 
-def _dump(plugin: Teacher | Student | Loss | Backend) -> Values:
+def _dump(plugin: Teacher | FrontEnd | Student | Loss | Backend) -> Values:
     return plugin.params.model_dump(mode="json")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from serbench.api import RegistryError, Teacher
 from serbench.running.plan.dataset import OFFICIAL, DatasetPlan, plan_dataset
+from serbench.running.plan.front_end import Sets, front_end_name, make_front_end
 from serbench.running.plan.names import method_spec, own_sets
 from serbench.running.plan.records import Candidate, MethodPlan, Request, RunPlan
 from serbench.running.plan.sets import (
@@ -133,10 +134,14 @@ def _method(
     decided = {".".join(path) for path, _ in [*shared, *own]}
     grid = {path: values for path, values in grid.items() if path not in decided}
     candidates = tuple(
-        _candidate(registry, name, spec, settings, parts, dict(zip(grid, values, strict=True)))
+        _candidate(
+            registry, name, spec, settings, parts, (shared, own),
+            dict(zip(grid, values, strict=True)),
+        )
         for values in itertools.product(*grid.values())
-    )
-    return MethodPlan(name, spec.student, spec.loss, candidates)
+    )  # fmt: skip
+    front_end = front_end_name(spec, candidates[0].student.hears)
+    return MethodPlan(name, spec.student, spec.loss, candidates, front_end)
 
 
 def _candidate(
@@ -145,6 +150,7 @@ def _candidate(
     spec: MethodSpec,
     settings: Values,
     parts: Mapping[str, Values],
+    sets: tuple[Sets, Sets],
     values: Mapping[str, object],
 ) -> Candidate:
     """One grid point."""
@@ -155,11 +161,11 @@ def _candidate(
         "students", spec.student, lay_over(parts["student"], below(asked, "student"))
     )
     loss = registry.make("losses", spec.loss, lay_over(parts["loss"], below(asked, "loss")))
-    settings = lay_over({"features": student.hears}, settings)
+    front_end = make_front_end(registry, name, spec, student, *sets, values)
     checked = validate(MethodSettings, settings, f"methods.{name}")
     named = checked.pretrain.objective
     objective = registry.make("losses", named) if named else None
-    return Candidate(values, student, loss, checked, objective)
+    return Candidate(values, student, loss, front_end, checked, objective)
 
 
 def _pretrain_audio(folder: Path | None, methods: Sequence[MethodPlan]) -> Path | None:

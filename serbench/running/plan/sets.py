@@ -5,17 +5,29 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol
 
 from serbench.api import RegistryError
-from serbench.running.plan.records import MethodPlan
+from serbench.errors import joined
 from serbench.running.plugins import did_you_mean
 from serbench.running.registry.validate import Values, lay_over
 from serbench.settings import MethodSettings
 
 Keys = tuple[str, ...]
 
+
+class HasPlugins(Protocol):
+    """A method with all its candidates; see ``records.MethodPlan``."""
+
+    @property
+    def candidates(self) -> Sequence[object]:
+        """Each with a plugin for each of ``PLUGIN_ROOTS``."""
+        ...
+
+
 SETTING_ROOTS = tuple(MethodSettings.model_fields)
-METHOD_ROOTS = (*SETTING_ROOTS, "student", "loss")
+PLUGIN_ROOTS = ("student", "loss", "front_end")
+METHOD_ROOTS = (*SETTING_ROOTS, *PLUGIN_ROOTS)
 ROOTS = (*METHOD_ROOTS, "teacher", "corpus", "protocol", "methods")
 
 
@@ -69,23 +81,24 @@ def check_roots(sets: Sequence[tuple[Keys, object]], methods: Collection[str]) -
             )
 
 
-def check_used(sets: Iterable[tuple[Keys, object]], methods: Sequence[MethodPlan]) -> None:
+def check_used(sets: Iterable[tuple[Keys, object]], methods: Sequence[HasPlugins]) -> None:
     """
     Raises:
-        RegistryError: a ``--set student.X`` or ``loss.X`` that no method of the run takes.
+        RegistryError: a ``--set student.X``, ``loss.X`` or ``front_end.X`` that no method of the
+            run takes.
     """
     for path, _ in sets:
-        if path[0] not in {"student", "loss"}:
+        root, name = path[:2]
+        if root not in PLUGIN_ROOTS:
             continue
-        known = {
-            field
-            for method in methods
-            for field in getattr(method.candidates[0], path[0]).params.__class__.model_fields
-        }
-        if path[1] not in known:
+        plugins = [getattr(method.candidates[0], root) for method in methods]
+        known = {field for plugin in plugins for field in plugin.params.__class__.model_fields}
+        if name not in known:
+            what = root.replace("_", " ")
+            if root == "front_end":
+                what += f" ({joined(dict.fromkeys(each.name for each in plugins), 'or')})"
             raise RegistryError(
-                f"--set {'.'.join(path)}: no {path[0]} of this run has it"
-                f"{did_you_mean(path[1], known)}"
+                f"--set {'.'.join(path)}: no {what} of this run has it{did_you_mean(name, known)}"
             )
 
 

@@ -12,14 +12,19 @@ AblationChange = tuple[tuple[str, ...], object]
 
 
 def replaced_parts(row: RowSpec) -> frozenset[str]:
-    """``student`` and ``loss``, where the row names another than the full method's."""
-    named = {"student": row.student, "loss": row.loss}
+    """``student``, ``loss`` and ``front_end``, where the row names another than the full one's."""
+    named = {"student": row.student, "loss": row.loss, "front_end": row.front_end}
     return frozenset(part for part, name in named.items() if name is not None)
 
 
 def row_changes(row: RowSpec) -> tuple[AblationChange, ...]:
     """Every value that a row sets, by its path below a method."""
-    tables = {"student": row.student_params, "loss": row.loss_params, **row.settings}
+    tables = {
+        "student": row.student_params,
+        "loss": row.loss_params,
+        "front_end": row.front_end_params,
+        **row.settings,
+    }
     return tuple(_leaves((), tables))
 
 
@@ -34,12 +39,13 @@ def _leaves(path: tuple[str, ...], value: object) -> Iterator[AblationChange]:
 def row_method(full: MethodSpec, row: RowSpec) -> MethodSpec:
     """The full method with a row's changes; the grids are the full method's.
 
-    Parameters of a student or loss that the row replaces are dropped, and so is what a grid has
-    for them.
+    Parameters of a student, loss or front end that the row replaces are dropped, and so is what a
+    grid has for them.
     """
     replaced = replaced_parts(row)
     student_params = {} if "student" in replaced else full.student_params
     loss_params = {} if "loss" in replaced else full.loss_params
+    front_end_params = {} if "front_end" in replaced else full.front_end_params
     return full.model_copy(
         update={
             "summary": row.label,
@@ -47,6 +53,8 @@ def row_method(full: MethodSpec, row: RowSpec) -> MethodSpec:
             "loss": row.loss or full.loss,
             "student_params": lay_over(student_params, row.student_params),
             "loss_params": lay_over(loss_params, row.loss_params),
+            "front_end": row.front_end or full.front_end,
+            "front_end_params": lay_over(front_end_params, row.front_end_params),
             "settings": lay_over(full.settings, row.settings),
             "grids": {
                 name: {

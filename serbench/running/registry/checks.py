@@ -13,6 +13,8 @@ from typing import cast
 from pydantic import BaseModel
 
 from serbench.api.corpus import Corpus
+from serbench.api.front_end import Hears
+from serbench.api.student import Student
 from serbench.errors import listed
 from serbench.files.paths import is_file
 from serbench.protocol.spelling import lonely
@@ -168,6 +170,7 @@ class Checker:
                 schemas[part] = (model, values)
                 if not problems(model, own, ()):
                     yield from problems(model, values, (*at, f"{part}_params"))
+        yield from self._front_end(at, spec, schemas)
         wrong = problems(MethodSettings, spec.settings, (*at, "settings"))
         yield from wrong
         objective = None if wrong else _objective(spec, at)
@@ -186,6 +189,45 @@ class Checker:
         for grid, axes in spec.grids.items():
             for path, candidates in axes.items():
                 yield from _grid_axis((*at, "grids", grid, path), path, candidates, schemas)
+
+    def _front_end(
+        self,
+        at: tuple[str, ...],
+        spec: MethodSpec,
+        schemas: dict[str, tuple[type[BaseModel], dict[str, object]]],
+    ) -> Iterator[Problem]:
+        """The front end must exist and take what the method gives it."""
+        axes = {path for grid in spec.grids.values() for path in grid}
+        used = spec.front_end_params or any(path.startswith("front_end.") for path in axes)
+        if spec.front_end is not None:
+            yield from self._reference((*at, "front_end"), "front_ends", spec.front_end)
+        # A student is made only where it matters: what it hears may stand in a model's config.
+        elif not used:
+            return
+        hears = self._hears(spec)
+        name = spec.front_end or (hears.front_end if hears else None)
+        schema = self._schema("front_ends", name) if name else None
+        if schema is None:
+            return
+        model, values = schema
+        if hears and hears.front_end == name:
+            values = lay_over(values, hears.params)
+        own = lay_over(values, spec.front_end_params)
+        schemas["front_end"] = (model, own)
+        if not problems(model, values, ()):
+            yield from problems(model, own, (*at, "front_end_params"))
+
+    def _hears(self, spec: MethodSpec) -> Hears | None:
+        """What a method's student hears; None where that cannot be told without its weights."""
+        entry = self.entries["students"].get(spec.student)
+        plugin = entry.plugin if isinstance(entry, PluginSpec) else spec.student
+        own = entry.params if isinstance(entry, PluginSpec) else {}
+        try:
+            cls = plugin_class(self.plugins, "students", plugin)
+            params = validate(cls.Params, lay_over(own, spec.student_params), "")
+            return cast("Student", cls(params)).hears
+        except Exception:  # told where the student stands, or when it is used
+            return None
 
     def _schema(self, kind: str, name: str) -> tuple[type[BaseModel], Mapping[str, object]] | None:
         """The Params model behind an entry or plugin name, and the entry's own params.
@@ -269,7 +311,8 @@ def _grid_axis(
 ) -> Iterator[Problem]:
     """Every candidate must fit where its dotted path leads."""
     first, *rest = path.split(".")
-    known = {"student", "loss", *MethodSettings.model_fields}
+    plugins = {"student", "loss", "front_end"}
+    known = {*plugins, *MethodSettings.model_fields}
     if first not in known or not rest:
         message = f"there is no setting {path!r}{did_you_mean(first, known)}"
         yield Problem(at, f"{message} (a grid's keys are dotted paths, such as loss.temperature)")
@@ -277,9 +320,9 @@ def _grid_axis(
     if not candidates:
         yield Problem(at, "has no candidates")
     if first not in schemas:
-        return  # an unknown student or loss, told already
+        return  # an unknown plugin, told already, or one whose weights would have to be there
     model, values = schemas[first]
-    keys = rest if first in {"student", "loss"} else [first, *rest]
+    keys = rest if first in plugins else [first, *rest]
     before = problems(model, values, ())
     for candidate in candidates:
         nested = reduce(lambda inner, key: {key: inner}, reversed(keys), candidate)

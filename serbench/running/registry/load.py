@@ -27,6 +27,7 @@ PARAMS_OF = {
     "corpus": "params",
     "student": "student_params",
     "loss": "loss_params",
+    "front_end": "front_end_params",
 }
 """Parameters that make no sense any more once an overlay names something else to give them to."""
 

@@ -61,6 +61,10 @@ class MethodSpec(Params):
     """Laid over the student's own."""
     loss_params: JsonValues = Field(default_factory=dict)
     """Laid over the loss's own."""
+    front_end: str | None = None
+    """What the student hears through; by default what it asks for."""
+    front_end_params: JsonValues = Field(default_factory=dict)
+    """Laid over the front end's own, and over what the student asks for."""
     settings: JsonValues = Field(default_factory=dict)
     """What differs from the defaults of ``serbench.settings.MethodSettings``."""
     profiles: dict[str, JsonValues] = Field(default_factory=dict)
@@ -68,7 +72,8 @@ class MethodSpec(Params):
     method that needs more or fewer than the others. ``--set`` goes over it."""
     grids: dict[str, dict[str, list[JsonValue]]] = Field(default_factory=dict)
     """Named grids of an inner search: dotted paths such as ``loss.temperature``,
-    ``student.dropout`` or ``training.learning_rate`` to their candidates."""
+    ``student.dropout``, ``front_end.n_mels`` or ``training.learning_rate`` to their
+    candidates."""
 
 
 class ProfileSpec(Params):
@@ -95,8 +100,10 @@ class RowSpec(Params):
     student: str | None = None
     """In place of the full method's; so are all below. Parameters of another one are dropped."""
     loss: str | None = None
+    front_end: str | None = None
     student_params: JsonValues = Field(default_factory=dict)
     loss_params: JsonValues = Field(default_factory=dict)
+    front_end_params: JsonValues = Field(default_factory=dict)
     settings: JsonValues = Field(default_factory=dict)
     """Laid over the full method's, the profile's and those of a run."""
     needs_teachers: PositiveInt = 1
@@ -112,7 +119,8 @@ class RowSpec(Params):
     @model_validator(mode="after")
     def _is_one_thing(self) -> RowSpec:
         conditions = {"needs_teachers", "needs_pretraining"}
-        changes = {"student", "loss", "student_params", "loss_params", "settings"}
+        plugins = {"student", "loss", "front_end"}
+        changes = {*plugins, *(f"{each}_params" for each in plugins), "settings"}
         changed = self.model_fields_set & changes
         conditional = self.model_fields_set & conditions
         kinds = bool(self.method) + self.teacher + bool(changed)
@@ -120,7 +128,7 @@ class RowSpec(Params):
             msg = (
                 "a row is either a method of the registry (method), the teachers' own heads "
                 "(teacher = true), or what it changes of the full method (student, loss, "
-                "student_params, loss_params, settings)"
+                "front_end, their …_params, settings)"
             )
             raise ValueError(msg)
         return self

@@ -9,9 +9,9 @@ import pandas as pd
 
 from serbench.api import CorpusError, StoreError
 from serbench.data.corpus.table import CorpusTable
-from serbench.files.source import core_digest
+from serbench.files.source import core_digest, package_digest
 from serbench.protocol.guard.seal import Seal, predictions_digest
-from serbench.running.harness.code import FIT, HEAD, package_digest
+from serbench.running.harness.code import FIT, HEAD
 from serbench.running.harness.folds import Folds
 from serbench.running.plan.records import digest_of
 from serbench.running.replay.stored import StoredPlan
@@ -103,8 +103,8 @@ def changed_code(stored: StoredPlan, students: Iterable[StoredStudent]) -> tuple
     if stored.plan["teachers"]:
         now["head"] = core_digest(HEAD)
     for student in students:
-        cls = type(student.candidate.student)
-        now[cls.__module__] = package_digest(cls)
+        for plugin in (student.candidate.student, student.candidate.front_end):
+            now[type(plugin).__module__] = package_digest(type(plugin))
     kept = stored.plan["code"]
     changed = [name for name, digest in now.items() if kept.get(name) != digest]
     if not changed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from serbench.api import LeakageError, StoreError, Teacher
+from serbench.api import FrontEnd, LeakageError, StoreError, Teacher
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.features import Frames, speech_frames
 from serbench.learning.segments import Segment, segment_partition
@@ -44,7 +44,6 @@ from serbench.running.replay.teachers import fold_head, run_embeddings, run_teac
 from serbench.running.store.cache import FitCache
 from serbench.running.store.finished import Run, load_run
 from serbench.running.store.run import TEACHER_PREFIX, RunStore
-from serbench.settings import FeatureSettings
 
 POST_HOC = (
     "Post hoc: a later look at models that were trained, chosen and scored before; nothing was "
@@ -75,7 +74,7 @@ class Replay:
     watch: Observer
     _embeddings: dict[str, TeacherEmbeddings] = field(default_factory=dict, repr=False)
     _heads: dict[tuple[str, int], Head] = field(default_factory=dict, repr=False)
-    _frames: dict[FeatureSettings, Frames] = field(default_factory=dict, repr=False)
+    _frames: dict[FrontEnd, Frames] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(
@@ -216,16 +215,17 @@ class Replay:
                 "else is measured by it; take a speaker-independent run"
             )
 
-    def frames(self, settings: FeatureSettings) -> Frames:
-        """Log-mel frames of the corpus as it is, by a candidate's front end.
+    def frames(self, front_end: FrontEnd) -> Frames:
+        """Frames of the corpus as it is, by a candidate's front end.
 
         Raises:
             CorpusError: an audio file can no longer be read.
+            TeacherError: the weights of a model that the front end runs cannot be had.
         """
-        if settings not in self._frames:
+        if front_end not in self._frames:
             advance = partial(self.watch.advance, "features")
-            self._frames[settings] = speech_frames(self.table, settings, self.cache, advance)
-        return self._frames[settings]
+            self._frames[front_end] = speech_frames(self.table, front_end, self.cache, advance)
+        return self._frames[front_end]
 
     def segments(
         self, student: StoredStudent, overlap_s: float | None = None
@@ -235,10 +235,10 @@ class Replay:
         Raises:
             RegistryError: an overlap that leaves no hop.
         """
-        windows = student.candidate.settings.segments
-        overlap_s = windows.overlap_s if overlap_s is None else overlap_s
-        test = self.folds.outer[student.outer - 1].test
-        return segment_partition(self.table, test, windows.window_s, overlap_s)
+        cutting = student.candidate.cutting
+        if overlap_s is not None:
+            cutting = replace(cutting, overlap_s=overlap_s)
+        return segment_partition(self.table, self.folds.outer[student.outer - 1].test, cutting)
 
     def predict_student(
         self, student: StoredStudent, frames: Frames, segments: Sequence[Segment]

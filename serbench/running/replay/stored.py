@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from serbench.api import Backend, Loss, StoreError, Student, Teacher, TeacherCard
+from serbench.api import Backend, FrontEnd, Loss, StoreError, Student, Teacher, TeacherCard
 from serbench.api.json_text import first_problem
 from serbench.api.offline import offline
 from serbench.data.corpus.table import CorpusTable
@@ -44,7 +44,7 @@ NEEDED = frozenset({*PARTS, "cards", "code", "device"})
 
 NEEDED_OF_METHODS = frozenset(
     {"student_plugin", "student_params", "loss_plugin", "loss_params", "settings", "candidates"}
-) | {"teachers", "pretrained"}
+) | {"front_end_plugin", "front_end_params", "teachers", "pretrained"}
 """Keys of each method there."""
 
 
@@ -145,6 +145,10 @@ class StoredPlan:
         """What the models declared that students inherit from."""
         return self._cards("inherited")
 
+    def heard(self) -> dict[str, TeacherCard]:
+        """What the models declared that front ends run."""
+        return self._cards("heard")
+
     def _cards(self, key: str) -> dict[str, TeacherCard]:
         try:
             return {name: _card(card) for name, card in self.plan.get(key, {}).items()}
@@ -155,11 +159,11 @@ class StoredPlan:
         """A method's candidate, given what the grid sets."""
         tables: dict[str, Any] = {
             "student": method["student_params"], "loss": method["loss_params"],
-            "settings": method["settings"],
+            "front_end": method["front_end_params"], "settings": method["settings"],
         }  # fmt: skip
         for path, value in values.items():
             keys = path.split(".")
-            if keys[0] not in ("student", "loss"):
+            if keys[0] not in ("student", "loss", "front_end"):
                 keys = ["settings", *keys]
             nested: Any = value
             for key in reversed(keys):
@@ -167,8 +171,12 @@ class StoredPlan:
             tables = lay_over(tables, nested)
         student: Student = self._plugin("students", method["student_plugin"], tables["student"])
         loss: Loss = self._plugin("losses", method["loss_plugin"], tables["loss"])
+        front_end: FrontEnd = self._plugin(
+            "front_ends", method["front_end_plugin"], tables["front_end"]
+        )
         settings = validate(MethodSettings, tables["settings"], f"methods.{method['name']}")
-        return Candidate(values, student, loss, settings, self._objective(method, settings))
+        objective = self._objective(method, settings)
+        return Candidate(values, student, loss, front_end, settings, objective)
 
     def _objective(self, method: Json, settings: MethodSettings) -> Loss | None:
         """What a method was pretrained by; only where the grid says the same as its first point."""

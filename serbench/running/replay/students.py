@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from serbench.api import Backend, StoreError, StudentShape
-from serbench.files.source import core_digest
-from serbench.learning.features import Frames, Normaliser, shape_of
+from serbench.files.source import core_digest, package_digest
+from serbench.learning.features import Frames, Normaliser
 from serbench.learning.fit.predict import predict
+from serbench.learning.front_ends import shape_of
 from serbench.learning.segments import Segment
-from serbench.running.harness.code import FIT, backend_identity, package_digest
-from serbench.running.plan.records import Candidate, digest_of
+from serbench.running.harness.code import FIT, backend_identity
+from serbench.running.plan.records import Candidate, describe_front_end, digest_of
 from serbench.running.replay.stored import StoredPlan
 from serbench.running.store.cache import FitCache
 from serbench.running.store.run import RunStore
@@ -130,7 +131,7 @@ def stored_students(stored: StoredPlan, store: RunStore) -> tuple[StoredStudent,
                 seed=int(fit["seed"]),
                 candidate=candidate,
                 parameters=int(fit["parameters"]),
-                shape=shape_of(candidate.settings.features, len(labels)),
+                shape=shape_of(candidate.front_end, len(labels)),
                 store=store,
             )
         )
@@ -184,6 +185,7 @@ def predict_kept(
             "windows": [[each.utt_id, each.t_start_s, each.t_end_s] for each in segments],
             "settings": student.candidate.settings.segments.model_dump(mode="json"),
             "student": [own.name, student.candidate.student.params.model_dump(mode="json")],
+            "front_end": describe_front_end(student.candidate),
             "backend": backend_identity(backend),
             "device": device.type,
             "torch": torch.__version__,

@@ -94,6 +94,9 @@ class Method(Part):
     student_params: Object = {}
     loss_plugin: str = ""
     loss_params: Object = {}
+    front_end: str = ""
+    front_end_plugin: str = ""
+    front_end_params: Object = {}
     settings: dict[str, Object] = {}
     objective: Planned | None = None
     candidates: Annotated[list[Object], Field(min_length=1)] = [{}]
@@ -130,6 +133,7 @@ class Plan(Part):
     model_digests: dict[str, str]
     cards: dict[str, Object] = {}
     inherited: dict[str, Object] = {}
+    heard: dict[str, Object] = {}
     code: dict[str, str] = {}
     arithmetic: Object = {}
     device: str = ""

@@ -13,11 +13,11 @@ from importlib import metadata
 from pathlib import Path
 
 from serbench.device.export.deployed import Deployed
-from serbench.device.export.stored import calibration_audio, stored_model
+from serbench.device.export.stored import calibration_audio, check_students, stored_model
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.kept import check_folder, folder_files, keep_folder, making, read_kept
-from serbench.files.source import core_digest
-from serbench.running.harness.code import FIT, package_digest
+from serbench.files.source import core_digest, package_digest
+from serbench.running.harness.code import FIT
 from serbench.running.plan.records import describe_candidate, digest_of
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent
@@ -74,6 +74,7 @@ def export_folds(replay: Replay, students: Sequence[StoredStudent]) -> tuple[Fol
         RegistryError: a front end or windows that cannot be exported.
         CorpusError: audio for calibration that can no longer be read.
     """
+    check_students(students)
     made = []
     advance = partial(replay.watch.advance, "export")
     advance(0, len(students))
@@ -94,7 +95,11 @@ def _export(replay: Replay, student: StoredStudent) -> FoldModel:
             "facts": trained.facts,
             "candidate": describe_candidate(student.candidate),
             "training side": [[i, replay.table.by_id[i].pcm_sha256] for i in split.train.ids],
-            "code": [core_digest(EXPORT), package_digest(own)],
+            "code": [
+                core_digest(EXPORT),
+                package_digest(own),
+                package_digest(type(student.candidate.front_end)),
+            ],
             "packages": {name: metadata.version(name) for name in ("torch", "onnx", "onnxscript")},
         }
     )

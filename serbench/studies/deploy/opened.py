@@ -79,12 +79,8 @@ class OpenedModel(DeployedModel):
     @cached_property
     def _plan(self) -> WindowPlan:
         from serbench.device.windows import WindowPlan
-        from serbench.settings import FeatureSettings, SegmentSettings
 
-        return WindowPlan(
-            FeatureSettings.model_validate(self.facts["features"]),
-            SegmentSettings.model_validate(self.facts["segments"]),
-        )
+        return WindowPlan.read(self.facts)
 
     def calibration(self) -> Sequence[Waveforms]:
         """See ``DeployedModel``."""
@@ -94,18 +90,19 @@ class OpenedModel(DeployedModel):
     def _whole(self) -> Deployed:
         from serbench.device.export.deployed import Deployed
 
-        return Deployed.read(Path(self.facts["folder"]), _Students(self.facts["student"]))  # pyright: ignore[reportArgumentType]
+        paths = {"students": self.facts["student"], "front_ends": self.facts["front_end_class"]}
+        return Deployed.read(Path(self.facts["folder"]), _Own(paths))  # pyright: ignore[reportArgumentType]
 
 
-class _Students:
-    """Stands for the installed plugins: it knows the one student that the model is."""
+class _Own:
+    """Stands for the installed plugins: it knows those that the model is made of."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, paths: Mapping[str, str]) -> None:
+        self.paths = paths
 
     def get(self, kind: str, name: str) -> type:  # noqa: ARG002 - as Plugins has it
-        """The student's class."""
-        return find_class(self.path)
+        """The class of that kind."""
+        return find_class(self.paths[kind])
 
 
 def describe_model(model: Deployed) -> dict[str, Any]:
@@ -115,7 +112,8 @@ def describe_model(model: Deployed) -> dict[str, Any]:
         "onnx": str(model.onnx.resolve()),
         "labels": list(model.labels),
         "window_samples": model.window_samples,
-        "features": model.card["features"],
+        "framing": model.card["framing"],
         "segments": model.card["segments"],
         "student": class_path(type(model.student)),
+        "front_end_class": class_path(type(model.front_end)),
     }

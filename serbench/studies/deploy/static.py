@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 
 from serbench.api import SAMPLE_RATE_HZ
-from serbench.device.export.frontend import exported_front_end
 from serbench.device.windows import WindowPlan
 from serbench.learning.arithmetic import count_flops, count_parameters
 from serbench.studies.deploy.models import FoldModel
@@ -49,18 +48,18 @@ def count_arithmetic(model: FoldModel, length_s: float) -> Arithmetic:
         RegistryError: a front end or windows that cannot be exported.
     """
     student = model.student
-    settings = student.candidate.settings
-    plan = WindowPlan(settings.features, settings.segments)
+    candidate = student.candidate
+    plan = WindowPlan(candidate.front_end.framing, candidate.settings.segments)
     samples = round(length_s * SAMPLE_RATE_HZ)
     windows = len(plan.first_frames(samples))
-    frames = min(plan.size, plan.framing.frames(samples))
+    frames = min(plan.size, plan.frames(samples))
     network = student.module.eval()
     x = torch.zeros(windows, student.shape.channels, student.shape.n_mels, frames)
     lengths = torch.full((windows,), frames)
     parameters, nonzero = count_parameters(network)
     return Arithmetic(
         flops=count_flops(network, x, lengths),
-        front_end_flops=count_flops(exported_front_end(settings.features), torch.zeros(1, samples)),
+        front_end_flops=count_flops(candidate.front_end.exported(), torch.zeros(1, samples)),
         parameters=parameters,
         nonzero=nonzero,
     )

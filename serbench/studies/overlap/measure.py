@@ -199,7 +199,7 @@ def measure_overlap(
 def _hearing(replay: Replay, student: StoredStudent, overlaps_s: Sequence[float]) -> Hearing:
     return Hearing(
         student=student,
-        frames=replay.frames(student.candidate.settings.features),
+        frames=replay.frames(student.candidate.front_end),
         windows=tuple(replay.segments(student, each) for each in (None, *overlaps_s)),
         backend=replay.stored.backend(),
         device=replay.device,

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from serbench.api import StoreError
-from serbench.files.source import core_digest
+from serbench.files.source import core_digest, package_digest
 from serbench.learning.features import Normaliser
 from serbench.learning.fit.predict import predict
 from serbench.learning.fit.task import FitResult, FitTask
+from serbench.learning.front_ends import frames_of
 from serbench.learning.teach.targets import TeacherSignal, signals
 from serbench.protocol.guard.view import FittedRecord, id_set_digest
 from serbench.running.execute import run_fits
-from serbench.running.harness.code import FIT, HEAD, backend_identity, fit_identity, package_digest
+from serbench.running.harness.code import FIT, HEAD, backend_identity, fit_identity
 from serbench.running.harness.targets import fit_targets
 from serbench.running.harness.views import Views
 from serbench.running.plan.records import digest_of, stable_seed
@@ -74,7 +75,7 @@ def whole_reading(replay: Replay, student: StoredStudent) -> CutPosteriors:
     Raises:
         StoreError: that is not what the run has kept of it.
     """
-    frames = replay.frames(student.candidate.settings.features)
+    frames = replay.frames(student.candidate.front_end)
     ids, posteriors = replay.predict_kept(student, frames, replay.segments(student))
     replay.check_same(student, ids, posteriors)
     network = deepcopy(student.module).cpu()
@@ -82,8 +83,8 @@ def whole_reading(replay: Replay, student: StoredStudent) -> CutPosteriors:
 
 
 def _size(network: nn.Module, student: StoredStudent) -> Size:
-    settings = student.candidate.settings
-    frames = round(settings.segments.window_s / settings.features.hop_s)
+    candidate = student.candidate
+    frames = frames_of(candidate.front_end, candidate.settings.segments.window_s)
     return size_of(network, student.shape, frames)
 
 
@@ -163,11 +164,12 @@ class Tuner:
             student=pruned,
             loss=candidate.loss,
             settings=settings,
+            front_end=candidate.front_end,
             num_classes=len(replay.table.labels),
             train=self.views.make(student.outer - 1, split.train),
             validation=None,
             segments=replay.segments(student),
-            features=replay.frames(settings.features),
+            features=replay.frames(candidate.front_end),
             teachers=teachers,
             backend=self.backend,
             epochs=self.tuning.epochs,
@@ -253,7 +255,7 @@ class Tuner:
                 **fit_identity(candidate, str(replay.device)),
                 "tuning": self.tuning.settings(candidate.settings).model_dump(mode="json"),
                 "corpus": replay.table.digest,
-                "features": replay.frames(candidate.settings.features).digest,
+                "features": replay.frames(candidate.front_end).digest,
                 "train": list(split.train.ids),
                 "test": list(split.test.ids),
                 "teachers": teachers,

@@ -14,19 +14,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from serbench.api import SAMPLE_RATE_HZ, Backend
+from serbench.api import SAMPLE_RATE_HZ, Backend, FrontEnd
 from serbench.data.corpus.table import CorpusTable, Utterance
-from serbench.files.source import core_digest
-from serbench.learning.features import Frames
+from serbench.files.source import core_digest, package_digest
+from serbench.learning.features import Frames, frames_by
 from serbench.learning.front_ends import Extractor
 from serbench.learning.segments import Segment
 from serbench.running.execute import each_call
-from serbench.running.harness.code import FIT, backend_identity, package_digest
+from serbench.running.harness.code import FIT, backend_identity
 from serbench.running.plan.records import describe_candidate, digest_of
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent, predict_windows
 from serbench.running.store.cache import FitCache, FitRecord
-from serbench.settings import FeatureSettings
 from serbench.studies.robustness.conditions import Condition
 from serbench.studies.robustness.perturb import Perturbed, Voices, perturb, voices_of
 
@@ -114,13 +113,13 @@ def hear_fold(job: FoldJob) -> int:
     cache = FitCache(job.cache, "robustness")
     heard = [perturb(utterance, job.condition, job.voices) for utterance in job.utterances]
     ids = tuple(utterance.id for utterance in job.utterances)
-    frames: dict[FeatureSettings, Frames] = {}
+    frames: dict[FrontEnd, Frames] = {}
     for student, key, segments in job.students:
-        settings = student.candidate.settings.features
-        if settings not in frames:
-            frames[settings] = _frames(ids, heard, settings)
+        front_end = student.candidate.front_end
+        if front_end not in frames:
+            frames[front_end] = _frames(ids, heard, front_end)
         said, posteriors = predict_windows(
-            student, frames[settings], segments, job.backend, job.device
+            student, frames[front_end], segments, job.backend, job.device
         )
         facts = {
             "ids": list(said),
@@ -133,14 +132,12 @@ def hear_fold(job: FoldJob) -> int:
     return len(job.students)
 
 
-def _frames(ids: tuple[str, ...], heard: Sequence[Perturbed], settings: FeatureSettings) -> Frames:
+def _frames(ids: tuple[str, ...], heard: Sequence[Perturbed], front_end: FrontEnd) -> Frames:
     """Frames of perturbed utterances."""
-    extract = Extractor(settings)
+    extract = Extractor(front_end)
     pieces = [extract(each.waveform) for each in heard]
     count = np.array([len(piece) for piece in pieces], dtype=np.int64)
-    start = np.cumsum(count) - count
-    values, rate_hz = np.concatenate(pieces), 1.0 / settings.hop_s
-    return Frames(ids, values, start, count, rate_hz, digest="", channels=settings.channels)
+    return frames_by(front_end, ids, np.concatenate(pieces), count, digest="")
 
 
 def _jobs(
@@ -189,6 +186,7 @@ def _addresses(
             "test": list(replay.folds.outer[student.outer - 1].test.ids),
             "candidate": describe_candidate(student.candidate),
             "student code": package_digest(type(student.candidate.student)),
+            "front end code": package_digest(type(student.candidate.front_end)),
         }
         for condition in conditions:
             heard = condition_identity(replay, condition)

@@ -1,0 +1,95 @@
+"""A method's front end: which one, what it is set to, and whether it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from serbench.api import FrontEnd, Hears, Need, RegistryError, Student
+from serbench.learning.segments import hears_whole
+from serbench.running.plan.sets import Keys, below
+from serbench.running.plugins import did_you_mean
+from serbench.running.registry.lookup import Registry
+from serbench.running.registry.schema import MethodSpec
+from serbench.running.registry.validate import Values, lay_over
+from serbench.settings import AugmentSettings
+
+Sets = Sequence[tuple[Keys, object]]
+
+
+def front_end_name(spec: MethodSpec, hears: Hears) -> str:
+    """The front end that a method names; by default the one that its student hears."""
+    return spec.front_end or hears.front_end
+
+
+def make_front_end(
+    registry: Registry,
+    name: str,
+    spec: MethodSpec,
+    student: Student,
+    shared: Sets,
+    own: Sets,
+    grid: Mapping[str, object],
+) -> FrontEnd:
+    """A method's front end.
+
+    The registry's parameters, over them what the student hears, the method's own, ``--set`` for
+    all methods, ``--set`` for this one, and what the grid sets.
+
+    Args:
+        registry: has the front end.
+        name: of the method.
+        spec: of it.
+        student: of it.
+        shared: ``--set front_end.X`` and others, for all methods.
+        own: those for this method, by paths below it.
+        grid: a point of it, by paths.
+
+    Raises:
+        RegistryError: no such front end, or a parameter that it does not have.
+        TeacherError: what the student hears depends on weights that cannot be had.
+    """
+    hears = student.hears
+    chosen = front_end_name(spec, hears)
+    plugin = registry.plugin_spec("front_ends", chosen).plugin
+    fields = registry.plugins.get("front_ends", plugin).Params.model_fields  # pyright: ignore[reportAttributeAccessIssue]
+    asked = below(own, "front_end")
+    for field in asked:
+        if field not in fields:
+            raise RegistryError(
+                f"--set methods.{name}.front_end.{field}: front end {chosen} has no such parameter"
+                f"{did_you_mean(field, fields)}"
+            )
+    values: Values = dict(hears.params) if chosen == hears.front_end else {}
+    fitting = {k: v for k, v in below(shared, "front_end").items() if k in fields}
+    points = below([(tuple(path.split(".")), value) for path, value in grid.items()], "front_end")
+    for layer in (spec.front_end_params, fitting, asked, points):
+        values = lay_over(values, layer)
+    return registry.make("front_ends", chosen, values)
+
+
+def check_front_end(front_end: FrontEnd, augment: AugmentSettings, needs: Collection[Need]) -> None:
+    """
+    Raises:
+        RegistryError: augmentation or a loss that the front end's frames do not allow.
+    """
+    name = front_end.name
+    if augment.gain_db and front_end.gain is None:
+        raise RegistryError(
+            f"augment.gain_db = {augment.gain_db:g}: what a gain does to the values of front end "
+            f"{name} is not known; set augment.gain_db = 0"
+        )
+    if augment.mel_masks and augment.mel_mask_bins and not front_end.bands:
+        raise RegistryError(
+            f"augment.mel_masks = {augment.mel_masks}: front end {name} has no mel filters or "
+            "other bands of frequencies to mask; set augment.mel_masks = 0"
+        )
+    if augment.time_masks and front_end.framing is None:
+        raise RegistryError(
+            f"augment.time_masks = {augment.time_masks}: front end {name} gives one row for a "
+            "whole utterance, which has no time to mask; set augment.time_masks = 0"
+        )
+    if "frames" in needs and hears_whole(front_end.framing):
+        raise RegistryError(
+            f"front end {name} hears a whole utterance at once, and the loss reads a teacher's "
+            "frames of each window; take a loss that does not, such as ce or kd"
+        )
