@@ -15,7 +15,7 @@ from serbench.learning.evaluate import (
     speaker_confusions,
     utterance_posteriors,
 )
-from serbench.learning.segments import segment_partition
+from serbench.learning.segments import Cutting, segment_partition
 from serbench.protocol.splits.outer import outer_splits
 from serbench.protocol.splits.records import Partition
 from serbench.results.compare.methods import comparison
@@ -54,7 +54,7 @@ def predictions(table: CorpusTable) -> pd.DataFrame:
 def test_posteriors_of_utterances(benchmark: BenchmarkFixture, table: CorpusTable) -> None:
     """Means over the windows of the whole corpus, 1 s each."""
     whole = Partition("all", table.ids, tuple(table.units), "train")
-    segments = segment_partition(table, whole, 1.0, 0.5)
+    segments = segment_partition(table, whole, Cutting(1.0, 0.5))
     draw = np.random.default_rng(0)
     posteriors = draw.dirichlet(np.ones(len(table.labels)), len(segments))
     row = {utterance: number for number, utterance in enumerate(table.ids)}

@@ -12,16 +12,16 @@ from serbench.learning.features import (
     Frames,
     Normaliser,
     TrainingFrames,
-    spec_augment,
     student_input,
 )
+from serbench.learning.fit.augment import spec_augment
 from serbench.learning.front_ends import Extractor
-from serbench.settings import FeatureSettings
+from serbench_front_ends.log_mel import LogMel, LogMelParams
 
 
 def test_log_mel_of_three_seconds(benchmark: BenchmarkFixture) -> None:
     waveform = np.random.default_rng(0).normal(0, 0.1, 3 * SAMPLE_RATE_HZ).astype(np.float32)
-    frames = benchmark(Extractor(FeatureSettings()), waveform)
+    frames = benchmark(Extractor(LogMel(LogMelParams())), waveform)
     assert frames.shape == (301, 40)
 
 

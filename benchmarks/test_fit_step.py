@@ -17,7 +17,7 @@ from serbench.learning.fit.batches import TrainingBatches, teacher_sources
 from serbench.learning.fit.optimise import Optimisation, in_float32, resolve_precision
 from serbench.learning.fit.readings import Readings
 from serbench.learning.fit.task import FitTask
-from serbench.learning.segments import segment_partition
+from serbench.learning.segments import Cutting, segment_partition
 from serbench.learning.teach.embeddings import TrainingEmbeddings
 from serbench.learning.teach.targets import TeacherSignal
 from serbench.protocol.guard.view import PartitionView
@@ -102,10 +102,11 @@ def task(registry: Registry, table: CorpusTable, frames: Frames) -> FitTask:
         student=student,
         loss=loss,
         settings=settings,
+        front_end=registry.make("front_ends", "log-mel"),
         num_classes=7,
         train=train,
         validation=None,
-        segments=segment_partition(table, test, 3.0, 0.5),
+        segments=segment_partition(table, test, Cutting(3.0, 0.5)),
         features=frames,
         teachers=(teacher,),
         backend=registry.make("backends", "torch"),  # pyright: ignore[reportArgumentType]

@@ -9,7 +9,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from serbench.data.corpus.table import CorpusTable
-from serbench.learning.segments import segment_partition
+from serbench.learning.segments import Cutting, segment_partition
 from serbench.protocol.guard.certify import Evidence, certify
 from serbench.protocol.guard.seal import Seal
 from serbench.protocol.guard.view import PartitionView
@@ -52,7 +52,7 @@ def test_certificate_of_a_run(
     tmp_path: Path,
 ) -> None:
     """After a run: all of it, with the windows, the fits' records and the seal of one method."""
-    segments = [(s.test, segment_partition(table, s.test, 3.0, 0.5)) for s in outer]
+    segments = [(s.test, segment_partition(table, s.test, Cutting(3.0, 0.5))) for s in outer]
     seal = Seal(tmp_path / "seal")
     records = []
     for number, split in enumerate(outer, start=1):

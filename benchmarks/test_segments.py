@@ -6,7 +6,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from serbench.data.corpus.table import CorpusTable
-from serbench.learning.segments import segment_partition, sliding_windows
+from serbench.learning.segments import Cutting, segment_partition, sliding_windows
 from serbench.protocol.splits.outer import outer_splits
 
 
@@ -16,7 +16,7 @@ def test_windows_of_a_training_side(
 ) -> None:
     """About 430 utterances of 1.5 to 5 s."""
     train = outer_splits(table, "pairs", 5)[0].train
-    segments = benchmark(segment_partition, table, train, window_s, overlap_s)
+    segments = benchmark(segment_partition, table, train, Cutting(window_s, overlap_s))
     assert len(segments) >= len(train.ids)
 
 

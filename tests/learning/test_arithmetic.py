@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests_support.front_ends import front_end
 from tests_support.runs import LinearNetwork
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.learning.arithmetic import count_flops, window_flops
-from serbench.learning.features import shape_of
-from serbench.settings import FeatureSettings
+from serbench.learning.front_ends import shape_of
 
 
 def test_a_linear_layer_is_two_flops_for_each_weight_and_row() -> None:
@@ -27,7 +27,7 @@ class Attention(nn.Module):
 
 @pytest.mark.parametrize(("kind", "width"), [("log-mel", 3 * 40), ("whisper", 80)])
 def test_students_are_counted_on_three_seconds(kind: str, width: int) -> None:
-    settings = FeatureSettings.model_validate({"kind": kind})
+    settings = front_end(kind)
     network = LinearNetwork(shape_of(settings, 7))
     assert window_flops(network, settings, torch.device("cpu")) == 2 * width * 7
 

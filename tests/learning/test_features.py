@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests_support.damage import DAMAGES, turn_a_bit
+from tests_support.front_ends import LOG_MEL, front_end
 from tests_support.tables import noise_table
 
 from serbench.api import CorpusError, LeakageError, StudentShape
@@ -17,22 +18,21 @@ from serbench.learning.features import (
     Frames,
     Normaliser,
     TrainingFrames,
-    shape_of,
-    spec_augment,
     speech_frames,
     student_input,
 )
+from serbench.learning.fit.augment import spec_augment
+from serbench.learning.front_ends import shape_of
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.outer import outer_splits
-from serbench.settings import FeatureSettings
 
 
 def test_frames_are_cached_and_equal(tmp_path: Path) -> None:
     table = noise_table(tmp_path / "corpus", speakers=2, utterances=2)
-    cold = speech_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    cold = speech_frames(table, LOG_MEL, tmp_path / "cache", lambda *_: None)
     for file in table.folder.glob("*.wav"):
         file.unlink()
-    warm = speech_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    warm = speech_frames(table, LOG_MEL, tmp_path / "cache", lambda *_: None)
     np.testing.assert_array_equal(cold.values, warm.values)
     assert cold.digest == warm.digest
     assert warm.count.sum() == len(warm.values)
@@ -44,7 +44,7 @@ def test_damaged_frames_are_computed_anew_and_said(
     tmp_path: Path, part: str, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     table = noise_table(tmp_path / "corpus", speakers=2, utterances=2)
-    ask = partial(speech_frames, table, FeatureSettings(), tmp_path / "cache")
+    ask = partial(speech_frames, table, LOG_MEL, tmp_path / "cache")
     due = np.array(ask(lambda *_: None).values)
     (file,) = tmp_path.glob(f"cache/features/*.{part}.npy")
     before = file.read_bytes()
@@ -56,20 +56,18 @@ def test_damaged_frames_are_computed_anew_and_said(
 
 def test_frames_that_were_computed_before_a_stop_are_kept(tmp_path: Path) -> None:
     table = noise_table(tmp_path / "corpus", speakers=2, utterances=1)
-    due = speech_frames(table, FeatureSettings(), tmp_path / "straight", lambda *_: None)
+    due = speech_frames(table, LOG_MEL, tmp_path / "straight", lambda *_: None)
 
     def stop(done: int, total: int) -> None:
         if done == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        speech_frames(table, FeatureSettings(), tmp_path / "cache", stop)
+        speech_frames(table, LOG_MEL, tmp_path / "cache", stop)
     for utterance in table.utterances[:2]:
         utterance.path.unlink()
     told: list[int] = []
-    made = speech_frames(
-        table, FeatureSettings(), tmp_path / "cache", lambda done, total: told.append(done)
-    )
+    made = speech_frames(table, LOG_MEL, tmp_path / "cache", lambda done, total: told.append(done))
     assert told == [3, 4, 4]
     np.testing.assert_array_equal(made.values, due.values)
     np.testing.assert_array_equal(made.count, due.count)
@@ -80,17 +78,17 @@ def test_a_file_that_changed_since_costs_no_other_files_frames(tmp_path: Path) -
     content = table.utterances[3].path.read_bytes()
     turn_a_bit(table.utterances[3].path)
     with pytest.raises(CorpusError, match="its audio is another than when the corpus was read"):
-        speech_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+        speech_frames(table, LOG_MEL, tmp_path / "cache", lambda *_: None)
     table.utterances[0].path.unlink()
     table.utterances[3].path.write_bytes(content)
-    frames = speech_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    frames = speech_frames(table, LOG_MEL, tmp_path / "cache", lambda *_: None)
     assert len(frames.count) == 4
 
 
 def test_another_front_end_is_another_cache_entry(tmp_path: Path) -> None:
     table = noise_table(tmp_path / "corpus", speakers=2, utterances=1)
-    one = speech_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
-    two = speech_frames(table, FeatureSettings(n_mels=20), tmp_path / "cache", lambda *_: None)
+    one = speech_frames(table, LOG_MEL, tmp_path / "cache", lambda *_: None)
+    two = speech_frames(table, front_end(n_mels=20), tmp_path / "cache", lambda *_: None)
     assert one.digest != two.digest
     assert two.values.shape[1] == 20
 
@@ -98,7 +96,7 @@ def test_another_front_end_is_another_cache_entry(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "width"), [("whisper", 80), ("waveform", 160)])
 def test_front_ends_of_one_channel_say_so(tmp_path: Path, kind: str, width: int) -> None:
     table = noise_table(tmp_path / "corpus", speakers=2, utterances=1)
-    settings = FeatureSettings.model_validate({"kind": kind})
+    settings = front_end(kind)
     frames = speech_frames(table, settings, tmp_path / "cache", lambda *_: None)
     assert frames.values.shape[1] == width
     assert (frames.channels, shape_of(settings, 7)) == (1, StudentShape(7, 1, width))
@@ -108,7 +106,7 @@ def test_front_ends_of_one_channel_say_so(tmp_path: Path, kind: str, width: int)
 
 def test_fitting_on_a_validation_side_raises_l6(tmp_path: Path) -> None:
     table = noise_table(tmp_path / "corpus", speakers=3, utterances=2)
-    frames = speech_frames(table, FeatureSettings(), tmp_path / "cache", lambda *_: None)
+    frames = speech_frames(table, LOG_MEL, tmp_path / "cache", lambda *_: None)
     from serbench.protocol.splits.inner import inner_splits
 
     outer = outer_splits(table, "loso", 5)
@@ -225,7 +223,7 @@ def test_masks_hold_what_they_are_to_be_filled_with() -> None:
 
 def test_frames_read_for_evaluation_follow_the_asked_order(tmp_path: Path) -> None:
     table = noise_table(tmp_path / "corpus", speakers=2, utterances=2)
-    frames: Frames = speech_frames(table, FeatureSettings(), tmp_path / "c", lambda *_: None)
+    frames: Frames = speech_frames(table, LOG_MEL, tmp_path / "c", lambda *_: None)
     a, b = frames.ids[0], frames.ids[-1]
     turned = frames.evaluation([b, a])
     assert turned.count.tolist() == [frames.count[-1], frames.count[0]]

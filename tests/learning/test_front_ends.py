@@ -1,4 +1,4 @@
-"""Front ends against their definitions in float64, and Whisper's against that of transformers."""
+"""How the core keeps what a front end gives."""
 
 from __future__ import annotations
 
@@ -6,115 +6,88 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tests_support.front_ends import LOG_MEL, front_end
+from tests_support.tables import noise_table
+from torch import Tensor, nn
 
-from serbench.api.torchaudio_compat import import_torchaudio
-from serbench.learning.front_ends import Extractor
-from serbench.settings import FeatureSettings
-
-WHISPER = FeatureSettings(kind="whisper")
-WAVEFORM = FeatureSettings(kind="waveform")
-
-
-def noise(samples: int, seed: int = 0) -> NDArray[np.float32]:
-    return np.random.default_rng(seed).normal(0, 0.1, samples).astype(np.float32)
+from serbench.api import Framing, FrontEnd, FrontEndParams, StudentShape, TeacherCard
+from serbench.learning.features import middle, speech_frames, window_size
+from serbench.learning.front_ends import Extractor, frames_of, shape_of
+from serbench.settings import SegmentSettings
 
 
-def speechlike(samples: int) -> NDArray[np.float32]:
-    """A swelling tone with harmonics, loud and soft by turns, with a silence of zeros."""
-    t = np.arange(samples) / 16_000
-    tone = sum(np.sin(2 * np.pi * 180 * n * t) / n for n in range(1, 12))
-    x = tone * 0.1 * np.sin(2 * np.pi * 1.3 * t) ** 4 + noise(samples) * 1e-3
-    x[samples // 3 : samples // 2] = 0.0
-    return x.astype(np.float32)
+def noise(samples: int) -> NDArray[np.float32]:
+    return np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
 
 
-def triangles(edges: NDArray[np.float64], n_fft: int) -> NDArray[np.float64]:
-    """Mel filters between ``edges`` in Hz, (n_mels, n_fft // 2 + 1)."""
-    bins = np.linspace(0.0, 8000.0, n_fft // 2 + 1)
-    filters = np.zeros((len(edges) - 2, len(bins)))
-    for m in range(len(filters)):
-        left, centre, right = edges[m : m + 3]
-        rising, falling = (bins - left) / (centre - left), (right - bins) / (right - centre)
-        filters[m] = np.clip(np.minimum(rising, falling), 0.0, None)
-    return filters
+class Level(nn.Module):
+    """Mean and mean square of an utterance."""
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        return torch.stack([waveforms.mean(-1), waveforms.square().mean(-1)], dim=-1)[..., None, :]
 
 
-def htk_edges(n_mels: int, f_min: float, f_max: float) -> NDArray[np.float64]:
-    low, high = (2595.0 * np.log10(1.0 + f / 700.0) for f in (f_min, f_max))
-    return 700.0 * (10.0 ** (np.linspace(low, high, n_mels + 2) / 2595.0) - 1.0)
+class Levels(FrontEnd):
+    """Two numbers of a whole utterance, in float16."""
+
+    name = "levels"
+    Params = FrontEndParams
+    width, framing, half = 2, None, True
+    weights = ""
+
+    @property
+    def card(self) -> TeacherCard | None:
+        return TeacherCard("t", "l", "h", "c") if self.weights else None
+
+    @property
+    def model_digest(self) -> str:
+        return self.weights
+
+    def build(self) -> nn.Module:
+        return Level()
 
 
-def slaney_edges(n_mels: int) -> NDArray[np.float64]:
-    """Linear below 1000 Hz (15 mels), then logarithmic, from 0 to 8000 Hz."""
-    step = np.log(6.4) / 27.0
-    mels = np.linspace(0.0, 15.0 + np.log(8.0) / step, n_mels + 2)
-    return np.where(mels < 15.0, mels * 200.0 / 3.0, 1000.0 * np.exp(step * (mels - 15.0)))
+@pytest.mark.parametrize("name", ["log-mel", "whisper"])
+def test_utterance_normalisation_takes_each_values_mean_off(name: str) -> None:
+    frames = Extractor(front_end(name, normalise="utterance"))(noise(8000))
+    np.testing.assert_allclose(frames.mean(axis=0), 0.0, atol=1e-5)
+    plain = Extractor(front_end(name))(noise(8000))
+    np.testing.assert_allclose(frames, plain - plain.mean(axis=0), atol=1e-5)
 
 
-def powers(x: NDArray[np.float32], n_fft: int, hop: int) -> NDArray[np.float64]:
-    """Power spectra (frames, lines) under a Hann window of 400 samples."""
-    padded = np.pad(x.astype(np.float64), n_fft // 2, mode="reflect")
-    window = np.zeros(n_fft)
-    window[(n_fft - 400) // 2 :][:400] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
-    starts = range(0, len(padded) - n_fft + 1, hop)
-    return np.stack([np.abs(np.fft.rfft(padded[s : s + n_fft] * window)) ** 2 for s in starts])
+def test_one_row_of_an_utterance_is_one_window_of_half_precision(tmp_path) -> None:
+    table = noise_table(tmp_path / "corpus", speakers=2, utterances=2)
+    levels = Levels(FrontEndParams())
+    frames = speech_frames(table, levels, tmp_path / "cache", lambda *_: None)
+    assert frames.values.dtype == np.float16
+    assert frames.values.shape == (len(table.ids), 2)
+    assert (frames.count == 1).all()
+    assert frames.whole
+    assert window_size(frames, SegmentSettings()) == 1
+    assert shape_of(levels, 7) == StudentShape(7, 1, 2)
+    assert frames_of(levels, 3.0) == 1
 
 
-def test_log_mel_equals_a_float64_reference() -> None:
-    x = noise(8000)
-    filters = triangles(htk_edges(40, 20.0, 7600.0), 512)
-    expected = np.log(powers(x, 512, 160) @ filters.T + 1e-6)
-    np.testing.assert_allclose(Extractor(FeatureSettings())(x), expected, atol=2e-4)
+def test_what_a_partition_or_deltas_change_is_not_computed_again(tmp_path) -> None:
+    table = noise_table(tmp_path / "corpus", speakers=2, utterances=1)
+
+    def digest(heard: FrontEnd) -> str:
+        return speech_frames(table, heard, tmp_path / "cache", lambda *_: None).digest
+
+    base = digest(LOG_MEL)
+    assert digest(front_end(deltas=False)) == digest(front_end(normalise="none")) == base
+    assert digest(front_end(normalise="utterance")) != base
+    assert digest(front_end(n_mels=20)) != base
+    one = Levels(FrontEndParams())
+    other = type("Other", (Levels,), {"weights": "0" * 8})(FrontEndParams())
+    assert digest(one) != digest(other)
 
 
-@pytest.mark.parametrize("samples", [1600, 1759, 1760, 8000])
-def test_whispers_frames_equal_a_float64_reference(samples: int) -> None:
-    x = noise(samples)
-    edges = slaney_edges(80)
-    filters = triangles(edges, 400) * (2.0 / (edges[2:] - edges[:-2]))[:, None]
-    power = powers(x, 400, 160) @ filters.T
-    expected = (np.log10(np.maximum(power, 1e-10)) + 4.0) / 4.0
-    frames = Extractor(WHISPER)(x)
-    assert len(frames) == 1 + samples // 160
-    np.testing.assert_allclose(frames, expected, atol=1e-5)
+def test_frames_of_a_window() -> None:
+    assert frames_of(LOG_MEL, 3.0) == 300
+    fixed = type("Fixed", (Levels,), {"framing": Framing(400, 160, length=32_000)})
+    assert frames_of(fixed(FrontEndParams()), 3.0) == 201
 
 
-@pytest.mark.parametrize(("mels", "atol"), [(80, 1e-5), (128, 3e-5)])
-def test_whispers_frames_are_those_of_transformers_before_its_clamp(mels: int, atol: float) -> None:
-    import_torchaudio()
-    from transformers import WhisperFeatureExtractor
-
-    theirs = WhisperFeatureExtractor(feature_size=mels)
-    for x in (noise(16_000), speechlike(20_000)):
-        clamped = theirs(x, sampling_rate=16_000, padding="do_not_pad", return_tensors="np")
-        expected = clamped["input_features"][0].T
-        frames = Extractor(WHISPER.model_copy(update={"n_mels": mels}))(x)[: len(expected)]
-        assert len(frames) == len(x) // 160
-        np.testing.assert_allclose(np.maximum(frames, frames.max() - 2.0), expected, atol=atol)
-
-
-def test_silence_is_whispers_floor() -> None:
-    np.testing.assert_allclose(Extractor(WHISPER)(np.zeros(1600, np.float32)), -1.5, atol=1e-6)
-
-
-def test_utterance_normalisation_takes_each_filters_mean_off() -> None:
-    for kind in ("log-mel", "whisper"):
-        settings = FeatureSettings.model_validate({"kind": kind, "normalise": "utterance"})
-        np.testing.assert_allclose(Extractor(settings)(noise(8000)).mean(axis=0), 0.0, atol=1e-5)
-
-
-@pytest.mark.parametrize(("samples", "frames"), [(1600, 10), (1601, 11), (1759, 11), (100, 1)])
-def test_a_waveforms_frames_are_its_samples_filled_up_with_zeros(samples: int, frames: int) -> None:
-    x = noise(samples)
-    found = Extractor(WAVEFORM)(x)
-    assert found.shape == (frames, 160)
-    np.testing.assert_array_equal(found.reshape(-1)[:samples], x)
-    assert not found.reshape(-1)[samples:].any()
-
-
-@pytest.mark.parametrize("settings", [FeatureSettings(), WHISPER, WAVEFORM])
-def test_several_waveforms_give_what_each_gives(settings: FeatureSettings) -> None:
-    extract = Extractor(settings)
-    x = np.stack([noise(5000), noise(5000, seed=1)])
-    together = extract.front_end(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(together, np.stack([extract(row) for row in x]), atol=1e-5)
+def test_the_middle() -> None:
+    assert middle(torch.tensor([1, 10, 11, 12]), 10).tolist() == [0, 0, 0, 1]

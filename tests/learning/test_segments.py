@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from serbench.api import CorpusCard, CorpusError, RegistryError, SplitError
 from serbench.data.corpus.table import CorpusTable, Utterance
-from serbench.learning.segments import segment_partition, sliding_windows
+from serbench.learning.segments import Cutting, segment_partition, sliding_windows
 from serbench.protocol.guard.checks import check_segments
 from serbench.protocol.splits.records import Partition
 
@@ -95,7 +95,7 @@ def test_a_duration_that_is_none_is_refused(duration_s: float) -> None:
 def test_segments_inherit_their_utterance_and_partition() -> None:
     table = make_table([2.0, 5.5, 1.0])
     partition = Partition("outer-1/inner-1/validation", ("u1", "u0"), ("s1",), "validation")
-    segments = segment_partition(table, partition, 3.0, 0.5)
+    segments = segment_partition(table, partition, Cutting(3.0, 0.5))
     assert [(s.seg_id, s.utt_id, s.t_start_s, s.t_end_s) for s in segments] == [
         ("u1#0", "u1", 0.0, 3.0),
         ("u1#1", "u1", 2.5, 5.5),
@@ -108,11 +108,11 @@ def test_segments_inherit_their_utterance_and_partition() -> None:
 def test_segments_of_a_sealed_partition_carry_no_label() -> None:
     table = make_table([2.0])
     partition = Partition("outer-1/test", ("u0",), ("s1",), "test")
-    segments = segment_partition(table, partition, 3.0, 0.5)
+    segments = segment_partition(table, partition, Cutting(3.0, 0.5))
     assert segments[0].label is None
     check_segments(segments, partition, table)
 
 
 def test_a_partition_of_another_corpus_is_refused() -> None:
     with pytest.raises(SplitError, match="that toy lacks: ghost"):
-        segment_partition(make_table([2.0]), Partition("p", ("ghost",), ()), 3.0, 0.5)
+        segment_partition(make_table([2.0]), Partition("p", ("ghost",), ()), Cutting(3.0, 0.5))

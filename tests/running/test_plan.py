@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from serbench.api import RegistryError
+from serbench.api import FrontEnd, Hears, RegistryError
 from serbench.running.plan.records import MethodPlan, Request, RunPlan, digest_of, stable_seed
 from serbench.running.plan.resolve import plan_run
 from serbench.running.plan.sets import parse_set
@@ -205,12 +207,61 @@ def test_teachers_of_a_pretraining_are_of_the_run(registry: Registry, tmp_path: 
 def test_what_a_student_hears_lies_under_the_settings_of_the_method(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Transformer, "hears", {"n_mels": 80, "hop_s": 0.02})
+    asked = Hears("log-mel", {"n_mels": 80, "hop_s": 0.02})
+    monkeypatch.setattr(Transformer, "hears", asked)
     (candidate,) = only(plan(registry, "alone")).candidates
-    features = candidate.settings.features
-    assert (features.n_mels, features.hop_s, features.window_s) == (80, 0.02, 0.025)
-    (candidate,) = only(plan(registry, "alone", sets=("features.n_mels=24",))).candidates
-    assert (candidate.settings.features.n_mels, candidate.settings.features.hop_s) == (24, 0.02)
+    heard = candidate.front_end.params
+    assert (heard.n_mels, heard.hop_s, heard.window_s) == (80, 0.02, 0.025)
+    for sets in (("front_end.n_mels=24",), ("methods.alone.front_end.n_mels=24",)):
+        (candidate,) = only(plan(registry, "alone", sets=sets)).candidates
+        heard = candidate.front_end.params
+        assert (heard.n_mels, heard.hop_s) == (24, 0.02)
+
+
+def heard_by(registry: Registry, asked: dict[str, object], sets: Sequence[str] = ()) -> FrontEnd:
+    spec = registry.method("alone").model_copy(update=asked)
+    own = replace(registry, methods={**registry.methods, "alone": spec})
+    return only(plan(own, "alone", sets=tuple(sets))).candidates[0].front_end
+
+
+def test_a_methods_front_end_lies_over_what_its_student_hears(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Transformer, "hears", Hears("log-mel", {"n_mels": 80, "f_min_hz": 50.0}))
+    heard = heard_by(registry, {"front_end_params": {"n_mels": 64}}, ["front_end.hop_s=0.02"])
+    assert heard.name == "log-mel"
+    assert (heard.params.n_mels, heard.params.f_min_hz, heard.params.hop_s) == (64, 50.0, 0.02)
+    other = heard_by(registry, {"front_end": "whisper", "front_end_params": {"n_mels": 128}})
+    assert (other.name, other.width) == ("whisper", 128)  # nothing of what log-mel was to be
+
+
+def test_a_grid_goes_over_a_front_end(registry: Registry) -> None:
+    grids = {"mine": {"front_end.n_mels": [20, 30]}}
+    spec = registry.method("alone").model_copy(update={"grids": grids})
+    own = replace(registry, methods={**registry.methods, "alone": spec})
+    found = only(plan(own, "alone", sets=("protocol.search=mine",))).candidates
+    assert [each.front_end.width for each in found] == [20, 30]
+    (decided,) = only(
+        plan(own, "alone", sets=("protocol.search=mine", "front_end.n_mels=24"))
+    ).candidates
+    assert decided.front_end.width == 24
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("front_end.n_mel=24", "--set front_end.n_mel: no front end (log-mel) of this run has it;"),
+        (
+            "methods.alone.front_end.n_mel=24",
+            "--set methods.alone.front_end.n_mel: front end log-mel has no such parameter; did you",
+        ),
+        ("front_end.n_mels=-1", "front_ends.log-mel.params.n_mels: should be greater than 0"),
+    ],
+)
+def test_a_parameter_that_a_front_end_does_not_have_is_told(
+    registry: Registry, option: str, told: str
+) -> None:
+    assert fails(registry, "alone", sets=(option,)).startswith(told)
 
 
 LABELS_ALONE = (

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
 from serbench.testing import ProbeStudent, check_student, student_checks
 
 
@@ -172,11 +172,15 @@ def test_a_student_is_built_for_what_it_hears() -> None:
             return StudentOutput(self.classify(embedding), embedding)
 
     student = student_of(Waves)
-    student.hears = {"kind": "waveform", "hop_s": 0.02}  # pyright: ignore[reportAttributeAccessIssue]
+    student.hears = Hears("waveform", {"hop_s": 0.02})  # pyright: ignore[reportAttributeAccessIssue]
     check_student(student)
     assert {(shape.channels, shape.n_mels) for shape in shapes} == {(1, 320)}
-    student.hears = {"kind": "whisper", "n_mels": 13}  # pyright: ignore[reportAttributeAccessIssue]
-    with pytest.raises(
-        AssertionError, match=r"(?s)S\.hears is no part of `features`: .* 80 or 128"
-    ):
+    student.hears = Hears("whisper", {"n_mels": 13})  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(AssertionError, match=r"S\.hears asks for .* should be 80 or 128"):
+        check_student(student)
+    student.hears = Hears("nothing")  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(AssertionError, match=r"S\.hears asks for .* no front end is called"):
+        check_student(student)
+    student.hears = {"kind": "whisper"}  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(AssertionError, match=r"S\.hears must be a Hears"):
         check_student(student)

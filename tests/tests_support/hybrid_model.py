@@ -16,8 +16,9 @@ from torch import nn
 from serbench.api import StudentShape
 from serbench.device.export.deployed import Deployed, Trained
 from serbench.learning.features import Normaliser
-from serbench.settings import FeatureSettings, SegmentSettings
+from serbench.settings import SegmentSettings
 from serbench_akd.hybrid import Hybrid, HybridParams
+from tests_support.front_ends import LOG_MEL
 from tests_support.tiny_model import LABELS, utterances
 
 
@@ -38,7 +39,7 @@ def hybrid_model() -> Deployed:
         network=network.eval(),
         normaliser=Normaliser(torch.full((40,), -6.0), torch.full((40,), 2.0)),
         labels=LABELS,
-        features=FeatureSettings(),
+        front_end=LOG_MEL,
         segments=SegmentSettings(window_s=0.5, overlap_s=0.1),
         provenance={},
     )

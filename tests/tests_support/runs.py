@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from serbench.api import Loss, Params, Student, StudentOutput, StudentShape
+from serbench.api import FrontEnd, Loss, Params, Student, StudentOutput, StudentShape
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.features import Frames, speech_frames
 from serbench.learning.fit.task import FitResult, FitTask
@@ -34,6 +34,7 @@ from serbench.settings import (
 from serbench_backends.torch import TorchBackend, TorchParams
 from serbench_baselines.ce import CrossEntropy, CrossEntropyParams
 from serbench_teachers.functionals import Functionals, FunctionalsParams
+from tests_support.front_ends import LOG_MEL
 from tests_support.tables import Noise
 
 EPOCHS = 3
@@ -80,6 +81,7 @@ def candidate(
     values: Mapping[str, object] | None = None,
     loss: Loss | None = None,
     student: Student | None = None,
+    front_end: FrontEnd = LOG_MEL,
     **training: Any,
 ) -> Candidate:
     """One grid point of the linear student."""
@@ -87,6 +89,7 @@ def candidate(
         values or {},
         student or LinearStudent(Params()),
         loss or CrossEntropy(CrossEntropyParams()),
+        front_end,
         settings(**training),
     )
 
@@ -146,7 +149,7 @@ class Watcher(Observer):
 
 def frames_of(table: CorpusTable, cache: Path) -> Frames:
     """Log-mel frames with the default front end."""
-    return speech_frames(table, settings().features, cache, lambda *_: None)
+    return speech_frames(table, LOG_MEL, cache, lambda *_: None)
 
 
 def fit_task(
@@ -160,7 +163,6 @@ def fit_task(
 ) -> FitTask:
     """The fit of ``chosen`` on ``split``, as the harness would make it."""
     chosen = chosen or candidate()
-    windows = chosen.settings.segments
     return FitTask(
         name="plain/seed-0/outer-1",
         key="0" * 64,
@@ -168,10 +170,11 @@ def fit_task(
         student=chosen.student,
         loss=chosen.loss,
         settings=chosen.settings,
+        front_end=chosen.front_end,
         num_classes=len(table.labels),
         train=PartitionView(split.train, table),
         validation=None if split.test.sealed else PartitionView(split.test, table),
-        segments=segment_partition(table, split.test, windows.window_s, windows.overlap_s),
+        segments=segment_partition(table, split.test, chosen.cutting),
         features=frames,
         teachers=tuple(teachers),
         backend=TorchBackend(TorchParams()),

@@ -11,8 +11,9 @@ import torch
 from serbench.api import Backend, StudentShape, WaveformPredictor, Waveforms
 from serbench.device.export.deployed import Deployed, Trained
 from serbench.learning.features import Normaliser
-from serbench.settings import FeatureSettings, SegmentSettings
+from serbench.settings import SegmentSettings
 from serbench_akd.hybrid import Hybrid, HybridParams
+from tests_support.front_ends import LOG_MEL
 
 LABELS = ("anger", "fear", "joy")
 
@@ -34,7 +35,7 @@ def tiny_model(folder: Path) -> Deployed:
         network=network.eval(),
         normaliser=Normaliser(torch.randn(40) - 5.0, torch.rand(40) + 1.0),
         labels=LABELS,
-        features=FeatureSettings(),
+        front_end=LOG_MEL,
         segments=SegmentSettings(window_s=0.5, overlap_s=0.1),
         provenance={},
     ).write(folder)

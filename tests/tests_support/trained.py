@@ -7,12 +7,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from serbench.api import Params, Student
+from serbench.api import FrontEnd, Params, Student
 from serbench.device.export.deployed import Trained
-from serbench.learning.features import Normaliser, shape_of, student_input
-from serbench.learning.front_ends import Extractor
+from serbench.learning.features import Normaliser, student_input
+from serbench.learning.front_ends import Extractor, shape_of
 from serbench.learning.segments import sliding_windows
-from serbench.settings import FeatureSettings, SegmentSettings
+from serbench.settings import SegmentSettings
+from tests_support.front_ends import LOG_MEL
 from tests_support.runs import LinearStudent
 
 LABELS = ("high", "low", "neither")
@@ -20,20 +21,19 @@ LABELS = ("high", "low", "neither")
 
 def trained(
     student: Student | None = None,
-    features: FeatureSettings | None = None,
+    front_end: FrontEnd = LOG_MEL,
     segments: SegmentSettings | None = None,
 ) -> Trained:
     """A student with random weights and a normaliser that does something."""
     student = student or LinearStudent(Params())
-    features = features or FeatureSettings()
     torch.manual_seed(0)
-    network = student.build(shape_of(features, len(LABELS))).eval()
+    network = student.build(shape_of(front_end, len(LABELS))).eval()
     for module in network.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=module.in_features**-0.5)
-    width = features.width
+    width = front_end.width
     normaliser = Normaliser(torch.linspace(-9.0, -7.0, width), torch.linspace(1.0, 2.0, width))
-    if features.normalise == "none":
+    if front_end.params.normalise == "none":
         normaliser = Normaliser.none(width)
     return Trained(
         name="probe",
@@ -41,7 +41,7 @@ def trained(
         network=network,
         normaliser=normaliser,
         labels=LABELS,
-        features=features,
+        front_end=front_end,
         segments=segments or SegmentSettings(window_s=0.8, overlap_s=0.2),
         provenance={"trained": "never"},
     )
@@ -49,15 +49,17 @@ def trained(
 
 def expected(model: Trained, waveform: NDArray[np.float32]) -> NDArray[np.float64]:
     """Mean posterior of one utterance ``(samples,)``, window by window as runs cut them."""
-    frames = torch.from_numpy(Extractor(model.features)(waveform))
-    rate_hz, size = 1 / model.features.hop_s, round(model.segments.window_s / model.features.hop_s)
+    frames = torch.from_numpy(Extractor(model.front_end)(waveform))
+    assert model.front_end.framing is not None
+    rate_hz = 1 / model.front_end.framing.hop_s
+    size = round(model.segments.window_s * rate_hz)
     posteriors = []
     for start_s, _ in sliding_windows(
         len(waveform) / 16_000, model.segments.window_s, model.segments.overlap_s
     ):
         window = frames[min(round(start_s * rate_hz), len(frames) - 1) :][:size]
         lengths = torch.tensor([len(window)])
-        x = student_input(model.normaliser(window[None]), lengths, model.features.channels)
+        x = student_input(model.normaliser(window[None]), lengths, model.front_end.channels)
         with torch.inference_mode():
             logits = model.network(x, lengths).logits
         posteriors.append(logits[0].double().softmax(dim=0).numpy())

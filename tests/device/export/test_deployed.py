@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests_support.front_ends import LOG_MEL, front_end
 from tests_support.runs import LinearStudent
 from tests_support.trained import LABELS, noise, trained
 
 from serbench.api import PluginError, StoreError
 from serbench.device.export.deployed import Deployed
-from serbench.settings import FeatureSettings
+from serbench_front_ends.log_mel import LogMel
 
-PLUGINS: Any = SimpleNamespace(get=lambda *_: LinearStudent)
+OWN: dict[str, type] = {"students": LinearStudent, "front_ends": LogMel}
+PLUGINS: Any = SimpleNamespace(get=lambda kind, _: OWN[kind])
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,9 @@ def test_a_fresh_process_finds_all_that_was_written(folder: Path) -> None:
     with torch.inference_mode():
         torch.testing.assert_close(
             found.module()(waveform),
-            Deployed(folder, LinearStudent(LinearStudent.Params()), found.card).module()(waveform),
+            Deployed(folder, LinearStudent(LinearStudent.Params()), LOG_MEL, found.card).module()(
+                waveform
+            ),
         )
     calibration = found.calibration()
     np.testing.assert_array_equal(calibration[1], noise(3000, 1))
@@ -51,7 +55,7 @@ def test_each_module_is_fresh_and_takes_no_gradient(folder: Path) -> None:
 
 
 def test_a_whole_utterance_front_end_has_no_windows(tmp_path: Path) -> None:
-    model = trained(features=FeatureSettings(normalise="utterance")).write(tmp_path)
+    model = trained(front_end=front_end(normalise="utterance")).write(tmp_path)
     for ask in (model.window_module, lambda: model.window_onnx):
         with pytest.raises(PluginError, match="mean over the whole utterance"):
             ask()
@@ -75,7 +79,7 @@ def test_a_damaged_card_is_told(folder: Path, tmp_path: Path, content: bytes | N
 
 def test_a_card_with_foreign_settings_is_told(folder: Path, tmp_path: Path) -> None:
     card = json.loads((folder / "model.json").read_text())
-    card["features"]["filters"] = 3
+    card["framing"]["filters"] = 3
     found = damage(folder, tmp_path, "model.json", json.dumps(card).encode())
     with pytest.raises(StoreError, match="of another version"):
         found.module()

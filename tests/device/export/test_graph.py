@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from tests_support.front_ends import front_end
 from tests_support.runs import LinearNetwork, LinearStudent
 from tests_support.trained import LABELS, expected, noise, trained
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from serbench.api import Params, StudentOutput, StudentShape
 from serbench.device.export.deployed import Deployed, Trained
 from serbench.device.export.modules import channels
 from serbench.learning.features import student_input
-from serbench.settings import FeatureSettings, SegmentSettings
+from serbench.settings import SegmentSettings
 from serbench_akd.hybrid import Hybrid, HybridParams
 from serbench_baselines.transformer import Transformer, TransformerParams
 
@@ -43,17 +44,14 @@ class LoudnessNetwork(LinearNetwork):
 
 def models() -> dict[str, Trained]:
     small = TransformerParams(dim=8, layers=1, heads=2)
-    whole = FeatureSettings(normalise="utterance")
     return {
         "linear": trained(),
         "hybrid": trained(Hybrid(TINY)),
         "transformer": trained(Transformer(small), segments=SegmentSettings()),
-        "utterance": trained(features=whole),
-        "whisper": trained(features=FeatureSettings(kind="whisper")),
-        "whisper, normalised": trained(
-            features=FeatureSettings(kind="whisper", normalise="partition")
-        ),
-        "waveform": trained(Loudness(Params()), FeatureSettings(kind="waveform")),
+        "utterance": trained(front_end=front_end(normalise="utterance")),
+        "whisper": trained(front_end=front_end("whisper")),
+        "whisper, normalised": trained(front_end=front_end("whisper", normalise="partition")),
+        "waveform": trained(Loudness(Params()), front_end("waveform")),
     }
 
 
@@ -90,7 +88,7 @@ def test_any_length_and_number_give_the_students_own_posteriors(
 
 def test_windows_of_fixed_shape_give_the_same(made: tuple[Trained, Deployed]) -> None:
     model, deployed = made
-    if model.features.normalise == "utterance":
+    if model.front_end.params.normalise == "utterance":
         pytest.skip("its windows cannot be run one by one, which test_deployed holds")
     graph = session(deployed.window_onnx)
     module = deployed.window_module()

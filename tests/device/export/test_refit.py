@@ -190,7 +190,7 @@ def test_a_refit_hears_everybody_once_and_has_no_test_score(root: Path) -> None:
     rows = replay.run.predictions.query("method == 'taught'")
     recalls = [(own["predicted"] == label).mean() for label, own in rows.groupby("label")]
     assert known["cross_validated_ua"] == pytest.approx(np.mean(recalls), abs=1e-4)
-    frames = replay.frames(task.settings.features).evaluation(replay.table.ids).values.double()
+    frames = replay.frames(task.front_end).evaluation(replay.table.ids).values.double()
     torch.testing.assert_close(
         source.trained.normaliser.mean.double(), frames.mean(0), atol=1e-4, rtol=0
     )

@@ -28,7 +28,7 @@ def test_everything_that_a_run_and_its_replay_keep_is_known(tmp_path: Path) -> N
     replay = open_replay(tmp_path)
     student = replay.students_of(())[0]
     replay.predict_kept(
-        student, replay.frames(student.candidate.settings.features), replay.segments(student)
+        student, replay.frames(student.candidate.front_end), replay.segments(student)
     )
     found = scan(tmp_path / "cache")
     assert (found.foreign, found.links) == ((), ())

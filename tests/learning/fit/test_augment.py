@@ -6,28 +6,28 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tests_support.front_ends import front_end
 
+from serbench.api import FrontEnd
 from serbench.learning.features import Normaliser
 from serbench.learning.fit.augment import augmented
 from serbench.learning.front_ends import Extractor
-from serbench.settings import AugmentSettings, FeatureSettings, MethodSettings
+from serbench.settings import AugmentSettings
 
 KINDS = ("log-mel", "whisper", "waveform")
 
 
-def settings_of(kind: str, normalise: str | None = None, **augment: float) -> MethodSettings:
+def settings_of(**augment: float) -> AugmentSettings:
     quiet = {"time_masks": 0, "mel_masks": 0, "gain_db": 0.0}
-    asked = {"kind": kind} if normalise is None else {"kind": kind, "normalise": normalise}
-    return MethodSettings(
-        features=FeatureSettings.model_validate(asked),
-        augment=AugmentSettings.model_validate(quiet | augment),
-    )
+    return AugmentSettings.model_validate(quiet | augment)
 
 
-def draw(settings: MethodSettings, frames: torch.Tensor, normaliser: Normaliser) -> torch.Tensor:
+def draw(
+    settings: AugmentSettings, heard: FrontEnd, frames: torch.Tensor, normaliser: Normaliser
+) -> torch.Tensor:
     lengths = torch.full((len(frames),), frames.shape[1])
     generator = torch.Generator().manual_seed(5)
-    return augmented(frames, lengths, settings, normaliser, 100.0, generator)
+    return augmented(frames, lengths, settings, heard, normaliser, 100.0, generator)
 
 
 def audio() -> NDArray[np.float32]:
@@ -39,27 +39,29 @@ def audio() -> NDArray[np.float32]:
 def test_a_gain_is_that_of_louder_audio(kind: str, normalise: str) -> None:
     if (kind, normalise) == ("waveform", "partition"):
         pytest.skip("a waveform is never normalised")
-    settings = settings_of(kind, normalise, gain_db=6.0)
-    extract = Extractor(settings.features)
+    heard = front_end(kind, normalise=normalise)
+    extract = Extractor(heard)
     frames = torch.from_numpy(extract(audio()))
-    normaliser = Normaliser.none(settings.features.width)
+    normaliser = Normaliser.none(heard.width)
     if normalise == "partition":
         normaliser = Normaliser(frames.mean(dim=0), frames.std(dim=0))
     drawn = torch.rand(1, 1, 1, generator=torch.Generator().manual_seed(5)).item()
     gain_db = 6.0 * (2.0 * drawn - 1.0)
     louder = torch.from_numpy(extract(audio() * np.float32(10.0 ** (gain_db / 20.0))))
-    found = draw(settings, normaliser(frames)[None], normaliser)[0]
+    found = draw(settings_of(gain_db=6.0), heard, normaliser(frames)[None], normaliser)[0]
     torch.testing.assert_close(found, normaliser(louder), atol=2e-3, rtol=1e-3)
     assert not torch.allclose(found, normaliser(frames), atol=1e-2)
 
 
 def test_masks_of_raw_frames_hold_the_windows_own_means() -> None:
-    settings = settings_of("whisper", time_masks=1, time_mask_s=0.4, mel_masks=1, mel_mask_bins=20)
+    settings = settings_of(time_masks=1, time_mask_s=0.4, mel_masks=1, mel_mask_bins=20)
     frames = torch.randn(6, 100, 80) + torch.arange(80.0)
     frames[0, 60:] = 99.0  # padding, which is no part of the mean
     lengths = torch.tensor([60, 100, 100, 100, 100, 100])
     generator = torch.Generator().manual_seed(0)
-    found = augmented(frames, lengths, settings, Normaliser.none(80), 100.0, generator)
+    found = augmented(
+        frames, lengths, settings, front_end("whisper"), Normaliser.none(80), 100.0, generator
+    )
     for window, plain, length in zip(found, frames, lengths, strict=True):
         means = plain[:length].double().mean(dim=0).float()
         masked = window != plain
@@ -70,9 +72,12 @@ def test_masks_of_raw_frames_hold_the_windows_own_means() -> None:
 
 @pytest.mark.parametrize(("kind", "normalise"), [("waveform", "none"), ("whisper", "partition")])
 def test_other_masks_hold_0(kind: str, normalise: str) -> None:
-    settings = settings_of(kind, normalise, time_masks=1, time_mask_s=0.4)
-    frames = torch.randn(6, 100, settings.features.width) + 3.0
-    found = draw(settings, frames, Normaliser.none(settings.features.width))
+    settings, heard = (
+        settings_of(time_masks=1, time_mask_s=0.4),
+        front_end(kind, normalise=normalise),
+    )
+    frames = torch.randn(6, 100, heard.width) + 3.0
+    found = draw(settings, heard, frames, Normaliser.none(heard.width))
     masked = found != frames
     assert masked.any()
     assert not found[masked].any()

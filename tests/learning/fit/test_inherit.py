@@ -107,8 +107,8 @@ def test_a_fit_that_starts_from_something_does_not_inherit(plain: FitTask) -> No
 def pretraining(student: Noting, task: FitTask) -> PretrainTask:
     return PretrainTask(
         name="heir/seed-0/pretraining", key="0" * 64, student=student, loss=None,
-        settings=task.settings, num_classes=2, features=task.features, teachers=(), seed=3,
-        device="cpu",
+        settings=task.settings, front_end=task.front_end, num_classes=2, features=task.features,
+        teachers=(), seed=3, device="cpu",
     )  # fmt: skip
 
 

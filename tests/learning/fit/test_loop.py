@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests_support.front_ends import front_end
 from tests_support.runs import candidate, fit_task, frames_of
 from tests_support.tables import noise_table
 from torch import Tensor, nn
@@ -30,7 +31,6 @@ from serbench.learning.fit.task import FitResult
 from serbench.protocol.splits.inner import inner_splits
 from serbench.protocol.splits.outer import outer_splits
 from serbench.protocol.splits.records import Split
-from serbench.settings import FeatureSettings
 
 
 @pytest.fixture(scope="module")
@@ -288,11 +288,9 @@ def test_a_loss_is_told_how_often_each_label_occurs_in_training(
 def test_a_student_of_other_frames_is_trained_on_them_as_they_are(
     table: CorpusTable, outer: Split, tmp_path: Path, kind: str
 ) -> None:
-    heard = FeatureSettings.model_validate({"kind": kind})
+    heard = front_end(kind)
     frames = speech_frames(table, heard, tmp_path, lambda *_: None)
-    chosen = candidate()
-    settings = chosen.settings.model_copy(update={"features": heard})
-    task = fit_task(table, outer, frames, replace(chosen, settings=settings))
+    task = fit_task(table, outer, frames, candidate(front_end=heard))
     result = fit(task, lambda _: None)
     assert "normaliser" in {record.what for record in result.fitted}
     assert torch.equal(result.state["normaliser.mean"], torch.zeros(heard.width))

@@ -168,7 +168,8 @@ def test_pretraining_gives_float32_too() -> None:
     pretrain(
         PretrainTask(
             name="recording/seed-0/pretraining", key="0" * 64, student=HalfStudent(Params()),
-            loss=loss, settings=chosen.settings, num_classes=2, features=frames(100.0, 40),
+            loss=loss, settings=chosen.settings, front_end=chosen.front_end,
+            num_classes=2, features=frames(100.0, 40),
             teachers=(TeacherFrames("random", frames(50.0, 6), 2),), seed=1, device="cpu",
         ),
         silent,

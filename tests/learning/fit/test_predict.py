@@ -10,7 +10,7 @@ from serbench.api import StudentShape
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.features import Frames, Normaliser, student_input
 from serbench.learning.fit.predict import predict
-from serbench.learning.segments import segment_partition
+from serbench.learning.segments import Cutting, segment_partition
 from serbench.protocol.splits.outer import outer_splits
 from serbench.settings import SegmentSettings
 from serbench_backends.torch import TorchBackend, TorchParams
@@ -32,7 +32,7 @@ def test_an_utterance_gets_the_mean_posterior_of_its_windows(
     table: CorpusTable, frames: Frames
 ) -> None:
     test = outer_splits(table, "loso", 5)[1].test
-    segments = segment_partition(table, test, WINDOWS.window_s, WINDOWS.overlap_s)
+    segments = segment_partition(table, test, Cutting(WINDOWS.window_s, WINDOWS.overlap_s))
     assert len(segments) > 64  # more than one batch
     torch.manual_seed(0)
     student = LinearNetwork(StudentShape(2)).train()
@@ -60,5 +60,5 @@ def test_an_utterance_gets_the_mean_posterior_of_its_windows(
 
 def test_windows_of_a_sealed_side_carry_no_label(table: CorpusTable) -> None:
     test = outer_splits(table, "loso", 5)[0].test
-    segments = segment_partition(table, test, 0.5, 0.1)
+    segments = segment_partition(table, test, Cutting(0.5, 0.1))
     assert {segment.label for segment in segments} == {None}

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tests_support.front_ends import front_end
 from tests_support.pretraining import (
     Heir,
     HeirParams,
@@ -35,7 +36,7 @@ from serbench.learning.fit.pretrain import pretrain
 from serbench.learning.fit.task import FitTask, PretrainResult, PretrainTask, TeacherFrames
 from serbench.learning.teach.targets import TeacherSignal
 from serbench.protocol.splits.outer import outer_splits
-from serbench.settings import AugmentSettings, FeatureSettings, TrainingSettings
+from serbench.settings import AugmentSettings, TrainingSettings
 
 CPU = torch.device("cpu")
 RATE_HZ, TEACHER_HZ = 100.0, 50.0
@@ -89,6 +90,7 @@ def task_of(
         student=MapStudent(Params()),
         loss=hints_only(),
         settings=chosen.settings,
+        front_end=chosen.front_end,
         num_classes=2,
         features=features,
         teachers=tuple(teachers),
@@ -443,11 +445,9 @@ def test_two_starts_draw_the_same_windows(start: FitTask, pretrained: PretrainRe
 
 def test_frames_that_are_not_normalised_are_read_as_they_are(tmp_path: Path) -> None:
     table = noise_table(tmp_path / "corpus", speakers=2, utterances=2)
-    settings = FeatureSettings(kind="whisper")
-    features = speech_frames(table, settings, tmp_path / "cache", lambda *_: None)
-    task = task_of(features, [])
-    raw = task.settings.model_copy(update={"features": settings})
-    batches = AudioBatches(replace(task, settings=raw), CPU)
+    heard = front_end("whisper")
+    features = speech_frames(table, heard, tmp_path / "cache", lambda *_: None)
+    batches = AudioBatches(replace(task_of(features, []), front_end=heard), CPU)
     normaliser = batches.normaliser
     assert torch.equal(normaliser.mean, torch.zeros(80))
     assert torch.equal(normaliser.deviation, torch.ones(80))

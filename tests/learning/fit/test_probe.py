@@ -27,7 +27,7 @@ from serbench.learning.features import Frames, Normaliser, TrainingFrames, stude
 from serbench.learning.fit.loop import fit
 from serbench.learning.fit.probe import choose_strength, probe, set_statistics, windows_of
 from serbench.learning.fit.task import FitTask
-from serbench.learning.segments import segment_partition
+from serbench.learning.segments import Cutting, segment_partition
 from serbench.learning.teach.crossfit import SoftTargets, cross_fit, unit_groups
 from serbench.learning.teach.embeddings import TrainingEmbeddings
 from serbench.protocol.guard.view import PartitionView
@@ -79,7 +79,7 @@ def test_windows_are_those_of_evaluation(table: CorpusTable, frames: Frames, out
     task = task_of(table, frames, outer)
     rows, first = windows_of(normalised(task), task.settings.segments)
     windows = task.settings.segments
-    due = segment_partition(table, outer.train, windows.window_s, windows.overlap_s)
+    due = segment_partition(table, outer.train, Cutting(windows.window_s, windows.overlap_s))
     assert [task.train.ids[row] for row in rows] == [segment.utt_id for segment in due]
     starts = np.array([segment.t_start_s for segment in due])
     np.testing.assert_allclose(first.numpy() / frames.rate_hz, starts, atol=1.01 / frames.rate_hz)

@@ -11,7 +11,7 @@ import torch
 from tests_support.encoders import KINDS
 from torch import Tensor, nn
 
-from serbench.api import PluginError, StudentShape, TeacherError
+from serbench.api import Hears, PluginError, StudentShape, TeacherError
 from serbench.testing import check_student
 from serbench_inherited.checkpoint import sizes_of
 from serbench_inherited.inherited import Inherited, InheritedParams
@@ -192,7 +192,7 @@ def test_samples_are_normalised_as_the_preprocessor_says(checkpoint: Make, tmp_p
 
 def test_what_it_hears(checkpoint: Make) -> None:
     made = student(checkpoint("wavlm-layer"))
-    assert dict(made.hears) == {"kind": "waveform", "hop_s": 0.02, "normalise": "none"}
+    assert made.hears == Hears("waveform", {"hop_s": 0.02})
     with pytest.raises(PluginError, match="one channel of 320 bins"):
         made.build(StudentShape(3, 1, 80))
     with pytest.raises(PluginError, match="keeps its convolutions whole"):

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from serbench.api import LeakageError, StoreError
-from serbench.learning.segments import segment_partition
+from serbench.learning.segments import Cutting, segment_partition
 from serbench.protocol.guard.canary import CanaryResult
 from serbench.protocol.guard.certificate import AudioRecord, Certificate, LeakCheck
 from serbench.protocol.guard.certify import Evidence, certify
@@ -35,7 +35,7 @@ def whole_run(toy, folder: Path) -> Certificate:
             view.record("head 1", view.ids)
             fitted += view.fitted
         seal.open("akd", number, 0, f"predictions {number}", toy.table, top.test)
-    segments = [(s.test, segment_partition(toy.table, s.test, 1.5, 0.5)) for s in outer]
+    segments = [(s.test, segment_partition(toy.table, s.test, Cutting(1.5, 0.5))) for s in outer]
     evidence = Evidence(segments=segments, fitted=fitted, openings=seal.openings())
     return certify(toy.table, outer, inner, evidence)
 
@@ -166,7 +166,7 @@ def test_every_leak_stops_the_certificate(toy, tmp_path: Path) -> None:
     )
     twice = replace(outer[2], test=split.test, train=split.train)
     copied = toy.changed("s3-a-joy", pcm_sha256="pcm of s1-b-joy")
-    test_segments = segment_partition(table, split.test, 1.5, 0.5)
+    test_segments = segment_partition(table, split.test, Cutting(1.5, 0.5))
     near = NearPair("s1-a-joy", "s3-b-joy", 0.97, 0.0)
     heard = NearPair("s1-a-joy", "unlabelled/a.ogg", 0.9, 0.1)
     singing = CanaryResult(method="akd", repeats=5, ua=0.5, low=0.4, high=0.6, chance=1 / 3)

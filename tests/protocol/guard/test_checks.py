@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from serbench.api import LeakageError
-from serbench.learning.segments import segment_partition
+from serbench.learning.segments import Cutting, segment_partition
 from serbench.protocol.guard.checks import (
     check_coverage,
     check_duplicates,
@@ -149,7 +149,7 @@ def test_l2_an_utterance_that_no_fold_knows(toy) -> None:
 
 def test_l3_clean_segments_raise_no_alarm(toy) -> None:
     for side in (toy.outer()[0].train, toy.outer()[0].test):
-        segments = segment_partition(toy.table, side, 1.5, 0.5)
+        segments = segment_partition(toy.table, side, Cutting(1.5, 0.5))
         assert len(segments) == 4 * len(side.ids)
         check_segments(segments, side, toy.table)
 
@@ -169,7 +169,7 @@ def test_l3_clean_segments_raise_no_alarm(toy) -> None:
 )
 def test_l3_one_segment_gone_astray(toy, change: dict[str, object], match: str) -> None:
     train = toy.outer()[0].train
-    first, *others = segment_partition(toy.table, train, 1.5, 0.5)
+    first, *others = segment_partition(toy.table, train, Cutting(1.5, 0.5))
     assert first.utt_id == "s3-a-anger"
     leaky = [*others, replace(first, **change)]  # pyright: ignore[reportArgumentType]
     with caught("L3", rf"{match}.*: s3-a-anger#0$"):
@@ -179,14 +179,14 @@ def test_l3_one_segment_gone_astray(toy, change: dict[str, object], match: str) 
 def test_l3_segments_cut_before_the_utterances_were_partitioned(toy) -> None:
     """The classic mistake: cut everything, then deal the segments."""
     whole = Partition("outer-1/train", toy.table.ids, toy.table.units)
-    dealt = segment_partition(toy.table, whole, 1.5, 0.5)[::2]
+    dealt = segment_partition(toy.table, whole, Cutting(1.5, 0.5))[::2]
     with caught("L3", r"segments from outside outer-1/train: .*s1-a-anger#0.* more$"):
         check_segments(dealt, toy.outer()[0].train, toy.table)
 
 
 def test_l8_a_sealed_segment_must_not_carry_its_label(toy) -> None:
     test = toy.outer()[0].test
-    first, *others = segment_partition(toy.table, test, 1.5, 0.5)
+    first, *others = segment_partition(toy.table, test, Cutting(1.5, 0.5))
     leaky = [replace(first, label="anger"), *others]
     with caught("L8", "segments of the sealed outer-1/test that carry a label: s1-a-anger#0"):
         check_segments(leaky, test, toy.table)

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from tests_support.runs import LinearStudent, candidate, method, run_plan
 
-from serbench.files.source import core_digest, source_digest
-from serbench.learning.fit import optimise
-from serbench.running.harness.code import (
-    arithmetic,
-    code_digests,
+from serbench.files.source import (
+    core_digest,
     package_digest,
     package_digest_of,
+    source_digest,
 )
+from serbench.learning.fit import optimise
+from serbench.running.harness.code import arithmetic, code_digests
 
 SOURCE = "from tests_support.runs import LinearStudent\n\nclass Own(LinearStudent):\n    x = 1\n"
 

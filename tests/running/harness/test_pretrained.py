@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import torch
 from tests_support.copies import OGG, RATE_HZ, encoded, speech_like
+from tests_support.front_ends import front_end
 from tests_support.pretraining import (
     Heir,
     HeirParams,
@@ -37,7 +38,7 @@ from serbench.running.harness.run import run
 from serbench.running.plan.records import Candidate, RunPlan
 from serbench.running.store.cache import FitCache
 from serbench.running.store.run import RunStore
-from serbench.settings import AugmentSettings, FeatureSettings, SegmentSettings
+from serbench.settings import AugmentSettings, SegmentSettings
 from serbench_baselines.kd import Distillation, DistillationParams
 
 EPOCHS = 2
@@ -108,8 +109,8 @@ def test_an_address_names_all_that_decides_it_and_nothing_else(root: Path) -> No
     longer = base.settings.pretrain.model_copy(update={"epochs": 3})
     audio = replace(inputs.pretrain.audio, digest="0" * 64)
     (name, embeddings), *_ = inputs.pretrain.embeddings.items()
-    mels = FeatureSettings(n_mels=20)
-    features = inputs.pretrain.features[base.settings.features]
+    mels = front_end(n_mels=20)
+    features = inputs.pretrain.features[base.front_end]
     others = [
         task_of(base, inputs, seed=1),
         task_of(base, inputs, device="cuda"),
@@ -127,7 +128,7 @@ def test_an_address_names_all_that_decides_it_and_nothing_else(root: Path) -> No
             ),
         ),
         task_of(
-            changed(base, features=mels),
+            replace(base, front_end=mels),
             replace(
                 inputs,
                 pretrain=replace(

@@ -60,7 +60,7 @@ def test_every_student_predicts_what_the_run_has_kept(replay: Replay) -> None:
         for outer in (1, 2, 3, 4)
     ]
     for student in replay.students:
-        frames = replay.frames(student.candidate.settings.features)
+        frames = replay.frames(student.candidate.front_end)
         ids, posteriors = replay.predict_student(student, frames, replay.segments(student))
         assert ids == replay.folds.outer[student.outer - 1].test.ids
         assert posteriors.dtype == np.float32
@@ -91,7 +91,7 @@ def test_labels_are_those_of_the_corpus(replay: Replay) -> None:
 
 def test_other_frames_give_other_posteriors(replay: Replay) -> None:
     student = replay.students_of(["plain"])[0]
-    frames = replay.frames(student.candidate.settings.features)
+    frames = replay.frames(student.candidate.front_end)
     louder = replace(frames, values=np.asarray(frames.values) + 3.0, digest="louder")
     segments = replay.segments(student)[:3]
     ids, clean = replay.predict_student(student, frames, segments)
@@ -120,7 +120,7 @@ def test_a_prediction_is_kept_until_anything_of_it_changes(
 ) -> None:
     replay = open_replay(root)
     student = replay.students[0]
-    frames = replay.frames(student.candidate.settings.features)
+    frames = replay.frames(student.candidate.front_end)
     segments = replay.segments(student)
     calls: list[str] = []
     real = students.predict_windows
@@ -153,7 +153,7 @@ def test_another_student_is_told(root: Path) -> None:
     replay = open_replay(root)
     student = replay.students[1]
     negate(student.path)
-    frames = replay.frames(student.candidate.settings.features)
+    frames = replay.frames(student.candidate.front_end)
     ids, posteriors = replay.predict_student(student, frames, replay.segments(student))
     with pytest.raises(StoreError, match="taught/seed-0/outer-2 does not predict what the run"):
         replay.check_same(student, ids, posteriors)
@@ -254,7 +254,7 @@ def test_a_leaky_run_predicts_and_measures_nothing(tmp_path: Path) -> None:
     make_replayable(tmp_path, name="leaky-normaliser")
     replay = open_replay(tmp_path)
     student = replay.students[0]
-    frames = replay.frames(student.candidate.settings.features)
+    frames = replay.frames(student.candidate.front_end)
     assert replay.check_same(
         student, *replay.predict_student(student, frames, replay.segments(student))
     ) < 1e-6  # fmt: skip
@@ -271,7 +271,7 @@ def test_a_pretrained_run_opens_without_its_audio(tmp_path: Path) -> None:
     assert replay.notes == (POST_HOC,)
     assert len(replay.students) == 3
     for student in replay.students:
-        frames = replay.frames(student.candidate.settings.features)
+        frames = replay.frames(student.candidate.front_end)
         told = replay.predict_student(student, frames, replay.segments(student))
         assert replay.check_same(student, *told) < 1e-6
     assert replay.teacher_head("functionals", 1).predict(

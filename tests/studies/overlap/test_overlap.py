@@ -55,7 +55,7 @@ def by_hand(replay: Replay, method: str, overlap_s: float) -> pd.DataFrame:
     """Classes by seed and utterance, each window predicted alone and averaged here."""
     rows = []
     for student in replay.students_of([method]):
-        frames = replay.frames(student.candidate.settings.features)
+        frames = replay.frames(student.candidate.front_end)
         posteriors: dict[str, list[np.ndarray]] = {}
         for segment in replay.segments(student, overlap_s):
             _, alone = replay.predict_student(student, frames, [segment])

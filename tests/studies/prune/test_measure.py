@@ -185,7 +185,7 @@ def test_scores_before_fine_tuning_are_those_of_the_cut_network_alone(
             other = SimpleNamespace(
                 module=network, normaliser=student.normaliser, candidate=student.candidate
             )
-            frames = replay.frames(student.candidate.settings.features)
+            frames = replay.frames(student.candidate.front_end)
             return replay.predict_student(other, frames, replay.segments(student))  # pyright: ignore[reportArgumentType]
 
         assert row.untuned.value == pytest.approx(scored(replay, says))

@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests_support.front_ends import LOG_MEL, front_end
 
-from serbench.api import RegistryError
-from serbench.device.export.frontend import FrontEnd, exported_front_end
-from serbench.learning.front_ends import Extractor, LogMel, WhisperMel
-from serbench.settings import FeatureSettings
+from serbench.api import PluginError
+from serbench.learning.front_ends import Extractor
+from serbench_front_ends.log_mel import LogMelFrames, LogMelParams
+from serbench_front_ends.whisper import WhisperFrames, WhisperParams
 
-DEFAULT = FeatureSettings()
+DEFAULT = LogMelParams()
 
 
-def reference(waveform: NDArray[np.float64], settings: FeatureSettings) -> NDArray[np.float64]:
+def reference(waveform: NDArray[np.float64], settings: LogMelParams) -> NDArray[np.float64]:
     """Reflected, framed, windowed, transformed and filtered, one frame at a time."""
     window, hop = round(settings.window_s * 16_000), round(settings.hop_s * 16_000)
     n_fft = 1 << (window - 1).bit_length()
@@ -26,7 +27,7 @@ def reference(waveform: NDArray[np.float64], settings: FeatureSettings) -> NDArr
     taps = np.zeros(n_fft)
     taps[(n_fft - window) // 2 :][:window] = hann
     padded = np.pad(waveform, n_fft // 2, mode="reflect")
-    filters = LogMel(settings).transform.mel_scale.fb.double().numpy()
+    filters = LogMelFrames(settings).transform.mel_scale.fb.double().numpy()
     rows = []
     for start in range(0, len(padded) - n_fft + 1, hop):
         spectrum = np.abs(np.fft.rfft(padded[start : start + n_fft] * taps)) ** 2
@@ -38,7 +39,7 @@ def reference(waveform: NDArray[np.float64], settings: FeatureSettings) -> NDArr
 @given(samples=st.integers(1600, 9000), seed=st.integers(0, 99))
 def test_it_is_the_log_mel_spectrum(samples: int, seed: int) -> None:
     waveform = np.random.default_rng(seed).normal(0, 0.1, samples).astype(np.float32)
-    frames = FrontEnd(DEFAULT)(torch.from_numpy(waveform)[None])[0]
+    frames = LOG_MEL.exported()(torch.from_numpy(waveform)[None])[0]
     expected = reference(waveform.astype(np.float64), DEFAULT)
     np.testing.assert_allclose(frames.numpy(), expected, atol=2e-4)
 
@@ -54,9 +55,9 @@ def test_it_is_the_log_mel_spectrum(samples: int, seed: int) -> None:
     ],
 )
 def test_it_follows_the_settings(changes: dict[str, float]) -> None:
-    settings = FeatureSettings.model_validate(changes)
+    settings = LogMelParams.model_validate(changes)
     waveform = np.random.default_rng(0).normal(0, 0.1, 5000).astype(np.float32)
-    frames = FrontEnd(settings)(torch.from_numpy(waveform)[None])[0]
+    frames = front_end(**changes).exported()(torch.from_numpy(waveform)[None])[0]
     np.testing.assert_allclose(
         frames.numpy(), reference(waveform.astype(np.float64), settings), atol=2e-4
     )
@@ -65,38 +66,31 @@ def test_it_follows_the_settings(changes: dict[str, float]) -> None:
 @hypothesis_settings(max_examples=15, deadline=None)
 @given(samples=st.integers(1600, 9000), seed=st.integers(0, 99))
 def test_whispers_is_the_log_mel_spectrum_of_its_encoder(samples: int, seed: int) -> None:
-    settings = FeatureSettings(kind="whisper")
     waveform = np.random.default_rng(seed).normal(0, 0.1, samples).astype(np.float32)
     waveform[1000:2000] = 0.0
-    frames = FrontEnd(settings)(torch.from_numpy(waveform)[None])[0]
+    frames = front_end("whisper").exported()(torch.from_numpy(waveform)[None])[0]
     padded = np.pad(waveform.astype(np.float64), 200, mode="reflect")
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
     starts = range(0, len(padded) - 399, 160)
     power = np.stack([np.abs(np.fft.rfft(padded[s : s + 400] * hann)) ** 2 for s in starts])
-    filters = WhisperMel(settings).transform.mel_scale.fb.double().numpy()
+    filters = WhisperFrames(WhisperParams()).transform.mel_scale.fb.double().numpy()
     expected = (np.log10(np.maximum(power @ filters, 1e-10)) + 4.0) / 4.0
     np.testing.assert_allclose(frames.numpy(), expected, atol=2e-5)
 
 
 @pytest.mark.parametrize("samples", [1600, 1601, 7999])
 def test_a_waveforms_frames_are_its_samples(samples: int) -> None:
-    settings = FeatureSettings(kind="waveform", hop_s=0.02)
+    heard = front_end("waveform", hop_s=0.02)
     waveform = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
-    module = exported_front_end(settings)
+    module = heard.exported()
     whole = module(torch.from_numpy(waveform)[None])
-    np.testing.assert_array_equal(whole[0], Extractor(settings)(waveform))
-    assert torch.equal(module.frames(whole.flatten(1)), whole)
-
-
-def test_it_is_what_students_were_trained_on_also_for_each_utterance_alone() -> None:
-    settings = FeatureSettings(normalise="utterance")
-    waveforms = np.random.default_rng(0).normal(0, 0.1, (3, 4321)).astype(np.float32)
-    frames = FrontEnd(settings)(torch.from_numpy(waveforms))
-    expected = np.stack([Extractor(settings)(row) for row in waveforms])
-    np.testing.assert_allclose(frames.numpy(), expected, atol=1e-4)
+    np.testing.assert_array_equal(whole[0], Extractor(heard)(waveform))
+    assert torch.equal(module.frames(whole.flatten(1)), whole)  # pyright: ignore[reportCallIssue]
 
 
 @pytest.mark.parametrize("changes", [{"window_s": 0.0201875}, {"hop_s": 0.0100625}])
 def test_a_frame_that_cannot_be_halved_is_told(changes: dict[str, float]) -> None:
-    with pytest.raises(RegistryError, match="a multiple of 4 samples and a hop one of 2"):
-        FrontEnd(FeatureSettings.model_validate(changes))
+    heard = front_end(**changes)
+    assert "a multiple of 4 samples and a hop one of 2" in heard.not_exported
+    with pytest.raises(PluginError, match="front end log-mel cannot be exported: window_s = "):
+        heard.exported()
