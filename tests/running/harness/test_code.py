@@ -59,6 +59,7 @@ def test_a_run_names_the_code_of_the_core_and_of_its_plugins() -> None:
     assert digests["serbench_baselines.ce"] != digests[LinearStudent.__module__]
     assert set(digests) == {
         *("fit", "head", "serbench_baselines.ce", "serbench_backends.torch"),
+        "serbench_front_ends.log_mel",
         LinearStudent.__module__,
     }
     assert core_digest(("learning/fit",)) != core_digest(("learning/teach",))
