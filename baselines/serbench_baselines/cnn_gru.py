@@ -17,6 +17,7 @@ puts it before. Padding is zero before every convolution and has no weight in th
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.api import Params, Student, StudentOutput, StudentShape
-from serbench_baselines.masked import attended, halved, kept, shortened, time_reversed
+from serbench_baselines.masked import attended, by_length, halved, kept, time_reversed
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -86,13 +87,17 @@ class CnnGruNetwork(nn.Module):
         self, features: Float[Tensor, "N channels mels frames"], lengths: Int[Tensor, " N"]
     ) -> StudentOutput:
         """See ``Student.build``."""
-        if self.training:
-            features = shortened(features, lengths)
+        embed = partial(by_length, self._embed) if self.training else self._embed
+        embedding = embed(features, lengths)
+        return StudentOutput(self.classify(embedding), embedding)
+
+    def _embed(
+        self, features: Float[Tensor, "N channels mels frames"], lengths: Int[Tensor, " N"]
+    ) -> Float[Tensor, "N E"]:
         x, lengths = self._convolved(kept(features, lengths), lengths)
         x = self._both_ways(x.permute(0, 3, 1, 2).flatten(2), lengths)
         scores = self.sharpness * self.score(x)[..., 0].sigmoid()
-        embedding = self.activation(self.dense(attended(x, scores, lengths)))
-        return StudentOutput(self.classify(embedding), embedding)
+        return self.activation(self.dense(attended(x, scores, lengths)))
 
     def _convolved(
         self, x: Float[Tensor, "N channels mels frames"], lengths: Int[Tensor, " N"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,6 +30,24 @@ def shortened(
 ) -> Float[Tensor, "N channels values longest"]:
     """Without the frames that are padding in every window of a batch: less to compute."""
     return features[..., : int(lengths.max())]
+
+
+def by_length(
+    embed: Callable[[Tensor, Tensor], Tensor],
+    features: Float[Tensor, "N channels values frames"],
+    lengths: Int[Tensor, " N"],
+    count: int = 8,
+) -> Float[Tensor, "N E"]:
+    """``embed(features, lengths)``, a few windows of like length at a time: less to compute.
+
+    Only where no window has a part in what becomes of another, as in batch normalisation.
+    """
+    order = lengths.argsort(stable=True)
+    pieces = [
+        embed(shortened(features[rows], lengths[rows]), lengths[rows])
+        for rows in order.split(count)
+    ]
+    return torch.cat(pieces)[order.argsort()]
 
 
 def halved(lengths: Int[Tensor, " N"]) -> Int[Tensor, " N"]:
@@ -72,10 +91,9 @@ class MaskedNorm(nn.BatchNorm1d):
         if not self.training:
             return super().forward(x.flatten(2)).reshape(x.shape)
         real = frame_mask(lengths, x.shape[-1])
-        frames = x.movedim(-1, 1)  # (N, frames, c, *bins)
-        spoken = frames[real]  # (real frames, c, *bins)
+        frames = x.movedim(1, 0).movedim(-1, 2)  # (c, N, frames, *bins)
+        spoken = frames[:, real]  # (c, real frames, *bins)
+        normed = super().forward(spoken.flatten(1)[None]).reshape(spoken.shape)
         out = torch.zeros_like(frames)
-        out[real] = super().forward(spoken.flatten(2) if x.ndim > 3 else spoken).reshape(
-            spoken.shape
-        ).to(out.dtype)  # fmt: skip
-        return out.movedim(1, -1)
+        out[:, real] = normed.to(out.dtype)
+        return out.movedim(2, -1).movedim(0, 1)

@@ -23,7 +23,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.api import Params, Student, StudentOutput, StudentShape
-from serbench_baselines.masked import MaskedNorm, frame_mask, halved, kept, mean_over_time
+from serbench_baselines.masked import (
+    MaskedNorm,
+    frame_mask,
+    halved,
+    kept,
+    mean_over_time,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -122,6 +129,8 @@ class MhaDrnNetwork(nn.Module):
         self, features: Float[Tensor, "N channels mels frames"], lengths: Int[Tensor, " N"]
     ) -> StudentOutput:
         """See ``Student.build``."""
+        if self.training:
+            features = shortened(features, lengths)
         x = kept(features, lengths).flatten(1, 2)
         around = (REACH - 1) // 2, REACH // 2
         x = kept(F.relu(self.first(F.pad(x, around))), lengths)

@@ -14,6 +14,7 @@ utterance is shorter than 7.5 s its statistics are of its own frames, not of the
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.api import Params, Student, StudentOutput, StudentShape
-from serbench_baselines.masked import frame_mask, kept, mean_over_time, shortened
+from serbench_baselines.masked import by_length, frame_mask, kept, mean_over_time
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -59,12 +60,15 @@ class SpuCnnNetwork(nn.Module):
         self, features: Float[Tensor, "N channels coefficients frames"], lengths: Int[Tensor, " N"]
     ) -> StudentOutput:
         """See ``Student.build``."""
-        if self.training:
-            features = shortened(features, lengths)
-        x = kept(features, lengths).flatten(1, 2)  # (N, channels * coefficients, frames)
-        pooled = [statistics(F.relu(scale(x)), lengths) for scale in self.scales]
-        embedding = F.relu(self.hidden(self.dropout(torch.cat(pooled, dim=1))))
+        embed = partial(by_length, self._pooled) if self.training else self._pooled
+        embedding = F.relu(self.hidden(self.dropout(embed(features, lengths))))
         return StudentOutput(self.classify(embedding), embedding)
+
+    def _pooled(
+        self, features: Float[Tensor, "N channels coefficients frames"], lengths: Int[Tensor, " N"]
+    ) -> Float[Tensor, "N E"]:
+        x = kept(features, lengths).flatten(1, 2)  # (N, channels * coefficients, frames)
+        return torch.cat([statistics(F.relu(scale(x)), lengths) for scale in self.scales], dim=1)
 
 
 def statistics(

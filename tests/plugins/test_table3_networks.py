@@ -283,3 +283,11 @@ def test_statistics_of_batch_normalisation_are_of_real_frames(name: str) -> None
     for key, value in found[0][1].items():
         torch.testing.assert_close(value, found[1][1][key], msg=key)
         assert not torch.equal(value, network(name).state_dict()[key]), key
+
+
+def test_windows_of_like_length_together_give_what_all_give_together() -> None:
+    """In training, where there is neither dropout nor batch normalisation."""
+    model = network("cnn-gru")
+    features, lengths = torch.randn(20, 1, 128, 50), torch.randint(1, 51, (20,))
+    expected = model(features, lengths).logits
+    torch.testing.assert_close(model.train()(features, lengths).logits, expected)
