@@ -25,11 +25,22 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
 from serbench_baselines.masked import attended, by_length, halved, kept, time_reversed
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
+
+HEARD = {
+    "window": 640,
+    "hop": 160,
+    "n_fft": 1024,
+    "window_kind": "hamming",
+    "n_mels": 128,
+    "coefficients": 0,
+    "top_db": None,
+}
+"""Of the front end ``mfcc``: without a cosine transform it gives mel bands."""
 
 
 class CnnGruParams(Params):
@@ -130,6 +141,11 @@ class CnnGru(Student):
     name = "cnn-gru"
     Params = CnnGruParams
     params: CnnGruParams
+
+    @property
+    def hears(self) -> Hears:
+        """128 mel bands in decibels, standardised band by band."""
+        return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""

@@ -18,7 +18,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
 from serbench_baselines.masked import mean_over_time
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ class Entropy(Student):
     Params = EntropyParams
     params: EntropyParams
     reconstruction: ClassVar[bool] = True
+
+    @property
+    def hears(self) -> Hears:
+        """One vector of an utterance."""
+        return Hears("entropy-vector")
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""

@@ -19,7 +19,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
 from serbench_baselines.masked import mean_over_time
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ class MfCnn(Student):
     Params = MfCnnParams
     params: MfCnnParams
     reconstruction: ClassVar[bool] = True
+
+    @property
+    def hears(self) -> Hears:
+        """One vector of an utterance."""
+        return Hears("acoustic-vector")
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""

@@ -22,7 +22,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
 from serbench_baselines.masked import (
     MaskedNorm,
     frame_mask,
@@ -149,6 +149,11 @@ class MhaDrn(Student):
     Params = MhaDrnParams
     params: MhaDrnParams
     reconstruction: ClassVar[bool] = True
+
+    @property
+    def hears(self) -> Hears:
+        """40 log-mels without Δ and ΔΔ."""
+        return Hears("log-mel", {"deltas": False})
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""

@@ -20,7 +20,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
 from serbench_baselines.masked import MaskedNorm, halved, kept, mean_over_time
 
 if TYPE_CHECKING:
@@ -87,6 +87,11 @@ class Pemonet(Student):
     Params = PemonetParams
     params: PemonetParams
     reconstruction: ClassVar[bool] = True
+
+    @property
+    def hears(self) -> Hears:
+        """Three spectrograms of 64 bands."""
+        return Hears("spectrograms")
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""

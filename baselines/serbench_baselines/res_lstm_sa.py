@@ -22,11 +22,14 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
 from serbench_baselines.masked import MaskedNorm, attended, kept, shortened
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
+
+HEARD = {"window": 1366, "hop": 683, "n_fft": 1366, "coefficients": 34, "chroma": 12}
+"""Of the front end ``mfcc``."""
 
 
 class ResLstmSaParams(Params):
@@ -74,6 +77,11 @@ class ResLstmSa(Student):
     name = "res-lstm-sa"
     Params = ResLstmSaParams
     params: ResLstmSaParams
+
+    @property
+    def hears(self) -> Hears:
+        """34 MFCC and 12 pitch classes."""
+        return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""

@@ -22,7 +22,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
 from serbench_baselines.masked import by_length, frame_mask, kept, mean_over_time
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 LEAST_VARIANCE = 1e-6
 """Added under the root of a deviation, which has no gradient at 0."""
+
+HEARD = {"window": 400, "hop": 160, "n_fft": 512, "coefficients": 32, "deltas": True}
+"""Of the front end ``mfcc``."""
 
 
 class SpuCnnParams(Params):
@@ -89,6 +92,11 @@ class SpuCnn(Student):
     name = "spu-cnn"
     Params = SpuCnnParams
     params: SpuCnnParams
+
+    @property
+    def hears(self) -> Hears:
+        """32 MFCC with Δ and ΔΔ as three channels."""
+        return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""

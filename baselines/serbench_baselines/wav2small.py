@@ -24,11 +24,22 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
 from serbench_baselines.masked import MaskedNorm, frame_mask, halved, kept, shortened
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
+
+HEARD = {
+    "scale": "unit",
+    "window": 64,
+    "hop": 32,
+    "n_fft": 64,
+    "n_mels": 26,
+    "coefficients": 0,
+    "top_db": None,
+}
+"""Of the front end ``mfcc``: without a cosine transform it gives mel bands."""
 
 
 class Wav2SmallParams(Params):
@@ -98,6 +109,11 @@ class Wav2Small(Student):
     name = "wav2small"
     Params = Wav2SmallParams
     params: Wav2SmallParams
+
+    @property
+    def hears(self) -> Hears:
+        """26 mel bands in decibels, 500 frames a second."""
+        return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""
