@@ -9,9 +9,9 @@ The authors' batch normalisation runs in inference mode even in training: a scal
 each filter, which is what stands here. Self-attention has one learned number, the scale of its
 products; only with it are there 321,480 parameters (7 classes).
 
-Not published, and decided here: routing and squashing as Sabour et al. (NeurIPS 2017), logits
-starting at zero and added up; gradients flow through all rounds; weights start as PyTorch starts
-them. Whatever is shorter or narrower than 38 frames or values is filled with zeros up to it, since
+Not published, and decided here: the MFCC, which are TIM-Net's; routing and squashing as Sabour et
+al. (NeurIPS 2017), logits starting at zero and added up; gradients flow through all rounds; weights
+start as PyTorch starts them. Whatever is shorter or narrower than 38 frames or values is filled with zeros up to it, since
 the convolutions leave nothing of less.
 """
 
@@ -24,8 +24,8 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
-from serbench_baselines.tim_net import frame_mask
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
+from serbench_baselines.tim_net import HEARD, frame_mask
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -162,6 +162,11 @@ class Cpac(Student):
     name = "cpac"
     Params = CpacParams
     params: CpacParams
+
+    @property
+    def hears(self) -> Hears:
+        """As TIM-Net does; the authors' extraction is not published."""
+        return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""

@@ -18,8 +18,8 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
-from serbench_baselines.tim_net import CausalConv, frame_mask, mean_over_time
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
+from serbench_baselines.tim_net import HEARD, CausalConv, frame_mask, mean_over_time
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -89,6 +89,11 @@ class GmTcNet(Student):
     name = "gm-tcnet"
     Params = GmTcNetParams
     params: GmTcNetParams
+
+    @property
+    def hears(self) -> Hears:
+        """As TIM-Net does, 96,000 samples on EmoDB."""
+        return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""

@@ -4,14 +4,17 @@ Aftab et al., "LIGHT-SERNET: A lightweight fully convolutional neural network fo
 recognition", ICASSP 2022; sizes after the authors' code. Three convolutions side by side look
 along time, along coefficients and along both; five more follow, and the mean over what is left.
 
-Not published, and decided here: convolutions are padded with zeros to keep their size; a mean at
-the edge is over what lies inside; weights and the constants of batch normalisation are those that
-PyTorch starts with. Padding behind an utterance is zero before each convolution and is counted in
-no mean.
+Not published, and decided here: mel filters on HTK's scale and of height 1; frames around every
+256th sample from the first to the last; convolutions are padded with zeros to keep their size; a
+mean at the edge is over what lies inside; weights and the constants of batch normalisation are
+those that PyTorch starts with. Padding behind an utterance is zero before each convolution and is
+counted in no mean.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,7 +22,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
 from serbench_baselines.tim_net import frame_mask, normalised
 
 if TYPE_CHECKING:
@@ -27,6 +30,29 @@ if TYPE_CHECKING:
 
 PATHS = ((1, 11), (9, 1), (3, 3))
 POOLS = ((2, 2), (2, 2), (1, 2), (1, 2))
+
+HEARD: Mapping[str, object] = MappingProxyType(
+    {
+        "rate_hz": 16_000,
+        "length_s": 3.0,
+        "scale": "p99.9",
+        "window": 1024,
+        "hop": 256,
+        "n_fft": 1024,
+        "power": 1,
+        "n_mels": 128,
+        "f_min_hz": 80.0,
+        "f_max_hz": 7600.0,
+        "mel_scale": "htk",
+        "mel_norm": "none",
+        "log": "ln",
+        "coefficients": 40,
+        "clip": 10.0,
+        "normalise": "none",
+    }
+)
+"""40 MFCC within ±10 of a waveform that is scaled first, of 3 s as on EmoDB; the authors take 3 or
+7 s of IEMOCAP (``front_end.length_s``)."""
 
 
 class LightSerParams(Params):
@@ -129,6 +155,11 @@ class LightSer(Student):
     name = "light-ser"
     Params = LightSerParams
     params: LightSerParams
+
+    @property
+    def hears(self) -> Hears:
+        """40 MFCC at 16 kHz, as they are: no mean or deviation is taken off."""
+        return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""

@@ -12,6 +12,8 @@ with the utterance nor counted in means and statistics.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,10 +21,26 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
+
+SAMPLES, RATE_HZ = 96_000, 22_050
+HEARD: Mapping[str, object] = MappingProxyType(
+    {
+        "rate_hz": RATE_HZ,
+        "length_s": SAMPLES / RATE_HZ,
+        "window": 2048,
+        "hop": 512,
+        "n_fft": 2048,
+        "n_mels": 128,
+        "coefficients": 39,
+        "normalise": "none",
+    }
+)
+"""39 MFCC as librosa computes them, of 4.35 s: 188 frames. The authors' length on EmoDB; they take
+110,000 samples on RAVDESS and 310,000 on IEMOCAP (``front_end.length_s`` 4.9887 and 14.059)."""
 
 
 class TimNetParams(Params):
@@ -151,6 +169,11 @@ class TimNet(Student):
     name = "tim-net"
     Params = TimNetParams
     params: TimNetParams
+
+    @property
+    def hears(self) -> Hears:
+        """39 MFCC at 22,050 Hz, as they are: no mean or deviation is taken off."""
+        return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""
