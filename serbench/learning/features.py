@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 VERSION = 3
 """Raised whenever the frames that a setting gives change, so that no stale cache is read."""
 
+BLOCK_FRAMES = 8_192
+"""Frames whose moments are taken at once."""
+
 Array = NDArray[np.floating]
 
 
@@ -97,6 +100,7 @@ class FrameReader:
         self.start = torch.cumsum(self.count, 0) - self.count
         self.rate_hz = frames.rate_hz
         self.whole = frames.whole
+        self._normaliser: Normaliser | None = None
 
     def __len__(self) -> int:
         return len(self.count)
@@ -122,7 +126,16 @@ class FrameReader:
         """
         places, lengths = window_places(self.start[rows], self.count[rows], first, size)
         chosen = self.values.index_select(0, places.flatten())
+        if self._normaliser is not None:
+            chosen = self._normaliser(chosen.float())
         return chosen.unflatten(0, places.shape), lengths
+
+    def normalise(self, normaliser: Normaliser) -> None:
+        """Normalise all frames in place; those in float16, which are many, window by window."""
+        if self.values.dtype == torch.float16:
+            self._normaliser = normaliser
+        else:
+            self.values = normaliser(self.values.float())
 
     def place(self, device: torch.device) -> Self:
         """Move the frames to ``device``, so that windows are cut there."""
@@ -169,8 +182,10 @@ class Normaliser:
     @classmethod
     def fit(cls, frames: TrainingFrames) -> Normaliser:
         """Fit on the frames of a training partition, every frame with the same weight."""
-        values = frames.values.double()
-        deviation, mean = torch.std_mean(values, dim=0, correction=0)
+        if frames.values.dtype == torch.float16:
+            mean, deviation = _moments(frames.values)
+        else:
+            deviation, mean = torch.std_mean(frames.values.double(), dim=0, correction=0)
         return cls(mean.float(), deviation.clamp_min(1e-3).float())
 
     @classmethod
@@ -181,6 +196,16 @@ class Normaliser:
     def __call__(self, frames: Float[Tensor, "*rows mels"]) -> Float[Tensor, "*rows mels"]:
         """The same with mean 0 and deviation 1 over the training partition."""
         return (frames - self.mean.to(frames.device)) / self.deviation.to(frames.device)
+
+
+def _moments(values: Float[Tensor, "total d"]) -> tuple[Float[Tensor, " d"], Float[Tensor, " d"]]:
+    """Mean and deviation in double precision, block by block: all at once can be gigabytes."""
+    total = squares = torch.zeros((), dtype=torch.float64, device=values.device)
+    for block in values.split(BLOCK_FRAMES):
+        exact = block.double()
+        total, squares = total + exact.sum(dim=0), squares + exact.square().sum(dim=0)
+    mean = total / len(values)
+    return mean, (squares / len(values) - mean.square()).clamp_min(0.0).sqrt()
 
 
 def window_size(speech: Frames | FrameReader, segments: SegmentSettings) -> int:

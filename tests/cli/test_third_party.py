@@ -32,7 +32,7 @@ def test_it_is_listed_with_its_provider(serbench: Serbench, packages: Path) -> N
     assert result.returncode == 0, result.stderr
     provider = "serbench-thirdparty 1.2.3"
     rows = [line for line in result.stdout.splitlines() if provider in line]
-    assert [row.split()[0] for row in rows] == ["tones", "tiny-mlp", "focal"]
+    assert [row.split()[0] for row in rows] == ["tones", "levels", "tiny-mlp", "focal"]
     assert "24 utterances, 2 labels" in rows[0]
 
 
@@ -57,11 +57,13 @@ def test_the_registry_can_name_it(serbench: Serbench, packages: Path, tmp_path: 
 def test_it_keeps_the_contracts(packages: Path, tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\n"
-        "from serbench.testing import check_corpus, check_loss, check_student\n"
+        "from serbench.testing import check_corpus, check_front_end, check_loss, check_student\n"
         "from serbench_thirdparty.focal import Focal\n"
+        "from serbench_thirdparty.levels import Levels\n"
         "from serbench_thirdparty.tiny_mlp import TinyMlp\n"
         "from serbench_thirdparty.tones import Tones\n"
         "check_corpus(Tones, Path('tones'))\n"
+        "check_front_end(Levels)\n"
         "check_student(TinyMlp)\n"
         "check_loss(Focal)\n"
     )

@@ -230,3 +230,20 @@ def test_frames_read_for_evaluation_follow_the_asked_order(tmp_path: Path) -> No
     np.testing.assert_array_equal(
         turned.values[: frames.count[-1]].numpy(), frames.values[frames.start[-1] :]
     )
+
+
+def test_frames_in_float16_are_normalised_window_by_window() -> None:
+    count = np.array([9000, 300], dtype=np.int64)
+    values = np.random.default_rng(0).normal(3.0, 2.0, (9300, 4)).astype(np.float16)
+    ids, start = ("a", "b"), np.cumsum(count) - count
+    half = TrainingFrames(Frames(ids, values, start, count, 100.0, "x"), ids)
+    full = TrainingFrames(Frames(ids, values.astype(np.float32), start, count, 100.0, "x"), ids)
+    one, other = Normaliser.fit(half), Normaliser.fit(full)
+    torch.testing.assert_close(one.mean, other.mean)
+    torch.testing.assert_close(one.deviation, other.deviation)
+    half.normalise(one)
+    full.normalise(one)
+    assert half.values.dtype == torch.float16
+    cut = (torch.tensor([0, 1]), torch.tensor([8990, 0]), 200)
+    for a, b in zip(half.windows(*cut), full.windows(*cut), strict=True):
+        torch.testing.assert_close(a, b)

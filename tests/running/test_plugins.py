@@ -15,6 +15,8 @@ from serbench.api import (
     CorpusCard,
     EpochEvent,
     FoldEvent,
+    FrontEnd,
+    FrontEndParams,
     Loss,
     Params,
     PluginError,
@@ -79,6 +81,17 @@ def test_serbench_teachers(entry_point: MakeEntryPoint) -> None:
     cls = type("T", (Teacher,), {"name": "t", "Params": Params, **members})
     plugins = load_plugins([entry_point("p", {"serbench_teachers": hookimpl(lambda: [cls])})])
     assert plugins.get("teachers", "t") is cls
+
+
+def test_serbench_front_ends(entry_point: MakeEntryPoint) -> None:
+    members = {"name": "f", "Params": FrontEndParams, "width": 1, "framing": None}
+    cls = type("F", (FrontEnd,), {**members, "build": lambda *_: None})
+    plugins = load_plugins([entry_point("p", {"serbench_front_ends": hookimpl(lambda: [cls])})])
+    assert plugins.get("front_ends", "f") is cls
+    frameless = type("F", (FrontEnd,), {"name": "f", "Params": FrontEndParams, "width": 1})
+    hook = {"serbench_front_ends": hookimpl(lambda: [frameless])}
+    (failed,) = load_plugins([entry_point("p", hook)]).failed
+    assert failed.cause == "F lacks build, framing of serbench.api.FrontEnd"
 
 
 def test_serbench_students(entry_point: MakeEntryPoint) -> None:

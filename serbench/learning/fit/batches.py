@@ -221,7 +221,7 @@ class TrainingBatches(Batches):
         teachers: TeacherSources,
         device: torch.device,
     ) -> None:
-        frames.values = normaliser(frames.values.float())
+        frames.normalise(normaliser)
         longest = int(frames.count.max())
         size = min(window_size(frames, task.settings.segments), longest)
         labels = torch.from_numpy(task.train.labels).to(device)

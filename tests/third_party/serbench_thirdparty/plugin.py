@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serbench.api import Corpus, Loss, Student, hookimpl
+from serbench.api import Corpus, FrontEnd, Loss, Student, hookimpl
 from serbench_thirdparty.focal import Focal
+from serbench_thirdparty.levels import Levels
 from serbench_thirdparty.tiny_mlp import TinyMlp
 from serbench_thirdparty.tones import Tones
 
@@ -14,6 +15,12 @@ from serbench_thirdparty.tones import Tones
 def serbench_corpora() -> Sequence[type[Corpus]]:
     """``tones``."""
     return [Tones]
+
+
+@hookimpl
+def serbench_front_ends() -> Sequence[type[FrontEnd]]:
+    """``levels``."""
+    return [Levels]
 
 
 @hookimpl

@@ -6,7 +6,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from serbench.api import Params, Student, StudentOutput, StudentShape
+from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
 
 
 class TinyMlpParams(Params):
@@ -21,6 +21,11 @@ class TinyMlp(Student):
     name = "tiny-mlp"
     Params = TinyMlpParams
     params: TinyMlpParams
+
+    @property
+    def hears(self) -> Hears:
+        """A front end of its own."""
+        return Hears("levels")
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network."""
