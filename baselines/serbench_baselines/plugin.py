@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from serbench.api import Loss, Student, hookimpl
 from serbench_baselines.ce import CrossEntropy
+from serbench_baselines.classical import Classical
 from serbench_baselines.cnn_gru import CnnGru
 from serbench_baselines.cpac import Cpac
 from serbench_baselines.encoder_finetune import EncoderFinetune
@@ -23,6 +24,7 @@ from serbench_baselines.spu_cnn import SpuCnn
 from serbench_baselines.ssl_att import SslAtt
 from serbench_baselines.tim_net import TimNet
 from serbench_baselines.transformer import Transformer
+from serbench_baselines.tsp_inca import TspInca
 from serbench_baselines.wav2small import Wav2Small
 
 
@@ -40,4 +42,5 @@ def serbench_students() -> Sequence[type[Student]]:
         *(FrozenLinear, FrozenMean, FrozenAttentive, SslAtt, EncoderFinetune),
         *(CnnGru, SpuCnn, Wav2Small, ResLstmSa),
         *(MhaDrn, MfCnn, Pemonet, Entropy),
+        *(Classical, TspInca),
     ]

@@ -5,6 +5,7 @@ Everything else in ``serbench`` but ``serbench.testing`` is private to the core.
 
 from serbench.api.backend import Backend, DeployedModel, Predictor, WaveformPredictor, Waveforms
 from serbench.api.corpus import Advance, Corpus, CorpusCard, Source, UtteranceRecord
+from serbench.api.estimator import Estimator, EstimatorParams
 from serbench.api.events import EpochEvent, FoldEvent, PooledScore, RunEvent
 from serbench.api.front_end import Framing, FrontEnd, FrontEndParams, Hears
 from serbench.api.json_text import read_json, utf8_text
@@ -51,6 +52,8 @@ __all__ = [
     "CorpusError",
     "DeployedModel",
     "EpochEvent",
+    "Estimator",
+    "EstimatorParams",
     "FoldEvent",
     "Framing",
     "FrontEnd",

@@ -23,11 +23,13 @@ class StudentShape:
         channels: 3, values, Δ and ΔΔ; 1 of a front end without deltas.
         n_mels: values of a frame: mel filters, coefficients, samples.
         num_classes: C.
+        rows: whether a whole utterance is always one frame.
     """
 
     num_classes: int
     channels: int = 3
     n_mels: int = 40
+    rows: bool = False
 
 
 def _no_map() -> Tensor:

@@ -126,7 +126,7 @@ def _plain_rows(registry: Registry, table: str) -> tuple[Sequence[str], Sequence
         ]
     if table == "methods":
         return ("name", "student", "loss", "grids", "about"), [
-            (name, spec.student, spec.loss, ", ".join(spec.grids), spec.summary)
+            (name, spec.student, spec.loss or "–", ", ".join(spec.grids), spec.summary)
             for name, spec in registry.methods.items()
         ]
     if table == "ablations":

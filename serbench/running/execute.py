@@ -19,7 +19,8 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from serbench.api import EpochEvent, SerbenchError
-from serbench.learning.fit.loop import OnEpoch, fit
+from serbench.learning.fit.estimate import fit_student
+from serbench.learning.fit.loop import OnEpoch
 from serbench.learning.fit.pretrain import pretrain
 from serbench.learning.fit.task import FitResult, FitTask, PretrainResult, PretrainTask
 from serbench.running.parent import end_with, starting_workers
@@ -57,7 +58,7 @@ def resolve_workers(jobs: int | None, device: str) -> int:
 
 def run_fits(tasks: Sequence[FitTask], workers: int, on_epoch: OnEpoch) -> Iterator[FitResult]:
     """Results as they come, in any order. One thread per worker: faster than threads per fit."""
-    return _run_training(fit, tasks, workers, on_epoch)
+    return _run_training(fit_student, tasks, workers, on_epoch)
 
 
 def run_pretrainings(

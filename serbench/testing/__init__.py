@@ -27,6 +27,7 @@ from serbench.testing.corpus import (
     corpus_card_checks,
     corpus_checks,
 )
+from serbench.testing.estimator import check_estimator, estimator_checks
 from serbench.testing.front_end import check_front_end, front_end_checks
 from serbench.testing.loss import check_loss, loss_checks
 from serbench.testing.student import check_student, student_checks
@@ -40,6 +41,7 @@ __all__ = [
     "check_backend",
     "check_corpus",
     "check_corpus_card",
+    "check_estimator",
     "check_front_end",
     "check_loss",
     "check_student",
@@ -47,6 +49,7 @@ __all__ = [
     "check_tracker",
     "corpus_card_checks",
     "corpus_checks",
+    "estimator_checks",
     "front_end_checks",
     "loss_checks",
     "probe_model",

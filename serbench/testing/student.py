@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import FrontEnd, Hears, SerbenchError, StudentOutput, StudentShape
+from serbench.api import Estimator, FrontEnd, Hears, SerbenchError, StudentOutput, StudentShape
 from serbench.learning.front_ends import frames_of, shape_of
 from serbench.learning.segments import hears_whole
 from serbench.running.plugins import load_plugins
@@ -17,6 +17,7 @@ from serbench.running.registry.load import load_registry
 from serbench.running.registry.lookup import Registry
 from serbench.testing.checks import Check, together
 from serbench.testing.common import instance_of, make, require, require_finite, require_shape
+from serbench.testing.estimator import estimator_checks
 
 __tracebackhide__ = True
 
@@ -35,7 +36,8 @@ def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
     windows of 30 to 400 frames (or what its front end makes of an utterance, where that hears it
     at once) and 2 to 8 classes; the same weights under the same seed; a padded window,
     whatever the padding holds, gives the logits of the same window alone (to 1e-5); gradients of
-    the logits reach every parameter; the weights can be stored and loaded.
+    the logits reach every parameter; the weights can be stored and loaded. Of an estimator they are
+    ``estimator_checks``.
 
     Example:
         >>> from serbench_baselines.transformer import Transformer
@@ -46,6 +48,9 @@ def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
         cls: the plugin class.
         params: where its ``Params`` have no defaults, or to check others.
     """
+    if issubclass(cls, Estimator):
+        yield from estimator_checks(cls, params)
+        return
     student = cache(partial(make, cls, params))
 
     @cache

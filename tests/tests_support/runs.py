@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from serbench.api import FrontEnd, Loss, Params, Student, StudentOutput, StudentShape
+from serbench.api import Estimator, FrontEnd, Loss, Params, Student, StudentOutput, StudentShape
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.features import Frames, speech_frames
 from serbench.learning.fit.task import FitResult, FitTask
@@ -88,7 +88,7 @@ def candidate(
     return Candidate(
         values or {},
         student or LinearStudent(Params()),
-        loss or CrossEntropy(CrossEntropyParams()),
+        None if isinstance(student, Estimator) else loss or CrossEntropy(CrossEntropyParams()),
         front_end,
         settings(**training),
     )

@@ -125,7 +125,7 @@ class BenchRun:
             seed = min(student.seed for student in replay.students_of([name]))
             entry = GoldenLatency(method=name, backend=backend)
             candidate = entry_backends(self.registry, [entry], "this test")[backend]
-            (model,) = export_folds(replay, replay.fold_students(name, [seed])[:1])
+            (model,) = export_folds(replay, replay.fold_networks(name, [seed])[:1])
             (converted,) = convert_folds(candidate, [model], replay.cache)
             facts = describe_model(model.deployed)
             return candidate.backend.open(OpenedModel(facts), converted.folder, threads)

@@ -117,7 +117,7 @@ def time_entries(
     for method in dict.fromkeys(entry.method for entry in entries):
         own = [entry for entry in entries if entry.method == method]
         seed = min(each.seed for each in replay.students_of([method]))
-        (model,) = export_folds(replay, replay.fold_students(method, [seed])[:1])
+        (model,) = export_folds(replay, replay.fold_networks(method, [seed])[:1])
         for timed in _time_model(replay, model, own, backends, conditions):
             found[timed.entry] = timed
     return tuple(found[entry] for entry in entries)

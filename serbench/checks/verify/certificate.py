@@ -127,7 +127,7 @@ def expected_fits(stored: StoredPlan, store: RunStore, folds: Folds) -> list[Fit
             each.settings.training.early_stopping for each in candidates
         )
         own = not method["pretrained"]
-        taught_search |= search and any(each.loss.needs for each in candidates)
+        taught_search |= search and any(each.needs for each in candidates)
         for candidate in candidates if search else []:
             records += [
                 r for train in inner for r in _of_fit(name, candidate, teachers, train, own)
@@ -146,7 +146,7 @@ def _of_fit(
     method: str, candidate: Candidate, teachers: Sequence[str], train: Partition, own: bool
 ) -> list[FittedRecord]:
     """What one fit fits; ``own``: a student that inherits does so in the partition."""
-    needs = candidate.loss.needs
+    needs = candidate.needs
     whats = ["normaliser", f"student of {method}"]
     whats += [f"inheritance of {method}"] if own and candidate.inherits else []
     whats += [f"{PROBE_OF}{method}"] if candidate.settings.training.probe else []

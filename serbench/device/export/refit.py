@@ -13,7 +13,7 @@ from serbench.api import CorpusError, StoreError
 from serbench.data.corpus.unlabelled import load_unlabelled
 from serbench.device.export.deployed import Trained
 from serbench.device.export.score import cross_validated
-from serbench.files.source import core_digest, package_digest
+from serbench.files.source import core_digest
 from serbench.learning.features import Normaliser, speech_frames
 from serbench.learning.fit.task import FitTask, InitialState
 from serbench.learning.segments import segment_utterance
@@ -22,7 +22,7 @@ from serbench.learning.teach.targets import signals
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.records import Partition
 from serbench.running.execute import run_fits
-from serbench.running.harness.code import FIT, fit_identity
+from serbench.running.harness.code import FIT, fit_identity, plugin_digests
 from serbench.running.harness.inputs import Inputs, PretrainInputs
 from serbench.running.harness.pretrained import (
     initial_state,
@@ -110,7 +110,7 @@ def _task(
     if pretraining is not None:
         tasks = {pretraining.key: pretraining}
         initial = pretrain_each(tasks, replay.cache, workers, replay.watch)
-    needs, head = candidate.loss.needs, candidate.settings.head
+    needs, head = candidate.needs, candidate.settings.head
     teachers = inputs.embeddings if needs else {}
     classes = len(replay.table.labels)
     targets = fit_targets(teachers, {view.name: view}, [head], classes, replay.cache, workers)
@@ -128,8 +128,7 @@ def _task(
             "start": start_of(candidate, pretraining),
             "code": [
                 core_digest(FIT),
-                package_digest(type(candidate.student)),
-                package_digest(type(candidate.loss)),
+                *plugin_digests(candidate),
             ],
         }
     )

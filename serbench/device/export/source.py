@@ -77,7 +77,7 @@ def export_source(
         CorpusError, TeacherError, SerbenchError: as ``refit_all``.
     """
     replay.check_proper()
-    students = replay.fold_students(method, [seed])
+    students = replay.fold_networks(method, [seed])
     check_students(students)  # before anything is trained
     if fold is None:
         trained = refit_all(replay, students, pretrain_audio, workers)

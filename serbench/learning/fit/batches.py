@@ -164,6 +164,7 @@ class Batches(ABC):
 
 def teacher_sources(task: FitTask, device: torch.device) -> TeacherSources:
     """What ``task.loss`` needs of the teachers, restricted to the training partition."""
+    assert task.loss is not None
     needs = task.loss.needs
     count = len(task.train.ids)
     logits = torch.zeros(0, count, task.num_classes, device=device)

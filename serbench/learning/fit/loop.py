@@ -43,7 +43,7 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
     started = time.perf_counter()
     device = torch.device(task.device)
     frames = task.features.fitting(task.train, f"student of {task.method}").place(device)
-    normaliser = _normaliser(task, frames)
+    normaliser = normaliser_of(task, frames)
     with seeded(task):
         batches = TrainingBatches(task, frames, normaliser, teacher_sources(task, device), device)
         settings = task.settings.training
@@ -70,7 +70,7 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
         seconds=time.perf_counter() - started + earlier_s,
         step_seconds=training.step_seconds,
         fitted=task.train.fitted,
-        state=_state(training.student, normaliser),
+        state=state_of(training.student, normaliser),
     )
 
 
@@ -133,7 +133,8 @@ def _probe(task: FitTask, weights: _Weights, frames: TrainingFrames, *, resumed:
         weights.validate(0)
 
 
-def _state(student: nn.Module, normaliser: Normaliser) -> dict[str, Tensor]:
+def state_of(student: nn.Module, normaliser: Normaliser) -> dict[str, Tensor]:
+    """What is kept of a fit: the student's tensors and the normaliser's."""
     state = {name: value.cpu().contiguous() for name, value in student.state_dict().items()}
     return state | {
         "normaliser.mean": normaliser.mean.cpu(),
@@ -141,7 +142,8 @@ def _state(student: nn.Module, normaliser: Normaliser) -> dict[str, Tensor]:
     }
 
 
-def _normaliser(task: FitTask, frames: TrainingFrames) -> Normaliser:
+def normaliser_of(task: FitTask, frames: TrainingFrames) -> Normaliser:
+    """That of a broken protocol, or one fitted on the training partition."""
     if task.normaliser is not None:
         return task.normaliser
     task.train.record("normaliser", task.train.ids)

@@ -49,7 +49,7 @@ class TrainingTask:
     Attributes:
         name: ``METHOD/seed-S/outer-K[/candidate-J/inner-I]`` or ``METHOD/seed-S/pretraining``.
         key: content address of everything that determines the result.
-        loss: None in a pretraining that only inherits.
+        loss: None in a pretraining that only inherits, and of an estimator.
         num_classes: C.
         front_end: what the student hears through.
         features: its frames of the corpus, or of the unlabelled audio.
@@ -84,7 +84,7 @@ class FitTask(TrainingTask):
         checkpoint: where it is written down how far it has come; None: nowhere.
     """
 
-    loss: Loss
+    loss: Loss | None
     method: str
     train: PartitionView
     validation: PartitionView | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import cast
 
 import torch
@@ -13,6 +14,7 @@ from serbench.running.plan.records import Candidate, RunPlan, describe_candidate
 from serbench.settings import OptimiserSettings
 
 FIT = (
+    "api/fitted.py",
     "learning/fit",
     "learning/features.py",
     "learning/front_ends.py",
@@ -44,7 +46,8 @@ def code_digests(plan: RunPlan) -> dict[str, str]:
 def _plugins(candidate: Candidate) -> list[FrontEnd | Student | Loss]:
     """What a candidate is trained by."""
     before = [candidate.objective] if candidate.objective else []
-    return [candidate.front_end, candidate.student, candidate.loss, *before]
+    own = [candidate.loss] if candidate.loss else []
+    return [candidate.front_end, candidate.student, *own, *before]
 
 
 def arithmetic(plan: RunPlan, device: str) -> dict[str, object]:
@@ -74,7 +77,8 @@ def fit_identity(candidate: Candidate, device: str) -> dict[str, object]:
     settings = cast("dict[str, dict[str, object]]", described["settings"])
     del settings["pretrain"]
     settings["training"]["precision"] = precision_on(device, candidate.settings.training)
-    return {"candidate": described, "device": device, "torch": torch.__version__}
+    sklearn = {"scikit-learn": version("scikit-learn")} if candidate.estimates else {}
+    return {"candidate": described, "device": device, "torch": torch.__version__, **sklearn}
 
 
 def precision_on(device: str, settings: OptimiserSettings) -> str:
@@ -86,3 +90,9 @@ def backend_identity(backend: Backend) -> list[object]:
     """The part of an address that says which runtime predicted: name, parameters, code."""
     params = backend.params.model_dump(mode="json")
     return [backend.name, params, package_digest(type(backend))]
+
+
+def plugin_digests(candidate: Candidate) -> list[str]:
+    """Digests of the packages that a candidate's student and loss live in."""
+    own = [candidate.student, *([candidate.loss] if candidate.loss else [])]
+    return [package_digest(type(plugin)) for plugin in own]

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from serbench.api import Estimator
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.evaluate import score
 from serbench.learning.features import Frames, Normaliser, TrainingFrames
@@ -32,6 +33,8 @@ def leaky_fit(task: FitTask, protocol: ProtocolName, split: Split, table: Corpus
     ``leaky-normaliser`` normalises with the mean and deviation of the whole corpus.
     """
     if protocol in EPOCH_ON_TEST:
+        if isinstance(task.student, Estimator):
+            return task  # it has no epochs
         test = replace(split.test, role="validation")
         training = task.settings.training.model_copy(
             update={"early_stopping": True, "patience": task.epochs}
@@ -55,11 +58,17 @@ def choosing_folds(protocol: ProtocolName, outer: Split, inner: Sequence[Split])
     return inner
 
 
-def chosen_of_student(protocol: ProtocolName, *, searched: bool) -> str:
-    """What of a student is chosen on the test side; empty: nothing."""
+def chosen_of_student(protocol: ProtocolName, *, searched: bool, epochs: bool) -> str:
+    """What of a student is chosen on the test side; empty: nothing.
+
+    Args:
+        protocol: a broken one.
+        searched: whether there is a choice between settings.
+        epochs: whether it is trained in epochs, as an estimator is not.
+    """
     if protocol == "leaky-search":
         return "settings" if searched else ""
-    return "epoch"
+    return "epoch" if epochs else ""
 
 
 def corpus_normaliser(features: Frames, table: CorpusTable) -> Normaliser:

@@ -220,8 +220,12 @@ class Nested:
             self.store.write_fit(record_of(self.plan, place, tasks[place], fit))
             self.fitted += fit.fitted
             if place.inner is None:
-                searched = self._searches(self.plan.method(place.method))
-                chosen = chosen_of_student(self.plan.protocol.name, searched=searched)
+                method = self.plan.method(place.method)
+                chosen = chosen_of_student(
+                    self.plan.protocol.name,
+                    searched=self._searches(method),
+                    epochs=not method.estimates,
+                )
                 self._note_leaks(f"student of {place.method}", chosen, place.outer)
         return complete
 

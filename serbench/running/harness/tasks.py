@@ -19,7 +19,7 @@ from serbench.running.harness.code import (
     LEAKY,
     backend_identity,
     fit_identity,
-    package_digest,
+    plugin_digests,
 )
 from serbench.running.harness.inputs import Inputs
 from serbench.running.harness.leaky import leaky_fit
@@ -81,6 +81,7 @@ class TaskMaker:
         train = self.views.make(place.outer, split.train)
         validation = None if split.test.sealed else self.views.make(place.outer, split.test)
         wanted = settings.training.epochs if epochs is None else epochs
+        wanted = 0 if candidate.estimates else wanted
         seed = stable_seed(self.inputs.table.digest, split.train.name, place.seed)
         pretraining = pretraining_of(candidate, place.method, place.seed, self.inputs, self.device)
         start = start_of(candidate, pretraining)
@@ -110,7 +111,7 @@ class TaskMaker:
 
     def _teachers(self, train: PartitionView, candidate: Candidate) -> tuple[TeacherSignal, ...]:
         """What the teachers say of a partition, shared by all fits on it: it can be large."""
-        head, needs = candidate.settings.head, candidate.loss.needs
+        head, needs = candidate.settings.head, candidate.needs
         key = (train.name, head, needs)
         if key not in self._signals:
             self._signals[key] = signals(self.inputs.embeddings, self.targets, train, head, needs)
@@ -135,7 +136,7 @@ class TaskMaker:
         seed: int,
         start: str,
     ) -> str:
-        needs = candidate.loss.needs
+        needs = candidate.needs
         # In their order: hints are dealt by it.
         teachers = [[name, each.digest] for name, each in self.inputs.embeddings.items()]
         return digest_of(
@@ -155,8 +156,7 @@ class TaskMaker:
                 "code": [
                     core_digest(FIT),
                     core_digest(HEAD) if needs else "",
-                    package_digest(type(candidate.student)),
-                    package_digest(type(candidate.loss)),
+                    *plugin_digests(candidate),
                 ],
             }
         )

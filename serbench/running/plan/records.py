@@ -8,10 +8,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from serbench.api import Backend, FrontEnd, Loss, RegistryError, Student, Teacher
+from serbench.api import (
+    Backend,
+    Estimator,
+    FrontEnd,
+    Loss,
+    Need,
+    RegistryError,
+    Student,
+    Teacher,
+)
 from serbench.learning.segments import Cutting
 from serbench.running.plan.dataset import DatasetPlan
 from serbench.running.plan.front_end import check_front_end
+from serbench.running.registry.schema import wrong_loss
 from serbench.running.registry.validate import Values
 from serbench.settings import MethodSettings, ProtocolSettings
 
@@ -46,13 +56,14 @@ class Candidate:
 
     Attributes:
         values: what the grid sets here, by dotted path.
+        loss: None of an estimator.
         front_end: what the student hears through.
         objective: the loss that ``settings.pretrain.objective`` names; None: there is none.
     """
 
     values: Mapping[str, object]
     student: Student
-    loss: Loss
+    loss: Loss | None
     front_end: FrontEnd
     settings: MethodSettings
     objective: Loss | None = None
@@ -61,13 +72,22 @@ class Candidate:
         """
         Raises:
             RegistryError: an objective that no unlabelled audio has the answers for, or what the
-                front end does not allow.
+                front end does not allow; a network without a loss, or an estimator with one or
+                with an objective.
         """
-        check_front_end(
-            self.front_end,
-            self.settings.augment,
-            self.loss.needs | (self.objective.needs if self.objective else frozenset()),
-        )
+        loss = self.loss.name if self.loss else None
+        if wrong := wrong_loss(type(self.student), self.student.name, loss):
+            raise RegistryError(wrong)
+        if self.estimates and self.objective:
+            raise RegistryError(
+                f"pretrain.objective: {self.student.name} is an estimator, which is not pretrained"
+            )
+        if not self.estimates:
+            check_front_end(
+                self.front_end,
+                self.settings.augment,
+                self.needs | (self.objective.needs if self.objective else frozenset()),
+            )
         foreign = sorted(self.objective.needs - {"frames"}) if self.objective else []
         if foreign:
             raise RegistryError(
@@ -79,7 +99,18 @@ class Candidate:
     @property
     def cutting(self) -> Cutting:
         """How utterances are cut into windows."""
-        return Cutting.of(self.settings.segments, self.front_end.framing)
+        whole = None if self.estimates else self.front_end.framing
+        return Cutting.of(self.settings.segments, whole)
+
+    @property
+    def estimates(self) -> bool:
+        """Whether the student is an estimator, fitted in one go, and no network."""
+        return isinstance(self.student, Estimator)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What the loss reads of the teachers."""
+        return self.loss.needs if self.loss else frozenset()
 
     @property
     def inherits(self) -> bool:
@@ -89,7 +120,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class MethodPlan:
-    """A method with all its candidates."""
+    """A method with all its candidates.
+
+    Attributes:
+        loss: its name; empty of an estimator.
+    """
 
     name: str
     student: str
@@ -100,7 +135,12 @@ class MethodPlan:
     @property
     def uses_teachers(self) -> bool:
         """Whether any candidate's loss reads anything of a teacher."""
-        return any(candidate.loss.needs for candidate in self.candidates)
+        return any(candidate.needs for candidate in self.candidates)
+
+    @property
+    def estimates(self) -> bool:
+        """Whether its student is an estimator."""
+        return self.candidates[0].estimates
 
     @property
     def inherits(self) -> bool:
@@ -240,7 +280,7 @@ class RunPlan:
                     "loss": method.loss,
                     "front_end": method.front_end,
                     "teachers": list(self.teachers) if self.uses_teachers(method) else [],
-                    "needs": sorted({n for c in method.candidates for n in c.loss.needs}),
+                    "needs": sorted({n for c in method.candidates for n in c.needs}),
                     "pretrained": self.pretrains(method),
                     **({"inherits": _inherits(method)} if method.inherits else {}),
                     **describe_candidate(method.candidates[0]),
@@ -259,8 +299,8 @@ def describe_candidate(candidate: Candidate) -> Values:
     return {
         "student_plugin": candidate.student.name,
         "student_params": _dump(candidate.student),
-        "loss_plugin": candidate.loss.name,
-        "loss_params": _dump(candidate.loss),
+        "loss_plugin": candidate.loss.name if candidate.loss else "",
+        "loss_params": _dump(candidate.loss) if candidate.loss else {},
         "front_end_plugin": candidate.front_end.name,
         "front_end_params": _dump(candidate.front_end),
         "settings": candidate.settings.model_dump(mode="json"),

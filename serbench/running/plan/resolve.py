@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from serbench.api import RegistryError, Teacher
+from serbench.api import Loss, RegistryError, Student, Teacher
 from serbench.running.plan.dataset import OFFICIAL, DatasetPlan, plan_dataset
 from serbench.running.plan.front_end import Sets, front_end_name, make_front_end
 from serbench.running.plan.names import method_spec, own_sets
@@ -22,7 +22,7 @@ from serbench.running.plan.sets import (
     parse_set,
 )
 from serbench.running.registry.lookup import Registry
-from serbench.running.registry.schema import MethodSpec
+from serbench.running.registry.schema import MethodSpec, wrong_loss
 from serbench.running.registry.validate import Values, lay_over, validate
 from serbench.settings import MethodSettings, ProtocolSettings
 
@@ -121,11 +121,16 @@ def _method(
     for root in SETTING_ROOTS:
         for asked in (shared, own):
             settings = lay_over(settings, {root: below(asked, root)})
+    student = registry.make("students", spec.student)
+    if wrong := wrong_loss(type(student), spec.student, spec.loss):
+        raise RegistryError(f"methods.{name}: {wrong}")
+    named: list[tuple[str, Student | Loss, Mapping[str, object]]] = [
+        ("student", student, spec.student_params)
+    ]
+    if spec.loss:
+        named.append(("loss", registry.make("losses", spec.loss), spec.loss_params))
     parts: dict[str, Values] = {}
-    for kind, plugin, base in (
-        ("student", registry.make("students", spec.student), spec.student_params),
-        ("loss", registry.make("losses", spec.loss), spec.loss_params),
-    ):
+    for kind, plugin, base in named:
         fields = type(plugin).Params.model_fields
         fitting = {k: v for k, v in below(shared, kind).items() if k in fields}
         parts[kind] = lay_over(lay_over(base, fitting), below(own, kind))
@@ -141,7 +146,7 @@ def _method(
         for values in itertools.product(*grid.values())
     )  # fmt: skip
     front_end = front_end_name(spec, candidates[0].student.hears)
-    return MethodPlan(name, spec.student, spec.loss, candidates, front_end)
+    return MethodPlan(name, spec.student, spec.loss or "", candidates, front_end)
 
 
 def _candidate(
@@ -160,7 +165,9 @@ def _candidate(
     student = registry.make(
         "students", spec.student, lay_over(parts["student"], below(asked, "student"))
     )
-    loss = registry.make("losses", spec.loss, lay_over(parts["loss"], below(asked, "loss")))
+    loss = None
+    if spec.loss:
+        loss = registry.make("losses", spec.loss, lay_over(parts["loss"], below(asked, "loss")))
     front_end = make_front_end(registry, name, spec, student, *sets, values)
     checked = validate(MethodSettings, settings, f"methods.{name}")
     named = checked.pretrain.objective

@@ -31,6 +31,7 @@ from serbench.running.registry.schema import (
     ProfileSpec,
     RowSpec,
     Spec,
+    wrong_loss,
 )
 from serbench.running.registry.validate import Problem, lay_over, problems, validate
 from serbench.settings import MethodSettings, ProtocolSettings
@@ -157,13 +158,15 @@ class Checker:
 
     def _method(self, at: tuple[str, ...], spec: MethodSpec) -> Iterator[Problem]:
         yield from self._reference((*at, "student"), "students", spec.student)
-        yield from self._reference((*at, "loss"), "losses", spec.loss)
+        if spec.loss is not None:
+            yield from self._reference((*at, "loss"), "losses", spec.loss)
+        yield from self._loss(at, spec)
         schemas: dict[str, tuple[type[BaseModel], dict[str, object]]] = {}
         for part, kind, name, params in (
             ("student", "students", spec.student, spec.student_params),
             ("loss", "losses", spec.loss, spec.loss_params),
         ):
-            schema = self._schema(kind, name)
+            schema = self._schema(kind, name) if name else None
             if schema is not None:
                 model, own = schema
                 values = lay_over(own, params)
@@ -228,6 +231,14 @@ class Checker:
             return cast("Student", cls(params)).hears
         except Exception:  # told where the student stands, or when it is used
             return None
+
+    def _loss(self, at: tuple[str, ...], spec: MethodSpec) -> Iterator[Problem]:
+        """An estimator has no loss, and every network has one."""
+        entry = self.entries["students"].get(spec.student)
+        plugin = entry.plugin if isinstance(entry, PluginSpec) else spec.student
+        classes = {each.name: each.cls for each in self.plugins.items("students")}
+        if plugin in classes and (wrong := wrong_loss(classes[plugin], spec.student, spec.loss)):
+            yield Problem((*at, "loss"), wrong)
 
     def _schema(self, kind: str, name: str) -> tuple[type[BaseModel], Mapping[str, object]] | None:
         """The Params model behind an entry or plugin name, and the entry's own params.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, JsonValue, PositiveInt, model_validator
 
+from serbench.api.estimator import Estimator
 from serbench.api.params import Params
 
 JsonValues = dict[str, JsonValue]
@@ -56,7 +57,8 @@ class MethodSpec(Params):
 
     summary: str
     student: str
-    loss: str
+    loss: str | None = None
+    """None: the student is an estimator, which has no loss."""
     student_params: JsonValues = Field(default_factory=dict)
     """Laid over the student's own."""
     loss_params: JsonValues = Field(default_factory=dict)
@@ -74,6 +76,13 @@ class MethodSpec(Params):
     """Named grids of an inner search: dotted paths such as ``loss.temperature``,
     ``student.dropout``, ``front_end.n_mels`` or ``training.learning_rate`` to their
     candidates."""
+
+
+def wrong_loss(student: type, name: str, loss: str | None) -> str:
+    """What is wrong where a network has no loss, or an estimator has one; empty: nothing."""
+    if issubclass(student, Estimator):
+        return f"student {name} is an estimator, which has no loss; leave it out" if loss else ""
+    return "" if loss else f'student {name} is trained by a loss; name one, such as loss = "ce"'
 
 
 class ProfileSpec(Params):

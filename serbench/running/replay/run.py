@@ -203,6 +203,22 @@ class Replay:
             )
         return chosen
 
+    def fold_networks(
+        self, method: str | None = None, seeds: Iterable[int] = ()
+    ) -> tuple[StoredStudent, ...]:
+        """As ``fold_students``, for what can be exported or pruned.
+
+        Raises:
+            StoreError: as ``fold_students``; the method is an estimator.
+        """
+        students = self.fold_students(method, seeds)
+        if students[0].candidate.estimates:
+            raise StoreError(
+                f"{students[0].method} is an estimator, which hears whole utterances: it is not "
+                "exported, deployed or pruned; name a method that trains a network with --method"
+            )
+        return students
+
     def check_proper(self) -> None:
         """
         Raises:

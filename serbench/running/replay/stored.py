@@ -170,7 +170,9 @@ class StoredPlan:
                 nested = {key: nested}
             tables = lay_over(tables, nested)
         student: Student = self._plugin("students", method["student_plugin"], tables["student"])
-        loss: Loss = self._plugin("losses", method["loss_plugin"], tables["loss"])
+        loss: Loss | None = None
+        if method["loss_plugin"]:
+            loss = self._plugin("losses", method["loss_plugin"], tables["loss"])
         front_end: FrontEnd = self._plugin(
             "front_ends", method["front_end_plugin"], tables["front_end"]
         )

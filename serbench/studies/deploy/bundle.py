@@ -73,7 +73,7 @@ def write_bundle(
     """
     replay.check_proper()
     _check_folder(folder)
-    (model,) = export_folds(replay, replay.fold_students(method, [seed])[:1])
+    (model,) = export_folds(replay, replay.fold_networks(method, [seed])[:1])
     entries, left_out = [], {}
     advance = partial(replay.watch.advance, "convert")
     able = runnable(candidates)

@@ -114,7 +114,7 @@ def measure_deployment(
     """
     replay.check_proper()
     check_threads(params.threads)
-    students = replay.fold_students(params.method, [params.seed])
+    students = replay.fold_networks(params.method, [params.seed])
     facts = run_facts(replay, students[0])
     imported = tuple(read_results(path, facts) for path in params.import_)
     models = export_folds(replay, students)

@@ -118,7 +118,7 @@ def measure_pruning(
         CorpusError, TeacherError: audio or weights that cannot be had.
     """
     replay.check_proper()
-    chosen = replay.fold_students(method, seeds)
+    chosen = replay.fold_networks(method, seeds)
     pruners = {student.name: pruner_of(student) for student in chosen}
     kinds = kinds or allowed_kinds(pruners.values())
     cuts = [UNTOUCHED, *(Cut(kind, amount) for kind in kinds for amount in amounts)]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from serbench.api import StoreError
-from serbench.files.source import core_digest, package_digest
+from serbench.files.source import core_digest
 from serbench.learning.features import Normaliser
 from serbench.learning.fit.predict import predict
 from serbench.learning.fit.task import FitResult, FitTask
@@ -23,7 +23,7 @@ from serbench.learning.front_ends import frames_of
 from serbench.learning.teach.targets import TeacherSignal, signals
 from serbench.protocol.guard.view import FittedRecord, id_set_digest
 from serbench.running.execute import run_fits
-from serbench.running.harness.code import FIT, HEAD, backend_identity, fit_identity
+from serbench.running.harness.code import FIT, HEAD, backend_identity, fit_identity, plugin_digests
 from serbench.running.harness.targets import fit_targets
 from serbench.running.harness.views import Views
 from serbench.running.plan.records import digest_of, stable_seed
@@ -184,7 +184,7 @@ class Tuner:
 
     def _signals(self, student: StoredStudent) -> tuple[TeacherSignal, ...]:
         """What the run's teachers say of a student's training side, as the run fitted it."""
-        replay, needs = self.replay, student.candidate.loss.needs
+        replay, needs = self.replay, student.candidate.needs
         if not needs:
             return ()
         embeddings = {name: replay.embeddings(name) for name in replay.teachers}
@@ -246,7 +246,7 @@ class Tuner:
         """A digest of all that determines what a cut and fine-tuned student says."""
         replay, student = self.replay, self.students[name]
         candidate, split = student.candidate, replay.folds.outer[student.outer - 1]
-        needs = candidate.loss.needs
+        needs = candidate.needs
         teachers = [[each, replay.embeddings(each).digest] for each in replay.teachers if needs]
         return digest_of(
             {
@@ -265,8 +265,7 @@ class Tuner:
                     core_digest(CODE),
                     core_digest(FIT),
                     core_digest(HEAD) if needs else "",
-                    package_digest(type(candidate.student)),
-                    package_digest(type(candidate.loss)),
+                    *plugin_digests(candidate),
                 ],
             }
         )
