@@ -73,8 +73,9 @@ class Framing:
 class FrontEndParams(Params):
     """What every front end can be set to; those of a front end are a subclass."""
 
-    normalise: Literal["partition", "utterance", "none"] = "partition"
+    normalise: Literal["partition", "range", "utterance", "none"] = "partition"
     """``partition``: mean and deviation of each value over the training partition.
+    ``range``: its least and greatest value there become 0 and 1.
     ``utterance``: each utterance's own mean of each value is taken off first.
     ``none``: values are left as they are."""
     deltas: bool = False

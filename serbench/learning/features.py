@@ -174,19 +174,36 @@ class EvaluationFrames(FrameReader):
 
 @dataclass(frozen=True)
 class Normaliser:
-    """Mean and deviation of each value of a frame over a training partition."""
+    """Mean and deviation of each value of a frame over a training partition.
+
+    Or, of ``normalise = "range"``, the least value and how much greater the greatest is.
+    """
 
     mean: Float[Tensor, " mels"]
     deviation: Float[Tensor, " mels"]
 
     @classmethod
-    def fit(cls, frames: TrainingFrames) -> Normaliser:
-        """Fit on the frames of a training partition, every frame with the same weight."""
-        if frames.values.dtype == torch.float16:
-            mean, deviation = _moments(frames.values)
+    def fit(cls, frames: TrainingFrames, normalise: str = "partition") -> Normaliser:
+        """Fit on the frames of a training partition, every frame with the same weight.
+
+        Args:
+            frames: of the partition.
+            normalise: of the front end; what it does not fit is left as it is.
+        """
+        if normalise == "none":
+            return cls.none(frames.width)
+        if normalise == "range":
+            middle, greatest = (each.double() for each in torch.aminmax(frames.values, dim=0))
+            spread = greatest - middle
+        elif frames.values.dtype == torch.float16:
+            middle, spread = _moments(frames.values)
         else:
-            deviation, mean = torch.std_mean(frames.values.double(), dim=0, correction=0)
-        return cls(mean.float(), deviation.clamp_min(1e-3).float())
+            spread, middle = torch.std_mean(frames.values.double(), dim=0, correction=0)
+        if frames.rate_hz and normalise != "range":
+            return cls(middle.float(), spread.clamp_min(1e-3).float())
+        # Values of a row have scales of their own; what never varies is left at 0.
+        constant = spread <= 1e-6 * middle.abs()
+        return cls(middle.float(), torch.where(constant, 1.0, spread).float())
 
     @classmethod
     def none(cls, width: int) -> Normaliser:
@@ -194,7 +211,7 @@ class Normaliser:
         return cls(torch.zeros(width), torch.ones(width))
 
     def __call__(self, frames: Float[Tensor, "*rows mels"]) -> Float[Tensor, "*rows mels"]:
-        """The same with mean 0 and deviation 1 over the training partition."""
+        """The same, in units of the training partition's deviation from its mean."""
         return (frames - self.mean.to(frames.device)) / self.deviation.to(frames.device)
 
 

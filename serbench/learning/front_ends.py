@@ -52,7 +52,8 @@ def whole_module(front_end: FrontEnd, module: nn.Module) -> nn.Module:
 
 def shape_of(front_end: FrontEnd, num_classes: int) -> StudentShape:
     """The shape of a student that hears through this front end."""
-    return StudentShape(num_classes, front_end.channels, front_end.width)
+    rows = front_end.framing is None
+    return StudentShape(num_classes, front_end.channels, front_end.width, rows)
 
 
 def frames_of(front_end: FrontEnd, duration_s: float) -> int:

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from serbench.api import Estimator
 from serbench.api.fitted import EstimatorNetwork
 from serbench.learning.evaluate import score
-from serbench.learning.features import FrameReader, Normaliser, shape_of, student_input
+from serbench.learning.features import FrameReader, Normaliser, student_input
 from serbench.learning.fit.loop import OnEpoch, fit, normaliser_of, state_of
 from serbench.learning.fit.predict import predict
 from serbench.learning.fit.task import FitResult, FitTask
+from serbench.learning.front_ends import shape_of
 
 UTTERANCES_AT_ONCE = 64
 
@@ -38,7 +39,7 @@ def estimate(task: FitTask) -> FitResult:
     started = time.perf_counter()
     frames = task.features.fitting(task.train, f"student of {task.method}")
     normaliser = normaliser_of(task, frames)
-    network = task.student.build(shape_of(task.settings.features, task.num_classes))
+    network = task.student.build(shape_of(task.front_end, task.num_classes))
     assert isinstance(network, EstimatorNetwork)
     rows = pooled(network, frames, normaliser, task.features.channels)
     began = time.perf_counter()

@@ -147,9 +147,7 @@ def normaliser_of(task: FitTask, frames: TrainingFrames) -> Normaliser:
     if task.normaliser is not None:
         return task.normaliser
     task.train.record("normaliser", task.train.ids)
-    if task.front_end.params.normalise == "none":
-        return Normaliser.none(frames.width)
-    return Normaliser.fit(frames)
+    return Normaliser.fit(frames, task.front_end.params.normalise)
 
 
 @dataclass

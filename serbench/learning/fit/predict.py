@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import nn
 
 from serbench.api import Backend
+from serbench.api.fitted import EstimatorNetwork
 from serbench.learning.evaluate import utterance_posteriors
 from serbench.learning.features import Frames, Normaliser, middle, student_input, window_size
 from serbench.learning.fit.task import FloatArray
@@ -29,6 +31,8 @@ def predict(
     device: torch.device,
 ) -> tuple[tuple[str, ...], FloatArray]:
     """Utterance ids in order of appearance and their posteriors ``(U, C)`` float32."""
+    if isinstance(student, EstimatorNetwork):
+        features = replace(features, whole=True)
     ids = tuple(dict.fromkeys(segment.utt_id for segment in segments))
     place = {utterance: n for n, utterance in enumerate(ids)}
     reader = features.evaluation(ids).place(device)

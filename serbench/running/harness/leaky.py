@@ -44,7 +44,8 @@ def leaky_fit(task: FitTask, protocol: ProtocolName, split: Split, table: Corpus
     if protocol == "leaky-normaliser":
         if task.front_end.params.normalise == "none":
             return task  # nothing of such frames is fitted, so nothing leaks by it
-        return replace(task, normaliser=corpus_normaliser(task.features, table))
+        normalise = task.front_end.params.normalise
+        return replace(task, normaliser=corpus_normaliser(task.features, table, normalise))
     return task
 
 
@@ -71,9 +72,11 @@ def chosen_of_student(protocol: ProtocolName, *, searched: bool, epochs: bool) -
     return "epoch" if epochs else ""
 
 
-def corpus_normaliser(features: Frames, table: CorpusTable) -> Normaliser:
+def corpus_normaliser(
+    features: Frames, table: CorpusTable, normalise: str = "partition"
+) -> Normaliser:
     """Mean and deviation of every filter over the whole corpus, test utterances included."""
-    return Normaliser.fit(TrainingFrames(features, table.ids))
+    return Normaliser.fit(TrainingFrames(features, table.ids), normalise)
 
 
 def corpus_embeddings(embeddings: TeacherEmbeddings, table: CorpusTable) -> TrainingEmbeddings:

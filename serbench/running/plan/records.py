@@ -82,6 +82,11 @@ class Candidate:
             raise RegistryError(
                 f"pretrain.objective: {self.student.name} is an estimator, which is not pretrained"
             )
+        if self.objective and self.front_end.params.normalise == "range":
+            raise RegistryError(
+                'pretrain.objective: with front_end.normalise = "range" there is no pretraining; '
+                'take "partition"'
+            )
         if not self.estimates:
             check_front_end(
                 self.front_end,
