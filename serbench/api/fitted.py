@@ -8,14 +8,13 @@ import json
 import warnings
 import zipfile
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from serbench.api.estimator import Estimator
 from serbench.api.student import StudentOutput, StudentShape
 from serbench.errors import PluginError, StoreError
 
@@ -26,6 +25,29 @@ FLOOR = 1e-7
 """Least posterior: that of a class that the training partition lacks."""
 
 SCHEMA = "schema.json"
+
+
+class Classifies(Protocol):
+    """What a network needs of its plugin; see ``Estimator``."""
+
+    @property
+    def name(self) -> str:
+        """What the registry calls it."""
+        ...
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """Classes that may be loaded."""
+        ...
+
+    @property
+    def params(self) -> Any:
+        """``EstimatorParams``."""
+        ...
+
+    def classifier(self) -> Any:
+        """A fresh classifier."""
+        ...
 
 
 class EstimatorNetwork(nn.Module):
@@ -40,7 +62,7 @@ class EstimatorNetwork(nn.Module):
 
     stored: Tensor
 
-    def __init__(self, plugin: Estimator, shape: StudentShape) -> None:
+    def __init__(self, plugin: Classifies, shape: StudentShape) -> None:
         super().__init__()
         self.plugin, self.shape = plugin, shape
         self.fitted: Any = None
@@ -218,7 +240,7 @@ def _plain(node: Any, names: dict[str, str], ids: dict[int, int]) -> Any:
     return made
 
 
-def loads(stored: Tensor, plugin: Estimator) -> Any:
+def loads(stored: Tensor, plugin: Classifies) -> Any:
     """The classifier of a state; see ``Estimator.trusted``.
 
     Raises:

@@ -75,10 +75,12 @@ def fit_identity(candidate: Candidate, device: str) -> dict[str, object]:
     described = describe_candidate(candidate)
     described.pop("objective", None)
     settings = cast("dict[str, dict[str, object]]", described["settings"])
+    own = {"candidate": described, "device": device, "torch": torch.__version__}
+    if candidate.estimates:
+        return own | {"scikit-learn": version("scikit-learn")}
     del settings["pretrain"]
     settings["training"]["precision"] = precision_on(device, candidate.settings.training)
-    sklearn = {"scikit-learn": version("scikit-learn")} if candidate.estimates else {}
-    return {"candidate": described, "device": device, "torch": torch.__version__, **sklearn}
+    return own
 
 
 def precision_on(device: str, settings: OptimiserSettings) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from serbench.api import RegistryError
+from serbench.running.plan.ablation import Ablation, AblationRow
 from serbench.running.plan.names import find_row, run_name
 from serbench.running.plan.records import (
-    Ablation,
-    AblationRow,
     MethodPlan,
     Request,
     RunPlan,

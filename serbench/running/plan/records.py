@@ -19,6 +19,7 @@ from serbench.api import (
     Teacher,
 )
 from serbench.learning.segments import Cutting
+from serbench.running.plan.ablation import Ablation
 from serbench.running.plan.dataset import DatasetPlan
 from serbench.running.plan.front_end import check_front_end
 from serbench.running.registry.schema import wrong_loss
@@ -58,6 +59,7 @@ class Candidate:
         values: what the grid sets here, by dotted path.
         loss: None of an estimator.
         front_end: what the student hears through.
+        settings: of an estimator, which reads none of them, the defaults.
         objective: the loss that ``settings.pretrain.objective`` names; None: there is none.
     """
 
@@ -72,16 +74,11 @@ class Candidate:
         """
         Raises:
             RegistryError: an objective that no unlabelled audio has the answers for, or what the
-                front end does not allow; a network without a loss, or an estimator with one or
-                with an objective.
+                front end does not allow; a network without a loss, or an estimator with one.
         """
         loss = self.loss.name if self.loss else None
         if wrong := wrong_loss(type(self.student), self.student.name, loss):
             raise RegistryError(wrong)
-        if self.estimates and self.objective:
-            raise RegistryError(
-                f"pretrain.objective: {self.student.name} is an estimator, which is not pretrained"
-            )
         if self.objective and self.front_end.params.normalise == "range":
             raise RegistryError(
                 'pretrain.objective: with front_end.normalise = "range" there is no pretraining; '
@@ -161,46 +158,6 @@ class MethodPlan:
     def can_be_taught_before(self) -> bool:
         """Whether any candidate's objective reads a teacher."""
         return any(c.objective is not None and c.objective.needs for c in self.candidates)
-
-
-@dataclass(frozen=True, slots=True)
-class AblationRow:
-    """A line of an ablation's table.
-
-    Attributes:
-        name: in the registry.
-        part: of the table.
-        label: what the table calls it.
-        method: of the run; empty for teachers, and for a row that is not run.
-        teacher: whether it stands for the own head of each teacher.
-        changes: what tells it from the full method, in words.
-        same: why it would be the full method itself, and is not run; empty where it is run.
-    """
-
-    name: str
-    part: str
-    label: str
-    method: str
-    teacher: bool
-    changes: tuple[str, ...]
-    same: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ablation:
-    """What a run is an ablation of.
-
-    Attributes:
-        name: in the registry.
-        method: the full one, which all others are held against.
-        parts: names to titles, in the table's order.
-    """
-
-    name: str
-    method: str
-    summary: str
-    parts: Mapping[str, str]
-    rows: tuple[AblationRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +265,7 @@ def describe_candidate(candidate: Candidate) -> Values:
         "loss_params": _dump(candidate.loss) if candidate.loss else {},
         "front_end_plugin": candidate.front_end.name,
         "front_end_params": _dump(candidate.front_end),
-        "settings": candidate.settings.model_dump(mode="json"),
+        "settings": {} if candidate.estimates else candidate.settings.model_dump(mode="json"),
         **({"objective": _planned(candidate.objective)} if candidate.objective else {}),
     }
 

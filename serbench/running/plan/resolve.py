@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from serbench.api import Loss, RegistryError, Student, Teacher
+from serbench.api import Estimator, Loss, RegistryError, Student, Teacher
 from serbench.running.plan.dataset import OFFICIAL, DatasetPlan, plan_dataset
 from serbench.running.plan.front_end import Sets, front_end_name, make_front_end
 from serbench.running.plan.names import method_spec, own_sets
@@ -170,6 +170,8 @@ def _candidate(
         loss = registry.make("losses", spec.loss, lay_over(parts["loss"], below(asked, "loss")))
     front_end = make_front_end(registry, name, spec, student, *sets, values)
     checked = validate(MethodSettings, settings, f"methods.{name}")
+    if isinstance(student, Estimator):
+        checked = MethodSettings()  # it reads none
     named = checked.pretrain.objective
     objective = registry.make("losses", named) if named else None
     return Candidate(values, student, loss, front_end, checked, objective)

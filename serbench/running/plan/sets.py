@@ -20,8 +20,18 @@ class HasPlugins(Protocol):
     """A method with all its candidates; see ``records.MethodPlan``."""
 
     @property
+    def name(self) -> str:
+        """Its own."""
+        ...
+
+    @property
+    def estimates(self) -> bool:
+        """Whether its student is an estimator."""
+        ...
+
+    @property
     def candidates(self) -> Sequence[object]:
-        """Each with a plugin for each of ``PLUGIN_ROOTS``."""
+        """Each with a plugin for each of ``PLUGIN_ROOTS``, or None."""
         ...
 
 
@@ -85,13 +95,21 @@ def check_used(sets: Iterable[tuple[Keys, object]], methods: Sequence[HasPlugins
     """
     Raises:
         RegistryError: a ``--set student.X``, ``loss.X`` or ``front_end.X`` that no method of the
-            run takes.
+            run takes, or a setting of training where none is a network.
     """
     for path, _ in sets:
         root, name = path[:2]
+        of = [each for each in methods if root != "methods" or each.name == name]
+        setting = (path[2] if root == "methods" else root) in SETTING_ROOTS
+        if setting and all(each.estimates for each in of):
+            raise RegistryError(
+                f"--set {'.'.join(path)}: {joined([each.name for each in of], 'and')} trains no "
+                "network, and an estimator reads no such setting; leave it out"
+            )
         if root not in PLUGIN_ROOTS:
             continue
-        plugins = [getattr(method.candidates[0], root) for method in methods]
+        named = [getattr(method.candidates[0], root) for method in methods]
+        plugins = [plugin for plugin in named if plugin is not None]
         known = {field for plugin in plugins for field in plugin.params.__class__.model_fields}
         if name not in known:
             what = root.replace("_", " ")

@@ -13,6 +13,7 @@ from typing import cast
 from pydantic import BaseModel
 
 from serbench.api.corpus import Corpus
+from serbench.api.estimator import Estimator
 from serbench.api.front_end import Hears
 from serbench.api.student import Student
 from serbench.errors import listed
@@ -233,12 +234,17 @@ class Checker:
             return None
 
     def _loss(self, at: tuple[str, ...], spec: MethodSpec) -> Iterator[Problem]:
-        """An estimator has no loss, and every network has one."""
+        """An estimator has no loss and no settings, and every network has a loss."""
         entry = self.entries["students"].get(spec.student)
         plugin = entry.plugin if isinstance(entry, PluginSpec) else spec.student
         classes = {each.name: each.cls for each in self.plugins.items("students")}
-        if plugin in classes and (wrong := wrong_loss(classes[plugin], spec.student, spec.loss)):
+        if plugin not in classes:
+            return
+        if wrong := wrong_loss(classes[plugin], spec.student, spec.loss):
             yield Problem((*at, "loss"), wrong)
+        if issubclass(classes[plugin], Estimator) and (spec.settings or spec.profiles):
+            message = f"student {spec.student} is an estimator, which reads none; leave them out"
+            yield Problem((*at, "settings"), message)
 
     def _schema(self, kind: str, name: str) -> tuple[type[BaseModel], Mapping[str, object]] | None:
         """The Params model behind an entry or plugin name, and the entry's own params.

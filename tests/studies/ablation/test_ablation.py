@@ -16,7 +16,7 @@ from serbench.protocol.guard.certificate import TeacherRecord
 from serbench.results.report.build import report_texts
 from serbench.results.report.results import load_results
 from serbench.results.report.write import write_report
-from serbench.running.plan.records import Ablation, AblationRow
+from serbench.running.plan.ablation import Ablation, AblationRow
 from serbench.studies.ablation.measure import ablation_results
 from serbench.studies.ablation.output import addition, render_ablation
 
