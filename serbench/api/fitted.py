@@ -8,7 +8,7 @@ import json
 import warnings
 import zipfile
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -30,20 +30,9 @@ SCHEMA = "schema.json"
 class Classifies(Protocol):
     """What a network needs of its plugin; see ``Estimator``."""
 
-    @property
-    def name(self) -> str:
-        """What the registry calls it."""
-        ...
-
-    @property
-    def trusted(self) -> tuple[str, ...]:
-        """Classes that may be loaded."""
-        ...
-
-    @property
-    def params(self) -> Any:
-        """``EstimatorParams``."""
-        ...
+    name: ClassVar[str]
+    trusted: ClassVar[tuple[str, ...]]
+    params: Any
 
     def classifier(self) -> Any:
         """A fresh classifier."""

@@ -75,7 +75,7 @@ def fit_identity(candidate: Candidate, device: str) -> dict[str, object]:
     described = describe_candidate(candidate)
     described.pop("objective", None)
     settings = cast("dict[str, dict[str, object]]", described["settings"])
-    own = {"candidate": described, "device": device, "torch": torch.__version__}
+    own: dict[str, object] = {"candidate": described, "device": device, "torch": torch.__version__}
     if candidate.estimates:
         return own | {"scikit-learn": version("scikit-learn")}
     del settings["pretrain"]
