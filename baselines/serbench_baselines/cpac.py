@@ -11,8 +11,8 @@ products; only with it are there 321,480 parameters (7 classes).
 
 Not published, and decided here: the MFCC, which are TIM-Net's; routing and squashing as Sabour et
 al. (NeurIPS 2017), logits starting at zero and added up; gradients flow through all rounds; weights
-start as PyTorch starts them. Whatever is shorter or narrower than 38 frames or values is filled with zeros up to it, since
-the convolutions leave nothing of less.
+start as PyTorch starts them. Whatever is shorter or narrower than 38 frames or values is filled
+with zeros up to it, since the convolutions leave nothing of less.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def test_an_overlay_adds_and_changes_rows_key_by_key() -> None:
         (
             ROWS + "x = { label = 'x', settings = { training = { epoch = 2 } } }",
             "o.toml:6: ablations.vanilla-kd.parts.one.rows.x.settings.training.epoch: unknown "
-            "key; did you mean 'epochs'?",
+            "key; did you mean 'epochs' or 'step_epochs'?",
         ),
         (
             ROWS + "x = { label = 'x', loss_params = { temperature = -1 } }",
