@@ -13,7 +13,7 @@ last epoch. Decided: the middle 10 s of longer utterances, as everywhere here; n
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import Field, PositiveInt
@@ -30,7 +30,7 @@ from serbench.api import (
     TeacherCard,
     Windows,
 )
-from serbench_baselines.frozen import mean_over_time
+from serbench_baselines.masked import by_length, mean_over_time
 from serbench_teachers.cards import card_of
 from serbench_teachers.weights import Checkpoint, find_checkpoint
 
@@ -72,13 +72,16 @@ class FinetunedNetwork(nn.Module):
     def forward(
         self, features: Float[Tensor, "N 1 d frames"], lengths: Int[Tensor, " N"]
     ) -> StudentOutput:
-        """See ``Student.build``; the map is the last layer's output ``(N, D, 1, w)``."""
-        x, mask = self.encoder(features, lengths)
-        embedding = mean_over_time(x.relu(), mask)
-        return StudentOutput(
-            self.classify(embedding), embedding,
-            last_map=x.transpose(1, 2)[:, :, None], last_mask=mask,
-        )  # fmt: skip
+        """See ``Student.build``."""
+        embed = partial(by_length, self._pooled) if self.training else self._pooled
+        embedding = embed(features, lengths)
+        return StudentOutput(self.classify(embedding), embedding)
+
+    def _pooled(
+        self, features: Float[Tensor, "N 1 d frames"], lengths: Int[Tensor, " N"]
+    ) -> Float[Tensor, "N D"]:
+        x, lengths = self.encoder(features, lengths)
+        return mean_over_time(x.relu().transpose(1, 2), lengths)
 
 
 class EncoderFinetune(Student):

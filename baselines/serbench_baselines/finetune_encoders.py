@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.api import PluginError, TeacherError, read_json
-from serbench_baselines.frozen import frame_mask
+from serbench_baselines.masked import frame_mask, halved
 from serbench_teachers.loading import depth, load_model, read_config
 from serbench_teachers.quiet import quiet_transformers
 from serbench_teachers.weights import PREPROCESSOR, Checkpoint, find_config
@@ -112,8 +112,8 @@ class WaveformEncoder(nn.Module):
 
     def forward(
         self, features: Float[Tensor, "N 1 hop frames"], lengths: Int[Tensor, " N"]
-    ) -> tuple[Float[Tensor, "N w D"], Bool[Tensor, "N w"]]:
-        """The last layer's states, and which of them are real."""
+    ) -> tuple[Float[Tensor, "N w D"], Int[Tensor, " N"]]:
+        """The last layer's states, and how many of them are real."""
         x, lengths = self.samples(features, lengths)
         x = x[:, None]
         for layer in self.model.feature_extractor.conv_layers:
@@ -131,7 +131,7 @@ class WaveformEncoder(nn.Module):
         x = x.masked_fill(~mask[..., None], 0.0)
         # WavLM mixes two kinds of masks, of which torch warns at each call.
         with quiet_transformers() if self.model.config.model_type == "wavlm" else nullcontext():
-            return self.model.encoder(x, attention_mask=mask).last_hidden_state, mask
+            return self.model.encoder(x, attention_mask=mask).last_hidden_state, lengths
 
 
 def convolved(
@@ -171,8 +171,8 @@ class WhisperEncoder(nn.Module):
 
     def forward(
         self, features: Float[Tensor, "N 1 mels frames"], lengths: Int[Tensor, " N"]
-    ) -> tuple[Float[Tensor, "N w D"], Bool[Tensor, "N w"]]:
-        """The last layer's states, and which of them are real.
+    ) -> tuple[Float[Tensor, "N w D"], Int[Tensor, " N"]]:
+        """The last layer's states, and how many of them are real.
 
         Raises:
             PluginError: windows that are longer than Whisper's table of positions.
@@ -191,12 +191,13 @@ class WhisperEncoder(nn.Module):
             raise PluginError(
                 f"Whisper hears at most {longest / 50:g} s at once; set segments.window_s to less"
             )
-        mask = frame_mask(torch.div(lengths + 1, 2, rounding_mode="floor"), x.shape[1])
+        lengths = halved(lengths)
+        mask = frame_mask(lengths, x.shape[1])
         x = x + model.embed_positions.weight[: x.shape[1]]
         x = F.dropout(x, model.dropout, self.training)
         for layer in model.layers:
             x = layer(x, mask[:, None, None, :])
-        return model.layer_norm(x), mask
+        return model.layer_norm(x), lengths
 
 
 def config_of(model: str, layers: int | None) -> Any:

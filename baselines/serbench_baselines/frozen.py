@@ -11,6 +11,7 @@ attention's hidden layer, here linear 256 and ReLU, and what a small corpus take
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
@@ -18,9 +19,10 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from serbench.api import Hears, Params, PluginError, Student, StudentOutput, StudentShape
+from serbench_baselines.masked import attended, by_length, mean_over_time
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Float, Int
 
 
 class FrozenParams(Params):
@@ -83,19 +85,6 @@ def encoder_width(model: str) -> int:
     return int(config.d_model if config.model_type == "whisper" else config.hidden_size)
 
 
-def frame_mask(lengths: Int[Tensor, " N"], frames: int) -> Bool[Tensor, "N frames"]:
-    """True on real frames."""
-    return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
-
-
-def mean_over_time(
-    x: Float[Tensor, "N frames d"], mask: Bool[Tensor, "N frames"]
-) -> Float[Tensor, "N d"]:
-    """Mean over real frames, in single precision under autocast too."""
-    x = x.float().masked_fill(~mask[..., None], 0.0)
-    return x.sum(dim=1) / mask.sum(dim=1, keepdim=True)
-
-
 class LayerMix(nn.Module):
     """``Σ_l softmax(w)_l h_l``: one learned weight for each of L layers, equal at first."""
 
@@ -110,7 +99,27 @@ class LayerMix(nn.Module):
         return torch.einsum("l,nl...->n...", weights, layers)
 
 
-class LinearHead(nn.Module):
+class Head(nn.Module):
+    """Pools the frames of each window, then a linear layer; padding costs nothing in training."""
+
+    classify: nn.Linear
+
+    def forward(
+        self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
+    ) -> StudentOutput:
+        """See ``Student.build``; of several layers, ``LD`` are all values, end to end."""
+        embed = partial(by_length, self.pooled) if self.training else self.pooled
+        embedding = embed(features, lengths)
+        return StudentOutput(self.classify(embedding), embedding)
+
+    def pooled(
+        self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
+    ) -> Float[Tensor, "N E"]:
+        """What is classified."""
+        raise NotImplementedError
+
+
+class LinearHead(Head):
     """Linear, ReLU, mean over time, linear."""
 
     def __init__(self, inputs: int, width: int, num_classes: int) -> None:
@@ -118,17 +127,15 @@ class LinearHead(nn.Module):
         self.project = nn.Linear(inputs, width)
         self.classify = nn.Linear(width, num_classes)
 
-    def forward(
-        self, features: Float[Tensor, "N 1 D frames"], lengths: Int[Tensor, " N"]
-    ) -> StudentOutput:
-        """See ``Student.build``."""
-        mask = frame_mask(lengths, features.shape[3])
+    def pooled(
+        self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
+    ) -> Float[Tensor, "N E"]:
+        """See ``Head``."""
         x = self.project(features[:, 0].transpose(1, 2)).relu()  # (N, frames, width)
-        embedding = mean_over_time(x, mask)
-        return StudentOutput(self.classify(embedding), embedding)
+        return mean_over_time(x.transpose(1, 2), lengths)
 
 
-class MeanHead(nn.Module):
+class MeanHead(Head):
     """Layer weights, linear, mean over time, linear.
 
     The mean of a projection is the projection of the mean, so that frames are averaged first.
@@ -140,17 +147,14 @@ class MeanHead(nn.Module):
         self.project = nn.Linear(inputs, width)
         self.classify = nn.Linear(width, num_classes)
 
-    def forward(
+    def pooled(
         self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
-    ) -> StudentOutput:
-        """See ``Student.build``."""
-        mask = frame_mask(lengths, features.shape[3])
-        mean = mean_over_time(features[:, 0].transpose(1, 2), mask)  # (N, L·D)
-        embedding = self.project(self.mix(mean))
-        return StudentOutput(self.classify(embedding), embedding)
+    ) -> Float[Tensor, "N E"]:
+        """See ``Head``."""
+        return self.project(self.mix(mean_over_time(features[:, 0], lengths)))
 
 
-class AttentiveHead(nn.Module):
+class AttentiveHead(Head):
     """Layer weights, linear, self-attentive pooling (Safari et al., Interspeech 2020), linear."""
 
     def __init__(self, layers: int, inputs: int, width: int, num_classes: int) -> None:
@@ -160,17 +164,12 @@ class AttentiveHead(nn.Module):
         self.attend = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
         self.classify = nn.Linear(width, num_classes)
 
-    def forward(
+    def pooled(
         self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
-    ) -> StudentOutput:
-        """See ``Student.build``."""
-        mask = frame_mask(lengths, features.shape[3])
+    ) -> Float[Tensor, "N E"]:
+        """See ``Head``."""
         x = self.project(self.mix(features[:, 0]).transpose(1, 2))  # (N, frames, width)
-        scores = self.attend(x)[..., 0].float().masked_fill(~mask, float("-inf"))
-        weights = scores.softmax(dim=1)  # (N, frames), 0 beyond the real ones
-        x = x.float().masked_fill(~mask[..., None], 0.0)
-        embedding = (weights[..., None] * x).sum(dim=1)
-        return StudentOutput(self.classify(embedding), embedding)
+        return attended(x, self.attend(x)[..., 0], lengths)
 
 
 class FrozenLinear(Frozen):

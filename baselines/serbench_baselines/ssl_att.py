@@ -18,8 +18,9 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from serbench.api import StudentOutput, StudentShape
-from serbench_baselines.frozen import Frozen, FrozenParams, LayerMix, frame_mask
+from serbench.api import StudentShape
+from serbench_baselines.frozen import Frozen, FrozenParams, Head, LayerMix
+from serbench_baselines.masked import frame_mask
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -38,7 +39,7 @@ class SslAttParams(FrozenParams):
     """Of whole channels."""
 
 
-class CorrelationHead(nn.Module):
+class CorrelationHead(Head):
     """See the module docstring; made by ``SslAtt.build``."""
 
     upper: Tensor
@@ -55,18 +56,17 @@ class CorrelationHead(nn.Module):
         self.register_buffer("upper", row * width + column, persistent=False)
         self.classify = nn.Linear(len(self.upper), num_classes)
 
-    def forward(
+    def pooled(
         self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
-    ) -> StudentOutput:
-        """See ``Student.build``."""
+    ) -> Float[Tensor, "N E"]:
+        """See ``Head``."""
         mask = frame_mask(lengths, features.shape[3])
         x = self.project(self.mix(features[:, 0]).transpose(1, 2))  # (N, frames, width)
         x = self.dropout(x.transpose(1, 2)).transpose(1, 2)
         scores = self.heads(self.attend(x)).float().logsumexp(dim=2)  # (N, frames)
         weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=1)
         x = x.float().masked_fill(~mask[..., None], 0.0)
-        embedding = correlations(x, weights).flatten(1)[:, self.upper]
-        return StudentOutput(self.classify(embedding), embedding)
+        return correlations(x, weights).flatten(1)[:, self.upper]
 
 
 def correlations(

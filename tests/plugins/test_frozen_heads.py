@@ -127,6 +127,18 @@ def test_what_padding_holds_does_not_count(kind: str, fill: float) -> None:
 
 
 @pytest.mark.parametrize("kind", REFERENCES)
+def test_windows_of_like_length_are_trained_together_with_the_same_result(kind: str) -> None:
+    head = heads()[kind]
+    if isinstance(head, CorrelationHead):
+        head.dropout.p = 0.0
+    x = frames().repeat(4, 1, 1, 1)
+    lengths = torch.tensor([3, 11, 1, 7, 2, 10, 4, 9, 8, 5, 6, 11])  # more than go together
+    with torch.no_grad():
+        alone = head.eval()(x, lengths).logits
+        torch.testing.assert_close(head.train()(x, lengths).logits, alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", REFERENCES)
 def test_every_parameter_of_a_head_learns(kind: str) -> None:
     head = heads()[kind].train()
     logits = head(frames(), torch.tensor(LENGTHS)).logits
