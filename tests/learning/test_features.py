@@ -152,6 +152,32 @@ def test_normaliser_gives_mean_0_and_deviation_1() -> None:
     torch.testing.assert_close(normalised.std(0, correction=0), torch.ones(4), atol=1e-5, rtol=0)
 
 
+def rows(values: np.ndarray) -> TrainingFrames:
+    """One row for each utterance."""
+    ids, count = tuple(map(str, range(len(values)))), np.ones(len(values), np.int64)
+    frames = Frames(
+        ids, values.astype(np.float32), np.arange(len(values)), count, 0.0, "x", 1, True
+    )
+    return TrainingFrames(frames, ids)
+
+
+def test_rows_have_scales_of_their_own_and_what_never_varies_is_0() -> None:
+    values = np.random.default_rng(0).normal(size=(20, 4)) * [1e-5, 1.0, 1e6, 0.0] + [1, 0, 0, 0.3]
+    source = rows(values)
+    normalised = Normaliser.fit(source)(source.values).double().numpy()
+    exact = source.values.double().numpy()
+    expected = (exact - exact.mean(0)) / np.where(exact.std(0) > 1e-7, exact.std(0), 1)
+    np.testing.assert_allclose(normalised, expected, atol=1e-2)
+    assert np.abs(normalised[:, 3]).max() == 0
+
+
+def test_a_range_is_that_of_the_partition() -> None:
+    values = np.array([[1.0, 5.0], [3.0, 5.0], [2.0, 5.0]])
+    normaliser = Normaliser.fit(rows(values), "range")
+    found = normaliser(torch.tensor([[1.0, 5.0], [3.0, 5.0], [5.0, 6.0]]))
+    torch.testing.assert_close(found, torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0]]))
+
+
 def regression_slope(x: np.ndarray) -> np.ndarray:
     """Δ of (frames,) from its formula, ends repeated."""
     padded = np.concatenate([x[:1], x[:1], x, x[-1:], x[-1:]])
