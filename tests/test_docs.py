@@ -33,6 +33,7 @@ from serbench.protocol.guard.certificate import (
 from serbench.protocol.guard.view import FittedRecord
 from serbench.running.plan.records import Request
 from serbench.running.plan.resolve import plan_run
+from serbench.running.plan.suite import plan_suite
 from serbench.running.plugins import KINDS, Plugins, load_plugins
 from serbench.running.registry.load import load_registry
 from serbench.running.store.tables import PREDICTION_COLUMNS
@@ -155,7 +156,7 @@ def test_every_run_can_be_planned(
         given = run.make_context("run", arguments[1:]).params
         request = Request(
             given["dataset"] or given["test"],
-            tuple(given["methods"]),
+            tuple(given["methods"] or ()),
             given["profile"],
             tuple(given["teacher"] or ()),
             tuple(given["settings"] or ()),
@@ -163,7 +164,12 @@ def test_every_run_can_be_planned(
             tuple(given["train"] or ()),
             given["labels"],
         )
-        assert plan_run(registry, request).methods
+        if given["suite"]:
+            only = given["only"] or ()
+            made = plan_suite(registry, given["suite"], request, only, skip_missing=True)
+        else:
+            made = plan_run(registry, request)
+        assert made.methods
 
 
 def test_a_run_that_cannot_be_planned_would_be_found() -> None:

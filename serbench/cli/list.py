@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TABLES = (
     *("datasets", "labels", "teachers", "front_ends", "students", "losses", "backends"),
-    *("trackers", "methods", "profiles", "ablations"),
+    *("trackers", "methods", "profiles", "ablations", "suites"),
 )
 ALIASES = {"corpora": "datasets", "front-ends": "front_ends"}
 PLUGIN_TABLES = ("teachers", "front_ends", "students", "losses", "backends", "trackers")
@@ -32,7 +32,7 @@ def command(
     registry_file: RegistryFile = None,
 ) -> None:
     """List datasets, label maps, teachers, front ends, students, losses, backends, trackers,
-    methods, profiles, ablations.
+    methods, profiles, ablations, suites.
 
     An entry is a plugin with its parameters; a plugin that no entry names is listed under its own
     name, and can be used by it.
@@ -118,7 +118,7 @@ def _card(registry: Registry, kind: str, name: str) -> str:
 
 
 def _plain_rows(registry: Registry, table: str) -> tuple[Sequence[str], Sequence[tuple[str, ...]]]:
-    """Label maps, methods, profiles and ablations, which are not plugins."""
+    """Label maps, methods, profiles, ablations and suites, which are not plugins."""
     if table == "labels":
         return ("name", "classes", "about"), [
             (name, ", ".join(dict.fromkeys(spec.map.values())), spec.summary)
@@ -133,5 +133,15 @@ def _plain_rows(registry: Registry, table: str) -> tuple[Sequence[str], Sequence
         return ("name", "method", "rows", "about"), [
             (name, spec.method or name, ", ".join(spec.rows), spec.summary)
             for name, spec in registry.ablations.items()
+        ]
+    if table == "suites":
+        return ("name", "methods", "claims on", "about"), [
+            (
+                name,
+                ", ".join(spec.methods),
+                ", ".join(dict.fromkeys(claim.dataset for claim in spec.claims)),
+                spec.summary,
+            )
+            for name, spec in registry.suites.items()
         ]
     return ("name", "about"), [(name, spec.summary) for name, spec in registry.profiles.items()]

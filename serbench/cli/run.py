@@ -16,6 +16,10 @@ Methods of one run share folds, seeds and windows, so that they are compared in 
 fitted is kept: a run that was stopped goes on where it was, and a run that shares fits with another
 takes them over.
 
+A suite is a list of methods of the registry with what was published of them (see `serbench list
+suites`). It runs like any other list, and the report puts published figures beside measured ones,
+never mixed. What it leaves out, and why, is said first; name such a method to run it too.
+
 Examples:
 
   serbench run akd --dataset emodb
@@ -37,13 +41,19 @@ Examples:
   serbench run akd --dataset emodb --protocol leaky-random
 
   serbench run akd --dataset emodb --tracker tensorboard --tracker mlflow
+
+  serbench run --suite table3 --dataset emodb --profile quick
+
+  serbench run --suite table3 --dataset ravdess --only tim-net --only light-ser --skip-missing
 """
 
 
 @options.with_run_options
 def command(
     asked: options.Asked,
-    methods: Annotated[list[str], typer.Argument(metavar="METHODS...", show_default=False)],
+    methods: Annotated[
+        list[str] | None, typer.Argument(metavar="METHODS...", show_default=False)
+    ] = None,
     protocol: Annotated[
         str,
         typer.Option(
@@ -52,15 +62,58 @@ def command(
             "marked everywhere, never compared."
         ),
     ] = "speaker-independent",
+    suite: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Run the methods of a suite of the registry.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="METHOD", help="Of the suite, this one only; repeatable."),
+    ] = None,
+    skip_missing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-missing",
+            help="Leave out methods of the suite that cannot run on this machine.",
+        ),
+    ] = False,
 ) -> None:
     """Run methods on a dataset; see HELP."""
     from serbench.cli.console import stdout
-    from serbench.results.report.write import render_comparison
+    from serbench.results.report.write import render_comparison, render_published
     from serbench.running.plan.resolve import plan_run
+    from serbench.running.plan.suite import plan_suite
 
     registry = asked.begin()
-    plan = plan_run(registry, asked.request(*methods, protocol=protocol))
+    request = asked.request(*(methods or ()), protocol=protocol)
+    if suite is None:
+        _check_no_suite(methods, only, skip_missing=skip_missing)
+        plan = plan_run(registry, request)
+    else:
+        plan = plan_suite(registry, suite, request, only or (), skip_missing=skip_missing)
+    for name, why in (plan.suite.left_out if plan.suite else {}).items():
+        typer.echo(f"Left out: {name}: {why}", err=True)
     folder = asked.run(plan, registry)
     console = stdout()
     console.print(render_comparison(folder))
+    if (table := render_published(folder)) is not None:
+        console.print(table)
     console.print(f"Report: {os.path.relpath(folder / 'report.md')}", soft_wrap=True)
+
+
+def _check_no_suite(
+    methods: list[str] | None, only: list[str] | None, *, skip_missing: bool
+) -> None:
+    """
+    Raises:
+        RegistryError: nothing to run, or an option of suites without one.
+    """
+    from serbench.api import RegistryError
+
+    if only or skip_missing:
+        option = "--only" if only else "--skip-missing"
+        raise RegistryError(f"{option} chooses among the methods of a suite; give --suite NAME too")
+    if not methods:
+        raise RegistryError(
+            "name at least one method, or --suite NAME; serbench list methods and serbench list "
+            "suites show them"
+        )

@@ -145,6 +145,6 @@ def pooled_scores(folder: Path) -> tuple[PooledScore, ...]:
 
     return tuple(
         PooledScore(result.method, metric, estimate.value, estimate.low, estimate.high)
-        for result in load_results([folder]).comparison.methods
+        for result in load_results([folder], marked=False).comparison.methods
         for metric, estimate in result.pooled.items()
     )

@@ -64,6 +64,36 @@ def fails(result: Result, *parts: str, lines: int = 1) -> None:
 # ── the main job ─────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_suite_is_run_and_its_table_is_printed(made: Path, tmp_path: Path) -> None:
+    Path("serbench.toml").write_text(
+        '[suites.few]\nsummary = "s"\nmethods = ["hybrid", "transformer"]\n'
+        'left_out = { hybrid = "takes long" }\nclaims = [{ method = "transformer", '
+        'dataset = "demo", ua = 91.23, source = "p", protocol = "q", leaks = ["E"] }]\n'
+    )
+    arguments = ("--suite", "few", "-d", "demo", "-p", "quick", "--data-dir", str(made))
+    result = invoke(*arguments, sets=(*SETS, *TINY))
+    assert result.exit_code == 0, result.output
+    assert "Left out: hybrid: takes long" in result.stderr
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("demo-few-quick-")
+    for shown in (result.stdout, (folder / "report.md").read_text()):
+        assert "91.23" in shown
+        assert "E: epoch chosen on the test fold" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "name at least one method, or --suite NAME"),
+        (("transformer", "--only", "hybrid"), "--only chooses among the methods of a suite"),
+        (("transformer", "--skip-missing"), "--skip-missing chooses among the methods of a suite"),
+        (("--suite", "tabel3"), "no suite is called 'tabel3'; did you mean 'table3'?"),
+    ],
+)
+def test_options_of_suites_are_checked(arguments: tuple[str, ...], message: str) -> None:
+    fails(invoke(*arguments, "-d", "demo", sets=()), message)
+
+
 def test_methods_are_compared_and_everything_is_stored(made: Path, tmp_path: Path) -> None:
     arguments = ("transformer+ce", "transformer+kd", "-d", "demo", "-p", "quick")
     result = invoke(*arguments, "--data-dir", os.path.relpath(made), sets=(*SETS, *TINY))

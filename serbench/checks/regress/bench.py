@@ -68,7 +68,7 @@ class BenchRun:
         Raises:
             StoreError: the run's files are damaged.
         """
-        return load_results([self.folder]).comparison
+        return load_results([self.folder], marked=False).comparison
 
     def scores(self, method: str) -> MethodScores:
         """A method's UA, WA and macro-F1; ``teacher:NAME`` is a teacher's own head.

@@ -35,7 +35,7 @@ RESULT_OF_PLAN = frozenset(
             "arithmetic",
         ),
         "model_digests",
-        *("folds_digest", "outer", "ablation", "canary", "methods", "dataset", "seeds"),
+        *("folds_digest", "outer", "ablation", "suite", "canary", "methods", "dataset", "seeds"),
     }
 )
 """Entries of a plan that are no settings, or are told of elsewhere."""

@@ -154,6 +154,7 @@ def _contents(values: dict[str, Any]) -> list[tuple[str, str]]:
         "calibration": ("Calibration", True),
         "learning": ("Learning curves", values["learning"]),
         **{each.anchor: (each.title, True) for each in values["studies"]},
+        "published": ("Published and measured", "published" in values["tables"]),
         "claims": ("Claims by others", "claims" in values["tables"]),
         "certificate": ("Certificate", True),
         "reproduce": ("How to reproduce", True),

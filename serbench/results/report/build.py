@@ -22,6 +22,7 @@ from serbench.results.report.comparison import (
 from serbench.results.report.confusions import confusion_figure, confusion_table, worst_confusion
 from serbench.results.report.costs import costs_figure
 from serbench.results.report.marks import mark, marked
+from serbench.results.report.published import published_table
 from serbench.results.report.results import Results, load_results
 from serbench.results.report.scores import scores_figure
 from serbench.results.report.settings import (
@@ -122,7 +123,7 @@ def make_tables(results: Results) -> Tables:
         comparison_table(results),
         folds_table(results),
         significance_table(results),
-        claims_table(results),
+        published_table(results) or claims_table(results),
         speakers_table(results),
         settings_table(results),
         chosen_table(results),

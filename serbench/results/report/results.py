@@ -53,6 +53,11 @@ class Results:
     comparison: Comparison
     predictions: pd.DataFrame
 
+    def shown(self, method: str) -> str:
+        """What tables call a method of the only run, or of the first that has it."""
+        names = (n for n, info in self.methods.items() if info.plan.get("name") == method)
+        return next(names, method)
+
     @property
     def dataset(self) -> dict[str, Any]:
         """The plan's dataset entry, the same in all runs."""
@@ -96,10 +101,14 @@ class Results:
         return (*warning_lines(run.certificate for run in self.runs), *start_lines(plans))
 
 
-def load_results(folders: Sequence[Path]) -> Results:
+def load_results(folders: Sequence[Path], *, marked: bool = True) -> Results:
     """Read runs and compare their methods, the first method of the first run being the reference.
 
     Methods of a leaky run are scored and not compared.
+
+    Args:
+        folders: of the runs.
+        marked: whether reconstructions are called so, as tables call them.
 
     Raises:
         StoreError: as ``load_run``, the runs do not share corpus and folds, or one of several is
@@ -108,7 +117,7 @@ def load_results(folders: Sequence[Path]) -> Results:
     runs = load_runs(folders)
     _check_proper(runs)
     _check_comparable(runs)
-    named = _distinct_names(runs)
+    named = _distinct_names(runs, marked=marked)
     methods: dict[str, MethodInfo] = {}
     parts: list[pd.DataFrame] = []
     for run, names in zip(runs, named, strict=True):
@@ -177,7 +186,7 @@ def _method_names(run: Run) -> tuple[str, ...]:
     return (*planned, *(name for name in found if name not in planned))
 
 
-def _distinct_names(runs: Sequence[Run]) -> tuple[dict[str, str], ...]:
+def _distinct_names(runs: Sequence[Run], *, marked: bool) -> tuple[dict[str, str], ...]:
     """For each run its methods by the name they get in the common table.
 
     A name that two runs share gets the run's name behind it; a teacher whose predictions are the
@@ -188,16 +197,25 @@ def _distinct_names(runs: Sequence[Run]) -> tuple[dict[str, str], ...]:
     for index, (run, names) in enumerate(zip(runs, taken, strict=True)):
         own: dict[str, str] = {}
         for name in names:
+            shown = shown_in(run, name) if marked else name
             others = [other for other, its in enumerate(taken) if name in its and other != index]
             same = name.startswith(TEACHER_PREFIX) and all(
                 _same_predictions(run, runs[other], name) for other in others
             )
             if not others or (same and index < min(others)):
-                own[name] = name
+                own[name] = shown
             elif not same:
-                own[name] = f"{name} ({run.name})"
+                own[name] = f"{shown} ({run.name})"
         named.append(own)
     return tuple(named)
+
+
+def shown_in(run: Run, method: str) -> str:
+    """A method's name as every table has it: a reconstruction says that it is one."""
+    marked = any(
+        each["name"] == method and each.get("reconstruction", False) for each in run.plan["methods"]
+    )
+    return f"{method} (reconstruction)" if marked else method
 
 
 def _same_predictions(one: Run, other: Run, method: str) -> bool:

@@ -37,7 +37,9 @@ def _of_group(
     if base is None:
         return
     fresh = [each for each in scratch if _labels_alone(each.plan)]
-    alike = [each for each in fresh if each.student == base.student] or fresh
+    alike = [each for each in fresh if each.student == base.student]
+    if not any("suite" in run.plan for run in results.runs):  # whose students differ in all
+        alike = alike or fresh
     if _started(base.plan) and alike:
         yield (
             f"The start is worth {_difference(results, base, alike[0])}: {base.name} "

@@ -23,6 +23,7 @@ from serbench.results.report.build import (
 )
 from serbench.results.report.comparison import comparison_table, stamped
 from serbench.results.report.marks import mark
+from serbench.results.report.published import published_table
 from serbench.results.report.results import load_results
 from serbench.results.table.console import console_table
 from serbench.results.table.files import table_texts
@@ -83,6 +84,17 @@ def write_table(table: Table, figure: Figure, folder: Path) -> Path:
         write_text(page.with_suffix(suffix), text)
     write_atomically(page.with_suffix(".png"), png(figure))
     return page
+
+
+def render_published(*folders: Path) -> RichTable | None:
+    """A suite's published figures beside the measured ones, for a terminal; None of other runs.
+
+    Raises:
+        StoreError: as ``write_report``.
+    """
+    results = load_results(folders)
+    table = published_table(results)
+    return table and console_table(stamped(table, results))
 
 
 def render_comparison(*folders: Path) -> RichTable:

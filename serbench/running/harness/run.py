@@ -289,6 +289,8 @@ def _own_folder(runs: Path, plan: RunPlan, digest: str) -> Path:
     methods = "-".join(re.sub(r"[+:]", "-", method.name) for method in plan.methods)
     if plan.ablation is not None:
         methods = f"{plan.ablation.name}-ablation"
+    if plan.suite is not None:
+        methods = plan.suite.name
     leaky = f"{plan.protocol.name}-" if plan.protocol.leaky else ""
     name = f"{plan.dataset.name}-{methods[:60]}-{plan.profile}-{leaky}{digest[:8]}"
     return inside(runs, name, what="run")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from serbench.api import (
@@ -20,9 +20,10 @@ from serbench.api import (
 )
 from serbench.learning.segments import Cutting
 from serbench.running.plan.ablation import Ablation
+from serbench.running.plan.claims import Suite
 from serbench.running.plan.dataset import DatasetPlan
 from serbench.running.plan.front_end import check_front_end
-from serbench.running.registry.schema import wrong_loss
+from serbench.running.registry.schema import ChangesSpec, wrong_loss
 from serbench.running.registry.validate import Values
 from serbench.settings import MethodSettings, ProtocolSettings
 
@@ -39,6 +40,7 @@ class Request:
         pretrain_audio: folder of unlabelled audio; None: no pretraining.
         train: datasets to train on in place of cross-validation within ``dataset``.
         labels: a label map; empty: the corpus's own labels, or those that all corpora have.
+        changes: what a suite changes of methods on this dataset, by method.
     """
 
     dataset: str
@@ -49,6 +51,7 @@ class Request:
     pretrain_audio: Path | None = None
     train: tuple[str, ...] = ()
     labels: str = ""
+    changes: Mapping[str, ChangesSpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,13 @@ class MethodPlan:
         return any(candidate.inherits for candidate in self.candidates)
 
     @property
+    def reconstruction(self) -> bool:
+        """Whether its student is built after a description without details or code."""
+        return any(
+            getattr(candidate.student, "reconstruction", False) for candidate in self.candidates
+        )
+
+    @property
     def can_pretrain(self) -> bool:
         """Whether any candidate has a use for unlabelled audio."""
         return self.inherits or any(candidate.objective for candidate in self.candidates)
@@ -168,6 +178,7 @@ class RunPlan:
         pretrain_audio: folder of unlabelled audio to pretrain students on; None: they are not.
         canary: the same methods in a cheap training, for permuted labels; None without a canary.
         ablation: what the methods are rows of; None for a run of methods named one by one.
+        suite: what the methods were published in; None likewise.
     """
 
     dataset: DatasetPlan
@@ -180,6 +191,7 @@ class RunPlan:
     pretrain_audio: Path | None = None
     canary: RunPlan | None = None
     ablation: Ablation | None = None
+    suite: Suite | None = None
 
     def method(self, name: str) -> MethodPlan:
         """The method of that name, which the run has."""
@@ -245,6 +257,7 @@ class RunPlan:
                     "needs": sorted({n for c in method.candidates for n in c.needs}),
                     "pretrained": self.pretrains(method),
                     **({"inherits": _inherits(method)} if method.inherits else {}),
+                    **({"reconstruction": True} if method.reconstruction else {}),
                     **describe_candidate(method.candidates[0]),
                     "candidates": [dict(c.values) for c in method.candidates],
                 }
@@ -253,6 +266,7 @@ class RunPlan:
             "pretrain_audio": None,
             "canary": self.canary.describe()["methods"] if self.canary else [],
             **({"ablation": asdict(self.ablation)} if self.ablation else {}),
+            **({"suite": self.suite.describe()} if self.suite else {}),
         }
 
 

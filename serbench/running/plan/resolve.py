@@ -23,6 +23,7 @@ from serbench.running.plan.sets import (
 )
 from serbench.running.registry.lookup import Registry
 from serbench.running.registry.schema import MethodSpec, wrong_loss
+from serbench.running.registry.suites import suite_method
 from serbench.running.registry.validate import Values, lay_over, validate
 from serbench.settings import MethodSettings, ProtocolSettings
 
@@ -43,28 +44,14 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
     """
     sets = [parse_set(text) for text in request.sets]
     check_roots(sets, request.methods)
-    profile = registry.profile(request.profile)
     dataset = plan_dataset(
         registry, request.dataset, request.train, request.labels, below(sets, "corpus")
     )
-    protocol = validate(
-        ProtocolSettings, lay_over(profile.protocol, below(sets, "protocol")), "protocol"
-    )
+    protocol = _protocol(registry, request)
     names = tuple(dict.fromkeys(request.methods))
     if not names:
         raise RegistryError(f"name at least one method: {', '.join(registry.methods)}")
-    specs = {name: method_spec(registry, name) for name in names}
-    methods = tuple(
-        _method(
-            registry,
-            name,
-            specs[name],
-            lay_over(profile.settings, specs[name].profiles.get(request.profile, {})),
-            protocol,
-            sets,
-        )
-        for name in names
-    )
+    methods = tuple(plan_method(registry, request, name) for name in names)
     check_used(sets, methods)
     audio = _pretrain_audio(request.pretrain_audio, methods)
     teachers = _teachers(registry, request, dataset, methods, below(sets, "teacher"))
@@ -82,6 +69,28 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
         pretrain_audio=audio,
         canary=canary,
     )
+
+
+def _protocol(registry: Registry, request: Request) -> ProtocolSettings:
+    sets = below([parse_set(text) for text in request.sets], "protocol")
+    profile = registry.profile(request.profile)
+    return validate(ProtocolSettings, lay_over(profile.protocol, sets), "protocol")
+
+
+def plan_method(registry: Registry, request: Request, name: str) -> MethodPlan:
+    """One method of a request.
+
+    Raises:
+        RegistryError: as ``plan_run``.
+        TeacherError: what it hears depends on weights that cannot be had.
+    """
+    spec = method_spec(registry, name)
+    if name in request.changes:
+        spec = suite_method(spec, request.changes[name])
+    profile = registry.profile(request.profile).settings
+    settings = lay_over(profile, spec.profiles.get(request.profile, {}))
+    sets = [parse_set(text) for text in request.sets]
+    return _method(registry, name, spec, settings, _protocol(registry, request), sets)
 
 
 def _folds(dataset: DatasetPlan, protocol: ProtocolSettings) -> str:

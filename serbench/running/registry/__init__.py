@@ -1,3 +1,3 @@
 """The registry: names of datasets, label maps, teachers, front ends, students, losses, backends,
-trackers, methods, profiles and ablations.
+trackers, methods, profiles, ablations and suites.
 """

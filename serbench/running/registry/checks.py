@@ -32,8 +32,10 @@ from serbench.running.registry.schema import (
     ProfileSpec,
     RowSpec,
     Spec,
+    SuiteSpec,
     wrong_loss,
 )
+from serbench.running.registry.suites import suite_problems
 from serbench.running.registry.validate import Problem, lay_over, problems, validate
 from serbench.settings import MethodSettings, ProtocolSettings
 
@@ -93,6 +95,9 @@ class Checker:
                         yield from self._profile(at, spec)
                     case AblationSpec():
                         yield from self._ablation(at, spec)
+                    case SuiteSpec():
+                        methods = self.entries["methods"]
+                        yield from suite_problems(at, spec, self.names, methods, self._changed)
 
     def _params(
         self,
@@ -296,10 +301,14 @@ class Checker:
         if row.method is not None:
             yield from self._method_name((*at, "method"), row.method)
         if row.varies and isinstance(full, MethodSpec):
-            before = {(each.path, each.message) for each in self._method(at, full)}
-            for problem in self._method(at, row_method(full, row)):
-                if (problem.path, problem.message) not in before:
-                    yield problem
+            yield from self._changed(at, full, row_method(full, row))
+
+    def _changed(self, at: tuple[str, ...], full: MethodSpec, own: MethodSpec) -> Iterator[Problem]:
+        """What is wrong with a method and not with the one that it was made of."""
+        before = {(each.path, each.message) for each in self._method(at, full)}
+        for problem in self._method(at, own):
+            if (problem.path, problem.message) not in before:
+                yield problem
 
     def _method_name(self, at: tuple[str, ...], name: str) -> Iterator[Problem]:
         known = self.names["methods"]

@@ -21,6 +21,7 @@ from serbench.running.registry.schema import (
     PluginSpec,
     ProfileSpec,
     Spec,
+    SuiteSpec,
 )
 from serbench.running.registry.validate import lay_over, validate
 
@@ -48,6 +49,7 @@ class Registry:
     methods: Mapping[str, MethodSpec]
     profiles: Mapping[str, ProfileSpec]
     ablations: Mapping[str, AblationSpec]
+    suites: Mapping[str, SuiteSpec]
     plugins: Plugins = field(repr=False)
     files: tuple[str, ...] = ()
     origins: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
@@ -136,6 +138,10 @@ class Registry:
                 f"serbench.toml, or take one of {', '.join(self.ablations) or 'none'}"
             )
         return _found("ablation", self.ablations, name)
+
+    def suite(self, name: str) -> SuiteSpec:
+        """A suite."""
+        return _found("suite", self.suites, name)
 
     @overload
     def make(self, kind: Literal["corpora"], name: str, overrides: Overrides = ...) -> Corpus: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field, JsonValue, PositiveInt, model_validator
@@ -164,7 +165,78 @@ class AblationSpec(Params):
         return {name: row for part in self.parts.values() for name, row in part.rows.items()}
 
 
-Spec = DatasetSpec | LabelsSpec | PluginSpec | MethodSpec | ProfileSpec | AblationSpec
+LEAK_LETTERS: Mapping[str, str] = {
+    "R": "random folds, so that test speakers are heard in training",
+    "E": "epoch chosen on the test fold",
+    "S": "scaled by statistics of all data, test utterances included",
+    "H": "settings chosen on the test folds",
+    "B": "best of several runs",
+    "V": "validation shares speakers with training, which does the test no harm",
+    "?": "not known, or, behind a letter, suspected",
+}
+"""What leaks in a published protocol, by letter."""
+
+
+class ClaimSpec(Params):
+    """A figure in print, quoted: never measured, and never mixed with what is."""
+
+    method: str
+    dataset: str
+    wa: float | None = Field(default=None, ge=1.0, le=100.0)
+    """In per cent, as printed; so is UA."""
+    ua: float | None = Field(default=None, ge=1.0, le=100.0)
+    source: str
+    """Where it is printed."""
+    protocol: str
+    """How it came about."""
+    leaks: tuple[str, ...] = ()
+    """Letters of ``LEAK_LETTERS``, ``B?`` for a suspected one; none: none were seen."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> ClaimSpec:
+        for leak in self.leaks:
+            if leak not in LEAK_LETTERS and leak.removesuffix("?") not in LEAK_LETTERS:
+                msg = (
+                    f"there is no leak {leak!r}; write {', '.join(LEAK_LETTERS)}, or a letter "
+                    "with ? behind it for a suspected one"
+                )
+                raise ValueError(msg)
+        if self.wa is None and self.ua is None:
+            msg = "a claim has wa, ua or both, in per cent"
+            raise ValueError(msg)
+        return self
+
+
+class ChangesSpec(Params):
+    """What a suite changes of a method on a dataset: laid over the method's own entry."""
+
+    student_params: JsonValues = Field(default_factory=dict)
+    loss_params: JsonValues = Field(default_factory=dict)
+    front_end_params: JsonValues = Field(default_factory=dict)
+    settings: JsonValues = Field(default_factory=dict)
+
+
+class SuiteDatasetSpec(Params):
+    """What a suite does differently on one dataset."""
+
+    methods: dict[str, ChangesSpec] = Field(default_factory=dict)
+
+
+class SuiteSpec(Params):
+    """Methods that are run together, and what was published of them."""
+
+    summary: str
+    methods: tuple[str, ...] = Field(min_length=1)
+    """In the order of the table."""
+    left_out: dict[str, str] = Field(default_factory=dict)
+    """Those of them that are run only where they are named, and why."""
+    datasets: dict[str, SuiteDatasetSpec] = Field(default_factory=dict)
+    claims: tuple[ClaimSpec, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader of the claims must know; stands under their table."""
+
+
+Spec = DatasetSpec | LabelsSpec | PluginSpec | MethodSpec | ProfileSpec | AblationSpec | SuiteSpec
 
 SPECS: dict[str, type[Spec]] = {
     "datasets": DatasetSpec,
@@ -178,5 +250,6 @@ SPECS: dict[str, type[Spec]] = {
     "methods": MethodSpec,
     "profiles": ProfileSpec,
     "ablations": AblationSpec,
+    "suites": SuiteSpec,
 }
 """The tables of a registry file, and the shape of the entries of each."""

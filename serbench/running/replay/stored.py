@@ -36,8 +36,8 @@ PARTS = (
 DATASET_KEYS = ("name", "corpus", "params", "evaluated", "training", "label_map")
 """Those of them below ``dataset``; the last three are not there for a corpus as it is."""
 
-ABLATION = "ablation"
-"""A key that it gives for an ablation only."""
+ADDED = ("ablation", "suite")
+"""Keys that it gives for an ablation or a suite only."""
 
 NEEDED = frozenset({*PARTS, "cards", "code", "device"})
 """Keys of ``plan.json`` without which a run cannot be made anew."""
@@ -92,7 +92,7 @@ class StoredPlan:
         """The plan as ``RunPlan.describe`` gave it, for its digest."""
         whole = self.plan["dataset"]
         dataset = {key: whole[key] for key in DATASET_KEYS if key in whole}
-        parts = (*PARTS, ABLATION) if ABLATION in self.plan else PARTS
+        parts = (*PARTS, *(key for key in ADDED if key in self.plan))
         return {**{key: self.plan[key] for key in parts}, "dataset": dataset}
 
     @property

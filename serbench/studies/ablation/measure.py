@@ -84,7 +84,7 @@ def ablation_results(results: Results) -> AblationResults | None:
         for part, title in titles.items()
     }
     shown = {line.result.method for lines in parts.values() for line in lines if line.result}
-    if full not in shown:
+    if results.shown(full) not in shown:
         own = {"name": "", "label": full, "method": full, "teacher": False, "changes": ()}
         title = "Full method"
         parts = {title: tuple(_lines({**own, "same": ""}, title, results)), **parts}
@@ -111,7 +111,8 @@ def _lines(row: Mapping[str, Any], part: str, results: Results) -> Iterator[Abla
     elif not row["method"]:
         yield AblationLine(*own, row["label"], changes, same, None, None)
     else:
-        result = next(each for each in compared.methods if each.method == row["method"])
+        wanted = results.shown(row["method"])
+        result = next(each for each in compared.methods if each.method == wanted)
         yield AblationLine(
             *own, row["label"], changes, same, result, results.methods[result.method]
         )

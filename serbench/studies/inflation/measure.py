@@ -26,8 +26,12 @@ from serbench.protocol.guard.certificate import Certificate
 from serbench.results.compare.drawn import Drawn
 from serbench.results.compare.intervals import REPEATS
 from serbench.results.compare.methods import check_paired
+from serbench.results.compare.names import display_name
 from serbench.results.compare.records import Estimate
+from serbench.results.report.published import claims_in
+from serbench.results.report.results import shown_in
 from serbench.results.report.settings import flatten
+from serbench.running.registry.schema import ClaimSpec
 from serbench.running.store.finished import Run, load_runs
 from serbench.running.store.run import TEACHER_PREFIX
 from serbench.settings import PROPER, RANDOM_FOLDS, ProtocolName
@@ -69,6 +73,8 @@ class Inflation:
         dataset: its name.
         certificates: by protocol, the proper one first.
         methods: students, then ``teacher:NAME``.
+        names: what tables call them.
+        claims: what was published of a method, where the proper run is of a suite.
         scores: by method and protocol.
         speakers: how many were drawn from.
     """
@@ -76,6 +82,8 @@ class Inflation:
     dataset: str
     certificates: Mapping[ProtocolName, Certificate]
     methods: tuple[str, ...]
+    names: Mapping[str, str]
+    claims: Mapping[str, Sequence[ClaimSpec]]
     scores: Mapping[tuple[str, ProtocolName], ProtocolScore]
     speakers: int
     repeats: int
@@ -123,6 +131,8 @@ def load_inflation(folders: Sequence[Path]) -> Inflation:
         dataset=str(proper.plan["dataset"]["name"]),
         certificates={protocol: run.certificate for protocol, run in runs.items()},
         methods=methods,
+        names={method: display_name(shown_in(proper, method)) for method in methods},
+        claims=claims_in(proper.plan["suite"]) if "suite" in proper.plan else {},
         scores=scores,
         speakers=len(speakers),
         repeats=REPEATS,

@@ -7,15 +7,16 @@ from textwrap import fill
 
 from serbench.errors import joined
 from serbench.learning.evaluate import Metric
-from serbench.results.compare.names import display_name
 from serbench.results.compare.records import Estimate
 from serbench.results.figure.figure import Axis, Figure, Forest, ForestRow, Key, Panel
 from serbench.results.figure.palette import Style, style_of
 from serbench.results.report.marks import LEAKS
 from serbench.results.report.notes import interval_note
+from serbench.results.report.published import leak_note, published_columns
 from serbench.results.table.columns import Column, bounds, make_table
 from serbench.results.table.formats import DIFFERENCE, SCORE, Format, percent
 from serbench.results.table.table import Record, Table
+from serbench.running.registry.schema import ClaimSpec
 from serbench.running.store.run import TEACHER_PREFIX
 from serbench.settings import EPOCH_ON_TEST, PROPER, ProtocolName
 from serbench.studies.inflation.measure import METRICS, Inflation
@@ -28,6 +29,9 @@ NARROW = 13
 
 INFLATED: Format[Estimate] = Format(DIFFERENCE.text, DIFFERENCE.detail, tone=lambda _: "worse")
 
+Rerun = tuple[str, ClaimSpec]
+"""A method and a figure that was published of it."""
+
 InflationRow = tuple[str, Metric]
 """A method and what it is scored by."""
 
@@ -37,7 +41,7 @@ def show_inflation(found: Inflation) -> Shown:
     return Shown(
         title=title(found),
         certificates=tuple(found.certificates.values()),
-        tables=(inflation_table(found),),
+        tables=(inflation_table(found), *rerun_tables(found)),
         figures=(inflation_figure(found),),
     )
 
@@ -58,7 +62,7 @@ def in_words(protocol: ProtocolName) -> str:
 def inflation_table(found: Inflation) -> Table:
     """A row for each method and metric, two columns for each leak."""
     columns: list[Column[InflationRow]] = [
-        Column("Method", lambda row: display_name(row[0])),
+        Column("Method", lambda row: found.names[row[0]]),
         Column("Score in %", lambda row: TITLES[row[1]], short="%"),
     ]
     for protocol in found.protocols:
@@ -95,6 +99,45 @@ def _columns(found: Inflation, protocol: ProtocolName) -> Iterator[Column[Inflat
             INFLATED,
             console="whole",
         )
+
+
+def rerun_tables(found: Inflation) -> tuple[Table, ...]:
+    """Published figures, the same methods under broken protocols, and under the proper one; none
+    where the runs are of no suite.
+    """
+    rows = [(method, claim) for method in found.methods for claim in found.claims.get(method, ())]
+    if not rows:
+        return ()
+    columns: list[Column[Rerun]] = [
+        Column("Method", lambda row: found.names[row[0]], key="method"),
+        *published_columns(_claim),
+        *(
+            Column(
+                f"UA, {in_words(protocol)}",
+                lambda row, protocol=protocol: found.scores[row[0], protocol].pooled["ua"],
+                SCORE,
+                key=f"ua_{protocol}",
+                short=fill(f"{protocol} UA %", NARROW),
+            )
+            for protocol in (*found.leaky, PROPER)
+        ),
+    ]
+    made = make_table(
+        "published",
+        f"Published, re-run with leaks on purpose, and speaker-independent: {found.dataset}, in %",
+        columns,
+        rows,
+        notes=(
+            "Published figures are quoted from print; all others were measured here. The leaky "
+            "ones are wrong on purpose.",
+            *leak_note(claim for _, claim in rows),
+        ),
+    )
+    return (made,)
+
+
+def _claim(row: Rerun) -> ClaimSpec:
+    return row[1]
 
 
 def note(found: Inflation) -> str:
@@ -151,7 +194,7 @@ def inflation_figure(found: Inflation) -> Figure:
                     high=100 * ua.high,
                     style=style,
                     said=percent(ua.value),
-                    group=display_name(method) + kind,
+                    group=found.names[method] + kind,
                 )
             )
     axis = Axis("UA in %, pooled over outer test folds, with 95 % interval", 0, 105)

@@ -1,0 +1,129 @@
+"""A suite as an ordinary run: its methods, and what was published of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from serbench.api import RegistryError
+from serbench.errors import PluginError, TeacherError
+from serbench.running.plan.claims import Suite
+from serbench.running.plan.names import method_spec
+from serbench.running.plan.records import MethodPlan, Request, RunPlan
+from serbench.running.plan.resolve import plan_method, plan_run
+from serbench.running.plan.sets import parse_set
+from serbench.running.plugins import did_you_mean
+from serbench.running.registry.lookup import Registry
+from serbench.running.registry.schema import SuiteDatasetSpec, SuiteSpec
+
+NEEDS_TEACHER = "learns from a teacher; give --teacher NAME_OR_FOLDER"
+
+
+def plan_suite(
+    registry: Registry,
+    name: str,
+    request: Request,
+    only: Sequence[str] = (),
+    *,
+    skip_missing: bool = False,
+) -> RunPlan:
+    """The run of a suite.
+
+    A method that the suite leaves out, or that learns from a teacher where none is given, is run
+    only where it is named. Everything that is not run is kept in ``RunPlan.suite`` with the reason.
+
+    Args:
+        registry: has ``[suites.NAME]``.
+        name: of the suite.
+        request: its methods are run too, also those that the suite leaves out.
+        only: of the suite, to run no others; empty: all.
+        skip_missing: leave out what cannot run on this machine.
+
+    Raises:
+        RegistryError: as ``plan_run``; no such suite or method; or methods that cannot run on this
+            machine, all of them at once with the way out.
+    """
+    spec = registry.suite(name)
+    if unknown := [each for each in only if each not in spec.methods]:
+        message = f"suite {name} has no method {unknown[0]!r}"
+        raise RegistryError(message + did_you_mean(unknown[0], spec.methods))
+    asked = {*request.methods, *only}
+    wanted = [each for each in spec.methods if not only or each in asked]
+    left_out = {
+        each: why
+        for each in wanted
+        if each not in asked and (why := _why_not(registry, spec, each, request))
+    }
+    chosen = [each for each in wanted if each not in left_out]
+    chosen += [each for each in request.methods if each not in chosen]
+    dataset = registry.dataset_name(request.dataset)
+    changes = spec.datasets.get(dataset, SuiteDatasetSpec()).methods
+    request = replace(request, methods=tuple(chosen), changes=changes)
+    missing = {each: why for each in chosen if (why := _missing(registry, request, each))}
+    if missing and not skip_missing:
+        raise RegistryError(_told(missing))
+    left_out |= {each: _in_short(why) for each, why in missing.items()}
+    methods = tuple(each for each in chosen if each not in missing)
+    sets = tuple(each for each in request.sets if parse_set(each)[0][:2] not in _below(missing))
+    plan = plan_run(registry, replace(request, methods=methods, sets=sets))
+    shown = (*wanted, *(each for each in methods if each not in wanted))
+    # Figures were published of the whole corpus with its own classes, cross-validated.
+    claims = spec.claims if plan.dataset.name == dataset else ()
+    suite = Suite(
+        name=name,
+        summary=spec.summary,
+        methods=shown,
+        left_out=left_out,
+        claims=tuple(c for c in claims if c.dataset == dataset and c.method in shown),
+        notes=spec.notes,
+    )
+    return replace(plan, suite=suite)
+
+
+def _why_not(registry: Registry, spec: SuiteSpec, method: str, request: Request) -> str:
+    """Why a method is not run where it is not named; empty where it is run."""
+    if method in spec.left_out:
+        return spec.left_out[method]
+    loss = registry.make("losses", method_spec(registry, method).loss)
+    return NEEDS_TEACHER if loss.needs and not request.teachers else ""
+
+
+def _missing(registry: Registry, request: Request, method: str) -> str:
+    """What a method needs and this machine lacks, with the way out; empty where it has all."""
+    try:
+        _touch(plan_method(registry, request, method))
+    except (TeacherError, PluginError) as error:
+        return str(error)
+    return ""
+
+
+def _touch(method: MethodPlan) -> None:
+    """Ask for all that fits will need of this machine.
+
+    Raises:
+        TeacherError: weights cannot be had.
+        PluginError: a package is not installed.
+    """
+    for candidate in method.candidates:
+        _ = candidate.student.model_digest
+
+
+def _in_short(why: str) -> str:
+    """What is missing, without what the network said and the ways out: it names the run."""
+    return why.partition(". ")[0].partition(" (")[0]
+
+
+def _below(methods: Mapping[str, str]) -> set[tuple[str, ...]]:
+    return {("methods", method) for method in methods}
+
+
+def _told(missing: Mapping[str, str]) -> str:
+    lines = [f"{method}: {why}" for method, why in missing.items()]
+    count = "1 method" if len(lines) == 1 else f"{len(lines)} methods"
+    return "\n  ".join(
+        [
+            f"{count} of this suite cannot run on this machine; nothing was trained. Mend what is "
+            "said below, or leave them out with --skip-missing:",
+            *lines,
+        ]
+    )
