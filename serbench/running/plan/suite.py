@@ -84,8 +84,9 @@ def _why_not(registry: Registry, spec: SuiteSpec, method: str, request: Request)
     """Why a method is not run where it is not named; empty where it is run."""
     if method in spec.left_out:
         return spec.left_out[method]
-    loss = registry.make("losses", method_spec(registry, method).loss)
-    return NEEDS_TEACHER if loss.needs and not request.teachers else ""
+    loss = method_spec(registry, method).loss
+    needs = registry.make("losses", loss).needs if loss else ()
+    return NEEDS_TEACHER if needs and not request.teachers else ""
 
 
 def _missing(registry: Registry, request: Request, method: str) -> str:
@@ -105,7 +106,7 @@ def _touch(method: MethodPlan) -> None:
         PluginError: a package is not installed.
     """
     for candidate in method.candidates:
-        _ = candidate.student.model_digest
+        _ = candidate.student.model_digest, candidate.front_end.model_digest
 
 
 def _in_short(why: str) -> str:
