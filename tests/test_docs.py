@@ -141,7 +141,9 @@ def test_every_run_can_be_planned(
     page: Path, with_readme_plugin: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "models" / "whisper-base").mkdir(parents=True)
+    whisper = tmp_path / "models" / "whisper-base"
+    whisper.mkdir(parents=True)
+    (whisper / "config.json").write_text('{"model_type": "whisper"}', encoding="utf-8")
     (tmp_path / "speech").mkdir()
     overlay = tmp_path / "serbench.toml"
     tables = [b for b in blocks(page, "toml") if not re.search(r"^\[project", b, re.MULTILINE)]
