@@ -7,7 +7,7 @@ certificate then says what was broken on purpose, and every table repeats it. No
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +22,8 @@ from serbench.learning.teach.embeddings import TeacherEmbeddings, TrainingEmbedd
 from serbench.learning.teach.heads import Head
 from serbench.protocol.guard.view import FittedRecord, PartitionView, id_set_digest
 from serbench.protocol.splits.records import Partition, Split
+from serbench.running.harness.folds import searches
+from serbench.running.plan.records import Candidate, RunPlan
 from serbench.settings import EPOCH_ON_TEST, ProtocolName
 
 
@@ -59,17 +61,40 @@ def choosing_folds(protocol: ProtocolName, outer: Split, inner: Sequence[Split])
     return inner
 
 
-def chosen_of_student(protocol: ProtocolName, *, searched: bool, epochs: bool) -> str:
-    """What of a student is chosen on the test side; empty: nothing.
+def leak_of_student(protocol: ProtocolName, candidate: Candidate, *, searched: bool) -> str:
+    """What of a student leaks beside its folds; empty: nothing.
 
     Args:
         protocol: a broken one.
+        candidate: what is fitted. An estimator has no epochs.
         searched: whether there is a choice between settings.
-        epochs: whether it is trained in epochs, as an estimator is not.
     """
     if protocol == "leaky-search":
         return "settings" if searched else ""
-    return "epoch" if epochs else ""
+    if protocol == "leaky-normaliser":
+        return "" if candidate.front_end.params.normalise == "none" else "normaliser"
+    return "epoch" if protocol in EPOCH_ON_TEST and not candidate.estimates else ""
+
+
+UNTOUCHED: Mapping[ProtocolName, str] = {
+    "leaky-normaliser": "its front end is not normalised (front_end.normalise = none)",
+    "leaky-search": "it has nothing to choose",
+    "leaky-early-stopping": "it has no epochs",
+}
+"""Why a broken protocol may change nothing of a method."""
+
+
+def untouched(plan: RunPlan) -> list[str]:
+    """A line for each method that a broken protocol changes nothing of."""
+    protocol = plan.protocol.name
+    return [
+        f"{protocol} changes nothing of {method.name}: {UNTOUCHED[protocol]}"
+        for method in plan.methods
+        if protocol in UNTOUCHED
+        and not any(
+            leak_of_student(protocol, each, searched=searches(method)) for each in method.candidates
+        )
+    ]
 
 
 def corpus_normaliser(
@@ -93,13 +118,13 @@ def leaky_records(
     Args:
         protocol: its name; a proper one has no such record.
         what: what was fitted: ``"student of akd"``.
-        chosen: what of it is chosen on the test side: ``"epoch"``; empty: nothing.
+        chosen: what of it leaks: ``"epoch"``, ``"normaliser"``; empty: nothing.
         split: the outer fold.
         table: the corpus.
     """
     if chosen and (protocol in EPOCH_ON_TEST or protocol == "leaky-search"):
         return (_record(f"{chosen} of {what}", split.test, split.test.ids),)
-    if protocol == "leaky-normaliser":
+    if chosen and protocol == "leaky-normaliser":
         return (_record(f"normaliser of {what}", split.train, table.ids),)
     return ()
 

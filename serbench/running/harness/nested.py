@@ -19,7 +19,7 @@ from serbench.protocol.splits.records import Split
 from serbench.running.execute import run_fits
 from serbench.running.harness.folds import Folds, searches
 from serbench.running.harness.inputs import Inputs
-from serbench.running.harness.leaky import choosing_folds, chosen_of_student, leaky_records
+from serbench.running.harness.leaky import choosing_folds, leak_of_student, leaky_records
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.pretrained import pretrain_all
 from serbench.running.harness.resources import Resources
@@ -221,12 +221,12 @@ class Nested:
             self.fitted += fit.fitted
             if place.inner is None:
                 method = self.plan.method(place.method)
-                chosen = chosen_of_student(
+                leak = leak_of_student(
                     self.plan.protocol.name,
+                    method.candidates[place.candidate],
                     searched=self._searches(method),
-                    epochs=not method.estimates,
                 )
-                self._note_leaks(f"student of {place.method}", chosen, place.outer)
+                self._note_leaks(f"student of {place.method}", leak, place.outer)
         return complete
 
     def _tell(self, event: EpochEvent) -> None:

@@ -36,6 +36,7 @@ from serbench.running.harness.canary import sing
 from serbench.running.harness.code import arithmetic, code_digests
 from serbench.running.harness.folds import Folds, plan_folds
 from serbench.running.harness.inputs import Inputs, load_audio, load_dataset, load_inputs
+from serbench.running.harness.leaky import untouched
 from serbench.running.harness.nested import Nested
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.resources import Resources
@@ -159,6 +160,8 @@ def _check_protocol(plan: RunPlan, watch: Observer) -> None:
             f"{plan.protocol.name}: this protocol is broken on purpose; nothing that comes out may "
             "be compared with anything"
         )
+        for line in untouched(plan):
+            watch.announce(line)
     if 0 < plan.protocol.canary < FEWEST_REPEATS:
         raise RegistryError(
             f"protocol.canary = {plan.protocol.canary}: the interval of fewer than "

@@ -75,6 +75,7 @@ class Inflation:
         methods: students, then ``teacher:NAME``.
         names: what tables call them.
         claims: what was published of a method, where the proper run is of a suite.
+        unchanged: by protocol, methods of which it changed no prediction.
         scores: by method and protocol.
         speakers: how many were drawn from.
     """
@@ -84,6 +85,7 @@ class Inflation:
     methods: tuple[str, ...]
     names: Mapping[str, str]
     claims: Mapping[str, Sequence[ClaimSpec]]
+    unchanged: Mapping[ProtocolName, tuple[str, ...]]
     scores: Mapping[tuple[str, ProtocolName], ProtocolScore]
     speakers: int
     repeats: int
@@ -133,6 +135,11 @@ def load_inflation(folders: Sequence[Path]) -> Inflation:
         methods=methods,
         names={method: display_name(shown_in(proper, method)) for method in methods},
         claims=claims_in(proper.plan["suite"]) if "suite" in proper.plan else {},
+        unchanged={
+            protocol: tuple(m for m in methods if _same(coded[PROPER], table, m))
+            for protocol, table in coded.items()
+            if protocol != PROPER
+        },
         scores=scores,
         speakers=len(speakers),
         repeats=REPEATS,
@@ -216,6 +223,15 @@ def _coded(run: Run, labels: Sequence[str]) -> pd.DataFrame:
     return run.predictions.assign(
         truth=index.get_indexer(pd.Index(run.predictions["label"])),
         guess=index.get_indexer(pd.Index(run.predictions["predicted"])),
+    )
+
+
+def _same(one: pd.DataFrame, other: pd.DataFrame, method: str) -> bool:
+    """Whether a method predicted the same of every utterance."""
+    keys = ["seed", "utterance", "guess"]
+    own, its = (table.loc[table["method"] == method, keys] for table in (one, other))
+    return set(own.itertuples(index=False, name=None)) == set(
+        its.itertuples(index=False, name=None)
     )
 
 

@@ -79,7 +79,7 @@ def inflation_table(found: Inflation) -> Table:
         {head: [(m, metric) for m in methods for metric in METRICS]
          for head, methods in groups.items()},
         records=tuple(_records(found)),
-        notes=(note(found),),
+        notes=(note(found), *unchanged_notes(found)),
     )  # fmt: skip
 
 
@@ -157,6 +157,14 @@ def note(found: Inflation) -> str:
             "fold."
         )
     return text
+
+
+def unchanged_notes(found: Inflation) -> Iterator[str]:
+    """Which methods a protocol does not touch, such as the normaliser of one that has none."""
+    for protocol, methods in found.unchanged.items():
+        if methods:
+            names = joined(found.names[each] for each in methods)
+            yield f"{protocol} changed no prediction of {names}."
 
 
 def _records(found: Inflation) -> Iterator[Record]:

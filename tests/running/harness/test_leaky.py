@@ -17,11 +17,17 @@ from serbench.learning.teach.embeddings import TrainingEmbeddings
 from serbench.learning.teach.heads import fit_path
 from serbench.protocol.guard.certificate import Certificate, LeakCheck
 from serbench.protocol.splits.outer import outer_splits
-from serbench.running.harness.leaky import best_on_test, corpus_normaliser, unsealed_labels
+from serbench.running.harness.leaky import (
+    best_on_test,
+    corpus_normaliser,
+    unsealed_labels,
+    untouched,
+)
 from serbench.running.harness.run import run
 from serbench.running.store.run import RunStore
 from serbench.settings import ProtocolName
 from serbench_baselines.kd import Distillation, DistillationParams
+from serbench_front_ends.log_mel import LogMel, LogMelParams
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +90,28 @@ def test_a_normaliser_of_the_whole_corpus_is_recorded(folder: Path, tmp_path: Pa
     assert torch.equal(means[0], means[2])
 
 
+def test_a_front_end_that_is_not_normalised_leaks_nothing_and_that_is_said(
+    folder: Path, tmp_path: Path
+) -> None:
+    raw = LogMel(LogMelParams(normalise="none"))
+    plan = run_plan(
+        folder, method("raw", candidate(front_end=raw)), method("plain"), name="leaky-normaliser"
+    )
+    (line,) = untouched(plan)
+    assert line.startswith("leaky-normaliser changes nothing of raw: its front end is not norm")
+    store = RunStore(run(plan, resources(tmp_path), Watcher()))
+    content = store.read_json("certificate")
+    content.pop("digest")
+    (check,) = broken(Certificate.model_validate(content)).values()
+    assert "normaliser of student of plain on outer-1/train" in check.detail
+    assert "of raw" not in check.detail
+    searching = run_plan(folder, method("plain"), name="leaky-search")
+    assert untouched(searching) == [
+        "leaky-search changes nothing of plain: it has nothing to choose"
+    ]
+    assert untouched(run_plan(folder, method("plain"), name="leaky-random")) == []
+
+
 def test_random_folds_and_the_epoch_on_the_test_side_are_both_recorded(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -117,8 +145,11 @@ def test_a_search_on_the_test_side_takes_what_scores_best_there(
         best = max(tried, key=lambda fit: fit["validation_ua"])
         assert refit["candidate"] == best["candidate"]
         own = predictions[predictions["outer"] == outer]
-        hits = own["label"] == own["predicted"]
-        assert hits.groupby(own["label"]).mean().mean() == pytest.approx(best["validation_ua"])
+        pairs = list(zip(own["label"], own["predicted"], strict=True))
+        labels = {label for label, _ in pairs}
+        hits = [[p == label for t, p in pairs if t == label] for label in labels]
+        ua = sum(sum(each) / len(each) for each in hits) / len(labels)
+        assert ua == pytest.approx(best["validation_ua"])
         names = [f"searched/seed-0/outer-{outer}/candidate-{n}/inner-1" for n in (1, 2, 3)]
         for name in names:
             assert trained[name] == set(predictions["utterance"]) - set(own["utterance"])

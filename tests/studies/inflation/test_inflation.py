@@ -141,6 +141,8 @@ def test_a_protocol_that_changes_nothing_inflates_by_nothing(tmp_path: Path) -> 
     pair = make_pair(tmp_path, "leaky-random")
     estimate = load_inflation(pair).scores["akd", "leaky-random"].inflation["ua"]
     assert (estimate.value, estimate.low, estimate.high) == (0.0, 0.0, 0.0)
+    notes = show_inflation(load_inflation(pair)).tables[0].notes
+    assert notes[-1] == "leaky-random changed no prediction of akd."
 
 
 def test_seeds_count_once_each(tmp_path: Path) -> None:
