@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -132,7 +133,7 @@ class Mfcc(FrontEnd):
     def gain(self) -> Sequence[float]:
         """Level moves mel bands alike, so the 0th coefficient alone; a scaled waveform, none."""
         p = self.params
-        step = 1.0 if p.log == "db" else p.power * np.log(10.0) / 20.0
+        step = 1.0 if p.log == "db" else p.power * math.log(10.0) / 20.0
         if p.scale != "none":
             step = 0.0
         if not p.coefficients:
@@ -210,7 +211,7 @@ class Cepstrum(nn.Module):
     def _logarithm(self, mel: Float[Tensor, "*N frames mels"]) -> Float[Tensor, "*N frames mels"]:
         if self.params.log == "ln":
             return torch.log(mel + LN_FLOOR)
-        values = mel.clamp_min(DB_FLOOR).log() * (10.0 / np.log(10.0))
+        values = mel.clamp_min(DB_FLOOR).log() * (10.0 / math.log(10.0))
         if self.params.top_db is None:
             return values
         return torch.maximum(values, values.amax(dim=(-2, -1), keepdim=True) - self.params.top_db)
