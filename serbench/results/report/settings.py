@@ -17,6 +17,8 @@ ABOUT = (
     "student_params",
     "loss",
     "loss_params",
+    "front_end",
+    "front_end_params",
     "teachers",
     "inherits",
     "pretrained",
