@@ -75,7 +75,7 @@ def plan_suite(
         methods=shown,
         left_out=left_out,
         claims=tuple(c for c in claims if c.dataset == dataset and c.method in shown),
-        notes=spec.notes,
+        notes=(*spec.notes, *_shortened(registry, plan)),
     )
     return replace(plan, suite=suite)
 
@@ -87,6 +87,32 @@ def _why_not(registry: Registry, spec: SuiteSpec, method: str, request: Request)
     loss = method_spec(registry, method).loss
     needs = registry.make("losses", loss).needs if loss else ()
     return NEEDS_TEACHER if needs and not request.teachers else ""
+
+
+def _shortened(registry: Registry, plan: RunPlan) -> tuple[str, ...]:
+    """Which methods this run trains for less than their own entries say, which are as published."""
+    told: list[str] = []
+    for method in plan.methods:
+        own, used = method_spec(registry, method.name).settings, method.candidates[0].settings
+        ways = [
+            f"{used_value:g} of {value:g} {unit}"
+            for table, key, unit, used_value in (
+                ("training", "epochs", "epochs", used.training.epochs),
+                ("segments", "window_s", "s", used.segments.window_s),
+            )
+            if (value := _number(own, table, key)) > used_value
+        ]
+        told += [f"{method.name} {' and '.join(ways)}"] if ways else []
+    if not told:
+        return ()
+    return (f"Trained for less than published, by profile or --set: {'; '.join(told)}.",)
+
+
+def _number(settings: Mapping[str, object], table: str, key: str) -> float:
+    """A number of a method's entry; 0 where it has none."""
+    below = settings.get(table)
+    value = below.get(key, 0) if isinstance(below, Mapping) else 0
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _missing(registry: Registry, request: Request, method: str) -> str:
