@@ -31,7 +31,9 @@ def check(
     from serbench.running.registry.schema import SPECS
 
     registry = load_registry(load_plugins(), file)
-    counts = ", ".join(f"{len(getattr(registry, table))} {table}" for table in SPECS)
+    counts = ", ".join(
+        f"{len(getattr(registry, table))} {table.replace('_', ' ')}" for table in SPECS
+    )
     typer.echo(f"{' + '.join(registry.files)}: no errors; {counts}")
 
 

@@ -16,6 +16,7 @@ from serbench.running.replay.run import Replay
 from serbench_backends.torch import TorchBackend
 from serbench_baselines.ce import CrossEntropy
 from serbench_baselines.kd import Distillation, DistillationParams
+from serbench_front_ends.log_mel import LogMel
 from serbench_teachers.functionals import Functionals
 from tests_support.pretraining import Heir, Hinted, MapStudent
 from tests_support.runs import LinearStudent, Watcher, candidate, method, resources, run_plan
@@ -25,7 +26,7 @@ PLUGINS: dict[str, Any] = {
     cls.name: cls
     for cls in (
         *(Noise, LinearStudent, MapStudent, Heir, CrossEntropy, Distillation, Hinted),
-        *(TorchBackend, Functionals),
+        *(TorchBackend, Functionals, LogMel),
     )
 }
 

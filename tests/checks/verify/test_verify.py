@@ -26,9 +26,11 @@ from serbench.running.harness.observer import Observer
 from serbench.running.harness.run import run
 from serbench_backends.torch import TorchBackend
 from serbench_baselines.kd import Distillation, DistillationParams
+from serbench_front_ends.log_mel import LogMel
 
 INSTALLED: dict[str, Any] = {
     "noise": Noise, "linear": LinearStudent, "kd": Distillation, "torch": TorchBackend,
+    "log-mel": LogMel,
 }  # fmt: skip
 
 

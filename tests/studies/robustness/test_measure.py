@@ -38,11 +38,12 @@ from serbench.studies.robustness.show import (
 from serbench_backends.torch import TorchBackend
 from serbench_baselines.ce import CrossEntropy
 from serbench_baselines.kd import Distillation, DistillationParams
+from serbench_front_ends.log_mel import LogMel
 from serbench_teachers.functionals import Functionals
 
 INSTALLED: dict[str, Any] = {
     "noise": Noise, "linear": LinearStudent, "kd": Distillation, "ce": CrossEntropy,
-    "torch": TorchBackend, "functionals": Functionals,
+    "torch": TorchBackend, "functionals": Functionals, "log-mel": LogMel,
 }  # fmt: skip
 
 ASKED = ("white@20", "white@0", "babble@0", "gain@10", "8khz", "room@0.3")
