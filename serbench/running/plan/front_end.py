@@ -72,24 +72,26 @@ def check_front_end(front_end: FrontEnd, augment: AugmentSettings, needs: Collec
     Raises:
         RegistryError: augmentation or a loss that the front end's frames do not allow.
     """
-    name = front_end.name
+    name, wrong = front_end.name, []
     if augment.gain_db and front_end.gain is None:
-        raise RegistryError(
+        wrong.append(
             f"augment.gain_db = {augment.gain_db:g}: what a gain does to the values of front end "
             f"{name} is not known; set augment.gain_db = 0"
         )
     if augment.mel_masks and augment.mel_mask_bins and not front_end.bands:
-        raise RegistryError(
+        wrong.append(
             f"augment.mel_masks = {augment.mel_masks}: front end {name} has no mel filters or "
             "other bands of frequencies to mask; set augment.mel_masks = 0"
         )
     if augment.time_masks and front_end.framing is None:
-        raise RegistryError(
+        wrong.append(
             f"augment.time_masks = {augment.time_masks}: front end {name} gives one row for a "
             "whole utterance, which has no time to mask; set augment.time_masks = 0"
         )
     if "frames" in needs and hears_whole(front_end.framing):
-        raise RegistryError(
+        wrong.append(
             f"front end {name} hears a whole utterance at once, and the loss reads a teacher's "
             "frames of each window; take a loss that does not, such as ce or kd"
         )
+    if wrong:
+        raise RegistryError("\n".join(wrong))
