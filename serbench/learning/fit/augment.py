@@ -36,7 +36,7 @@ def augmented(
         if gain == "scale":
             frames = frames * 10.0 ** (gain_db / 20.0)
         else:
-            per_db = torch.tensor(gain, device=frames.device)
+            per_db = torch.tensor(gain, dtype=frames.dtype, device=frames.device)
             frames = frames + gain_db * per_db / normaliser.deviation.to(frames.device)
     raw = front_end.params.normalise == "none" and gain != "scale"
     return spec_augment(

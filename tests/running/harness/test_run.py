@@ -20,7 +20,7 @@ from tests_support.tables import LABELS, write_noise
 from serbench.api import EpochEvent, FoldEvent, LeakageError, RunEvent, StoreError
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.fit.task import FitResult
-from serbench.learning.segments import Segment
+from serbench.learning.segments import Cutting, Segment
 from serbench.protocol.guard.certificate import Certificate
 from serbench.protocol.splits.records import Partition
 from serbench.running.harness.run import run
@@ -370,12 +370,10 @@ def test_windows_of_a_foreign_utterance_stop_it(
 
     original = tasks_module.segment_partition
 
-    def leaky(
-        table: CorpusTable, partition: Partition, window_s: float, overlap_s: float
-    ) -> tuple[Segment, ...]:
+    def leaky(table: CorpusTable, partition: Partition, cutting: Cutting) -> tuple[Segment, ...]:
         foreign = Partition(partition.name, ("s2_low_0",), ("s2",), partition.role)
-        segments = original(table, partition, window_s, overlap_s)
-        return (*segments, *original(table, foreign, window_s, overlap_s))
+        segments = original(table, partition, cutting)
+        return (*segments, *original(table, foreign, cutting))
 
     monkeypatch.setattr(tasks_module, "segment_partition", leaky)
     stopped_by("L3", run_plan(folder), tmp_path)
