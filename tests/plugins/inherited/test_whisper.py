@@ -270,7 +270,7 @@ def test_budget_and_ranks_exclude_each_other() -> None:
 
 
 def test_other_features_are_refused(checkpoint: Make) -> None:
-    with pytest.raises(PluginError, match="one channel of 80 bins, and the features have 3 of 40"):
+    with pytest.raises(PluginError, match="one channel of 80 bins, and the front end has 3 of 40"):
         student(checkpoint("whisper")).build(StudentShape(3))
 
 
