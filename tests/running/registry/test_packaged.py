@@ -31,7 +31,11 @@ def test_quick_searches_for_the_weight_of_soft_targets_and_what_follows_a_probe(
     for name, spec in registry.methods.items():
         loss = registry.plugin_spec("losses", spec.loss).plugin if spec.loss else ""
         student = registry.plugin_spec("students", spec.student).plugin
-        of_student = {"inherited": ["training.epochs"], "classical": ["student.C"]}
+        of_student = {
+            "inherited": ["training.epochs"],
+            "classical": ["student.C"],
+            "res-lstm-sa": ["training.learning_rate"],
+        }
         of_loss = {"akd": ["loss.k"], "kd": ["loss.alpha"]}
         searched = of_student.get(student, []) + of_loss.get(loss, [])
         assert list(spec.grids.get("quick", {})) == searched, name
