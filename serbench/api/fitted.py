@@ -218,9 +218,9 @@ def _plain(node: Any, names: dict[str, str], ids: dict[int, int]) -> Any:
     made: dict[str, Any] = {}
     for key, value in node.items():
         if key == "__id__":
-            shared = None if node.get("is_json") else ids.get(value)
-            made[key] = len(ids) if shared is None else shared
-            ids[-len(ids) - 1 if node.get("is_json") else value] = made[key]
+            # Whether two plain values are one object in memory depends on the process.
+            own = -len(ids) - 1 if node.get("is_json") else value
+            made[key] = ids.setdefault(own, len(ids))
         elif key == "file":
             ending = value.rpartition(".")[2]
             made[key] = names.setdefault(value, f"{len(names)}.{ending}")

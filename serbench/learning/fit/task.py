@@ -155,7 +155,8 @@ class FitResult:
 
     Attributes:
         ids: the utterances it predicted; ``posteriors (U, C)`` are theirs, in this order.
-        best_epoch: the epoch whose weights were kept, from 1; 0: those of the linear probe.
+        best_epoch: the epoch whose weights were kept, from 1; 0: those of the linear
+            probe, or an estimator, which has none.
         validation_ua: UA on inner validation at that epoch; None in a refit.
         seconds: wall time of the whole fit; ``step_seconds`` of it in forward, loss, backward
             and optimiser.
