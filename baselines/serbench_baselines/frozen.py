@@ -92,11 +92,10 @@ class LayerMix(nn.Module):
         super().__init__()
         self.weights = nn.Parameter(torch.zeros(layers))
 
-    def forward(self, x: Float[Tensor, "N LD *frames"]) -> Float[Tensor, "N D *frames"]:
+    def forward(self, x: Float[Tensor, "N *frames LD"]) -> Float[Tensor, "N *frames D"]:
         """``x`` has the layers end to end."""
-        layers = x.unflatten(1, (len(self.weights), -1))  # (N, L, D, …)
-        weights = self.weights.softmax(dim=0).to(x.dtype)
-        return torch.einsum("l,nl...->n...", weights, layers)
+        layers = x.unflatten(-1, (len(self.weights), -1))  # (N, …, L, D)
+        return self.weights.softmax(dim=0).to(x.dtype) @ layers
 
 
 class Head(nn.Module):
@@ -151,7 +150,7 @@ class MeanHead(Head):
         self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
     ) -> Float[Tensor, "N E"]:
         """See ``Head``."""
-        return self.project(self.mix(mean_over_time(features[:, 0], lengths)))
+        return self.project(self.mix(mean_over_time(features[:, 0], lengths)))  # (N, width)
 
 
 class AttentiveHead(Head):
@@ -168,7 +167,7 @@ class AttentiveHead(Head):
         self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
     ) -> Float[Tensor, "N E"]:
         """See ``Head``."""
-        x = self.project(self.mix(features[:, 0]).transpose(1, 2))  # (N, frames, width)
+        x = self.project(self.mix(features[:, 0].transpose(1, 2)))  # (N, frames, width)
         return attended(x, self.attend(x)[..., 0], lengths)
 
 

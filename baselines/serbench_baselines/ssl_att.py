@@ -61,7 +61,7 @@ class CorrelationHead(Head):
     ) -> Float[Tensor, "N E"]:
         """See ``Head``."""
         mask = frame_mask(lengths, features.shape[3])
-        x = self.project(self.mix(features[:, 0]).transpose(1, 2))  # (N, frames, width)
+        x = self.project(self.mix(features[:, 0].transpose(1, 2)))  # (N, frames, width)
         x = self.dropout(x.transpose(1, 2)).transpose(1, 2)
         scores = self.heads(self.attend(x)).float().logsumexp(dim=2)  # (N, frames)
         weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=1)
