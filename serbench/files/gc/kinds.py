@@ -16,7 +16,7 @@ KINDS = {
     "pretraining": "weights that students start from",
     "checkpoints": "fits and pretrainings that were stopped",
     "embeddings": "of teachers",
-    "features": "log-mel frames",
+    "features": "frames of front ends",
     "audio": "length and digest of audio files",
     "near": "fingerprints and near-duplicates",
     "replays": "predictions of stored students",

@@ -96,7 +96,8 @@ def _start(results: Results, info: MethodInfo) -> str:
     plan = info.plan
     run = next(run for run in results.runs if run.folder == info.folder)
     common: list[object] = [plan.get("student_plugin") or plan["student"]]
-    common.append(plan.get("student_params"))
+    common += [plan.get(f"{each}_params") for each in ("student", "front_end")]
+    common.append(plan.get("front_end_plugin"))
     if _started(plan):
         common += [plan.get("inherits"), plan.get("objective"), run.plan.get("pretrain_audio")]
     if plan.get("pretrained"):
