@@ -53,11 +53,15 @@ def expected(model: Trained, waveform: NDArray[np.float32]) -> NDArray[np.float6
     assert model.front_end.framing is not None
     rate_hz = 1 / model.front_end.framing.hop_s
     size = round(model.segments.window_s * rate_hz)
-    posteriors = []
-    for start_s, _ in sliding_windows(
+    bounds = sliding_windows(
         len(waveform) / 16_000, model.segments.window_s, model.segments.overlap_s
-    ):
-        window = frames[min(round(start_s * rate_hz), len(frames) - 1) :][:size]
+    )
+    starts = [min(round(start_s * rate_hz), len(frames) - 1) for start_s, _ in bounds]
+    if model.segments.cut == "centre":
+        starts = [max(0, len(frames) - size) // 2]
+    posteriors = []
+    for start in starts:
+        window = frames[start:][:size]
         lengths = torch.tensor([len(window)])
         x = student_input(model.normaliser(window[None]), lengths, model.front_end.channels)
         with torch.inference_mode():

@@ -48,6 +48,7 @@ def models() -> dict[str, Trained]:
         "linear": trained(),
         "hybrid": trained(Hybrid(TINY)),
         "transformer": trained(Transformer(small), segments=SegmentSettings()),
+        "middle": trained(segments=SegmentSettings(window_s=0.8, cut="centre")),
         "utterance": trained(front_end=front_end(normalise="utterance")),
         "whisper": trained(front_end=front_end("whisper")),
         "whisper, normalised": trained(front_end=front_end("whisper", normalise="partition")),

@@ -162,6 +162,27 @@ def test_an_hour_is_heard_in_pieces(path: Path) -> None:
     assert max(length for _, length in shapes) < 63 * 16000
 
 
+@pytest.mark.parametrize("cut", ["centre", "whole"])
+def test_an_utterance_of_one_window_is_never_heard_in_pieces(tmp_path: Path, cut: str) -> None:
+    model, shapes = recorded(make_exported(tmp_path / "m.onnx", {**FACTS, "cut": cut}))
+    long = np.zeros(200 * 16000, np.float32)
+    assert model.predict_blocks(np.array_split(long, 3)).duration_s == 200.0
+    model.predict_batch([long], 16000)
+    assert shapes == [(1, len(long))] * 2
+
+
+def test_a_stream_hears_no_more_than_a_model_can(tmp_path: Path) -> None:
+    whole = load(make_exported(tmp_path / "w.onnx", {**FACTS, "cut": "whole"}))
+    with pytest.raises(ModelError, match="cannot follow sound while it comes"):
+        whole.stream()
+    centre = load(make_exported(tmp_path / "c.onnx", {**FACTS, "cut": "centre"}))
+    assert centre.stream().heard_s == 0.0
+    with pytest.raises(WaveformError, match="hears the middle of what it is given"):
+        centre.stream(window_s=centre.window_s + 1.0)
+    with pytest.raises(ModelError, match=r'cut is "odd", not one of sliding, centre, whole'):
+        load(make_exported(tmp_path / "o.onnx", {**FACTS, "cut": "odd"}))
+
+
 @pytest.mark.parametrize("blocks", [[], [np.zeros(0, np.float32)]])
 def test_no_block_is_no_waveform(model: Model, blocks: list[np.ndarray]) -> None:
     with pytest.raises(WaveformError, match="empty"):
