@@ -6,8 +6,8 @@ time, linear. ``frozen-mean`` and ``frozen-attentive`` are SUPERB's (Yang et al.
 a learned weight for each layer, linear 256, mean or self-attentive pooling, linear.
 
 Published: Adam at 1e-4, batches of 32; EmoBox 20 epochs, SUPERB 30,000 steps. Not published: the
-attention's hidden layer, here linear 256 and ReLU; what a small corpus takes of SUPERB's steps, here
-100 epochs. Decided: each value of a frame is standardised over the training partition.
+attention's hidden layer, here linear 256 and ReLU; how many of SUPERB's steps a small corpus takes,
+here 100 epochs. Decided: each value of a frame is standardised over the training partition.
 """
 
 from __future__ import annotations
