@@ -130,7 +130,7 @@ class CnnGruNetwork(nn.Module):
         self, x: Float[Tensor, "N frames d"], lengths: Int[Tensor, " N"]
     ) -> Float[Tensor, "N frames both"]:
         """One cell from the first frame to the last real one, and back."""
-        count = len(x)
+        count = x.shape[0]
         states, _ = self.cell(torch.cat([x, time_reversed(x, lengths)]))
         return torch.cat([states[:count], time_reversed(states[count:], lengths)], dim=2)
 

@@ -22,7 +22,7 @@ def kept(
 ) -> Float[Tensor, "N *c frames"]:
     """The same with 0 beyond the real frames, whatever was there."""
     real = frame_mask(lengths, x.shape[-1])
-    return x.masked_fill(~real.reshape(len(lengths), *[1] * (x.ndim - 2), -1), 0.0)
+    return x.masked_fill(~real[:, *[None] * (x.ndim - 2)], 0.0)
 
 
 def shortened(
