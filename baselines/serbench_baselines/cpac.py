@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
-from serbench_baselines.tim_net import HEARD, frame_mask
+from serbench_baselines.masked import frame_mask
+from serbench_baselines.tim_net import HEARD
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int

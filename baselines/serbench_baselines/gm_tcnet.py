@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
-from serbench_baselines.tim_net import HEARD, CausalConv, frame_mask, mean_over_time
+from serbench_baselines.masked import mean_over_time
+from serbench_baselines.tim_net import HEARD, CausalConv
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -78,8 +79,7 @@ class GmTcNetwork(nn.Module):
             result = block(x)
             total = total + result
             x = x + result
-        real = frame_mask(lengths, x.shape[-1])
-        embedding = mean_over_time(F.leaky_relu(total, LEAK), real)
+        embedding = mean_over_time(F.leaky_relu(total, LEAK), lengths)
         return StudentOutput(self.classify(embedding), embedding)
 
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
-from serbench_baselines.tim_net import frame_mask, normalised
+from serbench_baselines.masked import frame_mask, normalised
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int

@@ -81,6 +81,26 @@ def attended(
     return (weights[..., None] * x.masked_fill(~real[..., None], 0.0)).sum(dim=1)
 
 
+def normalised(
+    norm: Callable[[Tensor], Tensor],
+    x: Float[Tensor, "N c *bins frames"],
+    real: Bool[Tensor, "N frames"] | None,
+) -> Float[Tensor, "N c *bins frames"]:
+    """Batch normalisation whose statistics are of real frames alone.
+
+    Args:
+        norm: such as ``nn.BatchNorm1d`` or, with bins, ``nn.BatchNorm2d``.
+        x: values; those of padding come out as zeros where ``real`` is given.
+        real: True on real frames; None: all are, or statistics are not taken now.
+    """
+    if real is None:
+        return norm(x)
+    frames = x.movedim(-1, 1)  # (N, frames, c, *bins)
+    out = torch.zeros_like(frames)
+    out[real] = norm(frames[real][..., None])[..., 0].to(out.dtype)
+    return out.movedim(1, -1)
+
+
 class MaskedNorm(nn.BatchNorm1d):
     """Batch normalisation (Ioffe and Szegedy, ICML 2015) whose statistics are of real frames."""
 
@@ -88,12 +108,8 @@ class MaskedNorm(nn.BatchNorm1d):
         self, x: Float[Tensor, "N c *bins frames"], lengths: Int[Tensor, " N"]
     ) -> Float[Tensor, "N c *bins frames"]:
         """What is beyond the real frames comes out as anything; keep it out with ``kept``."""
-        if not self.training:
-            return super().forward(x.flatten(2)).reshape(x.shape)
-        real = frame_mask(lengths, x.shape[-1])
-        frames = x.movedim(1, 0).movedim(-1, 2)  # (c, N, frames, *bins)
-        spoken = frames[:, real]  # (c, real frames, *bins)
-        normed = super().forward(spoken.flatten(1)[None]).reshape(spoken.shape)
-        out = torch.zeros_like(frames)
-        out[:, real] = normed.to(out.dtype)
-        return out.movedim(2, -1).movedim(0, 1)
+        real = frame_mask(lengths, x.shape[-1]) if self.training else None
+        return normalised(self._over_bins, x, real)
+
+    def _over_bins(self, x: Float[Tensor, "N c *bins frames"]) -> Float[Tensor, "N c *bins frames"]:
+        return super().forward(x.flatten(2)).reshape(x.shape)

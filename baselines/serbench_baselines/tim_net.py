@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
+from serbench_baselines.masked import frame_mask, mean_over_time, normalised, time_reversed
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -112,55 +113,16 @@ class TimNetwork(nn.Module):
         real = frame_mask(lengths, x.shape[-1])
         counted = real if self.training and not bool(real.all()) else None
         vectors = []
-        for n, heard in enumerate((x, time_reversed(x, lengths))):
+        back = time_reversed(x.transpose(1, 2), lengths).transpose(1, 2)
+        for n, heard in enumerate((x, back)):
             passed = self.enter[n](heard)
             means = []
             for block in self.directions[n]:  # pyright: ignore[reportGeneralTypeIssues]
                 passed = block(passed, counted)
-                means.append(mean_over_time(passed, real))
+                means.append(mean_over_time(passed, lengths))
             vectors.append(torch.stack(means, dim=-1))  # (N, width, blocks)
         embedding = (vectors[0] + vectors[1]) @ self.weights
         return StudentOutput(self.classify(embedding), embedding)
-
-
-def frame_mask(lengths: Int[Tensor, " N"], frames: int) -> Bool[Tensor, "N frames"]:
-    """True on real frames."""
-    return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
-
-
-def time_reversed(
-    x: Float[Tensor, "N c frames"], lengths: Int[Tensor, " N"]
-) -> Float[Tensor, "N c frames"]:
-    """The last real frame first; what comes after the first real frame is padding still."""
-    at = torch.arange(x.shape[-1], device=x.device)[None, :]
-    source = (lengths[:, None] - 1 - at).clamp(min=0)
-    return x.gather(2, source[:, None, :].expand_as(x))
-
-
-def mean_over_time(
-    x: Float[Tensor, "N c frames"], real: Bool[Tensor, "N frames"]
-) -> Float[Tensor, "N c"]:
-    """Mean over real frames, whatever the padding holds."""
-    kept = x.masked_fill(~real[:, None, :], 0.0)
-    return kept.float().sum(dim=-1) / real.sum(dim=1, keepdim=True)
-
-
-def normalised(
-    norm: nn.Module, x: Float[Tensor, "N c *bins frames"], real: Bool[Tensor, "N frames"] | None
-) -> Float[Tensor, "N c *bins frames"]:
-    """Batch normalisation whose statistics are of real frames alone.
-
-    Args:
-        norm: ``nn.BatchNorm1d`` or, with bins, ``nn.BatchNorm2d``.
-        x: values; those of padding come out as zeros where ``real`` is given.
-        real: True on real frames; None: all are, or statistics are not taken now.
-    """
-    if real is None:
-        return norm(x)
-    frames = x.movedim(-1, 1)  # (N, frames, c, *bins)
-    out = torch.zeros_like(frames)
-    out[real] = norm(frames[real][..., None])[..., 0].to(out.dtype)
-    return out.movedim(1, -1)
 
 
 class TimNet(Student):

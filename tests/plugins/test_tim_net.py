@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from serbench.api import StudentShape
 from serbench.testing import check_student
 from serbench_baselines.gm_tcnet import GmTcNet, GmTcNetParams
-from serbench_baselines.tim_net import TimNet, TimNetParams, time_reversed
+from serbench_baselines.masked import time_reversed
+from serbench_baselines.tim_net import TimNet, TimNetParams
 
 Array = NDArray[np.float64]
 
@@ -146,10 +147,10 @@ def test_small_ones_keep_the_contract_too(cls: type, params: dict[str, int]) -> 
 
 
 def test_real_frames_alone_are_reversed() -> None:
-    x = torch.tensor([[[1.0, 2.0, 3.0, 9.0]], [[1.0, 2.0, 3.0, 4.0]]])
+    x = torch.tensor([[1.0, 2.0, 3.0, 9.0], [1.0, 2.0, 3.0, 4.0]])[..., None]
     there = time_reversed(x, torch.tensor([3, 4]))
-    assert there[0, 0, :3].tolist() == [3.0, 2.0, 1.0]
-    assert there[1, 0].tolist() == [4.0, 3.0, 2.0, 1.0]
+    assert there[0, :3, 0].tolist() == [3.0, 2.0, 1.0]
+    assert there[1, :, 0].tolist() == [4.0, 3.0, 2.0, 1.0]
 
 
 def test_padding_has_no_part_in_the_statistics_of_training() -> None:
