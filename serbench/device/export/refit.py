@@ -16,6 +16,7 @@ from serbench.device.export.score import cross_validated
 from serbench.files.source import core_digest
 from serbench.learning.features import Normaliser, speech_frames
 from serbench.learning.fit.task import FitTask, InitialState
+from serbench.learning.front_ends import shape_of
 from serbench.learning.segments import segment_utterance
 from serbench.learning.teach.embed import embed_corpus
 from serbench.learning.teach.targets import signals
@@ -68,7 +69,7 @@ def refit_all(
     fit = kept_fit(cache, task) or _fitted(replay, task, cache)
     state = dict(fit.state)
     normaliser = Normaliser(state.pop("normaliser.mean"), state.pop("normaliser.deviation"))
-    network = candidate.student.build(students[0].shape)
+    network = candidate.student.build(shape_of(candidate.front_end, len(replay.table.labels)))
     network.load_state_dict(state)
     return Trained(
         name=f"{method}/seed-{seed}/{EVERYONE}",
@@ -126,10 +127,7 @@ def _task(
             "epochs": epochs,
             "seed": fit_seed,
             "start": start_of(candidate, pretraining),
-            "code": [
-                core_digest(FIT),
-                *plugin_digests(candidate),
-            ],
+            "code": [core_digest(FIT), *plugin_digests(candidate)],
         }
     )
     return FitTask(

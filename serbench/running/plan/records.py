@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from serbench.api import (
     Backend,
@@ -26,6 +28,9 @@ from serbench.running.plan.front_end import check_front_end
 from serbench.running.registry.schema import ChangesSpec, wrong_loss
 from serbench.running.registry.validate import Values
 from serbench.settings import MethodSettings, ProtocolSettings
+
+Runs = TypeVar("Runs", Student, FrontEnd)
+"""What may run a pretrained model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,31 +205,20 @@ class RunPlan:
     @property
     def heirs(self) -> dict[str, Student]:
         """Students that inherit, by the names that tables give them."""
-        found: dict[str, Student] = {}
-        for method in self.methods:
-            for candidate in method.candidates:
-                if (card := candidate.student.card) is None:
-                    continue
-                name = f"student {method.student}"
-                if name in found and found[name].card != card:
-                    name += f" of {method.name}"
-                found.setdefault(name, candidate.student)
-        return found
+        return _by_model(
+            (f"student {method.student}", method.name, candidate.student)
+            for method in self.methods
+            for candidate in method.candidates
+        )
 
     @property
     def listeners(self) -> dict[str, FrontEnd]:
         """Front ends that run a pretrained model, by the names that tables give them."""
-        found: dict[str, FrontEnd] = {}
-        for method in self.methods:
-            for candidate in method.candidates:
-                own = candidate.front_end
-                if own.card is None:
-                    continue
-                name = f"front end {method.front_end}"
-                if name in found and found[name].card != own.card:
-                    name += f" of {method.name}"
-                found.setdefault(name, own)
-        return found
+        return _by_model(
+            (f"front end {method.front_end}", method.name, candidate.front_end)
+            for method in self.methods
+            for candidate in method.candidates
+        )
 
     def pretrains(self, method: MethodPlan) -> bool:
         """Whether a method's students hear the unlabelled audio of the run."""
@@ -268,6 +262,23 @@ class RunPlan:
             **({"ablation": asdict(self.ablation)} if self.ablation else {}),
             **({"suite": self.suite.describe()} if self.suite else {}),
         }
+
+
+def _by_model(named: Iterable[tuple[str, str, Runs]]) -> dict[str, Runs]:
+    """Those that have a card, each model once: ``X``, ``X of METHOD``, ``X of METHOD (2)``, …
+
+    Args:
+        named: its name, its method's, and a student or front end.
+    """
+    found: dict[str, Runs] = {}
+    for name, method, plugin in named:
+        if plugin.card is None:
+            continue
+        more = f"{name} of {method}"
+        names = itertools.chain((name, more), (f"{more} ({n})" for n in itertools.count(2)))
+        free = next(each for each in names if each not in found or found[each].card == plugin.card)
+        found.setdefault(free, plugin)
+    return found
 
 
 def describe_candidate(candidate: Candidate) -> Values:

@@ -40,8 +40,8 @@ def plan_suite(
         skip_missing: leave out what cannot run on this machine.
 
     Raises:
-        RegistryError: as ``plan_run``; no such suite or method; or methods that cannot run on this
-            machine, all of them at once with the way out.
+        RegistryError: as ``plan_run``; no such suite or method; methods that cannot run on this
+            machine, all of them at once with the way out; or nothing is left to run.
     """
     spec = registry.suite(name)
     if unknown := [each for each in only if each not in spec.methods]:
@@ -64,6 +64,8 @@ def plan_suite(
         raise RegistryError(_told(missing))
     left_out |= {each: _in_short(why) for each, why in missing.items()}
     methods = tuple(each for each in chosen if each not in missing)
+    if not methods:
+        raise RegistryError(_nothing(name, left_out))
     sets = tuple(each for each in request.sets if parse_set(each)[0][:2] not in _below(missing))
     plan = plan_run(registry, replace(request, methods=methods, sets=sets))
     shown = (*wanted, *(each for each in methods if each not in wanted))
@@ -144,13 +146,18 @@ def _below(methods: Mapping[str, str]) -> set[tuple[str, ...]]:
     return {("methods", method) for method in methods}
 
 
+def _nothing(suite: str, left_out: Mapping[str, str]) -> str:
+    lines = [f"{method}: {why}" for method, why in left_out.items()]
+    return "\n  ".join([f"no method of suite {suite} is left to run:", *lines])
+
+
 def _told(missing: Mapping[str, str]) -> str:
     lines = [f"{method}: {why}" for method, why in missing.items()]
     count = "1 method" if len(lines) == 1 else f"{len(lines)} methods"
     return "\n  ".join(
         [
-            f"{count} of this suite cannot run on this machine; nothing was trained. Mend what is "
-            "said below, or leave them out with --skip-missing:",
+            f"{count} of this suite cannot run on this machine; nothing was trained. Do what the "
+            "lines below say, or leave these methods out with --skip-missing:",
             *lines,
         ]
     )

@@ -38,7 +38,7 @@ class StoredStudent:
         outer: the fold, from 1.
         candidate: the setting that was chosen for this fold.
         parameters: how many were trained.
-        shape: of its input and output.
+        classes: C.
         store: the run that keeps it.
     """
 
@@ -48,8 +48,17 @@ class StoredStudent:
     seed: int
     candidate: Candidate
     parameters: int
-    shape: StudentShape
+    classes: int
     store: RunStore
+
+    @property
+    def shape(self) -> StudentShape:
+        """Of its input and output.
+
+        Raises:
+            TeacherError: it depends on a pretrained model that cannot be had.
+        """
+        return shape_of(self.candidate.front_end, self.classes)
 
     @property
     def path(self) -> Path:
@@ -74,6 +83,7 @@ class StoredStudent:
 
         Raises:
             StoreError: the file is missing, damaged, or does not fit the student's code.
+            TeacherError: as ``shape``.
         """
         return self._trained[0]
 
@@ -131,7 +141,7 @@ def stored_students(stored: StoredPlan, store: RunStore) -> tuple[StoredStudent,
                 seed=int(fit["seed"]),
                 candidate=candidate,
                 parameters=int(fit["parameters"]),
-                shape=shape_of(candidate.front_end, len(labels)),
+                classes=len(labels),
                 store=store,
             )
         )

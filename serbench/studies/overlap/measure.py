@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from serbench.api import Backend, RegistryError
+from serbench.errors import joined
 from serbench.learning.features import Frames
 from serbench.learning.segments import Segment, sliding_windows
 from serbench.protocol.guard.certificate import Certificate
@@ -151,10 +152,11 @@ def measure_overlap(
     Raises:
         StoreError: the run is leaky, has no such method, or a student no longer predicts what the
             run has kept of it.
-        RegistryError: no overlap, or one that leaves no hop between windows.
+        RegistryError: no overlap, or one that leaves no hop between windows; or a method whose
+            utterances are one window each.
     """
     replay.check_proper()
-    students = replay.students_of(methods)
+    students, notes = _with_windows(replay, tuple(methods))
     overlaps_s = tuple(dict.fromkeys(overlaps_s))
     _check_overlaps(overlaps_s, students)
     hearings = {student.name: _hearing(replay, student, overlaps_s) for student in students}
@@ -192,8 +194,28 @@ def measure_overlap(
         repeats=REPEATS,
         has_teachers=bool(replay.teachers),
         certificate=replay.certificate,
-        notes=replay.notes,
+        notes=(*replay.notes, *notes),
     )
+
+
+def _with_windows(
+    replay: Replay, methods: Sequence[str]
+) -> tuple[tuple[StoredStudent, ...], tuple[str, ...]]:
+    """The students whose utterances are cut into windows, and a note on the others.
+
+    Raises:
+        StoreError: as ``Replay.students_of``.
+        RegistryError: none is, or one that was named is not.
+    """
+    students = replay.students_of(methods)
+    cut = tuple(each for each in students if each.candidate.cutting.how == "sliding")
+    others = {student.method for student in students} - {student.method for student in cut}
+    if not others:
+        return cut, ()
+    why = f"{joined(sorted(others))}: each utterance is one window, so there is nothing to overlap"
+    if methods or not cut:
+        raise RegistryError(f"{why}; give other methods")
+    return cut, (f"Not in this table: {why}.",)
 
 
 def _hearing(replay: Replay, student: StoredStudent, overlaps_s: Sequence[float]) -> Hearing:

@@ -187,6 +187,7 @@ def _addresses(
             "candidate": describe_candidate(student.candidate),
             "student code": package_digest(type(student.candidate.student)),
             "front end code": package_digest(type(student.candidate.front_end)),
+            "front end model": student.candidate.front_end.model_digest,
         }
         for condition in conditions:
             heard = condition_identity(replay, condition)

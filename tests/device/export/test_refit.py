@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from tests_support.front_ends import front_end
 from tests_support.pretraining import hinted, make_pretrained, write_speech
 from tests_support.replays import contents, make_replayable, open_replay
 from tests_support.runs import Watcher, method
@@ -18,6 +19,7 @@ from serbench.api import Backend, CorpusError, DeployedModel, Params, PluginErro
 from serbench.data.audio import read_waveform
 from serbench.device.export.file import export_file
 from serbench.device.export.parity import check_parity
+from serbench.device.export.refit import refit_all
 from serbench.device.export.source import default_name, export_source
 from serbench.device.runtime import load
 from serbench.running.replay.run import Replay
@@ -249,3 +251,12 @@ def test_a_pretrained_method_is_refitted_from_the_same_audio(tmp_path: Path) -> 
     assert task.initial is not None
     assert not watch.results[0].name.endswith("pretraining")
     assert source.trained.provenance["method"] == "hinted"
+
+
+def test_a_refit_has_the_shape_of_what_most_folds_chose(replay: Replay) -> None:
+    first, *others = replay.fold_networks("taught", [0])
+    narrow = {"values": {"front_end.deltas": False}, "front_end": front_end(deltas=False)}
+    odd = replace(first, candidate=replace(first.candidate, **narrow))
+    trained = refit_all(replay, (odd, *others), None, 1)
+    assert trained.network.classify.in_features == 3 * 40  # pyright: ignore[reportAttributeAccessIssue]
+    assert trained.front_end.channels == 3

@@ -93,3 +93,18 @@ def test_a_model_that_heard_the_corpus_stops_a_run(folder: Path, tmp_path: Path)
     assert any(
         "was trained on recordings of noise" in line for line in warning_lines([certificate])
     )
+
+
+def test_each_model_of_a_grid_is_held_against_the_corpus(folder: Path, tmp_path: Path) -> None:
+    others = [replace(CARD, title="B"), replace(CARD, title="C", fine_tuned_on=("noise",))]
+    grid = [each.candidates[0] for each in map(listening, (CARD, *others, CARD))]
+    heard = replace(listening(), candidates=tuple(grid))
+    plan = run_plan(folder, heard)
+    assert {name: front_end.card for name, front_end in plan.listeners.items()} == {
+        "front end listener": CARD,
+        "front end listener of heard": others[0],
+        "front end listener of heard (2)": others[1],
+    }
+    with pytest.raises(LeakageError) as raised:
+        run(plan, resources(tmp_path), Watcher())
+    assert raised.value.units == ("front end listener of heard (2) (noise)",)

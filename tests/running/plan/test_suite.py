@@ -161,3 +161,6 @@ def test_all_that_cannot_run_is_told_before_anything_is_trained(
     made = plan(registry, "slow", skip=True, sets=sets)
     assert names(made) == ["slow"]
     assert left_out(made)["one"] == "no weights"
+    with pytest.raises(RegistryError) as told:
+        plan(registry, only=("one",), skip=True)
+    assert str(told.value) == "no method of suite all is left to run:\n  one: no weights"

@@ -20,9 +20,10 @@ from tests_support.pretraining import hinted, make_pretrained
 from tests_support.replays import PLUGINS, contents, make_replayable, open_replay, write_shifting
 from tests_support.runs import method
 
-from serbench.api import CorpusError, LeakageError, PluginError, StoreError
+from serbench.api import CorpusError, LeakageError, PluginError, StoreError, TeacherError
 from serbench.running.replay import students
 from serbench.running.replay.run import POST_HOC, Replay
+from serbench_front_ends.log_mel import LogMel
 
 
 @pytest.fixture(scope="module")
@@ -286,3 +287,15 @@ def test_copies_that_the_run_left_out_may_be_there(tmp_path: Path) -> None:
     replay = open_replay(tmp_path)
     assert "s3_low_7" not in replay.table.by_id
     assert len(replay.table.ids) == 32
+
+
+def test_weights_that_one_student_needs_stop_that_student_alone(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def width(_: LogMel) -> int:
+        raise TeacherError("no weights")
+
+    monkeypatch.setattr(LogMel, "width", property(width))
+    (student, *_) = open_replay(made).students
+    with pytest.raises(TeacherError, match="no weights"):
+        _ = student.module

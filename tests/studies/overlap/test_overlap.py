@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import safetensors.torch
-from tests_support.replays import make_replayable, open_replay
-from tests_support.runs import WINDOW_S, Watcher
+from tests_support.replays import make_replayable, open_replay, write_shifting
+from tests_support.runs import WINDOW_S, Watcher, candidate, method, resources, run_plan
 
 from serbench.api import RegistryError, StoreError
 from serbench.results.figure.figure import Lines
 from serbench.results.figure.palette import styles_of
+from serbench.running.harness.run import run
 from serbench.running.replay.run import POST_HOC, Replay
 from serbench.studies.overlap.measure import SAME, Longer, Overlaps, measure_overlap
 from serbench.studies.overlap.show import overlap_table, share_lines, show_overlap
@@ -171,6 +172,22 @@ def test_a_leaky_run_is_refused(tmp_path: Path) -> None:
     make_replayable(tmp_path, name="leaky-early-stopping")
     with pytest.raises(StoreError, match="broken on purpose"):
         measure_overlap(open_replay(tmp_path), (0.0,))
+
+
+def test_methods_without_windows_are_left_out_and_named(tmp_path: Path) -> None:
+    write_shifting(tmp_path / "noise", speakers=2, utterances=2)
+    plain = candidate()
+    segments = plain.settings.segments.model_copy(update={"cut": "centre"})
+    cut = replace(plain, settings=plain.settings.model_copy(update={"segments": segments}))
+    plan = run_plan(tmp_path / "noise", method("plain", plain), method("middle", cut))
+    run(plan, resources(tmp_path, folder=tmp_path / "run"), Watcher())
+    replay = open_replay(tmp_path)
+    study = measure_overlap(replay, (0.0, 0.2))
+    said = "middle: each utterance is one window, so there is nothing to overlap"
+    assert study.methods == ("plain",)
+    assert study.notes[-1] == f"Not in this table: {said}."
+    with pytest.raises(RegistryError, match=said):
+        measure_overlap(replay, (0.0, 0.2), ["middle"])
 
 
 def test_the_table_says_what_a_reader_must_know(study: Overlaps) -> None:

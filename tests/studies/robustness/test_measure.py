@@ -139,6 +139,18 @@ def test_a_second_command_hears_nothing_again(
     assert again.clipped == found.clipped
 
 
+def test_other_weights_of_a_front_end_are_heard_anew(
+    made: Path, found: Robustness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("heard again")
+
+    monkeypatch.setattr(students_module, "hear_fold", refused)
+    monkeypatch.setattr(LogMel, "model_digest", "1" * 64)
+    with pytest.raises(AssertionError, match="heard again"):
+        measure_robustness(opened(made), choose_conditions(ASKED))
+
+
 def test_a_stopped_command_goes_on(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
