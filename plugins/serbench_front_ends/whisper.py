@@ -22,7 +22,8 @@ WHISPER_FLOOR = 1e-10
 class WhisperParams(FrontEndParams):
     """Of ``Whisper``."""
 
-    normalise: Literal["partition", "utterance", "none"] = "none"
+    # Whisper's values have a range of their own.
+    normalise: Literal["partition", "utterance", "none"] = "none"  # pyright: ignore[reportIncompatibleVariableOverride]
     n_mels: Literal[80, 128] = 80
 
 

@@ -64,7 +64,7 @@ def test_one_row_of_an_utterance_is_one_window_of_half_precision(tmp_path) -> No
     assert (frames.count == 1).all()
     assert frames.whole
     assert window_size(frames, SegmentSettings()) == 1
-    assert shape_of(levels, 7) == StudentShape(7, 1, 2)
+    assert shape_of(levels, 7) == StudentShape(7, 1, 2, rows=True)
     assert frames_of(levels, 3.0) == 1
 
 
