@@ -8,11 +8,12 @@ Published: 128 log-mels in decibels (40 ms Hamming, 10 ms hop, 1024 points), at 
 batch normalisation nor dropout; Adam at 3e-4, gradients clipped at norm 5, 2200 steps of 64,
 classes weighted by inverse frequency, focal loss (γ = 2) on utterances whose annotators disagree.
 
-Not published, and decided here: γ = 2 on all utterances, since the corpora here have no
-disagreement; the middle 7 s of longer ones; the convolutions inside blocks keep their size, which
-the 2048 values of a frame imply. The GRU is PyTorch's, whose reset gate is put on the recurrent
-part after its matrix product and which has a second bias (384 numbers); TensorFlow's of that time
-puts it before. Padding is zero before every convolution and has no weight in the attention.
+Not published, and decided here: γ = 2 on all utterances, since EmoDB and RAVDESS have no
+disagreement and IEMOCAP's is not read; the middle 7 s of longer ones; the convolutions inside
+blocks keep their size, which the 2048 values of a frame imply. The GRU is PyTorch's, whose reset
+gate is put on the recurrent part after its matrix product and which has a second bias (384
+numbers); TensorFlow's of that time puts it before. Padding is zero before every convolution and has
+no weight in the attention.
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ HEARD = {
     "window_kind": "hamming",
     "n_mels": 128,
     "coefficients": 0,
-    "top_db": None,
 }
 """Of the front end ``mfcc``: without a cosine transform it gives mel bands."""
 

@@ -9,10 +9,13 @@ The authors' batch normalisation runs in inference mode even in training: a scal
 each filter, which is what stands here. Self-attention has one learned number, the scale of its
 products; only with it are there 321,480 parameters (7 classes).
 
-Not published, and decided here: the MFCC, which are TIM-Net's; routing and squashing as Sabour et
-al. (NeurIPS 2017), logits starting at zero and added up; gradients flow through all rounds; weights
-start as PyTorch starts them. Whatever is shorter or narrower than 38 frames or values is filled
-with zeros up to it, since the convolutions leave nothing of less.
+Routing begins with logits of zero; between rounds, the sum of the votes has length 1 and its
+products with the votes are the next logits, which are not added up as in Sabour et al. (NeurIPS
+2017); only the last sum is squashed.
+
+Not published, and decided here: the MFCC, which are TIM-Net's; gradients flow through all rounds;
+weights start as PyTorch starts them. Whatever is shorter or narrower than 38 frames or values is
+filled with zeros up to it, since the convolutions leave nothing of less.
 """
 
 from __future__ import annotations
@@ -102,8 +105,8 @@ class Routing(nn.Module):
         votes = votes * real[:, :, None, None].to(votes.dtype)
         logits = votes.new_zeros(votes.shape[:3])
         for _ in range(self.rounds - 1):
-            agreed = squash(torch.einsum("ncj,ncjd->njd", logits.softmax(dim=2), votes))
-            logits = logits + torch.einsum("ncjd,njd->ncj", votes, agreed)
+            agreed = torch.einsum("ncj,ncjd->njd", logits.softmax(dim=2), votes)
+            logits = torch.einsum("ncjd,njd->ncj", votes, F.normalize(agreed, dim=-1))
         return squash(torch.einsum("ncj,ncjd->njd", logits.softmax(dim=2), votes))
 
 

@@ -7,7 +7,7 @@ a learned weight for each layer, linear 256, mean or self-attentive pooling, lin
 
 Published: Adam at 1e-4, batches of 32; EmoBox 20 epochs, SUPERB 30,000 steps. Not published: the
 attention's hidden layer, here linear 256 and ReLU; how many of SUPERB's steps a small corpus takes,
-here 100 epochs. Decided: each value of a frame is standardised over the training partition.
+here 100 epochs. Nothing scales the encoder's values, as published.
 """
 
 from __future__ import annotations
@@ -51,7 +51,11 @@ class Frozen(Student):
     @property
     def hears(self) -> Hears:
         """Frames of the encoder, all layers end to end or the last; see ``Student``."""
-        asked: dict[str, object] = {"model": self.params.model, "layers": self.layers}
+        asked: dict[str, object] = {
+            "model": self.params.model,
+            "layers": self.layers,
+            "normalise": "none",
+        }
         if self.params.trained_on is not None:
             asked["trained_on"] = self.params.trained_on
         return Hears("encoder-frames", asked)

@@ -4,11 +4,11 @@ Aftab et al., "LIGHT-SERNET: A lightweight fully convolutional neural network fo
 recognition", ICASSP 2022; sizes after the authors' code. Three convolutions side by side look
 along time, along coefficients and along both; five more follow, and the mean over what is left.
 
-Not published, and decided here: mel filters on HTK's scale and of height 1; frames around every
-256th sample from the first to the last; convolutions are padded with zeros to keep their size; a
-mean at the edge is over what lies inside; weights and the constants of batch normalisation are
-those that PyTorch starts with. Padding behind an utterance is zero before each convolution and is
-counted in no mean.
+Decided here: frames around every 256th sample from the first to the last (188 of 3 s; the authors'
+frames lie within them, 184); the level is taken before the middle 3 s are; convolutions are padded
+with zeros to keep their size; a mean at the edge is over what lies inside; weights and the
+constants of batch normalisation are those that PyTorch starts with. Padding behind an utterance is
+zero before each convolution and is counted in no mean.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ of all pairs of channels under that attention, from which one linear layer class
 
 Published: HuBERT-large, Adam at 1e-4, 8 batches of 4 to an update, gradients clipped at norm 1.
 Decided: label smoothing 0.1, since the title has it and the authors' code does not; 100 epochs in
-place of 30,000 steps; padding has no weight (in the authors' code it keeps some).
+place of 30,000 steps, and the last of them in place of the best on a fifth of the training
+utterances; padding has no weight (in the authors' code it keeps some).
 """
 
 from __future__ import annotations

@@ -61,14 +61,15 @@ def routed(low: Array, weight: Array, capsules: int, rounds: int) -> Array:
     """``low (n, d)``; each capsule below splits its vote over those above by how they agree."""
     votes = (low @ weight.T).reshape(len(low), capsules, -1)
     logits = np.zeros((len(low), capsules))
-    high = np.zeros(votes.shape[1:])
+    sums = np.zeros(votes.shape[1:])
     for _ in range(rounds):
         shares = np.stack([softmax(row) for row in logits])
         for j in range(capsules):
-            high[j] = squashed(shares[:, j] @ votes[:, j])
-        logits = logits + np.array([[v @ h for v, h in zip(vote, high, strict=True)]
-                                    for vote in votes])  # fmt: skip
-    return high
+            sums[j] = shares[:, j] @ votes[:, j]
+        ways = [each / np.linalg.norm(each) for each in sums]
+        logits = np.array([[v @ way for v, way in zip(vote, ways, strict=True)]
+                           for vote in votes])  # fmt: skip
+    return np.stack([squashed(each) for each in sums])
 
 
 @pytest.mark.parametrize("width", [39, 20, 55])

@@ -180,7 +180,9 @@ def test_the_number_of_layers_follows_from_the_encoder(cls: type[Frozen], tmp_pa
     head = student.build(StudentShape(num_classes=4, channels=1, n_mels=5 * 16))
     assert len(head.get_parameter("mix.weights")) == 5
     assert student.hears.front_end == "encoder-frames"
-    assert dict(student.hears.params) == {"model": student.params.model, "layers": "all"}
+    assert dict(student.hears.params) == {
+        "model": student.params.model, "layers": "all", "normalise": "none",
+    }  # fmt: skip
     with pytest.raises(PluginError, match=r"layers of 16 values .* 1 × 24; leave front_end"):
         student.build(StudentShape(num_classes=4, channels=1, n_mels=24))
 
@@ -188,7 +190,8 @@ def test_the_number_of_layers_follows_from_the_encoder(cls: type[Frozen], tmp_pa
 def test_the_linear_head_reads_the_last_layer_alone(tmp_path: Path) -> None:
     student = FrozenLinear(FrozenParams(model=whisper(tmp_path), trained_on=("TESS",)))
     assert dict(student.hears.params) == {
-        "model": student.params.model, "layers": "last", "trained_on": ("TESS",),
+        "model": student.params.model, "layers": "last", "normalise": "none",
+        "trained_on": ("TESS",),
     }  # fmt: skip
     assert student.build(StudentShape(4, 1, 16)).get_parameter("project.weight").shape == (256, 16)
     with pytest.raises(PluginError, match="reads one layer, and a frame has 5"):

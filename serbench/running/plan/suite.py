@@ -14,7 +14,8 @@ from serbench.running.plan.resolve import plan_method, plan_run
 from serbench.running.plan.sets import parse_set
 from serbench.running.plugins import did_you_mean
 from serbench.running.registry.lookup import Registry
-from serbench.running.registry.schema import SuiteDatasetSpec, SuiteSpec
+from serbench.running.registry.schema import ChangesSpec, SuiteDatasetSpec, SuiteSpec
+from serbench.running.registry.suites import suite_method
 
 NEEDS_TEACHER = "learns from a teacher; give --teacher NAME_OR_FOLDER"
 
@@ -77,7 +78,7 @@ def plan_suite(
         methods=shown,
         left_out=left_out,
         claims=tuple(c for c in claims if c.dataset == dataset and c.method in shown),
-        notes=(*spec.notes, *_shortened(registry, plan)),
+        notes=(*spec.notes, *_shortened(registry, plan, changes)),
     )
     return replace(plan, suite=suite)
 
@@ -91,11 +92,16 @@ def _why_not(registry: Registry, spec: SuiteSpec, method: str, request: Request)
     return NEEDS_TEACHER if needs and not request.teachers else ""
 
 
-def _shortened(registry: Registry, plan: RunPlan) -> tuple[str, ...]:
+def _shortened(
+    registry: Registry, plan: RunPlan, changes: Mapping[str, ChangesSpec]
+) -> tuple[str, ...]:
     """Which methods this run trains for less than their own entries say, which are as published."""
     told: list[str] = []
     for method in plan.methods:
-        own, used = method_spec(registry, method.name).settings, method.candidates[0].settings
+        entry = method_spec(registry, method.name)
+        if method.name in changes:
+            entry = suite_method(entry, changes[method.name])
+        own, used = entry.settings, method.candidates[0].settings
         ways = [
             f"{used_value:g} of {value:g} {unit}"
             for table, key, unit, used_value in (

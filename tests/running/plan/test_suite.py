@@ -136,7 +136,7 @@ def test_the_plan_holds_the_suite_as_json(registry: Registry) -> None:
     assert suite["notes"] == ["a note"]
     assert plan(registry, profile="few").describe()["suite"]["notes"] == (  # pyright: ignore[reportIndexIssue, reportCallIssue, reportArgumentType]
         "a note",
-        "Trained for less than published, by profile or --set: one 2 of 3 epochs.",
+        "Trained for less than published, by profile or --set: one 2 of 7 epochs.",
     )
     assert digest_of(described) == digest_of(json.loads(json.dumps(described)))
 
