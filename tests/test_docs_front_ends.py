@@ -27,7 +27,7 @@ def rows(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
-CATALOGUE = {row[0].strip("` "): row for row in rows("Which there are")}
+CATALOGUE = {row[0].strip("` "): row for row in rows("All front ends")}
 
 
 def test_the_catalogue_is_the_registrys() -> None:

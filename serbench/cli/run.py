@@ -16,9 +16,10 @@ Methods of one run share folds, seeds and windows, so that they are compared in 
 fitted is kept: a run that was stopped goes on where it was, and a run that shares fits with another
 takes them over.
 
-A suite is a list of methods of the registry with what was published of them (see `serbench list
-suites`). It runs like any other list, and the report puts published figures beside measured ones,
-never mixed. What it leaves out, and why, is said first; name such a method to run it too.
+A suite is a list of methods of the registry, with the figures that were published for them (see
+`serbench list suites`). It runs like any other list, and the report shows published figures beside
+measured ones, never mixed. It may leave out methods; the run names them first, with the reason.
+Name such a method to run it too.
 
 Examples:
 
@@ -67,7 +68,9 @@ def command(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="METHOD", help="Of the suite, this one only; repeatable."),
+        typer.Option(
+            "--only", metavar="METHOD", help="Run only this method of the suite; repeatable."
+        ),
     ] = None,
     skip_missing: Annotated[
         bool,

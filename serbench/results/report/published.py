@@ -36,8 +36,8 @@ LESS: Format[tuple[float, Metric]] = Format(
 
 APART = (
     "Published figures are quoted from print and were not checked here. Measured ones are this "
-    "run's: no test speaker is heard in training, and nothing is chosen on the test side. Apart "
-    "from the column Difference, nothing in this report has a published figure in it."
+    "run's: no test speaker is heard in training, and nothing is chosen on the test side. Only the "
+    "column Difference uses published figures; nothing else in this report does."
 )
 
 
@@ -90,8 +90,9 @@ def published_table(results: Results) -> Table | None:
         lines,
         notes=(
             APART,
-            "Difference: measured less published, in percentage points of UA, of WA where no UA is "
-            "published. It is no test: folds, and what was chosen on what, differ.",
+            "Difference: measured minus published, in percentage points of UA, or of WA if no UA "
+            "is published. It is not a test: the folds differ, and so do the data that epochs and "
+            "settings were chosen on.",
             interval_note(compared.repeats, len(compared.speaker_counts)),
             *leak_note(line.claim for line in lines if line.claim),
             *suite["notes"],

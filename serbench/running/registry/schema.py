@@ -171,8 +171,8 @@ LEAK_LETTERS: Mapping[str, str] = {
     "S": "scaled by statistics of all data, test utterances included",
     "H": "settings chosen on the test folds",
     "B": "best of several runs",
-    "V": "validation shares speakers with training, which does the test no harm",
-    "?": "not known, or, behind a letter, suspected",
+    "V": "validation shares speakers with training, which does not harm the test",
+    "?": "not known; after a letter: suspected",
 }
 """What leaks in a published protocol, by letter."""
 
@@ -198,7 +198,7 @@ class ClaimSpec(Params):
             if leak not in LEAK_LETTERS and leak.removesuffix("?") not in LEAK_LETTERS:
                 msg = (
                     f"there is no leak {leak!r}; write {', '.join(LEAK_LETTERS)}, or a letter "
-                    "with ? behind it for a suspected one"
+                    "with ? after it for a suspected one"
                 )
                 raise ValueError(msg)
         if self.wa is None and self.ua is None:

@@ -214,8 +214,8 @@ class Replay:
         students = self.fold_students(method, seeds)
         if students[0].candidate.estimates:
             raise StoreError(
-                f"{students[0].method} is an estimator, which hears whole utterances: it is not "
-                "exported, deployed or pruned; name a method that trains a network with --method"
+                f"{students[0].method} is an estimator, which hears whole utterances, so it cannot "
+                "be exported, deployed or pruned; name another method with --method"
             )
         return students
 

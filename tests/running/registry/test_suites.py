@@ -60,7 +60,7 @@ def test_a_suite_is_read_and_can_be_shown_and_read_again() -> None:
         (
             CLAIM.format('method = "hybrid", dataset = "emodb", ua = 90.0, leaks = ["R", "X"]'),
             "suites.two.claims.0: there is no leak 'X'; write R, E, S, H, B, V, ?, or a letter "
-            "with ? behind it for a suspected one",
+            "with ? after it for a suspected one",
         ),
         (
             CLAIM.format('method = "hybrid", dataset = "emodb"'),
