@@ -6,8 +6,10 @@ as they are, the transformer is trained with masks over time and over features; 
 real frames, linear. HuBERT, WavLM and Whisper's encoder are trained in the same way; Whisper's
 masks lie on its log-mel.
 
-Published: Adam at 1e-4, batches of 64, 15 epochs, first 10 s, inverse-frequency class weights, the
-last epoch. Decided: the middle 10 s of longer utterances, as everywhere here; no layer dropout.
+Published: Adam at 1e-4, batches of 64, 15 epochs, inverse-frequency class weights, the last epoch;
+the first 10 s of an utterance in training and all of it in test; at least two spans of frames are
+masked, and one of features. Decided: the middle 10 s of longer utterances in both, as everywhere
+here; no layer dropout; no least number of spans.
 """
 
 from __future__ import annotations
