@@ -87,6 +87,10 @@ def _check_augmentation(front_end: FrontEnd) -> None:
         instance_of(framing, Framing, "framing")
         sizes = (framing.window, framing.hop)
         require(min(sizes) > 0, f"framing must have a window and a hop above 0, not {sizes}")
+        require(
+            (framing.length is None) == (front_end.length_s is None),
+            "framing.length must be set where length_s is, and only there",
+        )
     gain = front_end.gain
     if gain is not None and gain != "scale":
         require(

@@ -194,7 +194,7 @@ def test_no_objective_is_spelt_none(registry: Registry) -> None:
 
 def test_an_objective_that_reads_more_than_frames_is_told(registry: Registry) -> None:
     told = fails(registry, "alone", sets=("pretrain.objective=kd",))
-    assert told.startswith("pretrain.objective = kd: it reads soft_targets, and unlabelled audio")
+    assert told.startswith("alone: pretrain.objective = kd: it reads soft_targets, and unlabelled")
 
 
 def test_teachers_of_a_pretraining_are_of_the_run(registry: Registry, tmp_path: Path) -> None:
@@ -245,6 +245,15 @@ def test_a_grid_goes_over_a_front_end(registry: Registry) -> None:
         plan(own, "alone", sets=("protocol.search=mine", "front_end.n_mels=24"))
     ).candidates
     assert decided.front_end.width == 24
+
+
+def test_a_method_whose_front_end_does_not_fit_is_named(registry: Registry) -> None:
+    sets = ("augment.time_masks=1", "augment.gain_db=3")
+    with pytest.raises(RegistryError) as told:
+        plan_run(registry, Request("emodb", ("hybrid", "mf-cnn"), sets=sets))
+    gain, masks = str(told.value).splitlines()
+    assert gain.startswith("mf-cnn: augment.gain_db = 3: what a gain does to the values of")
+    assert masks.startswith("mf-cnn: augment.time_masks = 1: front end acoustic-vector gives one")
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,26 @@ class Energy(FrontEnd):
         return Blocks()
 
 
+class Middle(nn.Module):
+    """Of half a second, or zeros around less."""
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        more = 8000 - waveforms.shape[-1]
+        return Blocks()(nn.functional.pad(waveforms, (more // 2, more - more // 2)))
+
+
+class OfOneLength(Energy):
+    length_s = 0.5  # pyright: ignore[reportIncompatibleMethodOverride]
+    not_exported = "it takes the middle"  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    @property
+    def framing(self) -> Framing:
+        return Framing(window=320, hop=320, centred=False, length=8000)
+
+    def build(self) -> nn.Module:
+        return Middle()
+
+
 class OneTooMany(Blocks):
     def forward(self, waveforms: Tensor) -> Tensor:
         return nn.functional.pad(super().forward(waveforms), (0, 0, 0, 1))
@@ -79,6 +99,7 @@ class OtherParams(Params):
 
 def test_one_that_keeps_it_passes() -> None:
     assert check_front_end(Energy) is None
+    assert check_front_end(OfOneLength) is None
 
 
 @pytest.mark.parametrize(
@@ -91,6 +112,7 @@ def test_one_that_keeps_it_passes() -> None:
         ({"exported": lambda self: Louder()}, "exported, 1600 samples give others"),
         ({"exported": lambda self: Late()}, r"frames\(windows\) gives others"),
         ({"framing": None}, r"must give \(1, 1\), not \(5, 1\)"),
+        ({"length_s": 0.5}, "framing.length must be set where length_s is, and only there"),
         ({"gain": [1.0, 2.0]}, "gain must be None, 'scale' or 1 numbers"),
         ({"model_digest": "abc"}, "model_digest must be empty where card is None"),
         ({"Params": OtherParams}, "must be a subclass of serbench.api.FrontEndParams"),

@@ -183,7 +183,11 @@ def _candidate(
         checked = MethodSettings()  # it reads none
     named = checked.pretrain.objective
     objective = registry.make("losses", named) if named else None
-    return Candidate(values, student, loss, front_end, checked, objective)
+    try:
+        return Candidate(values, student, loss, front_end, checked, objective)
+    except RegistryError as error:
+        lines = [f"{name}: {line}" for line in str(error).splitlines()]
+        raise RegistryError("\n".join(lines)) from error
 
 
 def _pretrain_audio(folder: Path | None, methods: Sequence[MethodPlan]) -> Path | None:
