@@ -49,8 +49,8 @@ class Middle(nn.Module):
 
 
 class OfOneLength(Energy):
-    length_s = 0.5  # pyright: ignore[reportIncompatibleMethodOverride]
-    not_exported = "it takes the middle"  # pyright: ignore[reportIncompatibleMethodOverride]
+    length_s = 0.5  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+    not_exported = "it takes the middle"  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     @property
     def framing(self) -> Framing:

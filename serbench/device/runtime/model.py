@@ -103,7 +103,9 @@ class Model:
 
     @property
     def window_s(self) -> float:
-        """An utterance is heard in windows of this length; its posterior is their mean."""
+        """An utterance is heard in windows of this length, and its posterior is their mean; where
+        ``facts["cut"]`` is ``centre``, in one such window; where it is ``whole``, at once.
+        """
         return self._facts.window_s
 
     @property
