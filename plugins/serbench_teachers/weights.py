@@ -221,9 +221,9 @@ def _fetch_files(model: str) -> Path:
 def _unreachable(model: str, error: Exception) -> str:
     cause = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "no answer"
     return (
-        f"the teacher {model} cannot be fetched from the model hub ({cause}). Where the connection "
-        "only broke, run the same command again to go on. Else there are two ways out: give a "
-        f"local copy with `--teacher FOLDER`; or run `hf download {model} --local-dir FOLDER` on "
-        "a machine with network, bring FOLDER here, and give it with `--teacher FOLDER`; a student "
-        "that inherits has it as `model` in serbench.toml"
+        f"the teacher {model} cannot be fetched from the model hub ({cause}). If the connection "
+        "only broke, run the same command again. Else you need a local copy: run `hf download "
+        f"{model} --local-dir FOLDER` on a machine with network and bring FOLDER here. Give it "
+        "with `--teacher FOLDER` if a teacher needs it, or with "
+        "`--set methods.NAME.student.model=FOLDER` if a method's student does"
     )
