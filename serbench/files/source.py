@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import sys
 from collections.abc import Iterable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,20 +43,52 @@ def source_digest(files: Iterable[Path]) -> str:
 
 
 def package_digest(plugin: type) -> str:
-    """Digest of the top-level package or module that a plugin class lives in."""
+    """Digest of the top-level package or module that a plugin class lives in.
+
+    Of the other plugins' packages that it imports, ``serbench_…``, too, and of those that these do.
+    """
     return package_digest_of(plugin.__module__.partition(".")[0])
 
 
 @cache
 def package_digest_of(package: str) -> str:
-    """Digest of an imported top-level package or module."""
-    named = sys.modules[package].__file__
-    if named is None:  # a namespace package: all that it has is below its folders
-        folders = map(Path, sys.modules[package].__path__)
-        return source_digest(file for folder in folders for file in sorted(folder.rglob("*.py")))
-    file = Path(named)
-    whole = file.name == "__init__.py"
-    return source_digest(sorted(file.parent.rglob("*.py")) if whole else [file])
+    """Digest of a top-level package or module and of the plugins' packages that it imports."""
+    found: dict[str, list[Path]] = {}
+    left = [package]
+    while left:
+        if (name := left.pop()) in found:
+            continue
+        found[name] = _files_of(name)
+        left += [each for file in found[name] for each in _plugins_in(file)]
+    return source_digest(file for name in [package, *sorted({*found} - {package})]
+                         for file in found[name])  # fmt: skip
+
+
+def _files_of(package: str) -> list[Path]:
+    """Source files of a top-level package or module; none where there is no such package."""
+    spec = find_spec(package)
+    if spec is None:
+        return []
+    folders = spec.submodule_search_locations  # of a namespace package, several
+    if folders:
+        return [file for folder in folders for file in sorted(Path(folder).rglob("*.py"))]
+    return [Path(spec.origin)] if spec.origin and spec.has_location else []
+
+
+def _plugins_in(file: Path) -> set[str]:
+    """Top-level packages of plugins that a module imports, at its head or later."""
+    tree = ast.parse(file.read_bytes())
+    modules = [
+        name
+        for node in ast.walk(tree)
+        for name in (
+            [each.name for each in node.names] if isinstance(node, ast.Import)
+            else [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level
+            else []
+        )
+    ]  # fmt: skip
+    tops = {module.partition(".")[0] for module in modules}
+    return {top for top in tops if top.startswith("serbench_")}
 
 
 class _Stripped(ast.NodeTransformer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,4 +75,6 @@ def identity_of(front_end: FrontEnd) -> dict[str, object]:
         "centred": front_end.params.normalise == "utterance",
         "model": front_end.model_digest,
         "code": package_digest(type(front_end)),
+        "torch": torch.__version__,
+        **({"transformers": version("transformers")} if front_end.card else {}),
     }

@@ -56,8 +56,7 @@ def sliding_windows(
             f"segments.overlap_s = {overlap_s} with segments.window_s = {window_s}: the overlap "
             f"must be at least 0 s and at least {MIN_HOP_S} s shorter than the window"
         )
-    if not (duration_s > 0 and math.isfinite(duration_s)):
-        raise CorpusError(f"an utterance of {duration_s} s cannot be cut into windows")
+    _check_duration(duration_s)
     if duration_s <= window_s:
         return [(0.0, duration_s)]
     last_s = duration_s - window_s
@@ -70,6 +69,15 @@ def sliding_windows(
 def hears_whole(framing: Framing | None) -> bool:
     """Whether a front end hears a whole utterance at once, so that each is one window."""
     return framing is None or framing.length is not None
+
+
+def _check_duration(duration_s: float) -> None:
+    """
+    Raises:
+        CorpusError: a duration that is not positive and finite.
+    """
+    if not (duration_s > 0 and math.isfinite(duration_s)):
+        raise CorpusError(f"an utterance of {duration_s} s cannot be cut into windows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +113,10 @@ class Cutting:
         Raises:
             RegistryError, CorpusError: as ``sliding_windows``.
         """
-        sliding = sliding_windows(duration_s, self.window_s, self.overlap_s)
-        if self.how == "sliding" or (self.how == "centre" and len(sliding) == 1):
-            return sliding
-        if self.how == "whole":
+        if self.how == "sliding":
+            return sliding_windows(duration_s, self.window_s, self.overlap_s)
+        _check_duration(duration_s)
+        if self.how == "whole" or duration_s <= self.window_s:
             return [(0.0, duration_s)]
         start_s = (duration_s - self.window_s) / 2
         return [(start_s, start_s + self.window_s)]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -116,3 +117,10 @@ def test_segments_of_a_sealed_partition_carry_no_label() -> None:
 def test_a_partition_of_another_corpus_is_refused() -> None:
     with pytest.raises(SplitError, match="that toy lacks: ghost"):
         segment_partition(make_table([2.0]), Partition("p", ("ghost",), ()), Cutting(3.0, 0.5))
+
+
+@pytest.mark.parametrize("how", ["centre", "whole"])
+def test_one_window_has_no_overlap_that_could_be_wrong(how: Literal["centre", "whole"]) -> None:
+    assert len(Cutting(0.4, 0.5, how).bounds(2.0)) == 1
+    with pytest.raises(CorpusError, match="cannot be cut"):
+        Cutting(0.4, 0.5, how).bounds(0.0)

@@ -23,7 +23,7 @@ from serbench.learning.teach.targets import signals
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.records import Partition
 from serbench.running.execute import run_fits
-from serbench.running.harness.code import FIT, fit_identity, plugin_digests
+from serbench.running.harness.code import FIT, HEAD, fit_identity, plugin_digests
 from serbench.running.harness.inputs import Inputs, PretrainInputs
 from serbench.running.harness.pretrained import (
     initial_state,
@@ -127,7 +127,11 @@ def _task(
             "epochs": epochs,
             "seed": fit_seed,
             "start": start_of(candidate, pretraining),
-            "code": [core_digest(FIT), *plugin_digests(candidate)],
+            "code": [
+                core_digest(FIT),
+                core_digest(HEAD) if needs else "",
+                *plugin_digests(candidate),
+            ],
         }
     )
     return FitTask(

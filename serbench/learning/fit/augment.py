@@ -29,8 +29,9 @@ def augmented(
     Masks hold the mean: of the training partition where frames are normalised by it, else of the
     window's own real frames, for each value; of samples, silence.
     """
-    gain = front_end.gain
-    if own.gain_db and gain is not None:
+    gain, normalise = front_end.gain, front_end.params.normalise
+    # Where an utterance's own mean was taken off, its level went with it.
+    if own.gain_db and gain is not None and normalise != "utterance":
         draw = 2.0 * torch.rand(len(frames), 1, 1, generator=generator) - 1.0
         gain_db = draw.to(frames.device) * own.gain_db
         if gain == "scale":
@@ -38,7 +39,7 @@ def augmented(
         else:
             per_db = torch.tensor(gain, dtype=frames.dtype, device=frames.device)
             frames = frames + gain_db * per_db / normaliser.deviation.to(frames.device)
-    raw = front_end.params.normalise == "none" and gain != "scale"
+    raw = normalise in {"none", "range"} and gain != "scale"
     return spec_augment(
         frames,
         lengths,

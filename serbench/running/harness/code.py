@@ -54,6 +54,7 @@ def arithmetic(plan: RunPlan, device: str) -> dict[str, object]:
     """What a run computes by besides its code: torch, and each method's precisions as resolved."""
     return {
         "torch": torch.__version__,
+        **({"scikit-learn": version("scikit-learn")} if _estimates(plan) else {}),
         "precision": {
             method.name: sorted(
                 {
@@ -64,6 +65,11 @@ def arithmetic(plan: RunPlan, device: str) -> dict[str, object]:
             for method in plan.methods
         },
     }
+
+
+def _estimates(plan: RunPlan) -> bool:
+    """Whether scikit-learn fits any candidate."""
+    return any(candidate.estimates for method in plan.methods for candidate in method.candidates)
 
 
 def fit_identity(candidate: Candidate, device: str) -> dict[str, object]:

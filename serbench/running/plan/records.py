@@ -87,9 +87,9 @@ class Candidate:
         loss = self.loss.name if self.loss else None
         if wrong := wrong_loss(type(self.student), self.student.name, loss):
             raise RegistryError(wrong)
-        if self.objective and self.front_end.params.normalise == "range":
+        if (self.objective or self.inherits) and self.front_end.params.normalise == "range":
             raise RegistryError(
-                'pretrain.objective: with front_end.normalise = "range" there is no pretraining; '
+                'with front_end.normalise = "range", no student is pretrained and none inherits; '
                 'take "partition"'
             )
         if not self.estimates:

@@ -81,3 +81,21 @@ def test_other_masks_hold_0(kind: str, normalise: str) -> None:
     masked = found != frames
     assert masked.any()
     assert not found[masked].any()
+
+
+def test_a_gain_is_off_with_an_utterances_mean() -> None:
+    heard, frames = front_end("log-mel", normalise="utterance"), torch.randn(1, 50, 40)
+    normaliser = Normaliser(torch.zeros(40), torch.ones(40))
+    assert torch.equal(draw(settings_of(gain_db=6.0), heard, frames, normaliser), frames)
+
+
+def test_masks_of_ranges_hold_the_windows_own_means() -> None:
+    settings = settings_of(time_masks=1, time_mask_s=0.4)
+    frames = torch.rand(4, 100, 40)
+    found = augmented(
+        frames, torch.full((4,), 100), settings, front_end("log-mel", normalise="range"),
+        Normaliser.none(40), 100.0, torch.Generator().manual_seed(0),
+    )  # fmt: skip
+    masked = found != frames
+    assert masked.any()
+    torch.testing.assert_close(found[masked], frames.mean(1, True).expand_as(frames)[masked])

@@ -48,6 +48,15 @@ def test_every_module_of_the_package_counts(package: Path) -> None:
     assert digest() != before
 
 
+def test_another_plugin_that_it_imports_counts_too(package: Path) -> None:
+    (package / "late.py").write_text("def ask():\n    from serbench_other import two\n")
+    other = package.parent / "serbench_other.py"
+    other.write_text("two = 2\n")
+    before = digest()
+    other.write_text("two = 3\n")
+    assert digest() != before
+
+
 def test_what_was_imported_is_what_counts(package: Path) -> None:
     before = digest()
     (package / "helper.py").write_text("y = 1\n")
