@@ -29,12 +29,10 @@ from serbench.api import (
     Student,
     StudentOutput,
     StudentShape,
-    TeacherCard,
     Windows,
 )
 from serbench_baselines.masked import by_length, mean_over_time
-from serbench_teachers.cards import card_of
-from serbench_teachers.weights import Checkpoint, find_checkpoint
+from serbench_teachers.cards import Pretrained
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -86,26 +84,12 @@ class FinetunedNetwork(nn.Module):
         return mean_over_time(x.relu().transpose(1, 2), lengths)
 
 
-class EncoderFinetune(Student):
+class EncoderFinetune(Pretrained, Student):
     """A pretrained speech encoder, trained as a whole, and a linear layer."""
 
     name = "encoder-finetune"
     Params = EncoderFinetuneParams
     params: EncoderFinetuneParams
-
-    @property
-    def card(self) -> TeacherCard:
-        """Of the encoder; see ``Student``."""
-        return card_of(self.params.model, self.params.trained_on)
-
-    @property
-    def model_digest(self) -> str:
-        """sha256 of a local folder's files, or the commit of the hub's snapshot."""
-        return self._checkpoint.digest
-
-    @cached_property
-    def _checkpoint(self) -> Checkpoint:
-        return find_checkpoint(self.params.model)
 
     @property
     def hears(self) -> Hears:

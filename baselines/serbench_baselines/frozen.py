@@ -12,6 +12,7 @@ here 100 epochs. Nothing scales the encoder's values, as published.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -103,7 +104,7 @@ class LayerMix(nn.Module):
         return self.weights.softmax(dim=0).to(x.dtype) @ layers
 
 
-class Head(nn.Module):
+class Head(nn.Module, ABC):
     """Pools the frames of each window, then a linear layer; padding costs nothing in training."""
 
     classify: nn.Linear
@@ -116,11 +117,11 @@ class Head(nn.Module):
         embedding = embed(features, lengths)
         return StudentOutput(self.classify(embedding), embedding)
 
+    @abstractmethod
     def pooled(
         self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
     ) -> Float[Tensor, "N E"]:
         """What is classified."""
-        raise NotImplementedError
 
 
 class LinearHead(Head):

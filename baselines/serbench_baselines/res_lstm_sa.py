@@ -62,9 +62,10 @@ class ResLstmSaNetwork(nn.Module):
     def _start(self) -> None:
         """Initial weights as published."""
         for lstm in (self.first, self.second):
-            nn.init.xavier_normal_(lstm.weight_ih_l0)
-            nn.init.orthogonal_(lstm.weight_hh_l0)
-            for bias in (lstm.bias_ih_l0, lstm.bias_hh_l0):
+            weight, recurrent, *biases = lstm.parameters()
+            nn.init.xavier_normal_(weight)
+            nn.init.orthogonal_(recurrent)
+            for bias in biases:
                 nn.init.zeros_(bias)
                 nn.init.ones_(bias[lstm.hidden_size : 2 * lstm.hidden_size])  # the forget gate
         nn.init.xavier_normal_(self.attention[None])

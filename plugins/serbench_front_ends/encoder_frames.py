@@ -10,10 +10,10 @@ import torch
 from pydantic import AfterValidator, BaseModel, Field, NonNegativeInt
 from torch import Tensor, nn
 
-from serbench.api import Framing, FrontEnd, FrontEndParams, TeacherCard, TeacherError
-from serbench_teachers.cards import card_of
+from serbench.api import Framing, FrontEnd, FrontEndParams, TeacherError
+from serbench_teachers.cards import Pretrained
 from serbench_teachers.speech_encoder import CorpusNames
-from serbench_teachers.weights import Checkpoint, find_checkpoint, find_config
+from serbench_teachers.weights import Checkpoint, find_config
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -44,7 +44,7 @@ class EncoderFramesParams(FrontEndParams):
     """All corpora that the encoder was trained on, where no card knows; they add to a card's."""
 
 
-class EncoderFrames(FrontEnd):
+class EncoderFrames(Pretrained, FrontEnd):
     """Hidden states of a frozen wav2vec 2.0, HuBERT, WavLM, data2vec-audio or Whisper encoder.
 
     A frame holds L hidden states of D values, one after another in the order of ``layers``:
@@ -89,16 +89,6 @@ class EncoderFrames(FrontEnd):
         return self.params.half
 
     @property
-    def card(self) -> TeacherCard:
-        """Published facts of a well-known hub id, and what the user declares."""
-        return card_of(self.params.model, self.params.trained_on)
-
-    @property
-    def model_digest(self) -> str:
-        """sha256 of a local folder's files, or the commit of the hub's snapshot."""
-        return self._checkpoint.digest
-
-    @property
     def not_exported(self) -> str:
         """See ``FrontEnd``."""
         return "it runs a whole pretrained encoder"
@@ -123,10 +113,6 @@ class EncoderFrames(FrontEnd):
                 f"for {layers[-1]}"
             )
         return layers
-
-    @cached_property
-    def _checkpoint(self) -> Checkpoint:
-        return find_checkpoint(self.params.model)
 
     @cached_property
     def _config(self) -> PretrainedConfig:

@@ -18,13 +18,11 @@ from serbench.api import (
     PluginError,
     Student,
     StudentShape,
-    TeacherCard,
     TeacherError,
     Windows,
 )
 from serbench_inherited.budget import Ranks, fit_ranks
-from serbench_teachers.cards import card_of
-from serbench_teachers.weights import Checkpoint, find_checkpoint
+from serbench_teachers.cards import Pretrained
 
 if TYPE_CHECKING:
     from serbench_inherited.network import InheritedNetwork, Sizes
@@ -73,7 +71,7 @@ class InheritedParams(Params):
         return self
 
 
-class Inherited(Student):
+class Inherited(Pretrained, Student):
     """The first blocks of a pretrained speech encoder, pruned in closed form, and a head."""
 
     name = "inherited"
@@ -87,20 +85,6 @@ class Inherited(Student):
     def hears(self) -> Hears:
         """What the encoder hears; see ``Student``."""
         return self._sizes.hears
-
-    @property
-    def card(self) -> TeacherCard:
-        """Of the encoder; see ``Student``."""
-        return card_of(self.params.model, self.params.trained_on)
-
-    @property
-    def model_digest(self) -> str:
-        """sha256 of a local folder's files, or the commit of the hub's snapshot."""
-        return self._checkpoint.digest
-
-    @cached_property
-    def _checkpoint(self) -> Checkpoint:
-        return find_checkpoint(self.params.model)
 
     @cached_property
     def _sizes(self) -> Sizes:

@@ -7,11 +7,13 @@ its licence and its training corpora are unknown unless the user declares them.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from serbench.api import TeacherCard, read_json
 from serbench_teachers.facts import CARDS, home
-from serbench_teachers.weights import CONFIG
+from serbench_teachers.weights import CONFIG, Checkpoint, find_checkpoint
 
 _BY_FOLDED = {model.casefold(): model for model in CARDS}
 
@@ -68,3 +70,27 @@ def _hint(folder: Path) -> str:
         f"{CONFIG} says that it derives from {published}; "
         "declare all that it was trained on with teacher.trained_on"
     )
+
+
+class Pretrained:
+    """A plugin that runs, or starts from, the pretrained model ``params.model``."""
+
+    params: Any
+
+    @property
+    def card(self) -> TeacherCard:
+        """Published facts of a well-known hub id, and what the user declares."""
+        return card_of(self.params.model, self.params.trained_on)
+
+    @property
+    def model_digest(self) -> str:
+        """sha256 of a local folder's files, or the commit of the hub's snapshot.
+
+        Raises:
+            TeacherError: the weights cannot be had; the message names the ways out.
+        """
+        return self._checkpoint.digest
+
+    @cached_property
+    def _checkpoint(self) -> Checkpoint:
+        return find_checkpoint(self.params.model)

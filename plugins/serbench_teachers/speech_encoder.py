@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import torch
 from pydantic import AfterValidator, BaseModel, Field
 from torch import Tensor
 
-from serbench.api import Params, Teacher, TeacherCard, TeacherError, TeacherFeatures
-from serbench_teachers.cards import card_of
+from serbench.api import Params, Teacher, TeacherError, TeacherFeatures
+from serbench_teachers.cards import Pretrained
 from serbench_teachers.precision import choose_precision
 from serbench_teachers.quiet import quiet_transformers
-from serbench_teachers.weights import Checkpoint, find_checkpoint
 
 if TYPE_CHECKING:
     from serbench_teachers.encoders import LoadedEncoder
@@ -44,7 +42,7 @@ class SpeechEncoderParams(Params):
     """All corpora that the encoder was trained on, where no card knows; they add to a card's."""
 
 
-class SpeechEncoder(Teacher):
+class SpeechEncoder(Pretrained, Teacher):
     """A frozen encoder of transformers; pooled are mean and standard deviation over time."""
 
     name: ClassVar[str] = "speech-encoder"
@@ -56,23 +54,9 @@ class SpeechEncoder(Teacher):
         self._encoder: LoadedEncoder | None = None
 
     @property
-    def card(self) -> TeacherCard:
-        """Published facts of a well-known hub id, and what the user declares."""
-        return card_of(self.params.model, self.params.trained_on)
-
-    @property
-    def model_digest(self) -> str:
-        """sha256 of a local folder's files, or the commit of the hub's snapshot."""
-        return self._checkpoint.digest
-
-    @property
     def frame_rate_hz(self) -> float:
         """Frames per second (50 for all published encoders); known after ``load``."""
         return self._loaded.frame_rate_hz
-
-    @cached_property
-    def _checkpoint(self) -> Checkpoint:
-        return find_checkpoint(self.params.model)
 
     @property
     def _loaded(self) -> LoadedEncoder:

@@ -291,3 +291,13 @@ def test_windows_of_like_length_together_give_what_all_give_together() -> None:
     features, lengths = torch.randn(20, 1, 128, 50), torch.randint(1, 51, (20,))
     expected = model(features, lengths).logits
     torch.testing.assert_close(model.train()(features, lengths).logits, expected)
+
+
+def test_res_lstm_sa_starts_with_open_forget_gates_and_orthogonal_states() -> None:
+    network = ResLstmSa(ResLstmSa.Params()).build(StudentShape(4, 1, 46))
+    values = network.state_dict()
+    recurrent = values["second.weight_hh_l0"]
+    torch.testing.assert_close(recurrent.T @ recurrent, torch.eye(64), atol=1e-5, rtol=0.0)
+    forget = torch.zeros(4 * 64)
+    forget[64:128] = 1.0
+    assert torch.equal(values["second.bias_ih_l0"], forget)

@@ -127,11 +127,7 @@ def _task(
             "epochs": epochs,
             "seed": fit_seed,
             "start": start_of(candidate, pretraining),
-            "code": [
-                core_digest(FIT),
-                core_digest(HEAD) if needs else "",
-                *plugin_digests(candidate),
-            ],
+            "code": _code(candidate),
         }
     )
     return FitTask(
@@ -155,6 +151,12 @@ def _task(
         device=device,
         initial=initial_state(pretraining, initial, inputs),
     )
+
+
+def _code(candidate: Candidate) -> list[str]:
+    """Digests of what trains a candidate."""
+    head = core_digest(HEAD) if candidate.needs else ""
+    return [core_digest(FIT), head, *plugin_digests(candidate)]
 
 
 def _everyone(replay: Replay) -> PartitionView:
