@@ -221,7 +221,7 @@ def _fetch_files(model: str) -> Path:
 def _unreachable(model: str, error: Exception) -> str:
     cause = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "no answer"
     return (
-        f"the teacher {model} cannot be fetched from the model hub ({cause}). If the connection "
+        f"the model {model} cannot be fetched from the model hub ({cause}). If the connection "
         "only broke, run the same command again. Else you need a local copy: run `hf download "
         f"{model} --local-dir FOLDER` on a machine with network and bring FOLDER here. Give it "
         "with `--teacher FOLDER` if a teacher needs it, or with "
