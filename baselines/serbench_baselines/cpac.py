@@ -6,7 +6,7 @@ convolutions see the MFCC as an image; a fourth makes primary capsules, whose se
 multiplies them before they are routed to six capsules. The loss is ``margin``.
 
 The authors' batch normalisation runs in inference mode even in training: a scale and a shift for
-each filter, which is what stands here. Self-attention has one learned number, the scale of its
+each filter, as here. Self-attention has one learned number, the scale of its
 products; only with it are there 321,480 parameters (7 classes).
 
 Routing begins with logits of zero; between rounds, the sum of the votes has length 1 and its

@@ -243,7 +243,7 @@ def loads(stored: Tensor, plugin: Classifies) -> Any:
         strange = sorted({*skops.io.get_untrusted_types(data=content)} - {*plugin.trusted})
         if not strange:
             with warnings.catch_warnings():
-                # Predictions are held against the run's own by `serbench verify`.
+                # `serbench verify` compares predictions with the run's own.
                 warnings.simplefilter("ignore", InconsistentVersionWarning)
                 return skops.io.loads(content, trusted=list(plugin.trusted))
     except Exception as error:
