@@ -102,7 +102,12 @@ def spread_text(spread: MeanAndDeviation) -> str:
 
 
 def parameter_count(parameters: tuple[int, int]) -> str:
-    """For instance ``0.39 M``; a range where folds chose students of different sizes."""
+    """For instance ``0.39 M``; below a thousand the number itself, ``623``; a range where folds
+    chose students of different sizes.
+    """
+    if max(parameters) < 1000:
+        low, high = map(str, parameters)
+        return low if low == high else f"{low}–{high}"
     low, high = (f"{count / 1e6:.3g}" for count in parameters)
     return f"{low} M" if low == high else f"{low}–{high} M"
 

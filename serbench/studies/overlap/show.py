@@ -16,7 +16,7 @@ from serbench.results.table.formats import (
     percent,
 )  # fmt: skip
 from serbench.results.table.table import Table
-from serbench.studies.overlap.measure import SAME, OverlapRow, Overlaps
+from serbench.studies.overlap.records import SAME, OverlapRow, Overlaps
 from serbench.studies.study import Shown
 
 SECONDS = number("g")

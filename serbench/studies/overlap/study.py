@@ -9,7 +9,7 @@ from serbench.studies.study import Shown, Study, option
 
 if TYPE_CHECKING:
     from serbench.studies.opened import Opened
-    from serbench.studies.overlap.measure import Overlaps
+    from serbench.studies.overlap.records import Overlaps
 
 HELP = """Score a run's trained students with test windows at several overlaps.
 

@@ -395,6 +395,8 @@ def test_small_words() -> None:
         "0.0",
         "0.0",
     ]
+    assert parameter_count((623, 623)) == "623"
+    assert parameter_count((623, 1_400)) == "0.000623–0.0014 M"
     assert parameter_count((391_207, 391_207)) == "0.391 M"
     assert parameter_count((391_207, 1_400_000)) == "0.391–1.4 M"
     assert unique_slugs(["teacher:x", "teacher-x", "…"]) == {

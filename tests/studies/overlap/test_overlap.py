@@ -18,7 +18,8 @@ from serbench.results.figure.figure import Lines
 from serbench.results.figure.palette import styles_of
 from serbench.running.harness.run import run
 from serbench.running.replay.run import POST_HOC, Replay
-from serbench.studies.overlap.measure import SAME, Longer, Overlaps, measure_overlap
+from serbench.studies.overlap.measure import measure_overlap
+from serbench.studies.overlap.records import SAME, Longer, Overlaps
 from serbench.studies.overlap.show import overlap_table, share_lines, show_overlap
 
 OVERLAPS_S = (0.0, 0.2, 0.6)
