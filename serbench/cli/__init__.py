@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from serbench.benchmark.disarm import disarmed
 from serbench.cli import (
     ablate,
     audit,
@@ -34,7 +35,6 @@ from serbench.cli import (
     verify,
 )
 from serbench.cli import list as list_command
-from serbench.cli.disarm import disarmed
 from serbench.cli.encodings import keep_output_readable
 from serbench.cli.help import help_of
 from serbench.cli.memory import memory_message

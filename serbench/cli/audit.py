@@ -55,10 +55,10 @@ def command(
       serbench audit my-dataset --json audit.json
 
     """  # noqa: D412 - typer needs the blank lines
+    from serbench.benchmark.progress import progress_observer
     from serbench.checks.audit.readers import read_splits
     from serbench.checks.audit.run import audit
     from serbench.checks.output import Outputs
-    from serbench.cli.progress import progress_observer
     from serbench.files.cache_use import using_cache
     from serbench.files.paths import cache_folder
     from serbench.running.adopt.guess import known_as

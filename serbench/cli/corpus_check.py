@@ -72,8 +72,8 @@ def _survey(
     """The corpus, found or fetched, and looked at."""
     from functools import partial
 
+    from serbench.benchmark.progress import progress_observer
     from serbench.checks.survey.run import survey
-    from serbench.cli.progress import progress_observer
     from serbench.data.corpus.locate import locate
     from serbench.files.cache_use import using_cache
     from serbench.files.paths import cache_folder

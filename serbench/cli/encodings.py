@@ -7,7 +7,7 @@ import io
 import json
 import sys
 
-from serbench.cli.disarm import underlying
+from serbench.benchmark.disarm import underlying
 from serbench.errors import visible
 
 READABLE = "serbench-readable"

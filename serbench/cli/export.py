@@ -68,8 +68,8 @@ def command(
 ) -> None:
     """Write a trained student as one ONNX file; see HELP."""
     from serbench.api import Backend, StoreError
+    from serbench.benchmark.progress import progress_observer
     from serbench.cli.console import say
-    from serbench.cli.progress import progress_observer
     from serbench.device.export.file import check_replaceable, export_file
     from serbench.device.export.source import default_name, export_source
     from serbench.running.store.find import find_run

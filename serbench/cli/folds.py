@@ -89,7 +89,7 @@ def _table(
     dataset: DatasetPlan, plugins: Plugins, data_dir: Path | None, allow_incomplete: bool
 ) -> CorpusTable:
     """The corpus, found or fetched, and checked."""
-    from serbench.cli.progress import progress_observer
+    from serbench.benchmark.progress import progress_observer
     from serbench.files.cache_use import using_cache
     from serbench.files.paths import cache_folder
     from serbench.running.harness.inputs import load_dataset

@@ -225,8 +225,8 @@ class Asked:
 
     def run(self, plan: RunPlan, registry: Registry) -> Path:
         """The folder of the finished run, with its report in it."""
-        from serbench.cli.progress import progress_observer
-        from serbench.cli.tracking import make_trackers
+        from serbench.benchmark.progress import progress_observer
+        from serbench.benchmark.tracking import make_trackers
         from serbench.results.report.write import write_report
         from serbench.running.harness.run import run
         from serbench.studies.ablation.output import addition

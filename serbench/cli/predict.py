@@ -138,7 +138,7 @@ def _counting(total: int) -> Iterator[Callable[[Iterable[Heard]], Iterator[Heard
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    from serbench.cli.console import stderr
+    from serbench.benchmark.disarm import stderr
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # Rows go to standard output as they are, not through rich to the terminal.

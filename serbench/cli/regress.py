@@ -124,8 +124,8 @@ def _bench(
     rounds: int,
 ) -> Bench:
     """What a measurement needs; the corpus is read when it comes to that."""
+    from serbench.benchmark.progress import progress_observer
     from serbench.checks.regress.command import Bench
-    from serbench.cli.progress import progress_observer
     from serbench.files.cache_use import using_cache
     from serbench.files.paths import cache_folder
     from serbench.running.plugins import load_plugins

@@ -41,8 +41,8 @@ def study_command(study: Study[Any, Any]) -> StudyCommand:
 
 
 def _run(study: Study[Any, Any], given: dict[str, Any]) -> None:
+    from serbench.benchmark.progress import progress_observer
     from serbench.cli.console import stdout
-    from serbench.cli.progress import progress_observer
     from serbench.files.paths import inside
     from serbench.running.store.find import find_run
     from serbench.studies.conduct import conduct

@@ -48,9 +48,9 @@ def command(
       serbench verify emodb-akd --pretrain-audio ~/speech
 
     """  # noqa: D412 - typer needs the blank lines
+    from serbench.benchmark.progress import progress_observer
     from serbench.checks.output import Outputs
     from serbench.checks.verify.run import verify
-    from serbench.cli.progress import progress_observer
     from serbench.files.cache_use import using_cache
     from serbench.files.paths import cache_folder
     from serbench.running.plugins import load_plugins

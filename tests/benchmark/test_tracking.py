@@ -19,9 +19,9 @@ from serbench.api import (
     Tracker,
     hookimpl,
 )
-from serbench.cli import tracking
-from serbench.cli.progress import LineObserver
-from serbench.cli.tracking import NamedTracker, Trackers, make_trackers
+from serbench.benchmark import tracking
+from serbench.benchmark.progress import LineObserver
+from serbench.benchmark.tracking import NamedTracker, Trackers, make_trackers
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry
 from serbench.running.registry.lookup import Registry

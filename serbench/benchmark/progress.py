@@ -22,8 +22,8 @@ from rich.progress import (
 )
 
 from serbench.api import EpochEvent, FoldEvent, RunEvent
-from serbench.cli.console import stderr
-from serbench.cli.tracking import Trackers, described
+from serbench.benchmark.disarm import stderr
+from serbench.benchmark.tracking import Trackers, described
 from serbench.learning.fit.task import FitResult, FitTask
 from serbench.results.report.settings import duration
 from serbench.running.harness.observer import Observer

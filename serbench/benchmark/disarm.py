@@ -90,3 +90,10 @@ def disarmed() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = held
+
+
+def stderr() -> Console:
+    """Progress, news and errors."""
+    if sys.stderr.isatty():
+        return DisarmedConsole(stderr=True)
+    return DisarmedConsole(stderr=True, width=200)

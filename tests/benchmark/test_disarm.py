@@ -7,10 +7,10 @@ import sys
 import pytest
 import typer
 
-from serbench.cli.console import say, stderr
-from serbench.cli.disarm import DisarmedConsole, disarm, disarmed
+from serbench.benchmark.disarm import DisarmedConsole, disarm, disarmed, stderr
+from serbench.benchmark.progress import BarObserver, LineObserver, progress_observer
+from serbench.cli.console import say
 from serbench.cli.output import print_table
-from serbench.cli.progress import BarObserver, LineObserver, progress_observer
 
 NASTY = "a\x1b[2J\x1b]0;title\x07\r\x9b1m\u202eb\x00\ud800"
 HARMLESS = "a\\u001b[2J\\u001b]0;title\\u0007\\u000d\\u009b1m\\u202eb\\u0000\\ud800"
@@ -71,7 +71,7 @@ def test_announcements_are_no_markup(
 ) -> None:
     file = io.StringIO()
     console = DisarmedConsole(file=file, width=100, force_terminal=terminal, color_system=None)
-    monkeypatch.setattr("serbench.cli.progress.stderr", lambda: console)
+    monkeypatch.setattr("serbench.benchmark.progress.stderr", lambda: console)
     with progress_observer(None) as observer:  # pyright: ignore[reportArgumentType]
         assert isinstance(observer, BarObserver if terminal else LineObserver)
         observer.announce(message)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from serbench.api import EpochEvent
-from serbench.cli import progress
+from serbench.benchmark import progress
 from serbench.learning.fit.task import FitTask
 
 

@@ -1,0 +1,1 @@
+"""Run benchmarks and read their results: what Python code calls, and the command line, too."""
