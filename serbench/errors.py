@@ -80,6 +80,10 @@ class WaveformError(SerbenchError):
     """Samples that no model can hear: too short, not finite, of no known scale, …"""
 
 
+class SerbenchDeprecationWarning(DeprecationWarning):
+    """A plugin uses a part of ``serbench.api`` that a later version of it will not have."""
+
+
 class LeakageError(SerbenchError):
     """The guard found a leak.
 

@@ -1,6 +1,7 @@
 """The public contract: what plugins and the core share.
 
-Everything else in ``serbench`` but ``serbench.testing`` is private to the core.
+Everything else in ``serbench`` but ``serbench.testing`` is private to the core. ``VERSION`` is that
+of both, ``"MAJOR.MINOR"``.
 """
 
 from serbench.api.backend import Backend, DeployedModel, Predictor, WaveformPredictor, Waveforms
@@ -17,12 +18,14 @@ from serbench.api.student import Student, StudentOutput, StudentShape, Windows
 from serbench.api.teacher import Teacher, TeacherCard, TeacherFeatures
 from serbench.api.torchaudio_compat import import_torchaudio
 from serbench.api.tracker import Tracker
+from serbench.api.version import VERSION
 from serbench.errors import (
     CorpusError,
     LeakageError,
     ModelError,
     PluginError,
     RegistryError,
+    SerbenchDeprecationWarning,
     SerbenchError,
     SplitError,
     StoreError,
@@ -43,6 +46,7 @@ from serbench.waveform import SAMPLE_RATE_HZ
 __all__ = [
     "AUDIO_ENDINGS",
     "SAMPLE_RATE_HZ",
+    "VERSION",
     "Advance",
     "AudioFolder",
     "Backend",
@@ -72,6 +76,7 @@ __all__ = [
     "Predictor",
     "RegistryError",
     "RunEvent",
+    "SerbenchDeprecationWarning",
     "SerbenchError",
     "Source",
     "SplitError",

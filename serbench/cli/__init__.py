@@ -35,6 +35,7 @@ from serbench.cli import (
     verify,
 )
 from serbench.cli import list as list_command
+from serbench.cli.deprecations import tell_deprecations_once
 from serbench.cli.encodings import keep_output_readable
 from serbench.cli.help import help_of
 from serbench.cli.memory import memory_message
@@ -156,6 +157,7 @@ def main() -> None:
     """The ``serbench`` command."""
     stopping.listen()
     keep_output_readable()
+    tell_deprecations_once()
     try:
         app(prog_name="serbench")
     finally:

@@ -29,6 +29,7 @@ from serbench.api.student import Student
 from serbench.api.teacher import Teacher
 from serbench.api.tracker import Tracker
 from serbench.errors import PluginError
+from serbench.running.needed import check_contract
 
 GROUP = "serbench"
 """The entry-point group, and the name of our own distribution."""
@@ -168,6 +169,7 @@ def _load_one(
         PluginError: it breaks the contract; or anything else that its code raises.
     """
     distribution, version = _origin(entry_point)
+    check_contract(entry_point)
     plugin = entry_point.load()
     if manager.is_registered(plugin):
         raise PluginError("another entry point already names the same object")

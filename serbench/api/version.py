@@ -1,0 +1,51 @@
+"""The version of the plugin contract, and how parts of the contract come to an end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from typing_extensions import deprecated as marked
+
+from serbench.errors import SerbenchDeprecationWarning
+
+T = TypeVar("T", bound=Callable[..., object])
+
+VERSION = "1.0"
+"""Of the contract: the names and signatures of ``serbench.api`` and ``serbench.testing``. Major:
+something is gone or changed, and plugins may have to change; minor: something is new."""
+
+
+def deprecated(instead: str, *, until: str) -> Callable[[T], T]:
+    """Mark a class or function of the contract: to use it warns, and says what to use.
+
+    Example:
+        >>> @deprecated("use open_model", until="9.0")
+        ... def load_model(): ...
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as told:
+        ...     warnings.simplefilter("always")
+        ...     load_model()
+        >>> print(told[0].message)
+        load_model goes with version 9.0 of serbench.api: use open_model
+
+    Args:
+        instead: what to do, as in ``"use open_model"``.
+        until: the first version of the contract without it, one minor version away or more.
+
+    Raises:
+        RuntimeError: that version has come; it is serbench's own mistake to keep it.
+    """
+
+    def mark(part: T) -> T:
+        name = getattr(part, "__name__", repr(part))
+        if _numbers(until) <= _numbers(VERSION):
+            raise RuntimeError(f"{name} was to go with version {until} of serbench.api: remove it")
+        message = f"{name} goes with version {until} of serbench.api: {instead}"
+        return marked(message, category=SerbenchDeprecationWarning)(part)
+
+    return mark
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))

@@ -1,0 +1,75 @@
+"""Which version of the contract a plugin needs, told from its source: nothing of it runs."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from importlib.metadata import EntryPoint
+
+from serbench.api.version import VERSION
+from serbench.errors import PluginError
+
+NAME = "SERBENCH_API"
+"""What a plugin's module declares, as in ``SERBENCH_API = ">=1.0,<2"``."""
+
+
+def check_contract(entry_point: EntryPoint) -> None:
+    """See that a plugin's module, where it declares what it needs, can live with ``VERSION``.
+
+    Raises:
+        PluginError: it needs another version, or declares none that can be read.
+    """
+    needed = _declared(_source(entry_point.module))
+    if needed is None:
+        return
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        fits = SpecifierSet(needed).contains(VERSION)
+    except InvalidSpecifier as error:
+        raise PluginError(
+            f"{NAME} = {needed!r} is no range of versions; write it as '>=1.0,<2'"
+        ) from error
+    if not fits:
+        raise PluginError(
+            f"it needs serbench.api {needed}, and this serbench has {VERSION}: update the plugin, "
+            "or install another version of serbench"
+        )
+
+
+def _declared(source: str) -> str | None:
+    """What ``NAME`` is set to in a module; None: nowhere, or in no module that can be read."""
+    if NAME not in source:
+        return None
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:
+        return None  # told better by the import
+    for statement in statements:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=value)
+            ) if name == NAME:
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    return value.value
+                raise PluginError(
+                    f"{NAME} must be text, such as '>=1.0,<2', so that it can be read before the "
+                    "plugin is imported"
+                )
+    return None
+
+
+def _source(module: str) -> str:
+    """The source of a module, found without an import of it or of its packages; empty: none."""
+    path, name, spec = None, "", None
+    finders = [finder.find_spec for finder in sys.meta_path if hasattr(finder, "find_spec")]
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        specs = (find_spec(name, path) for find_spec in finders)
+        spec = next((each for each in specs if each is not None), None)
+        if spec is None:
+            return ""
+        path = spec.submodule_search_locations
+    get_source = getattr(spec and spec.loader, "get_source", None)
+    return (get_source(name) or "") if get_source else ""
