@@ -76,6 +76,10 @@ class AkdParams(Params):
     hint_levels: Literal["all", "last"] = "all"
     """``last``: hints guide the student's last level only."""
     hint_target: Literal["pooled", "frames"] = "pooled"
+    unlabelled: float = Field(default=0.0, ge=0.0, le=8.0)
+    """Windows of ``--pretrain-audio`` in a batch, for each training window. They have soft targets
+    and no label, so that of all terms they have kl alone, ungated; each counts as a training
+    window does, whatever k."""
 
     @model_validator(mode="after")
     def _smoothing_has_a_use(self) -> AkdParams:
@@ -92,6 +96,16 @@ class AkdParams(Params):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _no_label_to_decouple(self) -> AkdParams:
+        if self.unlabelled > 0.0 and self.divergence == "decoupled":
+            msg = (
+                "divergence 'decoupled' reads the label, and windows of unlabelled audio have "
+                "none; with unlabelled above 0 take 'kl' or 'relations'"
+            )
+            raise ValueError(msg)
+        return self
+
     @property
     def uses_gate(self) -> bool:
         """Whether any term asks if a teacher is reliable."""
@@ -101,7 +115,7 @@ class AkdParams(Params):
     @property
     def integrates(self) -> bool:
         """Whether any term integrates the teachers, and so can teach their weights."""
-        return self.k > 0.0 or self.lambda_angle > 0.0 or self.alpha > 0.0
+        return any((self.k, self.lambda_angle, self.alpha, self.unlabelled))
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -148,6 +162,9 @@ class AkdLoss(nn.Module):
     teacher's logits before Eq. 7 integrates them), and ỹ_T is corrected with ``correct_targets``
     after that. Gate and β read the teachers' own posterior at T = 1, whatever becomes of ỹ_T.
 
+    Of windows without a label, ``unlabelled`` gives u · mean_i kl_i with u = ``params.unlabelled``:
+    there is no label to gate or to correct by. Teachers are weighed as above.
+
     ``readings`` holds, of the last batch and by segment: ``weights (N, m)``, ``posterior (N, C)``
     (integrated, T = 1), ``gamma``, ``reliable`` and ``beta``, each ``(N,)``; nothing where no term
     reads soft targets.
@@ -172,7 +189,8 @@ class AkdLoss(nn.Module):
         self.task_weight = TaskWeight(params.beta, params.beta_min)
         self.teacher_weights = _make_teacher_weights(params, shape)
         self.gate = Gate(params.gate_threshold)
-        self.kl = _make_divergence(params) if params.k > 0.0 else None
+        asked = params.k > 0.0 or params.unlabelled > 0.0
+        self.divergence = _make_divergence(params) if asked else None
         self.cos = (
             EmbeddingCosine(shape.embedding_dim, shape.pooled_dims) if params.alpha > 0.0 else None
         )
@@ -190,6 +208,22 @@ class AkdLoss(nn.Module):
         weighted = [self.weights[name] * term for name, term in terms.items()]
         return terms | {"total": torch.stack(weighted).sum()}
 
+    def unlabelled(self, batch: Batch, output: StudentOutput) -> LossTerms:
+        """``unlabelled``, the mean divergence from the soft targets, and ``total``, of windows
+        without a label.
+        """
+        assert self.teacher_weights is not None
+        log_target = self._log_target(batch, self.teacher_weights(output))
+        logits = self._student_logits(output)
+        if isinstance(self.divergence, RelationDistance):
+            every = torch.ones_like(batch.labels, dtype=torch.bool)
+            distance = self.divergence(log_target, logits, every)
+        else:
+            assert isinstance(self.divergence, SoftTargetDivergence)
+            distance = self.divergence(log_target, logits)
+        mean = distance.mean()
+        return {"unlabelled": mean, "total": self.params.unlabelled * mean}
+
     def _target_terms(self, batch: Batch, output: StudentOutput) -> LossTerms:
         """The task term, and the terms that read the integrated soft targets."""
         task = self.task(output.logits, batch.labels) if self.task else None  # (N,)
@@ -205,9 +239,9 @@ class AkdLoss(nn.Module):
             "beta": beta.detach(),
         }
         terms = {} if task is None else {"task": (beta * task).mean()}
-        student_logits = standardise(output.logits) if self.params.standardise else output.logits
-        if self.kl is not None:
-            terms["kl"] = self._kl(self.kl, view, student_logits, batch.labels)
+        student_logits = self._student_logits(output)
+        if self.divergence is not None and self.params.k > 0.0:
+            terms["kl"] = self._kl(self.divergence, view, student_logits, batch.labels)
         if self.cos is not None:
             cos = self.cos(output.embedding, batch.teacher_pooled, view.log_weights)  # (N,)
             terms["cos"] = (cos * view.reading.reliable).mean()
@@ -234,14 +268,21 @@ class AkdLoss(nn.Module):
             kl = divergence(view.log_target, student_logits)
         return (kl * counts).mean()
 
-    def _view(self, weights: TeacherWeights, batch: Batch, output: StudentOutput) -> _TeacherView:
-        log_weights = weights(output)
+    def _student_logits(self, output: StudentOutput) -> Float[Tensor, "N C"]:
+        return standardise(output.logits) if self.params.standardise else output.logits
+
+    def _log_target(self, batch: Batch, log_weights: Float[Tensor, "m N"]) -> Float[Tensor, "N C"]:
+        """The logarithm of ỹ_T, uncorrected."""
         logits = batch.teacher_logits  # (m, N, C)
         softened = standardise(logits) if self.params.standardise else logits
-        log_target = integrate(softened, log_weights, self.params.temperature)
+        return integrate(softened, log_weights, self.params.temperature)
+
+    def _view(self, weights: TeacherWeights, batch: Batch, output: StudentOutput) -> _TeacherView:
+        log_weights = weights(output)
+        log_target = self._log_target(batch, log_weights)
         if self.params.correct_targets:
             log_target = correct(log_target, batch.labels)
-        posterior = integrate(logits, log_weights, 1.0).exp()
+        posterior = integrate(batch.teacher_logits, log_weights, 1.0).exp()
         return _TeacherView(log_weights, log_target, posterior, self.gate(posterior, batch.labels))
 
 
@@ -256,6 +297,11 @@ class Akd(Loss):
     def needs(self) -> frozenset[Need]:
         """What of the teachers the terms with a weight read; empty where all are off."""
         return self.params.needs
+
+    @property
+    def unlabelled(self) -> float:
+        """Of ``params``."""
+        return self.params.unlabelled
 
     def build(self, shape: LossShape) -> AkdLoss:
         """The loss with its own learnt projections and teacher weights.

@@ -100,6 +100,17 @@ class Loss(Plugin, Protocol):
         """What of the teachers this loss reads with these ``params``; empty: no teacher."""
         return frozenset()
 
+    @property
+    def unlabelled(self) -> float:
+        """Windows of the unlabelled audio that it asks for, for each training window; 0: none.
+
+        Then ``needs`` has ``"soft_targets"``, and the module that ``build`` makes has
+        ``unlabelled(batch, output)``: the same as its ``forward``, of windows whose labels are all
+        -1, each with the soft target of heads fitted in the training partition, and nothing else
+        of a teacher. Its ``"total"`` is added to that of the training windows.
+        """
+        return 0.0
+
     @abstractmethod
     def build(self, shape: LossShape) -> nn.Module:
         """A module whose ``forward(batch, output)`` returns ``LossTerms`` with ``"total"``.

@@ -29,9 +29,10 @@ def loss_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterat
     term a finite scalar, a ``"total"`` whose gradient reaches the student's logits, the same value
     for the same input, and no infinity for one-hot or very sure teachers and students. With a
     student that gives logits and embedding only it works likewise, or ``build`` raises a
-    ``PluginError``. Where it keeps ``readings``, they are of each window and detached. The gradient
-    of a loss that reads neither labels nor soft targets, such as an objective of pretraining, may
-    reach the student's embedding or maps instead.
+    ``PluginError``. Where ``unlabelled`` is above 0, windows without a label are learnt from. Where
+    it keeps ``readings``, they are of each window and detached. The gradient of a loss that reads
+    neither labels nor soft targets, such as an objective of pretraining, may reach the student's
+    embedding or maps instead.
 
     Args:
         cls: the plugin class.
@@ -52,6 +53,8 @@ def loss_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterat
             yield Check(case, given(teachers, _check_terms, num_classes, count))
         yield Check(f"extreme logits {told}", given(teachers, _check_extremes))
         yield Check(f"no maps {told}", given(teachers, _check_without_maps))
+        if teachers:
+            yield Check(f"windows without a label {told}", given(teachers, _check_unlabelled))
 
 
 check_loss = together(loss_checks)
@@ -84,6 +87,33 @@ def _check_terms(loss: Loss, teachers: int, num_classes: int, count: int) -> Non
             require_finite(parameter.grad, f"the gradient of the loss's own {name}")
     again = module(batch, output)["total"]
     require(torch.equal(again, terms["total"]), "the same input gives another total each time")
+
+
+def _check_unlabelled(loss: Loss, teachers: int) -> None:
+    """What a loss makes of windows that have soft targets and no label, where it asks for some."""
+    if not loss.unlabelled:
+        return
+    require(loss.unlabelled > 0.0, f"unlabelled must not be below 0, but is {loss.unlabelled}")
+    require("soft_targets" in loss.needs, "unlabelled is above 0: needs must have soft_targets")
+    torch.manual_seed(0)
+    module = loss.build(_shape(teachers, 4))
+    hear = getattr(module, "unlabelled", None)
+    require(callable(hear), "unlabelled is above 0, and what build makes has no such method")
+    assert callable(hear)
+    batch = replace(
+        _batch(loss, teachers, 4, 6),
+        labels=torch.full((6,), -1),
+        teacher_pooled=(),
+        teacher_frames=(),
+        teacher_lengths=(),
+    )
+    output = _output(4, 6)
+    _check_finite(hear(batch, output))["total"].backward()
+    gradient = output.logits.grad
+    require(
+        gradient is not None and bool(gradient.abs().sum() > 0),
+        "no gradient of windows without a label reaches the student's logits",
+    )
 
 
 def _check_reaches(output: StudentOutput) -> None:

@@ -33,7 +33,7 @@ from serbench.running.store.run import RunStore
 
 ABOUT = {
     "digest": "the certificate is as it was when its digest was taken",
-    "unlabelled audio": "what students were pretrained on is what the plan says",
+    "unlabelled audio": "what students heard of it is what the plan says",
     "corpus": "every utterance has the speaker, label, text, audio and fold that it had",
     "plan.json": "the plan's digest is that of what it says, this corpus and these folds",
     "certificate": "made anew from corpus, plan and ledger, it is the stored one",

@@ -32,7 +32,8 @@ from serbench.running.harness.pretrained import (
     start_of,
 )
 from serbench.running.harness.results import KeptFit, keep, kept_fit
-from serbench.running.harness.targets import fit_targets
+from serbench.running.harness.targets import fit_targets, label_audio
+from serbench.running.harness.tasks import unlabelled_frames, unlabelled_identity
 from serbench.running.plan.records import Candidate, digest_of, stable_seed
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent
@@ -53,7 +54,7 @@ def refit_all(
     Args:
         replay: a finished run.
         students: its own of one method and seed, one for each outer fold.
-        pretrain_audio: the unlabelled audio that the run's students were pretrained on.
+        pretrain_audio: the unlabelled audio that the run's students have heard.
         workers: processes for what can be done side by side.
 
     Raises:
@@ -114,7 +115,13 @@ def _task(
     needs, head = candidate.needs, candidate.settings.head
     teachers = inputs.embeddings if needs else {}
     classes = len(replay.table.labels)
-    targets = fit_targets(teachers, {view.name: view}, [head], classes, replay.cache, workers)
+    views = {view.name: view}
+    targets = fit_targets(teachers, views, [head], classes, replay.cache, workers)
+    if candidate.unlabelled and inputs.pretrain is not None:
+        targets = label_audio(
+            teachers, inputs.pretrain.embeddings, views, targets, [head], classes, replay.cache,
+            workers,
+        )  # fmt: skip
     frames = inputs.features[candidate.front_end]
     fit_seed = stable_seed(replay.table.digest, EVERYONE, seed)
     key = digest_of(
@@ -127,6 +134,7 @@ def _task(
             "epochs": epochs,
             "seed": fit_seed,
             "start": start_of(candidate, pretraining),
+            **unlabelled_identity(candidate, inputs),
             "code": _code(candidate),
         }
     )
@@ -144,12 +152,20 @@ def _task(
         # A fit predicts something when it is done; nothing reads what it says of this window.
         segments=tuple(segment_utterance(replay.table.utterances[0], [(0.0, 0.1)])),
         features=frames,
-        teachers=signals(teachers, targets, _everyone(replay), head, needs),
+        teachers=signals(
+            teachers,
+            targets,
+            _everyone(replay),
+            head,
+            needs,
+            hears_unlabelled=candidate.unlabelled > 0.0,
+        ),
         backend=replay.stored.backend(),
         epochs=epochs,
         seed=fit_seed,
         device=device,
         initial=initial_state(pretraining, initial, inputs),
+        unlabelled=unlabelled_frames(candidate, inputs),
     )
 
 
@@ -179,19 +195,19 @@ def _inputs(
     front_end = candidate.front_end
     features = dict.fromkeys([front_end], replay.frames(front_end))
     digests = {name: replay.plan["model_digests"][name] for name in names}
-    if not entry["pretrained"]:
+    if not (entry["pretrained"] or candidate.unlabelled):
         return Inputs(replay.table, features, embeddings, digests)
     known = replay.plan["pretrain_audio"]
     if pretrain_audio is None:
         raise StoreError(
-            f"the students of {method} were pretrained on {known['recordings']} recordings of "
+            f"the students of {method} have heard {known['recordings']} recordings of "
             "unlabelled speech; name that folder with --pretrain-audio"
         )
     watch, cache = replay.watch, replay.cache
     audio = load_unlabelled(pretrain_audio, cache, partial(watch.advance, "unlabelled audio"))
     if audio.digest != known["digest"]:
         raise CorpusError(
-            f"{pretrain_audio} is not the audio that the run's students were pretrained on "
+            f"{pretrain_audio} is not the audio that the run's students have heard "
             f"({len(audio.utterances)} recordings there, {known['recordings']} then, or others)"
         )
     heard = {

@@ -1,8 +1,9 @@
-"""Batches of unlabelled audio, read from the disk window by window."""
+"""Batches of unlabelled audio, read from the disk window by window: of pretrainings and of fits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from serbench.api import Batch
 from serbench.learning.features import Frames, Normaliser, window_places, window_size
 from serbench.learning.fit.batches import Batches, TeacherSources
-from serbench.learning.fit.task import PretrainTask
+from serbench.learning.fit.task import FitTask, PretrainTask
 
 SAMPLED_FRAMES = 200_000
 """Means and deviations are taken over about this many frames, evenly spread."""
@@ -31,19 +32,22 @@ class DiskFrames:
         frames: of unlabelled audio; each row all layers end to end.
         layers: L; nothing was learnt yet that could weigh them, so their mean is taken.
         device: where windows go.
-        scaled: to mean 0 and deviation 1; False: as they are.
+        normaliser: scales them; None: one that gives them mean 0 and deviation 1.
     """
 
     def __init__(
-        self, frames: Frames, device: torch.device, layers: int = 1, *, scaled: bool = True
+        self,
+        frames: Frames,
+        device: torch.device,
+        layers: int = 1,
+        normaliser: Normaliser | None = None,
     ) -> None:
         self.frames = frames
         self.device = device
         self.layers = layers
         self.count = torch.from_numpy(frames.count)
         self.rate_hz = frames.rate_hz
-        width = frames.values.shape[1] // layers
-        self.normaliser = self._normaliser() if scaled else Normaliser.none(width)
+        self.normaliser = normaliser or self._normaliser()
 
     @property
     def width(self) -> int:
@@ -74,13 +78,89 @@ class DiskFrames:
         return torch.from_numpy(values).unflatten(1, (self.layers, -1)).float().mean(dim=1)
 
 
-class AudioBatches(Batches):
-    """Windows of unlabelled audio, drawn in proportion to duration."""
+class DrawnBatches(Batches):
+    """Windows of unlabelled audio, drawn in proportion to duration.
+
+    Attributes:
+        batch_size: windows of a batch.
+    """
+
+    batch_size: int
+    speech: DiskFrames
+
+    def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
+        """A recording may come up more than once."""
+        for rows, draw in self._draws(self.generator):
+            yield rows, self._batch(rows, draw)
+
+    def _draws(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        """Recordings of each batch of an epoch, and shares of the places in them."""
+        count = self.speech.frames.count
+        share = torch.from_numpy(count / count.sum())
+        for _ in range(self.per_epoch):
+            rows = torch.multinomial(share, self.batch_size, replacement=True, generator=generator)
+            # In double precision: a recording may be longer than single precision can count.
+            yield rows, torch.rand(self.batch_size, generator=generator).double()
+
+
+class UnlabelledBatches(DrawnBatches):
+    """What a fit hears besides its training partition: windows without a label, each with what the
+    teachers' heads say of its recording.
+
+    Draws are its own, so that the training windows are those of a fit without it.
+
+    Args:
+        task: whose ``unlabelled`` are heard.
+        normaliser: of the training partition.
+        windows: of each batch of training windows; they come with ``task.loss.unlabelled`` times
+            as many, and at least two.
+        size: frames of a window, as of a training window.
+        per_epoch: batches of an epoch.
+    """
+
+    def __init__(
+        self,
+        task: FitTask,
+        normaliser: Normaliser,
+        windows: int,
+        size: int,
+        per_epoch: int,
+        device: torch.device,
+    ) -> None:
+        assert task.unlabelled is not None
+        assert task.loss is not None
+        said = np.stack([t.unlabelled for t in task.teachers if t.unlabelled is not None])
+        super().__init__(
+            DiskFrames(task.unlabelled, device, normaliser=normaliser),
+            normaliser,
+            torch.full((len(task.unlabelled.count),), NO_LABEL, device=device),
+            TeacherSources(torch.from_numpy(said).to(device)),
+            task.settings,
+            task.front_end,
+            size,
+            task.seed + 1,
+        )
+        self.batch_size = max(2, round(task.loss.unlabelled * windows))
+        self.per_epoch = per_epoch
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """See ``checkpoint.Stateful``."""
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See ``checkpoint.Stateful``."""
+        self.generator.set_state(state["generator"])
+
+
+class AudioBatches(DrawnBatches):
+    """What a pretraining hears: in an epoch as many windows as the audio is long."""
 
     def __init__(self, task: PretrainTask, device: torch.device) -> None:
-        count = task.features.count
-        scaled = task.front_end.params.normalise != "none"
-        speech = DiskFrames(task.features, device, scaled=scaled)
+        count, width = task.features.count, task.features.values.shape[1]
+        raw = task.front_end.params.normalise == "none"
+        speech = DiskFrames(
+            task.features, device, normaliser=Normaliser.none(width) if raw else None
+        )
         super().__init__(
             speech,
             speech.normaliser,
@@ -96,12 +176,6 @@ class AudioBatches(Batches):
         )
         self.batch_size = task.settings.pretrain.batch_size
         self.per_epoch = max(1, int(count.sum()) // self.size // self.batch_size)
-        self._share = torch.from_numpy(count / count.sum())
-
-    def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
-        """As many windows as the audio is long; a recording may come up more than once."""
-        for rows, draw in self._draws(self.generator):
-            yield rows, self._batch(rows, draw)
 
     def taught(self, seed: int) -> Iterator[Batch]:
         """As many without augmentation, with what the teachers say, by draws of their own."""
@@ -112,12 +186,3 @@ class AudioBatches(Batches):
         """As many, without augmentation, by draws of their own."""
         for rows, draw in self._draws(torch.Generator().manual_seed(seed)):
             yield self.plain(rows, draw)
-
-    def _draws(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Recordings of each batch of an epoch, and shares of the places in them."""
-        for _ in range(self.per_epoch):
-            rows = torch.multinomial(
-                self._share, self.batch_size, replacement=True, generator=generator
-            )
-            # In double precision: a recording may be longer than single precision can count.
-            yield rows, torch.rand(self.batch_size, generator=generator).double()

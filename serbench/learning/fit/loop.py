@@ -14,6 +14,7 @@ from serbench.api import EpochEvent
 from serbench.learning.arithmetic import window_flops
 from serbench.learning.evaluate import score
 from serbench.learning.features import Normaliser, TrainingFrames
+from serbench.learning.fit.audio import UnlabelledBatches
 from serbench.learning.fit.batches import TrainingBatches, teacher_sources
 from serbench.learning.fit.checkpoint import Checkpoint
 from serbench.learning.fit.inherit import each_once, inherit
@@ -49,6 +50,10 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
         settings = task.settings.training
         training = Optimisation.of(task, batches, settings, settings.epochs)
         training.readings = Readings(len(frames), task.epochs)
+        if task.unlabelled is not None:
+            training.unlabelled = UnlabelledBatches(
+                task, normaliser, batches.batch_size, batches.size, batches.per_epoch, device
+            )
         if settings.probe:
             classifier_of(training.student, task.num_classes, task.student.name)
         weights = _Weights(task, training.student, normaliser)
@@ -83,7 +88,9 @@ def _trained(
     on_epoch: OnEpoch,
 ) -> tuple[list[dict[str, Any]], float]:
     """What is noted of each epoch; seconds of those that a fit that was stopped had made."""
-    more = {"weights": weights, "readings": training.readings}
+    more: dict[str, Any] = {"weights": weights, "readings": training.readings}
+    if training.unlabelled is not None:
+        more["unlabelled"] = training.unlabelled
     checkpoint = Checkpoint(task.checkpoint, training, batches.generator, more)
     noted = checkpoint.resume()
     _start(task, training, batches, resumed=bool(noted))

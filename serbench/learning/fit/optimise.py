@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import repeat
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from serbench.api import Batch, LossShape, LossTerms, SerbenchError, StudentOutput, StudentShape
+from serbench.learning.fit.audio import UnlabelledBatches
 from serbench.learning.fit.batches import Batches, TeacherSources
 from serbench.learning.fit.parts import check_parts, freeze, rate_of, train_mode
 from serbench.learning.fit.readings import Readings
@@ -30,6 +32,7 @@ class Optimisation:
 
     Attributes:
         readings: what the loss reads of each utterance is noted there; None: nowhere.
+        unlabelled: as many batches without a label, which come with those of an epoch; None: none.
         step_seconds: spent in steps so far.
     """
 
@@ -46,6 +49,7 @@ class Optimisation:
         self.settings = settings
         self.device = device
         self.readings: Readings | None = None
+        self.unlabelled: UnlabelledBatches | None = None
         self.step_seconds = 0.0
         self.frozen = settings.freeze if isinstance(settings, TrainingSettings) else ()
         freeze(student, self.frozen)
@@ -84,9 +88,12 @@ class Optimisation:
         self.loss.train()
         sums: dict[str, Tensor] = {}
         groups = grouped(batches.per_epoch, self.settings.accumulate)
-        for (rows, batch), group in zip(batches.epoch(), groups, strict=True):
+        more = repeat(None, batches.per_epoch)
+        if self.unlabelled is not None:
+            more = (batch for _, batch in self.unlabelled.epoch())
+        for (rows, batch), other, group in zip(batches.epoch(), more, groups, strict=True):
             started = time.perf_counter()
-            terms = self.step(batch, *group)
+            terms = self.step(batch, *group, unlabelled=other)
             for term, value in terms.items():  # summed without a wait for the device
                 sums[term] = sums[term] + value.detach() if term in sums else value.detach()
             self.step_seconds += time.perf_counter() - started
@@ -102,15 +109,21 @@ class Optimisation:
             )
         return means
 
-    def step(self, batch: Batch, place: int = 1, size: int = 1) -> LossTerms:
+    def step(
+        self, batch: Batch, place: int = 1, size: int = 1, unlabelled: Batch | None = None
+    ) -> LossTerms:
         """Forward, loss, backward; the loss's terms by name.
 
         Clips and updates after the last batch of a group: ``batch`` is number ``place`` of the
-        ``size`` whose gradients are averaged.
+        ``size`` whose gradients are averaged. ``unlabelled`` has windows without a label; its
+        total is added.
         """
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            output = self.student(batch.features, batch.lengths)
-        terms = self.loss(batch, in_float32(output))
+        terms = self.loss(batch, self._heard(batch))
+        if unlabelled is not None:
+            with statistics_kept(self.student):
+                heard = self._heard(unlabelled)
+            more = self.loss.unlabelled(unlabelled, heard)  # pyright: ignore[reportCallIssue]
+            terms = {**terms, **more, "total": terms["total"] + more["total"]}
         if place == 1:
             self.optimizer.zero_grad(set_to_none=True)
         (terms["total"] / size).backward()
@@ -120,6 +133,28 @@ class Optimisation:
             self.optimizer.step()
             self.schedule.step()
         return terms
+
+    def _heard(self, batch: Batch) -> StudentOutput:
+        """What the student says of a batch, in single precision."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            return in_float32(self.student(batch.features, batch.lengths))
+
+
+@contextmanager
+def statistics_kept(student: nn.Module) -> Iterator[None]:
+    """Batch norm goes by each batch's own statistics inside, but its running ones stay as they are.
+
+    In evaluation they stand for speech of the corpus, and unlabelled speech is other speech.
+    """
+    norms = [m for m in student.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    before = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, before, strict=True):
+            norm.momentum = momentum
 
 
 def grouped(batches: int, size: int) -> Iterator[tuple[int, int]]:

@@ -80,6 +80,8 @@ class FitTask(TrainingTask):
         epochs: to stop after (a refit takes the mean best epoch of its inner fits);
             ``settings.training.epochs`` are what the schedule is made for. 0: the probe alone.
         initial: what a pretraining gave; None: fresh weights, or those that the student inherits.
+        unlabelled: frames of the unlabelled audio, where its windows are heard in the fit; None:
+            they are not.
         normaliser: to use instead of one fitted on ``train``; deliberately broken protocols only.
         checkpoint: where it is written down how far it has come; None: nowhere.
     """
@@ -93,6 +95,7 @@ class FitTask(TrainingTask):
     backend: Backend
     epochs: int
     initial: InitialState | None = None
+    unlabelled: Frames | None = None
     normaliser: Normaliser | None = None
     checkpoint: Path | None = None
 

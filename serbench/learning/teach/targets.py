@@ -26,12 +26,15 @@ class Target:
         layer_weights: ``(L,)`` float32.
         strength: C of the head.
         fitted: what was fitted, for the certificate.
+        unlabelled: ``(U, C)`` float32, logits of the recordings of the unlabelled audio by a head
+            of the whole partition; None: nobody asked for them.
     """
 
     logits: NDArray[np.float32]
     layer_weights: NDArray[np.float32]
     strength: float
     fitted: tuple[FittedRecord, ...]
+    unlabelled: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class TeacherSignal:
         pooled: layers already mixed; None where the loss needs none.
         frames: the corpus's frames, each row all L layers end to end; None likewise.
         layer_weights: ``(L,)``, learnt in the partition, to mix ``frames`` with.
+        unlabelled: ``(U, C)``, of the recordings of the unlabelled audio; None: not heard.
     """
 
     name: str
@@ -51,6 +55,7 @@ class TeacherSignal:
     pooled: TrainingEmbeddings | None = None
     frames: Frames | None = None
     layer_weights: NDArray[np.float32] | None = None
+    unlabelled: NDArray[np.float32] | None = None
 
 
 def scale_of(teacher: str) -> str:
@@ -64,6 +69,8 @@ def signals(
     view: PartitionView,
     head: HeadSettings,
     needs: frozenset[Need],
+    *,
+    hears_unlabelled: bool = False,
 ) -> tuple[TeacherSignal, ...]:
     """What a loss with these ``needs`` is given of every teacher, for one training partition.
 
@@ -84,6 +91,7 @@ def signals(
                 pooled=pooled,
                 frames=teacher_frames(embeddings) if "frames" in needs else None,
                 layer_weights=target.layer_weights,
+                unlabelled=target.unlabelled if hears_unlabelled else None,
             )
         )
     return tuple(given)

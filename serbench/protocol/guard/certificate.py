@@ -141,7 +141,7 @@ class FrontEndRecord(Params):
 
 
 class AudioRecord(Params):
-    """The unlabelled audio that students were pretrained on, before any fold.
+    """The unlabelled audio that students have heard, before any fold or in their fits.
 
     Attributes:
         recordings: how many.
@@ -192,7 +192,7 @@ class Certificate(Params):
         teachers: what each was trained on.
         students: those that start from a pretrained model's weights; not there where none does.
         front_ends: those that run a pretrained model; not there where none does.
-        audio: what students were pretrained on without labels; None where they were not.
+        audio: what students have heard without labels; None where they heard none.
         readings: of outer test labels, by method, fold and seed.
         canary: UA on permuted labels, by method; empty where it was not asked for.
         checks: L1 … L10, each with its outcome.

@@ -185,7 +185,7 @@ def _heard_before(certificate: Certificate) -> Iterator[tuple[str, Table]]:
         "Unlabelled audio",
         text_table(
             "audio",
-            "Unlabelled audio that students were pretrained on",
+            "Unlabelled audio that students have heard",
             ("Recordings", "Duration", "Digest"),
             _audio_rows(certificate),
             right=("Recordings", "Duration"),

@@ -32,7 +32,7 @@ from serbench.running.harness.results import (
     reading_arrays,
     record_of,
 )
-from serbench.running.harness.targets import fit_targets, teacher_posteriors
+from serbench.running.harness.targets import fit_targets, label_audio, teacher_posteriors
 from serbench.running.harness.tasks import FitPlace, TaskMaker
 from serbench.running.harness.views import Views
 from serbench.running.plan.records import MethodPlan, RunPlan
@@ -117,11 +117,21 @@ class Nested:
         if any(method.uses_teachers and searches(method) for method in self.plan.methods):
             wanted += [(n, split) for n, below in enumerate(self.inner) for split in below]
         views = {split.train.name: self.views.make(n, split.train) for n, split in wanted}
+        classes, where = len(self.inputs.table.labels), self.resources
         targets = fit_targets(
-            self.inputs.embeddings, views, self.heads, len(self.inputs.table.labels),
-
-            self.resources.cache, self.resources.workers,
-        )  # fmt: skip
+            self.inputs.embeddings, views, self.heads, classes, where.cache, where.workers
+        )
+        asking = [
+            candidate.settings.head
+            for method in self.plan.methods
+            for candidate in method.candidates
+            if candidate.unlabelled
+        ]
+        if asking and self.inputs.pretrain is not None:
+            targets = label_audio(
+                self.inputs.embeddings, self.inputs.pretrain.embeddings, views, targets, asking,
+                classes, where.cache, where.workers,
+            )  # fmt: skip
         self.fitted += [record for target in targets.values() for record in target.fitted]
         return targets
 

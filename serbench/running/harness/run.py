@@ -153,7 +153,7 @@ def _check_protocol(plan: RunPlan, watch: Observer) -> None:
     """Say first of all that a protocol is broken on purpose.
 
     Raises:
-        RegistryError: a canary that cannot say anything.
+        RegistryError: a canary that cannot say anything, or no audio where fits are to hear some.
     """
     if plan.protocol.leaky:
         watch.announce(
@@ -162,6 +162,12 @@ def _check_protocol(plan: RunPlan, watch: Observer) -> None:
         )
         for line in untouched(plan):
             watch.announce(line)
+    lacking = [m.name for m in plan.methods if m.hears_unlabelled and plan.pretrain_audio is None]
+    if lacking:
+        raise RegistryError(
+            f"{', '.join(lacking)}: loss.unlabelled is above 0, and the run has no unlabelled "
+            "audio; name a folder with --pretrain-audio, or set loss.unlabelled=0"
+        )
     if 0 < plan.protocol.canary < FEWEST_REPEATS:
         raise RegistryError(
             f"protocol.canary = {plan.protocol.canary}: the interval of fewer than "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,26 @@ def _cross_fit(job: _Job) -> tuple[SoftTargets, tuple[FittedRecord, ...]]:
     return cross_fit(train, job.settings, job.num_classes), job.view.fitted
 
 
+@dataclass(frozen=True)
+class _Labelling:
+    """What ``label_audio`` does for one teacher and partition.
+
+    Attributes:
+        pooled: ``(U, L, P)``, of the unlabelled recordings.
+    """
+
+    job: _Job
+    strength: float
+    pooled: NDArray[np.float32]
+
+
+def _label(work: _Labelling) -> NDArray[np.float32]:
+    """Logits ``(U, C)`` by a head of the whole partition."""
+    job = work.job
+    train = job.embeddings.fitting(job.view, head_of(job.embeddings.name))
+    return fit_head(train, job.num_classes, work.strength).predict(work.pooled)
+
+
 def head_of(teacher: str) -> str:
     """What is fitted where a teacher gets a head, for the certificate."""
     return f"head of {teacher}"
@@ -59,21 +79,12 @@ def fit_targets(
     for name, embeddings in teachers.items():
         for settings in dict.fromkeys(heads):
             for partition, view in views.items():
-                address = digest_of(
-                    {
-                        "embeddings": embeddings.digest,
-                        "ids": list(view.ids),
-                        "units": list(view.units),
-                        "labels": view.labels.tolist(),
-                        "head": settings.model_dump(mode="json"),
-                        "classes": classes,
-                        "code": core_digest(HEAD),
-                    }
-                )
+                job = _Job(embeddings, view, settings, classes)
+                address = digest_of(_identity(job))
                 addresses[name, partition, settings] = address
                 # Inner folds i of outer j and j of outer i train on the same utterances: one head
                 # for both.
-                jobs[address] = _Job(embeddings, view, settings, classes)
+                jobs[address] = job
     records = {address: kept_heads.get(address) for address in jobs}
     missing = {address: job for address, job in jobs.items() if records[address] is None}
     results = run_calls(_cross_fit, list(missing.values()), workers)
@@ -85,6 +96,64 @@ def fit_targets(
         )
         records[address] = kept_heads.written(address)
     return {key: _target(records[address], *key[:2]) for key, address in addresses.items()}
+
+
+def _identity(job: _Job) -> dict[str, object]:
+    """The part of an address that says which head it is."""
+    return {
+        "embeddings": job.embeddings.digest,
+        "ids": list(job.view.ids),
+        "units": list(job.view.units),
+        "labels": job.view.labels.tolist(),
+        "head": job.settings.model_dump(mode="json"),
+        "classes": job.num_classes,
+        "code": core_digest(HEAD),
+    }
+
+
+def label_audio(
+    teachers: Mapping[str, TeacherEmbeddings],
+    audio: Mapping[str, TeacherEmbeddings],
+    views: Mapping[str, PartitionView],
+    targets: Mapping[TargetKey, Target],
+    heads: Container[HeadSettings],
+    classes: int,
+    cache: Path,
+    workers: int,
+) -> dict[TargetKey, Target]:
+    """The targets, those of ``heads`` with soft targets of the unlabelled recordings, too.
+
+    What labels them is fitted on the training partition, whole, with the strength that was chosen
+    there: no utterance of the audio is of the corpus, so that none has to be left out. Kept.
+
+    Args:
+        teachers: embeddings of the corpus.
+        audio: embeddings of the unlabelled audio by the same teachers.
+        views: training partitions by name.
+        targets: what ``fit_targets`` gave of them.
+        heads: whose logits are asked for.
+        classes: C.
+        cache: root of the cache.
+        workers: processes.
+    """
+    kept = FitCache(cache, "soft-targets")
+    addresses: dict[TargetKey, str] = {}
+    work: dict[str, _Labelling] = {}
+    for key, target in targets.items():
+        name, partition, settings = key
+        if settings in heads:
+            job = _Job(teachers[name], views[partition], settings, classes)
+            heard = audio[name]
+            address = digest_of({**_identity(job), "unlabelled": heard.digest})
+            addresses[key] = address
+            work[address] = _Labelling(job, target.strength, heard.pooled)
+    missing = {address: each for address, each in work.items() if kept.get(address) is None}
+    for address, logits in zip(
+        missing, run_calls(_label, list(missing.values()), workers), strict=True
+    ):
+        kept.put(address, {}, {"logits": logits})
+    said = {key: kept.written(address).arrays["logits"] for key, address in addresses.items()}
+    return {key: replace(t, unlabelled=said.get(key)) for key, t in targets.items()}
 
 
 def _target(record: FitRecord | None, teacher: str, partition: str) -> Target:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from serbench.api import Need
 from serbench.data.corpus.table import CorpusTable
 from serbench.files.source import core_digest
+from serbench.learning.features import Frames
 from serbench.learning.fit.task import FitTask, InitialState
 from serbench.learning.segments import Segment, segment_partition
 from serbench.learning.teach.targets import Target, TargetKey, TeacherSignal, signals
@@ -51,6 +52,22 @@ class FitPlace:
         return f"{place}/candidate-{self.candidate + 1}/inner-{self.inner + 1}"
 
 
+def unlabelled_frames(candidate: Candidate, inputs: Inputs) -> Frames | None:
+    """Of the audio that the candidate's fits hear without labels; None: they hear none."""
+    if not candidate.unlabelled or inputs.pretrain is None:
+        return None
+    return inputs.pretrain.features[candidate.front_end]
+
+
+def unlabelled_identity(candidate: Candidate, inputs: Inputs) -> dict[str, object]:
+    """The part of a fit's address that says which audio it hears without labels; empty: none."""
+    frames = unlabelled_frames(candidate, inputs)
+    if frames is None or inputs.pretrain is None:
+        return {}
+    heard = [[name, each.digest] for name, each in inputs.pretrain.embeddings.items()]
+    return {"unlabelled": [frames.digest, heard]}
+
+
 class TaskMaker:
     """Makes fit tasks; holds what all of them share."""
 
@@ -69,8 +86,9 @@ class TaskMaker:
         self.targets = targets
         self.initial = initial
         self.device = device
-        self._signals: dict[tuple[str, HeadSettings, frozenset[Need]], tuple[TeacherSignal, ...]]
-        self._signals = {}
+        self._signals: dict[
+            tuple[str, HeadSettings, frozenset[Need], bool], tuple[TeacherSignal, ...]
+        ] = {}
 
     def make(self, place: FitPlace, split: Split, epochs: int | None = None) -> FitTask:
         """The fit of ``place`` on ``split``; ``epochs`` None: as the settings say."""
@@ -104,6 +122,7 @@ class TaskMaker:
             seed=seed,
             device=self.device,
             initial=initial_state(pretraining, self.initial, self.inputs),
+            unlabelled=unlabelled_frames(candidate, self.inputs),
         )
         if place.inner is not None:
             return task
@@ -111,10 +130,12 @@ class TaskMaker:
 
     def _teachers(self, train: PartitionView, candidate: Candidate) -> tuple[TeacherSignal, ...]:
         """What the teachers say of a partition, shared by all fits on it: it can be large."""
-        head, needs = candidate.settings.head, candidate.needs
-        key = (train.name, head, needs)
+        head, needs, hears = candidate.settings.head, candidate.needs, candidate.unlabelled > 0.0
+        key = (train.name, head, needs, hears)
         if key not in self._signals:
-            self._signals[key] = signals(self.inputs.embeddings, self.targets, train, head, needs)
+            self._signals[key] = signals(
+                self.inputs.embeddings, self.targets, train, head, needs, hears_unlabelled=hears
+            )
         return self._signals[key]
 
     def _broken(self, split: Split) -> list[str]:
@@ -151,6 +172,7 @@ class TaskMaker:
                 "epochs": epochs,
                 "seed": seed,
                 "start": start,
+                **unlabelled_identity(candidate, self.inputs),
                 "broken": self._broken(split),
                 "backend": backend_identity(self.plan.backend),
                 "code": [

@@ -123,6 +123,11 @@ class Candidate:
         return self.loss.needs if self.loss else frozenset()
 
     @property
+    def unlabelled(self) -> float:
+        """Windows of the unlabelled audio that fits hear for each training window."""
+        return self.loss.unlabelled if self.loss else 0.0
+
+    @property
     def inherits(self) -> bool:
         """Whether the student takes over weights of a pretrained model."""
         return self.student.card is not None
@@ -170,6 +175,11 @@ class MethodPlan:
         return self.inherits or any(candidate.objective for candidate in self.candidates)
 
     @property
+    def hears_unlabelled(self) -> bool:
+        """Whether any candidate's fits hear unlabelled audio."""
+        return any(candidate.unlabelled for candidate in self.candidates)
+
+    @property
     def can_be_taught_before(self) -> bool:
         """Whether any candidate's objective reads a teacher."""
         return any(c.objective is not None and c.objective.needs for c in self.candidates)
@@ -180,7 +190,8 @@ class RunPlan:
     """Everything that determines a run but the contents of corpus and weights.
 
     Attributes:
-        pretrain_audio: folder of unlabelled audio to pretrain students on; None: they are not.
+        pretrain_audio: folder of unlabelled audio to pretrain students on, or to hear in their
+            fits; None: they do not.
         canary: the same methods in a cheap training, for permuted labels; None without a canary.
         ablation: what the methods are rows of; None for a run of methods named one by one.
         suite: what the methods were published in; None likewise.
@@ -221,7 +232,7 @@ class RunPlan:
         )
 
     def pretrains(self, method: MethodPlan) -> bool:
-        """Whether a method's students hear the unlabelled audio of the run."""
+        """Whether a method's students hear the unlabelled audio of the run before their fits."""
         return self.pretrain_audio is not None and method.can_pretrain
 
     def uses_teachers(self, method: MethodPlan) -> bool:

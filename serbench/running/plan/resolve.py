@@ -198,11 +198,11 @@ def _pretrain_audio(folder: Path | None, methods: Sequence[MethodPlan]) -> Path 
     """
     if folder is None:
         return None
-    if not any(method.can_pretrain for method in methods):
+    if not any(method.can_pretrain or method.hears_unlabelled for method in methods):
         raise RegistryError(
             "--pretrain-audio: no method of this run hears it, since none has a "
-            "pretrain.objective or a student that inherits; take akd, set "
-            "pretrain.objective=frames, or leave the option out"
+            "pretrain.objective, a student that inherits or a loss with unlabelled above 0; take "
+            "akd, set pretrain.objective=frames, or leave the option out"
         )
     folder = folder.expanduser()
     if not folder.is_dir():

@@ -201,9 +201,11 @@ def test_a_refit_repeats_the_first_epochs_of_an_inner_fit(
     rates: list[float] = []
     step = Optimisation.step
 
-    def noted(self: Optimisation, batch: Batch, place: int, size: int) -> LossTerms:
+    def noted(
+        self: Optimisation, batch: Batch, place: int, size: int, unlabelled: Batch | None
+    ) -> LossTerms:
         rates.append(self.optimizer.param_groups[0]["lr"])
-        return step(self, batch, place, size)
+        return step(self, batch, place, size, unlabelled)
 
     monkeypatch.setattr(Optimisation, "step", noted)
     chosen = candidate(epochs=8, batch_size=2, schedule=schedule, warmup=0.25, average=0.9)

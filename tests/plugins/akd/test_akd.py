@@ -463,7 +463,9 @@ FULL = [
     {"hint_levels": "last"},
     {"task": "ccc", "adaptive_weights": False},
     {"label_smoothing": 0.1},
+    {"unlabelled": 0.5},
     OFF,
+    OFF | {"unlabelled": 1.0, "divergence": "relations"},
 ]
 """Losses of several kinds."""
 
@@ -494,3 +496,79 @@ def test_hints_of_the_last_level_leave_the_others_alone(hint_target: str) -> Non
     assert last.grad.abs().sum() > 0
     assert isinstance(module.hint, PooledHint | FrameHint)
     assert {level for _, level in module.hint.pairs} == {1}
+
+
+# ── windows without a label ──────────────────────────────────────────────────────────────────────
+
+
+def unlabelled_example(seed: int) -> tuple[Batch, StudentOutput]:
+    """Windows that have soft targets and nothing else to learn from."""
+    batch, output = example(seed)
+    return replace(
+        batch,
+        labels=torch.full((N,), -1),
+        teacher_pooled=(),
+        teacher_frames=(),
+        teacher_lengths=(),
+    ), output
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_unlabelled_windows_match_the_reference(temperature: float) -> None:
+    """Weights by Eq. 5-7, as of labelled windows; no gate, whatever ``gate_kl`` says."""
+    batch, output = unlabelled_example(20)
+    loss = make(**only(unlabelled=0.7, temperature=temperature))
+    terms = loss.unlabelled(batch, output)
+    theta = loss.get_parameter("teacher_weights.theta").detach().numpy()
+    v = loss.get_parameter("teacher_weights.v").detach().numpy()
+    expected = 0.0
+    for i in range(N):
+        real = int(batch.lengths[i])
+        largest = [output.last_map[i, c, :, :real].max().item() for c in range(5)]
+        scores = [sum(v[c] * theta[t, c] * largest[c] for c in range(5)) for t in range(2)]
+        weights = softmax(np.array(scores))
+        said = [softmax(batch.teacher_logits[t, i].numpy() / temperature) for t in range(2)]
+        student = softmax(output.logits[i].numpy() / temperature)
+        for c in range(C):
+            target = sum(weights[t] * said[t][c] for t in range(2))
+            expected += temperature**2 * target * math.log(target / student[c]) / N
+    assert terms["unlabelled"].item() == pytest.approx(expected, abs=1e-9)
+    assert terms["total"].item() == pytest.approx(0.7 * expected, abs=1e-9)
+    assert set(terms) == {"unlabelled", "total"}
+
+
+def test_unlabelled_windows_take_the_soft_targets_asked_for() -> None:
+    batch, output = unlabelled_example(21)
+    params = {"unlabelled": 1.0, "divergence": "relations", "standardise": True}
+    loss = make(**only(**params, adaptive_weights=False, correct_targets=True))
+    log_weights = torch.full((2, N), -math.log(2), dtype=torch.float64)
+    target = integrate(standardise(batch.teacher_logits), log_weights, 2.0)  # not corrected
+    every = torch.ones(N, dtype=torch.bool)
+    expected = RelationDistance(2.0)(target, standardise(output.logits), every).mean()
+    torch.testing.assert_close(loss.unlabelled(batch, output)["unlabelled"], expected)
+
+
+def test_windows_without_a_label_change_no_other_term() -> None:
+    batch, output = example(22)
+    with_some, without = make(k=0.5, unlabelled=2.0), make(k=0.5)
+    after, before = with_some(batch, output), without(batch, output)
+    assert set(after) == set(before)
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_a_label_cannot_be_decoupled_where_there_is_none() -> None:
+    with pytest.raises(ValidationError, match="windows of unlabelled audio have none"):
+        AkdParams(unlabelled=0.5, divergence="decoupled")
+    assert Akd(AkdParams(**only(unlabelled=0.5))).needs == {"soft_targets"}
+    assert Akd(AkdParams()).unlabelled == 0.0
+
+
+def test_gradient_of_windows_without_a_label() -> None:
+    batch, output = unlabelled_example(23)
+    loss = make(**only(unlabelled=0.5))
+    logits = output.logits.requires_grad_()
+
+    def total(logits: torch.Tensor) -> torch.Tensor:
+        return loss.unlabelled(batch, replace(output, logits=logits))["total"]
+
+    assert torch.autograd.gradcheck(total, (logits,))
