@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
+
+NEAR = 0.65
+"""Share of letters, in their order, that names have in common that may be meant for each other."""
+
+FEW = 12
+"""So many names are listed where nothing is near; of more, a message says where to find them."""
 
 
 def listed(names: Iterable[str], most: int = 8, *, clauses: bool = False) -> str:
@@ -28,6 +35,53 @@ def joined(parts: Iterable[str], joint: str = "and") -> str:
 def numbered(count: int, noun: str, plural: str = "") -> str:
     """For instance ``1 file`` or ``2 files``."""
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
+def near_names(name: str, known: Iterable[str], most: int = 2) -> list[str]:
+    """Names that may be meant, the nearest first; case, ``_`` and ``-`` make no difference.
+
+    A name that is much farther away than the nearest is left out.
+
+    Example:
+        >>> near_names("runz", ["run", "runs", "prune"])
+        ['run', 'runs']
+        >>> near_names("adk", ["akd", "kd", "teacher"])
+        ['akd']
+    """
+    found = sorted(((_likeness(name, other), other) for other in known), reverse=True)
+    least = max(NEAR, found[0][0] - 0.15) if found else NEAR
+    return [other for likeness, other in found if likeness >= least][:most]
+
+
+def _likeness(name: str, other: str) -> float:
+    here, there = (each.casefold().replace("_", "-").lstrip("-") for each in (name, other))
+    if sorted(here) == sorted(there):  # the same letters: two of them have changed places
+        return 1.0
+    return SequenceMatcher(None, here, there).ratio()
+
+
+def did_you_mean(name: str, known: Iterable[str], see: str = "") -> str:
+    """A clause to end a message that there is no such name.
+
+    Args:
+        name: that is not known.
+        known: all that are.
+        see: a command that lists them, for where there are many.
+
+    Example:
+        >>> did_you_mean("akdd", ["akd", "transformer"])
+        "; did you mean 'akd'?"
+        >>> did_you_mean("x", ["akd", "transformer"])
+        '; there is akd, transformer'
+    """
+    names = sorted(known)
+    if near := near_names(name, names):
+        return "; did you mean " + " or ".join(map(repr, near)) + "?"
+    if not names:
+        return "; there is none"
+    if len(names) <= FEW:
+        return f"; there is {', '.join(names)}"
+    return f"; `{see}` shows all {len(names)}" if see else ""
 
 
 def visible(name: str) -> str:

@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from serbench.benchmark.disarm import disarmed
 from serbench.cli import (
@@ -37,14 +36,20 @@ from serbench.cli import (
 from serbench.cli import list as list_command
 from serbench.cli.deprecations import tell_deprecations_once
 from serbench.cli.encodings import keep_output_readable
-from serbench.cli.help import help_of
+from serbench.cli.help import Command, Group, help_of
 from serbench.cli.memory import memory_message
 from serbench.cli.study import StudyCommand, study_command
 from serbench.studies.registered import STUDIES
 
 
-class GuardedGroup(TyperGroup):
+class GuardedGroup(Group):
     """Tells a user's error in one message, and a stop in one line; a bug keeps its traceback."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of ``PANELS``."""
+        names = super().list_commands(ctx)
+        order = [name for panel in PANELS.values() for name in panel]
+        return sorted(names, key=[*order, *names].index)
 
     def invoke(self, ctx: Any) -> Any:  # click's own, or the one that newer typer carries
         """Run the command.
@@ -103,10 +108,15 @@ def _print_version(wanted: bool) -> None:
 def root(
     _version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """The speech-emotion-recognition benchmark that cannot be fooled.
+
+    Begin with the demo corpus, which needs no download; `serbench COMMAND --help` explains each
+    command and shows examples.
 
     Examples:
 
@@ -118,39 +128,54 @@ def root(
     """  # noqa: D412 - typer needs the blank lines
 
 
-COMMANDS: dict[str, ModuleType | StudyCommand] = {
-    "run": run,
-    "ablate": ablate,
-    "list": list_command,
-    "show": show,
-    "runs": runs,
-    "gc": gc,
-    "report": report,
-    "leaderboard": leaderboard,
-    **{study.name: study_command(study) for study in STUDIES},
-    "export": export,
-    "folds": folds,
-    "audit": audit,
-    "verify": verify,
-    "regress": regress,
-    "predict": predict,
-    "stream": stream,
-    "plugins": plugins,
+Said = ModuleType | StudyCommand | typer.Typer
+
+registry_app = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Check and print the registry, which names all there is."
+)
+registry_app.command("check", cls=Command, help=help_of(registry, registry.check))(registry.check)
+registry_app.command("show", cls=Command, help=help_of(registry, registry.show))(registry.show)
+
+corpus_app = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Check a corpus, and add one from a folder."
+)
+for _name, _module in {"check": corpus_check, "add": corpus_add}.items():
+    corpus_app.command(_name, cls=Command, help=help_of(_module, _module.command))(_module.command)
+
+_studies = {study.name: study_command(study) for study in STUDIES}
+
+PANELS: dict[str, dict[str, Said]] = {
+    "Run": {"run": run, "ablate": ablate, "list": list_command},
+    "Corpora": {"corpus": corpus_app, "folds": folds},
+    "Results": {"show": show, "runs": runs, "report": report, "leaderboard": leaderboard},
+    "Studies": {name: study for name, study in _studies.items() if name != "deploy"},
+    "Deploy": {
+        "export": export,
+        "predict": predict,
+        "stream": stream,
+        "deploy": _studies["deploy"],
+    },
+    "Check": {"audit": audit, "verify": verify, "regress": regress},
+    "Housekeeping": {"plugins": plugins, "registry": registry_app, "gc": gc},
 }
-"""Modules and studies by the name of their command, in the order that ``--help`` lists them."""
+"""Modules, studies and groups by the name of their command, in the order of ``--help``."""
 
-for _name, _module in COMMANDS.items():
-    app.command(_name, help=help_of(_module, _module.command))(_module.command)
+COMMANDS: dict[str, ModuleType | StudyCommand] = {
+    name: said
+    for panel in PANELS.values()
+    for name, said in panel.items()
+    if not isinstance(said, typer.Typer)
+}
+"""Modules and studies by the name of their command."""
 
-registry_app = typer.Typer(no_args_is_help=True, help="Check and print the registry.")
-registry_app.command("check", help=help_of(registry, registry.check))(registry.check)
-registry_app.command("show", help=help_of(registry, registry.show))(registry.show)
-app.add_typer(registry_app, name="registry")
-
-corpus_app = typer.Typer(no_args_is_help=True, help="Check a corpus, and add one from a folder.")
-corpus_app.command("check", help=help_of(corpus_check, corpus_check.command))(corpus_check.command)
-corpus_app.command("add", help=help_of(corpus_add, corpus_add.command))(corpus_add.command)
-app.add_typer(corpus_app, name="corpus")
+for _panel, _members in PANELS.items():
+    for _name, _said in _members.items():
+        if isinstance(_said, typer.Typer):
+            app.add_typer(_said, name=_name, rich_help_panel=_panel)
+        else:
+            app.command(
+                _name, cls=Command, help=help_of(_said, _said.command), rich_help_panel=_panel
+            )(_said.command)
 
 
 def main() -> None:

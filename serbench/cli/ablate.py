@@ -9,11 +9,11 @@ import typer
 
 from serbench.cli import options
 
-HELP = """Run a method with its parts taken out one by one, and tabulate what each is worth.
+HELP = """Run a method without each of its parts, and show what each is worth.
 
 The rows come from the registry (see `serbench list ablations`) and make one run: the same
 folds, seeds and windows, each row compared in pairs with the full method. What was fitted
-is kept: an ablation that was stopped goes on where it was, and takes over every fit that
+is kept: an ablation that was stopped continues where it was, and takes over every fit that
 it shares with `serbench run`.
 
 Examples:

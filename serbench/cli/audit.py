@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -13,6 +13,8 @@ from serbench.cli.options import RegistryFile
 if TYPE_CHECKING:
     from serbench.api import Corpus
 
+Format = Literal["auto", "csv", "emobox", "s3prl", "folder"]
+
 
 def command(
     splits: Annotated[
@@ -21,22 +23,34 @@ def command(
     corpus: Annotated[
         str | None,
         typer.Option(
-            "--corpus", "--dataset", "-c", help="Dataset or corpus whose utterances they are."
+            "--corpus",
+            "--dataset",
+            "-c",
+            metavar="DATASET",
+            help="Dataset or corpus whose utterances they are.",
         ),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder with a local copy of the corpus, or with audio.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder with a local copy of the corpus, or with audio."
+        ),
     ] = None,
     format: Annotated[  # noqa: A002 - the option's name
-        Literal["auto", "csv", "emobox", "s3prl", "folder"],
-        typer.Option(help="How the splits are written; auto tells it from what is there."),
+        Format,
+        typer.Option(
+            metavar="|".join(get_args(Format)),
+            help="How the splits are written; auto tells it from what is there.",
+        ),
     ] = "auto",
     registry: RegistryFile = None,
     json: Json = None,
     junit: JUnit = None,
     markdown: Markdown = None,
 ) -> None:
-    """Look for leaks in anybody's splits; exit with 1 when there is one.
+    """Look for leaks in anybody's splits.
+
+    The exit code is 1 where there is a leak, else 0.
 
     SPLITS is a CSV or TSV file (utterance with fold, part or both),
     or a folder: of EmoBox fold files, of s3prl's session files,

@@ -34,8 +34,9 @@ Examples:
 Pattern = Annotated[
     str | None,
     typer.Option(
+        metavar="REGEX",
         help="Regular expression of paths with the groups emotion, speaker and others. "
-        "Default: guessed."
+        "Default: guessed.",
     ),
 ]
 Labels = Annotated[
@@ -51,31 +52,48 @@ Labels = Annotated[
 def command(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with the audio.")],
     name: Annotated[
-        str | None, typer.Option(help="Of the dataset. Default: the folder's name.")
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the dataset. Default: the folder's name."),
     ] = None,
     pattern: Pattern = None,
     label: Labels = None,
     speaker: Annotated[
         str | None,
-        typer.Option(metavar="TEMPLATE", help="Of the speaker, as {speaker} or {folder}."),
+        typer.Option(
+            metavar="TEMPLATE", help="Who speaks, by parts of the path, as {speaker} or {folder}."
+        ),
     ] = None,
     text: Annotated[
-        str | None, typer.Option(metavar="TEMPLATE", help="Of the spoken sentence's id.")
+        str | None,
+        typer.Option(metavar="TEMPLATE", help="Which sentence is spoken, by parts of the path."),
     ] = None,
     ignore: Annotated[
         str | None,
-        typer.Option(metavar="REGEX", help="Paths of audio files that are none of the corpus's."),
+        typer.Option(
+            metavar="REGEX", help="Paths of audio files that do not belong to the corpus."
+        ),
     ] = None,
-    title: Annotated[str | None, typer.Option(help="Default: the folder's name.")] = None,
-    language: Annotated[str | None, typer.Option(help="That is spoken.")] = None,
-    licence: Annotated[str | None, typer.Option(help="Of the recordings.")] = None,
+    title: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Full name of the corpus. Default: the folder's name."),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The spoken language, as Italian.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Licence of the recordings, as CC BY 4.0.")
+    ] = None,
     elicitation: Annotated[
-        str | None, typer.Option(help="Of the emotions: acted, induced, natural or synthetic.")
+        str | None,
+        typer.Option(metavar="acted|induced|natural|synthetic", help="How emotions came about."),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Registry file that gets the entry.")
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="Registry file that gets the entry."),
     ] = Path("serbench.toml"),
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Add the entry without questions.")
+    ] = False,
 ) -> None:
     """Add a corpus; see HELP."""
     from serbench.cli.corpus_ask import Given, agreed, asked_card

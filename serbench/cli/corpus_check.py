@@ -31,7 +31,7 @@ Examples:
 
 
 def command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Dataset or corpus.")],
+    name: Annotated[str, typer.Argument(metavar="DATASET", help="Dataset or corpus.")],
     data_dir: DataDir = None,
     output: Annotated[
         Path | None,
@@ -40,8 +40,9 @@ def command(
     folds: Annotated[
         str | None,
         typer.Option(
+            metavar="FOLDS",
             help="Folds to look at: a fold set of the corpus, loso, kfold, or a CSV file. "
-            "Default: its own."
+            "Default: its own.",
         ),
     ] = None,
     allow_incomplete: AllowIncomplete = False,

@@ -19,11 +19,11 @@ from serbench.cli.options import (
     RunsFolder,
 )
 
-HELP = """Write a trained student as one ONNX file: 16 kHz waveform in, posteriors out.
+HELP = """Write a trained student as one ONNX file, from waveform to posteriors.
 
-Front end, normaliser, windows and the mean over them are inside; class names and where it
-comes from are in the metadata. ONNX Runtime alone runs it. Before it is written it hears every
-utterance of the corpus, and must say what PyTorch says.
+The file takes a 16 kHz waveform. Front end, normaliser, windows and the mean over them are inside;
+class names and where it comes from are in the metadata. ONNX Runtime alone runs it. Before it is
+written it hears every utterance of the corpus, and must say what PyTorch says.
 
 Examples:
 
@@ -38,11 +38,14 @@ Examples:
 def command(
     run: RunArgument = None,
     method: Annotated[
-        str | None, typer.Option("--method", "-m", help="Which method; default: the run's first.")
+        str | None,
+        typer.Option(
+            "--method", "-m", metavar="METHOD", help="Which method. Default: the run's first."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Which seed.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Which seed.")] = 0,
     fold: Annotated[
-        int | None, typer.Option(min=1, help="Which outer fold's student; default: 1.")
+        int | None, typer.Option(metavar="N", min=1, help="Which outer fold's student. Default: 1.")
     ] = None,
     refit_all: Annotated[
         bool,
@@ -53,11 +56,19 @@ def command(
     ] = False,
     backend: Annotated[
         str | None,
-        typer.Option(help="Convert as this backend does: onnxruntime-int8, onnxruntime-fp16, …"),
+        typer.Option(
+            metavar="BACKEND",
+            help="Convert as this backend does: onnxruntime-int8, onnxruntime-fp16, …",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file; default: DATASET-METHOD[-…].onnx here."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The file. Default: DATASET-METHOD.onnx in this folder.",
+        ),
     ] = None,
     pretrain_audio: PretrainAudio = None,
     data_dir: DataDir = None,

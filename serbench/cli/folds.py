@@ -43,11 +43,12 @@ def command(
     folds: Annotated[
         str | None,
         typer.Option(
+            metavar="FOLDS",
             help="A fold set of the corpus, loso, kfold, official, or a CSV file. "
-            "Default: the dataset's."
+            "Default: the dataset's.",
         ),
     ] = None,
-    kfold: Annotated[int, typer.Option(min=2, help="Number of folds of kfold.")] = 5,
+    kfold: Annotated[int, typer.Option(metavar="N", min=2, help="Number of folds of kfold.")] = 5,
     labels: Labels = "",
     inner: Annotated[bool, typer.Option("--inner", help="Show inner folds too.")] = False,
     csv: Annotated[

@@ -41,6 +41,7 @@ Kinds = Annotated[
     list[str] | None,
     typer.Option(
         "--kind",
+        metavar="KIND",
         help="Of this kind only; repeatable: temporaries, fits, soft-targets, pretraining, "
         "checkpoints, embeddings, features, audio, near, replays, robustness, prune, models, "
         "converted, posteriors, downloads, corpora. Default: all but the last two.",
@@ -56,15 +57,17 @@ def command(
             "--older-than", metavar="AGE", help="Not used for so long: 12h, 30d, 8w. Default: 30d."
         ),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Whatever its age.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Entries of any age.")] = False,
     even_used: Annotated[
         bool, typer.Option("--even-used", help="Fits of stored runs too.")
     ] = False,
     runs: Annotated[
         list[Path] | None,
-        typer.Option("--runs", help="A folder with runs; repeatable. Default: runs."),
+        typer.Option(
+            "--runs", metavar="FOLDER", help="A folder with runs; repeatable. Default: runs."
+        ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove what is listed.")] = False,
 ) -> None:
     """Clean the cache; see HELP."""
     from serbench.cli.output import byte_size

@@ -27,12 +27,15 @@ Examples:
 
 def command(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="The folder that holds runs, at any depth.")
+        Path, typer.Argument(metavar="FOLDER", help="The folder that holds runs, at any depth.")
     ] = RUNS,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="SITE", help="Where to write. Default: leaderboard/ in DIR."
+            "--output",
+            "-o",
+            metavar="SITE",
+            help="Folder to write to. Default: leaderboard/ in FOLDER.",
         ),
     ] = None,
 ) -> None:

@@ -27,12 +27,14 @@ KIND_OF = {"datasets": "corpora", **{t: t for t in PLUGIN_TABLES}}
 def command(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="KIND", help=f"One of {', '.join(TABLES)}. Default: all."),
+        typer.Argument(metavar="KIND", help="What to list, such as methods. Default: all."),
     ] = None,
     registry_file: RegistryFile = None,
 ) -> None:
-    """List datasets, label maps, teachers, front ends, students, losses, backends, trackers,
-    methods, profiles, ablations, suites.
+    """List what there is to run: datasets, methods, teachers, profiles, …
+
+    KIND is one of datasets, labels (label maps), teachers, front_ends, students, losses, backends,
+    trackers, methods, profiles, ablations, suites; without it, all are listed.
 
     An entry is a plugin with its parameters; a plugin that no entry names is listed under its own
     name, and can be used by it.
@@ -47,7 +49,8 @@ def command(
     """  # noqa: D412 - typer needs the blank lines
     from serbench.api import RegistryError
     from serbench.cli.output import print_table
-    from serbench.running.plugins import did_you_mean, load_plugins
+    from serbench.errors import did_you_mean
+    from serbench.running.plugins import load_plugins
     from serbench.running.registry.load import load_registry
 
     table = ALIASES.get(kind, kind) if kind else None

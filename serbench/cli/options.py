@@ -23,13 +23,20 @@ if TYPE_CHECKING:
 RunArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[RUN]", help="A run's folder, or its name in --runs. Default: the newest."
+        metavar="RUN", help="A run's folder, or its name in --runs. Default: the newest."
     ),
 ]
-RunsFolder = Annotated[Path, typer.Option("--runs", help="The folder that holds runs.")]
+RunsFolder = Annotated[
+    Path, typer.Option("--runs", metavar="FOLDER", help="The folder that holds runs.")
+]
 Dataset = Annotated[
     str | None,
-    typer.Option("--dataset", "-d", help="Dataset or corpus, cross-validated within itself."),
+    typer.Option(
+        "--dataset",
+        "-d",
+        metavar="DATASET",
+        help="Dataset or corpus, cross-validated within itself.",
+    ),
 ]
 Train = Annotated[
     list[str] | None,
@@ -56,6 +63,7 @@ DataDir = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
+        metavar="FOLDER",
         help="Folder with a local copy of the corpus; with --train, one that holds a folder "
         "for each corpus.",
     ),
@@ -63,7 +71,9 @@ DataDir = Annotated[
 Teachers = Annotated[
     list[str] | None,
     typer.Option(
-        "--teacher", help="Teacher of the registry, or a folder with an encoder; repeatable."
+        "--teacher",
+        metavar="TEACHER",
+        help="Teacher of the registry, or a folder with an encoder; repeatable.",
     ),
 ]
 PretrainAudio = Annotated[
@@ -76,7 +86,14 @@ PretrainAudio = Annotated[
     ),
 ]
 Profile = Annotated[
-    str, typer.Option("--profile", "-p", help="quick, standard, paper, or your own.")
+    str,
+    typer.Option(
+        "--profile",
+        "-p",
+        metavar="PROFILE",
+        help="How thorough the run is: demo, quick, standard, paper, or your own; canary is what "
+        "--canary takes.",
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -101,28 +118,43 @@ TrackerNames = Annotated[
     list[str] | None,
     typer.Option(
         "--tracker",
-        metavar="NAME",
+        metavar="TRACKER",
         help="Also write the run down in tensorboard, mlflow or your own; repeatable. "
         "none: not even events.jsonl.",
     ),
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, …")]
+Device = Annotated[
+    str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1, …")
+]
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", "-j", min=1, help="Fits side by side; default: one per core."),
+    typer.Option(
+        "--jobs", "-j", metavar="N", min=1, help="Fits side by side. Default: one per core."
+    ),
 ]
-Out = Annotated[Path, typer.Option("--out", help="Folder that run folders are made in.")]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="FOLDER", help="Folder that run folders are made in.")
+]
 RegistryFile = Annotated[
     Path | None,
-    typer.Option("--registry", help="Overlay of the registry; default: ./serbench.toml."),
+    typer.Option(
+        "--registry", metavar="FILE", help="Overlay of the registry. Default: ./serbench.toml."
+    ),
 ]
-ModelFile = Annotated[Path, typer.Argument(help="A model that serbench export has written.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads that the model may use.")]
+ModelFile = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A model that serbench export has written.")
+]
+Threads = Annotated[
+    int, typer.Option("--threads", metavar="N", min=1, help="Threads that the model may use.")
+]
 AllowIncomplete = Annotated[
     bool, typer.Option("--allow-incomplete", help="Go on with a corpus that lacks files.")
 ]
 Verbose = Annotated[
-    int, typer.Option("--verbose", "-v", count=True, help="Log more; -vv: everything.")
+    int,
+    typer.Option(
+        "--verbose", "-v", count=True, show_default=False, help="Log more; -vv: everything."
+    ),
 ]
 
 KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY

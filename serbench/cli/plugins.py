@@ -12,7 +12,10 @@ def command(
         bool, typer.Option("--strict", help="Exit with 1 when a plugin failed to load.")
     ] = False,
 ) -> None:
-    """List installed plugins: loaded ones with what they provide, failed ones with the cause.
+    """List installed plugins, and why one failed to load.
+
+    Each plugin is an entry point of an installed package, with what it provides. A plugin that
+    failed to load stops no command that does not need it; its cause is told here.
 
     Examples:
 

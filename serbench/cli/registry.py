@@ -13,7 +13,10 @@ from serbench.cli.options import RegistryFile
 def check(
     file: Annotated[
         Path | None,
-        typer.Argument(help="Laid over the packaged registry. Default: ./serbench.toml, if any."),
+        typer.Argument(
+            metavar="FILE",
+            help="Laid over the packaged registry. Default: ./serbench.toml, if any.",
+        ),
     ] = None,
 ) -> None:
     """Check a registry file against the schema and against the plugins that it names.
@@ -39,11 +42,15 @@ def check(
 
 def show(
     entry: Annotated[
-        str | None, typer.Argument(metavar="TABLE[.NAME]", help="Default: everything.")
+        str | None,
+        typer.Argument(metavar="TABLE[.NAME]", help="What to print. Default: everything."),
     ] = None,
     file: RegistryFile = None,
 ) -> None:
     """Print the registry as it is in force, as TOML that can go into a serbench.toml.
+
+    The registry is the packaged one with the overlay laid over it; each entry names the file that
+    it comes from.
 
     Examples:
 

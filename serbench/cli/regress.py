@@ -14,7 +14,9 @@ from serbench.cli.options import RUNS, DataDir, RegistryFile, RunArgument, RunsF
 if TYPE_CHECKING:
     from serbench.checks.regress.command import Bench, Update
 
-HELP = """Hold a finished run against golden results: exit code 0 passes, 1 fails, 2 is wrong input.
+HELP = """Compare a finished run with golden results, for continuous integration.
+
+The exit code is 0 where the run passes, 1 where it fails, and 2 for wrong input.
 
 UA and WA of each method are compared in pairs with the golden run, over the same speakers: a check
 fails where the run is surely worse by more than the margin, or drops beyond the limit. Latency is a
@@ -35,7 +37,7 @@ Examples:
 """
 
 
-Golden = Annotated[Path, typer.Option("--golden", "-g", help="The golden file.")]
+Golden = Annotated[Path, typer.Option("--golden", "-g", metavar="FILE", help="The golden file.")]
 Updating = Annotated[
     bool,
     typer.Option(
@@ -52,6 +54,7 @@ Added = Annotated[
     typer.Option(
         "--backends",
         "-b",
+        metavar="BACKEND",
         help="With --update: backends to add, with commas or repeatable. Default for a new "
         "file: onnxruntime.",
     ),
@@ -59,12 +62,12 @@ Added = Annotated[
 Reference = Annotated[
     Path | None,
     typer.Option(
-        metavar="MODEL.onnx",
+        metavar="MODEL",
         help="An exported model to divide latencies by. Default: a fixed graph.",
     ),
 ]
 Rounds = Annotated[
-    int, typer.Option(min=5, help="Rounds in which reference and backends take turns.")
+    int, typer.Option(metavar="N", min=5, help="Rounds in which reference and backends take turns.")
 ]
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 
-HELP = """Write report.md, tables and figures of stored runs; a page with --html.
+HELP = """Write report, tables and figures of stored runs; a page with --html.
 
 Several runs stand in one table when they share corpus and folds;
 differences are taken against the first method of the first run. Runs of
@@ -38,11 +38,18 @@ Examples:
 def command(
     run: Annotated[
         list[str],
-        typer.Argument(help="Run folders, or names in --runs; several make one table."),
+        typer.Argument(
+            metavar="RUN", help="Run folders, or names in --runs; several make one table."
+        ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to write. Default for one run: its own folder."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Where to write. Default for one run: its own folder.",
+        ),
     ] = None,
     html: Annotated[
         bool,
@@ -51,8 +58,9 @@ def command(
     deploy: Annotated[
         list[Path] | None,
         typer.Option(
+            metavar="FILE",
             help="With --html: a results.json of `serbench deploy`, from elsewhere than "
-            "RUN/deploy; repeatable."
+            "RUN/deploy; repeatable.",
         ),
     ] = None,
     runs: RunsFolder = RUNS,

@@ -53,18 +53,25 @@ Examples:
 def command(
     asked: options.Asked,
     methods: Annotated[
-        list[str] | None, typer.Argument(metavar="METHODS...", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="METHOD",
+            show_default=False,
+            help="Methods to compare: names of the registry, STUDENT+LOSS, or ABLATION:ROW.",
+        ),
     ] = None,
     protocol: Annotated[
         str,
         typer.Option(
+            metavar="PROTOCOL",
             help="speaker-independent; or, to show what a leak is worth, leaky-random, "
             "leaky-early-stopping, leaky-random-early-stopping, leaky-normaliser or leaky-search: "
-            "marked everywhere, never compared."
+            "marked everywhere, never compared.",
         ),
     ] = "speaker-independent",
     suite: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Run the methods of a suite of the registry.")
+        str | None,
+        typer.Option(metavar="SUITE", help="Run the methods of a suite of the registry."),
     ] = None,
     only: Annotated[
         list[str] | None,

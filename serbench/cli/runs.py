@@ -54,24 +54,31 @@ class Sort(StrEnum):
 
 def command(
     dataset: Annotated[
-        str | None, typer.Option("--dataset", "-d", help="Runs on this dataset.")
+        str | None, typer.Option("--dataset", "-d", metavar="DATASET", help="Runs on this dataset.")
     ] = None,
     method: Annotated[
         list[str] | None,
-        typer.Option("--method", "-m", help="Runs that have this method; repeatable."),
+        typer.Option(
+            "--method", "-m", metavar="METHOD", help="Runs that have this method; repeatable."
+        ),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option("--profile", "-p", help="Runs with this profile.")
+        str | None,
+        typer.Option("--profile", "-p", metavar="PROFILE", help="Runs with this profile."),
     ] = None,
     finished: Annotated[
         bool | None,
         typer.Option("--finished/--unfinished", help="Finished runs only, or the others only."),
     ] = None,
     min_ua: Annotated[
-        float | None, typer.Option("--min-ua", help="Runs with at least this UA, in %.")
+        float | None,
+        typer.Option("--min-ua", metavar="UA", help="Runs with at least this UA, in %."),
     ] = None,
     sort: Annotated[
-        Sort, typer.Option(help="Newest first, best first, by name, or largest first.")
+        Sort,
+        typer.Option(
+            metavar="|".join(Sort), help="Newest first, best first, by name, or largest first."
+        ),
     ] = Sort.DATE,
     compare: Annotated[
         tuple[str, str] | None,

@@ -9,7 +9,10 @@ def command(
     run: RunArgument = None,
     runs: RunsFolder = RUNS,
 ) -> None:
-    """Print the comparison table of a finished run; of a leaky one, its scores only.
+    """Print the comparison table of a finished run.
+
+    Each method with its scores, their 95 % confidence intervals, and its difference to the first
+    method. Of a leaky run, only the scores are printed. The same table is in the run's report.md.
 
     Examples:
 

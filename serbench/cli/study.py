@@ -16,7 +16,7 @@ from serbench.studies.study import Option, Study
 
 RunArguments = Annotated[
     list[str],
-    typer.Argument(metavar="RUN...", help="Run folders, or names in --runs."),
+    typer.Argument(metavar="RUN", help="Run folders, or names in --runs."),
 ]
 
 
@@ -78,7 +78,7 @@ def _chosen(study: Study[Any, Any], given: dict[str, Any]) -> dict[str, Any]:
 def _parameters(study: Study[Any, Any]) -> list[inspect.Parameter]:
     """Of the command, as typer reads them."""
     place = "Default: nothing is written." if study.several else f"Default: RUN/{study.name}."
-    output = typer.Option("--output", "-o", help=f"Folder to write to. {place}")
+    output = typer.Option("--output", "-o", metavar="FOLDER", help=f"Folder to write to. {place}")
     made = [
         _parameter("run", RunArguments) if study.several else _parameter("run", RunArgument, None),
         *_options(study.params),
@@ -105,9 +105,24 @@ def _options(params: type) -> list[inspect.Parameter]:
             kind, default = list[get_args(kind)[0]] | None, None
         long = "--" + each.name.strip("_").replace("_", "-")
         names = (long, stated.flag) if stated.flag else (long,)
-        option = typer.Option(*names, help=stated.help, min=stated.least)
+        option = typer.Option(
+            *names,
+            help=stated.help,
+            min=stated.least,
+            metavar=stated.metavar or _metavar(each.name, hints[each.name]),
+        )
         made.append(_parameter(each.name, Annotated[kind, option], default))
     return made
+
+
+def _metavar(name: str, kind: Any) -> str | None:
+    """``N``, ``FILE`` or the option's own name; a flag has none."""
+    kinds = {kind, *get_args(kind)}
+    if bool in kinds:
+        return None
+    if int in kinds or float in kinds:
+        return "N"
+    return "FILE" if Path in kinds else name.strip("_").upper()
 
 
 def _parameter(

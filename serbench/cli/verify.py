@@ -31,11 +31,12 @@ def command(
     junit: JUnit = None,
     markdown: Markdown = None,
 ) -> None:
-    """Recompute a run from its corpus and its plan, and exit with 1 on any difference.
+    """Recompute a run from its corpus and its plan.
 
-    The audio is read again; folds, windows, checks, certificate and tables are made anew;
-    predictions are held against the ledger and against what the stored students predict.
-    Unlabelled audio is read again, and compared with the corpus, where --pretrain-audio names it.
+    The exit code is 1 where anything differs, else 0. The audio is read again; folds, windows,
+    checks, certificate and tables are made anew; predictions are held against the ledger and
+    against what the stored students predict. Unlabelled audio is read again, and compared with the
+    corpus, where --pretrain-audio names it.
 
     Examples:
 

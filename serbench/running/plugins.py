@@ -12,7 +12,6 @@ import re
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint
 from importlib.metadata import entry_points as installed_entry_points
 
@@ -28,7 +27,7 @@ from serbench.api.markers import PROJECT
 from serbench.api.student import Student
 from serbench.api.teacher import Teacher
 from serbench.api.tracker import Tracker
-from serbench.errors import PluginError
+from serbench.errors import PluginError, did_you_mean
 from serbench.running.needed import check_contract
 
 GROUP = "serbench"
@@ -49,6 +48,11 @@ KINDS = tuple(SINGULAR)
 CONTRACTS: dict[str, type] = dict(
     zip(KINDS, (Corpus, Teacher, FrontEnd, Student, Loss, Backend, Tracker), strict=True)
 )
+
+
+def see_list(kind: str) -> str:
+    """The command that lists what there is of one of ``KINDS``, or of another table."""
+    return f"serbench list {kind.replace('_', '-')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,8 @@ class Plugins:
         known = self._of_kind(kind)
         if name in known:
             return known[name].cls
-        message = f"no {SINGULAR[kind]} plugin is called {name!r}{did_you_mean(name, known)}"
+        near = did_you_mean(name, known, see_list(kind))
+        message = f"no {SINGULAR[kind]} plugin is called {name!r}{near}"
         if self.failed:
             message += "; not loaded: " + "; ".join(
                 f"{plugin.entry_point} of {plugin.distribution} {plugin.version} ({plugin.cause})"
@@ -123,18 +128,6 @@ class Plugins:
         if kind not in KINDS:
             raise PluginError(f"no kind of plugin is called {kind!r}{did_you_mean(kind, KINDS)}")
         return self._by_kind[kind]
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'x' or 'y'?"``, or where nothing is near ``"; there is x, y, z"``."""
-    names = sorted(known)
-    near = get_close_matches(name, names, n=2, cutoff=0.6)
-    if near:
-        return "; did you mean " + " or ".join(repr(other) for other in near) + "?"
-    if not names:
-        return "; there is none"
-    shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    return f"; there is {shown}"
 
 
 def load_plugins(entry_points: Iterable[EntryPoint] | None = None) -> Plugins:

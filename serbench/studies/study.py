@@ -36,14 +36,23 @@ class Option:
         help: one sentence or two, with the default in words where it is not plain.
         flag: a short one, such as ``-m``.
         least: the smallest value.
+        metavar: what stands for the value in ``--help``; empty: after the field's type and name.
     """
 
     help: str
     flag: str = ""
     least: int | None = None
+    metavar: str = ""
 
 
-def option(default: object, help: str, *, flag: str = "", least: int | None = None) -> Any:  # noqa: A002 - as dataclasses.field
+def option(
+    default: object,
+    help: str,  # noqa: A002 - as dataclasses.field
+    *,
+    flag: str = "",
+    least: int | None = None,
+    metavar: str = "",
+) -> Any:
     """A field of a study's parameters, which becomes an option of its command.
 
     The field's type is ``str``, ``int``, ``float``, ``bool``, ``Path``, one of these or None, or a
@@ -54,8 +63,10 @@ def option(default: object, help: str, *, flag: str = "", least: int | None = No
         help: see ``Option``.
         flag: likewise.
         least: likewise.
+        metavar: likewise.
     """
-    return dataclasses.field(default=default, metadata={"option": Option(help, flag, least)})
+    stated = Option(help, flag, least, metavar)
+    return dataclasses.field(default=default, metadata={"option": stated})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from serbench.api import FrontEnd, Hears, Need, RegistryError, Student
+from serbench.errors import did_you_mean
 from serbench.learning.segments import hears_whole
 from serbench.running.plan.sets import Keys, below
-from serbench.running.plugins import did_you_mean
 from serbench.running.registry.lookup import Registry
 from serbench.running.registry.schema import MethodSpec
 from serbench.running.registry.validate import Values, lay_over

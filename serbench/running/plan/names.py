@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from serbench.api import RegistryError
+from serbench.errors import did_you_mean
 from serbench.running.plan.sets import Keys
-from serbench.running.plugins import did_you_mean
 from serbench.running.registry.ablations import replaced_parts, row_changes, row_method
 from serbench.running.registry.lookup import Registry
 from serbench.running.registry.schema import MethodSpec, RowSpec

@@ -8,8 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from serbench.api import RegistryError
-from serbench.errors import joined
-from serbench.running.plugins import did_you_mean
+from serbench.errors import did_you_mean, joined
 from serbench.running.registry.validate import Values, lay_over
 from serbench.settings import MethodSettings
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from serbench.api import RegistryError
-from serbench.errors import PluginError, TeacherError
+from serbench.errors import PluginError, TeacherError, did_you_mean
 from serbench.running.plan.claims import Suite
 from serbench.running.plan.names import method_spec
 from serbench.running.plan.records import MethodPlan, Request, RunPlan
 from serbench.running.plan.resolve import plan_method, plan_run
 from serbench.running.plan.sets import parse_set
-from serbench.running.plugins import did_you_mean
 from serbench.running.registry.lookup import Registry
 from serbench.running.registry.schema import ChangesSpec, SuiteDatasetSpec, SuiteSpec
 from serbench.running.registry.suites import suite_method

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 
-from serbench.errors import RegistryError, joined
+from serbench.errors import RegistryError, did_you_mean, joined, near_names
 from serbench.protocol.guard.corpus_names import canonical
-from serbench.running.plugins import did_you_mean
 
 Aliases = Mapping[str, tuple[str, ...]]
 """Every dataset and corpus plugin with its aliases."""
@@ -53,8 +51,10 @@ def nearest(name: str, aliases: Aliases) -> str:
     """A clause with what may be meant: the same corpus under another name, or names like it."""
     owners = {other: dataset for dataset, names in aliases.items() for other in (dataset, *names)}
     same = [dataset for dataset in aliases if canonical(dataset) == canonical(name)]
-    near = same or [owners[other] for other in get_close_matches(name, owners, n=2, cutoff=0.6)]
-    return _asked(dict.fromkeys(near)) if near else did_you_mean(name, aliases)
+    near = same or [owners[other] for other in near_names(name, owners)]
+    if near:
+        return _asked(dict.fromkeys(near))
+    return did_you_mean(name, aliases, "serbench list datasets")
 
 
 def _asked(names: Iterable[str]) -> str:

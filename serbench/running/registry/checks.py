@@ -16,10 +16,10 @@ from serbench.api.corpus import Corpus
 from serbench.api.estimator import Estimator
 from serbench.api.front_end import Hears
 from serbench.api.student import Student
-from serbench.errors import listed
+from serbench.errors import did_you_mean, listed
 from serbench.files.paths import is_file
 from serbench.protocol.spelling import lonely
-from serbench.running.plugins import SINGULAR, Plugins, did_you_mean
+from serbench.running.plugins import SINGULAR, Plugins, see_list
 from serbench.running.registry.ablations import row_method
 from serbench.running.registry.aliases import shared
 from serbench.running.registry.lookup import plugin_class
@@ -112,7 +112,7 @@ class Checker:
         if model is None:
             known = [provided.name for provided in self.plugins.items(kind)]
             message = f"no {SINGULAR[kind]} plugin is called {plugin!r}"
-            yield self._unknown((*at, key), message + did_you_mean(plugin, known))
+            yield self._unknown((*at, key), message + did_you_mean(plugin, known, see_list(kind)))
         else:
             yield from problems(model, params, (*at, "params"))
 
@@ -159,7 +159,8 @@ class Checker:
         """``name`` must be an entry of that table, or a plugin of that kind."""
         known = {*self.names[kind], *(provided.name for provided in self.plugins.items(kind))}
         if name not in known:
-            message = f"nothing in [{kind}] is called {name!r}{did_you_mean(name, known)}"
+            near = did_you_mean(name, known, see_list(kind))
+            message = f"nothing in [{kind}] is called {name!r}{near}"
             yield self._unknown(at, message)
 
     def _method(self, at: tuple[str, ...], spec: MethodSpec) -> Iterator[Problem]:
@@ -313,7 +314,8 @@ class Checker:
     def _method_name(self, at: tuple[str, ...], name: str) -> Iterator[Problem]:
         known = self.names["methods"]
         if name not in known:
-            yield Problem(at, f"no method is called {name!r}{did_you_mean(name, known)}")
+            near = did_you_mean(name, known, see_list("methods"))
+            yield Problem(at, f"no method is called {name!r}{near}")
 
 
 def _objective(spec: MethodSpec, at: tuple[str, ...]) -> str | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import serbench
-from serbench.errors import RegistryError
-from serbench.running.plugins import Plugins, did_you_mean
+from serbench.errors import RegistryError, did_you_mean
+from serbench.running.plugins import Plugins
 from serbench.running.registry.checks import Checker
 from serbench.running.registry.lookup import Registry
 from serbench.running.registry.schema import SPECS, Spec

@@ -9,8 +9,8 @@ from typing import Literal, TypeVar, overload
 
 from serbench.api import Backend, Corpus, FrontEnd, Loss, Student, Teacher, Tracker
 from serbench.api.params import Plugin
-from serbench.errors import PluginError, RegistryError
-from serbench.running.plugins import SINGULAR, Plugins, did_you_mean
+from serbench.errors import PluginError, RegistryError, did_you_mean
+from serbench.running.plugins import SINGULAR, Plugins, see_list
 from serbench.running.registry.aliases import called, nearest
 from serbench.running.registry.schema import (
     SPECS,
@@ -187,7 +187,8 @@ class Registry:
         """Raise unless ``name`` is a plugin's own name."""
         names = {provided.name for provided in self.plugins.items(kind)}
         if name not in names:
-            message = f"no {what} is called {name!r}{did_you_mean(name, names | set(entries))}"
+            near = did_you_mean(name, names | set(entries), see_list(kind))
+            message = f"no {what} is called {name!r}{near}"
             raise RegistryError(message + not_loaded(self.plugins))
 
     def _instance(self, kind: str, name: str, plugin: str, params: Overrides) -> object:
@@ -201,7 +202,8 @@ Named = TypeVar("Named")
 
 def _found(what: str, entries: Mapping[str, Named], name: str) -> Named:
     if name not in entries:
-        raise RegistryError(f"no {what} is called {name!r}{did_you_mean(name, entries)}")
+        near = did_you_mean(name, entries, see_list(f"{what}s"))
+        raise RegistryError(f"no {what} is called {name!r}{near}")
     return entries[name]
 
 
@@ -222,9 +224,8 @@ def entries(registry: Registry, wanted: str | None = None) -> dict[str, dict[str
         if name and each == "datasets":
             name = registry.dataset_name(name)
         if name and name not in specs:
-            raise RegistryError(
-                f"nothing in [{each}] is called {name!r}{did_you_mean(name, specs)}"
-            )
+            near = did_you_mean(name, specs, see_list(each))
+            raise RegistryError(f"nothing in [{each}] is called {name!r}{near}")
         found[each] = {
             key: spec.model_dump(mode="json", exclude_unset=True)
             for key, spec in specs.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from serbench.running.plugins import did_you_mean
+from serbench.errors import did_you_mean
 from serbench.running.registry.schema import ChangesSpec, MethodSpec, Spec, SuiteSpec
 from serbench.running.registry.validate import Problem, lay_over
 

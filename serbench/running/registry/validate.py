@@ -10,8 +10,7 @@ from typing import TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from serbench.errors import RegistryError
-from serbench.running.plugins import did_you_mean
+from serbench.errors import RegistryError, did_you_mean
 
 Schema = TypeVar("Schema", bound=BaseModel)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from serbench.api import StoreError
-from serbench.errors import listed
+from serbench.errors import listed, near_names
 
 RUNS = Path("runs")
 """Where runs go unless the user names another folder."""
@@ -43,6 +42,6 @@ def find_run(run: str | None, runs: Path = RUNS) -> Path:
     if Path(run).is_dir():
         raise StoreError(f"{run} is not a serbench run: it has no plan.json")
     names = [folder.name for folder in there]
-    near = get_close_matches(run, names, n=1)
+    near = near_names(run, names, 1)
     hint = f"; did you mean {near[0]}?" if near else "."
     raise StoreError(f"there is no run {run}{hint} In {runs}: {listed(names, 10) or 'nothing'}")

@@ -17,16 +17,20 @@ class DeployParams:
         (),
         "Backends of the registry, with commas or repeatable; each must be able to run here. "
         "Default: all; those that cannot are listed with their reason.",
+        metavar="BACKEND",
         flag="-b",
     )
-    method: str | None = option(None, "Whose students. Default: the run's first.", flag="-m")
-    seed: int = option(0, "Of which seed.")
+    method: str | None = option(
+        None, "Method whose students are measured. Default: the run's first.", flag="-m"
+    )
+    seed: int = option(0, "Seed of the students.")
     threads: int = option(1, "Threads of every process.", least=1)
     rounds: int = option(5, "Rounds of measurements; 0: no times, accuracy alone.", least=0)
     bundle: Path | None = option(
         None,
         "Write models and a script for another device into this new folder, and measure nothing "
         "here.",
+        metavar="FOLDER",
     )
     import_: tuple[Path, ...] = option(
         (), "results.json of another device, for rows of its own; repeatable."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from serbench.api import StoreError
+from serbench.errors import near_names
 from serbench.running.store.finished import Run
 from serbench.running.store.run import RunStore
 from serbench.running.store.tables import UTTERANCE_COLUMNS
@@ -125,7 +125,7 @@ def _choose(
         StoreError: see ``load_explanation``.
     """
     if method is not None and method not in planned:
-        near = get_close_matches(method, planned, n=1)
+        near = near_names(method, planned, 1)
         hint = f"; did you mean {near[0]}?" if near else "."
         raise StoreError(f"{run.name} has no method {method}{hint} It has {', '.join(planned)}")
     if method is None and len(recorded) > 1:

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from serbench.studies.explain.load import Explanation
     from serbench.studies.opened import Opened
 
-HELP = """Show on which training utterances the gate closes, and whether the teacher was wrong
-there.
+HELP = """Show where the gate closes, and whether the teacher was wrong there.
 
 Prints tables by fold, class and speaker, and writes explain.md, .csv, .tex, .html, gate.csv (every
 utterance) and explain.png: gate, task weight and teacher weights over training. It is about
@@ -36,7 +35,9 @@ LISTED = 10
 class ExplainParams:
     """Options of ``serbench explain``."""
 
-    method: str | None = option(None, "Whose readings; needed where several have them.", flag="-m")
+    method: str | None = option(
+        None, "Method to explain; needed where several of the run have a gate.", flag="-m"
+    )
     top: int = option(20, "How many utterances to list that the gate closes on.", least=1)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from serbench.studies.inflation.measure import Inflation
     from serbench.studies.opened import Opened
 
-HELP = """Print how far deliberately broken protocols inflate the scores of the same methods.
+HELP = """Show how much broken protocols inflate the scores of the same methods.
 
 Takes runs of the same command that differ in --protocol only: one speaker-independent, the
 others leaky. This is the only table that a leaky run may share with another. With --output,

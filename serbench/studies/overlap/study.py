@@ -33,6 +33,7 @@ class OverlapParams:
         (0.0, 0.25, 0.5),
         "Overlap of test windows in seconds; repeatable; differences are taken to the first. "
         "Default: 0, 0.25 and 0.5.",
+        metavar="SECONDS",
     )
     method: tuple[str, ...] = option((), "Score this method only; repeatable.", flag="-m")
 

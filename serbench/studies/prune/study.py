@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from serbench.studies.opened import Opened
     from serbench.studies.prune.measure import Pruning
 
-HELP = """Print and write how small the students of a finished run can be, and the UA that is left.
+HELP = """Measure how small a run's students can be, and the UA that is left.
 
 Each outer fold's student is pruned, fine-tuned for a few epochs on its own training side, and
 scored on its test side: the smallest weights set to 0 (magnitude), or attention heads, or
@@ -32,16 +32,22 @@ Examples:
 class PruneParams:
     """Options of ``serbench prune``."""
 
-    method: str | None = option(None, "Whose students; default: the run's first method.", flag="-m")
+    method: str | None = option(
+        None, "Method whose students are pruned. Default: the run's first.", flag="-m"
+    )
     kind: tuple[str, ...] = option(
-        (), "magnitude, heads, channels; repeatable. Default: all that can be."
+        (), "How: magnitude, heads, channels; repeatable. Default: all that can be."
     )
     amount: tuple[float, ...] = option(
-        AMOUNTS, "Share to prune, 0 … 1; repeatable. Default: 0.25, 0.5 and 0.75."
+        AMOUNTS,
+        "Share to prune, 0 … 1; repeatable. Default: 0.25, 0.5 and 0.75.",
+        metavar="SHARE",
     )
     epochs: int = option(5, "Epochs of fine-tuning after the cut.")
     learning_rate: float | None = option(
-        None, "Of the fine-tuning. Default: a tenth of the method's own."
+        None,
+        "Learning rate of the fine-tuning. Default: a tenth of the method's own.",
+        metavar="RATE",
     )
     seed: tuple[int, ...] = option(
         (), "Students of this seed of the run; repeatable. Default: the first."

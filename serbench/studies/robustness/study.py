@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from serbench.studies.opened import Opened
     from serbench.studies.robustness.measure import Robustness
 
-HELP = """Print and write UA of a finished run's students and teachers under disturbed audio.
+HELP = """Measure UA of a run's students and teachers under disturbed audio.
 
 White, pink and babble noise at 20 to 0 dB SNR, gain, an 8 kHz band, rooms. Nothing is trained
 again and nothing may be chosen by it. What is done is kept: a stopped command goes on.
@@ -32,7 +32,7 @@ class RobustnessParams:
     """Options of ``serbench robustness``."""
 
     condition: tuple[str, ...] = option(
-        (), "white, babble@10, gain, 8khz, room, …; repeatable. Default: all."
+        (), "Only this condition: white, babble@10, gain, 8khz, room, …; repeatable. Default: all."
     )
     method: tuple[str, ...] = option((), "Only this method's students; repeatable.", flag="-m")
 

@@ -106,7 +106,7 @@ def test_a_plugin_may_have_aliases(
         ("enterfac", "; did you mean 'enterface05'?"),
         ("Berlin Database of Emotional Speech", "; did you mean 'emodb'?"),
         ("IEMOCAP sessions 1-4", "; did you mean 'iemocap'"),
-        ("xyz", "; there is aesdd, audformat, cafe"),
+        ("xyz", "; `serbench list datasets` shows all 2"),
     ],
 )
 def test_a_name_that_is_none_is_told_with_what_may_be_meant(
