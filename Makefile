@@ -53,10 +53,11 @@ bench: $(READY) ## Measure the parts that a run spends its time in
 docs: $(READY) ## Check the links of the documentation and the commands that it shows
 	$(BIN)/python docs/check.py
 
-$(VENV)/.serbench-ready: pyproject.toml
+$(VENV)/.serbench-ready: pyproject.toml runtime/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || \
 		{ echo "serbench needs Python 3.11.4 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing serbench and its tools into $(VENV); the first time takes some minutes."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--editable ./runtime --editable ".[dev]"
 	@touch $@

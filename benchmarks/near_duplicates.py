@@ -28,7 +28,6 @@ import soxr
 from numpy.typing import NDArray
 
 from serbench.api import SAMPLE_RATE_HZ
-from serbench.data.audio import read_waveform
 from serbench.data.corpus.check import scan
 from serbench.protocol.guard.near.fingerprints import Words, fingerprint
 from serbench.protocol.guard.near.index import candidates
@@ -36,6 +35,7 @@ from serbench.protocol.guard.near.search import THRESHOLD, similar
 from serbench.protocol.guard.near.verify import Prepared, compare, prepare
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry
+from serbench_runtime.audio.read import read_waveform
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the copies that tests plant
 

@@ -14,10 +14,10 @@ from tests_support.copies import (  # pyright: ignore[reportMissingImports]
 )
 
 from serbench.api import SAMPLE_RATE_HZ
-from serbench.data.audio import read_waveform
 from serbench.protocol.guard.near.fingerprints import fingerprint
 from serbench.protocol.guard.near.index import candidates
 from serbench.protocol.guard.near.verify import compare, prepare
+from serbench_runtime.audio.read import read_waveform
 
 RECORDINGS = 200
 

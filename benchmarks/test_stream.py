@@ -11,9 +11,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from tests_support.trained import trained  # pyright: ignore[reportMissingImports]
 
 from serbench.api import SAMPLE_RATE_HZ
-from serbench.device.runtime import Model, load
 from serbench.running.registry.lookup import Registry
 from serbench.settings import SegmentSettings
+from serbench_runtime import Model, load
 
 STREAMS = 16
 STEP = SAMPLE_RATE_HZ // 2

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from serbench_runtime import __version__
+
 if TYPE_CHECKING:
-    from serbench.device.runtime import load
+    from serbench_runtime import load
 
 __all__ = ["__version__", "load"]
-
-__version__ = version("serbench")
 
 
 def __getattr__(name: str) -> object:
     """``serbench.load``, whose ONNX Runtime is not imported before it is wanted."""
     if name == "load":
-        from serbench.device.runtime import load
+        from serbench_runtime import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

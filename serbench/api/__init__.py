@@ -32,8 +32,7 @@ from serbench.errors import (
     TeacherError,
     WaveformError,
 )
-from serbench.file_kinds import stands_in
-from serbench.folders import (
+from serbench_runtime.audio.folders import (
     AUDIO_ENDINGS,
     AudioFolder,
     LeftOut,
@@ -41,7 +40,8 @@ from serbench.folders import (
     is_hidden,
     plain_name,
 )
-from serbench.waveform import SAMPLE_RATE_HZ
+from serbench_runtime.file_kinds import stands_in
+from serbench_runtime.waveform import SAMPLE_RATE_HZ
 
 __all__ = [
     "AUDIO_ENDINGS",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
 from serbench.api.params import Plugin
-from serbench.folders import LeftOut
+from serbench_runtime.audio.folders import LeftOut
 
 Advance = Callable[[int, int], None]
 """``advance(done, total)``: progress of something long, in items of its own choice."""

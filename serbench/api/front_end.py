@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from serbench.api.params import Params, Plugin
 from serbench.api.teacher import TeacherCard
-from serbench.waveform import SAMPLE_RATE_HZ
+from serbench_runtime.waveform import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from torch import nn

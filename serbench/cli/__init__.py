@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from serbench.benchmark.disarm import disarmed
 from serbench.cli import (
     ablate,
     audit,
@@ -22,28 +21,31 @@ from serbench.cli import (
     gc,
     leaderboard,
     plugins,
-    predict,
     registry,
     regress,
     report,
     run,
     runs,
     show,
-    stopping,
-    stream,
     verify,
 )
 from serbench.cli import list as list_command
 from serbench.cli.deprecations import tell_deprecations_once
-from serbench.cli.encodings import keep_output_readable
-from serbench.cli.help import Command, Group, help_of
-from serbench.cli.memory import memory_message
 from serbench.cli.study import StudyCommand, study_command
 from serbench.studies.registered import STUDIES
+from serbench_runtime.cli import predict, stream
+from serbench_runtime.cli.guard import GuardedGroup, guarded, run_guarded
+from serbench_runtime.cli.help import Command, Group, help_of
 
 
-class GuardedGroup(Group):
-    """Tells a user's error in one message, and a stop in one line; a bug keeps its traceback."""
+class SerbenchGroup(GuardedGroup):
+    """As every command line of serbench ends; runs can do something about their memory."""
+
+    memory_remedy = (
+        "take fewer --jobs, a smaller batch (--set training.batch_size=16), --device cpu where it "
+        "was an accelerator's, or a machine with more memory. What is finished is kept: the same "
+        "command goes on from there"
+    )
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order of ``PANELS``."""
@@ -51,49 +53,8 @@ class GuardedGroup(Group):
         order = [name for panel in PANELS.values() for name in panel]
         return sorted(names, key=[*order, *names].index)
 
-    def invoke(self, ctx: Any) -> Any:  # click's own, or the one that newer typer carries
-        """Run the command.
 
-        It exits with 2 on a ``SerbenchError``, and when stopped, with 128 and the signal's number.
-        """
-        with disarmed():
-            return self._guarded(ctx)
-
-    def _guarded(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise _stopped() from None
-        except typer.Exit:
-            raise
-        except EOFError as error:
-            # Typer takes one for the end of what a user types, and says no more than "Aborted".
-            raise RuntimeError("something ended early that was to be read") from error
-        except Exception as error:
-            from serbench.errors import SerbenchError
-
-            if stopping.is_stopping():
-                raise _stopped() from None
-            message = str(error) if isinstance(error, SerbenchError) else memory_message(error)
-            if not message:
-                raise
-            typer.echo(f"serbench: {message}", err=True)
-            raise typer.Exit(2) from None
-
-
-def _stopped() -> typer.Exit:
-    code = stopping.stopped()
-    typer.echo(stopping.MESSAGE, err=True)
-    return typer.Exit(code)
-
-
-app = typer.Typer(
-    name="serbench",
-    cls=GuardedGroup,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = guarded("serbench", SerbenchGroup)
 
 
 def _print_version(wanted: bool) -> None:
@@ -180,10 +141,5 @@ for _panel, _members in PANELS.items():
 
 def main() -> None:
     """The ``serbench`` command."""
-    stopping.listen()
-    keep_output_readable()
     tell_deprecations_once()
-    try:
-        app(prog_name="serbench")
-    finally:
-        stopping.leave_if_stopped()
+    run_guarded(app, "serbench")

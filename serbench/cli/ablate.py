@@ -38,9 +38,9 @@ def command(
     ] = None,
 ) -> None:
     """Run an ablation; see HELP."""
-    from serbench.cli.console import stdout
     from serbench.running.plan.ablate import plan_ablation
     from serbench.studies.ablation.output import render_ablation
+    from serbench_runtime.cli.console import stdout
 
     registry = asked.begin()
     folder = asked.run(plan_ablation(registry, method, asked.request(), only or ()), registry)

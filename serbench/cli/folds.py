@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serbench.cli.encodings import print_utf8
 from serbench.cli.options import AllowIncomplete, DataDir, Labels, RegistryFile
 from serbench.errors import visible
+from serbench_runtime.cli.encodings import print_utf8
 
 if TYPE_CHECKING:
     from serbench.data.corpus.table import CorpusTable
@@ -58,7 +58,6 @@ def command(
     registry: RegistryFile = None,
 ) -> None:
     """Print folds; see HELP."""
-    from serbench.cli.output import print_table
     from serbench.files.atomic import write_text
     from serbench.running.harness.folds import make_folds
     from serbench.running.harness.results import utterance_rows
@@ -66,6 +65,7 @@ def command(
     from serbench.running.plugins import load_plugins
     from serbench.running.registry.load import load_registry
     from serbench.settings import ProtocolSettings
+    from serbench_runtime.cli.output import print_table
 
     plugins = load_plugins()
     known = load_registry(plugins, registry, strict=False)

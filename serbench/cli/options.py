@@ -141,12 +141,6 @@ RegistryFile = Annotated[
         "--registry", metavar="FILE", help="Overlay of the registry. Default: ./serbench.toml."
     ),
 ]
-ModelFile = Annotated[
-    Path, typer.Argument(metavar="MODEL", help="A model that serbench export has written.")
-]
-Threads = Annotated[
-    int, typer.Option("--threads", metavar="N", min=1, help="Threads that the model may use.")
-]
 AllowIncomplete = Annotated[
     bool, typer.Option("--allow-incomplete", help="Go on with a corpus that lacks files.")
 ]
@@ -192,9 +186,9 @@ class Asked:
         Raises:
             RegistryError: the registry has errors.
         """
-        from serbench.cli.console import configure_logging
         from serbench.running.plugins import load_plugins
         from serbench.running.registry.load import load_registry
+        from serbench_runtime.cli.console import configure_logging
 
         configure_logging(self.verbose)
         return load_registry(load_plugins(), self.registry, strict=False)

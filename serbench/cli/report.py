@@ -67,9 +67,9 @@ def command(
 ) -> None:
     """See HELP."""
     from serbench.api import StoreError
-    from serbench.cli.console import stdout
     from serbench.results.report.ranks import span_corpora
     from serbench.running.store.find import find_run
+    from serbench_runtime.cli.console import stdout
 
     if deploy and not html:
         raise StoreError("--deploy is for the page: give --html as well")

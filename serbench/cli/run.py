@@ -88,10 +88,10 @@ def command(
     ] = False,
 ) -> None:
     """Run methods on a dataset; see HELP."""
-    from serbench.cli.console import stdout
     from serbench.results.report.write import render_comparison, render_published
     from serbench.running.plan.resolve import plan_run
     from serbench.running.plan.suite import plan_suite
+    from serbench_runtime.cli.console import stdout
 
     registry = asked.begin()
     request = asked.request(*(methods or ()), protocol=protocol)

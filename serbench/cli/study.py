@@ -42,11 +42,11 @@ def study_command(study: Study[Any, Any]) -> StudyCommand:
 
 def _run(study: Study[Any, Any], given: dict[str, Any]) -> None:
     from serbench.benchmark.progress import progress_observer
-    from serbench.cli.console import stdout
     from serbench.files.paths import inside
     from serbench.running.store.find import find_run
     from serbench.studies.conduct import conduct
     from serbench.studies.opened import Opened
+    from serbench_runtime.cli.console import stdout
 
     params = study.params(**_chosen(study, given))
     asked = given["run"] if study.several else [given["run"]]

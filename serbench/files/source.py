@@ -11,14 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import serbench
+import serbench_runtime
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+CORE = Path(serbench.__file__).parent
+RUNTIME = Path(serbench_runtime.__file__).parent
 
 
 @cache
 def core_digest(names: tuple[str, ...]) -> str:
-    """Digest of modules and packages of the core."""
-    places = [Path(serbench.__file__).parent / name for name in names]
+    """Digest of modules and packages of the core.
+
+    Args:
+        names: paths below ``serbench``, and such as ``serbench_runtime/audio``.
+    """
+    places = [_place(name) for name in names]
     return source_digest(
         file
         for place in places
@@ -29,8 +37,8 @@ def core_digest(names: tuple[str, ...]) -> str:
 def source_digest(files: Iterable[Path]) -> str:
     """sha256 of the files' syntax trees: comments, docstrings and layout do not count.
 
-    Where a name of ``serbench`` is imported from does not count either, so that moving a module
-    of the core changes no digest; what it is renamed to by ``as`` does.
+    Where a name of the core is imported from does not count either, so that moving a module
+    of it changes no digest; what it is renamed to by ``as`` does.
     """
     digest = hashlib.sha256()
     for file in files:
@@ -40,6 +48,11 @@ def source_digest(files: Iterable[Path]) -> str:
         digest.update(ast.dump(tree).encode())
         digest.update(repr(sorted(stripped.renamed)).encode())
     return digest.hexdigest()
+
+
+def _place(name: str) -> Path:
+    package, _, below = name.partition("/")
+    return RUNTIME / below if package == RUNTIME.name else CORE / name
 
 
 def package_digest(plugin: type) -> str:
@@ -92,7 +105,7 @@ def _plugins_in(file: Path) -> set[str]:
 
 
 class _Stripped(ast.NodeTransformer):
-    """A tree without docstrings and without imports of ``serbench``.
+    """A tree without docstrings and without imports of the core.
 
     Attributes:
         renamed: ``(name, new name)`` of the imports that were taken out.
@@ -117,7 +130,7 @@ class _Stripped(ast.NodeTransformer):
         return node if kept else None
 
     def _of_core(self, module: str, name: ast.alias) -> bool:
-        if module.partition(".")[0] != "serbench":
+        if module.partition(".")[0] not in {CORE.name, RUNTIME.name}:
             return False
         if name.asname not in (None, name.name):
             self.renamed.append((name.name, str(name.asname)))

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from serbench.api import Advance, FrontEnd
-from serbench.data.audio import read_known
 from serbench.data.corpus.table import Speech
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
@@ -29,6 +28,7 @@ from serbench.learning.front_ends import Extractor, identity_of
 from serbench.learning.segments import hears_whole
 from serbench.protocol.guard.view import PartitionView
 from serbench.settings import SegmentSettings
+from serbench_runtime.audio.read import read_known
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int

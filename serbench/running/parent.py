@@ -11,12 +11,9 @@ from contextlib import contextmanager
 from functools import cache
 from multiprocessing import resource_tracker
 
-POLL_S = 0.3
+from serbench_runtime.cli.stopping import STOPS
 
-STOPS = tuple(
-    signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
-"""Signals that stop a command."""
+POLL_S = 0.3
 
 
 @cache

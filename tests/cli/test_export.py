@@ -8,7 +8,7 @@ from tests_support.replays import make_replayable
 from typer.testing import CliRunner
 
 from serbench.cli import app
-from serbench.device.runtime import load
+from serbench_runtime import load
 
 
 @pytest.fixture(scope="module")

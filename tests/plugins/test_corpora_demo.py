@@ -13,7 +13,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from serbench.api import CorpusError
-from serbench.data.audio import read_waveform
 from serbench.data.corpus.load import load_corpus
 from serbench.data.corpus.locate import locate
 from serbench.data.corpus.table import CorpusTable
@@ -24,6 +23,7 @@ from serbench_corpora.synthesis.source import glottal_source
 from serbench_corpora.synthesis.tract import frame_count, shape
 from serbench_corpora.synthesis.utterance import synthesise
 from serbench_corpora.synthesis.voice import Voice, generator, make_voice
+from serbench_runtime.audio.read import read_waveform
 
 RATE_HZ = 16000
 

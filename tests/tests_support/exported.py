@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from serbench.device.runtime import Model
-from serbench.device.runtime.facts import parse_facts
-from serbench.device.runtime.onnx_file import read_metadata
+from serbench_runtime import Model
+from serbench_runtime.facts import parse_facts
+from serbench_runtime.onnx_file import read_metadata
 
 LABELS = ("high", "low", "loud")
 

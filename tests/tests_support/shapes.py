@@ -22,7 +22,7 @@ import torch
 from jaxtyping import AbstractArray, jaxtyped
 
 PACKAGES = (
-    "serbench.device.runtime",
+    "serbench_runtime",
     "serbench.learning.features",
     "serbench_akd",
     "serbench_baselines",

@@ -11,11 +11,11 @@ from serbench.api import Advance, SplitError, audio_below
 from serbench.checks.audit.checks import AuditedAudio
 from serbench.checks.audit.rows import AuditRow
 from serbench.checks.finding import Progress
-from serbench.data.audio import read_audio
 from serbench.data.corpus.load import read_each, unusable
 from serbench.errors import listed
 from serbench.files.paths import is_file
 from serbench.protocol.guard.near.search import near_duplicates
+from serbench_runtime.audio.read import read_audio
 
 NO_AUDIO = "no audio; give --data-dir, or paths that are there"
 

@@ -194,7 +194,7 @@ def open_reference(named: Path | None, folder: Path) -> Reference:
         graph, place = reference_graph(), folder / GRAPH
         onnx.save(graph, place)
         return Reference("built-in", place, graph_digest(graph))
-    from serbench.device.runtime import load
+    from serbench_runtime import load
 
     load(named)
     digest = hashlib.sha256(named.read_bytes()).hexdigest()

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from serbench.api import Advance, UtteranceRecord
 from serbench.checks.survey.voice import voice
-from serbench.data.audio import AudioReader, pcm_digest
 from serbench.data.corpus.load import Unusable, read_each
-from serbench.waveform import SAMPLE_RATE_HZ, Waveform
+from serbench_runtime.audio.read import AudioReader, pcm_digest
+from serbench_runtime.waveform import SAMPLE_RATE_HZ, Waveform
 
 FULL_SCALE = 0.999
 """From here on a sample is at full scale; 16-bit files end at 0.99997."""
@@ -87,7 +87,7 @@ def read_sound(path: Path) -> Sound:
     """What a file holds.
 
     Raises:
-        CorpusError: as ``serbench.data.audio.AudioReader``.
+        CorpusError: as ``serbench_runtime.audio.read.AudioReader``.
     """
     reader, runs, parts = AudioReader(path), ClippedRuns(), []
     for block in reader:

@@ -13,7 +13,7 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from serbench.waveform import SAMPLE_RATE_HZ, Waveform
+from serbench_runtime.waveform import SAMPLE_RATE_HZ, Waveform
 
 WINDOW = 512
 """Samples of a frame at 16 kHz (32 ms)."""

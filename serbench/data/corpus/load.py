@@ -15,7 +15,6 @@ from typing import TypeVar
 import soxr
 
 from serbench.api.corpus import Advance, Corpus, UtteranceRecord
-from serbench.data.audio import read_audio
 from serbench.data.corpus.check import (
     SHOWN,
     Unusable,
@@ -33,7 +32,8 @@ from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
 from serbench.files.kept import kept_bytes, read_kept, write_kept
 from serbench.files.threads import thread_pool
-from serbench.folders import why_unreadable
+from serbench_runtime.audio.folders import why_unreadable
+from serbench_runtime.audio.read import read_audio
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from serbench.api.corpus import Advance
 from serbench.data.corpus.load import read_facts
 from serbench.errors import CorpusError, listed, visible
-from serbench.folders import audio_below
+from serbench_runtime.audio.folders import audio_below
 
 log = logging.getLogger(__name__)
 

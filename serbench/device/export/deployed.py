@@ -28,7 +28,6 @@ from serbench.api import (
     Student,
     Waveforms,
 )
-from serbench.data.audio import SHORTEST_S
 from serbench.device.export.graph import waveform_graph, window_graph
 from serbench.device.export.modules import (
     Core,
@@ -37,13 +36,14 @@ from serbench.device.export.modules import (
     check_exportable,
     no_windows,
 )
-from serbench.device.runtime import FORMAT
 from serbench.device.windows import WindowPlan
 from serbench.files.atomic import write_atomically
 from serbench.learning.features import Normaliser
 from serbench.learning.front_ends import shape_of
 from serbench.running.plugins import Plugins
 from serbench.settings import SegmentSettings
+from serbench_runtime import FORMAT
+from serbench_runtime.audio.read import SHORTEST_S
 
 CARD, WEIGHTS = "model.json", "student.safetensors"
 GRAPH, WINDOW_GRAPH = "model.onnx", "window.onnx"

@@ -13,9 +13,9 @@ from google.protobuf.message import DecodeError
 from serbench.api import Backend, PluginError, StoreError, Waveforms
 from serbench.device.export.deployed import Trained
 from serbench.device.export.parity import Parity, check_parity
-from serbench.device.runtime import KEY
 from serbench.files.atomic import write_atomically
 from serbench.running.replay.run import Replay
+from serbench_runtime import KEY
 
 
 def export_file(

@@ -20,12 +20,12 @@ from onnx import compose, parser
 from torch import Tensor, nn
 
 from serbench.api import SAMPLE_RATE_HZ, FrontEnd, PluginError
-from serbench.data.audio import SHORTEST_S
 from serbench.device.export.masks import drop_idle_masks
 from serbench.device.export.modules import Core, WindowModel
-from serbench.device.runtime import KEY
 from serbench.device.windows import WindowPlan
 from serbench.learning.front_ends import whole_module
+from serbench_runtime import KEY
+from serbench_runtime.audio.read import SHORTEST_S
 
 OPSET = 20
 IR_VERSION = 10

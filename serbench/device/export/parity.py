@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from serbench.api import SAMPLE_RATE_HZ
-from serbench.data.audio import read_waveform
 from serbench.device.export.deployed import Trained
-from serbench.device.runtime import load
 from serbench.learning.fit.predict import predict
 from serbench.learning.segments import Cutting, Segment, segment_utterance
 from serbench.running.replay.run import Replay
+from serbench_runtime import load
+from serbench_runtime.audio.read import read_waveform
 
 PARITY = 1e-4
 """Greatest difference of a posterior that the shipped fp32 graph may have."""

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from serbench.api import Waveforms
-from serbench.data.audio import read_waveform
 from serbench.device.export.deployed import Trained
 from serbench.device.export.modules import check_exportable
 from serbench.device.export.score import fold_score
 from serbench.device.windows import WindowPlan
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent
+from serbench_runtime.audio.read import read_waveform
 
 CALIBRATION_UTTERANCES = 64
 """Training-side utterances that a quantization is calibrated on."""

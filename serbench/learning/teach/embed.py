@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from serbench.api import Advance, PluginError, Teacher, TeacherError, TeacherFeatures
-from serbench.data.audio import read_known
 from serbench.data.corpus.table import Recording, Speech
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.kept import making
 from serbench.learning.teach.cache import EmbeddingWriter, StoredEmbeddings, load_complete
 from serbench.learning.teach.embeddings import TeacherEmbeddings
+from serbench_runtime.audio.read import read_known
 
 _LOG = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from serbench.results.table.formats import plain_cell
 from serbench.results.table.table import Number, Table
 from serbench.results.templating import escape_markdown, templates
+from serbench_runtime.cli.output import plain_cell
 
 if TYPE_CHECKING:
     import pandas as pd

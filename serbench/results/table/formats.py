@@ -12,9 +12,6 @@ NOTHING = "–"
 Tone = Literal["", "better", "worse", "unclear"]
 """How a cell is coloured."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How cells begin that spreadsheets compute."""
-
 V = TypeVar("V")
 
 
@@ -49,17 +46,6 @@ class MeanAndDeviation(Protocol):
     def sd(self) -> float | None:
         """The deviation."""
         ...
-
-
-def plain_cell(text: str) -> str:
-    """Text of a CSV's cell that no spreadsheet takes for a formula; numbers stay numbers."""
-    if not text.startswith(FORMULA):
-        return text
-    try:
-        float(text)
-    except ValueError:
-        return f"'{text}"
-    return text
 
 
 def percent(value: float) -> str:

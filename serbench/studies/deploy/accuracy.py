@@ -21,12 +21,12 @@ from serbench.studies.deploy.backends import TriedBackend
 from serbench.studies.deploy.models import Converted, FoldModel
 from serbench.studies.deploy.opened import describe_model
 from serbench.studies.deploy.process import PATIENCE_S, WorkerError, call_worker, describe_backend
-from serbench.waveform import SAMPLE_RATE_HZ
+from serbench_runtime.waveform import SAMPLE_RATE_HZ
 
 SAME = "same classes"
 """The verdict on a backend that gives every utterance the class that the reference gives it."""
 
-SCORING = ("studies/deploy/worker.py", "data/audio.py", "waveform.py")
+SCORING = ("studies/deploy/worker.py", "serbench_runtime/audio", "serbench_runtime/waveform.py")
 """Core modules that decide what is heard."""
 
 Posteriors = Sequence[NDArray[np.float32]]

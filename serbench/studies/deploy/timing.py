@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api import SAMPLE_RATE_HZ, SerbenchError
-from serbench.data.audio import read_waveform
 from serbench.running.replay.run import Replay
 from serbench.studies.deploy.backends import TriedBackend
 from serbench.studies.deploy.device.instruments import EFFORT, free_cores, usable_cores
@@ -21,6 +20,7 @@ from serbench.studies.deploy.models import Converted, FoldModel
 from serbench.studies.deploy.opened import describe_model
 from serbench.studies.deploy.process import PATIENCE_S, WorkerError, call_worker, describe_backend
 from serbench.studies.deploy.results import Effort, Import, Round
+from serbench_runtime.audio.read import read_waveform
 
 STANDARD = Effort.model_validate(EFFORT)
 """How much is measured unless told otherwise."""

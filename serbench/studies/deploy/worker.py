@@ -72,9 +72,9 @@ def score(task: Task, _began_s: float) -> dict[str, Any]:
     """
     import numpy as np
 
-    from serbench.data.audio import read_waveform
     from serbench.errors import PluginError
     from serbench.studies.deploy.opened import OpenedModel
+    from serbench_runtime.audio.read import read_waveform
 
     backend = _backend(task)
     for item in task["items"]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.signal import oaconvolve
 
 from serbench.api import SAMPLE_RATE_HZ, SerbenchError
-from serbench.waveform import Waveform
+from serbench_runtime.waveform import Waveform
 
 TELEPHONE_HZ = 8_000
 

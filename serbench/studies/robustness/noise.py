@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api import SAMPLE_RATE_HZ, SerbenchError
-from serbench.waveform import Waveform
+from serbench_runtime.waveform import Waveform
 
 LOWEST_PINK_HZ = 20.0
 """Below it pink noise is cut: a third of its power would be where nobody hears or computes."""

@@ -15,14 +15,14 @@ from itertools import cycle, islice
 import numpy as np
 
 from serbench.api import SerbenchError
-from serbench.data.audio import read_waveform
 from serbench.data.corpus.table import CorpusTable, Utterance
 from serbench.protocol.splits.records import Split, utterances_of
 from serbench.running.plan.records import stable_seed
 from serbench.studies.robustness.channel import gain, reverberate, room_response, telephone
 from serbench.studies.robustness.conditions import Condition
 from serbench.studies.robustness.noise import babble, mix_at_snr, pink_noise, white_noise
-from serbench.waveform import Waveform
+from serbench_runtime.audio.read import read_waveform
+from serbench_runtime.waveform import Waveform
 
 Voices = Mapping[str, Sequence[Utterance]]
 """Utterances by speaker, to make babble from."""

@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from tests_support.damage import DAMAGES
 
 from serbench.api import Corpus, CorpusCard, CorpusError, Params, StoreError, UtteranceRecord
-from serbench.data import audio
 from serbench.data.corpus.load import load_corpus, read_each
 from serbench.data.corpus.table import CorpusTable
+from serbench_runtime.audio import read as audio
 
 CARD = CorpusCard(
     title="Test corpus",

@@ -16,13 +16,13 @@ from tests_support.runs import Watcher, method
 from tests_support.trained import expected, noise
 
 from serbench.api import Backend, CorpusError, DeployedModel, Params, PluginError, StoreError
-from serbench.data.audio import read_waveform
 from serbench.device.export.file import export_file
 from serbench.device.export.parity import check_parity
 from serbench.device.export.refit import refit_all
 from serbench.device.export.source import default_name, export_source
-from serbench.device.runtime import load
 from serbench.running.replay.run import Replay
+from serbench_runtime import load
+from serbench_runtime.audio.read import read_waveform
 
 
 @pytest.fixture(scope="module")

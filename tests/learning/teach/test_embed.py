@@ -23,10 +23,10 @@ from serbench.api import (
     TeacherError,
     TeacherFeatures,
 )
-from serbench.data.audio import pcm_digest
 from serbench.data.corpus.table import CorpusTable, Utterance
 from serbench.learning.teach import embed as embed_module
 from serbench.learning.teach.embed import BATCH_S, batches, embed_corpus, embedding_key
+from serbench_runtime.audio.read import pcm_digest
 
 CPU = torch.device("cpu")
 

@@ -114,7 +114,7 @@ def test_every_condition_is_scored_and_loud_noise_hurts(found: Robustness) -> No
 
 
 def test_clipping_is_that_of_the_recordings(made: Path, found: Robustness) -> None:
-    from serbench.data.audio import read_waveform
+    from serbench_runtime.audio.read import read_waveform
 
     factor = np.float32(10**0.5)
     counts = [

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tests_support.tables import noise_table
 
 from serbench.api import SerbenchError
-from serbench.data.audio import read_waveform
 from serbench.data.corpus.table import CorpusTable, Utterance
 from serbench.protocol.splits.outer import outer_splits
 from serbench.studies.robustness.conditions import CLEAN, CONDITIONS, Condition
 from serbench.studies.robustness.perturb import TALKERS, draw_talkers, perturb, voices_of
+from serbench_runtime.audio.read import read_waveform
 
 
 @pytest.fixture(scope="module")

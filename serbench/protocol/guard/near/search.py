@@ -14,7 +14,6 @@ from pathlib import Path
 import soxr
 
 from serbench.api import Advance
-from serbench.data.audio import read_known
 from serbench.data.corpus.table import HeardFile
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
@@ -30,6 +29,7 @@ from serbench.protocol.guard.near.cache import (
 from serbench.protocol.guard.near.fingerprints import Waveform, Words, fingerprint
 from serbench.protocol.guard.near.index import candidates
 from serbench.protocol.guard.near.verify import Prepared, compare, prepare
+from serbench_runtime.audio.read import read_known
 
 CODE = ("protocol/guard/near",)
 """Fingerprints and pairs that other code made are not read."""

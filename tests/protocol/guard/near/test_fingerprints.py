@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests_support.copies import Waveform, pcm, speech_like
 
-from serbench.data.audio import pcm_digest
 from serbench.protocol.guard.near import fingerprints
 from serbench.protocol.guard.near.fingerprints import (
     BANDS,
@@ -26,6 +25,7 @@ from serbench.protocol.guard.near.fingerprints import (
     turned,
     words,
 )
+from serbench_runtime.audio.read import pcm_digest
 
 
 @pytest.fixture(scope="module")

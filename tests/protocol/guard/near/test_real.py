@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from tests_support.copies import PARTS, TRANSFORMS, Waveform, part
 
-from serbench.data.audio import read_waveform
 from serbench.protocol.guard.near.fingerprints import fingerprint
 from serbench.protocol.guard.near.search import THRESHOLD, similar
 from serbench.protocol.guard.near.verify import compare, prepare
+from serbench_runtime.audio.read import read_waveform
 
 pytestmark = pytest.mark.real
 

@@ -15,12 +15,12 @@ from tests_support.copies import MP3, TRANSFORMS, Waveform, encoded, pcm, speech
 from tests_support.tables import noise_table
 
 from serbench.api import CorpusError
-from serbench.data.audio import pcm_digest, read_known, read_waveform
 from serbench.data.corpus.load import load_corpus
 from serbench.protocol.guard.near import search
 from serbench.protocol.guard.near.fingerprints import fingerprint
 from serbench.protocol.guard.near.search import THRESHOLD, NearPair, near_duplicates, similar
 from serbench_corpora.demo import Demo, DemoParams
+from serbench_runtime.audio.read import pcm_digest, read_known, read_waveform
 
 
 @dataclass(frozen=True)

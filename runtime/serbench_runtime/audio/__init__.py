@@ -1,0 +1,1 @@
+"""Reading audio: whatever libsndfile reads, as 16 kHz mono float32."""

@@ -1,0 +1,1 @@
+"""The commands of a device, and how any command of serbench prints and ends."""

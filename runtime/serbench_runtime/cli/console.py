@@ -1,0 +1,43 @@
+"""Consoles and logging of the command line."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+from serbench_runtime.cli.disarm import DisarmedConsole
+
+
+def stdout() -> Console:
+    """Tables and results. Off a terminal: plain text, and wide enough to wrap nothing."""
+    if sys.stdout.isatty():
+        return DisarmedConsole()
+    return DisarmedConsole(width=200, no_color=True)
+
+
+def stderr() -> Console:
+    """Progress, news and errors."""
+    if sys.stderr.isatty():
+        return DisarmedConsole(stderr=True)
+    return DisarmedConsole(stderr=True, width=200)
+
+
+def say(*lines: object) -> None:
+    """Print lines as they are, however wide the terminal is."""
+    console = stdout()
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def configure_logging(verbosity: int) -> None:
+    """0: warnings; 1 (``-v``): news of serbench; 2 (``-vv``): everything."""
+    levels = {0: logging.WARNING, 1: logging.INFO}
+    handler = RichHandler(console=stderr(), show_path=verbosity > 1, log_time_format="%H:%M:%S")
+    level = levels.get(verbosity, logging.DEBUG)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s", force=True)
+    logging.getLogger("serbench").setLevel(level)
+    if verbosity > 1:
+        logging.getLogger().setLevel(logging.DEBUG)

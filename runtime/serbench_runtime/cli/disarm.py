@@ -1,0 +1,92 @@
+"""What somebody else wrote, made harmless for a terminal.
+
+Names of runs, methods, corpora and utterances may be a stranger's. Control characters in them could
+clear the screen, set its title, or show one name and mean another, wherever they are printed. All
+that a command prints goes through here, once; colours and progress of our own do not.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO, TextIO, cast
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # but tabs and ends of lines
+    "\u2028\u2029\u202a-\u202e\u2066-\u2069"  # other ends of lines, and turned directions
+    "\ud800-\udbff\udc00-\udc7f\udd00-\udfff]"  # halves of characters, but bytes of file names
+)
+
+
+def disarm(text: str) -> str:
+    """Control characters as they are written in JSON, so that printed JSON means the same."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+class DisarmedStream:
+    """A text stream that is written to through ``disarm``; in all else the stream itself."""
+
+    def __init__(self, raw: TextIO) -> None:
+        self.raw = raw
+
+    def write(self, text: str) -> int:
+        """Write ``text``, disarmed."""
+        self.raw.write(disarm(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write them all."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.raw, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.raw)
+
+
+def underlying(stream: object) -> object:
+    """The stream that a disarmed one writes to; any other as it is."""
+    return stream.raw if isinstance(stream, DisarmedStream) else stream
+
+
+class DisarmedConsole(Console):
+    """A console whose text is disarmed, and whose own colours and movements are not."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """As rich renders it, with harmless text."""
+        for segment in super().render(renderable, options):
+            harmless = segment.control or not _CONTROL.search(segment.text)
+            yield segment if harmless else Segment(disarm(segment.text), segment.style)
+
+    @property
+    def file(self) -> IO[str]:
+        """Where it writes: past the stream that disarms everything."""
+        found = super().file
+        return found.raw if isinstance(found, DisarmedStream) else found
+
+    @file.setter
+    def file(self, new_file: IO[str]) -> None:
+        self._file = new_file
+
+
+@contextmanager
+def disarmed() -> Iterator[None]:
+    """Standard output and standard error are disarmed while this is open."""
+    held = sys.stdout, sys.stderr
+    if any(isinstance(stream, DisarmedStream) for stream in held):
+        yield
+        return
+    sys.stdout, sys.stderr = (cast("TextIO", DisarmedStream(stream)) for stream in held)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = held

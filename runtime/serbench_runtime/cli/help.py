@@ -1,0 +1,72 @@
+"""What ``--help`` shows, and what a command says that does not know a word."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+from serbench_runtime.errors import did_you_mean, near_names
+
+
+def help_of(module: object, command: Callable[..., object]) -> str:
+    """A command's help: its module's ``HELP``, else its docstring, each paragraph as one line.
+
+    A terminal then wraps it to its own width. Indented lines, such as examples, stay as they are.
+    """
+    text = getattr(module, "HELP", None) or inspect.getdoc(command) or ""
+    return "\n\n".join(_one_line(paragraph) for paragraph in re.split(r"\n\s*\n", text.strip()))
+
+
+def _one_line(paragraph: str) -> str:
+    return paragraph if paragraph.startswith(" ") else re.sub(r"\n(?! )", " ", paragraph)
+
+
+class _Plain:
+    """Shows no type beside a flag or an argument, and only near names of an unknown option.
+
+    Contexts, parameters and errors are click's own, or those that newer typer carries.
+    """
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """All parameters, as ``--help`` shows them."""
+        return [_without_type(each) for each in super().get_params(ctx)]  # pyright: ignore[reportAttributeAccessIssue]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments."""
+        try:
+            return super().parse_args(ctx, args)  # pyright: ignore[reportAttributeAccessIssue]
+        except Exception as error:
+            if asked := getattr(error, "option_name", ""):
+                known = [name for each in self.get_params(ctx) for name in each.opts]
+                vars(error)["possibilities"] = near_names(asked, known)
+            raise
+
+
+def _without_type(param: Any) -> Any:
+    if param.param_type_name == "argument":
+        # Newer typer writes the type behind the name, and has no setting for it.
+        param.display_type_rich = lambda *_, **__: None
+    elif param.metavar is None and (param.is_flag or param.count):
+        param.metavar = ""
+    return param
+
+
+class Command(_Plain, TyperCommand):
+    """A command."""
+
+
+class Group(_Plain, TyperGroup):
+    """Several commands."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first argument names."""
+        name = args[0]
+        if not (name.startswith("-") or ctx.resilient_parsing or self.get_command(ctx, name)):
+            see = f"{ctx.command_path} --help"
+            near = did_you_mean(name, self.list_commands(ctx), see)
+            ctx.fail(f"there is no command {name!r}{near}")
+        return super().resolve_command(ctx, args)

@@ -1,0 +1,26 @@
+"""When memory ran out: what Python, NumPy and torch raise then, in a message."""
+
+from __future__ import annotations
+
+import errno
+
+MARKS = (
+    *("not enough memory", "out of memory", "bad_alloc", "bad allocation"),
+    *("cannot allocate memory", "failed to allocate memory"),
+)
+"""What libraries say, in an error of any type."""
+
+
+def memory_message(error: BaseException, remedy: str) -> str:
+    """What to say of an error, where it is one of memory; empty of any other."""
+    said = str(error).strip().splitlines()
+    if not (isinstance(error, MemoryError) or _runs_out(error)):
+        return ""
+    reason = f" ({said[0][:200].rstrip('.')})" if said else ""
+    return f"memory ran out{reason}; {remedy}"
+
+
+def _runs_out(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and any(mark in str(error).casefold() for mark in MARKS)

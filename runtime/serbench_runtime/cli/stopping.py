@@ -1,0 +1,103 @@
+"""How a command is stopped: SIGTERM, SIGHUP and Ctrl-C all end it alike.
+
+The main thread gets a ``KeyboardInterrupt``, so that it ends its workers and keeps what it has. It
+has ``GRACE_S`` for that; should it be deep in a long computation, the process then ends all the
+same. Files are written whole or not at all, so nothing is damaged by it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+
+STOPS = tuple(
+    signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Signals that stop a command."""
+
+GRACE_S = 5.0
+"""Until the process ends at the latest."""
+
+IMPATIENT_S = 1.0
+"""A signal that comes so much later than the first one ends the process at once."""
+
+MESSAGE = "stopped; run the same command again to go on"
+
+
+class _Stop:
+    """What has come so far.
+
+    Attributes:
+        signal: the first; 0: none.
+        at_s: when it came.
+        told: whether the message was printed.
+    """
+
+    signal = 0
+    at_s = 0.0
+    told = False
+
+
+def listen() -> None:
+    """From now on signals stop the command. One that is ignored (``nohup``) stays so."""
+    for number in STOPS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    threading.Thread(target=_end_in_time, args=(read,), daemon=True).start()
+
+
+def is_stopping() -> bool:
+    """Whether a signal has come: whatever is raised since comes from that."""
+    return bool(_Stop.signal)
+
+
+def stopped() -> int:
+    """Note that the message is printed now; the code to exit with, as shells expect it."""
+    _Stop.told = True
+    return 128 + (_Stop.signal or signal.SIGINT)
+
+
+def leave_if_stopped() -> None:
+    """End the process where a signal has come, without waiting for threads that still read.
+
+    Semaphores and temporary folders of workers are removed before; taking large libraries apart
+    would last seconds.
+    """
+    if _Stop.signal:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        _end(_Stop.signal)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    now_s = time.monotonic()
+    if not _Stop.signal:
+        _Stop.signal, _Stop.at_s = number, now_s
+        raise KeyboardInterrupt
+    # A terminal that is closed may send two signals at once, which mean one thing.
+    if now_s - _Stop.at_s > IMPATIENT_S:
+        _end(_Stop.signal)
+
+
+def _end_in_time(pipe: int) -> None:
+    """Wait for the first signal, which the system tells through a pipe; then for ``GRACE_S``."""
+    while (number := os.read(pipe, 1)[0]) not in STOPS:
+        pass
+    time.sleep(GRACE_S)
+    _end(number)
+
+
+def _end(number: int) -> None:
+    """End the process without asking anybody; its workers see that and end, too."""
+    if not _Stop.told:
+        os.write(2, f"{MESSAGE}\n".encode())
+    os._exit(128 + number)

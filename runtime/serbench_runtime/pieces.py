@@ -1,0 +1,78 @@
+"""Long utterances in pieces that hold exactly the utterance's own windows.
+
+The graph cuts what it gets into windows and gives their mean posterior, so an hour in one call
+would need the memory of an hour. An utterance is cut at starts of windows instead, and the means
+of its pieces are averaged by their numbers of windows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from serbench_runtime.waveform import Waveform
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """A part of an utterance.
+
+    Attributes:
+        samples: of the waveform.
+        windows: how many of the utterance's windows it holds.
+        new: samples of it that were in no piece before.
+    """
+
+    samples: Float32[Waveform, " samples"]
+    windows: int
+    new: int
+
+
+class Cutter:
+    """Cuts utterances whose windows lie ``window - overlap`` apart, all in samples.
+
+    A piece is at least ``least`` samples long, unless its utterance is shorter. An utterance of up
+    to ``least`` samples is one piece; None: every utterance is, and has one window.
+    """
+
+    def __init__(self, window: int, overlap: int, least: int | None) -> None:
+        self.window = window
+        self.undivided = least is None
+        least = least or window
+        self.hop = window - overlap
+        self.windows = math.ceil(max(0, least - window) / self.hop) + 1
+        """Of every piece but an utterance's last."""
+        self.samples = (self.windows - 1) * self.hop + window
+
+    def count(self, samples: int) -> int:
+        """Windows of an utterance: one a hop, the last moved back to end with the utterance."""
+        if self.undivided:
+            return 1
+        return math.ceil(max(0, samples - self.window) / self.hop) + 1
+
+    def is_whole(self, samples: int) -> bool:
+        """Whether an utterance of that length is one piece."""
+        return self.undivided or samples < self.samples + self.hop
+
+    def pieces(self, blocks: Iterable[Waveform]) -> Iterator[Piece]:
+        """The pieces of an utterance that comes in blocks ``(samples,)`` of any length.
+
+        At no time is more held than one piece, one hop and one block.
+        """
+        held, heard = np.zeros(0, np.float32), 0
+        for block in blocks:
+            held = np.concatenate([held, block]) if held.size else block
+            # What follows must hold a whole window, so that its last one can be moved back.
+            while not self.is_whole(len(held)):
+                yield Piece(held[: self.samples], self.windows, self.samples - heard)
+                held = held[self.windows * self.hop :]
+                heard = self.window - self.hop
+        if held.size:
+            yield Piece(held, self.count(len(held)), len(held) - heard)

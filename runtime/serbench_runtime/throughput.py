@@ -1,0 +1,143 @@
+"""How many simultaneous streams a model keeps up with here."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from serbench_runtime.errors import SerbenchError
+from serbench_runtime.model import Model
+from serbench_runtime.stream import STEP_S
+
+MOST_STREAMS = 1024
+"""More are not tried."""
+
+ON_TIME = 0.95
+"""The share of steps that must be answered before the next is due."""
+
+ROOM = 0.95
+"""Streams are tried that should take this share of the time."""
+
+FULL = 0.9
+"""Where this share of the time is taken, more streams are not tried."""
+
+MORE_TRIALS = 3
+
+SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many streams a model keeps up with.
+
+    Attributes:
+        streams: in lock step; 0 where not even one is kept up with. 1024 stands for at least that.
+        used: the share of real time that they take: compute time over time of sound.
+        late: the share of steps that were answered after the next was due.
+        step_s, window_s: of the streams.
+        seconds: of sound in every stream, in the run that gave ``used``.
+    """
+
+    streams: int
+    used: float
+    late: float
+    step_s: float
+    window_s: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    streams: int
+    used: float
+    late: float
+
+    @property
+    def kept_up(self) -> bool:
+        return self.used <= 1.0 and self.late <= 1.0 - ON_TIME
+
+
+def capacity(model: Model, step_s: float = STEP_S, seconds: float = SECONDS) -> Capacity:
+    """Measure how many simultaneous streams ``model`` keeps up with, on the threads it has.
+
+    Streams get noise, as fast as they take it. They are kept up with where computing takes no
+    longer than the sound lasts, and 95 % of steps are answered before the next is due. The
+    steps before windows are whole are not measured.
+
+    Args:
+        model: a model; what it is loaded with decides how many threads there are.
+        step_s: time between answers, of every stream.
+        seconds: of sound to measure over, at least 20 steps.
+
+    Raises:
+        SerbenchError: a step out of range, or too few seconds.
+    """
+    steps = math.floor(seconds / step_s) if step_s > 0 and math.isfinite(seconds) else 0
+    if steps < 20:
+        raise SerbenchError(
+            f"{seconds:g} s are too little to measure streams with a step of {step_s:g} s over; "
+            f"give at least {20 * max(step_s, 0):g} s"
+        )
+    trial = _most(model, step_s, steps)
+    return Capacity(
+        streams=trial.streams if trial.kept_up else 0,
+        used=trial.used,
+        late=trial.late,
+        step_s=step_s,
+        window_s=model.window_s,
+        seconds=steps * step_s,
+    )
+
+
+def _most(model: Model, step_s: float, steps: int) -> _Trial:
+    """Fewer until they are kept up with, then more while there is room."""
+    trial = _try(model, _estimate(model, step_s), step_s, steps)
+    while not trial.kept_up and trial.streams > 1:
+        trial = _try(model, max(1, _fitting(trial, 0.95 * trial.streams)), step_s, steps)
+    for _ in range(MORE_TRIALS):
+        more = _fitting(trial, MOST_STREAMS)
+        if not trial.kept_up or trial.used > FULL or more <= trial.streams:
+            break
+        larger = _try(model, more, step_s, steps)
+        if not larger.kept_up:
+            break
+        trial = larger
+    return trial
+
+
+def _fitting(trial: _Trial, most: float) -> int:
+    """How many streams would have taken almost all of the time, going by a trial."""
+    return math.floor(min(most, ROOM * trial.streams / max(trial.used, 1e-9)))
+
+
+def _estimate(model: Model, step_s: float) -> int:
+    """About how many streams fit: double until one step takes long, then in proportion."""
+    window = np.zeros((1, round(model.window_s * model.sample_rate_hz)), np.float32)
+    streams = 1
+    while streams < MOST_STREAMS:
+        rows = np.repeat(window, streams, axis=0)
+        took_s = min(_timed(lambda rows=rows: model.posteriors(rows)) for _ in range(3))
+        if took_s > 0.2 * step_s:
+            return max(1, min(MOST_STREAMS, math.floor(ROOM * streams * step_s / took_s)))
+        streams *= 2
+    return MOST_STREAMS
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _try(model: Model, streams: int, step_s: float, steps: int) -> _Trial:
+    lanes = model.streams(streams, step_s)
+    noise = np.random.default_rng(0).normal(0.0, 0.05, round(step_s * model.sample_rate_hz))
+    chunk = np.tile(noise.astype(np.float32), (streams, 1))
+    for _ in range(math.ceil(model.window_s / step_s)):  # until windows are whole
+        lanes.feed(chunk)
+    took_s = np.array([_timed(lambda: lanes.feed(chunk)) for _ in range(steps)])
+    return _Trial(streams, float(took_s.mean() / step_s), float(np.mean(took_s > step_s)))
