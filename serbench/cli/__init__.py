@@ -20,6 +20,7 @@ from serbench.cli import (
     folds,
     gc,
     leaderboard,
+    new_plugin,
     plugins,
     registry,
     regress,
@@ -117,7 +118,12 @@ PANELS: dict[str, dict[str, Said]] = {
         "deploy": _studies["deploy"],
     },
     "Check": {"audit": audit, "verify": verify, "regress": regress},
-    "Housekeeping": {"plugins": plugins, "registry": registry_app, "gc": gc},
+    "Housekeeping": {
+        "plugins": plugins,
+        "new-plugin": new_plugin,
+        "registry": registry_app,
+        "gc": gc,
+    },
 }
 """Modules, studies and groups by the name of their command, in the order of ``--help``."""
 

@@ -1,0 +1,1 @@
+"""A start for authors of plugins: a whole distribution, written from templates."""

@@ -1,0 +1,165 @@
+"""``serbench new-plugin``: a distribution with one plugin that works and passes its tests."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import serbench.api
+from serbench.errors import PluginError
+from serbench.running.plugins import SINGULAR, Plugins, did_you_mean
+
+TEMPLATES = Path(__file__).parent / "templates"
+SHARED = "shared"
+"""The folder of what is the same in every kind of plugin."""
+
+KINDS: dict[str, str] = {noun.replace(" ", "-"): table for table, noun in SINGULAR.items()}
+"""What ``--kind`` takes, and the registry's table of that kind; each has a folder of templates."""
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+LONGEST = 24
+"""Letters of a name; lines of the templates stay within a hundred with it."""
+
+PLAIN_RUN = "serbench run hybrid-small+ce --dataset demo --profile demo"
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "corpus": (
+        "serbench corpus check placeholder --data-dir FOLDER",
+        "serbench run hybrid-small+ce --dataset placeholder --data-dir FOLDER",
+    ),
+    "teacher": ("serbench run akd --dataset demo --profile demo --teacher placeholder",),
+    "front-end": ("serbench run try-placeholder --dataset demo --profile demo",),
+    "student": ("serbench run placeholder+ce --dataset demo --profile demo",),
+    "loss": ("serbench run hybrid-small+placeholder --dataset demo --profile demo",),
+    "backend": (PLAIN_RUN, "serbench deploy runs/RUN --backend placeholder"),
+    "tracker": (f"{PLAIN_RUN} --tracker placeholder",),
+}
+"""How to try each kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What everything in a new distribution is called.
+
+    Example:
+        >>> named = Named("soft-focal", "loss")
+        >>> named.distribution, named.package, named.cls
+        ('serbench-soft-focal', 'serbench_soft_focal', 'SoftFocal')
+
+    Attributes:
+        plugin: as the registry and commands call it.
+        kind: one of ``KINDS``.
+    """
+
+    plugin: str
+    kind: str
+
+    @property
+    def distribution(self) -> str:
+        """What pip calls it."""
+        return f"serbench-{self.plugin}"
+
+    @property
+    def package(self) -> str:
+        """What Python imports."""
+        return self.distribution.replace("-", "_")
+
+    @property
+    def cls(self) -> str:
+        """The plugin's class."""
+        return "".join(part.capitalize() for part in self.plugin.split("-"))
+
+    def fill(self, text: str) -> str:
+        """A template's text with these names."""
+        for old, new in (
+            ("TRY_IT", "\n".join(COMMANDS[self.kind])),
+            ("KIND", self.kind.replace("-", " ")),
+            ("serbench_placeholder", self.package),
+            ("Placeholder", self.cls),
+            ("placeholder", self.plugin),
+        ):
+            text = text.replace(old, new)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A new distribution.
+
+    Attributes:
+        folder: that holds it.
+        todo: ``FILE:LINE`` of the part to change, below ``folder``.
+        commands: that try it, once it is installed.
+    """
+
+    folder: Path
+    todo: str
+    commands: tuple[str, ...]
+
+
+def new_plugin(name: str, kind: str, into: Path | None, plugins: Plugins) -> Written:
+    """Write a distribution.
+
+    Args:
+        name: of the plugin; a leading ``serbench-`` is left off.
+        kind: one of ``KINDS``.
+        into: a folder that is new or empty; None: ``serbench-NAME`` in the current one.
+        plugins: the installed ones, whose names are taken.
+
+    Raises:
+        PluginError: no such kind, or the name cannot be had, or the folder is not empty.
+    """
+    if kind not in KINDS:
+        raise PluginError(f"--kind {kind}: no such kind of plugin{did_you_mean(kind, KINDS)}")
+    named = Named(name.removeprefix("serbench-"), kind)
+    _check_name(named, plugins)
+    folder = into or Path(named.distribution)
+    if folder.exists() and not folder.is_dir():
+        raise PluginError(f"{folder} is a file: give a new folder by --into")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise PluginError(f"{folder} is not empty: give a new folder by --into")
+    todo = ""
+    for target, text in _files(named):
+        path = folder / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        before, found, _ = text.partition("# TODO")
+        if found:
+            todo = f"{target}:{before.count(chr(10)) + 1}"
+    return Written(folder, todo, tuple(map(named.fill, COMMANDS[kind])))
+
+
+def _files(named: Named) -> Iterator[tuple[str, str]]:
+    """Path below the distribution, and text, of each file."""
+    for root in (TEMPLATES / SHARED, TEMPLATES / named.kind):
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                target = path.relative_to(root).as_posix()
+                yield named.fill(target), named.fill(path.read_text(encoding="utf-8"))
+
+
+def _check_name(named: Named, plugins: Plugins) -> None:
+    name, noun = named.plugin, named.kind.replace("-", " ")
+    if not NAME.fullmatch(name) or len(name) > LONGEST:
+        raise PluginError(
+            f"{name!r} cannot be the name of a plugin: use small letters, digits and single "
+            f"hyphens, a letter first, at most {LONGEST} in all, as in soft-focal"
+        )
+    if named.cls in serbench.api.__all__ or keyword.iskeyword(named.cls):
+        raise PluginError(
+            f"{name!r} would give a class {named.cls}, a name that Python or serbench.api has: "
+            f"choose another, such as my-{name}"
+        )
+    for item in plugins.items(KINDS[named.kind]):
+        if item.name == name:
+            raise PluginError(
+                f"a {noun} called {name!r} is installed already, by {item.distribution} "
+                f"{item.version}: choose another name"
+            )
+    if find_spec(named.package) is not None:
+        raise PluginError(
+            f"a package {named.package} is installed already: choose another name than {name!r}"
+        )

@@ -1,0 +1,1 @@
+"""The backend ``placeholder`` for serbench."""

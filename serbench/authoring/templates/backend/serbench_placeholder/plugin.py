@@ -1,0 +1,18 @@
+"""What serbench finds at the entry point ``placeholder``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from serbench.api import Backend, hookimpl
+
+from serbench_placeholder.backend import Placeholder
+
+SERBENCH_API = ">=1.0,<2"
+"""The versions of the contract that this plugin works with; read before anything of it runs."""
+
+
+@hookimpl
+def serbench_backends() -> Sequence[type[Backend]]:
+    """``placeholder``."""
+    return [Placeholder]

@@ -1,0 +1,78 @@
+"""The corpus ``placeholder``: what it says of itself, and what its file names say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from serbench.api import (
+    Corpus,
+    CorpusCard,
+    CorpusError,
+    LeftOut,
+    Params,
+    UtteranceRecord,
+    audio_below,
+    plain_name,
+)
+
+# TODO: put your labels and the grammar of your file names in place of these.
+LABELS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
+LAYOUT = "SPEAKER_EMOTION_TAKE.wav, such as s01_A_1.wav"
+NAME = re.compile(r"(?P<speaker>s\d+)_(?P<emotion>[AHNS])_(?P<take>\d+)")
+
+CARD = CorpusCard(
+    title="Placeholder",
+    language="which is spoken",
+    licence="of the recordings",
+    home="where to get it",
+    citation="who published it, and where",
+    elicitation="acted",
+    labels=tuple(LABELS.values()),
+    layout=LAYOUT,
+)
+"""With published counts (``utterances``, ``per_label``, ``per_speaker``) a copy is checked."""
+
+
+class PlaceholderParams(Params):
+    """What a registry entry can set; this corpus has nothing to set."""
+
+
+class Placeholder(Corpus):
+    """A corpus whose file names tell speaker and emotion. It reads names, never audio."""
+
+    name = "placeholder"
+    Params = PlaceholderParams
+    params: PlaceholderParams
+
+    @property
+    def card(self) -> CorpusCard:
+        """Its facts."""
+        return CARD
+
+    def utterances(self, folder: Path) -> Iterator[UtteranceRecord]:
+        """Every utterance below a folder.
+
+        Raises:
+            CorpusError: a file is called otherwise.
+        """
+        for path in audio_below(folder).paths:
+            record = self.read_name(path.name)
+            if record is None:
+                raise CorpusError(f"{path}: names are {LAYOUT}; move other files elsewhere")
+            yield replace(record, path=path.relative_to(folder))
+
+    def read_name(self, name: str) -> UtteranceRecord | None:
+        """Speaker and emotion of ``s01_A_1.wav``; None for a name of another grammar."""
+        path = PurePosixPath(plain_name(name))
+        match = NAME.fullmatch(path.stem)
+        if match is None:
+            return None
+        label = LABELS[match["emotion"]]
+        return UtteranceRecord(path.stem, Path(path), match["speaker"], label, take=match["take"])
+
+    def left_out(self, folder: Path) -> Sequence[LeftOut]:
+        """What could not be looked at below a folder, so that it is told."""
+        return audio_below(folder).left_out

@@ -1,0 +1,60 @@
+"""The front end ``placeholder``: its name, its parameters, its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+from serbench.api import Framing, FrontEnd, FrontEndParams
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BANDS = 8
+
+
+class PlaceholderParams(FrontEndParams):
+    """What ``--set front_end.NAME=VALUE`` changes; ``normalise`` and ``deltas`` are inherited."""
+
+    hop: int = Field(default=320, ge=64)
+    """Samples of a frame, and from frame to frame: 20 ms."""
+
+
+class Placeholder(FrontEnd):
+    """Levels of eight bands of frequencies, in decibels."""
+
+    name = "placeholder"
+    Params = PlaceholderParams
+    params: PlaceholderParams
+
+    @property
+    def width(self) -> int:
+        """Values of a frame."""
+        return BANDS
+
+    @property
+    def framing(self) -> Framing:
+        """Frames side by side; the last is filled up with zeros."""
+        return Framing(window=self.params.hop, hop=self.params.hop, centred=False)
+
+    @property
+    def gain(self) -> Sequence[float]:
+        """1 dB louder is 1 more in every value, so that training may change the level."""
+        return [1.0] * BANDS
+
+    @property
+    def bands(self) -> bool:
+        """Neighbouring values are neighbouring frequencies, so that training may mask some."""
+        return True
+
+    @property
+    def not_exported(self) -> str:
+        """Why ``serbench export`` cannot use it."""
+        return "nobody has written its graph yet"
+
+    def build(self) -> nn.Module:
+        """A module from waveforms ``(*N, samples)`` at 16 kHz to ``(*N, frames, 8)``."""
+        from serbench_placeholder.frames import Frames
+
+        return Frames(self.params.hop, BANDS)

@@ -1,0 +1,1 @@
+"""The loss ``placeholder`` for serbench."""

@@ -1,0 +1,1 @@
+"""The student ``placeholder`` for serbench."""

@@ -1,0 +1,1 @@
+"""The teacher ``placeholder`` for serbench."""

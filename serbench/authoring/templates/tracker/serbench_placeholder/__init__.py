@@ -1,0 +1,1 @@
+"""The tracker ``placeholder`` for serbench."""

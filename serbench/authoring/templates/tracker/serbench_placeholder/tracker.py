@@ -1,0 +1,40 @@
+"""The tracker ``placeholder``: what is written down while a run goes on."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from serbench.api import FoldEvent, Params, RunEvent, Tracker
+
+COLUMNS = ("method", "fold", "seed", "ua")
+
+
+class PlaceholderParams(Params):
+    """What the registry can set."""
+
+    file: str = "placeholder.csv"
+    """Name of the table in the run's folder; the run's own files must be left alone."""
+
+
+class Placeholder(Tracker):
+    """A table of the scores of outer folds, in the order in which they come."""
+
+    name = "placeholder"
+    Params = PlaceholderParams
+    params: PlaceholderParams
+    _table: Path | None = None
+
+    def run_started(self, event: RunEvent) -> None:
+        """Begin a new table: each time that a run is started, all of it is told again."""
+        self._table = event.folder / self.params.file
+        with self._table.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerow(COLUMNS)
+
+    def fold_scored(self, event: FoldEvent) -> None:
+        """Add a row, at once, so that nothing is lost when the run is stopped."""
+        assert self._table is not None, "run_started comes first"
+        # TODO: put what you want to keep of a fold in place of this. See also fit_epoch.
+        row = (event.method, event.outer, event.seed, f"{event.ua:.4f}")
+        with self._table.open("a", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerow(row)
