@@ -67,6 +67,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("serbench_jobs", JOBS_HELP)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A golden file that the command line names must be there before minutes of fits."""
+    path = _path(config, "golden") if config.getoption("--serbench-golden") else None
+    if path is not None and not path.is_file():
+        raise pytest.UsageError(
+            f"--serbench-golden: there is no golden file {path}; make it from a run you trust: "
+            f"serbench regress RUN --update --golden {path}"
+        )
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise pytest.UsageError(f"serbench jobs must be a whole number from 1 on, not {text!r}")

@@ -55,7 +55,7 @@ def test_no_regression(serbench_run, tmp_path):
     from serbench.checks.regress.command import update_golden
     run = quick(serbench_run)
     golden = tmp_path / "golden.toml"
-    update_golden(run.folder, golden, (), None)
+    update_golden(run.folder, golden, (), None, print)
     assert run.assert_no_regression(golden).passed
 
 def test_latency(serbench_run, serbench_latency):
@@ -139,7 +139,7 @@ def test_a_regression_fails_a_test_with_all_that_was_found(session: pytest.Pytes
     result.stdout.fnmatch_lines(
         [
             "*RegressionError: serbench regress: run against golden.toml: FAILED: * (2 of 8 *",
-            "*failed: akd UA: *surely worse by more than 1.0*",
+            "*failed: akd UA: UA fell * points below the golden result: *; allowed: 1.0)",
             "*passed: vanilla-kd UA: *",
         ]
     )
@@ -157,7 +157,8 @@ def test_what_cannot_be_asked_is_told(session: pytest.Pytester) -> None:
                 finished.scores("hybrid")
 
         def test_golden(finished):
-            with pytest.raises(StoreError, match="there is no golden file other.toml"):
+            said = "no golden file other.toml; .*regress run --update --golden other.toml"
+            with pytest.raises(StoreError, match=said):
                 finished.assert_no_regression("other.toml")
             assert finished.assert_no_regression("golden.toml").passed
 
@@ -188,6 +189,35 @@ def test_without_pytest_benchmark_latency_is_skipped_with_a_reason(
     result.stdout.fnmatch_lines(["*serbench_latency needs pytest-benchmark*"])
 
 
+@pytest.mark.parametrize("content", [None, "schema_version = 0\n"])
+def test_a_golden_file_that_cannot_be_read_is_one_message(
+    session: pytest.Pytester, content: str | None
+) -> None:
+    finished(session, 0.0)
+    golden = session.path / "golden.toml"
+    golden.unlink()
+    if content is not None:
+        golden.write_text(content)
+    session.makepyfile("def test_it(finished): finished.assert_no_regression()")
+    result = session.runpytest_inprocess("-p", "no:xdist")
+    assert outcomes(result) == {"failed": 1}
+    (said,) = [line for line in result.outlines if line.startswith("E ")]
+    assert ("there is no golden file" if content is None else "schema_version is 0") in said
+    assert "read_golden" not in result.stdout.str()
+    assert "check_run" not in result.stdout.str()
+
+
+def test_a_golden_file_that_the_command_line_names_must_be_there_at_once(
+    session: pytest.Pytester,
+) -> None:
+    session.makepyfile("def test_it(serbench_run): assert False")
+    result = session.runpytest_inprocess("-p", "no:xdist", "--serbench-golden", "gone.toml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (said,) = filter(None, result.errlines)
+    assert "--serbench-golden: there is no golden file" in said
+    assert "serbench regress RUN --update --golden" in said
+
+
 SETTINGS = """
 from pathlib import Path
 
@@ -209,6 +239,7 @@ def test_options_go_over_the_ini_file(
 ) -> None:
     pytester.makeini("[pytest]\nserbench_jobs = 2\nserbench_golden = sub/ini.toml\n")
     pytester.makepyfile(SETTINGS)
+    (pytester.path / "line.toml").touch()
     result = pytester.runpytest_inprocess("-p", "no:xdist", "-s", *options)
     result.stdout.fnmatch_lines([f"*jobs {jobs} golden {pytester.path / golden} runs *"])
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from serbench.errors import joined, listed, numbered
@@ -53,6 +54,8 @@ class Finding:
         fold: the fold that it is about; empty: all of them, or none.
         numbers: what was measured, by name.
         tables: what is behind it.
+        seconds: wall time that the check took; a list of findings that are made together has it in
+            the first of them.
     """
 
     check: str
@@ -63,11 +66,28 @@ class Finding:
     fold: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
+    seconds: float = 0.0
 
     @property
     def place(self) -> str:
         """Check and fold, as in ``L1, fold 2``."""
         return f"{self.check}, fold {self.fold}" if self.fold else self.check
+
+
+class Stopwatch:
+    """Gives every finding the wall time since the one before it, or since it was started."""
+
+    def __init__(self) -> None:
+        self.last = time.perf_counter()
+
+    def lap(self, finding: Finding) -> Finding:
+        """A finding that was made just now."""
+        before, self.last = self.last, time.perf_counter()
+        return replace(finding, seconds=self.last - before)
+
+    def laps(self, found: Iterable[Finding]) -> Iterator[Finding]:
+        """Findings of a generator, which makes them one by one."""
+        return map(self.lap, found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -35,11 +35,18 @@ class Outputs:
 
     Attributes:
         json: ``-`` is standard output.
+        started: when the command began, as ``time.perf_counter`` tells it.
     """
 
     json: Path | None = None
     junit: Path | None = None
     markdown: Path | None = None
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """Since the command began."""
+        return time.perf_counter() - self.started
 
 
 def write_findings(found: Findings, outputs: Outputs) -> None:
@@ -48,7 +55,7 @@ def write_findings(found: Findings, outputs: Outputs) -> None:
     Raises:
         StoreError: a file cannot be written.
     """
-    _write(outputs, document(found), junit(found), markdown_summary(found))
+    _write(outputs, document(found), junit(found, outputs.seconds), markdown_summary(found))
 
 
 def write_error(command: str, error: SerbenchError, outputs: Outputs) -> None:
@@ -61,7 +68,8 @@ def write_error(command: str, error: SerbenchError, outputs: Outputs) -> None:
     content = {
         "schema_version": SCHEMA_VERSION, "command": command, "passed": False, "error": said
     }  # fmt: skip
-    _write(outputs, content, junit_error(command, said), markdown_error(command, said))
+    xml = junit_error(command, said, outputs.seconds)
+    _write(outputs, content, xml, markdown_error(command, said))
 
 
 def _write(outputs: Outputs, content: dict[str, object], xml: bytes, text: str) -> None:
@@ -110,6 +118,7 @@ def _finding(each: Finding) -> dict[str, object]:
         "remedy": each.remedy,
         "numbers": dict(each.numbers),
         "tables": {table.name: _rows(table) for table in each.tables},
+        "seconds": round(each.seconds, 6),
     }
 
 
@@ -126,16 +135,21 @@ def _rows(table: Table) -> list[dict[str, object]]:
     return [dict(record) for record in table.records or cells]
 
 
-def junit(found: Findings) -> bytes:
-    """JUnit XML as ``junit-10.xsd`` of Jenkins' xUnit plugin has it: a test case per finding."""
+def junit(found: Findings, seconds: float) -> bytes:
+    """JUnit XML as ``junit-10.xsd`` of Jenkins' xUnit plugin has it: a test case per finding.
+
+    Args:
+        found: every finding has its own time.
+        seconds: that the whole command took, reading of the corpus included.
+    """
     failed, skipped = len(found.of("failed")), len(found.of("not run"))
-    suite = _suite(found.command, len(found.found), failures=failed, skipped=skipped)
+    suite = _suite(found.command, seconds, len(found.found), failures=failed, skipped=skipped)
     properties = ET.SubElement(suite, "properties")
     remarks = ((f"remark {n}", remark) for n, remark in enumerate(found.remarks, start=1))
     for name, value in (("subject", found.subject), *found.facts.items(), *remarks):
         ET.SubElement(properties, "property", {"name": name, "value": _xml(str(value))})
     for each in found.found:
-        case = _case(suite, found.command, each.place)
+        case = _case(suite, found.command, each.place, each.seconds)
         more = _xml("\n".join(filter(None, (each.remedy, *map(str, each.units)))))
         said = {"message": _xml(each.message)}
         if each.outcome == "failed":
@@ -148,16 +162,21 @@ def junit(found: Findings) -> bytes:
     return _xml_document(suite)
 
 
-def junit_error(command: str, message: str) -> bytes:
+def junit_error(command: str, message: str, seconds: float) -> bytes:
     """The same where nothing could be looked at: one test case, with an error."""
-    suite = _suite(command, 1, errors=1)
-    case = _case(suite, command, "there is something to check")
+    suite = _suite(command, seconds, 1, errors=1)
+    case = _case(suite, command, "there is something to check", seconds)
     ET.SubElement(case, "error", {"message": _xml(message), "type": "input"}).text = _xml(message)
     return _xml_document(suite)
 
 
 def _suite(
-    command: str, tests: int, failures: int = 0, errors: int = 0, skipped: int = 0
+    command: str,
+    seconds: float,
+    tests: int,
+    failures: int = 0,
+    errors: int = 0,
+    skipped: int = 0,
 ) -> ET.Element:
     counts = {"tests": tests, "failures": failures, "errors": errors, "skipped": skipped}
     return ET.Element(
@@ -165,15 +184,15 @@ def _suite(
         {
             "name": f"serbench {command}",
             **{key: str(count) for key, count in counts.items()},
-            "time": "0",
+            "time": f"{seconds:.3f}",
             "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()),
         },
     )
 
 
-def _case(suite: ET.Element, command: str, name: str) -> ET.Element:
-    place = {"classname": f"serbench.{command.replace(' ', '-')}", "name": _xml(name), "time": "0"}
-    return ET.SubElement(suite, "testcase", place)
+def _case(suite: ET.Element, command: str, name: str, seconds: float) -> ET.Element:
+    place = {"classname": f"serbench.{command.replace(' ', '-')}", "name": _xml(name)}
+    return ET.SubElement(suite, "testcase", {**place, "time": f"{seconds:.3f}"})
 
 
 def _xml(text: str) -> str:

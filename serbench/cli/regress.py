@@ -1,4 +1,4 @@
-"""``serbench regress``: a run held against golden results, for continuous integration."""
+"""``serbench regress``: a run compared with golden results, for continuous integration."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ HELP = """Compare a finished run with golden results, for continuous integration
 
 The exit code is 0 where the run passes, 1 where it fails, and 2 for wrong input.
 
-UA and WA of each method are compared in pairs with the golden run, over the same speakers: a check
-fails where the run is surely worse by more than the margin, or drops beyond the limit. Latency is a
-ratio to a reference model that is measured in the same job, in turns; size is a ratio to the golden
-size. Margins and tolerances stand in the golden file, which --update writes.
+UA and WA of each method are compared in pairs with the golden run, over the same speakers. A check
+fails where the drop is significantly greater than the margin, or greater than the limit. Latency is
+divided by that of a reference model, measured in turns in the same job. Size is compared with the
+golden size. Margins and limits are in the golden file, which --update writes. --update trains
+nothing, and says first how long it will take.
 
 Examples:
 
@@ -108,7 +109,7 @@ def command(
         if latency:
             bench = _bench(stack, folder, registry, data_dir, reference, rounds)
         if update:
-            found = update_golden(folder, golden, backends or (), bench)
+            found = update_golden(folder, golden, backends or (), bench, typer.echo)
         else:
             found = check_run(folder, golden, bench)
     if isinstance(found, Update):
@@ -156,5 +157,5 @@ def _tell_update(update: Update) -> None:
     else:
         typer.echo("Nothing has changed.")
     for warning in update.warnings:
-        typer.echo(f"Beware: {warning}.")
+        typer.echo(f"Warning: {warning}.")
     typer.echo(f"Written: {update.path}. Read it, commit it.")

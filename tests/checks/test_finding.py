@@ -23,6 +23,7 @@ LEAK = Finding(
     "Keep each speaker in one part.",
     (Unit("08", "2 + 1", {"train": 2, "test": 1}), *named(f"s{n}" for n in range(12))),
     fold="1",
+    seconds=0.125,
 )
 FOUND = Findings(
     command="audit",
@@ -105,7 +106,7 @@ def test_the_json_has_everything_and_the_docs_have_every_key() -> None:
 
 
 def test_junit_is_a_test_case_for_each_finding() -> None:
-    root = ET.fromstring(junit(FOUND))
+    root = ET.fromstring(junit(FOUND, 12.5))
     (suite,) = root.findall("testsuite")
     assert (root.tag, set(suite.attrib)) == ("testsuites", SUITE)
     assert [suite.get(key) for key in ("tests", "failures", "errors", "skipped")] == [*"7202"]
@@ -114,6 +115,9 @@ def test_junit_is_a_test_case_for_each_finding() -> None:
     assert held["remark 1"] == FOUND.remarks[0]
     cases = suite.findall("testcase")
     assert [set(case.attrib) for case in cases] == [{"classname", "name", "time"}] * 7
+    assert (suite.get("time"), cases[0].get("time"), cases[2].get("time")) == (
+        "12.500", "0.125", "0.000"
+    )  # fmt: skip
     assert {case.get("classname") for case in cases} == {"serbench.audit"}
     failure = suite.findall("testcase/failure")[0]
     assert set(failure.attrib) == {"message", "type"}

@@ -40,6 +40,7 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(
         "serbench.running.replay.run.Replay.open", lambda *_, **__: SimpleNamespace()
     )
+    monkeypatch.setattr(command, "process_start_s", lambda: 2.0)
     slow(monkeypatch, 1.5)
     return tmp_path
 
@@ -65,18 +66,21 @@ def test_update_writes_then_the_same_run_passes(folder: Path) -> None:
     assert code == 0, text
     for part in ("golden.toml: what changes", "akd UA", "onnxruntime 3 s, ratio", "1.500"):
         assert part in text
-    assert "Beware" not in text
+    assert "Warning" not in text
+    assert text.startswith("Nothing is trained. Latency takes about 41.6 s: 8 rounds of 1 model")
+    assert "converted: unknown; the run has no record of it." in text
+    assert "trains for 36 min 54 s on one worker: the recorded time of its 36 fits" in text
     code, text = invoke("good")
     assert code == 0, text
     for part in (
         "akd onnxruntime 3 s latency",
-        "1.500 times the reference",
+        "1.500 times the reference model",
         "1,000 bytes",
         "golden results allow (10 checks)",
         "Certif",
     ):
         assert part in text
-    assert invoke("good", "--update")[1].startswith("Nothing has changed.")
+    assert "Nothing has changed." in invoke("good", "--update")[1]
 
 
 def test_a_worse_run_fails_and_says_so_everywhere(
@@ -90,9 +94,11 @@ def test_a_worse_run_fails_and_says_so_everywhere(
     code, text = invoke("worse", "--no-latency", "--junit", "out/j.xml", "--markdown", "out/m.md")
     assert code == 1
     assert "FAILED: worse than the golden results allow (2 of 8 checks: akd UA and akd WA)" in text
-    assert "surely worse by more than 1.0" in text
+    assert "points below the golden result" in text
     (suite,) = ET.parse("out/j.xml").getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("8", "2")
+    took = [float(case.get("time", "0")) for case in suite.findall("testcase")]
+    assert 0 < sum(took) <= float(suite.get("time", "0"))
     written = Path("out/m.md").read_text()
     assert written.startswith("### serbench regress: worse against golden.toml: FAILED")
     assert summary.read_text() == f"before\n{written}"
@@ -103,7 +109,7 @@ def test_a_slower_model_fails(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     slow(monkeypatch, 2.0)
     code, text = invoke("good")
     assert code == 1
-    assert "surely slower than the +25.0 % allowed" in text
+    assert "latency rose by 33.3 %: 2.000 times the reference model, golden 1.500" in text
     assert invoke("good", "--no-latency")[0] == 0
 
 
@@ -149,7 +155,7 @@ def test_an_unsure_ratio_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(command, "time_entries", told)
     code, text = invoke("good", "--update")
     assert code == 0
-    assert "Beware: the ratio of akd onnxruntime 3 s is unsure: between 1 and 3" in text
+    assert "Warning: the ratio of akd onnxruntime 3 s is uncertain: between 1 and 3" in text
 
 
 @pytest.mark.parametrize(
@@ -184,6 +190,10 @@ def test_an_entry_without_a_ratio_asks_for_an_update(folder: Path) -> None:
     assert "akd torch 1 s has no ratio yet" in said
     assert invoke("good", "--update")[0] == 0
     assert invoke("good")[0] == 0
+
+
+def test_the_start_of_a_process_is_measured() -> None:
+    assert 0.05 < command.process_start_s() < 300
 
 
 def test_help_teaches_by_example() -> None:

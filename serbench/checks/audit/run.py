@@ -17,7 +17,7 @@ from serbench.checks.audit.checks import (
 )
 from serbench.checks.audit.identify import Identified, identify_by_corpus, identify_by_name
 from serbench.checks.audit.rows import PARTS, AuditRow, Part, SplitFile
-from serbench.checks.finding import Finding, Findings, Progress
+from serbench.checks.finding import Finding, Findings, Progress, Stopwatch
 from serbench.data.corpus.check import scan
 from serbench.protocol.spelling import NOUNS, Respelled, respelled
 from serbench.protocol.splits.groups import natural_key
@@ -64,9 +64,10 @@ def audit(
     paths = find_audio(identified.rows, source, data_dir, identified.files)
     audio = audio_facts(identified.rows, paths, cache, progress)
     folds = _folds(identified)
-    found = [each for fold in folds for each in check_fold(fold, audio)]
-    found += check_spelling(spellings)
-    found += check_coverage(folds, identified)
+    clock = Stopwatch()
+    found = [each for fold in folds for each in clock.laps(check_fold(fold, audio))]
+    found += clock.laps(check_spelling(spellings))
+    found += clock.laps(check_coverage(folds, identified))
     return Findings(
         command="audit",
         subject=str(source),

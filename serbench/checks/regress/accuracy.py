@@ -8,11 +8,11 @@ from serbench.checks.finding import Finding, Outcome
 from serbench.checks.regress.tallies import Tally, paired_difference
 from serbench.learning.evaluate import Metric
 from serbench.results.compare.records import Difference
-from serbench.results.table.formats import difference_text, percent, signed
+from serbench.results.table.formats import percent, signed
 
 METRICS: tuple[Metric, ...] = ("ua", "wa")
 
-BETTER = "To hold later runs against this one: serbench regress RUN --update"
+BETTER = "To make this run the golden one: serbench regress RUN --update"
 """What to do where a run is better than its golden results."""
 
 
@@ -25,21 +25,22 @@ def accuracy_findings(
         method: its name.
         now: of the run.
         golden: over the same speakers.
-        margin: how much worse a run may be for sure, 0 … 1.
-        limit: by how much it may drop at all, however unsure that is.
+        margin: the greatest significant drop that is allowed, 0 … 1.
+        limit: the greatest drop that is allowed at all, significant or not.
 
     Raises:
         SerbenchError: fewer than two speakers.
     """
     for metric in METRICS:
         difference = paired_difference(now, golden, metric)
-        outcome, said = outcome_of(difference, margin, limit)
         score, then = now.score(metric), golden.score(metric)
+        outcome, allowed = outcome_of(difference, margin, limit)
+        moved = _moved(metric.upper(), difference.value)
         yield Finding(
             check=f"{method} {metric.upper()}",
             outcome=outcome,
-            message=f"{percent(score)} %, golden {percent(then)} %, "
-            f"difference {difference_text(difference)}: {said}",
+            message=f"{moved}: {percent(score)} %, golden {percent(then)} % "
+            f"(95 % CI {signed(difference.low)} to {signed(difference.high)}; {allowed})",
             remedy=BETTER if outcome == "note" else "",
             numbers={
                 "now": score,
@@ -53,18 +54,28 @@ def accuracy_findings(
         )
 
 
+def _moved(metric: str, difference: float) -> str:
+    """For instance ``UA fell 28.6 points below the golden result``."""
+    points = percent(abs(difference))
+    if points == "0.0":
+        return f"{metric} is the same as the golden result"
+    if difference < 0:
+        return f"{metric} fell {points} points below the golden result"
+    return f"{metric} rose {points} points above the golden result"
+
+
 def outcome_of(difference: Difference, margin: float, limit: float) -> tuple[Outcome, str]:
-    """Whether a difference fails, and why or why not.
+    """Whether a difference fails, and what would have been allowed.
 
     It fails where all of the 95 % interval lies more than ``margin`` below the golden score, or
     where the difference itself is more than ``limit`` below.
     """
+    significant, any_ = percent(margin), percent(limit)
     if difference.high < -margin:
-        return "failed", f"surely worse by more than {percent(margin)}"
+        return "failed", f"allowed: {significant}"
     if difference.value < -limit:
-        return "failed", (
-            f"a drop of more than {percent(limit)}, though it is not sure by how much"
-        )
+        return "failed", f"allowed: {any_}, significant or not"
+    outcome: Outcome = "passed"
     if difference.low > margin or difference.value > limit:
-        return "note", "better"
-    return "passed", f"allowed: {signed(-margin)} if significant, {signed(-limit)} at most"
+        outcome = "note"
+    return outcome, f"allowed drop: {significant} if significant, {any_} at most"

@@ -1,4 +1,4 @@
-"""A run inside a test session: made once for each plan, scored, held against golden results."""
+"""A run inside a test session: made once for each plan, scored, compared with golden results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serbench.api import SAMPLE_RATE_HZ, StoreError, WaveformPredictor, Waveforms
+from serbench.api import SAMPLE_RATE_HZ, SerbenchError, StoreError, WaveformPredictor, Waveforms
 from serbench.checks.finding import Findings
 from serbench.checks.regress.command import check_run
 from serbench.checks.regress.golden import GoldenLatency
@@ -63,7 +63,7 @@ class BenchRun:
 
     @cached_property
     def comparison(self) -> Comparison:
-        """All methods, each held against the first, as the report has them.
+        """All methods, each compared with the first, as the report has them.
 
         Raises:
             StoreError: the run's files are damaged.
@@ -100,7 +100,18 @@ class BenchRun:
         path = Path(golden) if golden is not None else self.golden
         if path is None:
             raise StoreError("no golden file was named; give one, or set --serbench-golden")
-        found = check_run(self.folder, path, None)
+        if not path.is_file():
+            raise StoreError(
+                f"there is no golden file {path}; if you trust this run, make it: "
+                f"serbench regress {self.folder} --update --golden {path}"
+            )
+        fault: SerbenchError | None = None
+        try:
+            found = check_run(self.folder, path, None)
+        except SerbenchError as error:
+            fault = error.with_traceback(None)
+        if fault is not None:  # out here, so that pytest shows the message and nothing around it
+            raise fault
         if not found.passed:
             raise RegressionError("\n".join(text_lines(found)))
         return found
@@ -158,7 +169,7 @@ def make_run(
         runs: folder that run folders are made in.
         once: called with a digest of the plan and with what makes the run's folder; it may know the
             folder already.
-        golden: file that the run is held against where none is named.
+        golden: file that the run is compared with where none is named.
 
     Raises:
         SerbenchError: it cannot be planned or run.

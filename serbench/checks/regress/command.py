@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ from serbench.checks.regress.measure import ROUNDS, Conditions, entry_backends, 
 from serbench.checks.regress.ratios import change_text, median_bounds
 from serbench.checks.regress.reference import open_reference
 from serbench.checks.regress.text import differences, write_golden
-from serbench.checks.regress.update import make_golden, wanted_entries
+from serbench.checks.regress.update import forecast, make_golden, wanted_entries
 from serbench.running.registry.lookup import Registry
 from serbench.running.replay.run import Replay
-from serbench.studies.deploy.device.instruments import cpu_name
+from serbench.studies.deploy.device.instruments import cpu_name, free_cores
+from serbench.studies.deploy.process import call_worker
 from serbench.studies.deploy.versions import runtime_versions
 
 OpenReplay = Callable[[], Replay]
@@ -45,7 +47,7 @@ class Update:
 
     Attributes:
         changes: what, old, new.
-        warnings: ratios that are too unsure to hold a run against.
+        warnings: ratios that are too uncertain to compare a run with.
     """
 
     path: Path
@@ -79,22 +81,43 @@ def check_run(folder: Path, path: Path, bench: Bench | None) -> Findings:
     return judge(run, golden, path, _time(bench, golden, golden.latency, path))
 
 
-def update_golden(folder: Path, path: Path, backends: Sequence[str], bench: Bench | None) -> Update:
+def update_golden(
+    folder: Path,
+    path: Path,
+    backends: Sequence[str],
+    bench: Bench | None,
+    announce: Callable[[str], object],
+) -> Update:
     """Write a run's results as the golden file, with what a user has set in the old one.
+
+    Args:
+        folder: of the run.
+        path: of the golden file.
+        backends: to add to those of the old file.
+        bench: None: latency is left out.
+        announce: told, before anything is measured, how long it will take.
 
     Raises:
         SerbenchError: the run or the old file cannot be read, or a backend cannot run here.
     """
     old = read_golden(path) if path.exists() else None
     run = open_run(folder)
-    timing = None
-    if bench:
-        entries = wanted_entries(run, old, backends, path)
-        timing = _time(bench, old, entries, path, anew=True) if entries else None
+    entries = wanted_entries(run, old, backends, path) if bench else ()
+    rounds, start_s = (bench.rounds, process_start_s()) if bench and entries else (0, 0.0)
+    for line in forecast(run, entries, rounds, start_s):
+        announce(line)
+    timing = _time(bench, old, entries, path, anew=True) if bench and entries else None
     golden = make_golden(run, old, timing)
     write_golden(golden, path)
     changes = tuple(differences(old, golden))
     return Update(path, golden, changes, tuple(_unsure(golden, timing)))
+
+
+def process_start_s() -> float:
+    """How long a process that runs a model takes to start on this machine at present."""
+    before = time.perf_counter()
+    call_worker("import", {"module": "onnxruntime", "cores": free_cores(1)}, 1)
+    return time.perf_counter() - before
 
 
 def _unsure(golden: Golden, timing: Timing | None) -> Iterator[str]:
@@ -104,7 +127,7 @@ def _unsure(golden: Golden, timing: Timing | None) -> Iterator[str]:
         allowed = golden.allowed.latency if entry.allowed is None else entry.allowed
         if high / low > 1 + allowed:
             yield (
-                f"the ratio of {entry.what} is unsure: between {low:.3g} and {high:.3g}, where "
+                f"the ratio of {entry.what} is uncertain: between {low:.3g} and {high:.3g}, where "
                 f"{change_text(allowed)} is allowed; update again on a quieter machine, or with "
                 "more --rounds"
             )

@@ -1,13 +1,13 @@
-"""A run held against a golden file."""
+"""A run compared with a golden file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from serbench.api import StoreError
-from serbench.checks.finding import Finding, Findings
+from serbench.checks.finding import Finding, Findings, Stopwatch
 from serbench.checks.regress.accuracy import accuracy_findings
 from serbench.checks.regress.facts import changed_settings, golden_run, run_tallies
 from serbench.checks.regress.golden import Golden, GoldenReference
@@ -55,11 +55,13 @@ def check_accuracy(run: Run, golden: Golden, path: Path) -> tuple[Finding, ...]:
     """
     tallies = run_tallies(run)
     check_same(run, tallies, golden, path)
+    clock = Stopwatch()
     found: list[Finding] = []
     for name, method in golden.methods.items():
         margin = golden.allowed.margin if method.margin is None else method.margin
         limit = golden.allowed.limit if method.limit is None else method.limit
-        found += accuracy_findings(name, tallies[name], golden.tally(name), margin, limit)
+        then = golden.tally(name)
+        found += clock.laps(accuracy_findings(name, tallies[name], then, margin, limit))
     return tuple(found)
 
 
@@ -89,9 +91,9 @@ def check_same(run: Run, tallies: Mapping[str, Tally], golden: Golden, path: Pat
         faults = _other_utterances(tallies, golden)
     if faults:
         raise StoreError(
-            f"{run.name} cannot be held against {path}; they differ in {'; '.join(faults)}. "
-            f"A gate on another corpus is no gate: run as the golden run was ({other.command}), or "
-            "take this run over with --update"
+            f"{run.name} cannot be compared with {path}; they differ in {'; '.join(faults)}. "
+            f"Repeat the golden run ({other.command}), or make this run the golden one with "
+            "--update"
         )
 
 
@@ -144,7 +146,7 @@ def check_timing(golden: Golden, timing: Timing, path: Path) -> tuple[Finding, .
                 f"{path}: latency of {entry.what} has no ratio or no size_bytes yet; measure it on "
                 "a run that you trust: serbench regress RUN --update"
             )
-        found.append(_latency(golden, timed, entry.ratio))
+        found.append(replace(_latency(golden, timed, entry.ratio), seconds=timed.seconds))
         if (entry.method, entry.backend) in sized or timed.size_bytes is None:
             continue
         sized.add((entry.method, entry.backend))
@@ -207,8 +209,8 @@ def _remarks(run: Run, golden: Golden, timing: Timing | None) -> Iterator[str]:
     )
     if timing:
         yield (
-            "Latency: a quick call (10th percentile) as a multiple of one of a reference that was "
-            "measured in turns with it, median over rounds; each bound is 95 % sure."
+            "Latency: the time of a quick call (10th percentile) divided by that of a reference "
+            "model, measured in turns; the median over rounds, with bounds at 95 % confidence each."
         )
     for line in changed_settings(run, golden):
         yield f"A setting differs: {line}"
@@ -223,8 +225,8 @@ def _elsewhere(then: GoldenReference, now: GoldenReference) -> Iterator[str]:
     """Why ratios may differ though no code has changed."""
     if then.cpu != now.cpu:
         yield (
-            f"Golden ratios are from another processor ({then.cpu}; here {now.cpu}): they carry "
-            "over only roughly."
+            f"The golden ratios were measured on another processor ({then.cpu}; here {now.cpu}): "
+            "a comparison is only rough."
         )
     changed = [
         f"{name} {version} → {now.packages.get(name, 'none')}"

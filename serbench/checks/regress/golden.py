@@ -1,4 +1,4 @@
-"""The golden file: what a run is held against."""
+"""The golden file: the results that a run is compared with."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Allowed(Params):
     """How much worse a run may be."""
 
     margin: Share = 0.01
-    """Of UA and WA, for sure: the 95 % interval must reach above it."""
+    """The greatest significant drop of UA and WA: the 95 % interval must reach above it."""
     limit: Share = 0.05
-    """Of UA and WA, at all, however unsure it is."""
+    """The greatest drop of UA and WA, significant or not."""
     latency: Tolerance = 0.25
-    """Of the ratio to the reference, as a share of the golden ratio, for sure."""
+    """The greatest significant rise of the ratio to the reference, as a share of the golden one."""
     size: Tolerance = 0.02
     """Of the bytes, as a share of the golden ones."""
 

@@ -28,7 +28,8 @@ from serbench.studies.deploy.timing import Contestant, measure_rounds
 ROUNDS = 8
 """Unless told otherwise; the second lowest ratio of 8 is surely below their median."""
 
-BUDGET_S = 0.5
+BUDGET_S, WARM_UP_S = 0.5, 0.1
+"""For the calls of one model with one length of audio in one round, and before them."""
 
 OWN = "reference"
 """The reference among backends."""
@@ -57,12 +58,14 @@ class Timed:
         ratios: a quick call over the reference's, in each round; empty where it failed.
         size_bytes: None where the model could not be converted.
         failure: why there are no ratios; None where there are.
+        seconds: wall time of its calls in all rounds, those of the reference included.
     """
 
     entry: GoldenLatency
     ratios: tuple[float, ...]
     size_bytes: int | None
     failure: str | None
+    seconds: float = 0.0
 
 
 def entry_backends(
@@ -138,7 +141,7 @@ def _time_model(
         window_s=lengths[0],
         batches=[],
         warm_up_calls=3,
-        warm_up_s=0.1,
+        warm_up_s=WARM_UP_S,
         budget_s=conditions.budget_s,
         least_calls=10,
         most_calls=1000,
@@ -170,15 +173,17 @@ def _time_model(
     made = []
     for entry in entries:
         name, length_s = entry.backend, entry.audio_s
-        pairs = zip(measured.rounds.get(name, ()), below, strict=False)
+        pairs = [
+            (a.latency_of(length_s), b.latency_of(length_s))
+            for a, b in zip(measured.rounds.get(name, ()), below, strict=False)
+        ]
         made.append(
             Timed(
                 entry=entry,
-                ratios=tuple(
-                    round_ratio(a.latency_of(length_s), b.latency_of(length_s)) for a, b in pairs
-                ),
+                ratios=tuple(round_ratio(a, b) for a, b in pairs),
                 size_bytes=converted[name].size_bytes if name in converted else None,
                 failure=failures.get(name),
+                seconds=sum(sum(a) + sum(b) for a, b in pairs),
             )
         )
     return made

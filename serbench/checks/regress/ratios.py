@@ -1,4 +1,4 @@
-"""Latency ratios and sizes held against golden ones.
+"""Latency ratios and sizes compared with golden ones.
 
 Each round gives one ratio: a quick call of the model (the 10th percentile) over a quick call of the
 reference, which were measured one right after the other. Whatever else a machine does makes calls
@@ -26,7 +26,7 @@ from serbench.api import SerbenchError
 from serbench.checks.finding import Finding, Outcome
 from serbench.checks.regress.accuracy import BETTER
 from serbench.results.compare.records import ALPHA
-from serbench.results.table.formats import signed
+from serbench.results.table.formats import percent, signed
 
 FEWEST_ROUNDS = 5
 """With fewer, not even the lowest ratio is surely below the median."""
@@ -75,17 +75,17 @@ def latency_finding(
     now = float(np.median(ratios))
     low, high = (each / golden - 1 for each in median_bounds(ratios))
     outcome: Outcome = "passed"
-    said = f"{change_text(tolerance)} is allowed"
     if low > tolerance:
-        outcome, said = "failed", f"surely slower than the {change_text(tolerance)} allowed"
+        outcome = "failed"
     elif high < 1 / (1 + tolerance) - 1:
-        outcome, said = "note", "better"
+        outcome = "note"
     change = now / golden - 1
     return Finding(
         check,
         outcome,
-        f"{now:.3f} times the reference, golden {golden:.3f}, difference {change_text(change)} "
-        f"[{change_text(low)}, {change_text(high)}]: {said}",
+        f"latency {_moved(change)}: {now:.3f} times the reference model, golden {golden:.3f} "
+        f"(95 % bounds {change_text(low)} to {change_text(high)}; "
+        f"allowed: {change_text(tolerance)})",
         remedy=BETTER if outcome == "note" else "",
         numbers={
             "now": now, "golden": golden, "difference": change, "low": low, "high": high,
@@ -97,19 +97,26 @@ def latency_finding(
 def size_finding(check: str, now: int, golden: int, tolerance: float) -> Finding:
     """Of a converted model's files, in bytes."""
     outcome: Outcome = "passed"
-    said = f"{change_text(tolerance)} is allowed"
     if now - golden > tolerance * golden:
-        outcome, said = "failed", f"more than the {change_text(tolerance)} allowed"
+        outcome = "failed"
     elif golden - now > tolerance * golden:
-        outcome, said = "note", "better"
+        outcome = "note"
     change = now / golden - 1
     return Finding(
         check,
         outcome,
-        f"{now:,} bytes, golden {golden:,}, difference {change_text(change)}: {said}",
+        f"size {_moved(change)}: {now:,} bytes, golden {golden:,} "
+        f"(allowed: {change_text(tolerance)})",
         remedy=BETTER if outcome == "note" else "",
         numbers={"now": now, "golden": golden, "difference": change, "tolerance": tolerance},
     )
+
+
+def _moved(change: float) -> str:
+    """For instance ``rose by 12.0 %``."""
+    if percent(abs(change)) == "0.0":
+        return "is the same as the golden result"
+    return f"{'rose' if change > 0 else 'fell'} by {percent(abs(change))} %"
 
 
 def change_text(change: float) -> str:

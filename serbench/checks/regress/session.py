@@ -27,7 +27,7 @@ class Session:
         runs: folder of their folders.
         name: the same in all processes of a session, and in no other session.
         jobs: fits side by side.
-        golden: file that runs are held against where none is named; None: there is none.
+        golden: file that runs are compared with where none is named; None: there is none.
     """
 
     runs: Path

@@ -12,17 +12,17 @@ from serbench.files.digests import shown_digest
 from serbench.running.registry.toml_text import dump_toml
 
 HEAD = """\
-Golden results: `serbench regress RUN --golden {name}` holds a run against them, and
-`serbench regress RUN --update --golden {name}` takes a run's results over.
-Commit this file. What you may edit is [allowed], margin and limit of a method, threads of
-[reference], and [[latency]] entries; --update keeps what you set there, and no other comments.
+Golden results: `serbench regress RUN --golden {name}` compares a run with them, and
+`serbench regress RUN --update --golden {name}` replaces them with a run's results.
+Commit this file. You may edit [allowed], margin and limit of a method, threads of [reference], and
+[[latency]] entries: --update keeps these. It does not keep comments of your own.
 """
 
 ALLOWED = """\
 How much worse a run may be; 0.01 is one percentage point, or one percent.
-margin: UA and WA fail where they are surely worse by more: the whole paired 95 % interval is below.
-limit: they fail at a greater drop, however unsure it is.
-latency: the ratio to the reference fails where it is surely higher by more than this share.
+margin: UA and WA fail where the whole paired 95 % interval of the drop is greater than this.
+limit: UA and WA fail on a greater drop than this, significant or not.
+latency: the ratio to the reference fails where it is significantly higher by more than this share.
 size: the bytes of a converted model fail where they grow by more than this share.
 """
 
@@ -44,7 +44,7 @@ the type of processor still: allow more where runners are of several types.
 
 LATENCY = """\
 Of the model of outer fold 1. Add an entry with method, backend and audio_s, and --update measures
-it. `allowed` and `allowed_size` go over [allowed] here.
+it. `allowed` and `allowed_size` of an entry replace latency and size of [allowed].
 """
 
 SETTINGS = "For information: settings that differ are listed, and never judged."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,10 @@ from serbench.checks.regress.golden import (
     GoldenLatency,
     GoldenMethod,
 )
-from serbench.checks.regress.measure import Timed
+from serbench.checks.regress.measure import BUDGET_S, WARM_UP_S, Timed
 from serbench.checks.regress.tallies import Tally
+from serbench.errors import numbered
+from serbench.results.report.settings import duration
 from serbench.running.store.finished import Run
 
 BACKEND, AUDIO_S = "onnxruntime", 3.0
@@ -52,6 +54,48 @@ def wanted_entries(
             f"{', '.join(lost)}; take them out, or run those methods too"
         )
     return tuple(entries)
+
+
+def forecast(
+    run: Run, entries: Sequence[GoldenLatency], rounds: int, start_s: float
+) -> Iterator[str]:
+    """How long an update takes, and how long a gate that repeats the run, as far as is known.
+
+    Args:
+        run: whose results are taken over.
+        entries: models whose latency will be measured.
+        rounds: in which they and the reference take turns.
+        start_s: that a process takes to start.
+    """
+    if not entries:
+        yield "Nothing is trained or measured: the update takes seconds."
+    else:
+        parts = {(each.method, each.backend) for each in entries}
+        methods = {each.method for each in entries}
+        lengths = {(each.method, each.audio_s) for each in entries}
+        processes = rounds * (len(parts) + len(methods))
+        calls_s = (WARM_UP_S + BUDGET_S) * rounds * sum(
+            1 + len({backend for own, backend in parts if own == method}) for method, _ in lengths
+        )  # fmt: skip
+        yield (
+            f"Nothing is trained. Latency takes about {duration(calls_s + processes * start_s)}: "
+            f"{numbered(rounds, 'round')} of {numbered(len(parts), 'model')} and the reference, in "
+            f"{processes} processes that start in {duration(start_s)} each at present."
+        )
+        known = run.timing.get("load_s")
+        yield "Before that, the corpus is read and the models are converted: " + (
+            f"unknown; the run took {duration(known)} to read it."
+            if known is not None
+            else "unknown; the run has no record of it."
+        )
+    if fits := run.fits:
+        total_s = sum(float(fit["seconds"]) for fit in fits)
+        yield (
+            f"A gate that repeats the run from scratch trains for {duration(total_s)} on one "
+            f"worker: the recorded time of its {numbered(len(fits), 'fit')}."
+        )
+    else:
+        yield "How long it takes to repeat the run is unknown: it has no records of fits."
 
 
 def make_golden(run: Run, old: Golden | None, timing: Timing | None) -> Golden:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from serbench.api import Corpus, CorpusCard, SplitError
-from serbench.checks.finding import Finding, Findings, Progress
+from serbench.checks.finding import Finding, Findings, Progress, Stopwatch
 from serbench.checks.survey import audio, confounding, copies, counts, folds, speakers
 from serbench.checks.survey.records import CHECKS, Survey
 from serbench.checks.survey.sound import Sound, listen
@@ -44,19 +44,18 @@ def survey(
     records = scan(corpus, name, folder)
     missing = corpus.missing(records)
     lost = lost_files(corpus, name, folder)
-    found = [
-        counts.check_counts(corpus.card, records, missing, lost, allow_incomplete),
-        counts.check_names(corpus.card, records),
-    ]
+    clock = Stopwatch()
+    counted = counts.check_counts(corpus.card, records, missing, lost, allow_incomplete)
+    found = [clock.lap(counted), clock.lap(counts.check_names(corpus.card, records))]
     sounds, problems = listen(records, partial(progress, "audio"))
-    found.append(audio.check_unreadable(problems, len(records)))
+    found.append(clock.lap(audio.check_unreadable(problems, len(records))))
     utterances = tuple(make_utterance(r, sounds[r.id]) for r in records if r.id in sounds)
     if utterances:
         table = CorpusTable(name, corpus.card, folder, utterances, table_digest(utterances))
         near = near_duplicates(utterances, cache, partial(progress, "near-duplicates"))
-        found += heard(utterances, sounds)
-        found.append(copies.check_copies(utterances, near))
-        found += told(table, fold_set)
+        found.append(clock.lap(copies.check_copies(utterances, near)))
+        found += clock.laps(heard(utterances, sounds))
+        found += clock.laps(told(table, fold_set))
     order = list(CHECKS)
     found.sort(key=lambda finding: order.index(finding.check))
     findings = Findings(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from serbench.checks.finding import Finding, Findings, Unit
+from serbench.checks.finding import Finding, Findings, Stopwatch, Unit
 from serbench.checks.verify.certificate import check_certificate
 from serbench.checks.verify.checks import (
     check_corpus,
@@ -82,10 +82,12 @@ def verify(
     """
     store = RunStore(folder)
     stored = StoredPlan.read(store, plugins, registry)
-    certificate, findings = _certificate(store)
+    clock = Stopwatch()
+    certificate, digest = _certificate(store)
+    findings = [clock.lap(digest)]
     with tempfile.TemporaryDirectory(prefix="serbench-verify-") as scratch:
         audio = _audio(pretrain_audio, Path(scratch), watch)
-        findings += check_unlabelled(stored, audio)
+        findings += clock.laps(check_unlabelled(stored, audio))
         table = read_corpus(stored, data_dir, cache, watch, Path(scratch))
     advance = partial(watch.advance, "near-duplicates")
     near = near_duplicates(table.utterances, cache, advance)
@@ -106,7 +108,7 @@ def verify(
     return Findings(
         command="verify",
         subject=folder.resolve().name,
-        found=(*findings, *(step() for step in steps)),
+        found=(*findings, *clock.laps(step() for step in steps)),
         if_passed="the run is what its corpus and its plan give",
         if_failed="the run is not what its corpus and its plan give",
         facts={"run": str(folder), "certificate": certificate.digest},
@@ -120,7 +122,7 @@ def _audio(folder: Path | None, cache: Path, watch: Observer) -> UnlabelledAudio
     return load_unlabelled(folder, cache, partial(watch.advance, "unlabelled audio"))
 
 
-def _certificate(store: RunStore) -> tuple[Certificate, list[Finding]]:
+def _certificate(store: RunStore) -> tuple[Certificate, Finding]:
     """The stored certificate, and whether its digest is its own."""
     content = store.read_json("certificate")
     stated = content.pop("digest", None)
@@ -128,4 +130,4 @@ def _certificate(store: RunStore) -> tuple[Certificate, list[Finding]]:
     differences = []
     if stated != certificate.digest:
         differences.append(Unit("certificate.json", "changed after its digest was taken"))
-    return certificate, [compared("digest", shown_digest(certificate.digest), differences)]
+    return certificate, compared("digest", shown_digest(certificate.digest), differences)

@@ -60,14 +60,14 @@ def test_a_single_speaker_is_no_ground_for_an_interval() -> None:
 @pytest.mark.parametrize(
     ("value", "low", "high", "outcome", "said"),
     [
-        (-0.02, -0.03, -0.011, "failed", "surely worse by more than 1.0"),
-        (-0.02, -0.03, -0.009, "passed", "allowed: −1.0 if significant, −5.0 at most"),
-        (-0.06, -0.20, 0.08, "failed", "a drop of more than 5.0, though it is not sure"),
-        (-0.05, -0.20, 0.08, "passed", "allowed: "),
-        (0.02, 0.011, 0.03, "note", "better"),
-        (0.06, -0.01, 0.12, "note", "better"),
-        (0.02, 0.009, 0.03, "passed", "allowed: "),
-        (0.0, 0.0, 0.0, "passed", "allowed: "),
+        (-0.02, -0.03, -0.011, "failed", "allowed: 1.0"),
+        (-0.02, -0.03, -0.009, "passed", "allowed drop: 1.0 if significant, 5.0 at most"),
+        (-0.06, -0.20, 0.08, "failed", "allowed: 5.0, significant or not"),
+        (-0.05, -0.20, 0.08, "passed", "allowed drop: "),
+        (0.02, 0.011, 0.03, "note", "allowed drop: "),
+        (0.06, -0.01, 0.12, "note", "allowed drop: "),
+        (0.02, 0.009, 0.03, "passed", "allowed drop: "),
+        (0.0, 0.0, 0.0, "passed", "allowed drop: "),
     ],
 )
 def test_the_rule(value: float, low: float, high: float, outcome: str, said: str) -> None:
@@ -83,9 +83,20 @@ def test_a_check_names_method_metric_and_how_sure_it_is() -> None:
         assert found.outcome == "failed"
         assert found.check == f"akd {metric.upper()}"
         assert found.message == (
-            "60.0 %, golden 90.0 %, difference −30.0 [−30.0, −30.0]: surely worse by more than 1.0"
+            f"{metric.upper()} fell 30.0 points below the golden result: 60.0 %, golden 90.0 % "
+            "(95 % CI −30.0 to −30.0; allowed: 1.0)"
         )
         assert found.numbers["difference"] == pytest.approx(-0.3)
+
+
+@pytest.mark.parametrize(
+    ("hits", "said"),
+    [(45, "UA is the same as the golden result: 90.0 %"), (46, "UA rose 2.0 points above the")],
+)
+def test_what_is_no_drop_is_said_as_plainly(hits: int, said: str) -> None:
+    counts = np.full((6, 2), 50)
+    then, now = made(np.full((6, 2), 45), counts), made(np.full((6, 2), hits), counts)
+    assert next(accuracy_findings("akd", now, then, 0.01, 0.5)).message.startswith(said)
 
 
 SIMULATIONS = 250

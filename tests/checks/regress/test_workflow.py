@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 import typer
 import yaml
+from tests_support.run_maker import SKILL, make_run
 
+from serbench.checks.regress.gate import open_run
 from serbench.checks.regress.golden import read_golden
 from serbench.checks.regress.reference import graph_digest, reference_graph
+from serbench.checks.regress.text import write_golden
+from serbench.checks.regress.update import make_golden
 from serbench.cli import app
 from serbench.running.plan.records import Request
 from serbench.running.plan.resolve import plan_run
@@ -97,6 +105,133 @@ def test_the_golden_ratios_are_to_the_reference_that_is_built_in() -> None:
     assert golden.reference is not None
     assert golden.reference.sha256 == graph_digest(reference_graph())
     assert [(each.method, each.backend) for each in golden.latency] == [("akd", "onnxruntime")]
+
+
+@pytest.fixture(scope="module")
+def action() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A checkout with a golden file and a run that is worse."""
+    write_golden(
+        make_golden(open_run(make_run(tmp_path / "then")), None, None), tmp_path / "golden.toml"
+    )
+    make_run(tmp_path / "runs" / "worse", {**SKILL, "akd": 0.3})
+    return tmp_path
+
+
+def use(action: dict[str, Any], project: Path, **given: str) -> tuple[int, str, dict[str, str]]:
+    """The script of the action's step as GitHub's runner runs it: exit code, what it prints, its
+    outputs.
+    """
+    (step,) = [each for each in action["runs"]["steps"] if "run" in each]
+    inputs = {name: each["default"] for name, each in action["inputs"].items()} | given
+    filled = {
+        name: re.sub(r"\$\{\{ inputs\.([a-z-]+) \}\}", lambda found: inputs[found[1]], text)
+        for name, text in step["env"].items()
+    }
+    told = {"GITHUB_OUTPUT": "outputs.txt", "GITHUB_STEP_SUMMARY": "summary.md"}
+    files = {name: str(project / file) for name, file in told.items()}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    script = project / "step.sh"
+    script.write_text(step["run"], encoding="utf-8")
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
+        cwd=project,
+        env={**os.environ, "PATH": path, **filled, **files, "RUNNER_TEMP": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    outputs = project / "outputs.txt"
+    lines = outputs.read_text().splitlines() if outputs.exists() else []
+    return done.returncode, done.stdout + done.stderr, dict(each.split("=", 1) for each in lines)
+
+
+def test_the_action_is_one_of_github_actions(action: dict[str, Any]) -> None:
+    assert set(action) == {"name", "description", "branding", "inputs", "outputs", "runs"}
+    assert action["runs"]["using"] == "composite"
+    assert all(set(each) == {"description", "default"} for each in action["inputs"].values())
+    run, upload = action["runs"]["steps"]
+    assert run["shell"] == "bash"
+    assert "${{" not in run["run"]  # text of an input must not become a part of the script
+    given = set(re.findall(r"inputs\.([a-z-]+)", f"{run['env']} {upload}"))
+    assert given == set(action["inputs"])
+    written = set(re.findall(r'echo "([a-z-]+)=', run["run"]))
+    named = [each["value"] for each in action["outputs"].values()]
+    assert set(re.findall(r"steps\.regress\.outputs\.([a-z-]+)", " ".join(named))) == written
+    assert re.fullmatch(r"actions/upload-artifact@v\d+", upload["uses"])
+    assert upload["if"].startswith("always()")
+
+
+def test_the_action_gives_the_exit_code_of_the_gate_and_its_files(
+    action: dict[str, Any], project: Path
+) -> None:
+    given = {"run": "worse", "arguments": "--no-latency --json 'kept here/found.json'"}
+    code, text, outputs = use(action, project, **given)
+    assert code == 1, text
+    assert outputs["exit-code"] == "1"
+    summary = Path(outputs["markdown"]).read_text()
+    assert summary.startswith("### serbench regress: worse against golden.toml: FAILED")
+    assert (project / "summary.md").read_text() == summary
+    (suite,) = ET.parse(outputs["junit"]).getroot()
+    assert suite.get("failures") == "2"
+    assert (project / "kept here" / "found.json").is_file()
+
+
+def test_the_action_says_what_is_missing(
+    action: dict[str, Any], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, text, outputs = use(action, project, golden="gone.toml")
+    assert (code, outputs["exit-code"]) == (2, "2")
+    assert "there is no golden file gone.toml" in text
+    assert "there is no golden file" in Path(outputs["markdown"]).read_text()
+    code, text, _ = use(action, project, arguments="--json 'half")
+    assert code == 2
+    assert "::error title=serbench::the input arguments is not quoted" in text
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    code, text, _ = use(action, project)
+    assert code == 2
+    assert "::error title=serbench::serbench is not installed" in text
+
+
+def yaml_blocks(language: str = "yaml") -> list[Any]:
+    text = (ROOT / "docs" / "howto-regress.md").read_text(encoding="utf-8")
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [yaml.safe_load(block) for block in blocks]
+
+
+def test_the_steps_that_the_docs_show_use_the_action_as_it_is(action: dict[str, Any]) -> None:
+    short, comment, _ = yaml_blocks()
+    used = next(step for step in short if "uses" in step)
+    assert set(used["with"]) <= set(action["inputs"])
+    (found,) = [each for step in short for each in commands(step.get("run", ""))]
+    assert planned(parsed(found)) == {"akd"}
+    parsed(["regress", *shlex.split(used["with"]["arguments"])])
+    (job,) = comment["jobs"].values()
+    assert job["permissions"] == {"contents": "read", "pull-requests": "write"}
+    gate, step = job["steps"]
+    read = re.findall(r"steps\.([a-z]+)\.outputs\.([a-z-]+)", str(step["env"]))
+    assert [(name, output in action["outputs"]) for name, output in read] == [(gate["id"], True)]
+    text = (ROOT / "docs" / "howto-regress.md").read_text(encoding="utf-8")
+    assert [name for name in action["inputs"] if f"| `{name}` |" not in text] == []
+
+
+def test_the_hooks_of_pre_commit_call_what_serbench_takes() -> None:
+    (repository,) = yaml_blocks()[2]["repos"]
+    assert repository["repo"] == "local"
+    for hook in repository["hooks"]:
+        assert (hook["language"], hook["pass_filenames"]) == ("system", False)
+        program, name, *rest = shlex.split(hook["entry"])
+        assert program == "serbench"
+        group: Any = typer.main.get_command(app)
+        command = group.commands[name]
+        if name == "registry":
+            command, rest = command.commands[rest[0]], rest[1:]
+        assert command.make_context(name, rest).params
 
 
 def test_a_command_that_serbench_does_not_take_would_be_found() -> None:
