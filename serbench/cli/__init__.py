@@ -16,6 +16,7 @@ from serbench.cli import (
     audit,
     corpus_add,
     corpus_check,
+    doctor,
     export,
     folds,
     gc,
@@ -119,6 +120,7 @@ PANELS: dict[str, dict[str, Said]] = {
     },
     "Check": {"audit": audit, "verify": verify, "regress": regress},
     "Housekeeping": {
+        "doctor": doctor,
         "plugins": plugins,
         "new-plugin": new_plugin,
         "registry": registry_app,

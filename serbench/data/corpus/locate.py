@@ -79,6 +79,24 @@ def locate(
     return folder
 
 
+def folders_here(name: str, cache: Path, path: Path | None = None) -> list[Path]:
+    """Folders on this machine that ``locate`` may take, the first of them first.
+
+    Nothing is made, downloaded or opened.
+
+    Args:
+        name: of the dataset.
+        cache: the cache folder.
+        path: the dataset's own, from the registry.
+    """
+    value = os.environ.get(DATA_VARIABLE)
+    root = kind_folder(cache.absolute(), "corpora")
+    made = sorted(root.glob(f"{glob.escape(name)}-" + "[0-9a-f]" * 8))
+    named = [Path(value).expanduser().absolute() / name] if value else []
+    named += [path] if path is not None else []
+    return [each for each in (*named, root / name, *made) if each.is_dir()]
+
+
 def _whole(folder: Path) -> bool:
     """Whether a corpus was made in ``folder`` and is undamaged."""
     return read_kept(folder, check_folder, "the corpus in") is not None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 from collections.abc import Iterable
 from importlib import metadata
-from pathlib import Path
 
 import torch
 
+from serbench.files.machine import cpu_name, usable_cpus
 from serbench.running.plugins import LoadedPlugin
 
 
@@ -23,8 +22,8 @@ def environment(plugins: Iterable[LoadedPlugin]) -> dict[str, object]:
         "serbench": metadata.version("serbench"),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": platform.platform(),
-        "cpu": _cpu_name(),
-        "cpus": _usable_cpus(),
+        "cpu": cpu_name(),
+        "cpus": usable_cpus(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "torch_threads": torch.get_num_threads(),
         "packages": _package_versions(),
@@ -37,22 +36,6 @@ def environment(plugins: Iterable[LoadedPlugin]) -> dict[str, object]:
             for plugin in plugins
         ],
     }
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or platform.machine()
-
-
-def _usable_cpus() -> int:
-    """Processors this process may use, which a container or ``taskset`` can lower."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _package_versions() -> dict[str, str]:

@@ -22,7 +22,7 @@ from serbench.api import (
     UtteranceRecord,
 )
 from serbench.data.corpus.load import load_corpus
-from serbench.data.corpus.locate import OLD_RECIPE, locate
+from serbench.data.corpus.locate import OLD_RECIPE, folders_here, locate
 from serbench.files.kept import SUMS
 
 
@@ -231,3 +231,16 @@ def test_a_relative_folder_works_as_an_absolute_one(
     folder = locate(corpus, "noise", Path("here"), tmp_path, lambda *_: None, lambda _: None)
     table = load_corpus(corpus, "noise", folder, tmp_path / "audio", lambda *_: None)
     assert len(table.utterances) == 4
+
+
+def test_folders_that_are_here_are_told_and_nothing_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_DATA", str(tmp_path / "data"))
+    cache = tmp_path / "cache"
+    assert folders_here("mine", cache, tmp_path / "own") == []
+    assert not cache.exists()
+    here = [tmp_path / "data" / "mine", tmp_path / "own", cache / "corpora" / "mine-0123abcd"]
+    for folder in (*here, cache / "corpora" / "mine-other"):
+        folder.mkdir(parents=True)
+    assert folders_here("mine", cache, tmp_path / "own") == here

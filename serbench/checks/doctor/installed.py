@@ -1,0 +1,126 @@
+"""Packages, extras, plugins and the registry."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serbench.checks.doctor.records import Line
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+    from serbench.running.plugins import Plugins
+    from serbench.running.registry.lookup import Registry
+
+INSTALL = "pip install --upgrade serbench"
+
+ERRORS = 10
+"""Lines of the registry's errors that are shown."""
+
+
+def versions() -> list[Line]:
+    """serbench, Python, and every package that serbench requires."""
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    own = [
+        Line("serbench", metadata.version("serbench")),
+        Line("Python", f"{python} ({sys.executable})"),
+    ]
+    return own + [_package(each) for each in _required()]
+
+
+def _package(required: Requirement) -> Line:
+    version = _version(required.name)
+    if version is None:
+        return Line(required.name, "not installed", f"it is required; {INSTALL}")
+    if not required.specifier.contains(version, prereleases=True):
+        needed = f"serbench needs {required.specifier}; {INSTALL}"
+        return Line(required.name, version, needed)
+    return Line(required.name, version)
+
+
+def _required(extra: str = "") -> list[Requirement]:
+    """What serbench requires on this system; of an extra, what that adds."""
+    from packaging.requirements import Requirement
+
+    found = {}
+    for text in metadata.requires("serbench") or ():
+        each = Requirement(text)
+        always = each.marker is None or each.marker.evaluate({"extra": ""})
+        if always != bool(extra) and (always or each.marker.evaluate({"extra": extra})):  # pyright: ignore[reportOptionalMemberAccess]
+            found[each.name] = each
+    return sorted(found.values(), key=lambda each: each.name)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def extras() -> list[Line]:
+    """What can be installed besides, and how."""
+    named = metadata.metadata("serbench").get_all("Provides-Extra") or []
+    return [_extra(name) for name in named if name != "dev"]
+
+
+def _extra(name: str) -> Line:
+    needed = [each for each in _whole(name) if _version(each.name) is None]
+    if not needed:
+        return Line(name, "installed")
+    missing = ", ".join(each.name for each in needed)
+    return Line(name, f"not installed ({missing}): pip install 'serbench[{name}]'")
+
+
+def _whole(extra: str) -> Iterator[Requirement]:
+    """What an extra adds; one that stands for another adds what that adds."""
+    for each in _required(extra):
+        if each.name == "serbench":
+            for other in each.extras:
+                yield from _whole(other)
+        else:
+            yield each
+
+
+def plugins(load: Callable[[], Plugins]) -> list[Line]:
+    """Packages with plugins, and plugins that failed to load."""
+    found = load()
+    packages: dict[str, list[str]] = {}
+    for each in found.loaded:
+        packages.setdefault(f"{each.distribution} {each.version}", []).append(each.entry_point)
+    loaded = [Line(package, f"loaded: {', '.join(names)}") for package, names in packages.items()]
+    causes: dict[tuple[str, str, str], list[str]] = {}
+    for each in found.failed:
+        key = (each.distribution, each.version, each.cause)
+        causes.setdefault(key, []).append(each.entry_point)
+    failed = [
+        Line(
+            f"{distribution} {version}",
+            f"failed to load: {', '.join(names)}: {cause}",
+            f"install anew what the cause names, or update {distribution}",
+        )
+        for (distribution, version, cause), names in causes.items()
+    ]
+    return loaded + failed
+
+
+def registry(load: Callable[[], Registry], overlay: Path | None) -> list[Line]:
+    """The overlay of the registry, and errors of either; not those that a failed plugin causes."""
+    from serbench.errors import RegistryError
+    from serbench.running.registry.load import USERS
+
+    named = overlay or (USERS if USERS.is_file() else None)
+    lines = [Line("overlay", str(named.absolute()) if named else "none")]
+    try:
+        load()
+    except RegistryError as error:
+        told = str(error).splitlines()
+        more = [f"and {len(told) - ERRORS} more lines"] if len(told) > ERRORS else []
+        text = "\n".join([*told[:ERRORS], *more])
+        lines.append(Line("errors", text, "correct them; serbench registry check shows all"))
+    return lines

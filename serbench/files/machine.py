@@ -1,0 +1,39 @@
+"""The processor and the memory of this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")
+"""Where Linux says what a container may use."""
+
+
+def cpu_name() -> str:
+    """As its maker calls it, where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
+
+
+def usable_cpus() -> int:
+    """Processors this process may use, which a container or ``taskset`` can lower."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory_bytes() -> int | None:
+    """Memory that this process may use; None: the system does not tell."""
+    try:
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return None
+    try:
+        return min(whole, int(CGROUP_MEMORY.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # no container, or "max"
+        return whole
