@@ -1,7 +1,8 @@
 """Check the documentation: links resolve, and commands that ask for help get it.
 
-Run by ``make docs``. Every relative link of README.md, CHANGELOG.md and docs/*.md must lead to a
-file, and its #anchor to a heading there; every ``$ serbench … --help`` of a console block must run.
+Run by ``make docs``. Every relative link of README.md, CHANGELOG.md, CONTRIBUTING.md and docs/*.md
+must lead to a file, and its #anchor to a heading there; every ``$ serbench … --help`` of a console
+block must run.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typer.testing import CliRunner
 from serbench.cli import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+NAMED = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
+PAGES = (*(ROOT / name for name in NAMED), *sorted((ROOT / "docs").glob("*.md")))
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import serbench.api
-from serbench.errors import PluginError
-from serbench.running.plugins import SINGULAR, Plugins, did_you_mean
+from serbench.errors import PluginError, did_you_mean
+from serbench.running.plugins import SINGULAR, Plugins
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHARED = "shared"
