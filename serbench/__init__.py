@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from serbench_runtime import __version__
 
 if TYPE_CHECKING:
+    from serbench.benchmark.corpora import corpus, folds
+    from serbench.benchmark.names import datasets, methods
+    from serbench.benchmark.read import Run
+    from serbench.benchmark.run import run
     from serbench_runtime import load
 
-__all__ = ["__version__", "load"]
+__all__ = ["Run", "__version__", "corpus", "datasets", "folds", "load", "methods", "run"]
+
+PLACES = {
+    "Run": "serbench.benchmark.read",
+    "corpus": "serbench.benchmark.corpora",
+    "datasets": "serbench.benchmark.names",
+    "folds": "serbench.benchmark.corpora",
+    "load": "serbench_runtime",
+    "methods": "serbench.benchmark.names",
+    "run": "serbench.benchmark.run",
+}
+"""Modules of what is imported when it is first used: ``import serbench`` is instant."""
 
 
 def __getattr__(name: str) -> object:
-    """``serbench.load``, whose ONNX Runtime is not imported before it is wanted."""
-    if name == "load":
-        from serbench_runtime import load
+    """What ``PLACES`` names."""
+    if name not in PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(PLACES[name]), name)
 
-        return load
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return __all__

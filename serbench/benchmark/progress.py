@@ -15,6 +15,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -22,6 +23,7 @@ from rich.progress import (
 )
 
 from serbench.api import EpochEvent, FoldEvent, RunEvent
+from serbench.benchmark.notebook import NotebookProgress
 from serbench.benchmark.tracking import Trackers, described
 from serbench.learning.fit.task import FitResult, FitTask
 from serbench.results.report.settings import duration
@@ -39,19 +41,34 @@ LONG_S = 300.0
 
 @contextmanager
 def progress_observer(
-    hook: pluggy.HookRelay, trackers: Trackers | None = None
+    hook: pluggy.HookRelay, trackers: Trackers | None = None, *, shown: bool | None = True
 ) -> Iterator[Observer]:
-    """An observer that shows progress on stderr and passes run events on to plugins.
+    """An observer that shows progress and passes run events on to plugins.
+
+    Bars in a notebook and at a terminal; lines on stderr elsewhere.
 
     Args:
         hook: of the plugins that listen to events.
         trackers: of the run; None: it has none.
+        shown: whether progress is shown; None: only where there is a notebook or a terminal.
     """
     console = stderr()
+    if shown is False or (shown is None and not console.is_terminal):
+        yield PluginObserver(hook, trackers)
+        return
+    if console.is_jupyter:
+        with NotebookProgress(*_columns()) as cell:
+            yield NotebookObserver(hook, cell, trackers)
+        return
     if not console.is_terminal:
         yield LineObserver(hook, trackers)
         return
-    columns = (
+    with Progress(*_columns(), console=console) as progress:
+        yield BarObserver(hook, progress, trackers)
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
@@ -59,8 +76,6 @@ def progress_observer(
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
-    with Progress(*columns, console=console) as progress:
-        yield BarObserver(hook, progress, trackers)
 
 
 P = ParamSpec("P")
@@ -291,3 +306,16 @@ class BarObserver(PluginObserver):
             if result.validation_ua is not None:
                 note += f", last UA {100 * result.validation_ua:.1f} %"
             self.progress.update(self.overall, note=note)
+
+
+class NotebookObserver(BarObserver):
+    """The same bars in a notebook, whose news stand over them."""
+
+    def __init__(
+        self, hook: pluggy.HookRelay, progress: NotebookProgress, trackers: Trackers | None = None
+    ) -> None:
+        super().__init__(hook, progress, trackers)
+        self.cell = progress
+
+    def announce(self, message: str) -> None:
+        self.cell.say(message)

@@ -38,12 +38,11 @@ def command(
     ] = None,
 ) -> None:
     """Run an ablation; see HELP."""
-    from serbench.running.plan.ablate import plan_ablation
+    import serbench
     from serbench.studies.ablation.output import render_ablation
     from serbench_runtime.cli.console import stdout
 
-    registry = asked.begin()
-    folder = asked.run(plan_ablation(registry, method, asked.request(), only or ()), registry)
+    folder = serbench.run(ablation=method, only=only or (), progress=True, **asked.arguments).folder
     console = stdout()
     console.print(render_ablation(folder))
     console.print(f"Ablation: {os.path.relpath(folder / 'ablation.md')}", soft_wrap=True)

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from serbench.data.corpus.table import CorpusTable
     from serbench.protocol.splits.records import Split
     from serbench.running.harness.folds import Folds
-    from serbench.running.plan.dataset import DatasetPlan
-    from serbench.running.plugins import Plugins
 
 HELP = """Print the folds of a dataset, and export them for others.
 
@@ -58,21 +56,16 @@ def command(
     registry: RegistryFile = None,
 ) -> None:
     """Print folds; see HELP."""
+    from serbench.benchmark.corpora import dataset_folds, load_table
     from serbench.files.atomic import write_text
-    from serbench.running.harness.folds import make_folds
     from serbench.running.harness.results import utterance_rows
-    from serbench.running.plan.dataset import plan_dataset
-    from serbench.running.plugins import load_plugins
-    from serbench.running.registry.load import load_registry
-    from serbench.settings import ProtocolSettings
     from serbench_runtime.cli.output import print_table
 
-    plugins = load_plugins()
-    known = load_registry(plugins, registry, strict=False)
-    plan = plan_dataset(known, dataset, (), labels, {})
-    wanted = folds or plan.folds
-    table = _table(plan, plugins, data_dir, allow_incomplete)
-    made = make_folds(table, wanted, ProtocolSettings(kfold=kfold), (), inner)
+    plan, table = load_table(
+        dataset, labels=labels, data_dir=data_dir, allow_incomplete=allow_incomplete,
+        registry=registry, progress=True,
+    )  # fmt: skip
+    made = dataset_folds(plan, table, folds, kfold=kfold, inner=inner)
     text = utterance_rows(made)
     if csv == Path("-"):
         print_utf8()
@@ -80,24 +73,10 @@ def command(
         return
     unit = table.card.unit
     columns = ("Fold", f"Test {unit}s", "Utterances", *table.labels, "In training")
-    print_table(f"Folds of {plan.name}: {wanted}", columns, _rows(made, table))
+    print_table(f"Folds of {plan.name}: {folds or plan.folds}", columns, _rows(made, table))
     if csv is not None:
         write_text(csv, text)
         typer.echo(f"Written: {csv}")
-
-
-def _table(
-    dataset: DatasetPlan, plugins: Plugins, data_dir: Path | None, allow_incomplete: bool
-) -> CorpusTable:
-    """The corpus, found or fetched, and checked."""
-    from serbench.benchmark.progress import progress_observer
-    from serbench.files.cache_use import using_cache
-    from serbench.files.paths import cache_folder
-    from serbench.running.harness.inputs import load_dataset
-
-    cache = cache_folder()
-    with using_cache(cache), progress_observer(plugins.hook) as watch:
-        return load_dataset(dataset, data_dir, cache, watch, allow_incomplete=allow_incomplete)
 
 
 def _rows(folds: Folds, table: CorpusTable) -> list[Sequence[str]]:

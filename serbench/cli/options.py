@@ -1,24 +1,15 @@
-"""Options that several commands take, and a run from them."""
+"""Options that several commands take."""
 
 from __future__ import annotations
 
 import inspect
-import shlex
-import sys
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
-
-if TYPE_CHECKING:
-    from serbench.running.harness.resources import Resources
-    from serbench.running.plan.records import Request, RunPlan
-    from serbench.running.plugins import Plugins
-    from serbench.running.registry.lookup import Registry
 
 RunArgument = Annotated[
     str | None,
@@ -180,90 +171,12 @@ class Asked:
     tracker: TrackerNames = None
     verbose: Verbose = 0
 
-    def begin(self) -> Registry:
-        """Set up logging, and load plugins and registry.
-
-        Raises:
-            RegistryError: the registry has errors.
-        """
-        from serbench.running.plugins import load_plugins
-        from serbench.running.registry.load import load_registry
-        from serbench_runtime.cli.console import configure_logging
-
-        configure_logging(self.verbose)
-        return load_registry(load_plugins(), self.registry, strict=False)
-
-    def request(self, *methods: str, protocol: str | None = None) -> Request:
-        """Of these methods; what ``--set`` says goes over what other options say.
-
-        Raises:
-            RegistryError: neither ``--dataset``, nor ``--train`` and ``--test``.
-        """
-        from serbench.running.plan.records import Request
-
-        sets = [f"protocol.name={protocol}"] if protocol else []
-        sets += ["protocol.canary=5"] if self.canary else []
-        if self.allow_pretraining_overlap:
-            sets += ["protocol.allow_pretraining_overlap=true"]
-        return Request(
-            dataset=self._evaluated(),
-            methods=methods,
-            profile=self.profile,
-            teachers=tuple(self.teacher or ()),
-            sets=(*sets, *(self.settings or ())),
-            pretrain_audio=self.pretrain_audio,
-            train=tuple(self.train or ()),
-            labels=self.labels,
-        )
-
-    def _evaluated(self) -> str:
-        """The dataset that is tested."""
-        from serbench.api import RegistryError
-
-        given = bool(self.train), bool(self.test)
-        if self.dataset and not any(given):
-            return self.dataset
-        if self.test and all(given) and not self.dataset:
-            return self.test
-        raise RegistryError(
-            "name what to run on: --dataset NAME cross-validates within a corpus, --train NAME "
-            "--test OTHER trains on one (or several) and tests on another; serbench list datasets "
-            "shows them"
-        )
-
-    def resources(self, plugins: Plugins) -> Resources:
-        """Where to compute and to keep."""
-        from serbench.files.paths import cache_folder
-        from serbench.running.execute import resolve_device, resolve_workers
-        from serbench.running.harness.resources import Resources
-
-        chosen = resolve_device(self.device)
-        return Resources(
-            runs=self.out,
-            cache=cache_folder(),
-            device=chosen,
-            workers=resolve_workers(self.jobs, chosen),
-            data_dir=self.data_dir,
-            allow_incomplete=self.allow_incomplete,
-            command=shlex.join(["serbench", *sys.argv[1:]]),
-            plugins=plugins.loaded,
-        )
-
-    def run(self, plan: RunPlan, registry: Registry) -> Path:
-        """The folder of the finished run, with its report in it."""
-        from serbench.benchmark.progress import progress_observer
-        from serbench.benchmark.tracking import make_trackers
-        from serbench.results.report.write import write_report
-        from serbench.running.harness.run import run
-        from serbench.studies.ablation.output import addition
-
-        resources = self.resources(registry.plugins)
-        with closing(make_trackers(registry, self.tracker or ())) as trackers:
-            with progress_observer(registry.plugins.hook, trackers) as watch:
-                folder = run(plan, resources, watch)
-            write_report([folder], folder, addition)
-            trackers.finish(folder)
-        return folder
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """As ``serbench.run`` takes them."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        del given["verbose"]
+        return {name: value for name, value in given.items() if value is not None}
 
 
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -274,7 +187,10 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapped(**given: object) -> None:
+        from serbench_runtime.cli.console import configure_logging
+
         asked = Asked(**{name: given.pop(name) for name in shared})  # pyright: ignore[reportArgumentType]
+        configure_logging(asked.verbose)
         command(asked=asked, **given)
 
     parameters = [

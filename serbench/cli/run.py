@@ -88,42 +88,16 @@ def command(
     ] = False,
 ) -> None:
     """Run methods on a dataset; see HELP."""
+    import serbench
     from serbench.results.report.write import render_comparison, render_published
-    from serbench.running.plan.resolve import plan_run
-    from serbench.running.plan.suite import plan_suite
     from serbench_runtime.cli.console import stdout
 
-    registry = asked.begin()
-    request = asked.request(*(methods or ()), protocol=protocol)
-    if suite is None:
-        _check_no_suite(methods, only, skip_missing=skip_missing)
-        plan = plan_run(registry, request)
-    else:
-        plan = plan_suite(registry, suite, request, only or (), skip_missing=skip_missing)
-    for name, why in (plan.suite.left_out if plan.suite else {}).items():
-        typer.echo(f"Left out: {name}: {why}", err=True)
-    folder = asked.run(plan, registry)
+    made = serbench.run(
+        methods or (), protocol=protocol, suite=suite, only=only or (), skip_missing=skip_missing,
+        progress=True, **asked.arguments,
+    )  # fmt: skip
     console = stdout()
-    console.print(render_comparison(folder))
-    if (table := render_published(folder)) is not None:
+    console.print(render_comparison(made.folder))
+    if (table := render_published(made.folder)) is not None:
         console.print(table)
-    console.print(f"Report: {os.path.relpath(folder / 'report.md')}", soft_wrap=True)
-
-
-def _check_no_suite(
-    methods: list[str] | None, only: list[str] | None, *, skip_missing: bool
-) -> None:
-    """
-    Raises:
-        RegistryError: nothing to run, or an option of suites without one.
-    """
-    from serbench.api import RegistryError
-
-    if only or skip_missing:
-        option = "--only" if only else "--skip-missing"
-        raise RegistryError(f"{option} chooses among the methods of a suite; give --suite NAME too")
-    if not methods:
-        raise RegistryError(
-            "name at least one method, or --suite NAME; serbench list methods and serbench list "
-            "suites show them"
-        )
+    console.print(f"Report: {os.path.relpath(made.folder / 'report.md')}", soft_wrap=True)

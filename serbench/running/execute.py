@@ -50,8 +50,14 @@ def resolve_device(name: str) -> str:
 
 
 def resolve_workers(jobs: int | None, device: str) -> int:
-    """How many fits run side by side: one per core, or one on an accelerator."""
+    """How many fits run side by side: one per core, or one on an accelerator.
+
+    Raises:
+        SerbenchError: fewer than one.
+    """
     if jobs is not None:
+        if jobs < 1:
+            raise SerbenchError(f"--jobs {jobs}: at least 1 fit has to run at a time")
         return jobs
     return 1 if device != "cpu" else joblib.cpu_count()
 

@@ -45,16 +45,23 @@ COLUMNS = 2
 """Panels side by side."""
 
 
+class Drawing(Canvas):
+    """A figure of matplotlib that notebooks show, whether or not its pyplot is used there."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+        return buffer.getvalue()
+
+
 def png(figure: Figure) -> bytes:
     """The figure as PNG. The same figure gives the same bytes."""
     canvas = drawn(figure)
     FigureCanvasAgg(canvas)
-    buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-    return buffer.getvalue()
+    return canvas._repr_png_()
 
 
-def drawn(figure: Figure) -> Canvas:
+def drawn(figure: Figure) -> Drawing:
     """The figure as matplotlib has it."""
     columns = min(COLUMNS, len(figure.panels))
     rows = math.ceil(len(figure.panels) / columns)
@@ -62,7 +69,7 @@ def drawn(figure: Figure) -> Canvas:
     width, height = (max(size[side] for size in sizes) for side in (0, 1))
     above, below = _above(figure, columns * width), _below(figure, columns * width)
     lines = len(above) + len(below) - (-len(figure.legend) // COLUMNS)
-    canvas = Canvas(
+    canvas = Drawing(
         figsize=(columns * width, rows * height + 0.2 * lines + 0.2), layout="constrained"
     )
     grid = canvas.add_gridspec(rows, columns)

@@ -77,11 +77,16 @@ class Column(Generic[R]):
             shown.shade(value),
         )
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Its columns of the CSV: a value's, and those of its interval or range."""
+        return tuple(f"{self.key}{end}" for end in self._format.suffixes)
+
     def numbers(self, row: R) -> Record:
         """A row's fields of the CSV."""
-        value, suffixes = self._value(row), self._format.suffixes
-        held = (None,) * len(suffixes) if value is None else self._format.numbers(value)
-        return {f"{self.key}{end}": plain(each) for end, each in zip(suffixes, held, strict=True)}
+        value, fields = self._value(row), self.fields
+        held = (None,) * len(fields) if value is None else self._format.numbers(value)
+        return {name: plain(each) for name, each in zip(fields, held, strict=True)}
 
 
 def plain(value: object) -> Number:

@@ -126,7 +126,7 @@ def _dump_table(
             yield f"# {comments[path]}"
         yield f"[{'.'.join(_key(part) for part in path)}]"
     for key, value in plain.items():
-        yield f"{_key(key)} = {_value(value)}"
+        yield f"{_key(key)} = {toml_value(value)}"
     for key, value in nested.items():
         yield from _dump_table((*path, key), value, comments)
 
@@ -139,16 +139,17 @@ def _string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _value(value: object) -> str:
+def toml_value(value: object) -> str:
+    """A value on one line, as it stands behind ``=``."""
     match value:
         case bool():
             return "true" if value else "false"
         case int() | float():
             return repr(value)
         case Mapping():
-            inside = (f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None)
+            inside = (f"{_key(k)} = {toml_value(v)}" for k, v in value.items() if v is not None)
             return "{" + ", ".join(inside) + "}"
         case list() | tuple():
-            return "[" + ", ".join(_value(item) for item in value) + "]"
+            return "[" + ", ".join(toml_value(item) for item in value) + "]"
         case _:
             return _string(str(value))

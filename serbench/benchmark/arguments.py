@@ -1,0 +1,87 @@
+"""What Python code gives to a run, in the words of the command line."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from serbench.api import RegistryError
+from serbench.running.registry.toml_text import toml_value
+from serbench.running.store.finished import leaves
+
+PathLike = str | os.PathLike[str]
+"""A file or a folder; ``~`` is the user's own."""
+
+Names = str | Sequence[str]
+"""One name, or several."""
+
+Settings = Mapping[str, object] | Sequence[str]
+"""``{"training.epochs": 20}``, ``{"training": {"epochs": 20}}`` or ``["training.epochs=20"]``."""
+
+
+def several(names: str | os.PathLike[str] | Sequence[PathLike]) -> tuple[str, ...]:
+    """Names, or the only one."""
+    if isinstance(names, str | os.PathLike):
+        names = (names,)
+    return tuple(os.fspath(each) for each in names)
+
+
+def place(path: PathLike | None) -> Path | None:
+    """A path with the user's own folder in place of ``~``."""
+    return None if path is None else Path(path).expanduser()
+
+
+def setting_texts(settings: Settings) -> tuple[str, ...]:
+    """Each setting as ``--set`` takes it: ``PATH=VALUE``, the value as TOML.
+
+    Raises:
+        RegistryError: a value that is None, which TOML has no word for.
+
+    Example:
+        >>> setting_texts({"protocol.folds": "loso", "training": {"epochs": 20}})
+        ('protocol.folds="loso"', 'training.epochs=20')
+    """
+    if not isinstance(settings, Mapping):
+        return several(settings)
+    texts: list[str] = []
+    for path, value in leaves(settings):
+        if isinstance(value, Mapping):  # an empty table
+            continue
+        if value is None:
+            raise RegistryError(f"settings: {path} is None; leave it out to keep its default")
+        plain = value.item() if isinstance(value, np.generic) else value
+        texts.append(f"{path}={toml_value(plain)}")
+    return tuple(texts)
+
+
+def command_line(command: str, names: Sequence[str], options: Mapping[str, object]) -> str:
+    """The command that does the same at a terminal.
+
+    Args:
+        command: its name.
+        names: its arguments.
+        options: values by the option's name in Python; None, False and nothing at all are left out.
+
+    Example:
+        >>> command_line("run", ["akd"], {"data_dir": "my speech", "canary": True, "teacher": ()})
+        "serbench run akd --data-dir 'my speech' --canary"
+    """
+    words = [word for name, value in options.items() for word in _option(name, value)]
+    return shlex.join(["serbench", command, *names, *words])
+
+
+def _option(name: str, value: object) -> Iterator[str]:
+    if value is None or value is False or value == "":
+        return
+    flag = f"--{name.replace('_', '-')}"
+    if value is True:
+        yield flag
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from (flag, str(each))
+    else:
+        yield from (flag, str(value))

@@ -1,0 +1,247 @@
+"""``serbench.run``: methods on a dataset, through the guarded protocol."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from serbench.api import RegistryError
+from serbench.benchmark.arguments import (
+    Names,
+    PathLike,
+    Settings,
+    command_line,
+    place,
+    setting_texts,
+    several,
+)
+from serbench.benchmark.progress import progress_observer
+from serbench.benchmark.read import Run
+from serbench.benchmark.tracking import make_trackers
+from serbench.files.paths import cache_folder
+from serbench.results.report.write import write_report
+from serbench.running.execute import resolve_device, resolve_workers
+from serbench.running.harness.resources import Resources
+from serbench.running.harness.run import run as run_plan
+from serbench.running.plan.ablate import plan_ablation
+from serbench.running.plan.records import Request, RunPlan
+from serbench.running.plan.resolve import plan_run
+from serbench.running.plan.suite import plan_suite
+from serbench.running.plugins import load_plugins
+from serbench.running.registry.load import load_registry
+from serbench.running.registry.lookup import Registry
+from serbench.running.store.find import RUNS
+from serbench.settings import PROPER
+from serbench.studies.ablation.output import addition
+
+LISTS = ("train", "teacher", "only", "tracker")
+"""Arguments that take one name or several."""
+
+PATHS = ("data_dir", "pretrain_audio", "out", "registry")
+
+STOPPED = "serbench: stopped. Make the same call again to continue; finished fits are kept."
+
+
+def run(
+    methods: Names = (),
+    *,
+    dataset: str | None = None,
+    train: Names = (),
+    test: str | None = None,
+    labels: str = "",
+    data_dir: PathLike | None = None,
+    teacher: PathLike | Sequence[PathLike] = (),
+    pretrain_audio: PathLike | None = None,
+    profile: str = "standard",
+    protocol: str = PROPER,
+    settings: Settings = (),
+    suite: str | None = None,
+    ablation: str | None = None,
+    only: Names = (),
+    skip_missing: bool = False,
+    canary: bool = False,
+    allow_pretraining_overlap: bool = False,
+    allow_incomplete: bool = False,
+    tracker: Names = (),
+    device: str = "auto",
+    jobs: int | None = None,
+    out: PathLike = RUNS,
+    registry: PathLike | None = None,
+    progress: bool | None = None,
+) -> Run:
+    """Run one or more methods on a dataset and compare them, as ``serbench run`` does.
+
+    Every argument is the option of the same name. The same arguments give the same run, in the
+    same folder, from Python and from the command line. Finished fits are kept: a run that was
+    interrupted continues when the same call is made again.
+
+    Args:
+        methods: names of the registry, ``STUDENT+LOSS``, or ``ABLATION:ROW``. The first is the
+            one that the others are compared with. See ``serbench.methods()``.
+        dataset: a dataset or corpus, cross-validated within itself. See ``serbench.datasets()``.
+        train: datasets to train on in place of ``dataset``.
+        test: the dataset to test on; with ``train``.
+        labels: a label map, such as ``common-4``. Default: the corpus's own labels.
+        data_dir: folder with a local copy of the corpus; with ``train``, a folder that holds one
+            folder for each corpus. Default: the corpus is downloaded, where that is allowed.
+        teacher: names of the registry, or folders with a speech encoder.
+        pretrain_audio: folder of unlabelled speech to pretrain students on.
+        profile: how much is trained and searched: ``quick``, ``standard``, ``paper``, ``demo``.
+        protocol: ``speaker-independent``; the others leak on purpose and are marked everywhere.
+        settings: values by their path: ``{"training.epochs": 20, "protocol.seeds": 3}``.
+        suite: a suite of the registry, in place of ``methods`` or beside them.
+        ablation: a method whose parts are taken out one by one, in place of ``methods``; as
+            ``serbench ablate``.
+        only: of the suite's methods, or of the ablation's rows, these alone.
+        skip_missing: leave out methods of the suite that cannot run on this machine.
+        canary: first run everything on permuted labels, to find leaks.
+        allow_pretraining_overlap: accept a teacher that was trained on this corpus; every table
+            says so.
+        allow_incomplete: accept a corpus that lacks files; every table says so.
+        tracker: ``tensorboard``, ``mlflow``, or your own; ``none``: not even ``events.jsonl``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …
+        jobs: fits side by side. Default: one per core.
+        out: folder that run folders are made in.
+        registry: an overlay of the registry. Default: ``./serbench.toml``, where it is there.
+        progress: whether progress is shown. Default: in a notebook and at a terminal.
+
+    Returns:
+        The finished run, with its report in its folder.
+
+    Raises:
+        RegistryError: an unknown name, or a setting that does not exist or does not fit; the
+            message gives near names.
+        CorpusError: the corpus cannot be had, or is not what its card declares.
+        TeacherError: a teacher's weights cannot be had.
+        LeakageError: the guard found a leak; nothing is reported.
+        SerbenchError: anything else that is wrong with input or machine; all of the above are
+            subclasses of it.
+
+    Example:
+        >>> run = serbench.run(["akd", "transformer"], dataset="demo", profile="demo")
+        ... # doctest: +SKIP
+        >>> run.scores()[["method", "ua", "ua_low", "ua_high"]]  # doctest: +SKIP
+    """
+    given = locals()
+    known = load_registry(load_plugins(), place(registry), strict=False)
+    asked = Request(
+        dataset=_evaluated(dataset, several(train), test),
+        methods=several(methods),
+        profile=profile,
+        teachers=several(teacher),
+        sets=(
+            *_protocol_sets(protocol, canary, allow_pretraining_overlap),
+            *setting_texts(settings),
+        ),
+        pretrain_audio=place(pretrain_audio),
+        train=several(train),
+        labels=labels,
+    )
+    plan = _plan(known, asked, suite, ablation, several(only), skip_missing)
+    chosen = resolve_device(device)
+    resources = Resources(
+        runs=Path(out).expanduser(),
+        cache=cache_folder(),
+        device=chosen,
+        workers=resolve_workers(jobs, chosen),
+        data_dir=place(data_dir),
+        allow_incomplete=allow_incomplete,
+        command=_command(given),
+        plugins=known.plugins.loaded,
+    )
+    return _finished(plan, known, resources, several(tracker), progress)
+
+
+def _command(given: Mapping[str, Any]) -> str:
+    """The command that does the same as a call of ``run``, without what is the default."""
+    defaults = {each.name: each.default for each in inspect.signature(run).parameters.values()}
+    changed = {name: value for name, value in given.items() if value != defaults[name]}
+    changed.pop("progress", None)
+    methods, ablation = several(changed.pop("methods", ())), changed.pop("ablation", None)
+    if "settings" in changed:
+        changed["set"] = setting_texts(changed.pop("settings"))
+    lists = {name: several(changed[name]) for name in LISTS if name in changed}
+    paths = {name: place(changed[name]) for name in PATHS if name in changed}
+    command = ("ablate", (ablation,)) if ablation else ("run", methods)
+    return command_line(*command, changed | lists | paths)
+
+
+def _finished(
+    plan: RunPlan,
+    registry: Registry,
+    resources: Resources,
+    trackers: Sequence[str],
+    progress: bool | None,
+) -> Run:
+    """The run, with its report."""
+    with closing(make_trackers(registry, trackers)) as told:
+        try:
+            with progress_observer(registry.plugins.hook, told, shown=progress) as watch:
+                for name, why in (plan.suite.left_out if plan.suite else {}).items():
+                    watch.announce(f"Left out: {name}: {why}")
+                folder = run_plan(plan, resources, watch)
+        except KeyboardInterrupt as stop:
+            stop.add_note(STOPPED)
+            raise
+        write_report([folder], folder, addition)
+        told.finish(folder)
+    return Run(folder)
+
+
+def _plan(
+    registry: Registry,
+    asked: Request,
+    suite: str | None,
+    ablation: str | None,
+    only: Sequence[str],
+    skip_missing: bool,
+) -> RunPlan:
+    """
+    Raises:
+        RegistryError: as the planners; nothing to run, or arguments that exclude each other.
+    """
+    if ablation is not None:
+        if suite is not None or asked.methods:
+            raise RegistryError("an ablation has its own methods: name no others, and no suite")
+        return plan_ablation(registry, ablation, asked, only)
+    if suite is not None:
+        return plan_suite(registry, suite, asked, only, skip_missing=skip_missing)
+    if only or skip_missing:
+        option = "--only" if only else "--skip-missing"
+        raise RegistryError(f"{option} chooses among the methods of a suite; give --suite NAME too")
+    if not asked.methods:
+        raise RegistryError(
+            "name at least one method, or --suite NAME; serbench list methods and serbench list "
+            "suites show them"
+        )
+    return plan_run(registry, asked)
+
+
+def _evaluated(dataset: str | None, train: Sequence[str], test: str | None) -> str:
+    """The dataset that is tested.
+
+    Raises:
+        RegistryError: neither ``dataset``, nor ``train`` and ``test``.
+    """
+    given = bool(train), bool(test)
+    if dataset and not any(given):
+        return dataset
+    if test and all(given) and not dataset:
+        return test
+    raise RegistryError(
+        "name what to run on: --dataset NAME cross-validates within a corpus, --train NAME "
+        "--test OTHER trains on one (or several) and tests on another; serbench list datasets "
+        "shows them"
+    )
+
+
+def _protocol_sets(protocol: str, canary: bool, overlap: bool) -> tuple[str, ...]:
+    """The options that are settings of the protocol; ``--set`` goes over them."""
+    return (
+        *([f"protocol.name={protocol}"] if protocol else []),
+        *(["protocol.canary=5"] if canary else []),
+        *(["protocol.allow_pretraining_overlap=true"] if overlap else []),
+    )
