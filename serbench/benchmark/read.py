@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from serbench.api import StoreError
 from serbench.benchmark.arguments import PathLike, place
+from serbench.errors import did_you_mean
 from serbench.protocol.guard.certificate import Certificate
 from serbench.results.figure.figure import Figure as Content
 from serbench.results.figure.png import drawn
@@ -34,7 +35,6 @@ from serbench.results.report.significance import COLUMNS, significance_table
 from serbench.results.report.write import write_report
 from serbench.results.table.table import Table
 from serbench.results.templating import templates
-from serbench.running.plugins import did_you_mean
 from serbench.running.store.find import RUNS, find_run
 from serbench.studies.ablation.output import addition
 from serbench.studies.of_run import studies_of
@@ -129,7 +129,7 @@ class Run:
             StoreError: ``by`` is something else.
         """
         if by not in BY:
-            raise StoreError(f"scores are by {', '.join(BY)}, not by {by!r}{did_you_mean(by, BY)}")
+            raise StoreError(f"scores are not by {by!r}{did_you_mean(by, BY)}")
         rows = _frame(BY[by](self._results), self._results)
         rows = rows.drop(columns=[c for c in rows if c in COMPARED or c.startswith("delta_")])
         return rows.astype({name: "Int64" for name in COUNTED if name in rows})
@@ -190,7 +190,8 @@ class Run:
         found = {each.method: each for each in compared.methods}
         shown = self._results.shown(method)
         if shown not in found:
-            raise StoreError(f"{self.name} has no method {method!r}{did_you_mean(method, found)}")
+            near = did_you_mean(method, found, see="run.methods")
+            raise StoreError(f"{self.name} has no method {method!r}{near}")
         labels = compared.labels
         return pd.DataFrame(
             found[shown].confusion,
