@@ -25,6 +25,7 @@ def command(
     kind: Annotated[
         str,
         typer.Option(
+            metavar="KIND",
             help="corpus, front-end, teacher, student, loss, backend or tracker.",
         ),
     ],

@@ -77,7 +77,7 @@ def test_every_option_and_argument_has_help() -> None:
     assert silent == []
 
 
-@pytest.mark.parametrize("path", [p for p in PATHS if p.split()[-1] not in {"predict", "stream"}])
+@pytest.mark.parametrize("path", PATHS)
 def test_the_help_shows_words_for_values_and_no_types(path: str) -> None:
     text = shown(path)
     assert "<" not in text

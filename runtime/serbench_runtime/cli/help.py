@@ -33,7 +33,7 @@ class _Plain:
 
     def get_params(self, ctx: Any) -> list[Any]:
         """All parameters, as ``--help`` shows them."""
-        return [_without_type(each) for each in super().get_params(ctx)]  # pyright: ignore[reportAttributeAccessIssue]
+        return [_without_type(each, ctx) for each in super().get_params(ctx)]  # pyright: ignore[reportAttributeAccessIssue]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments."""
@@ -46,12 +46,19 @@ class _Plain:
             raise
 
 
-def _without_type(param: Any) -> Any:
+WORDS = {"int": "N", "float": "N", "int range": "N", "float range": "N", "str": "TEXT"}
+"""What stands for a value whose option names nothing better; choices stand for themselves."""
+
+
+def _without_type(param: Any, ctx: Any) -> Any:
     if param.param_type_name == "argument":
         # Newer typer writes the type behind the name, and has no setting for it.
         param.display_type_rich = lambda *_, **__: None
     elif param.metavar is None and (param.is_flag or param.count):
         param.metavar = ""
+    elif param.metavar is None and hasattr(param, "display_type"):  # newer typer's
+        shown = param.display_type(ctx).strip("<>")
+        param.metavar = WORDS.get(shown, shown)
     return param
 
 
