@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
@@ -23,10 +23,10 @@ from rich.progress import (
 )
 
 from serbench.api import EpochEvent, FoldEvent, RunEvent
+from serbench.benchmark.forecast import Forecast, Validation
 from serbench.benchmark.notebook import NotebookProgress
 from serbench.benchmark.tracking import Trackers, described
 from serbench.learning.fit.task import FitResult, FitTask
-from serbench.results.report.settings import duration
 from serbench.running.harness.observer import Observer
 from serbench_runtime.cli.console import stderr
 
@@ -34,9 +34,6 @@ log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 30.0
 """How often progress is told where there is no terminal."""
-
-LONG_S = 300.0
-"""What the fits of a method take together before it is told in advance."""
 
 
 @contextmanager
@@ -93,31 +90,6 @@ def _alone(method: Callable[Concatenate[Own, P], None]) -> Callable[Concatenate[
     return called
 
 
-class Forecast:
-    """What the fits of each method will take, once the first epoch of one of them is made."""
-
-    def __init__(self, tasks: Iterable[FitTask] = ()) -> None:
-        self.epochs: dict[str, dict[str, int]] = {}
-        for task in tasks:
-            self.epochs.setdefault(_method_of(task.name), {})[task.name] = task.epochs
-
-    def after(self, event: EpochEvent) -> str:
-        """One line after a method's first epoch; empty: it was told, or is soon done."""
-        fits = self.epochs.get(_method_of(event.fit), {})
-        if event.seconds is None or event.fit not in fits:
-            return ""
-        del self.epochs[_method_of(event.fit)]
-        each, whole = (event.seconds * n for n in (fits[event.fit], sum(fits.values())))
-        if whole < LONG_S:
-            return ""
-        many = "" if len(fits) == 1 else f", {duration(whole)} for {len(fits)} one after another"
-        return f"{_method_of(event.fit)}: about {duration(each)} a fit{many}"
-
-
-def _method_of(fit: str) -> str:
-    return fit.partition("/")[0]
-
-
 class PluginObserver(Observer):
     """Passes run events on to trackers, and to the plugins that listen.
 
@@ -130,10 +102,14 @@ class PluginObserver(Observer):
         self.trackers = trackers or Trackers()
         self.failed: set[str] = set()
         self.forecast = Forecast()
+        self.validation = Validation()
+        self.done = self.planned = 0
 
     @_alone
     def fits_planned(self, tasks: list[FitTask], cached: int) -> None:  # noqa: ARG002 - of those to come
         self.forecast = Forecast(tasks)
+        self.validation = Validation()
+        self.done, self.planned = 0, len(tasks)
 
     @_alone
     def run_started(self, event: RunEvent) -> None:
@@ -150,6 +126,14 @@ class PluginObserver(Observer):
     @_alone
     def epoch_again(self, event: EpochEvent) -> None:
         self.trackers.tell("fit_epoch", event)
+
+    @_alone
+    def fit_done(self, result: FitResult) -> None:
+        self.done += 1
+        self.validation.add(result)
+        if self.done == self.planned:
+            for line in self.validation.lines():
+                self.announce(line)
 
     @_alone
     def fold_scored(self, event: FoldEvent) -> None:
@@ -189,7 +173,7 @@ class LineObserver(PluginObserver):
         self.console = stderr()
         self.told: set[str] = set()
         self.names: frozenset[str] = frozenset()
-        self.epochs = self.total = self.done = self.planned = 0
+        self.epochs = self.total = 0
         self.started = self.last = time.monotonic()
 
     def announce(self, message: str) -> None:
@@ -209,7 +193,6 @@ class LineObserver(PluginObserver):
         super().fits_planned(tasks, cached)
         self.names = frozenset(task.name for task in tasks)
         self.epochs, self.total = 0, sum(task.epochs for task in tasks)
-        self.done, self.planned = 0, len(tasks)
         self.started = self.last = time.monotonic()
         if tasks or cached:
             self.announce(f"fits: {len(tasks)} to run, {cached} already there")
@@ -220,11 +203,16 @@ class LineObserver(PluginObserver):
         if event.fit not in self.names:  # a pretraining, which is a stage of its own
             return
         self.epochs += 1
-        now = time.monotonic()
-        if now - self.last >= LINE_EVERY_S:
-            self.last = now
+        if time.monotonic() - self.last >= LINE_EVERY_S:
+            self._tell_fits()
+
+    def _tell_fits(self) -> None:
+        self.last = now = time.monotonic()
+        told = f"fits: {self.done}/{self.planned}"
+        if self.epochs:
             left = (now - self.started) / self.epochs * max(0, self.total - self.epochs)
-            self.announce(f"fits: {self.done}/{self.planned}, about {left / 60:.0f} min left")
+            told += f", about {left / 60:.0f} min left"
+        self.announce(told + self.validation.last)
 
     @_alone
     def epoch_again(self, event: EpochEvent) -> None:
@@ -232,8 +220,11 @@ class LineObserver(PluginObserver):
         self.total -= event.fit in self.names  # of a fit that goes on where it was stopped
 
     @_alone
-    def fit_done(self, result: FitResult) -> None:  # noqa: ARG002 - counts only
-        self.done += 1
+    def fit_done(self, result: FitResult) -> None:
+        super().fit_done(result)
+        # The first one is told at once: whoever waits sees that it goes well.
+        if self.done == 1 and self.planned > 1:
+            self._tell_fits()
 
 
 class BarObserver(PluginObserver):
@@ -248,7 +239,6 @@ class BarObserver(PluginObserver):
         self.running: dict[str, TaskID] = {}
         self.overall: TaskID | None = None
         self.left: dict[str, int] = {}
-        self.done = self.planned = 0
 
     def announce(self, message: str) -> None:
         self.progress.console.print(message, highlight=False, markup=False)
@@ -262,7 +252,6 @@ class BarObserver(PluginObserver):
     @_alone
     def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
         super().fits_planned(tasks, cached)
-        self.done, self.planned = 0, len(tasks)
         if not tasks:
             return
         self.left = {task.name: task.epochs for task in tasks}
@@ -296,15 +285,13 @@ class BarObserver(PluginObserver):
 
     @_alone
     def fit_done(self, result: FitResult) -> None:
-        self.done += 1
+        super().fit_done(result)
         if (bar := self.running.pop(result.name, None)) is not None:
             self.progress.remove_task(bar)
         if self.overall is not None:
             # Epochs that early stopping saved, or that have not been told of yet.
             self.progress.advance(self.overall, self.left.pop(result.name, 0))
-            note = f"{self.done}/{self.planned} fits"
-            if result.validation_ua is not None:
-                note += f", last UA {100 * result.validation_ua:.1f} %"
+            note = f"{self.done}/{self.planned} fits{self.validation.last}"
             self.progress.update(self.overall, note=note)
 
 

@@ -190,6 +190,8 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
         from serbench_runtime.cli.console import configure_logging
 
         asked = Asked(**{name: given.pop(name) for name in shared})  # pyright: ignore[reportArgumentType]
+        # Said before anything heavy is imported, which takes seconds.
+        typer.echo("Loading plugins and the registry …", err=True)
         configure_logging(asked.verbose)
         command(asked=asked, **given)
 

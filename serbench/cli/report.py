@@ -29,6 +29,8 @@ Examples:
 
   serbench report emodb-akd --html --deploy jetson/results.json
 
+  serbench report emodb-akd --open
+
   serbench report emodb-akd emodb-hybrid --output emodb-both
 
   serbench report emodb-all ravdess-all --output ranks
@@ -63,6 +65,9 @@ def command(
             "RUN/deploy; repeatable.",
         ),
     ] = None,
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Write the page, and open it in the browser.")
+    ] = False,
     runs: RunsFolder = RUNS,
 ) -> None:
     """See HELP."""
@@ -71,6 +76,7 @@ def command(
     from serbench.running.store.find import find_run
     from serbench_runtime.cli.console import stdout
 
+    html = html or open_page
     if deploy and not html:
         raise StoreError("--deploy is for the page: give --html as well")
     folders = list(dict.fromkeys(find_run(each, runs) for each in run))
@@ -80,8 +86,8 @@ def command(
     if span_corpora(folders):
         if html:
             raise StoreError(
-                "a page is of one corpus, and these runs are of several: leave out --html, or "
-                "make a site of them with `serbench leaderboard`"
+                "a page is of one corpus, and these runs are of several: leave out --html and "
+                "--open, or make a site of them with `serbench leaderboard`"
             )
         table, written = _ranked(folders, output or folders[0])
     else:
@@ -89,6 +95,20 @@ def command(
     console.print(table)
     for what, path in written:
         console.print(f"{what}: {path}", soft_wrap=True, highlight=False, markup=False)
+    if open_page:
+        _open(written[-1][1])
+
+
+def _open(page: Path) -> None:
+    """Show a page in the browser, or say that there is none."""
+    import webbrowser
+
+    if not webbrowser.open(page.absolute().as_uri()):
+        typer.echo(
+            f"There is no browser on this machine; open {page} in one elsewhere: the page is a "
+            "single file.",
+            err=True,
+        )
 
 
 def _ranked(folders: Sequence[Path], place: Path) -> tuple[RichTable, list[tuple[str, Path]]]:

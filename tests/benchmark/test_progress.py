@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from serbench.api import EpochEvent
 from serbench.benchmark import progress
-from serbench.learning.fit.task import FitTask
+from serbench.learning.fit.task import FitResult, FitTask
 
 
 @pytest.fixture
@@ -131,3 +131,34 @@ def switching_often() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
+
+
+def ended(name: str, validation_ua: float | None) -> FitResult:
+    return SimpleNamespace(name=name, validation_ua=validation_ua)  # pyright: ignore[reportReturnType]
+
+
+def test_validation_ua_is_told_as_fits_end_and_for_each_method_at_the_end(
+    told: tuple[progress.LineObserver, list[str]],
+) -> None:
+    observer, lines = told
+    names = [f"{method}/seed-0/outer-{n}" for method in ("akd", "kd") for n in (1, 2)]
+    observer.fits_planned(planned(*names, epochs=1), 0)
+    del lines[:]
+    for name, ua in zip(names, (0.5, 0.7, 0.4, None), strict=True):
+        observer.fit_done(ended(name, ua))
+    assert lines == [
+        "fits: 1/4, last validation UA 50.0 % (akd/seed-0/outer-1)",
+        "akd: validation UA 60.0 %, mean of 2 fits",
+        "kd: validation UA 40.0 %, mean of 1 fit",
+    ]
+
+
+def test_the_bar_of_all_fits_has_the_last_validation_ua() -> None:
+    with Progress(console=Console(file=io.StringIO())) as bars:
+        observer = progress.BarObserver(SimpleNamespace(), bars)  # pyright: ignore[reportArgumentType]
+        observer.fits_planned(planned("a/seed-0/outer-1", "a/seed-0/outer-2", epochs=3), 0)
+        observer.fit_done(ended("a/seed-0/outer-1", 0.625))
+        (bar,) = bars.tasks
+        assert bar.fields["note"] == "1/2 fits, last validation UA 62.5 % (a/seed-0/outer-1)"
+        observer.fit_done(ended("a/seed-0/outer-2", None))
+        assert bars.finished
