@@ -45,6 +45,19 @@ class AugmentSettings(Params):
     mel_mask_bins: int = Field(default=6, ge=0)
     gain_db: NonNegativeFloat = 6.0
     """Each window is made louder or softer by a uniform draw of up to this many decibels."""
+    crops: int = Field(default=0, ge=0, le=32)
+    """Fixed random crops of each utterance, of ``segments.window_s`` and with their own gain, that
+    take the place of random windows. Teachers hear them, too, and say of each what they hear in it;
+    masks stay the student's. 0: windows are drawn anew, and teachers speak of whole utterances."""
+    speed: float = Field(default=0.0, ge=0.0, le=0.5)
+    """Of crops: each is faster or slower by up to this share, and so higher or lower."""
+
+    @model_validator(mode="after")
+    def _speed_is_of_crops(self) -> AugmentSettings:
+        if self.speed and not self.crops:
+            msg = "speed is of crops; set crops to 1 or more, or leave speed at 0"
+            raise ValueError(msg)
+        return self
 
 
 class OptimiserSettings(Params):
@@ -200,6 +213,16 @@ class MethodSettings(Params):
     training: TrainingSettings = TrainingSettings()
     pretrain: PretrainSettings = PretrainSettings()
     head: HeadSettings = HeadSettings()
+
+    @model_validator(mode="after")
+    def _crops_are_random_windows(self) -> MethodSettings:
+        if self.augment.crops and self.segments.cut == "centre":
+            msg = (
+                "augment.crops are random windows, and segments.cut = 'centre' takes the middle of "
+                "each utterance; take one of the two"
+            )
+            raise ValueError(msg)
+        return self
 
 
 __all__ = [

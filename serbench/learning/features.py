@@ -23,12 +23,12 @@ from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
 from serbench.files.kept import making
 from serbench.files.threads import in_threads
+from serbench.learning.crops import heard
 from serbench.learning.frame_files import FrameFiles
 from serbench.learning.front_ends import Extractor, identity_of
 from serbench.learning.segments import hears_whole
 from serbench.protocol.guard.view import PartitionView
 from serbench.settings import SegmentSettings
-from serbench_runtime.audio.read import read_known
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -66,14 +66,15 @@ class Frames:
     channels: int = 3
     whole: bool = False
 
-    def fitting(self, view: PartitionView, what: str) -> TrainingFrames:
-        """The frames of a training partition, in the order of ``view.ids``, to fit ``what`` on.
+    def fitting(self, view: PartitionView, what: str, *others: Frames) -> TrainingFrames:
+        """The frames of a training partition, in the order of ``view.ids``, to fit ``what`` on;
+        then ``others``, of other crops of the same utterances, each in the same order.
 
         Raises:
             LeakageError: L6, a partition that nothing may be fitted on.
         """
         view.record(what, view.ids)
-        return TrainingFrames(self, view.ids)
+        return TrainingFrames(self, view.ids, *others)
 
     def evaluation(self, ids: Sequence[str]) -> EvaluationFrames:
         """The frames of ``ids`` in their order, for a finished model to run on. No labels here."""
@@ -86,17 +87,14 @@ class FrameReader:
     Args:
         frames: of the whole corpus.
         ids: the n utterances.
+        others: of other crops of the same utterances: n … 2n-1, and so on.
     """
 
-    def __init__(self, frames: Frames, ids: Sequence[str]) -> None:
-        place = {utterance: n for n, utterance in enumerate(frames.ids)}
-        chosen = np.array([place[utterance] for utterance in ids], dtype=np.int64)
-        start, count = frames.start[chosen], frames.count[chosen]
-        pieces = [np.arange(s, s + c) for s, c in zip(start, count, strict=True)]
-        rows = np.concatenate(pieces) if pieces else np.empty(0, np.int64)
+    def __init__(self, frames: Frames, ids: Sequence[str], *others: Frames) -> None:
         # Only these utterances' frames are copied: a fit holds nothing else in its hands.
-        self.values = torch.from_numpy(np.ascontiguousarray(frames.values[rows]))
-        self.count = torch.from_numpy(count.copy())
+        values, counts = zip(*(_copied(each, ids) for each in (frames, *others)), strict=True)
+        self.values = torch.from_numpy(np.concatenate(values) if others else values[0])
+        self.count = torch.from_numpy(np.concatenate(counts))
         self.start = torch.cumsum(self.count, 0) - self.count
         self.rate_hz = frames.rate_hz
         self.whole = frames.whole
@@ -145,6 +143,16 @@ class FrameReader:
         return self
 
 
+def _copied(frames: Frames, ids: Sequence[str]) -> tuple[Array, NDArray[np.int64]]:
+    """Frames of some utterances end to end, and how many each has."""
+    place = {utterance: n for n, utterance in enumerate(frames.ids)}
+    chosen = np.array([place[utterance] for utterance in ids], dtype=np.int64)
+    start, count = frames.start[chosen], frames.count[chosen]
+    pieces = (np.arange(s, s + c) for s, c in zip(start, count, strict=True))
+    rows = np.concatenate([np.empty(0, np.int64), *pieces])
+    return np.ascontiguousarray(frames.values[rows]), count
+
+
 def window_places(
     start: Int[Tensor, " N"],
     count: Int[Tensor, " N"],
@@ -186,9 +194,7 @@ class Normaliser:
     def fit(cls, frames: TrainingFrames, normalise: str = "partition") -> Normaliser:
         """Fit on the frames of a training partition, every frame with the same weight.
 
-        Args:
-            frames: of the partition.
-            normalise: of the front end; what it does not fit is left as it is.
+        What ``normalise``, of the front end, does not fit is left as it is.
         """
         if normalise == "none":
             return cls.none(frames.width)
@@ -299,7 +305,7 @@ def _extract(table: Speech, front_end: FrontEnd, files: FrameFiles, advance: Adv
     try:
         # A model has threads of its own.
         each_of = in_threads if front_end.card is None else map
-        for piece in each_of(lambda each: extract(read_known(each.path, each.pcm_sha256)), left):
+        for piece in each_of(lambda each: extract(heard(each)), left):
             pieces.append(piece)
             advance(first + len(pieces), len(table.utterances))
     finally:

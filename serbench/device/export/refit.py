@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from serbench.api import CorpusError, StoreError
+from serbench.api import CorpusError, FrontEnd, StoreError
 from serbench.data.corpus.unlabelled import load_unlabelled
 from serbench.device.export.deployed import Trained
 from serbench.device.export.score import cross_validated
@@ -24,7 +24,7 @@ from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.records import Partition
 from serbench.running.execute import run_fits
 from serbench.running.harness.code import FIT, HEAD, fit_identity, plugin_digests
-from serbench.running.harness.inputs import Inputs, PretrainInputs
+from serbench.running.harness.inputs import Inputs, PretrainInputs, load_crops
 from serbench.running.harness.pretrained import (
     initial_state,
     pretrain_each,
@@ -32,8 +32,13 @@ from serbench.running.harness.pretrained import (
     start_of,
 )
 from serbench.running.harness.results import KeptFit, keep, kept_fit
-from serbench.running.harness.targets import fit_targets, label_audio
-from serbench.running.harness.tasks import unlabelled_frames, unlabelled_identity
+from serbench.running.harness.targets import fit_targets, hear_crops, label_audio
+from serbench.running.harness.tasks import (
+    crop_embeddings,
+    crop_frames,
+    heard_identity,
+    unlabelled_frames,
+)
 from serbench.running.plan.records import Candidate, digest_of, stable_seed
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent
@@ -122,6 +127,9 @@ def _task(
             teachers, inputs.pretrain.embeddings, views, targets, [head], classes, replay.cache,
             workers,
         )  # fmt: skip
+    asked = [(head, candidate.crops)] if candidate.crops and needs else []
+    crops = {recipe: heard.embeddings for recipe, heard in inputs.crops.items()}
+    targets = hear_crops(teachers, crops, views, targets, asked, classes, replay.cache, workers)
     frames = inputs.features[candidate.front_end]
     fit_seed = stable_seed(replay.table.digest, EVERYONE, seed)
     key = digest_of(
@@ -134,7 +142,7 @@ def _task(
             "epochs": epochs,
             "seed": fit_seed,
             "start": start_of(candidate, pretraining),
-            **unlabelled_identity(candidate, inputs),
+            **heard_identity(candidate, inputs),
             "code": _code(candidate),
         }
     )
@@ -159,6 +167,8 @@ def _task(
             head,
             needs,
             hears_unlabelled=candidate.unlabelled > 0.0,
+            recipe=candidate.crops,
+            crops=crop_embeddings(candidate, inputs),
         ),
         backend=replay.stored.backend(),
         epochs=epochs,
@@ -166,6 +176,7 @@ def _task(
         device=device,
         initial=initial_state(pretraining, initial, inputs),
         unlabelled=unlabelled_frames(candidate, inputs),
+        crops=crop_frames(candidate, inputs),
     )
 
 
@@ -184,7 +195,7 @@ def _everyone(replay: Replay) -> PartitionView:
 def _inputs(
     replay: Replay, method: str, candidate: Candidate, pretrain_audio: Path | None
 ) -> Inputs:
-    """Frames, embeddings, and unlabelled audio where the run had some.
+    """Frames, embeddings, crops, and unlabelled audio where the run had some.
 
     Raises:
         StoreError, CorpusError: as ``refit_all``.
@@ -195,19 +206,35 @@ def _inputs(
     front_end = candidate.front_end
     features = dict.fromkeys([front_end], replay.frames(front_end))
     digests = {name: replay.plan["model_digests"][name] for name in names}
-    if not (entry["pretrained"] or candidate.unlabelled):
-        return Inputs(replay.table, features, embeddings, digests)
+    pretrain = None
+    if entry["pretrained"] or candidate.unlabelled:
+        pretrain = _audio(replay, method, front_end, names, pretrain_audio)
+    teachers = {name: replay.teacher(name) for name in names if candidate.crops}
+    crops = load_crops(
+        [candidate], replay.table, teachers, replay.cache, str(replay.device), replay.watch
+    )
+    return Inputs(replay.table, features, embeddings, digests, pretrain, crops)
+
+
+def _audio(
+    replay: Replay, method: str, front_end: FrontEnd, names: Sequence[str], folder: Path | None
+) -> PretrainInputs:
+    """The unlabelled audio of the run.
+
+    Raises:
+        StoreError, CorpusError: as ``refit_all``.
+    """
     known = replay.plan["pretrain_audio"]
-    if pretrain_audio is None:
+    if folder is None:
         raise StoreError(
             f"the students of {method} have heard {known['recordings']} recordings of "
             "unlabelled speech; name that folder with --pretrain-audio"
         )
     watch, cache = replay.watch, replay.cache
-    audio = load_unlabelled(pretrain_audio, cache, partial(watch.advance, "unlabelled audio"))
+    audio = load_unlabelled(folder, cache, partial(watch.advance, "unlabelled audio"))
     if audio.digest != known["digest"]:
         raise CorpusError(
-            f"{pretrain_audio} is not the audio that the run's students have heard "
+            f"{folder} is not the audio that the run's students have heard "
             f"({len(audio.utterances)} recordings there, {known['recordings']} then, or others)"
         )
     heard = {
@@ -219,8 +246,7 @@ def _inputs(
     }  # fmt: skip
     advance = partial(watch.advance, "features of unlabelled audio")
     frames = speech_frames(audio, front_end, cache, advance)
-    pretrain = PretrainInputs(audio, dict.fromkeys([front_end], frames), heard)
-    return Inputs(replay.table, features, embeddings, digests, pretrain)
+    return PretrainInputs(audio, dict.fromkeys([front_end], frames), heard)
 
 
 def _fitted(replay: Replay, task: FitTask, cache: FitCache) -> KeptFit:

@@ -166,7 +166,7 @@ def teacher_sources(task: FitTask, device: torch.device) -> TeacherSources:
     """What ``task.loss`` needs of the teachers, restricted to the training partition."""
     assert task.loss is not None
     needs = task.loss.needs
-    count = len(task.train.ids)
+    count = len(task.train.ids) * max(1, len(task.crops))
     logits = torch.zeros(0, count, task.num_classes, device=device)
     pooled: list[Tensor] = []
     frames: list[TrainingFrames] = []
@@ -178,7 +178,8 @@ def teacher_sources(task: FitTask, device: torch.device) -> TeacherSources:
             task.train.record(scale_of(teacher.name), task.train.ids)
             pooled.append(standardised(teacher.pooled).to(device))
         if "frames" in needs and teacher.frames is not None:
-            own = teacher.frames.fitting(task.train, f"hints of {teacher.name}")
+            what = f"hints of {teacher.name}"
+            own = teacher.frames.fitting(task.train, what, *teacher.others)
             if teacher.layer_weights is not None and len(teacher.layer_weights) > 1:
                 weights = torch.from_numpy(np.array(teacher.layer_weights))
                 layers = own.values.unflatten(1, (len(weights), -1))
@@ -206,12 +207,15 @@ def standardised(train: TrainingEmbeddings | TrainingFrames) -> Tensor:
 
 
 class TrainingBatches(Batches):
-    """Windows of one training partition.
+    """Windows of one training partition: random ones, or its utterances' fixed crops.
 
     Args:
-        frames: of the partition, in the order of its ids; they are normalised in place.
-        normaliser: fitted on the same partition.
-        teachers: aligned with the same order.
+        task: whose partition it is.
+        frames: of its N utterances in the order of its ids, or of the K crops of each, the first of
+            each utterance, the second of each, …; they are normalised in place.
+        normaliser: fitted on the utterances.
+        teachers: aligned with ``frames``.
+        device: where everything is.
     """
 
     def __init__(
@@ -225,17 +229,28 @@ class TrainingBatches(Batches):
         frames.normalise(normaliser)
         longest = int(frames.count.max())
         size = min(window_size(frames, task.settings.segments), longest)
-        labels = torch.from_numpy(task.train.labels).to(device)
+        own = torch.from_numpy(task.train.labels).to(device)
+        self.utterances, self.crops = len(own), len(task.crops)
+        settings = task.settings
+        if self.crops:  # each has its gain, which the teachers hear, too
+            augment = settings.augment.model_copy(update={"gain_db": 0.0})
+            settings = settings.model_copy(update={"augment": augment})
+        labels = own.repeat(max(1, self.crops))
         super().__init__(
-            frames, normaliser, labels, teachers, task.settings, task.front_end, size, task.seed
+            frames, normaliser, labels, teachers, settings, task.front_end, size, task.seed
         )
         # The last, smaller batch is left out: its utterances come up in other epochs.
-        self.batch_size = min(task.settings.training.batch_size, len(labels))
-        self.per_epoch = len(labels) // self.batch_size
+        self.batch_size = min(settings.training.batch_size, self.utterances)
+        self.per_epoch = self.utterances // self.batch_size
 
     def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
-        """Each utterance at most once, in random order, one random window of each."""
-        order = torch.randperm(len(self.labels), generator=self.generator).to(self.labels.device)
+        """Each utterance at most once, in random order, one random window or crop of each."""
+        order = torch.randperm(self.utterances, generator=self.generator).to(self.labels.device)
         for rows in order.split(self.batch_size)[: self.per_epoch]:
             draw = torch.rand(len(rows), generator=self.generator).to(rows.device)
-            yield rows, self._batch(rows, draw)
+            if self.crops:
+                chosen = (draw * self.crops).long().clamp_max(self.crops - 1)
+                crops = chosen * self.utterances + rows
+                yield rows, self._batch(crops, torch.zeros_like(draw))
+            else:
+                yield rows, self._batch(rows, draw)

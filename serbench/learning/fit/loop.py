@@ -45,8 +45,11 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
     device = torch.device(task.device)
     frames = task.features.fitting(task.train, f"student of {task.method}").place(device)
     normaliser = normaliser_of(task, frames)
+    heard = crops_of(task, device) or frames
     with seeded(task):
-        batches = TrainingBatches(task, frames, normaliser, teacher_sources(task, device), device)
+        batches = TrainingBatches(task, heard, normaliser, teacher_sources(task, device), device)
+        if heard is not frames:
+            frames.normalise(normaliser)
         settings = task.settings.training
         training = Optimisation.of(task, batches, settings, settings.epochs)
         training.readings = Readings(len(frames), task.epochs)
@@ -147,6 +150,14 @@ def state_of(student: nn.Module, normaliser: Normaliser) -> dict[str, Tensor]:
         "normaliser.mean": normaliser.mean.cpu(),
         "normaliser.deviation": normaliser.deviation.cpu(),
     }
+
+
+def crops_of(task: FitTask, device: torch.device) -> TrainingFrames | None:
+    """Frames of the crops that the student hears in training; None: it hears random windows."""
+    if not task.crops:
+        return None
+    first, *others = task.crops
+    return first.fitting(task.train, f"student of {task.method}", *others).place(device)
 
 
 def normaliser_of(task: FitTask, frames: TrainingFrames) -> Normaliser:

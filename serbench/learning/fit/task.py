@@ -82,6 +82,8 @@ class FitTask(TrainingTask):
         initial: what a pretraining gave; None: fresh weights, or those that the student inherits.
         unlabelled: frames of the unlabelled audio, where its windows are heard in the fit; None:
             they are not.
+        crops: frames of the fixed crops of the corpus's utterances, of the first of each, the
+            second of each, …; none: training hears random windows of ``features``.
         normaliser: to use instead of one fitted on ``train``; deliberately broken protocols only.
         checkpoint: where it is written down how far it has come; None: nowhere.
     """
@@ -96,6 +98,7 @@ class FitTask(TrainingTask):
     epochs: int
     initial: InitialState | None = None
     unlabelled: Frames | None = None
+    crops: tuple[Frames, ...] = ()
     normaliser: Normaliser | None = None
     checkpoint: Path | None = None
 

@@ -73,6 +73,43 @@ def cross_fit(train: TrainingEmbeddings, settings: HeadSettings, num_classes: in
     )
 
 
+def cross_heard(
+    train: TrainingEmbeddings,
+    heard: TrainingEmbeddings,
+    settings: HeadSettings,
+    strength: float,
+    num_classes: int,
+) -> NDArray[np.float32]:
+    """What the heads that ``cross_fit`` makes say of the same utterances, heard otherwise.
+
+    Each utterance's logits are again of a head that never heard its speaker; with
+    ``soft_targets = "in-sample"``, of one that has.
+
+    Args:
+        train: as ``cross_fit`` was given.
+        heard: of the same partition, M rows, such as of some crops of each utterance.
+        settings: as above.
+        strength: that ``cross_fit`` chose.
+        num_classes: C.
+
+    Returns:
+        ``(M, C)``.
+
+    Raises:
+        SplitError, TeacherError: as ``cross_fit``.
+    """
+    if settings.soft_targets == "in-sample":
+        return fit_head(train, num_classes, strength).predict(heard.pooled)
+    # Each head starts from that of the strength before, as it did when strengths were compared.
+    strengths = [each for each in sorted(settings.strengths) if each <= strength]
+    logits = np.empty((len(heard.labels), num_classes), dtype=np.float32)
+    for group in unit_groups(train.units, settings.groups):
+        out, theirs = (np.isin(np.array(each.units), list(group)) for each in (train, heard))
+        head = fit_path(train.only(~out), num_classes, strengths)[-1]
+        logits[theirs] = head.predict(heard.pooled[theirs])
+    return logits
+
+
 def unit_groups(units: Sequence[str], groups: int) -> tuple[tuple[str, ...], ...]:
     """Deal the distinct ``units`` into at most ``groups`` groups of similar utterance count.
 

@@ -17,9 +17,9 @@ from serbench.api import Advance, PluginError, Teacher, TeacherError, TeacherFea
 from serbench.data.corpus.table import Recording, Speech
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.kept import making
+from serbench.learning.crops import heard
 from serbench.learning.teach.cache import EmbeddingWriter, StoredEmbeddings, load_complete
 from serbench.learning.teach.embeddings import TeacherEmbeddings
-from serbench_runtime.audio.read import read_known
 
 _LOG = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def _embed_batch(
     teacher: Teacher, name: str, batch: Sequence[Recording]
 ) -> Sequence[TeacherFeatures]:
     """Run the teacher on one batch and hold its output against the contract."""
-    waveforms = [torch.from_numpy(read_known(u.path, u.pcm_sha256)) for u in batch]
+    waveforms = [torch.from_numpy(heard(u)) for u in batch]
     try:
         features = teacher.embed(waveforms)
     except torch.OutOfMemoryError as error:

@@ -58,15 +58,24 @@ class TeacherEmbeddings:
             raise TeacherError(f"{self.name} has no embedding of {missing[0]!r}")
         return np.array([self._row[id_] for id_ in ids], dtype=np.int64)
 
-    def fitting(self, view: PartitionView, what: str) -> TrainingEmbeddings:
+    def fitting(
+        self, view: PartitionView, what: str, *others: TeacherEmbeddings
+    ) -> TrainingEmbeddings:
         """The pooled embeddings of a training partition, to fit ``what`` on.
+
+        Args:
+            view: of the partition.
+            what: is fitted.
+            others: of the same utterances, such as of other crops; they follow in the same order.
 
         Raises:
             LeakageError: L6, a partition that nothing may be fitted on.
             TeacherError: as ``rows``.
         """
         view.record(what, view.ids)
-        return TrainingEmbeddings(self.pooled_of(view.ids), view.labels, view.units)
+        pooled = np.concatenate([each.pooled_of(view.ids) for each in (self, *others)])
+        times = 1 + len(others)
+        return TrainingEmbeddings(pooled, np.tile(view.labels, times), view.units * times)
 
     def pooled_of(self, ids: Sequence[str]) -> NDArray[np.float32]:
         """``(n, L, P)``, the pooled embeddings of ``ids``, a copy, for a finished head."""

@@ -15,6 +15,7 @@ from serbench.settings import OptimiserSettings
 
 FIT = (
     "api/fitted.py",
+    "learning/crops.py",
     "learning/fit",
     "learning/features.py",
     "learning/front_ends.py",

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from serbench.api import CorpusError, FrontEnd
+from serbench.api import CorpusError, FrontEnd, Teacher
 from serbench.data.corpus.derive import join, relabel
 from serbench.data.corpus.load import load_corpus
 from serbench.data.corpus.locate import locate
 from serbench.data.corpus.table import CorpusTable, Speech
 from serbench.data.corpus.unlabelled import UnlabelledAudio, load_unlabelled
 from serbench.files.paths import inside
+from serbench.learning.crops import CropRecipe, crops_of
 from serbench.learning.features import Frames, speech_frames
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.protocol.guard.corpora import check_distinct
@@ -23,7 +24,7 @@ from serbench.protocol.spelling import check_spelling
 from serbench.running.harness.embeddings import embed_table
 from serbench.running.harness.observer import Observer
 from serbench.running.plan.dataset import DatasetPlan, PlannedCorpus
-from serbench.running.plan.records import RunPlan
+from serbench.running.plan.records import Candidate, RunPlan
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,19 @@ class PretrainInputs:
 
 
 @dataclass(frozen=True)
+class CropInputs:
+    """The crops of one recipe, of all utterances, and what front ends and teachers make of them.
+
+    Attributes:
+        features: for each front end, of the first crop of each utterance, the second, …
+        embeddings: likewise by teacher.
+    """
+
+    features: Mapping[FrontEnd, tuple[Frames, ...]]
+    embeddings: Mapping[str, tuple[TeacherEmbeddings, ...]]
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Everything of a run that holds no fold yet.
 
@@ -49,7 +63,8 @@ class Inputs:
         embeddings: by teacher.
         model_digests: of each teacher's weights, of those that students inherit, and of those that
             front ends run.
-        pretrain: what students are pretrained on; None: they are not.
+        pretrain: the unlabelled audio; None: there is none.
+        crops: by recipe.
     """
 
     table: CorpusTable
@@ -57,6 +72,7 @@ class Inputs:
     embeddings: Mapping[str, TeacherEmbeddings]
     model_digests: Mapping[str, str]
     pretrain: PretrainInputs | None = None
+    crops: Mapping[CropRecipe, CropInputs] = field(default_factory=dict)
 
 
 def load_dataset(
@@ -187,15 +203,51 @@ def load_inputs(
         for candidate in method.candidates
     )
     features = _features(table, front_ends, cache, "features", watch)
-    embeddings = _embeddings(plan, table, cache, device, "", watch)
+    embeddings = _embeddings(plan.teachers, table, cache, device, "", watch)
+    candidates = [candidate for method in plan.methods for candidate in method.candidates]
+    crops = load_crops(candidates, table, plan.teachers, cache, device, watch)
     if audio is None:
-        return Inputs(table, features, embeddings, digests)
+        return Inputs(table, features, embeddings, digests, crops=crops)
     pretrain = PretrainInputs(
         audio,
         _features(audio, front_ends, cache, "features of unlabelled audio", watch),
-        _embeddings(plan, audio, cache, device, " on unlabelled audio", watch),
+        _embeddings(plan.teachers, audio, cache, device, " on unlabelled audio", watch),
     )
-    return Inputs(table, features, embeddings, digests, pretrain)
+    return Inputs(table, features, embeddings, digests, pretrain, crops)
+
+
+def load_crops(
+    candidates: Iterable[Candidate],
+    table: CorpusTable,
+    teachers: Mapping[str, Teacher],
+    cache: Path,
+    device: str,
+    watch: Observer,
+) -> dict[CropRecipe, CropInputs]:
+    """What front ends and teachers make of the crops that candidates ask for.
+
+    Like the corpus's own frames and embeddings they need no label, and are kept.
+
+    Raises:
+        CorpusError, TeacherError: as ``load_inputs``.
+    """
+    asked: dict[CropRecipe, dict[FrontEnd, None]] = {}
+    taught: set[CropRecipe] = set()
+    for each in candidates:
+        if each.crops is not None:
+            asked.setdefault(each.crops, {})[each.front_end] = None
+            if each.needs:
+                taught.add(each.crops)
+    found: dict[CropRecipe, CropInputs] = {}
+    for recipe, front_ends in asked.items():
+        parts, own = crops_of(table, recipe), teachers if recipe in taught else {}
+        heard = [_features(part, front_ends, cache, "features of crops", watch) for part in parts]
+        said = [_embeddings(own, part, cache, device, " on crops", watch) for part in parts]
+        found[recipe] = CropInputs(
+            {each: tuple(frames[each] for frames in heard) for each in front_ends},
+            {name: tuple(each[name] for each in said) for name in said[0]},
+        )
+    return found
 
 
 def _features(
@@ -210,7 +262,12 @@ def _features(
 
 
 def _embeddings(
-    plan: RunPlan, speech: Speech, cache: Path, device: str, where: str, watch: Observer
+    teachers: Mapping[str, Teacher],
+    speech: Speech,
+    cache: Path,
+    device: str,
+    where: str,
+    watch: Observer,
 ) -> dict[str, TeacherEmbeddings]:
     return {
         name: embed_table(
@@ -221,5 +278,5 @@ def _embeddings(
             torch.device(device),
             partial(watch.advance, f"teacher {name}{where}"),
         )
-        for name, teacher in plan.teachers.items()
+        for name, teacher in teachers.items()
     }

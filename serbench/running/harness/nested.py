@@ -32,7 +32,12 @@ from serbench.running.harness.results import (
     reading_arrays,
     record_of,
 )
-from serbench.running.harness.targets import fit_targets, label_audio, teacher_posteriors
+from serbench.running.harness.targets import (
+    fit_targets,
+    hear_crops,
+    label_audio,
+    teacher_posteriors,
+)
 from serbench.running.harness.tasks import FitPlace, TaskMaker
 from serbench.running.harness.views import Views
 from serbench.running.plan.records import MethodPlan, RunPlan
@@ -121,17 +126,19 @@ class Nested:
         targets = fit_targets(
             self.inputs.embeddings, views, self.heads, classes, where.cache, where.workers
         )
-        asking = [
-            candidate.settings.head
-            for method in self.plan.methods
-            for candidate in method.candidates
-            if candidate.unlabelled
-        ]
+        candidates = [each for method in self.plan.methods for each in method.candidates]
+        asking = [each.settings.head for each in candidates if each.unlabelled]
         if asking and self.inputs.pretrain is not None:
             targets = label_audio(
                 self.inputs.embeddings, self.inputs.pretrain.embeddings, views, targets, asking,
                 classes, where.cache, where.workers,
             )  # fmt: skip
+        targets = hear_crops(
+            self.inputs.embeddings,
+            {recipe: heard.embeddings for recipe, heard in self.inputs.crops.items()},
+            views, targets, [(c.settings.head, c.crops) for c in candidates if c.crops and c.needs],
+            classes, where.cache, where.workers,
+        )  # fmt: skip
         self.fitted += [record for target in targets.values() for record in target.fitted]
         return targets
 

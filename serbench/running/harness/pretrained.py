@@ -55,7 +55,7 @@ def pretraining_of(
             "inherits": candidate.student.model_digest,
             "loss": [loss.name, loss.params.model_dump(mode="json")] if loss else [],
             "segments": settings.segments.model_dump(mode="json"),
-            "augment": settings.augment.model_dump(mode="json"),
+            "augment": settings.augment.model_dump(mode="json", exclude={"crops", "speed"}),
             "pretrain": settings.pretrain.model_dump(mode="json"),
             "features": features.digest,
             "front_end": describe_front_end(candidate),

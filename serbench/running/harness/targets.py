@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,8 @@ from scipy.special import softmax
 
 from serbench.data.corpus.table import CorpusTable
 from serbench.files.source import core_digest
-from serbench.learning.teach.crossfit import SoftTargets, cross_fit
+from serbench.learning.crops import CropRecipe
+from serbench.learning.teach.crossfit import SoftTargets, cross_fit, cross_heard
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.learning.teach.heads import fit_head, fit_path
 from serbench.learning.teach.targets import Target, TargetKey
@@ -24,6 +26,8 @@ from serbench.running.harness.leaky import best_on_test, corpus_embeddings, unse
 from serbench.running.plan.records import digest_of
 from serbench.running.store.cache import FitCache, FitRecord
 from serbench.settings import EPOCH_ON_TEST, HeadSettings, ProtocolName
+
+Work = TypeVar("Work")
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,28 @@ def _label(work: _Labelling) -> NDArray[np.float32]:
     job = work.job
     train = job.embeddings.fitting(job.view, head_of(job.embeddings.name))
     return fit_head(train, job.num_classes, work.strength).predict(work.pooled)
+
+
+@dataclass(frozen=True)
+class _Hearing:
+    """What ``hear_crops`` does for one teacher, partition and recipe.
+
+    Attributes:
+        crops: the teacher's embeddings of the first crop of each utterance, the second, …
+    """
+
+    job: _Job
+    strength: float
+    crops: tuple[TeacherEmbeddings, ...]
+
+
+def _hear(work: _Hearing) -> NDArray[np.float32]:
+    """Cross-fitted logits ``(K · N, C)`` of the partition's crops."""
+    job, what = work.job, head_of(work.job.embeddings.name)
+    first, *others = work.crops
+    train = job.embeddings.fitting(job.view, what)
+    heard = first.fitting(job.view, what, *others)
+    return cross_heard(train, heard, job.settings, work.strength, job.num_classes)
 
 
 def head_of(teacher: str) -> str:
@@ -136,7 +162,6 @@ def label_audio(
         cache: root of the cache.
         workers: processes.
     """
-    kept = FitCache(cache, "soft-targets")
     addresses: dict[TargetKey, str] = {}
     work: dict[str, _Labelling] = {}
     for key, target in targets.items():
@@ -144,16 +169,69 @@ def label_audio(
         if settings in heads:
             job = _Job(teachers[name], views[partition], settings, classes)
             heard = audio[name]
-            address = digest_of({**_identity(job), "unlabelled": heard.digest})
-            addresses[key] = address
-            work[address] = _Labelling(job, target.strength, heard.pooled)
-    missing = {address: each for address, each in work.items() if kept.get(address) is None}
-    for address, logits in zip(
-        missing, run_calls(_label, list(missing.values()), workers), strict=True
-    ):
-        kept.put(address, {}, {"logits": logits})
-    said = {key: kept.written(address).arrays["logits"] for key, address in addresses.items()}
+            addresses[key] = digest_of({**_identity(job), "unlabelled": heard.digest})
+            work[addresses[key]] = _Labelling(job, target.strength, heard.pooled)
+    said = _said(_label, addresses, work, cache, workers)
     return {key: replace(t, unlabelled=said.get(key)) for key, t in targets.items()}
+
+
+def hear_crops(
+    teachers: Mapping[str, TeacherEmbeddings],
+    crops: Mapping[CropRecipe, Mapping[str, tuple[TeacherEmbeddings, ...]]],
+    views: Mapping[str, PartitionView],
+    targets: Mapping[TargetKey, Target],
+    asked: Iterable[tuple[HeadSettings, CropRecipe]],
+    classes: int,
+    cache: Path,
+    workers: int,
+) -> dict[TargetKey, Target]:
+    """The targets, with what the cross-fitted heads say of each training utterance's crops.
+
+    Each crop's logits are of the head that never heard its speaker, fitted on whole utterances, as
+    the target of the whole utterance is. Kept.
+
+    Args:
+        teachers: embeddings of the corpus.
+        crops: embeddings of its crops by the same teachers.
+        views: training partitions by name.
+        targets: what ``fit_targets`` gave of them.
+        asked: which recipes are asked for, with which heads.
+        classes: C.
+        cache: root of the cache.
+        workers: processes.
+    """
+    targets = dict(targets)
+    for head, recipe in dict.fromkeys(asked):
+        addresses: dict[TargetKey, str] = {}
+        work: dict[str, _Hearing] = {}
+        for key, target in targets.items():
+            name, partition, settings = key
+            if settings == head:
+                job = _Job(teachers[name], views[partition], settings, classes)
+                heard = crops[recipe][name]
+                digests = [each.digest for each in heard]
+                addresses[key] = digest_of({**_identity(job), "crops": digests})
+                work[addresses[key]] = _Hearing(job, target.strength, heard)
+        for key, logits in _said(_hear, addresses, work, cache, workers).items():
+            old = targets[key]
+            targets[key] = replace(old, crops={**old.crops, recipe: logits})
+    return targets
+
+
+def _said(
+    function: Callable[[Work], NDArray[np.float32]],
+    addresses: Mapping[TargetKey, str],
+    work: Mapping[str, Work],
+    cache: Path,
+    workers: int,
+) -> dict[TargetKey, NDArray[np.float32]]:
+    """Logits by their addresses, kept or computed now."""
+    kept = FitCache(cache, "soft-targets")
+    missing = {address: each for address, each in work.items() if kept.get(address) is None}
+    made = run_calls(function, list(missing.values()), workers)
+    for address, logits in zip(missing, made, strict=True):
+        kept.put(address, {}, {"logits": logits})
+    return {key: kept.written(address).arrays["logits"] for key, address in addresses.items()}
 
 
 def _target(record: FitRecord | None, teacher: str, partition: str) -> Target:

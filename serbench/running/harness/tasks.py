@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from serbench.api import Need
 from serbench.data.corpus.table import CorpusTable
 from serbench.files.source import core_digest
+from serbench.learning.crops import CropRecipe
 from serbench.learning.features import Frames
 from serbench.learning.fit.task import FitTask, InitialState
 from serbench.learning.segments import Segment, segment_partition
+from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.learning.teach.targets import Target, TargetKey, TeacherSignal, signals
 from serbench.protocol.guard.view import PartitionView, id_set_digest
 from serbench.protocol.splits.records import Partition, Split
@@ -59,13 +61,33 @@ def unlabelled_frames(candidate: Candidate, inputs: Inputs) -> Frames | None:
     return inputs.pretrain.features[candidate.front_end]
 
 
-def unlabelled_identity(candidate: Candidate, inputs: Inputs) -> dict[str, object]:
-    """The part of a fit's address that says which audio it hears without labels; empty: none."""
+def crop_frames(candidate: Candidate, inputs: Inputs) -> tuple[Frames, ...]:
+    """Of the crops that the candidate's training hears; empty: it hears random windows."""
+    recipe = candidate.crops
+    return inputs.crops[recipe].features[candidate.front_end] if recipe else ()
+
+
+def crop_embeddings(
+    candidate: Candidate, inputs: Inputs
+) -> Mapping[str, Sequence[TeacherEmbeddings]]:
+    """The teachers' of the same crops."""
+    return inputs.crops[candidate.crops].embeddings if candidate.crops else {}
+
+
+def heard_identity(candidate: Candidate, inputs: Inputs) -> dict[str, object]:
+    """The part of a fit's address that says what it hears besides the corpus; empty: nothing."""
+    own: dict[str, object] = {}
     frames = unlabelled_frames(candidate, inputs)
-    if frames is None or inputs.pretrain is None:
-        return {}
-    heard = [[name, each.digest] for name, each in inputs.pretrain.embeddings.items()]
-    return {"unlabelled": [frames.digest, heard]}
+    if frames is not None and inputs.pretrain is not None:
+        heard = [[name, each.digest] for name, each in inputs.pretrain.embeddings.items()]
+        own["unlabelled"] = [frames.digest, heard]
+    if candidate.crops:
+        said = crop_embeddings(candidate, inputs).items()
+        own["crops"] = [
+            [each.digest for each in crop_frames(candidate, inputs)],
+            [[name, [each.digest for each in heard]] for name, heard in said],
+        ]
+    return own
 
 
 class TaskMaker:
@@ -87,7 +109,8 @@ class TaskMaker:
         self.initial = initial
         self.device = device
         self._signals: dict[
-            tuple[str, HeadSettings, frozenset[Need], bool], tuple[TeacherSignal, ...]
+            tuple[str, HeadSettings, frozenset[Need], bool, CropRecipe | None],
+            tuple[TeacherSignal, ...],
         ] = {}
 
     def make(self, place: FitPlace, split: Split, epochs: int | None = None) -> FitTask:
@@ -123,6 +146,7 @@ class TaskMaker:
             device=self.device,
             initial=initial_state(pretraining, self.initial, self.inputs),
             unlabelled=unlabelled_frames(candidate, self.inputs),
+            crops=crop_frames(candidate, self.inputs),
         )
         if place.inner is not None:
             return task
@@ -131,11 +155,12 @@ class TaskMaker:
     def _teachers(self, train: PartitionView, candidate: Candidate) -> tuple[TeacherSignal, ...]:
         """What the teachers say of a partition, shared by all fits on it: it can be large."""
         head, needs, hears = candidate.settings.head, candidate.needs, candidate.unlabelled > 0.0
-        key = (train.name, head, needs, hears)
+        key = (train.name, head, needs, hears, candidate.crops)
         if key not in self._signals:
             self._signals[key] = signals(
-                self.inputs.embeddings, self.targets, train, head, needs, hears_unlabelled=hears
-            )
+                self.inputs.embeddings, self.targets, train, head, needs, hears_unlabelled=hears,
+                recipe=candidate.crops, crops=crop_embeddings(candidate, self.inputs),
+            )  # fmt: skip
         return self._signals[key]
 
     def _broken(self, split: Split) -> list[str]:
@@ -172,7 +197,7 @@ class TaskMaker:
                 "epochs": epochs,
                 "seed": seed,
                 "start": start,
-                **unlabelled_identity(candidate, self.inputs),
+                **heard_identity(candidate, self.inputs),
                 "broken": self._broken(split),
                 "backend": backend_identity(self.plan.backend),
                 "code": [

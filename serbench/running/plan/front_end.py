@@ -88,6 +88,11 @@ def check_front_end(front_end: FrontEnd, augment: AugmentSettings, needs: Collec
             f"augment.time_masks = {augment.time_masks}: front end {name} gives one row for a "
             "whole utterance, which has no time to mask; set augment.time_masks = 0"
         )
+    if augment.crops and hears_whole(front_end.framing):
+        wrong.append(
+            f"augment.crops = {augment.crops}: front end {name} hears a whole utterance at once; "
+            "set augment.crops = 0"
+        )
     if "frames" in needs and hears_whole(front_end.framing):
         wrong.append(
             f"front end {name} hears a whole utterance at once, and the loss reads a teacher's "

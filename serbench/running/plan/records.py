@@ -20,6 +20,7 @@ from serbench.api import (
     Student,
     Teacher,
 )
+from serbench.learning.crops import CropRecipe
 from serbench.learning.segments import Cutting
 from serbench.running.plan.ablation import Ablation
 from serbench.running.plan.claims import Suite
@@ -126,6 +127,11 @@ class Candidate:
     def unlabelled(self) -> float:
         """Windows of the unlabelled audio that fits hear for each training window."""
         return self.loss.unlabelled if self.loss else 0.0
+
+    @property
+    def crops(self) -> CropRecipe | None:
+        """What training hears in place of random windows; None: it hears these."""
+        return None if self.estimates else CropRecipe.of(self.settings)
 
     @property
     def inherits(self) -> bool:

@@ -16,7 +16,7 @@ from serbench.learning.features import (
 from serbench.learning.fit.batches import TeacherSources, TrainingBatches, standardised
 from serbench.learning.fit.probe import probe
 from serbench.learning.fit.task import FitTask
-from serbench.learning.teach.crossfit import cross_fit
+from serbench.learning.teach.crossfit import cross_fit, cross_heard
 from serbench.learning.teach.embeddings import TeacherEmbeddings, TrainingEmbeddings
 from serbench.learning.teach.heads import fit_head, fit_path
 from serbench.learning.teach.targets import TeacherSignal
@@ -36,13 +36,20 @@ def proper(task: FitTask, corpus: Frames, teacher: TeacherEmbeddings, view: Part
     )
     train: TrainingEmbeddings = teacher.fitting(view, "head")
     cross_fit(train, CHOSEN, 4)
+    cross_heard(train, teacher.fitting(view, "head", teacher), CHOSEN, 1.0, 4)
     fit_path(train, 4, CHOSEN.strengths)
     fit_head(train, 4, 1.0)
     standardised(train.mixed(np.ones(1, np.float32)))
     TeacherSignal("teacher", pooled=train)
 
 
-def leaks(task: FitTask, corpus: Frames, teacher: TeacherEmbeddings, ids: tuple[str, ...]) -> None:
+def leaks(
+    task: FitTask,
+    corpus: Frames,
+    teacher: TeacherEmbeddings,
+    ids: tuple[str, ...],
+    train: TrainingEmbeddings,
+) -> None:
     frames: EvaluationFrames = corpus.evaluation(ids)
     either: FrameReader = frames
     scale = Normaliser(torch.zeros(40), torch.ones(40))
@@ -55,6 +62,7 @@ def leaks(task: FitTask, corpus: Frames, teacher: TeacherEmbeddings, ids: tuple[
     pooled = teacher.pooled_of(ids)
     cross_fit(pooled, CHOSEN, 4)  # refused
     cross_fit(teacher, CHOSEN, 4)  # refused
+    cross_heard(train, pooled, CHOSEN, 1.0, 4)  # refused
     fit_path(pooled, 4, CHOSEN.strengths)  # refused
     fit_head(pooled, 4, 1.0)  # refused
     standardised(pooled)  # refused

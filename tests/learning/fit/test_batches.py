@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,9 +13,11 @@ from serbench.api import Batch
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.features import Frames, Normaliser
 from serbench.learning.fit.batches import TrainingBatches, teacher_sources
+from serbench.learning.fit.loop import crops_of, fit
 from serbench.learning.fit.task import FitTask
 from serbench.learning.teach.embeddings import TrainingEmbeddings
 from serbench.learning.teach.targets import TeacherSignal
+from serbench.protocol.guard.view import id_set_digest
 from serbench.protocol.splits.outer import outer_splits
 from serbench.protocol.splits.records import Split
 from serbench.settings import AugmentSettings
@@ -199,3 +203,89 @@ def test_gain_moves_a_whole_window_by_one_amount(
         gains_db.append(float(change.mean()))
     assert max(map(abs, gains_db)) <= 6.0
     assert len({round(gain, 3) for gain in gains_db}) == len(gains_db)
+
+
+def cropped(split: Split, frames: Frames) -> tuple[tuple[Frames, ...], TeacherSignal]:
+    """Two crops of each utterance of 50 frames, and a teacher that says N·k + n of crop k of
+    utterance n; a value of crop k of utterance n is 100 k + n everywhere.
+    """
+    crops, said, count = [], [], len(split.train.ids)
+    for k in range(2):
+        of = {i: 100.0 * k + n for n, i in enumerate(split.train.ids)}
+        size, teacher_size = 50, 25
+        values = np.repeat([of.get(i, np.nan) for i in frames.ids], size)[:, None]
+        said_values = np.repeat([of.get(i, np.nan) for i in frames.ids], teacher_size)[:, None]
+        for made, each, length, rate in (
+            (crops, np.repeat(values, 40, axis=1), size, RATE_HZ),
+            (said, said_values, teacher_size, RATE_HZ / 2),
+        ):
+            counts = np.full(len(frames.ids), length)
+            starts = np.cumsum(counts) - counts
+            made.append(Frames(frames.ids, each.astype("f4"), starts, counts, rate, f"crop {k}"))
+    teacher = TeacherSignal(
+        name="counting",
+        logits=np.tile(np.arange(2 * count, dtype=np.float32)[:, None], (1, 2)),
+        pooled=TrainingEmbeddings(
+            np.arange(2 * count, dtype=np.float32)[:, None, None].repeat(5, axis=2),
+            np.zeros(2 * count, np.int64),
+            ("s1",) * 2 * count,
+        ),
+        frames=said[0],
+        layer_weights=np.ones(1, np.float32),
+        others=tuple(said[1:]),
+    )
+    return tuple(crops), teacher
+
+
+def test_student_and_teachers_hear_the_same_crop(
+    table: CorpusTable, frames: Frames, split: Split
+) -> None:
+    """Those of test utterances are not a number, and none comes up."""
+    loss = Akd(AkdParams.model_validate({"hint_target": "frames"}))
+    crops, teacher = cropped(split, frames)
+    task = fit_task(table, split, frames, candidate(loss=loss), teachers=[teacher])
+    augment = AugmentSettings(time_masks=0, mel_masks=0, gain_db=6.0, crops=2)
+    settings = task.settings.model_copy(update={"augment": augment})
+    task = replace(task, crops=crops, settings=settings)
+    heard = crops_of(task, CPU)
+    assert heard is not None
+    batches = TrainingBatches(task, heard, Normaliser.none(40), teacher_sources(task, CPU), CPU)
+    count = len(task.train.ids)
+    frame = torch.cat([torch.arange(count), 100.0 + torch.arange(count)]).repeat_interleave(25)
+    pooled = torch.arange(2.0 * count)
+    came: set[int] = set()
+    for _ in range(20):
+        rows = []
+        for row, batch in batches.epoch():
+            said_of = batch.teacher_logits[0, :, 0].long()
+            crop = torch.div(said_of, count, rounding_mode="floor")
+            assert torch.equal(said_of % count, row)  # which utterances: readings are noted by them
+            came |= set(said_of.tolist())
+            rows += row.tolist()
+            # No gain of its own: the crop has the one that the teachers hear.
+            expected = (100.0 * crop + row)[:, None, None].expand(-1, 40, 50)
+            assert torch.equal(batch.features[:, 0, :, :50], expected)
+            assert torch.equal(batch.labels, torch.from_numpy(task.train.labels)[row])
+            standard = (said_of - pooled.mean()) / pooled.std(correction=0)
+            torch.testing.assert_close(batch.teacher_pooled[0][:, 0], standard)
+            said = batch.teacher_frames[0][:, 0, 0] * frame.std(correction=0) + frame.mean()
+            torch.testing.assert_close(said, 100.0 * crop + row, atol=1e-3, rtol=0)
+        assert len(rows) == len(set(rows)) == 12  # of each utterance one crop
+    assert came == set(range(2 * count))
+    assert {each.digest for each in task.train.fitted} == {id_set_digest(task.train.ids)}
+
+
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_a_fit_on_crops_is_scaled_and_probed_by_whole_utterances(
+    table: CorpusTable, frames: Frames, split: Split, epochs: int
+) -> None:
+    crops, teacher = cropped(split, frames)
+    assert teacher.logits is not None
+    plain = replace(teacher, logits=teacher.logits[: len(split.train.ids)], others=())
+    chosen = candidate(loss=Distillation(DistillationParams()), probe=True, epochs=epochs)
+    without, on_crops = (
+        fit(replace(fit_task(table, split, frames, chosen, teachers=[t]), crops=c), lambda _: None)
+        for t, c in ((plain, ()), (teacher, crops))
+    )
+    assert torch.equal(without.state["normaliser.mean"], on_crops.state["normaliser.mean"])
+    assert np.array_equal(without.posteriors, on_crops.posteriors) == (epochs == 0)

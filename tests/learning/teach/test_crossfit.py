@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
 
 from serbench.api import CorpusCard, LeakageError, SplitError, TeacherCard, TeacherError
 from serbench.data.corpus.table import CorpusTable, Utterance
-from serbench.learning.teach.crossfit import cross_fit, unit_groups
+from serbench.learning.teach.crossfit import cross_fit, cross_heard, unit_groups
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.learning.teach.heads import fit_head
 from serbench.protocol.guard.view import PartitionView, id_set_digest
@@ -211,3 +213,52 @@ def test_utterance_without_embedding() -> None:
 
 def test_frames_of_one_utterance() -> None:
     assert EMBEDDINGS.frames_of("s1-03").shape == (1, 1, 8)
+
+
+# ── the same utterances, heard otherwise ─────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("kind", ["cross-fit", "in-sample"])
+def test_heads_say_of_utterances_what_they_said_when_they_were_cross_fitted(
+    kind: str, layers: int
+) -> None:
+    """Bit for bit: the same heads, so that whole utterances and crops can be compared."""
+    chosen = HeadSettings.model_validate({"soft_targets": kind, "groups": 3})
+    train = embed(TABLE, layers=layers).fitting(view_of(TABLE, TRAIN), "head")
+    given = cross_fit(train, chosen, 3)
+    again = cross_heard(train, train, chosen, given.strength, 3)
+    np.testing.assert_array_equal(again, given.logits)
+
+
+def test_crops_are_heard_by_a_head_that_never_heard_the_speaker() -> None:
+    """Against scikit-learn in double precision; several crops of each, the first of all first."""
+    chosen = HeadSettings(groups=5)
+    view = view_of(TABLE, TRAIN)
+    draw = np.random.default_rng(3)
+    crops = [
+        replace(EMBEDDINGS, pooled=EMBEDDINGS.pooled + draw.normal(size=(72, 1, 16)).astype("f4"))
+        for _ in range(2)
+    ]
+    train = EMBEDDINGS.fitting(view, "head")
+    heard = crops[0].fitting(view, "head", crops[1])
+    said = softmax(cross_heard(train, heard, chosen, 0.1, 3), axis=1)
+    assert said.shape == (2 * 60, 3)
+    x, units = train.pooled[:, 0].astype(np.float64), np.array(train.units)
+    for speaker in TRAIN:
+        others, own = units != speaker, np.flatnonzero(units == speaker)
+        mean, scale = x[others].mean(axis=0), x[others].std(axis=0)
+        reference = LogisticRegression(C=0.1, tol=1e-10, max_iter=10_000)
+        reference.fit((x[others] - mean) / scale, train.labels[others])
+        for number, crop in enumerate(crops):
+            pooled = crop.pooled_of(view.ids)[own, 0].astype(np.float64)
+            expected = reference.predict_proba((pooled - mean) / scale)
+            np.testing.assert_allclose(said[60 * number + own], expected, atol=5e-5)
+    (one, two) = view.fitted
+    assert one == two
+    assert one.digest == id_set_digest(view.ids)
+
+
+def test_only_a_training_side_gives_crops_to_hear() -> None:
+    with pytest.raises(LeakageError, match="L6"):
+        EMBEDDINGS.fitting(view_of(TABLE, TRAIN, "validation"), "head", EMBEDDINGS)

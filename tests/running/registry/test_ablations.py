@@ -55,6 +55,7 @@ def test_akd_has_the_eight_rows_of_table_4_each_term_and_each_kind_of_soft_targe
     assert {path for kind in kinds for path in kind} >= {
         ("loss", "divergence"), ("loss", "standardise"), ("loss", "correct_targets"),
         ("loss", "temperature"), ("loss", "adaptive_weights"), ("loss", "unlabelled"),
+        ("augment", "crops"),
     }  # fmt: skip
 
 
