@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "front-end": ("serbench run try-placeholder --dataset demo --profile demo",),
     "student": ("serbench run placeholder+ce --dataset demo --profile demo",),
     "loss": ("serbench run hybrid-small+placeholder --dataset demo --profile demo",),
-    "backend": (PLAIN_RUN, "serbench deploy runs/RUN --backend placeholder"),
+    "backend": (PLAIN_RUN, "serbench deploy runs/RUN --backends placeholder"),
     "tracker": (f"{PLAIN_RUN} --tracker placeholder",),
 }
 """How to try each kind."""
@@ -72,10 +72,15 @@ class Named:
         """The plugin's class."""
         return "".join(part.capitalize() for part in self.plugin.split("-"))
 
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """That try it, once it is installed."""
+        return tuple(line.replace("placeholder", self.plugin) for line in COMMANDS[self.kind])
+
     def fill(self, text: str) -> str:
         """A template's text with these names."""
         for old, new in (
-            ("TRY_IT", "\n".join(COMMANDS[self.kind])),
+            ("TRY_IT", "\n".join(self.commands)),
             ("KIND", self.kind.replace("-", " ")),
             ("serbench_placeholder", self.package),
             ("Placeholder", self.cls),
@@ -129,7 +134,7 @@ def new_plugin(name: str, kind: str, into: Path | None, plugins: Plugins) -> Wri
         before, found, _ = text.partition("# TODO")
         if found:
             todo = f"{target}:{before.count(chr(10)) + 1}"
-    return Written(folder, todo, tuple(map(named.fill, COMMANDS[kind])))
+    return Written(folder, todo, named.commands)
 
 
 def _files(named: Named) -> Iterator[tuple[str, str]]:

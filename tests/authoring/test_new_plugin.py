@@ -7,18 +7,24 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import typer
 from hatchling.build import build_wheel
 
 from serbench.api import PluginError
-from serbench.authoring.new_plugin import KINDS, LONGEST, new_plugin
+from serbench.authoring.new_plugin import KINDS, LONGEST, Named, new_plugin
+from serbench.cli import app
+from serbench.running.plan.records import Request
+from serbench.running.plan.resolve import plan_run
 from serbench.running.plugins import Plugins, load_plugins
+from serbench.running.registry.load import load_registry
 
 ROOT = Path(__file__).parents[2]
+TYPER = typer.main.get_command(app)
 
 BROKEN = {
     "corpus": (r"(?P<speaker>s\d+)_", r"(?P<speaker>s\d+)-"),
@@ -110,6 +116,30 @@ def test_it_is_loaded_by_its_entry_point(
     ((name, value),) = project["entry-points"]["serbench"].items()
     (loaded,) = load_plugins([EntryPoint(name, value, "serbench")]).loaded
     assert [(each.kind, each.name) for each in loaded.provides] == [(KINDS[kind], f"whole-{kind}")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_commands_that_it_tells_can_be_planned(
+    made: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = made / f"whole-{kind}"
+    monkeypatch.syspath_prepend(folder)
+    point = EntryPoint("p", f"serbench_whole_{kind.replace('-', '_')}.plugin", "serbench")
+    plugins = load_plugins([*entry_points(group="serbench"), point])
+    overlay = folder / "serbench.toml"
+    registry = load_registry(plugins, overlay if overlay.exists() else None)
+    for command in Named(f"whole-{kind}", kind).commands:
+        name, *words = command.split()[1:]
+        given = TYPER.commands[name].make_context(name, list(words)).params  # pyright: ignore[reportAttributeAccessIssue]
+        if name == "run":
+            request = Request(
+                given["dataset"],
+                tuple(given["methods"]),
+                given["profile"],
+                tuple(given["teacher"] or ()),
+            )
+            assert plan_run(registry, request).methods
+            assert set(given["tracker"] or ()) <= set(registry.trackers) | {f"whole-{kind}"}
 
 
 def test_nothing_of_them_imports_torch_before_it_is_built(made: Path) -> None:
