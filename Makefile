@@ -4,6 +4,7 @@
 #   make test PYTHON=python3.12           another Python, 3.11.4 or newer
 #   make test VENV=/elsewhere/venv        another virtual environment
 #   make test VENV=$VIRTUAL_ENV READY=    one that is set up already: install nothing
+#   make test-lowest UV_FLAGS="--torch-backend cpu"    without CUDA (7.5 GB with it, on Linux)
 
 PYTHON = python3
 VENV = .venv
@@ -12,15 +13,17 @@ BIN = $(VENV)/bin
 RESULTS = benchmarks/results
 GOLDEN = build/golden
 DEMO = build/demo
+LOWEST = build/lowest
+UV_FLAGS =
 
 # One thread in each process: several processes with several threads each are slower on few cores.
 ONE_THREAD = OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test golden lint bench docs
+.PHONY: help demo test test-lowest golden lint bench docs
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## Score one method on a synthetic corpus properly and with a leak: what the leak is worth
 	@rm -rf $(DEMO)
@@ -31,7 +34,15 @@ demo: $(READY) ## Score one method on a synthetic corpus properly and with a lea
 test: $(READY) ## Run the tests; with real data where SERBENCH_TEST_SHARED names its folder
 	$(ONE_THREAD) $(BIN)/python -m pytest -n auto -p no:benchmark
 
-golden: $(READY) ## Hold a run on the demo corpus, made from scratch, against tests/golden/demo.toml
+test-lowest: ## Run the fast tests with the lowest versions that pyproject.toml allows, in build/lowest
+	@rm -rf $(LOWEST)
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOWEST)/bin/python -m uv pip install --python $(LOWEST)/bin/python $(UV_FLAGS) \
+		--resolution lowest-direct --editable ./runtime --editable ".[dev]"
+	$(ONE_THREAD) $(LOWEST)/bin/python -m pytest -n auto -p no:benchmark -m "not slow and not real"
+
+golden: $(READY) ## Compare a run on the demo corpus, made from scratch, with tests/golden/demo.toml
 	@rm -rf $(GOLDEN)
 	SERBENCH_CACHE=$(GOLDEN)/cache $(BIN)/serbench run akd vanilla-kd --dataset demo \
 		--profile demo --set training.precision=fp32 --set training.epochs=6 \

@@ -67,7 +67,7 @@ STRICT = """
 [pytest]
 filterwarnings =
     error
-    ignore:Module already imported so cannot be rewritten; _editable_impl_serbench
+    ignore:Module already imported so cannot be rewritten. _editable_impl_serbench
 """
 """The last line is for an editable install, which is there before pytest is."""
 

@@ -23,7 +23,9 @@ HELP = """Write a trained student as one ONNX file, from waveform to posteriors.
 
 The file takes a 16 kHz waveform. Front end, normaliser, windows and the mean over them are inside;
 class names and where it comes from are in the metadata. ONNX Runtime alone runs it. Before it is
-written it hears every utterance of the corpus, and must say what PyTorch says.
+written it hears every utterance of the corpus, and must say what PyTorch says. A model card is
+written beside it, with the same name and the ending .md: scores, licences, limits, and the metadata
+that Hugging Face reads.
 
 Examples:
 
@@ -83,6 +85,7 @@ def command(
     from serbench.device.export.file import check_replaceable, export_file
     from serbench.device.export.source import default_name, export_source
     from serbench.running.store.find import find_run
+    from serbench.studies.model_card import CardOf, check_card_replaceable, write_model_card
     from serbench.studies.opened import Opened
     from serbench_runtime.cli.console import say
 
@@ -91,6 +94,7 @@ def command(
     folder = find_run(run, runs)
     if output is not None:
         check_replaceable(output)
+        check_card_replaceable(output)
     opened = Opened((folder,), overlay=registry, data_dir=data_dir, device_name=device, jobs=jobs)
     with opened.watched(progress_observer):
         replay = opened.replay
@@ -102,10 +106,13 @@ def command(
             pretrain_audio, opened.workers,
         )  # fmt: skip
         place = output or Path(default_name(source.trained, backend))
+        check_card_replaceable(place)
         parity = export_file(replay, source.trained, place, converter, source.calibration)
+        card = write_model_card(CardOf(replay, source.trained, place, parity, backend))
     name = os.path.relpath(place)
     say(
         *source.lines(parity, backend),
         f"Written: {name} ({place.stat().st_size / 1e6:.2f} MB)",
+        f"Model card: {os.path.relpath(card)} (README.md of a Hugging Face repository)",
         f"Try it: serbench predict {name} FILE.wav",
     )

@@ -35,6 +35,10 @@ def test_export_writes_the_first_folds_student_and_says_what_it_is(folder: Path)
     assert "on its own test speakers (s0)." in text
     assert "Held against PyTorch on 32 utterances: posteriors differ by at most" in text
     assert "Written: noise-taught-fold-1.onnx (" in text
+    assert "Model card: noise-taught-fold-1.md (README.md of a Hugging Face repository)" in text
+    card = (folder / "noise-taught-fold-1.md").read_text(encoding="utf-8")
+    assert card.startswith("---\n")
+    assert "# noise-taught-fold-1\n" in card
     assert load(folder / "noise-taught-fold-1.onnx").labels == ("high", "low")
 
 
@@ -48,6 +52,16 @@ def test_refit_all_is_marked_as_untested(folder: Path) -> None:
     known = load(folder / "ship.onnx").facts["provenance"]
     assert isinstance(known, dict)
     assert known["test_score"] is None
+
+
+def test_a_file_that_is_no_card_is_not_replaced(folder: Path) -> None:
+    notes = folder / "ship.md"
+    notes.write_text("# Notes\n", encoding="utf-8")
+    code, text = invoke("run", "--data-dir", "noise", "-o", "ship.onnx")
+    assert code == 2
+    assert "ship.md is there, and serbench export did not write it" in text
+    assert notes.read_text(encoding="utf-8") == "# Notes\n"
+    assert not (folder / "ship.onnx").exists()
 
 
 @pytest.mark.parametrize(
