@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-import torch.nn.functional as F
 from pydantic import BaseModel, Field
-from torch import Tensor, nn
 
-from serbench.api import Batch, Loss, LossShape, LossTerms, Params, PluginError, StudentOutput
+from serbench.api import Loss, LossShape, Params
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from torch import nn
 
 
 class CrossEntropyParams(Params):
@@ -28,39 +25,6 @@ class CrossEntropyParams(Params):
     right class, the less an utterance counts. 0: off."""
 
 
-class CrossEntropyLoss(nn.Module):
-    """``L = mean_i w[y_i] · (1 − p_i)^γ · −Σ_k t_ik log softmax(z_i)[k]``
-
-    with p_i the posterior of the true class and t_i the label, smoothed where asked for.
-
-    Args:
-        weights: w of each class; None: 1. Over the training partition their mean is 1, so that
-            the mean of L over it is the mean over classes of each class's own mean.
-    """
-
-    weights: Tensor | None
-
-    def __init__(self, params: CrossEntropyParams, weights: Float[Tensor, " C"] | None) -> None:
-        super().__init__()
-        self.params = params
-        self.register_buffer("weights", weights, persistent=False)
-
-    def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
-        """``ce`` and the same as ``total``."""
-        smoothing = self.params.label_smoothing
-        if self.weights is None and self.params.focal == 0.0:
-            ce = F.cross_entropy(output.logits, batch.labels, label_smoothing=smoothing)
-            return {"ce": ce, "total": ce}
-        each = F.cross_entropy(
-            output.logits, batch.labels, label_smoothing=smoothing, reduction="none"
-        )
-        if self.params.focal > 0.0:
-            each = each * _unsure(output.logits, batch) ** self.params.focal
-        if self.weights is not None:
-            each = each * self.weights[batch.labels]
-        return {"ce": each.mean(), "total": each.mean()}
-
-
 class CrossEntropy(Loss):
     """Cross-entropy with the labels."""
 
@@ -68,30 +32,13 @@ class CrossEntropy(Loss):
     Params: ClassVar[type[BaseModel]] = CrossEntropyParams
     params: CrossEntropyParams
 
-    def build(self, shape: LossShape) -> CrossEntropyLoss:
+    def build(self, shape: LossShape) -> nn.Module:
         """The loss; it has no parameters of its own.
 
         Raises:
             PluginError: classes are to be weighed and nothing has a label.
         """
+        from serbench_baselines.losses.ce import CrossEntropyLoss, balanced_weights
+
         balanced = self.params.class_weights == "balanced"
-        return CrossEntropyLoss(self.params, _balanced(shape) if balanced else None)
-
-
-def _unsure(logits: Float[Tensor, "N C"], batch: Batch) -> Float[Tensor, " N"]:
-    """1 − p of the true class; a little above 0, where a root would have no gradient."""
-    log_posterior = logits.log_softmax(dim=-1).gather(1, batch.labels[:, None])[:, 0]
-    return (-torch.expm1(log_posterior)).clamp_min(torch.finfo(logits.dtype).eps)
-
-
-def _balanced(shape: LossShape) -> Float[Tensor, " C"]:
-    """N / (C' · n_k), C' classes that occur; 0 for one that does not."""
-    counts = torch.tensor(shape.label_counts, dtype=torch.float64)
-    if not counts.sum():
-        raise PluginError(
-            "loss 'ce' with class_weights = \"balanced\" needs labels to count, and there are "
-            'none here; set loss.class_weights = "none"'
-        )
-    shares = counts / counts.sum()
-    weights = torch.where(counts > 0, 1.0 / shares.clamp_min(1e-12), 0.0)
-    return (weights / (counts > 0).sum()).float()
+        return CrossEntropyLoss(self.params, balanced_weights(shape) if balanced else None)

@@ -15,11 +15,10 @@ here; no layer dropout; no least number of spans.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
 
 from serbench.api import (
     SAMPLE_RATE_HZ,
@@ -27,17 +26,15 @@ from serbench.api import (
     Params,
     PluginError,
     Student,
-    StudentOutput,
     StudentShape,
     Windows,
 )
-from serbench_baselines.masked import by_length, mean_over_time
 from serbench_teachers.cards import Pretrained
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from torch import nn
 
-    from serbench_baselines.finetune_encoders import WaveformEncoder, WhisperEncoder
+    from serbench_baselines.networks.encoder_finetune import FinetunedNetwork
 
 
 class EncoderFinetuneParams(Params):
@@ -61,29 +58,6 @@ class EncoderFinetuneParams(Params):
     """All corpora that the encoder was trained on, where no card knows; they add to a card's."""
 
 
-class FinetunedNetwork(nn.Module):
-    """See the module docstring; made by ``EncoderFinetune.build``."""
-
-    def __init__(self, encoder: WaveformEncoder | WhisperEncoder, num_classes: int) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.classify = nn.Linear(encoder.width, num_classes)
-
-    def forward(
-        self, features: Float[Tensor, "N 1 d frames"], lengths: Int[Tensor, " N"]
-    ) -> StudentOutput:
-        """See ``Student.build``."""
-        embed = partial(by_length, self._pooled) if self.training else self._pooled
-        embedding = embed(features, lengths)
-        return StudentOutput(self.classify(embedding), embedding)
-
-    def _pooled(
-        self, features: Float[Tensor, "N 1 d frames"], lengths: Int[Tensor, " N"]
-    ) -> Float[Tensor, "N D"]:
-        x, lengths = self.encoder(features, lengths)
-        return mean_over_time(x.relu().transpose(1, 2), lengths)
-
-
 class EncoderFinetune(Pretrained, Student):
     """A pretrained speech encoder, trained as a whole, and a linear layer."""
 
@@ -101,7 +75,7 @@ class EncoderFinetune(Pretrained, Student):
 
     @cached_property
     def _config(self) -> Any:
-        from serbench_baselines.finetune_encoders import config_of  # takes seconds to import
+        from serbench_baselines.networks.finetune_encoders import config_of
 
         return config_of(self.params.model, self.params.layers)
 
@@ -122,7 +96,8 @@ class EncoderFinetune(Pretrained, Student):
             PluginError: ``shape`` is not what the encoder hears.
             TeacherError: its config cannot be had, or it is none that is trained here.
         """
-        from serbench_baselines.finetune_encoders import SpanMasks, build_encoder
+        from serbench_baselines.networks import encoder_finetune
+        from serbench_baselines.networks.finetune_encoders import SpanMasks, build_encoder
 
         if (shape.channels, shape.n_mels) != (1, self._values):
             raise PluginError(
@@ -134,10 +109,10 @@ class EncoderFinetune(Pretrained, Student):
             (own.time_mask, own.time_mask_frames), (own.feature_mask, own.feature_mask_width)
         )
         encoder = build_encoder(own.model, own.layers, masks, freeze=own.freeze_convolutions)
-        return FinetunedNetwork(encoder, shape.num_classes)
+        return encoder_finetune.FinetunedNetwork(encoder, shape.num_classes)
 
     def inherit(self, network: nn.Module, speech: Iterable[Windows]) -> None:  # noqa: ARG002 - it needs no speech
         """Load the encoder's weights; see ``Student``."""
-        from serbench_baselines.finetune_encoders import load_weights
+        from serbench_baselines.networks.finetune_encoders import load_weights
 
         load_weights(self._checkpoint, cast("FinetunedNetwork", network).encoder)

@@ -15,14 +15,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
-from serbench_baselines.masked import mean_over_time
+from serbench.api import Hears, Params, Student, StudentShape
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from torch import nn
 
 
 class EntropyParams(Params):
@@ -30,28 +27,6 @@ class EntropyParams(Params):
 
     hidden: tuple[PositiveInt, ...] = Field(default=(256, 128), min_length=1)
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
-
-
-class EntropyNetwork(nn.Module):
-    """See the module docstring; made by ``Entropy.build``."""
-
-    def __init__(self, params: EntropyParams, shape: StudentShape) -> None:
-        super().__init__()
-        inputs = (shape.channels * shape.n_mels, *params.hidden[:-1])
-        self.layers = nn.ModuleList(
-            nn.Linear(i, o) for i, o in zip(inputs, params.hidden, strict=True)
-        )
-        self.dropout = nn.Dropout(params.dropout)
-        self.classify = nn.Linear(params.hidden[-1], shape.num_classes)
-
-    def forward(
-        self, features: Float[Tensor, "N channels d frames"], lengths: Int[Tensor, " N"]
-    ) -> StudentOutput:
-        """See ``Student.build``; of several frames the mean is heard."""
-        x = mean_over_time(features, lengths).flatten(1)
-        for layer in self.layers:
-            x = self.dropout(F.relu(layer(x)))
-        return StudentOutput(self.classify(x), x)
 
 
 class Entropy(Student):
@@ -69,4 +44,6 @@ class Entropy(Student):
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""
+        from serbench_baselines.networks.entropy import EntropyNetwork
+
         return EntropyNetwork(self.params, shape)

@@ -12,19 +12,14 @@ here 100 epochs. Nothing scales the encoder's values, as published.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
 
-from serbench.api import Hears, Params, PluginError, Student, StudentOutput, StudentShape
-from serbench_baselines.masked import attended, by_length, mean_over_time
+from serbench.api import Hears, Params, PluginError, Student, StudentShape
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from torch import nn
 
 
 class FrozenParams(Params):
@@ -91,92 +86,6 @@ def encoder_width(model: str) -> int:
     return int(config.d_model if config.model_type == "whisper" else config.hidden_size)
 
 
-class LayerMix(nn.Module):
-    """``Σ_l softmax(w)_l h_l``: one learned weight for each of L layers, equal at first."""
-
-    def __init__(self, layers: int) -> None:
-        super().__init__()
-        self.weights = nn.Parameter(torch.zeros(layers))
-
-    def forward(self, x: Float[Tensor, "N *frames LD"]) -> Float[Tensor, "N *frames D"]:
-        """``x`` has the layers end to end."""
-        layers = x.unflatten(-1, (len(self.weights), -1))  # (N, …, L, D)
-        return self.weights.softmax(dim=0).to(x.dtype) @ layers
-
-
-class Head(nn.Module, ABC):
-    """Pools the frames of each window, then a linear layer; padding costs nothing in training."""
-
-    classify: nn.Linear
-
-    def forward(
-        self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
-    ) -> StudentOutput:
-        """See ``Student.build``; of several layers, ``LD`` are all values, end to end."""
-        embed = partial(by_length, self.pooled) if self.training else self.pooled
-        embedding = embed(features, lengths)
-        return StudentOutput(self.classify(embedding), embedding)
-
-    @abstractmethod
-    def pooled(
-        self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
-    ) -> Float[Tensor, "N E"]:
-        """What is classified."""
-
-
-class LinearHead(Head):
-    """Linear, ReLU, mean over time, linear."""
-
-    def __init__(self, inputs: int, width: int, num_classes: int) -> None:
-        super().__init__()
-        self.project = nn.Linear(inputs, width)
-        self.classify = nn.Linear(width, num_classes)
-
-    def pooled(
-        self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
-    ) -> Float[Tensor, "N E"]:
-        """See ``Head``."""
-        x = self.project(features[:, 0].transpose(1, 2)).relu()  # (N, frames, width)
-        return mean_over_time(x.transpose(1, 2), lengths)
-
-
-class MeanHead(Head):
-    """Layer weights, linear, mean over time, linear.
-
-    The mean of a projection is the projection of the mean, so that frames are averaged first.
-    """
-
-    def __init__(self, layers: int, inputs: int, width: int, num_classes: int) -> None:
-        super().__init__()
-        self.mix = LayerMix(layers)
-        self.project = nn.Linear(inputs, width)
-        self.classify = nn.Linear(width, num_classes)
-
-    def pooled(
-        self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
-    ) -> Float[Tensor, "N E"]:
-        """See ``Head``."""
-        return self.project(self.mix(mean_over_time(features[:, 0], lengths)))  # (N, width)
-
-
-class AttentiveHead(Head):
-    """Layer weights, linear, self-attentive pooling (Safari et al., Interspeech 2020), linear."""
-
-    def __init__(self, layers: int, inputs: int, width: int, num_classes: int) -> None:
-        super().__init__()
-        self.mix = LayerMix(layers)
-        self.project = nn.Linear(inputs, width)
-        self.attend = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1))
-        self.classify = nn.Linear(width, num_classes)
-
-    def pooled(
-        self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
-    ) -> Float[Tensor, "N E"]:
-        """See ``Head``."""
-        x = self.project(self.mix(features[:, 0].transpose(1, 2)))  # (N, frames, width)
-        return attended(x, self.attend(x)[..., 0], lengths)
-
-
 class FrozenLinear(Frozen):
     """EmoBox's head on the last layer."""
 
@@ -189,6 +98,8 @@ class FrozenLinear(Frozen):
         Raises:
             PluginError: the frames have more than one layer or are not those of the encoder.
         """
+        from serbench_baselines.networks.frozen import LinearHead
+
         if (depth := self.depth(shape)) != 1:
             raise PluginError(
                 f"student 'frozen-linear' reads one layer, and a frame has {depth}; leave "
@@ -204,6 +115,8 @@ class FrozenMean(Frozen):
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh head; see ``Student`` and ``Frozen.depth``."""
+        from serbench_baselines.networks.frozen import MeanHead
+
         depth = self.depth(shape)
         return MeanHead(depth, shape.n_mels // depth, self.params.width, shape.num_classes)
 
@@ -215,5 +128,7 @@ class FrozenAttentive(Frozen):
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh head; see ``Student`` and ``Frozen.depth``."""
+        from serbench_baselines.networks.frozen import AttentiveHead
+
         depth = self.depth(shape)
         return AttentiveHead(depth, shape.n_mels // depth, self.params.width, shape.num_classes)

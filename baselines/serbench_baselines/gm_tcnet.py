@@ -13,19 +13,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
-from serbench_baselines.masked import mean_over_time
-from serbench_baselines.tim_net import HEARD, CausalConv
+from serbench.api import Hears, Params, Student, StudentShape
+from serbench_baselines.tim_net import HEARD
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-LEAK = 0.05
+    from torch import nn
 
 
 class GmTcNetParams(Params):
@@ -38,49 +32,6 @@ class GmTcNetParams(Params):
     """Gated pairs of convolutions side by side."""
     kernel: int = Field(default=2, ge=2)
     """Taps of a convolution."""
-
-
-class GatedPairs(nn.Module):
-    """Mean over pairs of ``ReLU(conv) · sigmoid(ReLU(conv))``, all causal, of one dilation."""
-
-    def __init__(self, params: GmTcNetParams, dilation: int) -> None:
-        super().__init__()
-        self.width, self.pairs = params.width, params.pairs
-        # All convolutions hear the same: one convolution with the filters of all, end to end.
-        filters = 2 * params.pairs * params.width
-        self.convs = CausalConv(params.width, filters, params.kernel, dilation)
-
-    def forward(self, x: Float[Tensor, "N c frames"]) -> Float[Tensor, "N c frames"]:
-        """As many frames as it is given."""
-        both = self.convs(x).relu().unflatten(1, (2, self.pairs, self.width))
-        value, gate = both.unbind(1)  # (N, pairs, width, frames) each
-        return (value * gate.sigmoid()).mean(dim=1)
-
-
-class GmTcNetwork(nn.Module):
-    """See the module docstring; made by ``GmTcNet.build``."""
-
-    def __init__(self, params: GmTcNetParams, shape: StudentShape) -> None:
-        super().__init__()
-        self.enter = nn.Conv1d(shape.channels * shape.n_mels, params.width, 1)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(GatedPairs(params, 2**n), GatedPairs(params, 2 ** (n + 1)))
-            for n in range(params.blocks)
-        )
-        self.classify = nn.Linear(params.width, shape.num_classes)
-
-    def forward(
-        self, features: Float[Tensor, "N channels values frames"], lengths: Int[Tensor, " N"]
-    ) -> StudentOutput:
-        """See ``Student.build``."""
-        x = self.enter(features.flatten(1, 2))
-        total = torch.zeros_like(x)
-        for block in self.blocks:
-            result = block(x)
-            total = total + result
-            x = x + result
-        embedding = mean_over_time(F.leaky_relu(total, LEAK), lengths)
-        return StudentOutput(self.classify(embedding), embedding)
 
 
 class GmTcNet(Student):
@@ -97,4 +48,6 @@ class GmTcNet(Student):
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""
+        from serbench_baselines.networks.gm_tcnet import GmTcNetwork
+
         return GmTcNetwork(self.params, shape)

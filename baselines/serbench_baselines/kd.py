@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import torch.nn.functional as F
 from pydantic import BaseModel, Field, PositiveFloat
-from torch import Tensor, nn
 
 from serbench.api import (
-    Batch,
     Loss,
     LossShape,
-    LossTerms,
     Need,
     Params,
     PluginError,
-    StudentOutput,
 )
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from torch import nn
 
 
 class DistillationParams(Params):
@@ -30,32 +25,6 @@ class DistillationParams(Params):
     """Weight of the teacher; the labels have the rest."""
     temperature: PositiveFloat = 2.0
     """T of the soft targets."""
-
-
-class DistillationLoss(nn.Module):
-    """``L = (1 − α) · mean_i ce_i + α · T² · mean_i KL(ỹ_T,i ‖ ỹ_s,i)``
-
-    with ỹ = softmax(z / T); the soft targets of several teachers are averaged. Neither side of the
-    sum is computed or returned where its weight is 0.
-    """
-
-    def __init__(self, params: DistillationParams) -> None:
-        super().__init__()
-        self.params = params
-
-    def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
-        """``ce``, ``kl`` (unweighted, T² included) and ``total``."""
-        alpha, temperature = self.params.alpha, self.params.temperature
-        logits = output.logits
-        terms: LossTerms = {}
-        total = logits.new_zeros(())
-        if alpha < 1.0:
-            terms["ce"] = F.cross_entropy(logits, batch.labels)
-            total = total + (1.0 - alpha) * terms["ce"]
-        if alpha > 0.0:
-            terms["kl"] = _divergence(batch.teacher_logits, logits, temperature)
-            total = total + alpha * terms["kl"]
-        return terms | {"total": total}
 
 
 class Distillation(Loss):
@@ -70,12 +39,14 @@ class Distillation(Loss):
         """Soft targets, unless ``alpha`` is 0."""
         return frozenset({"soft_targets"}) if self.params.alpha > 0.0 else frozenset()
 
-    def build(self, shape: LossShape) -> DistillationLoss:
+    def build(self, shape: LossShape) -> nn.Module:
         """The loss; it has no parameters of its own.
 
         Raises:
             PluginError: there is no teacher.
         """
+        from serbench_baselines.losses.kd import DistillationLoss
+
         if self.needs and shape.num_teachers == 0:
             msg = (
                 "loss 'kd' needs a teacher and the run has none: name one with --teacher, or take "
@@ -83,12 +54,3 @@ class Distillation(Loss):
             )
             raise PluginError(msg)
         return DistillationLoss(self.params)
-
-
-def _divergence(
-    teacher_logits: Float[Tensor, "m N C"], logits: Float[Tensor, "N C"], temperature: float
-) -> Float[Tensor, ""]:
-    """T² · KL(teacher ‖ student), mean over the batch."""
-    target = (teacher_logits / temperature).softmax(dim=-1).mean(dim=0)
-    log_student = (logits / temperature).log_softmax(dim=-1)
-    return temperature**2 * F.kl_div(log_student, target, reduction="batchmean")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch.nn.functional as F
 from pydantic import BaseModel, Field, model_validator
-from torch import nn
 
-from serbench.api import Batch, Loss, LossShape, LossTerms, Params, StudentOutput
+from serbench.api import Loss, LossShape, Params
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class MarginParams(Params):
@@ -31,30 +32,6 @@ class MarginParams(Params):
         return self
 
 
-class MarginLoss(nn.Module):
-    """``L = mean_i Σ_k t_k max(0, 0.9 − p_k)² + 0.5 (1 − t_k) max(0, p_k − 0.1)²``.
-
-    p: softmax of the logits; t: labels, smoothed where asked for. Sabour et al., "Dynamic Routing
-    Between Capsules", NeurIPS 2017, equation 4, with posteriors in place of lengths of vectors, as
-    Wen et al. (IJCAI 2022) take them.
-    """
-
-    def __init__(self, params: MarginParams) -> None:
-        super().__init__()
-        self.params = params
-
-    def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
-        """``margin`` and the same as ``total``."""
-        given, posteriors = self.params, output.logits.softmax(dim=1)
-        classes = posteriors.shape[1]
-        target = F.one_hot(batch.labels, classes).to(posteriors.dtype)
-        target = target * (1.0 - given.label_smoothing) + given.label_smoothing / classes
-        missed = target * (given.upper - posteriors).relu().square()
-        wrong = (1.0 - target) * (posteriors - given.lower).relu().square()
-        margin = (missed + given.others * wrong).sum(dim=1).mean()
-        return {"margin": margin, "total": margin}
-
-
 class Margin(Loss):
     """Margins on the posteriors."""
 
@@ -62,6 +39,8 @@ class Margin(Loss):
     Params: ClassVar[type[BaseModel]] = MarginParams
     params: MarginParams
 
-    def build(self, shape: LossShape) -> MarginLoss:  # noqa: ARG002 - nothing to learn here
+    def build(self, shape: LossShape) -> nn.Module:  # noqa: ARG002 - nothing to learn here
         """The loss; it has no parameters of its own."""
+        from serbench_baselines.losses.margin import MarginLoss
+
         return MarginLoss(self.params)

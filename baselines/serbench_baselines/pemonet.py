@@ -15,18 +15,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
-from serbench_baselines.masked import MaskedNorm, halved, kept, mean_over_time
+from serbench.api import Hears, Params, Student, StudentShape
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-ARMS = 3
+    from torch import nn
 
 
 class PemonetParams(Params):
@@ -35,49 +29,6 @@ class PemonetParams(Params):
     filters: tuple[PositiveInt, ...] = Field(default=(16, 32, 64), min_length=1)
     """Of each arm."""
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
-
-
-class Arm(nn.Module):
-    """A 2-D CNN over one spectrogram."""
-
-    def __init__(self, channels: int, filters: tuple[int, ...]) -> None:
-        super().__init__()
-        inputs = (channels, *filters[:-1])
-        self.convs = nn.ModuleList(
-            nn.Conv2d(i, o, 3, padding=1) for i, o in zip(inputs, filters, strict=True)
-        )
-        self.norms = nn.ModuleList(MaskedNorm(count) for count in filters)
-
-    def forward(
-        self, x: Float[Tensor, "N channels bands frames"], lengths: Int[Tensor, " N"]
-    ) -> Float[Tensor, "N filters"]:
-        """0 on padding in; the mean over bands and real frames out."""
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = kept(F.relu(norm(conv(x), lengths)), lengths)
-            x = F.max_pool2d(x, 2, ceil_mode=True)  # of values from 0 up: padding is never larger
-            lengths = halved(lengths)
-        return mean_over_time(x, lengths).mean(dim=2)
-
-
-class PemonetNetwork(nn.Module):
-    """See the module docstring; made by ``Pemonet.build``."""
-
-    def __init__(self, params: PemonetParams, shape: StudentShape) -> None:
-        super().__init__()
-        third, left = divmod(shape.n_mels, ARMS)
-        self.bands = [third + (arm < left) for arm in range(ARMS)]
-        self.arms = nn.ModuleList(Arm(shape.channels, params.filters) for _ in range(ARMS))
-        self.dropout = nn.Dropout(params.dropout)
-        self.classify = nn.Linear(ARMS * params.filters[-1], shape.num_classes)
-
-    def forward(
-        self, features: Float[Tensor, "N channels bands frames"], lengths: Int[Tensor, " N"]
-    ) -> StudentOutput:
-        """See ``Student.build``; the values of a frame are three spectrograms, a third each."""
-        parts = kept(features, lengths).split(self.bands, dim=2)
-        means = [arm(part, lengths) for arm, part in zip(self.arms, parts, strict=True)]
-        embedding = torch.cat(means, dim=1)
-        return StudentOutput(self.classify(self.dropout(embedding)), embedding)
 
 
 class Pemonet(Student):
@@ -95,4 +46,6 @@ class Pemonet(Student):
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""
+        from serbench_baselines.networks.pemonet import PemonetNetwork
+
         return PemonetNetwork(self.params, shape)

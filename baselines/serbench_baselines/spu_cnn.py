@@ -16,22 +16,14 @@ The MFCC are of 128 mel bands; each has mean 0 and deviation 1 over the training
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from serbench.api import Hears, Params, Student, StudentOutput, StudentShape
-from serbench_baselines.masked import by_length, frame_mask, kept, mean_over_time
+from serbench.api import Hears, Params, Student, StudentShape
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-
-LEAST_VARIANCE = 1e-6
-"""Added under the root of a deviation, which has no gradient at 0."""
+    from torch import nn
 
 HEARD = {"window": 400, "hop": 160, "n_fft": 512, "coefficients": 32, "deltas": True}
 """Of the front end ``mfcc``."""
@@ -48,46 +40,6 @@ class SpuCnnParams(Params):
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
 
 
-class SpuCnnNetwork(nn.Module):
-    """See the module docstring; made by ``SpuCnn.build``."""
-
-    def __init__(self, params: SpuCnnParams, shape: StudentShape) -> None:
-        super().__init__()
-        inputs = shape.channels * shape.n_mels
-        self.scales = nn.ModuleList(
-            nn.Conv1d(inputs, params.filters, kernel, padding="same") for kernel in params.kernels
-        )
-        self.dropout = nn.Dropout(params.dropout)
-        self.hidden = nn.Linear(3 * params.filters * len(params.kernels), params.hidden)
-        self.classify = nn.Linear(params.hidden, shape.num_classes)
-
-    def forward(
-        self, features: Float[Tensor, "N channels coefficients frames"], lengths: Int[Tensor, " N"]
-    ) -> StudentOutput:
-        """See ``Student.build``."""
-        embed = partial(by_length, self._pooled) if self.training else self._pooled
-        embedding = F.relu(self.hidden(self.dropout(embed(features, lengths))))
-        return StudentOutput(self.classify(embedding), embedding)
-
-    def _pooled(
-        self, features: Float[Tensor, "N channels coefficients frames"], lengths: Int[Tensor, " N"]
-    ) -> Float[Tensor, "N E"]:
-        x = kept(features, lengths).flatten(1, 2)  # (N, channels * coefficients, frames)
-        return torch.cat([statistics(F.relu(scale(x)), lengths) for scale in self.scales], dim=1)
-
-
-def statistics(
-    x: Float[Tensor, "N filters frames"], lengths: Int[Tensor, " N"]
-) -> Float[Tensor, "N 3*filters"]:
-    """Largest value, mean and deviation over real frames."""
-    x = x.float()
-    padding = ~frame_mask(lengths, x.shape[2])[:, None, :]
-    largest = x.masked_fill(padding, float("-inf")).amax(dim=2)
-    mean = mean_over_time(x, lengths)
-    variance = mean_over_time((x - mean[..., None]).square(), lengths)
-    return torch.cat([largest, mean, (variance + LEAST_VARIANCE).sqrt()], dim=1)
-
-
 class SpuCnn(Student):
     """SPU+CNN (Peng et al., 2021)."""
 
@@ -102,4 +54,6 @@ class SpuCnn(Student):
 
     def build(self, shape: StudentShape) -> nn.Module:
         """A fresh network for ``shape``."""
+        from serbench_baselines.networks.spu_cnn import SpuCnnNetwork
+
         return SpuCnnNetwork(self.params, shape)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import BaseModel, NonNegativeFloat, PositiveFloat
-from torch import Tensor, nn
 
-from serbench.api import Batch, Loss, LossShape, LossTerms, Need, Params, PluginError, StudentOutput
-from serbench_akd.terms import FrameHint
+from serbench.api import Loss, LossShape, Need, Params, PluginError
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+    from torch import nn
 
 
 class FramesParams(Params):
@@ -31,77 +27,6 @@ class FramesParams(Params):
     differences in deviations of the teacher's frames."""
 
 
-class FramesLoss(nn.Module):
-    """``L = Σ_(t,l) a_l · (d_t,l + statistics · s_t,l)``, a_l = 1 of the last level, else ``lower``
-
-    with d the distance of ``FrameHint`` (Khan et al. 2026, Eq. 11) and s the mean squared
-    difference of means and of deviations over time. Neither reads a label or a soft target. Terms:
-    ``hint`` (Σ a d), ``statistics`` (Σ a s) and ``total``.
-
-    Args:
-        params: validated settings.
-        shape: sizes of the student's and teachers' outputs.
-    """
-
-    def __init__(self, params: FramesParams, shape: LossShape) -> None:
-        super().__init__()
-        self.params = params
-        last = len(shape.map_dims) - 1
-        first = last if params.levels == "last" else 0
-        channels = [channels for channels, _ in shape.map_dims[first:]]
-        # By this name ``akd`` takes the projections over.
-        self.hint = FrameHint(channels, shape.frame_dims, params.groups, first)
-        self.weights = [1.0 if level == last else params.lower for _, level in self.hint.pairs]
-
-    def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
-        """Every term of the batch as a scalar, by name."""
-        terms = {"hint": self._weighted(self.hint.distances(batch, output))}
-        total = terms["hint"]
-        if self.params.statistics:
-            differences = [
-                statistics_distance(project(student.mT), target, mask)
-                for student, target, mask, project in self.hint.guided(batch, output)
-            ]
-            terms["statistics"] = self._weighted(differences)
-            total = total + self.params.statistics * terms["statistics"]
-        return terms | {"total": total}
-
-    def start(self, seen: Iterable[tuple[Batch, StudentOutput]]) -> None:
-        """See ``FrameHint.start``."""
-        self.hint.start(seen)
-
-    def _weighted(self, each: list[Tensor]) -> Float[Tensor, ""]:
-        return torch.stack([w * d for w, d in zip(self.weights, each, strict=True)]).sum()
-
-
-def statistics_distance(
-    made: Float[Tensor, "N w D"], target: Float[Tensor, "N w D"], mask: Bool[Tensor, "N w"]
-) -> Float[Tensor, ""]:
-    """Mean of (μ − μ')² + (σ − σ')² over windows and dimensions, over real frames each.
-
-    Args:
-        made: the student's frames, projected.
-        target: the teacher's.
-        mask: real frames.
-    """
-    differences = [
-        (mine - theirs).square().mean()
-        for mine, theirs in zip(_statistics(made, mask), _statistics(target, mask), strict=True)
-    ]
-    return torch.stack(differences).sum()
-
-
-def _statistics(
-    frames: Float[Tensor, "N w D"], mask: Bool[Tensor, "N w"]
-) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N D"]]:
-    """Mean and deviation over real frames."""
-    real = mask[:, :, None]
-    count = real.sum(dim=1).clamp(min=1)
-    mean = (frames * real).sum(dim=1) / count
-    variance = ((frames - mean[:, None]).square() * real).sum(dim=1) / count
-    return mean, variance.clamp(min=1e-8).sqrt()
-
-
 class Frames(Loss):
     """Hints of a teacher's frames alone (Khan et al. 2026, Eq. 11; Romero et al., ICLR 2015)."""
 
@@ -114,12 +39,14 @@ class Frames(Loss):
         """``frames``."""
         return frozenset({"frames"})
 
-    def build(self, shape: LossShape) -> FramesLoss:
+    def build(self, shape: LossShape) -> nn.Module:
         """The loss with its own learnt projections.
 
         Raises:
             PluginError: no teacher, or a student without maps.
         """
+        from serbench_akd.losses.frames import FramesLoss
+
         if not shape.frame_dims:
             raise PluginError("loss 'frames' needs a teacher and the run has none: name one")
         if not shape.map_dims:

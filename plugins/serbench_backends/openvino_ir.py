@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from serbench.api import Backend, DeployedModel, Params, PluginError, WaveformPredictor, Waveforms
@@ -98,6 +97,8 @@ def front_end(source: Path) -> list[str]:
     Raises:
         PluginError: none are found, so that they could not be left in fp32.
     """
+    import onnx
+
     nodes = onnx.load(source).graph.node
     found = [node.name for node in nodes if any(x.startswith(FRONT_END) for x in node.input)]
     if not found:

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from pydantic import PositiveInt
-from torch import Tensor, nn
 
 from serbench.api import (
     Backend,
     DeployedModel,
     Params,
-    PluginError,
     Predictor,
-    StudentOutput,
     WaveformPredictor,
-    Waveforms,
 )
-from serbench_backends.torch_weights import load_weights, save_weights
 
-ROUNDED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-"""Layers that autocast computes in bf16 anyway: keeping their weights so changes no result."""
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 class TorchParams(Params):
@@ -55,6 +45,9 @@ class TorchBackend(Backend):
 
     def convert(self, model: DeployedModel, folder: Path) -> None:
         """See ``Backend``."""
+        from serbench_backends.torch_modules import ROUNDED, student_of
+        from serbench_backends.torch_weights import save_weights
+
         module = model.module()
         if self.params.precision == "bf16":
             for layer in student_of(module).modules():
@@ -64,6 +57,11 @@ class TorchBackend(Backend):
 
     def open(self, model: DeployedModel, folder: Path, threads: int) -> WaveformPredictor:
         """See ``Backend``."""
+        import torch
+
+        from serbench_backends.torch_modules import Autocast, predictor_of, student_of
+        from serbench_backends.torch_weights import load_weights
+
         torch.set_num_threads(threads)
         module = load_weights(model, folder)
         if self.params.precision == "bf16":
@@ -75,64 +73,19 @@ class TorchBackend(Backend):
 
         The predictor runs where the student's weights are, and gives float32 logits.
         """
+        import torch
+
+        from serbench_backends.torch_modules import threads_of
+
         model = deepcopy(student).eval().requires_grad_(False)
         bf16 = self.params.precision == "bf16"
 
         def predict(features: Tensor, lengths: Tensor) -> Tensor:
             with (
-                _threads(self.params.threads),
+                threads_of(self.params.threads),
                 torch.inference_mode(),
                 torch.autocast(features.device.type, torch.bfloat16, enabled=bf16),
             ):
                 return model(features, lengths).logits.float()
 
         return predict
-
-
-def student_of(module: nn.Module) -> nn.Module:
-    """The network within a deployed module; what is around it is the front end.
-
-    Raises:
-        PluginError: it has none.
-    """
-    student = getattr(module, "student", None)
-    if not isinstance(student, nn.Module):
-        raise PluginError("the deployed module keeps no network as its submodule `student`")
-    return student
-
-
-class Autocast(nn.Module):
-    """A network whose products and convolutions are computed in bf16."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
-        """As the network's own."""
-        with torch.autocast(features.device.type, torch.bfloat16):
-            return self.network(features, lengths)
-
-
-def predictor_of(module: nn.Module) -> WaveformPredictor:
-    """A predictor of waveforms by a deployed module."""
-
-    def predict(waveforms: Waveforms) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            return module(torch.from_numpy(waveforms)).float().numpy()
-
-    return predict
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Run with ``count`` threads, and give torch its own number back afterwards."""
-    before = torch.get_num_threads()
-    if count is None or count == before:
-        yield
-        return
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

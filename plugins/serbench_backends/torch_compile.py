@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch._inductor import aoti_compile_and_package, aoti_load_package
+from typing import TYPE_CHECKING
 
 from serbench.api import Backend, DeployedModel, Params, WaveformPredictor, Waveforms
 from serbench_backends.failures import converting, opening
 from serbench_backends.windowed import over_windows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FILE = "model.pt2"
 """Native code with the weights in it; nothing of it is pickled."""
@@ -42,6 +42,9 @@ class TorchCompile(Backend):
 
     def convert(self, model: DeployedModel, folder: Path) -> None:
         """See ``Backend``."""
+        import torch
+        from torch._inductor import aoti_compile_and_package
+
         module = model.window_module()
         length = torch.ones(1, dtype=torch.int64)
         with converting("torch.compile"), torch.no_grad():
@@ -57,6 +60,9 @@ class TorchCompile(Backend):
 
     def open(self, model: DeployedModel, folder: Path, threads: int) -> WaveformPredictor:
         """See ``Backend``."""
+        import torch
+        from torch._inductor import aoti_load_package
+
         torch.set_num_threads(threads)
         with opening("torch.compile"):
             run = aoti_load_package(str(folder / FILE))

@@ -12,16 +12,13 @@ from shutil import copyfile
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-import soundfile
-
 from serbench.api import CorpusError, PluginError, SerbenchError
 from serbench_corpora.table_records import Problems
 from serbench_corpora.table_rows import shown
 
 if TYPE_CHECKING:  # an extra: it may be missing where serbench runs
     import audformat
+    import pandas as pd
 
 HEADER = "db.yaml"
 
@@ -132,6 +129,9 @@ class Annotations:
         return columns[name]
 
     def _rows(self, table: str, column: str, field: str) -> Iterator[tuple[str, str]]:
+        import numpy as np
+        import pandas as pd
+
         read = self._database.tables[table]
         read.df  # noqa: B018 - reads the file, whose damage is not to be taken for a wrong field
         try:
@@ -149,6 +149,8 @@ class Annotations:
 
     def _is_whole(self, table: str, file: str, start: pd.Timedelta, end: pd.Timedelta) -> bool:
         """Whether a segment is a whole file; one that is not is added to the problems."""
+        import pandas as pd
+
         if start == pd.Timedelta(0) and (pd.isna(end) or self._ends(file, end.total_seconds())):
             return True
         self._problems.add(
@@ -159,6 +161,8 @@ class Annotations:
 
     def _ends(self, file: str, end_s: float) -> bool:
         """Whether a file ends there, as its header says."""
+        import soundfile
+
         try:
             header = soundfile.info(self._folder / file)
         except (OSError, RuntimeError):  # it is reported where audio is read
@@ -209,4 +213,6 @@ def _link(path: Path, there: Path) -> None:
 
 
 def _seconds(time: pd.Timedelta) -> str:
+    import pandas as pd
+
     return "the end" if pd.isna(time) else f"{time.total_seconds():g} s"

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from serbench.api import CorpusError, read_json, stands_in
 
 SHOWN = 8
@@ -125,6 +122,9 @@ def _json_lines(path: Path, name: str, wanted: Names, _welcome: Names) -> list[R
 
 
 def _parquet(path: Path, name: str, wanted: Names, welcome: Names) -> list[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         columns = pq.read_schema(path).names
         _check_columns(name, columns, wanted)

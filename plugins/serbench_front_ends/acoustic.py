@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-import torch
 from pydantic import BaseModel
-from torch import Tensor, nn
 
-from serbench.api import SAMPLE_RATE_HZ, FrontEnd, FrontEndParams
-from serbench_front_ends import contours
-from serbench_front_ends.contours import Array
-from serbench_front_ends.mfcc import Mfcc, MfccParams
-from serbench_front_ends.rows import EachUtterance
-from serbench_front_ends.spectra import lines_hz, window_of
-from serbench_front_ends.wavelets import packets
+from serbench.api import FrontEnd, FrontEndParams
 
-WINDOW, HOP, PITCH_WINDOW = 400, 160, 640
-"""25 ms every 10 ms; 40 ms for pitch, which has two periods of 60 Hz in it almost."""
+if TYPE_CHECKING:
+    from torch import nn
+
 COEFFICIENTS, LEVELS = 13, 4
 MEASURES = 4 * COEFFICIENTS + 2**LEVELS + 6
 """MFCC with Δ and ΔΔ, LPCC, packets, and six single ones."""
@@ -57,50 +49,8 @@ class AcousticVector(FrontEnd):
         """See ``FrontEnd``."""
         return "it takes statistics of a whole utterance"
 
-    def build(self) -> EachUtterance:
+    def build(self) -> nn.Module:
         """See ``FrontEnd``."""
-        mfcc = Mfcc(MfccParams(coefficients=COEFFICIENTS)).build()
-        return EachUtterance(lambda waveform: _vector(waveform, mfcc))
+        from serbench_front_ends.transforms.acoustic import measures_of_utterances
 
-
-def _vector(waveform: Tensor, mfcc: nn.Module) -> Tensor:
-    x = waveform.double().numpy()
-    measures = _measures(x, mfcc(waveform).double().numpy())
-    pitched = contours.framed(x, PITCH_WINDOW, HOP)
-    periods = contours.periods(pitched)
-    voiced = periods > 0
-    pitch = SAMPLE_RATE_HZ / periods[voiced] if voiced.any() else np.zeros(1)
-    peaks = np.abs(pitched).max(axis=1)
-    return torch.from_numpy(
-        np.concatenate(
-            [
-                *(measures.mean(axis=0), [pitch.mean()]),
-                *(measures.std(axis=0), [pitch.std()]),
-                [contours.unsteadiness(each, voiced) for each in (periods, peaks)],
-            ]
-        )
-    )
-
-
-def _measures(x: Array, mfcc: Array) -> Array:
-    """All but pitch, ``(frames, 73)``."""
-    frames = contours.framed(x, WINDOW, HOP)
-    power = np.abs(np.fft.rfft(frames * window_of("hann", WINDOW))) ** 2
-    spectral = contours.centroid_and_roll_off(power, lines_hz(WINDOW, SAMPLE_RATE_HZ) / 1000.0)
-    energies = (packets(frames, LEVELS) ** 2).mean(axis=2)
-    slopes = contours.deltas(mfcc)
-    single = (
-        contours.zero_crossings(frames),
-        *spectral,
-        contours.kurtosis(frames),
-        np.sqrt((frames**2).mean(axis=1)),
-    )
-    return np.concatenate(
-        [
-            *(mfcc, slopes, contours.deltas(slopes)),
-            contours.lpcc(frames * window_of("hamming", WINDOW), COEFFICIENTS),
-            np.log(energies + 1e-10),
-            np.stack(single, axis=1),
-        ],
-        axis=1,
-    )
+        return measures_of_utterances()

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import metadata
 from types import ModuleType
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-import torch
 from pydantic import BaseModel
-from torch import Tensor
 
-from serbench.api import SAMPLE_RATE_HZ, FrontEnd, FrontEndParams, PluginError, TeacherCard
-from serbench_front_ends.rows import EachUtterance
-from serbench_teachers.functionals import N_MELS, Functionals, FunctionalsParams
+from serbench.api import FrontEnd, FrontEndParams, PluginError, TeacherCard
+from serbench_teachers.functionals import N_MELS
 
-SHORTEST = 960
-"""Samples that openSMILE needs, the 60 ms of its longest window; zeros fill up what is shorter."""
+if TYPE_CHECKING:
+    from torch import nn
+
 
 SetName = Literal["own", "egemaps", "compare"]
 
@@ -108,34 +105,18 @@ class UtteranceFunctionals(FrontEnd):
     def _opensmile(self) -> OpenSmileSet | None:
         return OPENSMILE.get(self.params.set)
 
-    def build(self) -> EachUtterance:
+    def build(self) -> nn.Module:
         """``(*N, samples)`` to ``(*N, 1, d)``; see ``FrontEnd``.
 
         Raises:
             PluginError: openSMILE is needed and is not installed.
         """
+        from serbench_front_ends.transforms.functionals import opensmile_statistics, own_statistics
+
         if self._opensmile is None:
-            return EachUtterance(_own_statistics())
+            return own_statistics()
         opensmile = _import_opensmile(self.params.set)
-        return EachUtterance(_opensmile_statistics(self._opensmile, opensmile), SHORTEST)
-
-
-def _own_statistics() -> Callable[[Tensor], Tensor]:
-    """``(samples,)`` to ``(287,)``."""
-    teacher = Functionals(FunctionalsParams())
-    teacher.load(torch.device("cpu"))
-    return lambda waveform: teacher.embed([waveform])[0].pooled[0]
-
-
-def _opensmile_statistics(
-    chosen: OpenSmileSet, opensmile: ModuleType
-) -> Callable[[Tensor], Tensor]:
-    """``(samples,)``, 60 ms at least, to ``(d,)``."""
-    smile = opensmile.Smile(
-        feature_set=opensmile.FeatureSet[chosen.name],
-        feature_level=opensmile.FeatureLevel.Functionals,
-    )
-    return lambda waveform: torch.from_numpy(smile(waveform.numpy(), SAMPLE_RATE_HZ)).flatten()
+        return opensmile_statistics(self._opensmile, opensmile)
 
 
 def _import_opensmile(chosen: SetName) -> ModuleType:

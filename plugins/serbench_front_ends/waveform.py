@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from serbench.api import SAMPLE_RATE_HZ, Framing, FrontEnd, FrontEndParams
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from torch import nn
 
 
 class WaveformParams(FrontEndParams):
@@ -44,33 +42,12 @@ class Waveform(FrontEnd):
         """See ``FrontEnd``."""
         return "scale"
 
-    def build(self) -> Samples:
+    def build(self) -> nn.Module:
         """Waveforms ``(*N, samples)`` to ``(*N, ceil(samples / hop), hop)``."""
+        from serbench_front_ends.transforms.waveform import Samples
+
         return Samples(self.width)
 
     def exported(self) -> nn.Module:
         """See ``FrontEnd``."""
         return self.build()
-
-
-class Samples(nn.Module):
-    """Consecutive samples: frames of a hop each, the last one filled up with zeros.
-
-    There are ``ceil(samples / hop)`` of them, so that no sample is lost, an utterance shorter than
-    a frame is one frame, and a window of the evaluation never reaches beyond the last frame.
-    """
-
-    def __init__(self, hop: int) -> None:
-        super().__init__()
-        self.hop = hop
-
-    def forward(self, waveforms: Float[Tensor, "*N samples"]) -> Float[Tensor, "*N frames hop"]:
-        """See the class."""
-        count = (waveforms.shape[-1] + self.hop - 1) // self.hop
-        # Filled up and cut, because an exporter cannot follow a remainder.
-        filled = F.pad(waveforms, (0, self.hop - 1))[..., : count * self.hop]
-        return filled.unflatten(-1, (-1, self.hop))
-
-    def frames(self, windows: Float[Tensor, "W samples"]) -> Float[Tensor, "W frames hop"]:
-        """Windows of whole frames to these frames."""
-        return windows.unflatten(1, (-1, self.hop))

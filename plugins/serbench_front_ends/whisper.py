@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from torch import Tensor, nn
-
-from serbench.api import SAMPLE_RATE_HZ, Framing, FrontEnd, FrontEndParams, import_torchaudio
-from serbench_front_ends.log_mel import mel_power
-from serbench_front_ends.products import MelProducts
+from serbench.api import Framing, FrontEnd, FrontEndParams
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
-
-WHISPER_FLOOR = 1e-10
-"""Whisper's least mel power."""
+    from torch import nn
 
 
 class WhisperParams(FrontEndParams):
@@ -54,47 +46,14 @@ class Whisper(FrontEnd):
         """See ``FrontEnd``."""
         return True
 
-    def build(self) -> WhisperFrames:
+    def build(self) -> nn.Module:
         """Waveforms ``(*N, samples)`` to ``(*N, 1 + samples // 160, n_mels)``."""
+        from serbench_front_ends.transforms.whisper import WhisperFrames
+
         return WhisperFrames(self.params)
 
     def exported(self) -> nn.Module:
         """See ``FrontEnd``."""
+        from serbench_front_ends.transforms.whisper import WhisperProducts
+
         return WhisperProducts(self.framing, self.build().transform)
-
-
-class WhisperFrames(nn.Module):
-    """Whisper's log-mel before its clamp (Radford et al., ICML 2023).
-
-    ``(log10(max(mel power, 1e-10)) + 4) / 4``, in ``1 + samples // 160`` frames. Whisper
-    then raises all that is more than 2 below the utterance's maximum to there, and drops the last
-    frame; a student that needs the clamp applies it to its own window, so that no frame depends on
-    a whole utterance.
-    """
-
-    def __init__(self, params: WhisperParams) -> None:
-        super().__init__()
-        self.transform = import_torchaudio().transforms.MelSpectrogram(
-            sample_rate=SAMPLE_RATE_HZ,
-            n_fft=400,
-            hop_length=160,
-            f_min=0.0,
-            f_max=8000.0,
-            n_mels=params.n_mels,
-            power=2.0,
-            norm="slaney",
-            mel_scale="slaney",
-        )
-
-    def forward(self, waveforms: Float[Tensor, "*N samples"]) -> Float[Tensor, "*N frames mels"]:
-        """See the class."""
-        power = mel_power(self.transform, waveforms)
-        return (power.clamp_min(WHISPER_FLOOR).log10() + 4.0) / 4.0
-
-
-class WhisperProducts(MelProducts):
-    """The same in matrix products."""
-
-    def level(self, power: Tensor) -> Tensor:
-        """A quarter of the logarithm to base 10 of mel power, plus 1."""
-        return (power.clamp_min(WHISPER_FLOOR).log() / (4.0 * np.log(10.0))) + 1.0

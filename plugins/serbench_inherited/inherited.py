@@ -8,9 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, TypeAlias, cast
 
-import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
-from torch import nn
 
 from serbench.api import (
     Hears,
@@ -25,6 +23,8 @@ from serbench_inherited.budget import Ranks, fit_ranks
 from serbench_teachers.cards import Pretrained
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from serbench_inherited.network import InheritedNetwork, Sizes
 
 _LOG = logging.getLogger(__name__)
@@ -113,6 +113,8 @@ class Inherited(Pretrained, Student):
 
     def _count(self, ranks: Ranks) -> int:
         """Parameters of a student; none is made."""
+        import torch
+
         with torch.device("meta"):
             network = self._network(ranks, BUDGET_CLASSES)
         return sum(parameter.numel() for parameter in network.parameters())

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from serbench.api import SAMPLE_RATE_HZ
+from serbench.api import SAMPLE_RATE_HZ, TeacherFeatures
+from serbench_teachers.quiet import quiet_transformers
 
 WHISPER_STRIDE = 320
 """Samples per frame: a log-mel hop of 160, halved by the second convolution."""
@@ -217,3 +218,16 @@ def run_by_length(
         stacked = run([waveforms[position].numpy() for position in positions])
         states.update({position: stacked[:, n] for n, position in enumerate(positions)})
     return [states[position] for position in range(len(waveforms))]
+
+
+@torch.inference_mode()
+def pooled_states(encoder: LoadedEncoder, waveforms: Sequence[Tensor]) -> list[TeacherFeatures]:
+    """Of ``(samples,)`` waveforms: pooled ``(L, 2 D)``, frames ``(L, F, D)``."""
+    with quiet_transformers():
+        return [_pool(states.float()) for states in encoder.hidden_states(waveforms)]
+
+
+def _pool(states: Tensor) -> TeacherFeatures:
+    """Mean and standard deviation over the frames of ``states (L, F, D)``."""
+    deviation, mean = torch.std_mean(states, dim=1, correction=0)
+    return TeacherFeatures(pooled=torch.cat([mean, deviation], dim=-1).cpu(), frames=states.cpu())

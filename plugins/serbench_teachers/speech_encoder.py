@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import torch
 from pydantic import AfterValidator, BaseModel, Field
-from torch import Tensor
 
 from serbench.api import Params, Teacher, TeacherError, TeacherFeatures
 from serbench_teachers.cards import Pretrained
-from serbench_teachers.precision import choose_precision
-from serbench_teachers.quiet import quiet_transformers
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from serbench_teachers.encoders import LoadedEncoder
 
 
@@ -68,17 +67,18 @@ class SpeechEncoder(Pretrained, Teacher):
         """Load the layers that are asked for, frozen; see ``Teacher``."""
         # transformers takes seconds to import, and a run on cached embeddings needs none of it.
         from serbench_teachers.loading import depth, load_encoder, read_config
+        from serbench_teachers.precision import choose_precision
 
         config = read_config(self._checkpoint.folder)
         indices = self._indices(depth(config))
         dtype = choose_precision(self.params.precision, device)
         self._encoder = load_encoder(self._checkpoint, indices, dtype, device)
 
-    @torch.inference_mode()
     def embed(self, waveforms: Sequence[Tensor]) -> Sequence[TeacherFeatures]:
         """Embed ``(samples,)`` waveforms: pooled ``(L, 2 D)``, frames ``(L, F, D)``."""
-        with quiet_transformers():
-            return [_pool(states.float()) for states in self._loaded.hidden_states(waveforms)]
+        from serbench_teachers.encoders import pooled_states
+
+        return pooled_states(self._loaded, waveforms)
 
     def _indices(self, layers: int) -> tuple[int, ...]:
         layer = self.params.layer
@@ -91,9 +91,3 @@ class SpeechEncoder(Pretrained, Teacher):
                 f"{self.params.model} has hidden states 0 to {layers}, and layer is {layer}"
             )
         return (layer,)
-
-
-def _pool(states: Tensor) -> TeacherFeatures:
-    """Mean and standard deviation over the frames of ``states (L, F, D)``."""
-    deviation, mean = torch.std_mean(states, dim=1, correction=0)
-    return TeacherFeatures(pooled=torch.cat([mean, deviation], dim=-1).cpu(), frames=states.cpu())

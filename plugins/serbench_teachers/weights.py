@@ -11,13 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 import huggingface_hub
-from huggingface_hub.errors import (
-    GatedRepoError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-)
-from huggingface_hub.utils import are_progress_bars_disabled
-from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
 
 from serbench.api import TeacherError, is_offline, read_json, stands_in
 
@@ -151,6 +144,8 @@ def _digest(folder: Path) -> str:
 
 def _cached_snapshot(model: str) -> Path | None:
     """A complete snapshot that an earlier run has downloaded."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
     try:
         # With these patterns the client does not miss the files that were never asked for.
         snapshot = huggingface_hub.snapshot_download(
@@ -163,6 +158,8 @@ def _cached_snapshot(model: str) -> Path | None:
 
 
 def _cached_config(model: str) -> Path | None:
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
     try:
         snapshot = huggingface_hub.snapshot_download(
             model, allow_patterns=[CONFIG, PREPROCESSOR], local_files_only=True
@@ -174,6 +171,10 @@ def _cached_config(model: str) -> Path | None:
 
 def _download(model: str, fetch: Callable[[str], Path]) -> Path:
     """What ``fetch`` downloads, with messages that name the ways out."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+    from huggingface_hub.utils import are_progress_bars_disabled
+    from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
+
     if is_offline():
         raise TeacherError(
             f"the weights of {model} are not on this machine, and a command that reads a run "

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serbench.api import RegistryError
 from serbench.benchmark.arguments import (
@@ -18,14 +18,7 @@ from serbench.benchmark.arguments import (
     setting_texts,
     several,
 )
-from serbench.benchmark.progress import progress_observer
-from serbench.benchmark.read import Run
-from serbench.benchmark.tracking import make_trackers
 from serbench.files.paths import cache_folder
-from serbench.results.report.write import write_report
-from serbench.running.execute import resolve_device, resolve_workers
-from serbench.running.harness.resources import Resources
-from serbench.running.harness.run import run as run_plan
 from serbench.running.plan.ablate import plan_ablation
 from serbench.running.plan.records import Request, RunPlan
 from serbench.running.plan.resolve import plan_run
@@ -35,7 +28,10 @@ from serbench.running.registry.load import load_registry
 from serbench.running.registry.lookup import Registry
 from serbench.running.store.find import RUNS
 from serbench.settings import PROPER
-from serbench.studies.ablation.output import addition
+
+if TYPE_CHECKING:
+    from serbench.benchmark.read import Run
+    from serbench.running.harness.resources import Resources
 
 LISTS = ("train", "teacher", "only", "tracker")
 """Arguments that take one name or several."""
@@ -141,6 +137,10 @@ def run(
         labels=labels,
     )
     plan = _plan(known, asked, suite, ablation, several(only), skip_missing)
+    # Imported late, here and below: a mistake is told before torch and pandas are there.
+    from serbench.running.execute import resolve_device, resolve_workers
+    from serbench.running.harness.resources import Resources
+
     chosen = resolve_device(device)
     resources = Resources(
         runs=Path(out).expanduser(),
@@ -177,6 +177,13 @@ def _finished(
     progress: bool | None,
 ) -> Run:
     """The run, with its report."""
+    from serbench.benchmark.progress import progress_observer
+    from serbench.benchmark.read import Run
+    from serbench.benchmark.tracking import make_trackers
+    from serbench.results.report.write import write_report
+    from serbench.running.harness.run import run as run_plan
+    from serbench.studies.ablation.output import addition
+
     with closing(make_trackers(registry, trackers)) as told:
         try:
             with progress_observer(registry.plugins.hook, told, shown=progress) as watch:

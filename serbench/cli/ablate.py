@@ -39,10 +39,11 @@ def command(
 ) -> None:
     """Run an ablation; see HELP."""
     import serbench
+
+    folder = serbench.run(ablation=method, only=only or (), progress=True, **asked.arguments).folder
     from serbench.studies.ablation.output import render_ablation
     from serbench_runtime.cli.console import stdout
 
-    folder = serbench.run(ablation=method, only=only or (), progress=True, **asked.arguments).folder
     console = stdout()
     console.print(render_ablation(folder))
     console.print(f"Ablation: {os.path.relpath(folder / 'ablation.md')}", soft_wrap=True)

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+SLOW_S = 1.0
+"""Of the processor: a plugin that takes longer to load makes every command wait."""
+
 
 def command(
     strict: Annotated[
@@ -40,6 +43,13 @@ def command(
             for plugin in plugins.loaded
         ],
     )
+    for plugin in plugins.loaded:
+        if plugin.cpu_s > SLOW_S:
+            typer.echo(
+                f"{plugin.entry_point} of {plugin.distribution} {plugin.version} takes "
+                f"{plugin.cpu_s:.1f} s to load, and every command waits for it. Its author can "
+                "import torch and the like in the functions that use them."
+            )
     if plugins.failed:
         print_table(
             "Failed plugins",

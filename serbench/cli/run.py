@@ -89,13 +89,15 @@ def command(
 ) -> None:
     """Run methods on a dataset; see HELP."""
     import serbench
-    from serbench.results.report.write import render_comparison, render_published
-    from serbench_runtime.cli.console import stdout
 
     made = serbench.run(
         methods or (), protocol=protocol, suite=suite, only=only or (), skip_missing=skip_missing,
         progress=True, **asked.arguments,
     )  # fmt: skip
+    # Imported late: a mistake in the options is told before pandas is there.
+    from serbench.results.report.write import render_comparison, render_published
+    from serbench_runtime.cli.console import stdout
+
     console = stdout()
     console.print(render_comparison(made.folder))
     if (table := render_published(made.folder)) is not None:

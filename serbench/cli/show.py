@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from serbench.cli.options import RUNS, RunArgument, RunsFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.table import Table
 
 
 def command(
@@ -23,14 +30,24 @@ def command(
       serbench show emodb-akd --runs results
 
     """  # noqa: D412 - typer needs the blank lines
-    from serbench.results.report.write import render_comparison
     from serbench.running.store.find import find_run
     from serbench_runtime.cli.console import stdout
 
     folder = find_run(run, runs)
-    table = render_comparison(folder)
     console = stdout()
-    console.print(table)
+    console.print(_table(folder))
     report = folder / "report.md"
     place = f"Report: {report}" if report.is_file() else f"Run: {folder}"
     console.print(place, soft_wrap=True, highlight=False, markup=False)
+
+
+def _table(folder: Path) -> Table:
+    """As the report has kept it, else computed from the run's predictions."""
+    from serbench.results.report.kept import kept_table
+    from serbench.results.table.console import console_table
+
+    if (kept := kept_table(folder)) is not None:
+        return console_table(kept.table, kept.alarm)
+    from serbench.results.report.write import render_comparison
+
+    return render_comparison(folder)

@@ -88,3 +88,13 @@ def test_an_entry_of_a_broken_plugin_stops_only_who_uses_it(
     assert "of-raises" in theirs.stderr
     assert "--device" not in theirs.stderr
     assert "Traceback" not in theirs.stderr
+
+
+def test_a_plugin_that_is_slow_to_load_is_told(serbench: Serbench, packages: Path) -> None:
+    (packages / "plugin_raises.py").write_text(
+        "import time\nend = time.process_time() + 1.1\nwhile time.process_time() < end: pass\n"
+    )
+    slow = [line for line in serbench("plugins", packages=packages).stdout.splitlines()
+            if "every command waits" in line]  # fmt: skip
+    assert len(slow) == 1
+    assert slow[0].startswith("raises of plugin-raises 0.9 takes 1.")

@@ -7,7 +7,8 @@ import pytest
 from sklearn.svm import LinearSVC
 
 from serbench.api import StudentShape
-from serbench_baselines.classical import Classical, ClassicalParams, LinearSvm
+from serbench_baselines.classical import Classical, ClassicalParams
+from serbench_baselines.estimators.linear_svm import LinearSvm
 
 
 def material(width: int, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:

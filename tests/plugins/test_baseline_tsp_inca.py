@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 
 from serbench.api import PluginError, StudentShape
-from serbench_baselines.tsp_inca import (
-    Inca,
-    TspInca,
-    TspIncaParams,
-    feature_weights,
-    neighbour_errors,
-    objective,
-)
+from serbench_baselines.estimators.inca import Inca, feature_weights, neighbour_errors, objective
+from serbench_baselines.tsp_inca import TspInca, TspIncaParams
 
 
 def material(width: int, telling: int, count: int = 90) -> tuple[np.ndarray, ...]:

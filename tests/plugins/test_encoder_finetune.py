@@ -13,12 +13,9 @@ from torch import Tensor, nn
 
 from serbench.api import PluginError, StudentShape, TeacherError
 from serbench.testing import student_checks
-from serbench_baselines.encoder_finetune import (
-    EncoderFinetune,
-    EncoderFinetuneParams,
-    FinetunedNetwork,
-)
-from serbench_baselines.finetune_encoders import spans
+from serbench_baselines.encoder_finetune import EncoderFinetune, EncoderFinetuneParams
+from serbench_baselines.networks.encoder_finetune import FinetunedNetwork
+from serbench_baselines.networks.finetune_encoders import spans
 from serbench_teachers.loading import load_model
 from serbench_teachers.weights import find_checkpoint
 

@@ -13,8 +13,10 @@ from tests_support.front_ends import LOG_MEL, front_end
 
 from serbench.api import PluginError
 from serbench.learning.front_ends import Extractor
-from serbench_front_ends.log_mel import LogMelFrames, LogMelParams
-from serbench_front_ends.whisper import WhisperFrames, WhisperParams
+from serbench_front_ends.log_mel import LogMelParams
+from serbench_front_ends.transforms.log_mel import LogMelFrames
+from serbench_front_ends.transforms.whisper import WhisperFrames
+from serbench_front_ends.whisper import WhisperParams
 
 DEFAULT = LogMelParams()
 

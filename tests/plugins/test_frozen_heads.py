@@ -12,16 +12,15 @@ from torch import nn
 
 from serbench.api import PluginError, StudentShape
 from serbench_baselines.frozen import (
-    AttentiveHead,
     Frozen,
     FrozenAttentive,
     FrozenLinear,
     FrozenMean,
     FrozenParams,
-    LinearHead,
-    MeanHead,
 )
-from serbench_baselines.ssl_att import CorrelationHead, SslAtt, SslAttParams
+from serbench_baselines.networks.frozen import AttentiveHead, LinearHead, MeanHead
+from serbench_baselines.networks.ssl_att import CorrelationHead
+from serbench_baselines.ssl_att import SslAtt, SslAttParams
 
 Array = NDArray[np.float64]
 LAYERS, WIDTH, FRAMES = 3, 6, 11

@@ -11,7 +11,7 @@ from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry
 from serbench.running.registry.lookup import Registry
 from serbench_akd.hybrid import Hybrid, HybridParams
-from serbench_akd.layers import AttentiveStatistics, SelfAttention, frame_mask, halved
+from serbench_akd.networks.layers import AttentiveStatistics, SelfAttention, frame_mask, halved
 
 CLASSES = 7
 SMALL = HybridParams(stem_channels=(4, 8, 16), fused_dim=16, heads=2)

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serbench.api import TeacherError
-from serbench_teachers.functionals import Functionals, FunctionalsParams, statistics
+from serbench_teachers.functionals import Functionals, FunctionalsParams
 from serbench_teachers.plugin import serbench_teachers
+from serbench_teachers.statistics import statistics
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from serbench.api import StudentShape
 from serbench.testing import check_student
 from serbench_baselines.gm_tcnet import GmTcNet, GmTcNetParams
-from serbench_baselines.masked import time_reversed
+from serbench_baselines.networks.masked import time_reversed
 from serbench_baselines.tim_net import TimNet, TimNetParams
 
 Array = NDArray[np.float64]

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from serbench.api import Student, StudentShape
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry
-from serbench_baselines.transformer import Transformer, TransformerParams, sinusoids
+from serbench_baselines.networks.transformer import sinusoids
+from serbench_baselines.transformer import Transformer, TransformerParams
 
 PARAMS = TransformerParams(dim=16, layers=2, heads=4)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
-
-import onnxruntime
+from typing import TYPE_CHECKING, Literal
 
 from serbench.api import PluginError
 from serbench_backends.failures import opening
 from serbench_backends.packages import nvidia_gpus
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 Provider = Literal["cpu", "cuda", "tensorrt"]
 
@@ -22,13 +23,11 @@ NAMES: dict[Provider, str] = {
 
 ERRORS_ONLY = 3
 
-_LEVELS = onnxruntime.GraphOptimizationLevel
-# Older releases have no level between the second and the last.
-_WITHOUT_LAST = getattr(_LEVELS, "ORT_ENABLE_LAYOUT", _LEVELS.ORT_ENABLE_EXTENDED)
-
 
 def provider_missing(provider: Provider) -> str | None:
     """Why a provider cannot be had here; None where it can."""
+    import onnxruntime
+
     name = NAMES[provider]
     if name not in onnxruntime.get_available_providers():
         return f"this onnxruntime has no {name}: pip install onnxruntime-gpu in its place"
@@ -52,6 +51,8 @@ def open_session(
         PluginError: it cannot be loaded, or ONNX Runtime put another provider in the place of
             this one, which it does without an error.
     """
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -60,7 +61,11 @@ def open_session(
     options.add_session_config_entry("session.enable_quant_qdq_cleanup", "1")
     if half and provider == "cpu":
         # At the default level, the CPU provider crashes the process on such graphs.
-        options.graph_optimization_level = _WITHOUT_LAST
+        levels = onnxruntime.GraphOptimizationLevel
+        # Older releases have no level between the second and the last.
+        options.graph_optimization_level = getattr(
+            levels, "ORT_ENABLE_LAYOUT", levels.ORT_ENABLE_EXTENDED
+        )
     with opening("ONNX Runtime"):
         session = onnxruntime.InferenceSession(str(path), options, providers=[NAMES[provider]])
     session.disable_fallback()

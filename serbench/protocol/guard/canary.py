@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from pydantic import Field
-from scipy import stats
 
 from serbench.api import LeakageError, Params
 
@@ -56,6 +55,8 @@ def canary_result(method: str, ua: Sequence[float], num_classes: int) -> CanaryR
         ua: pooled UA of each repeat, at least ``FEWEST_REPEATS``.
         num_classes: C.
     """
+    from scipy import stats  # takes most of a second to import, and others read only the record
+
     values = np.asarray(ua, dtype=np.float64)
     mean = float(values.mean())
     error = float(values.std(ddof=1) / np.sqrt(len(values)))

@@ -11,11 +11,13 @@ from serbench.files.digests import shown_digest
 from serbench.results.compare.names import display_name, shown_name
 from serbench.results.compare.records import MethodResult
 from serbench.results.figure.figure import Figure
+from serbench.results.report import kept
 from serbench.results.report.certificate import certificate_page
 from serbench.results.report.claims import claims_table
 from serbench.results.report.comparison import (
     comparison_table,
     folds_table,
+    shown_comparison,
     speakers_table,
     stamped,
 )
@@ -110,6 +112,7 @@ def determined_texts(results: Results, tables: Tables, added: Addition | None) -
             for suffix, text in table_texts(table).items()
         },
         "tables/predictions.csv": predictions_csv(results),
+        **kept_texts(results),
         **more.pages,
         **certificate_texts(results),
     }
@@ -152,6 +155,14 @@ def make_figures(results: Results, tables: Tables, added: Addition | None) -> di
         },
         **{f"figures/{each.name}.png": each for each in (added.figures if added else ())},
     }
+
+
+def kept_texts(results: Results) -> dict[str, str]:
+    """Path to what ``serbench show`` prints of a run; a report over several has none."""
+    if len(results.runs) > 1:
+        return {}
+    shown, alarm = shown_comparison(results), mark(results.protocol)
+    return {kept.FILE: kept.kept_text(results.runs[0].folder, shown, alarm)}
 
 
 def predictions_csv(results: Results) -> str:

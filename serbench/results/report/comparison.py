@@ -43,6 +43,16 @@ def stamped(table: Table, results: Results) -> Table:
     )
 
 
+def shown_comparison(results: Results) -> Table:
+    """The comparison for a terminal, called by what was tested."""
+    compared = results.comparison
+    title = (
+        f"{results.dataset['name']}: {results.size}, {len(compared.speaker_counts)} speakers, "
+        f"{len(compared.labels)} classes"
+    )
+    return replace(stamped(comparison_table(results), results), caption=title)
+
+
 def comparison_table(results: Results) -> Table:
     """Every method's pooled scores, their intervals, and its difference from the first.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rich.table import Table as RichTable
@@ -12,7 +11,6 @@ from serbench.api import StoreError
 from serbench.files.atomic import check_writable, write_atomically, write_text
 from serbench.files.paths import below
 from serbench.results.figure.figure import Figure
-from serbench.results.figure.png import png
 from serbench.results.report.build import (
     Adds,
     determined_texts,
@@ -21,7 +19,7 @@ from serbench.results.report.build import (
     nothing_more,
     report_text,
 )
-from serbench.results.report.comparison import comparison_table, stamped
+from serbench.results.report.comparison import shown_comparison, stamped
 from serbench.results.report.marks import mark
 from serbench.results.report.published import published_table
 from serbench.results.report.results import load_results
@@ -46,6 +44,8 @@ def write_report(folders: Sequence[Path], output: Path, adds: Adds = nothing_mor
             folds, one of several is leaky, or ``output`` is the folder of another run or cannot be
             written.
     """
+    from serbench.results.figure.png import png  # matplotlib, which what is printed has no use for
+
     check_output(output, folders)
     results = load_results(folders)
     tables, added = make_tables(results), adds(results)
@@ -78,6 +78,8 @@ def write_table(table: Table, figure: Figure, folder: Path) -> Path:
     Raises:
         StoreError: ``folder`` is that of a run, or a file cannot be written.
     """
+    from serbench.results.figure.png import png
+
     check_output(folder, ())
     page = below(folder, f"{table.name}.md")
     for suffix, text in table_texts(table).items():
@@ -104,10 +106,4 @@ def render_comparison(*folders: Path) -> RichTable:
         StoreError: as ``write_report``.
     """
     results = load_results(folders)
-    compared = results.comparison
-    title = (
-        f"{results.dataset['name']}: {results.size}, {len(compared.speaker_counts)} speakers, "
-        f"{len(compared.labels)} classes"
-    )
-    table = stamped(comparison_table(results), results)
-    return console_table(replace(table, caption=title), mark(results.protocol))
+    return console_table(shown_comparison(results), mark(results.protocol))

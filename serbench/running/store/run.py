@@ -7,14 +7,11 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import safetensors.torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from torch import Tensor
 
 from serbench.api import StoreError
 from serbench.files.atomic import (
@@ -27,6 +24,9 @@ from serbench.files.atomic import (
 from serbench.files.paths import below
 from serbench.running.store.schema import FILES, Fit, Json, Stated, damaged, read_bytes, read_stored
 from serbench.running.store.tables import check_columns, check_values, utterance_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TEACHER_PREFIX = "teacher:"
 """How the methods of predictions begin that are a teacher's own head."""
@@ -161,6 +161,8 @@ class RunStore:
         self, method: str, outer: int, seed: int, tensors: Mapping[str, Tensor]
     ) -> None:
         """Store a trained student's state by parameter name."""
+        import safetensors.torch
+
         write_atomically(
             self.model_path(method, outer, seed), safetensors.torch.save(_contiguous(tensors))
         )
@@ -170,6 +172,9 @@ class RunStore:
         Raises:
             StoreError: that model is missing or damaged.
         """
+        import safetensors.torch
+        from safetensors import SafetensorError
+
         path = self.model_path(method, outer, seed)
         try:
             return safetensors.torch.load(read_bytes(path))

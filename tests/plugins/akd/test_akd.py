@@ -17,8 +17,9 @@ from pydantic import ValidationError
 
 from serbench.api import Batch, LossShape, PluginError, StudentOutput
 from serbench.testing import check_loss
-from serbench_akd.akd import Akd, AkdLoss, AkdParams
+from serbench_akd.akd import Akd, AkdParams
 from serbench_akd.frames import Frames
+from serbench_akd.losses.akd import AkdLoss
 from serbench_akd.plugin import serbench_losses
 from serbench_akd.terms import (
     Angle,

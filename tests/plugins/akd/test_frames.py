@@ -12,7 +12,8 @@ from torch import nn
 from serbench.api import Batch, LossShape, PluginError, StudentOutput
 from serbench.testing import check_loss
 from serbench_akd.akd import Akd, AkdParams
-from serbench_akd.frames import Frames, FramesLoss, FramesParams, statistics_distance
+from serbench_akd.frames import Frames, FramesParams
+from serbench_akd.losses.frames import FramesLoss, statistics_distance
 
 N, MAPS, WIDTHS = 3, ((2, 3, 6), (4, 2, 7)), (6, 5)
 """Segments; (c, h, w) of each level; width of each teacher."""

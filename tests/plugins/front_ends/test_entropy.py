@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from serbench_front_ends.entropy import EntropyVector, EntropyVectorParams, spectral_entropy
+from serbench_front_ends.entropy import EntropyVector, EntropyVectorParams
 from serbench_front_ends.mfcc import Mfcc, MfccParams
+from serbench_front_ends.transforms.entropy import spectral_entropy
 
 RNG = np.random.default_rng(0)
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from serbench_front_ends.spectrograms import Spectrograms, SpectrogramsParams, sine_tapers
+from serbench_front_ends.spectrograms import Spectrograms, SpectrogramsParams
+from serbench_front_ends.transforms.spectrograms import sine_tapers
 
 Array = NDArray[np.float64]
 SAMPLES, FRAMES = 12_000, (20, 37, 55)

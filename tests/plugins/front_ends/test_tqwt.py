@@ -9,13 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from serbench_front_ends.tqwt import (
-    TWINE,
-    TqwtPatterns,
-    TqwtPatternsParams,
-    shuffle_histograms,
-    tqwt,
-)
+from serbench_front_ends.tqwt import TqwtPatterns, TqwtPatternsParams
+from serbench_front_ends.transforms.tqwt import TWINE, shuffle_histograms, tqwt
 
 Array = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ from serbench.studies.prune.groups import (
     find_heads,
     find_hidden_units,
 )
-from serbench_akd.layers import SelfAttention
+from serbench_akd.networks.layers import SelfAttention
 
 SHAPE = StudentShape(2)
 

@@ -26,7 +26,7 @@ from serbench.studies.prune.choices import (
 from serbench.studies.prune.groups import Draft
 from serbench.studies.prune.network import TOLERANCE, Pruner, logit_gap, round_half_up, weakest
 from serbench_akd.hybrid import Hybrid, HybridParams
-from serbench_akd.layers import SelfAttention
+from serbench_akd.networks.layers import SelfAttention
 from serbench_baselines.transformer import Transformer, TransformerParams
 
 SHAPE = StudentShape(3, 3, 12)

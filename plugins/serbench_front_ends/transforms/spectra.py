@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,8 +15,7 @@ from serbench.api import SAMPLE_RATE_HZ, import_torchaudio
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-MelScale = Literal["slaney", "htk"]
-WindowKind = Literal["hann", "hamming"]
+    from serbench_front_ends.mfcc import MelScale, WindowKind
 
 _SLANEY_HZ = 200.0 / 3.0
 """Hz of a mel below 1000 Hz."""

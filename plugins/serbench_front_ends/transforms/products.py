@@ -18,26 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from serbench.api import SAMPLE_RATE_HZ, Framing
-
-
-def halving(framing: Framing) -> str:
-    """Why frames cannot be computed so, in a few words; empty: they can."""
-    window, hop = framing.window, framing.hop
-    if not (window % 4 or hop % 2):
-        return ""
-    return (
-        f"window_s = {window / SAMPLE_RATE_HZ:g} and hop_s = {hop / SAMPLE_RATE_HZ:g} are {window} "
-        f"and {hop} samples; to be exported, a frame must be a multiple of 4 samples and a hop one "
-        "of 2"
-    )
+from serbench.api import Framing
 
 
 class MelProducts(nn.Module):
     """Mel power as matrix products, and what ``level`` makes of it; float32 in and out.
 
     Args:
-        framing: of centred frames that can be halved, see ``halving``.
+        framing: of centred frames that can be halved, see ``serbench_front_ends.log_mel.halving``.
         transform: torchaudio's ``MelSpectrogram`` that this stands for.
     """
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from serbench.api import PluginError, TeacherError, read_json
-from serbench_baselines.masked import frame_mask, halved
+from serbench_baselines.networks.masked import frame_mask, halved
 from serbench_teachers.loading import depth, load_model, read_config
 from serbench_teachers.quiet import quiet_transformers
 from serbench_teachers.weights import PREPROCESSOR, Checkpoint, find_config

@@ -1,0 +1,1 @@
+"""Classifiers of scikit-learn's kind, imported when one is made."""

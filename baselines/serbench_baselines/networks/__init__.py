@@ -1,0 +1,1 @@
+"""The networks of the students, a module each, imported when a student is built."""

@@ -1,0 +1,1 @@
+"""The losses as modules of torch, imported when a loss is built."""

@@ -1,0 +1,1 @@
+"""The networks of the students, imported when a student is built."""

@@ -1,0 +1,65 @@
+"""Networks of the PyTorch backend, and how they are run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from serbench.api import PluginError, StudentOutput, WaveformPredictor, Waveforms
+
+ROUNDED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+"""Layers that autocast computes in bf16 anyway: keeping their weights so changes no result."""
+
+
+def student_of(module: nn.Module) -> nn.Module:
+    """The network within a deployed module; what is around it is the front end.
+
+    Raises:
+        PluginError: it has none.
+    """
+    student = getattr(module, "student", None)
+    if not isinstance(student, nn.Module):
+        raise PluginError("the deployed module keeps no network as its submodule `student`")
+    return student
+
+
+class Autocast(nn.Module):
+    """A network whose products and convolutions are computed in bf16."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
+        """As the network's own."""
+        with torch.autocast(features.device.type, torch.bfloat16):
+            return self.network(features, lengths)
+
+
+def predictor_of(module: nn.Module) -> WaveformPredictor:
+    """A predictor of waveforms by a deployed module."""
+
+    def predict(waveforms: Waveforms) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return module(torch.from_numpy(waveforms)).float().numpy()
+
+    return predict
+
+
+@contextmanager
+def threads_of(count: int | None) -> Iterator[None]:
+    """Run with ``count`` threads, and give torch its own number back afterwards."""
+    before = torch.get_num_threads()
+    if count is None or count == before:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
