@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from serbench.api import StoreError
@@ -26,6 +25,7 @@ from serbench.running.store.schema import FILES, Fit, Json, Stated, damaged, rea
 from serbench.running.store.tables import check_columns, check_values, utterance_rows
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor
 
 TEACHER_PREFIX = "teacher:"
@@ -231,6 +231,8 @@ class RunStore:
         Raises:
             StoreError: they are missing (the run has not finished), damaged, or lack a column.
         """
+        import pandas as pd
+
         self.check()
         path = self.folder / "predictions.parquet"
         if not path.is_file():

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from serbench.api.json_text import utf8_text
 from serbench.errors import StoreError
 from serbench.running.store.schema import Json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PREDICTION_COLUMNS = ("method", "seed", "outer", "utterance", "speaker", "label", "predicted")
 """Columns of the predictions, before one ``p_<label>`` per class: the posterior."""
@@ -37,13 +40,15 @@ def check_values(predictions: pd.DataFrame, plan: Json) -> None:
         ValueError: a column has other values than its name says; methods, folds, seeds or labels
             that the plan does not have; or no finite posterior.
     """
+    from pandas.api.types import is_float_dtype, is_integer_dtype
+
     if predictions.columns.duplicated().any():
         raise ValueError("a column stands twice")
     for name in ("method", "utterance", "speaker", "label", "predicted"):
         if not all(isinstance(value, str) for value in predictions[name].unique()):
             raise ValueError(f"column {name} has something else than text")
     for name in ("seed", "outer"):
-        if not pd.api.types.is_integer_dtype(predictions[name].dtype):
+        if not is_integer_dtype(predictions[name].dtype):
             raise ValueError(f"column {name} has something else than whole numbers")
     labels = plan["dataset"]["labels"]
     allowed: dict[str, set[object]] = {
@@ -57,7 +62,7 @@ def check_values(predictions: pd.DataFrame, plan: Json) -> None:
             raise ValueError(f"plan.json has no {name} {str(foreign[0])[:40]!r}")
     for name in (f"p_{label}" for label in labels):
         column = predictions[name]
-        if not pd.api.types.is_float_dtype(column.dtype) or not np.isfinite(column).all():
+        if not is_float_dtype(column.dtype) or not np.isfinite(column).all():
             raise ValueError(f"column {name} has something else than finite numbers")
 
 
