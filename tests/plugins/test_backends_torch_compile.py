@@ -56,6 +56,6 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
 def test_threads_are_set_when_it_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", seen.append)
-    monkeypatch.setattr(torch_compile, "aoti_load_package", lambda _: None)
+    monkeypatch.setattr("torch._inductor.aoti_load_package", lambda _: None)
     BACKEND.open(None, tmp_path, 3)  # pyright: ignore[reportArgumentType]
     assert seen == [3]
