@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from serbench.cli import options
+from serbench.cli import complete, options
 
 HELP = """Run a method without each of its parts, and show what each is worth.
 
@@ -30,11 +30,21 @@ Examples:
 def command(
     asked: options.Asked,
     method: Annotated[
-        str, typer.Argument(metavar="METHOD", help="A method that the registry has an ablation of.")
+        str,
+        typer.Argument(
+            metavar="METHOD",
+            autocompletion=complete.ablations,
+            help="A method that the registry has an ablation of.",
+        ),
     ],
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="ROW", help="This row alone; repeatable. Default: all."),
+        typer.Option(
+            "--only",
+            metavar="ROW",
+            autocompletion=complete.rows,
+            help="This row alone; repeatable. Default: all.",
+        ),
     ] = None,
 ) -> None:
     """Run an ablation; see HELP."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from serbench.cli.complete import datasets
 from serbench.cli.findings import Json, JUnit, Markdown, checking, tell
 from serbench.cli.options import RegistryFile
 
@@ -27,6 +28,7 @@ def command(
             "--dataset",
             "-c",
             metavar="DATASET",
+            autocompletion=datasets,
             help="Dataset or corpus whose utterances they are.",
         ),
     ] = None,

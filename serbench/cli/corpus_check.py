@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serbench.cli.complete import datasets
 from serbench.cli.findings import Json, JUnit, Markdown, checking, tell
 from serbench.cli.options import AllowIncomplete, DataDir, RegistryFile
 
@@ -31,7 +32,9 @@ Examples:
 
 
 def command(
-    name: Annotated[str, typer.Argument(metavar="DATASET", help="Dataset or corpus.")],
+    name: Annotated[
+        str, typer.Argument(metavar="DATASET", autocompletion=datasets, help="Dataset or corpus.")
+    ],
     data_dir: DataDir = None,
     output: Annotated[
         Path | None,

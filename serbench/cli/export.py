@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from serbench.cli import complete
 from serbench.cli.options import (
     RUNS,
     DataDir,
@@ -42,7 +43,11 @@ def command(
     method: Annotated[
         str | None,
         typer.Option(
-            "--method", "-m", metavar="METHOD", help="Which method. Default: the run's first."
+            "--method",
+            "-m",
+            metavar="METHOD",
+            autocompletion=complete.methods,
+            help="Which method. Default: the run's first.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Which seed.")] = 0,
@@ -60,6 +65,7 @@ def command(
         str | None,
         typer.Option(
             metavar="BACKEND",
+            autocompletion=complete.backends,
             help="Convert as this backend does: onnxruntime-int8, onnxruntime-fp16, …",
         ),
     ] = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serbench.cli.complete import datasets
 from serbench.cli.options import AllowIncomplete, DataDir, Labels, RegistryFile
 from serbench.errors import visible
 from serbench_runtime.cli.encodings import print_utf8
@@ -36,7 +37,9 @@ Examples:
 
 
 def command(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Dataset or corpus.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", autocompletion=datasets, help="Dataset or corpus.")
+    ],
     data_dir: DataDir = None,
     folds: Annotated[
         str | None,

@@ -27,7 +27,11 @@ KIND_OF = {"datasets": "corpora", **{t: t for t in PLUGIN_TABLES}}
 def command(
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="KIND", help="What to list, such as methods. Default: all."),
+        typer.Argument(
+            metavar="KIND",
+            autocompletion=lambda: list(TABLES),
+            help="What to list, such as methods. Default: all.",
+        ),
     ] = None,
     registry_file: RegistryFile = None,
 ) -> None:

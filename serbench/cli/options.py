@@ -11,10 +11,14 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from serbench.cli import complete
+
 RunArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="RUN", help="A run's folder, or its name in --runs. Default: the newest."
+        autocompletion=complete.runs,
+        metavar="RUN",
+        help="A run's folder, or its name in --runs. Default: the newest.",
     ),
 ]
 RunsFolder = Annotated[
@@ -26,6 +30,7 @@ Dataset = Annotated[
         "--dataset",
         "-d",
         metavar="DATASET",
+        autocompletion=complete.datasets,
         help="Dataset or corpus, cross-validated within itself.",
     ),
 ]
@@ -34,18 +39,25 @@ Train = Annotated[
     typer.Option(
         "--train",
         metavar="DATASET",
+        autocompletion=complete.datasets,
         help="Train on this one and test on --test, in place of --dataset; repeatable.",
     ),
 ]
 Test = Annotated[
     str | None,
-    typer.Option("--test", metavar="DATASET", help="Test on this one; never trained on."),
+    typer.Option(
+        "--test",
+        metavar="DATASET",
+        autocompletion=complete.datasets,
+        help="Test on this one; never trained on.",
+    ),
 ]
 Labels = Annotated[
     str,
     typer.Option(
         "--labels",
         metavar="MAP",
+        autocompletion=complete.labels,
         help="Classes by a label map: common-4, common-6, or your own. Default: the corpus's own; "
         "of several corpora, those that all have.",
     ),
@@ -64,6 +76,7 @@ Teachers = Annotated[
     typer.Option(
         "--teacher",
         metavar="TEACHER",
+        autocompletion=complete.teachers,
         help="Teacher of the registry, or a folder with an encoder; repeatable.",
     ),
 ]
@@ -82,6 +95,7 @@ Profile = Annotated[
         "--profile",
         "-p",
         metavar="PROFILE",
+        autocompletion=complete.profiles,
         help="How thorough the run is: demo, quick, standard, paper, or your own; canary is what "
         "--canary takes.",
     ),
@@ -110,6 +124,7 @@ TrackerNames = Annotated[
     typer.Option(
         "--tracker",
         metavar="TRACKER",
+        autocompletion=complete.trackers,
         help="Also write the run down in tensorboard, mlflow or your own; repeatable. "
         "none: not even events.jsonl.",
     ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serbench.cli.complete import runs as runs_here
 from serbench.cli.options import RUNS, RunsFolder
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def command(
     run: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN", help="Run folders, or names in --runs; several make one table."
+            metavar="RUN",
+            autocompletion=runs_here,
+            help="Run folders, or names in --runs; several make one table.",
         ),
     ],
     output: Annotated[

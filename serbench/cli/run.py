@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from serbench.cli import options
+from serbench.cli import complete, options
 
 HELP = """Run one or more METHODS on a dataset and compare them.
 
@@ -56,6 +56,7 @@ def command(
         list[str] | None,
         typer.Argument(
             metavar="METHOD",
+            autocompletion=complete.methods,
             show_default=False,
             help="Methods to compare: names of the registry, STUDENT+LOSS, or ABLATION:ROW.",
         ),
@@ -64,6 +65,7 @@ def command(
         str,
         typer.Option(
             metavar="PROTOCOL",
+            autocompletion=complete.protocols,
             help="speaker-independent; or, to show what a leak is worth, leaky-random, "
             "leaky-early-stopping, leaky-random-early-stopping, leaky-normaliser or leaky-search: "
             "marked everywhere, never compared.",
@@ -71,12 +73,19 @@ def command(
     ] = "speaker-independent",
     suite: Annotated[
         str | None,
-        typer.Option(metavar="SUITE", help="Run the methods of a suite of the registry."),
+        typer.Option(
+            metavar="SUITE",
+            autocompletion=complete.suites,
+            help="Run the methods of a suite of the registry.",
+        ),
     ] = None,
     only: Annotated[
         list[str] | None,
         typer.Option(
-            "--only", metavar="METHOD", help="Run only this method of the suite; repeatable."
+            "--only",
+            metavar="METHOD",
+            autocompletion=complete.methods,
+            help="Run only this method of the suite; repeatable.",
         ),
     ] = None,
     skip_missing: Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serbench.cli import complete
 from serbench.cli.options import RUNS, RunsFolder
 from serbench.errors import listed
 from serbench_runtime.cli.encodings import print_json
@@ -54,17 +55,34 @@ class Sort(StrEnum):
 
 def command(
     dataset: Annotated[
-        str | None, typer.Option("--dataset", "-d", metavar="DATASET", help="Runs on this dataset.")
+        str | None,
+        typer.Option(
+            "--dataset",
+            "-d",
+            metavar="DATASET",
+            autocompletion=complete.datasets,
+            help="Runs on this dataset.",
+        ),
     ] = None,
     method: Annotated[
         list[str] | None,
         typer.Option(
-            "--method", "-m", metavar="METHOD", help="Runs that have this method; repeatable."
+            "--method",
+            "-m",
+            metavar="METHOD",
+            autocompletion=complete.methods,
+            help="Runs that have this method; repeatable.",
         ),
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option("--profile", "-p", metavar="PROFILE", help="Runs with this profile."),
+        typer.Option(
+            "--profile",
+            "-p",
+            metavar="PROFILE",
+            autocompletion=complete.profiles,
+            help="Runs with this profile.",
+        ),
     ] = None,
     finished: Annotated[
         bool | None,

@@ -11,13 +11,19 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
+from serbench.cli import complete
 from serbench.cli.options import RUNS, DataDir, Device, Jobs, RegistryFile, RunArgument, RunsFolder
 from serbench.studies.study import Option, Study
 
 RunArguments = Annotated[
     list[str],
-    typer.Argument(metavar="RUN", help="Run folders, or names in --runs."),
+    typer.Argument(
+        metavar="RUN", autocompletion=complete.runs, help="Run folders, or names in --runs."
+    ),
 ]
+
+COMPLETED = {"method": complete.methods, "backends": complete.backends}
+"""What a shell completes options with, by the names of their fields."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,7 @@ def _options(params: type) -> list[inspect.Parameter]:
             help=stated.help,
             min=stated.least,
             metavar=stated.metavar or _metavar(each.name, hints[each.name]),
+            autocompletion=COMPLETED.get(each.name),
         )
         made.append(_parameter(each.name, Annotated[kind, option], default))
     return made
