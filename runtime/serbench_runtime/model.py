@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,10 +73,13 @@ def by_label(
 class Model:
     """A model that ``serbench export`` has written; ``load`` makes it. Threads may share it."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, facts: Facts, path: Path) -> None:
+    def __init__(
+        self, session: onnxruntime.InferenceSession, facts: Facts, path: Path, sha256: str
+    ) -> None:
         self._session = session
         self._facts = facts
         self._path = path
+        self._sha256 = sha256
         rate_hz = facts.sample_rate_hz
         window, overlap = (round(s * rate_hz) for s in (facts.window_s, facts.overlap_s))
         least = round(WHOLE_S * rate_hz) if facts.cut == "sliding" else None
@@ -85,6 +89,11 @@ class Model:
     def name(self) -> str:
         """Where it comes from: method, seed and outer fold."""
         return self._facts.name
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the model's file (hex), which tells it from any other."""
+        return self._sha256
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -324,7 +333,9 @@ def load(
     facts = parse_facts(read_metadata(file), file)
     session = open_session(file, facts.precision, threads, providers)
     check_signature(session, facts, file)
-    model = Model(session, facts, file)
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    model = Model(session, facts, file, digest)
     # A model that cannot run at all is found here; the first real call is as fast as the others.
     model.posteriors(np.zeros((1, math.ceil(facts.shortest_s * facts.sample_rate_hz)), np.float32))
     return model

@@ -23,12 +23,12 @@ from rich.progress import (
 )
 
 from serbench.api import EpochEvent, FoldEvent, RunEvent
+from serbench.benchmark.disarm import stderr
 from serbench.benchmark.forecast import Forecast, Validation
 from serbench.benchmark.notebook import NotebookProgress
 from serbench.benchmark.tracking import Trackers, described
 from serbench.learning.fit.task import FitResult, FitTask
 from serbench.running.harness.observer import Observer
-from serbench_runtime.cli.console import stderr
 
 log = logging.getLogger(__name__)
 

@@ -33,21 +33,18 @@ from serbench.cli import (
 )
 from serbench.cli import list as list_command
 from serbench.cli.deprecations import tell_deprecations_once
-from serbench.cli.study import StudyCommand, study_command
+from serbench.cli.guard import GuardedGroup
+from serbench.cli.help import Command, Group, help_of
+from serbench.cli.made import MadeCommand
+from serbench.cli.runtime import runtime_command
+from serbench.cli.study import study_command
 from serbench.studies.registered import STUDIES
 from serbench_runtime.cli import predict, stream
-from serbench_runtime.cli.guard import GuardedGroup, guarded, run_guarded
-from serbench_runtime.cli.help import Command, Group, help_of
+from serbench_runtime.cli.guard import run_command_line
 
 
-class SerbenchGroup(GuardedGroup):
-    """As every command line of serbench ends; runs can do something about their memory."""
-
-    memory_remedy = (
-        "take fewer --jobs, a smaller batch (--set training.batch_size=16), --device cpu where it "
-        "was an accelerator's, or a machine with more memory. What is finished is kept: the same "
-        "command goes on from there"
-    )
+class OrderedGroup(GuardedGroup):
+    """The whole command line."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order of ``PANELS``."""
@@ -56,7 +53,13 @@ class SerbenchGroup(GuardedGroup):
         return sorted(names, key=[*order, *names].index)
 
 
-app = guarded("serbench", SerbenchGroup)
+app = typer.Typer(
+    name="serbench",
+    cls=OrderedGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def _print_version(wanted: bool) -> None:
@@ -91,7 +94,7 @@ def root(
     """  # noqa: D412 - typer needs the blank lines
 
 
-Said = ModuleType | StudyCommand | typer.Typer
+Said = ModuleType | MadeCommand | typer.Typer
 
 registry_app = typer.Typer(
     cls=Group, no_args_is_help=True, help="Check and print the registry, which names all there is."
@@ -114,8 +117,8 @@ PANELS: dict[str, dict[str, Said]] = {
     "Studies": {name: study for name, study in _studies.items() if name != "deploy"},
     "Deploy": {
         "export": export,
-        "predict": predict,
-        "stream": stream,
+        "predict": runtime_command(predict),
+        "stream": runtime_command(stream),
         "deploy": _studies["deploy"],
     },
     "Check": {"audit": audit, "verify": verify, "regress": regress},
@@ -129,7 +132,7 @@ PANELS: dict[str, dict[str, Said]] = {
 }
 """Modules, studies and groups by the name of their command, in the order of ``--help``."""
 
-COMMANDS: dict[str, ModuleType | StudyCommand] = {
+COMMANDS: dict[str, ModuleType | MadeCommand] = {
     name: said
     for panel in PANELS.values()
     for name, said in panel.items()
@@ -150,4 +153,4 @@ for _panel, _members in PANELS.items():
 def main() -> None:
     """The ``serbench`` command."""
     tell_deprecations_once()
-    run_guarded(app, "serbench")
+    run_command_line(lambda: app(prog_name="serbench"))

@@ -51,8 +51,8 @@ def command(
     import serbench
 
     folder = serbench.run(ablation=method, only=only or (), progress=True, **asked.arguments).folder
+    from serbench.cli.console import stdout
     from serbench.studies.ablation.output import render_ablation
-    from serbench_runtime.cli.console import stdout
 
     console = stdout()
     console.print(render_ablation(folder))

@@ -192,8 +192,8 @@ def _by_options(
 
 def print_understood(found: Understood) -> None:
     """The pattern, its parts, a few names, and a table of speakers by classes."""
+    from serbench.cli.output import print_table
     from serbench.errors import listed
-    from serbench_runtime.cli.output import print_table
 
     grammar = found.grammar
     typer.echo(f"Pattern: {grammar.pattern}\n")

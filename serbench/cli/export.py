@@ -88,12 +88,12 @@ def command(
     """Write a trained student as one ONNX file; see HELP."""
     from serbench.api import Backend, StoreError
     from serbench.benchmark.progress import progress_observer
+    from serbench.cli.console import say
     from serbench.device.export.file import check_replaceable, export_file
     from serbench.device.export.source import default_name, export_source
     from serbench.running.store.find import find_run
     from serbench.studies.model_card import CardOf, check_card_replaceable, write_model_card
     from serbench.studies.opened import Opened
-    from serbench_runtime.cli.console import say
 
     if refit_all and fold is not None:
         raise StoreError("--fold and --refit-all exclude each other: the one is of no fold")

@@ -58,9 +58,9 @@ def tell(found: Findings, outputs: Outputs) -> None:
     """
     from serbench.checks.output import STDOUT, write_findings
     from serbench.checks.show import detail_lines, facts, finding_table
+    from serbench.cli.console import stdout
+    from serbench.cli.output import print_table
     from serbench.results.table.console import console_table
-    from serbench_runtime.cli.console import stdout
-    from serbench_runtime.cli.output import print_table
 
     if outputs.json == STDOUT:
         print_utf8()

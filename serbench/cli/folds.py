@@ -60,9 +60,9 @@ def command(
 ) -> None:
     """Print folds; see HELP."""
     from serbench.benchmark.corpora import dataset_folds, load_table
+    from serbench.cli.output import print_table
     from serbench.files.atomic import write_text
     from serbench.running.harness.results import utterance_rows
-    from serbench_runtime.cli.output import print_table
 
     plan, table = load_table(
         dataset, labels=labels, data_dir=data_dir, allow_incomplete=allow_incomplete,

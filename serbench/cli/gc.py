@@ -70,6 +70,7 @@ def command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove what is listed.")] = False,
 ) -> None:
     """Clean the cache; see HELP."""
+    from serbench.cli.output import byte_size
     from serbench.errors import StoreError
     from serbench.files.cache_use import cache_users, cleaning_cache
     from serbench.files.gc.choose import Rules, choose, parse_age
@@ -77,7 +78,6 @@ def command(
     from serbench.files.gc.references import referenced_keys
     from serbench.files.gc.remove import remove
     from serbench.files.paths import cache_folder
-    from serbench_runtime.cli.output import byte_size
 
     if everything and older_than:
         raise StoreError("--all and --older-than exclude each other: --all asks for no age")
@@ -129,8 +129,8 @@ def _in_use(users: Sequence[int]) -> str:
 
 
 def _print(contents: Contents, choices: Sequence[Choice], folders: Sequence[Path]) -> None:
+    from serbench.cli.output import byte_size, print_table
     from serbench.files.gc.kinds import KINDS
-    from serbench_runtime.cli.output import byte_size, print_table
 
     held = sum(choice.entry.size_bytes for choice in choices)
     columns = ("kind", "what", "remove", "files", "size", "why", "keep", "kept size", "why kept")
@@ -154,8 +154,8 @@ def _print(contents: Contents, choices: Sequence[Choice], folders: Sequence[Path
 
 
 def _row(kind: str, choices: Sequence[Choice]) -> tuple[str, ...]:
+    from serbench.cli.output import byte_size
     from serbench.files.gc.kinds import KINDS
-    from serbench_runtime.cli.output import byte_size
 
     going = [choice for choice in choices if choice.goes]
     staying = [choice for choice in choices if not choice.goes]
@@ -185,8 +185,8 @@ def _tell(removed: Removed) -> None:
     Raises:
         StoreError: something could not be removed.
     """
+    from serbench.cli.output import byte_size
     from serbench.errors import StoreError
-    from serbench_runtime.cli.output import byte_size
 
     typer.echo(f"Removed {_amount(removed.files, 'file')} ({byte_size(removed.size_bytes)}).")
     if removed.vanished:

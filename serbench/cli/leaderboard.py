@@ -40,12 +40,12 @@ def command(
     ] = None,
 ) -> None:
     """Render every finished run below a folder as a static site."""
+    from serbench.cli.console import say
+    from serbench.cli.output import print_table
     from serbench.results.site.site import write_leaderboard
     from serbench.results.table.formats import interval_text
     from serbench.studies.ablation.output import addition
     from serbench.studies.of_run import studies_of
-    from serbench_runtime.cli.console import say
-    from serbench_runtime.cli.output import print_table
 
     written = write_leaderboard(folder, output or folder / "leaderboard", addition, studies_of)
     rows = [

@@ -52,10 +52,10 @@ def command(
       serbench list corpora | grep emodb
     """  # noqa: D412 - typer needs the blank lines
     from serbench.api import RegistryError
+    from serbench.cli.output import print_table
     from serbench.errors import did_you_mean
     from serbench.running.plugins import load_plugins
     from serbench.running.registry.load import load_registry
-    from serbench_runtime.cli.output import print_table
 
     table = ALIASES.get(kind, kind) if kind else None
     if table is not None and table not in TABLES:

@@ -202,7 +202,7 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def wrapped(**given: object) -> None:
-        from serbench_runtime.cli.console import configure_logging
+        from serbench.cli.console import configure_logging
 
         asked = Asked(**{name: given.pop(name) for name in shared})  # pyright: ignore[reportArgumentType]
         # Said before anything heavy is imported, which takes seconds.

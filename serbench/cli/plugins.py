@@ -26,8 +26,8 @@ def command(
 
       serbench plugins --strict
     """  # noqa: D412 - typer needs the blank lines
+    from serbench.cli.output import print_table
     from serbench.running.plugins import SINGULAR, load_plugins
-    from serbench_runtime.cli.output import print_table
 
     plugins = load_plugins()
     print_table(

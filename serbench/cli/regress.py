@@ -149,7 +149,7 @@ def _bench(
 
 
 def _tell_update(update: Update) -> None:
-    from serbench_runtime.cli.output import print_table
+    from serbench.cli.output import print_table
 
     if update.changes:
         title = f"{update.path}: what changes"

@@ -75,9 +75,9 @@ def command(
 ) -> None:
     """See HELP."""
     from serbench.api import StoreError
+    from serbench.cli.console import stdout
     from serbench.results.report.ranks import span_corpora
     from serbench.running.store.find import find_run
-    from serbench_runtime.cli.console import stdout
 
     html = html or open_page
     if deploy and not html:

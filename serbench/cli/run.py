@@ -104,8 +104,8 @@ def command(
         progress=True, **asked.arguments,
     )  # fmt: skip
     # Imported late: a mistake in the options is told before pandas is there.
+    from serbench.cli.console import stdout
     from serbench.results.report.write import render_comparison, render_published
-    from serbench_runtime.cli.console import stdout
 
     console = stdout()
     console.print(render_comparison(made.folder))

@@ -153,7 +153,7 @@ def _described(entry: RunEntry) -> dict[str, object]:
 
 
 def _print_list(entries: Sequence[RunEntry], there: int, method: str | None) -> None:
-    from serbench_runtime.cli.output import print_table
+    from serbench.cli.output import print_table
 
     columns = ("run", "dataset", "methods", "profile", "seeds", "state", "UA", "of", "written",
                "size")  # fmt: skip
@@ -165,7 +165,7 @@ def _print_list(entries: Sequence[RunEntry], there: int, method: str | None) -> 
 
 
 def _row(entry: RunEntry, method: str | None) -> tuple[str, ...]:
-    from serbench_runtime.cli.output import byte_size
+    from serbench.cli.output import byte_size
 
     score = entry.score(method)
     return (
@@ -264,7 +264,7 @@ def _print_pairing(found: Pairing) -> None:
 
 
 def _print_changes(title: str, changes: Sequence[Change]) -> None:
-    from serbench_runtime.cli.output import print_table
+    from serbench.cli.output import print_table
 
     if not changes:
         typer.echo(f"{title}: no difference\n")
@@ -274,7 +274,7 @@ def _print_changes(title: str, changes: Sequence[Change]) -> None:
 
 
 def _print_methods(pairs: Sequence[MethodPair]) -> None:
-    from serbench_runtime.cli.output import print_table
+    from serbench.cli.output import print_table
 
     columns = ("method", "first", "second", "second − first", "p", "verdict")
     print_table("UA in %, with intervals", columns, [_pair_row(pair) for pair in pairs])

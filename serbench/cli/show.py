@@ -30,8 +30,8 @@ def command(
       serbench show emodb-akd --runs results
 
     """  # noqa: D412 - typer needs the blank lines
+    from serbench.cli.console import stdout
     from serbench.running.store.find import find_run
-    from serbench_runtime.cli.console import stdout
 
     folder = find_run(run, runs)
     console = stdout()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
 from serbench.cli import complete
+from serbench.cli.made import MadeCommand, made_command, parameter
 from serbench.cli.options import RUNS, DataDir, Device, Jobs, RegistryFile, RunArgument, RunsFolder
 from serbench.studies.study import Option, Study
 
@@ -26,33 +25,18 @@ COMPLETED = {"method": complete.methods, "backends": complete.backends}
 """What a shell completes options with, by the names of their fields."""
 
 
-@dataclass(frozen=True)
-class StudyCommand:
-    """As a module of a command."""
-
-    HELP: str
-    command: Callable[..., None]
-
-
-def study_command(study: Study[Any, Any]) -> StudyCommand:
+def study_command(study: Study[Any, Any]) -> MadeCommand:
     """The command of a study."""
-
-    def command(**given: Any) -> None:
-        _run(study, given)
-
-    parameters = _parameters(study)
-    command.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
-    command.__annotations__ = {each.name: each.annotation for each in parameters}
-    return StudyCommand(study.help, command)
+    return made_command(study.help, lambda **given: _run(study, given), _parameters(study))
 
 
 def _run(study: Study[Any, Any], given: dict[str, Any]) -> None:
     from serbench.benchmark.progress import progress_observer
+    from serbench.cli.console import stdout
     from serbench.files.paths import inside
     from serbench.running.store.find import find_run
     from serbench.studies.conduct import conduct
     from serbench.studies.opened import Opened
-    from serbench_runtime.cli.console import stdout
 
     params = study.params(**_chosen(study, given))
     asked = given["run"] if study.several else [given["run"]]
@@ -86,17 +70,17 @@ def _parameters(study: Study[Any, Any]) -> list[inspect.Parameter]:
     place = "Default: nothing is written." if study.several else f"Default: RUN/{study.name}."
     output = typer.Option("--output", "-o", metavar="FOLDER", help=f"Folder to write to. {place}")
     made = [
-        _parameter("run", RunArguments) if study.several else _parameter("run", RunArgument, None),
+        parameter("run", RunArguments) if study.several else parameter("run", RunArgument, None),
         *_options(study.params),
-        _parameter("output", Annotated[Path | None, output], None),
+        parameter("output", Annotated[Path | None, output], None),
     ]
     if study.replays:
-        made.append(_parameter("data_dir", DataDir, None))
+        made.append(parameter("data_dir", DataDir, None))
     if study.steers and study.replays:
-        made += [_parameter("device", Device, "auto"), _parameter("jobs", Jobs, None)]
-    made.append(_parameter("runs", RunsFolder, RUNS))
+        made += [parameter("device", Device, "auto"), parameter("jobs", Jobs, None)]
+    made.append(parameter("runs", RunsFolder, RUNS))
     if study.replays:
-        made.append(_parameter("registry", RegistryFile, None))
+        made.append(parameter("registry", RegistryFile, None))
     return made
 
 
@@ -118,7 +102,7 @@ def _options(params: type) -> list[inspect.Parameter]:
             metavar=stated.metavar or _metavar(each.name, hints[each.name]),
             autocompletion=COMPLETED.get(each.name),
         )
-        made.append(_parameter(each.name, Annotated[kind, option], default))
+        made.append(parameter(each.name, Annotated[kind, option], default))
     return made
 
 
@@ -130,13 +114,3 @@ def _metavar(name: str, kind: Any) -> str | None:
     if int in kinds or float in kinds:
         return "N"
     return "FILE" if Path in kinds else name.strip("_").upper()
-
-
-def _parameter(
-    name: str,
-    annotation: Any,
-    default: object = inspect.Parameter.empty,
-) -> inspect.Parameter:
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
-    )

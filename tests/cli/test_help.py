@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import serbench
 from serbench.cli import COMMANDS, PANELS, app
-from serbench_runtime.cli.help import help_of
+from serbench.cli.help import help_of
 
 
 def documented() -> None:

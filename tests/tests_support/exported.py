@@ -54,7 +54,7 @@ def recorded(
         return [compute(rows)]
 
     facts = parse_facts(read_metadata(path), path)
-    return Model(SimpleNamespace(run=run), facts, path), shapes  # pyright: ignore[reportArgumentType]
+    return Model(SimpleNamespace(run=run), facts, path, "0" * 64), shapes  # pyright: ignore[reportArgumentType]
 
 
 def make_exported(

@@ -1,44 +1,59 @@
-"""The ``serbench-runtime`` command."""
+"""The ``serbench-runtime`` command: argparse only, so that a device needs no other package."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
 
 from serbench_runtime import __version__
 from serbench_runtime.cli import predict, stream
-from serbench_runtime.cli.guard import guarded, run_guarded
-from serbench_runtime.cli.help import Command, help_of
+from serbench_runtime.cli.guard import guarded, run_command_line
+from serbench_runtime.cli.options import add_parameters
 
 NAME = "serbench-runtime"
 
-app = guarded(NAME)
+COMMANDS = {"predict": predict, "stream": stream}
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"{NAME} {__version__}")
-        raise typer.Exit
+def command_line(words: Sequence[str] | None = None) -> None:
+    """Run the command that ``words`` name; by default, those that the process was given.
+
+    Raises:
+        SystemExit: at the end of the help, on words that make no sense, and on errors of users.
+    """
+    given = vars(_parser().parse_args(words))
+    command: Callable[..., None] | None = given.pop("command")
+    if command is None:
+        _parser().print_help()
+        raise SystemExit(2)
+    with guarded(NAME):
+        command(program=NAME, **given)
 
 
-@app.callback()
-def root(
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
-        ),
-    ] = False,
-) -> None:
-    """Classify speech with models that serbench has exported: predict files, follow streams."""
-
-
-for _name, _module in {"predict": predict, "stream": stream}.items():
-    _help = help_of(_module, _module.command).replace("serbench ", f"{NAME} ")
-    app.command(_name, cls=Command, help=_help)(_module.command)
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        NAME,
+        description="Classify speech with models that serbench has exported. "
+        f"{NAME} COMMAND --help shows examples.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"{NAME} {__version__}", help="Print the version."
+    )
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        below = commands.add_parser(
+            name,
+            help=module.HELP.partition(".")[0] + ".",
+            description=module.HELP.replace("serbench ", f"{NAME} "),
+            formatter_class=RawDescriptionHelpFormatter,
+        )
+        below.set_defaults(command=module.command)
+        add_parameters(below, module.command)
+    return parser
 
 
 def main() -> None:
     """The ``serbench-runtime`` command."""
-    run_guarded(app, NAME)
+    run_command_line(lambda: command_line(sys.argv[1:]))

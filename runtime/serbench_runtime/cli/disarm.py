@@ -11,21 +11,22 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO, TextIO, cast
+from typing import TextIO, cast
 
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
-
-_CONTROL = re.compile(
+CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # but tabs and ends of lines
     "\u2028\u2029\u202a-\u202e\u2066-\u2069"  # other ends of lines, and turned directions
     "\ud800-\udbff\udc00-\udc7f\udd00-\udfff]"  # halves of characters, but bytes of file names
 )
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""How cells begin that spreadsheets compute."""
+
+
 def disarm(text: str) -> str:
     """Control characters as they are written in JSON, so that printed JSON means the same."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class DisarmedStream:
@@ -56,28 +57,6 @@ def underlying(stream: object) -> object:
     return stream.raw if isinstance(stream, DisarmedStream) else stream
 
 
-class DisarmedConsole(Console):
-    """A console whose text is disarmed, and whose own colours and movements are not."""
-
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
-        """As rich renders it, with harmless text."""
-        for segment in super().render(renderable, options):
-            harmless = segment.control or not _CONTROL.search(segment.text)
-            yield segment if harmless else Segment(disarm(segment.text), segment.style)
-
-    @property
-    def file(self) -> IO[str]:
-        """Where it writes: past the stream that disarms everything."""
-        found = super().file
-        return found.raw if isinstance(found, DisarmedStream) else found
-
-    @file.setter
-    def file(self, new_file: IO[str]) -> None:
-        self._file = new_file
-
-
 @contextmanager
 def disarmed() -> Iterator[None]:
     """Standard output and standard error are disarmed while this is open."""
@@ -90,3 +69,14 @@ def disarmed() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = held
+
+
+def plain_cell(text: str) -> str:
+    """Text of a CSV's cell that no spreadsheet takes for a formula; numbers stay numbers."""
+    if not text.startswith(_FORMULA):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text

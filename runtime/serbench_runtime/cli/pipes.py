@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import typer
-
 READER_GONE = 141
 """What a shell expects of a program whose reader has gone away."""
 
@@ -23,4 +21,4 @@ def finishing_early() -> Iterator[None]:
         # Python flushes standard output once more when it exits.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
-        raise typer.Exit(READER_GONE) from None
+        raise SystemExit(READER_GONE) from None

@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import csv
-import json
+import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Protocol
 
-import typer
-
+from serbench_runtime.cli.disarm import plain_cell, underlying
 from serbench_runtime.cli.encodings import print_utf8
-from serbench_runtime.cli.options import ModelFile, Threads
+from serbench_runtime.cli.lines import print_line
+from serbench_runtime.cli.options import ModelFile, Stated, Threads
 from serbench_runtime.cli.pipes import finishing_early
-from serbench_runtime.errors import SerbenchError, visible
+from serbench_runtime.errors import SerbenchError, WaveformError, visible
 
 if TYPE_CHECKING:
-    from serbench_runtime import Heard, Prediction
+    from serbench_runtime.files import Heard
+    from serbench_runtime.model import Model, Prediction
+
+HELP = """Classify audio files with an exported model, of any rate, format and length.
+
+A file that cannot be read is told of on standard error and stops none of the others; the exit
+code is then 2.
+
+Examples:
+
+  serbench predict akd.onnx call.wav
+
+  curl -s https://example.org/call.mp3 | serbench predict akd.onnx -
+
+  serbench predict akd.onnx recordings --format csv > predictions.csv
+
+  serbench predict akd.onnx recordings --format json | jq .label
+"""
+
+STDIN = Path("-")
 
 
 class PredictionFormat(StrEnum):
@@ -31,71 +52,83 @@ class PredictionFormat(StrEnum):
 
 
 def command(
-    context: typer.Context,
     model: ModelFile,
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Audio files, and folders with audio in them."),
+        Stated(
+            metavar="FILE",
+            help="Audio files, folders with audio in them, and - for a file on standard input.",
+        ),
     ],
     output_format: Annotated[
         PredictionFormat,
-        typer.Option("--format", "-f", help="table; json: an object a line; csv: with a header."),
+        Stated(
+            names=("--format", "-f"),
+            help="table; json: an object a line; csv: with a header.",
+        ),
     ] = PredictionFormat.table,
     threads: Threads = 1,
+    *,
+    program: str = "serbench",
 ) -> None:
-    """Classify audio files with an exported model, of any rate, format and length.
+    """Classify audio files; see HELP."""
+    from serbench_runtime.files import find_audio, predict_files
+    from serbench_runtime.model import load
 
-    A file that cannot be read is told of on standard error and stops none of the others; the exit
-    code is then 2.
-
-    Examples:
-
-      serbench predict akd.onnx call.wav
-
-      serbench predict akd.onnx recordings --format csv > predictions.csv
-
-      serbench predict akd.onnx recordings --format json | jq .label
-
-    """  # noqa: D412 - typer needs the blank lines
-    from serbench_runtime import find_audio, load, predict_files
-
-    paths = find_audio(files)
-    loaded = load(model, threads=threads)
-    if output_format is not PredictionFormat.table:
-        print_utf8()
-    with finishing_early():
-        write = _writer(output_format, loaded.labels, paths)
+    with ExitStack() as stack:
+        copy = stack.enter_context(_copy_of_stdin()) if STDIN in files else STDIN
+        paths = find_audio(copy if path == STDIN else path for path in files)
+        loaded = load(model, threads=threads)
+        if output_format is not PredictionFormat.table:
+            print_utf8()
+        stack.enter_context(finishing_early())
+        named = [STDIN if path == copy else path for path in paths]
+        write = _writer(output_format, loaded, named)
         failed = 0
-        with _counting(len(paths)) as count:
-            for heard in count(predict_files(loaded, paths)):
-                if heard.prediction is None:
-                    typer.echo(f"{context.find_root().info_name}: {heard.error}", err=True)
-                    failed += 1
-                else:
-                    write(heard.path, heard.prediction)
+        count = stack.enter_context(_counting(len(paths)))
+        for name, heard in zip(named, count(predict_files(loaded, paths)), strict=True):
+            if heard.prediction is None:
+                message = str(heard.error).replace(str(copy), "standard input", name == STDIN)
+                print(f"{program}: {message}", file=sys.stderr)
+                failed += 1
+            else:
+                write(name, heard.prediction)
     if failed:
         raise SerbenchError(f"{failed} of {len(paths)} files could not be classified")
+
+
+@contextmanager
+def _copy_of_stdin() -> Iterator[Path]:
+    """A file with what standard input gives: reading audio goes back and forth in it."""
+    if sys.stdin.isatty():
+        raise WaveformError("standard input is a terminal; pipe an audio file into this command")
+    with TemporaryDirectory(prefix="serbench-") as folder:
+        path = Path(folder) / "standard-input"
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield path
 
 
 class _Write(Protocol):
     def __call__(self, path: Path, prediction: Prediction) -> None: ...
 
 
-def _writer(form: PredictionFormat, labels: Sequence[str], paths: Sequence[Path]) -> _Write:
+def _writer(form: PredictionFormat, model: Model, paths: Sequence[Path]) -> _Write:
     if form is PredictionFormat.json:
-        return _write_json
+        return _json_writer(model.sha256)
     if form is PredictionFormat.csv:
-        return _csv_writer(labels)
-    return _table_writer(labels, paths)
+        return _csv_writer(model.labels)
+    return _table_writer(model.labels, paths)
 
 
-def _write_json(path: Path, prediction: Prediction) -> None:
-    print(json.dumps({"file": str(path), **prediction.as_dict()}), flush=True)
+def _json_writer(model_sha256: str) -> _Write:
+    def write(path: Path, prediction: Prediction) -> None:
+        print_line(model_sha256, {"file": str(path), **prediction.as_dict()}, final=True)
+
+    return write
 
 
 def _csv_writer(labels: Sequence[str]) -> _Write:
-    from serbench_runtime.cli.output import plain_cell
-
     rows = csv.writer(sys.stdout, lineterminator="\n")
     rows.writerow(["file", "label", "duration_s", *(f"p_{label}" for label in labels)])
 
@@ -133,22 +166,21 @@ def _one_line(path: Path) -> str:
 
 @contextmanager
 def _counting(total: int) -> Iterator[Callable[[Iterable[Heard]], Iterator[Heard]]]:
-    """A bar on standard error where it is a terminal that the rows do not go to as well."""
+    """A count on standard error where it is a terminal that the rows do not go to as well."""
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield iter
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    began = time.monotonic()
 
-    from serbench_runtime.cli.console import stderr
+    def count(found: Iterable[Heard]) -> Iterator[Heard]:
+        for done, heard in enumerate(found, start=1):
+            yield heard
+            left_s = (time.monotonic() - began) / done * (total - done)
+            line = f"{done}/{total} files, about {left_s:.0f} s left"
+            print(f"\r{line:<50}", end="", file=terminal, flush=True)
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    # Rows go to standard output as they are, not through rich to the terminal.
-    with Progress(*columns, console=stderr(), transient=True, redirect_stdout=False) as progress:
-        bar = progress.add_task("files", total=total)
-
-        def count(found: Iterable[Heard]) -> Iterator[Heard]:
-            for heard in found:
-                yield heard
-                progress.advance(bar)
-
+    terminal = underlying(sys.stderr)
+    try:
         yield count
+    finally:
+        print(f"\r{'':<50}\r", end="", file=terminal, flush=True)

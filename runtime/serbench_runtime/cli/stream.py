@@ -1,17 +1,15 @@
-"""``serbench stream``: what an exported model says of sound while it comes."""
+"""``stream``: what an exported model says of sound while it comes."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
-import typer
-
-from serbench_runtime.cli.options import ModelFile, Threads
+from serbench_runtime.cli.lines import print_line
+from serbench_runtime.cli.options import Stated, Threads
 from serbench_runtime.cli.pipes import finishing_early
 from serbench_runtime.cli.stopping import stopped
 from serbench_runtime.errors import SerbenchError, WaveformError
@@ -22,18 +20,21 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from serbench_runtime import Model, Step
+    from serbench_runtime.model import Model
+    from serbench_runtime.stream import Step
 
 HELP = """Classify sound while it comes: each step, one line of JSON.
 
 A step hears the last window of the model (3 s), or all while less has come. Stop with Ctrl-C,
-or at the end of the input.
+or at the end of the input; the last line has "final": true.
 
 Examples:
 
   ffmpeg -v error -i call.mp3 -f s16le -ac 1 -ar 16000 - | serbench stream akd.onnx
 
   serbench stream akd.onnx --microphone
+
+  serbench stream --list-devices
 
   serbench stream akd-int8.onnx --capacity
 """
@@ -50,51 +51,96 @@ class Encoding(StrEnum):
 
 
 def command(
-    context: typer.Context,
-    model: ModelFile,
+    model: Annotated[
+        Path | None, Stated(metavar="MODEL", help="A model that serbench export has written.")
+    ] = None,
     source: Annotated[
-        str, typer.Argument(metavar="[-]", help="- is standard input: raw PCM, one channel.")
+        str, Stated(metavar="-", help="- is standard input: raw PCM, its channels interleaved.")
     ] = "-",
-    step: Annotated[float, typer.Option(help="Seconds between answers.")] = 0.5,
+    step: Annotated[
+        float, Stated(names=("--step",), metavar="SECONDS", help="Seconds between answers.")
+    ] = 0.5,
     average: Annotated[
-        int, typer.Option(min=1, help="An answer is the mean posterior over so many windows.")
+        int,
+        Stated(
+            names=("--average",),
+            metavar="N",
+            least=1,
+            help="An answer is the mean posterior over so many windows.",
+        ),
     ] = 4,
     rate: Annotated[
-        float | None, typer.Option(help="Of the sound in Hz. Default: the model's, 16000.")
+        float | None,
+        Stated(names=("--rate",), metavar="HZ", help="Of the sound. Default: the model's, 16000."),
     ] = None,
-    encoding: Annotated[Encoding, typer.Option(help="Of raw PCM.")] = Encoding.s16le,
+    encoding: Annotated[Encoding, Stated(names=("--encoding",), help="Of raw PCM.")] = (
+        Encoding.s16le
+    ),
+    channels: Annotated[
+        int,
+        Stated(
+            names=("--channels",),
+            metavar="N",
+            least=1,
+            help="Of the sound; the model hears their mean.",
+        ),
+    ] = 1,
     microphone: Annotated[
-        bool, typer.Option("--microphone", help="Listen to the system's default microphone.")
+        bool,
+        Stated(names=("--microphone",), help="Listen to the system's default microphone."),
+    ] = False,
+    device: Annotated[
+        str | None,
+        Stated(
+            names=("--device",),
+            metavar="NAME",
+            help="Listen to this microphone: its number, or a part of its name.",
+        ),
+    ] = None,
+    list_devices: Annotated[
+        bool, Stated(names=("--list-devices",), help="Print the microphones, and nothing else.")
     ] = False,
     capacity: Annotated[
         bool,
-        typer.Option("--capacity", help="Measure how many simultaneous streams are kept up with."),
+        Stated(
+            names=("--capacity",), help="Measure how many simultaneous streams are kept up with."
+        ),
     ] = False,
     threads: Threads = 1,
+    *,
+    program: str = "serbench",
 ) -> None:
     """Classify sound while it comes; see HELP."""
-    program = str(context.find_root().info_name)
-    _check_source(source, microphone, capacity, program)
-    from serbench_runtime import load
+    from serbench_runtime.cli import microphone as microphones
+    from serbench_runtime.model import load
 
-    loaded = load(model, threads=threads)
+    if list_devices:
+        microphones.print_microphones()
+        return
+    listens = microphone or device is not None
+    loaded = load(_checked(model, source, listens, capacity, program), threads=threads)
     if capacity:
         _print_capacity(loaded, step, threads)
         return
     rate_hz = loaded.sample_rate_hz if rate is None else rate
     stream = loaded.stream(step, average=average, sample_rate=rate_hz)
-    if microphone:
-        chunks = _microphone(rate_hz, step)
+    if listens:
+        block = max(1, round(rate_hz * step / 10))
+        chunks = microphones.listen(rate_hz, block, channels, device, program)
     else:
-        chunks = _raw_pcm(encoding, max(1, round(step * rate_hz)))
+        chunks = _raw_pcm(encoding, max(1, round(step * rate_hz)), channels, program)
+        if channels == 1:
+            chunks = _watched(chunks, rate_hz, program)
+    answers, mixed = _Answers(loaded), _Mixed()
     with finishing_early():
         try:
             for chunk in chunks:
-                _print_steps(loaded, stream.feed(chunk))
-            _print_steps(loaded, stream.finish())
+                answers.print(stream.feed(mixed(chunk)))
+            answers.close(stream.finish())
         except KeyboardInterrupt:
-            typer.echo(f"stopped after {stream.heard_s:.1f} s of sound", err=True)
-            raise typer.Exit(stopped()) from None
+            answers.close()
+            print(f"stopped after {stream.heard_s:.1f} s of sound", file=sys.stderr)
+            raise SystemExit(stopped()) from None
     if stream.heard_s < loaded.shortest_s:
         raise WaveformError(
             f"standard input ended after {stream.heard_s:.3f} s of sound; at least "
@@ -102,91 +148,136 @@ def command(
         )
 
 
-def _check_source(source: str, microphone: bool, capacity: bool, program: str) -> None:
+def _checked(model: Path | None, source: str, listens: bool, capacity: bool, program: str) -> Path:
+    """The model, of words that make sense together."""
+    if model is None:
+        raise SerbenchError(f"give a model: {program} stream MODEL; --help shows examples")
     if source != "-":
         raise SerbenchError(
             f"{source}: a stream is read from standard input, as raw PCM; for a file: "
             f"ffmpeg -v error -i {source} -f s16le -ac 1 -ar 16000 - | {program} stream MODEL; "
             f"or {program} predict MODEL FILE"
         )
-    if microphone and capacity:
-        raise SerbenchError("--capacity listens to nothing; leave --microphone out")
-    if not (microphone or capacity) and sys.stdin.isatty():
+    if listens and capacity:
+        raise SerbenchError("--capacity listens to nothing; leave --microphone and --device out")
+    if not (listens or capacity) and sys.stdin.isatty():
         raise SerbenchError(
             "standard input is a terminal; pipe raw PCM into this command, or give --microphone"
         )
+    return model
 
 
-def _print_steps(model: Model, steps: Iterable[Step]) -> None:
-    from serbench_runtime import by_label
+class _Answers:
+    """Steps as lines of JSON.
 
-    for step in steps:
-        line = {
-            "time_s": round(step.time_s, 3),
-            "label": step.label,
-            "posteriors": by_label(model.labels, step.posteriors),
-            "latency_s": round(step.latency_s, 6),
-        }
-        print(json.dumps(line), flush=True)
+    Each is printed at once, before it is known to be the last. So the end of the sound, where it
+    gives no step of its own, gives the last answer again, as the final one.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.last: Step | None = None
+
+    def print(self, steps: Iterable[Step], *, final: bool = False) -> None:
+        """Print them."""
+        from serbench_runtime.model import by_label
+
+        for step in steps:
+            content: dict[str, object] = {
+                "time_s": round(step.time_s, 3),
+                "label": step.label,
+                "posteriors": by_label(self.model.labels, step.posteriors),
+                "latency_s": round(step.latency_s, 6),
+            }
+            print_line(self.model.sha256, content, final=final)
+            self.last = step
+
+    def close(self, steps: Iterable[Step] = ()) -> None:
+        """Print the final one: the last of ``steps``, else the last answer again."""
+        if last := [*steps] or ([self.last] if self.last else []):
+            self.print(last[-1:], final=True)
 
 
-def _raw_pcm(encoding: Encoding, samples: int) -> Iterator[NDArray[np.generic]]:
-    """Standard input as it comes, at most ``samples`` at once."""
+class _Mixed:
+    """Channels averaged: ``(samples, channels)`` to ``(samples,)``; one channel stays as it is."""
+
+    def __init__(self) -> None:
+        from serbench_runtime.waveform import Tally
+
+        self.tally = Tally()
+
+    def __call__(self, chunk: NDArray[np.generic]) -> NDArray[np.generic]:
+        """The mean.
+
+        Raises:
+            WaveformError: channels that cancel one another, or samples as ``scaled`` refuses them.
+        """
+        from serbench_runtime.arrays import scaled
+
+        if chunk.shape[1] == 1:
+            return chunk[:, 0]
+        mono = self.tally.add(scaled(chunk))
+        if self.tally.samples and (problem := self.tally.problem):
+            raise WaveformError(f"the sound cannot be heard: {problem}")
+        return mono
+
+
+def _raw_pcm(
+    encoding: Encoding, samples: int, channels: int, program: str
+) -> Iterator[NDArray[np.generic]]:
+    """Standard input as it comes, at most ``samples`` at once, ``(samples, channels)``."""
     import numpy as np
 
     kind = np.dtype("<i2" if encoding is Encoding.s16le else "<f4")
+    size = kind.itemsize * channels
     pipe = cast("BufferedReader", sys.stdin.buffer)
     rest, first = b"", True
     # read1 returns what is there, and waits only where nothing is.
-    while got := pipe.read1(samples * kind.itemsize):
+    while got := pipe.read1(samples * size):
         rest += got
         if first and len(rest) >= 4:
             _refuse_header(rest[:4])
             first = False
-        whole = len(rest) - len(rest) % kind.itemsize
-        yield np.frombuffer(rest[:whole], kind)
+        whole = len(rest) - len(rest) % size
+        yield np.frombuffer(rest[:whole], kind).reshape(-1, channels)
         rest = rest[whole:]
     if rest:
-        typer.echo(
-            f"the input ends in the middle of an {encoding} sample, which is left out",
-            err=True,
-        )
+        told = f"the input ends in the middle of an {encoding} sample, which is left out"
+        print(f"{program}: {told}", file=sys.stderr)
+
+
+def _watched(
+    chunks: Iterator[NDArray[np.generic]], rate_hz: float, program: str
+) -> Iterator[NDArray[np.generic]]:
+    """The same; where it looks like two channels, a warning tells so once."""
+    import numpy as np
+
+    from serbench_runtime.arrays import scaled
+    from serbench_runtime.interleaved import QUIETEST, SECONDS, looks_interleaved
+
+    left, held = round(SECONDS * rate_hz), []
+    for chunk in chunks:
+        yield chunk
+        if left <= 0 or not len(chunk):
+            continue
+        samples = scaled(chunk[:, 0])
+        if np.sqrt(np.square(samples).mean()) >= QUIETEST:
+            held.append(samples)
+            left -= len(samples)
+            if left <= 0 and looks_interleaved(np.concatenate(held)):
+                print(
+                    f"{program}: the sound looks like two channels in turn, heard as one; give "
+                    "--channels 2, or one channel (ffmpeg -ac 1)",
+                    file=sys.stderr,
+                )
 
 
 def _refuse_header(start: bytes) -> None:
     if start in HEADERS:
         raise WaveformError(
             f"standard input is a {HEADERS[start]} file, not raw PCM; convert it: ffmpeg -v error "
-            "-i - -f s16le -ac 1 -ar 16000 -; or use predict"
+            "-i - -f s16le -ac 1 -ar 16000 -; or use predict MODEL -"
         )
-
-
-def _microphone(rate_hz: float, step_s: float) -> Iterator[NDArray[np.generic]]:
-    """The default microphone, a tenth of a step at a time or more."""
-    try:
-        sounddevice = import_module("sounddevice")
-    except ImportError as error:
-        raise SerbenchError(
-            "--microphone needs sounddevice: pip install 'serbench-runtime[microphone]'"
-        ) from error
-    except OSError as error:  # the package is there, the PortAudio library is not
-        raise SerbenchError(
-            f"--microphone needs PortAudio ({error}); install your system's package, such as "
-            "libportaudio2"
-        ) from error
-    block = max(1, round(rate_hz * step_s / 10))
-    try:
-        with sounddevice.InputStream(samplerate=rate_hz, channels=1, dtype="float32") as device:
-            while True:
-                samples, lost = device.read(block)  # (samples, 1)
-                if lost:
-                    typer.echo("sound was lost: this machine does not keep up", err=True)
-                yield samples[:, 0]
-    except sounddevice.PortAudioError as error:
-        raise SerbenchError(
-            f"the microphone cannot be used at {rate_hz:g} Hz ({error}); another --rate, such as "
-            "48000, may do"
-        ) from error
 
 
 def _print_capacity(model: Model, step_s: float, threads: int) -> None:

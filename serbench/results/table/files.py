@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from serbench.results.table.table import Number, Table
 from serbench.results.templating import escape_markdown, templates
-from serbench_runtime.cli.output import plain_cell
+from serbench_runtime.cli.disarm import plain_cell
 
 if TYPE_CHECKING:
     import pandas as pd

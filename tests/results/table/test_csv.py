@@ -7,7 +7,7 @@ import pytest
 
 from serbench.results.table.columns import text_table
 from serbench.results.table.files import csv_text, rows_csv
-from serbench_runtime.cli.output import plain_cell
+from serbench_runtime.cli.disarm import plain_cell
 
 
 @pytest.mark.parametrize(

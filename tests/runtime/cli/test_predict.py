@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -14,8 +15,8 @@ import soundfile
 from tests_support.exported import LABELS, make_exported, posteriors_by_hand
 from typer.testing import CliRunner, Result
 
+from serbench.cli import app
 from serbench_runtime.audio.read import read_waveform
-from serbench_runtime.cli.app import app
 from serbench_runtime.cli.pipes import READER_GONE
 
 
@@ -56,7 +57,33 @@ def test_json_is_an_object_a_line() -> None:
         np.testing.assert_allclose(list(line["posteriors"].values()), wanted, atol=1e-5)
         assert line["label"] == LABELS[int(wanted.argmax())]
         assert line["duration_s"] == pytest.approx(1.0, abs=0.01)
+        assert (line["schema"], line["final"]) == (1, True)
+        assert line["model_sha256"] == hashlib.sha256(Path("m.onnx").read_bytes()).hexdigest()
     assert result.stderr == ""
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_file_comes_from_standard_input() -> None:
+    content = Path("audio/b.flac").read_bytes()
+    arguments = ["predict", "m.onnx", "audio/a.wav", "-", "--format", "json"]
+    result = CliRunner().invoke(app, arguments, input=content)
+    assert result.exit_code == 0, result.output
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert (first["file"], second["file"]) == ("audio/a.wav", "-")
+    wanted = by_hand("audio/b.flac")
+    np.testing.assert_allclose(list(second["posteriors"].values()), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "the file is empty (0 bytes)"), (b"text" * 99, "not a readable audio file")],
+)
+@pytest.mark.usefixtures("folder")
+def test_standard_input_that_is_no_file_is_told(content: bytes, message: str) -> None:
+    result = CliRunner().invoke(app, ["predict", "m.onnx", "-"], input=content)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("serbench: standard input: ")
+    assert message in result.stderr
 
 
 @pytest.mark.usefixtures("folder")
@@ -93,9 +120,9 @@ def test_an_unreadable_file_is_told_of_and_the_others_go_on(folder: Path, form: 
     result = invoke("m.onnx", "audio", "--format", form)
     assert result.exit_code == 2
     first, second, last = result.stderr.splitlines()
-    assert first.startswith("serbench-runtime: audio/aa.wav: not a readable audio file")
-    assert second == "serbench-runtime: audio/empty.wav: the file is empty (0 bytes)"
-    assert last == "serbench-runtime: 2 of 5 files could not be classified"
+    assert first.startswith("serbench: audio/aa.wav: not a readable audio file")
+    assert second == "serbench: audio/empty.wav: the file is empty (0 bytes)"
+    assert last == "serbench: 2 of 5 files could not be classified"
     assert [name for name in FILES if name in result.stdout] == FILES
     assert "aa.wav" not in result.stdout
 
@@ -160,7 +187,7 @@ def test_a_bar_is_drawn_on_a_terminal_that_rows_do_not_go_to() -> None:
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, check=True)
     os.close(terminal)
     assert len(done.stdout.splitlines()) == 3
-    assert b"3/3" in os.read(main, 65536)
+    assert b"3/3 files" in os.read(main, 65536)
     os.close(main)
 
 
@@ -168,9 +195,9 @@ def test_help_is_quick_and_teaches_by_example() -> None:
     script = """
 import sys
 from typer.testing import CliRunner
-from serbench_runtime.cli.app import app
+from serbench.cli import app
 result = CliRunner().invoke(app, ["predict", "--help"])
-assert "serbench-runtime predict " in result.output
+assert "serbench predict " in result.output
 print(sorted({"numpy", "torch", "onnxruntime"} & set(sys.modules)))
 """
     done = subprocess.run(
@@ -185,7 +212,7 @@ def test_predicting_imports_no_torch() -> None:
     script = """
 import sys
 from typer.testing import CliRunner
-from serbench_runtime.cli.app import app
+from serbench.cli import app
 assert CliRunner().invoke(app, ["predict", "m.onnx", "audio"]).exit_code == 0
 assert CliRunner().invoke(app, ["predict", "m.onnx", "none"]).exit_code == 2
 assert CliRunner().invoke(app, ["stream", "m.onnx"], input=bytes(64000)).exit_code == 0

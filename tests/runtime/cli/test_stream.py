@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -14,8 +15,8 @@ import pytest
 from tests_support.exported import LABELS, make_exported, posteriors_by_hand
 from typer.testing import CliRunner, Result
 
+from serbench.cli import app
 from serbench_runtime import Capacity
-from serbench_runtime.cli.app import app
 
 
 @pytest.fixture(autouse=True)
@@ -42,13 +43,21 @@ def floats(*values: float) -> bytes:
     return np.array(values, "<f4").tobytes()
 
 
+KEYS = ["schema", "time_s", "label", "posteriors", "latency_s"]
+
+OPPOSITE = (noise(1.0)[:, None] // 2 * np.array([1, -1], "<i2")).tobytes()
+
+
 @pytest.mark.parametrize("source", [(), ("-",)])
 def test_each_step_is_a_line(source: tuple[str, ...]) -> None:
     sound = noise(1.3)
     steps = lines(invoke(*source, "--average", "1", sound=sound.tobytes()))
     assert [step["time_s"] for step in steps] == [0.5, 1.0, 1.3]
+    assert [step["final"] for step in steps] == [False, False, True]
+    digest = hashlib.sha256(Path("m.onnx").read_bytes()).hexdigest()
     for step in steps:
-        assert list(step) == ["time_s", "label", "posteriors", "latency_s"]
+        assert list(step) == [*KEYS, "final", "model_sha256"]
+        assert (step["schema"], step["model_sha256"]) == (1, digest)
         heard = sound[None, : round(16000 * step["time_s"])] / 32768
         wanted = posteriors_by_hand(heard)[0]
         np.testing.assert_allclose(list(step["posteriors"].values()), wanted, atol=1e-5)
@@ -73,6 +82,35 @@ def test_step_average_and_rate_are_taken() -> None:
     assert [step["time_s"] for step in steps] == [0.25 * n for n in range(1, 9)]
 
 
+def test_an_end_without_a_step_gives_the_last_answer_again() -> None:
+    *before, last, again = lines(invoke(sound=noise(1.05).tobytes()))
+    assert len(before) == 1
+    assert not any(step["final"] for step in (*before, last))
+    assert again == {**last, "final": True}
+
+
+def test_channels_are_averaged() -> None:
+    one, other = noise(1.3), noise(1.3)[::-1]
+    both = np.stack([one, other], axis=1)
+    mean = (one / np.float32(32768) + other / np.float32(32768)) / 2
+    wanted = lines(invoke("--encoding", "f32le", sound=mean.astype("<f4").tobytes()))
+    got = lines(invoke("--channels", "2", sound=both.tobytes()))
+    assert [step["time_s"] for step in got] == [0.5, 1.0, 1.3]
+    for step, other_step in zip(got, wanted, strict=True):
+        assert step["posteriors"] == pytest.approx(other_step["posteriors"], abs=1e-5)
+
+
+def test_two_channels_that_are_given_as_one_are_told_of_once() -> None:
+    speech = np.cumsum(noise(4.0).astype(float)) % 20000 - 10000
+    stereo = np.repeat(speech.astype("<i2"), 2)
+    told = invoke(sound=stereo.tobytes())
+    assert told.exit_code == 0
+    (line,) = told.stderr.splitlines()
+    assert "looks like two channels in turn, heard as one; give --channels 2" in line
+    assert invoke("--channels", "2", sound=stereo.tobytes()).stderr == ""
+    assert invoke(sound=speech.astype("<i2").tobytes()).stderr == ""
+
+
 def test_half_a_sample_at_the_end_is_told_of() -> None:
     whole = invoke(sound=noise(1.0).tobytes())
     more = invoke(sound=noise(1.0).tobytes() + b"\x01")
@@ -95,7 +133,9 @@ def test_half_a_sample_at_the_end_is_told_of() -> None:
         (("--step", "0.01"), b"", "a step of 0.01 s; give one from 0.1 s"),
         (("--rate", "16"), b"", "the sample rate is 16 Hz"),
         (("--capacity", "--microphone"), b"", "--capacity listens to nothing"),
-        (("call.wav",), b"", "-i call.wav -f s16le -ac 1 -ar 16000 - | serbench-runtime stream"),
+        (("--capacity", "--device", "1"), b"", "--capacity listens to nothing"),
+        (("--channels", "2"), OPPOSITE, "its 2 channels cancel one another"),
+        (("call.wav",), b"", "-i call.wav -f s16le -ac 1 -ar 16000 - | serbench stream"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_message(
@@ -195,7 +235,8 @@ class FakeMicrophone:
         if self.left < samples:
             raise KeyboardInterrupt
         self.left -= samples
-        return np.full((samples, 1), 0.25, np.float32), self.left == 16000
+        channels = self.settings["channels"]
+        return np.full((samples, channels), 0.25, np.float32), self.left == 16000
 
 
 class FakePortAudioError(Exception):
@@ -219,12 +260,14 @@ def test_a_microphone_is_listened_to_until_ctrl_c(monkeypatch: pytest.MonkeyPatc
     result = invoke("--microphone")
     assert result.exit_code == 130
     steps = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [step["time_s"] for step in steps] == [0.5, 1.0, 1.5, 2.0]
+    assert [step["time_s"] for step in steps] == [0.5, 1.0, 1.5, 2.0, 2.0]
+    assert [step["final"] for step in steps] == [False] * 4 + [True]
     assert {step["label"] for step in steps} == {"high"}
-    assert opened[0].settings == {"samplerate": 16000, "channels": 1, "dtype": "float32"}
+    settings = {"samplerate": 16000, "channels": 1, "dtype": "float32", "device": None}
+    assert opened[0].settings == settings
     assert opened[0].closed
     assert result.stderr.splitlines() == [
-        "sound was lost: this machine does not keep up",
+        "serbench: sound was lost: this machine does not keep up",
         "stopped after 2.0 s of sound",
     ]
 
@@ -236,7 +279,65 @@ def test_a_microphone_that_cannot_be_opened_is_told(monkeypatch: pytest.MonkeyPa
     fake_sounddevice(monkeypatch, refuse)
     result = invoke("--microphone", "--rate", "22050")
     assert result.exit_code == 2
-    assert "cannot be used at 22050 Hz (Invalid sample rate); another --rate" in result.stderr
+    told = "cannot be used with 1 channel at 22050 Hz (Invalid sample rate); another --rate"
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize(("device", "asked"), [("3", 3), ("USB", "USB")])
+def test_a_microphone_is_chosen_by_number_or_name(
+    monkeypatch: pytest.MonkeyPatch, device: str, asked: object
+) -> None:
+    opened = []
+
+    def open_stream(**settings: object) -> FakeMicrophone:
+        opened.append(settings)
+        return FakeMicrophone(0.5, **settings)
+
+    fake_sounddevice(monkeypatch, open_stream)
+    result = invoke("--device", device, "--channels", "2")
+    assert result.exit_code == 130
+    assert (opened[0]["device"], opened[0]["channels"]) == (asked, 2)
+
+
+def test_a_microphone_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise ValueError("No input device matching 'USB'")
+
+    fake_sounddevice(monkeypatch, refuse)
+    result = invoke("--device", "USB")
+    assert result.exit_code == 2
+    assert "the microphone 'USB' cannot be used" in result.stderr
+    assert "--list-devices shows the microphones" in result.stderr
+
+
+DEVICES = [
+    {"name": "Speakers", "max_input_channels": 0, "default_samplerate": 44100.0},
+    {"name": "USB Audio", "max_input_channels": 2, "default_samplerate": 48000.0},
+    {"name": "Built-in", "max_input_channels": 1, "default_samplerate": 44100.0},
+]
+
+
+def test_microphones_are_listed_without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_sounddevice(monkeypatch, None)
+    module = sys.modules["sounddevice"]
+    vars(module).update(query_devices=lambda: DEVICES, default=SimpleNamespace(device=(2, 0)))
+    result = CliRunner().invoke(app, ["stream", "--list-devices"])
+    assert result.exit_code == 0
+    assert [line.split() for line in result.stdout.splitlines()] == [
+        ["NUMBER", "MICROPHONE", "CHANNELS", "RATE"],
+        ["1", "USB", "Audio", "2", "48000"],
+        ["2", "Built-in", "1", "44100", "default"],
+    ]
+    vars(module).update(query_devices=lambda: DEVICES[:1])
+    result = CliRunner().invoke(app, ["stream", "--list-devices"])
+    assert result.exit_code == 2
+    assert "this system has no microphone" in result.stderr
+
+
+def test_no_model_is_told() -> None:
+    result = CliRunner().invoke(app, ["stream"])
+    assert result.exit_code == 2
+    assert "give a model: serbench stream MODEL" in result.stderr
 
 
 def test_a_missing_package_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +351,7 @@ def test_a_missing_library_is_told_with_what_to_install(monkeypatch: pytest.Monk
     def import_module(name: str) -> None:
         raise OSError("PortAudio library not found")
 
-    monkeypatch.setattr("serbench_runtime.cli.stream.import_module", import_module)
+    monkeypatch.setattr("serbench_runtime.cli.microphone.import_module", import_module)
     result = invoke("--microphone")
     assert result.exit_code == 2
     assert "needs PortAudio (PortAudio library not found); install" in result.stderr
@@ -274,4 +375,4 @@ def test_capacity_is_printed(monkeypatch: pytest.MonkeyPatch, threads: int, show
 def test_help_teaches_by_example() -> None:
     result = invoke("--help")
     assert result.exit_code == 0
-    assert "  serbench-runtime stream akd.onnx --microphone" in result.output
+    assert "  serbench stream akd.onnx --microphone" in result.output

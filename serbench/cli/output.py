@@ -5,9 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How cells begin that spreadsheets compute."""
-
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A rich table on a terminal; elsewhere aligned columns, one row a line, nothing cut off."""
@@ -22,7 +19,7 @@ def _print_rich(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     from rich.table import Table
     from rich.text import Text
 
-    from serbench_runtime.cli.console import stdout
+    from serbench.cli.console import stdout
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for i, column in enumerate(columns):
@@ -52,17 +49,6 @@ def byte_size(size_bytes: int) -> str:
         if size_bytes < 999.95 * scale:
             return f"{size_bytes / scale:.1f} {unit}"
     return f"{size_bytes / 1e9:.1f} GB"
-
-
-def plain_cell(text: str) -> str:
-    """Text of a CSV's cell that no spreadsheet takes for a formula; numbers stay numbers."""
-    if not text.startswith(_FORMULA):
-        return text
-    try:
-        float(text)
-    except ValueError:
-        return f"'{text}"
-    return text
 
 
 def _one_line(cell: str) -> str:

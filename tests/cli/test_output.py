@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from serbench_runtime.cli.output import print_table
+from serbench.cli.output import print_table
 
 ROWS = [("a", "a long\n cell"), ("bcd", "")]
 

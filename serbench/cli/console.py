@@ -8,7 +8,7 @@ import sys
 from rich.console import Console
 from rich.logging import RichHandler
 
-from serbench_runtime.cli.disarm import DisarmedConsole
+from serbench.benchmark.disarm import DisarmedConsole, stderr
 
 
 def stdout() -> Console:
@@ -16,13 +16,6 @@ def stdout() -> Console:
     if sys.stdout.isatty():
         return DisarmedConsole()
     return DisarmedConsole(width=200, no_color=True)
-
-
-def stderr() -> Console:
-    """Progress, news and errors."""
-    if sys.stderr.isatty():
-        return DisarmedConsole(stderr=True)
-    return DisarmedConsole(stderr=True, width=200)
 
 
 def say(*lines: object) -> None:

@@ -7,10 +7,11 @@ import sys
 import pytest
 import typer
 
+from serbench.benchmark.disarm import DisarmedConsole, stderr
 from serbench.benchmark.progress import BarObserver, LineObserver, progress_observer
-from serbench_runtime.cli.console import say, stderr
-from serbench_runtime.cli.disarm import DisarmedConsole, disarm, disarmed
-from serbench_runtime.cli.output import print_table
+from serbench.cli.console import say
+from serbench.cli.output import print_table
+from serbench_runtime.cli.disarm import disarm, disarmed
 
 NASTY = "a\x1b[2J\x1b]0;title\x07\r\x9b1m\u202eb\x00\ud800"
 HARMLESS = "a\\u001b[2J\\u001b]0;title\\u0007\\u000d\\u009b1m\\u202eb\\u0000\\ud800"

@@ -1,0 +1,53 @@
+"""Two channels that were taken for one: their samples come in turn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from serbench_runtime.waveform import Waveform
+
+SECONDS = 3.0
+"""Of sound to look at."""
+
+QUIETEST = 0.003
+"""Root mean square of sound; what is softer may be a few steps of 16-bit integers."""
+
+UNEQUAL = 1.5
+"""From this ratio on, samples at even and at odd places are not of one signal."""
+
+ZIGZAG = 0.2
+"""From this autocorrelation on, they are not, either."""
+
+
+def looks_interleaved(waveform: Waveform) -> bool:
+    """Whether ``(samples,)`` may be two channels in turn.
+
+    In one signal, even and odd samples are equally loud, a sample differs as much from the one
+    before as from the one after, and the autocorrelation of speech falls smoothly with distance.
+    In turn, channels may not be equally loud; those that are alike differ little within each pair
+    and more between pairs; and of others, only samples at an even distance are much alike.
+
+    Example:
+        >>> one = np.random.default_rng(0).normal(0, 0.1, 16_000).cumsum()
+        >>> looks_interleaved(one), looks_interleaved(np.repeat(one, 2))
+        (False, True)
+    """
+    samples = waveform[: len(waveform) // 2 * 2].astype(np.float64)
+    pairs = samples.reshape(-1, 2)
+    within = np.square(pairs[:, 1] - pairs[:, 0]).sum()
+    between = np.square(pairs[1:, 0] - pairs[:-1, 1]).sum()
+    even, odd = np.square(pairs).sum(axis=0)
+    return _unequal(within, between) or _unequal(even, odd) or _zigzag(samples) > ZIGZAG
+
+
+def _unequal(one: float, other: float) -> bool:
+    return max(one, other) > UNEQUAL * min(one, other)
+
+
+def _zigzag(samples: np.ndarray) -> float:
+    """How much more alike samples are at distance 2 than at distances 1 and 3."""
+    power = np.square(samples).sum()
+    if not power:
+        return 0.0
+    one, two, three = (float((samples[k:] * samples[:-k]).sum() / power) for k in (1, 2, 3))
+    return two - (one + three) / 2

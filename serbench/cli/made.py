@@ -1,0 +1,38 @@
+"""Commands whose options are made of something else than a function's own parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class MadeCommand:
+    """As a module of a command."""
+
+    HELP: str
+    command: Callable[..., None]
+
+
+def made_command(
+    text: str, run: Callable[..., None], parameters: Sequence[inspect.Parameter]
+) -> MadeCommand:
+    """A command that typer reads ``parameters`` of, and that calls ``run`` with their values."""
+
+    def command(**given: Any) -> None:
+        run(**given)
+
+    command.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return MadeCommand(text, command)
+
+
+def parameter(
+    name: str, annotation: Any, default: object = inspect.Parameter.empty
+) -> inspect.Parameter:
+    """A parameter as typer reads it."""
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
