@@ -258,6 +258,12 @@ def test_frames_read_for_evaluation_follow_the_asked_order(tmp_path: Path) -> No
     )
 
 
+def test_a_normaliser_that_leaves_all_as_it_is_makes_no_copy() -> None:
+    values = torch.randn(5, 3)
+    assert Normaliser.none(3)(values) is values
+    assert Normaliser(torch.zeros(3), torch.tensor([1.0, 1.0, 2.0]))(values) is not values
+
+
 def test_frames_in_float16_are_normalised_window_by_window() -> None:
     count = np.array([9000, 300], dtype=np.int64)
     values = np.random.default_rng(0).normal(3.0, 2.0, (9300, 4)).astype(np.float16)

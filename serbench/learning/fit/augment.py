@@ -39,6 +39,8 @@ def augmented(
         else:
             per_db = torch.tensor(gain, dtype=frames.dtype, device=frames.device)
             frames = frames + gain_db * per_db / normaliser.deviation.to(frames.device)
+    if not own.time_masks and not own.mel_masks:
+        return frames
     raw = normalise in {"none", "range"} and gain != "scale"
     return spec_augment(
         frames,

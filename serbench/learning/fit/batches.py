@@ -150,7 +150,10 @@ class Batches(ABC):
         else:
             spare = (self.speech.count[rows] - self.size + 1).clamp_min(1)
             first = (draw * spare).long()
-        return *self.speech.windows(rows, first, self.size), first
+        size = self.size
+        if self.front_end.channels == 1:  # nothing looks beyond the real frames: less to copy
+            size = int((self.speech.count[rows] - first).clamp(1, size).max())
+        return *self.speech.windows(rows, first, size), first
 
     def _hint(
         self, teacher: Windows, rows: Tensor, first: Tensor, precision: torch.dtype

@@ -23,6 +23,7 @@ from serbench.protocol.splits.records import Split
 from serbench.settings import AugmentSettings
 from serbench_akd.akd import Akd, AkdParams
 from serbench_baselines.kd import Distillation, DistillationParams
+from serbench_front_ends.log_mel import LogMel, LogMelParams
 
 CPU = torch.device("cpu")
 RATE_HZ = 100.0
@@ -289,3 +290,31 @@ def test_a_fit_on_crops_is_scaled_and_probed_by_whole_utterances(
     )
     assert torch.equal(without.state["normaliser.mean"], on_crops.state["normaliser.mean"])
     assert np.array_equal(without.posteriors, on_crops.posteriors) == (epochs == 0)
+
+
+def test_a_batch_is_as_long_as_its_longest_window_where_nothing_looks_beyond(
+    table: CorpusTable, frames: Frames, split: Split
+) -> None:
+    plain = LogMel(LogMelParams(deltas=False))
+    chosen = candidate(batch_size=2, front_end=plain)
+    task = fit_task(table, split, frames, chosen)
+    batches = batches_of(task)
+    assert batches.size == round(WINDOW_S * RATE_HZ)
+    last = torch.full((2,), 1.0 - 1e-6)  # windows begin as late as they may
+    rows = batches.speech.count.argsort()[:2]
+    whole = batches.taught_batch(rows, last)
+    shortest = int(batches.speech.count[rows].max())
+    assert whole.features.shape[-1] == int(whole.lengths.max()) == min(batches.size, shortest)
+
+
+def test_without_masks_windows_stay_as_they_are(
+    table: CorpusTable, frames: Frames, split: Split
+) -> None:
+    off = AugmentSettings(time_masks=0, mel_masks=0, gain_db=0.0)
+    chosen = candidate(batch_size=5)
+    settings = chosen.settings.model_copy(update={"augment": off})
+    task = fit_task(table, split, frames, replace(chosen, settings=settings))
+    batches = batches_of(task)
+    rows, draw = torch.arange(4), torch.full((4,), 0.5)
+    augmented, plain = batches._batch(rows, draw), batches.taught_batch(rows, draw)
+    torch.testing.assert_close(augmented.features, plain.features, rtol=0, atol=0)
