@@ -20,7 +20,8 @@ def test_the_contract_changes_with_its_version_only() -> None:
         pytest.fail(
             f"{changes}\n\nThe contract of plugins changed, and its version is still {VERSION}. "
             "Raise VERSION in serbench/api/version.py (the major one where something is gone or "
-            "changed), then run python tests/tests_support/public_contract.py"
+            "changed), then run python tests/tests_support/public_contract.py; with --unreleased "
+            f"and without a new version where {VERSION} was never released"
         )
     pytest.fail(f"{changes}\n\nRun python tests/tests_support/public_contract.py")
 

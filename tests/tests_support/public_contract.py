@@ -21,6 +21,7 @@ import serbench.testing
 from serbench.api.params import Plugin
 
 STORED = Path(__file__).parents[1] / "api" / "contract.txt"
+OURS = ("serbench.", "serbench_runtime.")
 PLAIN = (str, int, float, bool, tuple, type(None))
 
 
@@ -42,7 +43,7 @@ def lines() -> list[str]:
 
 
 def _lines(address: str, value: object) -> Iterator[str]:
-    if inspect.isclass(value) and value.__module__.startswith("serbench."):
+    if inspect.isclass(value) and value.__module__.startswith(OURS):
         bases = [base.__name__ for base in value.__bases__ if base.__module__ != "typing"]
         yield f"{address}: class({', '.join(bases)})"
         yield from _members(address, value)
@@ -62,7 +63,7 @@ def _members(address: str, cls: type) -> Iterator[str]:
     for name in {*fields, *annotated, *vars(cls)}:
         member = vars(cls).get(name)
         if name == "__init__" and not fields and isinstance(member, FunctionType):
-            if member.__module__.startswith("serbench."):
+            if member.__module__.startswith(OURS):
                 yield f"{address}{_signature(member)}"
         elif name.startswith(("_", "model_config")):
             continue
