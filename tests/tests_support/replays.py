@@ -13,6 +13,7 @@ from serbench.api import PluginError
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.run import run
 from serbench.running.replay.run import Replay
+from serbench_akd.akd import Akd
 from serbench_backends.torch import TorchBackend
 from serbench_baselines.ce import CrossEntropy
 from serbench_baselines.kd import Distillation, DistillationParams
@@ -25,7 +26,7 @@ from tests_support.tables import LABELS, Noise
 PLUGINS: dict[str, Any] = {
     cls.name: cls
     for cls in (
-        *(Noise, LinearStudent, MapStudent, Heir, CrossEntropy, Distillation, Hinted),
+        *(Noise, LinearStudent, MapStudent, Heir, CrossEntropy, Distillation, Hinted, Akd),
         *(TorchBackend, Functionals, LogMel),
     )
 }

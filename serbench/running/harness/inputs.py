@@ -197,14 +197,11 @@ def load_inputs(
     # Before anything long: weights that cannot be had are told of at once.
     models = {**plan.teachers, **plan.heirs, **plan.listeners}
     digests = {name: model.model_digest for name, model in models.items()}
-    front_ends = dict.fromkeys(
-        candidate.front_end
-        for method in (*plan.methods, *(plan.canary.methods if plan.canary else ()))
-        for candidate in method.candidates
-    )
+    methods = (*plan.methods, *(plan.canary.methods if plan.canary else ()))
+    candidates = [candidate for method in methods for candidate in method.candidates]
+    front_ends = dict.fromkeys(candidate.front_end for candidate in candidates)
     features = _features(table, front_ends, cache, "features", watch)
     embeddings = _embeddings(plan.teachers, table, cache, device, "", watch)
-    candidates = [candidate for method in plan.methods for candidate in method.candidates]
     crops = load_crops(candidates, table, plan.teachers, cache, device, watch)
     if audio is None:
         return Inputs(table, features, embeddings, digests, crops=crops)

@@ -10,9 +10,9 @@ import onnx
 import pytest
 import torch
 from tests_support.front_ends import front_end
-from tests_support.pretraining import hinted, make_pretrained, write_speech
+from tests_support.pretraining import MapStudent, hinted, make_pretrained, write_speech
 from tests_support.replays import contents, make_replayable, open_replay
-from tests_support.runs import Watcher, method
+from tests_support.runs import Watcher, candidate, method
 from tests_support.trained import expected, noise
 
 from serbench.api import Backend, CorpusError, DeployedModel, Params, PluginError, StoreError
@@ -21,6 +21,7 @@ from serbench.device.export.parity import check_parity
 from serbench.device.export.refit import refit_all
 from serbench.device.export.source import default_name, export_source
 from serbench.running.replay.run import Replay
+from serbench_akd.akd import Akd, AkdParams
 from serbench_runtime import load
 from serbench_runtime.audio.read import read_waveform
 
@@ -251,6 +252,27 @@ def test_a_pretrained_method_is_refitted_from_the_same_audio(tmp_path: Path) -> 
     assert task.initial is not None
     assert not watch.results[0].name.endswith("pretraining")
     assert source.trained.provenance["method"] == "hinted"
+
+
+def test_a_refit_hears_crops_and_unlabelled_audio_as_the_folds_did(tmp_path: Path) -> None:
+    params = {"k": 1.0, "alpha": 0.0, "lambda_hint": 0.0, "unlabelled": 0.5}
+    chosen = candidate(loss=Akd(AkdParams.model_validate(params)), student=MapStudent(Params()))
+    augment = chosen.settings.augment.model_copy(update={"crops": 2})
+    settings = chosen.settings.model_copy(update={"augment": augment})
+    make_pretrained(tmp_path, method("hears", replace(chosen, settings=settings)))
+    with pytest.raises(StoreError, match="name that folder with --pretrain-audio"):
+        export_source(open_replay(tmp_path), "hears", 0, None, None, 1)
+    watch = Watcher()
+    export_source(open_replay(tmp_path, watch), "hears", 0, None, tmp_path / "speech", 1)
+    (task,) = watch.tasks
+    assert task.unlabelled is not None
+    assert task.unlabelled.ids == tuple(f"unlabelled/r{n}.wav" for n in range(4))
+    assert len(task.crops) == 2
+    (teacher,) = task.teachers
+    assert teacher.logits is not None
+    assert teacher.logits.shape == (2 * len(task.train.ids), 2)
+    assert teacher.unlabelled is not None
+    assert teacher.unlabelled.shape == (4, 2)
 
 
 def test_a_refit_has_the_shape_of_what_most_folds_chose(replay: Replay) -> None:
