@@ -33,7 +33,11 @@ from serbench.running.harness.observer import Observer
 log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 30.0
-"""How often progress is told where there is no terminal."""
+"""How often progress is told where there is no terminal; less and less often, the longer it takes.
+"""
+
+SELDOM_S = 300.0
+"""How often at the least."""
 
 
 @contextmanager
@@ -184,7 +188,7 @@ class LineObserver(PluginObserver):
         if done >= total and stage not in self.told:
             self.told.add(stage)
             self.announce(f"{stage}: done")
-        elif done < total and time.monotonic() - self.last >= LINE_EVERY_S:
+        elif done < total and self._due():
             self.last = time.monotonic()
             self.announce(f"{stage}: {done}/{total}")
 
@@ -203,8 +207,12 @@ class LineObserver(PluginObserver):
         if event.fit not in self.names:  # a pretraining, which is a stage of its own
             return
         self.epochs += 1
-        if time.monotonic() - self.last >= LINE_EVERY_S:
+        if self._due():
             self._tell_fits()
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        return now - self.last >= min(SELDOM_S, max(LINE_EVERY_S, (now - self.started) / 20))
 
     def _tell_fits(self) -> None:
         self.last = now = time.monotonic()

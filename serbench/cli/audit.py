@@ -14,63 +14,67 @@ from serbench.cli.options import RegistryFile
 if TYPE_CHECKING:
     from serbench.api import Corpus
 
+HELP = """Look for leaks in anybody's splits.
+
+The exit code is 1 where there is a leak, else 0.
+
+SPLITS is a CSV or TSV file (utterance with fold, part or both),
+or a folder: of EmoBox fold files, of s3prl's session files,
+or of audio in train/validation/test.
+
+Speakers and sentences come from the corpus, else from the files.
+Copies (L4) and near duplicates (L5) are looked for where there is
+audio. Nothing is downloaded.
+
+Examples:
+
+  serbench audit folds.csv --corpus emodb
+
+  serbench audit EmoBox/data/emodb --corpus emodb --data-dir ~/corpora/emodb
+
+  serbench audit my-dataset --json audit.json
+"""
+
 Format = Literal["auto", "csv", "emobox", "s3prl", "folder"]
+
+
+CorpusName = Annotated[
+    str | None,
+    typer.Option(
+        "--corpus",
+        "--dataset",
+        "-c",
+        metavar="DATASET",
+        autocompletion=datasets,
+        help="Dataset or corpus whose utterances they are.",
+    ),
+]
+AudioFolder = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Folder with a local copy of the corpus, or with audio."),
+]
+Written = Annotated[
+    Format,
+    typer.Option(
+        metavar="|".join(get_args(Format)),
+        help="How the splits are written; auto tells it from what is there.",
+    ),
+]
 
 
 def command(
     splits: Annotated[
         Path, typer.Argument(metavar="SPLITS", help="A split file, or a folder of them.")
     ],
-    corpus: Annotated[
-        str | None,
-        typer.Option(
-            "--corpus",
-            "--dataset",
-            "-c",
-            metavar="DATASET",
-            autocompletion=datasets,
-            help="Dataset or corpus whose utterances they are.",
-        ),
-    ] = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER", help="Folder with a local copy of the corpus, or with audio."
-        ),
-    ] = None,
-    format: Annotated[  # noqa: A002 - the option's name
-        Format,
-        typer.Option(
-            metavar="|".join(get_args(Format)),
-            help="How the splits are written; auto tells it from what is there.",
-        ),
-    ] = "auto",
+    corpus: CorpusName = None,
+    data_dir: AudioFolder = None,
+    format: Written = "auto",  # noqa: A002 - the option's name
     registry: RegistryFile = None,
     json: Json = None,
     junit: JUnit = None,
     markdown: Markdown = None,
 ) -> None:
-    """Look for leaks in anybody's splits.
-
-    The exit code is 1 where there is a leak, else 0.
-
-    SPLITS is a CSV or TSV file (utterance with fold, part or both),
-    or a folder: of EmoBox fold files, of s3prl's session files,
-    or of audio in train/validation/test.
-
-    Speakers and sentences come from the corpus, else from the files.
-    Copies (L4) and near duplicates (L5) are looked for where there is
-    audio. Nothing is downloaded.
-
-    Examples:
-
-      serbench audit folds.csv --corpus emodb
-
-      serbench audit EmoBox/data/emodb --corpus emodb --data-dir ~/corpora/emodb
-
-      serbench audit my-dataset --json audit.json
-
-    """  # noqa: D412 - typer needs the blank lines
+    """Look for leaks; see HELP."""
     from serbench.benchmark.progress import progress_observer
     from serbench.checks.audit.readers import read_splits
     from serbench.checks.audit.run import audit

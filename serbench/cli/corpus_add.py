@@ -49,6 +49,24 @@ Labels = Annotated[
 ]
 
 
+Speaker = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEMPLATE", help="Who speaks, by parts of the path, as {speaker} or {folder}."
+    ),
+]
+Language = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="The spoken language, as Italian.")
+]
+Licence = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Licence of the recordings, as CC BY 4.0.")
+]
+Elicitation = Annotated[
+    str | None,
+    typer.Option(metavar="acted|induced|natural|synthetic", help="How emotions came about."),
+]
+
+
 def command(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with the audio.")],
     name: Annotated[
@@ -57,12 +75,7 @@ def command(
     ] = None,
     pattern: Pattern = None,
     label: Labels = None,
-    speaker: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEMPLATE", help="Who speaks, by parts of the path, as {speaker} or {folder}."
-        ),
-    ] = None,
+    speaker: Speaker = None,
     text: Annotated[
         str | None,
         typer.Option(metavar="TEMPLATE", help="Which sentence is spoken, by parts of the path."),
@@ -77,16 +90,9 @@ def command(
         str | None,
         typer.Option(metavar="TEXT", help="Full name of the corpus. Default: the folder's name."),
     ] = None,
-    language: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="The spoken language, as Italian.")
-    ] = None,
-    licence: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Licence of the recordings, as CC BY 4.0.")
-    ] = None,
-    elicitation: Annotated[
-        str | None,
-        typer.Option(metavar="acted|induced|natural|synthetic", help="How emotions came about."),
-    ] = None,
+    language: Language = None,
+    licence: Licence = None,
+    elicitation: Elicitation = None,
     output: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="FILE", help="Registry file that gets the entry."),

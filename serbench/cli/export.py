@@ -38,46 +38,52 @@ Examples:
 """
 
 
+Method = Annotated[
+    str | None,
+    typer.Option(
+        "--method",
+        "-m",
+        metavar="METHOD",
+        autocompletion=complete.methods,
+        help="Which method. Default: the run's first.",
+    ),
+]
+RefitAll = Annotated[
+    bool,
+    typer.Option(
+        "--refit-all",
+        help="Train on all speakers first, for shipping; such a model has no test score.",
+    ),
+]
+Converted = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BACKEND",
+        autocompletion=complete.backends,
+        help="Convert as this backend does: onnxruntime-int8, onnxruntime-fp16, …",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="The file. Default: DATASET-METHOD.onnx in this folder.",
+    ),
+]
+
+
 def command(
     run: RunArgument = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method",
-            "-m",
-            metavar="METHOD",
-            autocompletion=complete.methods,
-            help="Which method. Default: the run's first.",
-        ),
-    ] = None,
+    method: Method = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Which seed.")] = 0,
     fold: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Which outer fold's student. Default: 1.")
     ] = None,
-    refit_all: Annotated[
-        bool,
-        typer.Option(
-            "--refit-all",
-            help="Train on all speakers first, for shipping; such a model has no test score.",
-        ),
-    ] = False,
-    backend: Annotated[
-        str | None,
-        typer.Option(
-            metavar="BACKEND",
-            autocompletion=complete.backends,
-            help="Convert as this backend does: onnxruntime-int8, onnxruntime-fp16, …",
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="The file. Default: DATASET-METHOD.onnx in this folder.",
-        ),
-    ] = None,
+    refit_all: RefitAll = False,
+    backend: Converted = None,
+    output: Output = None,
     pretrain_audio: PretrainAudio = None,
     data_dir: DataDir = None,
     device: Device = "auto",

@@ -135,7 +135,12 @@ Device = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option(
-        "--jobs", "-j", metavar="N", min=1, help="Fits side by side. Default: one per core."
+        "--jobs",
+        "-j",
+        metavar="N",
+        min=1,
+        help="Fits side by side, each on one core. Default: one per core. With 1, the fit uses all "
+        "cores; OMP_NUM_THREADS=N limits them.",
     ),
 ]
 Out = Annotated[

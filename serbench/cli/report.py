@@ -38,6 +38,16 @@ Examples:
 """
 
 
+Deployed = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="With --html: a results.json of `serbench deploy`, from elsewhere than "
+        "RUN/deploy; repeatable.",
+    ),
+]
+
+
 def command(
     run: Annotated[
         list[str],
@@ -60,14 +70,7 @@ def command(
         bool,
         typer.Option("--html", help="Write report.html as well: one complete page."),
     ] = False,
-    deploy: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="With --html: a results.json of `serbench deploy`, from elsewhere than "
-            "RUN/deploy; repeatable.",
-        ),
-    ] = None,
+    deploy: Deployed = None,
     open_page: Annotated[
         bool, typer.Option("--open", help="Write the page, and open it in the browser.")
     ] = False,

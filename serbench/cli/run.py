@@ -49,28 +49,32 @@ Examples:
 """
 
 
+Methods = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="METHOD",
+        autocompletion=complete.methods,
+        show_default=False,
+        help="Methods to compare: names of the registry, STUDENT+LOSS, or ABLATION:ROW.",
+    ),
+]
+Protocol = Annotated[
+    str,
+    typer.Option(
+        metavar="PROTOCOL",
+        autocompletion=complete.protocols,
+        help="speaker-independent; or, to show what a leak is worth, leaky-random, "
+        "leaky-early-stopping, leaky-random-early-stopping, leaky-normaliser or leaky-search: "
+        "marked everywhere, never compared.",
+    ),
+]
+
+
 @options.with_run_options
 def command(
     asked: options.Asked,
-    methods: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="METHOD",
-            autocompletion=complete.methods,
-            show_default=False,
-            help="Methods to compare: names of the registry, STUDENT+LOSS, or ABLATION:ROW.",
-        ),
-    ] = None,
-    protocol: Annotated[
-        str,
-        typer.Option(
-            metavar="PROTOCOL",
-            autocompletion=complete.protocols,
-            help="speaker-independent; or, to show what a leak is worth, leaky-random, "
-            "leaky-early-stopping, leaky-random-early-stopping, leaky-normaliser or leaky-search: "
-            "marked everywhere, never compared.",
-        ),
-    ] = "speaker-independent",
+    methods: Methods = None,
+    protocol: Protocol = "speaker-independent",
     suite: Annotated[
         str | None,
         typer.Option(

@@ -53,41 +53,47 @@ class Sort(StrEnum):
     SIZE = "size"
 
 
+OfDataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        "-d",
+        metavar="DATASET",
+        autocompletion=complete.datasets,
+        help="Runs on this dataset.",
+    ),
+]
+OfMethod = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        "-m",
+        metavar="METHOD",
+        autocompletion=complete.methods,
+        help="Runs that have this method; repeatable.",
+    ),
+]
+OfProfile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        "-p",
+        metavar="PROFILE",
+        autocompletion=complete.profiles,
+        help="Runs with this profile.",
+    ),
+]
+Finished = Annotated[
+    bool | None,
+    typer.Option("--finished/--unfinished", help="Finished runs only, or the others only."),
+]
+
+
 def command(
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset",
-            "-d",
-            metavar="DATASET",
-            autocompletion=complete.datasets,
-            help="Runs on this dataset.",
-        ),
-    ] = None,
-    method: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--method",
-            "-m",
-            metavar="METHOD",
-            autocompletion=complete.methods,
-            help="Runs that have this method; repeatable.",
-        ),
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            "--profile",
-            "-p",
-            metavar="PROFILE",
-            autocompletion=complete.profiles,
-            help="Runs with this profile.",
-        ),
-    ] = None,
-    finished: Annotated[
-        bool | None,
-        typer.Option("--finished/--unfinished", help="Finished runs only, or the others only."),
-    ] = None,
+    dataset: OfDataset = None,
+    method: OfMethod = None,
+    profile: OfProfile = None,
+    finished: Finished = None,
     min_ua: Annotated[
         float | None,
         typer.Option("--min-ua", metavar="UA", help="Runs with at least this UA, in %."),

@@ -37,6 +37,18 @@ def test_a_long_stage_is_told_now_and_then(
     assert lines == ["students: 30/100", "students: 60/100", "students: 90/100", "students: done"]
 
 
+def test_the_longer_it_takes_the_fewer_lines(
+    told: tuple[progress.LineObserver, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observer, lines = told
+    now_s = observer.last
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now_s)
+    for done in range(36_000):  # ten hours
+        observer.advance("students", done, 36_000)
+        now_s += 1.0
+    assert 36_000 / progress.SELDOM_S < len(lines) < 200
+
+
 def test_a_short_stage_is_one_line(told: tuple[progress.LineObserver, list[str]]) -> None:
     observer, lines = told
     for done in range(6):

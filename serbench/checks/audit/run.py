@@ -80,20 +80,21 @@ def audit(
             "read_as": splits.described,
             "corpus": corpus_name,
             "folds": len(folds),
-            "utterances": len({row.utterance for row in identified.rows}),
-            "speakers_from": identified.speakers_from,
-            "sentences_from": identified.texts_from,
+            **_identified_facts(identified),
             "audio_from": f"{len(paths)} files" if paths else "none",
         },
         about=ABOUT,
         tables=(fold_table(folds, found),),
-        remarks=(
-            *splits.notes,
-            *identified.notes,
-            *_names_remark(identified, known_as),
-            *_validation_remark(folds),
-        ),
+        remarks=(*splits.notes, *identified.notes, *_remarks(identified, known_as, folds)),
     )
+
+
+def _identified_facts(identified: Identified) -> dict[str, object]:
+    return {
+        "utterances": len({row.utterance for row in identified.rows}),
+        "speakers_from": identified.speakers_from,
+        "sentences_from": identified.texts_from,
+    }
 
 
 def _in_one_spelling(
@@ -144,6 +145,10 @@ def _folds(identified: Identified) -> list[FoldView]:
     for row in identified.rows:
         rows_of.setdefault(row.fold, []).append(row)
     return [FoldView(name, rows_of[name]) for name in sorted(rows_of, key=natural_key)]
+
+
+def _remarks(identified: Identified, known_as: str | None, folds: Sequence[FoldView]) -> list[str]:
+    return [*_names_remark(identified, known_as), *_validation_remark(folds)]
 
 
 def _names_remark(identified: Identified, known_as: str | None) -> list[str]:

@@ -55,7 +55,7 @@ def verify(
     models: bool = True,
     pretrain_audio: Path | None = None,
 ) -> Findings:
-    """Recompute a finished run from its corpus and its plan.
+    """Recompute a finished run from its corpus and its plan, and compare everything, in order.
 
     The audio is read again from the corpus's files, whatever a cache says of them; folds,
     windows, checks and tables are made anew; predictions are held against the ledger of readings
@@ -70,9 +70,6 @@ def verify(
         watch: told of progress.
         models: whether to predict again with the stored students.
         pretrain_audio: folder of unlabelled audio, to compare it with the corpus again.
-
-    Returns:
-        What was compared, in order.
 
     Raises:
         StoreError: the folder holds no finished run, or a file of it cannot be read; or audio is
@@ -95,20 +92,23 @@ def verify(
     search = any("/inner-" in fold.name for fold in certificate.folds)
     folds = make_folds(table, fold_source(stored.plan, folder), stored.protocol, near, search)
     openings = Seal(store.seal_path).openings()
+    predict = partial(check_models, stored, store, folds, cache, partial(watch.advance, "students"))
     steps: list[Callable[[], Finding]] = [
         partial(check_corpus, store, folds, certificate),
         partial(check_plan, stored, folds),
         partial(check_certificate, stored, store, folds, openings, certificate, copied),
         partial(check_predictions, store, folds, certificate),
+        *([predict] if models else []),
+        partial(check_tables, store),
     ]
-    if models:
-        advance = partial(watch.advance, "students")
-        steps.append(partial(check_models, stored, store, folds, cache, advance))
-    steps.append(partial(check_tables, store))
+    return _findings(folder, certificate, (*findings, *clock.laps(step() for step in steps)))
+
+
+def _findings(folder: Path, certificate: Certificate, found: tuple[Finding, ...]) -> Findings:
     return Findings(
         command="verify",
         subject=folder.resolve().name,
-        found=(*findings, *clock.laps(step() for step in steps)),
+        found=found,
         if_passed="the run is what its corpus and its plan give",
         if_failed="the run is not what its corpus and its plan give",
         facts={"run": str(folder), "certificate": certificate.digest},
