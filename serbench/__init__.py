@@ -12,12 +12,24 @@ if TYPE_CHECKING:
     from serbench.benchmark.names import datasets, methods
     from serbench.benchmark.read import Run
     from serbench.benchmark.run import run
+    from serbench.errors import SerbenchError
     from serbench_runtime import load
 
-__all__ = ["Run", "__version__", "corpus", "datasets", "folds", "load", "methods", "run"]
+__all__ = [
+    "Run",
+    "SerbenchError",
+    "__version__",
+    "corpus",
+    "datasets",
+    "folds",
+    "load",
+    "methods",
+    "run",
+]
 
 PLACES = {
     "Run": "serbench.benchmark.read",
+    "SerbenchError": "serbench.errors",
     "corpus": "serbench.benchmark.corpora",
     "datasets": "serbench.benchmark.names",
     "folds": "serbench.benchmark.corpora",

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-PACKAGES = ("serbench.api", "serbench.testing", "serbench_runtime")
+PACKAGES = ("serbench.api", "serbench.benchmark", "serbench.testing", "serbench_runtime")
 
 
 def modules() -> Iterator[ModuleType]:

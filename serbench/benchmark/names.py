@@ -26,6 +26,7 @@ def methods(registry: PathLike | None = None) -> pd.DataFrame:
         RegistryError: the registry has errors.
 
     Example:
+        >>> import serbench
         >>> "akd" in set(serbench.methods()["method"])
         True
     """
@@ -51,6 +52,7 @@ def datasets(registry: PathLike | None = None) -> pd.DataFrame:
         RegistryError: the registry has errors.
 
     Example:
+        >>> import serbench
         >>> "emodb" in set(serbench.datasets()["dataset"])
         True
     """

@@ -20,7 +20,7 @@ WIDTH = 110
 NEWS = 10
 """Lines of news that are shown; earlier ones are folded away."""
 
-STYLE = "margin:0;line-height:1.35;white-space:pre-wrap;overflow-wrap:anywhere"
+STYLE = "margin:0;line-height:1.35;font-family:monospace;white-space:pre-wrap"
 
 
 class NotebookProgress(Progress):

@@ -54,7 +54,8 @@ def progress_observer(
         shown: whether progress is shown; None: only where there is a notebook or a terminal.
     """
     console = stderr()
-    if shown is False or (shown is None and not console.is_terminal):
+    watched = console.is_terminal or console.is_jupyter
+    if not (watched if shown is None else shown):
         yield PluginObserver(hook, trackers)
         return
     if console.is_jupyter:

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import serbench
+from serbench.api import EpochEvent
+from serbench.benchmark import progress
+from serbench.benchmark.run import STOPPED, run
+from serbench.cli import app
+
+SETTINGS = {
+    "corpus": {"speakers": 4, "takes": 1},
+    "protocol.folds": "loso",
+    "training": {"epochs": 1, "batch_size": 32},
+    "segments": {"window_s": 0.5, "overlap_s": 0},
+    "student": {"dim": 16, "layers": 1, "heads": 2},
+}
+SMALL = {"dataset": "demo", "profile": "quick", "device": "cpu", "jobs": 1, "settings": SETTINGS}
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """Files of a run that its plan alone determines."""
+    names = ["certificate.json", "certificate.md", "predictions.parquet", "utterances.csv"]
+    tables = sorted(path.relative_to(folder) for path in (folder / "tables").iterdir())
+    return {str(name): (folder / name).read_bytes() for name in (*names, *tables)}
+
+
+def test_python_and_the_command_line_give_the_same_run(tmp_path: Path) -> None:
+    """And the command that the plan quotes is one that gives it again."""
+    made = serbench.run(["transformer+ce", "transformer+kd"], **SMALL, out="mine")  # pyright: ignore[reportArgumentType]
+    command = shlex.split(made.plan["command"])
+    assert command[:2] == ["serbench", "run"]
+    assert not [word for word in command if "progress" in word]
+    place = command.index("--out") + 1
+    command[place] = "theirs"
+    result = CliRunner().invoke(app, command[1:])
+    assert result.exit_code == 0, result.output
+    (other,) = (tmp_path / "theirs").iterdir()
+    assert other.name == made.folder.name
+    assert results(other) == results(made.folder)
+    again = json.loads((other / "plan.json").read_text())
+    assert {**again, "command": ""} == {**made.plan, "command": ""}
+    assert made.scores().equals(serbench.Run.load(other).scores())
+    assert (made.folder / "report.md").is_file()
+
+
+def test_a_run_that_was_interrupted_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the stop button of a notebook: what was fitted is not fitted again."""
+    monkeypatch.setenv("SERBENCH_CACHE", str(tmp_path / "cache"))
+    told: list[str] = []
+
+    def interrupt(_: object, event: EpochEvent) -> None:
+        told.append(event.fit)
+        if len(set(told)) > 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(progress.PluginObserver, "epoch", interrupt)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            run("transformer+ce", **SMALL)  # pyright: ignore[reportArgumentType]
+    assert stopped.value.__notes__ == [STOPPED]
+    made = run("transformer+ce", **SMALL)  # pyright: ignore[reportArgumentType]
+    timing = json.loads((made.folder / "timing.json").read_text())
+    assert timing["fits_cached"] == 2
+    assert timing["fits_run"] == 2
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == [made.name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"methods": "akdd"}, "no method is called 'akdd'; did you mean 'akd'"),
+        ({"methods": "akd", "dataset": "demi"}, "no dataset is called 'demi'; did you mean 'demo'"),
+        ({"methods": "akd", "profile": "dmo"}, "no profile is called 'dmo'; did you mean 'demo'"),
+        ({"methods": "akd", "settings": {"training.epoch": 2}}, "epoch: unknown key; did you mean"),
+        ({"methods": "akd", "settings": {"training": {"epochs": "2"}}}, "epochs: should be"),
+        ({"methods": "akd", "tracker": "tensor"}, "did you mean 'tensorboard'"),
+        ({"methods": "akd", "jobs": 0}, "at least 1 fit"),
+        ({"methods": "akd", "device": "abacus"}, "abacus: not usable here"),
+        ({"methods": "akd", "only": "akd"}, "--only chooses among the methods of a suite"),
+        ({"suite": "table4"}, "no suite is called 'table4'; did you mean 'table3'"),
+        ({"methods": "akd", "ablation": "akd"}, "an ablation has its own methods"),
+        ({"ablation": "akd", "only": "no-hnt"}, "no-hint"),
+        ({}, "name at least one method"),
+        ({"methods": "akd", "dataset": None}, "name what to run on"),
+    ],
+)
+def test_what_is_wrong_is_told_as_on_the_command_line(
+    arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(serbench.SerbenchError, match=message):
+        run(**{"dataset": "demo", **arguments})  # pyright: ignore[reportArgumentType]
+    assert not Path("runs").exists()
+
+
+def test_an_ablation_names_its_command() -> None:
+    made = run(ablation="akd", only=["no-hint"], **{**SMALL, "profile": "demo", "settings": TINY})  # pyright: ignore[reportArgumentType]
+    assert shlex.split(made.plan["command"])[:3] == ["serbench", "ablate", "akd"]
+    assert "ablation" in made._figures()
+
+
+TINY = {"corpus.speakers": 4, "corpus.takes": 1, "protocol.folds": "loso", "training.epochs": 1}
