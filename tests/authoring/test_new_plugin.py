@@ -166,8 +166,8 @@ def test_what_is_written_is_tidy_however_long_the_name_is(
 
 @pytest.mark.slow
 def test_its_types_are_right(made: Path) -> None:
-    folders = [str(made / f"whole-{kind}") for kind in KINDS]
-    config = {"include": folders, "extraPaths": [str(ROOT), *folders]}
+    folders = [f"{made.name}/whole-{kind}" for kind in KINDS]
+    config = {"include": folders, "extraPaths": [str(ROOT), str(ROOT / "runtime"), *folders]}
     (made.parent / "pyrightconfig.json").write_text(json.dumps(config))
     settings = ("--project", str(made.parent / "pyrightconfig.json"))
     result = python(made, "-m", "pyright", *settings, "--pythonpath", sys.executable)
