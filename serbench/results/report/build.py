@@ -159,10 +159,11 @@ def make_figures(results: Results, tables: Tables, added: Addition | None) -> di
 
 def kept_texts(results: Results) -> dict[str, str]:
     """Path to what ``serbench show`` prints of a run; a report over several has none."""
-    if len(results.runs) > 1:
+    first, *others = results.runs
+    if others:
         return {}
     shown, alarm = shown_comparison(results), mark(results.protocol)
-    return {kept.FILE: kept.kept_text(results.runs[0].folder, shown, alarm)}
+    return {kept.FILE: kept.kept_text(first.folder, shown, alarm)}
 
 
 def predictions_csv(results: Results) -> str:

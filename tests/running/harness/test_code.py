@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests_support.runs import LinearStudent, candidate, method, run_plan
 
+from serbench.files import source as source_module
 from serbench.files.source import (
     core_digest,
     package_digest,
@@ -55,6 +56,52 @@ def test_another_plugin_that_it_imports_counts_too(package: Path) -> None:
     before = digest()
     other.write_text("two = 3\n")
     assert digest() != before
+
+
+def test_what_is_imported_late_counts(package: Path) -> None:
+    networks = package / "networks"
+    networks.mkdir()
+    network = networks / "own.py"
+    (package / "late.py").write_text(
+        "class Late:\n    def build(self):\n        from strange_student.networks.own import make\n"
+        "        return make()\n"
+    )
+    network.write_text("def make():\n    from serbench_other.networks import width\n")
+    other = package.parent / "serbench_other" / "networks"
+    other.mkdir(parents=True)
+    (other.parent / "__init__.py").write_text("")
+    (other / "__init__.py").write_text("width = 2\n")
+    digests = [digest()]
+    network.write_text("def make():\n    from serbench_other.networks import width as size\n")
+    digests.append(digest())
+    (other / "__init__.py").write_text("width = 3\n")
+    digests.append(digest())
+    assert len({*digests}) == 3
+
+
+@pytest.mark.parametrize(
+    ("declared", "late"),
+    [
+        ("serbench_akd", "serbench_akd.networks.hybrid"),
+        ("serbench_akd", "serbench_akd.losses.akd"),
+        ("serbench_baselines", "serbench_baselines.networks.tim_net"),
+        ("serbench_baselines", "serbench_baselines.losses.kd"),
+        ("serbench_baselines", "serbench_baselines.estimators.inca"),
+        ("serbench_baselines", "serbench_teachers.loading"),
+        ("serbench_front_ends", "serbench_front_ends.transforms.log_mel"),
+        ("serbench_front_ends", "serbench_teachers.statistics"),
+        ("serbench_backends", "serbench_backends.torch_modules"),
+    ],
+)
+def test_a_plugins_digest_reads_what_it_loads_late(
+    monkeypatch: pytest.MonkeyPatch, declared: str, late: str
+) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(source_module, "source_digest", read.extend)
+    package_digest_of.cache_clear()
+    package_digest_of(declared)
+    package_digest_of.cache_clear()
+    assert Path(str(importlib.import_module(late).__file__)) in read
 
 
 def test_what_was_imported_is_what_counts(package: Path) -> None:
