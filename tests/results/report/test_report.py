@@ -53,7 +53,7 @@ def test_every_table_comes_in_four_formats_with_the_certificate(run: Path) -> No
     names = {path.name for path in (run / "tables").iterdir()}
     suffixes = ("md", "csv", "tex", "html")
     made = {f"{name}.{suffix}" for name in (*TABLES, *confusions) for suffix in suffixes}
-    assert names == made | {"predictions.csv"}
+    assert names == made | {"predictions.csv", "comparison.json"}
     for name in (*TABLES, *confusions):
         for suffix in suffixes:
             assert certificate().digest in (run / "tables" / f"{name}.{suffix}").read_text()
