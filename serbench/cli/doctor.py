@@ -32,7 +32,7 @@ def command(
 ) -> None:
     """Look at the installation and the machine; see HELP."""
     from serbench.checks.doctor.run import diagnose
-    from serbench.cli.encodings import print_json
+    from serbench_runtime.cli.encodings import print_json
 
     found = diagnose(registry)
     if as_json:
