@@ -43,12 +43,12 @@ def _package(required: Requirement) -> Line:
     return Line(required.name, version)
 
 
-def _required(extra: str = "") -> list[Requirement]:
-    """What serbench requires on this system; of an extra, what that adds."""
+def _required(extra: str = "", package: str = "serbench") -> list[Requirement]:
+    """What a package requires on this system; of an extra, what that adds."""
     from packaging.requirements import Requirement
 
     found = {}
-    for text in metadata.requires("serbench") or ():
+    for text in metadata.requires(package) or ():
         each = Requirement(text)
         always = each.marker is None or each.marker.evaluate({"extra": ""})
         if always != bool(extra) and (always or each.marker.evaluate({"extra": extra})):  # pyright: ignore[reportOptionalMemberAccess]
@@ -77,14 +77,14 @@ def _extra(name: str) -> Line:
     return Line(name, f"not installed ({missing}): pip install 'serbench[{name}]'")
 
 
-def _whole(extra: str) -> Iterator[Requirement]:
-    """What an extra adds; one that stands for another adds what that adds."""
-    for each in _required(extra):
-        if each.name == "serbench":
-            for other in each.extras:
-                yield from _whole(other)
-        else:
+def _whole(extra: str, package: str = "serbench") -> Iterator[Requirement]:
+    """What an extra adds; one that asks for an extra, its own or another's, adds what that adds."""
+    for each in _required(extra, package):
+        if each.name != "serbench":
             yield each
+        if each.extras and _version(each.name) is not None:
+            for other in each.extras:
+                yield from _whole(other, each.name)
 
 
 def plugins(load: Callable[[], Plugins]) -> list[Line]:
