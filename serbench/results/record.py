@@ -15,7 +15,7 @@ from serbench.files.atomic import write_atomically
 from serbench.files.digests import shown_digest
 from serbench.results.figure.figure import Figure
 from serbench.results.table.table import Table
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import StoredRun
 
 KIND: Literal["serbench study"] = "serbench study"
 SCHEMA_VERSION: Literal[1] = 1
@@ -85,7 +85,7 @@ def write_record(record: StudyRecord, path: Path) -> None:
     write_atomically(path, RECORD.dump_json(record) + b"\n")
 
 
-def read_record(path: Path, run: Run) -> StudyRecord:
+def read_record(path: Path, run: StoredRun) -> StudyRecord:
     """What a study found of ``run``.
 
     Raises:
@@ -125,16 +125,16 @@ class StoredStudies:
 NO_STUDIES = StoredStudies((), ())
 
 
-def no_studies(_: Sequence[Run]) -> StoredStudies:
+def no_studies(_: Sequence[StoredRun]) -> StoredStudies:
     """Shows none."""
     return NO_STUDIES
 
 
-OfRuns = Callable[[Sequence[Run]], StoredStudies]
+OfRuns = Callable[[Sequence[StoredRun]], StoredStudies]
 """Finds what studies have to show of runs."""
 
 
-def stored_studies(run: Run) -> StoredStudies:
+def stored_studies(run: StoredRun) -> StoredStudies:
     """
     Raises:
         StoreError: as ``read_record``.

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serbench.results.record import StoredStudies, StudyRecord, stored_studies
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import StoredRun
 from serbench.studies.deploy.results import FILE
 from serbench.studies.registered import DEPLOY, STUDIES
 
 
-def studies_of(runs: Sequence[Run], files: Sequence[Path] = ()) -> StoredStudies:
+def studies_of(runs: Sequence[StoredRun], files: Sequence[Path] = ()) -> StoredStudies:
     """What studies left in runs' folders, and what others show of them without being asked.
 
     Args:

@@ -18,7 +18,7 @@ from serbench.running.plugins import Plugins, load_plugins
 from serbench.running.registry.load import load_registry
 from serbench.running.registry.lookup import Registry
 from serbench.running.replay.run import Replay
-from serbench.running.store.finished import Run, load_run
+from serbench.running.store.finished import StoredRun, load_run
 
 Watching = Callable[[pluggy.HookRelay], AbstractContextManager[Observer]]
 """Shows progress while it is open."""
@@ -50,7 +50,7 @@ class Opened:
         return self.folders[0]
 
     @cached_property
-    def run(self) -> Run:
+    def run(self) -> StoredRun:
         """What the first run's folder holds.
 
         Raises:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from serbench.results.figure.figure import Figure
     from serbench.results.record import Fact, StudyRecord
     from serbench.results.table.table import Table
-    from serbench.running.store.finished import Run
+    from serbench.running.store.finished import StoredRun
     from serbench.studies.opened import Opened
 
 P = TypeVar("P", bound="DataclassInstance")
@@ -147,7 +147,7 @@ class Study(ABC, Generic[P, M]):
     def show(self, found: M, params: P) -> Shown:
         """What was found, as tables and figures."""
 
-    def of_run(self, run: Run) -> tuple[StudyRecord, ...]:  # noqa: ARG002 - most show nothing
+    def of_run(self, run: StoredRun) -> tuple[StudyRecord, ...]:  # noqa: ARG002 - most show nothing
         """What a page shows of a finished run without the study being asked for: nothing is
         measured for it. Where it gives anything, stored records of the study are left out.
         """

@@ -10,13 +10,13 @@ from typing import Any
 from serbench.checks.regress.golden import Golden, GoldenRun, Setting, common, merged
 from serbench.checks.regress.tallies import Tally, tally
 from serbench.results.compare.methods import check_paired
-from serbench.running.store.finished import Run, leaves
+from serbench.running.store.finished import StoredRun, leaves
 
 GENERAL = ("profile", "folds", "device", "protocol", "backend", "teachers", "model_digests")
 """Parts of a plan that say how it was run, besides its methods."""
 
 
-def golden_run(run: Run) -> GoldenRun:
+def golden_run(run: StoredRun) -> GoldenRun:
     """Which run it is."""
     plan = run.plan
     return GoldenRun(
@@ -30,7 +30,7 @@ def golden_run(run: Run) -> GoldenRun:
     )
 
 
-def run_tallies(run: Run) -> dict[str, Tally]:
+def run_tallies(run: StoredRun) -> dict[str, Tally]:
     """Hits and counts of every method, teachers' own included.
 
     Raises:
@@ -44,7 +44,7 @@ def run_tallies(run: Run) -> dict[str, Tally]:
     return {name: tally(run.predictions, labels, name) for name in names}
 
 
-def run_settings(run: Run) -> dict[str, dict[str, Setting]]:
+def run_settings(run: StoredRun) -> dict[str, dict[str, Setting]]:
     """Every setting of each trained method."""
     plan = run.plan
     general = dict(_flat({key: plan[key] for key in GENERAL if key in plan}))
@@ -57,7 +57,7 @@ def run_settings(run: Run) -> dict[str, dict[str, Setting]]:
     return made
 
 
-def changed_settings(run: Run, golden: Golden) -> tuple[str, ...]:
+def changed_settings(run: StoredRun, golden: Golden) -> tuple[str, ...]:
     """How the run's settings differ from the golden ones, one line each."""
     now = run_settings(run)
     names = [name for name in golden.methods if name in now]
@@ -74,7 +74,7 @@ def changed_settings(run: Run, golden: Golden) -> tuple[str, ...]:
     )
 
 
-def shared_settings(run: Run) -> tuple[dict[str, Setting], dict[str, dict[str, Setting]]]:
+def shared_settings(run: StoredRun) -> tuple[dict[str, Setting], dict[str, dict[str, Setting]]]:
     """The run's settings as a golden file keeps them: what all share, and what each has besides."""
     return common(run_settings(run))
 

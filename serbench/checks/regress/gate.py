@@ -16,7 +16,7 @@ from serbench.checks.regress.ratios import latency_finding, size_finding
 from serbench.checks.regress.reference import Reference
 from serbench.checks.regress.tallies import Tally
 from serbench.files.digests import shown_digest
-from serbench.running.store.finished import Run, load_run
+from serbench.running.store.finished import StoredRun, load_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Timing:
     found: tuple[Timed, ...]
 
 
-def open_run(folder: Path) -> Run:
+def open_run(folder: Path) -> StoredRun:
     """A run that may be judged, or judge others.
 
     Raises:
@@ -47,7 +47,7 @@ def open_run(folder: Path) -> Run:
     return run
 
 
-def check_accuracy(run: Run, golden: Golden, path: Path) -> tuple[Finding, ...]:
+def check_accuracy(run: StoredRun, golden: Golden, path: Path) -> tuple[Finding, ...]:
     """UA and WA of every golden method.
 
     Raises:
@@ -65,7 +65,7 @@ def check_accuracy(run: Run, golden: Golden, path: Path) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def check_same(run: Run, tallies: Mapping[str, Tally], golden: Golden, path: Path) -> None:
+def check_same(run: StoredRun, tallies: Mapping[str, Tally], golden: Golden, path: Path) -> None:
     """
     Raises:
         StoreError: run and golden file cannot be compared; the message has all that differs.
@@ -167,7 +167,7 @@ def _latency(golden: Golden, timed: Timed, ratio: float) -> Finding:
     return Finding(check, "failed", message, numbers={"golden": ratio})
 
 
-def judge(run: Run, golden: Golden, path: Path, timing: Timing | None = None) -> Findings:
+def judge(run: StoredRun, golden: Golden, path: Path, timing: Timing | None = None) -> Findings:
     """Compare a run with a golden file.
 
     Args:
@@ -193,7 +193,7 @@ def judge(run: Run, golden: Golden, path: Path, timing: Timing | None = None) ->
     )
 
 
-def _not_judged(run: Run, golden: Golden, timing: Timing | None) -> Iterator[Finding]:
+def _not_judged(run: StoredRun, golden: Golden, timing: Timing | None) -> Iterator[Finding]:
     for name in (str(method["name"]) for method in run.plan["methods"]):
         if name not in golden.methods:
             yield Finding(name, "not run", "not in the golden file")
@@ -201,7 +201,7 @@ def _not_judged(run: Run, golden: Golden, timing: Timing | None) -> Iterator[Fin
         yield Finding("latency and size", "not run", "not measured: --no-latency")
 
 
-def _remarks(run: Run, golden: Golden, timing: Timing | None) -> Iterator[str]:
+def _remarks(run: StoredRun, golden: Golden, timing: Timing | None) -> Iterator[str]:
     """How to read the numbers, and what differs and is not judged."""
     yield (
         "UA and WA: differences are percentage points, with their 95 % interval paired over the "

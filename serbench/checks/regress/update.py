@@ -22,14 +22,14 @@ from serbench.checks.regress.measure import BUDGET_S, WARM_UP_S, Timed
 from serbench.checks.regress.tallies import Tally
 from serbench.errors import numbered
 from serbench.results.report.settings import duration
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import StoredRun
 
 BACKEND, AUDIO_S = "onnxruntime", 3.0
 """What a first golden file measures: the graph that is shipped, on a window."""
 
 
 def wanted_entries(
-    run: Run, old: Golden | None, backends: Sequence[str], path: Path
+    run: StoredRun, old: Golden | None, backends: Sequence[str], path: Path
 ) -> tuple[GoldenLatency, ...]:
     """Those of the old file, and one for each backend that is named and not among them.
 
@@ -57,7 +57,7 @@ def wanted_entries(
 
 
 def forecast(
-    run: Run, entries: Sequence[GoldenLatency], rounds: int, start_s: float
+    run: StoredRun, entries: Sequence[GoldenLatency], rounds: int, start_s: float
 ) -> Iterator[str]:
     """How long an update takes, and how long a gate that repeats the run, as far as is known.
 
@@ -98,7 +98,7 @@ def forecast(
         yield "How long it takes to repeat the run is unknown: it has no records of fits."
 
 
-def make_golden(run: Run, old: Golden | None, timing: Timing | None) -> Golden:
+def make_golden(run: StoredRun, old: Golden | None, timing: Timing | None) -> Golden:
     """A run's results, with what a user has set in the old file.
 
     Args:

@@ -58,7 +58,7 @@ def comparison(
             last.
         repeats: bootstrap draws.
         seed: of the draws; the same seed gives the same intervals.
-        train_counts: training utterances of each outer fold (``Run.train_counts``); None: all
+        train_counts: training utterances of each outer fold (``StoredRun.train_counts``); None: all
             that the fold does not test.
         question: ``"models"`` where all methods are the same trained models, run in other ways.
 

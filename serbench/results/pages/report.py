@@ -32,7 +32,7 @@ from serbench.results.report.settings import (
 )
 from serbench.results.report.worth import worth
 from serbench.results.table.table import Table
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import StoredRun
 
 LONG = 12
 """Rows beyond which a study's table is folded away."""
@@ -60,7 +60,7 @@ class StudyPart:
 class RunPart:
     """What the page says of a run."""
 
-    run: Run
+    run: StoredRun
     slug: str
     parts: CertificateParts
     plan: list[tuple[str, str]]

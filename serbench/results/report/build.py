@@ -41,7 +41,7 @@ from serbench.results.report.worth import worth
 from serbench.results.table.files import markdown, rows_csv, table_texts
 from serbench.results.table.table import Table
 from serbench.results.templating import templates
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import StoredRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ def certificate_links(results: Results) -> str:
     )
 
 
-def _run(results: Results, run: Run) -> dict[str, object]:
+def _run(results: Results, run: StoredRun) -> dict[str, object]:
     command = str(run.plan["command"])
     longest = max((len(ticks) for ticks in re.findall("`+", command)), default=0)
     return {

@@ -13,7 +13,7 @@ from serbench.api import StoreError
 from serbench.results.compare.methods import comparison
 from serbench.results.compare.records import Comparison
 from serbench.results.report.marks import start_lines, warning_lines
-from serbench.running.store.finished import Run, load_runs
+from serbench.running.store.finished import StoredRun, load_runs
 from serbench.running.store.run import TEACHER_PREFIX
 from serbench.settings import ProtocolName
 
@@ -48,7 +48,7 @@ class Results:
         predictions: those behind the comparison, with the ``certificate`` they are under.
     """
 
-    runs: tuple[Run, ...]
+    runs: tuple[StoredRun, ...]
     methods: dict[str, MethodInfo]
     comparison: Comparison
     predictions: pd.DataFrame
@@ -141,7 +141,7 @@ def load_results(folders: Sequence[Path], *, marked: bool = True) -> Results:
     )
 
 
-def _check_proper(runs: Sequence[Run]) -> None:
+def _check_proper(runs: Sequence[StoredRun]) -> None:
     """
     Raises:
         StoreError: a leaky run is to stand in a table with another run.
@@ -155,7 +155,7 @@ def _check_proper(runs: Sequence[Run]) -> None:
         )
 
 
-def _check_comparable(runs: Sequence[Run]) -> None:
+def _check_comparable(runs: Sequence[StoredRun]) -> None:
     """
     Raises:
         StoreError: two runs differ in corpus, labels or outer folds; the message says in which.
@@ -176,7 +176,7 @@ def _check_comparable(runs: Sequence[Run]) -> None:
                 )
 
 
-def _method_names(run: Run) -> tuple[str, ...]:
+def _method_names(run: StoredRun) -> tuple[str, ...]:
     """Planned methods in their order, then the teachers found in the predictions.
 
     Methods without a row are kept: the comparison says that the run has not finished them.
@@ -186,7 +186,7 @@ def _method_names(run: Run) -> tuple[str, ...]:
     return (*planned, *(name for name in found if name not in planned))
 
 
-def _distinct_names(runs: Sequence[Run], *, marked: bool) -> tuple[dict[str, str], ...]:
+def _distinct_names(runs: Sequence[StoredRun], *, marked: bool) -> tuple[dict[str, str], ...]:
     """For each run its methods by the name they get in the common table.
 
     A name that two runs share gets the run's name behind it; a teacher whose predictions are the
@@ -210,7 +210,7 @@ def _distinct_names(runs: Sequence[Run], *, marked: bool) -> tuple[dict[str, str
     return tuple(named)
 
 
-def shown_in(run: Run, method: str) -> str:
+def shown_in(run: StoredRun, method: str) -> str:
     """A method's name as every table has it: a reconstruction says that it is one."""
     marked = any(
         each["name"] == method and each.get("reconstruction", False) for each in run.plan["methods"]
@@ -218,7 +218,7 @@ def shown_in(run: Run, method: str) -> str:
     return f"{method} (reconstruction)" if marked else method
 
 
-def _same_predictions(one: Run, other: Run, method: str) -> bool:
+def _same_predictions(one: StoredRun, other: StoredRun, method: str) -> bool:
     columns = ["seed", "utterance", "predicted"]
     sides = [
         set(zip(*(table[column] for column in columns), strict=True))
@@ -228,7 +228,7 @@ def _same_predictions(one: Run, other: Run, method: str) -> bool:
     return sides[0] == sides[1]
 
 
-def _info(run: Run, name: str, shown: str) -> MethodInfo:
+def _info(run: StoredRun, name: str, shown: str) -> MethodInfo:
     planned = next((each for each in run.plan["methods"] if each["name"] == name), None)
     own = [fit for fit in run.fits if fit["method"] == name]
     refits = [fit for fit in own if fit.get("inner") is None]

@@ -10,7 +10,7 @@ from serbench.results.report.results import MethodInfo, Results
 from serbench.results.table.columns import text_table
 from serbench.results.table.formats import NOTHING, percent
 from serbench.results.table.table import Table
-from serbench.running.store.finished import Run, leaves
+from serbench.running.store.finished import StoredRun, leaves
 
 ABOUT = (
     "student",
@@ -156,7 +156,7 @@ def duration(seconds: float) -> str:
     return "{} h {:02d} min".format(*divmod(round(seconds / 60), 60))
 
 
-def timing_lines(results: Results, run: Run) -> list[tuple[str, str]]:
+def timing_lines(results: Results, run: StoredRun) -> list[tuple[str, str]]:
     """Where a run's time went: what this run spent itself, then what each method's fits took."""
     timing = run.timing
     titles = {
@@ -189,7 +189,7 @@ def timing_lines(results: Results, run: Run) -> list[tuple[str, str]]:
     ]
 
 
-def plan_lines(run: Run) -> list[tuple[str, str]]:
+def plan_lines(run: StoredRun) -> list[tuple[str, str]]:
     """What of the plan no other table shows, as dotted names and values."""
     shown = {
         "digest",
@@ -206,7 +206,7 @@ def plan_lines(run: Run) -> list[tuple[str, str]]:
     return [("plan digest", str(run.plan["digest"])), *flatten(rest)]
 
 
-def environment_lines(run: Run) -> list[tuple[str, str]]:
+def environment_lines(run: StoredRun) -> list[tuple[str, str]]:
     """The environment as titles and values."""
     return [(path.replace("_", " "), value) for path, value in _environment(run.environment)]
 

@@ -42,7 +42,7 @@ from serbench.running.replay.students import (
 )
 from serbench.running.replay.teachers import fold_head, run_embeddings, run_teacher
 from serbench.running.store.cache import FitCache
-from serbench.running.store.finished import Run, load_run
+from serbench.running.store.finished import StoredRun, load_run
 from serbench.running.store.run import TEACHER_PREFIX, RunStore
 
 POST_HOC = (
@@ -64,7 +64,7 @@ class Replay:
         notes: what a reader of anything replayed must know.
     """
 
-    run: Run
+    run: StoredRun
     stored: StoredPlan
     folds: Folds
     students: tuple[StoredStudent, ...]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class StoredRun:
     """One stored run, read whole."""
 
     name: str
@@ -46,7 +46,7 @@ class Run:
         return sum(fit.get("inner") is not None for fit in self.fits)
 
 
-def load_run(folder: Path, name: str) -> Run:
+def load_run(folder: Path, name: str) -> StoredRun:
     """Read a run folder, to be called ``name`` in tables.
 
     Raises:
@@ -55,7 +55,7 @@ def load_run(folder: Path, name: str) -> Run:
     store = RunStore(folder)
     store.check()
     plan = store.plan()
-    return Run(
+    return StoredRun(
         name=name,
         folder=folder,
         plan=plan,
@@ -95,7 +95,7 @@ def _certificate(store: RunStore, plan: dict[str, Any]) -> Certificate:
     return certificate
 
 
-def load_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
+def load_runs(folders: Sequence[Path]) -> tuple[StoredRun, ...]:
     """Read runs, each called by its folder's name, or by its path where two share a name.
 
     Raises:

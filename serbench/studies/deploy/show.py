@@ -14,7 +14,7 @@ from serbench.results.record import Fact
 from serbench.results.table.columns import Column, make_table
 from serbench.results.table.formats import number
 from serbench.results.table.table import Table
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import StoredRun
 from serbench.studies.deploy.entries import (
     FPS,
     PEAK,
@@ -61,7 +61,7 @@ def show_deployment(found: Deployment, named: Sequence[str]) -> Shown:
     )
 
 
-def show_results(results: DeployResults, run: Run) -> Shown:
+def show_results(results: DeployResults, run: StoredRun) -> Shown:
     """What a page has room for."""
     entries, title = entries_of(results), _title(results)
     missing = unmeasured_table(entries, f"Not measured of {title}, and why")
@@ -78,7 +78,9 @@ def show_results(results: DeployResults, run: Run) -> Shown:
     )
 
 
-def deployments_of(runs: Sequence[Run], files: Sequence[Path]) -> list[tuple[DeployResults, Run]]:
+def deployments_of(
+    runs: Sequence[StoredRun], files: Sequence[Path]
+) -> list[tuple[DeployResults, StoredRun]]:
     """What was measured of runs.
 
     Args:
@@ -93,7 +95,7 @@ def deployments_of(runs: Sequence[Run], files: Sequence[Path]) -> list[tuple[Dep
     return [(results, _run_of(results, path, runs)) for results, path in loaded]
 
 
-def _run_of(results: DeployResults, path: Path, runs: Sequence[Run]) -> Run:
+def _run_of(results: DeployResults, path: Path, runs: Sequence[StoredRun]) -> StoredRun:
     """
     Raises:
         StoreError: it is of another run.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from serbench.results.record import StudyRecord
-    from serbench.running.store.finished import Run
+    from serbench.running.store.finished import StoredRun
     from serbench.studies.deploy.measure import Deployment
     from serbench.studies.opened import Opened
 
@@ -67,14 +67,14 @@ class DeployStudy(Study[DeployParams, "Deployment"]):
 
         return show_deployment(found, params.backends)
 
-    def of_run(self, run: Run) -> tuple[StudyRecord, ...]:
+    def of_run(self, run: StoredRun) -> tuple[StudyRecord, ...]:
         """What ``results.json`` says, of whichever version of serbench it is."""
         from serbench.studies.deploy.results import FILE
 
         own = run.folder / self.name / FILE
         return self.of_files([run], [own]) if own.is_file() else ()
 
-    def of_files(self, runs: Sequence[Run], files: Sequence[Path]) -> tuple[StudyRecord, ...]:
+    def of_files(self, runs: Sequence[StoredRun], files: Sequence[Path]) -> tuple[StudyRecord, ...]:
         """What was measured of runs, here or elsewhere.
 
         Raises:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from serbench.api import StoreError
 from serbench.errors import near_names
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import StoredRun
 from serbench.running.store.run import RunStore
 from serbench.running.store.tables import UTTERANCE_COLUMNS
 from serbench.studies.explain.cases import make_cases
@@ -34,7 +34,7 @@ class Explanation:
         cases: see ``make_cases``.
     """
 
-    run: Run
+    run: StoredRun
     method: str
     planned: Mapping[str, Any]
     fits: tuple[FitReadings, ...]
@@ -65,7 +65,7 @@ class Explanation:
         return set(names) <= set(self.names)
 
 
-def explained_methods(run: Run) -> tuple[str, ...]:
+def explained_methods(run: StoredRun) -> tuple[str, ...]:
     """Those that have readings, in the plan's order."""
     store = RunStore(run.folder)
     planned = (str(each["name"]) for each in run.plan["methods"])
@@ -74,7 +74,7 @@ def explained_methods(run: Run) -> tuple[str, ...]:
     )
 
 
-def load_explanation(run: Run, method: str | None = None) -> Explanation:
+def load_explanation(run: StoredRun, method: str | None = None) -> Explanation:
     """Read the readings of a finished run's method.
 
     Args:
@@ -117,7 +117,7 @@ def _shows_anything(fit: FitReadings) -> bool:
 
 
 def _choose(
-    run: Run, recorded: Sequence[str], planned: Mapping[str, Any], method: str | None
+    run: StoredRun, recorded: Sequence[str], planned: Mapping[str, Any], method: str | None
 ) -> str:
     """The method to explain.
 
@@ -158,7 +158,7 @@ def _utterances(folder: Path) -> pd.DataFrame:
 
 
 def _fit_readings(
-    run: Run, store: RunStore, method: str, outer: int, seed: int, utterances: pd.DataFrame
+    run: StoredRun, store: RunStore, method: str, outer: int, seed: int, utterances: pd.DataFrame
 ) -> FitReadings:
     fold = str(run.plan["outer"][outer - 1]["name"])
     arrays = store.read_readings(method, outer, seed)

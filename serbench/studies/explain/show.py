@@ -5,7 +5,7 @@ from __future__ import annotations
 from serbench.api import StoreError
 from serbench.results.compare.names import display_name
 from serbench.results.table.files import rows_csv
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import StoredRun
 from serbench.studies.explain.cases import by_utterance
 from serbench.studies.explain.figure import explanation_figure
 from serbench.studies.explain.load import Explanation, load_explanation
@@ -32,7 +32,7 @@ def show_explanation(found: Explanation, top: int) -> Shown:
     )
 
 
-def shown_of(run: Run, method: str, top: int) -> Shown:
+def shown_of(run: StoredRun, method: str, top: int) -> Shown:
     """The same of a method of a run; where its readings cannot be read, why."""
     try:
         return show_explanation(load_explanation(run, method), top)

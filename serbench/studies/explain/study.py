@@ -9,7 +9,7 @@ from serbench.studies.study import Shown, Study, option
 
 if TYPE_CHECKING:
     from serbench.results.record import StudyRecord
-    from serbench.running.store.finished import Run
+    from serbench.running.store.finished import StoredRun
     from serbench.studies.explain.load import Explanation
     from serbench.studies.opened import Opened
 
@@ -62,7 +62,7 @@ class ExplainStudy(Study[ExplainParams, "Explanation"]):
 
         return show_explanation(found, params.top)
 
-    def of_run(self, run: Run) -> tuple[StudyRecord, ...]:
+    def of_run(self, run: StoredRun) -> tuple[StudyRecord, ...]:
         """Of every method that has readings; of those that cannot be read, why."""
         from serbench.studies.conduct import marked, record_of
         from serbench.studies.explain.load import explained_methods

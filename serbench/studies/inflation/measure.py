@@ -32,7 +32,7 @@ from serbench.results.report.published import claims_in
 from serbench.results.report.results import shown_in
 from serbench.results.report.settings import flatten
 from serbench.running.registry.schema import ClaimSpec
-from serbench.running.store.finished import Run, load_runs
+from serbench.running.store.finished import StoredRun, load_runs
 from serbench.running.store.run import TEACHER_PREFIX
 from serbench.settings import PROPER, RANDOM_FOLDS, ProtocolName
 
@@ -146,7 +146,7 @@ def load_inflation(folders: Sequence[Path]) -> Inflation:
     )
 
 
-def _by_protocol(runs: Sequence[Run]) -> dict[ProtocolName, Run]:
+def _by_protocol(runs: Sequence[StoredRun]) -> dict[ProtocolName, StoredRun]:
     """Runs by protocol, the proper one first.
 
     Raises:
@@ -173,7 +173,7 @@ def _by_protocol(runs: Sequence[Run]) -> dict[ProtocolName, Run]:
     return {run.certificate.protocol: run for run in ordered}
 
 
-def _check_same(proper: Run, run: Run) -> None:
+def _check_same(proper: StoredRun, run: StoredRun) -> None:
     """
     Raises:
         StoreError: two runs differ in anything else than the name of the protocol.
@@ -196,7 +196,7 @@ def _check_same(proper: Run, run: Run) -> None:
         )
 
 
-def _determinants(run: Run) -> Iterator[tuple[str, str]]:
+def _determinants(run: StoredRun) -> Iterator[tuple[str, str]]:
     """All that determines a run's result but its protocol's name, as paths and texts."""
     plan = run.plan
     yield "corpus digest", str(plan["dataset"]["corpus_digest"])
@@ -210,14 +210,14 @@ def _determinants(run: Run) -> Iterator[tuple[str, str]]:
     yield from flatten({key: plan[key] for key in (*SAME, "model_digests") if key in plan})
 
 
-def _methods(run: Run) -> tuple[str, ...]:
+def _methods(run: StoredRun) -> tuple[str, ...]:
     """The planned methods, then the teachers' own heads."""
     planned = [str(method["name"]) for method in run.plan["methods"]]
     found = [str(name) for name in run.predictions["method"].unique()]
     return (*planned, *(name for name in found if name.startswith(TEACHER_PREFIX)))
 
 
-def _coded(run: Run, labels: Sequence[str]) -> pd.DataFrame:
+def _coded(run: StoredRun, labels: Sequence[str]) -> pd.DataFrame:
     """Predictions with classes as numbers as well; unknown classes are -1."""
     index = pd.Index(labels)
     return run.predictions.assign(

@@ -16,7 +16,7 @@ from serbench.checks.regress.golden import Golden, GoldenLatency, GoldenReferenc
 from serbench.checks.regress.measure import Timed
 from serbench.checks.regress.reference import Reference
 from serbench.checks.regress.update import make_golden, wanted_entries
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import StoredRun
 
 PATH = Path("golden.toml")
 HERE = GoldenReference(
@@ -28,19 +28,19 @@ ENTRY = GoldenLatency(
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
     return open_run(make_run(tmp_path_factory.mktemp("gate") / "run"))
 
 
 @pytest.fixture(scope="module")
-def worse(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def worse(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
     """AKD's skill has gone; the others are as they were."""
     skill = {**SKILL, "akd": 0.3}
     return open_run(make_run(tmp_path_factory.mktemp("worse") / "run", skill))
 
 
 @pytest.fixture(scope="module")
-def golden(run: Run) -> Golden:
+def golden(run: StoredRun) -> Golden:
     made = make_golden(run, None, None)
     return made.model_copy(update={"latency": [ENTRY], "reference": HERE})
 
@@ -48,14 +48,14 @@ def golden(run: Run) -> Golden:
 Edit = Callable[[dict[str, Any]], object]
 
 
-def edited(run: Run, change: Edit) -> Run:
+def edited(run: StoredRun, change: Edit) -> StoredRun:
     plan = {**run.plan, "dataset": {**run.plan["dataset"]}}
     plan["methods"] = [{**method} for method in plan["methods"]]
     change(plan)
     return replace(run, plan=plan)
 
 
-def test_a_run_passes_against_itself(run: Run, golden: Golden) -> None:
+def test_a_run_passes_against_itself(run: StoredRun, golden: Golden) -> None:
     verdict = judge(run, golden, PATH)
     assert verdict.passed
     assert verdict.checks("passed")[:2] == ("akd UA", "akd WA")
@@ -68,7 +68,7 @@ def test_a_run_passes_against_itself(run: Run, golden: Golden) -> None:
 
 
 def test_a_planted_regression_is_found_in_the_method_that_has_it(
-    worse: Run, golden: Golden
+    worse: StoredRun, golden: Golden
 ) -> None:
     verdict = judge(worse, golden, PATH)
     assert not verdict.passed
@@ -79,7 +79,7 @@ def test_a_planted_regression_is_found_in_the_method_that_has_it(
     assert all(each.seconds > 0 for each in verdict.found if each.outcome != "not run")
 
 
-def test_better_is_no_failure(run: Run, worse: Run) -> None:
+def test_better_is_no_failure(run: StoredRun, worse: StoredRun) -> None:
     verdict = judge(run, make_golden(worse, None, None), PATH)
     assert verdict.passed
     (better,) = [each for each in verdict.found if each.check == "akd UA"]
@@ -88,7 +88,7 @@ def test_better_is_no_failure(run: Run, worse: Run) -> None:
     assert "--update" in better.remedy
 
 
-def test_a_method_may_have_a_margin_of_its_own(worse: Run, golden: Golden) -> None:
+def test_a_method_may_have_a_margin_of_its_own(worse: StoredRun, golden: Golden) -> None:
     lenient = golden.methods["akd"].model_copy(update={"margin": 0.9, "limit": 0.9})
     loose = golden.model_copy(update={"methods": {**golden.methods, "akd": lenient}})
     assert judge(worse, loose, PATH).passed
@@ -105,7 +105,9 @@ def test_a_method_may_have_a_margin_of_its_own(worse: Run, golden: Golden) -> No
         (lambda p: p["dataset"].update(labels=p["dataset"]["labels"][::-1]), "labels .anger, bor"),
     ],
 )
-def test_another_corpus_is_no_gate(run: Run, golden: Golden, change: Edit, message: str) -> None:
+def test_another_corpus_is_no_gate(
+    run: StoredRun, golden: Golden, change: Edit, message: str
+) -> None:
     with pytest.raises(StoreError, match=message) as caught:
         judge(edited(run, change), golden, PATH)
     assert "serbench run akd vanilla-kd transformer --dataset emodb" in str(caught.value)
@@ -124,7 +126,7 @@ def test_other_seeds_and_a_missing_method_are_all_told(golden: Golden, tmp_path:
         assert part in str(caught.value)
 
 
-def test_edited_counts_are_found(run: Run, golden: Golden) -> None:
+def test_edited_counts_are_found(run: StoredRun, golden: Golden) -> None:
     counts = {**golden.counts, "03": [each + 1 for each in golden.counts["03"]]}
     wrong = golden.model_copy(update={"counts": counts})  # its scores are changed to fit, too
     with pytest.raises(StoreError, match="test utterances of akd by speaker and class"):
@@ -137,7 +139,7 @@ def test_a_leaky_run_judges_nothing(tmp_path: Path) -> None:
         open_run(folder)
 
 
-def test_settings_that_differ_are_told_and_not_judged(run: Run, golden: Golden) -> None:
+def test_settings_that_differ_are_told_and_not_judged(run: StoredRun, golden: Golden) -> None:
     def change(plan: dict[str, Any]) -> None:
         plan["profile"] = "quick"
         plan["serbench_version"] = "0.2.0"
@@ -154,13 +156,15 @@ def test_settings_that_differ_are_told_and_not_judged(run: Run, golden: Golden) 
     }
 
 
-def test_settings_that_a_plan_lacks_differ(run: Run, golden: Golden) -> None:
+def test_settings_that_a_plan_lacks_differ(run: StoredRun, golden: Golden) -> None:
     verdict = judge(edited(run, lambda plan: plan["methods"][0].pop("settings")), golden, PATH)
     assert verdict.passed
     assert 'A setting differs: training.epochs: 60 → "none" (akd)' in verdict.remarks
 
 
-def test_a_method_that_the_golden_file_does_not_know_is_told(run: Run, golden: Golden) -> None:
+def test_a_method_that_the_golden_file_does_not_know_is_told(
+    run: StoredRun, golden: Golden
+) -> None:
     known = {name: m for name, m in golden.methods.items() if name != "transformer"}
     verdict = judge(run, golden.model_copy(update={"methods": known}), PATH)
     assert "transformer (not in the golden file)" in verdict.verdict
@@ -181,7 +185,7 @@ def timing(ratio: float, size: int | None = 1000, failure: str | None = None) ->
         (timing(0.0, None, "conversion: crashed"), ["akd onnxruntime 3 s latency"]),
     ],
 )
-def test_latency_and_size(run: Run, golden: Golden, found: Timing, failed: list[str]) -> None:
+def test_latency_and_size(run: StoredRun, golden: Golden, found: Timing, failed: list[str]) -> None:
     verdict = judge(run, golden, PATH, found)
     assert [check.check for check in verdict.of("failed")] == failed
     if found.found[0].failure:
@@ -190,7 +194,9 @@ def test_latency_and_size(run: Run, golden: Golden, found: Timing, failed: list[
         )
 
 
-def test_a_size_is_checked_once_though_two_lengths_are_timed(run: Run, golden: Golden) -> None:
+def test_a_size_is_checked_once_though_two_lengths_are_timed(
+    run: StoredRun, golden: Golden
+) -> None:
     longer = ENTRY.model_copy(update={"audio_s": 10.0})
     two = golden.model_copy(update={"latency": [ENTRY, longer]})
     found = Timing(HERE, tuple(Timed(each, (1.0,) * 8, 1000, None) for each in (ENTRY, longer)))
@@ -200,14 +206,14 @@ def test_a_size_is_checked_once_though_two_lengths_are_timed(run: Run, golden: G
     )  # fmt: skip
 
 
-def test_tolerances_of_an_entry_go_over_the_common_ones(run: Run, golden: Golden) -> None:
+def test_tolerances_of_an_entry_go_over_the_common_ones(run: StoredRun, golden: Golden) -> None:
     entry = ENTRY.model_copy(update={"allowed": 1.0, "allowed_size": 0.5})
     loose = golden.model_copy(update={"latency": [entry]})
     found = Timing(HERE, (Timed(entry, (1.9,) * 8, 1400, None),))
     assert judge(run, loose, PATH, found).passed
 
 
-def test_another_processor_and_another_runtime_are_told(run: Run, golden: Golden) -> None:
+def test_another_processor_and_another_runtime_are_told(run: StoredRun, golden: Golden) -> None:
     there = HERE.model_copy(update={"cpu": "Xeon", "packages": {"onnxruntime": "2.0"}})
     notes = judge(run, golden, PATH, replace(timing(1.0), reference=there)).remarks
     assert any("another processor (AMD EPYC; here Xeon)" in note for note in notes)
@@ -226,7 +232,7 @@ def test_ratios_to_another_reference_are_refused(golden: Golden, kind: str, advi
     check_reference(held, replace(here, sha256="a" * 64), PATH)
 
 
-def test_entries_of_an_update(run: Run, golden: Golden) -> None:
+def test_entries_of_an_update(run: StoredRun, golden: Golden) -> None:
     (first,) = wanted_entries(run, None, (), PATH)
     assert (first.method, first.backend, first.audio_s) == ("akd", "onnxruntime", 3.0)
     assert wanted_entries(run, golden, (), PATH) == (ENTRY,)
@@ -237,7 +243,7 @@ def test_entries_of_an_update(run: Run, golden: Golden) -> None:
         wanted_entries(run, lost, (), PATH)
 
 
-def test_an_unfinished_run_is_told(run: Run, tmp_path: Path) -> None:
+def test_an_unfinished_run_is_told(run: StoredRun, tmp_path: Path) -> None:
     shutil.copytree(run.folder, tmp_path / "run")
     (tmp_path / "run" / "predictions.parquet").unlink()
     with pytest.raises(StoreError, match="has not finished"):

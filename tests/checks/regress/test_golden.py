@@ -19,7 +19,7 @@ from serbench.checks.regress.golden import (
 from serbench.checks.regress.measure import Timed
 from serbench.checks.regress.text import differences, golden_text, write_golden
 from serbench.checks.regress.update import make_golden
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import StoredRun
 
 HERE = GoldenReference(
     kind="built-in", sha256="a" * 64, cpu="AMD EPYC", packages={"onnxruntime": "1.32.0"}
@@ -27,7 +27,7 @@ HERE = GoldenReference(
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
     return open_run(make_run(tmp_path_factory.mktemp("golden") / "run", seeds=2))
 
 
@@ -36,7 +36,7 @@ def timing(*ratios: float, size: int = 4_000_000, method: str = "akd") -> Timing
     return Timing(HERE, (Timed(entry, ratios, size, None),))
 
 
-def test_what_is_written_is_what_is_read(run: Run, tmp_path: Path) -> None:
+def test_what_is_written_is_what_is_read(run: StoredRun, tmp_path: Path) -> None:
     made = make_golden(run, None, timing(0.9, 1.0, 1.1, 1.2, 1.3))
     path = tmp_path / "golden.toml"
     write_golden(made, path)
@@ -49,7 +49,7 @@ def test_what_is_written_is_what_is_read(run: Run, tmp_path: Path) -> None:
     assert made.counts["08"] == [5, 5, 5, 5, 0]
 
 
-def test_the_text_teaches_and_keeps_settings_apart(run: Run) -> None:
+def test_the_text_teaches_and_keeps_settings_apart(run: StoredRun) -> None:
     text = golden_text(make_golden(run, None, None), "my.toml")
     assert text.startswith("# Golden results: `serbench regress RUN --golden my.toml`")
     content = tomllib.loads(text)
@@ -58,7 +58,7 @@ def test_the_text_teaches_and_keeps_settings_apart(run: Run) -> None:
     assert max(map(len, text.splitlines())) <= 120
 
 
-def test_an_update_keeps_what_was_set(run: Run) -> None:
+def test_an_update_keeps_what_was_set(run: StoredRun) -> None:
     first = make_golden(run, None, timing(*[1.0] * 5))
     allowed = Allowed(margin=0.03, limit=0.2, latency=1.0, size=0.5)
     methods = {
@@ -78,7 +78,7 @@ def test_an_update_keeps_what_was_set(run: Run) -> None:
     assert make_golden(run, edited, None).latency == [entry]
 
 
-def test_differences_are_what_has_changed(run: Run) -> None:
+def test_differences_are_what_has_changed(run: StoredRun) -> None:
     old = make_golden(run, None, timing(*[1.0] * 5))
     new = make_golden(run, old, timing(*[2.0] * 5))
     assert differences(old, old) == []
@@ -88,7 +88,7 @@ def test_differences_are_what_has_changed(run: Run) -> None:
     assert ("akd training.epochs", "60", "5") in differences(new, changed)
 
 
-def test_what_could_not_be_measured_is_not_written(run: Run) -> None:
+def test_what_could_not_be_measured_is_not_written(run: StoredRun) -> None:
     broken = replace(timing(), found=(replace(timing().found[0], failure="it crashed"),))
     with pytest.raises(SerbenchError, match=r"could not be measured: it crashed; nothing was"):
         make_golden(run, None, broken)
@@ -120,7 +120,7 @@ def test_what_could_not_be_measured_is_not_written(run: Run) -> None:
     ],
 )
 def test_a_damaged_file_says_where(
-    run: Run, tmp_path: Path, old: str, new: str, message: str
+    run: StoredRun, tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     path = tmp_path / "golden.toml"
     text = golden_text(make_golden(run, None, None), path.name)
@@ -136,5 +136,5 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
         read_golden(tmp_path / "none.toml")
 
 
-def test_labels_are_in_the_order_of_the_run(run: Run) -> None:
+def test_labels_are_in_the_order_of_the_run(run: StoredRun) -> None:
     assert Golden.model_validate(make_golden(run, None, None).model_dump()).run.labels == [*LABELS]

@@ -15,7 +15,7 @@ from serbench.errors import SerbenchError
 from serbench.results.record import StoredStudies, stored_studies
 from serbench.results.site import collect as collect_module
 from serbench.results.site.collect import MARKER, READ, Collection, collect
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import StoredRun
 
 pytestmark = pytest.mark.usefixtures("plain_pages")
 
@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_read_is_listed(
     assert reasons["empty"] == "cannot be read: Permission denied"
 
 
-def stored(runs: Sequence[Run]) -> StoredStudies:
+def stored(runs: Sequence[StoredRun]) -> StoredStudies:
     return stored_studies(runs[0])
 
 

@@ -12,20 +12,20 @@ from tests_support.run_maker import make_run
 
 from serbench.api import StoreError
 from serbench.results.report.results import load_results
-from serbench.running.store.finished import Run
+from serbench.running.store.finished import StoredRun
 from serbench.studies.of_run import studies_of
 from serbench.studies.registered import DEPLOY
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory) -> StoredRun:
     folder = make_run(tmp_path_factory.mktemp("runs") / "full", {"akd": 0.9})
     (folder / "deploy").mkdir()
     (folder / "deploy" / "results.json").write_text(json.dumps(deploy_results(folder)))
     return load_results([folder]).runs[0]
 
 
-def test_it_shows_the_front_and_what_was_not_measured(run: Run) -> None:
+def test_it_shows_the_front_and_what_was_not_measured(run: StoredRun) -> None:
     (record,) = DEPLOY.of_run(run)
     assert record.title == "Deployment: akd on a laptop"
     said = record.figures[0].panels[0].description
@@ -53,7 +53,7 @@ def test_facts_are_of_the_fastest_backend_that_is_not_worse(tmp_path: Path) -> N
     ]
 
 
-def test_a_file_from_elsewhere_stands_beside_the_runs_own(run: Run, tmp_path: Path) -> None:
+def test_a_file_from_elsewhere_stands_beside_the_runs_own(run: StoredRun, tmp_path: Path) -> None:
     other = deploy_results(run.folder)
     other["machine"]["name"] = "a board"
     (tmp_path / "results.json").write_text(json.dumps(other))
@@ -70,7 +70,7 @@ def test_a_file_from_elsewhere_stands_beside_the_runs_own(run: Run, tmp_path: Pa
     ],
 )
 def test_one_of_another_run_is_refused(
-    run: Run, tmp_path: Path, changes: dict[str, str], message: str
+    run: StoredRun, tmp_path: Path, changes: dict[str, str], message: str
 ) -> None:
     path = tmp_path / "results.json"
     path.write_text(json.dumps(deploy_results(run.folder, **changes)))
@@ -78,6 +78,6 @@ def test_one_of_another_run_is_refused(
         DEPLOY.of_files([run], [path])
 
 
-def test_one_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
+def test_one_that_is_not_there_is_named(run: StoredRun, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot read .*nowhere\.json"):
         DEPLOY.of_files([run], [tmp_path / "nowhere.json"])
