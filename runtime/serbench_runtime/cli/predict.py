@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol, TextIO, cast
 
 from serbench_runtime.cli.disarm import plain_cell, underlying
 from serbench_runtime.cli.encodings import print_utf8
@@ -171,6 +171,7 @@ def _counting(total: int) -> Iterator[Callable[[Iterable[Heard]], Iterator[Heard
         yield iter
         return
     began = time.monotonic()
+    terminal = cast("TextIO", underlying(sys.stderr))
 
     def count(found: Iterable[Heard]) -> Iterator[Heard]:
         for done, heard in enumerate(found, start=1):
@@ -179,7 +180,6 @@ def _counting(total: int) -> Iterator[Callable[[Iterable[Heard]], Iterator[Heard
             line = f"{done}/{total} files, about {left_s:.0f} s left"
             print(f"\r{line:<50}", end="", file=terminal, flush=True)
 
-    terminal = underlying(sys.stderr)
     try:
         yield count
     finally:
