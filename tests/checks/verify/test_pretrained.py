@@ -15,6 +15,7 @@ import soundfile
 from tests_support.pretraining import (
     Heir,
     HeirParams,
+    MapStudent,
     hinted,
     make_pretrained,
     pretrained_plan,
@@ -24,12 +25,13 @@ from tests_support.pretraining import (
 from tests_support.replays import Installed
 from tests_support.runs import Watcher, candidate, method, resources
 
-from serbench.api import CorpusError, StoreError
+from serbench.api import CorpusError, Params, StoreError
 from serbench.checks.finding import Finding
 from serbench.checks.verify.run import verify
 from serbench.results.report.write import write_report
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.run import run as make_run
+from serbench_akd.akd import Akd, AkdParams
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,17 @@ def findings(root: Path, audio: Path | None = None) -> dict[str, Finding]:
         pretrain_audio=audio,
     )
     return {finding.check: finding for finding in found.found}
+
+
+def test_a_run_that_heard_the_audio_in_its_folds_and_crops_is_what_it_says(tmp_path: Path) -> None:
+    params = {"k": 1.0, "alpha": 0.0, "lambda_hint": 0.0, "unlabelled": 0.5}
+    chosen = candidate(loss=Akd(AkdParams.model_validate(params)), student=MapStudent(Params()))
+    augment = chosen.settings.augment.model_copy(update={"crops": 2})
+    settings = chosen.settings.model_copy(update={"augment": augment})
+    run = make_pretrained(tmp_path, method("hears", replace(chosen, settings=settings)))
+    write_report([run], run)
+    found = findings(tmp_path, tmp_path / "speech")
+    assert {name: each.message for name, each in found.items() if each.outcome != "passed"} == {}
 
 
 def differing(root: Path, audio: Path | None = None) -> dict[str, str]:
