@@ -4,15 +4,15 @@ import json
 import re
 import runpy
 import shlex
-import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 import typer
 from pydantic import BaseModel
+from tests_support.howto import documented_package
 from typer.core import TyperCommand
 
 from serbench import hookspecs, settings
@@ -89,22 +89,20 @@ def test_the_docs_speak_of_no_hook_that_is_not_there() -> None:
     assert sorted(headings) == HOOKS
 
 
-def test_the_plugin_of_the_docs_keeps_its_contract() -> None:
-    source = blocks(ROOT / "docs" / "plugins.md", "python")[0]
-    namespace: dict[str, object] = {"__name__": "serbench_focal"}
-    exec(compile(source, "docs/plugins.md", "exec"), namespace)
-    cls = namespace["Focal"]
-    assert isinstance(cls, type)
-    check_loss(cls)
+def test_the_plugin_of_the_docs_keeps_its_contract(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ROOT / "docs" / "plugins.md"
+    check_loss(documented_package(page, "serbench_focal", tmp_path, monkeypatch).Focal)
 
 
 @pytest.fixture
-def with_readme_plugin(monkeypatch: pytest.MonkeyPatch) -> Plugins:
+def with_readme_plugin(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Plugins:
     """Our own plugins and the README's, as if it were installed."""
-    module = ModuleType("serbench_poly1")
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    source = blocks(ROOT / "README.md", "python")[0]
-    exec(compile(source, "README.md", "exec"), vars(module))
+    folder = tmp_path_factory.mktemp("poly1")
+    module = documented_package(ROOT / "README.md", "serbench_poly1", folder, monkeypatch)
     point = EntryPoint("poly1", module.__name__, "serbench")
     vars(point)["dist"] = SimpleNamespace(name="serbench-poly1", version="1.0")
     return load_plugins([*entry_points(group="serbench"), point])
@@ -119,7 +117,8 @@ def test_the_plugin_of_the_readme_is_loaded_and_keeps_its_contract(
 
 
 def test_the_plugin_of_the_readme_is_as_short_as_promised() -> None:
-    lines = blocks(ROOT / "README.md", "python")[0].splitlines()
+    files = blocks(ROOT / "README.md", "python")[:2]
+    lines = [line for file in files for line in file.splitlines()]
     code = [line for line in lines if line.strip() and not line.startswith("#")]
     assert "## Add a plugin in 20 lines" in read("README.md")
     assert len(code) <= 20

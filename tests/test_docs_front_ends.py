@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from tests_support.howto import documented_package
 
 from serbench.api import FrontEnd
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry
 
-PAGE = (Path(__file__).parents[1] / "docs" / "front-ends.md").read_text(encoding="utf-8")
+PATH = Path(__file__).parents[1] / "docs" / "front-ends.md"
+PAGE = PATH.read_text(encoding="utf-8")
 PLUGINS = load_plugins()
 ENTRIES = load_registry(PLUGINS).front_ends
 OURS = [each.name for each in PLUGINS.items("front_ends") if each.distribution == "serbench"]
@@ -66,9 +66,9 @@ def test_every_parameter_is_there_with_its_default(plugin: str) -> None:
     assert parameters(plugin) == expected
 
 
-def test_the_example_keeps_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("serbench_level")
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    for source in re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
-        exec(compile(source, "docs/front-ends.md", "exec"), vars(module))
-    module.test_level()
+def test_the_example_keeps_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    documented_package(PATH, "serbench_level", tmp_path, monkeypatch)
+    test = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[-1]
+    names: dict[str, object] = {}
+    exec(compile(test, "docs/front-ends.md", "exec"), names)
+    names["test_level"]()  # pyright: ignore[reportCallIssue]
