@@ -70,7 +70,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     _version: Annotated[
         bool,
@@ -81,7 +80,7 @@ def root(
 ) -> None:
     """The speech-emotion-recognition benchmark that cannot be fooled.
 
-    Begin with the demo corpus, which needs no download; `serbench COMMAND --help` explains each
+    Begin with the demo corpus, which needs no download; `serbench COMMAND --help` explains a
     command and shows examples.
 
     Examples:
@@ -93,6 +92,8 @@ def root(
       serbench list methods
     """  # noqa: D412 - typer needs the blank lines
 
+
+app.callback(help=help_of(None, root))(root)
 
 Said = ModuleType | MadeCommand | typer.Typer
 

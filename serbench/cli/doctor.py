@@ -14,9 +14,10 @@ Versions, devices, cache and disk, the model hub, plugins, the registry's overla
 here, and extras that are not installed, with the command that installs them. Your home folder is
 shown as ~; names, passwords and tokens are not shown.
 
-The exit code is 1 where something is broken: a required package is missing or of a version that
-does not fit, a plugin or the registry has errors, the cache cannot be written, SERBENCH_DATA is not
-a folder, or a GPU's driver fails. A missing extra, GPU, network or dataset is not broken.
+The exit code is 1 where something is broken: a required package is missing, has a version
+that does not fit or cannot be imported, a plugin or the registry has errors, the cache cannot be
+written, SERBENCH_DATA is not a folder, or a GPU's driver fails. A missing extra, GPU, network or
+dataset is not broken.
 
 Examples:
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 HELP = """Classify audio files with an exported model, of any rate, format and length.
 
-A file that cannot be read is told of on standard error and stops none of the others; the exit
+A file that cannot be read is reported on standard error and stops none of the others; the exit
 code is then 2.
 
 Examples:

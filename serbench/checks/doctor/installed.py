@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -19,6 +20,20 @@ if TYPE_CHECKING:
 
 INSTALL = "pip install --upgrade serbench"
 
+IMPORTED = ("soundfile", "onnxruntime", "torch")
+"""Packages with libraries of their own, which can be installed and yet not load. Without those of
+torchaudio serbench works."""
+
+IMPORT = """
+import importlib, sys
+for name in sys.argv[1:]:
+    print(name, flush=True)
+    importlib.import_module(name)
+"""
+
+IMPORT_S = 60.0
+"""How long the imports may take."""
+
 ERRORS = 10
 """Lines of the registry's errors that are shown."""
 
@@ -30,17 +45,39 @@ def versions() -> list[Line]:
         Line("serbench", metadata.version("serbench")),
         Line("Python", f"{python} ({sys.executable})"),
     ]
-    return own + [_package(each) for each in _required()]
+    name, fault = _import_fault()
+    again = f"it cannot be imported ({fault}); pip install --force-reinstall {name}"
+    return own + [_package(each, again if each.name == name else "") for each in _required()]
 
 
-def _package(required: Requirement) -> Line:
+def _import_fault() -> tuple[str, str]:
+    """The first of ``IMPORTED`` that is installed and cannot be imported, and why; else empty.
+
+    A process of its own tries it, since a damaged library can end the process that loads it.
+    """
+    names = [each for each in IMPORTED if _version(each) is not None]
+    command = [sys.executable, "-P", "-c", IMPORT, *names]
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command
+            command, capture_output=True, text=True, timeout=IMPORT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        begun = (error.stdout or b"").decode().split()
+        return (begun or names)[-1], f"not done within {IMPORT_S:g} s"
+    if done.returncode == 0:
+        return "", ""
+    told = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+    return (done.stdout.split() or names)[-1], told[-1]
+
+
+def _package(required: Requirement, fault: str) -> Line:
     version = _version(required.name)
     if version is None:
         return Line(required.name, "not installed", f"it is required; {INSTALL}")
     if not required.specifier.contains(version, prereleases=True):
         needed = f"serbench needs {required.specifier}; {INSTALL}"
         return Line(required.name, version, needed)
-    return Line(required.name, version)
+    return Line(required.name, version, fault)
 
 
 def _required(extra: str = "", package: str = "serbench") -> list[Requirement]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def diagnose(overlay: Path | None = None) -> Diagnosis:
-    """What is here, and what is broken. Nothing is written, and torch is not imported for it.
+    """What is here, and what is broken. Nothing is written; what may crash is imported
+    in another process.
 
     Args:
         overlay: of the registry; None: ``./serbench.toml`` where it is there.

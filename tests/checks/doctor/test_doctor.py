@@ -28,6 +28,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> None:
         return "1.0" if name == "numpy" else real(name)
 
     monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr(installed, "_import_fault", lambda: ("", ""))
 
 
 def named(lines: list[Line], name: str) -> Line:
@@ -41,6 +42,28 @@ def test_a_missing_or_old_package_is_a_line_with_a_remedy() -> None:
     assert "pip install --upgrade serbench" in named(lines, "torch").broken
     assert named(lines, "numpy").broken.startswith("serbench needs >=2.0; ")
     assert not named(lines, "rich").broken
+
+
+def test_a_package_that_is_installed_and_cannot_be_imported_is_broken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "torch.py").write_text("raise OSError('libtorch.so: undefined symbol')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(installed, "IMPORTED", ("torch", "soundfile"))
+    lines = installed.versions()
+    assert named(lines, "torch").value == metadata.version("torch")
+    assert named(lines, "torch").broken == (
+        "it cannot be imported (OSError: libtorch.so: undefined symbol); "
+        "pip install --force-reinstall torch"
+    )
+    assert not named(lines, "soundfile").broken
+    (tmp_path / "torch.py").write_text("import os; os.abort()")
+    assert installed._import_fault() == ("torch", "exit code -6")
+    (tmp_path / "torch.py").write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(installed, "IMPORT_S", 0.5)
+    assert installed._import_fault() == ("torch", "not done within 0.5 s")
+    monkeypatch.setattr(installed, "IMPORTED", ())
+    assert installed._import_fault() == ("", "")
 
 
 def test_an_extra_that_is_missing_is_told_with_its_command_and_is_not_broken(
