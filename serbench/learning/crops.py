@@ -15,12 +15,12 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
-import soxr
 
 from serbench.data.corpus.table import Recording, Speech
 from serbench.settings import MethodSettings
-from serbench_runtime.audio.read import read_known
 from serbench_runtime.waveform import SAMPLE_RATE_HZ, Waveform
+
+# soxr and soundfile are imported where they are used: every command reads recipes.
 
 VERSION = 1
 """Raised whenever the crops that a recipe gives change, so that nothing stale is read."""
@@ -106,6 +106,10 @@ class Crop:
         Raises:
             CorpusError: as ``read_known``.
         """
+        import soxr
+
+        from serbench_runtime.audio.read import read_known
+
         whole = read_known(self.source.path, self.source.pcm_sha256)
         speed, place, gain_db = self._draws
         size = round(self.recipe.window_s * speed * SAMPLE_RATE_HZ)
@@ -144,4 +148,6 @@ def heard(recording: Recording) -> Waveform:
     """
     if isinstance(recording, Crop):
         return recording.waveform()
+    from serbench_runtime.audio.read import read_known
+
     return read_known(recording.path, recording.pcm_sha256)
