@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from serbench.api import PluginError
+from serbench.learning.features import Frames
+from serbench.learning.segments import Segment
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.run import run
 from serbench.running.replay.run import Replay
+from serbench.running.replay.students import predict_windows
 from serbench_akd.akd import Akd
 from serbench_backends.torch import TorchBackend
 from serbench_baselines.ce import CrossEntropy
@@ -86,3 +91,10 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def predicted(
+    replay: Replay, student: Any, frames: Frames, segments: Sequence[Segment]
+) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+    """Ids and posteriors of a student's windows, computed anew."""
+    return predict_windows(student, frames, segments, replay.stored.backend(), replay.device)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +21,7 @@ from serbench.protocol.spelling import lonely
 from serbench.running.plugins import SINGULAR, Plugins, see_list
 from serbench.running.registry.ablations import row_method
 from serbench.running.registry.aliases import shared
+from serbench.running.registry.grids import grid_problems
 from serbench.running.registry.lookup import plugin_class
 from serbench.running.registry.schema import (
     AblationSpec,
@@ -198,7 +198,7 @@ class Checker:
             yield from problems(MethodSettings, settings, place)
         for grid, axes in spec.grids.items():
             for path, candidates in axes.items():
-                yield from _grid_axis((*at, "grids", grid, path), path, candidates, schemas)
+                yield from grid_problems((*at, "grids", grid, path), path, candidates, schemas)
 
     def _front_end(
         self,
@@ -329,32 +329,3 @@ def _label_map(at: tuple[str, ...]) -> Iterator[Problem]:
         yield Problem(at, f"{SHARED_LABELS!r} stands for the classes that several corpora share")
     if not FILE_NAME.fullmatch(at[-1]):
         yield Problem(at, "a label map is named in letters, digits, - and _: it names folders")
-
-
-def _grid_axis(
-    at: tuple[str, ...],
-    path: str,
-    candidates: Sequence[object],
-    schemas: Mapping[str, tuple[type[BaseModel], dict[str, object]]],
-) -> Iterator[Problem]:
-    """Every candidate must fit where its dotted path leads."""
-    first, *rest = path.split(".")
-    plugins = {"student", "loss", "front_end"}
-    known = {*plugins, *MethodSettings.model_fields}
-    if first not in known or not rest:
-        message = f"there is no setting {path!r}{did_you_mean(first, known)}"
-        yield Problem(at, f"{message} (a grid's keys are dotted paths, such as loss.temperature)")
-        return
-    if not candidates:
-        yield Problem(at, "has no candidates")
-    if first not in schemas:
-        return  # an unknown plugin, told already, or one whose weights would have to be there
-    model, values = schemas[first]
-    keys = rest if first in plugins else [first, *rest]
-    before = problems(model, values, ())
-    for candidate in candidates:
-        nested = reduce(lambda inner, key: {key: inner}, reversed(keys), candidate)
-        assert isinstance(nested, dict)
-        for problem in problems(model, lay_over(values, nested), ()):
-            if problem not in before:
-                yield Problem(at, problem.message)

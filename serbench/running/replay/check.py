@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from serbench.api import CorpusError, StoreError
 from serbench.data.corpus.table import CorpusTable
@@ -15,7 +17,7 @@ from serbench.running.harness.code import FIT, HEAD
 from serbench.running.harness.folds import Folds
 from serbench.running.plan.records import digest_of
 from serbench.running.replay.stored import StoredPlan
-from serbench.running.replay.students import StoredStudent
+from serbench.running.replay.students import TOLERANCE, StoredStudent
 from serbench.running.store.run import RunStore
 
 
@@ -79,6 +81,21 @@ def check_same_corpus(store: RunStore, table: CorpusTable, *, dropped: bool) -> 
         )
 
 
+def check_weights(folder: Path, students: Sequence[StoredStudent]) -> None:
+    """The weights of the run's students are in its folder.
+
+    Raises:
+        StoreError: some are not, or the run has no student.
+    """
+    missing = [student.path for student in students if not student.path.is_file()]
+    if missing or not students:
+        raise StoreError(
+            f"{folder} lacks the weights of {len(missing) or 'all'} students"
+            + (f", such as {missing[0]}" if missing else "")
+            + "; run the same command again to have them"
+        )
+
+
 def check_folds(stored: StoredPlan, folds: Folds) -> None:
     """The folds made anew are those of the plan.
 
@@ -132,3 +149,28 @@ def kept_posteriors(
         raise StoreError(f"the run has no predictions of {method}, outer fold {outer}, seed {seed}")
     named = {f"p_{label}": label for label in labels}
     return rows.filter(list(named)).rename(columns=named)
+
+
+def largest_gap(
+    name: str, kept: pd.DataFrame, ids: Sequence[str], posteriors: NDArray[np.floating]
+) -> float:
+    """The greatest difference between posteriors ``(U, C)`` of ``ids`` and those that are kept.
+
+    Args:
+        name: of the student.
+        kept: as ``kept_posteriors`` gives them.
+        ids: utterances, in any order.
+        posteriors: what the student gives for them here.
+
+    Raises:
+        StoreError: it is greater than another machine's arithmetic explains.
+    """
+    gap = float(np.abs(kept.reindex(list(ids)).to_numpy(np.float64) - posteriors).max())
+    if not (gap <= TOLERANCE and len(ids) == len(kept)):  # also where a row is missing
+        raise StoreError(
+            f"{name} does not predict what the run has kept of it: posteriors differ by up to "
+            f"{gap:.3g}, and {TOLERANCE:g} is what another machine explains; the code of its "
+            "student or of the front end has changed since, or a file of the run was changed "
+            "(serbench verify tells which)"
+        )
+    return gap

@@ -30,16 +30,12 @@ from serbench.running.replay.check import (
     check_folds,
     check_ledger,
     check_same_corpus,
+    check_weights,
     kept_posteriors,
+    largest_gap,
 )
 from serbench.running.replay.stored import StoredPlan, fold_source, read_corpus
-from serbench.running.replay.students import (
-    TOLERANCE,
-    StoredStudent,
-    predict_kept,
-    predict_windows,
-    stored_students,
-)
+from serbench.running.replay.students import StoredStudent, predict_kept, stored_students
 from serbench.running.replay.teachers import fold_head, run_embeddings, run_teacher
 from serbench.running.store.cache import FitCache
 from serbench.running.store.finished import StoredRun, load_run
@@ -109,13 +105,7 @@ class Replay:
         store = RunStore(folder)
         stored = StoredPlan.read(store, plugins, registry)
         students = stored_students(stored, store)
-        missing = [student.path for student in students if not student.path.is_file()]
-        if missing or not students:
-            raise StoreError(
-                f"{folder} lacks the weights of {len(missing) or 'all'} students"
-                + (f", such as {missing[0]}" if missing else "")
-                + "; run the same command again to have them"
-            )
+        check_weights(folder, students)
         check_ledger(store, run.predictions, stored.plan["dataset"]["labels"])
         table = read_corpus(stored, data_dir, cache, watch)
         check_same_corpus(store, table, dropped=stored.protocol.duplicates == "drop")
@@ -256,27 +246,20 @@ class Replay:
             cutting = replace(cutting, overlap_s=overlap_s)
         return segment_partition(self.table, self.folds.outer[student.outer - 1].test, cutting)
 
-    def predict_student(
+    def predict_kept(
         self, student: StoredStudent, frames: Frames, segments: Sequence[Segment]
     ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-        """Utterance ids in order of appearance, and their mean posteriors ``(U, C)``.
+        """Utterance ids in order of appearance, and their mean posteriors ``(U, C)``; from the
+        cache where the same was once predicted.
 
         Args:
             student: one of ``students``.
-            frames: of the corpus, or of perturbed audio, by the student's own front end.
+            frames: of the corpus, or of perturbed audio, by the student's own front end;
+                ``frames.digest`` must name all that they were computed from.
             segments: windows of it.
 
         Raises:
             StoreError: the student's weights are damaged or do not fit its code.
-        """
-        return predict_windows(student, frames, segments, self.stored.backend(), self.device)
-
-    def predict_kept(
-        self, student: StoredStudent, frames: Frames, segments: Sequence[Segment]
-    ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-        """As ``predict_student``, from the cache where the same was once predicted.
-
-        ``frames.digest`` must name all that the frames were computed from.
         """
         kept = FitCache(self.cache, "replays")
         return predict_kept(student, frames, segments, self.stored.backend(), self.device, kept)
@@ -307,15 +290,7 @@ class Replay:
             StoreError: it is greater than another machine's arithmetic explains.
         """
         kept = self.stored_posteriors(student.method, student.outer, student.seed)
-        gap = float(np.abs(kept.reindex(list(ids)).to_numpy(np.float64) - posteriors).max())
-        if not (gap <= TOLERANCE and len(ids) == len(kept)):  # also where a row is missing
-            raise StoreError(
-                f"{student.name} does not predict what the run has kept of it: posteriors differ "
-                f"by up to {gap:.3g}, and {TOLERANCE:g} is what another machine explains; the code "
-                "of its student or of the front end has changed since, or a file of the run was "
-                "changed (serbench verify tells which)"
-            )
-        return gap
+        return largest_gap(student.name, kept, ids, posteriors)
 
     def teacher(self, name: str) -> Teacher:
         """A teacher's plugin, with the weights that the run had; not loaded yet.

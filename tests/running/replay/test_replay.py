@@ -17,7 +17,14 @@ import safetensors.torch
 import soundfile
 from scipy.special import softmax
 from tests_support.pretraining import hinted, make_pretrained
-from tests_support.replays import PLUGINS, contents, make_replayable, open_replay, write_shifting
+from tests_support.replays import (
+    PLUGINS,
+    contents,
+    make_replayable,
+    open_replay,
+    predicted,
+    write_shifting,
+)
 from tests_support.runs import method
 
 from serbench.api import CorpusError, LeakageError, PluginError, StoreError, TeacherError
@@ -62,7 +69,7 @@ def test_every_student_predicts_what_the_run_has_kept(replay: Replay) -> None:
     ]
     for student in replay.students:
         frames = replay.frames(student.candidate.front_end)
-        ids, posteriors = replay.predict_student(student, frames, replay.segments(student))
+        ids, posteriors = predicted(replay, student, frames, replay.segments(student))
         assert ids == replay.folds.outer[student.outer - 1].test.ids
         assert posteriors.dtype == np.float32
         assert replay.check_same(student, ids, posteriors) < 1e-6
@@ -95,8 +102,8 @@ def test_other_frames_give_other_posteriors(replay: Replay) -> None:
     frames = replay.frames(student.candidate.front_end)
     louder = replace(frames, values=np.asarray(frames.values) + 3.0, digest="louder")
     segments = replay.segments(student)[:3]
-    ids, clean = replay.predict_student(student, frames, segments)
-    _, loud = replay.predict_student(student, louder, segments)
+    ids, clean = predicted(replay, student, frames, segments)
+    _, loud = predicted(replay, student, louder, segments)
     assert len(ids) == len(clean) <= 3
     assert np.abs(clean - loud).max() > 1e-3
 
@@ -155,7 +162,7 @@ def test_another_student_is_told(root: Path) -> None:
     student = replay.students[1]
     negate(student.path)
     frames = replay.frames(student.candidate.front_end)
-    ids, posteriors = replay.predict_student(student, frames, replay.segments(student))
+    ids, posteriors = predicted(replay, student, frames, replay.segments(student))
     with pytest.raises(StoreError, match="taught/seed-0/outer-2 does not predict what the run"):
         replay.check_same(student, ids, posteriors)
     with pytest.raises(StoreError, match="does not predict"):
@@ -257,7 +264,7 @@ def test_a_leaky_run_predicts_and_measures_nothing(tmp_path: Path) -> None:
     student = replay.students[0]
     frames = replay.frames(student.candidate.front_end)
     assert replay.check_same(
-        student, *replay.predict_student(student, frames, replay.segments(student))
+        student, *predicted(replay, student, frames, replay.segments(student))
     ) < 1e-6  # fmt: skip
     for refused in (replay.check_proper, lambda: replay.teacher_head("functionals", 1)):
         with pytest.raises(StoreError, match="leaky-normaliser, which is broken on purpose"):
@@ -273,7 +280,7 @@ def test_a_pretrained_run_opens_without_its_audio(tmp_path: Path) -> None:
     assert len(replay.students) == 3
     for student in replay.students:
         frames = replay.frames(student.candidate.front_end)
-        told = replay.predict_student(student, frames, replay.segments(student))
+        told = predicted(replay, student, frames, replay.segments(student))
         assert replay.check_same(student, *told) < 1e-6
     assert replay.teacher_head("functionals", 1).predict(
         replay.embeddings("functionals").pooled_of(replay.folds.outer[0].test.ids)

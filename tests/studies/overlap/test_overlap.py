@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import safetensors.torch
-from tests_support.replays import make_replayable, open_replay, write_shifting
+from tests_support.replays import make_replayable, open_replay, predicted, write_shifting
 from tests_support.runs import WINDOW_S, Watcher, candidate, method, resources, run_plan
 
 from serbench.api import RegistryError, StoreError
@@ -60,7 +60,7 @@ def by_hand(replay: Replay, method: str, overlap_s: float) -> pd.DataFrame:
         frames = replay.frames(student.candidate.front_end)
         posteriors: dict[str, list[np.ndarray]] = {}
         for segment in replay.segments(student, overlap_s):
-            _, alone = replay.predict_student(student, frames, [segment])
+            _, alone = predicted(replay, student, frames, [segment])
             posteriors.setdefault(segment.utt_id, []).append(alone[0])
         for utterance, windows in posteriors.items():
             rows.append(

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tests_support.replays import PLUGINS, write_shifting
+from tests_support.replays import PLUGINS, predicted, write_shifting
 from tests_support.runs import Watcher, candidate, method, resources, run_plan
 
 from serbench.api import SerbenchError, StoreError
@@ -186,7 +186,7 @@ def test_scores_before_fine_tuning_are_those_of_the_cut_network_alone(
                 module=network, normaliser=student.normaliser, candidate=student.candidate
             )
             frames = replay.frames(student.candidate.front_end)
-            return replay.predict_student(other, frames, replay.segments(student))  # pyright: ignore[reportArgumentType]
+            return predicted(replay, other, frames, replay.segments(student))
 
         assert row.untuned.value == pytest.approx(scored(replay, says))
 
