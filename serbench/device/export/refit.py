@@ -19,7 +19,7 @@ from serbench.learning.fit.task import FitTask, InitialState
 from serbench.learning.front_ends import shape_of
 from serbench.learning.segments import segment_utterance
 from serbench.learning.teach.embed import embed_corpus
-from serbench.learning.teach.targets import signals
+from serbench.learning.teach.targets import Target, TargetKey, signals
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.records import Partition
 from serbench.running.execute import run_fits
@@ -117,19 +117,7 @@ def _task(
     if pretraining is not None:
         tasks = {pretraining.key: pretraining}
         initial = pretrain_each(tasks, replay.cache, workers, replay.watch)
-    needs, head = candidate.needs, candidate.settings.head
-    teachers = inputs.embeddings if needs else {}
-    classes = len(replay.table.labels)
-    views = {view.name: view}
-    targets = fit_targets(teachers, views, [head], classes, replay.cache, workers)
-    if candidate.unlabelled and inputs.pretrain is not None:
-        targets = label_audio(
-            teachers, inputs.pretrain.embeddings, views, targets, [head], classes, replay.cache,
-            workers,
-        )  # fmt: skip
-    asked = [(head, candidate.crops)] if candidate.crops and needs else []
-    crops = {recipe: heard.embeddings for recipe, heard in inputs.crops.items()}
-    targets = hear_crops(teachers, crops, views, targets, asked, classes, replay.cache, workers)
+    teachers = inputs.embeddings if candidate.needs else {}
     frames = inputs.features[candidate.front_end]
     fit_seed = stable_seed(replay.table.digest, EVERYONE, seed)
     key = digest_of(
@@ -154,7 +142,7 @@ def _task(
         loss=candidate.loss,
         settings=candidate.settings,
         front_end=candidate.front_end,
-        num_classes=classes,
+        num_classes=len(replay.table.labels),
         train=view,
         validation=None,
         # A fit predicts something when it is done; nothing reads what it says of this window.
@@ -162,10 +150,10 @@ def _task(
         features=frames,
         teachers=signals(
             teachers,
-            targets,
+            _targets(replay, inputs, candidate, view, workers),
             _everyone(replay),
-            head,
-            needs,
+            candidate.settings.head,
+            candidate.needs,
             hears_unlabelled=candidate.unlabelled > 0.0,
             recipe=candidate.crops,
             crops=crop_embeddings(candidate, inputs),
@@ -184,6 +172,22 @@ def _code(candidate: Candidate) -> list[str]:
     """Digests of what trains a candidate."""
     head = core_digest(HEAD) if candidate.needs else ""
     return [core_digest(FIT), head, *plugin_digests(candidate)]
+
+
+def _targets(
+    replay: Replay, inputs: Inputs, candidate: Candidate, view: PartitionView, workers: int
+) -> dict[TargetKey, Target]:
+    """What the candidate's teachers say of everybody, of unlabelled speech and of crops."""
+    teachers = inputs.embeddings if candidate.needs else {}
+    head, views, cache = candidate.settings.head, {view.name: view}, replay.cache
+    classes = len(replay.table.labels)
+    targets = fit_targets(teachers, views, [head], classes, cache, workers)
+    if candidate.unlabelled and inputs.pretrain is not None:
+        audio = inputs.pretrain.embeddings
+        targets = label_audio(teachers, audio, views, targets, [head], classes, cache, workers)
+    asked = [(head, candidate.crops)] if candidate.crops and candidate.needs else []
+    crops = {recipe: heard.embeddings for recipe, heard in inputs.crops.items()}
+    return hear_crops(teachers, crops, views, targets, asked, classes, cache, workers)
 
 
 def _everyone(replay: Replay) -> PartitionView:
