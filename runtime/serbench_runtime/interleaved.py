@@ -37,7 +37,7 @@ def looks_interleaved(waveform: Waveform) -> bool:
     within = np.square(pairs[:, 1] - pairs[:, 0]).sum()
     between = np.square(pairs[1:, 0] - pairs[:-1, 1]).sum()
     even, odd = np.square(pairs).sum(axis=0)
-    return _unequal(within, between) or _unequal(even, odd) or _zigzag(samples) > ZIGZAG
+    return bool(_unequal(within, between) or _unequal(even, odd) or _zigzag(samples) > ZIGZAG)
 
 
 def _unequal(one: float, other: float) -> bool:

@@ -247,7 +247,8 @@ def _facts(of: CardOf) -> dict[str, Any]:
 
 def _score_rows(of: CardOf) -> list[list[str]]:
     rows = []
-    for metric, name in (("ua", "UA"), ("wa", "WA"), ("macro_f1", "macro-F1")):
+    names: tuple[tuple[Metric, str], ...] = (("ua", "UA"), ("wa", "WA"), ("macro_f1", "macro-F1"))
+    for metric, name in names:
         own = [] if of.own is None else [percent(getattr(of.own, metric))]
         rows.append([name, *own, interval_text(of.pooled.pooled[metric])])
     return rows

@@ -55,13 +55,13 @@ def test_refit_all_is_marked_as_untested(folder: Path) -> None:
 
 
 def test_a_file_that_is_no_card_is_not_replaced(folder: Path) -> None:
-    notes = folder / "ship.md"
+    notes = folder / "noted.md"
     notes.write_text("# Notes\n", encoding="utf-8")
-    code, text = invoke("run", "--data-dir", "noise", "-o", "ship.onnx")
+    code, text = invoke("run", "--data-dir", "noise", "-o", "noted.onnx")
     assert code == 2
-    assert "ship.md is there, and serbench export did not write it" in text
+    assert "noted.md is there, and serbench export did not write it" in text
     assert notes.read_text(encoding="utf-8") == "# Notes\n"
-    assert not (folder / "ship.onnx").exists()
+    assert not (folder / "noted.onnx").exists()
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_methods_are_compared_and_everything_is_stored(made: Path, tmp_path: Pat
     assert len(list((folder / "fits").glob("*.json"))) == 2 * 4
     assert len(list((folder / "models").rglob("*.safetensors"))) == 2 * 4
     suffixes = {path.suffix for path in (folder / "tables").iterdir()}
-    assert suffixes == {".md", ".csv", ".tex", ".html"}
+    assert suffixes == {".md", ".csv", ".tex", ".html", ".json"}
     assert list((folder / "figures").glob("*.png"))
     certificate = json.loads((folder / "certificate.json").read_text())
     assert certificate["digest"] in (folder / "report.md").read_text()

@@ -15,7 +15,6 @@ from typer.testing import CliRunner, Result
 
 from serbench.api import EpochEvent, Params, Tracker, hookimpl
 from serbench.cli import app
-from serbench.running import plugins as plugins_module
 from serbench.running.plugins import load_plugins
 from serbench.running.store.run import RunStore
 from serbench_corpora.demo import Demo
@@ -75,7 +74,7 @@ def explosive(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("explosive", module.__name__, "serbench")
     vars(point)["dist"] = SimpleNamespace(name="stranger", version="2.0")
     loaded = load_plugins([*entry_points(group="serbench"), point])
-    monkeypatch.setattr(plugins_module, "load_plugins", lambda: loaded)
+    monkeypatch.setattr("serbench.benchmark.run.load_plugins", lambda: loaded)
 
 
 @pytest.mark.usefixtures("explosive")
@@ -147,7 +146,8 @@ def test_a_tracker_without_its_package_stops_the_run_before_it_begins(
     monkeypatch.setattr("serbench_trackers.packages.importlib.util.find_spec", lambda _: None)
     result = invoke(made, "--tracker", "tensorboard")
     assert result.exit_code == 2
-    assert result.stderr.startswith("serbench: tracker tensorboard (serbench ")
+    message = result.stderr.splitlines()[-1]
+    assert message.startswith("serbench: tracker tensorboard (serbench ")
     assert result.stderr.endswith(
         "): tensorboard is not installed: pip install 'serbench[tensorboard]'\n"
     )

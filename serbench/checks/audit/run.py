@@ -89,7 +89,7 @@ def audit(
     )
 
 
-def _identified_facts(identified: Identified) -> dict[str, object]:
+def _identified_facts(identified: Identified) -> dict[str, str | int | None]:
     return {
         "utterances": len({row.utterance for row in identified.rows}),
         "speakers_from": identified.speakers_from,

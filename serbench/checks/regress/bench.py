@@ -105,13 +105,9 @@ class BenchRun:
                 f"there is no golden file {path}; if you trust this run, make it: "
                 f"serbench regress {self.folder} --update --golden {path}"
             )
-        fault: SerbenchError | None = None
-        try:
-            found = check_run(self.folder, path, None)
-        except SerbenchError as error:
-            fault = error.with_traceback(None)
-        if fault is not None:  # out here, so that pytest shows the message and nothing around it
-            raise fault
+        found = _found(self.folder, path)
+        if isinstance(found, SerbenchError):  # so pytest shows the message and nothing around it
+            raise found
         if not found.passed:
             raise RegressionError("\n".join(text_lines(found)))
         return found
@@ -150,6 +146,14 @@ class BenchRun:
             cache=cache_folder(),
             watch=Observer(),
         )
+
+
+def _found(folder: Path, golden: Path) -> Findings | SerbenchError:
+    """What a comparison found, or why there could be none."""
+    try:
+        return check_run(folder, golden, None)
+    except SerbenchError as error:
+        return error.with_traceback(None)
 
 
 def make_run(

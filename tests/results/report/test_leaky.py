@@ -52,7 +52,7 @@ def shown(*folders: Path, width: int = 80) -> str:
 def test_every_file_of_a_leaky_run_says_so(leaky: Path) -> None:
     said = mark("leaky-random")
     names = [name for name, _ in texts(leaky)]
-    assert len(names) == 2 + 4 * 8 + 1
+    assert len(names) == 2 + 4 * 8 + 2  # and two files that only one of the four kinds has
     for name, text in texts(leaky):
         if name.endswith(".csv"):
             assert set(pd.read_csv(io.StringIO(text))["protocol"]) == {"leaky-random"}, name
