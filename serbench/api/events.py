@@ -1,4 +1,4 @@
-"""What trackers are told while a run goes on."""
+"""The events of a run that trackers receive."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class EpochEvent:
         fit: ``METHOD/seed-S/outer-K`` for a refit, ``…/candidate-J/inner-I`` for an inner fit,
             ``METHOD/seed-S/pretraining`` for a pretraining.
         epoch: from 1; the last one is below ``epochs`` where the fit was stopped early.
-        cached: the fit was made before, and its history is told again.
+        cached: the fit was made before, and its history is sent again.
         canary: repeat of the canary, on permuted labels, that the fit belongs to; 0: the run.
         seconds: that the epoch took, its validation included; None: not measured.
     """

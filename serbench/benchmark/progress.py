@@ -98,7 +98,7 @@ def _alone(method: Callable[Concatenate[Own, P], None]) -> Callable[Concatenate[
 class PluginObserver(Observer):
     """Passes run events on to trackers, and to the plugins that listen.
 
-    A plugin that fails is told of and left out; ``Trackers`` does the same.
+    A plugin that fails is named in a warning and left out; ``Trackers`` does the same.
     """
 
     def __init__(self, hook: pluggy.HookRelay, trackers: Trackers | None = None) -> None:

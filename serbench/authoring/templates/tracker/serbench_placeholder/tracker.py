@@ -1,4 +1,4 @@
-"""The tracker ``placeholder``: what is written down while a run goes on."""
+"""The tracker ``placeholder``: what is written down during a run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Placeholder(Tracker):
     _table: Path | None = None
 
     def run_started(self, event: RunEvent) -> None:
-        """Begin a new table: each time that a run is started, all of it is told again."""
+        """Begin a new table: whenever a run is started, all its events come again."""
         self._table = event.folder / self.params.file
         with self._table.open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerow(COLUMNS)
