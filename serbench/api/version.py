@@ -27,7 +27,7 @@ def deprecated(instead: str, *, until: str) -> Callable[[T], T]:
         ...     warnings.simplefilter("always")
         ...     load_model()
         >>> print(told[0].message)
-        load_model goes with version 9.0 of serbench.api: use open_model
+        load_model will be removed in version 9.0 of serbench.api: use open_model
 
     Args:
         instead: what to do, as in ``"use open_model"``.
@@ -41,7 +41,7 @@ def deprecated(instead: str, *, until: str) -> Callable[[T], T]:
         name = getattr(part, "__name__", repr(part))
         if _numbers(until) <= _numbers(VERSION):
             raise RuntimeError(f"{name} was to go with version {until} of serbench.api: remove it")
-        message = f"{name} goes with version {until} of serbench.api: {instead}"
+        message = f"{name} will be removed in version {until} of serbench.api: {instead}"
         # The type checkers' own reading of the decorator wants text as it stands in the source.
         return marked(message, category=SerbenchDeprecationWarning)(part)  # pyright: ignore[reportArgumentType]
 

@@ -43,13 +43,13 @@ def test_what_is_deprecated_warns_and_says_what_to_do() -> None:
 
     with pytest.warns(SerbenchDeprecationWarning) as told:
         assert old(1) == 2
-    assert str(told[0].message) == "old goes with version 9.1 of serbench.api: use new"
+    assert str(told[0].message) == "old will be removed in version 9.1 of serbench.api: use new"
 
     @deprecated("use New", until="9.1")
     class Old:
         pass
 
-    with pytest.warns(SerbenchDeprecationWarning, match="Old goes"):
+    with pytest.warns(SerbenchDeprecationWarning, match="Old will be removed"):
         Old()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -21,7 +21,8 @@ def test_it_is_told_once_in_one_line(capsys: pytest.CaptureFixture[str]) -> None
             old()
         old()
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("serbench: old goes with version 9.1 of serbench.api: use new (")
+    told = "serbench: old will be removed in version 9.1 of serbench.api: use new ("
+    assert line.startswith(told)
     assert "test_deprecations.py:" in line
 
 
