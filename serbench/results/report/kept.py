@@ -4,6 +4,7 @@ neither pandas nor a draw.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 import serbench
+from serbench.files.source import CORE
 from serbench.results.table.table import Table
 
 FILE = "tables/comparison.json"
@@ -23,11 +25,13 @@ class KeptTable:
     Attributes:
         serbench: the version.
         made_from: see ``files_digest``.
+        code: see ``code_digest``: other code may word or arrange the tables in another way.
         alarm: what stands over the table, see ``console_table``.
     """
 
     serbench: str
     made_from: str
+    code: str
     alarm: str
     table: Table
 
@@ -40,7 +44,8 @@ def kept_text(folder: Path, table: Table, alarm: str) -> str:
         table: as it is printed; its records are left out.
         alarm: what stands over it.
     """
-    kept = KeptTable(serbench.__version__, files_digest(folder), alarm, replace(table, records=()))
+    plain = replace(table, records=())
+    kept = KeptTable(serbench.__version__, files_digest(folder), code_digest(), alarm, plain)
     return TypeAdapter(KeptTable).dump_json(kept, indent=1).decode() + "\n"
 
 
@@ -49,11 +54,38 @@ def kept_table(folder: Path) -> KeptTable | None:
     version wrote it, or the run's files are not those that it was computed from.
     """
     try:
-        kept = TypeAdapter(KeptTable).validate_json((folder / FILE).read_bytes())
+        kept = _read(folder)
         current = (serbench.__version__, files_digest(folder))
     except (OSError, ValidationError):
         return None
     return kept if (kept.serbench, kept.made_from) == current else None
+
+
+def written_by_this_code(folder: Path) -> bool:
+    """Whether this very code wrote the run's tables, so that their words must be the same too."""
+    try:
+        return _read(folder).code == code_digest()
+    except (OSError, ValidationError):
+        return False
+
+
+def _read(folder: Path) -> KeptTable:
+    """
+    Raises:
+        OSError: the file cannot be read.
+        ValidationError: it is damaged, or older than one of its fields.
+    """
+    return TypeAdapter(KeptTable).validate_json((folder / FILE).read_bytes())
+
+
+@functools.cache
+def code_digest() -> str:
+    """sha256 of the core's modules and templates."""
+    whole = hashlib.sha256()
+    for suffix in ("py", "j2"):
+        for path in sorted(CORE.rglob(f"*.{suffix}")):
+            whole.update(path.relative_to(CORE).as_posix().encode() + path.read_bytes())
+    return whole.hexdigest()
 
 
 def files_digest(folder: Path) -> str:

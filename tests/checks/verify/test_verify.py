@@ -262,6 +262,32 @@ def test_an_edited_table_is_told(root: Path) -> None:
     assert differing(root) == {"tables": "tables/comparison.csv (differs)"}
 
 
+def of_another_version(root: Path) -> Path:
+    """As if other code had worded the tables."""
+    tables = root / "run" / "tables"
+    change(tables / "comparison.json", lambda held: held.update(code="0" * 64))
+    (tables / "comparison.md").write_text("worded in another way")
+    (tables / "comparison.tex").unlink()
+    path = tables / "comparison.csv"
+    path.write_text("\n".join(f"{line},more" for line in path.read_text().splitlines()))
+    return path
+
+
+def test_tables_of_another_version_are_compared_by_their_numbers(root: Path) -> None:
+    path = of_another_version(root)
+    found = findings(root)["tables"]
+    assert found.outcome == "passed"
+    assert "other code of serbench wrote them" in found.message
+    path.write_text(path.read_text().replace("1.0", "0.9"))
+    assert differing(root) == {"tables": "tables/comparison.csv (differs)"}
+
+
+def test_a_table_of_this_version_is_compared_word_by_word(root: Path) -> None:
+    path = root / "run" / "tables" / "comparison.md"
+    path.write_text(path.read_text().replace("Method", "Procedure"))
+    assert differing(root) == {"tables": "tables/comparison.md (differs)"}
+
+
 def test_what_is_no_run_of_ours_is_refused(root: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no run folder"):
         findings(tmp_path / "absent")
