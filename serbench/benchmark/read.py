@@ -17,7 +17,6 @@ from serbench.errors import did_you_mean
 from serbench.protocol.guard.certificate import Certificate
 from serbench.results.figure.figure import Figure as Content
 from serbench.results.figure.png import drawn
-from serbench.results.pages.overview import headline
 from serbench.results.pages.write import write_html_report
 from serbench.results.report.build import unique_slugs
 from serbench.results.report.comparison import (
@@ -28,6 +27,7 @@ from serbench.results.report.comparison import (
 )
 from serbench.results.report.confusions import confusion_figure
 from serbench.results.report.costs import costs_figure
+from serbench.results.report.findings import headline
 from serbench.results.report.results import Results, load_results
 from serbench.results.report.scores import differences_figure, scores_figure
 from serbench.results.report.settings import protocol_line

@@ -11,7 +11,6 @@ from serbench.results.figure.figure import Figure
 from serbench.results.pages.calibration import calibration
 from serbench.results.pages.confusions import matrices
 from serbench.results.pages.curves import learning_curves
-from serbench.results.pages.overview import headline, page_title
 from serbench.results.pages.page import page
 from serbench.results.pages.recall import breakdowns
 from serbench.results.pages.series import methods_of
@@ -20,16 +19,17 @@ from serbench.results.record import NO_STUDIES, StoredStudies, StudyRecord
 from serbench.results.report.build import Addition, make_tables, unique_slugs
 from serbench.results.report.certificate import SHOWN, CertificateParts, certificate_parts
 from serbench.results.report.costs import costs_figure
+from serbench.results.report.findings import findings, headline, page_title
 from serbench.results.report.marks import mark, marked
 from serbench.results.report.results import Results
 from serbench.results.report.scores import differences_figure, scores_figure
 from serbench.results.report.settings import (
     environment_lines,
-    findings,
     plan_lines,
     protocol_line,
     timing_lines,
 )
+from serbench.results.report.training import training_problems
 from serbench.results.report.worth import worth
 from serbench.results.table.table import Table
 from serbench.running.store.finished import StoredRun
@@ -114,7 +114,7 @@ def report_page(
         marked(results.protocol, page_title(results)),
         "report.html.j2",
         alarms=[alarm] if alarm else [],
-        warnings=results.warnings,
+        warnings=[*training_problems(results), *results.warnings],
         contents=_contents(values),
         **values,
     )

@@ -23,6 +23,7 @@ from serbench.results.report.comparison import (
 )
 from serbench.results.report.confusions import confusion_figure, confusion_table, worst_confusion
 from serbench.results.report.costs import costs_figure
+from serbench.results.report.findings import findings, headline
 from serbench.results.report.marks import mark, marked
 from serbench.results.report.published import published_table
 from serbench.results.report.results import Results, load_results
@@ -30,13 +31,13 @@ from serbench.results.report.scores import scores_figure
 from serbench.results.report.settings import (
     chosen_table,
     environment_lines,
-    findings,
     plan_lines,
     protocol_line,
     settings_table,
     timing_lines,
 )
 from serbench.results.report.significance import significance_table
+from serbench.results.report.training import training_problems
 from serbench.results.report.worth import worth
 from serbench.results.table.files import markdown, rows_csv, table_texts
 from serbench.results.table.table import Table
@@ -212,7 +213,8 @@ def report_text(results: Results, tables: Tables) -> str:
         .render(
             title=marked(results.protocol, f"{results.dataset['name']}: {names}"),
             mark=mark(results.protocol),
-            warnings=results.warnings,
+            warnings=[*training_problems(results), *results.warnings],
+            headline=headline(results),
             protocol=protocol_line(results),
             findings=[*findings(results), *worth(results)],
             costs=costs_figure(results) is not None,

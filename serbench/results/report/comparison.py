@@ -11,6 +11,7 @@ from serbench.results.compare.records import METRICS, Comparison, MethodResult, 
 from serbench.results.report.marks import marked
 from serbench.results.report.notes import compared_notes, interval_note
 from serbench.results.report.results import Results
+from serbench.results.report.training import training_problems
 from serbench.results.table.columns import Column, make_table, text_section
 from serbench.results.table.formats import (
     COUNT,
@@ -50,7 +51,9 @@ def shown_comparison(results: Results) -> Table:
         f"{results.dataset['name']}: {results.size}, {len(compared.speaker_counts)} speakers, "
         f"{len(compared.labels)} classes"
     )
-    return replace(stamped(comparison_table(results), results), caption=title)
+    table = stamped(comparison_table(results), results)
+    problems = training_problems(results)
+    return replace(table, caption=title, warnings=(*problems, *table.warnings))
 
 
 def comparison_table(results: Results) -> Table:

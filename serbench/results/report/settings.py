@@ -125,28 +125,6 @@ def protocol_line(results: Results) -> str:
     )
 
 
-def findings(results: Results) -> list[str]:
-    """What the comparison says, a sentence for each method; of a leaky run, what broke it."""
-    lines, reference = [], results.comparison.reference
-    for result in results.comparison.students:
-        ua = result.pooled["ua"]
-        line = (
-            f"{result.method} reaches {percent(ua.value)} % UA "
-            f"(95 % interval {percent(ua.low)} to {percent(ua.high)})"
-        )
-        if results.leaky:
-            line += f", but under {results.protocol}: {LEAKS[results.protocol]}"
-        elif result.difference:
-            size = percent(abs(result.difference.value))
-            line += {
-                "significantly better": f", significantly better than {reference} by {size} points",
-                "significantly worse": f", significantly worse than {reference} by {size} points",
-                "no significant difference": f", no significant difference from {reference}",
-            }[result.difference.verdict]
-        lines.append(line + ".")
-    return lines
-
-
 def duration(seconds: float) -> str:
     """For instance ``1 h 02 min``, ``3 min 05 s``, ``4.2 s``."""
     if seconds < 60:
