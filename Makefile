@@ -9,18 +9,20 @@
 PYTHON = python3
 VENV = .venv
 READY = $(VENV)/.serbench-ready
+DOCS_READY = $(READY:ready=docs-ready)
 BIN = $(VENV)/bin
 RESULTS = benchmarks/results
 GOLDEN = build/golden
 DEMO = build/demo
 LOWEST = build/lowest
 UV_FLAGS =
+MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 
 # One thread in each process: several processes with several threads each are slower on few cores.
 ONE_THREAD = OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest golden lint bench docs
+.PHONY: help demo test test-lowest golden lint bench docs docs-serve
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
@@ -61,8 +63,13 @@ bench: $(READY) ## Measure the parts that a run spends its time in
 	$(ONE_THREAD) $(BIN)/python -m pytest benchmarks -p no:xdist \
 		--benchmark-json=$(RESULTS)/$(shell date -u +%Y%m%dT%H%M%SZ).json
 
-docs: $(READY) ## Check the links of the documentation and the commands that it shows
+docs: $(DOCS_READY) ## Build the documentation as a site, in build/site; every warning is an error
 	$(BIN)/python docs/check.py
+	$(MKDOCS) build --strict --quiet
+	@echo "The site: build/site/index.html"
+
+docs-serve: $(DOCS_READY) ## Show the documentation at http://127.0.0.1:8000, and again after each change
+	$(MKDOCS) serve
 
 $(VENV)/.serbench-ready: pyproject.toml runtime/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || \
@@ -71,4 +78,9 @@ $(VENV)/.serbench-ready: pyproject.toml runtime/pyproject.toml
 	@echo "Installing serbench and its tools into $(VENV); the first time takes some minutes."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--editable ./runtime --editable ".[dev]"
+	@touch $@
+
+$(VENV)/.serbench-docs-ready: $(VENV)/.serbench-ready
+	@echo "Installing what the documentation is built with into $(VENV)."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
 	@touch $@

@@ -27,7 +27,7 @@ def as_waveform(
 ) -> Float32[Waveform, " samples"]:
     """``samples`` as one channel at ``rate_hz``, full scale ±1.
 
-    Example:
+    Examples:
         >>> stereo = np.full((8_000, 2), 16_384, np.int16)  # 1 s at 8 kHz, at half of full scale
         >>> waveform = as_waveform(stereo, 8_000, rate_hz=16_000, shortest_s=0.1)
         >>> waveform.shape, waveform.dtype.name

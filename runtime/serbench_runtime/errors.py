@@ -42,7 +42,7 @@ def near_names(name: str, known: Iterable[str], most: int = 2) -> list[str]:
 
     A name that is much farther away than the nearest is left out.
 
-    Example:
+    Examples:
         >>> near_names("runz", ["run", "runs", "prune"])
         ['run', 'runs']
         >>> near_names("adk", ["akd", "kd", "teacher"])
@@ -68,7 +68,7 @@ def did_you_mean(name: str, known: Iterable[str], see: str = "") -> str:
         known: all that are.
         see: a command that lists them, for where there are many.
 
-    Example:
+    Examples:
         >>> did_you_mean("akdd", ["akd", "transformer"])
         "; did you mean 'akd'?"
         >>> did_you_mean("x", ["akd", "transformer"])
@@ -87,7 +87,7 @@ def did_you_mean(name: str, known: Iterable[str], see: str = "") -> str:
 def visible(name: str) -> str:
     r"""A name as text that can be printed and stored, whatever bytes a file system or a file had.
 
-    Example:
+    Examples:
         >>> print(visible(b"M\xfcller".decode("utf-8", "surrogateescape")))
         M\xfcller
     """

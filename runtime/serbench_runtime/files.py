@@ -42,7 +42,7 @@ def find_audio(paths: Iterable[Path]) -> tuple[Path, ...]:
     first. In folders, ``audio_below`` looks; what it finds and cannot read comes among the files,
     so that ``predict_files`` tells of it, and what else it leaves out is told in a warning.
 
-    Example:
+    Examples:
         >>> find_audio([Path("nowhere.wav")])
         Traceback (most recent call last):
         serbench_runtime.errors.WaveformError: nowhere.wav: there is no such file or folder
@@ -91,7 +91,7 @@ def predict_files(model: Model, paths: Sequence[Path]) -> Iterator[Heard]:
     Files are decoded ahead by a few threads; of a long one, the first block only. Memory does not
     grow with the number of files, nor with their length.
 
-    Example:
+    Examples:
         >>> from serbench_runtime import load
         >>> from serbench.testing import probe_model
         >>> model = load(probe_model().onnx)

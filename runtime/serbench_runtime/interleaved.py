@@ -27,7 +27,7 @@ def looks_interleaved(waveform: Waveform) -> bool:
     In turn, channels may not be equally loud; those that are alike differ little within each pair
     and more between pairs; and of others, only samples at an even distance are much alike.
 
-    Example:
+    Examples:
         >>> one = np.random.default_rng(0).normal(0, 0.1, 16_000).cumsum()
         >>> looks_interleaved(one), looks_interleaved(np.repeat(one, 2))
         (False, True)

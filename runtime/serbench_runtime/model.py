@@ -63,7 +63,7 @@ def by_label(
 ) -> dict[str, float]:
     """Posteriors by class, to six decimals.
 
-    Example:
+    Examples:
         >>> by_label(("joy", "anger"), np.array([0.25, 0.75], np.float32))
         {'joy': 0.25, 'anger': 0.75}
     """
@@ -138,7 +138,7 @@ class Model:
         Of more than 60 s, pieces are heard one after another: their windows are the utterance's
         own, but the front end sees the start and the end of a piece as those of an utterance.
 
-        Example:
+        Examples:
             >>> from serbench.testing import probe_model
             >>> model = load(probe_model().onnx)
             >>> one_second = np.zeros(44_100, np.int16)
@@ -234,7 +234,7 @@ class Model:
     ) -> Stream:
         """Classify sound while it comes: every ``step_s``, the last ``window_s`` of it.
 
-        Example:
+        Examples:
             >>> from serbench.testing import probe_model
             >>> stream = load(probe_model().onnx).stream(step_s=0.5, window_s=2.0)
             >>> steps = stream.feed(np.zeros(20_000, np.float32))  # 1.25 s
@@ -314,7 +314,7 @@ def load(
 ) -> Model:
     """Load a model that ``serbench export`` has written. Nothing is unpickled.
 
-    Example:
+    Examples:
         >>> from serbench.testing import probe_model
         >>> model = load(probe_model().onnx)
         >>> model.labels, model.window_s

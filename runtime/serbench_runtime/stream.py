@@ -55,7 +55,10 @@ class Streams:
         posteriors: of windows ``(N, samples)``: ``Model.posteriors``.
         facts: of the model.
         count: N.
-        step_s, window_s, average, sample_rate: as of ``Model.stream``.
+        step_s: as of ``Model.stream``.
+        window_s: likewise.
+        average: likewise.
+        sample_rate: likewise.
     """
 
     def __init__(

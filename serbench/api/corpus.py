@@ -19,7 +19,7 @@ Advance = Callable[[int, int], None]
 class UtteranceRecord:
     """One recording as a corpus plugin finds it.
 
-    Example:
+    Examples:
         >>> record = UtteranceRecord("03a01Fa", Path("wav/03a01Fa.wav"), "03", "happiness")
         >>> record.session is None
         True

@@ -30,7 +30,7 @@ class Estimator(Student):
     training partition, so an estimator needs no scaler of its own. A method that names it has no
     loss, and its settings of windows, augmentation and training are not read.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> import torch
         >>> from sklearn.linear_model import LogisticRegression

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Framing:
     """Where the frames of a front end lie, in samples at ``rate_hz``.
 
-    Example:
+    Examples:
         >>> Framing(window=400, hop=160).frames(16000)
         101
         >>> Framing(window=320, hop=320, centred=False).frames(16000)
@@ -102,7 +102,7 @@ class FrontEnd(Plugin, Protocol):
     that what ``build`` makes knows nothing of them. An instance is one value: two of the same name
     and parameters are equal. ``params`` is a ``FrontEndParams``.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from serbench.api import FrontEnd, FrontEndParams, Framing
         >>> class Energy(FrontEnd):

@@ -79,7 +79,7 @@ class Loss(Plugin, Protocol):
     Learnt parameters that the loss of the fits has in common with it, by name and shape, go on
     from there.
 
-    Example:
+    Examples:
         >>> from torch import nn
         >>> from serbench.api import Loss, Params
         >>> class CrossEntropy(nn.Module):

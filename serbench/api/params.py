@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 class Params(BaseModel):
     """Strictly checked, immutable settings of a plugin; an unknown name is an error.
 
-    Example:
+    Examples:
         >>> class Sizes(Params):
         ...     width: int = 32
         >>> Sizes(width=16).width

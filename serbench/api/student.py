@@ -51,7 +51,7 @@ class StudentOutput:
     Logits and embedding are all that a student need give. Some losses read maps too, and refuse
     a student that gives none before any training.
 
-    Example:
+    Examples:
         >>> import torch
         >>> output = StudentOutput(logits=torch.zeros(2, 4), embedding=torch.zeros(2, 16))
         >>> len(output.maps), tuple(output.last_map.shape)
@@ -85,7 +85,7 @@ class Student(Plugin, Protocol):
     ``nn.Linear`` that makes logits of the embedding in evaluation mode, which a linear probe sets;
     and ``embed``, an ``nn.BatchNorm1d`` without learnt gain whose output is the embedding.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from serbench.api import Params, Student, StudentOutput, StudentShape
         >>> class Network(torch.nn.Module):

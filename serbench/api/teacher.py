@@ -40,7 +40,7 @@ class TeacherCard:
 class TeacherFeatures:
     """A teacher's view of one utterance, real frames only.
 
-    Example:
+    Examples:
         >>> import torch
         >>> frames = torch.zeros(1, 50, 768)  # one layer, 1 s at 50 frames a second
         >>> pooled = torch.cat([frames.mean(dim=1), frames.std(dim=1)], dim=1)

@@ -15,7 +15,7 @@ class Tracker(Plugin, Protocol):
     beginning each time that it is started, with the history of every fit that it takes from the
     cache. Whatever a tracker raises ends its own part in the run, never the run.
 
-    Example:
+    Examples:
         >>> from serbench.api import FoldEvent, Params, Tracker
         >>> class Shout(Tracker):
         ...     name = "shout"

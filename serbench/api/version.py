@@ -19,7 +19,7 @@ something is gone or changed, and plugins may have to change; minor: something i
 def deprecated(instead: str, *, until: str) -> Callable[[T], T]:
     """Mark a class or function of the contract: to use it warns, and says what to use.
 
-    Example:
+    Examples:
         >>> @deprecated("use open_model", until="9.0")
         ... def load_model(): ...
         >>> import warnings

@@ -41,7 +41,7 @@ def setting_texts(settings: Settings) -> tuple[str, ...]:
     Raises:
         RegistryError: a value that is None, which TOML has no word for.
 
-    Example:
+    Examples:
         >>> setting_texts({"protocol.folds": "loso", "training": {"epochs": 20}})
         ('protocol.folds="loso"', 'training.epochs=20')
     """
@@ -66,7 +66,7 @@ def command_line(command: str, names: Sequence[str], options: Mapping[str, objec
         names: its arguments.
         options: values by the option's name in Python; None, False and nothing at all are left out.
 
-    Example:
+    Examples:
         >>> command_line("run", ["akd"], {"data_dir": "my speech", "canary": True, "teacher": ()})
         "serbench run akd --data-dir 'my speech' --canary"
     """

@@ -100,7 +100,7 @@ def corpus(
         RegistryError: an unknown name; the message gives near names.
         CorpusError: the corpus cannot be had, or is not what its card declares.
 
-    Example:
+    Examples:
         >>> emodb = serbench.corpus("emodb", data_dir="~/corpora/emodb")  # doctest: +SKIP
         >>> emodb.utterances.groupby("label")["duration_s"].mean()  # doctest: +SKIP
     """
@@ -155,7 +155,7 @@ def folds(
         CorpusError: the corpus cannot be had, or is not what its card declares.
         SplitError: such folds cannot be made from this corpus.
 
-    Example:
+    Examples:
         >>> made = serbench.folds("emodb", "loso")  # doctest: +SKIP
         >>> made[made["partition"] == "test"].groupby("fold")["speaker"].unique()
         ... # doctest: +SKIP

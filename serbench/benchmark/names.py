@@ -25,7 +25,7 @@ def methods(registry: PathLike | None = None) -> pd.DataFrame:
     Raises:
         RegistryError: the registry has errors.
 
-    Example:
+    Examples:
         >>> import serbench
         >>> "akd" in set(serbench.methods()["method"])
         True
@@ -51,7 +51,7 @@ def datasets(registry: PathLike | None = None) -> pd.DataFrame:
     Raises:
         RegistryError: the registry has errors.
 
-    Example:
+    Examples:
         >>> import serbench
         >>> "emodb" in set(serbench.datasets()["dataset"])
         True

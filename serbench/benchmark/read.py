@@ -68,7 +68,7 @@ class Run:
     Attributes:
         folder: where everything is stored; see ``docs/run-folder.md``.
 
-    Example:
+    Examples:
         >>> run = serbench.Run.load("runs/emodb-akd-quick-1a2b3c4d")  # doctest: +SKIP
         >>> run.scores()[["method", "ua", "ua_low", "ua_high"]]  # doctest: +SKIP
     """

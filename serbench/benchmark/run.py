@@ -116,7 +116,7 @@ def run(
         SerbenchError: anything else that is wrong with input or machine; all of the above are
             subclasses of it.
 
-    Example:
+    Examples:
         >>> run = serbench.run(["akd", "transformer"], dataset="demo", profile="demo")
         ... # doctest: +SKIP
         >>> run.scores()[["method", "ua", "ua_low", "ua_high"]]  # doctest: +SKIP

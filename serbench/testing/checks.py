@@ -19,7 +19,7 @@ class Check:
     Calling it raises ``AssertionError`` where the plugin breaks the contract, with one clear
     message, and ``unittest.SkipTest``, which pytest knows, where it cannot be checked here.
 
-    Example:
+    Examples:
         >>> check = Check("numbers add up", lambda: None)
         >>> check()
         >>> str(check)

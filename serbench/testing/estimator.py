@@ -31,7 +31,7 @@ def estimator_checks(cls: type, params: Mapping[str, object] | None = None) -> I
     same data and seed give the same bytes; what is stored comes back whole, nothing but listed
     classes in it; padding changes nothing.
 
-    Example:
+    Examples:
         >>> from serbench_baselines.classical import Classical
         >>> [str(check) for check in estimator_checks(Classical)][-4:]
         ['a missing class', 'seed', 'stored', 'padding']

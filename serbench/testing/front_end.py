@@ -31,7 +31,7 @@ def front_end_checks(cls: type, params: Mapping[str, object] | None = None) -> I
     on a single sample; the same each time, in a batch as alone, and in an exported graph where it
     can be exported.
 
-    Example:
+    Examples:
         >>> from serbench_front_ends.waveform import Waveform
         >>> [str(check) for check in front_end_checks(Waveform)][-3:]
         ['batch', 'frames twice', 'exported']

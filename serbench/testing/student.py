@@ -39,7 +39,7 @@ def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
     the logits reach every parameter; the weights can be stored and loaded. Of an estimator they are
     ``estimator_checks``.
 
-    Example:
+    Examples:
         >>> from serbench_baselines.transformer import Transformer
         >>> [str(check) for check in student_checks(Transformer)][-4:]
         ['seed', 'padding', 'gradients', 'stored weights']

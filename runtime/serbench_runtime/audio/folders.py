@@ -87,7 +87,7 @@ def audio_below(folder: Path, endings: Iterable[str] = AUDIO_ENDINGS) -> AudioFo
     Raises:
         OSError: ``folder`` cannot be listed.
 
-    Example:
+    Examples:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as place:
         ...     (Path(place) / "gone").symlink_to("nowhere")
@@ -117,7 +117,7 @@ def plain_name(name: str) -> str:
     The ending is in small letters, letters with marks are composed (Unicode NFC), and bytes that
     are no UTF-8 are written out.
 
-    Example:
+    Examples:
         >>> plain_name("Mu\u0308ller/A.WAV") == "M\u00fcller/A.wav"
         True
         >>> print(plain_name("M\udcfcller/a.wav"))

@@ -1,0 +1,45 @@
+"""What mkdocs calls while it builds the site: it adds the pages that are made, and leads links."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import cli_pages
+import notebook
+import outside
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """The version switch is there in what mike publishes, and only there."""
+    if "MIKE_DOCS_VERSION" in os.environ:
+        config.extra["version"] = {"provider": "mike"}
+    _add_commands(config.nav)
+    return config
+
+
+def _add_commands(nav: Any) -> None:
+    """The pages of commands below the page of the command line."""
+    for item in nav if isinstance(nav, list) else []:
+        for title, inner in item.items() if isinstance(item, dict) else ():
+            if inner == "cli.md":
+                item[title] = [{"Overview": inner}, *cli_pages.nav()]
+            else:
+                _add_commands(inner)
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are made."""
+    made = {**outside.pages(), **cli_pages.pages(), "notebook.md": notebook.page()}
+    for path, text in made.items():
+        files.append(File.generated(config, path, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """The text of a page as the site shows it."""
+    text = outside.led_within(notebook.led_to_page(markdown))
+    return cli_pages.listed(text) if page.file.src_uri == "cli.md" else text
