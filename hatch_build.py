@@ -39,10 +39,15 @@ class PublishedPages(MetadataHookInterface):
 
 
 def absolute(text: str, pages: str) -> str:
-    """Markdown whose relative links lead below ``pages``; those within the page stay."""
+    """Markdown whose relative links lead below ``pages``; those within the page stay.
+
+    A picture's address asks for the file itself, not for the page that shows it.
+    """
 
     def lead(link: re.Match[str]) -> str:
         target = link[1]
-        return f"]({target})" if target.startswith("#") else f"]({pages}/{target})"
+        if target.startswith("#"):
+            return link[0]
+        return f"]({pages}/{target}{'?raw=true' if target.endswith('.svg') else ''})"
 
     return LINK.sub(lead, text)

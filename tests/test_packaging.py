@@ -28,6 +28,7 @@ def test_links_of_the_readme_lead_to_the_release(monkeypatch: pytest.MonkeyPatch
     targets = re.findall(r"\]\(([^)\s]+)\)", made.core.readme)
     assert f"{pages}/docs/tutorial.md" in targets
     assert f"{pages}/docs/howto-corpus.md#check-a-corpus" in targets
+    assert f"{pages}/docs/assets/leak.svg?raw=true" in targets
     assert [target for target in targets if not target.startswith(("https://", "#"))] == []
     assert made.core.urls["Source"] == REPOSITORY
     for name, path in (("Documentation", "docs/index.md"), ("Changelog", "CHANGELOG.md")):
