@@ -77,3 +77,14 @@ class Group(_Plain, TyperGroup):
             near = did_you_mean(name, self.list_commands(ctx), see)
             ctx.fail(f"there is no command {name!r}{near}")
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write each command and what it does, under the panel that it belongs to."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command: Any = self.get_command(ctx, name)
+            panel = getattr(command, "rich_help_panel", None) or "Commands"
+            panels.setdefault(str(panel), []).append((name, (command.help or "").split("\n")[0]))
+        for panel, rows in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(rows)

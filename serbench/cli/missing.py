@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib import metadata
 
 MODULES = {"scikit-learn": "sklearn"}
 """Modules whose package has another name."""
@@ -16,6 +15,8 @@ def missing_package(error: Exception) -> str:
     """
     if not isinstance(error, ModuleNotFoundError):
         return ""
+    from importlib import metadata  # only then: it takes 10 ms to import
+
     for line in metadata.requires("serbench") or ():
         requirement = line.partition(";")[0].strip()
         package = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]

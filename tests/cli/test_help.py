@@ -61,14 +61,14 @@ PATHS = [path for path, _ in commands(typer.main.get_command(app))]
 
 
 def shown(path: str) -> str:
-    return CliRunner(env={"TERMINAL_WIDTH": "120"}).invoke(app, [*path.split()[1:], "-h"]).output
+    return CliRunner(env={"COLUMNS": "120"}).invoke(app, [*path.split()[1:], "-h"]).output
 
 
 def test_every_command_is_in_a_panel_of_the_help() -> None:
     text = shown("serbench")
-    assert "─ Commands ─" not in text
+    assert "Commands:" not in text
     named = ["Run", "Corpora", "Results", "Studies", "Deploy", "Check", "Housekeeping"]
-    assert re.findall(r"^╭─ (\w+) ─", text, re.MULTILINE) == ["Options", *named]
+    assert re.findall(r"^(\w+):$", text, re.MULTILINE) == ["Options", *named]
     assert list(PANELS) == named
 
 
@@ -86,7 +86,7 @@ def test_the_help_shows_words_for_values_and_no_types(path: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_examples_are_indented(path: str) -> None:
     _, _, examples = shown(path).partition("Examples:")
-    assert not re.search(r"^ serbench ", examples, re.MULTILINE)
+    assert not re.search(r"^ {0,2}serbench ", examples, re.MULTILINE)
 
 
 def test_the_help_names_every_profile() -> None:
@@ -102,16 +102,16 @@ def test_the_help_names_every_profile() -> None:
         ("runz", "there is no command 'runz'; did you mean 'run' or 'runs'?"),
         ("xyzzy", "there is no command 'xyzzy'; `serbench --help` shows all"),
         ("corpus ad", "there is no command 'ad'; did you mean 'add'?"),
-        ("run --xyzzy", "No such option: --xyzzy "),
+        ("run --xyzzy", "No such option: --xyzzy\n"),
     ],
 )
 def test_an_unknown_word_gets_near_words_only(words: str, message: str) -> None:
-    result = CliRunner(env={"TERMINAL_WIDTH": "120"}).invoke(app, words.split())
+    result = CliRunner(env={"COLUMNS": "120"}).invoke(app, words.split())
     assert result.exit_code == 2
     assert message in result.stderr
 
 
 def test_an_unknown_option_gets_near_ones_only() -> None:
-    said = CliRunner(env={"TERMINAL_WIDTH": "120"}).invoke(app, ["run", "--datset", "x"]).stderr
+    said = CliRunner(env={"COLUMNS": "120"}).invoke(app, ["run", "--datset", "x"]).stderr
     assert "--dataset" in said
     assert "--test" not in said
