@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from serbench.cli.complete import datasets
 from serbench.cli.findings import Json, JUnit, Markdown, checking, tell
-from serbench.cli.options import RegistryFile
+from serbench.cli.options import RegistryFile, named
 
 if TYPE_CHECKING:
     from serbench.api import Corpus
@@ -40,12 +39,11 @@ Format = Literal["auto", "csv", "emobox", "s3prl", "folder"]
 
 CorpusName = Annotated[
     str | None,
-    typer.Option(
+    named(
+        "DATASET",
         "--corpus",
         "--dataset",
         "-c",
-        metavar="DATASET",
-        autocompletion=datasets,
         help="Dataset or corpus whose utterances they are.",
     ),
 ]

@@ -18,6 +18,7 @@ from serbench.cli.options import (
     RegistryFile,
     RunArgument,
     RunsFolder,
+    named,
 )
 
 HELP = """Write a trained student as one ONNX file, from waveform to posteriors.
@@ -40,13 +41,7 @@ Examples:
 
 Method = Annotated[
     str | None,
-    typer.Option(
-        "--method",
-        "-m",
-        metavar="METHOD",
-        autocompletion=complete.methods,
-        help="Which method. Default: the run's first.",
-    ),
+    named("METHOD", "--method", "-m", help="Which method. Default: the run's first."),
 ]
 RefitAll = Annotated[
     bool,

@@ -13,6 +13,22 @@ import typer
 
 from serbench.cli import complete
 
+COMPLETED: dict[str, complete.Complete] = {
+    "DATASET": complete.datasets,
+    "MAP": complete.labels,
+    "METHOD": complete.methods,
+    "PROFILE": complete.profiles,
+    "TEACHER": complete.teachers,
+    "TRACKER": complete.trackers,
+}
+"""What the shell completes, by what stands for it in ``--help``."""
+
+
+def named(what: str, *flags: str, help: str) -> Any:  # noqa: A002 - as typer.Option
+    """An option that takes a name, which the shell completes; ``what`` is of ``COMPLETED``."""
+    return typer.Option(*flags, metavar=what, autocompletion=COMPLETED[what], help=help)
+
+
 RunArgument = Annotated[
     str | None,
     typer.Argument(
@@ -26,38 +42,25 @@ RunsFolder = Annotated[
 ]
 Dataset = Annotated[
     str | None,
-    typer.Option(
-        "--dataset",
-        "-d",
-        metavar="DATASET",
-        autocompletion=complete.datasets,
-        help="Dataset or corpus, cross-validated within itself.",
-    ),
+    named("DATASET", "--dataset", "-d", help="Dataset or corpus, cross-validated within itself."),
 ]
 Train = Annotated[
     list[str] | None,
-    typer.Option(
+    named(
+        "DATASET",
         "--train",
-        metavar="DATASET",
-        autocompletion=complete.datasets,
         help="Train on this one and test on --test, in place of --dataset; repeatable.",
     ),
 ]
 Test = Annotated[
     str | None,
-    typer.Option(
-        "--test",
-        metavar="DATASET",
-        autocompletion=complete.datasets,
-        help="Test on this one; never trained on.",
-    ),
+    named("DATASET", "--test", help="Test on this one; never trained on."),
 ]
 Labels = Annotated[
     str,
-    typer.Option(
+    named(
+        "MAP",
         "--labels",
-        metavar="MAP",
-        autocompletion=complete.labels,
         help="Classes by a label map: common-4, common-6, or your own. Default: the corpus's own; "
         "of several corpora, those that all have.",
     ),
@@ -67,16 +70,15 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         metavar="FOLDER",
-        help="Folder with a local copy of the corpus; with --train, one that holds a folder "
-        "for each corpus.",
+        help="Folder with a local copy of the corpus; for several corpora, one that holds a folder "
+        "for each.",
     ),
 ]
 Teachers = Annotated[
     list[str] | None,
-    typer.Option(
+    named(
+        "TEACHER",
         "--teacher",
-        metavar="TEACHER",
-        autocompletion=complete.teachers,
         help="Teacher of the registry, or a folder with an encoder; repeatable.",
     ),
 ]
@@ -91,11 +93,10 @@ PretrainAudio = Annotated[
 ]
 Profile = Annotated[
     str,
-    typer.Option(
+    named(
+        "PROFILE",
         "--profile",
         "-p",
-        metavar="PROFILE",
-        autocompletion=complete.profiles,
         help="How thorough the run is: demo, quick, standard, paper, or your own; canary is what "
         "--canary takes.",
     ),
@@ -121,10 +122,9 @@ AllowPretrainingOverlap = Annotated[
 ]
 TrackerNames = Annotated[
     list[str] | None,
-    typer.Option(
+    named(
+        "TRACKER",
         "--tracker",
-        metavar="TRACKER",
-        autocompletion=complete.trackers,
         help="Also write the run down in tensorboard, mlflow or your own; repeatable. "
         "none: not even events.jsonl.",
     ),

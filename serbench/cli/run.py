@@ -85,12 +85,7 @@ def command(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(
-            "--only",
-            metavar="METHOD",
-            autocompletion=complete.methods,
-            help="Run only this method of the suite; repeatable.",
-        ),
+        options.named("METHOD", "--only", help="Run only this method of the suite; repeatable."),
     ] = None,
     skip_missing: Annotated[
         bool,

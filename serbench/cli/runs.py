@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serbench.cli import complete
-from serbench.cli.options import RUNS, RunsFolder
+from serbench.cli.options import RUNS, RunsFolder, named
 from serbench.errors import listed
 from serbench_runtime.cli.encodings import print_json
 
@@ -55,33 +54,15 @@ class Sort(StrEnum):
 
 OfDataset = Annotated[
     str | None,
-    typer.Option(
-        "--dataset",
-        "-d",
-        metavar="DATASET",
-        autocompletion=complete.datasets,
-        help="Runs on this dataset.",
-    ),
+    named("DATASET", "--dataset", "-d", help="Runs on this dataset."),
 ]
 OfMethod = Annotated[
     list[str] | None,
-    typer.Option(
-        "--method",
-        "-m",
-        metavar="METHOD",
-        autocompletion=complete.methods,
-        help="Runs that have this method; repeatable.",
-    ),
+    named("METHOD", "--method", "-m", help="Runs that have this method; repeatable."),
 ]
 OfProfile = Annotated[
     str | None,
-    typer.Option(
-        "--profile",
-        "-p",
-        metavar="PROFILE",
-        autocompletion=complete.profiles,
-        help="Runs with this profile.",
-    ),
+    named("PROFILE", "--profile", "-p", help="Runs with this profile."),
 ]
 Finished = Annotated[
     bool | None,
