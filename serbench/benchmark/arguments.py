@@ -24,15 +24,29 @@ Settings = Mapping[str, object] | Sequence[str]
 
 
 def several(names: str | os.PathLike[str] | Sequence[PathLike]) -> tuple[str, ...]:
-    """Names, or the only one."""
+    """Names, or the only one.
+
+    Raises:
+        RegistryError: something else.
+    """
     if isinstance(names, str | os.PathLike):
         names = (names,)
-    return tuple(os.fspath(each) for each in names)
+    try:
+        return tuple(os.fspath(each) for each in names)
+    except TypeError:
+        raise RegistryError(f"expected a name or a list of names, not {names!r}") from None
 
 
 def place(path: PathLike | None) -> Path | None:
-    """A path with the user's own folder in place of ``~``."""
-    return None if path is None else Path(path).expanduser()
+    """A path with the user's own folder in place of ``~``.
+
+    Raises:
+        RegistryError: something else.
+    """
+    try:
+        return None if path is None else Path(path).expanduser()
+    except TypeError:
+        raise RegistryError(f"expected a path, not {path!r}") from None
 
 
 def setting_texts(settings: Settings) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serbench.api import RegistryError
@@ -143,7 +142,7 @@ def run(
 
     chosen = resolve_device(device)
     resources = Resources(
-        runs=Path(out).expanduser(),
+        runs=place(out) or RUNS,
         cache=cache_folder(),
         device=chosen,
         workers=resolve_workers(jobs, chosen),

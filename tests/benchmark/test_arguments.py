@@ -53,6 +53,17 @@ def test_one_name_is_a_list_of_one() -> None:
     assert several(["akd", "kd"]) == ("akd", "kd")
 
 
+@pytest.mark.parametrize("names", [5, None, ["akd", 5]])
+def test_what_is_no_name_is_told(names: object) -> None:
+    with pytest.raises(RegistryError, match="expected a name or a list of names, not "):
+        several(names)  # pyright: ignore[reportArgumentType]
+
+
+def test_what_is_no_path_is_told() -> None:
+    with pytest.raises(RegistryError, match="expected a path, not 5"):
+        place(5)  # pyright: ignore[reportArgumentType]
+
+
 def test_the_users_own_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     assert place("~/speech") == Path("/home/ada/speech")
