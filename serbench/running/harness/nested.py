@@ -1,8 +1,11 @@
-"""The nested loops: inner fits choose, refits train on the whole, sealed test sides are scored."""
+"""The nested loops: inner fits choose, refits train on the whole, sealed test sides are scored.
+
+All choices are made before any outer label is read; then a fold is scored when its refit is done.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -195,21 +198,40 @@ class Nested:
         inner = self.inner[index] if self.inner else ()
         return choosing_folds(self.plan.protocol.name, self.outer[index], inner)
 
-    def refit(self, chosen: Sequence[tuple[FitPlace, int | None]]) -> dict[FitPlace, KeptFit]:
-        """Fit each chosen candidate on the whole outer training side."""
+    def refit(self, chosen: Sequence[tuple[FitPlace, int | None]]) -> list[pd.DataFrame]:
+        """Fit each chosen candidate on the whole outer training side, and score it when it is done.
+
+        Returns:
+            The rows of each, in the order of ``chosen``.
+        """
         maker = self._maker()
         tasks = {
             place: maker.make(place, self.outer[place.outer], epochs) for place, epochs in chosen
         }
-        return self.fit_all(tasks)
+        rows: dict[FitPlace, pd.DataFrame] = {}
+
+        def score_now(fits: Mapping[FitPlace, KeptFit | None]) -> None:
+            for at, fit in fits.items():
+                if fit:
+                    rows[at] = self._score(at.method, at.seed, at.outer, fit.ids, fit.posteriors)
+
+        self.fit_all(tasks, score_now)
+        return [rows[place] for place in tasks]
 
     def _maker(self) -> TaskMaker:
         return TaskMaker(
             self.plan, self.inputs, self.views, self.targets, self.initial, self.resources.device
         )
 
-    def fit_all(self, tasks: Mapping[FitPlace, FitTask]) -> dict[FitPlace, KeptFit]:
-        """Run the tasks that are not kept yet; keep each as soon as it is done."""
+    def fit_all(
+        self,
+        tasks: Mapping[FitPlace, FitTask],
+        then: Callable[[Mapping[FitPlace, KeptFit | None]], None] = lambda _: None,
+    ) -> dict[FitPlace, KeptFit]:
+        """Run the tasks that are not kept yet; keep each as soon as it is done.
+
+        ``then`` gets those that were kept already (the others are None), then each that is done.
+        """
         done = {place: self._kept(place, task) for place, task in tasks.items()}
         todo = [task for place, task in tasks.items() if done[place] is None]
         places: dict[str, list[FitPlace]] = {}
@@ -220,6 +242,7 @@ class Nested:
         self.fits_run += len(todo)
         self.watch.fits_planned(todo, len(tasks) - len(todo))
         self._tell_again(tasks, done)
+        then(done)
         begun = kind_folder(self.resources.cache, "checkpoints")
         todo = [replace(task, checkpoint=begun / f"{task.key}.pt") for task in todo]
         for result in run_fits(todo, self.resources.workers, self._tell):
@@ -232,6 +255,7 @@ class Nested:
             shared = {place: self._kept(place, tasks[place]) for place in places[result.key]}
             done |= shared
             self._tell_again(tasks, {p: fit for p, fit in shared.items() if p.name != result.name})
+            then(shared)
         complete = {place: fit for place, fit in done.items() if fit is not None}
         for place, fit in complete.items():
             self.store.write_fit(record_of(self.plan, place, tasks[place], fit))
@@ -275,13 +299,6 @@ class Nested:
                 self.store.write_readings(*where, reading_arrays(task, fit))
         return replace(fit, state={}, readings={})
 
-    def score(self, refits: Mapping[FitPlace, KeptFit]) -> list[pd.DataFrame]:
-        """Open each outer test partition once per method and seed, and score it."""
-        return [
-            self._score(place.method, place.seed, place.outer, fit.ids, fit.posteriors)
-            for place, fit in refits.items()
-        ]
-
     def score_teachers(self) -> list[pd.DataFrame]:
         """The teachers' own rows: their heads, fitted on the outer training side, on its test."""
         rows = []
@@ -302,6 +319,7 @@ class Nested:
     def _score(
         self, method: str, seed: int, index: int, ids: Sequence[str], posteriors: np.ndarray
     ) -> pd.DataFrame:
+        """Open an outer test partition, once per method and seed, and score it."""
         table, test = self.inputs.table, self.outer[index].test
         row = {utterance: n for n, utterance in enumerate(ids)}
         posteriors = posteriors[[row[utterance] for utterance in test.ids]]

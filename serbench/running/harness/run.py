@@ -92,11 +92,11 @@ def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
         clock.append(time.perf_counter())
         nested.ask_teachers()
         clock.append(time.perf_counter())
-        refits = nested.refit(nested.choose())
+        students = nested.refit(nested.choose())
     finally:
         shut_down_workers()
     clock.append(time.perf_counter())
-    predictions = pd.concat([*nested.score(refits), *nested.score_teachers()], ignore_index=True)
+    predictions = pd.concat([*students, *nested.score_teachers()], ignore_index=True)
     store.write_predictions(predictions)
     evidence = replace(
         before,

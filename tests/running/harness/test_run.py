@@ -193,6 +193,14 @@ def test_plugins_hear_of_the_run(done: Done) -> None:
     assert kinds.count(FoldEvent) == 2 * 2 * SPEAKERS + SPEAKERS
 
 
+def test_a_fold_is_scored_when_it_is_refitted_and_never_before_all_is_chosen(done: Done) -> None:
+    events = done.watch.events
+    first = next(n for n, event in enumerate(events) if isinstance(event, FoldEvent))
+    later = [event.fit for event in events[first:] if isinstance(event, EpochEvent)]
+    assert len(later) == (2 * 2 * SPEAKERS - 1) * EPOCHS  # of all refits but the first
+    assert not [fit for fit in later if "inner" in fit]
+
+
 def test_the_run_folder_is_complete(done: Done) -> None:
     for name in ("plan", "environment", "certificate", "timing"):
         assert done.store.has(f"{name}.json")
@@ -263,14 +271,16 @@ class Interrupt(Watcher):
             raise KeyboardInterrupt
 
 
-def test_a_run_that_was_stopped_goes_on(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fits", [5, 2 * SPEAKERS * (SPEAKERS - 1) + 2])
+def test_a_run_that_was_stopped_goes_on(folder: Path, tmp_path: Path, fits: int) -> None:
+    """Among the inner fits, and among the refits, when a fold has been scored."""
     plan = run_plan(folder, searching(), method("plain"))
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     with pytest.raises(KeyboardInterrupt):
-        run(plan, resources(stopped), Interrupt(5))
+        run(plan, resources(stopped), Interrupt(fits))
     rest = do(plan, stopped)
     complete = do(plan, whole)
-    assert len(rest.watch.results) == len(complete.watch.results) - 5
+    assert len(rest.watch.results) == len(complete.watch.results) - fits
     pd.testing.assert_frame_equal(rest.predictions, complete.predictions)
     assert rest.store.read_json("certificate") == complete.store.read_json("certificate")
 
