@@ -34,6 +34,9 @@ from serbench.running.needed import check_contract
 GROUP = "serbench"
 """The entry-point group, and the name of our own distribution."""
 
+Origin = tuple[str, str]
+"""A distribution and its version."""
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 SINGULAR: dict[str, str] = {
@@ -148,17 +151,20 @@ def load_plugins(entry_points: Iterable[EntryPoint] | None = None) -> Plugins:
     by_kind: dict[str, dict[str, Provided]] = {kind: {} for kind in KINDS}
     loaded: list[LoadedPlugin] = []
     failed: list[FailedPlugin] = []
-    for entry_point in sorted(entry_points, key=_loading_order):
+    # Asked for once: a distribution reads its whole metadata each time.
+    origins = [(_origin(entry_point), entry_point) for entry_point in entry_points]
+    for origin, entry_point in sorted(origins, key=_loading_order):
         try:
-            loaded.append(_load_one(entry_point, manager, by_kind))
+            loaded.append(_load_one(entry_point, origin, manager, by_kind))
         except (Exception, SystemExit) as error:  # whatever a stranger's code may raise
             cause = str(error) if isinstance(error, PluginError) else _describe(error)
-            failed.append(FailedPlugin(entry_point.name, *_origin(entry_point), cause))
+            failed.append(FailedPlugin(entry_point.name, *origin, cause))
     return Plugins(tuple(loaded), tuple(failed), manager.hook, by_kind)
 
 
 def _load_one(
     entry_point: EntryPoint,
+    origin: Origin,
     manager: pluggy.PluginManager,
     by_kind: dict[str, dict[str, Provided]],
 ) -> LoadedPlugin:
@@ -167,7 +173,7 @@ def _load_one(
     Raises:
         PluginError: it breaks the contract; or anything else that its code raises.
     """
-    distribution, version = _origin(entry_point)
+    distribution, version = origin
     check_contract(entry_point)
     before_s = time.process_time()
     plugin = entry_point.load()
@@ -191,15 +197,15 @@ def _new_manager() -> pluggy.PluginManager:
     return manager
 
 
-def _origin(entry_point: EntryPoint) -> tuple[str, str]:
+def _origin(entry_point: EntryPoint) -> Origin:
     """Distribution and version; an entry point made by hand belongs to none."""
     if entry_point.dist is None:
         return "unknown", "unknown"
     return entry_point.dist.name, entry_point.dist.version
 
 
-def _loading_order(entry_point: EntryPoint) -> tuple[bool, str, str]:
-    distribution, _ = _origin(entry_point)
+def _loading_order(found: tuple[Origin, EntryPoint]) -> tuple[bool, str, str]:
+    (distribution, _), entry_point = found
     return distribution != GROUP, distribution, entry_point.name
 
 
