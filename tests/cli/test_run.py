@@ -379,16 +379,21 @@ def test_a_teacher_folder_without_config(corpus: Path, tmp_path: Path) -> None:
 # ── the real thing ───────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.slow
 @pytest.mark.real
 def test_akd_on_emodb_under_whisper(emodb: Path, whisper_base: Path, tmp_path: Path) -> None:
+    """Two of its ten sentences are enough; tests/learning/teach embeds the whole corpus."""
+    some = tmp_path / "emodb"
+    some.mkdir()
+    for sentence in ("a02", "a05"):
+        for file in (emodb / "wav").glob(f"??{sentence}??.wav"):
+            (some / file.name).symlink_to(file)
     result = invoke(
-        "akd", "--dataset", "emodb", "--data-dir", str(emodb), "--teacher", str(whisper_base),
-        "--profile", "quick", sets=("training.epochs=1",),
+        "akd", "--dataset", "emodb", "--data-dir", str(some), "--teacher", str(whisper_base),
+        "--profile", "quick", "--allow-incomplete", sets=("training.epochs=1",),
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "whisper-base-encoder" in result.stdout
     (folder,) = (tmp_path / "runs").iterdir()
     plan = json.loads((folder / "plan.json").read_text())
     assert plan["outer"][0]["test_units"] == ["03", "08"]
-    assert plan["dataset"]["utterances"] == 535
+    assert plan["dataset"]["utterances"] == len(list(some.iterdir())) == 122
