@@ -62,7 +62,9 @@ class Core(_Normalised):
 
     def forward(self, frames: Tensor) -> Tensor:
         """``(W, frames, d)``, all of them real, to posteriors ``(W, C)``."""
-        lengths = torch.full((frames.shape[0],), frames.shape[1], device=frames.device)
+        number, size = frames.shape[:2]
+        # The type is named: PyTorch 2.8 exports a size without one as a float, unlike what it runs.
+        lengths = torch.full((number,), size, dtype=torch.int64, device=frames.device)
         return self._posteriors(channels(self._normalise(frames), self.channels), lengths)
 
 
