@@ -27,7 +27,7 @@ ONE_THREAD = OMP_NUM_THREADS=1
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
 
-demo: $(READY) ## Score one method on a synthetic corpus properly and with a leak: what the leak is worth
+demo: $(READY) ## Score one method on a synthetic corpus properly and with a leak, and compare the scores
 	@rm -rf $(DEMO)
 	$(BIN)/serbench run akd --dataset demo --profile demo --out $(DEMO)/proper
 	$(BIN)/serbench run akd --dataset demo --profile demo --protocol leaky-random --out $(DEMO)/leaky
