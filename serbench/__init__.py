@@ -37,11 +37,11 @@ PLACES = {
     "methods": "serbench.benchmark.names",
     "run": "serbench.benchmark.run",
 }
-"""Modules of what is imported when it is first used: ``import serbench`` is instant."""
+"""Modules whose names are imported at their first use: ``import serbench`` is instant."""
 
 
 def __getattr__(name: str) -> object:
-    """What ``PLACES`` names."""
+    """Import what ``PLACES`` names."""
     if name not in PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(PLACES[name]), name)

@@ -1,6 +1,6 @@
 """Every error that a user can cause. The command line prints the message alone and exits with 2.
 
-Those that predicting and streaming can raise, and the words of messages, are of serbench_runtime.
+Errors of prediction and streaming, and helpers for messages, are in serbench_runtime.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
 
 
 class RegistryError(SerbenchError):
-    """The registry, an overlay of it, or a ``--set`` does not fit the schema."""
+    """The registry, a file that extends it, or a ``--set`` does not fit the schema."""
 
 
 class PluginError(SerbenchError):
@@ -50,11 +50,11 @@ class PluginError(SerbenchError):
 
 
 class TeacherError(SerbenchError):
-    """A teacher cannot be had, loaded or run."""
+    """A teacher is not available, or cannot be loaded or run."""
 
 
 class SplitError(SerbenchError):
-    """The asked folds cannot be made from this corpus."""
+    """The requested folds cannot be made from this corpus."""
 
 
 class StoreError(SerbenchError):
@@ -62,7 +62,7 @@ class StoreError(SerbenchError):
 
 
 class SerbenchDeprecationWarning(DeprecationWarning):
-    """A plugin uses a part of ``serbench.api`` that a later version of it will not have."""
+    """A plugin uses a part of ``serbench.api`` that a later version will not have."""
 
 
 class LeakageError(SerbenchError):

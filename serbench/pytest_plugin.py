@@ -1,6 +1,6 @@
-"""serbench in pytest: runs as fixtures, golden results as assertions, latency as benchmarks.
+"""serbench in pytest: runs as fixtures, golden files as assertions, latency as benchmarks.
 
-pytest loads this in every session where serbench is installed, so nothing but pytest is imported
+pytest loads this in every session if serbench is installed. So nothing but pytest is imported
 before a test asks for a fixture.
 """
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from serbench.checks.regress.bench import BenchRun
     from serbench.checks.regress.session import Session
 
-RUNS_HELP = "Folder that the runs of serbench_run are made and kept in. Default: a temporary one."
-GOLDEN_HELP = "Golden file that assert_no_regression() takes where a test names none."
-JOBS_HELP = "Fits of serbench_run side by side. Default: 1."
+RUNS_HELP = "Folder for the runs of serbench_run. Default: a temporary folder."
+GOLDEN_HELP = "Golden file that assert_no_regression() uses if a test names none."
+JOBS_HELP = "Fits that serbench_run trains in parallel. Default: 1."
 
 
 class RunFactory(Protocol):
-    """What the fixture ``serbench_run`` gives."""
+    """The fixture ``serbench_run``."""
 
     def __call__(
         self,
@@ -37,12 +37,12 @@ class RunFactory(Protocol):
         teachers: Sequence[str] = (),
         sets: Sequence[str] = (),
     ) -> BenchRun:
-        """The finished run; arguments as of ``serbench run``."""
+        """The finished run; arguments as for ``serbench run``."""
         ...
 
 
 class LatencyBenchmark(Protocol):
-    """What the fixture ``serbench_latency`` gives."""
+    """The fixture ``serbench_latency``."""
 
     def __call__(
         self,
@@ -52,13 +52,13 @@ class LatencyBenchmark(Protocol):
         audio_s: float = 3.0,
         threads: int = 1,
     ) -> NDArray[Any]:
-        """Benchmarks one call with ``audio_s`` seconds; gives its posteriors ``(1, C)``."""
+        """Benchmark one call with ``audio_s`` seconds; returns its posteriors ``(1, C)``."""
         ...
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of the group ``serbench``, each also a setting of the ini file."""
-    group = parser.getgroup("serbench", "serbench: runs as fixtures, golden results, latency")
+    group = parser.getgroup("serbench", "serbench: runs as fixtures, golden files, latency")
     group.addoption("--serbench-runs", metavar="DIR", help=RUNS_HELP)
     group.addoption("--serbench-golden", metavar="FILE", help=GOLDEN_HELP)
     group.addoption("--serbench-jobs", metavar="N", type=_positive, help=JOBS_HELP)
@@ -68,29 +68,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A golden file that the command line names must be there before minutes of fits."""
+    """Check that the golden file of the command line exists, before minutes of fits."""
     path = _path(config, "golden") if config.getoption("--serbench-golden") else None
     if path is not None and not path.is_file():
         raise pytest.UsageError(
-            f"--serbench-golden: there is no golden file {path}; make it from a run you trust: "
-            f"serbench regress RUN --update --golden {path}"
+            f"--serbench-golden {path}: not found; make it from a run that you trust: serbench "
+            f"regress RUN --update --golden {path}"
         )
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise pytest.UsageError(f"serbench jobs must be a whole number from 1 on, not {text!r}")
+        raise pytest.UsageError(f"serbench jobs must be a whole number of at least 1, not {text!r}")
     return int(text)
 
 
 def _chosen(config: pytest.Config, name: str) -> str:
-    """What the command line says, else the ini file; empty where neither does."""
+    """Value of the command line, else of the ini file; empty if neither has it."""
     return str(config.getoption(f"--serbench-{name}") or config.getini(f"serbench_{name}") or "")
 
 
 def _path(config: pytest.Config, name: str) -> Path | None:
-    """A path of the command line is relative to where pytest was started, one of the ini file to
-    the file.
+    """A path of the command line is relative to pytest's start folder, one of the ini file to that
+    file.
     """
     if given := config.getoption(f"--serbench-{name}"):
         return config.invocation_params.dir / str(given)
@@ -103,7 +103,7 @@ def _path(config: pytest.Config, name: str) -> Path | None:
 def _serbench_session(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Session:
-    """Where runs are made: one place for all processes of pytest-xdist."""
+    """Folder of runs: one for all processes of pytest-xdist."""
     from serbench.checks.regress.session import Session
 
     config = request.config
@@ -119,9 +119,9 @@ def _serbench_session(
 
 @pytest.fixture(scope="session")
 def serbench_run(_serbench_session: Session) -> RunFactory:
-    """Runs methods through the guarded protocol, each plan once in a session.
+    """Run methods through the guarded protocol, each plan once in a session.
 
-    ``serbench_run("akd", dataset="demo").scores("akd").ua.value`` is the UA of a run. What it gives
+    ``serbench_run("akd", dataset="demo").scores("akd").ua.value`` is the UA of a run. The result
     has ``folder``, ``scores(method)``, ``comparison`` and ``assert_no_regression(golden)``.
     """
     from serbench.api import SerbenchError
@@ -147,13 +147,15 @@ def serbench_run(_serbench_session: Session) -> RunFactory:
 
 @pytest.fixture
 def serbench_latency(request: pytest.FixtureRequest) -> LatencyBenchmark:
-    """Benchmarks a run's model in a backend with pytest-benchmark; skips where that is missing.
+    """Benchmark a run's model in a backend with pytest-benchmark; skip if that is missing.
 
-    ``serbench_latency(serbench_run("akd"), "onnxruntime")``. Backend, method and seconds of audio
-    name the benchmark's group, so that ``--benchmark-compare`` holds like against like.
+    ``serbench_latency(serbench_run("akd"), "onnxruntime")``. The benchmark's group is named by
+    backend, method and seconds of audio, so that ``--benchmark-compare`` compares like with like.
     """
     if not request.config.pluginmanager.hasplugin("benchmark"):
-        pytest.skip("serbench_latency needs pytest-benchmark, which is not installed or is off")
+        pytest.skip(
+            "serbench_latency needs pytest-benchmark, which is not installed or is disabled"
+        )
     benchmark: Any = request.getfixturevalue("benchmark")
 
     def measure(

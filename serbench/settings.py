@@ -1,4 +1,4 @@
-"""Every setting of a run, with its default, its bounds and its unit.
+"""Every setting of a run, with its default, bounds and unit.
 
 A run's settings come from these defaults, then the method's entry in the registry, then the
 profile, then the method's own part of that profile, then ``--set path=value``; each layer is
@@ -25,19 +25,19 @@ Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class SegmentSettings(Params):
-    """Windows (Algorithm 2): one random crop per epoch in training, sliding ones in evaluation.
+    """Windows (Algorithm 2): one random crop per epoch in training, sliding windows in evaluation.
 
-    With a front end that hears a whole utterance at once, each utterance is one window.
+    A front end that gives one row per utterance uses each utterance as one window.
     """
 
     window_s: PositiveFloat = 3.0
     overlap_s: NonNegativeFloat = 0.5
     cut: Literal["sliding", "centre"] = "sliding"
-    """``centre``: an utterance is one window, its middle, in training and in evaluation."""
+    """``centre``: the middle of an utterance is its only window, in training and in evaluation."""
 
 
 class AugmentSettings(Params):
-    """What is done to a training window. SpecAugment masks (Park et al., Interspeech 2019)."""
+    """Augmentation of training windows. SpecAugment masks (Park et al., Interspeech 2019)."""
 
     time_masks: int = Field(default=2, ge=0)
     time_mask_s: NonNegativeFloat = 0.30
@@ -46,16 +46,18 @@ class AugmentSettings(Params):
     gain_db: NonNegativeFloat = 6.0
     """Each window is made louder or softer by a uniform draw of up to this many decibels."""
     crops: int = Field(default=0, ge=0, le=32)
-    """Fixed random crops of each utterance, of ``segments.window_s`` and with their own gain, that
-    take the place of random windows. Teachers hear them, too, and say of each what they hear in it;
-    masks stay the student's. 0: windows are drawn anew, and teachers speak of whole utterances."""
+    """Number of fixed random crops per utterance, of ``segments.window_s`` and each with its own
+    gain, instead of random windows. Teachers get the same crops, with an output for each; masks
+    apply to the student only. 0: new random windows each epoch, and teachers' outputs for whole
+    utterances.
+    """
     speed: float = Field(default=0.0, ge=0.0, le=0.5)
-    """Of crops: each is faster or slower by up to this share, and so higher or lower."""
+    """For crops: each is played faster or slower, and so higher or lower, by up to this share."""
 
     @model_validator(mode="after")
     def _speed_is_of_crops(self) -> AugmentSettings:
         if self.speed and not self.crops:
-            msg = "speed is of crops; set crops to 1 or more, or leave speed at 0"
+            msg = "speed applies to crops: set crops to 1 or more, or leave speed at 0"
             raise ValueError(msg)
         return self
 
@@ -68,23 +70,24 @@ class OptimiserSettings(Params):
     weight_decay: NonNegativeFloat = 1e-2
     optimizer: Literal["adam", "adamw"] = "adamw"
     betas: tuple[Decay, Decay] = (0.9, 0.999)
-    """Adam's decay of the means of gradients and of their squares."""
+    """Adam's decay rates for the means of gradients and of their squares."""
     accumulate: PositiveInt = 1
     """Batches whose mean gradient makes one step; the last step of an epoch may have fewer."""
     schedule: Literal["constant", "cosine", "step", "restarts"] = "cosine"
-    """``cosine``: from the peak to zero. ``step``: times ``step_factor`` at epoch ``step_from``
-    and every ``step_epochs`` epochs after it. ``restarts``: a cosine from the peak to ``floor``
-    times the peak, again and again (Loshchilov & Hutter, ICLR 2017)."""
+    """``cosine``: from the peak to zero. ``step``: multiplied by ``step_factor`` at epoch
+    ``step_from`` and every ``step_epochs`` epochs after it. ``restarts``: a repeated cosine from
+    the peak to ``floor`` times the peak (Loshchilov & Hutter, ICLR 2017).
+    """
     step_from: PositiveInt = 10
     step_epochs: PositiveInt = 10
     step_factor: float = Field(default=0.5, gt=0.0, le=1.0)
     restart_epochs: PositiveInt = 10
     floor: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Of ``restarts``: the lowest learning rate as a share of the peak."""
+    """For ``restarts``: the lowest learning rate as a share of the peak."""
     warmup: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Share of the steps over which the learning rate rises linearly."""
     clip_norm: PositiveFloat | None = 5.0
-    """Largest norm of the gradient; ``"none"``: as large as it comes."""
+    """Largest norm of the gradient; ``"none"``: no clipping."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 
     @field_validator("clip_norm", mode="before")
@@ -98,19 +101,20 @@ class TrainingSettings(OptimiserSettings):
     """The training loop."""
 
     epochs: int = Field(default=40, ge=0)
-    """0: nothing but the linear probe."""
+    """0: only the linear probe."""
     probe: bool = False
     """Fit the classifier on frozen embeddings first, by l2-regularised logistic regression
     (LP-FT: Kumar et al., ICLR 2022); its strength is chosen by cross-fitting over speakers."""
     freeze: tuple[str, ...] = ()
-    """Parts of the student that are not trained, by the beginning of their parameters' names."""
+    """Parts of the student that are not trained, by prefixes of their parameters' names."""
     rates: dict[str, PositiveFloat] = Field(default_factory=dict)
-    """Factors on the learning rate of parts of the student, by the beginning of their names."""
+    """Factors on the learning rate of parts of the student, by prefixes of parameters' names."""
     average: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Decay of an exponential moving average of the weights that is used for evaluation; 0: off."""
+    """Decay of an exponential moving average of the weights, used for evaluation; 0: off."""
     early_stopping: bool = False
-    """Stop an inner fit after ``patience`` epochs without a better UA on inner validation; the
-    refit then takes the mean best epoch."""
+    """Stop an inner fit after ``patience`` epochs without a better UA on inner validation. The
+    refit then trains for the mean best epoch.
+    """
     patience: PositiveInt = 15
 
     @model_validator(mode="after")
@@ -125,12 +129,13 @@ class PretrainSettings(OptimiserSettings):
     """Label-free distillation on ``--pretrain-audio``, before any fold."""
 
     objective: str | None = None
-    """A loss of the registry that reads a teacher's frames alone, such as ``frames``; ``"none"``,
-    the default: the student is not pretrained."""
+    """A loss of the registry that uses only a teacher's frames, such as ``frames``. ``"none"``, the
+    default: students are not pretrained.
+    """
     teachers: tuple[str, ...] = ()
-    """Which teachers of the run it reads; empty: all."""
+    """Teachers of the run whose frames are used; empty: all."""
     epochs: PositiveInt = 20
-    """In each, as many windows are drawn as fit into the audio end to end."""
+    """In each epoch, as many windows are drawn as fit into the audio end to end."""
     batch_size: int = Field(default=64, ge=2)
     learning_rate: PositiveFloat = 2e-3
 
@@ -146,9 +151,9 @@ class HeadSettings(Params):
 
     soft_targets: Literal["cross-fit", "in-sample"] = "cross-fit"
     groups: int = Field(default=5, ge=2)
-    """K of the cross-fitting, in groups of training speakers."""
+    """K of the cross-fitting, over groups of training speakers."""
     strengths: tuple[PositiveFloat, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)
-    """Inverse L2 penalties C to choose from by cross-fitted log-likelihood."""
+    """Inverse L2 penalties C to choose from, by cross-fitted log-likelihood."""
 
 
 PROPER = "speaker-independent"
@@ -163,7 +168,7 @@ ProtocolName = Literal[
 ]
 
 RANDOM_FOLDS: frozenset[ProtocolName] = frozenset({"leaky-random", "leaky-random-early-stopping"})
-"""Protocols that deal utterances into folds without regard to speakers."""
+"""Protocols that assign utterances to folds without regard to speakers."""
 
 EPOCH_ON_TEST: frozenset[ProtocolName] = frozenset(
     {"leaky-early-stopping", "leaky-random-early-stopping"}
@@ -172,36 +177,40 @@ EPOCH_ON_TEST: frozenset[ProtocolName] = frozenset(
 
 
 class ProtocolSettings(Params):
-    """Nested cross-validation, and the deliberately broken protocols that show its worth."""
+    """Nested cross-validation, and protocols that leak on purpose to show its value."""
 
     name: ProtocolName = PROPER
-    """A ``leaky-…`` one is broken on purpose: its results are marked and never compared."""
+    """A ``leaky-…`` protocol is broken on purpose: its results are marked and never compared."""
     folds: str | None = None
     """A named fold set of the corpus, ``loso``, ``kfold``, ``official`` (its own split), or a fold
-    file; None: the dataset's."""
+    file. None: the dataset's own.
+    """
     kfold: int = Field(default=5, ge=2)
     """Number of folds of ``kfold``."""
     inner: int | Literal["units"] = "units"
-    """Inner folds: a number (grouped by outer fold units), or one per remaining outer fold. Where
-    there is a single outer fold: the corpus's own validation part, else five folds of units."""
+    """Inner folds: a number (grouped by outer fold units), or one per remaining outer fold. With a
+    single outer fold: the corpus's own validation part, else five folds of units.
+    """
     search: str | None = None
-    """Name of the method's grid to search over; None: no inner search."""
+    """Name of the method's grid to search; None: no inner search."""
     seeds: PositiveInt = 1
     group_by: Literal["unit", "text"] = "unit"
-    """``text``: training hears neither a fold's test units nor any sentence that they speak."""
+    """``text``: training has neither a fold's test units nor any sentence that they speak."""
     text_groups: int = Field(default=2, ge=2)
-    """Groups that ``group_by = "text"`` deals the sentences into; each is tested by itself."""
+    """Groups that ``group_by = "text"`` divides the sentences into; each is tested separately."""
     duplicates: Literal["error", "drop", "group"] = "error"
-    """Copies of one recording. ``error``: none may be on both sides; ``drop``: all but the first
-    are left out of the corpus; ``group``: ``loso`` and ``kfold`` keep their units together."""
+    """Copies of one recording. ``error``: a copy on both sides of a fold stops the run. ``drop``:
+    all but the first are left out of the corpus. ``group``: ``loso`` and ``kfold`` keep their units
+    together.
+    """
     allow_pretraining_overlap: bool = False
-    """Go on with a teacher that was trained on the corpus; every table then says so."""
+    """Use a teacher that was trained on the corpus; every table then says so."""
     canary: int = Field(default=0, ge=0, le=100)
     """Repeats of the whole pipeline on permuted labels; 0: none. ``--canary`` is 5."""
 
     @property
     def leaky(self) -> bool:
-        """Whether it is one of the deliberately broken protocols."""
+        """Whether the protocol is broken on purpose."""
         return self.name != PROPER
 
 
@@ -218,8 +227,8 @@ class MethodSettings(Params):
     def _crops_are_random_windows(self) -> MethodSettings:
         if self.augment.crops and self.segments.cut == "centre":
             msg = (
-                "augment.crops are random windows, and segments.cut = 'centre' takes the middle of "
-                "each utterance; take one of the two"
+                "augment.crops draws random windows, but segments.cut = 'centre' takes the "
+                "middle of each utterance: choose one"
             )
             raise ValueError(msg)
         return self

@@ -202,7 +202,7 @@ def test_a_golden_file_that_cannot_be_read_is_one_message(
     result = session.runpytest_inprocess("-p", "no:xdist")
     assert outcomes(result) == {"failed": 1}
     (said,) = [line for line in result.outlines if line.startswith("E ")]
-    assert ("there is no golden file" if content is None else "schema_version is 0") in said
+    assert ("no golden file" if content is None else "schema_version is 0") in said
     assert "read_golden" not in result.stdout.str()
     assert "check_run" not in result.stdout.str()
 
@@ -214,7 +214,7 @@ def test_a_golden_file_that_the_command_line_names_must_be_there_at_once(
     result = session.runpytest_inprocess("-p", "no:xdist", "--serbench-golden", "gone.toml")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (said,) = filter(None, result.errlines)
-    assert "--serbench-golden: there is no golden file" in said
+    assert "--serbench-golden gone.toml: not found" in said
     assert "serbench regress RUN --update --golden" in said
 
 

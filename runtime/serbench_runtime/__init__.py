@@ -1,4 +1,4 @@
-"""Exported models in use: files, arrays and streams. Needs neither torch nor serbench.
+"""Use exported models on files, arrays and streams. Needs neither torch nor serbench.
 
 ``load`` a model, then ``predict`` with it, or ``stream`` through it.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from serbench_runtime.waveform import SAMPLE_RATE_HZ
 
 __version__ = "0.1.0"
-"""Of serbench, too: both come in one release."""
+"""Version of serbench and of this package: they are released together."""
 
 __all__ = [
     "AVERAGE",
@@ -49,11 +49,11 @@ __all__ = [
 
 
 _MODULES = ("errors", "waveform", "facts", "model", "stream", "files", "throughput")
-"""Where these names are, in the order that they are looked for."""
+"""Modules of the public names, in the order in which they are searched."""
 
 
 def __getattr__(name: str) -> object:
-    """A public name, whose module (and ONNX Runtime) is not imported before it is wanted."""
+    """Import a public name at its first use, with its module and ONNX Runtime."""
     if name in __all__:
         modules = (import_module(f"{__name__}.{module}") for module in _MODULES)
         return next(getattr(module, name) for module in modules if hasattr(module, name))

@@ -1,4 +1,4 @@
-"""Samples of any usual kind in; mono float32 at the model's rate out."""
+"""From samples of any usual kind to mono float32 at the model's rate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_CHANNELS = 8
 """A longer axis is time."""
 
 _FULL_SCALE = {"int8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
-"""What libsndfile divides integers by."""
+"""Divisors of integers, as in libsndfile."""
 
 
 def as_waveform(
@@ -42,7 +42,7 @@ def as_waveform(
         sample_rate: of ``samples`` in Hz; other rates are converted with soxr's high-quality
             recipe.
         rate_hz: of the result.
-        shortest_s: refuse what is shorter.
+        shortest_s: shorter waveforms are refused.
 
     Raises:
         WaveformError: another shape or kind of array, empty, too short, not finite, floats beyond
@@ -95,7 +95,7 @@ def scaled(
 
     Raises:
         WaveformError: another kind of array, values that are not finite, or floats that are
-            integers, as ``serbench_runtime.waveform.beyond_scale`` tells.
+            integers, see ``serbench_runtime.waveform.beyond_scale``.
     """
     kind = samples.dtype.name
     if kind in _FULL_SCALE:
@@ -137,7 +137,7 @@ def _mono(samples: NDArray[np.generic]) -> Float32[Waveform, " samples"]:
         samples = samples.T
     elif second > MOST_CHANNELS:
         raise WaveformError(
-            f"no axis of shape {samples.shape} can be channels: there are more than "
+            f"no axis of shape {samples.shape} can be channels: each has more than "
             f"{MOST_CHANNELS}; give (samples,) or (samples, channels)"
         )
     elif second == 0:

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from difflib import SequenceMatcher
 
 NEAR = 0.65
-"""Share of letters, in their order, that names have in common that may be meant for each other."""
+"""Share of letters, in order, that similar names have in common."""
 
 FEW = 12
-"""So many names are listed where nothing is near; of more, a message says where to find them."""
+"""Greatest number of names that are listed if none is similar; otherwise a message says where to
+find them.
+"""
 
 
 def listed(names: Iterable[str], most: int = 8, *, clauses: bool = False) -> str:
@@ -17,8 +19,8 @@ def listed(names: Iterable[str], most: int = 8, *, clauses: bool = False) -> str
 
     Args:
         names: all of them.
-        most: as many are named.
-        clauses: they are more than names: ``a; b; and 3 more``.
+        most: number of names to list.
+        clauses: names contain commas: ``a; b; and 3 more``.
     """
     every = list(names)
     more = len(every) - most
@@ -38,9 +40,9 @@ def numbered(count: int, noun: str, plural: str = "") -> str:
 
 
 def near_names(name: str, known: Iterable[str], most: int = 2) -> list[str]:
-    """Names that may be meant, the nearest first; case, ``_`` and ``-`` make no difference.
+    """Similar names, the most similar first; case, ``_`` and ``-`` make no difference.
 
-    A name that is much farther away than the nearest is left out.
+    Names that are much less similar than the first are left out.
 
     Examples:
         >>> near_names("runz", ["run", "runs", "prune"])
@@ -61,31 +63,31 @@ def _likeness(name: str, other: str) -> float:
 
 
 def did_you_mean(name: str, known: Iterable[str], see: str = "") -> str:
-    """A clause to end a message that there is no such name.
+    """A clause to end a message about an unknown name.
 
     Args:
-        name: that is not known.
-        known: all that are.
-        see: a command that lists them, for where there are many.
+        name: the unknown name.
+        known: all known names.
+        see: a command that lists them, if there are many.
 
     Examples:
         >>> did_you_mean("akdd", ["akd", "transformer"])
         "; did you mean 'akd'?"
         >>> did_you_mean("x", ["akd", "transformer"])
-        '; there is akd, transformer'
+        '; known: akd, transformer'
     """
     names = sorted(known)
     if near := near_names(name, names):
         return "; did you mean " + " or ".join(map(repr, near)) + "?"
     if not names:
-        return "; there is none"
+        return "; none is known"
     if len(names) <= FEW:
-        return f"; there is {', '.join(names)}"
+        return f"; known: {', '.join(names)}"
     return f"; `{see}` shows all {len(names)}" if see else ""
 
 
 def visible(name: str) -> str:
-    r"""A name as text that can be printed and stored, whatever bytes a file system or a file had.
+    r"""A name as text that can be printed and stored, even if its bytes are not UTF-8.
 
     Examples:
         >>> print(visible(b"M\xfcller".decode("utf-8", "surrogateescape")))
@@ -99,11 +101,11 @@ def visible(name: str) -> str:
 
 
 class SerbenchError(Exception):
-    """Bad input or a bad environment. The message says what was wrong, where, and what to do."""
+    """Wrong input or environment. The message says what is wrong, where, and what to do."""
 
 
 class CorpusError(SerbenchError):
-    """Audio cannot be read, or a corpus is missing, incomplete or not what its card declares."""
+    """Audio cannot be read, or a corpus is missing, incomplete or differs from its card."""
 
 
 class ModelError(SerbenchError):
@@ -111,4 +113,4 @@ class ModelError(SerbenchError):
 
 
 class WaveformError(SerbenchError):
-    """Samples that no model can hear: too short, not finite, of no known scale, …"""
+    """Samples that no model can use: too short, not finite, of unknown scale, …"""

@@ -1,4 +1,4 @@
-"""What an exported model says about itself, checked."""
+"""Validated facts in the metadata of an exported model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from serbench_runtime.errors import ModelError
 from serbench_runtime.waveform import SAMPLE_RATE_HZ
 
 KEY = "serbench"
-"""The metadata property that holds the facts, as JSON."""
+"""The metadata property with the facts, as JSON."""
 
 FORMAT = 1
 """The version of the facts that this serbench reads."""
@@ -21,12 +21,12 @@ FORMAT = 1
 CUTS = ("sliding", "centre", "whole")
 
 MIN_HOP_S = 0.010
-"""Windows closer together than one frame of the front end would say nothing new."""
+"""Smallest hop: windows closer together than one frame of the front end would add nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the metadata of an exported model holds.
+    """Facts in the metadata of an exported model.
 
     Attributes:
         name: of the model, ``method/seed-…/outer-…``.
@@ -34,9 +34,9 @@ class Facts:
         sample_rate_hz: of the waveforms that the graph takes.
         shortest_s: the shortest waveform that it takes.
         window_s, overlap_s: how the graph cuts an utterance into windows.
-        cut: ``sliding``: into these; ``centre``: its middle alone; ``whole``: it is one window.
-        precision: what weights and arithmetic are kept in: ``fp32``, ``int8 dynamic``, …
-        everything: all of the JSON object, with provenance and what else the exporter wrote.
+        cut: ``sliding``: into these windows; ``centre``: only its middle; ``whole``: one window.
+        precision: of weights and arithmetic: ``fp32``, ``int8 dynamic``, …
+        everything: the whole JSON object, including provenance and other entries of the exporter.
     """
 
     name: str
@@ -62,8 +62,7 @@ def parse_facts(metadata: Mapping[str, str], path: Path) -> Facts:
     """
     if KEY not in metadata:
         raise ModelError(
-            f"{path}: an ONNX model, but not one that serbench export has written: it does not "
-            "say what its classes are"
+            f"{path}: an ONNX model, but not from serbench export: its metadata has no classes"
         )
     try:
         content = _object(metadata[KEY])
@@ -86,7 +85,7 @@ def _object(text: str) -> dict[str, object]:
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _check_format(content: Mapping[str, object], path: Path) -> None:
@@ -144,10 +143,10 @@ def _labels(value: object) -> tuple[str, ...]:
         raise _DamagedError(f"labels is {_shown(value)}, not a list of at least two names")
     bad = [name for name in value if not isinstance(name, str) or not name.strip()]
     if bad:
-        raise _DamagedError(f"labels has {_shown(bad[0])} in it, which is no name")
+        raise _DamagedError(f"labels contains {_shown(bad[0])}, which is not a name")
     twice = [name for name in dict.fromkeys(value) if value.count(name) > 1]
     if twice:
-        raise _DamagedError(f"labels has {_shown(twice[0])} in it twice")
+        raise _DamagedError(f"labels contains {_shown(twice[0])} twice")
     return tuple(value)
 
 
@@ -166,7 +165,7 @@ def _text(content: Mapping[str, object], key: str) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value in a message; what is not there is ``missing``."""
+    """A value in a message; a missing one is ``missing``."""
     if value is None:
         return "missing"
     text = json.dumps(value, ensure_ascii=False)

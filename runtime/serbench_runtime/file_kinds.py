@@ -1,4 +1,4 @@
-"""What a file is that is not what its name says."""
+"""Files whose content does not match their name."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 _LOOKED_AT = 4096
-"""Bytes at the start of a file; all these kinds show themselves there."""
+"""Bytes at the start of a file that show all these kinds."""
 
 _CONVERT = "convert it to WAV or FLAC, for instance with ffmpeg"
 _UNPACK = "unpack it first"
-_AGAIN = "fetch the file again, and look at the address that it was fetched from"
+_AGAIN = "download the file again, and check its address"
 
 _Test = Callable[[bytes], object]
 
@@ -27,19 +27,19 @@ def _fits(pattern: bytes) -> _Test:
 _POINTERS: tuple[tuple[_Test, str, str], ...] = (
     (
         _starts(b"version https://git-lfs.github.com/spec/"),
-        "a git-lfs pointer in place of the file itself",
+        "a git-lfs pointer instead of the file itself",
         "run git lfs pull in its folder",
     ),
     (
         _fits(rb"[^\n]{0,400}/annex/objects/[^\n]+\n?\Z"),
-        "a git-annex pointer in place of the file itself",
+        "a git-annex pointer instead of the file itself",
         "run git annex get in its folder",
     ),
     (_fits(rb"(\xef\xbb\xbf)?\s*(<!doctype html|<html|<head)"), "a web page", _AGAIN),
     (_fits(rb"(\xef\xbb\xbf)?\s*<\?xml"), "an XML document", _AGAIN),
     (_fits(rb'\s*\{\s*"(error|message|detail|status)"'), "a server's error message", _AGAIN),
 )
-"""What stands in the place of any file: how it is told, its name, the remedy."""
+"""Kinds that can replace any file: how to recognise one, its name, the remedy."""
 
 _OTHERS: tuple[tuple[_Test, str, str], ...] = (
     (_starts(b"PK\3\4", b"PK\5\6"), "a ZIP archive", _UNPACK),
@@ -54,26 +54,26 @@ _OTHERS: tuple[tuple[_Test, str, str], ...] = (
     (_starts(b"#!AMR"), "AMR audio", _CONVERT),
     (_starts(b"\xff\xf1", b"\xff\xf9"), "AAC audio", _CONVERT),
     (_fits(rb"RIFF.{4}AVI "), "AVI video", _CONVERT),
-    (_starts(b"\0\5\x16\7", b"\0\5\x16\0"), "what macOS keeps beside a file (AppleDouble)",
+    (_starts(b"\0\5\x16\7", b"\0\5\x16\0"), "metadata of macOS (AppleDouble)",
      "leave it out: the file itself has the name without ._"),
     (_starts(b"%PDF"), "a PDF document", _AGAIN),
-    (_fits(rb"\0+\Z"), "nothing but zero bytes", "copy or fetch the file again"),
+    (_fits(rb"\0+\Z"), "nothing but zero bytes", "copy or download the file again"),
 )  # fmt: skip
-"""Likewise, in the place of audio."""
+"""Kinds that can replace audio, in the same form."""
 
 
 def stands_in(path: Path) -> str | None:
-    """What a file is in whose place a pointer or a page of the web was fetched, and what to do.
+    """The kind of a pointer or web page that was fetched instead of a file, and what to do.
 
     Returns:
-        For instance ``a git-lfs pointer in place of the file itself; run git lfs pull in its
+        For instance ``a git-lfs pointer instead of the file itself; run git lfs pull in its
         folder``. None: it is none of these, or cannot be read.
     """
     return _told(path, _POINTERS)
 
 
 def no_audio(path: Path) -> str | None:
-    """As ``stands_in``; archives and kinds of audio that cannot be read are told, too."""
+    """As ``stands_in``; also recognises archives and kinds of audio that cannot be read."""
     return _told(path, (*_POINTERS, *_OTHERS))
 
 

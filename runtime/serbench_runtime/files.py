@@ -1,4 +1,4 @@
-"""Audio files through a model, one after another, decoded ahead, at a steady memory."""
+"""Classify audio files one after another, decoded ahead, with constant memory."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 
 DECODERS = 2
 AHEAD = 8
-"""Files that are decoded, or their first blocks, before the model comes to them."""
+"""Files whose first blocks are decoded before the model needs them."""
 
 Blocks = Iterator[Waveform]
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What came of a file: a prediction, or the error that kept it from being read."""
+    """Result of a file: a prediction, or the error that kept it from being read."""
 
     path: Path
     prediction: Prediction | None
@@ -36,24 +36,24 @@ class Heard:
 
 
 def find_audio(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """The files that are named, and those in folders and below, sorted within each folder.
+    """The named files, and those in the named folders and below, sorted within each folder.
 
-    A file that is named may have any ending. One that is named twice comes once, where it came
-    first. In folders, ``audio_below`` looks; what it finds and cannot read comes among the files,
-    so that ``predict_files`` tells of it, and what else it leaves out is told in a warning.
+    A named file may have any extension. A file that is named twice is used once, at its first
+    position. Folders are searched with ``audio_below``. Files that cannot be read are included, so
+    that ``predict_files`` reports them; a warning names everything else that is left out.
 
     Examples:
         >>> find_audio([Path("nowhere.wav")])
         Traceback (most recent call last):
-        serbench_runtime.errors.WaveformError: nowhere.wav: there is no such file or folder
+        serbench_runtime.errors.WaveformError: nowhere.wav: no such file or folder
 
     Raises:
-        WaveformError: a path that is not there, a folder that cannot be listed or holds no audio.
+        WaveformError: a path does not exist, or a folder cannot be listed or has no audio.
     """
     given = tuple(paths)
     missing = [str(path) for path in given if not path.exists()]
     if missing:
-        raise WaveformError(f"{listed(missing, 3)}: there is no such file or folder")
+        raise WaveformError(f"{listed(missing, 3)}: no such file or folder")
     found: dict[str, Path] = {}
     for path in given:
         for file in _audio_in(path) if path.is_dir() else [path]:
@@ -86,10 +86,10 @@ def predict_file(model: Model, path: str | os.PathLike[str]) -> Prediction:
 
 
 def predict_files(model: Model, paths: Sequence[Path]) -> Iterator[Heard]:
-    """Classify files in their order; one that cannot be read stops none of the others.
+    """Classify files in their order; a file that cannot be read does not stop the others.
 
-    Files are decoded ahead by a few threads; of a long one, the first block only. Memory does not
-    grow with the number of files, nor with their length.
+    A few threads decode files ahead; for long ones, only the first block. Memory does not grow with
+    the number of files, nor with their length.
 
     Examples:
         >>> from serbench_runtime import load
@@ -114,7 +114,7 @@ def predict_files(model: Model, paths: Sequence[Path]) -> Iterator[Heard]:
 
 
 def _begin(path: Path) -> Blocks:
-    """The blocks of a file, of which the first is decoded."""
+    """The blocks of a file, with the first one decoded."""
     blocks = read_blocks(path)
     return chain([next(blocks)], blocks)
 

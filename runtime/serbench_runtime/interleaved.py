@@ -1,4 +1,4 @@
-"""Two channels that were taken for one: their samples come in turn."""
+"""Detection of two interleaved channels that are read as one."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import numpy as np
 from serbench_runtime.waveform import Waveform
 
 SECONDS = 3.0
-"""Of sound to look at."""
+"""Seconds of sound to check."""
 
 QUIETEST = 0.003
-"""Root mean square of sound; what is softer may be a few steps of 16-bit integers."""
+"""Root mean square of sound; softer samples may be a few steps of 16-bit integers."""
 
 UNEQUAL = 1.5
-"""From this ratio on, samples at even and at odd places are not of one signal."""
+"""From this ratio on, even and odd samples do not belong to one signal."""
 
 ZIGZAG = 0.2
-"""From this autocorrelation on, they are not, either."""
+"""From this autocorrelation on, they do not either."""
 
 
 def looks_interleaved(waveform: Waveform) -> bool:
-    """Whether ``(samples,)`` may be two channels in turn.
+    """Whether ``(samples,)`` may be two interleaved channels.
 
     In one signal, even and odd samples are equally loud, a sample differs as much from the one
     before as from the one after, and the autocorrelation of speech falls smoothly with distance.
-    In turn, channels may not be equally loud; those that are alike differ little within each pair
-    and more between pairs; and of others, only samples at an even distance are much alike.
+    Interleaved channels may differ in loudness; similar channels differ little within each pair and
+    more between pairs; for other channels, only samples at an even distance are similar.
 
     Examples:
         >>> one = np.random.default_rng(0).normal(0, 0.1, 16_000).cumsum()

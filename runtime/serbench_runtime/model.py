@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from jaxtyping import Float32
 
 WHOLE_S = 60.0
-"""An utterance up to here is heard in one call."""
+"""An utterance up to this length is classified in one call."""
 
 ROWS_AT_ONCE = 16
-"""Waveforms of one length in one call, so that memory does not grow with their number."""
+"""Waveforms of one length per call, so that memory does not grow with their number."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """What a model says of an utterance.
+    """A model's prediction for an utterance.
 
     Attributes:
         label: the class with the greatest posterior.
@@ -50,7 +50,7 @@ class Prediction:
     duration_s: float
 
     def as_dict(self) -> dict[str, object]:
-        """As JSON has it; posteriors by class, to six decimals."""
+        """As JSON; posteriors by class, to six decimals."""
         return {
             "label": self.label,
             "duration_s": round(self.duration_s, 3),
@@ -71,7 +71,7 @@ def by_label(
 
 
 class Model:
-    """A model that ``serbench export`` has written; ``load`` makes it. Threads may share it."""
+    """A model of ``serbench export``; ``load`` makes it. Threads may share it."""
 
     def __init__(
         self, session: onnxruntime.InferenceSession, facts: Facts, path: Path, sha256: str
@@ -87,12 +87,12 @@ class Model:
 
     @property
     def name(self) -> str:
-        """Where it comes from: method, seed and outer fold."""
+        """Its origin: method, seed and outer fold."""
         return self._facts.name
 
     @property
     def sha256(self) -> str:
-        """Digest of the model's file (hex), which tells it from any other."""
+        """Digest of the model's file (hex)."""
         return self._sha256
 
     @property
@@ -102,41 +102,41 @@ class Model:
 
     @property
     def sample_rate_hz(self) -> int:
-        """Of the waveforms that ``posteriors`` and the graph take."""
+        """Sample rate of the waveforms that ``posteriors`` and the graph take."""
         return self._facts.sample_rate_hz
 
     @property
     def shortest_s(self) -> float:
-        """Shorter waveforms are refused."""
+        """Length of the shortest waveform that is accepted."""
         return self._facts.shortest_s
 
     @property
     def window_s(self) -> float:
-        """An utterance is heard in windows of this length, and its posterior is their mean; where
-        ``facts["cut"]`` is ``centre``, in one such window; where it is ``whole``, at once.
+        """Length of windows: an utterance's posterior is the mean over them. If ``facts["cut"]`` is
+        ``centre``, only one window is used; if it is ``whole``, the whole utterance.
         """
         return self._facts.window_s
 
     @property
     def overlap_s(self) -> float:
-        """By which neighbouring windows of an utterance overlap."""
+        """Overlap of neighbouring windows of an utterance."""
         return self._facts.overlap_s
 
     @property
     def precision(self) -> str:
-        """What weights and arithmetic are kept in: ``fp32``, ``int8 dynamic``, …"""
+        """Precision of weights and arithmetic: ``fp32``, ``int8 dynamic``, …"""
         return self._facts.precision
 
     @property
     def facts(self) -> Mapping[str, object]:
-        """All that the file says about itself, with its provenance."""
+        """All facts in the file, including its provenance."""
         return self._facts.everything
 
     def predict(self, waveform: ArrayLike, sample_rate: float) -> Prediction:
         """Classify one utterance.
 
-        Of more than 60 s, pieces are heard one after another: their windows are the utterance's
-        own, but the front end sees the start and the end of a piece as those of an utterance.
+        Utterances of more than 60 s are processed in pieces: the windows stay the same, but the
+        front end treats the start and end of a piece as those of an utterance.
 
         Examples:
             >>> from serbench.testing import probe_model
@@ -152,7 +152,7 @@ class Model:
             waveform: ``(samples,)``, ``(samples, channels)`` as soundfile reads it, or
                 ``(channels, samples)``; at most 8 channels, which are averaged. Floats within ±1,
                 or int8, int16, int32 or uint8 in their full range.
-            sample_rate: in Hz; other rates than the model's are converted.
+            sample_rate: in Hz; rates other than the model's are converted.
 
         Raises:
             WaveformError: empty, shorter than 0.1 s, NaN or infinite, floats beyond ±10, another
@@ -162,7 +162,7 @@ class Model:
         return self.predict_blocks([heard])
 
     def predict_batch(self, waveforms: Sequence[ArrayLike], sample_rate: float) -> list[Prediction]:
-        """Classify several utterances of one rate; those of one length go through in one call.
+        """Classify several utterances of one rate; those of equal length share a call.
 
         Raises:
             WaveformError: as ``predict``; the message says which waveform, counted from 0.
@@ -182,7 +182,7 @@ class Model:
         return [found[number] for number in range(len(heard))]
 
     def predict_blocks(self, blocks: Iterable[Waveform]) -> Prediction:
-        """Classify an utterance that comes in blocks ``(samples,)`` of any length.
+        """Classify an utterance that arrives in blocks ``(samples,)`` of any length.
 
         Args:
             blocks: float32 within ±1, mono, at the model's rate.
@@ -201,14 +201,14 @@ class Model:
         return self._prediction((total / windows).astype(np.float32), samples)
 
     def posteriors(self, waveforms: NDArray[np.float32]) -> Float32[NDArray[np.float32], "N C"]:
-        """Posteriors of waveforms, as the graph gives them.
+        """Posteriors of waveforms, directly from the graph.
 
         Args:
             waveforms: ``(N, samples)`` float32 within ±1, mono, at the model's rate.
 
         Raises:
             WaveformError: another shape, no row, too short, or not finite.
-            ModelError: the model gives values that are not finite.
+            ModelError: the model returns values that are not finite.
         """
         rows = np.asarray(waveforms, np.float32)
         least = math.floor(self.shortest_s * self.sample_rate_hz)
@@ -218,7 +218,7 @@ class Model:
                 f"least {least} samples ({self.shortest_s:g} s)"
             )
         if not np.isfinite(rows).all():
-            raise WaveformError("the waveforms have NaN or infinite samples in them")
+            raise WaveformError("the waveforms contain NaN or infinite samples")
         parts = [
             self._run(rows[start : start + ROWS_AT_ONCE])
             for start in range(0, len(rows), ROWS_AT_ONCE)
@@ -232,7 +232,7 @@ class Model:
         average: int = AVERAGE,
         sample_rate: float | None = None,
     ) -> Stream:
-        """Classify sound while it comes: every ``step_s``, the last ``window_s`` of it.
+        """Classify live sound: every ``step_s``, its last ``window_s``.
 
         Examples:
             >>> from serbench.testing import probe_model
@@ -245,9 +245,9 @@ class Model:
 
         Args:
             step_s: time between answers, from 0.1 s up to ``window_s``.
-            window_s: the most that one answer hears; by default the model's window.
-            average: an answer is the mean posterior over so many windows.
-            sample_rate: of what comes, in Hz; by default the model's.
+            window_s: greatest length of sound for one answer; by default the model's window.
+            average: number of windows whose mean posterior is the answer.
+            sample_rate: of the sound, in Hz; by default the model's.
 
         Raises:
             SerbenchError: a setting out of range.
@@ -301,18 +301,18 @@ class Model:
         posteriors = np.asarray(found, np.float32)
         if posteriors.shape != (len(rows), len(self.labels)):
             raise ModelError(
-                f"{self._path}: gives posteriors of shape {posteriors.shape} for {len(rows)} "
+                f"{self._path}: returns posteriors of shape {posteriors.shape} for {len(rows)} "
                 f"waveforms and {len(self.labels)} labels; export the model again"
             )
         if not np.isfinite(posteriors).all():
-            raise ModelError(f"{self._path}: gives posteriors that are NaN or infinite")
+            raise ModelError(f"{self._path}: returns posteriors that are NaN or infinite")
         return posteriors
 
 
 def load(
     path: str | os.PathLike[str], *, threads: int = 1, providers: Sequence[str] = (CPU,)
 ) -> Model:
-    """Load a model that ``serbench export`` has written. Nothing is unpickled.
+    """Load a model of ``serbench export``. Nothing is unpickled.
 
     Examples:
         >>> from serbench.testing import probe_model
@@ -322,12 +322,12 @@ def load(
 
     Args:
         path: the ``.onnx`` file.
-        threads: that one call may use.
-        providers: of ONNX Runtime, the first first; one that is not there is an error.
+        threads: threads for one call.
+        providers: of ONNX Runtime, in order of preference; a missing one is an error.
 
     Raises:
-        ModelError: the file is missing, a folder, empty, truncated, no ONNX, not exported by
-            serbench, of another format or damaged; or a provider cannot be had.
+        ModelError: the file is missing, a folder, empty, truncated, not ONNX, not exported by
+            serbench, of another format or damaged; or a provider is not available.
     """
     file = Path(path)
     facts = parse_facts(read_metadata(file), file)

@@ -1,8 +1,8 @@
 """The metadata of an ONNX file, read without loading the model.
 
-So a file that is cut off, is no ONNX, or comes from a newer serbench is told apart before any
-runtime has to make sense of it. An ONNX file is one protobuf message, ``ModelProto`` of onnx.proto:
-a sequence of fields, each a number with a wire type, then a value.
+So files that are truncated, not ONNX, or from a newer serbench are recognised before any runtime
+parses them. An ONNX file is one protobuf message, ``ModelProto`` of onnx.proto: a sequence of
+fields, each a number with a wire type, then a value.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FIELDS = {
 
 
 class _NotOnnxError(Exception):
-    """What is read does not follow onnx.proto."""
+    """The content does not follow onnx.proto."""
 
 
 class _CutOffError(Exception):
@@ -48,7 +48,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     """The metadata properties of an ONNX file.
 
     Raises:
-        ModelError: no file, a folder, not to be read, empty, no ONNX, or truncated.
+        ModelError: no file, a folder, unreadable, empty, not ONNX, or truncated.
     """
     size = 0
     try:
@@ -60,19 +60,17 @@ def read_metadata(path: Path) -> dict[str, str]:
     except IsADirectoryError as error:
         raise ModelError(f"{path} is a folder; give the .onnx file of an exported model") from error
     except FileNotFoundError as error:
-        raise ModelError(
-            f"{path}: there is no such file; serbench export RUN writes a model"
-        ) from error
+        raise ModelError(f"{path}: no such file; serbench export RUN writes a model") from error
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror or error})") from error
     except _NotOnnxError as error:
         what = stands_in(path)
-        told = f", but {what}" if what else "; give a model that serbench export has written"
+        told = f", but {what}" if what else "; give a model of serbench export"
         raise ModelError(f"{path}: not an ONNX file{told}") from error
     except _CutOffError as error:
         raise ModelError(
-            f"{path}: truncated: the model goes on after the file's last byte ({size:,} bytes are "
-            "there); copy or export it again"
+            f"{path}: truncated: the model continues after the file's last byte (it has "
+            f"{size:,} bytes); copy or export it again"
         ) from error
     except UnicodeDecodeError as error:
         raise ModelError(

@@ -1,8 +1,8 @@
-"""Long utterances in pieces that hold exactly the utterance's own windows.
+"""Long utterances in pieces that contain exactly the utterance's own windows.
 
-The graph cuts what it gets into windows and gives their mean posterior, so an hour in one call
-would need the memory of an hour. An utterance is cut at starts of windows instead, and the means
-of its pieces are averaged by their numbers of windows.
+The graph cuts its input into windows and returns their mean posterior, so an hour in one call would
+need the memory of an hour. Instead, an utterance is cut at starts of windows, and the means of its
+pieces are averaged by their numbers of windows.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Piece:
 
     Attributes:
         samples: of the waveform.
-        windows: how many of the utterance's windows it holds.
-        new: samples of it that were in no piece before.
+        windows: number of the utterance's windows in it.
+        new: samples of it that were in no earlier piece.
     """
 
     samples: Float32[Waveform, " samples"]
@@ -36,7 +36,7 @@ class Piece:
 
 
 class Cutter:
-    """Cuts utterances whose windows lie ``window - overlap`` apart, all in samples.
+    """Cuts utterances whose windows are ``window - overlap`` apart, all in samples.
 
     A piece is at least ``least`` samples long, unless its utterance is shorter. An utterance of up
     to ``least`` samples is one piece; None: every utterance is, and has one window.
@@ -48,11 +48,13 @@ class Cutter:
         least = least or window
         self.hop = window - overlap
         self.windows = math.ceil(max(0, least - window) / self.hop) + 1
-        """Of every piece but an utterance's last."""
+        """Samples of every piece but an utterance's last."""
         self.samples = (self.windows - 1) * self.hop + window
 
     def count(self, samples: int) -> int:
-        """Windows of an utterance: one a hop, the last moved back to end with the utterance."""
+        """Number of windows of an utterance: one per hop, the last moved back to end with the
+        utterance.
+        """
         if self.undivided:
             return 1
         return math.ceil(max(0, samples - self.window) / self.hop) + 1
@@ -62,9 +64,9 @@ class Cutter:
         return self.undivided or samples < self.samples + self.hop
 
     def pieces(self, blocks: Iterable[Waveform]) -> Iterator[Piece]:
-        """The pieces of an utterance that comes in blocks ``(samples,)`` of any length.
+        """The pieces of an utterance that arrives in blocks ``(samples,)`` of any length.
 
-        At no time is more held than one piece, one hop and one block.
+        Memory never exceeds one piece, one hop and one block.
         """
         held, heard = np.zeros(0, np.float32), 0
         for block in blocks:

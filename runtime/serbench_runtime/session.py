@@ -1,4 +1,4 @@
-"""An ONNX Runtime session on exactly the providers that were asked for."""
+"""An ONNX Runtime session with exactly the requested providers."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def open_session(
     """Load ``path``, whose facts say its ``precision``, to run with ``threads`` threads.
 
     Raises:
-        ModelError: fewer than one thread, a provider that is not there or was replaced by
-            another, or a graph that ONNX Runtime cannot load.
+        ModelError: fewer than one thread, a provider that is missing or was replaced by another, or
+            a graph that ONNX Runtime cannot load.
     """
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise ModelError(f"threads is {threads!r}; give a whole number from 1 on")
+        raise ModelError(f"threads is {threads!r}; give a whole number of at least 1")
     _check_installed(providers)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -52,8 +52,8 @@ def open_session(
     if replaced:
         raise ModelError(
             f"{path}: ONNX Runtime replaced {', '.join(replaced)} by "
-            f"{', '.join(session.get_providers())}: the libraries or the device that it needs are "
-            f"not there; install them, or ask for {CPU}"
+            f"{', '.join(session.get_providers())}: libraries or the device are missing; "
+            f"install them, or ask for {CPU}"
         )
     return session
 
@@ -80,7 +80,7 @@ def check_signature(session: onnxruntime.InferenceSession, facts: Facts, path: P
         inputs = [(node.name, node.type, len(node.shape)) for node in session.get_inputs()]
         outputs = [(node.name, node.type, len(node.shape)) for node in session.get_outputs()]
     except UnicodeDecodeError as error:
-        raise ModelError(f"{path} is damaged: a name in its graph is no text ({error})") from error
+        raise ModelError(f"{path} is damaged: a name in its graph is not text ({error})") from error
     wanted = ([(INPUT, "tensor(float)", 2)], [(OUTPUT, "tensor(float)", 2)])
     if (inputs, outputs) != wanted:
         raise ModelError(
@@ -90,8 +90,8 @@ def check_signature(session: onnxruntime.InferenceSession, facts: Facts, path: P
     fixed = [size for size in session.get_inputs()[0].shape if isinstance(size, int)]
     if fixed:
         raise ModelError(
-            f"{path}: its graph takes waveforms of shape {session.get_inputs()[0].shape} only, not "
-            "any number of any length; export the model again"
+            f"{path}: its graph only takes waveforms of shape {session.get_inputs()[0].shape}, "
+            "not of any number and length; export the model again"
         )
     width = session.get_outputs()[0].shape[1]
     if isinstance(width, int) and width != len(facts.labels):

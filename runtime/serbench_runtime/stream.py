@@ -1,4 +1,4 @@
-"""Sound while it comes: overlapping windows, averaged posteriors, memory that does not grow."""
+"""Live sound: overlapping windows, averaged posteriors, constant memory."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ LONGEST_WINDOW_S = 60.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """What a model says of a stream at one time.
+    """A model's prediction for a stream at one time.
 
     Attributes:
-        time_s: the end of the newest window, in seconds of the stream. While it is less than the
-            window's length, that window is as long as the stream has been.
+        time_s: the end of the newest window, in seconds of the stream. At the beginning, the window
+            is only as long as the stream.
         label: the class with the greatest mean posterior.
         posteriors: the mean over the newest windows.
-        latency_s: what computing this step took, for all streams in lock step together.
+        latency_s: computing time of this step, for all streams in lock step together.
     """
 
     time_s: float
@@ -47,18 +47,18 @@ class Step:
 class Streams:
     """Simultaneous streams in lock step; ``Model.streams`` makes them.
 
-    All streams get samples at the same time, so that their windows go through the model together.
-    A step is due every ``step_s``, with the last ``window_s`` of what has come, or with all while
-    that is less.
+    All streams get samples at the same time, so that their windows go through the model together. A
+    step is due every ``step_s``, with the last ``window_s`` of the sound, or with all of it at the
+    beginning.
 
     Args:
-        posteriors: of windows ``(N, samples)``: ``Model.posteriors``.
+        posteriors: for windows ``(N, samples)``: ``Model.posteriors``.
         facts: of the model.
         count: N.
-        step_s: as of ``Model.stream``.
-        window_s: likewise.
-        average: likewise.
-        sample_rate: likewise.
+        step_s: as for ``Model.stream``.
+        window_s: as for ``Model.stream``.
+        average: as for ``Model.stream``.
+        sample_rate: as for ``Model.stream``.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class Streams:
     ) -> None:
         if facts.cut == "whole":
             raise ModelError(
-                f"{facts.name} hears a whole utterance at once and cannot follow sound while it "
-                "comes; use predict, or another model"
+                f"{facts.name} needs whole utterances and cannot follow live sound; use "
+                "predict, or another model"
             )
         chosen_s = facts.window_s if window_s is None else window_s
         if facts.cut == "centre" and chosen_s > facts.window_s:
             raise WaveformError(
-                f"a window of {chosen_s:g} s: {facts.name} hears the middle of what it is given, "
-                f"{facts.window_s:g} s; give up to that"
+                f"a window of {chosen_s:g} s: {facts.name} uses the middle {facts.window_s:g} s "
+                "of its input; give at most that"
             )
         _check_settings(count, step_s, chosen_s, average, facts.shortest_s)
         self._posteriors = posteriors
@@ -98,14 +98,14 @@ class Streams:
 
     @property
     def heard_s(self) -> float:
-        """How much of the streams has come."""
+        """Seconds of sound received so far."""
         return self._heard / self._facts.sample_rate_hz
 
     def feed(self, samples: ArrayLike) -> list[tuple[Step, ...]]:
-        """Take what has come, and answer all steps that are now due.
+        """Add sound, and answer all steps that are now due.
 
         Args:
-            samples: ``(N, samples)``, a row for each stream, any number of samples, none too.
+            samples: ``(N, samples)``, a row for each stream, any number of samples, including none.
                 Floats within ±1, or int8, int16, int32 or uint8 in their full range.
 
         Returns:
@@ -113,15 +113,15 @@ class Streams:
 
         Raises:
             WaveformError: another shape or kind of array, NaN or infinite, floats beyond ±10; or
-                the streams are finished. The streams are then as they were before.
+                the streams are finished. The streams are then unchanged.
         """
         return self._take(self._checked(samples), last=False)
 
     def finish(self) -> list[tuple[Step, ...]]:
-        """End the streams: one more step where at least 0.1 s have come since the last.
+        """End the streams, with one more step if at least 0.1 s came since the last.
 
         Raises:
-            WaveformError: the streams are finished already.
+            WaveformError: the streams are already finished.
         """
         steps = self._take(self._checked(np.zeros((len(self._ring), 0), np.float32)), last=True)
         self._finished = True
@@ -158,7 +158,7 @@ class Streams:
         return steps
 
     def _remember(self, part: Float32[NDArray[np.float32], "N samples"]) -> None:
-        """Write at most a step into the ring, around its end where it comes to it."""
+        """Write at most a step into the ring, wrapping around its end."""
         length, size = self._ring.shape[1], part.shape[1]
         start = self._heard % length
         before_end = min(size, length - start)
@@ -167,7 +167,7 @@ class Streams:
         self._heard += size
 
     def _window(self) -> Float32[NDArray[np.float32], "N samples"]:
-        """What the ring holds, the oldest first."""
+        """Content of the ring, the oldest first."""
         length = self._ring.shape[1]
         if self._heard <= length:
             return self._ring[:, : self._heard]
@@ -191,19 +191,19 @@ class Stream:
 
     @property
     def heard_s(self) -> float:
-        """How much of the stream has come."""
+        """Seconds of sound received so far."""
         return self._streams.heard_s
 
     def feed(self, samples: ArrayLike) -> list[Step]:
-        """Take what has come, and answer all steps that are now due.
+        """Add sound, and answer all steps that are now due.
 
         Args:
-            samples: ``(samples,)``, any number, none too. Floats within ±1, or int8, int16, int32
-                or uint8 in their full range.
+            samples: ``(samples,)``, any number, including none. Floats within ±1, or int8, int16,
+                int32 or uint8 in their full range.
 
         Raises:
             WaveformError: another shape or kind of array, NaN or infinite, floats beyond ±10; or
-                the stream is finished. The stream is then as it was before.
+                the stream is finished. The stream is then unchanged.
         """
         chunk = np.asarray(samples)
         if chunk.ndim != 1:
@@ -213,10 +213,10 @@ class Stream:
         return [step for (step,) in self._streams.feed(chunk[None])]
 
     def finish(self) -> list[Step]:
-        """End the stream: one more step where at least 0.1 s have come since the last.
+        """End the stream, with one more step if at least 0.1 s came since the last.
 
         Raises:
-            WaveformError: the stream is finished already.
+            WaveformError: the stream is already finished.
         """
         return [step for (step,) in self._streams.finish()]
 
@@ -226,7 +226,7 @@ def _check_settings(
 ) -> None:
     for name, value in (("streams", count), ("average", average)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise SerbenchError(f"{name} is {value!r}; give a whole number from 1 on")
+            raise SerbenchError(f"{name} is {value!r}; give a whole number of at least 1")
     if not shortest_s <= window_s <= LONGEST_WINDOW_S:
         raise SerbenchError(
             f"a window of {window_s:g} s; give one from {shortest_s:g} to {LONGEST_WINDOW_S:g} s"
@@ -234,7 +234,7 @@ def _check_settings(
     if not (math.isfinite(step_s) and shortest_s <= step_s <= window_s):
         raise SerbenchError(
             f"a step of {step_s:g} s; give one from {shortest_s:g} s to the window's "
-            f"{window_s:g} s: with longer steps, windows would leave out sound"
+            f"{window_s:g} s: with longer steps, windows would miss sound"
         )
 
 

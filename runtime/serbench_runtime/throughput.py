@@ -1,4 +1,4 @@
-"""How many simultaneous streams a model keeps up with here."""
+"""How many simultaneous streams a model can process on this machine."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from serbench_runtime.model import Model
 from serbench_runtime.stream import STEP_S
 
 MOST_STREAMS = 1024
-"""More are not tried."""
+"""Greatest number of streams that is tried."""
 
 ON_TIME = 0.95
 """The share of steps that must be answered before the next is due."""
 
 ROOM = 0.95
-"""Streams are tried that should take this share of the time."""
+"""Target share of the time for the next trial."""
 
 FULL = 0.9
-"""Where this share of the time is taken, more streams are not tried."""
+"""From this share of the time on, more streams are not tried."""
 
 MORE_TRIALS = 3
 
@@ -32,10 +32,11 @@ SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How many streams a model keeps up with.
+    """How many streams a model can process in time.
 
     Attributes:
-        streams: in lock step; 0 where not even one is kept up with. 1024 stands for at least that.
+        streams: in lock step; 0 if not even one is processed in time. 1024 means at least that
+            many.
         used: the share of real time that they take: compute time over time of sound.
         late: the share of steps that were answered after the next was due.
         step_s, window_s: of the streams.
@@ -62,14 +63,14 @@ class _Trial:
 
 
 def capacity(model: Model, step_s: float = STEP_S, seconds: float = SECONDS) -> Capacity:
-    """Measure how many simultaneous streams ``model`` keeps up with, on the threads it has.
+    """Measure how many simultaneous streams ``model`` can process in time, with its threads.
 
-    Streams get noise, as fast as they take it. They are kept up with where computing takes no
-    longer than the sound lasts, and 95 % of steps are answered before the next is due. The
-    steps before windows are whole are not measured.
+    Streams get noise, as fast as they take it. They are in time if computing takes no longer than
+    the sound lasts, and 95 % of steps are answered before the next is due. Steps before the first
+    full windows are not measured.
 
     Args:
-        model: a model; what it is loaded with decides how many threads there are.
+        model: a loaded model, with its number of threads.
         step_s: time between answers, of every stream.
         seconds: of sound to measure over, at least 20 steps.
 
@@ -79,8 +80,8 @@ def capacity(model: Model, step_s: float = STEP_S, seconds: float = SECONDS) -> 
     steps = math.floor(seconds / step_s) if step_s > 0 and math.isfinite(seconds) else 0
     if steps < 20:
         raise SerbenchError(
-            f"{seconds:g} s are too little to measure streams with a step of {step_s:g} s over; "
-            f"give at least {20 * max(step_s, 0):g} s"
+            f"{seconds:g} s are too little to measure streams with a step of {step_s:g} s; give "
+            f"at least {20 * max(step_s, 0):g} s"
         )
     trial = _most(model, step_s, steps)
     return Capacity(
@@ -94,7 +95,7 @@ def capacity(model: Model, step_s: float = STEP_S, seconds: float = SECONDS) -> 
 
 
 def _most(model: Model, step_s: float, steps: int) -> _Trial:
-    """Fewer until they are kept up with, then more while there is room."""
+    """Fewer streams until they are in time, then more while time is left."""
     trial = _try(model, _estimate(model, step_s), step_s, steps)
     while not trial.kept_up and trial.streams > 1:
         trial = _try(model, max(1, _fitting(trial, 0.95 * trial.streams)), step_s, steps)
@@ -110,12 +111,12 @@ def _most(model: Model, step_s: float, steps: int) -> _Trial:
 
 
 def _fitting(trial: _Trial, most: float) -> int:
-    """How many streams would have taken almost all of the time, going by a trial."""
+    """Number of streams that would have taken almost all of the time, from a trial."""
     return math.floor(min(most, ROOM * trial.streams / max(trial.used, 1e-9)))
 
 
 def _estimate(model: Model, step_s: float) -> int:
-    """About how many streams fit: double until one step takes long, then in proportion."""
+    """Approximate number of streams: double until one step takes long, then in proportion."""
     window = np.zeros((1, round(model.window_s * model.sample_rate_hz)), np.float32)
     streams = 1
     while streams < MOST_STREAMS:

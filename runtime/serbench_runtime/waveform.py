@@ -1,6 +1,6 @@
-"""What a waveform is inside serbench: mono float32 at one rate. What samples must be to become one.
+"""serbench's waveforms: mono float32 at one rate; and rules for samples that become one.
 
-Nothing here knows files or arrays of users: both are held to the same rules.
+Nothing here depends on files or users' arrays: both follow the same rules.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _GLANCE = 1024
 
 @dataclass
 class Tally:
-    """What is in a recording so far, block after block.
+    """Statistics of a recording, block after block.
 
     Attributes:
         samples: per channel.
@@ -50,8 +50,8 @@ class Tally:
     _powers: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
 
     def add(self, samples: NDArray[np.float32]) -> Waveform:
-        """Take note of ``(samples, channels)``, all finite; give their mean over channels,
-        ``(samples,)``, which is what models hear.
+        """Add ``(samples, channels)``, all finite; returns their mean over channels,
+        ``(samples,)``, which models receive.
         """
         mono = samples.mean(axis=1, dtype=np.float32)
         if not samples.size:
@@ -68,12 +68,12 @@ class Tally:
 
     @property
     def is_constant(self) -> bool:
-        """Whether nothing can be heard: all samples have one value, which need not be 0."""
+        """Whether the recording has no sound: all samples have one value, which need not be 0."""
         return self.lowest == self.highest
 
     @property
     def level_dbfs(self) -> float:
-        """Level of what models hear, without any constant offset; -inf where there is no sound."""
+        """Level of the models' input, without any constant offset; -inf without sound."""
         variance = self._power / self.samples - (self._sum / self.samples) ** 2
         return -np.inf if self.is_constant or variance <= 0 else 10 * float(np.log10(variance))
 
@@ -90,12 +90,12 @@ class Tally:
 
     @property
     def beyond_scale(self) -> str | None:
-        """As the function of that name."""
+        """As the function of the same name."""
         return beyond_scale(self.peak, self._whole)
 
     @property
     def problem(self) -> str | None:
-        """Why models cannot hear what was recorded; None where they can."""
+        """Why models cannot use the recording; None if they can."""
         if self.beyond_scale is None and self.cancelled_db >= CANCELLED_DB:
             weak = (
                 "silent" if self.cancelled_db == np.inf else f"{self.cancelled_db:.0f} dB too low"
@@ -113,11 +113,11 @@ def is_whole(samples: NDArray[np.floating]) -> bool:
 
 
 def beyond_scale(peak: float, whole: bool) -> str | None:
-    """What is wrong with floats that are integers; None where they are none.
+    """A problem with floats that are integers; None for other floats.
 
     Args:
         peak: the greatest absolute value.
-        whole: whether all samples are whole numbers, which beyond ±1 no recording has.
+        whole: whether all samples are whole numbers, which never happens beyond ±1 in recordings.
     """
     if peak <= LOUDEST and (peak <= 1 or not whole):
         return None

@@ -1,4 +1,4 @@
-"""What a backend plugin is: another way to run a trained student."""
+"""Backend plugins: other ways to run a trained student."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ Waveforms = NDArray[np.float32]
 
 WaveformPredictor = Callable[[Waveforms], NDArray[np.float32]]
 """``predict(waveforms (N, samples)) -> posteriors (N, C)``: 16 kHz float32 in, rows of one length;
-any N from 1 on, any length from 0.1 s on. Posteriors are float32 and sum to 1."""
+N is 1 or more, each row lasts 0.1 s or more. Posteriors are float32 and sum to 1.
+"""
 
 
 class DeployedModel(Protocol):
-    """A trained student with its front end and normaliser, as a backend gets it to convert.
+    """A trained student with its front end and normaliser, for a backend to convert.
 
-    It lies in a folder, so that a fresh process can open it. A student hears an utterance in
-    windows; the posterior of an utterance is the mean of its windows'.
+    It is stored in a folder, so that a new process can open it. A student receives an utterance in
+    windows; the utterance's posterior is the mean of its windows' posteriors.
     """
 
     @property
@@ -42,31 +43,31 @@ class DeployedModel(Protocol):
     @property
     @abstractmethod
     def onnx(self) -> Path:
-        """The graph that is shipped, fp32: ``waveform (N, samples)`` to ``posteriors (N, C)``.
+        """The exported fp32 graph: ``waveform (N, samples)`` to ``posteriors (N, C)``.
 
-        N and samples are dynamic; cutting into windows and the mean over them are inside. Nodes
-        of the front end have names that begin with ``frontend/``, tables of it in ``window_onnx``
-        such that begin with ``frontend.``; they must stay in fp32.
+        N and samples are dynamic; the graph cuts windows and averages over them. Names of the front
+        end's nodes begin with ``frontend/``, names of its tables in ``window_onnx`` with
+        ``frontend.``. Both must stay in fp32.
         """
         ...
 
     @property
     @abstractmethod
     def window_samples(self) -> int:
-        """S: samples of one whole window, with the margin that its first and last frame reach."""
+        """S: samples of one whole window, with the margin of its first and last frames."""
         ...
 
     @abstractmethod
     def module(self) -> nn.Module:
-        """A fresh torch module in evaluation mode, ``(N, samples)`` to ``(N, C)``, as ``onnx``.
+        """A new torch module in evaluation mode, ``(N, samples)`` to ``(N, C)``, as ``onnx``.
 
-        Its ``student`` is the network.
+        Its attribute ``student`` is the network.
         """
         ...
 
     @abstractmethod
     def window_module(self) -> nn.Module:
-        """A fresh torch module in evaluation mode for runtimes with fixed shapes.
+        """A new torch module in evaluation mode for runtimes with fixed shapes.
 
         ``forward(windows (W, S), lengths (W,) int64)`` gives posteriors ``(W, C)``; ``lengths``
         are the real frames of each window.
@@ -94,7 +95,9 @@ class DeployedModel(Protocol):
 
     @abstractmethod
     def calibration(self) -> Sequence[Waveforms]:
-        """Training-side utterances, each ``(samples,)``, to calibrate a quantization on."""
+        """Utterances of the training partition, each ``(samples,)``, to calibrate a quantization
+        on.
+        """
         ...
 
 
@@ -102,25 +105,26 @@ class Backend(Plugin, Protocol):
     """A deployment backend plugin: a runtime in one precision."""
 
     def unavailable(self) -> str | None:
-        """None where it can run here, else the reason in a few words.
+        """None if the backend can run here, else the reason in a few words.
 
-        It must answer without loading a model, and never raises.
+        It must answer without loading a model, and must not raise.
         """
         return None
 
     @property
     def precision(self) -> str:
-        """What weights and arithmetic are kept in, for a table: ``fp32``, ``int8 dynamic``, …"""
+        """Precision of weights and arithmetic, for a table: ``fp32``, ``int8 dynamic``, …"""
         return "fp32"
 
     @property
     def device(self) -> str:
-        """``cpu`` or ``cuda``: the column of the deployment table that its times stand in."""
+        """``cpu`` or ``cuda``: the column of its latency in the deployment table."""
         return "cpu"
 
     @abstractmethod
     def convert(self, model: DeployedModel, folder: Path) -> None:
-        """Write into the (new, empty) ``folder`` all that ``open`` needs of the model.
+        """Write everything that ``open`` needs of the model into ``folder``, which is new and
+        empty.
 
         The size of these files is the model's size in the deployment table.
 
@@ -131,20 +135,20 @@ class Backend(Plugin, Protocol):
 
     @abstractmethod
     def open(self, model: DeployedModel, folder: Path, threads: int) -> WaveformPredictor:
-        """Load what ``convert`` wrote, in a process of its own, to run with so many threads.
+        """Load what ``convert`` wrote, in a process of its own, to run with ``threads`` threads.
 
-        Never unpickles. A runtime that would fall back to another device or provider than
-        this backend is named for raises instead.
+        It must not unpickle. It raises if the runtime would fall back to another device or provider
+        than the one that this backend is named for.
 
         Raises:
-            PluginError: it cannot be loaded, or would fall back.
+            PluginError: the model cannot be loaded, or the runtime would fall back.
         """
         ...
 
     def compile(self, student: nn.Module, features: Tensor, lengths: Tensor) -> Predictor:
-        """Make ``student`` ready to score folds within a run, in the run's own process.
+        """Prepare ``student`` for scoring folds within a run, in the run's own process.
 
-        Only the backend that runs take their scores through needs it.
+        Only needed by a backend that a run computes its scores with.
 
         Args:
             student: a network.
@@ -155,6 +159,6 @@ class Backend(Plugin, Protocol):
             PluginError: this backend runs converted models only.
         """
         raise PluginError(
-            f"{self.name} runs converted models, not students within a run; serbench deploy "
-            "measures it"
+            f"{self.name} runs converted models, not students within a run; measure it with "
+            "serbench deploy"
         )

@@ -1,4 +1,4 @@
-"""What a corpus plugin declares and yields."""
+"""Corpus plugins: their cards and their utterances."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from serbench.api.params import Plugin
 from serbench_runtime.audio.folders import LeftOut
 
 Advance = Callable[[int, int], None]
-"""``advance(done, total)``: progress of something long, in items of its own choice."""
+"""``advance(done, total)``: progress of a long task, counted in items of the task's choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +26,12 @@ class UtteranceRecord:
 
     Attributes:
         id: unique within the corpus, stable over machines (for instance the file's stem).
-        path: the audio file, absolute or relative to the corpus folder.
-        speaker: whoever is heard.
-        label: one of the card's labels.
-        session: recording session, where the corpus has sessions.
-        text: id of the spoken sentence, where the corpus is scripted.
-        gender: of the speaker.
-        intensity, take: where the corpus tells them apart.
+        path: the audio file, absolute or relative to the corpus folder. speaker: id of the speaker.
+        label: one of the card's labels. session: recording session, if the corpus has sessions.
+            text: id of the spoken sentence, if the corpus is scripted.
+        gender: of the speaker. intensity, take: if the corpus distinguishes them.
         official: the corpus's own split: ``"train"``, ``"validation"``, ``"test"``, or the name of
-            the fold that tests it; None where it has none. Told of all utterances or of none.
+            the fold that tests it; None if it has none. Either all utterances have it, or none.
     """
 
     id: str
@@ -51,19 +48,19 @@ class UtteranceRecord:
 
 @dataclass(frozen=True, slots=True)
 class CorpusCard:
-    """What a corpus says of itself; the loader holds the files against it.
+    """Facts that a corpus declares about itself; the loader compares the files with them.
 
     Attributes:
         labels: the classes, in the order that posteriors use.
-        unit: what folds group by.
+        unit: folds keep the utterances of one unit together: ``"speaker"`` or ``"session"``.
         fold_sets: named outer folds; each fold is the tuple of its test units.
-        utterances, per_label, per_speaker: published counts; None or empty where there are none.
-        layout: what a folder of it holds, for messages: ``"wav/SSTTTEV.wav, …"``.
-        names: what else it is called, for instance where a teacher says what it was trained on.
+        utterances, per_label, per_speaker: published counts; None or empty if none are published.
+        layout: content of a folder with the corpus, for messages: ``"wav/SSTTTEV.wav, …"``.
+        names: other names of the corpus, for instance in a teacher's list of training data.
         made_of: corpora whose recordings it contains.
         different: by ``"speaker"``, ``"session"`` or ``"text"``, names that differ only in case,
-            spaces, Unicode form or the spelling of numbers, and are different ones all the same.
-            Any other such names stop a run.
+            spaces, Unicode form or the spelling of numbers, and still mean different things. Any
+            other such names stop a run.
     """
 
     title: str
@@ -90,9 +87,9 @@ class Source:
 
     Attributes:
         url: http or https.
-        file_name: name under which it is kept while it is fetched.
-        checksum: ``"md5:…"`` or ``"sha256:…"``; None where none is published.
-        size_bytes: published size; None where unknown.
+        file_name: file name of the download.
+        checksum: ``"md5:…"`` or ``"sha256:…"``; None if none is published.
+        size_bytes: published size; None if unknown.
         unpack: extract it (zip or tar) into the corpus folder; otherwise it is copied there.
     """
 
@@ -106,11 +103,11 @@ class Source:
 class Corpus(Plugin, Protocol):
     """A corpus plugin. Subclass it, and override what applies.
 
-    It is made with its validated ``Params`` and never sees a fold, a teacher or a student.
+    It is constructed with its validated ``Params``, and never sees a fold, a teacher or a student.
     """
 
     aliases: ClassVar[tuple[str, ...]] = ()
-    """Other names that commands take for the corpus, each of one corpus only."""
+    """Other names that commands accept for the corpus; each belongs to one corpus only."""
 
     @property
     @abstractmethod
@@ -123,43 +120,46 @@ class Corpus(Plugin, Protocol):
         """Every utterance below ``folder``. Reads names and tables, never audio.
 
         Raises:
-            CorpusError: a name or a table row that the corpus's grammar does not allow.
+            CorpusError: a name or a table row does not fit the corpus's grammar.
         """
         ...
 
     def read_name(self, name: str) -> UtteranceRecord | None:
-        """What the corpus's grammar says of a file's name; no file needs to exist.
+        """Parse a file name by the corpus's grammar; the file need not exist.
 
-        For audits of other people's splits, which need speakers. Where it answers, it must agree
-        with ``utterances``, but for what names do not tell: an empty label, no session, no text.
+        Audits of other people's splits need it to find speakers. It must agree with ``utterances``,
+        except for facts that names do not contain: an empty label, no session, no text.
 
         Args:
-            name: a path with ``/`` and any leading folders, or a bare stem:
-                ``"wav/03a01Fa.wav"``, ``"03a01Fa.wav"``, ``"03a01Fa"``.
+            name: a path with ``/`` and any leading folders, or a bare stem: ``"wav/03a01Fa.wav"``,
+                ``"03a01Fa.wav"``, ``"03a01Fa"``.
 
         Returns:
-            None where the name is of another grammar, or where names do not tell.
+            None if the name follows another grammar, or if names do not contain the facts.
         """
         return None
 
     def missing(self, records: Sequence[UtteranceRecord]) -> Sequence[str]:
-        """Names of the files that the whole corpus has and ``records`` lack, where it can tell.
+        """Names of files that the whole corpus has and ``records`` lacks, if they are known.
 
-        Asked where counts differ from the card's, so that a message can say which files to fetch.
+        It is called if counts differ from the card's; the message then says which files to
+        download.
         """
         return ()
 
     def left_out(self, folder: Path) -> Sequence[LeftOut]:
-        """What ``utterances`` could not look at below ``folder``, as ``audio_below`` tells it.
+        """Files and folders below ``folder`` that ``utterances`` could not read.
 
-        A corpus that finds its files with ``audio_below`` answers with ``left_out`` of that.
+        A corpus that finds its files with ``audio_below`` returns the ``left_out`` of its result.
         """
         return ()
 
     def sources(self) -> Sequence[Source]:
-        """What to download when the user has no copy. Empty: it cannot be downloaded."""
+        """Downloads for users without a copy. Empty: the corpus cannot be downloaded."""
         return ()
 
     def build(self, folder: Path, advance: Advance) -> bool:
-        """Synthesise the corpus into the (new, empty) ``folder``. False: it is not synthetic."""
+        """Synthesise the corpus into ``folder``, which is new and empty. False: it is not
+        synthetic.
+        """
         return False

@@ -1,4 +1,4 @@
-"""What an estimator plugin is: a student that scikit-learn fits, in one go and without epochs."""
+"""Estimator plugins: students that scikit-learn fits in one call, without epochs."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ Statistic = Literal["mean", "std", "min", "max"]
 
 
 class EstimatorParams(Params):
-    """What every estimator can be set to; those of an estimator are a subclass."""
+    """Parameters of every estimator; each estimator's own are in a subclass."""
 
     pool: tuple[Statistic, ...] = ("mean", "std")
-    """What is taken of each value over the frames of an utterance, in this order; a front end
-    that gives one row for an utterance is heard as it is."""
+    """Statistics of each value over the frames of an utterance, in this order. A front end that
+    gives one row per utterance is used without them.
+    """
 
 
 class Estimator(Student):
     """An estimator plugin: a student that is not trained by gradient descent.
 
-    It hears whole utterances: one row of numbers for each, as the front end gives it or pooled
-    over its frames. The harness normalises them by the front end's ``normalise``, fitted on the
-    training partition, so an estimator needs no scaler of its own. A method that names it has no
-    loss, and its settings of windows, augmentation and training are not read.
+    Its input is one row of numbers per utterance: the front end's row, or statistics over its
+    frames. The harness normalises the rows by the front end's ``normalise``, fitted on the training
+    partition, so an estimator needs no scaler of its own. A method with an estimator has no loss;
+    its settings of windows, augmentation and training are not used.
 
     Examples:
         >>> import numpy as np
@@ -49,19 +50,21 @@ class Estimator(Student):
     """
 
     trusted: ClassVar[tuple[str, ...]] = ()
-    """Classes that a fitted one may consist of besides those of scikit-learn, NumPy and SciPy, by
-    full name, such as ``"my_package.my_module.MyScaler"``. Nothing else is ever loaded."""
+    """Full names of classes that a fitted classifier may contain besides those of scikit-learn,
+    NumPy and SciPy, such as ``"my_package.my_module.MyScaler"``. No other class is ever loaded.
+    """
 
     @abstractmethod
     def classifier(self) -> Any:
-        """A fresh scikit-learn classifier or pipeline, not fitted.
+        """A new, unfitted scikit-learn classifier or pipeline.
 
         It needs ``fit(X, y)``, ``predict(X)``, ``classes_``, and ``predict_proba`` or
-        ``decision_function``, whose greatest value must be that of the predicted class
-        (``SVC(break_ties=True)``). The softmax of decision values serves as posteriors where there
-        is no ``predict_proba``. ``X (U, d)`` is float64, ``y (U,)`` int64.
-        What ``fit`` takes as ``groups``, be it that of a step of a pipeline, is given each
-        utterance's group ``(U,)``, most often its speaker. A ``random_state`` that is None is set.
+        ``decision_function``. The greatest value must be that of the predicted class
+        (``SVC(break_ties=True)``). Without ``predict_proba``, the softmax of decision values gives
+        posteriors. ``X (U, d)`` is float64, ``y (U,)`` int64.
+
+        A parameter ``groups`` of ``fit``, or of the ``fit`` of a step of a pipeline, receives each
+        utterance's group ``(U,)``, usually its speaker. A ``random_state`` that is None is set.
         """
         ...
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class PooledScore:
-    """A method's score over all outer folds and seeds, with its 95 % interval by speaker.
+    """A method's score over all outer folds and seeds, with its 95 % confidence interval over
+    speakers.
 
     Attributes:
         method: as in the run; a teacher's own head is ``teacher:NAME``.
-        metric: ``wa``, ``ua`` or ``macro_f1``, in 0 … 1.
+        metric: ``wa``, ``ua`` or ``macro_f1``, between 0 and 1.
     """
 
     method: str
@@ -25,10 +26,10 @@ class PooledScore:
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
-    """A run has started or finished: its folder, its plan's digest, how many fits it has.
+    """A run has started or finished: its folder, its plan's digest, its number of fits.
 
     Attributes:
-        plan: what ``plan.json`` holds: dataset, methods with all their settings, profile,
+        plan: the content of ``plan.json``: dataset, methods with all their settings, profile,
             protocol, seeds, teachers, device, command.
         certificate: digest of the leakage certificate; empty before the end.
         scores: of every method and metric; empty before the report is written.
@@ -44,15 +45,15 @@ class RunEvent:
 
 @dataclass(frozen=True, slots=True)
 class EpochEvent:
-    """One epoch of one fit: mean of each loss term; UA on inner validation where it was taken.
+    """One epoch of one fit: mean of each loss term; UA on inner validation if it was measured.
 
     Attributes:
         fit: ``METHOD/seed-S/outer-K`` for a refit, ``…/candidate-J/inner-I`` for an inner fit,
             ``METHOD/seed-S/pretraining`` for a pretraining.
-        epoch: from 1; the last one is below ``epochs`` where the fit was stopped early.
-        cached: the fit was made before, and its history is sent again.
-        canary: repeat of the canary, on permuted labels, that the fit belongs to; 0: the run.
-        seconds: that the epoch took, its validation included; None: not measured.
+        epoch: from 1; the last one is below ``epochs`` if the fit stopped early. cached: the fit
+            comes from the cache, and its history is sent again.
+        canary: number of the canary's repeat, on permuted labels; 0: the run itself. seconds:
+            duration of the epoch with its validation; None: not measured.
     """
 
     fit: str
@@ -67,7 +68,7 @@ class EpochEvent:
 
 @dataclass(frozen=True, slots=True)
 class FoldEvent:
-    """An outer test fold has been scored: WA, UA and macro-F1 in 0 … 1."""
+    """An outer test fold has been scored: WA, UA and macro-F1 between 0 and 1."""
 
     method: str
     outer: int

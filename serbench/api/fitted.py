@@ -28,25 +28,25 @@ SCHEMA = "schema.json"
 
 
 class Classifies(Protocol):
-    """What a network needs of its plugin; see ``Estimator``."""
+    """The part of a plugin that its network needs; see ``Estimator``."""
 
     name: ClassVar[str]
     trusted: ClassVar[tuple[str, ...]]
     params: Any
 
     def classifier(self) -> Any:
-        """A fresh classifier."""
+        """A new, unfitted classifier."""
         ...
 
 
 class EstimatorNetwork(nn.Module):
-    """What ``Estimator.build`` gives.
+    """The network of an estimator.
 
     Its state is one tensor, ``stored``, ``(bytes,)`` uint8: the fitted classifier as skops writes
-    it, without any pickle. Loading it runs no code but that of classes which the plugin lists.
+    it, without any pickle. Loading it runs no code except that of classes that the plugin lists.
 
     Attributes:
-        fitted: the classifier; None: it was not fitted yet.
+        fitted: the classifier; None: not fitted yet.
     """
 
     stored: Tensor
@@ -65,12 +65,12 @@ class EstimatorNetwork(nn.Module):
         groups: NDArray[Any],
         seed: int,
     ) -> None:
-        """Fit a fresh classifier on a training partition.
+        """Fit a new classifier on a training partition.
 
         Args:
             rows: pooled frames, see ``pool``.
             labels: 0 … C-1; classes may be missing.
-            groups: that fits may cross-validate over.
+            groups: for classifiers that cross-validate within the fit.
             seed: of every ``random_state`` that the plugin leaves open.
 
         Raises:
@@ -97,7 +97,7 @@ class EstimatorNetwork(nn.Module):
     def pool(
         self, features: Float[Tensor, "N channels d frames"], lengths: Int[Tensor, " N"]
     ) -> Float[Tensor, "N e"]:
-        """One row for each window: of a row of values itself, else statistics over real frames."""
+        """One row per window: the row of values itself, or statistics over the real frames."""
         if self.shape.rows:
             return features[..., 0].flatten(1)
         real = (torch.arange(features.shape[3], device=lengths.device) < lengths[:, None])[
@@ -119,11 +119,11 @@ class EstimatorNetwork(nn.Module):
     def posteriors(self, rows: Float[NDArray[np.floating], "N d"]) -> NDArray[np.float64]:
         """``(N, C)`` in the order of labels, none below ``FLOOR``.
 
-        Those of ``predict_proba``, or the softmax of ``decision_function``; of two classes, whose
-        decision function is one value f, that of 0 and f.
+        They come from ``predict_proba``, or are the softmax of ``decision_function``. With two
+        classes, whose decision function is one value f, they are the softmax of 0 and f.
 
         Raises:
-            PluginError: it was not fitted, or gives no such numbers.
+            PluginError: the classifier was not fitted, or gives no such numbers.
         """
         name, fitted = self.plugin.name, self.fitted
         if fitted is None:
@@ -146,14 +146,14 @@ class EstimatorNetwork(nn.Module):
     def forward(
         self, features: Float[Tensor, "N channels d frames"], lengths: Int[Tensor, " N"]
     ) -> StudentOutput:
-        """Logits whose softmax are the posteriors; the embedding is what the classifier reads."""
+        """Logits whose softmax gives the posteriors; the embedding is the classifier's input."""
         pooled = self.pool(features, lengths)
         posteriors = torch.from_numpy(self.posteriors(pooled.cpu().numpy()))
         return StudentOutput(posteriors.log().float().to(features.device), pooled.float())
 
     @property
     def numbers(self) -> int:
-        """Floating-point numbers that the fitted classifier keeps."""
+        """Number of floating-point numbers in the fitted classifier."""
         with zipfile.ZipFile(io.BytesIO(self.stored.cpu().numpy().tobytes())) as archive:
             names = [name for name in archive.namelist() if name.endswith(".npy")]
             arrays = [np.load(io.BytesIO(archive.read(name))) for name in names]
@@ -161,7 +161,7 @@ class EstimatorNetwork(nn.Module):
 
 
 def _load(module: EstimatorNetwork, state: Mapping[str, Tensor], prefix: str, *_: object) -> None:
-    """Before a state is loaded: make room for it, and the classifier of it."""
+    """Allocate a state before it is loaded, and restore the classifier from it."""
     stored = state.get(f"{prefix}stored")
     if stored is None:
         return  # told by torch
@@ -170,7 +170,7 @@ def _load(module: EstimatorNetwork, state: Mapping[str, Tensor], prefix: str, *_
 
 
 def _grouped(classifier: Any, groups: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """What ``fit`` is given of groups: its own argument, and that of each step of a pipeline."""
+    """Groups as keyword arguments of ``fit``: its own, and those of each step of a pipeline."""
     from sklearn.pipeline import Pipeline
 
     taking = {"groups": classifier}
@@ -184,10 +184,10 @@ def _grouped(classifier: Any, groups: NDArray[Any]) -> dict[str, NDArray[Any]]:
 
 
 def dumps(fitted: Any) -> bytes:
-    """A fitted classifier as a skops file whose bytes depend on nothing but the classifier.
+    """A fitted classifier as a skops file whose bytes depend on the classifier alone.
 
     Raises:
-        PluginError: it holds what skops cannot write without a pickle.
+        PluginError: skops cannot write a part of it without a pickle.
     """
     import skops.io
 
@@ -210,7 +210,7 @@ def dumps(fitted: Any) -> bytes:
 
 
 def _plain(node: Any, names: dict[str, str], ids: dict[int, int]) -> Any:
-    """A skops schema with places in the file in place of addresses in memory."""
+    """A skops schema with positions in the file instead of addresses in memory."""
     if isinstance(node, list):
         return [_plain(each, names, ids) for each in node]
     if not isinstance(node, dict):
@@ -233,7 +233,7 @@ def loads(stored: Tensor, plugin: Classifies) -> Any:
     """The classifier of a state; see ``Estimator.trusted``.
 
     Raises:
-        StoreError: it is damaged, or holds classes that the plugin does not list.
+        StoreError: the state is damaged, or contains classes that the plugin does not list.
     """
     import skops.io
     from sklearn.exceptions import InconsistentVersionWarning

@@ -1,4 +1,4 @@
-"""What a front end plugin is: from a waveform at 16 kHz to what a student hears."""
+"""Front end plugins: from a waveform at 16 kHz to a student's input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """Where the frames of a front end lie, in samples at ``rate_hz``.
+    """Position of a front end's frames, in samples at ``rate_hz``.
 
     Examples:
         >>> Framing(window=400, hop=160).frames(16000)
@@ -30,12 +30,12 @@ class Framing:
     Attributes:
         window: samples that a frame is computed from.
         hop: samples from frame to frame.
-        centred: frame n lies around sample n · hop, the utterance mirrored at its ends; else it
-            is the samples from n · hop on and nothing around them.
-        whole: of frames that are not centred, only those that end within the utterance, but at
-            least one; else a frame begins at every hop, and the last is filled up with zeros.
-        rate_hz: what the front end resamples to first.
-        length: samples that it brings each utterance to after that; None: it is left as it is.
+        centred: frame n is centred on sample n · hop, and the utterance is mirrored at its ends.
+            Otherwise the frame begins at sample n · hop.
+        whole: for frames that are not centred: only frames that end within the utterance, but at
+            least one. Otherwise a frame begins at every hop, and the last one is padded with zeros.
+        rate_hz: the rate that the front end first resamples to.
+        length: samples that each utterance is then cut or padded to; None: it is left as it is.
     """
 
     window: int
@@ -52,16 +52,16 @@ class Framing:
 
     @property
     def reach(self) -> int:
-        """Samples that a frame reaches out to either side of its middle."""
+        """Samples that a frame extends to either side of its centre."""
         return self.window // 2 if self.centred else 0
 
     @property
     def blocks(self) -> int:
-        """Hops that a frame reaches over."""
+        """Hops that a frame extends over."""
         return max(1, -(-2 * self.reach // self.hop))
 
     def frames(self, samples: int) -> int:
-        """Frames of an utterance of so many samples at 16 kHz."""
+        """Number of frames of an utterance of ``samples`` samples at 16 kHz."""
         own = self.length or -(-samples * self.rate_hz // SAMPLE_RATE_HZ)
         if self.centred:
             return 1 + own // self.hop
@@ -71,23 +71,24 @@ class Framing:
 
 
 class FrontEndParams(Params):
-    """What every front end can be set to; those of a front end are a subclass."""
+    """Parameters of every front end; each front end's own are in a subclass."""
 
     normalise: Literal["partition", "range", "utterance", "none"] = "partition"
-    """``partition``: mean and deviation of each value over the training partition.
-    ``range``: its least and greatest value there become 0 and 1.
-    ``utterance``: each utterance's own mean of each value is taken off first.
-    ``none``: values are left as they are."""
+    """``partition``: standardise each value by its mean and standard deviation over the training
+    partition. ``range``: map its least and greatest value there to 0 and 1. ``utterance``: subtract
+    each utterance's own mean of each value. ``none``: leave values as they are.
+    """
     deltas: bool = False
     """Add Δ and ΔΔ as two more channels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hears:
-    """What a student hears: a front end of the registry, and what it needs it set to.
+    """A student's input: a front end of the registry, and the parameters that it needs.
 
     Attributes:
-        params: laid over the registry's; a method's own ``front_end_params`` are laid over these.
+        params: these override the registry's parameters; a method's own ``front_end_params``
+            override these.
     """
 
     front_end: str = "log-mel"
@@ -97,10 +98,9 @@ class Hears:
 class FrontEnd(Plugin, Protocol):
     """A front end plugin: a fixed function of one utterance's waveform, without labels.
 
-    Whatever has to be fitted (mean and deviation of its values) the harness fits, on the training
-    partition only; ``normalise`` and ``deltas`` of its parameters are the harness's work too, so
-    that what ``build`` makes knows nothing of them. An instance is one value: two of the same name
-    and parameters are equal. ``params`` is a ``FrontEndParams``.
+    The harness fits the normalisation, on the training partition only. It also applies the
+    parameters ``normalise`` and ``deltas``: the module that ``build`` returns ignores them.
+    Instances with the same name and parameters are equal. ``params`` is a ``FrontEndParams``.
 
     Examples:
         >>> import torch
@@ -132,58 +132,56 @@ class FrontEnd(Plugin, Protocol):
 
     @property
     def channels(self) -> int:
-        """Of what a student reads: 3, values, Δ and ΔΔ; 1, the values alone."""
+        """Channels of a student's input: 3 for values, Δ and ΔΔ, or 1 for the values alone."""
         return 3 if self.params.deltas else 1
 
     @property
     @abstractmethod
     def width(self) -> int:
-        """d, values of a frame."""
+        """d, the number of values per frame."""
         ...
 
     @property
     @abstractmethod
     def framing(self) -> Framing | None:
-        """Where frames lie; None: one row of d values for a whole utterance."""
+        """Position of frames; None: one row of d values for a whole utterance."""
         ...
 
     @property
     def length_s(self) -> float | None:
-        """Seconds that it brings each utterance to (its middle, or zeros around it); None: it
-        leaves it as long as it is.
-        """
+        """Seconds that each utterance is cut or padded to, around its middle; None: unchanged."""
         return None
 
     @property
     def gain(self) -> Sequence[float] | Literal["scale"] | None:
-        """What 1 dB more level adds to each of the d values, or ``"scale"``: values are samples
-        and are multiplied. None: not known, so that no gain can be drawn in training.
+        """How much 1 dB more level adds to each of the d values. ``"scale"``: the values are
+        samples and are multiplied. None: unknown, so that no gain can be drawn in training.
         """
         return None
 
     @property
     def bands(self) -> bool:
-        """Whether neighbouring values are neighbouring frequencies, so that bands of them can be
-        masked in training.
+        """Whether neighbouring values are neighbouring frequencies, so that training can mask
+        bands.
         """
         return False
 
     @property
     def half(self) -> bool:
-        """Whether its frames are kept in float16."""
+        """Whether frames are stored in float16."""
         return False
 
     @property
     def card(self) -> TeacherCard | None:
-        """Of the pretrained model that it runs; None: it runs none."""
+        """Card of the pretrained model that the front end runs; None: it runs none."""
         return None
 
     @property
     def model_digest(self) -> str:
-        """Digest of that model's weights; empty: there are none.
+        """Digest of that model's weights; empty if it runs no model.
 
         Raises:
-            TeacherError: the weights cannot be had; the message names the ways out.
+            TeacherError: the weights are not available; the message says how to get them.
         """
         return ""
 
@@ -196,15 +194,15 @@ class FrontEnd(Plugin, Protocol):
     def build(self) -> nn.Module:
         """Waveforms ``(*N, samples)`` float32 at 16 kHz to ``(*N, frames, d)`` float32.
 
-        Each utterance gives at least one frame, exactly one where ``framing`` is None.
+        Each utterance gives at least one frame; exactly one if ``framing`` is None.
         """
         ...
 
     def exported(self) -> nn.Module:
-        """The same for an exported graph: as ``build``, in operations that exporters know, and
+        """The module for an exported graph: as ``build``, in operations that exporters know.
 
-        ``frames(windows)``: ``(W, samples)`` of audio that was cut with ``framing.reach`` samples
-        on either side of it, to its frames ``(W, frames, d)``.
+        It also has ``frames(windows)``: from ``(W, samples)`` of audio, cut with ``framing.reach``
+        samples on either side, to frames ``(W, frames, d)``.
 
         Raises:
             PluginError: it cannot be exported; see ``not_exported``.

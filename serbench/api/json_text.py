@@ -1,4 +1,4 @@
-"""JSON that somebody else may have written: read strictly, refused in plain words."""
+"""Strict reading of JSON from unknown sources, with errors in plain words."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 MOST_NESTED = 64
-"""Objects and lists inside one another; no file of ours comes near."""
+"""Greatest depth of objects and lists; serbench's own files are far below it."""
 
 LARGEST = 2**64
-"""What whole numbers must be below; digests are text."""
+"""Upper limit of whole numbers; digests are text."""
 
 _BYTE_ORDER_MARKS = (
     ("UTF-32", (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
@@ -30,10 +30,10 @@ def utf8_text(content: bytes, *, marked: bool = False) -> str:
 
     Args:
         content: of the file.
-        marked: a byte order mark may stand before it, as spreadsheets write it.
+        marked: a byte order mark is allowed, as spreadsheets write it.
 
     Raises:
-        ValueError: it is in another encoding; the message says in which, or at which line.
+        ValueError: it has another encoding; the message names it, or the line.
     """
     if marked:
         content = content.removeprefix(codecs.BOM_UTF8)
@@ -48,11 +48,11 @@ def utf8_text(content: bytes, *, marked: bool = False) -> str:
 
 
 def read_json(content: bytes | str) -> object:
-    """What JSON text holds.
+    """The value of a JSON text.
 
     Raises:
-        ValueError: no JSON, another encoding than UTF-8, a key twice in one object, a number that
-            is not finite or too large, or more than ``MOST_NESTED`` levels. The message is a
+        ValueError: the text is not JSON or not UTF-8, a key occurs twice in one object, a number is
+            not finite or too large, or there are more than ``MOST_NESTED`` levels. The message is a
             clause that says where.
     """
     text = utf8_text(content) if isinstance(content, bytes) else content
@@ -76,7 +76,7 @@ def read_object(content: bytes | str) -> dict[str, object]:
     """As ``read_json``, of a JSON object.
 
     Raises:
-        ValueError: as ``read_json``, or it is a list, a text, a number, …
+        ValueError: as ``read_json``, or the value is not an object.
     """
     value = read_json(content)
     if not isinstance(value, dict):
@@ -107,7 +107,7 @@ def read_typed(adapter: TypeAdapter[T], content: bytes | str) -> T:
 
 
 def first_problem(error: ValidationError) -> str:
-    """Where the first value stands that does not fit, and what is wrong with it."""
+    """The place and description of the first value that does not fit."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(map(str, first["loc"]))
     message = first["msg"].removeprefix("Value error, ")
@@ -119,7 +119,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {short(twice)} stands twice in one object")
+        raise ValueError(f"the key {short(twice)} occurs twice in one object")
     return found
 
 
@@ -138,11 +138,11 @@ def _number(text: str) -> float:
 
 
 def _no_constant(text: str) -> float:
-    raise ValueError(f"{text} is no number in JSON")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def short(text: str) -> str:
-    """The beginning of a text, as Python writes it."""
+    """The beginning of a text, quoted as in Python."""
     return repr(text if len(text) <= 40 else f"{text[:40]}…")
 
 

@@ -1,4 +1,4 @@
-"""What a loss plugin is: from a batch and a student's output to named terms."""
+"""Loss plugins: from a batch and a student's output to named terms."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Need = Literal["soft_targets", "pooled", "frames"]
-"""What of a teacher a loss asks for; the harness computes nothing that nobody needs."""
+"""Outputs of a teacher that a loss can ask for; the harness computes only those."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """N training windows of the current training partition, with what their teachers say.
+    """N training windows of the current training partition, with the outputs of their teachers.
 
     Attributes:
         features: ``(N, channels, n_mels, frames)``, normalised, augmented.
@@ -41,18 +41,18 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class LossShape:
-    """What a loss needs to know to make its own learnt parameters (projections and the like).
+    """Shapes that a loss needs to build its own learnt parameters, such as projections.
 
     Attributes:
         num_classes: C.
         embedding_dim: E of the student's embedding.
-        map_dims: ``(c_l, h_l)`` of each intermediate map; empty where the student gives none.
-        last_map_dim: c of the last map; 0 where the student gives none.
-        pooled_dims: P_t of each teacher; empty where the loss does not need ``pooled``.
-        frame_dims: D_t of each teacher; empty where the loss does not need ``frames``.
+        map_dims: ``(c_l, h_l)`` of each intermediate map; empty if the student gives none.
+        last_map_dim: c of the last map; 0 if the student gives none.
+        pooled_dims: P_t of each teacher; empty if the loss does not need ``pooled``.
+        frame_dims: D_t of each teacher; empty if the loss does not need ``frames``.
         num_teachers: m.
-        label_counts: training utterances of each class, ``(C,)``; empty where nothing has a
-            label, as in a pretraining.
+        label_counts: training utterances of each class, ``(C,)``; empty if there are no labels, as
+            in a pretraining.
     """
 
     num_classes: int
@@ -74,40 +74,31 @@ LossFunction = Callable[[Batch, Any], LossTerms]
 class Loss(Plugin, Protocol):
     """A loss plugin.
 
-    One that reads a teacher's frames alone, or nothing but the student's output, can be the
-    objective of a pretraining (``pretrain.objective``): of unlabelled audio every label is -1.
-    Learnt parameters that the loss of the fits has in common with it, by name and shape, go on
-    from there.
+    A loss that uses only a teacher's frames, or only the student's output, can be the objective of
+    a pretraining (``pretrain.objective``), where every label is -1. The loss of the fits then
+    starts from the pretrained values of learnt parameters with the same name and shape.
 
     Examples:
-        >>> from torch import nn
-        >>> from serbench.api import Loss, Params
-        >>> class CrossEntropy(nn.Module):
-        ...     def forward(self, batch, output):
-        ...         return {"total": nn.functional.cross_entropy(output.logits, batch.labels)}
-        >>> class Plain(Loss):
-        ...     name = "plain"
-        ...     Params = Params
-        ...
-        ...     def build(self, shape):
-        ...         return CrossEntropy()
-        >>> sorted(Plain(Params()).needs)  # of the teachers
-        []
+        >>> from torch import nn >>> from serbench.api import Loss, Params >>> class
+        CrossEntropy(nn.Module): ...     def forward(self, batch, output): ...         return
+        {"total": nn.functional.cross_entropy(output.logits, batch.labels)} >>> class Plain(Loss):
+        ...     name = "plain" ...     Params = Params ... ...     def build(self, shape): ...
+        return CrossEntropy() >>> sorted(Plain(Params()).needs)  # no teacher []
     """
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What of the teachers this loss reads with these ``params``; empty: no teacher."""
+        """Outputs of the teachers that this loss uses with its ``params``; empty: no teacher."""
         return frozenset()
 
     @property
     def unlabelled(self) -> float:
-        """Windows of the unlabelled audio that it asks for, for each training window; 0: none.
+        """Windows of unlabelled audio per training window; 0: none.
 
-        Then ``needs`` has ``"soft_targets"``, and the module that ``build`` makes has
-        ``unlabelled(batch, output)``: the same as its ``forward``, of windows whose labels are all
-        -1, each with the soft target of heads fitted in the training partition, and nothing else
-        of a teacher. Its ``"total"`` is added to that of the training windows.
+        If it is not 0, ``needs`` contains ``"soft_targets"``, and the module that ``build`` returns
+        has ``unlabelled(batch, output)``. It works as ``forward`` does, on windows whose labels are
+        all -1. Each has the soft target of heads fitted in the training partition, and no other
+        output of a teacher. Its ``"total"`` is added to that of the training windows.
         """
         return 0.0
 
@@ -115,21 +106,21 @@ class Loss(Plugin, Protocol):
     def build(self, shape: LossShape) -> nn.Module:
         """A module whose ``forward(batch, output)`` returns ``LossTerms`` with ``"total"``.
 
-        It is called outside of autocast, and everything but labels, lengths and masks reaches it
-        as float32, whatever precision the student and its teachers compute in.
+        It is called outside autocast. All inputs except labels, lengths and masks are float32,
+        whatever the precision of the student and its teachers.
 
-        A loss that reads maps raises a ``PluginError`` here where ``shape`` has none.
+        A loss that uses maps raises a ``PluginError`` here if ``shape`` has none.
 
-        Its parameters are trained together with the student's and thrown away afterwards. A
-        module in it may name, in ``undecayed``, those parameters of its own that
-        ``training.weight_decay`` leaves alone, for instance since a term of the loss decays them.
+        Its parameters are trained together with the student's and discarded afterwards. A module in
+        it may list, in ``undecayed``, those of its parameters that ``training.weight_decay`` leaves
+        alone, for instance because a term of the loss decays them.
 
-        It may have ``start(seen)``, which sets its own parameters in closed form from some batches
-        and what the student gives for them, ``(Batch, StudentOutput)``, before a student that
-        inherits is pretrained with it.
+        It may have ``start(seen)``, which sets its parameters in closed form from some batches and
+        the student's outputs, ``(Batch, StudentOutput)``. It is called before a student that
+        inherits weights is pretrained with the loss.
 
-        It may keep ``readings``, a dict of what it read of each segment of its last batch, by
-        name ``(N,)`` or ``(N, k)``, detached: teacher weights, a gate. They are noted with the
-        utterance and the epoch, for `serbench explain`.
+        It may have ``readings``, a dict of detached values for each window of its last batch, by
+        name, ``(N,)`` or ``(N, k)``: teacher weights, a gate. They are stored with utterance and
+        epoch for `serbench explain`.
         """
         ...

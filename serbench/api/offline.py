@@ -1,4 +1,4 @@
-"""While a run folder is read, nothing is downloaded or made: it may be a stranger's."""
+"""No downloads while a run folder is read: it may come from a stranger."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OFFLINE: ContextVar[bool] = ContextVar("serbench_offline", default=False)
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Corpora and weights are taken from this machine alone while this is open."""
+    """While this is open, corpora and weights come from this machine alone."""
     token = _OFFLINE.set(True)
     try:
         yield
@@ -20,5 +20,5 @@ def offline() -> Iterator[None]:
 
 
 def is_offline() -> bool:
-    """Whether nothing may be downloaded or made now. A teacher asks before it fetches weights."""
+    """Whether nothing may be downloaded or built now. Teachers ask before they download weights."""
     return _OFFLINE.get()

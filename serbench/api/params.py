@@ -1,4 +1,4 @@
-"""What every plugin has: a name, and parameters that are checked."""
+"""The base of every plugin: a name, and validated parameters."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Params(BaseModel):
 
 
 class Plugin(Protocol):
-    """What plugins of all kinds have in common.
+    """The base of plugins of all kinds.
 
     Attributes:
-        name: what the registry calls it.
-        Params: what it can be made with.
-        params: what it was made with.
+        name: the plugin's name in the registry.
+        Params: the class of its parameters.
+        params: the parameters of this instance.
     """
 
     name: ClassVar[str]

@@ -1,4 +1,4 @@
-"""What a student plugin is: a builder of networks from windows of frames to logits."""
+"""Student plugins: builders of networks from windows of frames to logits."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StudentShape:
-    """What the student's input and output look like.
+    """Shapes of a student's input and output.
 
     Attributes:
-        channels: 3, values, Δ and ΔΔ; 1 of a front end without deltas.
-        n_mels: values of a frame: mel filters, coefficients, samples.
+        channels: 3 for values, Δ and ΔΔ; 1 for a front end without deltas.
+        n_mels: values per frame: mel filters, coefficients, samples.
         num_classes: C.
         rows: whether a whole utterance is always one frame.
     """
@@ -46,10 +46,10 @@ def _no_mask() -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class StudentOutput:
-    """What a student gives for a batch of N windows.
+    """A student's output for a batch of N windows.
 
-    Logits and embedding are all that a student need give. Some losses read maps too, and refuse
-    a student that gives none before any training.
+    Only logits and embedding are required. Some losses also use maps; they refuse a student without
+    maps before any training.
 
     Examples:
         >>> import torch
@@ -62,8 +62,8 @@ class StudentOutput:
         embedding: ``(N, E)``, pooled, before the classifier.
         maps: intermediate maps v_l, each ``(N, c_l, h_l, w_l)``: channels, frequency bins, frames.
         masks: for each map ``(N, w_l)`` bool, True on real frames.
-        last_map: b, ``(N, c, h, w)``; empty, ``(0, 0, 0, 0)``, where there is none.
-        last_mask: ``(N, w)`` bool, True on real frames; empty likewise, ``(0, 0)``.
+        last_map: b, ``(N, c, h, w)``; ``(0, 0, 0, 0)`` if the student gives none.
+        last_mask: ``(N, w)`` bool, True on real frames; ``(0, 0)`` if the student gives none.
     """
 
     logits: Tensor
@@ -75,15 +75,17 @@ class StudentOutput:
 
 
 Windows: TypeAlias = "tuple[Tensor, Tensor]"
-"""``features (N, channels, n_mels, frames)`` and ``lengths (N,)``, as a student's network reads."""
+"""``features (N, channels, n_mels, frames)`` and ``lengths (N,)``, as a student's network takes
+them.
+"""
 
 
 class Student(Plugin, Protocol):
     """A student plugin.
 
-    A network may have two parts that the training loop knows by name: ``classify``, the
-    ``nn.Linear`` that makes logits of the embedding in evaluation mode, which a linear probe sets;
-    and ``embed``, an ``nn.BatchNorm1d`` without learnt gain whose output is the embedding.
+    The training loop knows two optional parts of a network by name. ``classify`` is the
+    ``nn.Linear`` from embedding to logits in evaluation mode; a linear probe sets it. ``embed`` is
+    an ``nn.BatchNorm1d`` without learnt gain whose output is the embedding.
 
     Examples:
         >>> import torch
@@ -111,58 +113,58 @@ class Student(Plugin, Protocol):
         torch.Size([2, 4])
 
     Attributes:
-        reconstruction: whether it is built after a description without details or code, so that
-            its figures say little about the published method; tables say so. May be left out.
+        reconstruction: whether it is built from a description without details or code. Its figures
+            then say little about the published method, and tables say so. Optional.
     """
 
     reconstruction: ClassVar[bool] = False
 
     @property
     def hears(self) -> Hears:
-        """The front end that this student hears through, and what it needs it set to.
+        """The student's front end, with the parameters that it needs.
 
-        A method may name another, and its own ``front_end_params`` are laid over these.
+        A method may name another front end; its own ``front_end_params`` override these.
 
         Raises:
-            TeacherError: they depend on weights that cannot be had.
+            TeacherError: they depend on weights that are not available.
         """
         return Hears()
 
     @property
     def card(self) -> TeacherCard | None:
-        """Of the pretrained model whose weights a student inherits; None: it inherits none."""
+        """Card of the pretrained model whose weights it inherits; None: it inherits none."""
         return None
 
     @property
     def model_digest(self) -> str:
-        """Digest of the weights that it inherits; empty: none.
+        """Digest of the inherited weights; empty: none.
 
         Raises:
-            TeacherError: the weights cannot be had; the message names the ways out.
+            TeacherError: the weights are not available; the message says how to get them.
         """
         return ""
 
     def inherit(self, network: nn.Module, speech: Iterable[Windows]) -> None:
-        """Give a network that ``build`` made the weights of a pretrained model; without labels.
+        """Copy the weights of a pretrained model into a network of ``build``; no labels are used.
 
-        Called once before any training, where ``card`` is not None.
+        It is called once before any training, if ``card`` is not None.
 
         Args:
             network: changed in place.
-            speech: batches of windows without augmentation, of the unlabelled audio of the run
-                or, where it has none, of the training partition; it may end, and need not be
-                read to its end.
+            speech: batches of windows without augmentation, from the run's unlabelled audio or,
+                without it, from the training partition. It may end, and need not be read to the
+                end.
 
         Raises:
-            TeacherError: the weights cannot be had or do not fit.
+            TeacherError: the weights are not available or do not fit.
         """
 
     @abstractmethod
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh module; initial weights come from torch's global generator.
+        """A new module; initial weights come from torch's global generator.
 
         Its ``forward(features, lengths)`` takes ``features (N, channels, n_mels, frames)`` float
-        and ``lengths (N,)`` int64, real frames of each window (1 … frames), and returns a
-        ``StudentOutput``. A padded window gives the same logits as the same window alone.
+        and ``lengths (N,)`` int64, the real frames of each window (1 … frames), and returns a
+        ``StudentOutput``. A padded window must give the same logits as the same window alone.
         """
         ...

@@ -1,4 +1,4 @@
-"""What a teacher plugin is: a frozen encoder from waveforms to embeddings, without labels."""
+"""Teacher plugins: frozen encoders from waveforms to embeddings, without labels."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TeacherCard:
-    """What a teacher says of itself.
+    """Facts that a teacher declares about itself.
 
     Attributes:
-        pretrained_on: corpora that it was pretrained on, with or without labels; None means
-            undeclared, which is never taken for clean; ``()`` means none.
-        fine_tuned_on: corpora that it was trained on after that.
+        pretrained_on: corpora that it was pretrained on, with or without labels; None: undeclared,
+            which never counts as clean; ``()``: none.
+        fine_tuned_on: corpora that it was then trained on.
         undisclosed: a part of its training data is not public.
         hint: where an undeclared teacher may come from; not a declaration.
     """
@@ -38,7 +38,7 @@ class TeacherCard:
 
 @dataclass(frozen=True, slots=True)
 class TeacherFeatures:
-    """A teacher's view of one utterance, real frames only.
+    """A teacher's embeddings of one utterance, real frames only.
 
     Examples:
         >>> import torch
@@ -57,16 +57,16 @@ class TeacherFeatures:
 
 
 class Teacher(Plugin, Protocol):
-    """A teacher plugin. It sees batches of waveforms and nothing else; it is never trained.
+    """A teacher plugin. Its only input is batches of waveforms; it is never trained.
 
-    Everything that sees a label (head, layer weights, temperature) belongs to the core and is
-    fitted inside a training partition.
+    Everything that uses labels (head, layer weights, temperature) belongs to the core and is fitted
+    within a training partition.
     """
 
     @property
     @abstractmethod
     def card(self) -> TeacherCard:
-        """The teacher's own facts; must not need its weights."""
+        """The teacher's own facts; reading them must not need its weights."""
         ...
 
     @property
@@ -81,7 +81,7 @@ class Teacher(Plugin, Protocol):
         """Digest of the weights, so that cached embeddings are never mixed up.
 
         Raises:
-            TeacherError: the weights cannot be had; the message names the ways out.
+            TeacherError: the weights are not available; the message says how to get them.
         """
         ...
 
@@ -90,7 +90,7 @@ class Teacher(Plugin, Protocol):
         """Load the weights, frozen, in evaluation mode.
 
         Raises:
-            TeacherError: the weights cannot be had or do not fit.
+            TeacherError: the weights are not available or do not fit.
         """
         ...
 
@@ -98,6 +98,6 @@ class Teacher(Plugin, Protocol):
     def embed(self, waveforms: Sequence[Tensor]) -> Sequence[TeacherFeatures]:
         """Embed waveforms, each ``(samples,)`` float32 at 16 kHz, in their order.
 
-        The core calls it with utterances of similar length, and caches what it gives.
+        The core calls it with utterances of similar length, and caches the result.
         """
         ...

@@ -1,9 +1,9 @@
-"""torchaudio beside a CPU-only torch.
+"""torchaudio next to a CPU-only torch.
 
-torchaudio's PyPI wheel links CUDA libraries. Beside a CPU-only torch its import fails with an
-``OSError``, and so do transformers' speech encoders, which import torchaudio where it is
-installed. Its transforms are plain Python and work without the C++ extension; only forced
-alignment and the RNN-T loss need it, and serbench uses neither.
+torchaudio's PyPI wheel links CUDA libraries. Next to a CPU-only torch its import fails with an
+``OSError``, and so do transformers' speech encoders, which import torchaudio if it is installed.
+Its transforms are plain Python and work without the C++ extension; only forced alignment and the
+RNN-T loss need it, and serbench uses neither.
 """
 
 from __future__ import annotations
@@ -22,27 +22,29 @@ _EXTENSION = "torchaudio._extension"
 
 
 def import_torchaudio() -> ModuleType:
-    """Import torchaudio, without its C++ extension where that cannot be loaded.
+    """Import torchaudio, without its C++ extension if that cannot be loaded.
 
     Call it before importing anything that imports torchaudio itself (transformers' speech
     encoders do). It may be called any number of times, from any thread.
 
     Returns:
-        The ``torchaudio`` module, which is then also what ``import torchaudio`` finds.
+        The ``torchaudio`` module; ``import torchaudio`` then finds it too.
 
     Raises:
-        ImportError: torchaudio is not installed, or broken in another way than described above.
+        ImportError: torchaudio is not installed, or is broken in another way.
     """
     with _LOCK:
         try:
             return importlib.import_module("torchaudio")
         except OSError as error:
-            _LOG.debug("torchaudio without its C++ extension, which cannot be loaded: %s", error)
+            _LOG.debug(
+                "importing torchaudio without its C++ extension, which cannot be loaded: %s", error
+            )
         return _import_without_extension()
 
 
 def _import_without_extension() -> ModuleType:
-    """Import torchaudio with a stand-in for its extension; leave nothing behind on failure."""
+    """Import torchaudio with a stub of its extension; leave nothing behind on failure."""
     _forget_torchaudio()
     sys.modules[_EXTENSION] = stand_in()
     try:
@@ -53,14 +55,14 @@ def _import_without_extension() -> ModuleType:
 
 
 def _forget_torchaudio() -> None:
-    """Drop what a failed import has left in ``sys.modules``."""
+    """Remove from ``sys.modules`` what a failed import left there."""
     for name in [n for n in sys.modules if n == "torchaudio" or n.startswith("torchaudio.")]:
         del sys.modules[name]
 
 
 def stand_in() -> ModuleType:
     """A module with the names that torchaudio's Python part takes from its extension."""
-    module = ModuleType(_EXTENSION, "Stand-in: the C++ extension cannot be loaded here.")
+    module = ModuleType(_EXTENSION, "Stub: the C++ extension cannot be loaded here.")
     contents: dict[str, object] = {
         "_IS_TORCHAUDIO_EXT_AVAILABLE": False,
         "_IS_ALIGN_AVAILABLE": False,
@@ -76,12 +78,12 @@ def _check_cuda_version() -> None:
 
 
 def _fail_if_no_align(function: Callable[..., object]) -> Callable[..., NoReturn]:
-    """Replace a function that needs the extension by one that says so when it is called."""
+    """Replace a function that needs the extension by one that raises an explanation."""
 
     def fail(*_args: object, **_kwargs: object) -> NoReturn:
         raise RuntimeError(
-            f"{function.__name__} needs torchaudio's C++ extension, which cannot be loaded beside "
-            "this torch; install torchaudio and torch from the same index"
+            f"{function.__name__} needs torchaudio's C++ extension, which this torch cannot "
+            "load; install torchaudio and torch from the same index"
         )
 
     return fail

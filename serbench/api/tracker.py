@@ -1,4 +1,4 @@
-"""What a tracker plugin is: somewhere to write down how a run goes."""
+"""Tracker plugins: they log runs elsewhere."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from serbench.api.params import Plugin
 
 
 class Tracker(Plugin, Protocol):
-    """A tracker plugin: is told of a run while it goes on, in the run's own process.
+    """A tracker plugin: receives a run's events while it runs, in the run's own process.
 
-    Calls come one after another, though not all from the same thread. A run is told from its
-    beginning each time that it is started, with the history of every fit that it takes from the
-    cache. Whatever a tracker raises ends its own part in the run, never the run.
+    Calls come one after another, but not all from the same thread. Each start of a run sends all
+    events from the beginning, with the history of every cached fit. A tracker that raises is
+    switched off; the run continues.
 
     Examples:
         >>> from serbench.api import FoldEvent, Params, Tracker
@@ -28,26 +28,26 @@ class Tracker(Plugin, Protocol):
     """
 
     def unavailable(self) -> str | None:
-        """None where it can track a run here and now, else the reason and what to do, in a line.
+        """None if it can log a run here and now, else the reason and what to do, in one line.
 
-        It is asked before the run begins, which then does not begin. It never raises.
+        It is asked before the run begins; a reason stops the run. It must not raise.
         """
         return None
 
     def run_started(self, event: RunEvent) -> None:
-        """The run's folder is there, and the first fit is about to begin."""
+        """The run's folder exists, and the first fit is about to begin."""
 
     def fit_epoch(self, event: EpochEvent) -> None:
-        """A fit or a pretraining has finished an epoch, or is told again from the cache."""
+        """A fit or a pretraining has finished an epoch, or the cache sends the epoch again."""
 
     def fold_scored(self, event: FoldEvent) -> None:
         """An outer test fold has been scored."""
 
     def run_finished(self, event: RunEvent) -> None:
-        """The run is complete and stored, its report is written and its scores are known."""
+        """The run is complete and stored; its report and its scores are available."""
 
     def close(self) -> None:
-        """Let go of files and connections: the last call, also of a run that was stopped.
+        """Release files and connections. This is the last call, also for a run that was stopped.
 
-        It may come without any other before it, and after one that raised.
+        It may come without any earlier call, and after a call that raised.
         """

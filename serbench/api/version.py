@@ -1,4 +1,4 @@
-"""The version of the plugin contract, and how parts of the contract come to an end."""
+"""The version of the plugin contract, and how parts of it are deprecated."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from serbench.errors import SerbenchDeprecationWarning
 T = TypeVar("T", bound=Callable[..., object])
 
 VERSION = "1.0"
-"""Of the contract: the names and signatures of ``serbench.api`` and ``serbench.testing``. Major:
-something is gone or changed, and plugins may have to change; minor: something is new."""
+"""Version of the contract: the names and signatures of ``serbench.api`` and ``serbench.testing``.
+Major: something is removed or changed, and plugins may have to change. Minor: something is new.
+"""
 
 
 def deprecated(instead: str, *, until: str) -> Callable[[T], T]:
-    """Mark a class or function of the contract: to use it warns, and says what to use.
+    """Mark a class or function of the contract: its use warns, and says what to use instead.
 
     Examples:
         >>> @deprecated("use open_model", until="9.0")
@@ -34,13 +35,15 @@ def deprecated(instead: str, *, until: str) -> Callable[[T], T]:
         until: the first version of the contract without it, one minor version away or more.
 
     Raises:
-        RuntimeError: that version has come; it is serbench's own mistake to keep it.
+        RuntimeError: that version has been reached; keeping the part is a mistake in serbench.
     """
 
     def mark(part: T) -> T:
         name = getattr(part, "__name__", repr(part))
         if _numbers(until) <= _numbers(VERSION):
-            raise RuntimeError(f"{name} was to go with version {until} of serbench.api: remove it")
+            raise RuntimeError(
+                f"{name} should have been removed in version {until} of serbench.api: remove it"
+            )
         message = f"{name} will be removed in version {until} of serbench.api: {instead}"
         # The type checkers' own reading of the decorator wants text as it stands in the source.
         return marked(message, category=SerbenchDeprecationWarning)(part)  # pyright: ignore[reportArgumentType]

@@ -1,1 +1,1 @@
-"""A start for authors of plugins: a whole distribution, written from templates."""
+"""A start for plugin authors: a whole distribution, written from templates."""

@@ -15,14 +15,14 @@ from serbench.running.plugins import SINGULAR, Plugins
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHARED = "shared"
-"""The folder of what is the same in every kind of plugin."""
+"""Folder of the files that all kinds of plugin share."""
 
 KINDS: dict[str, str] = {noun.replace(" ", "-"): table for table, noun in SINGULAR.items()}
-"""What ``--kind`` takes, and the registry's table of that kind; each has a folder of templates."""
+"""Values of ``--kind``, and the registry's table of each kind; each has a folder of templates."""
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST = 24
-"""Letters of a name; lines of the templates stay within a hundred with it."""
+"""Greatest length of a name; lines of the templates then stay within a hundred letters."""
 
 PLAIN_RUN = "serbench run hybrid-small+ce --dataset demo --profile demo"
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -37,12 +37,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "backend": (PLAIN_RUN, "serbench deploy runs/RUN --backends placeholder"),
     "tracker": (f"{PLAIN_RUN} --tracker placeholder",),
 }
-"""How to try each kind."""
+"""Commands that try a plugin, by kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What everything in a new distribution is called.
+    """All names in a new distribution.
 
     Example:
         >>> named = Named("soft-focal", "loss")
@@ -50,7 +50,7 @@ class Named:
         ('serbench-soft-focal', 'serbench_soft_focal', 'SoftFocal')
 
     Attributes:
-        plugin: as the registry and commands call it.
+        plugin: name in the registry and in commands.
         kind: one of ``KINDS``.
     """
 
@@ -59,12 +59,12 @@ class Named:
 
     @property
     def distribution(self) -> str:
-        """What pip calls it."""
+        """Name for pip."""
         return f"serbench-{self.plugin}"
 
     @property
     def package(self) -> str:
-        """What Python imports."""
+        """Name to import."""
         return self.distribution.replace("-", "_")
 
     @property
@@ -74,7 +74,7 @@ class Named:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """That try it, once it is installed."""
+        """Commands that try the plugin, once it is installed."""
         return tuple(line.replace("placeholder", self.plugin) for line in COMMANDS[self.kind])
 
     def fill(self, text: str) -> str:
@@ -95,9 +95,9 @@ class Written:
     """A new distribution.
 
     Attributes:
-        folder: that holds it.
+        folder: its folder.
         todo: ``FILE:LINE`` of the part to change, below ``folder``.
-        commands: that try it, once it is installed.
+        commands: to try it, once it is installed.
     """
 
     folder: Path
@@ -109,13 +109,13 @@ def new_plugin(name: str, kind: str, into: Path | None, plugins: Plugins) -> Wri
     """Write a distribution.
 
     Args:
-        name: of the plugin; a leading ``serbench-`` is left off.
+        name: of the plugin; a leading ``serbench-`` is removed.
         kind: one of ``KINDS``.
-        into: a folder that is new or empty; None: ``serbench-NAME`` in the current one.
+        into: a folder that is new or empty; None: ``serbench-NAME`` in the current folder.
         plugins: the installed ones, whose names are taken.
 
     Raises:
-        PluginError: no such kind, or the name cannot be had, or the folder is not empty.
+        PluginError: no such kind, a name that cannot be used, or a folder that is not empty.
     """
     if kind not in KINDS:
         raise PluginError(f"--kind {kind}: no such kind of plugin{did_you_mean(kind, KINDS)}")
@@ -123,9 +123,9 @@ def new_plugin(name: str, kind: str, into: Path | None, plugins: Plugins) -> Wri
     _check_name(named, plugins)
     folder = into or Path(named.distribution)
     if folder.exists() and not folder.is_dir():
-        raise PluginError(f"{folder} is a file: give a new folder by --into")
+        raise PluginError(f"{folder} is a file: give a new folder with --into")
     if folder.is_dir() and any(folder.iterdir()):
-        raise PluginError(f"{folder} is not empty: give a new folder by --into")
+        raise PluginError(f"{folder} is not empty: give a new folder with --into")
     todo = ""
     for target, text in _files(named):
         path = folder / target
@@ -150,21 +150,21 @@ def _check_name(named: Named, plugins: Plugins) -> None:
     name, noun = named.plugin, named.kind.replace("-", " ")
     if not NAME.fullmatch(name) or len(name) > LONGEST:
         raise PluginError(
-            f"{name!r} cannot be the name of a plugin: use small letters, digits and single "
-            f"hyphens, a letter first, at most {LONGEST} in all, as in soft-focal"
+            f"{name!r} cannot be the name of a plugin: use at most {LONGEST} lower-case "
+            "letters, digits and single hyphens, beginning with a letter, as in soft-focal"
         )
     if named.cls in serbench.api.__all__ or keyword.iskeyword(named.cls):
         raise PluginError(
-            f"{name!r} would give a class {named.cls}, a name that Python or serbench.api has: "
+            f"{name!r} would give a class {named.cls}, a name that Python or serbench.api uses: "
             f"choose another, such as my-{name}"
         )
     for item in plugins.items(KINDS[named.kind]):
         if item.name == name:
             raise PluginError(
-                f"a {noun} called {name!r} is installed already, by {item.distribution} "
+                f"a {noun} called {name!r} is already installed, by {item.distribution} "
                 f"{item.version}: choose another name"
             )
     if find_spec(named.package) is not None:
         raise PluginError(
-            f"a package {named.package} is installed already: choose another name than {name!r}"
+            f"a package {named.package} is already installed: choose another name than {name!r}"
         )

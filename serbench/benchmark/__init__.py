@@ -1,4 +1,4 @@
-"""Run benchmarks and read their results: what Python code calls, and the command line, too."""
+"""Run benchmarks and read their results, from Python and for the command line."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""What Python code gives to a run, in the words of the command line."""
+"""Arguments of a run from Python, in the words of the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serbench.running.registry.toml_text import toml_value
 from serbench.running.store.finished import leaves
 
 PathLike = str | os.PathLike[str]
-"""A file or a folder; ``~`` is the user's own."""
+"""A file or a folder; ``~`` is the home folder."""
 
 Names = str | Sequence[str]
 """One name, or several."""
@@ -24,10 +24,10 @@ Settings = Mapping[str, object] | Sequence[str]
 
 
 def several(names: str | os.PathLike[str] | Sequence[PathLike]) -> tuple[str, ...]:
-    """Names, or the only one.
+    """Names as a tuple; one name alone is a tuple of one.
 
     Raises:
-        RegistryError: something else.
+        RegistryError: the value is neither.
     """
     if isinstance(names, str | os.PathLike):
         names = (names,)

@@ -1,4 +1,4 @@
-"""``serbench.corpus`` and ``serbench.folds``: what runs learn from and are tested on."""
+"""``serbench.corpus`` and ``serbench.folds``: the data of runs, and its folds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from serbench.running.registry.load import load_registry
 from serbench.settings import ProtocolSettings
 
 CARD = ("language", "licence", "elicitation", "unit", "home")
-"""What a notebook shows of a card, besides title and classes."""
+"""Fields of a card that a notebook shows, besides title and classes."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,14 +33,14 @@ class LoadedCorpus:
 
     Attributes:
         name: the dataset's name in the registry.
-        card: what the corpus declares of itself: title, licence, classes, fold sets, …
-        utterances: a row for each: ``utterance`` (its id), ``speaker``, ``session``, ``label``,
-            ``text``, ``gender``, ``intensity``, ``take``, ``official`` (the corpus's own split),
-            ``duration_s`` (seconds), ``sample_rate_hz`` and ``channels`` of the file, ``path``, and
-            ``pcm_sha256`` of the decoded audio.
-        folder: where its files are.
+        card: facts that the corpus declares about itself: title, licence, classes, fold sets, …
+        utterances: one row per utterance: ``utterance`` (its id), ``speaker``, ``session``,
+            ``label``, ``text``, ``gender``, ``intensity``, ``take``, ``official`` (the corpus's own
+            split), ``duration_s`` (seconds), ``sample_rate_hz`` and ``channels`` of the file,
+            ``path``, and ``pcm_sha256`` of the decoded audio.
+        folder: the folder with its files.
         digest: sha256 over ids, labels, speakers and audio; the same on every machine.
-        incomplete: what it lacks, in sentences; empty where nothing is missing.
+        incomplete: missing parts, in sentences; empty if the corpus is complete.
     """
 
     name: str
@@ -89,16 +89,16 @@ def corpus(
 
     Args:
         dataset: a dataset or corpus; see ``serbench.datasets()``.
-        data_dir: folder with a local copy. Default: it is looked for, then downloaded where that
-            is allowed.
+        data_dir: folder with a local copy. Default: serbench searches for one, then downloads the
+            corpus if that is allowed.
         labels: a label map, such as ``common-4``. Default: the corpus's own labels.
         allow_incomplete: accept a corpus that lacks files.
-        registry: an overlay of the registry. Default: ``./serbench.toml``, where it is there.
+        registry: a file that extends the registry. Default: ``./serbench.toml``, if it exists.
         progress: whether progress is shown. Default: in a notebook and at a terminal.
 
     Raises:
-        RegistryError: an unknown name; the message gives near names.
-        CorpusError: the corpus cannot be had, or is not what its card declares.
+        RegistryError: an unknown name; the message suggests similar names.
+        CorpusError: the corpus is not available, or differs from its card.
 
     Examples:
         >>> emodb = serbench.corpus("emodb", data_dir="~/corpora/emodb")  # doctest: +SKIP
@@ -130,29 +130,29 @@ def folds(
     registry: PathLike | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Which utterances each fold of a dataset trains and tests on, as runs use them.
+    """Training and test utterances of each fold of a dataset, as runs use them.
 
     Args:
         dataset: a dataset or corpus; see ``serbench.datasets()``.
-        folds: a fold set of the corpus, ``loso``, ``kfold``, ``official``, or a CSV file.
-            Default: the dataset's.
+        folds: a fold set of the corpus, ``loso``, ``kfold``, ``official``, or a CSV file. Default:
+            the dataset's own.
         kfold: number of folds of ``kfold``.
-        inner: whether inner folds, by which settings are chosen, are made too.
+        inner: also return the inner folds, which settings are chosen on.
         labels: a label map, such as ``common-4``. Default: the corpus's own labels.
-        data_dir: folder with a local copy. Default: it is looked for, then downloaded where that
-            is allowed.
+        data_dir: folder with a local copy. Default: serbench searches for one, then downloads the
+            corpus if that is allowed.
         allow_incomplete: accept a corpus that lacks files.
-        registry: an overlay of the registry. Default: ``./serbench.toml``, where it is there.
+        registry: a file that extends the registry. Default: ``./serbench.toml``, if it exists.
         progress: whether progress is shown. Default: in a notebook and at a terminal.
 
     Returns:
-        A row for each utterance of each side of each fold: ``fold`` (``outer-1``,
-        ``outer-1/inner-2``), ``partition`` (``train``; ``test``, or ``validation`` of inner folds),
-        ``speaker``, ``session``, ``utterance``, ``label``.
+        One row per utterance in each partition of each fold: ``fold`` (``outer-1``,
+            ``outer-1/inner-2``), ``partition`` (``train``; ``test``, or ``validation`` of inner
+            folds), ``speaker``, ``session``, ``utterance``, ``label``.
 
     Raises:
-        RegistryError: an unknown name; the message gives near names.
-        CorpusError: the corpus cannot be had, or is not what its card declares.
+        RegistryError: an unknown name; the message suggests similar names.
+        CorpusError: the corpus is not available, or differs from its card.
         SplitError: such folds cannot be made from this corpus.
 
     Examples:

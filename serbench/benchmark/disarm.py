@@ -1,4 +1,4 @@
-"""Consoles whose text is harmless, see ``serbench_runtime.cli.disarm``."""
+"""Consoles that print harmless text, see ``serbench_runtime.cli.disarm``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from serbench_runtime.cli.disarm import CONTROL, DisarmedStream, disarm
 
 
 class DisarmedConsole(Console):
-    """A console whose text is disarmed, and whose own colours and movements are not."""
+    """A console that makes text harmless and keeps its own colours and cursor movements."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -25,7 +25,7 @@ class DisarmedConsole(Console):
 
     @property
     def file(self) -> IO[str]:
-        """Where it writes: past the stream that disarms everything."""
+        """Where it writes: past the stream that makes text harmless."""
         found = super().file
         return found.raw if isinstance(found, DisarmedStream) else found
 

@@ -1,4 +1,4 @@
-"""What a run's fits will take, and how well they do, told while they run."""
+"""Forecasts of the fits' duration, and validation scores, while a run trains."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from serbench.learning.fit.task import FitResult, FitTask
 from serbench.results.report.settings import duration
 
 LONG_S = 300.0
-"""What the fits of a method take together before it is told in advance."""
+"""Total duration of a method's fits above which a forecast is printed."""
 
 
 class Forecast:
-    """What the fits of each method will take, once the first epoch of one of them is made."""
+    """How long the fits of each method will take, known after the first epoch of one of them."""
 
     def __init__(self, tasks: Iterable[FitTask] = ()) -> None:
         self.epochs: dict[str, dict[str, int]] = {}
@@ -22,7 +22,7 @@ class Forecast:
             self.epochs.setdefault(_method_of(task.name), {})[task.name] = task.epochs
 
     def after(self, event: EpochEvent) -> str:
-        """One line after a method's first epoch; empty: it was told, or is soon done."""
+        """One line after a method's first epoch; empty if it was printed, or the fits end soon."""
         fits = self.epochs.get(_method_of(event.fit), {})
         if event.seconds is None or event.fit not in fits:
             return ""
@@ -30,8 +30,8 @@ class Forecast:
         each, whole = (event.seconds * n for n in (fits[event.fit], sum(fits.values())))
         if whole < LONG_S:
             return ""
-        many = "" if len(fits) == 1 else f", {duration(whole)} for {len(fits)} one after another"
-        return f"{_method_of(event.fit)}: about {duration(each)} a fit{many}"
+        many = "" if len(fits) == 1 else f", {duration(whole)} for {len(fits)} in sequence"
+        return f"{_method_of(event.fit)}: about {duration(each)} per fit{many}"
 
 
 def _method_of(fit: str) -> str:
@@ -39,20 +39,20 @@ def _method_of(fit: str) -> str:
 
 
 class Validation:
-    """UA on inner validation of the fits of each method, as they end."""
+    """Validation UA of each method's fits, as they end."""
 
     def __init__(self) -> None:
         self.of: dict[str, list[float]] = {}
         self.last = ""
 
     def add(self, result: FitResult) -> None:
-        """A fit has ended; a refit has no validation."""
+        """Add a finished fit; a refit has no validation score."""
         if result.validation_ua is not None:
             self.of.setdefault(_method_of(result.name), []).append(result.validation_ua)
             self.last = f", last validation UA {100 * result.validation_ua:.1f} % ({result.name})"
 
     def lines(self) -> list[str]:
-        """The mean of each method, once all fits have ended."""
+        """Each method's mean, after all fits have ended."""
         return [
             f"{method}: validation UA {100 * sum(each) / len(each):.1f} %, mean of "
             f"{numbered(len(each), 'fit')}"

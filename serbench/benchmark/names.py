@@ -1,4 +1,4 @@
-"""``serbench.methods`` and ``serbench.datasets``: what there is to run."""
+"""``serbench.methods`` and ``serbench.datasets``: names that runs take."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from serbench.running.registry.lookup import Registry
 
 
 def methods(registry: PathLike | None = None) -> pd.DataFrame:
-    """The methods of the registry; ``serbench.run`` takes ``STUDENT+LOSS``, too.
+    """The methods of the registry; ``serbench.run`` also takes ``STUDENT+LOSS``.
 
     Args:
-        registry: an overlay of the registry. Default: ``./serbench.toml``, where it is there.
+        registry: a file that extends the registry. Default: ``./serbench.toml``, if it exists.
 
     Returns:
         ``method``, ``student``, ``loss`` (None: the student is fitted without one), ``summary``.
@@ -38,15 +38,15 @@ def methods(registry: PathLike | None = None) -> pd.DataFrame:
 
 
 def datasets(registry: PathLike | None = None) -> pd.DataFrame:
-    """The datasets of the registry, with what their corpora declare of themselves.
+    """The datasets of the registry, with facts from their corpora's cards.
 
     Args:
-        registry: an overlay of the registry. Default: ``./serbench.toml``, where it is there.
+        registry: a file that extends the registry. Default: ``./serbench.toml``, if it exists.
 
     Returns:
         ``dataset``, ``title``, ``language``, ``utterances`` (as published), ``classes``,
-        ``licence``, ``folds`` (where a run names none), ``summary``. Of a corpus whose card cannot
-        be read, title to licence are missing.
+        ``licence``, ``folds`` (used by default), ``summary``. If a card cannot be read, title to
+        licence are missing.
 
     Raises:
         RegistryError: the registry has errors.

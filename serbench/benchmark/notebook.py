@@ -12,13 +12,13 @@ from rich.progress import Progress, ProgressColumn
 from serbench_runtime.cli.disarm import disarm
 
 EVERY_S = 0.5
-"""Between two drawings."""
+"""Seconds between two drawings."""
 
 WIDTH = 110
-"""Of the output, in characters."""
+"""Width of the output, in characters."""
 
 NEWS = 10
-"""Lines of news that are shown; earlier ones are folded away."""
+"""Number of news lines shown; earlier ones are folded away."""
 
 STYLE = "margin:0;line-height:1.35;font-family:monospace;white-space:pre-wrap"
 
@@ -26,7 +26,7 @@ STYLE = "margin:0;line-height:1.35;font-family:monospace;white-space:pre-wrap"
 class NotebookProgress(Progress):
     """Bars in one output of the running cell, which a saved notebook keeps.
 
-    rich's own bars need ipywidgets in a notebook, and make an output of each line of news.
+    rich's own bars need ipywidgets in a notebook, and create a new output for each news line.
     """
 
     def __init__(self, *columns: ProgressColumn) -> None:
@@ -43,16 +43,16 @@ class NotebookProgress(Progress):
         self.drawing.start()
 
     def stop(self) -> None:
-        """Leave what there is at the end."""
+        """Leave the last state in the notebook."""
         self.ended.set()
         self.drawing.join()
         self._draw()
 
     def refresh(self) -> None:
-        """It is drawn now and then, not after every change."""
+        """Draw at intervals, not after every change."""
 
     def say(self, message: str) -> None:
-        """A line over the bars."""
+        """Print a line above the bars."""
         self.news.append(disarm(message))
 
     def _draw_now_and_then(self) -> None:
@@ -64,7 +64,7 @@ class NotebookProgress(Progress):
             self.handle.update(self._content(), raw=True)
 
     def _content(self) -> dict[str, str]:
-        """The output as HTML, and as text for what shows no HTML."""
+        """The output as HTML, and as text for viewers without HTML."""
         console = _recorder()
         console.print(self.get_renderable())
         bars = console.export_html(inline_styles=True, clear=False, code_format="{code}")

@@ -33,11 +33,10 @@ from serbench.running.harness.observer import Observer
 log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 30.0
-"""How often progress is told where there is no terminal; less and less often, the longer it takes.
-"""
+"""Interval between progress lines without a terminal; it grows with the duration of the run."""
 
 SELDOM_S = 300.0
-"""How often at the least."""
+"""Longest interval between progress lines."""
 
 
 @contextmanager
@@ -85,7 +84,7 @@ Own = TypeVar("Own", bound="PluginObserver")
 
 
 def _alone(method: Callable[Concatenate[Own, P], None]) -> Callable[Concatenate[Own, P], None]:
-    """One call at a time: epochs come from the thread that listens to worker processes."""
+    """Allow one call at a time: epochs come from the thread that listens to worker processes."""
 
     @wraps(method)
     def called(self: Own, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -98,7 +97,7 @@ def _alone(method: Callable[Concatenate[Own, P], None]) -> Callable[Concatenate[
 class PluginObserver(Observer):
     """Passes run events on to trackers, and to the plugins that listen.
 
-    A plugin that fails is named in a warning and left out; ``Trackers`` does the same.
+    A plugin that fails is named in a warning and switched off; ``Trackers`` does the same.
     """
 
     def __init__(self, hook: pluggy.HookRelay, trackers: Trackers | None = None) -> None:
@@ -164,14 +163,14 @@ class PluginObserver(Observer):
                 # What a stranger's code does must not cost anybody hours of fits.
                 self.failed.add(listener.plugin_name)
                 log.warning(
-                    "plugin %s failed on %s and is left out: %s",
+                    "plugin %s failed on %s and is switched off: %s",
                     listener.plugin_name, name, described(error),
                 )  # fmt: skip
                 log.debug("plugin %s", listener.plugin_name, exc_info=True)
 
 
 class LineObserver(PluginObserver):
-    """Quiet: news, one line per stage, and one now and then for the fits."""
+    """Prints lines: news, one line per stage, and progress of the fits at intervals."""
 
     def __init__(self, hook: pluggy.HookRelay, trackers: Trackers | None = None) -> None:
         super().__init__(hook, trackers)
@@ -305,7 +304,7 @@ class BarObserver(PluginObserver):
 
 
 class NotebookObserver(BarObserver):
-    """The same bars in a notebook, whose news stand over them."""
+    """The same bars in a notebook, with news above them."""
 
     def __init__(
         self, hook: pluggy.HookRelay, progress: NotebookProgress, trackers: Trackers | None = None

@@ -46,24 +46,24 @@ BY: dict[str, Callable[[Results], Table]] = {
     "fold": folds_table,
     "speaker": speakers_table,
 }
-"""The table of scores for each row that it can have."""
+"""Name of the score table for each kind of row."""
 
 COMPARED = frozenset({"p", "p_holm", "verdict"})
-"""Columns of the comparison that are no scores, besides those of ΔUA."""
+"""Columns of the comparison that are not scores, besides those of ΔUA."""
 
 COUNTED = ("parameters_min", "parameters_max")
-"""Whole numbers that a teacher's row lacks."""
+"""Columns of whole numbers that a teacher's row leaves empty."""
 
 SHOWN = ("Method", "Parameters", "WA", "UA", "Macro-F1", "p", "Verdict")
 """Columns of the comparison that a notebook shows, besides that of ΔUA."""
 
 
 class Run:
-    """A finished run: its folder, and what was found, as tables and figures.
+    """A finished run: its folder, and its results as tables and figures.
 
-    ``serbench.run`` returns one; ``Run.load`` opens one that is stored. In tables, scores,
-    differences and posteriors are shares from 0 to 1 (0.7 is 70 %), and every table says under
-    which protocol and certificate its numbers are. A notebook shows a run as its table of scores.
+    ``serbench.run`` returns one; ``Run.load`` opens a stored one. In tables, scores, differences
+    and posteriors are shares from 0 to 1 (0.7 is 70 %), and every table names the protocol and
+    certificate of its numbers. A notebook shows a run as its table of scores.
 
     Attributes:
         folder: where everything is stored; see ``docs/run-folder.md``.
@@ -82,11 +82,11 @@ class Run:
 
         Args:
             folder: the run's folder, or its name in ``runs``. Default: the newest run there.
-            runs: the folder that holds runs.
+            runs: the folder with runs.
 
         Raises:
-            StoreError: there is no such run (the message gives near names), it has not finished,
-                or a file of it is missing or damaged.
+            StoreError: no such run exists (the message suggests similar names), it has not
+                finished, or one of its files is missing or damaged.
         """
         named = None if folder is None else str(place(folder))
         found = cls(find_run(named, Path(runs).expanduser()))
@@ -95,7 +95,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of its folder."""
         return self.folder.resolve().name
 
     @property
@@ -105,45 +105,45 @@ class Run:
 
     @property
     def certificate(self) -> Certificate:
-        """What was checked for leaks and with what outcome; ``certificate.digest`` names it."""
+        """The leak checks and their outcome; ``certificate.digest`` identifies it."""
         return self._results.runs[0].certificate
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """As tables call them, the reference first; a teacher's own head is ``teacher:NAME``."""
+        """Names as in tables, the reference first; a teacher's own head is ``teacher:NAME``."""
         return tuple(self._results.methods)
 
     def scores(self, by: By = "method") -> pd.DataFrame:
         """The scores of every method, pooled over the outer test folds.
 
         Args:
-            by: what a row is: a method (with 95 % intervals from draws of test speakers, and mean
-                and standard deviation over folds), a method on a ``"fold"``, or on a
-                ``"speaker"``.
+            by: content of a row. Default: a method, with 95 % confidence intervals from draws of
+                test speakers, and mean and standard deviation over folds. ``"fold"`` or
+                ``"speaker"``: a method on each of them.
 
         Returns:
-            Columns ``wa``, ``ua`` and ``macro_f1`` (of speakers ``ua`` alone) as shares, their
+            Columns ``wa``, ``ua`` and ``macro_f1`` (for speakers ``ua`` alone) as shares, their
             intervals as ``ua_low`` and ``ua_high``; see ``docs/python-api.md`` for the rest.
 
         Raises:
-            StoreError: ``by`` is something else.
+            StoreError: ``by`` has another value.
         """
         if by not in BY:
-            raise StoreError(f"scores are not by {by!r}{did_you_mean(by, BY)}")
+            raise StoreError(f"no scores by {by!r}{did_you_mean(by, BY)}")
         rows = _frame(BY[by](self._results), self._results)
         rows = rows.drop(columns=[c for c in rows if c in COMPARED or c.startswith("delta_")])
         return rows.astype({name: "Int64" for name in COUNTED if name in rows})
 
     def compare(self, *others: Run | PathLike) -> pd.DataFrame:
-        """How much each method's UA differs from the first method's, and how surely.
+        """Each method's difference in UA to the first method, with confidence interval and p-value.
 
         Args:
-            others: runs on the same corpus and folds, whose methods are compared, too.
+            others: runs on the same corpus and folds, whose methods are compared too.
 
         Returns:
-            A row for each method but the first: ``delta_ua`` as a share with its interval, ``p``
-            and ``p_holm`` (corrected for the number of comparisons), ``verdict``; see
-            ``docs/python-api.md`` for the rest. No rows where there is one method only.
+            A row for each method except the first: ``delta_ua`` as a share with its interval, ``p``
+                and ``p_holm`` (corrected for the number of comparisons), ``verdict``; see
+                ``docs/python-api.md`` for the rest. No rows if there is one method only.
 
         Raises:
             StoreError: the runs do not share corpus and folds, or a protocol is broken on purpose.
@@ -153,7 +153,7 @@ class Run:
         if results.leaky:
             raise StoreError(
                 f"{self.name}: protocol {results.protocol} is broken on purpose, so nothing is "
-                "compared; see what the leak is worth with `serbench inflation`"
+                "compared. See how much it inflates scores with `serbench inflation`"
             )
         table = significance_table(results)
         if table is None:
@@ -165,7 +165,7 @@ class Run:
         return rows
 
     def predictions(self) -> pd.DataFrame:
-        """Every prediction behind the scores: a row for each method, seed and test utterance.
+        """Every prediction behind the scores, as one row per method, seed and test utterance.
 
         Returns:
             ``method``, ``seed``, ``outer`` (the fold, from 1), ``utterance``, ``speaker``,
@@ -175,13 +175,13 @@ class Run:
         return rows.assign(**_vouched(self._results))
 
     def confusion(self, method: str) -> pd.DataFrame:
-        """How many utterances of each class were taken for which, over all folds and seeds.
+        """Confusion matrix over all folds and seeds.
 
         Args:
             method: one of ``methods``.
 
         Returns:
-            ``(C, C)`` counts: true classes as rows, predicted classes as columns.
+            ``(C, C)`` counts of utterances: true classes as rows, predicted classes as columns.
 
         Raises:
             StoreError: the run has no such method.
@@ -200,15 +200,15 @@ class Run:
         )
 
     def figure(self, name: str = "comparison") -> Figure:
-        """A figure, which a notebook shows and ``savefig`` saves.
+        """A matplotlib figure.
 
         Args:
-            name: ``comparison`` (UA of every method with intervals), ``differences`` (to the
-                first method), ``costs`` (UA against FLOPs), ``confusion-METHOD``, or ``ablation``
-                where the run is one.
+            name: ``comparison`` (UA of every method with confidence intervals), ``differences`` (to
+                the first method), ``costs`` (UA against FLOPs), ``confusion-METHOD``, or
+                ``ablation`` if the run is one.
 
         Raises:
-            StoreError: the run has no such figure; the message lists those that it has.
+            StoreError: the run has no such figure; the message lists its figures.
         """
         there = self._figures()
         if name not in there:
@@ -219,13 +219,14 @@ class Run:
         """Write the report into the run's folder again, as ``serbench report`` does.
 
         Args:
-            html: one complete page, ``report.html``, with what studies of this run found.
+            html: also write ``report.html``, one self-contained page, with the results of this
+                run's studies.
 
         Returns:
             The path of ``report.md``, or of ``report.html``.
 
         Raises:
-            StoreError: a file cannot be written, or what a study wrote is damaged.
+            StoreError: a file cannot be written, or a study's file is damaged.
         """
         report = write_report([self.folder], self.folder, addition)
         if not html:
@@ -241,7 +242,7 @@ class Run:
         return load_results([self.folder])
 
     def _figures(self) -> dict[str, Content]:
-        """By name."""
+        """Figures by name."""
         results = self._results
         slugs = unique_slugs(each.method for each in results.comparison.methods)
         added = addition(results)
@@ -261,7 +262,7 @@ class Run:
         return f"Run({str(self.folder)!r})"
 
     def _repr_html_(self) -> str:
-        """For notebooks: what was run, who is ahead, the scores, and the certificate."""
+        """For notebooks: the run, the best method, the scores, and the certificate."""
         results = self._results
         table = stamped(comparison_table(results), results)
         return (
@@ -278,13 +279,13 @@ class Run:
 
 
 def _frame(table: Table, results: Results) -> pd.DataFrame:
-    """The table's CSV, as ``tables/NAME.csv`` holds it, with what vouches for it at the end."""
+    """``tables/NAME.csv`` as a data frame, with protocol and certificate in the last columns."""
     rows = pd.DataFrame.from_records([*table.records])
     return rows.assign(**_vouched(results))
 
 
 def _vouched(results: Results) -> dict[str, str]:
-    """The columns that every table ends with."""
+    """The last columns of every table: protocol and certificate."""
     return {"protocol": results.protocol, "certificate": ", ".join(results.certificates)}
 
 

@@ -69,51 +69,50 @@ def run(
 ) -> Run:
     """Run one or more methods on a dataset and compare them, as ``serbench run`` does.
 
-    Every argument is the option of the same name. The same arguments give the same run, in the
-    same folder, from Python and from the command line. Finished fits are kept: a run that was
-    interrupted continues when the same call is made again.
+    Every argument is the option of the same name. The same arguments give the same run, in the same
+    folder, from Python and from the command line. Finished fits are cached: to continue an
+    interrupted run, make the same call again.
 
     Args:
-        methods: names of the registry, ``STUDENT+LOSS``, or ``ABLATION:ROW``. The first is the
-            one that the others are compared with. See ``serbench.methods()``.
-        dataset: a dataset or corpus, cross-validated within itself. See ``serbench.datasets()``.
-        train: datasets to train on in place of ``dataset``.
+        methods: names of the registry, ``STUDENT+LOSS``, or ``ABLATION:ROW``. The others are
+            compared with the first. See ``serbench.methods()``.
+        dataset: a dataset or corpus to cross-validate on. See ``serbench.datasets()``.
+        train: datasets to train on, instead of ``dataset``.
         test: the dataset to test on; with ``train``.
         labels: a label map, such as ``common-4``. Default: the corpus's own labels.
-        data_dir: folder with a local copy of the corpus; with ``train``, a folder that holds one
-            folder for each corpus. Default: the corpus is downloaded, where that is allowed.
+        data_dir: folder with a local copy of the corpus; with ``train``, a folder with one folder
+            per corpus. Default: the corpus is downloaded, if that is allowed.
         teacher: names of the registry, or folders with a speech encoder.
         pretrain_audio: folder of unlabelled speech to pretrain students on.
         profile: how much is trained and searched: ``quick``, ``standard``, ``paper``, ``demo``.
-        protocol: ``speaker-independent``; the others leak on purpose and are marked everywhere.
+        protocol: ``speaker-independent``; the others leak on purpose; runs are marked.
         settings: values by their path: ``{"training.epochs": 20, "protocol.seeds": 3}``.
-        suite: a suite of the registry, in place of ``methods`` or beside them.
-        ablation: a method whose parts are taken out one by one, in place of ``methods``; as
-            ``serbench ablate``.
-        only: of the suite's methods, or of the ablation's rows, these alone.
-        skip_missing: leave out methods of the suite that cannot run on this machine.
-        canary: first run everything on permuted labels, to find leaks.
+        suite: a suite of the registry, instead of ``methods`` or in addition to them.
+        ablation: a method whose parts are removed one by one, instead of ``methods``; as ``serbench
+            ablate``.
+        only: run only these methods of the suite, or rows of the ablation.
+        skip_missing: leave out methods of the suite that this machine cannot run.
+        canary: first train on permuted labels, to find leaks.
         allow_pretraining_overlap: accept a teacher that was trained on this corpus; every table
             says so.
         allow_incomplete: accept a corpus that lacks files; every table says so.
         tracker: ``tensorboard``, ``mlflow``, or your own; ``none``: not even ``events.jsonl``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …
-        jobs: fits side by side. Default: one per core.
-        out: folder that run folders are made in.
-        registry: an overlay of the registry. Default: ``./serbench.toml``, where it is there.
+        jobs: fits to run in parallel. Default: one per core.
+        out: folder that new run folders are created in.
+        registry: a file that extends the registry. Default: ``./serbench.toml``, if it exists.
         progress: whether progress is shown. Default: in a notebook and at a terminal.
 
     Returns:
         The finished run, with its report in its folder.
 
     Raises:
-        RegistryError: an unknown name, or a setting that does not exist or does not fit; the
-            message gives near names.
-        CorpusError: the corpus cannot be had, or is not what its card declares.
-        TeacherError: a teacher's weights cannot be had.
+        RegistryError: an unknown name (the message suggests similar ones), or a setting that does
+            not exist or does not fit.
+        CorpusError: the corpus is not available, or differs from its card.
+        TeacherError: a teacher's weights are not available.
         LeakageError: the guard found a leak; nothing is reported.
-        SerbenchError: anything else that is wrong with input or machine; all of the above are
-            subclasses of it.
+        SerbenchError: any other problem with input or machine; all of the above are subclasses.
 
     Examples:
         >>> run = serbench.run(["akd", "transformer"], dataset="demo", profile="demo")
@@ -155,7 +154,7 @@ def run(
 
 
 def _command(given: Mapping[str, Any]) -> str:
-    """The command that does the same as a call of ``run``, without what is the default."""
+    """The command that does the same as a call of ``run``, without default values."""
     defaults = {each.name: each.default for each in inspect.signature(run).parameters.values()}
     changed = {name: value for name, value in given.items() if value != defaults[name]}
     changed.pop("progress", None)
@@ -207,27 +206,29 @@ def _plan(
 ) -> RunPlan:
     """
     Raises:
-        RegistryError: as the planners; nothing to run, or arguments that exclude each other.
+        RegistryError: as the planners; also nothing to run, or arguments that exclude each other.
     """
     if ablation is not None:
         if suite is not None or asked.methods:
-            raise RegistryError("an ablation has its own methods: name no others, and no suite")
+            raise RegistryError(
+                "an ablation has its own methods: leave out other methods and --suite"
+            )
         return plan_ablation(registry, ablation, asked, only)
     if suite is not None:
         return plan_suite(registry, suite, asked, only, skip_missing=skip_missing)
     if only or skip_missing:
         option = "--only" if only else "--skip-missing"
-        raise RegistryError(f"{option} chooses among the methods of a suite; give --suite NAME too")
+        raise RegistryError(f"{option} selects methods of a suite: give --suite NAME too")
     if not asked.methods:
         raise RegistryError(
-            "name at least one method, or --suite NAME; serbench list methods and serbench list "
-            "suites show them"
+            "name at least one method, or --suite NAME. `serbench list methods` and `serbench "
+            "list suites` show them"
         )
     return plan_run(registry, asked)
 
 
 def _evaluated(dataset: str | None, train: Sequence[str], test: str | None) -> str:
-    """The dataset that is tested.
+    """The dataset to test on.
 
     Raises:
         RegistryError: neither ``dataset``, nor ``train`` and ``test``.
@@ -238,14 +239,14 @@ def _evaluated(dataset: str | None, train: Sequence[str], test: str | None) -> s
     if test and all(given) and not dataset:
         return test
     raise RegistryError(
-        "name what to run on: --dataset NAME cross-validates within a corpus, --train NAME "
-        "--test OTHER trains on one (or several) and tests on another; serbench list datasets "
-        "shows them"
+        "name the data: --dataset NAME cross-validates on one corpus; --train NAME --test "
+        "OTHER trains on one or several and tests on another. `serbench list datasets` shows "
+        "them"
     )
 
 
 def _protocol_sets(protocol: str, canary: bool, overlap: bool) -> tuple[str, ...]:
-    """The options that are settings of the protocol; ``--set`` goes over them."""
+    """Options that are settings of the protocol; ``--set`` overrides them."""
     return (
         *([f"protocol.name={protocol}"] if protocol else []),
         *(["protocol.canary=5"] if canary else []),

@@ -1,4 +1,4 @@
-"""The trackers of a run: made before it begins, told together, and harmless when they fail."""
+"""The trackers of a run: made before it begins, called together, harmless if they fail."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from serbench.running.registry.lookup import Registry
 log = logging.getLogger(__name__)
 
 ALWAYS = "jsonl"
-"""The tracker that every run has, unless ``none`` is asked for."""
+"""The tracker of every run, unless ``none`` is given."""
 
 Event = RunEvent | EpochEvent | FoldEvent
 Told = Literal["run_started", "fit_epoch", "fold_scored", "run_finished"]
@@ -31,7 +31,7 @@ Told = Literal["run_started", "fit_epoch", "fold_scored", "run_finished"]
 
 @dataclass(frozen=True, slots=True)
 class NamedTracker:
-    """A tracker, what the registry calls it, and whose it is.
+    """A tracker, its name in the registry, and its package.
 
     Attributes:
         package: distribution and version.
@@ -43,9 +43,9 @@ class NamedTracker:
 
 
 class Trackers:
-    """Tells several trackers what happens, one call at a time.
+    """Sends events to several trackers, one call at a time.
 
-    One that raises is warned about once and told nothing more, but to let go of what it holds.
+    A tracker that raises is named in one warning and then only closed.
     """
 
     def __init__(self, trackers: Sequence[NamedTracker] = ()) -> None:
@@ -63,11 +63,11 @@ class Trackers:
                     self._call(each, what, event)
 
     def complete(self, event: RunEvent) -> None:
-        """The run is stored; trackers are told of it by ``finish``, with what its report says."""
+        """The run is stored; ``finish`` later sends this to the trackers, with the scores."""
         self._finished = event
 
     def finish(self, folder: Path) -> None:
-        """Tell of the end of the run in ``folder``, which now has its report.
+        """Send the end of the run in ``folder``, which now has its report.
 
         Raises:
             StoreError: the run's results cannot be read.
@@ -76,7 +76,7 @@ class Trackers:
             self.tell("run_finished", replace(self._finished, scores=pooled_scores(folder)))
 
     def close(self) -> None:
-        """Let all of them go, those that failed too."""
+        """Close all trackers, also those that failed."""
         with self._lock:
             for each in self.trackers:
                 self._call(each, "close")
@@ -91,20 +91,18 @@ class Trackers:
                 return
             self._failed.add(each.name)
             log.warning(
-                "tracker %s (%s) failed on %s and is off for the rest of this run; the run goes "
-                "on and loses nothing else: %s",
+                "tracker %s (%s) failed on %s and is switched off; the run continues and loses "
+                "nothing else: %s",
                 each.name, each.package, what, described(error),
             )  # fmt: skip
 
 
 def make_trackers(registry: Registry, asked: Sequence[str]) -> Trackers:
-    """The trackers that ``--tracker`` names, after the one that is always there.
-
-    ``none`` takes that one away.
+    """The trackers of ``--tracker``, after the one of every run; ``none`` removes that one.
 
     Raises:
-        RegistryError: no tracker of that name, or parameters that it does not take.
-        PluginError: one cannot be used here; the message says what to do.
+        RegistryError: no tracker has that name, or it does not take the parameters.
+        PluginError: a tracker cannot be used here; the message says what to do.
     """
     named = [name for name in asked if name != NO_TRACKER]
     always = [] if NO_TRACKER in asked else [ALWAYS]
@@ -119,11 +117,14 @@ def _unavailable(tracker: Tracker) -> str | None:
     try:
         return tracker.unavailable()
     except (Exception, SystemExit) as error:  # whatever a stranger's code may raise
-        return f"cannot tell whether it can be used: {described(error)}"
+        return (
+            "its check failed, so serbench does not know whether it can be used: "
+            f"{described(error)}"
+        )
 
 
 def described(error: BaseException) -> str:
-    """What was raised, in one line."""
+    """Type and message of an exception, in one line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
@@ -136,7 +137,7 @@ def _make(registry: Registry, name: str) -> NamedTracker:
 
 
 def pooled_scores(folder: Path) -> tuple[PooledScore, ...]:
-    """What the report of a finished run says of every method.
+    """Scores of every method, as the report of a finished run has them.
 
     Raises:
         StoreError: the run has not finished, or is damaged.

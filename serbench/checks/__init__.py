@@ -1,1 +1,1 @@
-"""Is it right? Checks of splits, corpora, runs and results."""
+"""Checks of splits, corpora, runs and results."""

@@ -1,4 +1,4 @@
-"""What a check found: the same for ``audit``, ``corpus check``, ``verify`` and ``regress``."""
+"""Findings of checks: the same for ``audit``, ``corpus check``, ``verify`` and ``regress``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from serbench.results.table.table import Table
 Outcome = Literal["passed", "note", "warning", "failed", "not run"]
 
 OUTCOMES: tuple[Outcome, ...] = ("failed", "warning", "note", "not run", "passed")
-"""The worst first. ``note``: to be known, and stated with results; ``warning``: makes results
-weaker than they look; ``failed``: the exit code is 1; ``not run``: the message says why."""
+"""The worst first. ``failed``: the exit code is 1. ``warning``: results are weaker than they look.
+``note``: state it with results. ``not run``: the message says why.
+"""
 
 RAN: tuple[Outcome, ...] = ("failed", "warning", "note", "passed")
 
@@ -26,12 +27,12 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What a finding is about: a speaker, an utterance, a fold, a file, a pair of them.
+    """A subject of a finding: a speaker, an utterance, a fold, a file, or a pair of them.
 
     Attributes:
         name: copies as ``a = b``, near-duplicates as ``a ~ b``.
-        detail: what is so of it, in words; empty where the finding says all.
-        numbers: what was counted or measured of it, by name.
+        detail: what was found about it, in words; empty if the finding says all.
+        numbers: counts and measurements, by name.
     """
 
     name: str
@@ -47,15 +48,14 @@ class Finding:
     """The outcome of one check.
 
     Attributes:
-        check: its name, or its code as in ``L1``.
-        message: one sentence on what is so; of a check that was not run, why.
-        remedy: what to do about it; empty where there is nothing to do.
-        units: all that it is about.
-        fold: the fold that it is about; empty: all of them, or none.
-        numbers: what was measured, by name.
-        tables: what is behind it.
-        seconds: wall time that the check took; a list of findings that are made together has it in
-            the first of them.
+        check: its name, or its code, such as ``L1``.
+        message: the finding in one sentence; for a check that did not run, the reason.
+        remedy: what to do; empty if nothing needs to be done.
+        units: all subjects of the finding.
+        fold: the fold that it is about; empty: all folds, or none.
+        numbers: measurements, by name.
+        tables: the evidence.
+        seconds: wall time of the check; if findings are made together, the first of them has it.
     """
 
     check: str
@@ -75,34 +75,34 @@ class Finding:
 
 
 class Stopwatch:
-    """Gives every finding the wall time since the one before it, or since it was started."""
+    """Sets each finding's wall time since the one before it, or since the start."""
 
     def __init__(self) -> None:
         self.last = time.perf_counter()
 
     def lap(self, finding: Finding) -> Finding:
-        """A finding that was made just now."""
+        """A finding that was made just now, with its time."""
         before, self.last = self.last, time.perf_counter()
         return replace(finding, seconds=self.last - before)
 
     def laps(self, found: Iterable[Finding]) -> Iterator[Finding]:
-        """Findings of a generator, which makes them one by one."""
+        """Findings of a generator, which makes them one by one, with their times."""
         return map(self.lap, found)
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Everything that a command found.
+    """All findings of a command.
 
     Attributes:
         command: ``"audit"``, ``"corpus check"``, ``"verify"`` or ``"regress"``.
-        subject: what was looked at: split files, a corpus, a run.
-        found: in the order in which it is told.
-        if_passed, if_failed: what either means, in a few words.
-        facts: of the subject, by name; ``speakers_from`` is printed as ``Speakers from``.
+        subject: what was checked: split files, a corpus, a run.
+        found: in order of display.
+        if_passed, if_failed: meaning of either verdict, in a few words.
+        facts: about the subject, by name; ``speakers_from`` is printed as ``Speakers from``.
         about: by check, what it looks for, or why.
-        tables: what stands over the findings.
-        remarks: what else is to be known.
+        tables: printed above the findings.
+        remarks: further remarks.
     """
 
     command: str
@@ -117,7 +117,7 @@ class Findings:
 
     @property
     def title(self) -> str:
-        """Who looked at what."""
+        """Command and subject."""
         return f"serbench {self.command}: {self.subject}"
 
     @property
@@ -127,7 +127,7 @@ class Findings:
 
     @property
     def exit_code(self) -> int:
-        """0, or 1 where a check failed. What could not be looked at at all is an error, and 2."""
+        """0, or 1 if a check failed. If nothing could be checked, the command ends with 2."""
         return 0 if self.passed else 1
 
     def of(self, *outcomes: Outcome) -> tuple[Finding, ...]:
@@ -140,7 +140,7 @@ class Findings:
 
     @property
     def verdict(self) -> str:
-        """One line on the whole."""
+        """One line about the whole."""
         ran, failed = numbered(len(self.checks(*RAN)), "check"), self.checks("failed")
         if failed:
             where = joined(map(self._with_folds, failed))
@@ -158,7 +158,7 @@ class Findings:
         return f"{check} in {numbered(len(folds), 'fold')}" if folds else check
 
     def _not_run(self) -> Iterator[str]:
-        """Checks that were not run with the reason, those of one reason together."""
+        """Checks that did not run, grouped by reason."""
         reasons: dict[str, dict[str, None]] = {}
         for each in self.of("not run"):
             reasons.setdefault(each.message, {})[each.check] = None
@@ -179,5 +179,5 @@ def spelled_units(found: Iterable[Respelled]) -> tuple[Unit, ...]:
 
 
 def named(names: Iterable[str]) -> tuple[Unit, ...]:
-    """Units of which nothing but their names is told."""
+    """Units with nothing but a name."""
     return tuple(map(Unit, names))

@@ -1,4 +1,4 @@
-"""Findings in files: as JSON, as JUnit XML, and in the summary of a job of GitHub Actions."""
+"""Findings in files: JSON, JUnit XML, and the job summary of GitHub Actions."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from serbench.files.atomic import json_bytes, write_atomically, write_text
 from serbench.results.table.table import Table
 
 SCHEMA_VERSION = 2
-"""Of the JSON. Version 1 was of ``audit`` alone, with its findings below each fold."""
+"""Version of the JSON. Version 1 was for ``audit`` alone, with findings below each fold."""
 
 STDOUT = Path("-")
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
-"""GitHub Actions names a file in it that a step may add Markdown to."""
+"""The variable in which GitHub Actions names a file for a step's Markdown."""
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 has no way to hold."""
+"""Characters that XML 1.0 cannot contain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Files that a command writes what it found into; None: it was not asked for.
+    """Files that a command writes its findings to; None: not requested.
 
     Attributes:
         json: ``-`` is standard output.
-        started: when the command began, as ``time.perf_counter`` tells it.
+        started: ``time.perf_counter()`` at the command's start.
     """
 
     json: Path | None = None
@@ -45,12 +45,12 @@ class Outputs:
 
     @property
     def seconds(self) -> float:
-        """Since the command began."""
+        """Seconds since the command began."""
         return time.perf_counter() - self.started
 
 
 def write_findings(found: Findings, outputs: Outputs) -> None:
-    """Write what was asked for, and add to GitHub's summary where there is one.
+    """Write the requested files, and add to GitHub's summary if there is one.
 
     Raises:
         StoreError: a file cannot be written.
@@ -59,7 +59,8 @@ def write_findings(found: Findings, outputs: Outputs) -> None:
 
 
 def write_error(command: str, error: SerbenchError, outputs: Outputs) -> None:
-    """The same where nothing could be looked at, so that no file of an earlier time stays for it.
+    """Write the same files if nothing could be checked, so that no older file is mistaken for a
+    result.
 
     Raises:
         StoreError: a file cannot be written.
@@ -74,9 +75,9 @@ def write_error(command: str, error: SerbenchError, outputs: Outputs) -> None:
 
 def _write(outputs: Outputs, content: dict[str, object], xml: bytes, text: str) -> None:
     if outputs.json == STDOUT:
-        sys.stdout.write(json_bytes(content, "what was found").decode())
+        sys.stdout.write(json_bytes(content, "the findings").decode())
     elif outputs.json:
-        write_atomically(outputs.json, json_bytes(content, "what was found"))
+        write_atomically(outputs.json, json_bytes(content, "the findings"))
     if outputs.junit:
         write_atomically(outputs.junit, xml)
     if outputs.markdown:
@@ -127,7 +128,7 @@ def _unit(unit: Unit) -> dict[str, object]:
 
 
 def _rows(table: Table) -> list[dict[str, object]]:
-    """Its numbers, or else its cells."""
+    """Its numbers, else its cells."""
     cells = (
         {title: cell.whole for title, cell in zip(table.columns, row, strict=True)}
         for row in table.rows
@@ -139,8 +140,8 @@ def junit(found: Findings, seconds: float) -> bytes:
     """JUnit XML as ``junit-10.xsd`` of Jenkins' xUnit plugin has it: a test case per finding.
 
     Args:
-        found: every finding has its own time.
-        seconds: that the whole command took, reading of the corpus included.
+        found: each with its own time.
+        seconds: wall time of the whole command, including reading the corpus.
     """
     failed, skipped = len(found.of("failed")), len(found.of("not run"))
     suite = _suite(found.command, seconds, len(found.found), failures=failed, skipped=skipped)
@@ -163,9 +164,9 @@ def junit(found: Findings, seconds: float) -> bytes:
 
 
 def junit_error(command: str, message: str, seconds: float) -> bytes:
-    """The same where nothing could be looked at: one test case, with an error."""
+    """The same if nothing could be checked: one test case, with an error."""
     suite = _suite(command, seconds, 1, errors=1)
-    case = _case(suite, command, "there is something to check", seconds)
+    case = _case(suite, command, "the check could run", seconds)
     ET.SubElement(case, "error", {"message": _xml(message), "type": "input"}).text = _xml(message)
     return _xml_document(suite)
 

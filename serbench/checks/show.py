@@ -16,14 +16,14 @@ TONES: dict[str, Tone] = {
 }  # fmt: skip
 
 OUTCOME: Format[str] = Format(str, right=False, tone=TONES.__getitem__)
-"""How an outcome stands in a table."""
+"""Name of each outcome in a table."""
 
 SHOWN = 30
-"""Findings that are printed; the JSON has all."""
+"""Number of printed findings; the JSON has all."""
 
 
 def told(found: Findings) -> list[Finding]:
-    """Findings that are printed: of a single fold only what is wrong, since the JSON has all."""
+    """Findings to print: of a single fold only failures, because the JSON has all."""
     return [each for each in found.found if not each.fold or each.outcome in {"failed", "warning"}]
 
 
@@ -41,7 +41,7 @@ def finding_table(found: Findings) -> Table:
 
 
 def facts(found: Findings) -> list[tuple[str, str]]:
-    """Of the subject, such as ``Speakers from`` and ``the split file``."""
+    """Facts about the subject, such as ``Speakers from`` and ``the split file``."""
     return [
         (name.replace("_", " ").capitalize(), str(value))
         for name, value in found.facts.items()
@@ -50,7 +50,7 @@ def facts(found: Findings) -> list[tuple[str, str]]:
 
 
 def detail_lines(found: Findings) -> Iterator[str]:
-    """Of each check that has more to say: why it is made, what to do, and its first units."""
+    """For each check with details: its reason, what to do, and its first units."""
     every = [each for each in told(found)[:SHOWN] if each.remedy or each.units]
     for check in dict.fromkeys(each.check for each in every):
         group = [each for each in every if each.check == check]
@@ -68,7 +68,7 @@ def detail_lines(found: Findings) -> Iterator[str]:
 
 
 def text_lines(found: Findings) -> list[str]:
-    """Everything without tables, for where they cannot be drawn."""
+    """Everything without tables, where tables cannot be drawn."""
     rows = [f"{each.outcome}: {each.place}: {each.message}" for each in told(found)]
     return [f"{found.title}: {found.verdict}", *rows, *detail_lines(found), *found.remarks]
 
@@ -91,11 +91,11 @@ def markdown_summary(found: Findings) -> str:
 
 
 def _item(line: str) -> str:
-    """An item of a list, as far indented as the line is."""
+    """An item of a list, indented like the line."""
     text = line.lstrip()
     return f"{line[: -len(text)]}- {escape_markdown(text)}"
 
 
 def markdown_error(command: str, message: str) -> str:
-    """The same where nothing could be looked at."""
+    """The same if nothing could be checked."""
     return f"### serbench {command}: not run\n\n{escape_markdown(message)}\n"

@@ -81,8 +81,8 @@ def root(
 ) -> None:
     """The speech-emotion-recognition benchmark that cannot be fooled.
 
-    Begin with the demo corpus, which needs no download; `serbench COMMAND --help` explains a
-    command and shows examples.
+    Start with the demo corpus: it needs no download. `serbench COMMAND --help` explains a command
+    and shows examples.
 
     Examples:
 
@@ -99,13 +99,15 @@ app.callback(help=help_of(None, root))(root)
 Said = ModuleType | MadeCommand | typer.Typer
 
 registry_app = typer.Typer(
-    cls=Group, no_args_is_help=True, help="Check and print the registry, which names all there is."
+    cls=Group,
+    no_args_is_help=True,
+    help="Check or print the registry: every dataset, teacher, method and profile by name.",
 )
 registry_app.command("check", cls=Command, help=help_of(registry, registry.check))(registry.check)
 registry_app.command("show", cls=Command, help=help_of(registry, registry.show))(registry.show)
 
 corpus_app = typer.Typer(
-    cls=Group, no_args_is_help=True, help="Check a corpus, and add one from a folder."
+    cls=Group, no_args_is_help=True, help="Check a corpus, or add one from a folder."
 )
 for _name, _module in {"check": corpus_check, "add": corpus_add}.items():
     corpus_app.command(_name, cls=Command, help=help_of(_module, _module.command))(_module.command)

@@ -1,4 +1,4 @@
-"""``serbench ablate``: what the parts of a method are worth."""
+"""``serbench ablate``: what each part of a method contributes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import typer
 
 from serbench.cli import complete, options
 
-HELP = """Run a method without each of its parts, and show what each is worth.
+HELP = """Run a method without each of its parts, and show what each part contributes.
 
-The rows come from the registry (see `serbench list ablations`) and make one run: the same
-folds, seeds and windows, each row compared in pairs with the full method. What was fitted
-is kept: an ablation that was stopped continues where it was, and takes over every fit that
-it shares with `serbench run`.
+The rows come from the registry (see `serbench list ablations`). They make one run with the same
+folds, seeds and windows. Each row is compared in pairs with the full method. Fits are cached: a
+stopped ablation continues where it was, and fits are shared with `serbench run`.
 
 Examples:
 
@@ -34,7 +33,7 @@ def command(
         typer.Argument(
             metavar="METHOD",
             autocompletion=complete.ablations,
-            help="A method that the registry has an ablation of.",
+            help="A method with an ablation in the registry.",
         ),
     ],
     only: Annotated[
@@ -43,7 +42,7 @@ def command(
             "--only",
             metavar="ROW",
             autocompletion=complete.rows,
-            help="This row alone; repeatable. Default: all.",
+            help="Run only this row; repeatable. Default: all.",
         ),
     ] = None,
 ) -> None:

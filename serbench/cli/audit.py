@@ -1,4 +1,4 @@
-"""``serbench audit``: do anybody's splits leak?"""
+"""``serbench audit``: check other people's splits for leaks."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ from serbench.cli.options import RegistryFile, named
 if TYPE_CHECKING:
     from serbench.api import Corpus
 
-HELP = """Look for leaks in anybody's splits.
+HELP = """Check any splits for leaks.
 
-The exit code is 1 where there is a leak, else 0.
+The exit code is 1 if a leak is found, else 0.
 
-SPLITS is a CSV or TSV file (utterance with fold, part or both),
-or a folder: of EmoBox fold files, of s3prl's session files,
-or of audio in train/validation/test.
+SPLITS is a CSV or TSV file with the columns utterance and fold, part or both, or a folder. The
+folder holds EmoBox fold files, s3prl session files, or audio in train/validation/test.
 
-Speakers and sentences come from the corpus, else from the files.
-Copies (L4) and near duplicates (L5) are looked for where there is
-audio. Nothing is downloaded.
+Speakers and sentences come from the corpus, else from the files. If audio is given, copies (L4) and
+near-duplicates (L5) are searched for. Nothing is downloaded.
 
 Examples:
 
@@ -44,7 +42,7 @@ CorpusName = Annotated[
         "--corpus",
         "--dataset",
         "-c",
-        help="Dataset or corpus whose utterances they are.",
+        help="Dataset or corpus that the utterances belong to.",
     ),
 ]
 AudioFolder = Annotated[
@@ -55,7 +53,7 @@ Written = Annotated[
     Format,
     typer.Option(
         metavar="|".join(get_args(Format)),
-        help="How the splits are written; auto tells it from what is there.",
+        help="Format of the splits; auto recognises it.",
     ),
 ]
 

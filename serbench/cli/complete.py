@@ -1,7 +1,7 @@
-"""What a shell may complete: names, read from the registry's files alone.
+"""Shell completion: names, read from the registry's files alone.
 
-A shell asks at every press of Tab, so that no plugin is loaded and nothing heavy imported. A plugin
-that no entry names is therefore not offered, and whatever cannot be read offers nothing.
+A shell asks at every press of Tab. So no plugin is loaded and nothing heavy is imported. Plugins
+that no entry names are not offered; files that cannot be read offer nothing.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def protocols() -> list[str]:
 
 
 def rows(ctx: typer.Context) -> list[tuple[str, str]]:
-    """Rows of all ablations: of which one is asked, typer does not tell here."""
+    """Rows of all ablations: typer does not say here which ablation was named."""
     return [
         (name, _summary(row))
         for ablation in _table(ctx, "ablations").values()

@@ -1,4 +1,4 @@
-"""``serbench corpus add``: a folder of one's own becomes a dataset."""
+"""``serbench corpus add``: make a dataset from a folder."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from serbench.running.adopt.understood import Understood
     from serbench.running.plugins import Plugins
 
-HELP = """Make a dataset of a folder whose file names say who speaks in which emotion.
+HELP = """Make a dataset from a folder whose file names say speaker and emotion.
 
-The names are read, and what was understood of them is shown: which part is the emotion, which the
-speaker, which the sentence. On a terminal you are asked what cannot be told, and may correct what
-is wrong; elsewhere options say it. The entry goes into serbench.toml, with counts as they are now,
-so that a file that gets lost later is noticed. No audio is read.
+serbench reads the names and shows what it understood: which part is the emotion, the speaker, the
+sentence. On a terminal it asks about the rest, and you can correct it; elsewhere, use options. The
+entry goes into serbench.toml with today's counts, so that lost files are noticed later. No audio is
+read.
 
 Examples:
 
@@ -35,16 +35,16 @@ Pattern = Annotated[
     str | None,
     typer.Option(
         metavar="REGEX",
-        help="Regular expression of paths with the groups emotion, speaker and others. "
-        "Default: guessed.",
+        help="Regular expression for the paths, with groups named emotion, speaker, … Default: "
+        "guessed.",
     ),
 ]
 Labels = Annotated[
     list[str] | None,
     typer.Option(
         metavar="OLD=NEW",
-        help="What a value of the emotion stands for; nothing after = leaves its files out; "
-        "repeatable.",
+        help="Label of an emotion's code in the names, as in W=anger. `W=` leaves its files "
+        "out. Repeatable.",
     ),
 ]
 
@@ -52,18 +52,19 @@ Labels = Annotated[
 Speaker = Annotated[
     str | None,
     typer.Option(
-        metavar="TEMPLATE", help="Who speaks, by parts of the path, as {speaker} or {folder}."
+        metavar="TEMPLATE",
+        help="Speaker, as a template of parts of the path: {speaker}, {folder}, …",
     ),
 ]
 Language = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="The spoken language, as Italian.")
+    str | None, typer.Option(metavar="TEXT", help="Spoken language, such as Italian.")
 ]
 Licence = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Licence of the recordings, as CC BY 4.0.")
+    str | None, typer.Option(metavar="TEXT", help="Licence of the recordings, such as CC BY 4.0.")
 ]
 Elicitation = Annotated[
     str | None,
-    typer.Option(metavar="acted|induced|natural|synthetic", help="How emotions came about."),
+    typer.Option(metavar="acted|induced|natural|synthetic", help="How the emotions were elicited."),
 ]
 
 
@@ -78,12 +79,13 @@ def command(
     speaker: Speaker = None,
     text: Annotated[
         str | None,
-        typer.Option(metavar="TEMPLATE", help="Which sentence is spoken, by parts of the path."),
+        typer.Option(metavar="TEMPLATE", help="Sentence, as a template of parts of the path."),
     ] = None,
     ignore: Annotated[
         str | None,
         typer.Option(
-            metavar="REGEX", help="Paths of audio files that do not belong to the corpus."
+            metavar="REGEX",
+            help="Regular expression for audio files that do not belong to the corpus.",
         ),
     ] = None,
     title: Annotated[
@@ -95,11 +97,11 @@ def command(
     elicitation: Elicitation = None,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="Registry file that gets the entry."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Registry file that the entry is added to."
+        ),
     ] = Path("serbench.toml"),
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Add the entry without questions.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Add the entry without asking.")] = False,
 ) -> None:
     """Add a corpus; see HELP."""
     from serbench.cli.corpus_ask import Given, agreed, asked_card
@@ -129,12 +131,12 @@ def command(
 
 
 def on_terminal() -> bool:
-    """Whether there is somebody to ask."""
+    """Whether somebody is there to answer."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def slug(folder: Path) -> str:
-    """A dataset's name from a folder's."""
+    """A dataset's name, made from a folder's."""
     import re
 
     plain = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")
@@ -151,15 +153,15 @@ def _split(pair: str) -> tuple[str, str]:
 
 
 def _hint(names: list[str], plugins: Plugins) -> None:
-    """Tell where serbench has these names already."""
+    """Say so if serbench knows a corpus with these names."""
     from serbench.running.adopt.guess import known_as
     from serbench.running.registry.load import load_registry
 
     known = known_as(names, load_registry(plugins, strict=False))
     if known is not None:
         typer.echo(
-            f"These are names of {known}, which serbench knows: serbench corpus check {known} "
-            "--data-dir FOLDER needs no entry.\n"
+            f"serbench knows these names as {known}: `serbench corpus check {known} --data-dir "
+            "FOLDER` needs no entry.\n"
         )
 
 
@@ -170,7 +172,7 @@ def _by_options(
     says: tuple[str | None, str | None, str | None, str | None],
     yes: bool,
 ) -> tuple[Understood, Card]:
-    """What options and names say, with everything that is missing in one message."""
+    """A card made of options and names; one error lists everything that is missing."""
     from serbench.cli.corpus_ask import ELICITATIONS
     from serbench.errors import CorpusError
     from serbench.running.adopt.entry import Card
@@ -182,14 +184,16 @@ def _by_options(
     problems = check_understood(understood)
     missing = {"--language": language, "--licence": licence, "--elicitation": elicitation}
     if absent := [option for option, value in missing.items() if not value]:
-        problems.append(f"files do not say it: give {', '.join(absent)}")
+        problems.append(f"the files do not say: give {', '.join(absent)}")
     elif elicitation not in ELICITATIONS:
-        problems.append(f"--elicitation is one of {', '.join(ELICITATIONS)}, not {elicitation}")
+        problems.append(
+            f"--elicitation must be one of {', '.join(ELICITATIONS)}, not {elicitation}"
+        )
     if not problems and not yes:
-        problems.append("there is no terminal to ask on: if the above is right, add --yes")
+        problems.append("no terminal to ask on: if the above is right, add --yes")
     if problems:
         told = "\n".join(f"  {problem}" for problem in problems)
-        raise CorpusError(f"{folder} is not added:\n{told}")
+        raise CorpusError(f"{folder} was not added:\n{told}")
     assert language is not None
     assert licence is not None
     assert elicitation is not None
@@ -204,13 +208,13 @@ def print_understood(found: Understood) -> None:
     grammar = found.grammar
     typer.echo(f"Pattern: {grammar.pattern}\n")
     parts = [(part.group, str(len(part.values)), part.told) for part in grammar.parts]
-    print_table("Parts of the names", ("Part", "Values", "Such as"), parts)
+    print_table("Parts of the names", ("Part", "Values", "Examples"), parts)
     if found.readings:
         examples = [
             (each.name, each.speaker or "–", each.label, each.text or "–")
             for each in found.examples()
         ]
-        print_table("Names, as they are read", ("Name", "Speaker", "Emotion", "Sentence"), examples)
+        print_table("Names as understood", ("Name", "Speaker", "Emotion", "Sentence"), examples)
         counts = [
             (speaker or "–", *(str(own[label]) for label in found.labels), str(own.total()))
             for speaker, own in found.counts.items()
@@ -220,16 +224,16 @@ def print_understood(found: Understood) -> None:
         if len(counts) > SPEAKERS:
             typer.echo(f"and {len(counts) - SPEAKERS} more speakers\n")
     for what, names in (
-        ("Names that do not fit", found.foreign),
-        ("Names with an emotion without a label", found.unlabelled),
-        ("Names that are left out", found.left_out),
+        ("Names that do not fit the pattern", found.foreign),
+        ("Names whose emotion has no label", found.unlabelled),
+        ("Names left out", found.left_out),
     ):
         if names and grammar.has_emotion:
             typer.echo(f"{what} ({len(names)}): {listed(names)}\n")
 
 
 SPEAKERS = 30
-"""Rows of the table of speakers; the rest is counted."""
+"""Rows of the table of speakers; further speakers are counted."""
 
 
 def _next(name: str, output: Path) -> None:

@@ -1,4 +1,4 @@
-"""What ``serbench corpus add`` asks on a terminal."""
+"""Questions of ``serbench corpus add`` on a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ELICITATIONS = ("acted", "induced", "natural", "synthetic")
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the user says of the names; the rest is guessed."""
+    """Facts about the names that the user gave; the rest is guessed."""
 
     pattern: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Given:
     ignore: str = ""
 
     def understood(self, names: Sequence[str]) -> Understood:
-        """All names, read so.
+        """All names, read with what was given.
 
         Raises:
             CorpusError: a pattern or a template is wrong.
@@ -52,7 +52,7 @@ class Given:
             return re.fullmatch(self.ignore, name) is not None
         except re.error as error:
             raise CorpusError(
-                f"--ignore is no regular expression: {error} in {self.ignore}"
+                f"--ignore {self.ignore} is not a regular expression: {error}"
             ) from error
 
 
@@ -60,8 +60,7 @@ def agreed(names: Sequence[str], given: Given, show: Callable[[Understood], None
     """Show and ask until the user says that it is right.
 
     Raises:
-        CorpusError: something that questions cannot settle.
-        typer.Abort: the user ends it.
+        CorpusError: a problem that questions cannot solve. typer.Abort: the user stopped.
     """
     from serbench.running.adopt.understood import check_understood
 
@@ -73,17 +72,19 @@ def agreed(names: Sequence[str], given: Given, show: Callable[[Understood], None
             given = asked
             continue
         if problems := check_understood(found):
-            raise CorpusError("this cannot be added:\n" + "\n".join(f"  {p}" for p in problems))
+            raise CorpusError(
+                "this corpus cannot be added:\n" + "\n".join(f"  {p}" for p in problems)
+            )
         if typer.confirm("Is this right?", default=True):
             return found
         given = _corrected(found, given)
 
 
 def _settled(found: Understood, given: Given) -> Given:
-    """With answers to what could not be told; the same where everything is clear."""
+    """With the answers to what is unclear; unchanged if nothing is."""
     grammar = found.grammar
     if not grammar.has_emotion:
-        typer.echo("Which part of the names is the emotion cannot be told.")
+        typer.echo("serbench cannot determine which part of the names is the emotion.")
         return replace(given, labels=_asked_labels(_asked_part(grammar)))
     if grammar.unlabelled:
         return replace(given, labels=dict(grammar.labels) | _asked_labels(grammar.unlabelled))
@@ -92,11 +93,13 @@ def _settled(found: Understood, given: Given) -> Given:
             typer.echo("Several parts of the names could be the speaker:")
             for candidate in grammar.speakers:
                 typer.echo(f"  {candidate}")
-        typer.echo("Who speaks cannot be told: give a template of the parts above, such as")
+        typer.echo(
+            "serbench cannot determine the speaker. Give a template of the parts above, such as"
+        )
         typer.echo("{part1}, {folder} (the folder's name), or one name if only one person speaks.")
         return replace(given, speaker=typer.prompt("Speaker"))
     if found.foreign and typer.confirm(
-        f"Leave out what does not fit ({len(found.foreign)})?", default=False
+        f"Leave out the {len(found.foreign)} files that do not fit?", default=False
     ):
         ignored = [given.ignore] if given.ignore else []
         return replace(given, ignore="|".join([*ignored, *map(re.escape, found.foreign)]))
@@ -104,20 +107,20 @@ def _settled(found: Understood, given: Given) -> Given:
 
 
 def _asked_part(grammar: Grammar) -> tuple[str, ...]:
-    """Values of the part that the user names."""
+    """Values of the part that the user chose."""
     values = {part.group: part.values for part in grammar.parts}
     while True:
         part = typer.prompt("Emotion (name of a part)")
         if part in values:
             return values[part]
-        typer.echo(f"There is {', '.join(values)}.")
+        typer.echo(f"Choose one of {', '.join(values)}.")
 
 
 def _asked_labels(values: Sequence[str]) -> dict[str, str]:
-    """Labels of values; an empty one leaves their files out."""
+    """Labels of values; an empty label leaves the files out."""
     from serbench.running.adopt.words import label_of
 
-    typer.echo("What does each stand for? '-' leaves its files out.")
+    typer.echo("Give a label for each value; '-' leaves its files out.")
     labels: dict[str, str] = {}
     for value in values:
         answer = typer.prompt(f"  {value}", default=label_of(value) or value.lower())
@@ -126,13 +129,13 @@ def _asked_labels(values: Sequence[str]) -> dict[str, str]:
 
 
 def _corrected(found: Understood, given: Given) -> Given:
-    """What the user changes."""
+    """With the user's corrections."""
     grammar = found.grammar
-    typer.echo("Then say how it is. Templates are made of the parts above, and of {folder}.")
+    typer.echo("Correct it. Templates consist of the parts above and {folder}.")
     pattern = typer.prompt("Pattern", default=grammar.pattern)
     labels = _asked_labels(sorted({*grammar.labels, *grammar.drop}))
     speaker = typer.prompt("Speaker", default=grammar.speaker)
-    text = typer.prompt("Sentence ('-': not known)", default=grammar.text or "-")
+    text = typer.prompt("Sentence ('-': unknown)", default=grammar.text or "-")
     return replace(
         given, pattern=pattern, labels=labels, speaker=speaker, text="" if text == "-" else text
     )
@@ -145,7 +148,7 @@ def asked_card(
     licence: str | None,
     elicitation: str | None,
 ) -> Card:
-    """What names do not tell; options are not asked again."""
+    """A card made of answers; what options said is not asked again."""
     from serbench.running.adopt.entry import Card
 
     return Card(
@@ -158,7 +161,7 @@ def asked_card(
 
 def _elicitation(given: str | None) -> str:
     choices = f"({', '.join(ELICITATIONS)})"
-    answer = given or typer.prompt(f"Emotions are {choices}", default="acted")
+    answer = given or typer.prompt(f"Elicitation {choices}", default="acted")
     while answer not in ELICITATIONS:
-        answer = typer.prompt(f"Emotions are one of {choices}", default="acted")
+        answer = typer.prompt(f"Elicitation, one of {choices}", default="acted")
     return answer

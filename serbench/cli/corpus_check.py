@@ -1,4 +1,4 @@
-"""``serbench corpus check``: is a corpus worth a benchmark?"""
+"""``serbench corpus check``: can a corpus be trusted for a benchmark?"""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from serbench.cli.options import AllowIncomplete, DataDir, RegistryFile
 if TYPE_CHECKING:
     from serbench.checks.survey.records import Survey
 
-HELP = """Hold a corpus against its card; look for what a model could answer by in place of emotion.
+HELP = """Compare a corpus with its card, and look for shortcuts that a model could learn.
 
-Counts, unreadable files, durations, formats, silence, clipping, copies; whether the speakers sound
-like speakers; whether the speaker, the gender or the sentence tells the emotion; folds, and what is
-heard on both sides of them. Every file is read. Exits with 1 where a check fails: scores are not to
-be trusted before that is dealt with; 0 otherwise.
+Every file is read. The checks cover counts, unreadable files, durations, formats, silence, clipping
+and copies; whether one speaker's recordings sound alike; whether speaker, gender or sentence
+predict the emotion; the folds, and what they share with their training data. The exit code is 1 if
+a check fails, else 0. Do not trust scores before a failure is resolved.
 
 Examples:
 
@@ -38,14 +38,19 @@ def command(
     data_dir: DataDir = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write a page with all evidence here."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write an HTML page with all evidence to this file.",
+        ),
     ] = None,
     folds: Annotated[
         str | None,
         typer.Option(
             metavar="FOLDS",
-            help="Folds to look at: a fold set of the corpus, loso, kfold, or a CSV file. "
-            "Default: its own.",
+            help="Folds to check: a fold set of the corpus, loso, kfold, or a CSV file. "
+            "Default: the corpus's own.",
         ),
     ] = None,
     allow_incomplete: AllowIncomplete = False,
@@ -73,7 +78,7 @@ def command(
 def _survey(
     name: str, data_dir: Path | None, folds: str | None, incomplete: bool, registry: Path | None
 ) -> Survey:
-    """The corpus, found or fetched, and looked at."""
+    """The corpus, found or downloaded, and checked."""
     from functools import partial
 
     from serbench.benchmark.progress import progress_observer

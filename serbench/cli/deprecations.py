@@ -1,4 +1,4 @@
-"""What plugins use of the contract that a later version will not have: one line, once."""
+"""Deprecated parts of the contract that plugins use: one line for each, once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from serbench.errors import SerbenchDeprecationWarning
 
 
 def tell_deprecations_once() -> None:
-    """Print them in one line from here on; other warnings look as they did."""
+    """From here on, print each in one line; other warnings look as before."""
     others = warnings.showwarning
 
     def show(

@@ -1,4 +1,4 @@
-"""``serbench doctor``: what is installed, what can be used, what is broken or missing."""
+"""``serbench doctor``: what is installed, usable, broken or missing."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import typer
 
 from serbench.cli.options import RegistryFile
 
-HELP = """Show what serbench finds on this machine, to paste into a bug report.
+HELP = """Show what serbench finds on this machine; paste it into a bug report.
 
-Versions, devices, cache and disk, the model hub, plugins, the registry's overlay, datasets that are
-here, and extras that are not installed, with the command that installs them. Your home folder is
-shown as ~; names, passwords and tokens are not shown.
+Shown are versions, devices, cache and disk, the model hub, plugins, your registry file, the
+datasets found, and missing extras with the command that installs them. Your home folder is shown as
+~. Names, passwords and tokens are not shown.
 
-The exit code is 1 where something is broken: a required package is missing, has a version
-that does not fit or cannot be imported, a plugin or the registry has errors, the cache cannot be
-written, SERBENCH_DATA is not a folder, or a GPU's driver fails. A missing extra, GPU, network or
-dataset is not broken.
+The exit code is 1 if something is broken: a required package is missing, has a wrong version or
+cannot be imported; a plugin or the registry has errors; the cache cannot be written; SERBENCH_DATA
+is not a folder; or a GPU's driver fails. A missing extra, GPU, network or dataset does not count as
+broken.
 
 Examples:
 
@@ -31,7 +31,7 @@ def command(
     registry: RegistryFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Look at the installation and the machine; see HELP."""
+    """Check the installation and the machine; see HELP."""
     from serbench.checks.doctor.run import diagnose
     from serbench_runtime.cli.encodings import print_json
 

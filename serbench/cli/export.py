@@ -1,4 +1,4 @@
-"""``serbench export``: one self-contained model of a finished run."""
+"""``serbench export``: one self-contained model from a finished run."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from serbench.cli.options import (
 
 HELP = """Write a trained student as one ONNX file, from waveform to posteriors.
 
-The file takes a 16 kHz waveform. Front end, normaliser, windows and the mean over them are inside;
-class names and where it comes from are in the metadata. ONNX Runtime alone runs it. Before it is
-written it hears every utterance of the corpus, and must say what PyTorch says. A model card is
-written beside it, with the same name and the ending .md: scores, licences, limits, and the metadata
-that Hugging Face reads.
+The file takes a 16 kHz waveform; front end, normaliser, windows and the mean over them are inside.
+Class names and origin are in the metadata. ONNX Runtime alone runs it. Before the file is written,
+its posteriors are compared with PyTorch's on every utterance of the corpus. A model card is written
+next to it, with the same name and the ending .md: scores, licences, limits, and the metadata that
+Hugging Face reads.
 
 Examples:
 
@@ -41,13 +41,13 @@ Examples:
 
 Method = Annotated[
     str | None,
-    named("METHOD", "--method", "-m", help="Which method. Default: the run's first."),
+    named("METHOD", "--method", "-m", help="Method to export. Default: the run's first."),
 ]
 RefitAll = Annotated[
     bool,
     typer.Option(
         "--refit-all",
-        help="Train on all speakers first, for shipping; such a model has no test score.",
+        help="Train on all speakers first, to ship the model. It then has no test score.",
     ),
 ]
 Converted = Annotated[
@@ -55,7 +55,7 @@ Converted = Annotated[
     typer.Option(
         metavar="BACKEND",
         autocompletion=complete.backends,
-        help="Convert as this backend does: onnxruntime-int8, onnxruntime-fp16, …",
+        help="Convert for this backend: onnxruntime-int8, onnxruntime-fp16, …",
     ),
 ]
 Output = Annotated[
@@ -64,7 +64,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="The file. Default: DATASET-METHOD.onnx in this folder.",
+        help="File to write. Default: DATASET-METHOD.onnx in the current folder.",
     ),
 ]
 
@@ -72,9 +72,9 @@ Output = Annotated[
 def command(
     run: RunArgument = None,
     method: Method = None,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Which seed.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the student.")] = 0,
     fold: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Which outer fold's student. Default: 1.")
+        int | None, typer.Option(metavar="N", min=1, help="Outer fold of the student. Default: 1.")
     ] = None,
     refit_all: RefitAll = False,
     backend: Converted = None,
@@ -97,7 +97,10 @@ def command(
     from serbench.studies.opened import Opened
 
     if refit_all and fold is not None:
-        raise StoreError("--fold and --refit-all exclude each other: the one is of no fold")
+        raise StoreError(
+            "give --fold or --refit-all, not both: a model refitted on all speakers belongs to "
+            "no fold"
+        )
     folder = find_run(run, runs)
     if output is not None:
         check_replaceable(output)

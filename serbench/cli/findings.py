@@ -1,4 +1,4 @@
-"""What the commands share that check something: their files, what they print, their exit code."""
+"""Shared by the commands that check something: output files, printing, exit code."""
 
 from __future__ import annotations
 
@@ -20,25 +20,31 @@ if TYPE_CHECKING:
 
 Json = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", help="Write all findings here as JSON; - for stdout."),
+    typer.Option(
+        "--json", metavar="FILE", help="Write all findings to this file as JSON; - for stdout."
+    ),
 ]
 JUnit = Annotated[
     Path | None,
     typer.Option(
-        "--junit", metavar="FILE", help="Write JUnit XML here: a test case for each finding."
+        "--junit",
+        metavar="FILE",
+        help="Write JUnit XML to this file, with a test case for each finding.",
     ),
 ]
 Markdown = Annotated[
     Path | None,
     typer.Option(
-        "--markdown", metavar="FILE", help="Write a summary in GitHub-flavoured Markdown here."
+        "--markdown",
+        metavar="FILE",
+        help="Write a summary to this file in GitHub-flavoured Markdown.",
     ),
 ]
 
 
 @contextmanager
 def checking(command: str, outputs: Outputs) -> Iterator[None]:
-    """Where nothing can be looked at, the files that were asked for say so."""
+    """If nothing can be checked, the requested files say so."""
     try:
         yield
     except SerbenchError as error:
@@ -51,7 +57,7 @@ def checking(command: str, outputs: Outputs) -> Iterator[None]:
 
 
 def tell(found: Findings, outputs: Outputs) -> None:
-    """Write what was found into files, and print it.
+    """Write the findings to files, and print them.
 
     Raises:
         StoreError: a file cannot be written.

@@ -1,4 +1,4 @@
-"""``serbench folds``: which speakers each outer fold tests, to read and to export."""
+"""``serbench folds``: print and export the test speakers of each outer fold."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from serbench.protocol.splits.records import Split
     from serbench.running.harness.folds import Folds
 
-HELP = """Print the folds of a dataset, and export them for others.
+HELP = """Print the folds of a dataset, and export them.
 
-They are those that `serbench run` uses. The CSV has a row for each utterance with the fold that
-tests it: `serbench run --set protocol.folds=FILE` takes it, `serbench audit` reads it.
+`serbench run` uses the same folds. The CSV file has one row per utterance, with the fold that tests
+it. `serbench run --set protocol.folds=FILE` and `serbench audit` read it.
 
 Examples:
 
@@ -45,15 +45,16 @@ def command(
         str | None,
         typer.Option(
             metavar="FOLDS",
-            help="A fold set of the corpus, loso, kfold, official, or a CSV file. "
-            "Default: the dataset's.",
+            help="A fold set of the corpus, loso, kfold, official, or a CSV file. Default: the "
+            "dataset's own.",
         ),
     ] = None,
-    kfold: Annotated[int, typer.Option(metavar="N", min=2, help="Number of folds of kfold.")] = 5,
+    kfold: Annotated[int, typer.Option(metavar="N", min=2, help="Number of folds, for kfold.")] = 5,
     labels: Labels = "",
     inner: Annotated[bool, typer.Option("--inner", help="Show inner folds too.")] = False,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write them here; - is standard output.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the folds to this file; - for stdout."),
     ] = None,
     allow_incomplete: AllowIncomplete = False,
     registry: RegistryFile = None,

@@ -1,4 +1,4 @@
-"""``serbench gc``: cleans the cache, after showing what would go."""
+"""``serbench gc``: clean the cache, after showing what would be removed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from serbench.files.gc.contents import Contents
     from serbench.files.gc.remove import Removed
 
-HELP = """Show what of the cache can go; with --yes, remove it.
+HELP = """Show what can be removed from the cache; with --yes, remove it.
 
-The cache holds what can be made again: fits, teachers' embeddings, features, downloads, … What goes
-by default: what killed commands left half-written, damaged entries, and entries that were not used
-for 30 days. Kept are the fits of the runs in --runs, and corpora and their downloads unless --kind
-names them. Runs are never touched, nor a file that serbench does not know, nor what a link leads
-to. A fit that is removed is trained again when a run needs it.
+The cache holds what can be computed or downloaded again: fits, teachers' embeddings, features, … By
+default, half-written files of stopped commands, damaged entries, and entries unused for 30 days are
+removed. Fits of the runs in --runs are kept. Corpora and downloads are kept unless --kind names
+them. Runs, files that serbench does not know, and targets of links are never touched. A run that
+needs a removed fit trains it again.
 
 Examples:
 
@@ -42,9 +42,9 @@ Kinds = Annotated[
     typer.Option(
         "--kind",
         metavar="KIND",
-        help="Of this kind only; repeatable: temporaries, fits, soft-targets, pretraining, "
-        "checkpoints, embeddings, features, audio, near, replays, robustness, prune, models, "
-        "converted, posteriors, downloads, corpora. Default: all but the last two.",
+        help="Only this kind; repeatable: temporaries, fits, soft-targets, pretraining, "
+        "checkpoints, embeddings, features, audio, near, replays, robustness, prune, "
+        "models, converted, posteriors, downloads, corpora. Default: all but the last two.",
     ),
 ]
 
@@ -54,12 +54,12 @@ def command(
     older_than: Annotated[
         str | None,
         typer.Option(
-            "--older-than", metavar="AGE", help="Not used for so long: 12h, 30d, 8w. Default: 30d."
+            "--older-than", metavar="AGE", help="Unused for this long: 12h, 30d, 8w. Default: 30d."
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Entries of any age.")] = False,
     even_used: Annotated[
-        bool, typer.Option("--even-used", help="Fits of stored runs too.")
+        bool, typer.Option("--even-used", help="Also fits of stored runs.")
     ] = False,
     runs: Annotated[
         list[Path] | None,
@@ -67,7 +67,7 @@ def command(
             "--runs", metavar="FOLDER", help="A folder with runs; repeatable. Default: runs."
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove what is listed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove the listed entries.")] = False,
 ) -> None:
     """Clean the cache; see HELP."""
     from serbench.cli.output import byte_size
@@ -80,7 +80,7 @@ def command(
     from serbench.files.paths import cache_folder
 
     if everything and older_than:
-        raise StoreError("--all and --older-than exclude each other: --all asks for no age")
+        raise StoreError("give --all or --older-than, not both")
     age_s = None if everything else parse_age(older_than or "30d")
     rules = Rules(tuple(kind or ()), age_s, even_used)
     rules.check()
@@ -100,26 +100,28 @@ def command(
         typer.echo("There is nothing to remove.")
         return
     if users:
-        typer.echo(f"{_in_use(users)}; nothing can be removed meanwhile.")
+        typer.echo(f"{_in_use(users)}; nothing can be removed until it has finished.")
     files = sum(len(entry.files) for entry in going)
     typer.echo(
-        f"Nothing has been removed. To remove {_amount(files, 'file')} "
-        f"({byte_size(sum(entry.size_bytes for entry in going))}):\n"
-        f"  {_confirmed(kind, older_than, everything, even_used, runs)}"
+        f"Nothing was removed. To remove {_amount(files, 'file')} "
+        f"({byte_size(sum(entry.size_bytes for entry in going))}):\n  "
+        f"{_confirmed(kind, older_than, everything, even_used, runs)}"
     )
 
 
 def _folders(runs: Sequence[Path] | None) -> list[Path]:
-    """Folders with runs; the default one only where it is there.
+    """Folders with runs; the default one only if it exists.
 
     Raises:
-        StoreError: a folder that was named is not there: its runs' fits would be taken for unused.
+        StoreError: a named folder does not exist: its runs' fits would count as unused.
     """
     from serbench.errors import StoreError
 
     missing = [folder for folder in runs or () if not folder.is_dir()]
     if missing:
-        raise StoreError(f"there is no folder {missing[0]}, whose runs' fits are to be kept")
+        raise StoreError(
+            f"--runs {missing[0]}: no such folder; its runs' fits would count as unused"
+        )
     return list(runs) if runs else [RUNS] * RUNS.is_dir()
 
 
@@ -150,7 +152,7 @@ def _print(contents: Contents, choices: Sequence[Choice], folders: Sequence[Path
             f"{_such_as([*contents.foreign, *contents.links])}."
         )
     where = ", ".join(map(str, folders))
-    typer.echo(f"Runs: {where}" if where else "Runs: none, so no fit is known to be of one.")
+    typer.echo(f"Runs: {where}" if where else "No run found, so all fits count as unused.")
 
 
 def _row(kind: str, choices: Sequence[Choice]) -> tuple[str, ...]:
@@ -173,7 +175,7 @@ def _row(kind: str, choices: Sequence[Choice]) -> tuple[str, ...]:
 
 
 def _reasons(choices: Sequence[Choice]) -> str:
-    """Why, with how many where there are several reasons."""
+    """The reasons, each with its count if there are several."""
     counted = Counter(choice.why for choice in choices).most_common()
     if len(counted) == 1:
         return counted[0][0]
@@ -190,13 +192,13 @@ def _tell(removed: Removed) -> None:
 
     typer.echo(f"Removed {_amount(removed.files, 'file')} ({byte_size(removed.size_bytes)}).")
     if removed.vanished:
-        typer.echo(f"{removed.vanished} were gone already.")
+        typer.echo(f"{removed.vanished} had already been removed.")
     for line in removed.kept:
         typer.echo(f"Kept: {line}")
     if removed.failed:
         raise StoreError(
-            f"{len(removed.failed)} cannot be removed{_such_as(removed.failed)}; "
-            "see who owns the cache"
+            f"{len(removed.failed)} could not be removed{_such_as(removed.failed)}; check the "
+            "owner of the cache"
         )
 
 
@@ -215,7 +217,7 @@ def _confirmed(
     even_used: bool,
     runs: Sequence[Path] | None,
 ) -> str:
-    """The same command, to be carried out."""
+    """The same command with --yes."""
     words = ["serbench", "gc"]
     words += [word for kind in kinds or () for word in ("--kind", kind)]
     words += ["--older-than", older_than] if older_than else []

@@ -1,4 +1,4 @@
-"""What ``--help`` shows, and what a command says that does not know a word."""
+"""Text of ``--help``, and the message for an unknown command."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _one_line(paragraph: str) -> str:
 
 
 class _Plain:
-    """Shows no type beside a flag or an argument, and only near names of an unknown option.
+    """Shows no type next to a flag or an argument, and only near names of an unknown option.
 
     Contexts, parameters and errors are click's own, or those that newer typer carries.
     """
@@ -47,7 +47,7 @@ class _Plain:
 
 
 WORDS = {"int": "N", "float": "N", "int range": "N", "float range": "N", "str": "TEXT"}
-"""What stands for a value whose option names nothing better; choices stand for themselves."""
+"""Placeholder of a value whose option names no better one; choices are shown themselves."""
 
 
 def _without_type(param: Any, ctx: Any) -> Any:
@@ -75,7 +75,7 @@ class Group(_Plain, TyperGroup):
         if not (name.startswith("-") or ctx.resilient_parsing or self.get_command(ctx, name)):
             see = f"{ctx.command_path} --help"
             near = did_you_mean(name, self.list_commands(ctx), see)
-            ctx.fail(f"there is no command {name!r}{near}")
+            ctx.fail(f"no command is called {name!r}{near}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

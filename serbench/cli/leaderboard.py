@@ -11,23 +11,22 @@ from serbench.cli.options import RUNS
 
 HELP = """Render every finished run below a folder as a static site.
 
-The first page has a table of all methods to sort and filter; each corpus and each run has a page.
-Runs are compared where they share recordings, classes and folds; methods are ranked where two
-corpora share them. Leaky runs stand apart; what is unfinished or damaged is listed with its reason.
-A site that is there is replaced; a folder that holds anything else is refused.
+The first page has a table of all methods to sort and filter. Each corpus and each run has a page.
+Runs with the same recordings, classes and folds are compared; methods that two corpora share are
+ranked. Leaky runs are listed separately. Unfinished and damaged runs are listed with the reason. An
+existing site is replaced; a folder with any other content is refused.
 
 Examples:
 
   serbench leaderboard
 
   serbench leaderboard results --output public
-
 """
 
 
 def command(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="The folder that holds runs, at any depth.")
+        Path, typer.Argument(metavar="FOLDER", help="Folder with runs, at any depth.")
     ] = RUNS,
     output: Annotated[
         Path | None,
@@ -63,7 +62,7 @@ def command(
     columns = ("Corpus", "Folds", "Runs", "Methods", "Highest UA %", "Of")
     print_table("Leaderboard", columns, rows)
     if leaky := [entry.label for corpus in written.corpora for entry in corpus.leaky]:
-        say(f"Set apart, since broken on purpose: {', '.join(leaky)}")
+        say(f"Leaky runs, listed separately: {', '.join(leaky)}")
     for problem in written.problems:
         say(f"{problem.label}: {problem.reason}")
-    say(f"Written: {written.index}")
+    say(f"Leaderboard: {written.index}")

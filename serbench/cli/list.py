@@ -1,4 +1,4 @@
-"""``serbench list``: what there is to run."""
+"""``serbench list``: datasets, methods and everything else that can be run."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def command(
         typer.Argument(
             metavar="KIND",
             autocompletion=lambda: list(TABLES),
-            help="What to list, such as methods. Default: all.",
+            help="Kind of entries to list, for example methods. Default: all kinds.",
         ),
     ] = None,
     registry_file: RegistryFile = None,
 ) -> None:
-    """List what there is to run: datasets, methods, teachers, profiles, …
+    """List datasets, methods, teachers, profiles, … that can be used.
 
     KIND is one of datasets, labels (label maps), teachers, front_ends, students, losses, backends,
-    trackers, methods, profiles, ablations, suites; without it, all are listed.
+    trackers, methods, profiles, ablations, suites. Without it, all are listed.
 
-    An entry is a plugin with its parameters; a plugin that no entry names is listed under its own
-    name, and can be used by it.
+    An entry is a plugin with its parameters. A plugin without an entry is listed, and can be used,
+    under its own name.
 
     Examples:
 
@@ -84,7 +84,7 @@ def _plugin_rows(registry: Registry, table: str) -> tuple[Sequence[str], Sequenc
             continue
         summary = entries[name].summary if name in entries else _first_line(item.cls)
         if name not in entries and _needs_params(item.cls):
-            about = f"{summary} Describe one as [{table}.NAME] in serbench.toml."
+            about = f"{summary} To use it, add [{table}.NAME] to serbench.toml."
         else:
             about = _card(registry, kind, name) or summary
         rows.append((name, plugin, f"{item.distribution} {item.version}", about))
@@ -106,9 +106,9 @@ def _first_line(cls: type) -> str:
 
 
 def _card(registry: Registry, kind: str, name: str) -> str:
-    """What the plugin's own card says; empty for kinds without cards.
+    """The plugin's own card in one line; empty for kinds without cards.
 
-    A card that cannot be had is said so in its place: one bad plugin must not hide the others.
+    An error is shown instead of the card: one bad plugin must not hide the others.
     """
     from serbench.protocol.guard.pretraining import training_line
 

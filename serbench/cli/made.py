@@ -1,4 +1,4 @@
-"""Commands whose options are made of something else than a function's own parameters."""
+"""Commands whose options do not come from a function's own parameters."""
 
 from __future__ import annotations
 

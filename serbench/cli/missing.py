@@ -1,4 +1,4 @@
-"""A package of serbench's own that is not installed, told in one line."""
+"""One message for a missing package that serbench requires."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ MODULES = {"scikit-learn": "sklearn"}
 
 
 def missing_package(error: Exception) -> str:
-    """What to say of an error that comes from a missing package of serbench; empty of any other.
+    """A message if the error comes from a missing package that serbench requires, else nothing.
 
-    It may have been left out at the installation, or taken away to save room.
+    The package may have been left out at installation, or removed to save space.
     """
     if not isinstance(error, ModuleNotFoundError):
         return ""

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-HELP = """Write a plugin that works: code, tests, and all that pip needs, in a folder of its own.
+HELP = """Write a working plugin: code, tests and packaging, in a new folder.
 
-The part to change is marked TODO. The tests pass as they are: they are serbench's own checks of the
-contract, and a few of what the plugin promises. It is yours to license and to publish.
+The part to change is marked TODO. The tests pass from the start: serbench's checks of the contract,
+and a few of the plugin's own. License and publish it as you like.
 
 Examples:
 
@@ -21,7 +21,9 @@ Examples:
 
 
 def command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the plugin, as in soft-focal.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the plugin, such as soft-focal.")
+    ],
     kind: Annotated[
         str,
         typer.Option(
@@ -31,9 +33,7 @@ def command(
     ],
     into: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FOLDER", help="A new or empty folder. Default: serbench-NAME, made here."
-        ),
+        typer.Option(metavar="FOLDER", help="A new or empty folder. Default: ./serbench-NAME."),
     ] = None,
 ) -> None:
     """Write a distribution; see HELP."""
@@ -44,14 +44,12 @@ def command(
 
     written = new_plugin(name, kind, into, load_plugins())
     typer.echo(
-        f"Written to {written.folder}. It works as it is; the part to change is marked TODO, in "
+        f"Written to {written.folder}. It works as it is. The part to change is marked TODO in "
         f"{written.todo}.\n\n"
         "Next:\n\n"
-        f"  cd {shlex.quote(str(written.folder))}\n"
-        '  pip install -e ".[dev]"\n'
-        "  pytest\n"
-        "  serbench plugins"
+        f'  cd {shlex.quote(str(written.folder))}\n  pip install -e ".[dev]"\n  pytest\n  '
+        "serbench plugins"
     )
     for line in written.commands:
         typer.echo(f"  {line}")
-    typer.echo("\nLICENSE says how to choose a licence. README.md says what is where.")
+    typer.echo("\nLICENSE explains how to choose a licence. README.md describes the files.")

@@ -37,32 +37,30 @@ RunArgument = Annotated[
         help="A run's folder, or its name in --runs. Default: the newest.",
     ),
 ]
-RunsFolder = Annotated[
-    Path, typer.Option("--runs", metavar="FOLDER", help="The folder that holds runs.")
-]
+RunsFolder = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Folder with runs.")]
 Dataset = Annotated[
     str | None,
-    named("DATASET", "--dataset", "-d", help="Dataset or corpus, cross-validated within itself."),
+    named("DATASET", "--dataset", "-d", help="Dataset or corpus to cross-validate on."),
 ]
 Train = Annotated[
     list[str] | None,
     named(
         "DATASET",
         "--train",
-        help="Train on this one and test on --test, in place of --dataset; repeatable.",
+        help="Train on this dataset and test on --test, instead of --dataset; repeatable.",
     ),
 ]
 Test = Annotated[
     str | None,
-    named("DATASET", "--test", help="Test on this one; never trained on."),
+    named("DATASET", "--test", help="Test on this dataset; nothing is trained on it."),
 ]
 Labels = Annotated[
     str,
     named(
         "MAP",
         "--labels",
-        help="Classes by a label map: common-4, common-6, or your own. Default: the corpus's own; "
-        "of several corpora, those that all have.",
+        help="Label map that defines the classes: common-4, common-6, or your own. Default: the "
+        "corpus's own classes; for several corpora, the classes that all share.",
     ),
 ]
 DataDir = Annotated[
@@ -70,8 +68,8 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         metavar="FOLDER",
-        help="Folder with a local copy of the corpus; for several corpora, one that holds a folder "
-        "for each.",
+        help="Folder with a local copy of the corpus. For several corpora: a folder with one "
+        "folder each.",
     ),
 ]
 Teachers = Annotated[
@@ -87,8 +85,7 @@ PretrainAudio = Annotated[
     typer.Option(
         "--pretrain-audio",
         metavar="FOLDER",
-        help="Unlabelled speech: students whose loss can first learn from it, without labels and "
-        "before any fold.",
+        help="Unlabelled speech. Students first learn from it, without labels.",
     ),
 ]
 Profile = Annotated[
@@ -97,8 +94,8 @@ Profile = Annotated[
         "PROFILE",
         "--profile",
         "-p",
-        help="How thorough the run is: demo, quick, standard, paper, or your own; canary is what "
-        "--canary takes.",
+        help="How thorough the run is: demo, quick, standard, paper, or your own. --canary uses "
+        "canary.",
     ),
 ]
 Settings = Annotated[
@@ -109,15 +106,15 @@ Canary = Annotated[
     bool,
     typer.Option(
         "--canary",
-        help="First run everything on permuted labels, 5 times and cheaply: "
-        "what then beats chance has a leak.",
+        help="First train on permuted labels, 5 times with the canary profile: a score above "
+        "chance reveals a leak.",
     ),
 ]
 AllowPretrainingOverlap = Annotated[
     bool,
     typer.Option(
         "--allow-pretraining-overlap",
-        help="Go on with a teacher that was trained on this corpus; every table says so.",
+        help="Use a teacher that was trained on this corpus; every table says so.",
     ),
 ]
 TrackerNames = Annotated[
@@ -125,8 +122,8 @@ TrackerNames = Annotated[
     named(
         "TRACKER",
         "--tracker",
-        help="Also write the run down in tensorboard, mlflow or your own; repeatable. "
-        "none: not even events.jsonl.",
+        help="Also log the run to tensorboard, mlflow or your own tracker; repeatable. none: "
+        "not even events.jsonl.",
     ),
 ]
 Device = Annotated[
@@ -139,38 +136,41 @@ Jobs = Annotated[
         "-j",
         metavar="N",
         min=1,
-        help="Fits side by side, each on one core. Default: one per core. With 1, the fit uses all "
-        "cores; OMP_NUM_THREADS=N limits them.",
+        help="Fits to run in parallel, each on one core. Default: one per core. With 1, the fit "
+        "uses all cores; OMP_NUM_THREADS=N limits them.",
     ),
 ]
 Out = Annotated[
-    Path, typer.Option("--out", metavar="FOLDER", help="Folder that run folders are made in.")
+    Path,
+    typer.Option("--out", metavar="FOLDER", help="Folder that new run folders are created in."),
 ]
 RegistryFile = Annotated[
     Path | None,
     typer.Option(
-        "--registry", metavar="FILE", help="Overlay of the registry. Default: ./serbench.toml."
+        "--registry",
+        metavar="FILE",
+        help="Registry file that extends the packaged registry. Default: ./serbench.toml.",
     ),
 ]
 AllowIncomplete = Annotated[
-    bool, typer.Option("--allow-incomplete", help="Go on with a corpus that lacks files.")
+    bool, typer.Option("--allow-incomplete", help="Use a corpus although files are missing.")
 ]
 Verbose = Annotated[
     int,
     typer.Option(
-        "--verbose", "-v", count=True, show_default=False, help="Log more; -vv: everything."
+        "--verbose", "-v", count=True, show_default=False, help="Log more; -vv logs everything."
     ),
 ]
 
 KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
 
 RUNS = Path("runs")
-"""Where run folders go unless told otherwise."""
+"""Default folder of runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the options of a run say. Each field is an option, see ``with_run_options``."""
+    """The options of a run. Each field is an option, see ``with_run_options``."""
 
     dataset: Dataset = None
     train: Train = None

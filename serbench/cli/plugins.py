@@ -1,4 +1,4 @@
-"""``serbench plugins``: what was loaded, and what was not, and why."""
+"""``serbench plugins``: loaded plugins, and failed ones with the cause."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Annotated
 import typer
 
 SLOW_S = 1.0
-"""Of the processor: a plugin that takes longer to load makes every command wait."""
+"""In seconds of processor time: a plugin that takes longer to load delays every command."""
 
 
 def command(
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 when a plugin failed to load.")
+        bool, typer.Option("--strict", help="Exit with 1 if a plugin failed to load.")
     ] = False,
 ) -> None:
-    """List installed plugins, and why one failed to load.
+    """List installed plugins, and say why one failed to load.
 
-    Each plugin is an entry point of an installed package, with what it provides. A plugin that
-    failed to load stops no command that does not need it; its cause is told here.
+    Each plugin is an entry point of an installed package. A failed plugin stops only the commands
+    that need it.
 
     Examples:
 
@@ -47,8 +47,8 @@ def command(
         if plugin.cpu_s > SLOW_S:
             typer.echo(
                 f"{plugin.entry_point} of {plugin.distribution} {plugin.version} takes "
-                f"{plugin.cpu_s:.1f} s to load, and every command waits for it. Its author can "
-                "import torch and the like in the functions that use them."
+                f"{plugin.cpu_s:.1f} s to load and delays every command. Its author can import "
+                "torch and other large packages inside the functions that use them."
             )
     if plugins.failed:
         print_table(

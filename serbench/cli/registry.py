@@ -15,13 +15,14 @@ def check(
         Path | None,
         typer.Argument(
             metavar="FILE",
-            help="Laid over the packaged registry. Default: ./serbench.toml, if any.",
+            help="Registry file that extends the packaged registry. Default: ./serbench.toml, "
+            "if it exists.",
         ),
     ] = None,
 ) -> None:
     """Check a registry file against the schema and against the plugins that it names.
 
-    Every error is told at once, with file and line.
+    All errors are reported at once, with file and line.
 
     Examples:
 
@@ -43,14 +44,15 @@ def check(
 def show(
     entry: Annotated[
         str | None,
-        typer.Argument(metavar="TABLE[.NAME]", help="What to print. Default: everything."),
+        typer.Argument(
+            metavar="TABLE[.NAME]", help="Table or entry to print. Default: everything."
+        ),
     ] = None,
     file: RegistryFile = None,
 ) -> None:
-    """Print the registry as it is in force, as TOML that can go into a serbench.toml.
+    """Print the registry in use, as TOML that a serbench.toml can take.
 
-    The registry is the packaged one with the overlay laid over it; each entry names the file that
-    it comes from.
+    The entries of your file replace packaged ones of the same name. Each entry names its file.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""``serbench regress``: a run compared with golden results, for continuous integration."""
+"""``serbench regress``: a run compared with a golden file, for continuous integration."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from serbench.cli.options import RUNS, DataDir, RegistryFile, RunArgument, RunsF
 if TYPE_CHECKING:
     from serbench.checks.regress.command import Bench, Update
 
-HELP = """Compare a finished run with golden results, for continuous integration.
+HELP = """Compare a finished run with a golden file, for continuous integration.
 
-The exit code is 0 where the run passes, 1 where it fails, and 2 for wrong input.
+The exit code is 0 if the run passes, 1 if it fails, and 2 for wrong input.
 
-UA and WA of each method are compared in pairs with the golden run, over the same speakers. A check
-fails where the drop is significantly greater than the margin, or greater than the limit. Latency is
-divided by that of a reference model, measured in turns in the same job. Size is compared with the
-golden size. Margins and limits are in the golden file, which --update writes. --update trains
-nothing, and says first how long it will take.
+UA and WA of each method are compared with those of the reference run, in pairs over the same
+speakers. A check fails if the drop is significantly greater than the margin, or greater than the
+limit. Latency is divided by that of a reference model, measured alternately in the same job. Size
+is compared with the reference's. The golden file holds reference, margins and limits; --update
+writes it. --update trains nothing, and first says how long it will take.
 
 Examples:
 
@@ -43,12 +43,12 @@ Updating = Annotated[
     bool,
     typer.Option(
         "--update",
-        help="Write the run's results into the golden file, and show what changes. Margins, "
+        help="Write the run's results to the golden file, and show the changes. Margins, "
         "tolerances and entries of an old file stay.",
     ),
 ]
 Latency = Annotated[
-    bool, typer.Option(help="Measure latency and size of the golden file's backends.")
+    bool, typer.Option(help="Measure latency and size with the golden file's backends.")
 ]
 Added = Annotated[
     list[str] | None,
@@ -56,19 +56,22 @@ Added = Annotated[
         "--backends",
         "-b",
         metavar="BACKEND",
-        help="With --update: backends to add, with commas or repeatable. Default for a new "
-        "file: onnxruntime.",
+        help="With --update: backends to add, separated by commas or repeated. Default for a "
+        "new file: onnxruntime.",
     ),
 ]
 Reference = Annotated[
     Path | None,
     typer.Option(
         metavar="MODEL",
-        help="An exported model to divide latencies by. Default: a fixed graph.",
+        help="Exported model whose latency others are divided by. Default: a fixed graph.",
     ),
 ]
 Rounds = Annotated[
-    int, typer.Option(metavar="N", min=5, help="Rounds in which reference and backends take turns.")
+    int,
+    typer.Option(
+        metavar="N", min=5, help="Rounds in which reference and backends are timed alternately."
+    ),
 ]
 
 
@@ -87,18 +90,18 @@ def command(
     junit: JUnit = None,
     markdown: Markdown = None,
 ) -> None:
-    """Compare a run with golden results; see HELP."""
+    """Compare a run with a golden file; see HELP."""
     from serbench.checks.output import Outputs
     from serbench.checks.regress.command import Update, check_run, update_golden
     from serbench.errors import SerbenchError
     from serbench.running.store.find import find_run
 
     if update and (json or junit or markdown):
-        raise SerbenchError("--update judges nothing: leave --json, --junit and --markdown out")
+        raise SerbenchError("--update compares nothing: leave out --json, --junit and --markdown")
     if backends and not (update and latency):
         raise SerbenchError(
-            "--backends adds backends to the golden file, so it needs --update and --latency; "
-            "without, those of the file are measured"
+            "--backends adds backends to the golden file, so it needs --update and --latency. "
+            "Without it, the file's own backends are measured"
         )
     outputs = Outputs(json, junit, markdown)
     with ExitStack() as stack:
@@ -127,7 +130,7 @@ def _bench(
     reference: Path | None,
     rounds: int,
 ) -> Bench:
-    """What a measurement needs; the corpus is read when it comes to that."""
+    """Inputs of a measurement; the corpus is read only when needed."""
     from serbench.benchmark.progress import progress_observer
     from serbench.checks.regress.command import Bench
     from serbench.files.cache_use import using_cache
@@ -152,10 +155,10 @@ def _tell_update(update: Update) -> None:
     from serbench.cli.output import print_table
 
     if update.changes:
-        title = f"{update.path}: what changes"
+        title = f"{update.path}: changes"
         print_table(title, ("What", "Old", "New"), update.changes)
     else:
         typer.echo("Nothing has changed.")
     for warning in update.warnings:
         typer.echo(f"Warning: {warning}.")
-    typer.echo(f"Written: {update.path}. Read it, commit it.")
+    typer.echo(f"Golden file: {update.path}. Review and commit it.")

@@ -1,4 +1,4 @@
-"""``serbench report``: tables, figures and a page of stored runs, made anew."""
+"""``serbench report``: tables, figures and a page of stored runs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 
 HELP = """Write report, tables and figures of stored runs; a page with --html.
 
-Several runs stand in one table when they share corpus and folds;
-differences are taken against the first method of the first run. Runs of
-several corpora give average ranks, a critical-difference diagram, and a
-report for each corpus. A leaky run stands alone; see `serbench
-inflation`.
+Runs that share corpus and folds share one table; differences are to the first method of the first
+run. Runs on several corpora give average ranks, a critical-difference diagram, and a report for
+each corpus. Leaky runs cannot be combined with other runs; see `serbench inflation`.
 
 Examples:
 
@@ -42,7 +40,7 @@ Deployed = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="With --html: a results.json of `serbench deploy`, from elsewhere than "
+        help="With --html: a results.json of `serbench deploy` from another folder than "
         "RUN/deploy; repeatable.",
     ),
 ]
@@ -54,7 +52,7 @@ def command(
         typer.Argument(
             metavar="RUN",
             autocompletion=runs_here,
-            help="Run folders, or names in --runs; several make one table.",
+            help="Run folders, or names in --runs; several are combined.",
         ),
     ],
     output: Annotated[
@@ -63,12 +61,12 @@ def command(
             "--output",
             "-o",
             metavar="FOLDER",
-            help="Where to write. Default for one run: its own folder.",
+            help="Folder to write to. Default for one run: its own folder.",
         ),
     ] = None,
     html: Annotated[
         bool,
-        typer.Option("--html", help="Write report.html as well: one complete page."),
+        typer.Option("--html", help="Also write report.html, one self-contained page."),
     ] = False,
     deploy: Deployed = None,
     open_page: Annotated[
@@ -84,16 +82,16 @@ def command(
 
     html = html or open_page
     if deploy and not html:
-        raise StoreError("--deploy is for the page: give --html as well")
+        raise StoreError("--deploy needs --html: it is shown on the page")
     folders = list(dict.fromkeys(find_run(each, runs) for each in run))
     if output is None and len(folders) > 1:
-        raise StoreError("several runs make a report of their own; say where with --output FOLDER")
+        raise StoreError("several runs make a new report; name its folder with --output FOLDER")
     console = stdout()
     if span_corpora(folders):
         if html:
             raise StoreError(
-                "a page is of one corpus, and these runs are of several: leave out --html and "
-                "--open, or make a site of them with `serbench leaderboard`"
+                "a page covers one corpus, but these runs are on several: leave out --html and "
+                "--open, or make a site with `serbench leaderboard`"
             )
         table, written = _ranked(folders, output or folders[0])
     else:
@@ -106,13 +104,12 @@ def command(
 
 
 def _open(page: Path) -> None:
-    """Show a page in the browser, or say that there is none."""
+    """Open a page in the browser, or say that no browser was found."""
     import webbrowser
 
     if not webbrowser.open(page.absolute().as_uri()):
         typer.echo(
-            f"There is no browser on this machine; open {page} in one elsewhere: the page is a "
-            "single file.",
+            f"No browser was found. Open {page} on another machine: the page is a single file.",
             err=True,
         )
 

@@ -12,14 +12,12 @@ from serbench.cli import complete, options
 HELP = """Run one or more METHODS on a dataset and compare them.
 
 A method is a name of the registry (see `serbench list methods`), STUDENT+LOSS, or ABLATION:ROW.
-Methods of one run share folds, seeds and windows, so that they are compared in pairs. What was
-fitted is kept: a run that was stopped goes on where it was, and a run that shares fits with another
-takes them over.
+Methods of one run share folds, seeds and windows, so that they are compared in pairs. Fits are
+cached: a stopped run continues where it was, and runs share fits.
 
-A suite is a list of methods of the registry, with the figures that were published for them (see
-`serbench list suites`). It runs like any other list, and the report shows published figures beside
-measured ones, never mixed. It may leave out methods; the run names them first, with the reason.
-Name such a method to run it too.
+A suite is a list of methods with published figures (see `serbench list suites`). The report shows
+published figures next to measured ones, and never mixes them. A suite may skip methods: the run
+first names them with the reason. Name such a method to run it too.
 
 Examples:
 
@@ -63,9 +61,9 @@ Protocol = Annotated[
     typer.Option(
         metavar="PROTOCOL",
         autocompletion=complete.protocols,
-        help="speaker-independent; or, to show what a leak is worth, leaky-random, "
-        "leaky-early-stopping, leaky-random-early-stopping, leaky-normaliser or leaky-search: "
-        "marked everywhere, never compared.",
+        help="speaker-independent; or, to show how much a leak inflates scores, leaky-random, "
+        "leaky-early-stopping, leaky-random-early-stopping, leaky-normaliser or "
+        "leaky-search. Leaky runs are marked and never compared.",
     ),
 ]
 
@@ -80,7 +78,7 @@ def command(
         typer.Option(
             metavar="SUITE",
             autocompletion=complete.suites,
-            help="Run the methods of a suite of the registry.",
+            help="Run the methods of this suite.",
         ),
     ] = None,
     only: Annotated[
@@ -91,7 +89,7 @@ def command(
         bool,
         typer.Option(
             "--skip-missing",
-            help="Leave out methods of the suite that cannot run on this machine.",
+            help="Leave out methods of the suite that this machine cannot run.",
         ),
     ] = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""``serbench runs``: stored runs, listed, filtered and held against each other."""
+"""``serbench runs``: stored runs, listed, filtered and compared."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from serbench.results.catalogue.entries import RunEntry
     from serbench.results.catalogue.pairing import Change, MethodPair, Pairing
 
-HELP = """List stored runs, choose among them, or hold two against each other.
+HELP = """List stored runs, filter them, or compare two.
 
-A run is finished, unfinished (with how many students are trained), or damaged (with the reason).
-UA is the best student's, pooled, in %; with --method, that method's. Runs in folders of --runs are
-listed too. --compare shows what two runs differ in, and where both tested the same utterances in
-the same folds, each method's UA in pairs.
+A run is finished, unfinished (with the number of trained students), or damaged (with the reason).
+UA is that of the best student, pooled, in %; with --method, of that method. Runs in subfolders of
+--runs are listed too. --compare shows in what two runs differ. If both tested the same utterances
+in the same folds, it also compares each method's UA in pairs.
 
 Examples:
 
@@ -40,11 +40,11 @@ Examples:
 """
 
 SHOWN_METHODS = 4
-"""Of a run in the list; the others are counted."""
+"""Methods that the list shows of a run; further ones are counted."""
 
 
 class Sort(StrEnum):
-    """Of the list."""
+    """Order of the list."""
 
     DATE = "date"
     UA = "ua"
@@ -54,19 +54,19 @@ class Sort(StrEnum):
 
 OfDataset = Annotated[
     str | None,
-    named("DATASET", "--dataset", "-d", help="Runs on this dataset."),
+    named("DATASET", "--dataset", "-d", help="Only runs on this dataset."),
 ]
 OfMethod = Annotated[
     list[str] | None,
-    named("METHOD", "--method", "-m", help="Runs that have this method; repeatable."),
+    named("METHOD", "--method", "-m", help="Only runs with this method; repeatable."),
 ]
 OfProfile = Annotated[
     str | None,
-    named("PROFILE", "--profile", "-p", help="Runs with this profile."),
+    named("PROFILE", "--profile", "-p", help="Only runs with this profile."),
 ]
 Finished = Annotated[
     bool | None,
-    typer.Option("--finished/--unfinished", help="Finished runs only, or the others only."),
+    typer.Option("--finished/--unfinished", help="Only finished runs, or only the others."),
 ]
 
 
@@ -77,7 +77,7 @@ def command(
     finished: Finished = None,
     min_ua: Annotated[
         float | None,
-        typer.Option("--min-ua", metavar="UA", help="Runs with at least this UA, in %."),
+        typer.Option("--min-ua", metavar="UA", help="Only runs with at least this UA, in %."),
     ] = None,
     sort: Annotated[
         Sort,
@@ -87,7 +87,7 @@ def command(
     ] = Sort.DATE,
     compare: Annotated[
         tuple[str, str] | None,
-        typer.Option("--compare", metavar="RUN RUN", help="Hold two runs against each other."),
+        typer.Option("--compare", metavar="RUN RUN", help="Compare two runs."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     runs: RunsFolder = RUNS,
@@ -100,7 +100,7 @@ def command(
     wanted = Wanted(dataset, tuple(method or ()), profile, finished, min_ua)
     if compare is not None:
         if wanted != Wanted():
-            raise SerbenchError("--compare takes two runs and no filter; leave the filters out")
+            raise SerbenchError("--compare takes two runs; leave the filters out")
         _compare(*compare, runs, as_json)
         return
     entries = list_entries(runs)
@@ -110,13 +110,13 @@ def command(
     elif chosen:
         _print_list(chosen, len(entries), wanted.scored)
     elif entries:
-        typer.echo(f"None of the {len(entries)} runs in {runs} fits. {offered(entries)}")
+        typer.echo(f"None of the {len(entries)} runs in {runs} matches. {offered(entries)}")
     else:
-        typer.echo(f"There is no run in {runs}; make one with `serbench run`.")
+        typer.echo(f"No run is in {runs}. Make one with `serbench run`.")
 
 
 def _described(entry: RunEntry) -> dict[str, object]:
-    """An entry for machines: shares between 0 and 1, bytes, UTC."""
+    """An entry as JSON: shares between 0 and 1, bytes, UTC."""
     return {
         "name": entry.name,
         "folder": str(entry.folder),
@@ -182,12 +182,12 @@ def _state(entry: RunEntry) -> str:
 def _notes(entries: Sequence[RunEntry]) -> list[str]:
     notes = []
     if any(entry.leaky for entry in entries):
-        notes.append("leaky-…: a protocol that is broken on purpose; compare its UA with nothing.")
+        notes.append("leaky-…: a protocol that leaks on purpose; do not compare its UA.")
     bare = [e for e in entries if e.state == "finished" and not e.scores]
     if bare:
         notes.append(
-            f"No tables, so no UA: {listed((entry.name for entry in bare), 3)}; "
-            "`serbench report RUN` writes them."
+            f"{listed((entry.name for entry in bare), 3)}: no UA without tables; `serbench "
+            "report RUN` writes them."
         )
     return notes
 
@@ -257,14 +257,16 @@ def _print_changes(title: str, changes: Sequence[Change]) -> None:
         typer.echo(f"{title}: no difference\n")
         return
     rows = [(change.what, change.here, change.there) for change in changes]
-    print_table(f"{title}: what differs", ("what", "first", "second"), rows)
+    print_table(f"{title}: differences", ("what", "first", "second"), rows)
 
 
 def _print_methods(pairs: Sequence[MethodPair]) -> None:
     from serbench.cli.output import print_table
 
     columns = ("method", "first", "second", "second − first", "p", "verdict")
-    print_table("UA in %, with intervals", columns, [_pair_row(pair) for pair in pairs])
+    print_table(
+        "UA in %, with 95 % confidence intervals", columns, [_pair_row(pair) for pair in pairs]
+    )
 
 
 def _pair_row(pair: MethodPair) -> tuple[str, ...]:

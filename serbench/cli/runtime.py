@@ -13,7 +13,7 @@ from serbench_runtime.cli.options import Parameter, parameters
 
 
 def runtime_command(module: ModuleType) -> MadeCommand:
-    """The command of a module, whose options typer takes in place of argparse."""
+    """The command of a module, with options for typer instead of argparse."""
     made = [
         parameter(each.name, _annotation(each), each.default) for each in parameters(module.command)
     ]

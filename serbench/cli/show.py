@@ -18,8 +18,8 @@ def command(
 ) -> None:
     """Print the comparison table of a finished run.
 
-    Each method with its scores, their 95 % confidence intervals, and its difference to the first
-    method. Of a leaky run, only the scores are printed. The same table is in the run's report.md.
+    The table has each method's scores with 95 % confidence intervals, and its difference to the
+    first method. Leaky runs show scores only. The same table is in the run's report.md.
 
     Examples:
 
@@ -28,7 +28,6 @@ def command(
       serbench show runs/emodb-akd
 
       serbench show emodb-akd --runs results
-
     """  # noqa: D412 - typer needs the blank lines
     from serbench.cli.console import stdout
     from serbench.running.store.find import find_run
@@ -42,7 +41,7 @@ def command(
 
 
 def _table(folder: Path) -> Table:
-    """As the report has kept it, else computed from the run's predictions."""
+    """As kept by the report, else computed from the run's predictions."""
     from serbench.results.report.kept import kept_table
     from serbench.results.table.console import console_table
 

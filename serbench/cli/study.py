@@ -22,7 +22,7 @@ RunArguments = Annotated[
 ]
 
 COMPLETED = {"method": complete.methods, "backends": complete.backends}
-"""What a shell completes options with, by the names of their fields."""
+"""Shell completion of options, by the names of their fields."""
 
 
 def study_command(study: Study[Any, Any]) -> MadeCommand:
@@ -67,7 +67,7 @@ def _chosen(study: Study[Any, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 def _parameters(study: Study[Any, Any]) -> list[inspect.Parameter]:
     """Of the command, as typer reads them."""
-    place = "Default: nothing is written." if study.several else f"Default: RUN/{study.name}."
+    place = "Default: none." if study.several else f"Default: RUN/{study.name}."
     output = typer.Option("--output", "-o", metavar="FOLDER", help=f"Folder to write to. {place}")
     made = [
         parameter("run", RunArguments) if study.several else parameter("run", RunArgument, None),

@@ -19,11 +19,12 @@ def command(
         typer.Option(
             "--pretrain-audio",
             metavar="FOLDER",
-            help="The unlabelled audio of a pretrained run, to compare it with the corpus again.",
+            help="Unlabelled audio that the run's students were pretrained on, to compare it "
+            "with the corpus again.",
         ),
     ] = None,
     models: Annotated[
-        bool, typer.Option(help="Predict again with the stored students; this takes the longest.")
+        bool, typer.Option(help="Predict again with the stored students; this takes longest.")
     ] = True,
     runs: RunsFolder = RUNS,
     registry: RegistryFile = None,
@@ -33,10 +34,10 @@ def command(
 ) -> None:
     """Recompute a run from its corpus and its plan.
 
-    The exit code is 1 where anything differs, else 0. The audio is read again; folds, windows,
-    checks, certificate and tables are made anew; predictions are held against the ledger and
-    against what the stored students predict. Unlabelled audio is read again, and compared with the
-    corpus, where --pretrain-audio names it.
+    serbench reads the audio again, recomputes folds, windows, checks, certificate and tables, and
+    compares them with the stored ones. Stored predictions are compared with the ledger and with
+    what the stored students predict now. Give --pretrain-audio to check unlabelled audio too. The
+    exit code is 1 if anything differs, else 0.
 
     Examples:
 
@@ -47,7 +48,6 @@ def command(
       serbench verify emodb-akd --no-models
 
       serbench verify emodb-akd --pretrain-audio ~/speech
-
     """  # noqa: D412 - typer needs the blank lines
     from serbench.benchmark.progress import progress_observer
     from serbench.checks.output import Outputs

@@ -1,1 +1,1 @@
-"""Files written whole, caches, and digests of source."""
+"""Complete files, caches, and digests of source code."""

@@ -1,4 +1,4 @@
-"""Writing that survives being killed."""
+"""Writing that survives a killed process."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ STALE_S = 3600.0
 
 
 def check_writable(folder: Path, option: str) -> None:
-    """Say now, not after an hour, that nothing can be stored in ``folder``.
+    """Check now, not after an hour, that ``folder`` can be written.
 
     Args:
-        folder: need not be there yet.
-        option: that names another folder, such as ``--output``.
+        folder: need not exist yet.
+        option: option that names another folder, such as ``--output``.
 
     Raises:
-        StoreError: a file is in the way, or the folder may not be written to.
+        StoreError: a file is in the way, or the folder is not writable.
     """
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not there.is_dir():
         raise StoreError(
-            f"{there} is a file, so {folder} cannot be written; choose another {option}"
+            f"{there} is a file, so {folder} cannot be created; choose another {option}"
         )
     if not os.access(there, os.W_OK | os.X_OK):
         raise StoreError(
-            f"{there} cannot be written to, so {folder} cannot; choose another {option}"
+            f"{there} is not writable, so {folder} cannot be written; choose another {option}"
         )
 
 
 def write_atomically(path: Path, *content: bytes | memoryview) -> None:
-    """Write ``content`` to ``path``, whole or not at all, making its folder where needed.
+    """Write ``content`` to ``path``, completely or not at all; missing folders are created.
 
     Raises:
         StoreError: the file cannot be written (permission, full disk, a file in the way).
@@ -49,25 +49,23 @@ def write_atomically(path: Path, *content: bytes | memoryview) -> None:
         write_whole(path, *content)
     except OSError as error:
         raise StoreError(
-            f"cannot write {path}: {error.strerror or error}; "
-            "choose a folder that you may write to, on a disk with room"
+            f"cannot write {path}: {error.strerror or error}; choose a writable folder on a "
+            "disk with free space"
         ) from error
 
 
 def write_text(path: Path, text: str) -> None:
-    """As ``write_atomically``, in UTF-8; bytes that are none, as names of files can have, are
-    written out.
-    """
+    """As ``write_atomically``, in UTF-8; bytes of file names that are not UTF-8 are escaped."""
     write_atomically(path, visible(text).encode())
 
 
 def write_whole(path: Path, *content: bytes | memoryview, once: bool = False) -> None:
-    """As ``write_atomically``, for callers that say in their own words what cannot be written.
+    """As ``write_atomically``, for callers with their own error message.
 
     Args:
         path: the file.
-        content: of it, in pieces.
-        once: leave it alone where it is there already.
+        content: of the file, in pieces.
+        once: keep an existing file.
 
     Raises:
         OSError: the file cannot be written.
@@ -89,7 +87,7 @@ def write_whole(path: Path, *content: bytes | memoryview, once: bool = False) ->
 
 
 def _publish(temporary: Path, path: Path) -> None:
-    """Give the finished file its name. A link, unlike a rename, never replaces another's file."""
+    """Rename the finished file. A link, unlike a rename, never replaces another's file."""
     try:
         path.hardlink_to(temporary)
     except FileExistsError:
@@ -100,7 +98,7 @@ def _publish(temporary: Path, path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut, where the system can."""
+    """Make a rename in ``folder`` survive a power cut, if the system can."""
     if os.name == "nt":  # Windows cannot open a folder
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -111,7 +109,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def sweep_temporaries(folder: Path) -> None:
-    """Remove what killed processes left half-written below ``folder``."""
+    """Remove half-written files of killed processes below ``folder``."""
     now_s = time.time()
     for leftover in folder.rglob(".*.tmp"):
         try:
@@ -125,7 +123,7 @@ def json_bytes(content: Mapping[str, object], what: str) -> bytes:
     """``content`` as readable JSON.
 
     Raises:
-        StoreError: a value that JSON has no word for; the message says where in ``what`` it is.
+        StoreError: JSON cannot express a value; the message says where in ``what`` it is.
     """
     try:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
@@ -137,7 +135,7 @@ def json_bytes(content: Mapping[str, object], what: str) -> bytes:
 
 
 def _first_bad_value(value: object, place: str) -> str | None:
-    """Where in a nested structure the first value sits that JSON cannot hold."""
+    """Position of the first value in a nested structure that JSON cannot express."""
     items: Sequence[tuple[str, object]] = ()
     if isinstance(value, Mapping):
         items = [(f"{place}.{key}".lstrip("."), item) for key, item in value.items()]
@@ -151,7 +149,7 @@ def _first_bad_value(value: object, place: str) -> str | None:
 
 
 def file_name(name: str) -> str:
-    """``name`` as a file name on any system; two names never give the same one."""
+    """``name`` as a file name on any system; two names never give the same file name."""
     safe = re.sub(r"[^A-Za-z0-9._=-]", "-", name).lstrip(".") or "-"
     if safe == name and len(safe) <= 120:
         return safe

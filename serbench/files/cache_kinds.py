@@ -1,4 +1,4 @@
-"""What the cache holds: the kinds of its entries, and the folder that each kind lies in."""
+"""Kinds of cache entries, and the folder of each kind."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ FOLDERS: Mapping[CacheKind, str] = {
     "downloads": "downloads",
     "corpora": "corpora",
 }
-"""Where entries of each kind lie below the cache. Of those that share a folder, each says of itself
-what it is."""
+"""Folder of each kind below the cache. Entries that share a folder name their own kind."""
 
 
 def kind_folder(cache: Path, kind: CacheKind) -> Path:
-    """The folder of one kind of entries; it is not made."""
+    """The folder of one kind of entries; it is not created."""
     return cache / FOLDERS[kind]

@@ -1,4 +1,4 @@
-"""Who is using the cache: every command that reads or fills it holds a lock in it meanwhile."""
+"""Locks of the processes that use the cache."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ USERS = "users"
 """Folder of the locks, below the cache."""
 
 GATE = "gate.lock"
-"""Whoever begins to use the cache passes by here; whoever cleans it lets nobody pass."""
+"""Processes pass this lock before they use the cache; cleaning blocks it."""
 
 
 @contextmanager
 def using_cache(cache: Path) -> Iterator[None]:
-    """Hold a lock of one's own in ``cache``, which ends with the process at the latest."""
+    """Hold a lock in ``cache``; it ends with the process at the latest."""
     path = cache / USERS / f"{os.getpid()}-{secrets.token_hex(4)}.lock"
     lock = FileLock(path)
     try:
@@ -38,7 +38,7 @@ def using_cache(cache: Path) -> Iterator[None]:
 
 @contextmanager
 def cleaning_cache(cache: Path) -> Iterator[tuple[int, ...]]:
-    """Meanwhile nobody begins to use ``cache``; who does already is given, see ``cache_users``."""
+    """Keep new processes from using ``cache``, and yield the present ones, see ``cache_users``."""
     folder = cache / USERS
     if not folder.is_dir():  # nobody has ever used it
         yield ()
@@ -48,7 +48,7 @@ def cleaning_cache(cache: Path) -> Iterator[tuple[int, ...]]:
 
 
 def cache_users(cache: Path) -> tuple[int, ...]:
-    """Process ids that hold a lock in ``cache``."""
+    """Ids of processes that hold a lock in ``cache``."""
     found = set()
     for path in sorted((cache / USERS).glob("*-*.lock")):
         if is_held(path):
@@ -57,7 +57,7 @@ def cache_users(cache: Path) -> tuple[int, ...]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process holds the lock in a file that is there."""
+    """Whether a process holds the lock of an existing file."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

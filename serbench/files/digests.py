@@ -1,4 +1,4 @@
-"""Digests cut short: as people see them, and as they name files and folders."""
+"""Shortened digests: for display, and as names of files and folders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 
 
 def shown_digest(digest: str) -> str:
-    """The first digits of a digest, as people are shown it: enough to tell two apart."""
+    """The first digits of a digest, for display: enough to distinguish two."""
     return digest[:12]
 
 

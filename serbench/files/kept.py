@@ -1,8 +1,8 @@
-"""What the cache keeps, with a checksum: damage is noticed, told, and made good again.
+"""Cache entries with checksums: damage is noticed, reported, and repaired.
 
-Every entry is read through ``read_kept``, whatever its kind. A file that ``write_kept`` has written
-ends in a line with the SHA-256 of what comes before it. A folder that ``keep_folder`` has kept
-holds the SHA-256 of each of its files. Nothing is parsed before its checksum was found right.
+Every entry is read through ``read_kept``, whatever its kind. A file of ``write_kept`` ends in a
+line with the SHA-256 of the content before it. A folder of ``keep_folder`` contains the SHA-256 of
+each of its files. Nothing is parsed before its checksum is verified.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 START, END = b"\nsha256 ", b"\n"
 SEAL_BYTES = len(START) + 64 + len(END)
-"""Length of the line with the checksum, and of the newline before it."""
+"""Length of the line with the checksum, including the newline before it."""
 
 BLOCK_BYTES = 1 << 20
 
@@ -35,22 +35,22 @@ SUMS = ".serbench-files.json"
 
 
 class DamageError(Exception):
-    """An entry is not what was written. The message says what is wrong, without its path."""
+    """An entry has changed since it was written. The message says how, without its path."""
 
 
 def read_kept(path: Path, read: Callable[[Path], T], what: str = "cached file") -> T | None:
-    """What ``read`` makes of an entry of the cache: the one way in which any is read.
+    """Result of ``read`` for an entry of the cache: the only way to read one.
 
-    A damaged entry is told of. A damaged file is removed, too; a folder is left to whoever makes
-    it anew, since others may be reading in it.
+    A damaged entry is reported. A damaged file is also removed; a folder stays until it is made
+    again, because others may be reading it.
 
     Args:
         path: a file or a folder.
-        read: raises ``DamageError`` where a checksum is not right.
-        what: how the entry is called.
+        read: raises ``DamageError`` if a checksum is wrong.
+        what: name of the entry in messages.
 
     Returns:
-        None where there is no such entry, or a damaged one: it is to be made anew.
+        None if no such entry exists or it is damaged: it must be made again.
     """
     try:
         return read(path)
@@ -62,7 +62,7 @@ def read_kept(path: Path, read: Callable[[Path], T], what: str = "cached file") 
         reason = str(error)
     except OSError as error:
         reason = error.strerror or str(error)
-    log.warning("%s %s is damaged (%s) and is made anew", what, path, reason)
+    log.warning("%s %s is damaged (%s) and is made again", what, path, reason)
     if not path.is_dir():
         with suppress(OSError):  # what is written in its place says why it cannot be
             path.unlink()
@@ -70,7 +70,7 @@ def read_kept(path: Path, read: Callable[[Path], T], what: str = "cached file") 
 
 
 def write_kept(path: Path, *content: bytes | memoryview) -> None:
-    """Write pieces of ``content`` and their checksum to ``path``, whole or not at all.
+    """Write pieces of ``content`` and their checksum to ``path``, completely or not at all.
 
     Raises:
         StoreError: the file cannot be written.
@@ -83,7 +83,7 @@ def write_kept(path: Path, *content: bytes | memoryview) -> None:
 
 @contextmanager
 def making(path: Path) -> Iterator[None]:
-    """Meanwhile no other process makes this entry: each waits, and then finds it made.
+    """Keep other processes from making this entry: each waits, and then finds it.
 
     Raises:
         StoreError: nothing can be written there.
@@ -98,8 +98,8 @@ def making(path: Path) -> Iterator[None]:
             lock.acquire()
     except OSError as error:
         raise StoreError(
-            f"cannot write {path}: {error.strerror or error}; "
-            "set SERBENCH_CACHE to a folder that you may write to"
+            f"cannot write {path}: {error.strerror or error}; set SERBENCH_CACHE to a writable "
+            "folder"
         ) from error
     try:
         yield
@@ -108,10 +108,10 @@ def making(path: Path) -> Iterator[None]:
 
 
 def kept_bytes(path: Path) -> bytes:
-    """What ``write_kept`` was given, in one piece.
+    """Content that ``write_kept`` wrote, in one piece.
 
     Raises:
-        DamageError: the file is not what was written.
+        DamageError: the file has changed since it was written.
         OSError: it cannot be read.
     """
     content = path.read_bytes()
@@ -122,7 +122,7 @@ def kept_bytes(path: Path) -> bytes:
 
 
 def check_kept(path: Path) -> Path:
-    """``path``, after its checksum was found right: for a file that is too long for the memory.
+    """``path``, after its checksum was verified: for a file that is too long for memory.
 
     Raises:
         DamageError, OSError: as ``kept_bytes``.
@@ -150,13 +150,13 @@ def file_digest(path: Path) -> str:
 
 
 def keep_folder(new: Path, folder: Path) -> None:
-    """Give the finished folder ``new`` the name ``folder``, with the checksum of every file in it.
+    """Rename the finished folder ``new`` to ``folder``, with the checksum of every file in it.
 
-    Where ``folder`` is there, damaged, its files are replaced one by one, so that a good one is
-    never missing for those who read in it. To be called while it is being made, see ``making``.
+    If ``folder`` exists and is damaged, its files are replaced one by one, so that readers never
+    miss a good one. Call it while the entry is being made, see ``making``.
 
     Args:
-        new: beside ``folder``, on the same disk.
+        new: next to ``folder``, on the same disk.
         folder: a kept folder.
 
     Raises:
@@ -176,12 +176,12 @@ def keep_folder(new: Path, folder: Path) -> None:
 
 
 def check_folder(folder: Path) -> Path:
-    """``folder``, after all files that ``keep_folder`` knew were found as they were.
+    """``folder``, after all files that ``keep_folder`` knew were verified.
 
-    Files that have come since are nobody's business.
+    Files added since then are ignored.
 
     Raises:
-        DamageError: a file is damaged or missing, or there are no checksums.
+        DamageError: a file is damaged or missing, or the checksums are missing.
         OSError: a file cannot be read.
     """
     if not folder.is_dir():
@@ -201,13 +201,13 @@ def check_folder(folder: Path) -> Path:
 
 
 def folder_files(folder: Path) -> list[str]:
-    """All files of a kept folder by their paths in it, but the one with the checksums."""
+    """All files of a kept folder by their paths in it, except the file of checksums."""
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return sorted(path for path in found if path != SUMS)
 
 
 def is_seal(end: bytes) -> bool:
-    """Whether a file with this end was written by ``write_kept`` and not cut since."""
+    """Whether a file with this end was written by ``write_kept`` and is complete."""
     return end.startswith(START) and end.endswith(END) and len(end) == SEAL_BYTES
 
 
@@ -216,9 +216,9 @@ def _seal(digest: str) -> bytes:
 
 
 def _wrong_sum(end: bytes) -> DamageError:
-    """What a file with this end has wrong."""
+    """What is wrong with a file that has this end."""
     if not end:
         return DamageError("it is empty")
     if not is_seal(end[-SEAL_BYTES:]):
         return DamageError("its end is missing")
-    return DamageError("its checksum is not right")
+    return DamageError("its checksum is wrong")

@@ -7,11 +7,11 @@ import platform
 from pathlib import Path
 
 CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")
-"""Where Linux says what a container may use."""
+"""Files in which Linux states a container's limits."""
 
 
 def cpu_name() -> str:
-    """As its maker calls it, where the system tells."""
+    """Its maker's name for it, if the system knows it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
@@ -28,7 +28,7 @@ def usable_cpus() -> int:
 
 
 def memory_bytes() -> int | None:
-    """Memory that this process may use; None: the system does not tell."""
+    """Memory that this process may use; None: unknown."""
     try:
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows

@@ -1,4 +1,4 @@
-"""Names that become paths, and where serbench keeps what it can make again."""
+"""Names that become paths, and the folder of serbench's cache."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from serbench.errors import SerbenchError, StoreError
 CACHE_VARIABLE = "SERBENCH_CACHE"
 
 MOST_BYTES = 255
-"""Of a name, on the file systems of today."""
+"""Greatest length of a name in bytes, on current file systems."""
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
-"""Devices of Windows, whatever their ending."""
+"""Device names of Windows, with any extension."""
 
 _UNUSABLE = re.compile(r'[\x00-\x1f\x7f<>:"|?*/\\]')
 
@@ -28,12 +28,12 @@ def cache_folder() -> Path:
 
 
 def name_fault(name: str) -> str:
-    """Why a name cannot be that of a file or folder on every system; empty where it can."""
+    """Why a name cannot be used for a file or folder on every system; empty: it can."""
     found = _UNUSABLE.search(name)
     faults = {
         "it is empty": not name.strip(),
         "it leads out of its folder": name in {".", ".."},
-        f"it has {found[0]!r} in it" if found else "": found is not None,
+        f"it contains {found[0]!r}" if found else "": found is not None,
         "it begins or ends with a space, or ends with a dot": name.strip().rstrip(".") != name,
         "it is the name of a device on Windows": _RESERVED.fullmatch(name) is not None,
         f"it is longer than {MOST_BYTES} bytes": len(name.encode(errors="replace")) > MOST_BYTES,
@@ -43,7 +43,7 @@ def name_fault(name: str) -> str:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file; False of a name that no file can have."""
+    """Whether such a file exists; False for a name that no file can have."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -53,34 +53,34 @@ def is_file(path: Path) -> bool:
 def inside(
     folder: Path, *names: str, what: str = "name", error: type[SerbenchError] = StoreError
 ) -> Path:
-    """``folder / name``, of a name that a file, a plugin or a stranger gave.
+    """``folder / name``, for a name from a file, a plugin or a stranger.
 
     Args:
-        folder: that the path stays below.
-        names: of folders, and of a file at the end, none of which is a path itself.
-        what: they are, for the message.
-        error: its type.
+        folder: the path stays below it.
+        names: of folders, and of a file at the end; none of them is a path itself.
+        what: their meaning, for the message.
+        error: type of the error.
 
     Raises:
-        SerbenchError: a name that leads elsewhere, or that no file can have; or a link in
-            ``folder`` that leads out of it.
+        SerbenchError: a name leads elsewhere, or cannot be a file's; or a link in ``folder`` leads
+            out of it.
     """
     for name in names:
         if fault := name_fault(name):
-            raise error(f"the {what} {name[:80]!r} cannot be that of a file: {fault}")
+            raise error(f"the {what} {name[:80]!r} cannot be used for a file: {fault}")
     return _held(folder, folder.joinpath(*names), what, error)
 
 
 def below(
     folder: Path, path: str, *, what: str = "path", error: type[SerbenchError] = StoreError
 ) -> Path:
-    """``folder / path``, of a relative path that a file or a stranger gave.
+    """``folder / path``, for a relative path from a file or a stranger.
 
     Args:
-        folder: that it stays below.
-        path: may have folders in it, divided by ``/``.
-        what: it is, for the message.
-        error: its type.
+        folder: the path stays below it.
+        path: may contain folders, separated by ``/``.
+        what: its meaning, for the message.
+        error: type of the error.
 
     Raises:
         SerbenchError: as ``inside``.
@@ -93,7 +93,7 @@ def below(
 
 
 def _held(folder: Path, path: Path, what: str, error: type[SerbenchError]) -> Path:
-    """``path``, unless a link on its way leads out of ``folder``."""
+    """``path``, unless a link on the way leads out of ``folder``."""
     reached = path if path.is_dir() else path.parent
     if not reached.resolve().is_relative_to(folder.resolve()):
         raise error(f"the {what} {path} leads out of {folder} through a link; remove that link")

@@ -1,4 +1,4 @@
-"""Digests of source code: what was computed by other code is computed again."""
+"""Digests of source code: results of changed code are computed again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def core_digest(names: tuple[str, ...]) -> str:
     """Digest of modules and packages of the core.
 
     Args:
-        names: paths below ``serbench``, and such as ``serbench_runtime/audio``.
+        names: paths below ``serbench``, or of the runtime, such as ``serbench_runtime/audio``.
     """
     places = [_place(name) for name in names]
     return source_digest(
@@ -37,8 +37,8 @@ def core_digest(names: tuple[str, ...]) -> str:
 def source_digest(files: Iterable[Path]) -> str:
     """sha256 of the files' syntax trees: comments, docstrings and layout do not count.
 
-    Where a name of the core is imported from does not count either, so that moving a module
-    of it changes no digest; what it is renamed to by ``as`` does.
+    Imports from the core do not count either, so that moving a module of the core changes no
+    digest; renaming by ``as`` counts.
     """
     digest = hashlib.sha256()
     for file in files:
@@ -56,9 +56,10 @@ def _place(name: str) -> Path:
 
 
 def package_digest(plugin: type) -> str:
-    """Digest of the top-level package or module that a plugin class lives in.
+    """Digest of the top-level package or module of a plugin class.
 
-    Of the other plugins' packages that it imports, ``serbench_…``, too, and of those that these do.
+    It includes the other plugins' packages, ``serbench_…``, that it imports, directly or
+    indirectly.
     """
     return package_digest_of(plugin.__module__.partition(".")[0])
 
@@ -78,7 +79,7 @@ def package_digest_of(package: str) -> str:
 
 
 def _files_of(package: str) -> list[Path]:
-    """Source files of a top-level package or module; none where there is no such package."""
+    """Source files of a top-level package or module; none if it does not exist."""
     spec = find_spec(package)
     if spec is None:
         return []
@@ -89,7 +90,7 @@ def _files_of(package: str) -> list[Path]:
 
 
 def _plugins_in(file: Path) -> set[str]:
-    """Top-level packages of plugins that a module imports, at its head or later."""
+    """Top-level packages of plugins that a module imports, at the top or later."""
     tree = ast.parse(file.read_bytes())
     modules = [
         name
@@ -108,7 +109,7 @@ class _Stripped(ast.NodeTransformer):
     """A tree without docstrings and without imports of the core.
 
     Attributes:
-        renamed: ``(name, new name)`` of the imports that were taken out.
+        renamed: ``(name, new name)`` of the removed imports.
     """
 
     def __init__(self) -> None:

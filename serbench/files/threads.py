@@ -1,4 +1,4 @@
-"""Threads that stop when they are told to."""
+"""Threads that stop when asked."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ R = TypeVar("R")
 
 
 def default_threads() -> int:
-    """As many as read files at once."""
+    """Number of threads for reading files."""
     return min(8, os.cpu_count() or 1)
 
 
 @contextmanager
 def thread_pool(threads: int | None = None) -> Iterator[ThreadPoolExecutor]:
-    """A pool that is left at once where its block raises: what has not begun never does."""
+    """A pool that is left at once if its block raises: waiting items never start."""
     pool = ThreadPoolExecutor(threads or default_threads())
     try:
         yield pool
@@ -30,6 +30,6 @@ def thread_pool(threads: int | None = None) -> Iterator[ThreadPoolExecutor]:
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """``function`` of every item, in their order, computed in threads."""
+    """``function`` of every item, in order, computed in threads."""
     with thread_pool() as pool:
         yield from pool.map(function, items)

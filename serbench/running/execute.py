@@ -1,4 +1,4 @@
-"""Run independent fits, in this process or in several, and hear of their epochs."""
+"""Run independent fits, in this process or in several, and receive their epochs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ POLL_S = 0.2
 
 
 def resolve_device(name: str) -> str:
-    """``auto`` to the best device here; anything else is checked.
+    """The best device here for ``auto``; any other is checked.
 
     Raises:
         SerbenchError: torch has no such device on this machine.
@@ -50,20 +50,20 @@ def resolve_device(name: str) -> str:
 
 
 def resolve_workers(jobs: int | None, device: str) -> int:
-    """How many fits run side by side: one per core, or one on an accelerator.
+    """Number of fits to run in parallel: one per core, or one on an accelerator.
 
     Raises:
         SerbenchError: fewer than one.
     """
     if jobs is not None:
         if jobs < 1:
-            raise SerbenchError(f"--jobs {jobs}: at least 1 fit has to run at a time")
+            raise SerbenchError(f"--jobs {jobs}: must be at least 1")
         return jobs
     return 1 if device != "cpu" else joblib.cpu_count()
 
 
 def run_fits(tasks: Sequence[FitTask], workers: int, on_epoch: OnEpoch) -> Iterator[FitResult]:
-    """Results as they come, in any order. One thread per worker: faster than threads per fit."""
+    """Results as they finish, in any order. One thread per worker: faster than threads per fit."""
     return _run_training(fit_student, tasks, workers, on_epoch)
 
 
@@ -88,7 +88,7 @@ def _run_training(
 
 
 def run_calls(function: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
-    """``function`` of every item, in their order; it must be importable by name."""
+    """``function`` of every item, in order; it must be importable by name."""
     if workers == 1 or len(items) <= 1:
         return [function(item) for item in items]
     calls = [(index, function, item) for index, item in enumerate(items)]
@@ -97,7 +97,7 @@ def run_calls(function: Callable[[T], R], items: Sequence[T], workers: int) -> l
 
 
 def each_call(function: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[R]:
-    """``function`` of every item, as they come, in any order; it must be importable by name."""
+    """``function`` of every item, as they finish, in any order; it must be importable by name."""
     if workers == 1 or len(items) <= 1:
         yield from map(function, items)
         return
@@ -109,7 +109,7 @@ def each_call(function: Callable[[T], R], items: Sequence[T], workers: int) -> I
 def _in_processes(
     function: Callable[..., R], arguments: Iterable[tuple[object, ...]], workers: int
 ) -> Iterator[R]:
-    """Results as they come; the workers are ended when anything goes wrong, Ctrl-C included.
+    """Results as they finish; any error, including Ctrl-C, ends the workers.
 
     Raises:
         SerbenchError: a worker was killed.
@@ -131,8 +131,8 @@ def _in_processes(
         finished = True
     except TerminatedWorkerError:
         raise SerbenchError(
-            "a worker process was ended from outside, most often because memory ran out; run the "
-            "same command again to go on, with fewer --jobs"
+            "a worker process was killed, most often because memory ran out; run the same "
+            "command again to continue, with fewer --jobs"
         ) from None
     finally:
         if not finished:
@@ -150,7 +150,7 @@ def _kill_workers() -> None:
 
 
 def shut_down_workers() -> None:
-    """End the worker processes that are kept between stages."""
+    """End the worker processes that stay alive between stages."""
     get_reusable_executor(reuse=True).shutdown(wait=True)  # pyright: ignore[reportArgumentType]
 
 
@@ -160,7 +160,7 @@ def _call_in_worker(index: int, function: Callable[[T], R], item: T) -> tuple[in
 
 
 def train_in_worker(train: Callable[[T, OnEpoch], R], task: T, channel: Path) -> R:
-    """One fit on one thread, whose epochs are told through ``channel``; see ``event_channel``."""
+    """One fit on one thread, which sends its epochs through ``channel``; see ``event_channel``."""
     torch.set_num_threads(1)
     descriptor = os.open(channel, os.O_WRONLY | os.O_APPEND)
 
@@ -179,7 +179,7 @@ def event_channel(on_epoch: OnEpoch) -> Iterator[Path]:
     """A file that workers append events to, and a thread that reads them here.
 
     Raises:
-        Exception: the first that ``on_epoch`` has raised, after all events were told.
+        Exception: the first that ``on_epoch`` raised, after all events were delivered.
     """
     handle, name = tempfile.mkstemp(prefix="serbench-epochs-", suffix=".jsonl")
     os.close(handle)

@@ -1,4 +1,4 @@
-"""Which version of the contract a plugin needs, told from its source: nothing of it runs."""
+"""The version of the contract that a plugin needs, read from its source without running it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from serbench.api.version import VERSION
 from serbench.errors import PluginError
 
 NAME = "SERBENCH_API"
-"""What a plugin's module declares, as in ``SERBENCH_API = ">=1.0,<2"``."""
+"""The name that a plugin's module declares, as in ``SERBENCH_API = ">=1.0,<2"``."""
 
 
 def check_contract(entry_point: EntryPoint) -> None:
-    """See that a plugin's module, where it declares what it needs, can live with ``VERSION``.
+    """Check that a plugin's declared versions of the contract include ``VERSION``.
 
     Raises:
-        PluginError: it needs another version, or declares none that can be read.
+        PluginError: it needs another version, or its declaration cannot be read.
     """
     needed = _declared(_source(entry_point.module))
     if needed is None:
@@ -28,17 +28,17 @@ def check_contract(entry_point: EntryPoint) -> None:
         fits = SpecifierSet(needed).contains(VERSION)
     except InvalidSpecifier as error:
         raise PluginError(
-            f"{NAME} = {needed!r} is no range of versions; write it as '>=1.0,<2'"
+            f"{NAME} = {needed!r} is not a range of versions; write it as '>=1.0,<2'"
         ) from error
     if not fits:
         raise PluginError(
-            f"it needs serbench.api {needed}, and this serbench has {VERSION}: update the plugin, "
-            "or install another version of serbench"
+            f"it needs serbench.api {needed}, but this serbench has {VERSION}: update the "
+            "plugin, or install another version of serbench"
         )
 
 
 def _declared(source: str) -> str | None:
-    """What ``NAME`` is set to in a module; None: nowhere, or in no module that can be read."""
+    """The value of ``NAME`` in a module; None: not set, or the module cannot be read."""
     if NAME not in source:
         return None
     try:
@@ -61,7 +61,7 @@ def _declared(source: str) -> str | None:
 
 
 def _source(module: str) -> str:
-    """The source of a module, found without an import of it or of its packages; empty: none."""
+    """The source of a module, found without importing it or its packages; empty: none."""
     path, name, spec = None, "", None
     finders = [finder.find_spec for finder in sys.meta_path if hasattr(finder, "find_spec")]
     for part in module.split("."):

@@ -18,7 +18,7 @@ POLL_S = 0.3
 
 @cache
 def end_with(parent: int) -> None:
-    """End this process soon after ``parent`` has, even if that was killed: nobody waits for it.
+    """End this process soon after ``parent`` ends, even if that was killed: nobody waits for it.
 
     Args:
         parent: process id of the command that started this process.
@@ -34,10 +34,10 @@ def _watch(parent: int) -> None:
 
 @contextmanager
 def starting_workers() -> Iterator[None]:
-    """Processes that are started meanwhile hear no Ctrl-C, nor what else stops a command.
+    """Processes started in this block ignore Ctrl-C and other signals that stop a command.
 
-    A terminal and a batch system tell that to all processes of a command; its own process ends the
-    others. It hears of it itself when all have been started: one that is started by half cannot be
+    A terminal or a batch system sends them to all processes of a command; the main process ends the
+    others. It handles a signal itself once all have been started: a half-started process cannot be
     ended, and complains.
     """
     if not hasattr(signal, "pthread_sigmask") or not _is_main_thread():

@@ -1,8 +1,8 @@
 """From entry points to plugins: sorted, checked, and isolated from one another.
 
-Every plugin is first tried alone, in a plugin manager of its own. Only one that passes whole joins
-the others, so a broken one leaves nothing behind: it is listed with its package, its version and
-the cause.
+Every plugin is first tried alone, in its own plugin manager. Only a plugin that passes completely
+joins the others, so a broken one leaves nothing behind: it is listed with its package, its version
+and the cause.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from serbench.errors import PluginError, did_you_mean
 from serbench.running.needed import check_contract
 
 GROUP = "serbench"
-"""The entry-point group, and the name of our own distribution."""
+"""The entry-point group, and the name of serbench's own distribution."""
 
 Origin = tuple[str, str]
 """A distribution and its version."""
@@ -55,13 +55,13 @@ CONTRACTS: dict[str, type] = dict(
 
 
 def see_list(kind: str) -> str:
-    """The command that lists what there is of one of ``KINDS``, or of another table."""
+    """The command that lists the entries of one of ``KINDS``, or of another table."""
     return f"serbench list {kind.replace('_', '-')}"
 
 
 @dataclass(frozen=True, slots=True)
 class Provided:
-    """One class that a plugin provides, and whose it is."""
+    """One class that a plugin provides, and its plugin."""
 
     kind: str
     name: str
@@ -73,10 +73,10 @@ class Provided:
 
 @dataclass(frozen=True, slots=True)
 class LoadedPlugin:
-    """An entry point that passed whole.
+    """An entry point that loaded completely.
 
     Attributes:
-        cpu_s: what loading it took, in seconds of the processor.
+        cpu_s: processor time of loading it, in seconds.
     """
 
     entry_point: str
@@ -88,7 +88,7 @@ class LoadedPlugin:
 
 @dataclass(frozen=True, slots=True)
 class FailedPlugin:
-    """An entry point that did not, and why."""
+    """An entry point that failed to load, and the cause."""
 
     entry_point: str
     distribution: str
@@ -101,8 +101,8 @@ class Plugins:
     """All plugins of one process.
 
     Attributes:
-        loaded, failed: in loading order.
-            hook: tells every loaded plugin of a run event, ``hook.serbench_run_started(event=…)``.
+        loaded, failed: in loading order. hook: sends run events to every loaded plugin,
+        ``hook.serbench_run_started(event=…)``.
     """
 
     loaded: tuple[LoadedPlugin, ...]
@@ -118,8 +118,8 @@ class Plugins:
         """The class of that name.
 
         Raises:
-            PluginError: no such kind, or no such name; with near names, and the plugins that
-                failed to load, since one of them may have been meant.
+            PluginError: no such kind or name; the message suggests similar names, and lists plugins
+                that failed to load, because the name may be one of theirs.
         """
         known = self._of_kind(kind)
         if name in known:
@@ -140,10 +140,10 @@ class Plugins:
 
 
 def load_plugins(entry_points: Iterable[EntryPoint] | None = None) -> Plugins:
-    """Load every entry point of the group ``serbench``, our own distribution's first.
+    """Load every entry point of the group ``serbench``, those of serbench's own distribution first.
 
-    Ours come first so that a stranger can never take a built-in name. Nothing that a plugin does
-    at import or in a hook raises here: it ends up in ``failed``.
+    They come first so that no other plugin can take a built-in name. Nothing that a plugin does at
+    import or in a hook raises here: it is recorded in ``failed``.
     """
     if entry_points is None:
         entry_points = installed_entry_points(group=GROUP)
@@ -171,7 +171,7 @@ def _load_one(
     """Import, try alone, and only then add to ``manager`` and ``by_kind``.
 
     Raises:
-        PluginError: it breaks the contract; or anything else that its code raises.
+        PluginError: it breaks the contract, or its code raises.
     """
     distribution, version = origin
     check_contract(entry_point)
@@ -198,7 +198,7 @@ def _new_manager() -> pluggy.PluginManager:
 
 
 def _origin(entry_point: EntryPoint) -> Origin:
-    """Distribution and version; an entry point made by hand belongs to none."""
+    """Distribution and version; an entry point made by hand has none."""
     if entry_point.dist is None:
         return "unknown", "unknown"
     return entry_point.dist.name, entry_point.dist.version
@@ -210,7 +210,7 @@ def _loading_order(found: tuple[Origin, EntryPoint]) -> tuple[bool, str, str]:
 
 
 def _describe(error: BaseException) -> str:
-    """One line: what was raised, and in which file and line it was raised."""
+    """One line: the exception, and its file and line."""
     text = " ".join(str(error).split())
     cause = f"{type(error).__name__}: {text}" if text else type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
@@ -221,7 +221,7 @@ def _describe(error: BaseException) -> str:
 
 
 def _try_alone(plugin: object) -> list[tuple[str, type]]:
-    """Kind and class of all that ``plugin`` provides, found out in a manager of its own.
+    """Kind and class of everything that ``plugin`` provides, determined in a manager of its own.
 
     Raises:
         PluginError: a hook is misspelt, unmarked, takes unknown arguments or raises.
@@ -245,11 +245,11 @@ def _check_hook_names(plugin: object, manager: pluggy.PluginManager) -> None:
             if attribute in known and inspect.isroutine(getattr(plugin, attribute)):
                 raise PluginError(f"{attribute} is not marked with @serbench.api.hookimpl")
         elif (hook := options.get("specname") or attribute) not in known:
-            raise PluginError(f"there is no hook {hook!r}{did_you_mean(hook, known)}")
+            raise PluginError(f"no hook is called {hook!r}{did_you_mean(hook, known)}")
 
 
 def _call(manager: pluggy.PluginManager, kind: str) -> list[type]:
-    """The classes that the only plugin of ``manager`` gives for one kind."""
+    """The classes that the only plugin of ``manager`` returns for one kind."""
     hook = f"{PROJECT}_{kind}"
     try:
         results = getattr(manager.hook, hook)()
@@ -264,10 +264,10 @@ def _call(manager: pluggy.PluginManager, kind: str) -> list[type]:
 
 
 def _check_class(kind: str, cls: type) -> str:
-    """The name of a class that has every member of its contract.
+    """The name of a class, after checking that it has every member of its contract.
 
     Raises:
-        PluginError: it has not.
+        PluginError: a member is missing.
     """
     contract = CONTRACTS[kind]
     missing = [member for member in _members(contract) if not hasattr(cls, member)]
@@ -285,14 +285,14 @@ def _check_class(kind: str, cls: type) -> str:
         raise PluginError(f"{cls.__name__}.Params must be a subclass of serbench.api.Params")
     if params.model_config.get("extra") != "forbid":
         raise PluginError(
-            f"{cls.__name__}.Params lets unknown names through; subclass serbench.api.Params"
+            f"{cls.__name__}.Params accepts unknown names; subclass serbench.api.Params"
         )
     return name
 
 
 def _members(contract: type) -> list[str]:
-    """Public members that a class must have; ``params`` belongs to instances, and ``aliases``
-    and ``reconstruction`` may be left out.
+    """Public members that a class must have; ``params`` belongs to instances, and ``aliases`` and
+    ``reconstruction`` are optional.
     """
     public = [member for member in vars(contract) if not member.startswith("_")]
     others = {"name", "Params", "params", "aliases", "reconstruction"}

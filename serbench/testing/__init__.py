@@ -1,6 +1,6 @@
 """For plugin authors: the contract suite, as named checks or as one call.
 
-Every kind of plugin has a generator of named checks, for a test each::
+Every kind of plugin has a generator of named checks, one test for each::
 
     import pytest
     from serbench.testing import student_checks
@@ -10,7 +10,7 @@ Every kind of plugin has a generator of named checks, for a test each::
     def test_my_student(check):
         check()
 
-and a function that runs them all and reports all failures together::
+It also has a function that runs them all and reports all failures together::
 
     from serbench.testing import check_student
 

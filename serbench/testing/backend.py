@@ -43,7 +43,7 @@ __tracebackhide__ = True
 LABELS = ("anger", "fear", "joy", "neutral")
 
 CASES = ((1, 0.1), (3, 1.0), (1, 3.0), (2, 3.01), (2, 7.0))
-"""Utterances at once and their seconds: less than a window, one, and several."""
+"""Number of utterances and their seconds: less than a window, one, and several."""
 
 SUM_TOLERANCE = 1e-3
 
@@ -69,7 +69,7 @@ class ProbeStudent(nn.Module):
 
 
 class ProbeParams(Params):
-    """``ProbeStudent`` has none."""
+    """``ProbeStudent`` has no parameters."""
 
 
 class Probe(Student):
@@ -79,7 +79,7 @@ class Probe(Student):
     Params = ProbeParams
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh one."""
+        """A new network."""
         student = ProbeStudent(shape.num_classes, shape.n_mels)
         with torch.no_grad():
             student.classifier.weight.mul_(8.0)
@@ -88,10 +88,10 @@ class Probe(Student):
 
 @cache
 def probe_model() -> DeployedModel:
-    """A small trained model, with random weights, to try a backend on.
+    """A small model with random weights, to test a backend with.
 
-    It is made once in a process, which takes some seconds, and lies in a temporary folder. Its
-    windows are those of serbench: 3 s, overlapping by 0.5 s.
+    It is made once per process, which takes some seconds, and is stored in a temporary folder. Its
+    windows are serbench's: 3 s with an overlap of 0.5 s.
     """
     # Imported late: these stand above the contract, which is all that other checks need.
     from serbench.device.export.deployed import Trained
@@ -118,7 +118,7 @@ def probe_model() -> DeployedModel:
 
 
 def utterances(count: int, duration_s: float, seed: int = 0) -> Waveforms:
-    """``(count, samples)``: noise that swells, each with a tone of its own."""
+    """``(count, samples)``: swelling noise, each with its own tone."""
     draw = np.random.default_rng(seed)
     at_s = np.arange(round(duration_s * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     tones_hz = draw.uniform(100.0, 4000.0, (count, 1))
@@ -130,18 +130,18 @@ def utterances(count: int, duration_s: float, seed: int = 0) -> Waveforms:
 def backend_checks(
     cls: type, params: Mapping[str, object] | None = None, tolerance: float = 1e-4
 ) -> Iterator[Check]:
-    """The contract of deployment backends, check by check.
+    """Checks of the contract of deployment backends.
 
-    A small model, converted and opened with one thread, gives PyTorch's posteriors: float32, in
-    rows that sum to 1, the same each time, for one utterance and several, shorter and longer than
-    a window. Converting leaves the model's own files as they are. A backend that also scores folds
-    within runs (``compile``) gives the logits of the student itself, without a gradient, and leaves
-    the student as it was. All but the first are skipped where the backend cannot run.
+    A small model, converted and opened with one thread, must give PyTorch's posteriors: float32, in
+    rows that sum to 1, identical each time, for one utterance and several, shorter and longer than
+    a window. Converting must not change the model's own files. A backend that also scores folds
+    within runs (``compile``) must give the student's own logits, without a gradient, and must not
+    change the student. All checks but the first are skipped if the backend cannot run.
 
     Args:
         cls: the plugin class.
-        params: where its ``Params`` have no defaults, or to check others.
-        tolerance: greatest difference of a posterior or logit; give more for reduced precision.
+        params: if its ``Params`` have no defaults, or to check other values.
+        tolerance: greatest difference of a posterior or logit; use more for reduced precision.
     """
     made = cache(partial(make, cls, params))
     available = cache(partial(_available, made))
@@ -154,8 +154,9 @@ def backend_checks(
 
 
 check_backend = together(backend_checks)
-"""Runs all ``backend_checks`` and reports every failure together in one ``AssertionError``. Gives
-the reason where one cannot be used here, else None."""
+"""Run all ``backend_checks`` and report every failure together in one ``AssertionError``. Returns
+the reason if a backend cannot be used here, else None.
+"""
 
 
 def _check_facts(backend: Backend) -> None:
@@ -188,7 +189,7 @@ def _converted(backend: Backend, folder: Path) -> WaveformPredictor:
     before = _digests(home)
     backend.convert(model, folder)
     require(_digests(home) == before, "convert must not change the model's own files")
-    require(any(folder.rglob("*")), "convert must write what open needs into its folder")
+    require(any(folder.rglob("*")), "convert must write everything that open needs into its folder")
     written = _digests(folder)
     predict = backend.open(model, folder, 1)
     require(_digests(folder) == written, "open must not change what convert wrote")
@@ -222,10 +223,10 @@ def _check_posteriors(
     )
     kept = posteriors.copy()
     again = predict(given)
-    require(np.array_equal(again, kept), "the same input gives other posteriors each time")
+    require(np.array_equal(again, kept), "the same input must give the same posteriors each time")
     require(
         np.array_equal(posteriors, kept),
-        "a predictor must not write into posteriors that it has given before",
+        "a predictor must not change posteriors that it returned earlier",
     )
 
 
@@ -256,7 +257,7 @@ def _check_compile(backend: Backend, tolerance: float) -> None:
         _check_logits(predict(features, lengths), expected, tolerance, f"{count} × {frames} frames")
         require(
             torch.equal(predict(features, lengths), predict(features, lengths)),
-            "the same input gives other logits each time",
+            "the same input must give the same logits each time",
         )
 
 

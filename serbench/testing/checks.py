@@ -1,4 +1,4 @@
-"""A contract as named checks: one test for each in pytest, or all of them in one call."""
+"""A contract as named checks: one pytest test for each, or all of them in one call."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that a contract asks for; call it to find out whether it holds.
+    """One requirement of a contract; call it to check it.
 
-    Calling it raises ``AssertionError`` where the plugin breaks the contract, with one clear
-    message, and ``unittest.SkipTest``, which pytest knows, where it cannot be checked here.
+    The call raises ``AssertionError`` with one clear message if the plugin breaks the contract, and
+    ``unittest.SkipTest``, which pytest knows, if it cannot be checked here.
 
     Examples:
         >>> check = Check("numbers add up", lambda: None)
@@ -26,8 +26,8 @@ class Check:
         'numbers add up'
 
     Attributes:
-        name: what is asked for, in a few words.
-        run: what is done to find out.
+        name: the requirement, in a few words.
+        run: the function that checks it.
     """
 
     name: str
@@ -44,14 +44,13 @@ class Check:
 def run_all(checks: Iterable[Check]) -> str | None:
     """Run every check, and report all failures together.
 
-    Where the first one fails there is no plugin to try the others on, and they are left out.
+    If the first one fails, there is no plugin to check, and the others are left out.
 
     Returns:
-        None where everything was checked; else the reason why something could not be.
+        None if everything was checked; else the reason why something could not be.
 
     Raises:
-        AssertionError: what is broken, a line for each failure. An error of the plugin itself is
-            its cause.
+        AssertionError: the failures, one per line. An error of the plugin itself is its cause.
     """
     failures: dict[str, list[str]] = {}  # names of checks by what they say
     cause: Exception | None = None
@@ -75,7 +74,7 @@ def run_all(checks: Iterable[Check]) -> str | None:
 
 
 def together(checks: Callable[P, Iterable[Check]]) -> Callable[P, str | None]:
-    """A function of the same arguments that runs all ``checks``; see ``run_all``."""
+    """A function with the same arguments that runs all ``checks``; see ``run_all``."""
 
     def check(*args: P.args, **kwargs: P.kwargs) -> str | None:
         return run_all(checks(*args, **kwargs))

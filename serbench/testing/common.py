@@ -1,4 +1,4 @@
-"""What all contract checks share."""
+"""Shared parts of all contract checks."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def require(condition: object, message: str) -> None:
 
 
 def instance_of(value: object, kind: type[T], what: str) -> T:
-    """``value``, or ``AssertionError`` where it is not a ``kind``."""
+    """``value``, or an ``AssertionError`` if it is not a ``kind``."""
     if isinstance(value, kind):
         return value
     raise AssertionError(f"{what} must be a {kind.__name__}, not {value!r:.200}")
 
 
 def make(cls: type, params: Mapping[str, object] | None) -> Any:
-    """An instance of a plugin class, after a look at what every kind has.
+    """An instance of a plugin class, after checks that all kinds share.
 
     Raises:
-        AssertionError: no usable name, ``Params`` that let unknown names through, members of the
-            contract left out, or ``params`` that do not fit.
+        AssertionError: an unusable name, ``Params`` that accept unknown names, missing members of
+            the contract, or ``params`` that do not fit.
     """
     name, model = getattr(cls, "name", None), getattr(cls, "Params", None)
     require(
@@ -46,7 +46,7 @@ def make(cls: type, params: Mapping[str, object] | None) -> Any:
     model = instance_of(model, type(BaseModel), f"{cls.__name__}.Params")
     require(
         issubclass(model, BaseModel) and model.model_config.get("extra") == "forbid",
-        f"{cls.__name__}.Params must not let unknown names through; subclass serbench.api.Params",
+        f"{cls.__name__}.Params must not accept unknown names; subclass serbench.api.Params",
     )
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
     require(not missing, f"{cls.__name__} lacks {', '.join(missing)}")
@@ -66,7 +66,9 @@ def make(cls: type, params: Mapping[str, object] | None) -> Any:
 
 def require_finite(tensor: Tensor, what: str) -> None:
     """Raise unless every value is finite."""
-    require(bool(torch.isfinite(tensor).all()), f"{what} must be finite, but holds NaN or infinity")
+    require(
+        bool(torch.isfinite(tensor).all()), f"{what} must be finite, but contains NaN or infinity"
+    )
 
 
 def require_shape(tensor: object, shape: tuple[int, ...], what: str) -> None:
@@ -76,19 +78,19 @@ def require_shape(tensor: object, shape: tuple[int, ...], what: str) -> None:
 
 
 def require_names(names: object, what: str) -> None:
-    """Raise unless ``names`` is a tuple of names of corpora, each of them once."""
+    """Raise unless ``names`` is a tuple of corpus names without repetition."""
     given = instance_of(names, tuple, f"the card's {what}")
     for name in given:
         require(
             isinstance(name, str) and any(map(str.isalnum, name)),
-            f"the card's {what} has {name!r} where the name of a corpus is due",
+            f"the card's {what} has {name!r}, which is not the name of a corpus",
         )
     require(len(set(given)) == len(given), f"the card's {what} repeats a name: {given}")
 
 
 def require_available(reason: object) -> None:
-    """Raise ``unittest.SkipTest`` where a plugin's ``unavailable()`` gave a reason."""
+    """Raise ``unittest.SkipTest`` if a plugin's ``unavailable()`` returned a reason."""
     if reason is None:
         return
-    require(isinstance(reason, str) and reason.strip(), "unavailable() must give a reason")
+    require(isinstance(reason, str) and reason.strip(), "unavailable() must return a reason")
     raise SkipTest(str(reason))

@@ -23,19 +23,19 @@ __tracebackhide__ = True
 def corpus_checks(
     cls: type, folder: Path, params: Mapping[str, object] | None = None
 ) -> Iterator[Check]:
-    """The contract of corpora, check by check.
+    """Checks of the contract of corpora.
 
-    The card agrees with itself; every utterance has an id of its own, a speaker, a known label and
-    a readable file; counts and fold units are those of the card; two scans give the same; a split
-    of the corpus's own is told of all or none; ``missing`` names nothing that is there, and of a
-    lost file its name or nothing; what ``read_name`` says of an utterance's file name is what the
-    scan says, or None. A synthetic corpus is built into ``folder`` when that is empty, twice, and
-    must come out the same.
+    The card must be consistent. Every utterance needs a unique id, a speaker, a known label and a
+    readable file. Counts and fold units must be those of the card, and two scans must be equal. The
+    corpus's own split must cover all utterances or none. ``missing`` must not name existing files;
+    for a lost file it names that file or nothing. ``read_name`` must agree with the scan, or return
+    None. A synthetic corpus is built twice into ``folder``, if that is empty, and must come out the
+    same.
 
     Args:
         cls: the plugin class.
         folder: a copy of the corpus, or a new or empty folder for a synthetic one.
-        params: where its ``Params`` have no defaults, or to check others.
+        params: if its ``Params`` have no defaults, or to check other values.
     """
     corpus = cache(partial(make, cls, params))
     built = cache(lambda: _check_build(corpus(), folder))
@@ -52,11 +52,11 @@ def corpus_checks(
 
 
 check_corpus = together(corpus_checks)
-"""Runs all ``corpus_checks`` and reports every failure together in one ``AssertionError``."""
+"""Run all ``corpus_checks`` and report every failure together in one ``AssertionError``."""
 
 
 def corpus_card_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
-    """The part of the contract of corpora that needs no audio: card and sources."""
+    """Checks of corpora that need no audio: card and sources."""
     corpus = cache(partial(make, cls, params))
     yield Check("class and parameters", corpus)
     yield Check("card", lambda: _check_card(corpus()))
@@ -66,7 +66,7 @@ def corpus_card_checks(cls: type, params: Mapping[str, object] | None = None) ->
 
 
 check_corpus_card = together(corpus_card_checks)
-"""Runs all ``corpus_card_checks`` and reports every failure together in one ``AssertionError``."""
+"""Run all ``corpus_card_checks`` and report every failure together in one ``AssertionError``."""
 
 
 def _check_card(corpus: Corpus) -> None:
@@ -82,15 +82,19 @@ def _check_card(corpus: Corpus) -> None:
         f"aliases must be a tuple of names, not {aliases!r}",
     )
     for kind, names in card.different.items():
-        require(kind in NOUNS, f"the card's different has {kind!r}; it has {', '.join(NOUNS)}")
-        require(not (alone := lonely(names)), f"different.{kind}: nothing is spelled like {alone}")
+        require(
+            kind in NOUNS, f"the card's different has {kind!r}; it may only have {', '.join(NOUNS)}"
+        )
+        require(
+            not (alone := lonely(names)), f"different.{kind}: no other name is spelled like {alone}"
+        )
     own = sorted({corpus.name, card.title, *card.names} & set(card.made_of))
     require(not own, f"the card's made_of names the corpus itself: {', '.join(own)}")
 
 
 def _check_labels(card: CorpusCard) -> None:
     labels = card.labels
-    require(len(labels) >= 2, f"the card must have two labels or more, not {labels}")
+    require(len(labels) >= 2, f"the card must have at least two labels, not {labels}")
     require(len(set(labels)) == len(labels), f"the card's labels repeat: {labels}")
     require(
         not card.per_label or set(card.per_label) == set(labels),
@@ -106,7 +110,7 @@ def _check_labels(card: CorpusCard) -> None:
 def _check_folds(card: CorpusCard) -> None:
     for name, folds in card.fold_sets.items():
         units = [unit for fold in folds for unit in fold]
-        require(len(folds) >= 2, f"the fold set {name!r} needs two folds or more")
+        require(len(folds) >= 2, f"the fold set {name!r} needs at least two folds")
         require(all(folds), f"the fold set {name!r} has an empty fold")
         require(len(set(units)) == len(units), f"the fold set {name!r} tests a unit twice")
         require(
@@ -130,7 +134,7 @@ def _check_source(source: Source) -> None:
 
 def _records(corpus: Corpus, folder: Path) -> list[UtteranceRecord]:
     found = sorted(corpus.utterances(folder), key=lambda record: record.id)
-    require(found, f"there are no utterances in {folder}")
+    require(found, f"no utterances in {folder}")
     return found
 
 
@@ -139,7 +143,7 @@ def _check_scan(corpus: Corpus, folder: Path, records: Sequence[UtteranceRecord]
 
 
 def _check_build(corpus: Corpus, folder: Path) -> Path:
-    """``folder``, which a synthetic corpus is built into where it is empty."""
+    """``folder``; a synthetic corpus is built into it if it is empty."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         return folder
@@ -176,25 +180,25 @@ def _check_records(records: Sequence[UtteranceRecord], card: CorpusCard, folder:
         require(record.id and record.speaker, f"{record.path} has no id or no speaker")
         require(
             record.label in card.labels,
-            f"{record.id} is labelled {record.label!r}, which the card does not know",
+            f"{record.id} is labelled {record.label!r}, which is not a label of the card",
         )
         require(
             card.unit != "session" or record.session,
-            f"{record.id} has no session, by which the card's folds group",
+            f"{record.id} has no session, but the card's folds group by session",
         )
         require(
             record.gender in {"female", "male", None},
-            f"{record.id} has the gender {record.gender!r}; it is female, male or None",
+            f"{record.id} has the gender {record.gender!r}; allowed are female, male and None",
         )
         path = folder / record.path
-        require(path.is_file(), f"{record.id}: there is no file {path}")
+        require(path.is_file(), f"{record.id}: no file {path}")
         require(soundfile.info(path).frames > 0, f"{record.id}: {path} is empty")
 
 
 def _check_counts(records: Sequence[UtteranceRecord], card: CorpusCard) -> None:
     require(
         card.utterances in {None, len(records)},
-        f"the card declares {card.utterances} utterances, the folder has {len(records)}",
+        f"the card declares {card.utterances} utterances, but the folder has {len(records)}",
     )
     for key, declared, found in (
         ("label", card.per_label, Counter(record.label for record in records)),
@@ -203,7 +207,7 @@ def _check_counts(records: Sequence[UtteranceRecord], card: CorpusCard) -> None:
         for name in sorted({*declared, *(found if declared else ())}):
             require(
                 declared.get(name, 0) == found[name],
-                f"the card declares {declared.get(name, 0)} utterances of {key} {name!r}, "
+                f"the card declares {declared.get(name, 0)} utterances of {key} {name!r}, but "
                 f"the folder has {found[name]}",
             )
 
@@ -214,17 +218,17 @@ def _check_fold_sets(records: Sequence[UtteranceRecord], card: CorpusCard) -> No
         tested = {unit for fold in folds for unit in fold}
         require(
             tested == units,
-            f"the fold set {name!r} must test every {card.unit}; differs in "
+            f"the fold set {name!r} must test every {card.unit}; the difference is "
             f"{sorted(map(str, tested ^ units))}",
         )
 
 
 def _check_official(records: Sequence[UtteranceRecord]) -> None:
-    """A split of the corpus's own is of all utterances, in sides or in folds."""
+    """The corpus's own split must cover all utterances, as sides or as folds."""
     told = {record.official for record in records}
     require(
         len(told) == 1 or None not in told,
-        "official must be given of all utterances or of none",
+        "official must be given for all utterances or for none",
     )
     sides = told & {"train", "validation", "test"}
     require(
@@ -234,12 +238,12 @@ def _check_official(records: Sequence[UtteranceRecord]) -> None:
 
 
 LOST = 5
-"""Files that are taken away, one at a time, to see what ``missing`` says."""
+"""Number of files that are removed, one at a time, to test ``missing``."""
 
 
 def _check_missing(corpus: Corpus, records: Sequence[UtteranceRecord]) -> None:
     said = list(corpus.missing(records))
-    require(not said, f"nothing is missing, and missing() names {', '.join(said[:5])}")
+    require(not said, f"nothing is missing, but missing() names {', '.join(said[:5])}")
     for lost in records[:: max(1, len(records) // LOST)]:
         said = list(corpus.missing([record for record in records if record.id != lost.id]))
         require(
@@ -249,7 +253,7 @@ def _check_missing(corpus: Corpus, records: Sequence[UtteranceRecord]) -> None:
 
 
 def _check_names(corpus: Corpus, records: Sequence[UtteranceRecord], folder: Path) -> None:
-    """Where names tell, they tell of each file what the scan tells."""
+    """If names contain facts, they must agree with the scan for each file."""
     for record in records:
         path = (folder / record.path).absolute()
         if path.is_relative_to(folder.absolute()):
@@ -266,7 +270,7 @@ def _check_names(corpus: Corpus, records: Sequence[UtteranceRecord], folder: Pat
             for key in ("id", "speaker", *told):
                 require(
                     getattr(read, key) == getattr(record, key),
-                    f"read_name({name!r}) gives the {key} {getattr(read, key)!r}, "
+                    f"read_name({name!r}) gives the {key} {getattr(read, key)!r}, but "
                     f"utterances() gives {getattr(record, key)!r}",
                 )
     for name in ("", "/", "..", "some/where/no-such-name.wav"):

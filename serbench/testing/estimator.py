@@ -24,12 +24,12 @@ Made = Callable[[], Estimator]
 
 
 def estimator_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
-    """The contract of estimators, check by check; ``student_checks`` gives them for one.
+    """Checks of the contract of estimators; ``student_checks`` returns them for an estimator.
 
-    It fits random utterances of 2 to 8 classes and five speakers, without a warning that would
-    stop a run; its greatest posterior is its prediction, also where training lacks a class; the
-    same data and seed give the same bytes; what is stored comes back whole, nothing but listed
-    classes in it; padding changes nothing.
+    It must fit random utterances of 2 to 8 classes and five speakers, without a warning that would
+    stop a run. Its greatest posterior must be its prediction, also if training lacks a class. The
+    same data and seed must give the same bytes. A stored classifier must load completely and
+    contain listed classes only. Padding must change nothing.
 
     Examples:
         >>> from serbench_baselines.classical import Classical
@@ -38,7 +38,7 @@ def estimator_checks(cls: type, params: Mapping[str, object] | None = None) -> I
 
     Args:
         cls: the plugin class.
-        params: where its ``Params`` have no defaults, or to check others.
+        params: if its ``Params`` have no defaults, or to check other values.
     """
     made = cache(lambda: _made(cls, params))
     yield Check("class and parameters", made)
@@ -52,7 +52,7 @@ def estimator_checks(cls: type, params: Mapping[str, object] | None = None) -> I
 
 
 check_estimator = together(estimator_checks)
-"""Runs all ``estimator_checks`` and reports every failure together in one ``AssertionError``."""
+"""Run all ``estimator_checks`` and report every failure together in one ``AssertionError``."""
 
 
 def _made(cls: type, params: Mapping[str, object] | None) -> Estimator:
@@ -66,7 +66,7 @@ def _made(cls: type, params: Mapping[str, object] | None) -> Estimator:
 def material(
     num_classes: int, width: int = WIDTH
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Random rows ``(U, d)`` that tell their classes, labels ``(U,)`` and speakers ``(U,)``."""
+    """Random rows ``(U, d)`` that predict their classes, labels ``(U,)`` and speakers ``(U,)``."""
     draw = np.random.default_rng(num_classes)
     labels = np.arange(ROWS) % num_classes
     rows = draw.normal(size=(ROWS, width)) + draw.normal(size=(num_classes, width))[labels]
@@ -94,8 +94,8 @@ def _check_posteriors(made: Made, num_classes: int, missing: int | None = None) 
     differ = int((posteriors.argmax(axis=1) != predicted).sum())
     require(
         differ == 0,
-        f"the greatest posterior is not what predict() says of {differ} of {ROWS} utterances "
-        "(SVC needs break_ties=True)",
+        f"the greatest posterior differs from predict() for {differ} of {ROWS} utterances (SVC "
+        "needs break_ties=True)",
     )
     require(missing not in predicted, f"it predicts class {missing}, which training lacked")
 
@@ -104,8 +104,8 @@ def _check_seed(made: Made) -> None:
     first, again = _fitted(made, 4), _fitted(made, 4)
     require(
         torch.equal(first.stored, again.stored),
-        "fitted twice on the same data with the same seed, it is not the same: leave every "
-        "random_state at None, so that it is set",
+        "two fits on the same data with the same seed differ: leave every random_state at "
+        "None, so that serbench sets it",
     )
 
 
@@ -116,12 +116,12 @@ def _check_stored(made: Made) -> None:
     rows = material(4)[0]
     require(
         np.array_equal(fresh.posteriors(rows), network.posteriors(rows)),
-        "once stored and loaded it gives other posteriors",
+        "after storing and loading, its posteriors differ",
     )
 
 
 def _check_padding(made: Made) -> None:
-    """The harness pools; a plugin that builds a network of its own must do as much."""
+    """The harness masks padding when it pools; a plugin with its own network must do the same."""
     rows, labels, speakers = material(4, width=2)
     statistics = len(made().params.pool)
     shape = StudentShape(4, channels=1, n_mels=WIDTH)

@@ -16,20 +16,20 @@ from serbench.testing.common import instance_of, make, require, require_finite
 __tracebackhide__ = True
 
 SAMPLES = (1, 159, 1600, 1601, 16000, 20777)
-"""Lengths of utterances: one sample, less than a frame, the shortest of a corpus, and longer."""
+"""Lengths of utterances: one sample, less than a frame, the shortest allowed, and longer ones."""
 
 TOLERANCE = 1e-4
 EXPORT_TOLERANCE = 1e-3
-"""Largest differences, relative to the largest value where that is above 1."""
+"""Largest differences, relative to the largest value if that is above 1."""
 
 
 def front_end_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
-    """The contract of front ends, check by check.
+    """Checks of the contract of front ends.
 
-    Its parameters are ``FrontEndParams``; two of the same parameters are equal, and it can be
-    pickled. Frames are as many and as wide as it says, finite on speech-like sound, on silence and
-    on a single sample; the same each time, in a batch as alone, and in an exported graph where it
-    can be exported.
+    Parameters must be ``FrontEndParams``. Two front ends with the same parameters must be equal and
+    can be pickled. The number and width of frames must be as declared; frames must be finite for
+    speech-like sound, for silence and for a single sample. They must be identical each time, in a
+    batch as alone, and in an exported graph if it can be exported.
 
     Examples:
         >>> from serbench_front_ends.waveform import Waveform
@@ -38,7 +38,7 @@ def front_end_checks(cls: type, params: Mapping[str, object] | None = None) -> I
 
     Args:
         cls: the plugin class.
-        params: where its ``Params`` have no defaults, or to check others.
+        params: if its ``Params`` have no defaults, or to check other values.
     """
     front_end = cache(partial(make, cls, params))
     built = cache(lambda: _built(front_end()))
@@ -55,7 +55,7 @@ def front_end_checks(cls: type, params: Mapping[str, object] | None = None) -> I
 
 
 check_front_end = together(front_end_checks)
-"""Runs all ``front_end_checks`` and reports every failure together in one ``AssertionError``."""
+"""Run all ``front_end_checks`` and report every failure together in one ``AssertionError``."""
 
 
 def _check_class(cls: type, front_end: Callable[[], FrontEnd]) -> None:
@@ -70,18 +70,18 @@ def _check_class(cls: type, front_end: Callable[[], FrontEnd]) -> None:
 def _check_equality(front_end: FrontEnd, another: FrontEnd) -> None:
     require(
         front_end == another and hash(front_end) == hash(another),
-        "two of the same parameters must be equal and have the same hash",
+        "two instances with the same parameters must be equal and have the same hash",
     )
     try:
         again = pickle.loads(pickle.dumps(front_end))  # noqa: S301 - made here
     except Exception as error:
         raise AssertionError(f"it cannot be pickled: {type(error).__name__}: {error}") from error
-    require(again == front_end, "a pickled copy is another front end")
+    require(again == front_end, "a pickled copy must equal its original")
 
 
 def _check_augmentation(front_end: FrontEnd) -> None:
     width = front_end.width
-    require(isinstance(width, int) and width > 0, f"width must be 1 or more, not {width!r}")
+    require(isinstance(width, int) and width > 0, f"width must be at least 1, not {width!r}")
     framing = front_end.framing
     if framing is not None:
         instance_of(framing, Framing, "framing")
@@ -89,7 +89,7 @@ def _check_augmentation(front_end: FrontEnd) -> None:
         require(min(sizes) > 0, f"framing must have a window and a hop above 0, not {sizes}")
         require(
             (framing.length is None) == (front_end.length_s is None),
-            "framing.length must be set where length_s is, and only there",
+            "framing.length must be set if and only if length_s is set",
         )
     gain = front_end.gain
     if gain is not None and gain != "scale":
@@ -103,7 +103,7 @@ def _check_model(front_end: FrontEnd) -> None:
     digest = front_end.model_digest
     require(
         isinstance(digest, str) and bool(digest) == (front_end.card is not None),
-        "model_digest must be empty where card is None, and only there",
+        "model_digest must be empty if and only if card is None",
     )
 
 
@@ -115,7 +115,7 @@ def _built(front_end: FrontEnd) -> nn.Module:
 def _frames(module: nn.Module, waveforms: Tensor) -> Tensor:
     before = waveforms.clone()
     frames = instance_of(module(waveforms), Tensor, "what the module returns")
-    require(torch.equal(before, waveforms), "the waveforms it is given must not be changed")
+    require(torch.equal(before, waveforms), "the module must not change its input")
     require(frames.dtype == torch.float32, f"frames must be float32, not {frames.dtype}")
     return frames
 
@@ -136,7 +136,7 @@ def _check_frames(
 
 
 def _count(front_end: FrontEnd, samples: int) -> int:
-    """Frames that are due."""
+    """Expected number of frames."""
     if front_end.framing is None:
         return 1
     if front_end.length_s is not None:
@@ -147,9 +147,16 @@ def _count(front_end: FrontEnd, samples: int) -> int:
 def _check_batch(module: nn.Module) -> None:
     waveforms = sound(3, 16000)
     alone = torch.stack([_frames(module, each) for each in waveforms])
-    _check_same(_frames(module, waveforms), alone, TOLERANCE, "a batch gives other frames than one")
+    _check_same(
+        _frames(module, waveforms),
+        alone,
+        TOLERANCE,
+        "a batch must give the same frames as each waveform alone",
+    )
     nested = _frames(module, waveforms[None])[0]
-    _check_same(nested, alone, TOLERANCE, "(1, 3, samples) gives other frames than (3, samples)")
+    _check_same(
+        nested, alone, TOLERANCE, "(1, 3, samples) must give the same frames as (3, samples)"
+    )
 
 
 def _check_twice(module: nn.Module, another: nn.Module) -> None:
@@ -167,7 +174,9 @@ def _check_exported(front_end: FrontEnd, module: nn.Module) -> None:
     for samples in (1600, 1759, 20777):
         waveforms = sound(2, samples)
         expected, found = _frames(module, waveforms), _frames(exported, waveforms)
-        _check_same(found, expected, EXPORT_TOLERANCE, f"exported, {samples} samples give others")
+        _check_same(
+            found, expected, EXPORT_TOLERANCE, f"exported, {samples} samples give other frames"
+        )
     framing = front_end.framing
     if framing is None or front_end.length_s is not None:
         return
@@ -177,7 +186,9 @@ def _check_exported(front_end: FrontEnd, module: nn.Module) -> None:
     cut = long[:, start:][:, : (size + framing.blocks - 1) * framing.hop]
     frames = exported.frames(cut)  # pyright: ignore[reportCallIssue]
     expected = _frames(module, long)[:, first : first + size]
-    _check_same(frames, expected, EXPORT_TOLERANCE, "frames(windows) gives others than build")
+    _check_same(
+        frames, expected, EXPORT_TOLERANCE, "frames(windows) must give the same frames as build"
+    )
 
 
 def _check_same(found: Tensor, expected: Tensor, tolerance: float, what: str) -> None:
@@ -191,7 +202,7 @@ def _check_same(found: Tensor, expected: Tensor, tolerance: float, what: str) ->
 
 
 def sound(count: int, samples: int) -> Tensor:
-    """``(count, samples)``: harmonics that swell, in noise, each utterance its own."""
+    """``(count, samples)``: swelling harmonics in noise; each utterance differs."""
     generator = torch.Generator().manual_seed(0)
     at_s = torch.arange(samples) / SAMPLE_RATE_HZ
     rows: list[Tensor] = []

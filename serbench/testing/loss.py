@@ -23,25 +23,25 @@ EMBEDDING_DIM = 24
 
 
 def loss_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
-    """The contract of losses, check by check.
+    """Checks of the contract of losses.
 
-    With no to three teachers as its ``needs`` allow, and given only what it says it needs: every
-    term a finite scalar, a ``"total"`` whose gradient reaches the student's logits, the same value
-    for the same input, and no infinity for one-hot or very sure teachers and students. With a
-    student that gives logits and embedding only it works likewise, or ``build`` raises a
-    ``PluginError``. Where ``unlabelled`` is above 0, windows without a label are learnt from. Where
-    it keeps ``readings``, they are of each window and detached. The gradient of a loss that reads
-    neither labels nor soft targets, such as an objective of pretraining, may reach the student's
-    embedding or maps instead.
+    Each check uses no to three teachers, as ``needs`` allows, and only the declared inputs. Every
+    term must be a finite scalar. The gradient of ``"total"`` must reach the student's logits. The
+    same input must give the same value. One-hot or very confident teachers and students must not
+    give infinity. With a student that gives logits and embedding only, the loss works too, or
+    ``build`` raises a ``PluginError``. If ``unlabelled`` is above 0, windows without a label must
+    give a gradient. ``readings``, if any, must have one row per window and be detached. For a loss
+    that uses neither labels nor soft targets, such as an objective of pretraining, the gradient may
+    reach the student's embedding or maps instead.
 
     Args:
         cls: the plugin class.
-        params: where its ``Params`` have no defaults, or to check others.
+        params: if its ``Params`` have no defaults, or to check other values.
     """
     loss = cache(partial(make, cls, params))
 
     def given(teachers: int, check: Callable[..., None], *case: int) -> Callable[[], None]:
-        """A check with so many teachers; one that needs some is not checked without."""
+        """A check with this many teachers; a loss that needs some is not checked without."""
         return lambda: check(loss(), teachers, *case) if teachers or not loss().needs else None
 
     yield Check("class and parameters", loss)
@@ -58,12 +58,12 @@ def loss_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterat
 
 
 check_loss = together(loss_checks)
-"""Runs all ``loss_checks`` and reports every failure together in one ``AssertionError``."""
+"""Run all ``loss_checks`` and report every failure together in one ``AssertionError``."""
 
 
 def _check_needs(loss: Loss) -> None:
     unknown = sorted(set(loss.needs) - NEEDS)
-    require(not unknown, f"needs may hold {sorted(NEEDS)}, not {unknown}")
+    require(not unknown, f"needs may contain {sorted(NEEDS)}, not {unknown}")
 
 
 def _check_terms(loss: Loss, teachers: int, num_classes: int, count: int) -> None:
@@ -86,11 +86,11 @@ def _check_terms(loss: Loss, teachers: int, num_classes: int, count: int) -> Non
         if parameter.grad is not None:
             require_finite(parameter.grad, f"the gradient of the loss's own {name}")
     again = module(batch, output)["total"]
-    require(torch.equal(again, terms["total"]), "the same input gives another total each time")
+    require(torch.equal(again, terms["total"]), "the same input must give the same total each time")
 
 
 def _check_unlabelled(loss: Loss, teachers: int) -> None:
-    """What a loss makes of windows that have soft targets and no label, where it asks for some."""
+    """The loss on windows with soft targets and without labels, if it asks for some."""
     if not loss.unlabelled:
         return
     require(loss.unlabelled > 0.0, f"unlabelled must not be below 0, but is {loss.unlabelled}")
@@ -98,7 +98,7 @@ def _check_unlabelled(loss: Loss, teachers: int) -> None:
     torch.manual_seed(0)
     module = loss.build(_shape(teachers, 4))
     hear = getattr(module, "unlabelled", None)
-    require(callable(hear), "unlabelled is above 0, and what build makes has no such method")
+    require(callable(hear), "unlabelled is above 0, but the module of build has no such method")
     assert callable(hear)
     batch = replace(
         _batch(loss, teachers, 4, 6),
@@ -117,7 +117,7 @@ def _check_unlabelled(loss: Loss, teachers: int) -> None:
 
 
 def _check_reaches(output: StudentOutput) -> None:
-    """Some gradient of a loss that reads no labels must reach the student, wherever it does."""
+    """The gradient of a loss without labels must reach some output of the student."""
     leaves = (output.logits, output.embedding, *output.maps)
     gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
     require(
@@ -129,7 +129,7 @@ def _check_reaches(output: StudentOutput) -> None:
 
 
 def _check_without_maps(loss: Loss, teachers: int) -> None:
-    """A student need give logits and embedding only."""
+    """A student may give logits and embedding only."""
     torch.manual_seed(0)
     try:
         module = loss.build(replace(_shape(teachers, 4), map_dims=(), last_map_dim=0))
@@ -147,9 +147,9 @@ def _check_without_maps(loss: Loss, teachers: int) -> None:
 
 
 def _check_finite(terms: object) -> dict[str, Tensor]:
-    """The terms, which must be finite scalars with a total among them."""
+    """The terms, which must be finite scalars, including a total."""
     given = instance_of(terms, dict, "what forward returns")
-    require("total" in given, f"there is no 'total' among the terms {sorted(given)}")
+    require("total" in given, f"no 'total' among the terms {sorted(given)}")
     for name, term in given.items():
         require_shape(term, (), f"the term {name!r}")
         require_finite(term, f"the term {name!r}")
@@ -157,7 +157,7 @@ def _check_finite(terms: object) -> dict[str, Tensor]:
 
 
 def _check_readings(module: nn.Module, count: int) -> None:
-    """What is kept for `serbench explain`, where there is any."""
+    """Values for `serbench explain`, if there are any."""
     readings = instance_of(getattr(module, "readings", {}), dict, "readings")
     for name, value in readings.items():
         what = f"the reading {name!r}"
@@ -185,7 +185,7 @@ def _reads_no_answers(loss: Loss, module: nn.Module, batch: Batch, output: Stude
 
 
 def _check_extremes(loss: Loss, teachers: int) -> None:
-    """One-hot and uniform teachers, and a student that is sure, rightly or wrongly."""
+    """One-hot and uniform teachers, and a student that is confident, rightly or wrongly."""
     torch.manual_seed(0)
     module = loss.build(_shape(teachers, 4))
     for scale in (0.0, 1e4):
@@ -214,7 +214,7 @@ def _shape(teachers: int, num_classes: int) -> LossShape:
 
 
 def _logits(num_classes: int, count: int, scale: float | None, seed: int) -> Tensor:
-    """Random logits, or with ``scale`` that much on the true class."""
+    """Random logits; with ``scale``, this value on the true class."""
     if scale is not None:
         labels = torch.arange(count) % num_classes
         return scale * torch.nn.functional.one_hot(labels, num_classes).float()
@@ -224,7 +224,7 @@ def _logits(num_classes: int, count: int, scale: float | None, seed: int) -> Ten
 def _batch(
     loss: Loss, teachers: int, num_classes: int, count: int, scale: float | None = None
 ) -> Batch:
-    """A batch that holds of the teachers what ``loss.needs``, and nothing else."""
+    """A batch with exactly the teachers' outputs in ``loss.needs``."""
     generator = torch.Generator().manual_seed(1)
     logits = torch.zeros(0, count, num_classes)
     if teachers and "soft_targets" in loss.needs:
@@ -252,7 +252,7 @@ def _batch(
 
 
 def _output(num_classes: int, count: int, scale: float | None = None) -> StudentOutput:
-    """What a student of two levels might give, as leaves that collect gradients."""
+    """Output of a student with two levels, as leaves that collect gradients."""
     generator = torch.Generator().manual_seed(5)
     maps = tuple(
         torch.randn(count, c, h, 60 // (level + 1), generator=generator).requires_grad_()

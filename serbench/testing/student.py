@@ -30,13 +30,13 @@ TOLERANCE = 1e-5
 
 
 def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
-    """The contract of students, check by check.
+    """Checks of the contract of students.
 
-    A front end that it hears, which is there and takes what it sets; output shapes and masks for
-    windows of 30 to 400 frames (or what its front end makes of an utterance, where that hears it
-    at once) and 2 to 8 classes; the same weights under the same seed; a padded window,
-    whatever the padding holds, gives the logits of the same window alone (to 1e-5); gradients of
-    the logits reach every parameter; the weights can be stored and loaded. Of an estimator they are
+    Its front end must exist and accept its parameters. Output shapes and masks are checked for
+    windows of 30 to 400 frames (or for one row, if its front end gives one row per utterance) and 2
+    to 8 classes. The same seed must give the same weights. With any content of the padding, a
+    padded window must give the logits of the same window alone (to 1e-5). Gradients of the logits
+    must reach every parameter. The weights can be stored and loaded. For an estimator, these are
     ``estimator_checks``.
 
     Examples:
@@ -46,7 +46,7 @@ def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
 
     Args:
         cls: the plugin class.
-        params: where its ``Params`` have no defaults, or to check others.
+        params: if its ``Params`` have no defaults, or to check other values.
     """
     if issubclass(cls, Estimator):
         yield from estimator_checks(cls, params)
@@ -60,12 +60,13 @@ def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
             return front_end_of(asked)
         except SerbenchError as error:
             raise AssertionError(
-                f"{cls.__name__}.hears asks for what is not there: {error}"
+                f"{cls.__name__}.hears asks for a front end or parameter that does not exist: "
+                f"{error}"
             ) from error
 
     def build(num_classes: int = CLASSES[1]) -> nn.Module:
         built = student().build(shape_of(heard(), num_classes))
-        return instance_of(built, nn.Module, f"what {cls.__name__}.build returns")
+        return instance_of(built, nn.Module, f"the result of {cls.__name__}.build")
 
     yield Check("class and parameters", student)
     yield Check("hears", heard)
@@ -79,7 +80,7 @@ def student_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
 
 
 check_student = together(student_checks)
-"""Runs all ``student_checks`` and reports every failure together in one ``AssertionError``."""
+"""Run all ``student_checks`` and report every failure together in one ``AssertionError``."""
 
 
 @cache
@@ -88,10 +89,10 @@ def _registry() -> Registry:
 
 
 def front_end_of(hears: Hears) -> FrontEnd:
-    """The front end that a student asks for, of the installed ones.
+    """The front end that a student asks for, among the installed ones.
 
     Raises:
-        RegistryError: there is none such, or it does not take these parameters.
+        RegistryError: no such front end, or it does not accept these parameters.
     """
     return _registry().make("front_ends", hears.front_end, hears.params)
 
@@ -99,9 +100,10 @@ def front_end_of(hears: Hears) -> FrontEnd:
 def windows(
     shape: StudentShape, count: int, frames: int, seed: int = 0, *, whole: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Random features ``(count, channels, d, frames)``, lengths from a third of ``frames`` up.
+    """Random features ``(count, channels, d, frames)``, with lengths of a third of ``frames`` or
+    more.
 
-    ``whole``: every window has as many real frames.
+    ``whole``: every window consists of real frames only.
     """
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(count, shape.channels, shape.n_mels, frames, generator=generator)
@@ -110,7 +112,7 @@ def windows(
 
 
 def _heard_windows(heard: Heard, count: int, frames: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Windows as the student's front end may give them."""
+    """Windows as the student's front end gives them."""
     front_end = heard()
     whole = hears_whole(front_end.framing)
     size = frames_of(front_end, 0.0) if whole else frames
@@ -131,7 +133,8 @@ def _check_output(build: Build, heard: Heard, num_classes: int, frames: int) -> 
         )
         require(
             len(output.maps) == len(output.masks),
-            f"there must be one mask for each map, not {len(output.masks)} for {len(output.maps)}",
+            f"each map needs one mask, but there are {len(output.masks)} masks for "
+            f"{len(output.maps)} maps",
         )
         for level, (feature_map, mask) in enumerate(zip(output.maps, output.masks, strict=True)):
             _check_map(feature_map, mask, f"maps[{level}]", ragged=ragged)
@@ -219,7 +222,7 @@ def _check_gradients(build: Build, heard: Heard) -> None:
 
 
 def _check_weights(build: Build, heard: Heard) -> None:
-    """Stored weights must bring the student back whole."""
+    """Stored weights must restore the student completely."""
     model, fresh = build().eval(), build().eval()
     features, lengths = _heard_windows(heard, 2, 90, seed=3)
     fresh.load_state_dict(model.state_dict())
@@ -228,6 +231,6 @@ def _check_weights(build: Build, heard: Heard) -> None:
         after = _output(fresh, features, lengths).logits
     require(
         torch.equal(before, after),
-        "a fresh student with the same state_dict gives other logits: something that matters is "
+        "a new student with the same state_dict gives other logits: something that matters is "
         "neither a parameter nor a buffer, or evaluation is random",
     )

@@ -16,19 +16,20 @@ __tracebackhide__ = True
 
 DURATIONS_S = (0.6, 1.0, 2.2)
 TOLERANCE = 0.02
-"""Largest relative difference between a batch and one at a time: bf16 has three digits."""
+"""Largest relative difference between a batch and single waveforms: bf16 has three digits."""
 
 
 def teacher_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
-    """The contract of teachers, check by check.
+    """Checks of the contract of teachers.
 
-    A card and a digest before any weights are loaded; embeddings in the order of the waveforms,
-    finite, of one width, with a number of frames that fits the frame rate; the same for an
-    utterance in a batch as alone (to 2 %), exactly the same each time, without gradients.
+    Card and digest must be available before any weights are loaded. Embeddings must be in the order
+    of the waveforms, finite, of one width, with as many frames as the frame rate requires. They
+    must be the same for an utterance in a batch as alone (to 2 %), identical each time, and without
+    gradients.
 
     Args:
         cls: the plugin class.
-        params: where its ``Params`` have no defaults, or to name weights that are at hand.
+        params: if its ``Params`` have no defaults, or to name available weights.
     """
     teacher = cache(partial(make, cls, params))
     loaded = cache(partial(_loaded, teacher))
@@ -41,7 +42,7 @@ def teacher_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
 
 
 check_teacher = together(teacher_checks)
-"""Runs all ``teacher_checks`` and reports every failure together in one ``AssertionError``."""
+"""Run all ``teacher_checks`` and report every failure together in one ``AssertionError``."""
 
 
 def _check_digest(teacher: Teacher, another: Teacher) -> None:
@@ -51,7 +52,7 @@ def _check_digest(teacher: Teacher, another: Teacher) -> None:
 
 
 def _loaded(make_teacher: Callable[[], Teacher]) -> tuple[Teacher, Sequence[TeacherFeatures]]:
-    """A teacher with its weights, and what it says of the waveforms in one batch."""
+    """A teacher with its weights, and its embeddings of all waveforms in one batch."""
     teacher = make_teacher()
     teacher.load(torch.device("cpu"))
     rate = teacher.frame_rate_hz
@@ -60,7 +61,7 @@ def _loaded(make_teacher: Callable[[], Teacher]) -> tuple[Teacher, Sequence[Teac
     together = list(teacher.embed(waveforms))
     require(
         all(torch.equal(a, b) for a, b in zip(waveforms, _waveforms(), strict=True)),
-        "embed must not change the waveforms it is given",
+        "embed must not change its input",
     )
     return teacher, together
 
@@ -104,7 +105,7 @@ def _check_embeddings(teacher: Teacher, features: Sequence[TeacherFeatures]) -> 
     rate = teacher.frame_rate_hz
     require(
         len(features) == len(DURATIONS_S),
-        f"embed must give one result for each waveform, not {len(features)} for {len(DURATIONS_S)}",
+        f"embed must return one result per waveform, not {len(features)} for {len(DURATIONS_S)}",
     )
     first = features[0]
     for duration_s, feature in zip(DURATIONS_S, features, strict=True):
@@ -130,7 +131,10 @@ def _check_embeddings(teacher: Teacher, features: Sequence[TeacherFeatures]) -> 
         )
         require_finite(pooled, "pooled")
         require_finite(frames, "frames")
-        require(not (pooled.requires_grad or frames.requires_grad), "a teacher tracks no gradients")
+        require(
+            not (pooled.requires_grad or frames.requires_grad),
+            "embeddings must not track gradients",
+        )
 
 
 def _check_same(

@@ -44,21 +44,21 @@ PLAN: dict[str, object] = {
     "device": "cpu",
     "command": "serbench run plain ablation:row --dataset probe | tee 'a file'",
 }
-"""The part of a ``plan.json`` that a tracker may look at."""
+"""Part of a ``plan.json`` that a tracker may use."""
 
 
 def tracker_checks(cls: type, params: Mapping[str, object] | None = None) -> Iterator[Check]:
-    """The contract of trackers, check by check.
+    """Checks of the contract of trackers.
 
-    A made-up run is told whole, from two threads as in a run with several processes; then stopped
-    half-way, and told again in the same folder by another instance, with fits from the cache. The
-    run's own files stay as they are, and so do the events. All but the first are skipped where
-    the tracker cannot be used.
+    A tracker receives all events of a made-up run, from two threads, as in a run with several
+    processes. Then a second run is stopped half-way, and another instance receives it again in the
+    same folder, with fits from the cache. The run's own files and the events must not change. All
+    checks but the first are skipped if the tracker cannot be used.
 
     Args:
         cls: the plugin class.
-        params: where its ``Params`` have no defaults, or to check others; let them name a place
-            to write to that the check may fill.
+        params: if its ``Params`` have no defaults, or to check other values; the check may fill the
+            place that they write to.
     """
     yield Check("class and parameters", partial(make, cls, params))
     yield Check("availability", partial(_available, cls, params))
@@ -68,12 +68,13 @@ def tracker_checks(cls: type, params: Mapping[str, object] | None = None) -> Ite
 
 
 check_tracker = together(tracker_checks)
-"""Runs all ``tracker_checks`` and reports every failure together in one ``AssertionError``. Gives
-the reason where one cannot be used here, else None."""
+"""Run all ``tracker_checks`` and report every failure together in one ``AssertionError``. Returns
+the reason if a tracker cannot be used here, else None.
+"""
 
 
 def _available(cls: type, params: Mapping[str, object] | None) -> Tracker:
-    """A new instance, where one can be used here."""
+    """A new instance, if one can be used here."""
     tracker: Tracker = make(cls, params)
     reason = tracker.unavailable()
     require("\n" not in str(reason), f"the reason must be one line, not {reason!r}")
@@ -95,7 +96,7 @@ def _check_stopped(cls: type, params: Mapping[str, object] | None) -> None:
 
 
 def _folder(folder: Path) -> Path:
-    """A run's folder with files that no tracker may touch."""
+    """A run's folder with files that trackers must not change."""
     for name in RUN_FILES:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +111,7 @@ def _content(path: Path) -> bytes:
 def _tell(
     tracker: Tracker, folder: Path, *, cached: bool = False, until: int | None = None
 ) -> None:
-    """A run, or its first events; the run ends with two calls of ``close``."""
+    """Send a run's events, or the first of them; the run ends with two calls of ``close``."""
     for number, (what, event) in enumerate(probe_events(folder, cached=cached)):
         if until is not None and number >= until:
             break
@@ -124,14 +125,14 @@ def _tell(
     for _ in range(2):
         _call(tracker, "close")
     changed = [name for name in RUN_FILES if _content(folder / name) != CONTENT]
-    require(not changed, f"a tracker must leave the run's files alone, not change {changed}")
+    require(not changed, f"a tracker must not change the run's own files; it changed {changed}")
 
 
 def probe_events(folder: Path, *, cached: bool = False) -> Iterator[tuple[str, object]]:
-    """Every event of a made-up run in ``folder``: the method to call, and what with.
+    """Every event of a made-up run in ``folder``: the method to call, and its arguments.
 
-    Two methods and a teacher, two seeds, two outer folds; a canary and a pretraining before, inner
-    fits that stop early, epochs of several fits mixed.
+    Two methods and a teacher, two seeds, two outer folds; before them a canary and a pretraining;
+    inner fits that stop early; epochs of several fits interleaved.
 
     Args:
         folder: of the run.

@@ -203,8 +203,8 @@ def test_it_has_one_part_to_change_and_nothing_of_the_template(made: Path, kind:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("Soft", "use small letters"),
-        ("2soft", "a letter first"),
+        ("Soft", "lower-case letters"),
+        ("2soft", "beginning with a letter"),
         ("soft_focal", "single hyphens"),
         ("soft--focal", "single hyphens"),
         ("../soft", "small letters"),
@@ -230,7 +230,7 @@ def test_a_kind_that_there_is_not_is_told(installed: Plugins, tmp_path: Path) ->
 
 def test_nothing_is_written_over(installed: Plugins, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(PluginError, match="is not empty: give a new folder by --into"):
+    with pytest.raises(PluginError, match="is not empty: give a new folder with --into"):
         new_plugin("mine", "loss", tmp_path, installed)
     with pytest.raises(PluginError, match="is a file"):
         new_plugin("mine", "loss", tmp_path / "notes.txt", installed)

@@ -132,7 +132,7 @@ def test_the_newest_run_and_a_name(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StoreError, match="there is no run in runs; make one"):
+    with pytest.raises(StoreError, match="no run is in runs; make one"):
         Run.load()
     assert Run.load(runs=run.folder.parent).folder == run.folder
     assert Run.load("made", runs=run.folder.parent).folder == run.folder

@@ -90,12 +90,12 @@ def test_a_run_that_was_interrupted_continues(
         ({"methods": "akd", "tracker": "tensor"}, "did you mean 'tensorboard'"),
         ({"methods": "akd", "jobs": 0}, "at least 1 fit"),
         ({"methods": "akd", "device": "abacus"}, "abacus: not usable here"),
-        ({"methods": "akd", "only": "akd"}, "--only chooses among the methods of a suite"),
+        ({"methods": "akd", "only": "akd"}, "--only selects methods of a suite"),
         ({"suite": "table4"}, "no suite is called 'table4'; did you mean 'table3'"),
         ({"methods": "akd", "ablation": "akd"}, "an ablation has its own methods"),
         ({"ablation": "akd", "only": "no-hnt"}, "no-hint"),
         ({}, "name at least one method"),
-        ({"methods": "akd", "dataset": None}, "name what to run on"),
+        ({"methods": "akd", "dataset": None}, "name the data"),
     ],
 )
 def test_what_is_wrong_is_told_as_on_the_command_line(

@@ -90,7 +90,7 @@ def test_one_that_cannot_let_go_is_told_of(caplog: pytest.LogCaptureFixture) -> 
     several(Listener(OSError("busy"), ("close",))).close()
     assert [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING] == [
         "tracker t0 (package-0 1.0) failed on close and is off for the rest of this run; the run "
-        "goes on and loses nothing else: OSError: busy"
+        "continues and loses nothing else: OSError: busy"
     ]
 
 
@@ -170,7 +170,7 @@ def test_a_raw_hook_that_raises_is_told_of_once(caplog: pytest.LogCaptureFixture
     observer.epoch(EPOCH)
     observer.epoch(EPOCH)
     assert [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING] == [
-        "plugin p failed on serbench_fit_epoch and is left out: ValueError: no"
+        "plugin p failed on serbench_fit_epoch and is switched off: ValueError: no"
     ]
 
 

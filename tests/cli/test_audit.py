@@ -94,14 +94,14 @@ def test_junit_and_markdown_say_the_same_and_an_error_too(tmp_path: Path) -> Non
     assert result.exit_code == 2
     (suite,) = ET.parse("a.xml").getroot()
     assert suite.get("errors") == "1"
-    assert "nowhere.csv is not there" in Path("a.md").read_text(encoding="utf-8")
-    assert "nowhere.csv is not there" in json.loads(Path("a.json").read_text())["error"]
+    assert "nowhere.csv: not found" in Path("a.md").read_text(encoding="utf-8")
+    assert "nowhere.csv: not found" in json.loads(Path("a.json").read_text())["error"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nowhere.csv",), "nowhere.csv is not there"),
+        (("nowhere.csv",), "nowhere.csv: not found"),
         (("good.csv", "--corpus", "emodbb"), "no dataset is called 'emodbb'; did you mean 'emodb'"),
         (("good.csv", "--corpus", "demo"), "demo knows none of the 4 utterances"),
         (("good.csv", "--data-dir", "nowhere"), "nowhere is not a folder"),

@@ -77,13 +77,16 @@ def test_everything_that_is_missing_is_one_message(here: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nowhere",), "is no folder"),
+        (("nowhere",), "is not a folder"),
         (("Our Tones", "--label", "ang"), "write --label OLD=NEW"),
-        (("Our Tones", "--pattern", "(", *SAID), "is no regular expression"),
+        (("Our Tones", "--pattern", "(", *SAID), "is not a regular expression"),
         (("Our Tones", "--pattern", "x", *SAID), "has no group (?P<emotion>"),
-        (("Our Tones", "--ignore", "(", *SAID), "is no regular expression"),
-        (("Our Tones", "--elicitation", "loud", *SAID[:4], "--yes"), "is one of acted"),
-        (("Our Tones", "--label", "zzz=anger", *SAID), "is the emotion cannot be told"),
+        (("Our Tones", "--ignore", "(", *SAID), "is not a regular expression"),
+        (("Our Tones", "--elicitation", "loud", *SAID[:4], "--yes"), "must be one of acted"),
+        (
+            ("Our Tones", "--label", "zzz=anger", *SAID),
+            "cannot determine which part of the names is the emotion",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(here: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -179,7 +179,10 @@ def test_a_label_map_makes_a_dataset_of_its_own(made: Path, here: Path) -> None:
         (("-d", "one", "--train", "two", "--test", "one"), ("--dataset NAME",)),
         (("--train", "one", "--test", "one"), ("one is named twice",)),
         (("-d", "one", "--labels", "common-7"), ("no label map is called 'common-7'", "common-6")),
-        (("--train", "one", "--test", "two", "--data-dir", "nowhere"), ("nowhere", "is no folder")),
+        (
+            ("--train", "one", "--test", "two", "--data-dir", "nowhere"),
+            ("nowhere", "is not a folder"),
+        ),
         (("--train", "one", "--test", "two"), ("cannot be downloaded", "would be DIR/one")),
         (("--train", "iemocap", "--test", "iemocap-improvised"), ("leakage L1", "IEMOCAP")),
     ],

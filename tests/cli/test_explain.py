@@ -66,7 +66,7 @@ def test_explain_names_what_is_wrong(folder: Path) -> None:
     assert "older version of serbench" in text
     code, text = invoke("explain", "nowhere")
     assert code == 2
-    assert "there is no run nowhere" in text
+    assert "no run is called nowhere" in text
 
 
 def test_a_leaky_run_is_explained_with_its_mark(folder: Path) -> None:

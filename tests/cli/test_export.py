@@ -67,7 +67,7 @@ def test_a_file_that_is_no_card_is_not_replaced(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--fold", "2", "--refit-all"), "--fold and --refit-all exclude each other"),
+        (("--fold", "2", "--refit-all"), "give --fold or --refit-all, not both"),
         (("--fold", "9"), "has no outer fold 9; it has 4"),
         (("--method", "akd"), "its methods: taught, plain"),
         (("-o", "m.bin"), "the file's name must end with .onnx"),

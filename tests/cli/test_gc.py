@@ -39,9 +39,9 @@ def test_a_preview_removes_nothing_and_gives_the_command(cache: CacheMaker) -> N
     assert cache.files() == before
     row = next(line for line in text.splitlines() if line.startswith("fits "))
     assert "1       1" in row
-    assert "not used for long" in row
-    assert "1 used since, 1 in stored runs" in row
-    assert "Nothing has been removed. To remove 1 file (" in text
+    assert "unused for long" in row
+    assert "1 used recently, 1 in stored runs" in row
+    assert "Nothing was removed. To remove 1 file (" in text
     command = text.splitlines()[-1].strip()
     assert command == "serbench gc --kind fits --older-than 20d --yes"
     assert "Traceback" not in text
@@ -80,7 +80,7 @@ def test_nothing_is_removed_while_a_command_uses_the_cache(cache: CacheMaker) ->
     with using_cache(cache.root):
         code, text = invoke()
         assert code == 0
-        assert "nothing can be removed meanwhile" in text
+        assert "nothing can be removed until it has finished" in text
         code, text = invoke("--yes")
         assert code == 2
         assert "the cache is in use by process " in text
@@ -95,7 +95,7 @@ def test_without_runs_it_is_said(cache: CacheMaker, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(cache.root.parent / "elsewhere")
     code, text = invoke()
     assert code == 0
-    assert "Runs: none, so no fit is known to be of one." in text
+    assert "No run found, so all fits count as unused." in text
     assert "To remove 1 file" in text
 
 
@@ -110,16 +110,16 @@ def test_what_cannot_be_removed_is_an_error(
     monkeypatch.setattr(Path, "unlink", refuse)
     code, text = invoke("--yes")
     assert code == 2
-    assert "1 cannot be removed, such as fits/01/" in text
+    assert "1 could not be removed, such as fits/01/" in text
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--kind", "fit"), "nothing in the cache is called fit"),
-        (("--older-than", "30"), "'30' is no age"),
-        (("--all", "--older-than", "3d"), "exclude each other"),
-        (("--runs", "nowhere"), "there is no folder nowhere"),
+        (("--kind", "fit"), "the cache has no kind fit"),
+        (("--older-than", "30"), "'30' is not an age"),
+        (("--all", "--older-than", "3d"), "not both"),
+        (("--runs", "nowhere"), "--runs nowhere: no such folder"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_message(

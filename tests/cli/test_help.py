@@ -99,9 +99,9 @@ def test_the_help_names_every_profile() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("runz", "there is no command 'runz'; did you mean 'run' or 'runs'?"),
-        ("xyzzy", "there is no command 'xyzzy'; `serbench --help` shows all"),
-        ("corpus ad", "there is no command 'ad'; did you mean 'add'?"),
+        ("runz", "no command is called 'runz'; did you mean 'run' or 'runs'?"),
+        ("xyzzy", "no command is called 'xyzzy'; `serbench --help` shows all"),
+        ("corpus ad", "no command is called 'ad'; did you mean 'add'?"),
         ("run --xyzzy", "No such option: --xyzzy\n"),
     ],
 )

@@ -43,7 +43,7 @@ def test_leaderboard_of_the_runs_folder(here: Path) -> None:
     assert lines[1].split("  ")[0] == "CORPUS"
     assert lines[2].startswith("one")
     assert lines[2].endswith("akd")
-    assert "Set apart, since broken on purpose: bad" in lines
+    assert "Leaky runs, listed separately: bad" in lines
     assert "stopped: stopped has no predictions: the run has not finished; run the same" in text
     assert lines[-1] == "Written: runs/leaderboard/index.html"
     assert (here / "runs" / "leaderboard" / "index.html").is_file()

@@ -71,7 +71,7 @@ def test_a_users_error_is_one_message(
 def test_a_stop_tells_how_to_go_on(fails_with: Callable[[BaseException], list[str]]) -> None:
     result = RUNNER.invoke(app, fails_with(KeyboardInterrupt()))
     assert result.exit_code == 130
-    assert result.stderr == "stopped; run the same command again to go on\n"
+    assert result.stderr == "stopped; run the same command again to continue\n"
 
 
 def test_a_commands_own_exit_code_is_kept(

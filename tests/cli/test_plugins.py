@@ -95,6 +95,6 @@ def test_a_plugin_that_is_slow_to_load_is_told(serbench: Serbench, packages: Pat
         "import time\nend = time.process_time() + 1.1\nwhile time.process_time() < end: pass\n"
     )
     slow = [line for line in serbench("plugins", packages=packages).stdout.splitlines()
-            if "every command waits" in line]  # fmt: skip
+            if "delays every command" in line]  # fmt: skip
     assert len(slow) == 1
     assert slow[0].startswith("raises of plugin-raises 0.9 takes 1.")

@@ -82,7 +82,7 @@ def test_a_run_with_it_is_reported_shown_and_verified(made: Path, tmp_path: Path
     options = ["verify", "--data-dir", str(made / "demo"), "--no-models"]
     without = CliRunner().invoke(app, options)
     assert without.exit_code == 0, without.output
-    assert "not compared again" in without.stdout
+    assert "not compared: give its folder" in without.stdout
     audio = Path(shutil.copytree(made / "speech", tmp_path / "moved"))
     verified = CliRunner().invoke(app, [*options, "--pretrain-audio", str(audio)])
     assert verified.exit_code == 0, verified.output
@@ -106,7 +106,7 @@ def test_a_copy_of_an_utterance_stops_the_run(made: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("command", [("run", TAUGHT), ("ablate", "akd")])
 def test_a_missing_folder(made: Path, command: tuple[str, ...]) -> None:
     result = invoke(made, Path("nowhere"), *command)
-    fails(result, "--pretrain-audio nowhere: there is no such folder")
+    fails(result, "--pretrain-audio nowhere: no such folder")
 
 
 def test_a_folder_without_audio(made: Path, tmp_path: Path) -> None:
@@ -127,4 +127,4 @@ def test_a_file_that_is_no_audio(made: Path, tmp_path: Path) -> None:
 
 def test_methods_that_are_not_pretrained(made: Path) -> None:
     result = invoke(made, made / "speech", "run", "transformer+ce", "transformer+kd")
-    fails(result, "--pretrain-audio: no method of this run hears it", "pretrain.objective=frames")
+    fails(result, "--pretrain-audio: no method of this run uses it", "pretrain.objective=frames")

@@ -94,7 +94,7 @@ def test_a_worse_run_fails_and_says_so_everywhere(
     code, text = invoke("worse", "--no-latency", "--junit", "out/j.xml", "--markdown", "out/m.md")
     assert code == 1
     assert "FAILED: worse than the golden results allow (2 of 8 checks: akd UA and akd WA)" in text
-    assert "points below the golden result" in text
+    assert "points below the reference" in text
     (suite,) = ET.parse("out/j.xml").getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("8", "2")
     took = [float(case.get("time", "0")) for case in suite.findall("testcase")]
@@ -109,7 +109,9 @@ def test_a_slower_model_fails(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     slow(monkeypatch, 2.0)
     code, text = invoke("good")
     assert code == 1
-    assert "latency rose by 33.3 %: 2.000 times the reference model, golden 1.500" in text
+    assert (
+        "latency rose by 33.3 %: 2.000 times the reference model, 1.500 in the golden file" in text
+    )
     assert invoke("good", "--no-latency")[0] == 0
 
 
@@ -161,11 +163,11 @@ def test_an_unsure_ratio_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("good",), "there is no golden file golden.toml; make one"),
-        (("gone",), "there is no run gone"),
+        (("good",), "golden file golden.toml not found; make one"),
+        (("gone",), "no run is called gone"),
         (("good", "--backends", "torch"), "needs --update and --latency"),
         (("good", "--update", "--no-latency", "-b", "torch"), "needs --update and --latency"),
-        (("good", "--update", "--junit", "j.xml"), "leave --json, --junit and --markdown out"),
+        (("good", "--update", "--junit", "j.xml"), "leave out --json, --junit and --markdown"),
         (("good", "--update", "--reference", "gone.onnx"), "gone.onnx"),
         (("good", "--update", "--backends", "gone"), "cannot run here: gone"),
     ],

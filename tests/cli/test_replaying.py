@@ -30,7 +30,7 @@ def invoke(*arguments: str) -> tuple[int, str]:
 def test_a_run_that_is_not_there_is_told(command: str) -> None:
     code, text = invoke(command)
     assert code == 2
-    assert "there is no run in runs" in text
+    assert "no run is in runs" in text
 
 
 @each

@@ -32,4 +32,4 @@ def test_the_page_is_opened_or_it_is_said_that_there_is_no_browser(
     result = CliRunner().invoke(app, ["report", "one", "--open"])
     assert result.exit_code == 0
     assert opened == [page.as_uri()]
-    assert ("There is no browser on this machine" in result.stderr) != there
+    assert ("No browser was found" in result.stderr) != there

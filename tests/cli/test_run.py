@@ -85,8 +85,8 @@ def test_a_suite_is_run_and_its_table_is_printed(made: Path, tmp_path: Path) -> 
     ("arguments", "message"),
     [
         ((), "name at least one method, or --suite NAME"),
-        (("transformer", "--only", "hybrid"), "--only chooses among the methods of a suite"),
-        (("transformer", "--skip-missing"), "--skip-missing chooses among the methods of a suite"),
+        (("transformer", "--only", "hybrid"), "--only selects methods of a suite"),
+        (("transformer", "--skip-missing"), "--skip-missing selects methods of a suite"),
         (("--suite", "tabel3"), "no suite is called 'tabel3'; did you mean 'table3'?"),
     ],
 )
@@ -133,7 +133,7 @@ def test_a_canary_sings_before_the_run_and_the_run_verifies(made: Path, tmp_path
     assert plan["canary"][0]["settings"]["training"]["epochs"] == 12
     verified = CliRunner().invoke(app, ["verify", "--data-dir", str(made)])
     assert verified.exit_code == 0, verified.output
-    assert "the run is what its corpus and its plan give" in verified.stdout
+    assert "the run agrees with its corpus and its plan" in verified.stdout
     table = folder / "tables" / "speakers.md"
     table.write_text(table.read_text() + "\n")
     edited = CliRunner().invoke(app, ["verify", folder.name, "--data-dir", str(made)])

@@ -57,7 +57,7 @@ def test_runs_are_listed_with_their_state(here: Path) -> None:
     assert found["leaky"][4] == "finished, leaky-random"
     assert found["broken"][4].startswith("damaged: plan.json: line 1, column 2")
     assert "No tables, so no UA: leaky, sweep/bare; `serbench report RUN` writes them." in text
-    assert "compare its UA with nothing" in text
+    assert "do not compare its UA" in text
 
 
 def test_filters_reach_the_list(here: Path) -> None:
@@ -73,7 +73,7 @@ def test_nothing_that_fits_says_what_there_is(here: Path, tmp_path: Path) -> Non
     assert code == 0
     assert "None of the 5 runs in runs fits. datasets: emodb; methods: akd, vanilla-kd" in text
     code, text = invoke("--runs", str(tmp_path))
-    assert (code, text.startswith("There is no run in ")) == (0, True)
+    assert (code, text.startswith("No run is in ")) == (0, True)
 
 
 def test_json_is_for_machines(here: Path) -> None:
@@ -125,7 +125,10 @@ def test_runs_that_cannot_be_compared_say_why(here: Path) -> None:
         (("--compare", "scored", "scred"), "did you mean scored?"),
         (("--compare", "scored", "scored"), "are the same run"),
         (("--compare", "scored", "broken"), "plan.json is damaged"),
-        (("--compare", "scored", "leaky", "--method", "akd"), "takes two runs and no filter"),
+        (
+            ("--compare", "scored", "leaky", "--method", "akd"),
+            "takes two runs; leave the filters out",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_message(

@@ -46,7 +46,7 @@ def test_show_takes_a_name_or_a_folder(folder: Path, name: str) -> None:
 def test_show_says_which_runs_there_are(folder: Path) -> None:
     assert invoke("show", "akdd") == (
         2,
-        "serbench: there is no run akdd; did you mean akd? In runs: kd, akd\n",
+        "serbench: no run is called akdd; did you mean akd? In runs: kd, akd\n",
     )
 
 
@@ -68,7 +68,7 @@ def test_report_writes_into_the_run(folder: Path) -> None:
 def test_report_of_several_runs_goes_where_it_is_told(folder: Path) -> None:
     code, text = invoke("report", "akd", "kd")
     assert code == 2
-    assert "say where with --output FOLDER" in text
+    assert "name its folder with --output FOLDER" in text
     code, text = invoke("report", "akd", "kd", "--output", "both")
     assert code == 0
     assert "ΔUA to akd" in text
@@ -85,5 +85,5 @@ def test_help_teaches_by_example(command: str) -> None:
 def test_commands_raise_what_the_program_prints(folder: Path) -> None:
     from serbench.cli.show import command
 
-    with pytest.raises(StoreError, match="there is no run nothing"):
+    with pytest.raises(StoreError, match="no run is called nothing"):
         command("nothing")

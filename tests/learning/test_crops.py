@@ -153,7 +153,7 @@ def test_settings_ask_for_crops() -> None:
     assert CropRecipe.of(MethodSettings()) is None
     settings = MethodSettings(augment=AugmentSettings(crops=2, speed=0.1, gain_db=1.0))
     assert CropRecipe.of(settings) == CropRecipe(2, 3.0, 1.0, 0.1)
-    with pytest.raises(ValidationError, match="speed is of crops"):
+    with pytest.raises(ValidationError, match="speed applies to crops"):
         AugmentSettings(speed=0.1)
     with pytest.raises(ValidationError, match="takes the middle of each utterance"):
         MethodSettings(augment=AugmentSettings(crops=2), segments=SegmentSettings(cut="centre"))

@@ -32,7 +32,7 @@ def test_a_plugin_for_another_contract_is_told_and_not_run(folder: Path) -> None
     (package / "plugin.py").write_text(f'{RAN}SERBENCH_API = ">=99.0,<100"\n')
     told = cause("of_tomorrow.plugin")
     assert told == (
-        f"it needs serbench.api >=99.0,<100, and this serbench has {VERSION}: update the plugin, "
+        f"it needs serbench.api >=99.0,<100, but this serbench has {VERSION}: update the plugin, "
         "or install another version of serbench"
     )
     assert "of_tomorrow" not in sys.modules

@@ -252,7 +252,7 @@ def test_a_method_whose_front_end_does_not_fit_is_named(registry: Registry) -> N
     with pytest.raises(RegistryError) as told:
         plan_run(registry, Request("emodb", ("hybrid", "mf-cnn"), sets=sets))
     gain, masks = str(told.value).splitlines()
-    assert gain.startswith("mf-cnn: augment.gain_db = 3: what a gain does to the values of")
+    assert gain.startswith("mf-cnn: augment.gain_db = 3: the effect of a gain on the values of")
     assert masks.startswith("mf-cnn: augment.time_masks = 1: front end acoustic-vector gives one")
 
 
@@ -295,10 +295,10 @@ def test_audio_that_nobody_can_hear_or_that_is_not_there_is_told(
     registry: Registry, tmp_path: Path
 ) -> None:
     assert fails(registry, "searched", "alone", pretrain_audio=tmp_path).startswith(
-        "--pretrain-audio: no method of this run hears it, since none has a pretrain.objective"
+        "--pretrain-audio: no method of this run uses it: none has a pretrain.objective"
     )
     told = fails(registry, "akd", pretrain_audio=tmp_path / "nowhere")
-    assert told.startswith(f"--pretrain-audio {tmp_path / 'nowhere'}: there is no such folder")
+    assert told.startswith(f"--pretrain-audio {tmp_path / 'nowhere'}: no such folder")
     file = tmp_path / "file.wav"
     file.touch()
     assert "no such folder" in fails(registry, "akd", pretrain_audio=file)

@@ -128,7 +128,7 @@ def test_missing_things_are_named(store: RunStore, tmp_path: Path) -> None:
         store.read_json("timing")
     with pytest.raises(StoreError, match="has not finished"):
         store.predictions()
-    with pytest.raises(StoreError, match="there is no run folder"):
+    with pytest.raises(StoreError, match="no run folder"):
         RunStore(tmp_path / "nowhere").predictions()
     with pytest.raises(StoreError, match="missing columns seed, speaker"):
         store.write_predictions(rows().drop(columns=["seed", "speaker"]))
@@ -298,7 +298,7 @@ def test_runs_are_found_by_name_by_folder_and_by_age(tmp_path: Path) -> None:
 
 
 def test_an_unknown_run_lists_what_is_there(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="there is no run in"):
+    with pytest.raises(StoreError, match="no run is in"):
         find_run(None, tmp_path)
     make_runs(tmp_path, "emodb-akd", "emodb-kd")
     with pytest.raises(StoreError, match=r"did you mean emodb-akd\? In .*: emodb-akd, emodb-kd"):

@@ -122,7 +122,7 @@ def test_predictions_hold_what_their_columns_say(
         (b"utterance,fold\n", "it has no column speaker, label, pcm_sha256"),
         (UTTERANCES + b"a,1,s\n", "row 2 has more or fewer cells"),
         (UTTERANCES + b"a,1,s,l,p,q\n", "row 2 has more or fewer cells"),
-        (UTTERANCES + b"a,1,s,l,p\na,1,s,l,p\n", "an utterance stands twice"),
+        (UTTERANCES + b"a,1,s,l,p\na,1,s,l,p\n", "an utterance occurs twice"),
         (UTTERANCES.decode().encode("utf-16"), "it is UTF-16"),
         (UTTERANCES + b"\xff", "line 2 is not UTF-8"),
         (UTTERANCES + b'"a', "after line 1: unexpected end of data"),

@@ -139,11 +139,11 @@ class Litters(Plain):
         (with_posteriors(lambda p: p * np.float32(1.01)), "must sum to 1, not"),
         (with_posteriors(lambda p: p * np.float32("nan")), "must be finite"),
         (with_posteriors(lambda p: p.tolist()), "must be a ndarray"),
-        (Drifts, "other posteriors each time"),
-        (Reuses, "write into posteriors that it has given"),
+        (Drifts, "the same posteriors each time"),
+        (Reuses, "must not change posteriors"),
         (Scribbles, "must not change its input"),
         (Writes, "open must not change what convert wrote"),
-        (Forgets, "must write what open needs"),
+        (Forgets, "must write everything that open needs"),
     ],
 )  # fmt: skip
 def test_a_broken_backend_is_told(cls: type, message: str) -> None:
@@ -180,7 +180,7 @@ def switch(student: nn.Module, features: Tensor, lengths: Tensor) -> Predictor:
         (with_logits(lambda logits: logits.double()), "must be float32"),
         (with_logits(lambda logits: logits[:, :2]), "logits of 2 × 120 frames must be"),
         (with_logits(lambda logits: logits.requires_grad_()), "must not track gradients"),
-        (with_logits(lambda logits: logits + 1e-6 * torch.rand(1)), "other logits each time"),
+        (with_logits(lambda logits: logits + 1e-6 * torch.rand(1)), "the same logits each time"),
     ],
 )
 def test_a_broken_compile_is_told(compile_: Compile, message: str) -> None:
@@ -191,7 +191,7 @@ def test_a_broken_compile_is_told(compile_: Compile, message: str) -> None:
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ({"unavailable": lambda _: " "}, "must give a reason"),
+        ({"unavailable": lambda _: " "}, "must return a reason"),
         ({"precision": ""}, "precision must be a word"),
         ({"device": "tpu"}, "device must be cpu or cuda, not tpu"),
     ],

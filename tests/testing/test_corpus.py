@@ -59,11 +59,11 @@ def test_a_good_corpus_passes(tmp_path: Path) -> None:
         ({"made_of": ("x", "c")}, "made_of names the corpus itself: c"),
         ({"different": {"who": ("a", "A")}}, "different has 'who'; it has speaker, session, text"),
         ({"different": {"text": ("a", "A", "c")}}, r"different.text: nothing is spelled like .'c'"),
-        ({"labels": ("a",)}, "two labels or more"),
+        ({"labels": ("a",)}, "at least two labels"),
         ({"labels": ("a", "b", "a")}, "labels repeat"),
         ({"per_label": {"a": 4}}, "must count every label"),
         ({"utterances": 5}, "per_label adds up to 4, not 5"),
-        ({"fold_sets": {"f": (("1", "2"),)}}, "needs two folds"),
+        ({"fold_sets": {"f": (("1", "2"),)}}, "needs at least two folds"),
         ({"fold_sets": {"f": (("1", "2"), ())}}, "an empty fold"),
         ({"fold_sets": {"f": (("1", "2"), ("2",))}}, "tests a unit twice"),
         ({"fold_sets": {"f": (("1",), ("3",))}}, "must test every speaker once"),
@@ -128,7 +128,7 @@ def test_a_build_without_progress_and_a_corpus_without_build_are_told(tmp_path: 
         ({"speaker": ""}, "no id or no speaker"),
         ({"label": "c"}, "labelled 'c', which the card does not know"),
         ({"label": "a"}, "declares 2 utterances of label 'a', the folder has 4"),
-        ({"path": Path("nowhere.wav")}, "there is no file"),
+        ({"path": Path("nowhere.wav")}, "no file"),
         ({"gender": "F"}, "has the gender 'F'; it is female, male or None"),
     ],
 )
@@ -172,7 +172,7 @@ def test_names_that_tell_what_the_scan_tells_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"speaker": "3"}, "gives the speaker '3', utterances\\(\\) gives '1'"),
+        ({"speaker": "3"}, "gives the speaker '3', but utterances\\(\\) gives '1'"),
         ({"id": "x"}, "gives the id 'x'"),
         ({"text": "t"}, "gives the text 't', utterances\\(\\) gives None"),
     ],
@@ -196,7 +196,7 @@ def test_a_grammar_of_names_that_gives_something_else_is_told(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("sides", "message"),
     [
-        (("train", "train", "test", None), "of all utterances or of none"),
+        (("train", "train", "test", None), "for all utterances or for none"),
         (("train", "train", "test", "fold 1"), "mixes sides and folds: fold 1, test, train"),
     ],
 )

@@ -106,17 +106,17 @@ def test_one_that_keeps_it_passes() -> None:
     ("change", "message"),
     [
         ({"build": lambda self: OneTooMany()}, r"must give \(1, 1\), not \(2, 1\)"),
-        ({"build": lambda self: Relative()}, "a batch gives other frames than one"),
+        ({"build": lambda self: Relative()}, "a batch must give the same frames"),
         ({"build": lambda self: Logarithm()}, "must be finite"),
         ({"build": lambda self: Drawn()}, "the same frames each time"),
-        ({"exported": lambda self: Louder()}, "exported, 1600 samples give others"),
-        ({"exported": lambda self: Late()}, r"frames\(windows\) gives others"),
+        ({"exported": lambda self: Louder()}, "exported, 1600 samples give other frames"),
+        ({"exported": lambda self: Late()}, r"frames\(windows\) must give the same"),
         ({"framing": None}, r"must give \(1, 1\), not \(5, 1\)"),
-        ({"length_s": 0.5}, "framing.length must be set where length_s is, and only there"),
+        ({"length_s": 0.5}, "framing.length must be set if and only if length_s is set"),
         ({"gain": [1.0, 2.0]}, "gain must be None, 'scale' or 1 numbers"),
-        ({"model_digest": "abc"}, "model_digest must be empty where card is None"),
+        ({"model_digest": "abc"}, "model_digest must be empty if and only if card is None"),
         ({"Params": OtherParams}, "must be a subclass of serbench.api.FrontEndParams"),
-        ({"__eq__": lambda self, other: self is other}, "two of the same parameters"),
+        ({"__eq__": lambda self, other: self is other}, "two instances with the same parameters"),
     ],
 )
 def test_one_that_does_not_is_told(change: dict[str, object], message: str) -> None:

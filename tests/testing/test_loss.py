@@ -97,7 +97,7 @@ def test_a_loss_that_needs_maps_says_so_before_training() -> None:
         ),
         (
             lambda b, o: {"total": cross_entropy(b, o) * (1 + torch.rand(()))},
-            "another total each time",
+            "the same total each time",
         ),
         (
             lambda b, o: {"total": -o.logits.softmax(1).gather(1, b.labels[:, None]).log().mean()},

@@ -103,7 +103,7 @@ def test_a_broken_network_is_told(network: type[ProbeStudent], message: str) -> 
         (lambda o: replace(o, logits=o.logits[:, :1]), r"logits must be \(3, 2\), not \(3, 1\)"),
         (lambda o: replace(o, logits=o.logits / 0), "must be finite"),
         (lambda o: replace(o, embedding=o.last_map), r"embedding must be \(N, E\)"),
-        (lambda o: replace(o, masks=()), "one mask for each map, not 0 for 1"),
+        (lambda o: replace(o, masks=()), "each map needs one mask, but there are 0 masks for 1"),
         (lambda o: replace(o, maps=(o.last_map[:, :, 0],)), r"maps\[0\] must be \(N, channels"),
         (lambda o: replace(o, last_mask=o.last_mask[:, 1:]), "the mask of last_map must be"),
         (lambda o: replace(o, last_mask=o.last_mask.float()), "must be bool"),

@@ -93,7 +93,7 @@ def test_a_good_teacher_passes() -> None:
         (Shuffled, "0.6 s at 100 frames a second must give about 60 real frames, not 220"),
         (Padded, "embedding alone instead of in a batch changes pooled"),
         (Random, "embedding twice changes pooled"),
-        (Meddling, "must not change the waveforms"),
+        (Meddling, "must not change its input"),
         (Doubles, r"pooled must be \(L, P\) float32"),
         (Careless, "the card's licence is empty"),
         (with_card(pretrained_on="TESS"), "the card's pretrained_on must be a tuple, not 'TESS'"),

@@ -1,1 +1,1 @@
-"""Reading audio: whatever libsndfile reads, as 16 kHz mono float32."""
+"""Read audio in any format of libsndfile, as 16 kHz mono float32."""

@@ -1,7 +1,7 @@
-"""Files of audio: what they say of their length, held against their bytes.
+"""Audio files, with the length in the header compared with the file's bytes.
 
-A file that was cut is refused, and one whose writer could not know the length (a pipe, a recorder
-that lost power) is read to its end.
+A truncated file is refused. A file whose writer could not know the length (a pipe, a recorder that
+lost power) is read to its end.
 """
 
 from __future__ import annotations
@@ -31,25 +31,26 @@ ACCEPTED = frozenset(
 
 
 class ForwardFile(soundfile.SoundFile):
-    """Read from the start to the end only: a FLAC file of unknown length cannot be sought in."""
+    """A file that is only read forwards: a FLAC file of unknown length cannot be sought in."""
 
     def seekable(self) -> bool:
         """Never."""
         return False
 
     def floats(self, size: int) -> NDArray[np.float32]:
-        """Up to ``size`` samples more, ``(samples, channels)``; integers are within ±1."""
+        """Up to ``size`` further samples, ``(samples, channels)``; integers are within ±1."""
         samples = self.read(size, dtype="float32", always_2d=True)
         return cast("NDArray[np.float32]", samples)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[ForwardFile]:
-    """A file of audio whose header agrees with its bytes; ``frames`` is no limit of MP3.
+    """An audio file whose header agrees with its bytes; ``frames`` does not limit MP3.
 
     Raises:
-        CorpusError: missing, empty, no audio, of a format that is not in ``ACCEPTED``, cut, or of
-            a rate outside ``RATES_HZ``. So are errors within the context that soundfile raises.
+        CorpusError: missing, empty, not audio, of a format that is not in ``ACCEPTED``, truncated,
+            or of a rate outside ``RATES_HZ``. The same for errors that soundfile raises within the
+            context.
     """
     try:
         with path.open("rb") as raw:
@@ -72,7 +73,7 @@ def opened(path: Path) -> Iterator[ForwardFile]:
 
 @dataclass
 class Mended:
-    """A file with another start; what soundfile asks of a file and no more."""
+    """A file with another beginning; it has only the methods that soundfile needs."""
 
     file: BinaryIO
     start: bytes
@@ -89,7 +90,7 @@ class Mended:
         return found
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place."""
+        """Go to a position."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self.place}.get(whence)
         if base is None:
             base = self.file.seek(0, os.SEEK_END) - self.skip + len(self.start)
@@ -97,12 +98,12 @@ class Mended:
         return self.place
 
     def tell(self) -> int:
-        """The place."""
+        """The position."""
         return self.place
 
 
 def _native(path: Path) -> str:
-    """The file's name as the system has it: soundfile itself encodes names that are text only."""
+    """The file's name in the system's encoding: soundfile itself encodes text names only."""
     # It takes bytes, too, but its types do not say so.
     return str(path) if os.name == "nt" else cast("str", os.fsencode(path))
 

@@ -1,4 +1,4 @@
-"""Audio in a folder: one rule for everybody who looks for it."""
+"""Audio in a folder: one rule for every search."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ FOREIGN_ENDINGS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something in a folder that was not looked at.
+    """A part of a folder that was not read.
 
     Attributes:
         name: path below the folder, with ``/``.
         reason: for instance ``a link to what is not there``.
-        lost: audio that belongs there may be missing. Otherwise it was found in another place, or
-            is of a kind that nobody here can read.
+        lost: audio of the folder may be missing. Otherwise it was found elsewhere, or cannot be
+            read by serbench at all.
     """
 
     name: str
@@ -53,7 +53,7 @@ class AudioFolder:
     Attributes:
         folder: as it was given.
         names: paths of audio files below ``folder``, with ``/``, sorted.
-        left_out: what was not looked at, sorted by name.
+        left_out: parts that were not read, sorted by name.
     """
 
     folder: Path
@@ -74,15 +74,15 @@ class AudioFolder:
 
 
 def audio_below(folder: Path, endings: Iterable[str] = AUDIO_ENDINGS) -> AudioFolder:
-    """Look for audio in ``folder`` and all folders below it.
+    """Search for audio in ``folder`` and all folders below it.
 
-    Links are followed. A folder that can be reached in two ways is read once, under its own name
-    where it has one below ``folder``. Hidden files and folders (``.name``, of which AppleDouble's
-    ``._name`` are some) and ``__MACOSX`` are no part of a folder.
+    Links are followed. A folder that can be reached in two ways is read once, under its own name if
+    it has one below ``folder``. Hidden files and folders (``.name``, including AppleDouble's
+    ``._name``) and ``__MACOSX`` are ignored.
 
     Args:
-        folder: where to look; may itself be a link, or hidden.
-        endings: of the files that are looked for, in small letters, each with its dot.
+        folder: the folder to search; may itself be a link, or hidden.
+        endings: extensions of audio files, in lower case, each with its dot.
 
     Raises:
         OSError: ``folder`` cannot be listed.
@@ -112,10 +112,10 @@ def audio_below(folder: Path, endings: Iterable[str] = AUDIO_ENDINGS) -> AudioFo
 
 
 def plain_name(name: str) -> str:
-    r"""A file's name as grammars of names read it, whatever system wrote it.
+    r"""A file's name as grammars of names read it, the same on every system.
 
-    The ending is in small letters, letters with marks are composed (Unicode NFC), and bytes that
-    are no UTF-8 are written out.
+    The extension is in lower case, letters with marks are composed (Unicode NFC), and bytes that
+    are not UTF-8 are escaped.
 
     Examples:
         >>> plain_name("Mu\u0308ller/A.WAV") == "M\u00fcller/A.wav"
@@ -128,7 +128,7 @@ def plain_name(name: str) -> str:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of that name is the litter of a system, a browser or an archiver."""
+    """Whether a file or folder of this name was left by a system, a browser or an archiver."""
     return name.startswith(".") or name == "__MACOSX"
 
 
@@ -150,7 +150,7 @@ class _Walk:
     _links: list[str] = field(default_factory=list)
 
     def run(self) -> None:
-        """Look through all folders.
+        """Read all folders.
 
         Raises:
             OSError: the first cannot be listed.
@@ -184,7 +184,7 @@ class _Walk:
                     self._take(entry, place + entry.name)
 
     def _take(self, entry: os.DirEntry[str], name: str) -> None:
-        """Take note of a file, or of a folder to be listed."""
+        """Record a file, or a folder to be listed."""
         ending = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - quicker than a Path
         try:
             mode = _mode(entry)
@@ -206,7 +206,7 @@ class _Walk:
 
 
 def _mode(entry: os.DirEntry[str]) -> int:
-    """Kind of what is there, or of what a link leads to; the system is only asked where it must."""
+    """Kind of the file, or of a link's target; the system is only asked if necessary."""
     if not entry.is_symlink():
         if entry.is_dir():
             return stat.S_IFDIR
@@ -216,7 +216,7 @@ def _mode(entry: os.DirEntry[str]) -> int:
 
 
 def why_unreadable(path: Path, error: OSError) -> str:
-    """What keeps a file or folder from being read, where the system's reason is not all."""
+    """Why a file or folder cannot be read, if more is known than the system's reason."""
     if error.errno == errno.ENOENT and _is_spelled_otherwise(path):
         return (
             "there is no such file, but one whose name differs only in capital letters or in its "
@@ -232,7 +232,7 @@ def why_unreadable(path: Path, error: OSError) -> str:
 
 
 def _is_spelled_otherwise(path: Path) -> bool:
-    """Whether the first part of ``path`` that is not there is there under another spelling."""
+    """Whether the first missing part of ``path`` exists under another spelling."""
     missing = path.absolute()
     while not os.path.lexists(missing.parent):
         missing = missing.parent

@@ -1,6 +1,6 @@
-"""Headers of audio files, held against the files' bytes.
+"""Headers of audio files, compared with the files' bytes.
 
-libsndfile shortens a file silently that holds less than its header says.
+libsndfile silently shortens a file that has fewer bytes than its header declares.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ NEAR = 65_536
 
 
 class DamagedError(Exception):
-    """What is wrong with a file, in a few words."""
+    """A file is damaged; the message says how in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Of a RIFF-like file: where its content is, and how long it says that is, in bytes."""
+    """A chunk of a RIFF-like file: position and declared length of its content, in bytes."""
 
     name: bytes
     start: int
@@ -35,16 +35,16 @@ Mend = tuple[int, bytes] | None
 
 
 def check_header(file: BinaryIO) -> Mend:
-    """Hold the length that a file's header tells against its bytes.
+    """Compare the declared length of a file with its bytes.
 
     Args:
         file: at its start.
 
     Returns:
-        What to change in the header so that libsndfile reads the file to its end; None: nothing.
+        Changes of the header that make libsndfile read the file to its end; None: no change.
 
     Raises:
-        DamagedError: empty, or shorter than it says.
+        DamagedError: empty, or shorter than declared.
     """
     size = os.fstat(file.fileno()).st_size
     if not size:
@@ -73,12 +73,12 @@ def _check_length(declared: int, left: int, unit: str = "bytes of audio") -> Non
 
 
 def _is_unknown(size: int) -> bool:
-    """Whether a length is one that writers give who do not know it: 2 or 4 GiB, 8 or 16 EiB."""
+    """Whether writers use this length if they do not know it: 2 or 4 GiB, 8 or 16 EiB."""
     return abs(size - 2**31) <= NEAR or any(0 < 2**n - size <= NEAR for n in (32, 63, 64))
 
 
 def _are_chunks(file: BinaryIO, start: int, order: str, size: int) -> bool:
-    """Whether chunks, and nothing else, fill the rest of the file."""
+    """Whether the rest of the file consists of chunks."""
     end = start
     for chunk in _chunks(file, start, order, size):
         if not (chunk.name.isascii() and chunk.name.decode().isprintable()):
@@ -88,7 +88,7 @@ def _are_chunks(file: BinaryIO, start: int, order: str, size: int) -> bool:
 
 
 def _check_riff(file: BinaryIO, size: int, order: str = "<") -> Mend:
-    """WAV, and RF64, whose long lengths are in a chunk of their own."""
+    """WAV, and RF64, which has long lengths in a separate chunk."""
     long: Chunk | None = None
     for chunk in _chunks(file, 12, order, size):
         if chunk.name == b"ds64":
@@ -118,7 +118,7 @@ def _check_ds64(file: BinaryIO, chunk: Chunk, left: int) -> Mend:
 
 
 def _check_aiff(file: BinaryIO, size: int) -> Mend:
-    """AIFF, whose common chunk tells the length in samples once more."""
+    """AIFF, whose common chunk repeats the length in samples."""
     mend: Mend = None
     common, sound = b"", None
     for chunk in _chunks(file, 12, ">", size):
@@ -149,7 +149,7 @@ def _check_au(file: BinaryIO, size: int, order: str = ">") -> Mend:
 
 
 def _check_caf(file: BinaryIO, size: int) -> Mend:
-    """Core Audio, whose lengths have 64 bits; -1 is unknown, and the audio then comes last."""
+    """Core Audio, with 64-bit lengths; -1 is unknown, and the audio then comes last."""
     start = 8
     while start + 12 <= size:
         file.seek(start)
@@ -165,7 +165,7 @@ def _check_caf(file: BinaryIO, size: int) -> Mend:
 
 
 def _check_w64(file: BinaryIO, size: int) -> Mend:
-    """Sony's Wave64: names of 16 bytes, lengths of 64 bits that count themselves and the name."""
+    """Sony's Wave64: names of 16 bytes, 64-bit lengths that include themselves and the name."""
     start = 40
     while start + 24 <= size:
         file.seek(start)
@@ -179,7 +179,7 @@ def _check_w64(file: BinaryIO, size: int) -> Mend:
 
 
 def _check_nist(file: BinaryIO, size: int) -> Mend:
-    """NIST SPHERE: lines of text, such as ``sample_count -i 16000``, in as many bytes as told."""
+    """NIST SPHERE: lines of text, such as ``sample_count -i 16000``, in a header of stated size."""
     file.seek(0)
     head = file.read(1024).split(b"\n")
     told = {words[0]: words[2] for line in head if len(words := line.split()) == 3}

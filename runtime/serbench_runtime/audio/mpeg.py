@@ -1,8 +1,8 @@
-"""Frames of MPEG audio (ISO/IEC 11172-3, 13818-3), counted: libsndfile only estimates their number.
+"""Exact number of frames of MPEG audio (ISO/IEC 11172-3, 13818-3), which libsndfile estimates.
 
-Without a header that counts frames (Xing, Info) the length of an MP3 file is guessed from its size
-and the bit rate of its first frame, and libsndfile reads no further. A file of varying bit rate is
-so cut anywhere.
+Without a header that counts frames (Xing, Info), libsndfile guesses the length of an MP3 file from
+its size and the bit rate of its first frame, and reads no further. So a file of varying bit rate is
+cut anywhere.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FrameHeader:
     side: int
 
     def follows(self, first: FrameHeader) -> bool:
-        """Whether it may be of the stream that ``first`` begins."""
+        """Whether it can belong to the stream that ``first`` begins."""
         return (self.version, self.layer, self.raw[2] & 12) == (
             first.version, first.layer, first.raw[2] & 12,
         )  # fmt: skip
@@ -58,12 +58,12 @@ class FrameHeader:
 
 @dataclass(frozen=True, slots=True)
 class CorrectedStart:
-    """How an MP3 file is to be read whose length libsndfile would guess wrong.
+    """A replacement for the beginning of an MP3 file whose length libsndfile would guess wrong.
 
     Attributes:
         content: a frame that counts the others.
-        skip: how many bytes of the file it stands for.
-        cut: the file ends before its own count does: what to say of that; otherwise empty.
+        skip: number of bytes of the file that it replaces.
+        cut: message if the file ends before its own count does; otherwise empty.
     """
 
     content: bytes
@@ -72,7 +72,7 @@ class CorrectedStart:
 
 
 def corrected_start(file: BinaryIO, guessed: int) -> CorrectedStart | None:
-    """Count the frames of ``file``; None where ``guessed`` samples are as many as it holds."""
+    """Count the frames of ``file``; None if it has ``guessed`` samples."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         start = _first_frame(data)
         first = None if start is None else frame_header(data, start)
@@ -92,7 +92,7 @@ def corrected_start(file: BinaryIO, guessed: int) -> CorrectedStart | None:
 
 
 def frame_header(data: bytes | mmap.mmap, start: int) -> FrameHeader | None:
-    """The header at ``start``; None where there is none, or none that tells its frame's length."""
+    """The header at ``start``; None without a header, or without the frame's length in it."""
     raw = bytes(data[start : start + 4])
     if len(raw) < 4 or raw[0] != 0xFF or raw[1] & 0xE0 != 0xE0:
         return None
@@ -110,7 +110,7 @@ def frame_header(data: bytes | mmap.mmap, start: int) -> FrameHeader | None:
 
 
 def _first_frame(data: mmap.mmap) -> int | None:
-    """Where the first frame begins that another of its kind follows."""
+    """Position of the first frame that is followed by another of its kind."""
     start = 0
     while data[start : start + 3] == b"ID3":
         a, b, c, d = data[start + 6 : start + 10]
@@ -130,7 +130,7 @@ def _next_frame(data: mmap.mmap, start: int, first: FrameHeader | None) -> int |
 
 
 def _count(data: mmap.mmap, start: int, first: FrameHeader) -> tuple[int, int]:
-    """Frames from ``start`` on, and their bytes; what lies between frames is passed over."""
+    """Number of frames from ``start`` on, and their bytes; bytes between frames are skipped."""
     frames = size = 0
     while True:
         header = frame_header(data, start)
@@ -146,7 +146,7 @@ def _count(data: mmap.mmap, start: int, first: FrameHeader) -> tuple[int, int]:
 
 
 def _declared_frames(data: mmap.mmap, start: int, first: FrameHeader) -> int | None:
-    """What a Xing header in the first frame says, which is no audio."""
+    """Number of frames in a Xing header, which is in the first frame instead of audio."""
     place = start + 4 + first.side
     if first.layer != 3 or data[place : place + 4] not in _COUNTS:
         return None
@@ -155,7 +155,7 @@ def _declared_frames(data: mmap.mmap, start: int, first: FrameHeader) -> int | N
 
 
 def _counting_frame(first: FrameHeader, frames: int, size: int) -> bytes:
-    """A frame like the first that holds a Xing header and no audio."""
+    """A frame like the first, with a Xing header and no audio."""
     for index in range(1, 15):
         raw = bytes([first.raw[0], first.raw[1] | 1, index << 4 | first.raw[2] & 12, first.raw[3]])
         header = frame_header(raw, 0)

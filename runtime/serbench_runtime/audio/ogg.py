@@ -1,4 +1,4 @@
-"""Pages of Ogg files (RFC 3533), which tell whether a file is whole."""
+"""Pages of Ogg files (RFC 3533), which show whether a file is complete."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _FIRST, _LAST = 2, 4
 
 
 def check_pages(file: BinaryIO, size: int) -> str | None:
-    """What is wrong with an Ogg file; None where nothing is.
+    """What is wrong with an Ogg file; None: nothing.
 
-    libsndfile shortens a file that was cut to the last page that is whole, and of streams that
-    follow one another it reads the first only.
+    libsndfile shortens a truncated file to its last complete page, and reads only the first of
+    several consecutive streams.
 
     Args:
-        file: at any place.
+        file: at any position.
         size: of the file in bytes.
     """
     start = 0

@@ -1,4 +1,4 @@
-"""Reading audio files: any rate and channel count in, 16 kHz mono float32 out."""
+"""Read audio files of any rate and channel count as 16 kHz mono float32."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Block:
 
 @dataclass
 class AudioReader:
-    """A file, read once from start to end in blocks: an hour of it is never in memory as a whole.
+    """A file, read once from start to end in blocks, so that an hour is never in memory at once.
 
     Attributes:
         path: the file.
-        block_s: length of a block in seconds; of files with many channels, less.
+        block_s: length of a block in seconds; for files with many channels, less.
         sample_rate_hz, channels: of the file; 0 before it is read.
         tally: of what was read so far.
     """
@@ -62,7 +62,7 @@ class AudioReader:
 
     @property
     def duration_s(self) -> float:
-        """Of what was read so far."""
+        """Duration read so far, in seconds."""
         return self.tally.samples / self.sample_rate_hz
 
     def __iter__(self) -> Iterator[Block]:
@@ -71,8 +71,8 @@ class AudioReader:
         Raises:
             CorpusError: missing, unreadable, empty, truncated, shorter than 0.1 s, with samples
                 that are not finite or far beyond ±1, or with channels that cancel one another; the
-                message names the file. Where the fault lies late in the file, after the blocks
-                before it.
+                message names the file. A fault late in the file is raised after the blocks before
+                it.
         """
         with opened(self.path) as file:
             self.sample_rate_hz, self.channels = file.samplerate, file.channels
@@ -120,7 +120,7 @@ class AudioReader:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """What a file is, without its samples.
+    """Facts about a file, without its samples.
 
     Attributes:
         pcm_sha256: ``pcm_digest`` of its waveform.
@@ -145,9 +145,9 @@ def read_waveform(path: Path) -> Waveform:
 
 
 def read_blocks(path: Path, block_s: float = BLOCK_S) -> Iterator[Waveform]:
-    """What ``read_waveform`` gives, bit for bit, in blocks of about ``block_s`` seconds.
+    """The waveform of ``read_waveform``, bit for bit, in blocks of about ``block_s`` seconds.
 
-    A file without a sound is read, and a warning tells of it after its last block.
+    A file without sound is read, and a warning follows its last block.
 
     Raises:
         CorpusError: as ``AudioReader``.
@@ -163,10 +163,10 @@ def read_blocks(path: Path, block_s: float = BLOCK_S) -> Iterator[Waveform]:
 
 
 def read_known(path: Path, pcm_sha256: str) -> Waveform:
-    """As ``read_waveform``, of audio whose ``pcm_digest`` is known: what is kept by that digest.
+    """As ``read_waveform``, for audio whose ``pcm_digest`` is known; cached data has that digest.
 
     Raises:
-        CorpusError: as ``read_waveform``, or it is other audio now.
+        CorpusError: as ``read_waveform``, or the audio has changed.
     """
     waveform = read_waveform(path)
     if pcm_digest(waveform) != pcm_sha256:
@@ -179,7 +179,7 @@ def read_known(path: Path, pcm_sha256: str) -> Waveform:
 
 
 def read_audio(path: Path) -> Audio:
-    """Read a file once, at a steady memory.
+    """Read a file once, with constant memory.
 
     Raises:
         CorpusError: as ``AudioReader``.
@@ -191,7 +191,7 @@ def read_audio(path: Path) -> Audio:
 
 
 class PcmDigest:
-    """``pcm_digest`` of a waveform that comes in blocks."""
+    """``pcm_digest`` of a waveform that is read in blocks."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -199,7 +199,7 @@ class PcmDigest:
         self._zeros = 0
 
     def update(self, waveform: Waveform) -> None:
-        """Take in the next block, ``(samples,)``."""
+        """Add the next block, ``(samples,)``."""
         scaled = np.rint(np.clip(waveform.astype(np.float64) * 32768.0, -32768, 32767))
         pcm = scaled.astype("<i2")
         sounding = np.flatnonzero(pcm)
@@ -214,7 +214,7 @@ class PcmDigest:
         self._begun, self._zeros = True, len(pcm) - int(sounding[-1]) - 1
 
     def hexdigest(self) -> str:
-        """Of all blocks so far."""
+        """Digest of all blocks so far."""
         return self._hash.hexdigest()
 
     def _hash_silence(self, samples: int) -> None:
@@ -227,8 +227,8 @@ class PcmDigest:
 def pcm_digest(waveform: Waveform) -> str:
     """sha256 (hex) of a 16 kHz waveform rounded to 16-bit PCM, digital silence trimmed.
 
-    Leading and trailing zeros are no part of it, so that padded copies of one recording have
-    one digest; all silent files share one.
+    Leading and trailing zeros are ignored, so that padded copies of one recording have one digest;
+    all silent files share one.
     """
     digest = PcmDigest()
     digest.update(waveform)

@@ -1,1 +1,1 @@
-"""The commands of a device, and how any command of serbench prints and ends."""
+"""The commands for devices, and shared code for printing and ending commands."""

@@ -17,10 +17,10 @@ COMMANDS = {"predict": predict, "stream": stream}
 
 
 def command_line(words: Sequence[str] | None = None) -> None:
-    """Run the command that ``words`` name; by default, those that the process was given.
+    """Run the command of ``words``; by default, of the process's arguments.
 
     Raises:
-        SystemExit: at the end of the help, on words that make no sense, and on errors of users.
+        SystemExit: at the end of the help, on invalid arguments, and on errors of users.
     """
     given = vars(_parser().parse_args(words))
     command: Callable[..., None] | None = given.pop("command")
@@ -34,7 +34,7 @@ def command_line(words: Sequence[str] | None = None) -> None:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         NAME,
-        description="Classify speech with models that serbench has exported. "
+        description="Classify speech with models from serbench export. "
         f"{NAME} COMMAND --help shows examples.",
     )
     parser.add_argument(

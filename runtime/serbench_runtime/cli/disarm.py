@@ -1,8 +1,8 @@
-"""What somebody else wrote, made harmless for a terminal.
+"""Text from strangers, made harmless for a terminal.
 
-Names of runs, methods, corpora and utterances may be a stranger's. Control characters in them could
-clear the screen, set its title, or show one name and mean another, wherever they are printed. All
-that a command prints goes through here, once; colours and progress of our own do not.
+Names of runs, methods, corpora and utterances may come from a stranger. Control characters in them
+could clear the screen, set its title, or show another name. Everything that a command prints goes
+through here, once; serbench's own colours and progress do not.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ CONTROL = re.compile(
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How cells begin that spreadsheets compute."""
+"""First characters of cells that spreadsheets compute."""
 
 
 def disarm(text: str) -> str:
-    """Control characters as they are written in JSON, so that printed JSON means the same."""
+    """Control characters as escapes of JSON, so that printed JSON keeps its meaning."""
     return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class DisarmedStream:
-    """A text stream that is written to through ``disarm``; in all else the stream itself."""
+    """A text stream whose ``write`` goes through ``disarm``; otherwise the stream itself."""
 
     def __init__(self, raw: TextIO) -> None:
         self.raw = raw
 
     def write(self, text: str) -> int:
-        """Write ``text``, disarmed."""
+        """Write ``text``, made harmless."""
         self.raw.write(disarm(text))
         return len(text)
 
@@ -53,13 +53,13 @@ class DisarmedStream:
 
 
 def underlying(stream: object) -> object:
-    """The stream that a disarmed one writes to; any other as it is."""
+    """The stream behind a disarmed one; any other stream unchanged."""
     return stream.raw if isinstance(stream, DisarmedStream) else stream
 
 
 @contextmanager
 def disarmed() -> Iterator[None]:
-    """Standard output and standard error are disarmed while this is open."""
+    """Standard output and standard error are made harmless while this is open."""
     held = sys.stdout, sys.stderr
     if any(isinstance(stream, DisarmedStream) for stream in held):
         yield
@@ -72,7 +72,7 @@ def disarmed() -> Iterator[None]:
 
 
 def plain_cell(text: str) -> str:
-    """Text of a CSV's cell that no spreadsheet takes for a formula; numbers stay numbers."""
+    """Text of a CSV cell that no spreadsheet takes for a formula; numbers stay numbers."""
     if not text.startswith(_FORMULA):
         return text
     try:

@@ -1,4 +1,4 @@
-"""What a terminal or a file cannot spell: output stays readable, and no command ends over it."""
+"""Characters that an output's encoding lacks: output stays readable, and nothing fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from serbench_runtime.cli.disarm import underlying
 from serbench_runtime.errors import visible
 
 READABLE = "serbench-readable"
-"""Name under which Python knows how characters are replaced that an encoding lacks."""
+"""Name of the replacement in Python's registry of error handlers."""
 
 _SPELLINGS = {
     "−": "-", "–": "-", "—": "-", "…": "...", "‘": "'", "’": "'", "“": '"', "”": '"', "„": '"',
@@ -27,8 +27,8 @@ _LINES = {"─": "-", "━": "-", "═": "-", "│": "|", "┃": "|", "║": "|"
 def keep_output_readable() -> None:
     r"""Make standard output and error replace what their encoding lacks, instead of failing.
 
-    Letters with marks and whatever else has no usual spelling are written as Python writes them:
-    ``\u0142``. Bytes of file names that are no UTF-8 are, too: ``\xfc``.
+    Letters with marks and other characters without a usual spelling are escaped as in Python:
+    ``\u0142``. So are bytes of file names that are not UTF-8: ``\xfc``.
     """
     codecs.register_error(READABLE, _replaced)
     for stream in (sys.stdout, sys.stderr):
@@ -37,14 +37,14 @@ def keep_output_readable() -> None:
 
 
 def print_utf8() -> None:
-    """From here on standard output is UTF-8, for programs that read it; terminals stay theirs."""
+    """Make standard output UTF-8 from here on, for programs that read it; terminals keep theirs."""
     stream = underlying(sys.stdout)
     if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
         stream.reconfigure(encoding="utf-8", newline="\n")
 
 
 def print_json(content: object) -> None:
-    """Print JSON, in UTF-8 where it goes to a program."""
+    """Print JSON, in UTF-8 if a program reads it."""
     print_utf8()
     # Names of files may hold bytes that are no UTF-8: JSON spells them, as in \udcfc.
     text = json.dumps(content, indent=2, ensure_ascii=False)

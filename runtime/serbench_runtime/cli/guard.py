@@ -1,4 +1,4 @@
-"""How a command ends: in one message, or in the traceback of a bug."""
+"""How a command ends: with one message, or with the traceback of a bug."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from serbench_runtime.errors import SerbenchError
 FAILED = 2
 """The exit code of a user's error."""
 
-REMEDY = "close other programs, or take fewer --threads or a machine with more memory"
+REMEDY = "close other programs, or use fewer --threads or a machine with more memory"
 
 
 def explained(error: Exception, remedy: str = REMEDY) -> str:
-    """The message for users of an error that is no bug; empty of a bug.
+    """The message for users of an error that is not a bug; empty for a bug.
 
     Args:
-        error: what was raised.
-        remedy: what to do where memory ran out.
+        error: the exception.
+        remedy: what to do if memory ran out.
     """
     return str(error) if isinstance(error, SerbenchError) else memory_message(error, remedy)
 
 
 @contextmanager
 def guarded(program: str, explain: Callable[[Exception], str] = explained) -> Iterator[None]:
-    """Tell a user's error in one message, and a stop in one line; a bug keeps its traceback.
+    """Report a user's error in one message, and a stop in one line; a bug keeps its traceback.
 
     The process exits with 2 on an error, and when stopped, with 128 and the signal's number.
 
     Args:
         program: the command line's name, which begins the message.
-        explain: gives the message of an error; an empty one of a bug.
+        explain: returns the message of an error; empty for a bug.
     """
     with disarmed():
         try:

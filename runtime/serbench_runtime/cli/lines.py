@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 SCHEMA = 1
-"""Of a line's keys and their meaning; a new key alone does not change it."""
+"""Version of a line's keys and their meaning; a new key alone does not change it."""
 
 
 def print_line(model_sha256: str, content: dict[str, object], *, final: bool) -> None:
@@ -14,7 +14,7 @@ def print_line(model_sha256: str, content: dict[str, object], *, final: bool) ->
     Args:
         model_sha256: of the model's file.
         content: of the answer.
-        final: whether it is the last about its file or stream.
+        final: whether it is the last of its file or stream.
     """
     line = {"schema": SCHEMA, **content, "final": final, "model_sha256": model_sha256}
     print(json.dumps(line), flush=True)

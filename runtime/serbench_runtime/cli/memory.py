@@ -1,4 +1,4 @@
-"""When memory ran out: what Python, NumPy and torch raise then, in a message."""
+"""Out of memory: errors of Python, NumPy and torch as one message."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ MARKS = (
     *("not enough memory", "out of memory", "bad_alloc", "bad allocation"),
     *("cannot allocate memory", "failed to allocate memory"),
 )
-"""What libraries say, in an error of any type."""
+"""Phrases of libraries, in errors of any type."""
 
 
 def memory_message(error: BaseException, remedy: str) -> str:
-    """What to say of an error, where it is one of memory; empty of any other."""
+    """A message if the error means that memory ran out, else nothing."""
     said = str(error).strip().splitlines()
     if not (isinstance(error, MemoryError) or _runs_out(error)):
         return ""

@@ -16,14 +16,14 @@ from serbench_runtime.errors import SerbenchError
 def listen(
     rate_hz: float, block: int, channels: int, device: str | None, program: str
 ) -> Iterator[NDArray[np.float32]]:
-    """What a microphone hears, ``(block, channels)`` at a time, until the command is stopped.
+    """Sound of a microphone, ``(block, channels)`` at a time, until the command is stopped.
 
     Args:
         rate_hz: of the sound.
         block: samples at a time.
         channels: of the microphone.
         device: its number or a part of its name; None: the system's default.
-        program: the command line's name, for what is told meanwhile.
+        program: the command line's name, for messages.
 
     Raises:
         SerbenchError: no sounddevice, no PortAudio, or no such microphone.
@@ -45,8 +45,8 @@ def listen(
         which = "the microphone" if device is None else f"the microphone {device!r}"
         raise SerbenchError(
             f"{which} cannot be used with {channels} channel{'s' * (channels > 1)} at "
-            f"{rate_hz:g} Hz ({error}); another --rate, such as 48000, may do, and --list-devices "
-            "shows the microphones"
+            f"{rate_hz:g} Hz ({error}); try another --rate, such as 48000; --list-devices shows "
+            "the microphones"
         ) from error
 
 
@@ -64,7 +64,7 @@ def print_microphones() -> None:
         if each["max_input_channels"]
     ]
     if not found:
-        raise SerbenchError("this system has no microphone")
+        raise SerbenchError("no microphone found")
     width = max(len("MICROPHONE"), *(len(name) for _, name, _, _ in found))
     print(f"NUMBER  {'MICROPHONE':{width}}  CHANNELS  RATE")
     for number, name, channels, rate_hz in found:

@@ -1,4 +1,4 @@
-"""How commands declare what they take: once, for every command line that has them."""
+"""Declarations of commands' parameters, shared by all command lines."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stated:
-    """What the annotation of a parameter says about it.
+    """Annotation of a parameter.
 
     Attributes:
         help: one sentence.
-        names: of an option, such as ``("--format", "-f")``; none: it has its place.
-        metavar: what stands for the value in the help.
+        names: of an option, such as ``("--format", "-f")``; none: an argument.
+        metavar: placeholder of the value in the help.
         least: the smallest value.
     """
 
@@ -34,9 +34,9 @@ class Parameter:
     """A parameter of a command.
 
     Attributes:
-        name: of the function's own.
+        name: of the function's parameter.
         kind: of one value.
-        several: whether it takes one value or more.
+        several: whether it accepts several values.
         default: ``inspect.Parameter.empty``: it must be given.
     """
 
@@ -53,7 +53,7 @@ class Parameter:
 
 
 def parameters(command: Callable[..., None]) -> list[Parameter]:
-    """What a command takes, in its order; parameters without a ``Stated`` are no options."""
+    """Parameters of a command, in order; those without a ``Stated`` are not options."""
     hints = get_type_hints(command, include_extras=True)
     defaults = {each.name: each.default for each in inspect.signature(command).parameters.values()}
     made = []
@@ -67,7 +67,7 @@ def parameters(command: Callable[..., None]) -> list[Parameter]:
 
 
 def add_parameters(parser: ArgumentParser, command: Callable[..., None]) -> None:
-    """Have ``parser`` take what ``command`` takes."""
+    """Add the parameters of ``command`` to ``parser``."""
     for each in parameters(command):
         settings: dict[str, Any] = {"help": _help(each)}
         if each.kind is bool:
@@ -97,7 +97,7 @@ def _metavar(parameter: Parameter) -> str:
 
 
 def _reader(parameter: Parameter) -> Callable[[str], Any]:
-    """The value that a word stands for."""
+    """A function from a word to its value."""
     kind, least = parameter.kind, parameter.stated.least
 
     def read(word: str) -> Any:
@@ -114,9 +114,7 @@ def _reader(parameter: Parameter) -> Callable[[str], Any]:
     return read
 
 
-ModelFile = Annotated[
-    Path, Stated(metavar="MODEL", help="A model that serbench export has written.")
-]
+ModelFile = Annotated[Path, Stated(metavar="MODEL", help="A model of serbench export.")]
 Threads = Annotated[
-    int, Stated(names=("--threads",), metavar="N", least=1, help="Threads that the model may use.")
+    int, Stated(names=("--threads",), metavar="N", least=1, help="Threads for the model.")
 ]

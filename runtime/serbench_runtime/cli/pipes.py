@@ -1,4 +1,4 @@
-"""Being one end of a pipe."""
+"""Writing to a pipe."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 READER_GONE = 141
-"""What a shell expects of a program whose reader has gone away."""
+"""Exit code that a shell expects from a program whose reader has closed the pipe."""
 
 
 @contextmanager
 def finishing_early() -> Iterator[None]:
-    """End quietly, with 141, where whoever reads standard output has had enough of it."""
+    """End quietly, with 141, if the reader of standard output closes it."""
     try:
         yield
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""``serbench predict``: what an exported model says of audio files."""
+"""``serbench predict``: an exported model's predictions for audio files."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from serbench_runtime.files import Heard
     from serbench_runtime.model import Model, Prediction
 
-HELP = """Classify audio files with an exported model, of any rate, format and length.
+HELP = """Classify audio files of any rate, format and length with an exported model.
 
-A file that cannot be read is reported on standard error and stops none of the others; the exit
-code is then 2.
+A file that cannot be read is reported on standard error; the other files are still classified, and
+the exit code is 2.
 
 Examples:
 
@@ -57,14 +57,14 @@ def command(
         list[Path],
         Stated(
             metavar="FILE",
-            help="Audio files, folders with audio in them, and - for a file on standard input.",
+            help="Audio files, folders with audio, or - for a file on standard input.",
         ),
     ],
     output_format: Annotated[
         PredictionFormat,
         Stated(
             names=("--format", "-f"),
-            help="table; json: an object a line; csv: with a header.",
+            help="table; json: one object per line; csv: with a header.",
         ),
     ] = PredictionFormat.table,
     threads: Threads = 1,
@@ -99,7 +99,7 @@ def command(
 
 @contextmanager
 def _copy_of_stdin() -> Iterator[Path]:
-    """A file with what standard input gives: reading audio goes back and forth in it."""
+    """A file with the content of standard input, because reading audio needs seeking."""
     if sys.stdin.isatty():
         raise WaveformError("standard input is a terminal; pipe an audio file into this command")
     with TemporaryDirectory(prefix="serbench-") as folder:
@@ -141,7 +141,7 @@ def _csv_writer(labels: Sequence[str]) -> _Write:
 
 
 def _table_writer(labels: Sequence[str], paths: Sequence[Path]) -> _Write:
-    """Rows as they come, so column widths are those of what can come."""
+    """Rows as they come, so columns have the greatest possible width."""
     file_width = max(4, *(len(_one_line(path)) for path in paths))
     label_width = max(5, *map(len, labels))
 
@@ -166,7 +166,7 @@ def _one_line(path: Path) -> str:
 
 @contextmanager
 def _counting(total: int) -> Iterator[Callable[[Iterable[Heard]], Iterator[Heard]]]:
-    """A count on standard error where it is a terminal that the rows do not go to as well."""
+    """A count on standard error, if that is a terminal and the rows do not go to one."""
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield iter
         return

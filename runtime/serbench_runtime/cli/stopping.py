@@ -1,8 +1,8 @@
-"""How a command is stopped: SIGTERM, SIGHUP and Ctrl-C all end it alike.
+"""Stopping a command: SIGTERM, SIGHUP and Ctrl-C all have the same effect.
 
-The main thread gets a ``KeyboardInterrupt``, so that it ends its workers and keeps what it has. It
-has ``GRACE_S`` for that; should it be deep in a long computation, the process then ends all the
-same. Files are written whole or not at all, so nothing is damaged by it.
+The main thread gets a ``KeyboardInterrupt``, so that it ends its workers and keeps its results. It
+has ``GRACE_S`` for that; then the process ends even during a long computation. Files are written
+completely or not at all, so nothing is damaged.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ STOPS = tuple(
 """Signals that stop a command."""
 
 GRACE_S = 5.0
-"""Until the process ends at the latest."""
+"""Seconds until the process ends at the latest."""
 
 IMPATIENT_S = 1.0
-"""A signal that comes so much later than the first one ends the process at once."""
+"""A signal this many seconds after the first one ends the process at once."""
 
-MESSAGE = "stopped; run the same command again to go on"
+MESSAGE = "stopped; run the same command again to continue"
 
 
 class _Stop:
-    """What has come so far.
+    """Signals received so far.
 
     Attributes:
         signal: the first; 0: none.
-        at_s: when it came.
+        at_s: its time.
         told: whether the message was printed.
     """
 
@@ -44,7 +44,7 @@ class _Stop:
 
 
 def listen() -> None:
-    """From now on signals stop the command. One that is ignored (``nohup``) stays so."""
+    """From now on, signals stop the command. Ignored signals (``nohup``) stay ignored."""
     for number in STOPS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
@@ -55,21 +55,21 @@ def listen() -> None:
 
 
 def is_stopping() -> bool:
-    """Whether a signal has come: whatever is raised since comes from that."""
+    """Whether a signal was received: any later exception is due to it."""
     return bool(_Stop.signal)
 
 
 def stopped() -> int:
-    """Note that the message is printed now; the code to exit with, as shells expect it."""
+    """Record that the message is printed now; returns the exit code that shells expect."""
     _Stop.told = True
     return 128 + (_Stop.signal or signal.SIGINT)
 
 
 def leave_if_stopped() -> None:
-    """End the process where a signal has come, without waiting for threads that still read.
+    """End the process if a signal was received, without waiting for threads that still read.
 
-    Semaphores and temporary folders of workers are removed before; taking large libraries apart
-    would last seconds.
+    Semaphores and temporary folders of workers are removed first. Unloading large libraries would
+    take seconds.
     """
     if _Stop.signal:
         atexit._run_exitfuncs()
@@ -89,7 +89,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 
 def _end_in_time(pipe: int) -> None:
-    """Wait for the first signal, which the system tells through a pipe; then for ``GRACE_S``."""
+    """Wait for the first signal, which arrives through a pipe; then for ``GRACE_S``."""
     while (number := os.read(pipe, 1)[0]) not in STOPS:
         pass
     time.sleep(GRACE_S)
@@ -97,7 +97,7 @@ def _end_in_time(pipe: int) -> None:
 
 
 def _end(number: int) -> None:
-    """End the process without asking anybody; its workers see that and end, too."""
+    """End the process at once; its workers notice that and end too."""
     if not _Stop.told:
         os.write(2, f"{MESSAGE}\n".encode())
     os._exit(128 + number)

@@ -1,4 +1,4 @@
-"""``stream``: what an exported model says of sound while it comes."""
+"""``stream``: an exported model's predictions for live sound."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from serbench_runtime.model import Model
     from serbench_runtime.stream import Step
 
-HELP = """Classify sound while it comes: each step, one line of JSON.
+HELP = """Classify live sound: one line of JSON per step.
 
-A step hears the last window of the model (3 s), or all while less has come. Stop with Ctrl-C,
+Each step classifies the last window of the model (3 s), or less at the beginning. Stop with Ctrl-C,
 or at the end of the input; the last line has "final": true.
 
 Examples:
@@ -40,11 +40,11 @@ Examples:
 """
 
 HEADERS = {b"RIFF": "WAV", b"RF64": "WAV", b"fLaC": "FLAC", b"OggS": "Ogg", b"FORM": "AIFF"}
-"""How files begin that are not raw PCM."""
+"""First bytes of files that are not raw PCM."""
 
 
 class Encoding(StrEnum):
-    """Of raw PCM."""
+    """Encoding of raw PCM."""
 
     s16le = "s16le"
     f32le = "f32le"
@@ -52,7 +52,7 @@ class Encoding(StrEnum):
 
 def command(
     model: Annotated[
-        Path | None, Stated(metavar="MODEL", help="A model that serbench export has written.")
+        Path | None, Stated(metavar="MODEL", help="A model of serbench export.")
     ] = None,
     source: Annotated[
         str, Stated(metavar="-", help="- is standard input: raw PCM, its channels interleaved.")
@@ -66,14 +66,18 @@ def command(
             names=("--average",),
             metavar="N",
             least=1,
-            help="An answer is the mean posterior over so many windows.",
+            help="Average each answer's posterior over this many windows.",
         ),
     ] = 4,
     rate: Annotated[
         float | None,
-        Stated(names=("--rate",), metavar="HZ", help="Of the sound. Default: the model's, 16000."),
+        Stated(
+            names=("--rate",),
+            metavar="HZ",
+            help="Sample rate of the sound in Hz. Default: the model's, 16000.",
+        ),
     ] = None,
-    encoding: Annotated[Encoding, Stated(names=("--encoding",), help="Of raw PCM.")] = (
+    encoding: Annotated[Encoding, Stated(names=("--encoding",), help="Encoding of raw PCM.")] = (
         Encoding.s16le
     ),
     channels: Annotated[
@@ -82,35 +86,36 @@ def command(
             names=("--channels",),
             metavar="N",
             least=1,
-            help="Of the sound; the model hears their mean.",
+            help="Channels of the sound; they are averaged.",
         ),
     ] = 1,
     microphone: Annotated[
         bool,
-        Stated(names=("--microphone",), help="Listen to the system's default microphone."),
+        Stated(names=("--microphone",), help="Use the system's default microphone."),
     ] = False,
     device: Annotated[
         str | None,
         Stated(
             names=("--device",),
             metavar="NAME",
-            help="Listen to this microphone: its number, or a part of its name.",
+            help="Use this microphone: its number, or a part of its name.",
         ),
     ] = None,
     list_devices: Annotated[
-        bool, Stated(names=("--list-devices",), help="Print the microphones, and nothing else.")
+        bool, Stated(names=("--list-devices",), help="List the microphones, and exit.")
     ] = False,
     capacity: Annotated[
         bool,
         Stated(
-            names=("--capacity",), help="Measure how many simultaneous streams are kept up with."
+            names=("--capacity",),
+            help="Measure how many simultaneous streams this machine can process.",
         ),
     ] = False,
     threads: Threads = 1,
     *,
     program: str = "serbench",
 ) -> None:
-    """Classify sound while it comes; see HELP."""
+    """Classify live sound; see HELP."""
     from serbench_runtime.cli import microphone as microphones
     from serbench_runtime.model import load
 
@@ -149,17 +154,17 @@ def command(
 
 
 def _checked(model: Path | None, source: str, listens: bool, capacity: bool, program: str) -> Path:
-    """The model, of words that make sense together."""
+    """The model, after checking the arguments."""
     if model is None:
         raise SerbenchError(f"give a model: {program} stream MODEL; --help shows examples")
     if source != "-":
         raise SerbenchError(
-            f"{source}: a stream is read from standard input, as raw PCM; for a file: "
-            f"ffmpeg -v error -i {source} -f s16le -ac 1 -ar 16000 - | {program} stream MODEL; "
-            f"or {program} predict MODEL FILE"
+            f"{source}: a stream must come from standard input, as raw PCM. For a file: ffmpeg "
+            f"-v error -i {source} -f s16le -ac 1 -ar 16000 - | {program} stream MODEL, or "
+            f"{program} predict MODEL FILE"
         )
     if listens and capacity:
-        raise SerbenchError("--capacity listens to nothing; leave --microphone and --device out")
+        raise SerbenchError("--capacity uses no sound; leave out --microphone and --device")
     if not (listens or capacity) and sys.stdin.isatty():
         raise SerbenchError(
             "standard input is a terminal; pipe raw PCM into this command, or give --microphone"
@@ -170,8 +175,8 @@ def _checked(model: Path | None, source: str, listens: bool, capacity: bool, pro
 class _Answers:
     """Steps as lines of JSON.
 
-    Each is printed at once, before it is known to be the last. So the end of the sound, where it
-    gives no step of its own, gives the last answer again, as the final one.
+    Each is printed at once, before it is known to be the last. If the end of the sound gives no
+    further step, the last answer is printed again as the final one.
     """
 
     def __init__(self, model: Model) -> None:
@@ -210,7 +215,7 @@ class _Mixed:
         """The mean.
 
         Raises:
-            WaveformError: channels that cancel one another, or samples as ``scaled`` refuses them.
+            WaveformError: channels that cancel one another, or samples that ``scaled`` refuses.
         """
         from serbench_runtime.arrays import scaled
 
@@ -218,7 +223,7 @@ class _Mixed:
             return chunk[:, 0]
         mono = self.tally.add(scaled(chunk))
         if self.tally.samples and (problem := self.tally.problem):
-            raise WaveformError(f"the sound cannot be heard: {problem}")
+            raise WaveformError(f"the sound cannot be used: {problem}")
         return mono
 
 
@@ -249,7 +254,7 @@ def _raw_pcm(
 def _watched(
     chunks: Iterator[NDArray[np.generic]], rate_hz: float, program: str
 ) -> Iterator[NDArray[np.generic]]:
-    """The same; where it looks like two channels, a warning tells so once."""
+    """The same; if the sound looks like two interleaved channels, one warning says so."""
     import numpy as np
 
     from serbench_runtime.arrays import scaled
@@ -266,8 +271,8 @@ def _watched(
             left -= len(samples)
             if left <= 0 and looks_interleaved(np.concatenate(held)):
                 print(
-                    f"{program}: the sound looks like two channels in turn, heard as one; give "
-                    "--channels 2, or one channel (ffmpeg -ac 1)",
+                    f"{program}: the sound looks like two interleaved channels, read as one; "
+                    "give --channels 2, or one channel (ffmpeg -ac 1)",
                     file=sys.stderr,
                 )
 
@@ -275,8 +280,8 @@ def _watched(
 def _refuse_header(start: bytes) -> None:
     if start in HEADERS:
         raise WaveformError(
-            f"standard input is a {HEADERS[start]} file, not raw PCM; convert it: ffmpeg -v error "
-            "-i - -f s16le -ac 1 -ar 16000 -; or use predict MODEL -"
+            f"standard input is a {HEADERS[start]} file, not raw PCM; convert it: ffmpeg -v "
+            "error -i - -f s16le -ac 1 -ar 16000 -, or use predict MODEL -"
         )
 
 

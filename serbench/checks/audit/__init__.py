@@ -1,1 +1,1 @@
-"""The guard for anybody's splits: what two parts of a fold share, and should not."""
+"""The guard for any splits: what two parts of a fold share and should not."""

@@ -1,4 +1,4 @@
-"""The audio of other people's splits: where it is, its digests, and its near duplicates."""
+"""The audio of other people's splits: its files, digests and near-duplicates."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from serbench.files.paths import is_file
 from serbench.protocol.guard.near.search import near_duplicates
 from serbench_runtime.audio.read import read_audio
 
-NO_AUDIO = "no audio; give --data-dir, or paths that are there"
+NO_AUDIO = "no audio; give --data-dir, or paths of existing files"
 
 
 @dataclass(frozen=True, slots=True)
 class AuditedRecording:
-    """One file of audio that has been read; what the search for near duplicates takes."""
+    """One audio file that was read, as the search for near-duplicates takes it."""
 
     id: str
     path: Path
@@ -37,9 +37,9 @@ def find_audio(
 ) -> dict[str, Path]:
     """The audio file of each utterance that has one.
 
-    Looked for in ``files`` (a corpus's own), then by the row's path: as it stands, below
-    ``data_dir`` (with leading folders taken off, one after the other, until it is there), below
-    the split file's folder; and at last by a file of ``data_dir`` that is the only one of its stem.
+    Looked up in this order: ``files`` (a corpus's own); the row's path as it is; the path below
+    ``data_dir``, with leading folders removed one by one; the path below the split file's folder; a
+    file of ``data_dir`` whose stem is unique.
 
     Raises:
         SplitError: ``data_dir`` is not a folder.
@@ -63,7 +63,7 @@ def read_recordings(paths: Mapping[str, Path], advance: Advance) -> tuple[Audite
     """Read every file once, in threads; in the order of ``paths``.
 
     Raises:
-        CorpusError: files that cannot be read, all in one message.
+        CorpusError: files cannot be read; one message lists them.
     """
     files = {str(path): path for path in sorted(set(paths.values()))}
     digests, problems = read_each(files, _digest, advance)
@@ -75,7 +75,7 @@ def read_recordings(paths: Mapping[str, Path], advance: Advance) -> tuple[Audite
 def audio_facts(
     rows: Sequence[AuditRow], paths: Mapping[str, Path], cache: Path, progress: Progress
 ) -> AuditedAudio:
-    """Digests and near duplicates of all utterances that have audio."""
+    """Digests and near-duplicates of all utterances that have audio."""
     names = {row.utterance for row in rows}
     if not paths:
         return AuditedAudio({}, (), NO_AUDIO)
@@ -83,7 +83,7 @@ def audio_facts(
     digests = {recording.id: recording.pcm_sha256 for recording in recordings}
     pairs = near_duplicates(recordings, cache, partial(progress, "near-duplicates"))
     absent = sorted(names - paths.keys())
-    missing = f"the audio of {len(absent)} of {len(names)} utterances is not there: "
+    missing = f"the audio of {len(absent)} of {len(names)} utterances was not found: "
     return AuditedAudio(digests, pairs, missing + listed(absent) if absent else "")
 
 
@@ -103,7 +103,7 @@ def _by_path(path: str | None, data_dir: Path | None, beside: Path) -> Path | No
 
 
 def _unique_stems(folder: Path) -> dict[str, Path]:
-    """Audio files below ``folder`` by stem, where no other has the same."""
+    """Audio files below ``folder`` by stem, if the stem is unique."""
     by_stem: dict[str, list[Path]] = {}
     for path in audio_below(folder).paths:
         by_stem.setdefault(path.stem, []).append(path)

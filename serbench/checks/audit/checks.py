@@ -1,4 +1,4 @@
-"""What two parts of a fold may not share: L1, L2, L4 and L5; and L9, which is measured."""
+"""Checks of what two parts of a fold may not share: L1, L2, L4 and L5; L9 is measured."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ABOUT = {
     "L1": "a speaker or session in two parts",
     "L2": "an utterance in two parts, or tested more than once",
     "L4": "the same audio under two names in two parts",
-    "L5": "near duplicates of a recording in two parts",
-    "L9": "test sentences that are spoken in training",
+    "L5": "near-duplicates of a recording in two parts",
+    "L9": "test sentences that are also spoken in training",
 }
 """What each check looks for."""
 
@@ -31,24 +31,24 @@ PAIRS: tuple[tuple[Part, Part], ...] = (
 )
 
 COVERED = 0.9
-"""Folds that test less of what they name, and overlap, are single splits of their own …"""
+"""Folds that test less than this share, and overlap, are separate single splits …"""
 REPEATED = 0.5
-"""… and so are folds that test more than this share of what they test more than once."""
+"""… and so are folds that test more than this share of their utterances more than once."""
 
 SharedField = Literal["speaker", "session"]
 
 Shared = tuple[str, tuple[Unit, ...]]
-"""What is shared, in words, and all of it."""
+"""What is shared, in words, and all units of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditedAudio:
-    """What is known of the audio.
+    """Facts about the audio.
 
     Attributes:
-        digests: PCM digest of each utterance that has been read.
-        pairs: near duplicates among them.
-        missing: why some or all were not read; empty where all were.
+        digests: PCM digest of each utterance that was read.
+        pairs: near-duplicates among them.
+        missing: why some or all were not read; empty if all were.
     """
 
     digests: Mapping[str, str]
@@ -77,12 +77,12 @@ class FoldView:
         return set().union(*self.ids.values())
 
     def values(self, part: Part, field: Literal["speaker", "session", "text"]) -> Counter[str]:
-        """Utterances of each speaker, session or sentence of a part, where known."""
+        """Utterances of each speaker, session or sentence of a part, if known."""
         by_id = {row.utterance: getattr(row, field) for row in self.parts[part]}
         return Counter(value for value in by_id.values() if value is not None)
 
     def count(self, part: Part, field: SharedField) -> int | None:
-        """Speakers or sessions of a part; None where they are not all known."""
+        """Number of speakers or sessions of a part; None if not all are known."""
         known = all(getattr(row, field) for row in self.parts[part])
         return len(self.values(part, field)) if known else None
 
@@ -97,7 +97,7 @@ def check_fold(fold: FoldView, audio: AuditedAudio) -> Iterator[Finding]:
 
 
 def check_spelling(found: Sequence[Respelled]) -> Iterator[Finding]:
-    """L1, and of sentences L9, over all folds: names in several spellings."""
+    """L1 over all folds, and L9 for sentences: names in several spellings."""
     for kind, noun in NOUNS.items():
         if own := [each for each in found if each.kind == kind]:
             what = f"{noun}s whose names {ONLY}"
@@ -105,16 +105,16 @@ def check_spelling(found: Sequence[Respelled]) -> Iterator[Finding]:
 
 
 def check_speakers(fold: FoldView) -> list[Finding]:
-    """L1: speakers, and sessions where known, that two parts share."""
+    """L1: speakers, and sessions if known, that two parts share."""
     fields: tuple[SharedField, ...] = ("speaker", "session")
     shared = [_shared(fold, pair, field) for field in fields for pair in PAIRS]
     unknown = len({row.utterance for row in fold.rows if row.speaker is None})
     reason = ""
     if unknown == len(fold.names):
-        reason = "speakers are not known; give --corpus, or a speaker column"
+        reason = "speakers are unknown; give --corpus, or a speaker column"
     elif unknown:
-        reason = f"the speakers of {unknown} of {len(fold.names)} utterances are not known"
-    sessions = "" if any(r.session for r in fold.rows) else "; sessions are not known"
+        reason = f"the speakers of {unknown} of {len(fold.names)} utterances are unknown"
+    sessions = "" if any(r.session for r in fold.rows) else "; sessions are unknown"
     speakers = len({row.speaker for row in fold.rows} - {None})
     return _outcome("L1", fold, shared, reason, f"{numbered(speakers, 'speaker')}{sessions}")
 
@@ -132,14 +132,14 @@ def check_utterances(fold: FoldView) -> list[Finding]:
         units = tuple(_unit(name, {part: counts[name]}) for name in _sorted(_twice(counts)))
         what = f"utterances named more than once in {part}"
         if part == "test":
-            shared.append((f"{what}, which counts them more than once in the score", units))
+            shared.append((f"{what}, so the score counts them more than once", units))
         elif units:
             notes.append(Finding("L2", "note", what, units=units, fold=fold.name))
     return [*_outcome("L2", fold, shared, "", f"{len(fold.names)} utterances"), *notes]
 
 
 def check_coverage(folds: Sequence[FoldView], identified: Identified) -> Iterator[Finding]:
-    """L2 over all folds: tested more than once, never tested, unknown to the corpus or to us."""
+    """L2 over all folds: tested more than once, never tested, unknown, or missing."""
     tested = Counter(name for fold in folds for name in fold.ids["test"])
     rows = {row.utterance for row in identified.rows}
     more = _sorted(_twice(tested))
@@ -153,16 +153,16 @@ def check_coverage(folds: Sequence[FoldView], identified: Identified) -> Iterato
         yield Finding("L2", "passed", f"{over}{single}")
     for what, names in (
         ("utterances that no fold tests", rows - tested.keys() if len(folds) > 1 else ()),
-        ("names that the corpus does not know", identified.unknown),
-        ("utterances that the corpus folder does not hold", identified.absent),
-        ("utterances of the corpus that no fold names", identified.unnamed),
+        ("names that are not in the corpus", identified.unknown),
+        ("utterances that are not in the corpus folder", identified.absent),
+        ("utterances of the corpus that are in no fold", identified.unnamed),
     ):
         if names:
             yield Finding("L2", "note", what, units=named(_sorted(names)))
 
 
 def check_copies(fold: FoldView, audio: AuditedAudio) -> list[Finding]:
-    """L4: recordings whose decoded audio is the same, under two names in two parts."""
+    """L4: recordings with the same decoded audio, under two names in two parts."""
     groups: dict[str, set[str]] = {}
     for name in fold.names & audio.digests.keys():
         groups.setdefault(audio.digests[name], set()).add(name)
@@ -180,7 +180,7 @@ def check_copies(fold: FoldView, audio: AuditedAudio) -> list[Finding]:
 
 
 def check_near(fold: FoldView, audio: AuditedAudio) -> list[Finding]:
-    """L5: near duplicates in two parts, other than exact copies."""
+    """L5: near-duplicates in two parts, except exact copies."""
     near = [p for p in audio.pairs if audio.digests[p.one] != audio.digests[p.other]]
     shared = []
     for one, other in PAIRS:
@@ -194,20 +194,20 @@ def check_near(fold: FoldView, audio: AuditedAudio) -> list[Finding]:
             for a, b in ((pair.one, pair.other), (pair.other, pair.one))
             if a in fold.ids[one] and b in fold.ids[other]
         ]
-        shared.append((f"near duplicates in {one} and {other}", _in_order(units)))
+        shared.append((f"near-duplicates in {one} and {other}", _in_order(units)))
     return _outcome("L5", fold, shared, audio.missing, _heard(fold, audio))
 
 
 def measure_sentences(fold: FoldView) -> Finding:
-    """L9: the share of test utterances whose sentence is spoken in training too."""
+    """L9: the share of test utterances whose sentence is also spoken in training."""
     tested, trained = fold.values("test", "text"), fold.values("train", "text")
     if not tested or not trained:
-        reason = "sentences are not known; give --corpus, or a text column"
+        reason = "sentences are unknown; give --corpus, or a text column"
         return Finding("L9", "not run", reason, fold=fold.name)
     shared = _sorted(tested.keys() & trained.keys())
     heard, known = sum(tested[text] for text in shared), tested.total()
     unknown = len(fold.ids["test"]) - known
-    partly = f"; the sentences of {unknown} are not known" if unknown else ""
+    partly = f"; the sentences of {unknown} are unknown" if unknown else ""
     return Finding(
         "L9",
         "note" if heard else "passed",
@@ -226,17 +226,17 @@ def _shared(
     names = _sorted(here.keys() & there.keys())
     why = ""
     if pair == ("train", "validation"):
-        why = f": choices are made on {field}s that were trained on"
+        why = f": choices are made on {field}s seen in training"
     units = tuple(_unit(name, {one: here[name], other: there[name]}) for name in names)
     return f"{field}s in {one} and {other}{why}", units
 
 
 def _single_splits(rows: int, tested: int, repeated: int) -> str:
-    """Why folds are no cross-validation, where they are not; empty where they are one."""
+    """Why folds are not a cross-validation; empty if they are."""
     if not repeated or (tested >= COVERED * rows and repeated <= REPEATED * tested):
         return ""
     return (
-        f"; {repeated} of them more than once: read as single splits of their own, not as one "
+        f"; {repeated} of them more than once: treated as separate single splits, not as one "
         "cross-validation"
     )
 
@@ -244,7 +244,7 @@ def _single_splits(rows: int, tested: int, repeated: int) -> str:
 def _outcome(
     check: str, fold: FoldView, shared: Iterable[Shared], reason: str, detail: str
 ) -> list[Finding]:
-    """A finding for all that is shared; what could not be looked at is no pass."""
+    """A finding for all shared units; a check that could not run does not pass."""
     found = [
         Finding(check, "failed", what, units=units, fold=fold.name)
         for what, units in shared
@@ -256,7 +256,7 @@ def _outcome(
 
 
 def _unit(name: str, counts: Mapping[Part, int]) -> Unit:
-    """With its utterances by part, in words where they tell more than that it is there once."""
+    """With its utterances by part, if there are several."""
     times = [*counts.values()]
     detail = f"{times[0]} times" if len(times) == 1 else " + ".join(map(str, times))
     return Unit(

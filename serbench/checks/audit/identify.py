@@ -1,4 +1,6 @@
-"""Who speaks what: from a corpus's grammar or files, from IEMOCAP's names, or the split file."""
+"""Speaker and sentence of each row: from a corpus's grammar or files, IEMOCAP's names, or the split
+file.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,9 @@ from serbench.running.registry.aliases import alias_key
 IEMOCAP_STEM = re.compile(
     r"(?P<session>Ses\d\d)[FM]_(?:(?P<script>script\d\d_\d)\w*|.+)_(?P<sex>[FM])(XX)?\d+", re.ASCII
 )
-"""The letter of the last token is who speaks; the one in front is whom the cameras follow."""
+"""The letter of the last token names the speaker; the first token names whom the cameras follow."""
 
-NOT_KNOWN = "not known"
+NOT_KNOWN = "unknown"
 
 Field = Literal["speaker", "session", "text", "label"]
 LookUp = Callable[[AuditRow], UtteranceRecord | None]
@@ -27,14 +29,14 @@ LookUp = Callable[[AuditRow], UtteranceRecord | None]
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """Rows with all that is known of them.
+    """Rows with all known facts.
 
     Attributes:
-        rows: utterances named by their id in the corpus where that is known.
+        rows: utterances, named by their id in the corpus if it is known.
         speakers_from, texts_from: in words.
-        unknown: names that the corpus does not know.
-        absent: utterances of the corpus's grammar that its folder does not hold.
-        unnamed: utterances that the folder holds and the split file does not name.
+        unknown: names that are not in the corpus.
+        absent: utterances of the corpus's grammar that are not in its folder.
+        unnamed: utterances in the folder that the split file does not name.
         files: audio of the corpus's folder by utterance.
         notes: for the report.
     """
@@ -51,7 +53,7 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A row whose column says other than its name."""
+    """A row whose column contradicts its name."""
 
     row: AuditRow
     field: str
@@ -71,25 +73,29 @@ def identify_by_corpus(
     name: str,
     records: Sequence[UtteranceRecord] | None,
 ) -> Identified:
-    """Rows named and described by a corpus.
+    """Rows with ids and facts of a corpus.
 
     Args:
         rows: as read.
-        corpus: its grammar is asked first.
+        corpus: its grammar is tried first.
         name: of the dataset, for messages.
-        records: every utterance of a local copy; None where there is none at hand.
+        records: every utterance of a local copy; None without a copy.
 
     Raises:
-        SplitError: the corpus knows no name at all, or columns of the split file disagree with it
-            (names may differ as long as they differ consistently).
+        SplitError: the corpus knows none of the names, or columns of the split file contradict it
+            (names may differ if they differ consistently).
     """
     look = _corpus_look(corpus, name, records or ())
     known, filled = _fill(rows, look)
     if not known:
-        hint = "" if records else "; where its names do not tell, give --data-dir with its files"
+        hint = (
+            ""
+            if records
+            else "; if its names do not contain the facts, give --data-dir with its files"
+        )
         raise SplitError(
-            f"{name} knows none of the {len({row.utterance for row in rows})} utterances, such as "
-            f"{rows[0].utterance} ({rows[0].where}); is it the right corpus?{hint}"
+            f"{name} knows none of the {len({row.utterance for row in rows})} utterances, such "
+            f"as {rows[0].utterance} ({rows[0].where}). Is it the right corpus?{hint}"
         )
     clashes = [
         clash
@@ -99,7 +105,7 @@ def identify_by_corpus(
     wrong = [clash for clash in clashes if clash.field != "speaker" or not _iemocap(clash.row)]
     if wrong:
         raise SplitError(
-            f"{len(wrong)} rows disagree with {name}; correct them or leave the column out:\n"
+            f"{len(wrong)} rows contradict {name}; correct them, or leave the column out:\n"
             + "\n".join(f"  {clash}" for clash in wrong)
         )
     unknown = tuple(dict.fromkeys(r.utterance for r in rows if r not in known))
@@ -120,9 +126,9 @@ def identify_by_corpus(
 
 
 def identify_by_name(rows: Sequence[AuditRow]) -> Identified:
-    """Rows as the split file describes them, save that IEMOCAP's names tell who speaks.
+    """Rows as the split file describes them; IEMOCAP's names also give the speaker.
 
-    Where a speaker column says otherwise than such a name, a note says how often.
+    If a speaker column contradicts such a name, a note says how often.
     """
     known, filled = _fill(rows, _iemocap)
     source = "the last token of IEMOCAP's names"
@@ -135,24 +141,23 @@ def identify_by_name(rows: Sequence[AuditRow]) -> Identified:
 
 
 def _wrong_speakers(clashes: Iterable[Clash], known: Collection[AuditRow]) -> tuple[str, ...]:
-    """A note on a speaker column that takes IEMOCAP's first letter for who speaks."""
+    """A note on a speaker column that takes IEMOCAP's first letter for the speaker."""
     wrong = {clash.row.utterance: clash for clash in clashes if clash.field == "speaker"}
     if not wrong:
         return ()
     example = next(iter(wrong.values()))
     named = len({row.utterance for row in known})
     return (
-        f"the speaker column is wrong for {len(wrong)} of {named} utterances of IEMOCAP, "
-        "where the last token of the name says who speaks; the names were used. For instance "
-        f"{PurePosixPath(example.row.utterance).name} is by {example.known}, not "
-        f"{example.said}",
+        f"the speaker column is wrong for {len(wrong)} of {named} utterances of IEMOCAP, where "
+        "the last token of the name gives the speaker; the names were used. For instance, "
+        f"{PurePosixPath(example.row.utterance).name} is by {example.known}, not {example.said}",
     )
 
 
 def _fill(
     rows: Sequence[AuditRow], look: LookUp
 ) -> tuple[dict[AuditRow, UtteranceRecord], tuple[AuditRow, ...]]:
-    """Rows that ``look`` knows with their records, and all rows with what it says of them."""
+    """Rows that ``look`` knows with their records, and all rows with its facts added."""
     asked: dict[tuple[str, str | None], UtteranceRecord | None] = {}
     known: dict[AuditRow, UtteranceRecord] = {}
     filled: list[AuditRow] = []
@@ -178,7 +183,7 @@ def _fill(
 
 
 def _corpus_look(corpus: Corpus, dataset: str, records: Sequence[UtteranceRecord]) -> LookUp:
-    """By id, by the corpus's grammar, and by the names of its files where they are unique.
+    """By id, by the corpus's grammar, and by the names of its files if they are unique.
 
     A key may have its dataset in front, as EmoBox's ``emodb-03a01Fa``.
     """
@@ -222,7 +227,7 @@ def _iemocap(row: AuditRow) -> UtteranceRecord | None:
 
 
 def _stem(name: str | None) -> str:
-    """The last part of a path, without an ending that is one of audio or features."""
+    """The last part of a path, without an extension of audio or features."""
     last = PurePosixPath((name or "").replace("\\", "/")).name
     return re.sub(r"\.[A-Za-z][A-Za-z0-9]{1,4}$", "", last)
 
@@ -230,11 +235,11 @@ def _stem(name: str | None) -> str:
 def _clashes(
     rows: Iterable[AuditRow], known: Mapping[AuditRow, UtteranceRecord], field: Field
 ) -> list[Clash]:
-    """Rows whose column disagrees with what is known, one per utterance and saying.
+    """Rows whose column contradicts known facts, one per utterance and value.
 
-    Names may be others (``happy`` for ``happiness``, ``spk3`` for ``03``) as long as each stands
-    for one and the same, and in other spellings (``3`` for ``03``); several labels may be merged
-    into one.
+    Names may differ (``happy`` for ``happiness``, ``spk3`` for ``03``) if each stands for one known
+    name only, and may be spelled differently (``3`` for ``03``). Several labels may be merged into
+    one.
     """
     said: dict[tuple[str, str, str], AuditRow] = {}
     for row in rows:
@@ -260,7 +265,7 @@ def _clashes(
 
 
 def _majority(pairs: Counter[tuple[str, str]], side: int, name: str) -> str:
-    """What most utterances have on the other side of ``name``; the first by name in a tie."""
+    """The most frequent value on the other side of ``name``; the first by name in a tie."""
     matching = {pair[1 - side]: n for pair, n in pairs.items() if pair[side] == name}
     return min(matching, key=lambda other: (-matching[other], other))
 
@@ -272,7 +277,7 @@ def _origin(
     field: Field,
     source: str,
 ) -> str:
-    """Where speakers or texts are known from, in words."""
+    """Source of speakers or texts, in words."""
     origin: dict[str, str] = {}
     for row, full in zip(rows, filled, strict=True):
         if row in known and getattr(known[row], field):

@@ -1,4 +1,4 @@
-"""What every reader of split files yields: one row per utterance and fold."""
+"""Rows of split files: one per utterance and fold, from every reader."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ PART_NAMES: dict[str, Part] = {
     "test": "test",
     "testing": "test",
 }
-"""How split files call the parts, in lower case."""
+"""Names of the parts in split files, in lower case."""
 
 ONLY_FOLD = "1"
-"""Name of the fold of a file that knows no folds."""
+"""Name of the fold of a file without folds."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """One utterance in one part of one fold, as a split file says.
+    """One utterance in one part of one fold, as a split file has it.
 
     Attributes:
-        utterance: its name; after ``identify``, its id in the corpus where that is known.
+        utterance: its name; after ``identify``, its id in the corpus if it is known.
         fold: the fold's name.
-        part: what the fold uses it for.
+        part: its role in the fold.
         where: file and line, for messages.
-        speaker, session, text, label: None where not known.
+        speaker, session, text, label: None if unknown.
         path: of its audio file, as the split file gives it, with ``/``.
     """
 
@@ -63,7 +63,7 @@ class SplitFile:
         format: ``"csv"``, ``"emobox"``, ``"s3prl"`` or ``"folder"``.
         described: the format in words, for the header.
         rows: in the order of the files.
-        notes: what a reader of the result should know of the reading.
+        notes: remarks on the reading, for the report.
     """
 
     format: str
@@ -73,18 +73,18 @@ class SplitFile:
 
 
 def part_name(text: str) -> Part | None:
-    """The part that ``text`` names, in any case; None where it names none."""
+    """The part that ``text`` names, in any case; None if it names none."""
     return PART_NAMES.get(text.strip().lower())
 
 
 def check_parts(rows: Sequence[AuditRow], source: str) -> None:
-    """Every fold has something to train on and something to test on.
+    """Check that every fold has training and test rows.
 
     Raises:
-        SplitError: it has not, or there are no rows at all.
+        SplitError: a part of a fold is empty, or there are no rows.
     """
     if not rows:
-        raise SplitError(f"{source}: no utterances; there is nothing to audit")
+        raise SplitError(f"{source}: no utterances, so there is nothing to audit")
     parts: dict[str, set[str]] = {}
     for row in rows:
         parts.setdefault(row.fold, set()).add(row.part)

@@ -38,21 +38,21 @@ def audit(
     progress: Progress,
     known_as: str | None = None,
 ) -> Findings:
-    """Run every check that can be run on somebody's splits.
+    """Run every check that is possible on any splits.
 
     Args:
-        splits: as ``read_splits`` gives them.
-        source: where they were read from.
-        corpus: whose utterances they are; None: the split files' own columns are used.
+        splits: as ``read_splits`` returns them.
+        source: the file or folder that they were read from.
+        corpus: the utterances' corpus; None: the split files' own columns are used.
         corpus_name: its name in the registry.
         data_dir: a local copy of the corpus, or a folder of audio; nothing is downloaded.
         cache: root of the cache, for fingerprints.
-        progress: told of everything that takes long.
-        known_as: the dataset that has names like these, where no corpus was named.
+        progress: called for every long step.
+        known_as: the dataset with such names, if no corpus was named.
 
     Raises:
-        SplitError: the corpus knows none of the names, or columns disagree with it.
-        CorpusError: ``data_dir`` is not the corpus, or audio that cannot be read.
+        SplitError: the corpus knows none of the names, or columns contradict it.
+        CorpusError: ``data_dir`` is not the corpus, or audio cannot be read.
     """
     data_dir = data_dir.expanduser().absolute() if data_dir is not None else None
     if corpus is None or corpus_name is None:
@@ -100,7 +100,7 @@ def _identified_facts(identified: Identified) -> dict[str, str | int | None]:
 def _in_one_spelling(
     identified: Identified, different: Mapping[str, Sequence[str]]
 ) -> tuple[Identified, tuple[Respelled, ...]]:
-    """Rows in which whatever goes by several spellings has the most frequent one; and those."""
+    """Rows where each name has its most frequent spelling; and the names with several spellings."""
     once = {(row.utterance, row.speaker, row.session, row.text): row for row in identified.rows}
     found = respelled(once.values(), different)
     usual = {(each.kind, name): each.usual for each in found for name in each.counts}
@@ -114,7 +114,7 @@ def _in_one_spelling(
 
 
 def fold_table(folds: Sequence[FoldView], found: Sequence[Finding]) -> Table:
-    """A row for each fold: utterances and speakers of each part, a word for each check."""
+    """A row for each fold: utterances and speakers of each part, and one word per check."""
     parts: list[Part] = [part for part in PARTS if any(fold.parts[part] for fold in folds)]
     columns: list[Column[FoldView]] = [
         Column("Fold", lambda fold: fold.name, key="fold"),
@@ -127,7 +127,7 @@ def fold_table(folds: Sequence[FoldView], found: Sequence[Finding]) -> Table:
 
 
 def _part_columns(part: Part) -> list[Column[FoldView]]:
-    """Utterances, and in the JSON alone speakers and sessions where they are all known."""
+    """Utterances; in the JSON also speakers and sessions if all are known."""
     return [
         Column(SHORT[part], lambda fold: len(fold.parts[part]), COUNT, key=part),
         Column("", lambda fold: fold.count(part, "speaker"), COUNT, key=f"{part}_speakers"),
@@ -154,7 +154,7 @@ def _remarks(identified: Identified, known_as: str | None, folds: Sequence[FoldV
 def _names_remark(identified: Identified, known_as: str | None) -> list[str]:
     if known_as is None or all(row.speaker for row in identified.rows):
         return []
-    return [f"These are names of {known_as}: --corpus {known_as} tells who speaks."]
+    return [f"These are names of {known_as}: give --corpus {known_as} to know the speakers."]
 
 
 def _validation_remark(folds: Sequence[FoldView]) -> list[str]:
@@ -164,8 +164,8 @@ def _validation_remark(folds: Sequence[FoldView]) -> list[str]:
     which = "No fold has" if len(without) == len(folds) else f"Folds {', '.join(without)} have no"
     part = "a validation part" if len(without) == len(folds) else "validation part"
     return [
-        f"{which} {part}: the best epoch or setting must be chosen within train, on speakers held "
-        "out there; chosen on test, or at random within train, scores come out too high."
+        f"{which} {part}: choose the best epoch or setting within train, on held-out speakers. "
+        "Chosen on test, or at random within train, scores come out too high."
     ]
 
 

@@ -1,1 +1,1 @@
-"""What serbench is installed with here, what it can use, and what is broken or missing."""
+"""The installation: what it has, what it can use, and what is broken or missing."""

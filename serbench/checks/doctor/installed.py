@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 INSTALL = "pip install --upgrade serbench"
 
 IMPORTED = ("soundfile", "onnxruntime", "torch")
-"""Packages with libraries of their own, which can be installed and yet not load. Without those of
-torchaudio serbench works."""
+"""Packages with compiled libraries, which may be installed and still fail to load. serbench works
+without torchaudio's.
+"""
 
 IMPORT = """
 import importlib, sys
@@ -32,7 +33,7 @@ for name in sys.argv[1:]:
 """
 
 IMPORT_S = 60.0
-"""How long the imports may take."""
+"""Time limit of the imports."""
 
 ERRORS = 10
 """Lines of the registry's errors that are shown."""
@@ -51,9 +52,10 @@ def versions() -> list[Line]:
 
 
 def _import_fault() -> tuple[str, str]:
-    """The first of ``IMPORTED`` that is installed and cannot be imported, and why; else empty.
+    """The first of ``IMPORTED`` that is installed but cannot be imported, with the cause; else
+    empty.
 
-    A process of its own tries it, since a damaged library can end the process that loads it.
+    A separate process tries it, because a damaged library can end the process that loads it.
     """
     names = [each for each in IMPORTED if _version(each) is not None]
     command = [sys.executable, "-P", "-c", IMPORT, *names]
@@ -63,7 +65,7 @@ def _import_fault() -> tuple[str, str]:
         )
     except subprocess.TimeoutExpired as error:
         begun = (error.stdout or b"").decode().split()
-        return (begun or names)[-1], f"not done within {IMPORT_S:g} s"
+        return (begun or names)[-1], f"no result within {IMPORT_S:g} s"
     if done.returncode == 0:
         return "", ""
     told = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
@@ -81,7 +83,7 @@ def _package(required: Requirement, fault: str) -> Line:
 
 
 def _required(extra: str = "", package: str = "serbench") -> list[Requirement]:
-    """What a package requires on this system; of an extra, what that adds."""
+    """Requirements of a package on this system; of an extra, its additional ones."""
     from packaging.requirements import Requirement
 
     found = {}
@@ -101,7 +103,7 @@ def _version(name: str) -> str | None:
 
 
 def extras() -> list[Line]:
-    """What can be installed besides, and how."""
+    """Extras, and how to install them."""
     named = metadata.metadata("serbench").get_all("Provides-Extra") or []
     return [_extra(name) for name in named if name != "dev"]
 
@@ -115,7 +117,7 @@ def _extra(name: str) -> Line:
 
 
 def _whole(extra: str, package: str = "serbench") -> Iterator[Requirement]:
-    """What an extra adds; one that asks for an extra, its own or another's, adds what that adds."""
+    """Packages that an extra adds, including those of extras that it asks for."""
     for each in _required(extra, package):
         if each.name != "serbench":
             yield each
@@ -139,7 +141,7 @@ def plugins(load: Callable[[], Plugins]) -> list[Line]:
         Line(
             f"{distribution} {version}",
             f"failed to load: {', '.join(names)}: {cause}",
-            f"install anew what the cause names, or update {distribution}",
+            f"reinstall what the cause names, or update {distribution}",
         )
         for (distribution, version, cause), names in causes.items()
     ]
@@ -147,7 +149,9 @@ def plugins(load: Callable[[], Plugins]) -> list[Line]:
 
 
 def registry(load: Callable[[], Registry], overlay: Path | None) -> list[Line]:
-    """The overlay of the registry, and errors of either; not those that a failed plugin causes."""
+    """The user's registry file, and errors of it or of the packaged one, except those that a failed
+    plugin causes.
+    """
     from serbench.errors import RegistryError
     from serbench.running.registry.load import USERS
 
@@ -159,5 +163,5 @@ def registry(load: Callable[[], Registry], overlay: Path | None) -> list[Line]:
         told = str(error).splitlines()
         more = [f"and {len(told) - ERRORS} more lines"] if len(told) > ERRORS else []
         text = "\n".join([*told[:ERRORS], *more])
-        lines.append(Line("errors", text, "correct them; serbench registry check shows all"))
+        lines.append(Line("errors", text, "correct them; `serbench registry check` shows all"))
     return lines

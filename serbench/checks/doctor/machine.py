@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from serbench.running.registry.lookup import Registry
 
 GPU_S = 5.0
-"""How long the driver of a GPU may take to answer."""
+"""Time limit for a GPU's driver."""
 
 HUB_S = 3.0
-"""How long the hub may take to answer."""
+"""Time limit for the hub."""
 
 
 def devices() -> list[Line]:
@@ -33,25 +33,25 @@ def devices() -> list[Line]:
     return [
         Line("system", platform.platform()),
         Line("processor", cpu_name()),
-        Line("cores", f"{usable_cpus()} of {os.cpu_count()} may be used"),
-        Line("memory", f"{memory / 1e9:.1f} GB" if memory else "not known"),
+        Line("cores", f"{usable_cpus()} of {os.cpu_count()} usable"),
+        Line("memory", f"{memory / 1e9:.1f} GB" if memory else "unknown"),
         *_gpus(),
     ]
 
 
 def _gpus() -> list[Line]:
-    """What the driver says; torch is not imported for it, which would take seconds."""
+    """Output of the driver; torch is not imported, which would take seconds."""
     if platform.system() == "Darwin" and platform.machine() == "arm64":
         return [Line("GPU", "Apple, --device mps")]
     asked = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     if shutil.which(asked[0]) is None:
-        return [Line("GPU", "none found (there is no nvidia-smi)")]
+        return [Line("GPU", "none found (no nvidia-smi)")]
     try:
         told = subprocess.run(  # noqa: S603 - a fixed command
             asked, capture_output=True, text=True, timeout=GPU_S, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
-        return [Line("GPU", f"not known: {error}", "nvidia-smi fails: look at the GPU's driver")]
+        return [Line("GPU", f"unknown: {error}", "nvidia-smi fails: check the GPU's driver")]
     names = [name.strip() for name in told.stdout.splitlines() if name.strip()]
     return [Line("GPU", f"{name}, --device cuda:{index}") for index, name in enumerate(names)] or [
         Line("GPU", "none found")
@@ -64,7 +64,7 @@ def folders() -> list[Line]:
     from serbench.files.paths import CACHE_VARIABLE, cache_folder
 
     cache = cache_folder().absolute()
-    lines = [_cache(cache, f"another folder: {CACHE_VARIABLE}")]
+    lines = [_cache(cache, f"set another folder with {CACHE_VARIABLE}")]
     if value := os.environ.get(DATA_VARIABLE):
         there = Path(value).expanduser().is_dir()
         wrong = f"it is not a folder; set {DATA_VARIABLE} to one, or unset it"
@@ -80,7 +80,7 @@ def _cache(cache: Path, elsewhere: str) -> Line:
     if not os.access(there, os.W_OK) or not there.is_dir():
         return Line("cache", f"{cache}, {free}", f"{there} cannot be written; {elsewhere}")
     if there != cache:
-        return Line("cache", f"{cache} (not made yet), {free}")
+        return Line("cache", f"{cache} (not created yet), {free}")
     return Line("cache", f"{cache}, {_held(cache) / 1e9:.1f} GB, {free}")
 
 
@@ -97,11 +97,11 @@ def _held(folder: Path) -> int:
 
 
 def hub() -> list[Line]:
-    """Whether models can be downloaded; nothing of the user is sent."""
+    """Whether models can be downloaded; no data about the user is sent."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
-        return [Line("model hub", "not asked: HF_HUB_OFFLINE is set")]
+        return [Line("model hub", "not asked, because HF_HUB_OFFLINE is set")]
     address = constants.ENDPOINT
     # In a thread, since looking up a name may last longer than any timeout.
     told: list[str] = []
@@ -116,7 +116,7 @@ def hub() -> list[Line]:
 
 
 def _fault(address: str) -> str:
-    """Why an address does not answer; empty where it does."""
+    """Why an address does not answer; empty if it does."""
     try:
         with request.urlopen(request.Request(address, method="HEAD"), timeout=HUB_S):  # noqa: S310
             return ""
@@ -127,7 +127,7 @@ def _fault(address: str) -> str:
 
 
 def datasets(load: Callable[[], Registry]) -> list[Line]:
-    """Datasets of the registry whose folder is on this machine."""
+    """Datasets of the registry with a folder on this machine."""
     from serbench.data.corpus.locate import folders_here
     from serbench.files.paths import cache_folder
 
@@ -137,4 +137,7 @@ def datasets(load: Callable[[], Registry]) -> list[Line]:
         found = folders_here(name, cache_folder(), spec.path)
         lines += [Line(name, str(found[0]))] if found else []
     rest = len(known.datasets) - len(lines)
-    return [*lines, Line("others", f"{rest} are not on this machine; serbench list datasets")]
+    return [
+        *lines,
+        Line("others", f"{rest} are not on this machine; `serbench list datasets` shows them"),
+    ]

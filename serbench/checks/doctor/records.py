@@ -1,4 +1,4 @@
-"""What was looked at: sections of lines."""
+"""The result of a diagnosis: sections of lines."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 SCHEMA = 1
-"""Of the JSON."""
+"""Version of the JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that was looked at.
+    """One fact of the diagnosis.
 
     Attributes:
-        name: what it is.
-        value: how it is.
-        broken: what to do, where serbench cannot work as it should; empty where it can.
+        name: the fact.
+        value: its state.
+        broken: what to do, if serbench cannot work as it should; else empty.
     """
 
     name: str
@@ -43,23 +43,23 @@ class Diagnosis:
 
     @property
     def broken(self) -> tuple[Line, ...]:
-        """What keeps serbench from working as it should."""
+        """Everything that keeps serbench from working as it should."""
         return tuple(line for each in self.sections for line in each.lines if line.broken)
 
     def as_json(self) -> dict[str, object]:
-        """For machines."""
+        """As JSON."""
         sections = {each.title: [asdict(line) for line in each.lines] for each in self.sections}
         return {"schema": SCHEMA, "broken": len(self.broken), "sections": sections}
 
 
 def section(title: str, look: Callable[[], list[Line]]) -> Section:
-    """What ``look`` finds, fit to be shown to others; whatever it raises is a line of its own."""
+    """Findings of ``look`` without private data; an error of its own becomes a line."""
     try:
         lines = look()
     except (Exception, SystemExit) as error:  # a broken installation may raise anything
         text = " ".join(str(error).split())
         lines = [
-            Line("not known", f"{type(error).__name__}: {text}", "this part cannot be looked at")
+            Line("unknown", f"{type(error).__name__}: {text}", "this part could not be checked")
         ]
     return Section(title, tuple(map(_without_secrets, lines)))
 

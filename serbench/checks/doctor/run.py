@@ -1,4 +1,4 @@
-"""Look at everything, one section after another; no section can end the others."""
+"""Check everything, section after section; no section can end the others."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def diagnose(overlay: Path | None = None) -> Diagnosis:
-    """What is here, and what is broken. Nothing is written; what may crash is imported
-    in another process.
+    """Everything found here, and what is broken. Nothing is written; risky imports happen in
+    another process.
 
     Args:
-        overlay: of the registry; None: ``./serbench.toml`` where it is there.
+        overlay: the user's registry file; None: ``./serbench.toml``, if it exists.
     """
     load = cache(_plugins)
     registry = cache(lambda: _registry(load(), overlay))

@@ -1,4 +1,4 @@
-"""UA and WA compared with golden ones."""
+"""UA and WA compared with those of the reference run."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from serbench.results.table.formats import percent, signed
 
 METRICS: tuple[Metric, ...] = ("ua", "wa")
 
-BETTER = "To make this run the golden one: serbench regress RUN --update"
-"""What to do where a run is better than its golden results."""
+BETTER = "To make this run the reference: serbench regress RUN --update"
+"""What to do if a run is better than the reference run."""
 
 
 def accuracy_findings(
     method: str, now: Tally, golden: Tally, margin: float, limit: float
 ) -> Iterator[Finding]:
-    """A method's UA and WA.
+    """Findings on a method's UA and WA.
 
     Args:
         method: its name.
-        now: of the run.
-        golden: over the same speakers.
+        now: hits of the run.
+        golden: hits of the reference run, over the same speakers.
         margin: the greatest significant drop that is allowed, 0 … 1.
         limit: the greatest drop that is allowed at all, significant or not.
 
@@ -39,8 +39,8 @@ def accuracy_findings(
         yield Finding(
             check=f"{method} {metric.upper()}",
             outcome=outcome,
-            message=f"{moved}: {percent(score)} %, golden {percent(then)} % "
-            f"(95 % CI {signed(difference.low)} to {signed(difference.high)}; {allowed})",
+            message=f"{moved}: {percent(score)} %, reference {percent(then)} % (95 % CI "
+            f"{signed(difference.low)} to {signed(difference.high)}; {allowed})",
             remedy=BETTER if outcome == "note" else "",
             numbers={
                 "now": score,
@@ -55,20 +55,20 @@ def accuracy_findings(
 
 
 def _moved(metric: str, difference: float) -> str:
-    """For instance ``UA fell 28.6 points below the golden result``."""
+    """For instance ``UA fell 28.6 points below the reference``."""
     points = percent(abs(difference))
     if points == "0.0":
-        return f"{metric} is the same as the golden result"
+        return f"{metric} equals the reference"
     if difference < 0:
-        return f"{metric} fell {points} points below the golden result"
-    return f"{metric} rose {points} points above the golden result"
+        return f"{metric} fell {points} points below the reference"
+    return f"{metric} rose {points} points above the reference"
 
 
 def outcome_of(difference: Difference, margin: float, limit: float) -> tuple[Outcome, str]:
-    """Whether a difference fails, and what would have been allowed.
+    """Whether a difference fails, and the allowed difference in words.
 
-    It fails where all of the 95 % interval lies more than ``margin`` below the golden score, or
-    where the difference itself is more than ``limit`` below.
+    It fails if the whole 95 % confidence interval is more than ``margin`` below the reference, or
+    if the difference itself is more than ``limit`` below.
     """
     significant, any_ = percent(margin), percent(limit)
     if difference.high < -margin:

@@ -1,4 +1,4 @@
-"""A run inside a test session: made once for each plan, scored, compared with golden results."""
+"""A run inside a test session: made once for each plan, scored, compared with a golden file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from serbench.studies.deploy.opened import OpenedModel, describe_model
 
 @dataclass(frozen=True, slots=True)
 class MethodScores:
-    """Pooled scores of a method over the outer test folds, with their 95 % intervals."""
+    """Pooled scores of a method over the outer test folds, with 95 % confidence intervals."""
 
     ua: Estimate
     wa: Estimate
@@ -43,7 +43,7 @@ class MethodScores:
 
 
 class RegressionError(AssertionError):
-    """A run is worse than its golden results allow."""
+    """A run is worse than its golden file allows."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class BenchRun:
 
     Attributes:
         folder: of the run.
-        golden: golden file that is taken where none is named; None: there is none.
+        golden: golden file to use if none is named; None: no default.
     """
 
     folder: Path
@@ -90,7 +90,7 @@ class BenchRun:
             golden: the file; None: the one of ``--serbench-golden``.
 
         Returns:
-            What was found.
+            The findings.
 
         Raises:
             RegressionError: a check failed; the message has all of them.
@@ -102,8 +102,8 @@ class BenchRun:
             raise StoreError("no golden file was named; give one, or set --serbench-golden")
         if not path.is_file():
             raise StoreError(
-                f"there is no golden file {path}; if you trust this run, make it: "
-                f"serbench regress {self.folder} --update --golden {path}"
+                f"golden file {path} not found; if you trust this run, make it: serbench "
+                f"regress {self.folder} --update --golden {path}"
             )
         found = _found(self.folder, path)
         if isinstance(found, SerbenchError):  # so pytest shows the message and nothing around it
@@ -118,9 +118,9 @@ class BenchRun:
         """The model of outer fold 1 in a backend, in this process: waveforms to posteriors.
 
         Args:
-            backend: of the registry.
+            backend: name in the registry.
             method: None: the run's first.
-            threads: of the runtime.
+            threads: threads of the runtime.
 
         Raises:
             PluginError: the backend cannot run here, or not with this model.
@@ -149,7 +149,7 @@ class BenchRun:
 
 
 def _found(folder: Path, golden: Path) -> Findings | SerbenchError:
-    """What a comparison found, or why there could be none."""
+    """The findings of a comparison, or the error that prevented it."""
     try:
         return check_run(folder, golden, None)
     except SerbenchError as error:
@@ -167,16 +167,16 @@ def make_run(
     """The run of a plan.
 
     Args:
-        request: what is asked for.
-        data_dir: the corpus's folder; None: where it is looked for.
-        jobs: fits side by side.
-        runs: folder that run folders are made in.
-        once: called with a digest of the plan and with what makes the run's folder; it may know the
-            folder already.
-        golden: file that the run is compared with where none is named.
+        request: the plan's request.
+        data_dir: the corpus's folder; None: serbench searches for it.
+        jobs: fits to run in parallel.
+        runs: folder for run folders.
+        once: called with a digest of the plan and a function that makes the run's folder; it may
+            already know the folder.
+        golden: file that the run is compared with if none is named.
 
     Raises:
-        SerbenchError: it cannot be planned or run.
+        SerbenchError: the run cannot be planned or run.
     """
     with lenient_warnings():
         plugins = load_plugins()
@@ -199,13 +199,13 @@ def make_run(
 
 @contextmanager
 def lenient_warnings() -> Iterator[None]:
-    """What libraries warn of while they train or export is shown, and is no test's error."""
+    """Show warnings of libraries during training and export, without failing a test."""
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         yield
 
 
 def speech_like_noise(audio_s: float) -> Waveforms:
-    """``(1, samples)``: noise at the level of speech; times do not depend on what is said."""
+    """``(1, samples)``: noise at the level of speech; latency does not depend on the content."""
     samples = round(audio_s * SAMPLE_RATE_HZ)
     return np.random.default_rng(0).normal(0.0, 0.05, (1, samples)).astype(np.float32)

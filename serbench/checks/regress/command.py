@@ -1,4 +1,4 @@
-"""What ``serbench regress`` does, once its arguments are read."""
+"""The work of ``serbench regress``, after its arguments are read."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ OpenReplay = Callable[[], Replay]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """With what latencies are measured.
+    """Tools for measuring latencies.
 
     Attributes:
         open_replay: opens the run with its corpus, which takes a while.
-        reference: a model file to divide by; None: the graph that is built in.
+        reference: a model file whose latency others are divided by; None: the built-in graph.
     """
 
     registry: Registry
@@ -43,11 +43,11 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What an update has written.
+    """The result of an update.
 
     Attributes:
-        changes: what, old, new.
-        warnings: ratios that are too uncertain to compare a run with.
+        changes: field, old value, new value.
+        warnings: ratios that are too uncertain for a comparison.
     """
 
     path: Path
@@ -62,7 +62,7 @@ def check_run(folder: Path, path: Path, bench: Bench | None) -> Findings:
     Args:
         folder: of the run.
         path: of the golden file.
-        bench: None: accuracy alone is judged.
+        bench: None: only accuracy is checked.
 
     Raises:
         SerbenchError: they cannot be compared, or a backend cannot run here.
@@ -88,14 +88,14 @@ def update_golden(
     bench: Bench | None,
     announce: Callable[[str], object],
 ) -> Update:
-    """Write a run's results as the golden file, with what a user has set in the old one.
+    """Write a run's results as the golden file, with the user's settings of the old one.
 
     Args:
         folder: of the run.
         path: of the golden file.
         backends: to add to those of the old file.
         bench: None: latency is left out.
-        announce: told, before anything is measured, how long it will take.
+        announce: called with the expected duration before anything is measured.
 
     Raises:
         SerbenchError: the run or the old file cannot be read, or a backend cannot run here.
@@ -114,7 +114,7 @@ def update_golden(
 
 
 def process_start_s() -> float:
-    """How long a process that runs a model takes to start on this machine at present."""
+    """How long a process that runs a model currently takes to start on this machine."""
     before = time.perf_counter()
     call_worker("import", {"module": "onnxruntime", "cores": free_cores(1)}, 1)
     return time.perf_counter() - before
@@ -127,7 +127,7 @@ def _unsure(golden: Golden, timing: Timing | None) -> Iterator[str]:
         allowed = golden.allowed.latency if entry.allowed is None else entry.allowed
         if high / low > 1 + allowed:
             yield (
-                f"the ratio of {entry.what} is uncertain: between {low:.3g} and {high:.3g}, where "
+                f"the ratio of {entry.what} is uncertain: between {low:.3g} and {high:.3g}, but "
                 f"{change_text(allowed)} is allowed; update again on a quieter machine, or with "
                 "more --rounds"
             )
@@ -141,7 +141,7 @@ def _time(
     *,
     anew: bool = False,
 ) -> Timing:
-    """Measure entries; ``anew``: the reference need not be the golden one.
+    """Measure entries; with ``anew``, the reference model may differ from the golden file's.
 
     Raises:
         SerbenchError: a backend or the reference cannot run here.
@@ -165,6 +165,6 @@ def _time(
 
 
 def _packages(versions: dict[str, str], entries: Sequence[GoldenLatency]) -> dict[str, str]:
-    """Of them, the runtime of the reference and those whose names the backends bear."""
+    """The runtime of the reference, and packages that share a name with a backend."""
     names = {entry.backend.partition("-")[0] for entry in entries} | {"onnxruntime"}
     return {name: version for name, version in versions.items() if name in names}

@@ -1,4 +1,4 @@
-"""What a golden file keeps of a run."""
+"""Facts about a run for its golden file."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from serbench.results.compare.methods import check_paired
 from serbench.running.store.finished import StoredRun, leaves
 
 GENERAL = ("profile", "folds", "device", "protocol", "backend", "teachers", "model_digests")
-"""Parts of a plan that say how it was run, besides its methods."""
+"""Parts of a plan that describe a run, besides its methods."""
 
 
 def golden_run(run: StoredRun) -> GoldenRun:
-    """Which run it is."""
+    """The run that the results come from."""
     plan = run.plan
     return GoldenRun(
         command=str(plan["command"]),
@@ -58,7 +58,7 @@ def run_settings(run: StoredRun) -> dict[str, dict[str, Setting]]:
 
 
 def changed_settings(run: StoredRun, golden: Golden) -> tuple[str, ...]:
-    """How the run's settings differ from the golden ones, one line each."""
+    """Differences between the run's settings and the reference run's, one per line."""
     now = run_settings(run)
     names = [name for name in golden.methods if name in now]
     then = merged(golden.settings, {name: golden.methods[name].settings for name in names})
@@ -75,12 +75,12 @@ def changed_settings(run: StoredRun, golden: Golden) -> tuple[str, ...]:
 
 
 def shared_settings(run: StoredRun) -> tuple[dict[str, Setting], dict[str, dict[str, Setting]]]:
-    """The run's settings as a golden file keeps them: what all share, and what each has besides."""
+    """The run's settings for a golden file: those that all methods share, and each method's own."""
     return common(run_settings(run))
 
 
 def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, Setting]]:
-    """Dotted keys; what TOML has no word for becomes text."""
+    """Dotted keys; values that TOML cannot express become text."""
     for path, value in leaves(table):
         if isinstance(value, (list, tuple)):
             yield path, [_plain(item) for item in value]

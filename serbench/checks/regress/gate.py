@@ -21,11 +21,11 @@ from serbench.running.store.finished import StoredRun, load_run
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Latencies and sizes that were measured here.
+    """Latencies and sizes measured here.
 
     Attributes:
-        reference: what it was, and where.
-        found: an element for each entry of the golden file.
+        reference: the reference model and where it ran.
+        found: one element per entry of the golden file.
     """
 
     reference: GoldenReference
@@ -33,25 +33,25 @@ class Timing:
 
 
 def open_run(folder: Path) -> StoredRun:
-    """A run that may be judged, or judge others.
+    """A run that can be compared, or be a reference.
 
     Raises:
-        StoreError: it is no finished run, or its protocol was broken on purpose.
+        StoreError: the run has not finished, or its protocol is broken on purpose.
     """
     run = load_run(folder, folder.resolve().name)
     if run.certificate.leaky:
         raise StoreError(
-            f"{run.name} was run under {run.certificate.protocol}, which is broken on purpose: "
-            "its scores are no measure of anything; take a speaker-independent run"
+            f"{run.name} was run under {run.certificate.protocol}, which is broken on purpose, "
+            "so its scores mean nothing; use a speaker-independent run"
         )
     return run
 
 
 def check_accuracy(run: StoredRun, golden: Golden, path: Path) -> tuple[Finding, ...]:
-    """UA and WA of every golden method.
+    """UA and WA of every method in the golden file.
 
     Raises:
-        StoreError: the run is of another corpus, folds, labels or seeds, or lacks a method.
+        StoreError: the run has another corpus, folds, labels or seeds, or lacks a method.
     """
     tallies = run_tallies(run)
     check_same(run, tallies, golden, path)
@@ -92,13 +92,13 @@ def check_same(run: StoredRun, tallies: Mapping[str, Tally], golden: Golden, pat
     if faults:
         raise StoreError(
             f"{run.name} cannot be compared with {path}; they differ in {'; '.join(faults)}. "
-            f"Repeat the golden run ({other.command}), or make this run the golden one with "
+            f"Repeat the reference run ({other.command}), or make this run the reference with "
             "--update"
         )
 
 
 def _other_utterances(tallies: Mapping[str, Tally], golden: Golden) -> list[str]:
-    """Same digests and other counts: the golden file was edited."""
+    """The digests agree but the counts differ: the golden file was edited."""
     for name in golden.methods:
         now, then = tallies[name], golden.tally(name)
         if now.speakers != then.speakers or not (now.counts == then.counts).all():
@@ -119,23 +119,22 @@ def check_reference(golden: Golden, reference: Reference, path: Path) -> None:
     held = golden.reference
     if held and held.sha256 != reference.sha256:
         wanted = (
-            "the model file that they were taken to (--reference MODEL.onnx)"
+            "the same model file (--reference MODEL.onnx)"
             if held.kind == "file"
-            else "the reference that is built in, without --reference"
+            else "the built-in reference, without --reference"
         )
         raise StoreError(
-            f"{path}: its ratios are to a {held.kind} reference, "
-            f"{shown_digest(held.sha256)}, and this is a {reference.kind} one, "
-            f"{shown_digest(reference.sha256)}: measure with {wanted}, or make the "
-            "ratios anew with --update"
+            f"{path}: its ratios are to a {held.kind} reference, {shown_digest(held.sha256)}, "
+            f"but this is a {reference.kind} one, {shown_digest(reference.sha256)}. Measure "
+            f"with {wanted}, or measure all ratios again with --update"
         )
 
 
 def check_timing(golden: Golden, timing: Timing, path: Path) -> tuple[Finding, ...]:
-    """Latency ratios of every golden entry, and the size of every model and backend once.
+    """Latency ratio of every entry, and the size of each model in each backend once.
 
     Raises:
-        StoreError: an entry has no golden ratio yet.
+        StoreError: an entry has no ratio yet.
     """
     found: list[Finding] = []
     sized: set[tuple[str, str]] = set()
@@ -143,8 +142,8 @@ def check_timing(golden: Golden, timing: Timing, path: Path) -> tuple[Finding, .
         entry = timed.entry
         if entry.ratio is None or entry.size_bytes is None:
             raise StoreError(
-                f"{path}: latency of {entry.what} has no ratio or no size_bytes yet; measure it on "
-                "a run that you trust: serbench regress RUN --update"
+                f"{path}: latency of {entry.what} has no ratio or no size_bytes yet; measure it "
+                "on a run that you trust: serbench regress RUN --update"
             )
         found.append(replace(_latency(golden, timed, entry.ratio), seconds=timed.seconds))
         if (entry.method, entry.backend) in sized or timed.size_bytes is None:
@@ -157,7 +156,7 @@ def check_timing(golden: Golden, timing: Timing, path: Path) -> tuple[Finding, .
 
 
 def _latency(golden: Golden, timed: Timed, ratio: float) -> Finding:
-    """A backend that runs here and cannot run this model any more has failed."""
+    """A backend that runs here but cannot run this model any more has failed."""
     entry = timed.entry
     tolerance = golden.allowed.latency if entry.allowed is None else entry.allowed
     check = f"{entry.what} latency"
@@ -173,8 +172,8 @@ def judge(run: StoredRun, golden: Golden, path: Path, timing: Timing | None = No
     Args:
         run: of ``open_run``.
         golden: of ``read_golden``.
-        path: where it is from.
-        timing: what was measured here; None: accuracy alone is judged.
+        path: of the golden file.
+        timing: measurements of this machine; None: only accuracy is checked.
 
     Raises:
         StoreError: run and golden file cannot be compared.
@@ -186,8 +185,8 @@ def judge(run: StoredRun, golden: Golden, path: Path, timing: Timing | None = No
         command="regress",
         subject=f"{run.folder.resolve().name} against {path.name}",
         found=(*found, *_not_judged(run, golden, timing)),
-        if_passed="no worse than the golden results allow",
-        if_failed="worse than the golden results allow",
+        if_passed="no worse than the golden file allows",
+        if_failed="worse than the golden file allows",
         facts={"run": str(run.folder), "golden": str(path), "certificate": run.certificate.digest},
         remarks=tuple(_remarks(run, golden, timing)),
     )
@@ -202,31 +201,32 @@ def _not_judged(run: StoredRun, golden: Golden, timing: Timing | None) -> Iterat
 
 
 def _remarks(run: StoredRun, golden: Golden, timing: Timing | None) -> Iterator[str]:
-    """How to read the numbers, and what differs and is not judged."""
+    """How to read the numbers, and differences that are not checked."""
     yield (
-        "UA and WA: differences are percentage points, with their 95 % interval paired over the "
-        "same draws of speakers."
+        "UA and WA: differences in percentage points, with 95 % CI paired over the same draws "
+        "of speakers."
     )
     if timing:
         yield (
-            "Latency: the time of a quick call (10th percentile) divided by that of a reference "
-            "model, measured in turns; the median over rounds, with bounds at 95 % confidence each."
+            "Latency: the time of a quick call (10th percentile) divided by that of a "
+            "reference model, measured alternately; the median over rounds, each bound at 95 % "
+            "confidence."
         )
     for line in changed_settings(run, golden):
         yield f"A setting differs: {line}"
     version, then = run.plan["serbench_version"], golden.run.serbench_version
     if version != then:
-        yield f"serbench {then} made the golden run, {version} this."
+        yield f"The reference run was made with serbench {then}, this run with {version}."
     if timing and golden.reference:
         yield from _elsewhere(golden.reference, timing.reference)
 
 
 def _elsewhere(then: GoldenReference, now: GoldenReference) -> Iterator[str]:
-    """Why ratios may differ though no code has changed."""
+    """Why ratios may differ although no code has changed."""
     if then.cpu != now.cpu:
         yield (
-            f"The golden ratios were measured on another processor ({then.cpu}; here {now.cpu}): "
-            "a comparison is only rough."
+            f"The golden file's ratios were measured on another processor ({then.cpu}; here "
+            f"{now.cpu}), so the comparison is only rough."
         )
     changed = [
         f"{name} {version} → {now.packages.get(name, 'none')}"

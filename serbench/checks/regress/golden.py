@@ -16,7 +16,7 @@ from serbench.running.registry.toml_text import KeyPath, read_toml
 
 SCHEMA_VERSION = 1
 DIGITS = 6
-"""Of the scores that are written beside the tallies they come from."""
+"""Decimals of the scores that are written next to their tallies."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Tolerance = Annotated[float, Field(ge=0)]
@@ -30,17 +30,17 @@ class Allowed(Params):
     """How much worse a run may be."""
 
     margin: Share = 0.01
-    """The greatest significant drop of UA and WA: the 95 % interval must reach above it."""
+    """The greatest significant drop of UA and WA: the 95 % CI must reach above it."""
     limit: Share = 0.05
     """The greatest drop of UA and WA, significant or not."""
     latency: Tolerance = 0.25
-    """The greatest significant rise of the ratio to the reference, as a share of the golden one."""
+    """The greatest significant rise of the latency ratio, as a share of the reference's."""
     size: Tolerance = 0.02
-    """Of the bytes, as a share of the golden ones."""
+    """The greatest growth in bytes, as a share of the reference run's size."""
 
 
 class GoldenRun(Params):
-    """The run that the numbers are of."""
+    """The reference run."""
 
     command: str
     serbench_version: str
@@ -64,7 +64,7 @@ class GoldenMethod(Params):
 
 
 class GoldenReference(Params):
-    """What latencies were divided by."""
+    """The model that latencies are divided by."""
 
     kind: Literal["built-in", "file"]
     sha256: str
@@ -103,7 +103,7 @@ class Golden(Params):
     reference: GoldenReference | None = None
     latency: list[GoldenLatency] = Field(default_factory=list)
     settings: dict[str, Setting] = Field(default_factory=dict)
-    """Of the run and of all its methods, to tell what has changed; not judged."""
+    """Settings of the run and of all its methods, to list changes; not checked."""
 
     @model_validator(mode="after")
     def _fits_itself(self) -> Golden:
@@ -118,26 +118,26 @@ class Golden(Params):
             raise ValueError("two [[latency]] entries have the same method, backend and audio_s")
         for each in self.latency:
             if each.ratio is not None and self.reference is None:
-                raise ValueError(f"latency of {each.what} has a ratio, but there is no [reference]")
+                raise ValueError(f"latency of {each.what} has a ratio, but [reference] is missing")
         return self
 
     def _check_method(self, name: str, method: GoldenMethod) -> None:
         if method.hits.keys() != self.counts.keys():
             differing = sorted(method.hits.keys() ^ self.counts.keys())
-            raise ValueError(f"methods.{name}.hits and counts differ in speakers: {differing}")
+            raise ValueError(f"methods.{name}.hits and counts have different speakers: {differing}")
         for speaker, hits in method.hits.items():
             most = [count * len(method.seeds) for count in self.counts[speaker]]
             if len(hits) != len(most) or any(h > m for h, m in zip(hits, most, strict=False)):
                 raise ValueError(
-                    f"methods.{name}.hits.{speaker} is {hits}, and there are {most} utterances"
+                    f"methods.{name}.hits.{speaker} is {hits}, but there are {most} utterances"
                 )
         found = self.tally(name)
         stated_scores: dict[Metric, float] = {"ua": method.ua, "wa": method.wa}
         for metric, stated in stated_scores.items():
             if abs(found.score(metric) - stated) > 10**-DIGITS:
                 raise ValueError(
-                    f"methods.{name}.{metric} is {stated}, and its hits give "
-                    f"{found.score(metric):.{DIGITS}f}; scores are not to be edited"
+                    f"methods.{name}.{metric} is {stated}, but its hits give "
+                    f"{found.score(metric):.{DIGITS}f}; do not edit scores"
                 )
 
     def tally(self, method: str) -> Tally:
@@ -162,15 +162,15 @@ def read_golden(path: Path) -> Golden:
     """
     if not path.is_file():
         raise StoreError(
-            f"there is no golden file {path}; make one from a run that you trust: "
-            f"serbench regress RUN --update --golden {path}"
+            f"golden file {path} not found; make one from a run that you trust: serbench "
+            f"regress RUN --update --golden {path}"
         )
     content, lines = read_toml(path, str(path))
     version = content.get("schema_version")
     if version != SCHEMA_VERSION:
         raise StoreError(
-            f"{path}: schema_version is {version}, and {SCHEMA_VERSION} is read here; "
-            "make the file anew with --update"
+            f"{path}: schema_version is {version}, but this serbench reads {SCHEMA_VERSION}; "
+            "make the file again with --update"
         )
     try:
         return Golden.model_validate(content)
@@ -179,7 +179,7 @@ def read_golden(path: Path) -> Golden:
 
 
 def _fault(path: Path, error: ValidationError, lines: Mapping[KeyPath, int]) -> str:
-    """The first fault, with its line where that is known."""
+    """The first fault, with its line if known."""
     first = error.errors(include_url=False)[0]
     place = [str(part) for part in first["loc"]]
     line = next(
@@ -201,7 +201,7 @@ def merged(
 def common(
     methods: Mapping[str, Mapping[str, Setting]],
 ) -> tuple[dict[str, Setting], dict[str, dict[str, Setting]]]:
-    """What all methods share, and what each has besides: the inverse of ``merged``."""
+    """Settings that all methods share, and each method's own: the inverse of ``merged``."""
     tables: Sequence[Mapping[str, Setting]] = list(methods.values())
     shared = {
         key: value

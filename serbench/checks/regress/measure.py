@@ -1,4 +1,4 @@
-"""Models of a run timed against the reference, and their sizes."""
+"""Latency of a run's models compared with the reference model's, and their sizes."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from serbench.studies.deploy.results import Effort
 from serbench.studies.deploy.timing import Contestant, measure_rounds
 
 ROUNDS = 8
-"""Unless told otherwise; the second lowest ratio of 8 is surely below their median."""
+"""Default; with 95 % confidence, the second lowest of 8 ratios is below their median."""
 
 BUDGET_S, WARM_UP_S = 0.5, 0.1
-"""For the calls of one model with one length of audio in one round, and before them."""
+"""Seconds for the calls of one model with one length of audio in one round, and before them."""
 
 OWN = "reference"
-"""The reference among backends."""
+"""Name of the reference among backends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """How it is measured.
+    """Conditions of the measurement.
 
     Attributes:
-        reference: what latencies are divided by.
+        reference: the model that latencies are divided by.
         budget_s: for the calls of one model in one round.
     """
 
@@ -52,13 +52,13 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """What was found for an entry of the golden file.
+    """Measurements for an entry of the golden file.
 
     Attributes:
-        ratios: a quick call over the reference's, in each round; empty where it failed.
-        size_bytes: None where the model could not be converted.
-        failure: why there are no ratios; None where there are.
-        seconds: wall time of its calls in all rounds, those of the reference included.
+        ratios: a quick call over the reference's, in each round; empty if it failed.
+        size_bytes: None if the model could not be converted.
+        failure: why there are no ratios; None if there are.
+        seconds: wall time of its calls in all rounds, including those of the reference.
     """
 
     entry: GoldenLatency
@@ -74,7 +74,7 @@ def entry_backends(
     """The backends that entries name.
 
     Args:
-        registry: where they are.
+        registry: with the backends.
         entries: of a golden file.
         where: its name, for messages.
 
@@ -90,8 +90,8 @@ def entry_backends(
     if missing:
         reasons = "; ".join(f"{each.name}: {each.unavailable}" for each in missing)
         raise PluginError(
-            f"backends of {where} cannot run here: {reasons}. Nothing was judged: install them, "
-            "take their [[latency]] entries out, or leave latency out with --no-latency"
+            f"backends of {where} cannot run here: {reasons}. Nothing was compared: install "
+            "them, remove their [[latency]] entries, or leave latency out with --no-latency"
         )
     return found
 
@@ -102,7 +102,7 @@ def time_entries(
     backends: Mapping[str, TriedBackend],
     conditions: Conditions,
 ) -> tuple[Timed, ...]:
-    """Time every entry, method by method, the reference and the backends taking turns.
+    """Time every entry, method by method, alternating reference and backends.
 
     Raises:
         StoreError: the run is leaky, or has no such method.
@@ -113,8 +113,9 @@ def time_entries(
     median_bounds([1.0] * conditions.rounds)  # are there enough?
     if conditions.threads > usable_cores():
         raise SerbenchError(
-            f"the golden file asks for {conditions.threads} threads, and this process may use "
-            f"{usable_cores()} cores; set threads of [reference] and make it anew with --update"
+            f"the golden file asks for {conditions.threads} threads, but this process may use "
+            f"{usable_cores()} cores; set threads of [reference] and make the file again with "
+            "--update"
         )
     found: dict[GoldenLatency, Timed] = {}
     for method in dict.fromkeys(entry.method for entry in entries):

@@ -1,18 +1,18 @@
-"""Latency ratios and sizes compared with golden ones.
+"""Latency ratios and sizes compared with those of the reference run.
 
 Each round gives one ratio: a quick call of the model (the 10th percentile) over a quick call of the
-reference, which were measured one right after the other. Whatever else a machine does makes calls
-slower and never quicker, so a quick call is what the model itself takes. On a shared runner some
-rounds are disturbed throughout all the same, and not always in favour of the same side. So the gate
-asks how sure it is that the *median* ratio is too high, without assuming how the noise is
-distributed: of R rounds, the k-th lowest ratio exceeds the true median with a chance of
-P(Binomial(R, ½) < k) (the sign test's interval). A check fails where the highest order statistic
-whose chance is at most 5 % lies above what is allowed: the lowest of 5 rounds, the second of 8.
+reference model, measured one right after the other. Other work of a machine makes calls slower and
+never quicker, so a quick call shows the model's own time. On a shared runner, some rounds are still
+disturbed throughout, and not always to the same side's advantage. So the gate tests whether the
+*median* ratio is too high, without assuming a distribution of the noise: of R rounds, the k-th
+lowest ratio exceeds the true median with a probability of P(Binomial(R, ½) < k) (the sign test's
+interval). A check fails if the highest order statistic with a probability of at most 5 % is above
+the allowed ratio: the lowest of 5 rounds, the second of 8.
 
-The lowest of all would never flap either, but a single round with a disturbed reference would hide
-a real change, and more rounds would make that worse. Simulated, of models that take 1.5 times as
-long where 1 process in 10 is disturbed by 70 %: of 8 rounds, the lowest ratio finds 56 % and the
-second 90 %; of 12, the lowest finds 41 % and the third 95 %.
+The lowest of all would not raise false alarms either, but a single round with a disturbed reference
+would hide a real change, and more rounds would make that worse. Simulated with models that take 1.5
+times as long, if 1 process in 10 is disturbed by 70 %: of 8 rounds, the lowest ratio finds 56 % and
+the second 90 %; of 12, the lowest finds 41 % and the third 95 %.
 """
 
 from __future__ import annotations
@@ -29,29 +29,27 @@ from serbench.results.compare.records import ALPHA
 from serbench.results.table.formats import percent, signed
 
 FEWEST_ROUNDS = 5
-"""With fewer, not even the lowest ratio is surely below the median."""
+"""With fewer rounds, not even the lowest ratio is below the median with 95 % confidence."""
 
 
 QUICK = 10
-"""Percentile of a round's calls that stands for what a model takes undisturbed."""
+"""Percentile of a round's calls that represents undisturbed calls."""
 
 
 def round_ratio(calls_s: Sequence[float], reference_s: Sequence[float]) -> float:
-    """Of a round: how much longer a quick call of the model takes than one of the reference."""
+    """Ratio of one round: a quick call of the model over one of the reference."""
     return float(np.percentile(calls_s, QUICK) / np.percentile(reference_s, QUICK))
 
 
 def median_bounds(ratios: Sequence[float]) -> tuple[float, float]:
-    """Bounds that the true median lies above, and below, each with at least 95 % confidence.
+    """Bounds above and below the true median, each with at least 95 % confidence.
 
     Raises:
         SerbenchError: fewer than 5 ratios.
     """
     rounds = len(ratios)
     if rounds < FEWEST_ROUNDS:
-        raise SerbenchError(
-            f"{rounds} rounds: at least {FEWEST_ROUNDS} are needed to be sure of a ratio"
-        )
+        raise SerbenchError(f"{rounds} rounds: a ratio needs at least {FEWEST_ROUNDS}")
     ordered = sorted(ratios)
     # The k-th lowest: P(Binomial(R, 1/2) <= k - 1) <= 5 %.
     place = int(np.sum(stats.binom.cdf(np.arange(rounds), rounds, 0.5) <= ALPHA)) - 1
@@ -61,11 +59,11 @@ def median_bounds(ratios: Sequence[float]) -> tuple[float, float]:
 def latency_finding(
     check: str, ratios: Sequence[float], golden: float, tolerance: float
 ) -> Finding:
-    """Of the rounds' ratios to the reference.
+    """Finding on the rounds' ratios to the reference model.
 
     Args:
         check: its name.
-        ratios: one for each round.
+        ratios: one per round.
         golden: their median when the golden file was made.
         tolerance: how much higher it may be, as a share of ``golden``.
 
@@ -83,9 +81,9 @@ def latency_finding(
     return Finding(
         check,
         outcome,
-        f"latency {_moved(change)}: {now:.3f} times the reference model, golden {golden:.3f} "
-        f"(95 % bounds {change_text(low)} to {change_text(high)}; "
-        f"allowed: {change_text(tolerance)})",
+        f"latency {_moved(change)}: {now:.3f} times the reference model, {golden:.3f} in the "
+        f"golden file (95 % bounds {change_text(low)} to {change_text(high)}; allowed: "
+        f"{change_text(tolerance)})",
         remedy=BETTER if outcome == "note" else "",
         numbers={
             "now": now, "golden": golden, "difference": change, "low": low, "high": high,
@@ -95,7 +93,7 @@ def latency_finding(
 
 
 def size_finding(check: str, now: int, golden: int, tolerance: float) -> Finding:
-    """Of a converted model's files, in bytes."""
+    """Finding on the size of a converted model's files, in bytes."""
     outcome: Outcome = "passed"
     if now - golden > tolerance * golden:
         outcome = "failed"
@@ -105,8 +103,8 @@ def size_finding(check: str, now: int, golden: int, tolerance: float) -> Finding
     return Finding(
         check,
         outcome,
-        f"size {_moved(change)}: {now:,} bytes, golden {golden:,} "
-        f"(allowed: {change_text(tolerance)})",
+        f"size {_moved(change)}: {now:,} bytes, {golden:,} in the golden file (allowed: "
+        f"{change_text(tolerance)})",
         remedy=BETTER if outcome == "note" else "",
         numbers={"now": now, "golden": golden, "difference": change, "tolerance": tolerance},
     )
@@ -115,7 +113,7 @@ def size_finding(check: str, now: int, golden: int, tolerance: float) -> Finding
 def _moved(change: float) -> str:
     """For instance ``rose by 12.0 %``."""
     if percent(abs(change)) == "0.0":
-        return "is the same as the golden result"
+        return "is unchanged"
     return f"{'rose' if change > 0 else 'fell'} by {percent(abs(change))} %"
 
 

@@ -1,10 +1,10 @@
-"""What latencies are divided by: a fixed graph that no change of this project makes faster.
+"""The reference model of latencies: a fixed graph that no change of this project makes faster.
 
-Milliseconds of one machine say nothing on another, and little on the same one an hour later. The
-ratio to a graph that runs in the same job, in turns, does. The graph is about as heavy as a small
-student and made of the same operations: strided and two-dimensional convolutions, attention, matrix
-products. Its weights are drawn from a generator that NumPy has frozen, so that it is the same
-everywhere; its digest stands in the golden file.
+Milliseconds of one machine mean nothing on another, and little on the same one an hour later. The
+ratio to a graph that runs alternately in the same job does. The graph is about as heavy as a small
+student and has the same operations: strided and two-dimensional convolutions, attention, matrix
+products. Its weights come from a generator that NumPy has frozen, so they are the same everywhere;
+the golden file has its digest.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ HIDDEN = 192
 FILTERS = (16, 32, 64)
 """Channels of the two-dimensional convolutions."""
 BANDS = 64
-"""Of the front end; each convolution halves them."""
+"""Channels of the front end; each convolution halves them."""
 
 GRAPH = "reference.onnx"
 
 
 class ReferenceParams(Params):
-    """Which graph."""
+    """Choice of the graph."""
 
     model: Path
     """An ONNX file from ``waveform (N, samples)`` to posteriors."""
@@ -50,7 +50,7 @@ class ReferenceBackend(Backend):
     params: ReferenceParams
 
     def convert(self, model: DeployedModel, folder: Path) -> None:
-        """Nothing is converted: the graph is not made of ``model``."""
+        """Nothing is converted: the graph does not depend on ``model``."""
 
     def open(self, model: DeployedModel, folder: Path, threads: int) -> WaveformPredictor:  # noqa: ARG002 - of the contract
         """
@@ -73,7 +73,7 @@ class ReferenceBackend(Backend):
 
 @dataclass
 class _Builder:
-    """Nodes and weights of a graph in the making, whose weights come from one generator."""
+    """Nodes and weights of a graph; all weights come from one generator."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     weights: list[onnx.TensorProto] = field(default_factory=list)
@@ -81,7 +81,7 @@ class _Builder:
     draw: np.random.RandomState = field(default_factory=lambda: np.random.RandomState(SEED))
 
     def constant(self, values: NDArray[np.generic]) -> str:
-        """A constant's name."""
+        """Add a constant; returns its name."""
         from onnx import numpy_helper
 
         name = f"constant_{len(self.weights)}"
@@ -89,12 +89,14 @@ class _Builder:
         return name
 
     def weight(self, *shape: int, fan_in: int) -> str:
-        """A weight's name: uniform, with a variance that keeps signals at their level."""
+        """Add a weight; returns its name. Uniform, with a variance that preserves the signal's
+        level.
+        """
         bound = math.sqrt(3 / fan_in)
         return self.constant(self.draw.uniform(-bound, bound, shape).astype(np.float32))
 
     def add(self, operation: str, *inputs: str, **attributes: int | list[int]) -> str:
-        """A node's output."""
+        """Add a node; returns its output."""
         from onnx import helper
 
         name = f"{operation.lower()}_{len(self.nodes)}"
@@ -138,7 +140,7 @@ def reference_graph() -> onnx.ModelProto:
 
 
 def _block(build: _Builder, x: str) -> str:
-    """Attention and two products, each added to what went in: ``(N, frames, HIDDEN)``."""
+    """Attention and two products, each added to its input: ``(N, frames, HIDDEN)``."""
     query, key, value = (build.product(x, HIDDEN, HIDDEN) for _ in range(3))
     scale = build.constant(np.array(HIDDEN**-0.5, np.float32))
     scores = build.add("MatMul", query, build.add("Transpose", key, perm=[0, 2, 1]))
@@ -149,7 +151,7 @@ def _block(build: _Builder, x: str) -> str:
 
 
 def graph_digest(model: onnx.ModelProto) -> str:
-    """sha256 of operations and weights: the same whichever version of ONNX has written them."""
+    """sha256 of operations and weights, independent of the version of ONNX."""
     from onnx import helper, numpy_helper
 
     digest = hashlib.sha256(repr([each.version for each in model.opset_import]).encode())
@@ -170,11 +172,11 @@ def _is_list(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A graph to divide by.
+    """The graph that latencies are divided by.
 
     Attributes:
-        kind: ``built-in``, or ``file``: a model that was exported before.
-        sha256: of the graph that is built in, or of the file.
+        kind: ``built-in``, or ``file``: an exported model.
+        sha256: of the built-in graph, or of the file.
     """
 
     kind: str
@@ -183,10 +185,10 @@ class Reference:
 
 
 def open_reference(named: Path | None, folder: Path) -> Reference:
-    """The model file that is named, else the graph that is built in, written into ``folder``.
+    """The named model file, else the built-in graph, written into ``folder``.
 
     Raises:
-        ModelError: the file is no exported model.
+        ModelError: the file is not an exported model.
     """
     if named is None:
         import onnx

@@ -1,6 +1,6 @@
-"""One place for the runs of a test session, whichever of its processes makes them.
+"""One place for the runs of a test session, shared by all its processes.
 
-Nothing heavy is imported before a run is asked for.
+Nothing heavy is imported before a test asks for a run.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where the runs of a test session are made.
+    """Where a test session makes its runs.
 
     Attributes:
-        runs: folder of their folders.
-        name: the same in all processes of a session, and in no other session.
-        jobs: fits side by side.
-        golden: file that runs are compared with where none is named; None: there is none.
+        runs: folder of run folders.
+        name: the same in all processes of a session, and unique to the session.
+        jobs: fits to run in parallel.
+        golden: file that runs are compared with if none is named; None: no default.
     """
 
     runs: Path
@@ -36,20 +36,20 @@ class Session:
     golden: Path | None = None
 
     def make(self, request: Request, data_dir: Path | None = None) -> BenchRun:
-        """The run of a plan: made once in a session, whichever of its processes asks first.
+        """The run of a plan, made once per session by the first process that asks.
 
         Raises:
-            SerbenchError: it cannot be planned or run.
+            SerbenchError: the run cannot be planned or run.
         """
         from serbench.checks.regress.bench import make_run
 
         return make_run(request, data_dir, self.jobs, self.runs, self.once, self.golden)
 
     def once(self, digest: str, make: Callable[[], Path]) -> Path:
-        """The folder that ``make`` gives, which is called once in a session for a digest.
+        """The folder that ``make`` returns; ``make`` is called once per session and digest.
 
-        Another process that asks meanwhile waits. A later session calls it again: the code may be
-        another one by then, and what is fitted already is in the cache.
+        Other processes that ask meanwhile wait. A later session calls it again, because the code
+        may have changed; finished fits come from the cache.
         """
         self.runs.mkdir(parents=True, exist_ok=True)
         note = self.runs / f".{self.name}-{digest}.txt"

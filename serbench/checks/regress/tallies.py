@@ -1,4 +1,4 @@
-"""Hits of each speaker in each class: all that UA, WA and their paired intervals need."""
+"""Hits of each speaker in each class: sufficient for UA, WA and their paired intervals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from serbench.results.compare.intervals import REPEATS, percentile_interval
 from serbench.results.compare.records import Difference
 
 SEED = 0
-"""Of the draws: the same two results always get the same interval."""
+"""Seed of the draws: the same two results always get the same interval."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +30,7 @@ class Tally:
     Attributes:
         seeds: repetitions that are summed.
         speakers: S names, sorted.
-        hits: ``(S, C)``, utterances of each class that were classified right, over all seeds.
+        hits: ``(S, C)``, correctly classified utterances of each class, over all seeds.
         counts: ``(S, C)``, utterances of each class, over all seeds.
     """
 
@@ -41,7 +41,7 @@ class Tally:
 
     @property
     def confusions(self) -> NDArray[np.int64]:
-        """``(S, C, C)`` with the right hits and row sums; which wrong class it was is not known."""
+        """``(S, C, C)`` with the correct hits and row sums; the wrong classes are unknown."""
         classes = np.arange(self.hits.shape[1])
         made = np.zeros((*self.hits.shape, len(classes)), np.int64)
         made[:, classes, classes] = self.hits
@@ -54,10 +54,10 @@ class Tally:
 
 
 def tally(predictions: pd.DataFrame, labels: Sequence[str], method: str) -> Tally:
-    """A method's, from rows as in ``store.PREDICTION_COLUMNS``.
+    """A method's tally, from rows as in ``store.PREDICTION_COLUMNS``.
 
     Raises:
-        SerbenchError: there are none of it.
+        SerbenchError: the method has no rows.
     """
     own = predictions.loc[predictions["method"] == method]
     names = pd.Index(labels)
@@ -78,9 +78,9 @@ def tally(predictions: pd.DataFrame, labels: Sequence[str], method: str) -> Tall
 def paired_difference(
     now: Tally, golden: Tally, metric: Metric, repeats: int = REPEATS
 ) -> Difference:
-    """The run's pooled score minus the golden one, with its 95 % interval over draws of speakers.
+    """The run's pooled score minus the reference run's, with 95 % CI over draws of speakers.
 
-    Both sides see the same draws, so that what makes a speaker hard for both cancels.
+    Both runs get the same draws, so that effects of speakers that are hard for both cancel.
 
     Raises:
         SerbenchError: fewer than two speakers.

@@ -12,34 +12,34 @@ from serbench.files.digests import shown_digest
 from serbench.running.registry.toml_text import dump_toml
 
 HEAD = """\
-Golden results: `serbench regress RUN --golden {name}` compares a run with them, and
+Results of the reference run. `serbench regress RUN --golden {name}` compares a run with them;
 `serbench regress RUN --update --golden {name}` replaces them with a run's results.
 Commit this file. You may edit [allowed], margin and limit of a method, threads of [reference], and
-[[latency]] entries: --update keeps these. It does not keep comments of your own.
+[[latency]] entries: --update keeps these. It does not keep your own comments.
 """
 
 ALLOWED = """\
 How much worse a run may be; 0.01 is one percentage point, or one percent.
-margin: UA and WA fail where the whole paired 95 % interval of the drop is greater than this.
-limit: UA and WA fail on a greater drop than this, significant or not.
-latency: the ratio to the reference fails where it is significantly higher by more than this share.
-size: the bytes of a converted model fail where they grow by more than this share.
+margin: UA and WA fail if the whole paired 95 % CI of the drop is greater than this.
+limit: UA and WA fail if they drop by more than this, significant or not.
+latency: the ratio to the reference model fails if it rises significantly by more than this share.
+size: the bytes of a converted model fail if they grow by more than this share.
 """
 
-RUN = "Corpus and folds must be the same: a gate on another corpus is no gate."
+RUN = "Corpus and folds must be those of the reference run."
 
 COUNTS = """\
 Test utterances of each class, by speaker, for one seed; the classes are in the order of run.labels.
 """
 
 METHODS = """\
-hits: how many were classified right, summed over seeds. They make the comparison paired: the same
-speakers are drawn on both sides. A margin or limit of its own may stand here.
+hits: correctly classified utterances, summed over seeds. They make the comparison paired: the same
+speakers are drawn for both runs. A method may have its own margin or limit here.
 """
 
 REFERENCE = """\
-Latencies are ratios to a reference model that is measured in the same job, in turns. They depend on
-the type of processor still: allow more where runners are of several types.
+Latencies are ratios to a reference model that is measured alternately in the same job. They still
+depend on the type of processor: allow more if your runners are of several types.
 """
 
 LATENCY = """\
@@ -47,11 +47,11 @@ Of the model of outer fold 1. Add an entry with method, backend and audio_s, and
 it. `allowed` and `allowed_size` of an entry replace latency and size of [allowed].
 """
 
-SETTINGS = "For information: settings that differ are listed, and never judged."
+SETTINGS = "For information: settings that differ are listed, but not checked."
 
 
 def golden_text(golden: Golden, name: str) -> str:
-    """The file's content; ``name`` is what it will be called."""
+    """The file's content; ``name`` is its future name."""
     parts = [
         _comment(HEAD.format(name=name)),
         f"schema_version = {golden.schema_version}\n",
@@ -73,7 +73,7 @@ def golden_text(golden: Golden, name: str) -> str:
 
 
 def _methods(golden: Golden) -> list[str]:
-    """Each method but for its settings, which stand at the end of the file."""
+    """Each method without its settings, which are at the end of the file."""
     return [
         _section(
             METHODS if number == 0 else "",
@@ -92,7 +92,7 @@ def _comment(text: str) -> str:
 
 
 def write_golden(golden: Golden, path: Path) -> None:
-    """Write it, whole or not at all.
+    """Write the file, completely or not at all.
 
     Raises:
         StoreError: it cannot be written.
@@ -101,7 +101,7 @@ def write_golden(golden: Golden, path: Path) -> None:
 
 
 def differences(old: Golden | None, new: Golden) -> list[tuple[str, str, str]]:
-    """What an update changes: what, old, new. Of a first file, results alone."""
+    """Changes of an update: field, old value, new value. For a first file, only results."""
     before = _results(old) | _settings(old) if old else {}
     after = _results(new) | (_settings(new) if old else {})
     keys = dict.fromkeys([*before, *after])
@@ -113,7 +113,7 @@ def differences(old: Golden | None, new: Golden) -> list[tuple[str, str, str]]:
 
 
 def _results(golden: Golden) -> dict[str, str]:
-    """What was run and what came out, as text."""
+    """The run and its results, as text."""
     run = golden.run
     facts = {
         "corpus": f"{run.dataset} {shown_digest(run.corpus_digest)}",
@@ -138,7 +138,7 @@ def _results(golden: Golden) -> dict[str, str]:
 
 
 def _settings(golden: Golden) -> dict[str, str]:
-    """As text; a setting that no longer is the same for all methods changes its place."""
+    """As text; a setting that differs between methods moves to each of them."""
     methods = {name: method.settings for name, method in golden.methods.items() if method.settings}
     return {
         f"{name} {key}": json.dumps(value, ensure_ascii=False)

@@ -25,19 +25,19 @@ from serbench.results.report.settings import duration
 from serbench.running.store.finished import StoredRun
 
 BACKEND, AUDIO_S = "onnxruntime", 3.0
-"""What a first golden file measures: the graph that is shipped, on a window."""
+"""Backends of a first golden file: the exported graph, on one window."""
 
 
 def wanted_entries(
     run: StoredRun, old: Golden | None, backends: Sequence[str], path: Path
 ) -> tuple[GoldenLatency, ...]:
-    """Those of the old file, and one for each backend that is named and not among them.
+    """Entries of the old file, and one for each named backend that it lacks.
 
-    Without an old file and without names, ONNX Runtime alone. New entries are of the run's first
+    Without an old file and without names: ONNX Runtime alone. New entries are for the run's first
     method.
 
     Raises:
-        StoreError: an old entry is of a method that the run does not have.
+        StoreError: an old entry is for a method that the run does not have.
     """
     methods = [str(method["name"]) for method in run.plan["methods"]]
     entries = list(old.latency) if old else []
@@ -51,7 +51,7 @@ def wanted_entries(
     if lost:
         raise StoreError(
             f"{path} has [[latency]] entries of methods that {run.name} does not have: "
-            f"{', '.join(lost)}; take them out, or run those methods too"
+            f"{', '.join(lost)}; remove them, or run those methods too"
         )
     return tuple(entries)
 
@@ -59,13 +59,13 @@ def wanted_entries(
 def forecast(
     run: StoredRun, entries: Sequence[GoldenLatency], rounds: int, start_s: float
 ) -> Iterator[str]:
-    """How long an update takes, and how long a gate that repeats the run, as far as is known.
+    """How long an update takes, and how long a gate that repeats the run, as far as known.
 
     Args:
-        run: whose results are taken over.
+        run: the new reference run.
         entries: models whose latency will be measured.
-        rounds: in which they and the reference take turns.
-        start_s: that a process takes to start.
+        rounds: in which they and the reference alternate.
+        start_s: how long a process takes to start.
     """
     if not entries:
         yield "Nothing is trained or measured: the update takes seconds."
@@ -78,15 +78,16 @@ def forecast(
             1 + len({backend for own, backend in parts if own == method}) for method, _ in lengths
         )  # fmt: skip
         yield (
-            f"Nothing is trained. Latency takes about {duration(calls_s + processes * start_s)}: "
-            f"{numbered(rounds, 'round')} of {numbered(len(parts), 'model')} and the reference, in "
-            f"{processes} processes that start in {duration(start_s)} each at present."
+            "Nothing is trained. Latency takes about "
+            f"{duration(calls_s + processes * start_s)}: {numbered(rounds, 'round')} of "
+            f"{numbered(len(parts), 'model')} and the reference model, in {processes} processes "
+            f"that each take {duration(start_s)} to start."
         )
         known = run.timing.get("load_s")
-        yield "Before that, the corpus is read and the models are converted: " + (
-            f"unknown; the run took {duration(known)} to read it."
+        yield "First, the corpus is read and the models are converted: " + (
+            f"unknown duration; the run took {duration(known)} to read it."
             if known is not None
-            else "unknown; the run has no record of it."
+            else "unknown duration; the run has no record of it."
         )
     if fits := run.fits:
         total_s = sum(float(fit["seconds"]) for fit in fits)
@@ -99,15 +100,15 @@ def forecast(
 
 
 def make_golden(run: StoredRun, old: Golden | None, timing: Timing | None) -> Golden:
-    """A run's results, with what a user has set in the old file.
+    """A run's results, with the user's settings of the old file.
 
     Args:
-        run: that is trusted.
-        old: None: there is none yet.
+        run: a trusted run.
+        old: None: no golden file exists yet.
         timing: None: entries of the old file stay as they are.
 
     Raises:
-        StoreError: the run is not whole.
+        StoreError: the run is incomplete.
         PluginError: an entry could not be measured.
     """
     tallies = run_tallies(run)

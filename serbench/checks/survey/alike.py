@@ -1,9 +1,9 @@
-"""How alike voices are: between two utterances, two speakers, and within one.
+"""Similarity of voices: between two utterances, between two speakers, and within one.
 
-Emotion, words and voice all change the statistics of ``voice``. Emotion is taken off by the mean of
-its class, and utterances are only ever compared with others of another emotion, and of another
-sentence where sentences come more than once: what agrees then is the voice, or the recording. Words
-are weighed down by how much the two halves of an utterance differ.
+Emotion, words and voice all change the statistics of ``voice``. The mean of each class removes
+emotion. Utterances are only compared with utterances of another emotion, and of another sentence if
+sentences are repeated: what they still share is the voice, or the recording. Words get less weight
+by the difference between the two halves of an utterance.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 COMPARED = 2_000
-"""Utterances of which all pairs are compared; of a larger corpus so many are drawn."""
+"""Utterances whose pairs are all compared; a larger corpus is sampled down to this number."""
 
 SEED = 20_231
 
 MOST_DIRECTIONS = 9
-"""Directions in which two voices are looked for under one id: those in which ids differ most."""
+"""Directions for the search for two voices under one id: those in which ids differ most."""
 
 FEWEST_DIRECTIONS = 3
 
 SMALLEST_PART = 0.2
-"""Of an id's utterances: fewer are a shout or a bad recording, not a second person."""
+"""Share of an id's utterances: fewer are a shout or a bad recording, not a second person."""
 
 ROWS = 1_000
-"""Utterances whose distances from all ids are held at a time."""
+"""Utterances whose distances from all ids are in memory at a time."""
 
 ROUNDS = 50
-"""Of 2-means at most; a few suffice."""
+"""Greatest number of 2-means iterations; a few suffice."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Voices:
     """Utterances whose voices are compared.
 
     Attributes:
-        values: ``(U, d)``, whitened: what words change has variance 1 in every direction.
-        halves: ``(U, 2, d)``, the same of each half.
-        emotions, sentences: ``(U,)``, what two utterances must not share to be compared; an
-            utterance without a sentence has one of its own.
+        values: ``(U, d)``, whitened: the effect of words has variance 1 in every direction.
+        halves: ``(U, 2, d)``, the same for each half.
+        emotions, sentences: ``(U,)``, utterances that share one of these are not compared; an
+        utterance without a sentence has one of its own.
     """
 
     values: Array
@@ -62,13 +62,13 @@ def make_voices(
     cells: Sequence[str],
     texts: Sequence[str | None],
 ) -> Voices:
-    """Take off what emotions change, weigh down what words change.
+    """Remove the effect of emotions, and give words less weight.
 
     Args:
         halves: ``(U, 2, VALUES)`` of ``voice``.
         labels: emotion of each utterance.
-        cells: what it shares its manner with, such as emotion and intensity.
-        texts: its sentence, where known.
+        cells: group with the same manner, such as emotion and intensity.
+        texts: its sentence, if known.
     """
     own = [text if text is not None else f"\0{n}" for n, text in enumerate(texts)]
     centred = halves.astype(np.float64)
@@ -82,7 +82,7 @@ def make_voices(
 
 
 def whitening(noise: Array) -> Array:
-    """``(d, d)``: what ``noise (n, d)`` of mean 0 is to be multiplied with to have covariance 1."""
+    """``(d, d)``: the matrix that gives ``noise (n, d)`` of mean 0 the covariance 1."""
     scale = np.sqrt(np.mean(np.square(noise), axis=0)) + 1e-9
     covariance, _ = ledoit_wolf(noise / scale, assume_centered=True)
     strength, direction = np.linalg.eigh(covariance)
@@ -96,7 +96,7 @@ def numbers(names: Sequence[str]) -> Integers:
 
 
 def area(same: Array, other: Array) -> float:
-    """How often a value of ``same`` is above one of ``other``; 0.5 by chance."""
+    """Share of pairs in which a value of ``same`` is above one of ``other``; 0.5 by chance."""
     ranks = rankdata(np.concatenate([same, other]))
     above = ranks[: len(same)].sum() - len(same) * (len(same) + 1) / 2
     return float(above / (len(same) * len(other)))
@@ -105,7 +105,7 @@ def area(same: Array, other: Array) -> float:
 def same_voice_area(voices: Voices, ids: Integers) -> float | None:
     """How often two utterances of one id are more alike than two of different ids.
 
-    Likeness is the cosine. None where no two of one id may be compared.
+    Similarity is the cosine. None if no two utterances of one id may be compared.
     """
     chosen = _drawn(len(ids))
     unit = _unit(voices.values[chosen])
@@ -121,7 +121,7 @@ def same_voice_area(voices: Voices, ids: Integers) -> float | None:
 
 
 def same_recording_area(voices: Voices) -> float:
-    """The same for the two halves of one utterance and of two: whether voices are heard at all."""
+    """The same for halves of one utterance and of two: whether voices can be measured at all."""
     chosen = _drawn(len(voices.values))
     first, second = (_unit(voices.halves[chosen, half]) for half in (0, 1))
     likeness = first @ second.T
@@ -130,15 +130,15 @@ def same_recording_area(voices: Voices) -> float:
 
 
 def told_apart(voices: Voices, ids: Integers) -> Array:
-    """How well two ids are told from one another by the mean of each.
+    """How well two ids can be distinguished by the mean of each.
 
-    An utterance goes to the nearer of the two means, which are taken over utterances of other
-    emotions and sentences than its own. The expected error of a mean is taken off its distance, so
-    that ids of many utterances are no nearer than ids of few.
+    An utterance is assigned to the nearer of the two means, which are taken over utterances of
+    other emotions and sentences. The expected error of a mean is subtracted from its distance, so
+    that ids with many utterances are no nearer than ids with few.
 
     Returns:
-        ``(ids, ids)``, symmetric: the share of right answers, the mean of both ids' own; 0.5 by
-        chance, nan where there is nothing to compare.
+        ``(ids, ids)``, symmetric: the share of correct assignments, the mean of both ids' own; 0.5
+        by chance, nan if there is nothing to compare.
     """
     size = int(ids.max()) + 1
     right, asked = np.zeros((size, size)), np.zeros((size, size))
@@ -166,10 +166,10 @@ def told_apart(voices: Voices, ids: Integers) -> Array:
 
 
 def split_widths(voices: Voices, ids: Integers, judged: Integers) -> dict[int, tuple[float, Array]]:
-    """How far apart two groups of each id's utterances lie, in deviations of other ids.
+    """How far apart two groups of each id's utterances are, in standard deviations of other ids.
 
-    The groups are those of 2-means in the directions in which other ids differ most, relative to
-    what varies within them.
+    The groups come from 2-means in the directions in which other ids differ most, relative to the
+    variation within them.
 
     Args:
         voices: of all ids.
@@ -177,9 +177,9 @@ def split_widths(voices: Voices, ids: Integers, judged: Integers) -> dict[int, t
         judged: ids that may hold two voices.
 
     Returns:
-        For each id the distance of the groups' means, and ``(utterances of the id,)``, where each
-        lies on the line between them, 0 in the middle. None for an id of which only a few
-        utterances lie apart, and none at all where there are too few ids.
+        For each id the distance of the groups' means, and ``(utterances of the id,)``, each one's
+        position on the line between them, 0 in the middle. None for an id with only a few separate
+        utterances; no entry at all if there are too few ids.
     """
     size = int(ids.max()) + 1
     sums = _sums(np.hstack([voices.values, np.ones((len(ids), 1))]), ids, size)
@@ -208,7 +208,7 @@ def split_widths(voices: Voices, ids: Integers, judged: Integers) -> dict[int, t
 def _two_means(points: Array) -> NDArray[np.bool_]:
     """Which of ``(n, d)`` are in the second group, from the best of the first directions.
 
-    None of them where every split leaves a group of less than ``SMALLEST_PART``.
+    None of them if every split leaves a group of less than ``SMALLEST_PART``.
     """
     best, least = np.zeros(len(points), np.bool_), np.inf
     for direction in np.linalg.svd(points, full_matrices=False)[2][:FEWEST_DIRECTIONS]:
@@ -241,11 +241,11 @@ def _sums(rows: Array, ids: Integers, size: int) -> Array:
 
 
 def _distances(points: Array, sums: Array) -> Array:
-    """``(points, ids)`` squared distances from means whose own expected error is taken off.
+    """``(points, ids)`` squared distances from means, without the means' own expected error.
 
     Args:
         points: ``(points, d)``.
-        sums: ``(ids, d + 2)``: of values, of their squares, and how many.
+        sums: ``(ids, d + 2)``: sums of values, sums of their squares, and counts.
     """
     count = np.maximum(sums[:, -1], 1)
     mean = sums[:, :-2] / count[:, None]

@@ -1,4 +1,4 @@
-"""Findings on the sound of the files: durations, formats, silence, level, clipping."""
+"""Findings on the files' sound: durations, formats, silence, level, clipping."""
 
 from __future__ import annotations
 
@@ -24,24 +24,26 @@ from serbench.errors import joined, listed, numbered
 from serbench.results.table.table import Table
 
 SHORT_S = 0.5
-"""A shorter file holds a syllable or two: too little for people to tell emotions reliably."""
+"""A shorter file holds a syllable or two: too little for people to recognise emotions reliably."""
 
 FENCE = 3.0
 """Durations this many interquartile ranges beyond the quartiles, on a logarithmic scale, are
-outliers: Tukey's outer fences, since durations are skewed."""
+outliers (Tukey's outer fences; durations are skewed).
+"""
 
 LOW_DBFS = -60.0
 """Speech this quiet is within 40 dB of the rounding noise of 16-bit audio."""
 
 SILENT_SHARE = 0.01
-"""From this share of silent files on, their classes are scored on nothing: an error."""
+"""From this share of silent files on, their classes are scored on nothing: a failure."""
 
 CLIPPED_SHARE = 0.05
 """From this share of clipped files on, clipping is a trait of the corpus: a warning."""
 
 MARGIN_S = 0.2
-"""Classes whose mean silences differ by less were cut alike: soft and loud voices set in and fade
-0.1 s apart even where files are cut by hand."""
+"""Classes whose mean silences differ by less were cut alike: soft and loud voices begin and fade
+0.1 s apart even if files are cut by hand.
+"""
 
 NOISE_DB = 6.0
 """Classes whose mean background differs by less than a factor of two in amplitude are alike."""
@@ -52,7 +54,7 @@ Sounds = Mapping[str, Sound]
 def check_unreadable(problems: Mapping[str, Unusable], recordings: int) -> Finding:
     """Files that cannot be used: missing, empty, truncated, shorter than 0.1 s, not finite, …"""
     if not problems:
-        return Finding("unreadable", "passed", f"All {recordings} files can be read to their end.")
+        return Finding("unreadable", "passed", f"All {recordings} files can be read completely.")
     rows = cut(((name, str(problem)) for name, problem in problems.items()), "files")
     first, *others = problem_lines(problems.values())
     return Finding(
@@ -60,12 +62,10 @@ def check_unreadable(problems: Mapping[str, Unusable], recordings: int) -> Findi
         "failed",
         f"{len(problems)} of {recordings} files cannot be used: {first}"
         f"{', and others' if others else ''}.",
-        "Replace them with good copies. What follows is about the others.",
+        "Replace them with good copies. The other findings are about the remaining files.",
         tuple(Unit(name, problem.reason) for name, problem in problems.items()),
         tables=(
-            plain_table(
-                "unreadable", "What is wrong", ("Utterance", "Problem"), rows, ("Problem",)
-            ),
+            plain_table("unreadable", "Problem", ("Utterance", "Problem"), rows, ("Problem",)),
         ),
     )
 
@@ -78,7 +78,7 @@ def check_durations(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
     odd = [u.id for u in utterances if not low <= u.duration_s <= high and u.id not in short]
     what = (
         f"{seconds.min():.2f} to {seconds.max():.2f} s, median {np.median(seconds):.2f} s, "
-        f"{_hours(float(seconds.sum()))} in all"
+        f"{_hours(float(seconds.sum()))} in total"
     )
     said = [
         numbered(len(ids), *kind)
@@ -91,20 +91,20 @@ def check_durations(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
     tables = (_by_class(utterances, sounds), *_listed(utterances, [*short, *odd]))
     if not said:
         return Finding(
-            "durations", "passed", f"{what}; none is very short, none an outlier.", tables=tables
+            "durations", "passed", f"{what}; no very short file, no outlier.", tables=tables
         )
     return Finding(
         "durations",
         "note",
         f"{what}; {joined(said)}.",
-        "Listen to them: an utterance that is cut off or holds two is labelled wrong.",
+        "Listen to them: a cut-off utterance, or two in one file, has a wrong label.",
         named((*short, *odd)),
         tables=tables,
     )
 
 
 def fences(values: ArrayLike) -> tuple[float, float]:
-    """Between which durations in seconds are ordinary."""
+    """Range of ordinary durations, in seconds."""
     logs = np.log(np.asarray(values, dtype=np.float64))
     first, third = np.quantile(logs, [0.25, 0.75])
     room = FENCE * (third - first)
@@ -112,7 +112,7 @@ def fences(values: ArrayLike) -> tuple[float, float]:
 
 
 def check_format(utterances: Sequence[Utterance]) -> Finding:
-    """Whether the format of a file tells its class or its speaker."""
+    """Whether the format of a file predicts its class or speaker."""
     formats = [format_of(utterance) for utterance in utterances]
     counts = Counter(formats).most_common()
     if len(counts) == 1:
@@ -135,11 +135,14 @@ def check_format(utterances: Sequence[Utterance]) -> Finding:
     if others and outcome == "note":
         outcome = "warning"
     advice = (
-        "All are read as 16 kHz mono, but band limits and recorders leave traces. Look whether "
-        "the files of another format are a class's or a speaker's own; record or fetch them alike."
+        "serbench reads all of them as 16 kHz mono, but band limits and recorders leave "
+        "traces. Check whether files of another format belong to one class or speaker; if so, "
+        "record or download all alike."
     )
     rare = [u.id for u, its in zip(utterances, formats, strict=True) if its != common]
-    what += f". A guess by format alone has a UA of {100 * ua:.1f} % on speakers left out."
+    what += (
+        f". A classifier that sees only the format reaches {guess_text(ua, len(by_label.columns))}."
+    )
     tables = (
         by_label.table("Files of each format by class", "Format"),
         by_speaker.transposed().table("Files of each speaker by format", "Speaker"),
@@ -154,7 +157,7 @@ def format_of(utterance: Utterance) -> str:
 
 
 def with_another_format(table: Crossed, common: str) -> list[str]:
-    """Columns of a table of formats, most of whose files are not of the common one."""
+    """Columns of a table of formats whose files mostly have another format than the common one."""
     usual = table.counts[table.rows.index(common)]
     every = table.counts.sum(axis=0)
     return [name for name, u, n in zip(table.columns, usual, every, strict=True) if 2 * u < n]
@@ -171,7 +174,7 @@ def check_silence(sounds: Sounds) -> Finding:
         return Finding("silence", "passed", f"No file is silent; {range_}.")
     rows = tuple((i, "silent" if i in silent else _db(levels[i])) for i in [*silent, *quiet])
     told = (
-        [f"{numbered(len(silent), 'file holds', 'files hold')} one value and no sound"]
+        [f"{numbered(len(silent), 'file has', 'files have')} one constant value and no sound"]
         if silent
         else []
     )
@@ -182,14 +185,14 @@ def check_silence(sounds: Sounds) -> Finding:
         "silence",
         outcome,
         "; ".join(filter(None, (joined(told), range_))) + ".",
-        "Leave silent files out; look whether quiet ones were recorded with a dead microphone.",
+        "Leave silent files out. Check whether quiet ones were recorded with a broken microphone.",
         named((*silent, *quiet)),
         tables=(plain_table("level", "Level", ("Utterance", "dBFS"), cut(rows, "files")),),
     )
 
 
 def check_margins(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
-    """Whether silence before or after the speech tells the class."""
+    """Whether silence before or after the speech predicts the class."""
     told, differs = [], False
     best = 0.0
     for where, values in (
@@ -200,32 +203,34 @@ def check_margins(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
         if high - low >= MARGIN_S:
             differs, best = True, max(best, _guess(values, utterances))
         told.append(f"{low:.2f} s ({least}) to {high:.2f} s ({most}) {where} the speech")
-    what = f"Mean silence by class is {joined(told)}."
+    what = f"Mean silence by class: {joined(told)}."
     classes = len({u.label for u in utterances})
     outcome = shortcut_outcome(best, classes) if differs else "passed"
     if differs:
-        what += f" Who knows it alone has a UA of {guess_text(best, classes)}."
-    advice = "Trim the files alike: a model can tell classes by where the speech begins or ends."
+        what += f" A classifier that sees only this silence reaches {guess_text(best, classes)}."
+    advice = (
+        "Trim all files alike: a model can recognise classes by where the speech begins or ends."
+    )
     return Finding("margins", outcome, what, "" if outcome == "passed" else advice)
 
 
 def check_background(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
-    """Whether the noise of the recording tells the class."""
+    """Whether the noise of the recording predicts the class."""
     values = [sounds[u.id].noise_dbfs for u in utterances]
     (least, low), (most, high) = extremes(values, utterances)
     what = (
-        f"The quietest 10 ms of a file have {_db(low)} dBFS ({least}) to {_db(high)} dBFS ({most}) "
-        "on average over a class."
+        f"Noise floor (quietest 10 ms of a file), mean by class: {_db(low)} dBFS ({least}) to "
+        f"{_db(high)} dBFS ({most})."
     )
     if high - low < NOISE_DB:
         return Finding("background", "passed", what)
     classes = len({u.label for u in utterances})
     ua = _guess(values, utterances)
-    what += f" Who knows this level alone has a UA of {guess_text(ua, classes)}."
+    what += f" A classifier that sees only the noise floor reaches {guess_text(ua, classes)}."
     outcome = shortcut_outcome(ua, classes)
     advice = (
-        "Read with serbench robustness what scores are left in noise: what hangs on the hiss "
-        "between words is gone there."
+        "Measure with `serbench robustness` which scores remain in noise: it masks the noise "
+        "between words."
     )
     return Finding("background", outcome, what, "" if outcome == "passed" else advice)
 
@@ -233,7 +238,7 @@ def check_background(utterances: Sequence[Utterance], sounds: Sounds) -> Finding
 def extremes(
     values: Sequence[float], utterances: Sequence[Utterance]
 ) -> tuple[tuple[str, float], tuple[str, float]]:
-    """The class with the lowest mean and the one with the highest, with their means."""
+    """The classes with the lowest and the highest mean, with their means."""
     own: dict[str, list[float]] = {}
     for value, utterance in zip(values, utterances, strict=True):
         own.setdefault(utterance.label, []).append(value)
@@ -247,11 +252,11 @@ def _guess(values: Sequence[float], utterances: Sequence[Utterance]) -> float:
 
 
 def check_clipping(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
-    """Files whose waves were cut off at full scale; by class."""
+    """Files whose waves were cut off at full scale, by class."""
     clipped = [u for u in utterances if sounds[u.id].longest_run]
     if not clipped:
         return Finding(
-            "clipping", "passed", f"No file has {CLIPPED_RUN} samples at full scale in a row."
+            "clipping", "passed", f"No file has {CLIPPED_RUN} consecutive samples at full scale."
         )
     share = len(clipped) / len(utterances)
     every, own = Counter(u.label for u in utterances), Counter(u.label for u in clipped)
@@ -267,9 +272,10 @@ def check_clipping(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
     return Finding(
         "clipping",
         "warning" if share >= CLIPPED_SHARE else "note",
-        f"{len(clipped)} of {numbered(len(utterances), 'file')} ({100 * share:.1f} %) are clipped, "
-        f"most often {most} ({100 * own[most] / every[most]:.0f} % of its files).",
-        "Distortion stands for loudness here: say so with results, or record anew.",
+        f"{len(clipped)} of {numbered(len(utterances), 'file')} ({100 * share:.1f} %) are "
+        f"clipped, most often in class {most} ({100 * own[most] / every[most]:.0f} % of its "
+        "files).",
+        "Here, distortion reveals loudness: state this with results, or record the files again.",
         named(u.id for u in worst),
         tables=(
             plain_table(
@@ -301,9 +307,9 @@ def _by_class(utterances: Sequence[Utterance], sounds: Sounds) -> Table:
             f"{np.mean([s.trail_s for s in heard]):.2f}",
         ))  # fmt: skip
     columns = (
-        "Class", "Files", "Shortest s", "Median s", "Longest s", "Mean level dBFS",
-        "Mean background dBFS",
-        "Mean silence before s", "after s",
+        "Class", "Files", "Shortest (s)", "Median (s)", "Longest (s)", "Mean level (dBFS)",
+        "Mean noise floor (dBFS)",
+        "Mean silence before (s)", "after (s)",
     )  # fmt: skip
     return plain_table("by-class", "Sound by class", columns, rows)
 

@@ -1,4 +1,4 @@
-"""Drawings of a survey's page."""
+"""Figures of a survey's page."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from serbench.results.figure.palette import Style
 BINS = 24
 
 MOST_SPEAKERS = 40
-"""Bars that still can be read; the table beside them has all."""
+"""Greatest number of readable bars; the table next to them has all."""
 
 HATCHES = ("", "6 3")
-"""Classes beyond eight have the colours of the first, hatched."""
+"""Classes after the eighth repeat the colours, hatched."""
 
 
 def duration_chart(utterances: Sequence[Utterance]) -> Figure:
-    """How many utterances are how long."""
+    """Histogram of durations."""
     seconds = np.array([utterance.duration_s for utterance in utterances])
     low, high = float(seconds.min()), float(seconds.max())
     edges = np.linspace(low, high if high > low else low + 0.1, BINS + 1)
@@ -51,7 +51,7 @@ def duration_chart(utterances: Sequence[Utterance]) -> Figure:
 
 
 def speaker_chart(utterances: Sequence[Utterance]) -> Figure:
-    """Which emotions each speaker has."""
+    """Emotions of each speaker."""
     table = cross([u.speaker for u in utterances], [u.label for u in utterances])
     styles = [class_style(index) for index in range(len(table.columns))]
     groups = [
@@ -76,6 +76,6 @@ def speaker_chart(utterances: Sequence[Utterance]) -> Figure:
 
 
 def class_style(index: int) -> Style:
-    """The style of the class that comes ``index``-th; 16 of them differ."""
+    """The style of class number ``index``; 16 styles differ."""
     turn, colour = divmod(index, 8)
     return Style(colour + 1, "square", HATCHES[turn % len(HATCHES)])

@@ -1,4 +1,4 @@
-"""Whether something else than the voice tells the class: who speaks, what is said, …"""
+"""Whether something other than emotion in the voice predicts the class: speaker, sentence, …"""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from serbench.results.table.table import Table
 SHORTCUT_NOTE = 0.05
 SHORTCUT_WARNING = 0.1
 SHORTCUT_ERROR = 0.5
-"""What a guess without a voice scores, between what chance scores (0) and everything right (1).
-Differences between good methods are of the size of ``SHORTCUT_WARNING``; from
-``SHORTCUT_ERROR`` on, more of the score can come from the shortcut than from emotion."""
+"""Score of a guess without the voice, scaled so that chance is 0 and a perfect score is 1. Good
+methods differ by about ``SHORTCUT_WARNING``. From ``SHORTCUT_ERROR`` on, more of the score can come
+from the shortcut than from emotion.
+"""
 
 SHUFFLES = 100
-"""Times that labels are shuffled, to see what many small speakers score by luck."""
+"""Label shuffles, to see what many small speakers score by chance."""
 
 SEED = 20_230
 
 TENTHS = 10
-"""Parts that a number is cut into to guess by: enough to tell, full enough to count."""
+"""Number of quantiles of a value to guess from: enough to predict, full enough to count."""
 
 FEW = 2
-"""Utterances that a speaker or sentence must have before it counts that all have one class."""
+"""A speaker or sentence needs this many utterances before a single class counts."""
 
 
 @dataclass(frozen=True)
@@ -53,38 +54,38 @@ class Crossed:
 
     @property
     def cramers_v(self) -> float:
-        """Cramér's V, 0 … 1; 0 where there is one key or one class."""
+        """Cramér's V, 0 … 1; 0 if there is one key or one class."""
         if min(self.counts.shape) < 2:
             return 0.0
         return float(association(self.counts, method="cramer"))
 
     @property
     def mutual_information(self) -> float:
-        """Mutual information over the mean of both entropies, 0 … 1."""
+        """Mutual information divided by the mean of both entropies, 0 … 1."""
         return float(normalized_mutual_info_score(self.keys, self.labels))
 
     @property
     def single(self) -> tuple[str, ...]:
-        """Keys of ``FEW`` utterances or more that are all of one class."""
+        """Keys with at least ``FEW`` utterances, all of one class."""
         return tuple(self.rows[row] for row in np.flatnonzero(_single(self.counts)))
 
     def guess(self) -> float:
-        """UA of always answering a key's most frequent class; in the utterances that it is of."""
+        """UA of always answering a key's most frequent class, on the same utterances."""
         return _majority_ua(self.counts)
 
     def shuffled_guess(self) -> float:
-        """The same with labels shuffled, on average: what small keys score by luck."""
+        """The same with labels shuffled, on average: what small keys score by chance."""
         return self._shuffled()[0]
 
     def shuffled_single(self) -> float:
-        """Keys with one class only when labels are shuffled, on average."""
+        """Expected number of keys with one class only if labels are shuffled."""
         return self._shuffled()[1]
 
     def guess_across(self, groups: Sequence[str]) -> float:
-        """UA of answering the class that a key speaks for most, counted in all other groups.
+        """UA of answering the class that a key suggests most, counted in all other groups.
 
-        A class speaks for a key by its share of the class's utterances. Ties are shared, a key
-        that no other group has is a guess among all classes; so chance is ``1 / C``.
+        A key suggests a class by its share of the class's utterances. Ties are shared; for a key
+        that no other group has, all classes share the guess. So chance is ``1 / C``.
 
         Args:
             groups: of each utterance, such as its speaker.
@@ -141,11 +142,11 @@ def cross(keys: Sequence[str], labels: Sequence[str]) -> Crossed:
 
 
 def guess_by_value(values: Sequence[float], labels: Sequence[str], groups: Sequence[str]) -> float:
-    """``Crossed.guess_across`` of a number: its tenths, from the lowest to the highest, are keys.
+    """``Crossed.guess_across`` for a number: its tenths, from the lowest to the highest, are keys.
 
     Args:
         values: of each utterance.
-        labels: likewise.
+        labels: of each utterance.
         groups: of each utterance, such as its speaker.
     """
     every = np.asarray(values, dtype=np.float64)
@@ -155,21 +156,23 @@ def guess_by_value(values: Sequence[float], labels: Sequence[str], groups: Seque
 
 
 def shortcut_outcome(ua: float, classes: int) -> Outcome:
-    """How bad it is that a guess without a voice has this UA, where chance is ``1 / classes``."""
+    """Outcome for a guess without the voice that has this UA, with chance at ``1 / classes``."""
     return _outcome(_above(ua, 1 / classes))
 
 
 def guess_text(ua: float, classes: int) -> str:
-    """The UA of such a guess, beside chance."""
-    return f"{100 * ua:.1f} % on speakers left out (chance: {100 / classes:.1f} %)"
+    """The UA of such a guess, with chance."""
+    return f"{100 * ua:.1f} % UA on held-out speakers (chance: {100 / classes:.1f} %)"
 
 
 def check_speakers(utterances: Sequence[Utterance]) -> Finding:
-    """Whether who speaks tells the class."""
+    """Whether the speaker predicts the class."""
     table = cross([u.speaker for u in utterances], [u.label for u in utterances])
     if len(table.rows) == 1:
         return Finding(
-            "speaker-label", "passed", f"There is one speaker, {table.rows[0]}, who tells no class."
+            "speaker-label",
+            "passed",
+            f"There is one speaker, {table.rows[0]}, who predicts no class.",
         )
     ua, luck = table.guess(), table.shuffled_guess()
     outcome = _outcome(_above(ua, luck))
@@ -181,12 +184,12 @@ def check_speakers(utterances: Sequence[Utterance]) -> Finding:
         outcome = "warning"
     alone = (
         f"{len(single)} of {len(table.rows)} speakers have one emotion only"
-        + (f" ({usual:.1f} would by chance)" if usual >= 0.5 else "")
+        + (f" (expected by chance: {usual:.1f})" if usual >= 0.5 else "")
         if single
         else f"None of {len(table.rows)} speakers has one emotion only"
     )
     what = (
-        f"{alone}; who answers each speaker's most frequent emotion has a UA of {100 * ua:.1f} % "
+        f"{alone}. Answering each speaker's most frequent emotion reaches {100 * ua:.1f} % UA "
         f"({100 * luck:.1f} % with labels shuffled). Cramér's V {table.cramers_v:.2f}, "
         f"normalised mutual information {table.mutual_information:.2f}."
     )
@@ -197,8 +200,8 @@ def check_speakers(utterances: Sequence[Utterance]) -> Finding:
         "speaker-label",
         outcome,
         what,
-        "Who knows the voice knows the emotion, so that no score tells the two apart. Take "
-        "speakers that have all emotions, or another corpus.",
+        "A model can infer the emotion from the voice, and no score shows the difference. Use "
+        "speakers with all emotions, or another corpus.",
         named(single),
         tables=tables,
     )
@@ -207,11 +210,11 @@ def check_speakers(utterances: Sequence[Utterance]) -> Finding:
 def check_trait(
     check: str, trait: str, values: Mapping[str, str], utterances: Sequence[Utterance]
 ) -> Finding:
-    """Whether a trait of utterances tells the class.
+    """Whether a trait of utterances predicts the class.
 
     Args:
         check: of the finding.
-        trait: its name, as in ``gender``.
+        trait: its name, such as ``gender``.
         values: by utterance id; some may lack it.
         utterances: of the corpus.
     """
@@ -220,25 +223,25 @@ def check_trait(
     ua = table.guess_across([u.speaker for u in known])
     outcome = shortcut_outcome(ua, len(table.columns))
     tables = (table.table(f"Utterances of each {trait} by class", trait.capitalize()),)
-    some = "" if len(known) == len(utterances) else f" ({len(known)} utterances tell it)"
+    some = "" if len(known) == len(utterances) else f" ({len(known)} utterances have it)"
     what = (
-        f"Who knows the {trait} alone has a UA of {guess_text(ua, len(table.columns))}{some}. "
-        f"Cramér's V {table.cramers_v:.2f}."
+        f"A classifier that sees only the {trait} reaches "
+        f"{guess_text(ua, len(table.columns))}{some}. Cramér's V {table.cramers_v:.2f}."
     )
     if absent := [f"no {c} of {r}" for r, c in _absent(table)]:
-        what += f" There is {listed(absent, 4)}."
+        what += f" Missing: {listed(absent, 4)}."
         outcome = "note" if outcome == "passed" else outcome
-    advice = "State scores by " + trait + " too, and read them before the whole."
+    advice = " too, and look at them before the total." + trait + "Report scores by "
     return Finding(check, outcome, what, "" if outcome == "passed" else advice, tables=tables)
 
 
 def check_sentences(utterances: Sequence[Utterance]) -> Finding:
-    """Whether what is said tells the class."""
+    """Whether the sentence predicts the class."""
     known = [u for u in utterances if u.text is not None]
     if not known:
         return Finding(
-            "sentence-label", "note", "The corpus does not say which sentence is spoken.",
-            "If its sentences are scripted, tell them apart (text), so that shared ones are seen.",
+            "sentence-label", "note", "The corpus does not declare which sentence is spoken.",
+            "If its sentences are scripted, declare them (text), so that shared ones are found.",
         )  # fmt: skip
     table = cross([u.text or "" for u in known], [u.label for u in known])
     ua = table.guess_across([u.speaker for u in known])
@@ -246,13 +249,13 @@ def check_sentences(utterances: Sequence[Utterance]) -> Finding:
     outcome = shortcut_outcome(ua, len(table.columns))
     what = (
         f"{len(single) or 'None'} of {numbered(len(table.rows), 'sentence')} "
-        f"{'is' if len(single) < 2 else 'are'} spoken in one emotion only; who knows the sentence "
-        f"alone has a UA of {guess_text(ua, len(table.columns))}."
+        f"{'is' if len(single) < 2 else 'are'} spoken in one emotion only. A classifier that "
+        f"sees only the sentence reaches {guess_text(ua, len(table.columns))}."
     )
     tables = (table.table("Utterances of each sentence by class", "Sentence"),)
     advice = (
-        "Words alone can answer: test sentences that training lacks, with --set "
-        "protocol.group_by=text."
+        "Words alone can predict the class: test sentences that are not in training, with "
+        "--set protocol.group_by=text."
     )
     remedy = "" if outcome == "passed" else advice
     return Finding("sentence-label", outcome, what, remedy, named(single), tables=tables)
@@ -267,7 +270,7 @@ def _single(counts: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _majority_ua(counts: NDArray[np.int64]) -> float:
-    """UA of a key's most frequent class; several that are equally frequent share the answer."""
+    """UA of a key's most frequent class; ties share the answer."""
     best = counts == counts.max(axis=1, keepdims=True)
     credit = best / best.sum(axis=1, keepdims=True)
     return float(np.mean((counts * credit).sum(axis=0) / np.maximum(counts.sum(axis=0), 1)))

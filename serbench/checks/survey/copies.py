@@ -1,4 +1,4 @@
-"""Copies of one recording under two names, exact ones and near ones."""
+"""Copies of one recording under two names, exact ones and near-duplicates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from serbench.errors import joined, numbered
 from serbench.protocol.guard.near.search import NearPair
 
 KINDS = ("two classes", "two speakers", "one speaker")
-"""Of pairs, worst first: what the two are filed under."""
+"""Kinds of pairs by where the two are filed, the worst first."""
 
 
 def check_copies(utterances: Sequence[Utterance], near: Sequence[NearPair]) -> Finding:
@@ -23,7 +23,7 @@ def check_copies(utterances: Sequence[Utterance], near: Sequence[NearPair]) -> F
     """
     if not near:
         return Finding(
-            "copies", "passed", f"No two of {len(utterances)} recordings are copies of one another."
+            "copies", "passed", f"None of {len(utterances)} recordings is a copy of another."
         )
     by_id = {utterance.id: utterance for utterance in utterances}
     kinds = {kind: [pair for pair in near if kind_of(pair, by_id) == kind] for kind in KINDS}
@@ -37,8 +37,8 @@ def check_copies(utterances: Sequence[Utterance], near: Sequence[NearPair]) -> F
     return Finding(
         "copies",
         outcome,
-        f"Recordings that are copies of others: {numbered(len(near), 'pair')}, {exact} of them "
-        f"sample by sample; {filed}.",
+        f"{numbered(len(near), 'pair')} of copies, {exact} of them identical in every sample; "
+        f"{filed}.",
         _advice(kinds),
         tuple(
             Unit(f"{pair.one} = {pair.other}", numbers={"similarity": pair.similarity})
@@ -49,7 +49,7 @@ def check_copies(utterances: Sequence[Utterance], near: Sequence[NearPair]) -> F
 
 
 def kind_of(pair: NearPair, by_id: Mapping[str, Utterance]) -> str:
-    """Whether a pair crosses classes, else speakers, or neither."""
+    """Whether a pair has two classes, else two speakers, or neither."""
     one, other = by_id[pair.one], by_id[pair.other]
     if one.label != other.label:
         return KINDS[0]
@@ -60,11 +60,16 @@ def _advice(kinds: Mapping[str, Sequence[NearPair]]) -> str:
     parts = []
     if kinds[KINDS[0]]:
         parts.append(
-            "One of two labels of the same audio is wrong: find out which, and remove that file."
+            "One of the two labels of the same audio is wrong: find out which, and remove that "
+            "file."
         )
     parts.append(
-        "--set protocol.duplicates=drop leaves out all but the first of each"
-        + ("; =group keeps speakers that share one in the same fold." if kinds[KINDS[1]] else ".")
+        "--set protocol.duplicates=drop leaves out all but the first copy"
+        + (
+            "; =group keeps speakers that share a recording in the same fold."
+            if kinds[KINDS[1]]
+            else "."
+        )
     )
     return " ".join(parts)
 

@@ -1,4 +1,4 @@
-"""Counts: files against the card, classes against each other."""
+"""Counts: files compared with the card, and classes with each other."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from serbench.errors import joined, numbered
 from serbench.protocol.spelling import NOUNS, ONLY, respelled, way_out
 
 UNEVEN = 3.0
-"""From this ratio of the largest to the smallest class on, WA and UA part: a note."""
+"""From this ratio of the largest to the smallest class on, WA and UA differ: a note."""
 
 VERY_UNEVEN = 10.0
-"""From here on, UA hangs on the few utterances of the smallest class: a warning."""
+"""From here on, UA depends on the few utterances of the smallest class: a warning."""
 
 
 def check_counts(
@@ -26,14 +26,14 @@ def check_counts(
     lost: Sequence[str] = (),
     allow_incomplete: bool = False,
 ) -> Finding:
-    """Files against the card's counts.
+    """Compare files with the card's counts.
 
     Args:
-        card: what the corpus declares.
-        records: what was found.
-        missing: names of files that are not there, where the corpus can tell.
-        lost: sentences on parts of the folder that cannot be looked at.
-        allow_incomplete: a corpus that lacks files is what is meant.
+        card: facts that the corpus declares.
+        records: the utterances found.
+        missing: names of missing files, if the corpus knows them.
+        lost: sentences about parts of the folder that cannot be read.
+        allow_incomplete: files are missing on purpose.
     """
     labels = {record.label for record in records}
     speakers = {record.speaker for record in records}
@@ -42,9 +42,9 @@ def check_counts(
         return Finding(
             "counts",
             "warning" if allow_incomplete else "failed",
-            f"{len(records)} utterances were found, and there may be more: {'; '.join(lost)}.",
-            "Make it readable, or take it away. Runs go on without it under --allow-incomplete, "
-            "and every table says so.",
+            f"{len(records)} utterances were found, and others may exist: {'; '.join(lost)}.",
+            "Make these readable, or remove them. With --allow-incomplete, runs use the corpus "
+            "without them, and every table says so.",
             named(missing),
         )
     if not counts:
@@ -52,8 +52,8 @@ def check_counts(
             "counts", "note",
             f"The card declares no counts; {len(records)} utterances of "
             f"{numbered(len(speakers), 'speaker')} were found.",
-            "Write utterances, per_label and per_speaker into the card, so that a file that gets "
-            "lost is noticed.",
+            "Add utterances, per_label and per_speaker to the card, so that a lost file is "
+            "noticed.",
         )  # fmt: skip
     wrong = [each for each in counts if each.difference]
     if not wrong:
@@ -70,10 +70,12 @@ def check_counts(
     tables = (plain_table("counts", "Counts that differ from the card", columns, rows),)
     surplus = any(each.difference > 0 for each in wrong)
     outcome = "warning" if allow_incomplete and not surplus else "failed"
-    advice = f"Fetch the corpus again from {card.home}"
-    advice += ", and move what is not part of it elsewhere." if surplus else "."
+    advice = f"Download the corpus again from {card.home}"
+    advice += ", and move files that are not part of it elsewhere." if surplus else "."
     if not surplus:
-        advice += " Runs go on without them under --allow-incomplete, and every table says so."
+        advice += (
+            " With --allow-incomplete, runs use the corpus without them, and every table says so."
+        )
     first = f"{wrong[0].what} {wrong[0].found} instead of {wrong[0].declared}"
     what = f"{numbered(len(wrong), 'count')} of {len(counts)} differ from the card: {first}."
     return Finding("counts", outcome, what, advice, named(missing), tables=tables)
@@ -83,12 +85,12 @@ def check_names(card: CorpusCard, records: Sequence[UtteranceRecord]) -> Finding
     """Whether a speaker, a session or a sentence has a name in several spellings.
 
     Args:
-        card: it may declare names different that are spelled alike.
-        records: what was found.
+        card: may declare names that are spelled alike as different.
+        records: the utterances found.
     """
     found = respelled(records, card.different)
     if not found:
-        return Finding("names", "passed", "No speaker, session or sentence is spelled in two ways.")
+        return Finding("names", "passed", "Every speaker, session and sentence has one spelling.")
     kinds = [NOUNS[each.kind] for each in found]
     told = joined([numbered(kinds.count(noun), noun) for noun in dict.fromkeys(kinds)])
     what = f"{told} in several spellings: names that {ONLY}. The first: {found[0]}."
@@ -96,10 +98,10 @@ def check_names(card: CorpusCard, records: Sequence[UtteranceRecord]) -> Finding
 
 
 def check_balance(card: CorpusCard, labels: Sequence[str]) -> Finding:
-    """Classes against each other.
+    """Compare classes with each other.
 
     Args:
-        card: whose classes they are.
+        card: its classes.
         labels: of all utterances.
     """
     counts = Counter(labels)
@@ -119,21 +121,19 @@ def check_balance(card: CorpusCard, labels: Sequence[str]) -> Finding:
             "balance", "failed",
             f"{numbered(len(empty), 'class has', 'classes have')} no utterance: "
             f"{', '.join(empty)}.",
-            "Complete the corpus, or take the class out of its labels.", named(empty),
+            "Complete the corpus, or remove the class from its labels.", named(empty),
             tables=tables,
         )  # fmt: skip
     ratio = counts[most] / counts[fewest]
     what = (
-        f"The largest class, {most}, has {counts[most]} utterances, the smallest, {fewest}, "
-        f"{counts[fewest]}: {ratio:.1f} times as many."
+        f"The largest class, {most}, has {counts[most]} utterances; the smallest, {fewest}, has "
+        f"{counts[fewest]} (ratio {ratio:.1f})."
     )
     if ratio == 1:
         what = f"Every class has {numbered(counts[most], 'utterance')}."
     if ratio < UNEVEN:
         return Finding("balance", "passed", what, tables=tables)
-    advice = (
-        f"Read UA and not WA: who always answers {most} has a WA of {_share(counts[most], labels)}."
-    )
+    advice = f"Use UA, not WA: always answering {most} reaches {_share(counts[most], labels)} WA."
     outcome = "warning" if ratio >= VERY_UNEVEN else "note"
     return Finding("balance", outcome, what, advice, tables=tables)
 

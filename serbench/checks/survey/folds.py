@@ -1,4 +1,4 @@
-"""Findings on folds: whether they can be made, what each lacks, and what is heard on both sides."""
+"""Findings on folds: whether they can be made, what each lacks, and sentences on both sides."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from serbench.running.harness.folds import make_folds
 from serbench.settings import ProtocolSettings
 
 FEW_UNITS = 6
-"""With fewer speakers no test over speakers reaches 5 %: signs of five differences can be drawn in
-32 ways, and the two most extreme of them are 6 % of these."""
+"""With fewer speakers, no test over speakers reaches 5 %: five differences have 32 combinations of
+signs, and the two most extreme are 6 % of them.
+"""
 
 
 def check_units(table: CorpusTable) -> Finding:
-    """Whether speaker-independent folds are possible, and whether they can carry an interval."""
+    """Whether speaker-independent folds are possible, with enough speakers for an interval."""
     noun, units = table.card.unit, sorted(table.units, key=natural_key)
     if len(units) == 1:
         return Finding(
             "units", "failed",
-            f"There is one {noun}, {units[0]}: nobody else can be tested.",
-            f"Take a corpus with more {noun}s, or add some; one voice says nothing of others.",
+            f"There is one {noun}, {units[0]}: no unseen {noun} can be tested.",
+            f"Use a corpus with more {noun}s, or add some: one voice does not represent others.",
             named(units),
         )  # fmt: skip
     owners = {
@@ -40,23 +41,23 @@ def check_units(table: CorpusTable) -> Finding:
         return Finding(
             "units", "failed",
             f"{numbered(len(lonely), 'class', 'classes')} of one {noun} only: "
-            f"{', '.join(map(str, lonely))}. "
-            f"When that {noun} is tested, no training utterance of it is left.",
-            "Leave the class out, or add speakers of it.", tuple(lonely),
+            f"{', '.join(map(str, lonely))}. When that {noun} is tested, training has no "
+            "utterance of the class.",
+            "Leave the class out, or add speakers with it.", tuple(lonely),
         )  # fmt: skip
     outcome: Outcome = "passed"
-    what, advice = f"{len(units)} {noun}s: speaker-independent folds can be made.", ""
+    what, advice = f"{len(units)} {noun}s: speaker-independent folds are possible.", ""
     if len(units) == 2:
         outcome = "warning"
-        what = f"There are two {noun}s, so there are two folds and no more."
+        what = f"There are two {noun}s, so only two folds are possible."
         advice = (
-            "Each fold trains on one voice and tests one: an interval over speakers means nothing. "
-            "State both scores, and no significance."
+            "Each fold trains on one voice and tests one, so a confidence interval over "
+            "speakers means nothing. Report both scores, without significance."
         )
     elif len(units) < FEW_UNITS:
         outcome = "note"
         what = f"There are {len(units)} {noun}s: no test over them can reach 5 %."
-        advice = "Expect wide intervals, and compare methods on a larger corpus too."
+        advice = "Expect wide confidence intervals, and also compare methods on a larger corpus."
     return Finding("units", outcome, what, advice)
 
 
@@ -70,10 +71,10 @@ def outer_folds(table: CorpusTable, folds: str) -> tuple[Split, ...]:
 
 
 def cannot_be_made(folds: str, error: SplitError) -> Finding:
-    """What stands for ``check_folds`` where there are no folds."""
+    """Takes the place of ``check_folds`` if there are no folds."""
     return Finding(
         "folds", "failed", f"The folds {folds!r} cannot be made: {error}.",
-        "Until then no run on this corpus starts.",
+        "No run on this corpus can start before this is resolved.",
     )  # fmt: skip
 
 
@@ -90,7 +91,7 @@ def check_folds(table: CorpusTable, folds: str, outer: Sequence[Split]) -> Findi
         rows.append(
             (split.name, units, *cells, str(len(split.test.ids)), str(len(split.train.ids)))
         )
-    columns = ("Fold", f"Test {table.card.unit}s", *table.labels, "Tested", "In training")
+    columns = ("Fold", f"Test {table.card.unit}s", *table.labels, "Tested", "Training")
     caption = f"Test utterances by class: {folds}"
     tables = (plain_table("folds", caption, columns, rows, columns[1:2]),)
     fewest = min(
@@ -109,16 +110,16 @@ def check_folds(table: CorpusTable, folds: str, outer: Sequence[Split]) -> Findi
     return Finding(
         "folds",
         "note",
-        f"{told}: {len(absent)} of them test not every class.",
-        "UA over all test utterances together is safe; UA fold by fold leaves out what is not "
-        "there, so read it as such.",
+        f"{told}: {len(absent)} of them do not test every class.",
+        "UA pooled over all test utterances is safe. UA of a single fold leaves out missing "
+        "classes: report it as such.",
         tuple(absent),
         tables=tables,
     )
 
 
 def check_sentence_overlap(table: CorpusTable, outer: Sequence[Split]) -> Finding | None:
-    """L9 over the outer folds; None where no sentence is known."""
+    """L9 over the outer folds; None if no sentence is known."""
     measured = [each for split in outer if (each := text_overlap(split, table)) is not None]
     if not measured:
         return None
@@ -133,16 +134,16 @@ def check_sentence_overlap(table: CorpusTable, outer: Sequence[Split]) -> Findin
         )
         for m in measured
     )
-    columns = ("Fold", "Heard in training", "Tested", "%", "Sentences shared")
+    columns = ("Fold", "Sentence in training", "Tested", "%", "Shared sentences")
     tables = (plain_table("folds", "Test utterances whose sentence is in training", columns, rows),)
     what = (
-        f"{100 * heard / tested:.1f} % of test utterances ({heard} of {tested}) speak a sentence "
-        "that training has too, by other voices."
+        f"{100 * heard / tested:.1f} % of test utterances ({heard} of {tested}) speak a "
+        "sentence that is also in training, in other voices."
     )
     if not heard:
         return Finding("sentence-overlap", "passed", what, tables=tables)
     return Finding(
         "sentence-overlap", "note", what,
-        "Every table states it. For scores on new sentences: --set protocol.group_by=text.",
+        "Every table states it. For scores on unseen sentences: --set protocol.group_by=text.",
         tables=tables,
     )  # fmt: skip

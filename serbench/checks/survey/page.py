@@ -17,11 +17,11 @@ from serbench.results.table.table import Table
 PACKAGE = "serbench.checks.survey"
 
 UNITS = 60
-"""Units that a finding lists before it counts the rest."""
+"""Units that a finding lists; further ones are counted."""
 
 
 def survey_page(found: Survey) -> str:
-    """One self-contained page of everything that was found."""
+    """One self-contained page of all findings."""
     every = found.findings
     alarms = [f"{CHECKS[f.check][0]}: {f.message} {f.remedy}" for f in every.of("failed")]
     detailed = [f for f in every.found if f.remedy or f.units or f.tables]
@@ -52,7 +52,7 @@ def survey_page(found: Survey) -> str:
 
 
 def checks_table(findings: Sequence[Finding], detailed: Sequence[Finding]) -> Table:
-    """Every check with its outcome; those with more to say lead to it."""
+    """Every check with its outcome, linked to its details."""
     columns: list[Column[Finding]] = [
         Column(
             "Check", lambda each: CHECKS[each.check][0],
@@ -63,12 +63,12 @@ def checks_table(findings: Sequence[Finding], detailed: Sequence[Finding]) -> Ta
     ]  # fmt: skip
     return make_table(
         "checks",
-        "What was looked for, and what was found",
+        "Checks and findings",
         columns,
         findings,
         notes=(
-            "Where a check failed, scores on this corpus are not to be trusted as it is; a warning "
-            "makes them weaker than they look; a note is to be known and stated with them.",
+            "failed: do not trust scores on this corpus as it is. warning: scores are weaker "
+            "than they look. note: state it with scores.",
         ),
     )
 

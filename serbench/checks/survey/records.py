@@ -1,4 +1,4 @@
-"""What a survey finds, and the checks that it is made of."""
+"""The findings of a survey, and its checks."""
 
 from __future__ import annotations
 
@@ -16,39 +16,38 @@ SHOWN = 100
 
 CHECKS: dict[str, tuple[str, str]] = {
     "counts": (
-        "Counts against the card",
-        "Scores on another set of files are scores on another corpus.",
+        "Counts compared with the card",
+        "Scores on other files are scores on another corpus.",
     ),
     "names": (
         "Names in several spellings",
-        "Whoever is spelled in two ways is two people to every fold, and may be trained and tested "
-        "on.",
+        "Folds treat a speaker with two spellings as two people, who may be in training and test.",
     ),
     "unreadable": (
         "Files that cannot be read",
-        "A run stops at the first of them.",
+        "A run stops at the first unreadable file.",
     ),
     "durations": (
         "Durations",
-        "What is far shorter or longer than the rest is often cut wrong, or two recordings in one.",
+        "A file far shorter or longer than the rest is often cut wrong, or holds two recordings.",
     ),
     "format": (
         "Sample rates and channels",
-        "Where the files of one class or speaker have a format of their own, a model can answer "
-        "by the recorder instead of the voice.",
+        "If one class or speaker has its own format, a model can recognise the recorder "
+        "instead of the emotion.",
     ),
     "silence": (
         "Silent and very quiet files",
-        "A file without a voice has no emotion to find.",
+        "A file without a voice has no emotion.",
     ),
     "margins": (
         "Silence before and after the speech",
-        "Where it differs between classes, a model can answer by how the files were cut.",
+        "If it differs between classes, a model can learn how the files were cut.",
     ),
     "background": (
         "Background noise",
-        "Files brought to one peak level carry the noise of soft voices amplified: a model can "
-        "answer by the hiss between words.",
+        "Files scaled to one peak level amplify the noise of soft voices: a model can learn "
+        "the noise between words.",
     ),
     "clipping": (
         "Clipping",
@@ -56,55 +55,55 @@ CHECKS: dict[str, tuple[str, str]] = {
     ),
     "copies": (
         "Copies",
-        "The same recording in training and test is known by heart.",
+        "A model knows the label of a test recording that is also in training.",
     ),
     "voices": (
         "Whether the speakers sound like speakers",
-        "With wrong speakers, no fold is speaker-independent whatever its table says.",
+        "With wrong speakers, no fold is speaker-independent.",
     ),
     "speaker-label": (
-        "Who speaks, and in which emotion",
-        "Where a speaker has one emotion only, to know the voice is to know the answer.",
+        "Speakers and emotions",
+        "If a speaker has one emotion only, recognising the voice is enough.",
     ),
     "gender-label": (
-        "Women, men and emotions",
-        "Where one gender has an emotion more often, pitch alone is half an answer.",
+        "Gender and emotions",
+        "If one gender has an emotion more often, pitch alone is half an answer.",
     ),
     "intensity-label": (
         "Intensity and emotions",
-        "Where an emotion has an intensity of its own, loudness alone is half an answer.",
+        "If an emotion has its own intensity, loudness alone is half an answer.",
     ),
     "sentence-label": (
-        "What is said, and in which emotion",
-        "Where a sentence is spoken in one emotion only, words answer instead of the voice.",
+        "Sentences and emotions",
+        "If a sentence is spoken in one emotion only, the words are enough.",
     ),
     "balance": (
         "Class balance",
-        "UA weighs classes alike; a class of a few utterances then moves it by much.",
+        "UA gives classes equal weight, so a few utterances of a small class change it much.",
     ),
     "units": (
         "Speaker-independent folds",
-        "Scores speak of strangers only when whoever is tested was never heard in training.",
+        "Scores are valid for unseen speakers only if test speakers are not in training.",
     ),
     "folds": (
         "Classes in each fold",
-        "A class that a test side lacks has no recall there.",
+        "A class without test utterances has no recall in that fold.",
     ),
     "sentence-overlap": (
         "Sentences on both sides (L9)",
-        "A sentence that was heard in training, spoken by others, is easier to classify.",
+        "A sentence seen in training, spoken by others, is easier to classify.",
     ),
 }
-"""Title of each check by its code, and why it is made; in the order in which they are told."""
+"""Title of each check by its code, and its reason, in order of display."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What a corpus was found to be.
+    """The findings on a corpus.
 
     Attributes:
         dataset: its name in the registry.
-        utterances: those that could be read, sorted by id.
+        utterances: readable ones, sorted by id.
         findings: one for each of ``CHECKS`` that applies, in their order.
     """
 
@@ -121,13 +120,13 @@ def plain_table(
     rows: Sequence[Sequence[str]],
     texts: Sequence[str] = (),
 ) -> Table:
-    """A table behind a finding; numbers in all columns but the first and those of ``texts``."""
+    """A table of evidence; all columns are numbers except the first and those of ``texts``."""
     right = [column for column in columns[1:] if column not in texts]
     return text_table(name, caption, columns, rows, right=right)
 
 
 def cut(rows: Iterable[Sequence[str]], what: str) -> list[Sequence[str]]:
-    """The first rows of a table, and below them the number of the rest."""
+    """The first rows of a table, then the number of the others."""
     every = list(rows)
     rest = len(every) - SHOWN
     if rest <= 0:

@@ -25,20 +25,20 @@ def survey(
     progress: Progress,
     allow_incomplete: bool = False,
 ) -> Survey:
-    """Read every file of a corpus and look for what scores on it could hang on in place of emotion.
+    """Read every file of a corpus, and look for shortcuts that scores on it could come from.
 
     Args:
         corpus: the plugin.
         name: the dataset's.
-        folder: as ``serbench.data.corpus.locate`` gives it.
-        fold_set: the outer folds to look at.
-        cache: root of the cache; near-duplicates are kept there.
-        progress: told of every file.
-        allow_incomplete: missing files are meant to be missing.
+        folder: as ``serbench.data.corpus.locate`` returns it.
+        fold_set: the outer folds to check.
+        cache: root of the cache; it keeps near-duplicates.
+        progress: called for every file.
+        allow_incomplete: files are missing on purpose.
 
     Raises:
-        CorpusError: the folder holds no utterances, or names or labels of another grammar, so
-            that nothing can be said.
+        CorpusError: the folder has no utterances, or its names or labels follow another grammar, so
+            that nothing can be checked.
         StoreError: the cache cannot be written.
     """
     records = scan(corpus, name, folder)
@@ -62,8 +62,8 @@ def survey(
         command="corpus check",
         subject=name,
         found=tuple(found),
-        if_passed="no harm found",
-        if_failed="scores on it are not to be trusted before this is dealt with",
+        if_passed="no problem found",
+        if_failed="do not trust scores on this corpus before this is resolved",
         facts=_facts(corpus.card, folder, len(records), utterances),
         about={code: why for code, (_, why) in CHECKS.items()},
     )
@@ -89,7 +89,7 @@ def _facts(
 
 
 def heard(utterances: Sequence[Utterance], sounds: dict[str, Sound]) -> Iterator[Finding]:
-    """What the sound of the files says."""
+    """Findings that need the files' sound."""
     yield audio.check_durations(utterances, sounds)
     yield audio.check_format(utterances)
     yield audio.check_silence(sounds)
@@ -100,7 +100,7 @@ def heard(utterances: Sequence[Utterance], sounds: dict[str, Sound]) -> Iterator
 
 
 def told(table: CorpusTable, fold_set: str) -> Iterator[Finding]:
-    """What speakers, classes, sentences and folds say; no audio is needed."""
+    """Findings on speakers, classes, sentences and folds; they need no audio."""
     utterances = table.utterances
     yield confounding.check_speakers(utterances)
     genders = {u.id: u.gender for u in utterances if u.gender is not None}

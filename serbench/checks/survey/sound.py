@@ -1,4 +1,4 @@
-"""What is heard in each file: read once, all of them, whatever is wrong with some."""
+"""Measurements of each file's sound: all files are read once, even if some are broken."""
 
 from __future__ import annotations
 
@@ -16,41 +16,44 @@ from serbench_runtime.audio.read import AudioReader, pcm_digest
 from serbench_runtime.waveform import SAMPLE_RATE_HZ, Waveform
 
 FULL_SCALE = 0.999
-"""From here on a sample is at full scale; 16-bit files end at 0.99997."""
+"""From here on, a sample is at full scale; 16-bit files end at 0.99997."""
 
 CLIPPED_RUN = 3
-"""So many samples at full scale one after the other are a wave that was cut off. A file that was
-normalised to its peak touches full scale once or twice."""
+"""This many consecutive samples at full scale are a wave that was cut off. A file that was
+normalised to its peak touches full scale once or twice.
+"""
 
 FRAME_S = 0.01
-"""Frames whose level tells where the sound begins and ends."""
+"""Length of frames whose level shows where the sound begins and ends."""
 
 FLOOR_DB = -40.0
-"""What lies this far below a file's loudest frame counts as silence, whatever the file's level.
-Quiet consonants lie some 30 dB below loud vowels."""
+"""Frames this far below a file's loudest frame count as silence, whatever the file's level. Quiet
+consonants are about 30 dB below loud vowels.
+"""
 
 ABOVE_NOISE_DB = 10.0
-"""So does what is less than this above the quietest frame: the noise of a recording, which a
-normalised file of a soft voice has at any level."""
+"""So do frames less than this above the quietest frame: the noise of a recording, which a
+normalised file of a soft voice has at any level.
+"""
 
 SMALLEST = 1e-12
-"""Power that stands for digital silence where a level must be a number: −120 dBFS."""
+"""Power that represents digital silence if a level must be a number: −120 dBFS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """What one file holds, as models hear it: the mean of its channels at 16 kHz.
+    """Measurements of one file as models receive it: the mean of its channels at 16 kHz.
 
     Attributes:
         duration_s, sample_rate_hz, channels: of the file.
         pcm_sha256: ``pcm_digest`` of the file as 16 kHz mono.
         rms_dbfs: level of the whole file without any constant offset, in dB below a full-scale
-            square wave; ``-inf`` where all samples have one value.
+            square wave; ``-inf`` if all samples have one value.
         noise_dbfs: level of the quietest frame of ``FRAME_S``, −120 for digital silence.
         lead_s, trail_s: silence before the first and after the last sound, in seconds.
         clipped: share of samples in runs of ``CLIPPED_RUN`` or more at full scale, in the file's
             own channels and at its own rate.
-        longest_run: samples of the longest such run, 0 where there is none.
+        longest_run: samples of the longest such run, 0 without one.
         voice: as ``serbench.checks.survey.voice.voice`` describes it; None: too short.
     """
 
@@ -74,17 +77,17 @@ def listen(
 
     Args:
         records: with absolute paths; ids are unique.
-        advance: told of every file.
+        advance: called for every file.
 
     Returns:
-        What was heard, and what is wrong with the files that cannot be used, both by id in the
-        order of ``records``.
+        Measurements, and problems of files that cannot be used, both by id in the order of
+        ``records``.
     """
     return read_each({record.id: record.path for record in records}, read_sound, advance)
 
 
 def read_sound(path: Path) -> Sound:
-    """What a file holds.
+    """Measurements of one file.
 
     Raises:
         CorpusError: as ``serbench_runtime.audio.read.AudioReader``.
@@ -107,7 +110,7 @@ def read_sound(path: Path) -> Sound:
 def frame_power(waveform: Waveform) -> NDArray[np.float64]:
     """``(frames,)`` mean power of ``(samples,)`` at 16 kHz in frames of ``FRAME_S``, at least one.
 
-    What is left over at the end is no frame.
+    An incomplete frame at the end is dropped.
     """
     size = min(round(FRAME_S * SAMPLE_RATE_HZ), len(waveform))
     frames = len(waveform) // size
@@ -130,15 +133,15 @@ def margins_s(power: NDArray[np.float64]) -> tuple[float, float]:
 
 
 class ClippedRuns:
-    """Runs of ``CLIPPED_RUN`` or more samples at full scale in a file that comes in blocks."""
+    """Runs of ``CLIPPED_RUN`` or more samples at full scale in a file that is read in blocks."""
 
     def __init__(self) -> None:
         self._clipped = self._values = self._longest = 0
         self._open = np.zeros(0, dtype=np.int64)
-        """Samples at full scale that each channel's last block ended with."""
+        """Samples at full scale at the end of each channel's last block."""
 
     def add(self, samples: NDArray[np.float32]) -> None:
-        """Take in the next block, ``(samples, channels)``."""
+        """Add the next block, ``(samples, channels)``."""
         if not self._open.size:
             self._open = np.zeros(samples.shape[1], dtype=np.int64)
         self._values += samples.size

@@ -29,48 +29,58 @@ CHECK = "voices"
 
 FEWEST_UTTERANCES = 100
 FEWEST_SPEAKERS = 2
-"""In less than this, chance is as loud as voices."""
+"""Fewer utterances: chance effects are as large as those of voices."""
 
 HEARD = 0.8
-"""Halves of one recording are more alike than those of two this often, or no voice is heard."""
+"""Halves of one recording must be more alike than those of two at least this often, else voices
+cannot be measured.
+"""
 
 NO_VOICE = 0.62
-"""Utterances of one id are more alike than those of two this often, or ids say nothing."""
+"""Utterances of one id must be more alike than those of two at least this often, else ids mean
+nothing.
+"""
 
 ONE_VOICE = 0.58
-"""Of what the halves of one recording reach above chance, utterances of one id reach this share, or
-some ids hold several voices."""
+"""Utterances of one id must reach this share of what halves of one recording reach above chance,
+else some ids hold several voices.
+"""
 
 ENOUGH_SPEAKERS = 4
-"""With fewer, two alike voices are most of what is compared: no error then, and no weak voices."""
+"""With fewer speakers, two similar voices dominate the comparison: no failure then, and no weak
+voices.
+"""
 
 FEWEST_OF_A_PAIR = 15
 FEWEST_OF_ONE = 30
-"""Utterances of an id before it is held against another, and before it is looked at by itself."""
+"""Utterances that an id needs to be compared with another, and to be checked by itself."""
 
 TOLD_APART = 0.72
-"""Two ids whose utterances are told apart less often than this, by more than ``ERRORS`` standard
-errors of their number, may be one person."""
+"""Two ids that are distinguished less often than this, by more than ``ERRORS`` standard errors, may
+be one person.
+"""
 
 ERRORS = 1.5
 
 TWO_VOICES = 4.4
-"""Deviations between two halves of an id's utterances from which on they may be two people."""
+"""Standard deviations between two halves of an id's utterances from which on they may be two
+people.
+"""
 
 OTHERS: Mapping[str, str] = {"text": "sentence", "session": "session", "take": "take"}
-"""What may have been taken for the speaker."""
+"""Fields that may have been confused with the speaker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What the voices of a corpus say of its speakers.
+    """What the voices of a corpus show about its speakers.
 
     Attributes:
         recording, speaker: how often halves of one recording, utterances of one speaker, are more
-            alike than others; 0.5 by chance.
-        closest: pairs of speakers with how often they are told apart, the worst first.
-        widest: speakers with how far their utterances fall into two, the worst first, and the
-            two utterances that lie furthest apart.
+        alike than others; 0.5 by chance.
+        closest: pairs of speakers and how often they are distinguished, the worst first.
+        widest: speakers and how far their utterances separate into two groups, the worst first, and
+            the two utterances that are furthest apart.
     """
 
     recording: float
@@ -80,14 +90,14 @@ class Heard:
 
 
 def check_voices(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -> Finding:
-    """Whether a speaker's utterances sound like one voice, and those of two like two."""
+    """Whether a speaker's utterances sound like one voice, and those of two speakers like two."""
     spoken = [u for u in utterances if sounds[u.id].voice is not None]
     names = sorted({u.speaker for u in spoken})
     if len(spoken) < FEWEST_UTTERANCES or len(names) < FEWEST_SPEAKERS:
         return Finding(
             CHECK,
             "not run",
-            f"too little to tell voices by: {numbered(len(spoken), 'utterance')} of "
+            f"too little speech to compare voices: {numbered(len(spoken), 'utterance')} of "
             f"{numbered(len(names), 'speaker')}; {FEWEST_UTTERANCES} of {FEWEST_SPEAKERS} are "
             "needed",
         )
@@ -102,8 +112,8 @@ def check_voices(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -
         return Finding(
             CHECK,
             "not run",
-            f"voices are not heard: two halves of one recording are more alike than those of two "
-            f"in {100 * recording:.0f} % of comparisons only",
+            "voices cannot be measured: two halves of one recording are more alike than those "
+            f"of two in {100 * recording:.0f} % of comparisons only",
         )
     if speaker < NO_VOICE:
         return _no_voices(spoken, sounds, recording, speaker)
@@ -127,8 +137,8 @@ def _no_voices(
     spoken: Sequence[Utterance], sounds: Mapping[str, Sound], recording: float, speaker: float
 ) -> Finding:
     said = (
-        f"The speakers do not sound like speakers: utterances of one are more alike than those of "
-        f"two in {_often(speaker)} of comparisons (50 % by chance; two halves of one recording: "
+        "The speakers do not sound like speakers: utterances of one are more alike than those "
+        f"of two in {_often(speaker)} of comparisons (chance: 50 %; halves of one recording: "
         f"{_often(recording)})."
     )
     for field, name in OTHERS.items():
@@ -137,10 +147,12 @@ def _no_voices(
             continue
         other = same_voice_area(_voices(spoken, sounds, [None] * len(spoken)), numbers(known))
         if other is not None and _like_one_voice(other, recording):
-            said += f" Those of one {name} are more alike in {_often(other)}: are the two swapped?"
+            said += (
+                f" Utterances of one {name} are more alike in {_often(other)}: are the two swapped?"
+            )
     remedy = (
-        "Find out where the corpus says who speaks, such as in another part of the file names; "
-        "serbench corpus add asks which."
+        "Find out where the corpus stores the speaker, for instance in another part of the "
+        "file names; `serbench corpus add` asks for it."
     )
     measured = {"same_recording": recording, "same_speaker": speaker}
     few = len({u.speaker for u in spoken}) < ENOUGH_SPEAKERS
@@ -193,28 +205,29 @@ def _finding(heard: Heard, counts: Mapping[str, int]) -> Finding:
     ]
     two_people = [each for each in heard.widest if each[1] >= TWO_VOICES]
     said = [
-        f"Utterances of one speaker are more alike than those of two in {_often(heard.speaker)} of "
-        f"comparisons (50 % by chance; two halves of one recording: {_often(heard.recording)})"
+        f"Utterances of one speaker are more alike than those of two in {_often(heard.speaker)} "
+        f"of comparisons (chance: 50 %; halves of one recording: {_often(heard.recording)})"
     ]
     remedies = []
     if not _like_one_voice(heard.speaker, heard.recording) and len(counts) >= ENOUGH_SPEAKERS:
         remedies.append(
-            "Where voices are this hard to hear by speaker, an id may hold several people, such as "
-            "both of a dialogue: listen to a few of one id."
+            "If speakers are this hard to distinguish, an id may hold several people, such as "
+            "both sides of a dialogue: listen to a few utterances of one id."
         )
     if one_person:
-        said.append(f"{numbered(len(one_person), 'pair')} of speakers cannot be told apart")
+        said.append(f"{numbered(len(one_person), 'pair')} of speakers sound the same")
         remedies.append(
-            "Listen to both of a pair: one person under two names is on both sides of a fold."
+            "Listen to both speakers of a pair: one person under two names is on both sides of "
+            "a fold."
         )
     if two_people:
         said.append(
-            f"the utterances of {numbered(len(two_people), 'speaker')} fall into two voices"
+            f"the utterances of {numbered(len(two_people), 'speaker')} separate into two voices"
         )
-        remedies.append("Listen to one utterance of either part: is it one person?")
+        remedies.append("Listen to one utterance of each part: is it one person?")
     outcome: Outcome = "warning" if remedies else "passed"
     units = [
-        Unit(f"{a} ~ {b}", f"told apart in {_often(share)}", {"told_apart": share})
+        Unit(f"{a} ~ {b}", f"distinguished in {_often(share)}", {"told_apart": share})
         for a, b, share in one_person
     ]
     units += [
@@ -236,11 +249,11 @@ def _finding(heard: Heard, counts: Mapping[str, int]) -> Finding:
 def _tables(heard: Heard) -> Iterator[Table]:
     if heard.closest:
         pairs = cut(((a, b, f"{100 * share:.0f}") for a, b, share in heard.closest), "pairs")
-        columns = ("Speaker", "Other", "Told apart %")
+        columns = ("Speaker", "Other", "Distinguished %")
         yield plain_table("closest", "Speakers most alike", columns, pairs, ("Other",))
     if heard.widest:
         rows = ((name, f"{width:.1f}", one, other) for name, width, one, other in heard.widest)
-        columns = ("Speaker", "Width", "One utterance", "The furthest from it")
+        columns = ("Speaker", "Width", "One utterance", "Furthest from it")
         yield plain_table(
             "widest", "Speakers whose utterances differ most", columns, cut(rows, "speakers"),
             columns[2:],

@@ -1,9 +1,9 @@
-"""What a voice sounds like in one recording: statistics of its cepstrum, half by half.
+"""Statistics of a recording's cepstrum that describe its voice, half by half.
 
 Means and deviations of mel cepstra over the active part (Davis and Mermelstein, IEEE Trans. ASSP
 1980) are the simplest description of a voice that works across sentences. Each half of a recording
-is described by itself: the two halves differ in what is said and agree in who says it, which tells
-how much the words alone change the numbers, without believing any label.
+is described separately: the halves differ in their words and share the speaker. This shows how much
+words alone change the numbers, without trusting any label.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WINDOW = 512
 """Samples of a frame at 16 kHz (32 ms)."""
 
 HOP = 320
-"""Samples from a frame to the next (20 ms): more would only cost time."""
+"""Samples from a frame to the next (20 ms): more frames would only cost time."""
 
 FILTERS = 32
 LOWEST_HZ, HIGHEST_HZ = 80.0, 7_600.0
@@ -29,16 +29,16 @@ CEPSTRA = 19
 """Coefficients 1 … 19; the first of all, which is loudness, is left out."""
 
 VALUES = 2 * CEPSTRA
-"""Of a half: the mean of each coefficient, then its standard deviation."""
+"""Values per half: the mean of each coefficient, then its standard deviation."""
 
 LOUD_FRAMES = 10
-"""A recording is as loud as so many of its frames (0.2 s) are or louder."""
+"""A recording's level is exceeded by this many of its frames (0.2 s)."""
 
 ACTIVE_DB = -30.0
-"""Frames this far below that are pauses."""
+"""Frames this far below that level are pauses."""
 
 FLOOR_DB = -60.0
-"""Power this far below that says nothing of a voice: it is rounding, or the room."""
+"""Power this far below that level is rounding or room noise, not voice."""
 
 FEWEST_FRAMES = 32
 """Active frames (0.64 s) that two halves need."""

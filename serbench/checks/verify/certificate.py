@@ -1,4 +1,4 @@
-"""The certificate made anew from corpus, plan and ledger, and compared with the stored one."""
+"""The certificate, recomputed from corpus, plan and ledger, compared with the stored one."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def check_certificate(
     kept: Certificate,
     copied: Sequence[NearPair] = (),
 ) -> Finding:
-    """The certificate, made anew from corpus, plan and ledger, is the stored one.
+    """Compare the stored certificate with one recomputed from corpus, plan and ledger.
 
-    ``copied``: utterances with a copy in the unlabelled audio, where that is at hand.
+    ``copied``: utterances with a copy in the unlabelled audio, if that is available.
     """
     protocol = stored.protocol
     repeats = kept.canary[0].repeats if kept.canary else 0
@@ -84,12 +84,12 @@ def check_certificate(
         for key in dict.fromkeys((*new, *old))
         if old.get(key) != new.get(key)
     ]
-    return compared("certificate", f"made anew, digest {shown_digest(again.digest)}", differences)
+    return compared("certificate", f"recomputed, digest {shown_digest(again.digest)}", differences)
 
 
 def _difference(key: str, old: object, new: object) -> Unit:
     if not isinstance(old, tuple | list) or not isinstance(new, tuple | list):
-        return Unit(key, f"{old}, and {new} when made anew")
+        return Unit(key, f"{old}, but {new} when recomputed")
     names = [
         str(entry.get("name") or entry.get("code") or entry.get("what") or entry.get("method"))
         for side, other in ((old, new), (new, old))
@@ -114,7 +114,7 @@ def _segments(stored: StoredPlan, folds: Folds) -> list[tuple[Partition, tuple[S
 
 
 def expected_fits(stored: StoredPlan, store: RunStore, folds: Folds) -> list[FittedRecord]:
-    """What the plan fits, and on which training sides, under a protocol that leaks nothing."""
+    """Fits of the plan with their training sides, under a protocol that leaks nothing."""
     outer = [split.train for split in folds.outer]
     inner = [split.train for below in folds.inner for split in below]
     teachers = list(stored.plan["teachers"])
@@ -145,7 +145,7 @@ def expected_fits(stored: StoredPlan, store: RunStore, folds: Folds) -> list[Fit
 def _of_fit(
     method: str, candidate: Candidate, teachers: Sequence[str], train: Partition, own: bool
 ) -> list[FittedRecord]:
-    """What one fit fits; ``own``: a student that inherits does so in the partition."""
+    """Everything that one fit fits; ``own``: a student that inherits does so in the partition."""
     needs = candidate.needs
     whats = ["normaliser", f"student of {method}"]
     whats += [f"inheritance of {method}"] if own and candidate.inherits else []

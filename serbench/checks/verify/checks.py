@@ -1,4 +1,4 @@
-"""Comparisons of what a run folder says with what was recomputed."""
+"""Comparisons of a run folder's content with recomputed values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from serbench.studies.ablation.output import addition
 
 
 def compared(check: str, detail: str, differences: Sequence[Unit], remedy: str = "") -> Finding:
-    """A finding of something that could be compared: ``detail`` where nothing differs."""
+    """A finding of a comparison: ``detail`` if nothing differs."""
     if not differences:
         return Finding(check, "passed", detail)
     return Finding(
@@ -40,14 +40,14 @@ def compared(check: str, detail: str, differences: Sequence[Unit], remedy: str =
 
 
 def check_plan(stored: StoredPlan, folds: Folds) -> Finding:
-    """The plan's digest is that of what it says, this corpus and these folds."""
+    """Check that the plan's digest fits its content, this corpus and these folds."""
     plan = stored.plan
     folds_digest = digest_of([[split.name, list(split.test.ids)] for split in folds.outer])
     differences = []
     if plan["dataset"]["corpus_digest"] != folds.table.digest:
-        differences.append(Unit("corpus_digest", "not that of this corpus"))
+        differences.append(Unit("corpus_digest", "not the digest of this corpus"))
     if plan["folds_digest"] != folds_digest:
-        differences.append(Unit("folds_digest", "not that of the recomputed folds"))
+        differences.append(Unit("folds_digest", "not the digest of the recomputed folds"))
     digest = run_digest(
         stored.description(),
         plan["dataset"]["corpus_digest"],
@@ -59,20 +59,20 @@ def check_plan(stored: StoredPlan, folds: Folds) -> Finding:
         plan["serbench_version"],
     )
     if plan["digest"] != digest:
-        differences.append(Unit("digest", "not that of its content: a setting was changed"))
+        differences.append(Unit("digest", "not the digest of its content: a setting was changed"))
     units = [list(split.test.units) for split in folds.outer]
     if [fold["test_units"] for fold in plan["outer"]] != units:
-        differences.append(Unit("outer", "other test units than the recomputed ones"))
+        differences.append(Unit("outer", "other test units than recomputed"))
     return compared("plan.json", f"digest {shown_digest(digest)}", differences)
 
 
 def check_corpus(store: RunStore, folds: Folds, certificate: Certificate) -> Finding:
-    """Every utterance has the speaker, label, text, audio and fold that it had."""
+    """Check that every utterance has the stored speaker, label, text, audio and fold."""
     table = folds.table
     fold_of = {i: split.name for split in folds.outer for i in split.test.ids}
     kept = store.utterances()
-    differences = [Unit(i, "no longer there") for i in kept if i not in table.by_id]
-    differences += [Unit(i, "was not there") for i in table.ids if i not in kept]
+    differences = [Unit(i, "missing now") for i in kept if i not in table.by_id]
+    differences += [Unit(i, "new") for i in table.ids if i not in kept]
     for utterance in table.utterances:
         row = kept.get(utterance.id)
         if row is None:
@@ -88,17 +88,17 @@ def check_corpus(store: RunStore, folds: Folds, certificate: Certificate) -> Fin
         changed = [name for name, value in facts.items() if row.get(name) != value]
         if changed:
             said = ", ".join("audio" if name == "pcm_sha256" else name for name in changed)
-            differences.append(Unit(utterance.id, f"another {said}"))
+            differences.append(Unit(utterance.id, f"{said} differs"))
     if not differences and certificate.corpus_digest != table.digest:
-        differences.append(Unit("certificate", "of another corpus"))
+        differences.append(Unit("certificate", "for another corpus"))
     count = len(table.utterances)
     detail = f"{count} utterances read again, audio and labels"
-    remedy = "Name the corpus that the run was made on with --data-dir."
+    remedy = "Give the run's corpus with --data-dir."
     return compared("corpus", detail, differences, remedy)
 
 
 def check_predictions(store: RunStore, folds: Folds, certificate: Certificate) -> Finding:
-    """Predictions are those that the labels were read for, with the corpus's own labels."""
+    """Check that predictions are those that labels were read for, with the corpus's labels."""
     predictions = store.predictions()
     table = folds.table
     columns = [f"p_{label}" for label in table.labels]
@@ -112,7 +112,7 @@ def check_predictions(store: RunStore, folds: Folds, certificate: Certificate) -
         posteriors = rows[columns].to_numpy(dtype=np.float32)
         found[method, outer, seed] = predictions_digest(ids, posteriors)
         if outer > len(folds.outer) or tuple(ids) != folds.outer[outer - 1].test.ids:
-            faults.append(Unit(place, "other utterances than the fold tests"))
+            faults.append(Unit(place, "not the utterances that the fold tests"))
             continue
         faults += [Unit(place, fault) for fault in _row_faults(rows, posteriors, table)]
     swapped = [
@@ -128,7 +128,7 @@ def check_predictions(store: RunStore, folds: Folds, certificate: Certificate) -
 
 
 def _row_faults(rows: pd.DataFrame, posteriors: np.ndarray, table: CorpusTable) -> list[str]:
-    """Labels, speakers and predicted classes that do not follow from corpus and posteriors."""
+    """Labels, speakers and predicted classes that contradict corpus and posteriors."""
     utterances = [table.by_id[str(i)] for i in rows["utterance"]]
     names = np.array(table.labels)
     expected = {
@@ -149,10 +149,11 @@ def _row_faults(rows: pd.DataFrame, posteriors: np.ndarray, table: CorpusTable) 
 
 
 def check_unlabelled(stored: StoredPlan, audio: UnlabelledAudio | None) -> list[Finding]:
-    """The unlabelled audio is that of the plan; nothing where students heard none.
+    """Compare the unlabelled audio with the plan; nothing if the students were not pretrained on
+    any.
 
     Raises:
-        StoreError: audio is given, and the run was made without.
+        StoreError: audio is given, but the run had none.
     """
     stated, given = stated_audio(stored), audio_record(audio)
     if stated is None and given is None:
@@ -162,7 +163,7 @@ def check_unlabelled(stored: StoredPlan, audio: UnlabelledAudio | None) -> list[
             "the run's students were not pretrained on unlabelled audio; leave --pretrain-audio out"
         )
     if given is None:
-        reason = "not compared again; --pretrain-audio names its folder"
+        reason = "not compared: give its folder with --pretrain-audio"
         return [Finding("unlabelled audio", "not run", reason)]
     old, new = stated.model_dump(), given.model_dump()
     differences = [
@@ -173,10 +174,10 @@ def check_unlabelled(stored: StoredPlan, audio: UnlabelledAudio | None) -> list[
 
 
 def stated_audio(stored: StoredPlan) -> AudioRecord | None:
-    """What the plan says of the unlabelled audio.
+    """The plan's record of the unlabelled audio.
 
     Raises:
-        StoreError: it says something else than it should.
+        StoreError: the record does not fit its schema.
     """
     content = stored.plan["pretrain_audio"]
     try:

@@ -21,9 +21,9 @@ from serbench.running.store.run import RunStore
 def check_models(
     stored: StoredPlan, store: RunStore, folds: Folds, cache: Path, advance: Advance
 ) -> Finding:
-    """Hold the stored posteriors against those of the stored students.
+    """Compare the stored posteriors with those of the stored students.
 
-    A teacher's own rows are not recomputed: its head is not kept.
+    A teacher's own rows are not recomputed: its head is not stored.
     """
     predictions = store.predictions()
     columns = [f"p_{label}" for label in folds.table.labels]

@@ -1,4 +1,4 @@
-"""``verify``: every claim of a run folder, in the order that they build on each other."""
+"""``verify``: every claim of a run folder, in the order in which they depend on each other."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from serbench.running.replay.stored import StoredPlan, fold_source, read_corpus
 from serbench.running.store.run import RunStore
 
 ABOUT = {
-    "digest": "the certificate is as it was when its digest was taken",
-    "unlabelled audio": "what students heard of it is what the plan says",
-    "corpus": "every utterance has the speaker, label, text, audio and fold that it had",
-    "plan.json": "the plan's digest is that of what it says, this corpus and these folds",
-    "certificate": "made anew from corpus, plan and ledger, it is the stored one",
-    "predictions": "they are those that the labels were read for, with the corpus's own labels",
+    "digest": "the certificate has not changed since its digest was taken",
+    "unlabelled audio": "the students' unlabelled audio is that of the plan",
+    "corpus": "every utterance has the stored speaker, label, text, audio and fold",
+    "plan.json": "the plan's digest fits its content, this corpus and these folds",
+    "certificate": "recomputed from corpus, plan and ledger, it is the stored one",
+    "predictions": "the labels were read for these predictions, which have the corpus's labels",
     "students": "the stored students predict the stored posteriors",
-    "tables": "the stored tables are what the predictions give",
+    "tables": "the stored tables are those that the predictions give",
 }
-"""What each check proves."""
+"""The claim that each check proves."""
 
 
 def verify(
@@ -57,24 +57,24 @@ def verify(
 ) -> Findings:
     """Recompute a finished run from its corpus and its plan, and compare everything, in order.
 
-    The audio is read again from the corpus's files, whatever a cache says of them; folds,
-    windows, checks and tables are made anew; predictions are held against the ledger of readings
-    and, with ``models``, against what the stored students predict.
+    The audio is read again from the corpus's files, without any cache; folds, windows, checks and
+    tables are recomputed; predictions are compared with the ledger of readings and, with
+    ``models``, with what the stored students predict.
 
     Args:
         folder: of the run.
-        registry: says where the files of the corpus are.
+        registry: has the corpus's location.
         plugins: the installed plugins.
-        data_dir: the corpus's folder, where it is not where ``locate`` looks.
+        data_dir: the corpus's folder, if ``locate`` does not find it.
         cache: for frames and fingerprints, whose addresses are digests of the audio.
-        watch: told of progress.
+        watch: receives progress.
         models: whether to predict again with the stored students.
         pretrain_audio: folder of unlabelled audio, to compare it with the corpus again.
 
     Raises:
-        StoreError: the folder holds no finished run, or a file of it cannot be read; or audio is
-            given of a run that had none.
-        CorpusError: the corpus or the audio cannot be had or read.
+        StoreError: the folder has no finished run, or one of its files cannot be read; or audio is
+            given for a run without any.
+        CorpusError: the corpus or the audio is not available or cannot be read.
         PluginError: a plugin of the run is not installed.
     """
     store = RunStore(folder)
@@ -109,8 +109,8 @@ def _findings(folder: Path, certificate: Certificate, found: tuple[Finding, ...]
         command="verify",
         subject=folder.resolve().name,
         found=found,
-        if_passed="the run is what its corpus and its plan give",
-        if_failed="the run is not what its corpus and its plan give",
+        if_passed="the run agrees with its corpus and its plan",
+        if_failed="the run does not agree with its corpus and its plan",
         facts={"run": str(folder), "certificate": certificate.digest},
         about=ABOUT,
     )

@@ -1,1 +1,1 @@
-"""Cleaning the cache: what is in it, what of it can go, and removing exactly that."""
+"""Cleaning the cache: its content, what can be removed, and removing exactly that."""

@@ -1,4 +1,4 @@
-"""What of a cache can go."""
+"""Choice of cache entries to remove."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from serbench.files.gc.contents import CacheEntry
 from serbench.files.gc.kinds import KINDS, NAMED_ONLY
 
 DAY_S = 86_400.0
-"""What is half-written or damaged may be another process's at work until it is so old."""
+"""Half-written or damaged entries may belong to a running process until they are this old."""
 
 UNITS_S = {"h": 3600.0, "d": DAY_S, "w": 7 * DAY_S}
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is asked to go.
+    """Rules for entries to remove.
 
     Attributes:
-        kinds: those to look at; none: all but ``NAMED_ONLY``.
-        older_than_s: time since the last use; None: whatever its age.
+        kinds: only these; none: all but ``NAMED_ONLY``.
+        older_than_s: time since the last use; None: any age.
         even_used: also the fits of stored runs.
     """
 
@@ -34,15 +34,15 @@ class Rules:
     def check(self) -> None:
         """
         Raises:
-            StoreError: a kind that there is not.
+            StoreError: an unknown kind.
         """
         unknown = [kind for kind in self.kinds if kind not in KINDS]
         if unknown:
-            raise StoreError(f"nothing in the cache is called {unknown[0]}: {', '.join(KINDS)}")
+            raise StoreError(f"the cache has no kind {unknown[0]}: choose among {', '.join(KINDS)}")
 
 
 class Choice(NamedTuple):
-    """An entry, whether it goes, and why."""
+    """An entry, whether it is removed, and the reason."""
 
     entry: CacheEntry
     goes: bool
@@ -53,25 +53,25 @@ def parse_age(text: str) -> float:
     """``12h``, ``30d``, ``8w`` in seconds.
 
     Raises:
-        StoreError: it is no such thing.
+        StoreError: the text is not an age.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw])", text.strip())
     if not found:
-        raise StoreError(f"{text!r} is no age; give hours, days or weeks: 12h, 30d, 8w")
+        raise StoreError(f"{text!r} is not an age; give hours, days or weeks: 12h, 30d, 8w")
     return float(found[1]) * UNITS_S[found[2]]
 
 
 def choose(
     entries: Sequence[CacheEntry], rules: Rules, referenced: frozenset[str], now_s: float
 ) -> tuple[Choice, ...]:
-    """Every entry with its fate.
+    """Decide about every entry.
 
-    Temporaries and damaged entries go once they are a day old; others when they were not used for
-    long enough, fits of stored runs only where even those may.
+    Temporary and damaged entries are removed if they are a day old; others if they were unused for
+    long enough, fits of stored runs only with ``even_used``.
 
     Args:
         entries: of the cache.
-        rules: what is asked.
+        rules: the request.
         referenced: addresses of the fits of stored runs.
         now_s: seconds since 1970.
 
@@ -87,13 +87,13 @@ def _fate(
 ) -> tuple[bool, str]:
     asked = entry.kind in rules.kinds if rules.kinds else entry.kind not in NAMED_ONLY
     if not asked:
-        return False, "not asked for"
-    if broken := "left behind" if entry.kind == "temporaries" else entry.damage and "damaged":
+        return False, "not selected"
+    if broken := "left over" if entry.kind == "temporaries" else entry.damage and "damaged":
         settled = now_s - entry.written_s > DAY_S
-        return settled, broken if settled else "of today"
+        return settled, broken if settled else "from today"
     if entry.kind == "fits" and entry.key in referenced and not rules.even_used:
         return False, "in stored runs"
     if rules.older_than_s is None:
-        return True, "whatever its age"
+        return True, "any age"
     old = now_s - entry.used_s > rules.older_than_s
-    return old, "not used for long" if old else "used since"
+    return old, "unused for long" if old else "used recently"

@@ -1,4 +1,4 @@
-"""What is in the cache: a walk that follows no link and changes no file's times."""
+"""Content of the cache: a walk that follows no link and changes no file's times."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from serbench.files.gc.look import look
 
 @dataclass(frozen=True, slots=True)
 class CacheFile:
-    """A file as it was seen.
+    """A file at the time of the walk.
 
     Attributes:
         path: below the cache, with slashes.
         written_ns: when, in nanoseconds since 1970.
         used_s: when it was last read or written, in seconds since 1970, as far as the file system
-            keeps that.
+            records it.
     """
 
     path: str
@@ -31,14 +31,15 @@ class CacheFile:
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """What goes or stays as a whole.
+    """An entry, which is removed or kept as a whole.
 
     Attributes:
         kind: one of ``KINDS``.
-        path: below the cache, with slashes: the file, the folder, or what files have in common.
-        is_folder: whether it is a folder with all that is in it.
-        files: those that are known to be its own.
-        damage: what is wrong with it; empty for nothing.
+        path: below the cache, with slashes: the file, the folder, or the common part of several
+            files.
+        is_folder: whether it is a folder with everything in it.
+        files: the files that are known to be its own.
+        damage: what is wrong with it; empty: nothing.
     """
 
     kind: str
@@ -49,22 +50,22 @@ class CacheEntry:
 
     @property
     def size_bytes(self) -> int:
-        """Of all files."""
+        """Bytes of all files."""
         return sum(file.size_bytes for file in self.files)
 
     @property
     def used_s(self) -> float:
-        """When any of it was last read or written."""
+        """Time of the last reading or writing of any of its files."""
         return max(file.used_s for file in self.files)
 
     @property
     def written_s(self) -> float:
-        """When any of it was last written."""
+        """Time of the last writing of any of its files."""
         return max(file.written_ns for file in self.files) / 1e9
 
     @property
     def key(self) -> str:
-        """Its address, where the name is one; else whatever the name begins with."""
+        """Its address, if the name is one; else the beginning of the name."""
         return self.path.rpartition("/")[2].partition(".")[0]
 
 
@@ -73,7 +74,7 @@ class Contents:
     """A cache.
 
     Attributes:
-        root: the cache, no link in its path.
+        root: the cache, without links in its path.
         entries: by kind and path.
         foreign: files that serbench does not know.
         links: symbolic links, which are left alone.
@@ -86,10 +87,10 @@ class Contents:
 
 
 def scan(cache: Path) -> Contents:
-    """Everything in ``cache``; nothing where it is not there.
+    """All entries of ``cache``; none if it does not exist.
 
     Raises:
-        StoreError: it is no folder.
+        StoreError: it is not a folder.
     """
     if not cache.exists():
         return Contents(cache, (), (), ())

@@ -1,4 +1,4 @@
-"""Which files of the cache are whose, told by where they lie and what they are called."""
+"""The entry that a cache file belongs to, by its folder and name."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from serbench.files.cache_kinds import FOLDERS, CacheKind
 from serbench.files.cache_use import USERS
 
 KINDS = {
-    "temporaries": "what killed commands left half-written",
+    "temporaries": "half-written files of stopped commands",
     "fits": "trained students and their predictions",
-    "soft-targets": "teachers' heads and what they say of training utterances",
+    "soft-targets": "teachers' heads and their outputs for training utterances",
     "pretraining": "weights that students start from",
-    "checkpoints": "fits and pretrainings that were stopped",
+    "checkpoints": "stopped fits and pretrainings",
     "embeddings": "of teachers",
     "features": "frames of front ends",
     "audio": "length and digest of audio files",
@@ -22,26 +22,26 @@ KINDS = {
     "replays": "predictions of stored students",
     "robustness": "predictions in noise and rooms",
     "prune": "pruned students",
-    "models": "students in files for backends",
+    "models": "students as files for backends",
     "converted": "the same, converted by backends",
-    "posteriors": "what backends said",
-    "downloads": "archives of corpora, whole or begun",
+    "posteriors": "outputs of backends",
+    "downloads": "archives of corpora, complete or partial",
     "corpora": "downloaded or synthesised corpora",
 }
-"""All kinds, and what they are."""
+"""All kinds with descriptions."""
 
 NAMED_ONLY = frozenset({"downloads", "corpora"})
-"""Kinds that are left alone unless they are asked for by name."""
+"""Kinds that are kept unless named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a file belongs.
+    """Entry of a file.
 
     Attributes:
         kind: one of ``KINDS``.
-        path: of the entry, below the cache: the file itself, or what holds several.
-        is_folder: whether the entry is a folder that goes as a whole.
+        path: of the entry, below the cache: the file itself, or the common part of several.
+        is_folder: whether the entry is a folder that is removed as a whole.
     """
 
     kind: str
@@ -64,10 +64,10 @@ TEMPORARIES = (
     (rf"audio/(?:audio/)?{HEX}{{16}}\.json\.\d+\.tmp", False),
     (rf"users/\d+-{HEX}{{8}}\.lock", False),
 )
-"""Regular expressions of files, or of folders with all that is in them."""
+"""Regular expressions of files, or of folders with everything in them."""
 
 RESULTS: tuple[CacheKind, ...] = ("fits", "replays", "robustness", "prune", "posteriors")
-"""What ``FitCache`` keeps. Soft targets and pretrained weights lie among the fits."""
+"""Entries of ``FitCache``. Soft targets and pretrained weights are among the fits."""
 
 FILE_ENTRIES = {
     **{kind: rf"{FOLDERS[kind]}/{FIT}" for kind in RESULTS},
@@ -86,23 +86,23 @@ FOLDER_ENTRIES = {
     "downloads": (r"downloads/[^/.][^/]*", ".+"),
     "corpora": (r"corpora/[^/.][^/]*", ".+"),
 }
-"""Entries that are folders, and which files in them are known."""
+"""Entries that are folders, with their known files."""
 
 FEATURES = rf"(?P<pair>features/{HEX}{{24}})\.(?:values|counts)\.npy"
-"""Two files that are one entry."""
+"""Pairs of files that are one entry."""
 
 LOCKS = (
     rf"(?:embeddings/[^/.][^/]*-{HEX}{{32}}|features/{HEX}{{24}}|corpora/[^/.][^/]*-{HEX}{{8}}"
     rf"|deploy/(?:models|converted)/{HEX}{{64}}|{USERS}/gate)\.lock"
 )
-"""Empty, and left where they are: another process may be waiting at one."""
+"""Empty and never removed: another process may be waiting for one."""
 
 TOPS = frozenset({*(folder.partition("/")[0] for folder in FOLDERS.values()), USERS})
 """Folders of the cache that serbench writes into."""
 
 
 def place_of(path: str) -> Place | None:
-    """Where a file belongs by its path below the cache, with slashes; None: it is not known."""
+    """Entry of a file, by its path below the cache, with slashes; None: unknown."""
     if path.partition("/")[0] not in TOPS:
         return None
     for pattern, is_folder in TEMPORARIES:
@@ -121,7 +121,7 @@ def place_of(path: str) -> Place | None:
 
 
 def is_lock(path: str) -> bool:
-    """Whether a file is a lock that stays."""
+    """Whether a file is a lock that is never removed."""
     return re.fullmatch(LOCKS, path) is not None
 
 

@@ -1,4 +1,4 @@
-"""A look into an entry: whether it is damaged, and which kind it says that it is."""
+"""A quick check of an entry: whether it is damaged, and its exact kind."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from serbench.files.gc.kinds import KINDS, RESULTS
 from serbench.files.kept import SEAL_BYTES, SUMS, is_seal
 
 LENGTH_BYTES = 8
-"""Of the number that a safetensors file begins with: the length of its header."""
+"""Bytes of the number at the start of a safetensors file: the length of its header."""
 
 
 class Look(NamedTuple):
-    """The kind, more exactly than the place tells it, and what is wrong."""
+    """The exact kind, and the damage."""
 
     kind: str
     damage: str = ""
 
 
 class _DamageError(Exception):
-    """What is wrong with an entry."""
+    """Damage of an entry."""
 
 
 def look(kind: str, root: Path, files: Mapping[str, int]) -> Look:
-    """What a quick look shows: begin and end of each file, not every byte.
+    """Result of a quick check: begin and end of each file, not every byte.
 
     Args:
-        kind: by its place.
+        kind: by its folder.
         root: the cache.
         files: sizes in bytes, by path below the cache.
     """
@@ -64,7 +64,7 @@ def _need(files: Mapping[str, int], *endings: str) -> None:
 
 @contextmanager
 def _unread(path: Path) -> Iterator[IO[bytes]]:
-    """An open file whose time of reading stays what it was: a look is no use."""
+    """An open file whose access time stays as it was: a check does not count as use."""
     with path.open("rb") as file:
         before = os.fstat(file.fileno())
         try:
@@ -76,10 +76,10 @@ def _unread(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _fit(file: IO[bytes], size_bytes: int) -> str | None:
-    """The kind that an entry of ``FitCache`` says it is, if its header and its length are right."""
+    """The kind that an entry of ``FitCache`` states, if its header and its length are right."""
     length = int.from_bytes(file.read(LENGTH_BYTES), "little")
     if not 2 <= length <= size_bytes - LENGTH_BYTES:
-        raise _DamageError("its header is not whole")
+        raise _DamageError("its header is incomplete")
     header = json.loads(file.read(length))
     try:
         metadata = header.pop("__metadata__")
@@ -89,12 +89,12 @@ def _fit(file: IO[bytes], size_bytes: int) -> str | None:
     except (AttributeError, KeyError, TypeError) as error:
         raise _DamageError("its header is not that of a fit") from error
     if LENGTH_BYTES + length + end != size_bytes:
-        raise _DamageError("it has not the length that its header says")
+        raise _DamageError("its length differs from its header")
     return kind if kind in KINDS else None
 
 
 def _kept(file: IO[bytes], size_bytes: int) -> None:
-    """Whether a file has the end that ``write_kept`` gives it."""
+    """Whether a file ends as ``write_kept`` ends it."""
     file.seek(max(0, size_bytes - SEAL_BYTES))
     if not is_seal(file.read()):
         raise _DamageError("its end is missing")
@@ -109,4 +109,4 @@ INSPECTIONS: Mapping[str, Mapping[str, Inspection]] = {
     "features": {".npy": _kept},
     "embeddings": {".json": _kept},
 }
-"""By kind and ending. What a backend wrote is the backend's."""
+"""Checks by kind and extension. Files that a backend wrote are not checked."""

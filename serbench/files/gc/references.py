@@ -1,4 +1,4 @@
-"""Which fits stored runs are made of."""
+"""Fits that stored runs consist of."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 KEY = re.compile(rb'"key":\s*"([0-9a-f]{8,128})"')
-"""A fit's address in a record. Read by pattern: a damaged record still keeps its fit."""
+"""A fit's address in a record. Found by pattern, so that a damaged record still keeps its fit."""
 
 
 def referenced_keys(runs: Iterable[Path]) -> frozenset[str]:
-    """Addresses that the fits of all runs below some folders name, canaries' too."""
+    """Addresses of the fits of all runs below some folders, including those of canaries."""
     found: set[str] = set()
     for folder in runs:
         for record in folder.glob("**/fits/*.json"):

@@ -1,4 +1,4 @@
-"""Removing what was chosen, and nothing else."""
+"""Remove the chosen entries, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from serbench.files.gc.contents import CacheEntry, CacheFile
 
 @dataclass(slots=True)
 class Removed:
-    """What became of the entries.
+    """Result of a removal.
 
     Attributes:
-        entries, files, size_bytes: that are gone by this.
-        vanished: entries that were gone already, wholly or in part.
-        kept: entries that were left, since they have changed, are in use or hold other files.
-        failed: entries that cannot be removed, with the reason.
+        entries, files, size_bytes: removed.
+        vanished: entries that had already been removed, wholly or in part.
+        kept: entries that were kept because they changed, are in use or hold other files.
+        failed: entries that could not be removed, with the reason.
     """
 
     entries: int = 0
@@ -34,13 +34,13 @@ class Removed:
 
 
 class _KeptError(Exception):
-    """An entry is not what it was, or is in use."""
+    """An entry has changed, or is in use."""
 
 
 def remove(root: Path, entries: Iterable[CacheEntry]) -> Removed:
-    """Remove entries of the cache in ``root`` that are still as they were seen.
+    """Remove entries of the cache in ``root`` that have not changed since the walk.
 
-    A folder first gets another name, so that nobody ever finds half of it.
+    A folder is renamed first, so that nobody finds half of it.
     """
     done = Removed()
     for entry in entries:
@@ -63,7 +63,7 @@ def remove(root: Path, entries: Iterable[CacheEntry]) -> Removed:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold an entry's lock, where it has one. It stays: others may wait at it."""
+    """Hold an entry's lock, if it has one. The lock stays: other processes may wait for it."""
     if not path.exists():
         yield
         return
@@ -79,7 +79,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _remove_files(root: Path, entry: CacheEntry, done: Removed) -> None:
-    """An entry's files, and the folder of a temporary one where it is then empty."""
+    """An entry's files, and the folder of a temporary one if it is empty afterwards."""
     for file in entry.files:
         _check_same(root, root / file.path, file)
     for file in entry.files:
@@ -107,7 +107,7 @@ def _remove_folder(root: Path, entry: CacheEntry, done: Removed) -> None:
 def _check_same(root: Path, path: Path, file: CacheFile) -> None:
     """
     Raises:
-        FileNotFoundError: it is gone.
+        FileNotFoundError: it no longer exists.
         _KeptError: it was written since, or is reached through a link.
     """
     status = path.lstat()
@@ -142,7 +142,7 @@ def _remove_empty(folder: Path) -> None:
     """Remove a tree of empty folders.
 
     Raises:
-        OSError: something is in it.
+        OSError: it is not empty.
     """
     with os.scandir(folder) as inside:
         within = [Path(each.path) for each in inside if each.is_dir(follow_symlinks=False)]

@@ -1,5 +1,5 @@
-"""A corpus of one's own from a folder: its grammar guessed from names, its entry written.
+"""A corpus from a user's folder: its grammar is guessed from names, and its entry is written.
 
-``guess`` finds which part of the names is the emotion, which the speaker and which the sentence;
-``understand`` reads all names so; ``make_entry`` and ``append_entry`` write what was understood.
+``guess`` finds which part of the names is the emotion, the speaker and the sentence; ``understand``
+reads all names by it; ``make_entry`` and ``append_entry`` write the result.
 """

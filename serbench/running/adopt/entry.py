@@ -1,4 +1,4 @@
-"""A registry entry of what was understood, and its way into a registry file."""
+"""A registry entry for an understood folder, and its way into a registry file."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from serbench.running.registry.load import load_registry
 from serbench.running.registry.toml_text import dump_toml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""Names of datasets stand in commands and in folders of runs."""
+"""Names of datasets are parts of commands and of run folders."""
 
 FEW_SPEAKERS = 10
-"""Up to so many, each is tested in a fold of its own; beyond, they are dealt into five."""
+"""Up to this many speakers, each is tested in its own fold; more are divided into five folds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What names do not tell of a corpus."""
+    """Facts about a corpus that names do not contain."""
 
     title: str
     language: str
@@ -37,7 +37,7 @@ class Card:
 
 
 def make_entry(found: Understood, folder: Path, card: Card) -> dict[str, object]:
-    """The entry of a dataset, with counts as they are today."""
+    """The entry of a dataset, with today's counts."""
     speakers = Counter(reading.speaker for reading in found.readings)
     labels = Counter(reading.label for reading in found.readings)
     total = len(found.readings)
@@ -53,7 +53,7 @@ def make_entry(found: Understood, folder: Path, card: Card) -> dict[str, object]
                 "title": card.title,
                 "language": card.language,
                 "licence": card.licence,
-                "home": "a folder of your own",
+                "home": "a user's own folder",
                 "citation": "none given",
                 "elicitation": card.elicitation,
                 "layout": f"files such as {found.readings[0].name}",
@@ -66,14 +66,14 @@ def make_entry(found: Understood, folder: Path, card: Card) -> dict[str, object]
 
 
 def check_name(name: str, output: Path, plugins: Plugins) -> None:
-    """Refuse a name that is no name, or that is taken.
+    """Refuse an invalid name, or one that is taken.
 
     Raises:
-        RegistryError: it is; or ``output`` is no valid registry file.
+        RegistryError: the name is refused; or ``output`` is not a valid registry file.
     """
     if not NAME.fullmatch(name):
         raise RegistryError(
-            f"{name!r} cannot be a dataset's name: letters, digits, '-', '_' and '.' make one; "
+            f"{name!r} cannot be a dataset's name: use letters, digits, '-', '_' and '.' only; "
             "give another with --name"
         )
     known = load_registry(plugins, output if output.exists() else None, strict=False)
@@ -81,7 +81,7 @@ def check_name(name: str, output: Path, plugins: Plugins) -> None:
     if name in taken:
         where = known.origins.get(("datasets", name), "a plugin")
         raise RegistryError(
-            f"there is a dataset called {name!r} ({where}); give another name with --name, or "
+            f"a dataset {name!r} already exists ({where}); give another name with --name, or "
             "remove that entry first"
         )
 
@@ -89,17 +89,17 @@ def check_name(name: str, output: Path, plugins: Plugins) -> None:
 def append_entry(
     name: str, entry: Mapping[str, object], output: Path, folder: Path, plugins: Plugins
 ) -> str:
-    """Append an entry to a registry file, which is made where it is not there.
+    """Append an entry to a registry file, which is created if it does not exist.
 
-    What the file will be is loaded as a registry, and the corpus is read by it, before the file
-    is replaced.
+    The future content is loaded as a registry, and used to read the corpus, before the file is
+    replaced.
 
     Returns:
         The text that was appended.
 
     Raises:
-        RegistryError: the name is taken, the folder's name is no text, or the file with the entry
-            is no valid registry.
+        RegistryError: the name is taken, the folder's name is not UTF-8, or the file with the entry
+            is not a valid registry.
         CorpusError: the entry does not read its own folder.
         StoreError: the file cannot be written.
     """
@@ -107,7 +107,7 @@ def append_entry(
     text = dump_toml({"datasets": {name: entry}})
     if text != visible(text):
         raise RegistryError(
-            f"{visible(str(folder))}: this name is not UTF-8, which {output} must be; rename the "
+            f"{visible(str(folder))}: this name is not UTF-8, as {output} must be; rename the "
             "folder"
         )
     try:
@@ -122,7 +122,7 @@ def append_entry(
 
 
 def _try(name: str, content: bytes, output: Path, folder: Path, plugins: Plugins) -> None:
-    """Load a registry from what ``output`` will hold, beside it: paths are meant from there."""
+    """Load a registry from the future content of ``output``, next to it, so that paths resolve."""
     trial = output.with_name(f".{output.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         write_atomically(trial, content)
@@ -131,15 +131,15 @@ def _try(name: str, content: bytes, output: Path, folder: Path, plugins: Plugins
         except RegistryError as error:
             said = str(error).replace(str(trial), str(output))
             raise RegistryError(
-                f"{output} is left as it was; with the entry it has {said}"
+                f"{output} was not changed; with the entry it would have {said}"
             ) from error
         corpus = known.make("corpora", name)
         differences = count_differences(corpus.card, scan(corpus, name, folder))
         problems = [*differences.missing, *differences.surplus]
         if problems:
             raise RegistryError(
-                f"the files of {folder} changed while they were looked at ({problems[0]}); add "
-                "the corpus again"
+                f"the files of {folder} changed during the reading ({problems[0]}); add the "
+                "corpus again"
             )
     finally:
         trial.unlink(missing_ok=True)

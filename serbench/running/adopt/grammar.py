@@ -1,4 +1,4 @@
-"""What is guessed of a corpus's names."""
+"""The grammar guessed from a corpus's names."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from serbench.errors import listed
 
 SHOWN = 6
-"""Values that are shown of a part."""
+"""Values of a part that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamePart:
-    """A named group of the pattern, and what its values look like.
+    """A named group of the pattern, and its values.
 
     Attributes:
         values: distinct ones, sorted.
-        place: level, start and stop of its pieces, where it was guessed.
+        place: level, start and stop of its pieces, if it was guessed.
     """
 
     group: str
@@ -35,7 +35,7 @@ class SpeakerCandidate:
     """A part of the names that could be the speaker.
 
     Attributes:
-        template: for ``--speaker``; empty where only a pattern can name it.
+        template: for ``--speaker``; empty if only a pattern can name it.
         counts: files by value.
     """
 
@@ -54,14 +54,14 @@ class Grammar:
     """How names are read; see the parameters of the ``files`` corpus.
 
     Attributes:
-        pattern: regular expression with named groups; empty where there is none.
+        pattern: regular expression with named groups; empty if there is no pattern.
         labels: values of the group ``emotion`` to labels.
-        unlabelled: values of the group ``emotion`` that have no label, sorted.
+        unlabelled: values of the group ``emotion`` without a label, sorted.
         drop: values whose files are left out.
-        speaker, text, id: templates; empty where not known.
-        ignore: regular expression of what is left out.
+        speaker, text, id: templates; empty if unknown.
+        ignore: regular expression of names that are left out.
         parts: all groups, in the order of the names.
-        speakers: parts that could each be the speaker, where it cannot be told which.
+        speakers: parts that could each be the speaker, if several could.
     """
 
     pattern: str

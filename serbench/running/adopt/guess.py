@@ -1,4 +1,4 @@
-"""Names to a grammar: which part is the emotion, who speaks, what is said."""
+"""From names to a grammar: which part is the emotion, the speaker, the sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from serbench.running.adopt.words import initials_of, label_of
 from serbench.running.registry.lookup import Registry
 
 SAMPLE = 200
-"""Names by which a corpus that serbench knows is recognised."""
+"""Number of names by which a known corpus is recognised."""
 
 
 def guess(
@@ -24,16 +24,16 @@ def guess(
     speaker: str | None = None,
     text: str | None = None,
 ) -> Grammar:
-    """How names are to be read.
+    """The grammar of some names.
 
     Args:
         names: paths of audio files with ``/``; at least one.
-        given: values of the emotion and their labels, as the user says; an empty label drops.
-        speaker: template that the user gives.
-        text: likewise.
+        given: the user's values of the emotion and their labels; an empty label drops.
+        speaker: template from the user.
+        text: template from the user.
 
     Returns:
-        What was found; what was not is empty.
+        The grammar; parts that were not found are empty.
     """
     given = given or {}
     _, found = levels(names)
@@ -66,7 +66,7 @@ def guess(
 def _candidate(
     unit: NameUnit, found: Sequence[Level], parts: Sequence[NamePart]
 ) -> SpeakerCandidate:
-    """A part as the user may name it."""
+    """A part in the words of ``--speaker``."""
     counts = Counter(unit.values)
     if unit.level != STEM:
         return SpeakerCandidate("{folder}" if unit.level == 0 and unit.whole else "", counts)
@@ -85,10 +85,10 @@ def described(
     speaker: str | None = None,
     text: str | None = None,
 ) -> Grammar:
-    """How names are to be read by a pattern that the user gives; arguments as of ``guess``.
+    """The grammar of a pattern from the user; arguments as for ``guess``.
 
     Raises:
-        CorpusError: the pattern is no regular expression, or has no group ``emotion``.
+        CorpusError: the pattern is not a regular expression, or has no group ``emotion``.
     """
     compiled = compiled_pattern(pattern)
     groups = tuple(compiled.groupindex)
@@ -116,7 +116,7 @@ def _grammar(
     speaker: str | None,
     text: str | None,
 ) -> Grammar:
-    """With the templates that are not given; a label may be unknown, or empty, which drops."""
+    """With guessed templates for those not given; a label may be unknown, or empty, which drops."""
     groups = {part.group for part in parts}
     own = {key: f"{{{key}}}" if key in groups else "" for key in ("speaker", "text")}
     own |= {key: said for key, said in (("speaker", speaker), ("text", text)) if said is not None}
@@ -137,8 +137,8 @@ def write_pattern(
 ) -> tuple[str, tuple[NamePart, ...]]:
     """The names as a regular expression, and its groups.
 
-    Pieces of the stem that are neither are called ``part1``, ``part2``, … Folders are in it as far
-    up as something is read from them.
+    Other pieces of the stem are called ``part1``, ``part2``, … Folders are included as far up as
+    they contain facts.
     """
     top = max((unit.level for unit in named.values()), default=STEM)
     expressions, parts = [], []
@@ -168,7 +168,7 @@ def write_pattern(
 
 
 def unique_id(names: Sequence[str]) -> str:
-    """A template of ids that no two names share; empty where folders alone do not help."""
+    """A template of ids that no two names share; empty if folders alone do not help."""
     split = [split_path(name) for name in names]
     if len({stem for _, stem in split}) == len(names):
         return "{stem}"
@@ -177,7 +177,7 @@ def unique_id(names: Sequence[str]) -> str:
 
 
 def known_as(names: Sequence[str], registry: Registry) -> str | None:
-    """A dataset of the registry whose grammar fits these names, if there is one."""
+    """A dataset of the registry whose grammar fits these names, if one does."""
     sample = names[:: -(-len(names) // SAMPLE)]
     for name, spec in registry.datasets.items():
         if spec.path is not None:  # the user's own, and another folder
@@ -188,7 +188,7 @@ def known_as(names: Sequence[str], registry: Registry) -> str | None:
 
 
 def _reads(registry: Registry, name: str, sample: Sequence[str]) -> bool:
-    """Whether a dataset's grammar tells speaker and emotion of all these names."""
+    """Whether a dataset's grammar gives speaker and emotion for all these names."""
     try:
         corpus = registry.make("corpora", name)
         read = [corpus.read_name(each) for each in sample]

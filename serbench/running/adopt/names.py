@@ -1,4 +1,4 @@
-"""Names of audio files, taken apart: folders, separators, letters, digits."""
+"""Names of audio files, split into folders, separators, letters and digits."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ CLASSES: dict[NameKind, str] = {
     "letter": r"[^\W\d_]",
     "word": r"[^/_.\-\s]+",
 }
-"""What each kind of piece is as a regular expression. A mark is itself."""
+"""Regular expression of each kind of piece. A mark stands for itself."""
 
 FINE = re.compile(r"(?P<letters>[^\W\d_]+)|(?P<digits>\d+)|(?P<mark>[\W_]+)")
 COARSE = re.compile(r"(?P<word>[^/_.\-\s]+)|(?P<mark>[_.\-\s]+)")
 
 USUAL = 0.9
-"""Share of names that must be of one shape before letters and digits are told apart; else names
-are only taken apart at their separators."""
+"""Share of names that must have one shape before letters and digits are separated; otherwise names
+are split at separators only.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class NamePiece:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What names have in common: kinds of pieces, and the marks between them."""
+    """The common structure of names: kinds of pieces, and the marks between them."""
 
     kinds: tuple[NameKind, ...]
     marks: tuple[str, ...]
@@ -53,17 +54,17 @@ def audio_names(folder: Path) -> list[str]:
     """Paths of all audio files below ``folder`` with ``/``, as ``plain_name`` writes them, sorted.
 
     Raises:
-        CorpusError: no such folder, no audio in it, or parts of it that cannot be looked at.
+        CorpusError: no such folder, no audio in it, or parts of it cannot be read.
     """
     if not folder.is_dir():
-        raise CorpusError(f"{folder} is no folder; name the one that holds the corpus's audio")
+        raise CorpusError(f"{folder} is not a folder; name the folder with the corpus's audio")
     found = audio_below(folder)
     if not found.names:
-        raise CorpusError(f"{folder}: {found.none}; name the folder that holds the recordings")
+        raise CorpusError(f"{folder}: {found.none}; name the folder with the recordings")
     if lost := [str(each) for each in found.left_out if each.lost]:
         raise CorpusError(
-            f"{folder}: recordings may be missing: {listed(lost)}. Make them readable, or take "
-            "them away"
+            f"{folder}: recordings may be missing: {listed(lost)}. Make these readable, or "
+            "remove them"
         )
     if found.left_out:
         log.warning("%s: left out: %s", folder, listed(map(str, found.left_out)))
@@ -71,7 +72,7 @@ def audio_names(folder: Path) -> list[str]:
 
 
 def take_apart(text: str, *, fine: bool) -> tuple[NamePiece, ...]:
-    """A name without its ending, in pieces."""
+    """A name without its extension, in pieces."""
     pattern = FINE if fine else COARSE
     return tuple(
         NamePiece(match.lastgroup, match.group())  # pyright: ignore[reportArgumentType]
@@ -86,7 +87,7 @@ def shape_of(pieces: Sequence[NamePiece]) -> Shape:
 
 
 def usual_shape(texts: Sequence[str]) -> tuple[Shape, bool, float]:
-    """The most frequent shape, whether letters and digits are told apart in it, and its share."""
+    """The most frequent shape, whether it separates letters and digits, and its share."""
     best: list[tuple[Shape, bool, float]] = []
     for fine in (True, False):
         shapes = Counter(shape_of(take_apart(text, fine=fine)) for text in texts)
@@ -96,18 +97,18 @@ def usual_shape(texts: Sequence[str]) -> tuple[Shape, bool, float]:
 
 
 def split_path(name: str) -> tuple[tuple[str, ...], str]:
-    """Folders from the nearest on, and the stem."""
+    """Folders, the nearest first, and the stem."""
     path = PurePosixPath(name)
     return tuple(reversed(path.parts[:-1])), path.stem
 
 
 def compiled_pattern(pattern: str) -> re.Pattern[str]:
-    """A pattern of paths as the ``files`` corpus reads it: with any folders in front.
+    """A pattern of paths as the ``files`` corpus uses it: with any folders in front.
 
     Raises:
-        CorpusError: it is no regular expression.
+        CorpusError: it is not a regular expression.
     """
     try:
         return re.compile(rf"(?:.*/)?(?:{pattern})")
     except re.error as error:
-        raise CorpusError(f"--pattern is no regular expression: {error} in {pattern}") from error
+        raise CorpusError(f"--pattern {pattern} is not a regular expression: {error}") from error

@@ -1,4 +1,4 @@
-"""Which part of the names plays which role: the emotion, who speaks, what is said."""
+"""The role of each part of the names: emotion, speaker, sentence."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from serbench.running.adopt.units import GENDERS, STEM, Level, NameUnit
 from serbench.running.adopt.words import NO_SPEAKERS, initials_of, label_of, plain
 
 MOST_EMOTIONS = 20
-"""A part with more values is none of emotions."""
+"""A part with more values is not the emotion."""
 
 KNOWN_SHARE = 0.5
 """Share of the files whose emotion must be a known word before others may be unknown."""
 
 COVERED = 0.6
-"""Share of the emotions that a speaker or sentence has at least, averaged over files."""
+"""Least share of the emotions that a speaker or sentence must have, averaged over files."""
 
 WELL_COVERED = 0.9
 """Speakers have nearly all of them; intensities lack the neutral one."""
 
 LOWEST = -1
-"""Score below which nothing speaks for a part, so that the user is asked."""
+"""Below this score, no part is clearly the speaker, so the user is asked."""
 
 EVIDENT = 3
-"""Score from which on more than its place speaks for a part: a folder, a word, a gender."""
+"""From this score on, more than its position suggests a part: a folder, a word, a gender."""
 
 MOST_TAKES = 5
-"""More numbers than that after a name's emotion may be speakers instead of takes."""
+"""More numbers than this after a name's emotion may be speakers instead of takes."""
 
 SAME = 0.95
-"""Share of files by which one part follows from another; single names are misspelt."""
+"""Share of files in which one part follows from another; single names may be misspelt."""
 
 SPEAKER_WORDS = frozenset({"actor", "speaker", "spk", "spkr", "subject", "subj", "participant"})
 WORDY = 20
-"""So many different words are what is said, not who says it."""
+"""This many different words are the sentence, not the speaker."""
 
 FEWEST_TEXTS = 3
-"""Fewer values with letters could as well be an intensity."""
+"""Fewer values with letters could also be an intensity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ class Emotion:
 
     @property
     def known(self) -> int:
-        """Files whose emotion is known."""
+        """Number of files with a known emotion."""
         return sum(value in self.labels for value in self.unit.values)
 
 
 def find_emotion(found: Sequence[Level], given: Mapping[str, str]) -> Emotion | None:
-    """The part whose values are emotions; the stem's before a folder's."""
+    """The part whose values are emotions; parts of the stem are preferred to folders."""
     candidates = [
         candidate
         for level in found
@@ -74,7 +74,7 @@ def find_emotion(found: Sequence[Level], given: Mapping[str, str]) -> Emotion | 
 
 
 def as_emotion(unit: NameUnit, given: Mapping[str, str]) -> Emotion | None:
-    """A part with labels for its values; None unless it looks like emotions."""
+    """A part with labels for its values; None unless it resembles emotions."""
     values = Counter(unit.values)
     if len(values) > max(MOST_EMOTIONS, len(given)):
         return None
@@ -94,9 +94,9 @@ def as_emotion(unit: NameUnit, given: Mapping[str, str]) -> Emotion | None:
 
 
 def find_speakers(found: Sequence[Level], emotion: Emotion) -> list[NameUnit]:
-    """The part whose values have all emotions, and after it those that could as well be speakers.
+    """The part whose values have all emotions, then others that could be speakers too.
 
-    One alone is clear; none: nothing speaks for any.
+    One alone is clear; none: no part is likely.
     """
     units = [
         unit
@@ -140,20 +140,20 @@ def find_speakers(found: Sequence[Level], emotion: Emotion) -> list[NameUnit]:
 
 
 def _leads(best: NameUnit, others: Sequence[NameUnit], emotion: Emotion) -> bool:
-    """Whether a part is the first of the names, before the emotion, as speakers mostly are."""
+    """Whether a part comes first in the names, before the emotion, as speakers mostly do."""
     first = all(best.start <= other.start for other in others if other.level == STEM)
     return first and best.level == emotion.unit.level == STEM and best.stop <= emotion.unit.start
 
 
 def _outnumbers(unit: NameUnit, best: NameUnit) -> bool:
-    """Whether both are numbers, and these are more: then those may be sentences."""
+    """Whether both are numbers, and these have more values: then those may be sentences."""
     values, others = set(best.values), set(unit.values)
     numbers = all(value.isdigit() for value in values | others)
     return numbers and len(others) > max(len(values), MOST_TAKES)
 
 
 def _repeats(unit: NameUnit, emotion: Emotion) -> bool:
-    """Whether values return, and not each with one emotion: so do speakers of few emotions."""
+    """Whether values repeat with several emotions, as speakers of few emotions do."""
     values, distinct = emotion.unit.values, set(unit.values)
     each_has_one = len(set(zip(unit.values, values, strict=True))) == len(distinct)
     related = each_has_one or follows(unit.values, values)
@@ -174,7 +174,7 @@ def coverage(unit: NameUnit, emotion: Emotion) -> float:
 
 
 def speaker_score(unit: NameUnit, found: Sequence[Level], emotion: Emotion) -> int:
-    """How much a part looks like speakers and not like sentences or takes."""
+    """How much a part resembles speakers and not sentences or takes."""
     values = set(unit.values)
     score = 0 if coverage(unit, emotion) >= WELL_COVERED else -4
     level = next(each for each in found if each.number == unit.level)
@@ -199,13 +199,13 @@ def speaker_score(unit: NameUnit, found: Sequence[Level], emotion: Emotion) -> i
 
 
 def one_to_one(values: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether each value goes with one other value, and the other way round."""
+    """Whether each value goes with one other value, and vice versa."""
     pairs = set(zip(values, others, strict=True))
     return len(pairs) == len(set(values)) == len(set(others)) > 1
 
 
 def follows(values: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether who knows ``others`` knows ``values`` too, but for a few names."""
+    """Whether ``others`` determine ``values``, except for a few names."""
     pairs = Counter(zip(others, values, strict=True))
     usual: dict[str, int] = {}
     for (other, _), count in pairs.items():
@@ -216,7 +216,7 @@ def follows(values: Sequence[str], others: Sequence[str]) -> bool:
 def find_text(
     found: Sequence[Level], emotion: Emotion, speaker: NameUnit | None
 ) -> NameUnit | None:
-    """What is said: the first part of the stem with letters that several emotions have.
+    """The sentence: the first part of the stem with letters that several emotions have.
 
     Numbers alone are as likely takes; they are not guessed.
     """
@@ -241,7 +241,7 @@ def overlaps(one: NameUnit, other: NameUnit) -> bool:
 
 
 def _says_speaker(unit: NameUnit, level: Level) -> bool:
-    """Whether the word before a part, or in it, is one for speakers."""
+    """Whether the word before a part, or in it, means speakers."""
     words = {plain(value) for value in set(unit.values)}
     if words <= SPEAKER_WORDS:
         return True

@@ -1,4 +1,4 @@
-"""All names of a folder, read by a grammar: what fits, who speaks how often in which emotion."""
+"""All names of a folder, read by a grammar: which fit, and utterances by speaker and emotion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class ReadName:
-    """What one name says."""
+    """Facts from one name."""
 
     name: str
     id: str
@@ -32,10 +32,10 @@ class ReadName:
 
 @dataclass(frozen=True)
 class Understood:
-    """What all names say.
+    """Facts from all names.
 
     Attributes:
-        readings: of the names that fit and are not left out.
+        readings: of names that fit and are not left out.
         foreign: names that do not fit.
         unlabelled: names whose emotion has no label.
         left_out: names that are dropped or ignored.
@@ -61,7 +61,7 @@ class Understood:
         return tuple(sorted({reading.label for reading in self.readings}))
 
     def examples(self) -> tuple[ReadName, ...]:
-        """A few names from everywhere in the list."""
+        """A few names from the whole list."""
         step = max(1, len(self.readings) // EXAMPLES)
         return self.readings[::step][:EXAMPLES]
 
@@ -70,7 +70,7 @@ def understand(names: Sequence[str], grammar: Grammar) -> Understood:
     """Read every name as the ``files`` corpus will.
 
     Raises:
-        CorpusError: the pattern is no regular expression, or a template names a group that it
+        CorpusError: the pattern is not a regular expression, or a template names a group that it
             lacks.
     """
     pattern = compiled_pattern(grammar.pattern)
@@ -78,7 +78,7 @@ def understand(names: Sequence[str], grammar: Grammar) -> Understood:
         ignore = re.compile(grammar.ignore or "(?!)")
     except re.error as error:
         raise CorpusError(
-            f"--ignore is no regular expression: {error} in {grammar.ignore}"
+            f"--ignore {grammar.ignore} is not a regular expression: {error}"
         ) from error
     _check_templates(grammar, pattern)
     readings: list[ReadName] = []
@@ -98,30 +98,30 @@ def understand(names: Sequence[str], grammar: Grammar) -> Understood:
 
 
 def check_understood(found: Understood) -> list[str]:
-    """What keeps this from being a corpus, each with what to do; empty where nothing does."""
+    """Everything that keeps these names from being a corpus, each with what to do; else empty."""
     grammar = found.grammar
     problems = []
     if not grammar.has_emotion:
         return [
-            "which part of the names is the emotion cannot be told: give its values and their "
-            "labels with --label OLD=NEW, or the whole with --pattern"
+            "serbench cannot determine which part of the names is the emotion: give its values "
+            "and labels with --label OLD=NEW, or the whole pattern with --pattern"
         ]
     if grammar.unlabelled:
         problems.append(
-            f"what {', '.join(grammar.unlabelled)} stands for cannot be told: give "
+            f"{', '.join(grammar.unlabelled)}: unknown emotion; give "
             f"{' '.join(f'--label {value}=…' for value in grammar.unlabelled)} (nothing after = "
             "leaves these files out)"
         )
     if grammar.speakers:
         problems.append(
             "several parts of the names could be the speaker: "
-            f"{listed(map(str, grammar.speakers), clauses=True)}; say which with --speaker "
+            f"{listed(map(str, grammar.speakers), clauses=True)}; choose one with --speaker "
             "TEMPLATE"
         )
     elif not grammar.speaker:
         problems.append(
-            "who speaks cannot be told from the names: give --speaker TEMPLATE of "
-            f"{', '.join(_fields(grammar))}, or one name where only one person speaks"
+            "serbench cannot determine the speaker from the names: give --speaker TEMPLATE of "
+            f"{', '.join(_fields(grammar))}, or one name if only one person speaks"
         )
     if found.foreign:
         problems.append(
@@ -132,14 +132,14 @@ def check_understood(found: Understood) -> list[str]:
     twice = [name for name, count in ids.items() if count > 1]
     if not grammar.id or twice:
         problems.append(
-            "several files have one name, in folders of one name"
+            "several files have the same name, in folders with the same name"
             + (f": {listed(twice)}" if grammar.id else "")
             + "; they may be copies: keep one of each"
         )
     if grammar.speaker and (spelled := respelled(found.readings)):
         problems.append(
             f"names that {ONLY}: {listed(f'{NOUNS[each.kind]} {each}' for each in spelled)}; "
-            "rename these files or folders, or say with --speaker or --text how they are read"
+            "rename these files or folders, or give --speaker or --text"
         )
     if found.readings and len(found.labels) < 2:
         problems.append(f"all files have the emotion {', '.join(found.labels)}; a corpus needs two")
@@ -152,11 +152,11 @@ def _check_templates(grammar: Grammar, pattern: re.Pattern[str]) -> None:
         try:
             used = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
         except ValueError as error:
-            raise CorpusError(f"{option} {template!r} is no template: {error}") from error
+            raise CorpusError(f"{option} {template!r} is not a template: {error}") from error
         if unknown := sorted(used - known):
             raise CorpusError(
-                f"{option} uses {', '.join(map(repr, unknown))}; "
-                f"there is {', '.join(_fields(grammar))}"
+                f"{option} uses {', '.join(map(repr, unknown))}, but the parts are "
+                f"{', '.join(_fields(grammar))}"
             )
 
 

@@ -1,4 +1,4 @@
-"""Runs of pieces that could mean something: a value of each for every name."""
+"""Candidate parts of names: runs of pieces, with their value in every name."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ class NameUnit:
     Attributes:
         level: ``STEM``, or a folder's distance from the file.
         values: of each name.
-        whole: the level as it is, in one.
-        halved: letters without the digits that follow, or the other way round, where both differ
-            between names.
+        whole: the whole level.
+        halved: letters without the digits that follow, or vice versa, if both differ between names.
     """
 
     level: int
@@ -52,8 +51,8 @@ class Level:
     """One level of all names that fit.
 
     Attributes:
-        kinds: of its pieces; None where names are of several shapes, so that only the level as a
-            whole can be used.
+        kinds: of its pieces; None if names have several shapes, so that only the level as a whole
+            can be used.
         texts: of each name.
         pieces: of each name, as long as ``kinds``.
     """
@@ -64,7 +63,7 @@ class Level:
     pieces: tuple[tuple[NamePiece, ...], ...]
 
     def units(self) -> list[NameUnit]:
-        """Single pieces, letters with the digits after them, and what is between two marks.
+        """Single pieces, letters with the digits after them, and everything between two marks.
 
         A piece with the same text in all names means nothing.
         """
@@ -82,9 +81,9 @@ class Level:
         return found
 
     def with_letters_apart(self) -> Level:
-        """With codes such as ``Fa``, a capital and a small letter in all names, cut in two.
+        """With codes such as ``Fa``, a capital and a small letter in all names, split in two.
 
-        Other letters stay together: the first ones of people's names are no emotions.
+        Other letters stay together: the first letters of people's names are not emotions.
         """
         if self.kinds is None:
             return self
@@ -154,9 +153,9 @@ class Level:
 
 
 def levels(names: Sequence[str]) -> tuple[tuple[str, ...], list[Level]]:
-    """Names of the usual shape, and their levels: the stem, then folders from the nearest on.
+    """Names of the usual shape, and their levels: the stem, then folders, the nearest first.
 
-    Folders that not all of these names have are no level.
+    Folders that some of these names lack are not a level.
     """
     stems = [split_path(name)[1] for name in names]
     shape, fine, _ = usual_shape(stems)
@@ -184,7 +183,7 @@ def _level(number: int, texts: Sequence[str], fine: bool | None) -> Level:
 
 
 def _compounds(kinds: Sequence[NameKind]) -> list[tuple[int, int]]:
-    """Every piece that is no mark, and letters with the digits that follow."""
+    """Every piece that is not a mark, and letters with the digits that follow."""
     found = []
     for start, kind in enumerate(kinds):
         if kind == "mark":
@@ -196,7 +195,7 @@ def _compounds(kinds: Sequence[NameKind]) -> list[tuple[int, int]]:
 
 
 def _segments(kinds: Sequence[NameKind]) -> list[tuple[int, int]]:
-    """What is between two marks."""
+    """Everything between two marks."""
     found, start = [], 0
     for position, kind in enumerate([*kinds, "mark"]):
         if kind == "mark":

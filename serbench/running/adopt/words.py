@@ -31,14 +31,14 @@ WORDS: dict[str, str] = {
     "surprise": "sur surp surprise surprised ueberraschung uberraschung sor sorpresa surprises "
     "surpresa verrassing zaskoczenie saskin ps pleasantsurprise pleasantsurprised",
 }
-"""Labels, and what stands for them, in lower case without accents."""
+"""Labels, and words for them, in lower case without accents."""
 
 _OTHERS = (
     "f m w female male women men train test dev val valid validation eval evaluation low lo medium "
     "md mid high hi xx normal strong weak faible fort neutre"
 )
 NO_SPEAKERS = frozenset(_OTHERS.split())
-"""What parts that have all emotions are called too: genders, partitions, intensities."""
+"""Other parts that may have all emotions: genders, partitions, intensities."""
 
 INITIALS: dict[str, dict[str, str]] = {
     "English": {
@@ -61,21 +61,21 @@ INITIALS: dict[str, dict[str, str]] = {
 """Single letters by language; ``w`` in English is ShEMO's letter for surprise."""
 
 FEWEST_INITIALS = 3
-"""Fewer single letters could as well be takes or genders."""
+"""Fewer single letters could also be takes or genders."""
 
 _LABELS = {word: label for label, words in WORDS.items() for word in words.split()}
 
 
 def label_of(value: str) -> str | None:
-    """The label that a word of a file name stands for: ``"Wut"`` is anger."""
+    """The label that a word of a file name means: ``"Wut"`` is anger."""
     return _LABELS.get(plain(value))
 
 
 def initials_of(values: Collection[str]) -> Mapping[str, str] | None:
-    """Labels of single letters; None unless one language alone has all of them.
+    """Labels of single letters; None unless exactly one language has all.
 
-    A language whose letters make two values the same label has not. Letters from ``a`` on without
-    a gap count something.
+    A language in which two values have the same label does not count. Consecutive letters from
+    ``a`` on are a numbering.
     """
     letters = {plain(value): value for value in values}
     counting = "".join(sorted(letters)) in "abcdefghijklmnopqrstuvwxyz"
@@ -90,6 +90,6 @@ def initials_of(values: Collection[str]) -> Mapping[str, str] | None:
 
 
 def plain(text: str) -> str:
-    """Lower case, without accents and without anything that is no letter."""
+    """Lower case, without accents and without anything but letters."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if character.isalpha())

@@ -30,8 +30,8 @@ def sing(
     """Fit and score every method, and every teacher's head, on permuted training labels.
 
     The labels of each outer training side are permuted among its utterances, and its inner folds
-    share them; test labels are the true ones. Everything else is as in the run itself, but for a
-    cheaper training. Nothing is done where the plan has no canary.
+    share them; test labels are the true ones. Everything else is as in the run itself, except for a
+    shorter training. Nothing is done if the plan has no canary.
 
     Raises:
         LeakageError: L10, a method or a teacher's head beats chance.
@@ -56,7 +56,7 @@ def sing(
 
 
 def canary_results(folder: Path, repeats: int, labels: tuple[str, ...]) -> tuple[CanaryResult, ...]:
-    """What the stored predictions of each repeat say; ``folder`` is the run's."""
+    """Results of the stored predictions of each repeat; ``folder`` is the run's."""
     scores: dict[str, list[float]] = defaultdict(list)
     for repeat in range(1, repeats + 1):
         rows = pd.read_parquet(_folder(folder, repeat) / "predictions.parquet")

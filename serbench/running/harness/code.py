@@ -1,4 +1,4 @@
-"""Digests of the code that results come from: a fit is made anew when its code has changed."""
+"""Digests of the code that results depend on: a fit is trained again if its code has changed."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ FIT = (
     "learning/teach/heads.py",
     "learning/teach/logistic.py",
 )
-"""Core modules that decide what a fit gives."""
+"""Core modules that determine a fit's result."""
 
 HEAD = ("learning/teach",)
-"""Core modules that decide what a teacher's head gives."""
+"""Core modules that determine the result of a teacher's head."""
 
 LEAKY = ("running/harness/leaky.py",)
-"""The module that decides how a broken protocol's fits differ."""
+"""The module that determines how fits of a broken protocol differ."""
 
 
 def code_digests(plan: RunPlan) -> dict[str, str]:
-    """Digests of the code that a run's fits go through: a change makes it another run."""
+    """Digests of the code that a run's fits use: a change makes it another run."""
     plugins = {
         type(plugin) for method in plan.methods for plugin in _plugins(method.candidates[0])
     } | {type(plan.backend)}
@@ -45,14 +45,16 @@ def code_digests(plan: RunPlan) -> dict[str, str]:
 
 
 def _plugins(candidate: Candidate) -> list[FrontEnd | Student | Loss]:
-    """What a candidate is trained by."""
+    """Plugins that train a candidate."""
     before = [candidate.objective] if candidate.objective else []
     own = [candidate.loss] if candidate.loss else []
     return [candidate.front_end, candidate.student, *own, *before]
 
 
 def arithmetic(plan: RunPlan, device: str) -> dict[str, object]:
-    """What a run computes by besides its code: torch, and each method's precisions as resolved."""
+    """What a run's arithmetic depends on besides its code: torch, and each method's resolved
+    precision.
+    """
     return {
         "torch": torch.__version__,
         **({"scikit-learn": version("scikit-learn")} if _estimates(plan) else {}),
@@ -74,10 +76,10 @@ def _estimates(plan: RunPlan) -> bool:
 
 
 def fit_identity(candidate: Candidate, device: str) -> dict[str, object]:
-    """The part of a fit's address that says what is trained and by which arithmetic.
+    """The part of a fit's address for what is trained, and with which arithmetic.
 
-    Precision is named as it comes out on this machine, since ``auto`` depends on the processor.
-    How it was pretrained is left out: what a fit starts from has an address of its own.
+    It has the precision as resolved on this machine, because ``auto`` depends on the processor.
+    Pretraining is left out: the weights that a fit starts from have their own address.
     """
     described = describe_candidate(candidate)
     described.pop("objective", None)
@@ -91,17 +93,17 @@ def fit_identity(candidate: Candidate, device: str) -> dict[str, object]:
 
 
 def precision_on(device: str, settings: OptimiserSettings) -> str:
-    """The precision that settings give on ``device``: of ``auto``, what it comes out as there."""
+    """The precision of settings on ``device``, with ``auto`` resolved."""
     return resolve_precision(settings.precision, torch.device(device))
 
 
 def backend_identity(backend: Backend) -> list[object]:
-    """The part of an address that says which runtime predicted: name, parameters, code."""
+    """The part of an address for the runtime that predicted: name, parameters, code."""
     params = backend.params.model_dump(mode="json")
     return [backend.name, params, package_digest(type(backend))]
 
 
 def plugin_digests(candidate: Candidate) -> list[str]:
-    """Digests of the packages that a candidate's student and loss live in."""
+    """Digests of the packages of a candidate's student and loss."""
     own = [candidate.student, *([candidate.loss] if candidate.loss else [])]
     return [package_digest(type(plugin)) for plugin in own]

@@ -1,6 +1,6 @@
-"""Teachers' embeddings of a table; of one that is made of whole corpora, taken from theirs.
+"""Teachers' embeddings of a table; tables made of whole corpora take them from these.
 
-So a teacher hears each corpus once, whatever classes of it and whatever other corpora a run has.
+So a teacher embeds each corpus once, whichever classes and other corpora a run uses.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from serbench.learning.teach.embed import embed_corpus
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 
 FRAMES = "frames.f16"
-"""The file of a joined pass; named as that of a teacher's own, which it stands beside."""
+"""The file of joined frames; named like a teacher's own file, which is next to it."""
 
 VERSION = 2
-"""Raised when joined frames are kept in another way."""
+"""Raise it if joined frames are stored in another way."""
 
 
 def embed_table(
@@ -75,7 +75,7 @@ def _column(values: Sequence[int]) -> NDArray[np.int64]:
 
 
 def _joined_frames(parts: Sequence[TeacherEmbeddings], cache: Path) -> NDArray[np.float16]:
-    """The frames of all parts one after the other, in a file of their own.
+    """The frames of all parts one after the other, in one file.
 
     Raises:
         StoreError: the cache cannot be written.

@@ -1,4 +1,4 @@
-"""The folds of a run: copies dealt with first, then outer folds, then inner ones."""
+"""The folds of a run: first copies are handled, then outer folds are made, then inner ones."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Folds:
     Attributes:
         table: the corpus, without the copies that were left out.
         outer: the outer folds.
-        inner: of each outer fold, in order; empty where no method chooses anything.
+        inner: of each outer fold, in order; empty if no method chooses anything.
         near: near-duplicates of the corpus, before any were left out.
         dropped: utterances that were left out as copies.
         copied: utterances with a copy in the unlabelled audio.
-        trained_only: utterances that the split has for training only.
+        trained_only: utterances that the split uses for training only.
     """
 
     table: CorpusTable
@@ -63,7 +63,7 @@ def plan_folds(
     watch: Observer,
     audio: UnlabelledAudio | None = None,
 ) -> Folds:
-    """Compare all recordings, then make the folds that a plan asks for.
+    """Compare all recordings, then make the folds of a plan.
 
     Recordings of ``audio``, which students are pretrained on, are compared with the corpus's.
 
@@ -86,8 +86,8 @@ def copies_in_audio(
 ) -> tuple[NearPair, ...]:
     """Pairs of an utterance and a recording of ``audio`` that is a copy of it.
 
-    They are looked for apart from the corpus's own pairs: which of these are found must not depend
-    on what else there is, since a run is made anew without the audio.
+    They are searched separately from the corpus's own pairs: those must not depend on other audio,
+    because a run can be recomputed without it.
 
     Raises:
         CorpusError: a file can no longer be read.
@@ -109,12 +109,12 @@ def make_folds(
     Args:
         table: the whole corpus.
         folds: name of the outer folds, or a fold file.
-        protocol: how inner folds, copies and sentences are dealt with.
+        protocol: how inner folds, copies and sentences are handled.
         near: near-duplicates of the corpus; exact copies are among them.
         search: whether inner folds are needed.
 
     Raises:
-        SplitError: they cannot be made from this corpus.
+        SplitError: the folds cannot be made from this corpus.
     """
     links = [(pair.one, pair.other) for pair in near]
     dropped: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ def make_folds(
     if protocol.name in RANDOM_FOLDS:
         if only:
             raise SplitError(
-                f"protocol {protocol.name} deals all utterances into folds, and the folds {folds} "
+                f"protocol {protocol.name} assigns all utterances to folds, but the folds {folds} "
                 f"of {table.name} never test {len(only)} of them; choose other folds with "
                 "--set protocol.folds=loso"
             )
@@ -146,21 +146,21 @@ def make_folds(
 def _check_speakers(table: CorpusTable, outer: Sequence[Split]) -> None:
     """
     Raises:
-        SplitError: a single test speaker over all folds; now, and not when all is fitted.
+        SplitError: a single test speaker over all folds; reported before anything is fitted.
     """
     tested = {table.by_id[i].speaker for split in outer for i in split.test.ids}
     if len(tested) < 2:
         raise SplitError(
-            f"{table.name}: the folds test a single speaker ({', '.join(tested)}), of whom no "
-            "interval and no test over speakers can be made; choose other folds, or another corpus "
-            "to test on"
+            f"{table.name}: the folds test a single speaker ({', '.join(tested)}), which allows "
+            "no confidence interval and no significance test; choose other folds, or another "
+            "corpus to test on"
         )
 
 
 def _without_copies(
     table: CorpusTable, links: Sequence[tuple[str, str]]
 ) -> tuple[CorpusTable, tuple[str, ...]]:
-    """The corpus with the first of each set of copies only, and the others' ids."""
+    """The corpus with only the first of each set of copies, and the ids of the others."""
     dropped = tuple(i for group in linked_groups(table.ids, links) for i in group[1:])
     gone = frozenset(dropped)
     kept = tuple(u for u in table.utterances if u.id not in gone)

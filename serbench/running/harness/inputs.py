@@ -1,4 +1,4 @@
-"""Load what a run works on: the corpus, its frames, its teachers' embeddings."""
+"""Load the inputs of a run: the corpus, its frames, its teachers' embeddings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from serbench.running.plan.records import Candidate, RunPlan
 
 @dataclass(frozen=True)
 class PretrainInputs:
-    """Unlabelled audio, and what front ends and teachers make of it.
+    """Unlabelled audio, with its frames and embeddings.
 
     Attributes:
         features: for each front end.
@@ -43,11 +43,11 @@ class PretrainInputs:
 
 @dataclass(frozen=True)
 class CropInputs:
-    """The crops of one recipe, of all utterances, and what front ends and teachers make of them.
+    """The crops of one recipe, of all utterances, with their frames and embeddings.
 
     Attributes:
         features: for each front end, of the first crop of each utterance, the second, …
-        embeddings: likewise by teacher.
+        embeddings: the same by teacher.
     """
 
     features: Mapping[FrontEnd, tuple[Frames, ...]]
@@ -56,14 +56,14 @@ class CropInputs:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything of a run that holds no fold yet.
+    """All inputs of a run before any folds are made.
 
     Attributes:
-        features: frames for each front end that any candidate asks for.
+        features: frames for each front end of any candidate.
         embeddings: by teacher.
-        model_digests: of each teacher's weights, of those that students inherit, and of those that
-            front ends run.
-        pretrain: the unlabelled audio; None: there is none.
+        model_digests: digests of the weights of teachers, of models that students inherit from, and
+            of models that front ends run.
+        pretrain: the unlabelled audio; None: the run has none.
         crops: by recipe.
     """
 
@@ -84,18 +84,18 @@ def load_dataset(
     allow_incomplete: bool = False,
     audio_cache: Path | None = None,
 ) -> CorpusTable:
-    """Find, if need be fetch, and check every corpus of a dataset; then make it of them.
+    """Find, if necessary download, and check every corpus of a dataset; then combine them.
 
     Args:
-        dataset: what is to be loaded.
-        data_dir: the corpus's folder; of several corpora, the folder that holds one for each.
-        cache: where fetched corpora are.
-        watch: told of progress.
-        allow_incomplete: go on without what is missing or unreadable; the table says so.
-        audio_cache: of what was once read of audio files; by default that of runs.
+        dataset: the plan of the data.
+        data_dir: the corpus's folder; for several corpora, a folder with one folder each.
+        cache: with downloaded corpora.
+        watch: receives progress.
+        allow_incomplete: continue without missing or unreadable files; the table says so.
+        audio_cache: for facts about audio files that were read before; by default that of runs.
 
     Raises:
-        CorpusError: a corpus cannot be had, or it is not what its card declares.
+        CorpusError: a corpus is not available, or differs from its card.
         LeakageError: L1, corpora that share speakers, or a speaker in several spellings; L9, a
             sentence in several spellings.
     """
@@ -121,17 +121,17 @@ def load_dataset(
 
 
 def _own_folder(data_dir: Path | None, name: str, watch: Observer) -> Path | None:
-    """A corpus's folder below that of several; None: it is looked for elsewhere.
+    """A corpus's folder below that of several; None: searched elsewhere.
 
     Raises:
-        CorpusError: ``data_dir`` is no folder.
+        CorpusError: ``data_dir`` is not a folder.
     """
     if data_dir is None:
         return None
     if not data_dir.expanduser().is_dir():
         raise CorpusError(
-            f"{data_dir} (--data-dir) is no folder; for several corpora it holds one folder for "
-            "each, by its name"
+            f"--data-dir {data_dir} is not a folder; for several corpora, it must contain one "
+            "folder for each, with the corpus's name"
         )
     folder = inside(data_dir.expanduser(), name, what="dataset", error=CorpusError)
     if folder.is_dir():
@@ -160,8 +160,9 @@ def _load_part(
         if not several:
             raise
         raise CorpusError(
-            f"{error}\nIn a run over several corpora, --data-dir DIR holds a folder for each: its "
-            f"own would be DIR/{part.name}"
+            f"{error}\n"
+            "For several corpora, --data-dir DIR contains one folder each; this one would be "
+            f"DIR/{part.name}"
         ) from error
     table = load_corpus(part.corpus, part.name, folder, audio_cache, advance, allow_incomplete)
     check_spelling(table)
@@ -169,10 +170,10 @@ def _load_part(
 
 
 def load_audio(plan: RunPlan, cache: Path, watch: Observer) -> UnlabelledAudio | None:
-    """The audio that students are pretrained on; None: there is none.
+    """The audio that students are pretrained on; None: the run has none.
 
     Raises:
-        CorpusError: no such folder, or files that cannot be read.
+        CorpusError: no such folder, or files cannot be read.
     """
     if plan.pretrain_audio is None:
         return None
@@ -188,11 +189,11 @@ def load_inputs(
     device: str,
     watch: Observer,
 ) -> Inputs:
-    """Frames and embeddings, from the cache where they are there.
+    """Frames and embeddings, from the cache if possible.
 
     Raises:
         CorpusError: a file can no longer be read.
-        TeacherError: a teacher cannot be had or run.
+        TeacherError: a teacher is not available or cannot run.
     """
     # Before anything long: weights that cannot be had are told of at once.
     models = {**plan.teachers, **plan.heirs, **plan.listeners}
@@ -221,9 +222,9 @@ def load_crops(
     device: str,
     watch: Observer,
 ) -> dict[CropRecipe, CropInputs]:
-    """What front ends and teachers make of the crops that candidates ask for.
+    """Frames and embeddings of the crops that candidates use.
 
-    Like the corpus's own frames and embeddings they need no label, and are kept.
+    Like the corpus's own frames and embeddings, they need no label, and are cached.
 
     Raises:
         CorpusError, TeacherError: as ``load_inputs``.

@@ -1,8 +1,9 @@
-"""The deliberately broken protocols. All that breaks the rules is here, and leaves a record.
+"""The protocols that are broken on purpose. All code that breaks the rules is here, and is
+recorded.
 
-They exist to show what a leak is worth. The guard sees their records like any others; the
+They show how much a leak inflates scores. The guard sees their records like any others; the
 certificate then says what was broken on purpose, and every table repeats it. No other module makes
-``TrainingFrames`` or ``TrainingEmbeddings`` of what is no training side.
+``TrainingFrames`` or ``TrainingEmbeddings`` of anything but a training side.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from serbench.settings import EPOCH_ON_TEST, ProtocolName
 
 
 def leaky_fit(task: FitTask, protocol: ProtocolName, split: Split, table: CorpusTable) -> FitTask:
-    """The refit of an outer fold under a broken protocol; the same task under any other.
+    """The refit of an outer fold under a broken protocol; unchanged under any other.
 
     ``leaky-early-stopping``, alone or with random folds, keeps the epoch with the best UA on the
     outer test side.
@@ -52,7 +53,7 @@ def leaky_fit(task: FitTask, protocol: ProtocolName, split: Split, table: Corpus
 
 
 def choosing_folds(protocol: ProtocolName, outer: Split, inner: Sequence[Split]) -> Sequence[Split]:
-    """The folds that settings are chosen on within an outer fold: its inner ones.
+    """The folds that settings are chosen on within an outer fold: usually its inner ones.
 
     ``leaky-search`` chooses on the outer fold itself, its test side unsealed.
     """
@@ -62,12 +63,12 @@ def choosing_folds(protocol: ProtocolName, outer: Split, inner: Sequence[Split])
 
 
 def leak_of_student(protocol: ProtocolName, candidate: Candidate, *, searched: bool) -> str:
-    """What of a student leaks beside its folds; empty: nothing.
+    """The part of a student that leaks, besides its folds; empty: none.
 
     Args:
         protocol: a broken one.
-        candidate: what is fitted. An estimator has no epochs.
-        searched: whether there is a choice between settings.
+        candidate: the candidate. An estimator has no epochs.
+        searched: whether settings are chosen.
     """
     if protocol == "leaky-search":
         return "settings" if searched else ""
@@ -85,7 +86,7 @@ UNTOUCHED: Mapping[ProtocolName, str] = {
 
 
 def untouched(plan: RunPlan) -> list[str]:
-    """A line for each method that a broken protocol changes nothing of."""
+    """A line for each method that a broken protocol does not change."""
     protocol = plan.protocol.name
     return [
         f"{protocol} changes nothing of {method.name}: {UNTOUCHED[protocol]}"
@@ -105,7 +106,7 @@ def corpus_normaliser(
 
 
 def corpus_embeddings(embeddings: TeacherEmbeddings, table: CorpusTable) -> TrainingEmbeddings:
-    """A teacher's embeddings of the whole corpus, given out as if it were a training side."""
+    """A teacher's embeddings of the whole corpus, passed off as a training side."""
     units = tuple(table.unit_of(utterance) for utterance in table.utterances)
     return TrainingEmbeddings(embeddings.pooled_of(table.ids), table.label_index, units)
 
@@ -113,12 +114,12 @@ def corpus_embeddings(embeddings: TeacherEmbeddings, table: CorpusTable) -> Trai
 def leaky_records(
     protocol: ProtocolName, what: str, chosen: str, split: Split, table: CorpusTable
 ) -> tuple[FittedRecord, ...]:
-    """What a broken protocol fitted where it must not, for the certificate.
+    """Records of forbidden fits of a broken protocol, for the certificate.
 
     Args:
-        protocol: its name; a proper one has no such record.
-        what: what was fitted: ``"student of akd"``.
-        chosen: what of it leaks: ``"epoch"``, ``"normaliser"``; empty: nothing.
+        protocol: its name; a proper one has no such records.
+        what: the fitted part: ``"student of akd"``.
+        chosen: the leaking part of it: ``"epoch"``, ``"normaliser"``; empty: nothing.
         split: the outer fold.
         table: the corpus.
     """
@@ -135,7 +136,7 @@ def best_on_test(
     """The head with the best UA on the very utterances that it will be scored on.
 
     Args:
-        heads: one for each strength.
+        heads: one per strength.
         pooled: ``(U, L, P)`` of the test side.
         labels: ``(U,)`` of the test side.
     """

@@ -1,4 +1,4 @@
-"""The nested loops: inner fits choose, refits train on the whole, sealed test sides are scored.
+"""The nested loops: inner fits choose, refits train on all of it, sealed test sides are scored.
 
 All choices are made before any outer label is read; then a fold is scored when its refit is done.
 """
@@ -50,16 +50,17 @@ from serbench.settings import EPOCH_ON_TEST
 
 
 class Nested:
-    """The nested loops of one run, and what they have done so far.
+    """The nested loops of one run, and their state.
 
     Args:
-        plan: what to run.
+        plan: the run's plan.
         inputs: corpus, frames, embeddings.
         folds: over the same corpus.
         store: the run's folder.
-        resources: where to compute and to keep.
-        watch: who is told.
-        permutation: of a canary, which permutation of the training labels; None: true labels.
+        resources: devices, folders and workers.
+        watch: receives progress.
+        permutation: for a canary, the number of its permutation of the training labels; None: true
+            labels.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Nested:
 
     @property
     def event(self) -> RunEvent:
-        """What trackers are told of this run."""
+        """The run as trackers receive it."""
         fits = sum(
             1 + self._searches(method) * len(method.candidates) * len(self._choosing(index))
             for method, _, index in self.places()
@@ -107,7 +108,7 @@ class Nested:
         return RunEvent(self.store.folder, plan["digest"], fits, plan)
 
     def pretrain(self) -> None:
-        """The weights that fits start from, where students are pretrained."""
+        """Weights that fits start from, if students are pretrained."""
         where = self.resources
         self.initial = pretrain_all(
             self.plan, self.inputs, where.cache, where.workers, where.device, self.watch
@@ -118,7 +119,7 @@ class Nested:
         self.targets = self.fit_targets()
 
     def fit_targets(self) -> dict[TargetKey, Target]:
-        """Soft targets of every teacher for every training partition that a fit will see."""
+        """Soft targets of every teacher for every training partition that a fit uses."""
         if not self.inputs.embeddings:
             return {}
         wanted = list(enumerate(self.outer))
@@ -191,7 +192,7 @@ class Nested:
         return self.plan.protocol.name in EPOCH_ON_TEST
 
     def _searches(self, method: MethodPlan) -> bool:
-        """Whether anything of a method is left for inner folds to choose."""
+        """Whether inner folds have anything to choose for a method."""
         return searches(method) and not (self._epoch_on_test and len(method.candidates) == 1)
 
     def _choosing(self, index: int) -> Sequence[Split]:
@@ -271,19 +272,19 @@ class Nested:
         return complete
 
     def _tell(self, event: EpochEvent) -> None:
-        """An epoch made now, or one of a fit that was stopped and goes on."""
+        """Send an epoch that was trained now, or one of a stopped fit that continues."""
         (self.watch.epoch_again if event.cached else self.watch.epoch)(event)
 
     def _tell_again(
         self, tasks: Mapping[FitPlace, FitTask], fits: Mapping[FitPlace, KeptFit | None]
     ) -> None:
-        """The history of fits that were not made here and now, or were made for another method."""
+        """Send the history of fits from the cache, or of another method."""
         for place, fit in fits.items():
             for event in history(tasks[place], fit) if fit else ():
                 self.watch.epoch_again(event)
 
     def _note_leaks(self, what: str, chosen: str, index: int) -> None:
-        """What a deliberately broken protocol did to an outer fold."""
+        """Record what a broken protocol did to an outer fold."""
         name = self.plan.protocol.name
         self.fitted += leaky_records(name, what, chosen, self.outer[index], self.inputs.table)
 

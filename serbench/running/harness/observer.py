@@ -1,4 +1,4 @@
-"""What is told to whoever watches a run. The base class watches in silence."""
+"""Events of a run for its observers. The base class ignores all."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from serbench.learning.fit.task import FitResult, FitTask
 
 
 class Observer:
-    """Override what you want to hear of."""
+    """Base of observers; override the events that you need."""
 
     def announce(self, message: str) -> None:
         """One line of news."""
 
     def advance(self, stage: str, done: int, total: int) -> None:
-        """A long stage (``corpus``, ``features``, ``teacher NAME``, ``soft targets``) goes on."""
+        """Progress of a stage, such as ``corpus``, ``teacher NAME`` or ``soft targets``."""
 
     def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
-        """These fits are about to run; ``cached`` more are already there."""
+        """These fits will run; ``cached`` more come from the cache."""
 
     def run_started(self, event: RunEvent) -> None:
         """Before the first fit."""
@@ -27,22 +27,22 @@ class Observer:
         """A fit, or a pretraining, has finished an epoch."""
 
     def epoch_again(self, event: EpochEvent) -> None:
-        """An epoch of a fit, or a pretraining, that was not made now but taken from the cache."""
+        """A fit or a pretraining sends an epoch from the cache."""
 
     def fit_done(self, result: FitResult) -> None:
-        """A fit is complete and kept."""
+        """A fit is complete and cached."""
 
     def fold_scored(self, event: FoldEvent) -> None:
         """An outer fold has been scored."""
 
     def run_finished(self, event: RunEvent) -> None:
-        """All is stored."""
+        """Everything is stored."""
 
 
 class CanaryObserver(Observer):
-    """Passes on what a repeat of a canary tells, with its epochs marked as such.
+    """Passes on the events of a canary's repeat, with its epochs marked.
 
-    Its fits have the names of the run's own.
+    Its fits have the same names as the run's.
     """
 
     def __init__(self, watch: Observer, repeat: int) -> None:

@@ -1,4 +1,6 @@
-"""What fits start from: students that inherit or are pretrained, each once, and kept."""
+"""Weights that fits start from, of students that inherit or are pretrained; each is made once and
+cached.
+"""
 
 from __future__ import annotations
 
@@ -29,18 +31,19 @@ from serbench.running.plan.records import (
 from serbench.running.store.cache import FitCache
 
 STUDENT, LOSS = "student.", "loss."
-"""How names begin among the tensors of a kept pretraining."""
+"""Prefix of tensor names in a cached pretraining."""
 
 
 def pretraining_of(
     candidate: Candidate, method: str, seed: int, inputs: Inputs, device: str
 ) -> PretrainTask | None:
-    """What of a candidate is done on the unlabelled audio, with one of the run's seeds.
+    """The pretraining of a candidate on the unlabelled audio, with one of the run's seeds.
 
-    None: nothing. Its fits then start from fresh weights, or from what its student inherits.
+    None: no pretraining. Its fits then start from new weights, or from those that its student
+    inherits.
 
     Raises:
-        TeacherError: the weights that its student inherits cannot be had.
+        TeacherError: the weights that its student inherits are not available.
     """
     loss = candidate.objective
     if inputs.pretrain is None or (loss is None and not candidate.inherits):
@@ -93,7 +96,7 @@ def pretraining_of(
 def _chosen(
     candidate: Candidate, embeddings: Mapping[str, TeacherEmbeddings]
 ) -> dict[str, TeacherEmbeddings]:
-    """The teachers that a candidate's objective reads, in the order of the run."""
+    """The teachers that a candidate's objective uses, in the order of the run."""
     if candidate.objective is None or not candidate.objective.needs:
         return {}
     wanted = candidate.settings.pretrain.teachers or tuple(embeddings)
@@ -101,10 +104,10 @@ def _chosen(
 
 
 def start_of(candidate: Candidate, pretraining: PretrainTask | None) -> str:
-    """The part of a fit's address that says which weights it starts from; empty: fresh ones.
+    """The part of a fit's address for the weights that it starts from; empty: new ones.
 
     Raises:
-        TeacherError: the weights that its student inherits cannot be had.
+        TeacherError: the weights that its student inherits are not available.
     """
     return pretraining.key if pretraining else candidate.student.model_digest
 
@@ -112,9 +115,9 @@ def start_of(candidate: Candidate, pretraining: PretrainTask | None) -> str:
 def initial_state(
     pretraining: PretrainTask | None, found: Mapping[str, InitialState], inputs: Inputs
 ) -> InitialState | None:
-    """What a fit starts from; None: fresh weights, or what its student inherits.
+    """Weights that a fit starts from; None: new weights, or those that its student inherits.
 
-    Projections go on from a pretraining by their place among the teachers, and so only where the
+    Projections continue from a pretraining by their position among the teachers, so only if its
     teachers were those of the fits.
     """
     if pretraining is None:
@@ -132,7 +135,7 @@ def pretrain_all(
     device: str,
     watch: Observer,
 ) -> dict[str, InitialState]:
-    """Every pretraining of a plan by its key, from the cache or done now, each once."""
+    """Every pretraining of a plan by its key, from the cache or trained now, each once."""
     tasks: dict[str, PretrainTask] = {}
     for method in plan.methods:
         for seed in range(plan.protocol.seeds):
@@ -146,7 +149,7 @@ def pretrain_all(
 def pretrain_each(
     tasks: Mapping[str, PretrainTask], cache: Path, workers: int, watch: Observer
 ) -> dict[str, InitialState]:
-    """What some pretrainings give, by their keys, from the cache or done now."""
+    """Results of some pretrainings by their keys, from the cache or trained now."""
     kept_weights = FitCache(cache, "pretraining")
     found: dict[str, InitialState] = {}
     for key, task in tasks.items():
@@ -169,7 +172,7 @@ def pretrain_each(
 
 
 class _EpochCount:
-    """Tells of the epochs of all pretrainings as one stage."""
+    """Reports the epochs of all pretrainings as one stage."""
 
     def __init__(self, tasks: Iterable[PretrainTask], watch: Observer) -> None:
         total = sum(task.settings.pretrain.epochs for task in tasks if task.loss)
@@ -193,7 +196,7 @@ def _keep(cache: FitCache, result: PretrainResult) -> None:
 
 
 def _tell_again(name: str, history: Sequence[Mapping[str, float]], watch: Observer) -> None:
-    """The epochs of a kept pretraining, as they were told when it was made."""
+    """Send the epochs of a cached pretraining as they were when it was trained."""
     for epoch, terms in enumerate(history, start=1):
         watch.epoch_again(EpochEvent(name, epoch, len(history), terms, cached=True))
 

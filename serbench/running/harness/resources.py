@@ -1,4 +1,4 @@
-"""Where a run reads, keeps and computes."""
+"""Folders, caches, devices and workers of a run."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from serbench.running.plugins import LoadedPlugin
 
 @dataclass(frozen=True)
 class Resources:
-    """Where a run reads, keeps and computes.
+    """Folders, caches, devices and workers of a run.
 
     Attributes:
-        runs: folder that run folders are made in; ``folder`` names one run's own instead.
+        runs: folder for new run folders; ``folder`` names one run's own folder instead.
         cache: shared by runs: corpora, frames, embeddings, fits.
-        workers: fits side by side.
+        workers: fits to run in parallel.
     """
 
     runs: Path

@@ -1,4 +1,4 @@
-"""Fits as they are kept, and the rows and records that a run folder gets of them."""
+"""Fits in the cache, and their rows and records in a run folder."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from serbench.running.plan.records import RunPlan
 from serbench.running.store.cache import FitCache
 
 STUDENT_OF = "student of "
-"""How a fit's record of its student begins; the method's name follows."""
+"""Beginning of a fit's record of its student; the method's name follows."""
 
 OF_METHOD = (STUDENT_OF, PROBE_OF)
-"""How records begin that name the method."""
+"""Beginnings of records that name the method."""
 
 READING = "reading."
-"""How the name of a reading begins among the arrays of a kept fit."""
+"""Beginning of a reading's name among the arrays of a cached fit."""
 
 
 @dataclass(frozen=True)
 class KeptFit:
-    """A finished fit, fresh or from an earlier run; see ``FitResult``."""
+    """A finished fit, new or from an earlier run; see ``FitResult``."""
 
     ids: tuple[str, ...]
     posteriors: NDArray[np.float32]
@@ -47,9 +47,9 @@ class KeptFit:
 
 
 def keep(cache: FitCache, result: FitResult, *, refit: bool) -> None:
-    """Keep a fit under its address.
+    """Cache a fit under its address.
 
-    Weights and readings are kept of a refit only; nobody looks at the others'.
+    Weights and readings are stored for refits only; inner fits' are not used again.
     """
     facts = {
         "ids": list(result.ids),
@@ -69,7 +69,7 @@ def keep(cache: FitCache, result: FitResult, *, refit: bool) -> None:
 
 
 def kept_fit(cache: FitCache, task: FitTask) -> KeptFit | None:
-    """The fit of ``task``, if it is kept; it may have been made for a method of another name."""
+    """The fit of ``task``, if it is cached; it may be from a method of another name."""
     kept = cache.get(task.key)
     if kept is None:
         return None
@@ -91,7 +91,7 @@ def kept_fit(cache: FitCache, task: FitTask) -> KeptFit | None:
 
 
 def history(task: FitTask, fit: KeptFit) -> Iterator[EpochEvent]:
-    """The epochs of a kept fit, as they were told when it was made, under the name of ``task``."""
+    """The epochs of a cached fit, as sent when it was trained, under the name of ``task``."""
     records = cast("Sequence[Mapping[str, Any]]", fit.facts["history"])
     for record in records:
         yield EpochEvent(
@@ -101,7 +101,7 @@ def history(task: FitTask, fit: KeptFit) -> Iterator[EpochEvent]:
 
 
 def _renamed(record: Mapping[str, object], method: str) -> FittedRecord:
-    """A kept record under the name of this run's method, of which addresses know nothing."""
+    """A cached record under the name of this run's method, because addresses contain no names."""
     kept = FittedRecord.model_validate(record)
     for start in OF_METHOD:
         if kept.what.startswith(start):
@@ -110,7 +110,7 @@ def _renamed(record: Mapping[str, object], method: str) -> FittedRecord:
 
 
 def reading_arrays(task: FitTask, fit: KeptFit) -> dict[str, NDArray[np.generic]]:
-    """What the run folder keeps of a refit's readings."""
+    """Readings of a refit for the run folder."""
     epochs = len(next(iter(fit.readings.values())))
     return {
         "ids": np.array(task.train.ids),
@@ -167,9 +167,9 @@ def prediction_rows(
 
 
 def utterance_rows(folds: Folds) -> str:
-    """``utterances.csv``: what the corpus says of each utterance, and the fold that tests it.
+    """``utterances.csv``: the corpus's facts about each utterance, and the fold that tests it.
 
-    The fold is ``train`` where none does. It can be read as a fold file.
+    The fold is ``train`` if no fold tests it. The file can be used as a fold file.
     """
     fold_of = {i: split.name for split in folds.outer for i in split.test.ids}
     rows = [

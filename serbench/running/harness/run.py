@@ -48,10 +48,10 @@ from serbench.running.store.run import RunStore
 
 
 def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
-    """Run a plan, or what of it is not yet done, and return the run's folder.
+    """Run a plan, or its unfinished part, and return the run's folder.
 
     Raises:
-        SerbenchError: see its subclasses; whatever was fitted until then is kept.
+        SerbenchError: see its subclasses; finished fits are cached.
     """
     check_writable(resources.folder or resources.runs, "--out")
     _check_protocol(plan, watch)
@@ -60,7 +60,7 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
 
 
 def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
-    """The same, while the cache is held: what it keeps for the run may not be cleaned away."""
+    """The same, while the cache is locked, so that nothing the run needs is removed."""
     clock = [time.perf_counter()]
     table = _load(plan, resources, watch)
     audio = load_audio(plan, resources.cache, watch)
@@ -118,7 +118,7 @@ def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
 
 
 def _load(plan: RunPlan, resources: Resources, watch: Observer) -> CorpusTable:
-    """The dataset; how it was made of whole corpora is said."""
+    """The dataset; how it was made of whole corpora is announced."""
     table = load_dataset(
         plan.dataset,
         resources.data_dir,
@@ -132,7 +132,7 @@ def _load(plan: RunPlan, resources: Resources, watch: Observer) -> CorpusTable:
 
 
 STAGES = ("load_s", "canary_s", "pretrain_s", "targets_s", "fits_wall_s", "score_s")
-"""What a run does, one after the other."""
+"""Stages of a run, in order."""
 
 
 def _timing(clock: Sequence[float], nested: Nested, resources: Resources) -> dict[str, float]:
@@ -150,38 +150,37 @@ def _timing(clock: Sequence[float], nested: Nested, resources: Resources) -> dic
 
 
 def _check_protocol(plan: RunPlan, watch: Observer) -> None:
-    """Say first of all that a protocol is broken on purpose.
+    """Announce first that a protocol is broken on purpose.
 
     Raises:
-        RegistryError: a canary that cannot say anything, or no audio where fits are to hear some.
+        RegistryError: a canary that cannot find anything, or unlabelled audio is missing.
     """
     if plan.protocol.leaky:
         watch.announce(
-            f"{plan.protocol.name}: this protocol is broken on purpose; nothing that comes out may "
-            "be compared with anything"
+            f"{plan.protocol.name}: this protocol is broken on purpose; do not compare its results"
         )
         for line in untouched(plan):
             watch.announce(line)
     lacking = [m.name for m in plan.methods if m.hears_unlabelled and plan.pretrain_audio is None]
     if lacking:
         raise RegistryError(
-            f"{', '.join(lacking)}: loss.unlabelled is above 0, and the run has no unlabelled "
+            f"{', '.join(lacking)}: loss.unlabelled is above 0, but the run has no unlabelled "
             "audio; name a folder with --pretrain-audio, or set loss.unlabelled=0"
         )
     if 0 < plan.protocol.canary < FEWEST_REPEATS:
         raise RegistryError(
-            f"protocol.canary = {plan.protocol.canary}: the interval of fewer than "
-            f"{FEWEST_REPEATS} repeats would say nothing; 5 are what --canary takes"
+            f"protocol.canary = {plan.protocol.canary}: a confidence interval needs at least "
+            f"{FEWEST_REPEATS} repeats; --canary uses 5"
         )
     if plan.protocol.canary and plan.protocol.leaky:
         raise RegistryError(
-            f"protocol {plan.protocol.name} leaks on purpose: a canary has nothing to find in it; "
-            "leave --canary out"
+            f"protocol {plan.protocol.name} is broken on purpose, so a canary has no unknown "
+            "leak to find; leave --canary out"
         )
 
 
 def _provenance(plan: RunPlan, table: CorpusTable) -> tuple[Provenance, ...]:
-    """L7, before any weights are fetched."""
+    """L7, before any weights are downloaded."""
     cards = {name: teacher.card for name, teacher in plan.teachers.items()}
     return check_pretraining(
         cards,
@@ -192,7 +191,7 @@ def _provenance(plan: RunPlan, table: CorpusTable) -> tuple[Provenance, ...]:
 
 
 def _inheritance(plan: RunPlan, table: CorpusTable) -> tuple[Inheritance, ...]:
-    """L7 of students that inherit."""
+    """L7 for students that inherit."""
     return check_inheritance(
         _cards_of(plan.heirs),
         plan.dataset.evaluated.name,
@@ -202,7 +201,7 @@ def _inheritance(plan: RunPlan, table: CorpusTable) -> tuple[Inheritance, ...]:
 
 
 def _listening(plan: RunPlan, table: CorpusTable) -> tuple[Listening, ...]:
-    """L7 of front ends that run a model."""
+    """L7 for front ends that run a model."""
     return check_listening(
         _cards_of(plan.listeners),
         plan.dataset.evaluated.name,
@@ -217,7 +216,7 @@ def _cards_of(models: Mapping[str, Student] | Mapping[str, FrontEnd]) -> dict[st
 
 
 def audio_record(audio: UnlabelledAudio | None) -> AudioRecord | None:
-    """What the certificate says of the unlabelled audio."""
+    """The certificate's record of the unlabelled audio."""
     if audio is None:
         return None
     return AudioRecord(
@@ -226,7 +225,7 @@ def audio_record(audio: UnlabelledAudio | None) -> AudioRecord | None:
 
 
 def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources) -> dict[str, Any]:
-    """plan.json: the plan, what it was run on, and the digest that names the result."""
+    """plan.json: the plan, its inputs, and the digest that names the result."""
     table = inputs.table
     audio = audio_record(inputs.pretrain.audio if inputs.pretrain else None)
     description = {
@@ -267,7 +266,7 @@ def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources)
 
 
 def _without_reasons(description: dict[str, Any]) -> dict[str, Any]:
-    """A plan without the words that say why a suite leaves methods out."""
+    """A plan without the reasons why a suite leaves methods out."""
     suite = description.get("suite")
     if not suite:
         return description
@@ -284,9 +283,9 @@ def run_digest(
     arithmetic: dict[str, object],
     version: str = serbench.__version__,
 ) -> str:
-    """The digest that names a run: of all that determines its result.
+    """The digest that names a run: of everything that determines its result.
 
-    ``arithmetic`` is empty for a run of an older version, whose plan does not name it.
+    ``arithmetic`` is empty for a run of an older version, whose plan does not contain it.
     """
     return digest_of(
         {

@@ -1,4 +1,4 @@
-"""Heads of teachers: each fitted inside its training partition, once, and kept."""
+"""Heads of teachers: each fitted within its training partition, once, and cached."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _cross_fit(job: _Job) -> tuple[SoftTargets, tuple[FittedRecord, ...]]:
 
 @dataclass(frozen=True)
 class _Labelling:
-    """What ``label_audio`` does for one teacher and partition.
+    """Labelling of unlabelled audio for one teacher and partition.
 
     Attributes:
         pooled: ``(U, L, P)``, of the unlabelled recordings.
@@ -57,7 +57,7 @@ class _Labelling:
 
 
 def _label(work: _Labelling) -> NDArray[np.float32]:
-    """Logits ``(U, C)`` by a head of the whole partition."""
+    """Logits ``(U, C)`` of a head that was fitted on the whole partition."""
     job = work.job
     train = job.embeddings.fitting(job.view, head_of(job.embeddings.name))
     return fit_head(train, job.num_classes, work.strength).predict(work.pooled)
@@ -65,7 +65,7 @@ def _label(work: _Labelling) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class _Hearing:
-    """What ``hear_crops`` does for one teacher, partition and recipe.
+    """Scoring of crops for one teacher, partition and recipe.
 
     Attributes:
         crops: the teacher's embeddings of the first crop of each utterance, the second, …
@@ -86,7 +86,7 @@ def _hear(work: _Hearing) -> NDArray[np.float32]:
 
 
 def head_of(teacher: str) -> str:
-    """What is fitted where a teacher gets a head, for the certificate."""
+    """Name of a teacher's fitted head, for the certificate."""
     return f"head of {teacher}"
 
 
@@ -98,7 +98,7 @@ def fit_targets(
     cache: Path,
     workers: int,
 ) -> dict[TargetKey, Target]:
-    """Cross-fit every teacher's head on every training partition, each once and kept."""
+    """Cross-fit every teacher's head on every training partition, each once; results are cached."""
     kept_heads = FitCache(cache, "soft-targets")
     addresses: dict[TargetKey, str] = {}
     jobs: dict[str, _Job] = {}
@@ -125,7 +125,7 @@ def fit_targets(
 
 
 def _identity(job: _Job) -> dict[str, object]:
-    """The part of an address that says which head it is."""
+    """The part of an address that identifies the head."""
     return {
         "embeddings": job.embeddings.digest,
         "ids": list(job.view.ids),
@@ -147,17 +147,18 @@ def label_audio(
     cache: Path,
     workers: int,
 ) -> dict[TargetKey, Target]:
-    """The targets, those of ``heads`` with soft targets of the unlabelled recordings, too.
+    """The targets; those of ``heads`` also get soft targets of the unlabelled recordings.
 
-    What labels them is fitted on the training partition, whole, with the strength that was chosen
-    there: no utterance of the audio is of the corpus, so that none has to be left out. Kept.
+    The head that labels them is fitted on the whole training partition, with the strength that was
+    chosen there. None of the audio's utterances is from the corpus, so none has to be left out.
+    Results are cached.
 
     Args:
         teachers: embeddings of the corpus.
         audio: embeddings of the unlabelled audio by the same teachers.
         views: training partitions by name.
-        targets: what ``fit_targets`` gave of them.
-        heads: whose logits are asked for.
+        targets: their results of ``fit_targets``.
+        heads: whose logits are needed.
         classes: C.
         cache: root of the cache.
         workers: processes.
@@ -185,17 +186,17 @@ def hear_crops(
     cache: Path,
     workers: int,
 ) -> dict[TargetKey, Target]:
-    """The targets, with what the cross-fitted heads say of each training utterance's crops.
+    """The targets, with the cross-fitted heads' logits of each training utterance's crops.
 
-    Each crop's logits are of the head that never heard its speaker, fitted on whole utterances, as
-    the target of the whole utterance is. Kept.
+    Each crop's logits come from the head that was not fitted on its speaker. Heads are fitted on
+    whole utterances, as for the utterances' own targets. Results are cached.
 
     Args:
         teachers: embeddings of the corpus.
         crops: embeddings of its crops by the same teachers.
         views: training partitions by name.
-        targets: what ``fit_targets`` gave of them.
-        asked: which recipes are asked for, with which heads.
+        targets: their results of ``fit_targets``.
+        asked: the needed recipes, with their heads.
         classes: C.
         cache: root of the cache.
         workers: processes.
@@ -225,7 +226,7 @@ def _said(
     cache: Path,
     workers: int,
 ) -> dict[TargetKey, NDArray[np.float32]]:
-    """Logits by their addresses, kept or computed now."""
+    """Logits by their addresses, from the cache or computed now."""
     kept = FitCache(cache, "soft-targets")
     missing = {address: each for address, each in work.items() if kept.get(address) is None}
     made = run_calls(function, list(missing.values()), workers)
@@ -235,8 +236,8 @@ def _said(
 
 
 def _target(record: FitRecord | None, teacher: str, partition: str) -> Target:
-    """As it is kept, of another name of the teacher or another partition of the same utterances
-    perhaps: a layer by number may be the middle one.
+    """From the cache, possibly under another name of the teacher or of a partition with the same
+    utterances: a layer by number may be the middle one.
     """
     assert record is not None
     own = {"what": head_of(teacher), "partition": partition}
@@ -259,7 +260,8 @@ def teacher_posteriors(
     strengths: tuple[float, ...],
     protocol: ProtocolName,
 ) -> NDArray[np.float32]:
-    """The teacher's own posteriors for a fold's test side ``(U, C)``, by a head of the whole train.
+    """The teacher's own posteriors for a fold's test side ``(U, C)``, by a head of the whole
+    training side.
 
     Broken protocols choose the head's strength, or scale its inputs, with the test side.
     """

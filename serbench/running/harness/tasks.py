@@ -1,4 +1,4 @@
-"""Which fits there are, what each is given, and the address under which each is kept."""
+"""The fits of a run, their inputs, and their addresses in the cache."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from serbench.settings import HeadSettings
 
 @dataclass(frozen=True)
 class FitPlace:
-    """Where in the nested loops a fit belongs. Seeds count from 0; folds are 0-based here.
+    """Position of a fit in the nested loops. Seeds count from 0; folds are 0-based here.
 
     ``inner`` None: the refit on the whole outer training side.
     """
@@ -55,14 +55,14 @@ class FitPlace:
 
 
 def unlabelled_frames(candidate: Candidate, inputs: Inputs) -> Frames | None:
-    """Of the audio that the candidate's fits hear without labels; None: they hear none."""
+    """Frames of the audio that the candidate's fits use without labels; None: none."""
     if not candidate.unlabelled or inputs.pretrain is None:
         return None
     return inputs.pretrain.features[candidate.front_end]
 
 
 def crop_frames(candidate: Candidate, inputs: Inputs) -> tuple[Frames, ...]:
-    """Of the crops that the candidate's training hears; empty: it hears random windows."""
+    """Frames of the crops that the candidate trains on; empty: it trains on random windows."""
     recipe = candidate.crops
     return inputs.crops[recipe].features[candidate.front_end] if recipe else ()
 
@@ -70,12 +70,12 @@ def crop_frames(candidate: Candidate, inputs: Inputs) -> tuple[Frames, ...]:
 def crop_embeddings(
     candidate: Candidate, inputs: Inputs
 ) -> Mapping[str, Sequence[TeacherEmbeddings]]:
-    """The teachers' of the same crops."""
+    """The teachers' embeddings of the same crops."""
     return inputs.crops[candidate.crops].embeddings if candidate.crops else {}
 
 
 def heard_identity(candidate: Candidate, inputs: Inputs) -> dict[str, object]:
-    """The part of a fit's address that says what it hears besides the corpus; empty: nothing."""
+    """The part of a fit's address for its data besides the corpus; empty: none."""
     own: dict[str, object] = {}
     frames = unlabelled_frames(candidate, inputs)
     if frames is not None and inputs.pretrain is not None:
@@ -114,7 +114,7 @@ class TaskMaker:
         ] = {}
 
     def make(self, place: FitPlace, split: Split, epochs: int | None = None) -> FitTask:
-        """The fit of ``place`` on ``split``; ``epochs`` None: as the settings say."""
+        """The fit of ``place`` on ``split``; ``epochs`` None: as in the settings."""
         candidate = self.plan.method(place.method).candidates[place.candidate]
         settings = candidate.settings
         features = self.inputs.features[candidate.front_end]
@@ -153,7 +153,7 @@ class TaskMaker:
         return leaky_fit(task, self.plan.protocol.name, split, self.inputs.table)
 
     def _teachers(self, train: PartitionView, candidate: Candidate) -> tuple[TeacherSignal, ...]:
-        """What the teachers say of a partition, shared by all fits on it: it can be large."""
+        """The teachers' outputs for a partition, shared by all fits on it: they can be large."""
         head, needs, hears = candidate.settings.head, candidate.needs, candidate.unlabelled > 0.0
         key = (train.name, head, needs, hears, candidate.crops)
         if key not in self._signals:
@@ -164,7 +164,7 @@ class TaskMaker:
         return self._signals[key]
 
     def _broken(self, split: Split) -> list[str]:
-        """What a broken protocol adds to an address; nothing for any other, or an inner fit."""
+        """A broken protocol's part of an address; empty for any other protocol, or an inner fit."""
         if not (self.plan.protocol.leaky and split.test.sealed):
             return []
         return [self.plan.protocol.name, core_digest(LEAKY)]

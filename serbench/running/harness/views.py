@@ -1,4 +1,4 @@
-"""What fits see of partitions: true labels, or a canary's permuted ones."""
+"""Labels of partitions as fits see them: true ones, or a canary's permuted ones."""
 
 from __future__ import annotations
 

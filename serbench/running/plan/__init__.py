@@ -1,1 +1,1 @@
-"""From what the user asked for to everything that will be run, before anything is run."""
+"""From a user's request to the complete plan of a run, before anything is run."""

@@ -27,18 +27,18 @@ def plan_ablation(
 ) -> RunPlan:
     """The run of an ablation: its full method first, then each row, once.
 
-    A row that is resolved to the full method itself is kept in ``RunPlan.ablation`` with the
-    reason, and is not run.
+    A row that equals the full method is recorded in ``RunPlan.ablation`` with the reason, and is
+    not run.
 
     Args:
         registry: has ``[ablations.NAME]``.
         name: of the ablation.
-        request: its methods are left aside.
+        request: its methods are ignored.
         only: rows to keep, by name; empty: all.
 
     Raises:
         RegistryError: as ``plan_run``; no such ablation or row; or a protocol that is broken on
-            purpose, under which nothing is compared.
+            purpose, which compares nothing.
     """
     spec = registry.ablation(name)
     full = spec.method or name
@@ -50,8 +50,8 @@ def plan_ablation(
     plan = plan_run(registry, replace(request, methods=methods))
     if plan.protocol.leaky:
         raise RegistryError(
-            f"protocol {plan.protocol.name} is broken on purpose, and an ablation compares; "
-            "leave protocol.name alone"
+            f"protocol {plan.protocol.name} is broken on purpose, but an ablation compares "
+            "methods; leave protocol.name alone"
         )
     rows = tuple(
         _row(plan, plan.method(full), part_name, row_name, run_name(name, row_name, row), row)
@@ -88,7 +88,7 @@ def _row(
 
 
 def _same(plan: RunPlan, full: MethodPlan, method: str, row: RowSpec) -> str:
-    """Why the row would be the full method itself; empty where it is not."""
+    """Why the row equals the full method; empty if it does not."""
     teachers = len(plan.teachers)
     if teachers < row.needs_teachers and plan.method(full.name).uses_teachers:
         return f"the same as {full.name} with {teachers} teacher{'s' if teachers > 1 else ''}"
@@ -105,7 +105,7 @@ def _descriptions(method: MethodPlan) -> list[Values]:
 
 
 def _changes_in_words(row: RowSpec) -> Iterator[str]:
-    """What tells the row from the full method, such as ``loss.alpha = 0.0``."""
+    """Differences of the row from the full method, such as ``loss.alpha = 0.0``."""
     if row.method:
         yield f"method {row.method}"
     if row.student:

@@ -1,4 +1,4 @@
-"""What a run is an ablation of."""
+"""Ablations: which methods of a run are rows of which ablation."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class AblationRow:
     Attributes:
         name: in the registry.
         part: of the table.
-        label: what the table calls it.
-        method: of the run; empty for teachers, and for a row that is not run.
-        teacher: whether it stands for the own head of each teacher.
-        changes: what tells it from the full method, in words.
-        same: why it would be the full method itself, and is not run; empty where it is run.
+        label: its name in the table.
+        method: in the run; empty for teachers, and for a row that is not run.
+        teacher: whether it is the own head of each teacher.
+        changes: differences from the full method, in words.
+        same: why it equals the full method, and is not run; empty if it is run.
     """
 
     name: str
@@ -31,11 +31,11 @@ class AblationRow:
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """What a run is an ablation of.
+    """The ablation that a run is.
 
     Attributes:
         name: in the registry.
-        method: the full one, which all others are held against.
+        method: the full one, which all others are compared with.
         parts: names to titles, in the table's order.
     """
 

@@ -1,4 +1,4 @@
-"""What a suite says of a run: its methods, what is left out, and what was published of them."""
+"""A suite's part in a run: its methods, those left out, and their published figures."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from serbench.running.registry.validate import Values
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The suite that a run's methods are of.
+    """The suite of a run's methods.
 
     Attributes:
         name: in the registry.
         left_out: methods of the suite that are not run, and why.
-        claims: on this dataset, of the methods that are run and of those that are left out.
-        notes: what a reader of the claims must know.
+        claims: on this dataset, of methods that are run and of those left out.
+        notes: remarks that readers of the claims need.
     """
 
     name: str

@@ -12,7 +12,7 @@ from serbench.running.registry.schema import DatasetSpec
 from serbench.running.registry.validate import Values
 
 OFFICIAL = "official"
-"""The name of a corpus's own split, which is also how other corpora to train on are told apart."""
+"""Name of a corpus's own split; it also separates training corpora from the tested one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,12 @@ class LabelMap:
 
 @dataclass(frozen=True, slots=True)
 class DatasetPlan:
-    """What a run learns from and is tested on.
+    """The data that a run trains and tests on.
 
     Attributes:
         evaluated: the corpus that is tested.
-        training: corpora that are trained on in its place; empty: cross-validation within it.
+        training: corpora that are trained on instead; empty: cross-validation within the tested
+            one.
         labels: None: the corpus's own.
     """
 
@@ -68,16 +69,16 @@ class DatasetPlan:
 
     @property
     def folds(self) -> str:
-        """Where nothing else is asked for."""
+        """Default folds."""
         return OFFICIAL if self.training else self.evaluated.spec.folds
 
     @property
     def teachers(self) -> tuple[str, ...]:
-        """Where a run names none: those of the first corpus that it learns from."""
+        """Default teachers: those of the first training corpus."""
         return self.parts[0].spec.teachers
 
     def describe(self) -> Values:
-        """As JSON. Of a corpus as it is, what tells other runs from it is left out."""
+        """As JSON. For one corpus with its own labels, the fields of other runs are left out."""
         described: Values = {**self.evaluated.describe(), "name": self.name}
         if self.name != self.evaluated.name:
             described["evaluated"] = self.evaluated.name
@@ -94,10 +95,11 @@ def plan_dataset(
     """Resolve the names of corpora and of a label map.
 
     Args:
-        registry: has them.
+        registry: with both.
         evaluated: the dataset that is tested.
-        training: the datasets that are trained on in its place; empty: cross-validation.
-        labels: name of a label map; empty: the corpus's own labels, or what several corpora share.
+        training: the datasets that are trained on instead; empty: cross-validation.
+        labels: name of a label map; empty: the corpus's own labels, or those that several corpora
+            share.
         overrides: of the corpus's parameters.
 
     Raises:
@@ -106,12 +108,12 @@ def plan_dataset(
     names = tuple(map(registry.dataset_name, (*training, evaluated)))
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise RegistryError(
-            f"{', '.join(twice)} is named twice: train on other corpora than the one that is "
-            "tested, each once; --dataset NAME cross-validates within one"
+            f"{', '.join(twice)} is named twice: name each training corpus once, and not the "
+            "tested one; --dataset NAME cross-validates on one corpus"
         )
     if training and overrides:
         raise RegistryError(
-            f"--set corpus.{next(iter(overrides))}: the run has several corpora; set it for a "
+            f"--set corpus.{next(iter(overrides))}: the run has several corpora; set it for one "
             "dataset in serbench.toml"
         )
     *trained, tested = (_part(registry, name, overrides) for name in names)
@@ -149,6 +151,6 @@ def _check_classes(what: str, labels: LabelMap, known: Iterable[str]) -> None:
         raise RegistryError(
             f"{what}: {len(left)} class{'' if len(left) == 1 else 'es'} left"
             + (f" of {', '.join(known)}" if known else "")
-            + "; a run needs two. Choose another map with --labels (serbench list labels), or "
-            "write one as [labels.NAME] in serbench.toml"
+            + "; a run needs two. Choose another map with --labels (serbench list labels "
+            "shows them), or add one as [labels.NAME] to serbench.toml"
         )

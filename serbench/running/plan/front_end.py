@@ -1,4 +1,4 @@
-"""A method's front end: which one, what it is set to, and whether it fits."""
+"""A method's front end: its name, its parameters, and whether they fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Sets = Sequence[tuple[Keys, object]]
 
 
 def front_end_name(spec: MethodSpec, hears: Hears) -> str:
-    """The front end that a method names; by default the one that its student hears."""
+    """The front end of a method; by default the one that its student asks for."""
     return spec.front_end or hears.front_end
 
 
@@ -32,21 +32,21 @@ def make_front_end(
 ) -> FrontEnd:
     """A method's front end.
 
-    The registry's parameters, over them what the student hears, the method's own, ``--set`` for
-    all methods, ``--set`` for this one, and what the grid sets.
+    Parameters are, each overriding those before: the registry's, those that the student asks for,
+    the method's own, ``--set`` for all methods, ``--set`` for this one, and the grid's.
 
     Args:
-        registry: has the front end.
+        registry: with the front end.
         name: of the method.
-        spec: of it.
-        student: of it.
+        spec: of the method.
+        student: of the method.
         shared: ``--set front_end.X`` and others, for all methods.
         own: those for this method, by paths below it.
         grid: a point of it, by paths.
 
     Raises:
-        RegistryError: no such front end, or a parameter that it does not have.
-        TeacherError: what the student hears depends on weights that cannot be had.
+        RegistryError: no such front end, or an unknown parameter.
+        TeacherError: the student's choice depends on weights that are not available.
     """
     hears = student.hears
     chosen = front_end_name(spec, hears)
@@ -75,28 +75,28 @@ def check_front_end(front_end: FrontEnd, augment: AugmentSettings, needs: Collec
     name, wrong = front_end.name, []
     if augment.gain_db and front_end.gain is None:
         wrong.append(
-            f"augment.gain_db = {augment.gain_db:g}: what a gain does to the values of front end "
-            f"{name} is not known; set augment.gain_db = 0"
+            f"augment.gain_db = {augment.gain_db:g}: the effect of a gain on the values of "
+            f"front end {name} is unknown; set augment.gain_db = 0"
         )
     if augment.mel_masks and augment.mel_mask_bins and not front_end.bands:
         wrong.append(
             f"augment.mel_masks = {augment.mel_masks}: front end {name} has no mel filters or "
-            "other bands of frequencies to mask; set augment.mel_masks = 0"
+            "other frequency bands to mask; set augment.mel_masks = 0"
         )
     if augment.time_masks and front_end.framing is None:
         wrong.append(
-            f"augment.time_masks = {augment.time_masks}: front end {name} gives one row for a "
-            "whole utterance, which has no time to mask; set augment.time_masks = 0"
+            f"augment.time_masks = {augment.time_masks}: front end {name} gives one row per "
+            "utterance, which has no time to mask; set augment.time_masks = 0"
         )
     if augment.crops and hears_whole(front_end.framing):
         wrong.append(
-            f"augment.crops = {augment.crops}: front end {name} hears a whole utterance at once; "
+            f"augment.crops = {augment.crops}: front end {name} gives one row per utterance; "
             "set augment.crops = 0"
         )
     if "frames" in needs and hears_whole(front_end.framing):
         wrong.append(
-            f"front end {name} hears a whole utterance at once, and the loss reads a teacher's "
-            "frames of each window; take a loss that does not, such as ce or kd"
+            f"front end {name} gives one row per utterance, but the loss uses a teacher's "
+            "frames of each window; use another loss, such as ce or kd"
         )
     if wrong:
         raise RegistryError("\n".join(wrong))

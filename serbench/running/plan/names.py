@@ -12,11 +12,11 @@ from serbench.running.registry.lookup import Registry
 from serbench.running.registry.schema import MethodSpec, RowSpec
 
 ROW = ":"
-"""Stands between an ablation and its row."""
+"""Separates an ablation from its row."""
 
 
 def method_spec(registry: Registry, name: str) -> MethodSpec:
-    """A method of the registry, ``STUDENT+LOSS`` made up on the spot, or a row of an ablation.
+    """A method of the registry, a new one from ``STUDENT+LOSS``, or a row of an ablation.
 
     Raises:
         RegistryError: none of them.
@@ -37,10 +37,10 @@ def method_spec(registry: Registry, name: str) -> MethodSpec:
 def own_sets(
     registry: Registry, name: str, sets: Sequence[tuple[Keys, object]]
 ) -> list[tuple[Keys, object]]:
-    """What is set for one method alone, by paths below it; what comes later goes over.
+    """Settings for one method alone, by paths below it; later ones override earlier ones.
 
-    A row of an ablation has what is set for the full method (but not for a student or loss that it
-    replaces), then what it changes, then what is set for itself.
+    A row of an ablation has the settings for the full method (except for a student or loss that it
+    replaces), then its own changes, then the settings for itself.
     """
     own = [(path[2:], value) for path, value in sets if path[:2] == ("methods", name)]
     if name in registry.methods or ROW not in name:
@@ -54,7 +54,7 @@ def own_sets(
 
 
 def run_name(ablation: str, row_name: str, row: RowSpec) -> str:
-    """What a run calls a row; empty for the teachers' own heads, which every run has anyway."""
+    """A row's name in a run; empty for the teachers' own heads, which every run has."""
     if row.varies:
         return f"{ablation}{ROW}{row_name}"
     return row.method or ""
@@ -64,13 +64,17 @@ def _row(registry: Registry, name: str) -> tuple[str, RowSpec]:
     """The full method's name, and the row.
 
     Raises:
-        RegistryError: no such ablation or row, or the row is no method of its own.
+        RegistryError: no such ablation or row, or the row is not a method of its own.
     """
     ablation, _, row_name = name.partition(ROW)
     spec = registry.ablation(ablation)
     row = find_row(registry, ablation, row_name)
     if not row.varies:
-        held = f"the method {row.method}; name that" if row.method else "the teachers' own heads"
+        held = (
+            f"the method {row.method}; name this method"
+            if row.method
+            else "the teachers' own heads"
+        )
         raise RegistryError(f"{name} is {held}")
     return spec.method or ablation, row
 
@@ -79,7 +83,7 @@ def find_row(registry: Registry, ablation: str, row: str) -> RowSpec:
     """A row of an ablation.
 
     Raises:
-        RegistryError: there is no such ablation or row.
+        RegistryError: no such ablation or row.
     """
     rows = registry.ablation(ablation).rows
     if row not in rows:

@@ -1,4 +1,4 @@
-"""What a run is: its request, its methods with their candidates, and the digest of all that."""
+"""Records of a run: its request, its methods with their candidates, and the digest of all."""
 
 from __future__ import annotations
 
@@ -31,22 +31,21 @@ from serbench.running.registry.validate import Values
 from serbench.settings import MethodSettings, ProtocolSettings
 
 Runs = TypeVar("Runs", Student, FrontEnd)
-"""What may run a pretrained model."""
+"""Roles that may run a pretrained model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the command line says.
+    """The request of a command line.
 
     Attributes:
-        dataset: what is evaluated.
-        teachers: names, hub-free; a folder stands for a speech encoder kept there. Empty: the
-            dataset's own.
+        dataset: the dataset to evaluate.
+        teachers: names, or folders with a speech encoder. Empty: the dataset's own.
         sets: ``path=value`` texts.
         pretrain_audio: folder of unlabelled audio; None: no pretraining.
-        train: datasets to train on in place of cross-validation within ``dataset``.
+        train: datasets to train on, instead of cross-validation within ``dataset``.
         labels: a label map; empty: the corpus's own labels, or those that all corpora have.
-        changes: what a suite changes of methods on this dataset, by method.
+        changes: a suite's changes of methods on this dataset, by method.
     """
 
     dataset: str
@@ -65,11 +64,11 @@ class Candidate:
     """One point of a method's grid; a method without a search has exactly one.
 
     Attributes:
-        values: what the grid sets here, by dotted path.
-        loss: None of an estimator.
-        front_end: what the student hears through.
-        settings: of an estimator, which reads none of them, the defaults.
-        objective: the loss that ``settings.pretrain.objective`` names; None: there is none.
+        values: the grid's values, by dotted path.
+        loss: None for an estimator.
+        front_end: the student's front end.
+        settings: defaults for an estimator, which uses none of them.
+        objective: the loss of ``settings.pretrain.objective``; None: no objective.
     """
 
     values: Mapping[str, object]
@@ -82,16 +81,16 @@ class Candidate:
     def __post_init__(self) -> None:
         """
         Raises:
-            RegistryError: an objective that no unlabelled audio has the answers for, or what the
-                front end does not allow; a network without a loss, or an estimator with one.
+            RegistryError: an objective that unlabelled audio does not support, or settings that the
+                front end does not support; a network without a loss, or an estimator with one.
         """
         loss = self.loss.name if self.loss else None
         if wrong := wrong_loss(type(self.student), self.student.name, loss):
             raise RegistryError(wrong)
         if (self.objective or self.inherits) and self.front_end.params.normalise == "range":
             raise RegistryError(
-                'with front_end.normalise = "range", no student is pretrained and none inherits; '
-                'take "partition"'
+                'with front_end.normalise = "range", students can neither be pretrained nor '
+                'inherit weights; use "partition"'
             )
         if not self.estimates:
             check_front_end(
@@ -102,9 +101,9 @@ class Candidate:
         foreign = sorted(self.objective.needs - {"frames"}) if self.objective else []
         if foreign:
             raise RegistryError(
-                f"pretrain.objective = {self.settings.pretrain.objective}: it reads "
-                f"{', '.join(foreign)}, and unlabelled audio has a teacher's frames only; take "
-                "frames, or another loss that reads nothing else"
+                f"pretrain.objective = {self.settings.pretrain.objective}: it uses "
+                f"{', '.join(foreign)}, but unlabelled audio has a teacher's frames only; use "
+                "frames, or another loss that uses nothing else"
             )
 
     @property
@@ -115,27 +114,27 @@ class Candidate:
 
     @property
     def estimates(self) -> bool:
-        """Whether the student is an estimator, fitted in one go, and no network."""
+        """Whether the student is an estimator, fitted in one call, and not a network."""
         return isinstance(self.student, Estimator)
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What the loss reads of the teachers."""
+        """Outputs of teachers that the loss uses."""
         return self.loss.needs if self.loss else frozenset()
 
     @property
     def unlabelled(self) -> float:
-        """Windows of the unlabelled audio that fits hear for each training window."""
+        """Windows of unlabelled audio per training window in fits."""
         return self.loss.unlabelled if self.loss else 0.0
 
     @property
     def crops(self) -> CropRecipe | None:
-        """What training hears in place of random windows; None: it hears these."""
+        """Crops for training instead of random windows; None: random windows."""
         return None if self.estimates else CropRecipe.of(self.settings)
 
     @property
     def inherits(self) -> bool:
-        """Whether the student takes over weights of a pretrained model."""
+        """Whether the student inherits weights of a pretrained model."""
         return self.student.card is not None
 
 
@@ -144,7 +143,7 @@ class MethodPlan:
     """A method with all its candidates.
 
     Attributes:
-        loss: its name; empty of an estimator.
+        loss: its name; empty for an estimator.
     """
 
     name: str
@@ -155,7 +154,7 @@ class MethodPlan:
 
     @property
     def uses_teachers(self) -> bool:
-        """Whether any candidate's loss reads anything of a teacher."""
+        """Whether any candidate's loss uses any output of a teacher."""
         return any(candidate.needs for candidate in self.candidates)
 
     @property
@@ -165,42 +164,41 @@ class MethodPlan:
 
     @property
     def inherits(self) -> bool:
-        """Whether any candidate's student takes over weights of a pretrained model."""
+        """Whether any candidate's student inherits weights of a pretrained model."""
         return any(candidate.inherits for candidate in self.candidates)
 
     @property
     def reconstruction(self) -> bool:
-        """Whether its student is built after a description without details or code."""
+        """Whether its student is built from a description without details or code."""
         return any(
             getattr(candidate.student, "reconstruction", False) for candidate in self.candidates
         )
 
     @property
     def can_pretrain(self) -> bool:
-        """Whether any candidate has a use for unlabelled audio."""
+        """Whether any candidate can use unlabelled audio."""
         return self.inherits or any(candidate.objective for candidate in self.candidates)
 
     @property
     def hears_unlabelled(self) -> bool:
-        """Whether any candidate's fits hear unlabelled audio."""
+        """Whether any candidate's fits use unlabelled audio."""
         return any(candidate.unlabelled for candidate in self.candidates)
 
     @property
     def can_be_taught_before(self) -> bool:
-        """Whether any candidate's objective reads a teacher."""
+        """Whether any candidate's objective uses a teacher."""
         return any(c.objective is not None and c.objective.needs for c in self.candidates)
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """Everything that determines a run but the contents of corpus and weights.
+    """Everything that determines a run, except the contents of corpus and weights.
 
     Attributes:
-        pretrain_audio: folder of unlabelled audio to pretrain students on, or to hear in their
-            fits; None: they do not.
-        canary: the same methods in a cheap training, for permuted labels; None without a canary.
-        ablation: what the methods are rows of; None for a run of methods named one by one.
-        suite: what the methods were published in; None likewise.
+        pretrain_audio: folder of unlabelled audio for pretraining or for fits; None: not used.
+        canary: the same methods with a short training, for permuted labels; None without a canary.
+        ablation: the ablation whose rows the methods are; None for other runs.
+        suite: the suite of the methods; None for other runs.
     """
 
     dataset: DatasetPlan
@@ -216,12 +214,12 @@ class RunPlan:
     suite: Suite | None = None
 
     def method(self, name: str) -> MethodPlan:
-        """The method of that name, which the run has."""
+        """The run's method of that name."""
         return next(method for method in self.methods if method.name == name)
 
     @property
     def heirs(self) -> dict[str, Student]:
-        """Students that inherit, by the names that tables give them."""
+        """Students that inherit weights, by their names in tables."""
         return _by_model(
             (f"student {method.student}", method.name, candidate.student)
             for method in self.methods
@@ -230,7 +228,7 @@ class RunPlan:
 
     @property
     def listeners(self) -> dict[str, FrontEnd]:
-        """Front ends that run a pretrained model, by the names that tables give them."""
+        """Front ends that run a pretrained model, by their names in tables."""
         return _by_model(
             (f"front end {method.front_end}", method.name, candidate.front_end)
             for method in self.methods
@@ -238,11 +236,11 @@ class RunPlan:
         )
 
     def pretrains(self, method: MethodPlan) -> bool:
-        """Whether a method's students hear the unlabelled audio of the run before their fits."""
+        """Whether a method's students are pretrained on the run's unlabelled audio."""
         return self.pretrain_audio is not None and method.can_pretrain
 
     def uses_teachers(self, method: MethodPlan) -> bool:
-        """Whether a method learns anything from a teacher, in its fits or before them."""
+        """Whether a method learns from a teacher, in its fits or before them."""
         before = self.pretrain_audio is not None and method.can_be_taught_before
         return method.uses_teachers or before
 
@@ -282,7 +280,7 @@ class RunPlan:
 
 
 def _by_model(named: Iterable[tuple[str, str, Runs]]) -> dict[str, Runs]:
-    """Those that have a card, each model once: ``X``, ``X of METHOD``, ``X of METHOD (2)``, …
+    """Those with a card, each model once: ``X``, ``X of METHOD``, ``X of METHOD (2)``, …
 
     Args:
         named: its name, its method's, and a student or front end.
@@ -318,7 +316,7 @@ def describe_front_end(candidate: Candidate) -> list[object]:
 
 
 def stable_seed(*names: object) -> int:
-    """A seed that is a hash of named things: the same on every machine, in every order."""
+    """A seed from a hash of names: the same on every machine, in every order."""
     text = "/".join(map(str, names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
@@ -327,8 +325,8 @@ def digest_of(description: object) -> str:
     """sha256 (hex) of canonical JSON.
 
     Raises:
-        TypeError: something in it has no form in JSON, as a set has none: its text would differ
-            from process to process.
+        TypeError: JSON cannot express a value, such as a set: its text would differ between
+            processes.
     """
     text = json.dumps(description, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -30,17 +30,17 @@ from serbench.settings import MethodSettings, ProtocolSettings
 log = logging.getLogger(__name__)
 
 CANARY = "canary"
-"""The profile that permuted labels are learnt with."""
+"""The profile for training on permuted labels."""
 
 BACKEND = "torch"
-"""What scores are taken through; other backends are compared with it by a deployment table."""
+"""The backend of all scores; a deployment table compares other backends with it."""
 
 
 def plan_run(registry: Registry, request: Request) -> RunPlan:
     """Resolve every name and setting of a request.
 
     Raises:
-        RegistryError: an unknown name, a setting that does not exist or does not fit.
+        RegistryError: an unknown name, or a setting that does not exist or does not fit.
     """
     sets = [parse_set(text) for text in request.sets]
     check_roots(sets, request.methods)
@@ -82,7 +82,7 @@ def plan_method(registry: Registry, request: Request, name: str) -> MethodPlan:
 
     Raises:
         RegistryError: as ``plan_run``.
-        TeacherError: what it hears depends on weights that cannot be had.
+        TeacherError: its front end depends on weights that are not available.
     """
     spec = method_spec(registry, name)
     if name in request.changes:
@@ -96,20 +96,20 @@ def plan_method(registry: Registry, request: Request, name: str) -> MethodPlan:
 def _folds(dataset: DatasetPlan, protocol: ProtocolSettings) -> str:
     """
     Raises:
-        RegistryError: others than what is tested on one corpus after training on others.
+        RegistryError: ``protocol.folds`` is set although the run trains on other corpora.
     """
     folds = protocol.folds or dataset.folds
     if dataset.training and (folds != OFFICIAL or protocol.leaky):
         what = f"protocol {protocol.name}" if protocol.leaky else f"protocol.folds = {folds}"
         raise RegistryError(
-            f"{what}: a run that trains on other corpora than it tests has one fold, the tested "
-            "corpus; leave it out"
+            f"{what}: a run that trains on other corpora has one fold, the tested corpus; leave "
+            "it out"
         )
     return folds
 
 
 def _cheap(sets: Sequence[str]) -> tuple[str, ...]:
-    """``--set`` texts for a canary: the length of training is its profile's own."""
+    """``--set`` texts for a canary, without the length of training, which its profile sets."""
     dropped = (("training", "epochs"), ("protocol", "canary"), ("protocol", "search"))
     kept = [text for text in sets if parse_set(text)[0][-2:] not in dropped]
     return (*kept, "protocol.canary=0")
@@ -123,7 +123,7 @@ def _method(
     protocol: ProtocolSettings,
     sets: Sequence[tuple[Keys, object]],
 ) -> MethodPlan:
-    """A method with its settings, laid over in order, and its grid opened up."""
+    """A method with its settings, merged in order, and its grid expanded."""
     own = own_sets(registry, name, sets)
     shared = [(path, value) for path, value in sets if path[0] not in {"methods", "protocol"}]
     settings: Values = lay_over(spec.settings, profile)
@@ -191,7 +191,7 @@ def _candidate(
 
 
 def _pretrain_audio(folder: Path | None, methods: Sequence[MethodPlan]) -> Path | None:
-    """The folder of unlabelled audio, which is there and is of use.
+    """The folder of unlabelled audio, after checking that it exists and is used.
 
     Raises:
         RegistryError: it is not.
@@ -200,15 +200,14 @@ def _pretrain_audio(folder: Path | None, methods: Sequence[MethodPlan]) -> Path 
         return None
     if not any(method.can_pretrain or method.hears_unlabelled for method in methods):
         raise RegistryError(
-            "--pretrain-audio: no method of this run hears it, since none has a "
-            "pretrain.objective, a student that inherits or a loss with unlabelled above 0; take "
-            "akd, set pretrain.objective=frames, or leave the option out"
+            "--pretrain-audio: no method of this run uses it: none has a pretrain.objective, a "
+            "student that inherits weights, or a loss with unlabelled above 0. Use akd, set "
+            "pretrain.objective=frames, or leave the option out"
         )
     folder = folder.expanduser()
     if not folder.is_dir():
         raise RegistryError(
-            f"--pretrain-audio {folder}: there is no such folder; give a folder of speech "
-            "recordings"
+            f"--pretrain-audio {folder}: no such folder; give a folder of speech recordings"
         )
     return folder
 
@@ -220,10 +219,10 @@ def _teachers(
     methods: Sequence[MethodPlan],
     overrides: Values,
 ) -> dict[str, Teacher]:
-    """The run's teachers by name; none where no method reads one.
+    """The run's teachers by name; none if no method uses one.
 
     Raises:
-        RegistryError: an unknown teacher, none where one is needed, one where none is.
+        RegistryError: an unknown teacher, a missing one, or an unused one.
     """
     hears = request.pretrain_audio is not None
     taught = [m.name for m in methods if m.uses_teachers or (hears and m.can_be_taught_before)]
@@ -235,16 +234,16 @@ def _teachers(
     named = request.teachers or (dataset.teachers if used else ())
     if used and not named:
         raise RegistryError(
-            f"{', '.join(taught)} needs a teacher and dataset {dataset.parts[0].name} names none: "
-            f"give --teacher NAME_OR_FOLDER ({', '.join(registry.teachers)})"
+            f"{', '.join(taught)} needs a teacher, but dataset {dataset.parts[0].name} has no "
+            f"default: give --teacher NAME_OR_FOLDER ({', '.join(registry.teachers)})"
         )
     teachers: dict[str, Teacher] = {}
     for text in dict.fromkeys(named):
         name, teacher = _teacher(registry, text, overrides)
         if name in teachers:
             raise RegistryError(
-                f"--teacher {text}: another teacher of this run is called {name} too; "
-                "rename the folder"
+                f"--teacher {text}: another teacher of this run is also called {name}; rename "
+                "the folder"
             )
         teachers[name] = teacher
     _check_chosen(methods, teachers if used and hears else None)
@@ -259,7 +258,7 @@ def _teachers(
 def _check_chosen(methods: Sequence[MethodPlan], teachers: Mapping[str, Teacher] | None) -> None:
     """
     Raises:
-        RegistryError: ``pretrain.teachers`` names one that the run does not have.
+        RegistryError: ``pretrain.teachers`` names a teacher that the run does not have.
     """
     chosen = [
         name
@@ -276,9 +275,9 @@ def _check_chosen(methods: Sequence[MethodPlan], teachers: Mapping[str, Teacher]
 
 
 def _teacher(registry: Registry, name: str, overrides: Values) -> tuple[str, Teacher]:
-    """A teacher of the registry, or the speech encoder in a folder, and what the run calls it.
+    """A teacher of the registry, or the speech encoder in a folder, with its name in the run.
 
-    ``NAME@LAYER`` is the same encoder's other layer: several of them are several teachers.
+    ``NAME@LAYER`` is another layer of the same encoder: several layers are several teachers.
 
     Raises:
         RegistryError: neither.
@@ -293,8 +292,8 @@ def _teacher(registry: Registry, name: str, overrides: Values) -> tuple[str, Tea
     folder = Path(name).expanduser()
     if not folder.is_dir():
         raise RegistryError(
-            f"--teacher {name}: there is no such folder; give a folder with config.json and "
-            f"weights, or one of {', '.join(registry.teachers)}"
+            f"--teacher {name}: no such folder; give a folder with config.json and weights, or "
+            f"one of {', '.join(registry.teachers)}"
         )
     local = lay_over({"model": str(folder)}, overrides)
     made = registry.make("teachers", "speech-encoder", local)

@@ -1,4 +1,4 @@
-"""``--set path=value``: read, checked, and brought to where it belongs."""
+"""``--set path=value``: read, checked, and assigned to the right settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class HasPlugins(Protocol):
 
     @property
     def name(self) -> str:
-        """Its own."""
+        """Its own name."""
         ...
 
     @property
@@ -41,8 +41,9 @@ ROOTS = (*METHOD_ROOTS, "teacher", "corpus", "protocol", "methods")
 
 
 BETWEEN = re.compile(r"\.(?!\d)")
-"""Between the parts of a path. No setting begins with a digit, but a name may have a number in it:
-``inherited-1.5m``."""
+"""Separator of the parts of a path. No setting begins with a digit, but a name may contain a
+number: ``inherited-1.5m``.
+"""
 
 
 def parse_set(text: str) -> tuple[Keys, object]:
@@ -66,7 +67,7 @@ def parse_set(text: str) -> tuple[Keys, object]:
 def check_roots(sets: Sequence[tuple[Keys, object]], methods: Collection[str]) -> None:
     """
     Raises:
-        RegistryError: a ``--set`` whose first part leads nowhere.
+        RegistryError: the first part of a ``--set`` is unknown.
     """
     for path, _ in sets:
         shown = ".".join(path)
@@ -80,7 +81,7 @@ def check_roots(sets: Sequence[tuple[Keys, object]], methods: Collection[str]) -
             continue
         if name not in methods or len(path) < 4:
             raise RegistryError(
-                f"--set {shown}: write methods.NAME.training.epochs=20 and the like, where NAME "
+                f"--set {shown}: write for example methods.NAME.training.epochs=20, where NAME "
                 f"is a method of this run{did_you_mean(name, methods)}"
             )
         if path[2] not in METHOD_ROOTS:
@@ -94,7 +95,7 @@ def check_used(sets: Iterable[tuple[Keys, object]], methods: Sequence[HasPlugins
     """
     Raises:
         RegistryError: a ``--set student.X``, ``loss.X`` or ``front_end.X`` that no method of the
-            run takes, or a setting of training where none is a network.
+            run has, or a setting of training if no method is a network.
     """
     for path, _ in sets:
         root, name = path[:2]
@@ -103,7 +104,7 @@ def check_used(sets: Iterable[tuple[Keys, object]], methods: Sequence[HasPlugins
         if setting and all(each.estimates for each in of):
             raise RegistryError(
                 f"--set {'.'.join(path)}: {joined([each.name for each in of], 'and')} trains no "
-                "network, and an estimator reads no such setting; leave it out"
+                "network, and an estimator has no such setting; leave it out"
             )
         if root not in PLUGIN_ROOTS:
             continue

@@ -1,4 +1,4 @@
-"""A suite as an ordinary run: its methods, and what was published of them."""
+"""A suite as an ordinary run: its methods, and their published figures."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def plan_suite(
 ) -> RunPlan:
     """The run of a suite.
 
-    A method that the suite leaves out, or that learns from a teacher where none is given, is run
-    only where it is named. Everything that is not run is kept in ``RunPlan.suite`` with the reason.
+    A method that the suite leaves out, or that needs a teacher when none is given, is run only if
+    it is named. Methods that are not run are recorded in ``RunPlan.suite`` with the reason.
 
     Args:
-        registry: has ``[suites.NAME]``.
+        registry: with ``[suites.NAME]``.
         name: of the suite.
         request: its methods are run too, also those that the suite leaves out.
-        only: of the suite, to run no others; empty: all.
-        skip_missing: leave out what cannot run on this machine.
+        only: methods of the suite to run; empty: all.
+        skip_missing: leave out methods that this machine cannot run.
 
     Raises:
-        RegistryError: as ``plan_run``; no such suite or method; methods that cannot run on this
-            machine, all of them at once with the way out; or nothing is left to run.
+        RegistryError: as ``plan_run``; no such suite or method; methods that this machine cannot
+            run, all in one message with solutions; or nothing is left to run.
     """
     spec = registry.suite(name)
     if unknown := [each for each in only if each not in spec.methods]:
@@ -83,7 +83,7 @@ def plan_suite(
 
 
 def _why_not(registry: Registry, spec: SuiteSpec, method: str, request: Request) -> str:
-    """Why a method is not run where it is not named; empty where it is run."""
+    """Why a method is not run unless named; empty if it is run."""
     if method in spec.left_out:
         return spec.left_out[method]
     loss = method_spec(registry, method).loss
@@ -94,7 +94,7 @@ def _why_not(registry: Registry, spec: SuiteSpec, method: str, request: Request)
 def _shortened(
     registry: Registry, plan: RunPlan, changes: Mapping[str, ChangesSpec]
 ) -> tuple[str, ...]:
-    """Which methods this run trains for less than their own entries say, which are as published."""
+    """Methods that this run trains for less than published, as their own entries state."""
     told: list[str] = []
     for method in plan.methods:
         entry = method_spec(registry, method.name)
@@ -116,14 +116,14 @@ def _shortened(
 
 
 def _number(settings: Mapping[str, object], table: str, key: str) -> float:
-    """A number of a method's entry; 0 where it has none."""
+    """A number of a method's entry; 0 if it has none."""
     below = settings.get(table)
     value = below.get(key, 0) if isinstance(below, Mapping) else 0
     return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _missing(registry: Registry, request: Request, method: str) -> str:
-    """What a method needs and this machine lacks, with the way out; empty where it has all."""
+    """What a method needs and this machine lacks, with the solution; empty: nothing."""
     try:
         _touch(plan_method(registry, request, method))
     except (TeacherError, PluginError) as error:
@@ -132,10 +132,10 @@ def _missing(registry: Registry, request: Request, method: str) -> str:
 
 
 def _touch(method: MethodPlan) -> None:
-    """Ask for all that fits will need of this machine.
+    """Check everything that fits will need from this machine.
 
     Raises:
-        TeacherError: weights cannot be had.
+        TeacherError: weights are not available.
         PluginError: a package is not installed.
     """
     for candidate in method.candidates:
@@ -143,7 +143,7 @@ def _touch(method: MethodPlan) -> None:
 
 
 def _in_short(why: str) -> str:
-    """What is missing, without what the network said and the ways out: it names the run."""
+    """What is missing, without the network's error and the solutions."""
     return why.partition(". ")[0].partition(" (")[0]
 
 
@@ -161,8 +161,8 @@ def _told(missing: Mapping[str, str]) -> str:
     count = "1 method" if len(lines) == 1 else f"{len(lines)} methods"
     return "\n  ".join(
         [
-            f"{count} of this suite cannot run on this machine; nothing was trained. Do what the "
-            "lines below say, or leave these methods out with --skip-missing:",
+            f"{count} of this suite cannot run on this machine; nothing was trained. Follow the "
+            "lines below, or leave these methods out with --skip-missing:",
             *lines,
         ]
     )

@@ -1,4 +1,4 @@
-"""Rows of an ablation as methods: the full one with what the row changes laid over it."""
+"""Rows of an ablation as methods: the full method with the row's changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AblationChange = tuple[tuple[str, ...], object]
 
 
 def replaced_parts(row: RowSpec) -> frozenset[str]:
-    """``student``, ``loss`` and ``front_end``, where the row names another than the full one's."""
+    """``student``, ``loss`` and ``front_end``, if the row names another than the full method's."""
     named = {"student": row.student, "loss": row.loss, "front_end": row.front_end}
     return frozenset(part for part, name in named.items() if name is not None)
 
@@ -39,8 +39,7 @@ def _leaves(path: tuple[str, ...], value: object) -> Iterator[AblationChange]:
 def row_method(full: MethodSpec, row: RowSpec) -> MethodSpec:
     """The full method with a row's changes; the grids are the full method's.
 
-    Parameters of a student, loss or front end that the row replaces are dropped, and so is what a
-    grid has for them.
+    Parameters of a student, loss or front end that the row replaces are dropped, also from grids.
     """
     replaced = replaced_parts(row)
     student_params = {} if "student" in replaced else full.student_params

@@ -1,4 +1,4 @@
-"""What else datasets are called: one dataset for each name, however it is spelled."""
+"""Aliases of datasets: one dataset for each name, in any spelling."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def alias_key(name: str) -> str:
 
 
 def called(name: str, aliases: Aliases) -> str | None:
-    """The dataset that has this name or alias; what one is called comes before what else it is.
+    """The dataset with this name or alias; names take precedence over aliases.
 
     Raises:
-        RegistryError: several are called so, but for case and separators.
+        RegistryError: several datasets match, apart from case and separators.
     """
     if name in aliases:
         return name
@@ -39,7 +39,7 @@ def called(name: str, aliases: Aliases) -> str | None:
 
 
 def shared(aliases: Aliases) -> Iterator[tuple[str, str, str]]:
-    """Each alias that an earlier dataset has too: dataset, alias, and the earlier one."""
+    """Each alias that an earlier dataset also has: dataset, alias, and the earlier one."""
     first: dict[str, str] = {}
     for dataset, names in aliases.items():
         for name in names:
@@ -48,7 +48,7 @@ def shared(aliases: Aliases) -> Iterator[tuple[str, str, str]]:
 
 
 def nearest(name: str, aliases: Aliases) -> str:
-    """A clause with what may be meant: the same corpus under another name, or names like it."""
+    """A clause with suggestions: the same corpus under another name, or similar names."""
     owners = {other: dataset for dataset, names in aliases.items() for other in (dataset, *names)}
     same = [dataset for dataset in aliases if canonical(dataset) == canonical(name)]
     near = same or [owners[other] for other in near_names(name, owners)]

@@ -1,4 +1,4 @@
-"""The second stage: every entry against the plugins and the other entries that it names."""
+"""The second stage: check every entry against the plugins and other entries that it names."""
 
 from __future__ import annotations
 
@@ -42,17 +42,16 @@ from serbench.settings import MethodSettings, ProtocolSettings
 FOLDS_OF_ANY_CORPUS = ("loso", "kfold", "official")
 
 SHARED_LABELS = "shared"
-"""The label map that a run over several corpora has by default: the classes that all have."""
+"""The default label map of a run over several corpora: the classes that all have."""
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
-"""What names that become part of a file's or folder's may be."""
+"""Pattern of names that become parts of a file's or folder's name."""
 
 NO_TRACKER = "none"
-"""What ``--tracker`` takes in place of a name."""
+"""Value of ``--tracker`` for no tracker."""
 
 TEACHERS = "teacher"
-"""What tables put before the name of a teacher's own head, as they put an ablation's before that of
-a row."""
+"""Prefix of a teacher's own head in tables, as an ablation's name is the prefix of a row's."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,8 @@ class Checker:
     """Checks entries that fit the core schema.
 
     Attributes:
-        entries: all that do, by table and name.
-        names: of all entries, also of those that do not, so that one mistake is told once.
+        entries: all such entries, by table and name.
+        names: of all entries, also of those that do not fit, so that one mistake is reported once.
     """
 
     plugins: Plugins
@@ -76,7 +75,7 @@ class Checker:
             if isinstance(spec, DatasetSpec)
         }
         for name, alias, other in shared(aliases):
-            yield Problem(("datasets", name, "aliases"), f"{alias!r} is an alias of {other} too")
+            yield Problem(("datasets", name, "aliases"), f"{alias!r} is also an alias of {other}")
         for table, entries in self.entries.items():
             for name, spec in entries.items():
                 at = (table, name)
@@ -87,7 +86,7 @@ class Checker:
                         yield from _label_map(at)
                     case PluginSpec():
                         if at == ("trackers", NO_TRACKER):
-                            yield Problem(at, "--tracker none stands for no tracker at all")
+                            yield Problem(at, "--tracker none means no tracker at all")
                         yield from self._params(table, spec.plugin, spec.params, at, "plugin")
                     case MethodSpec():
                         yield from self._method(at, spec)
@@ -107,7 +106,7 @@ class Checker:
         at: tuple[str, ...],
         key: str,
     ) -> Iterator[Problem]:
-        """The plugin must exist, and take these parameters."""
+        """The plugin must exist, and accept these parameters."""
         model = self._model(kind, plugin)
         if model is None:
             known = [provided.name for provided in self.plugins.items(kind)]
@@ -117,7 +116,7 @@ class Checker:
             yield from problems(model, params, (*at, "params"))
 
     def _unknown(self, at: tuple[str, ...], message: str) -> Problem:
-        """A name that may belong to a plugin that failed to load, if any has."""
+        """A problem with a name that may belong to a plugin that failed to load, if any did."""
         return Problem(at, message, on_use=bool(self.plugins.failed))
 
     def _model(self, kind: str, plugin: str) -> type[BaseModel] | None:
@@ -145,12 +144,14 @@ class Checker:
             return
         for kind, names in alone.items():
             if names:
-                message = f"{listed(map(repr, names))}: spelled like no other name of the list"
+                message = (
+                    f"{listed(map(repr, names))}: no other name in the list is spelled like this"
+                )
                 yield Problem((*at, "params", "card", "different", kind), message)
         if spec.folds in known or is_file(Path(spec.folds)):
             return
         if "/" in spec.folds or spec.folds.endswith(".csv"):
-            yield Problem((*at, "folds"), f"there is no fold file {spec.folds}")
+            yield Problem((*at, "folds"), f"no fold file {spec.folds}")
         else:
             message = f"no folds are called {spec.folds!r}{did_you_mean(spec.folds, known)}"
             yield Problem((*at, "folds"), f"{message} (or give a CSV fold file)")
@@ -206,7 +207,7 @@ class Checker:
         spec: MethodSpec,
         schemas: dict[str, tuple[type[BaseModel], dict[str, object]]],
     ) -> Iterator[Problem]:
-        """The front end must exist and take what the method gives it."""
+        """The front end must exist and accept the method's parameters."""
         axes = {path for grid in spec.grids.values() for path in grid}
         used = spec.front_end_params or any(path.startswith("front_end.") for path in axes)
         if spec.front_end is not None:
@@ -228,7 +229,7 @@ class Checker:
             yield from problems(model, own, (*at, "front_end_params"))
 
     def _hears(self, spec: MethodSpec) -> Hears | None:
-        """What a method's student hears; None where that cannot be told without its weights."""
+        """The front end of a method's student; None if that depends on weights."""
         entry = self.entries["students"].get(spec.student)
         plugin = entry.plugin if isinstance(entry, PluginSpec) else spec.student
         own = entry.params if isinstance(entry, PluginSpec) else {}
@@ -249,13 +250,15 @@ class Checker:
         if wrong := wrong_loss(classes[plugin], spec.student, spec.loss):
             yield Problem((*at, "loss"), wrong)
         if issubclass(classes[plugin], Estimator) and (spec.settings or spec.profiles):
-            message = f"student {spec.student} is an estimator, which reads none; leave them out"
+            message = (
+                f"student {spec.student} is an estimator, which has none of these; leave them out"
+            )
             yield Problem((*at, "settings"), message)
 
     def _schema(self, kind: str, name: str) -> tuple[type[BaseModel], Mapping[str, object]] | None:
         """The Params model behind an entry or plugin name, and the entry's own params.
 
-        None where the plugin is unknown, which is told where the entry or the reference stands.
+        None if the plugin is unknown, which is reported at the entry or the reference.
         """
         entry = self.entries[kind].get(name)
         if isinstance(entry, PluginSpec):
@@ -288,16 +291,19 @@ class Checker:
             for row, described in content.rows.items():
                 place = (*at, "parts", part, "rows", row)
                 if counts[row] > 1:
-                    yield Problem(place, f"{counts[row]} rows are called {row!r}")
+                    yield Problem(place, f"{counts[row]} rows have the name {row!r}")
                 if not FILE_NAME.fullmatch(row):
-                    message = "a row's name is made of letters, digits, - and _: it names files"
+                    message = (
+                        "a row's name consists of letters, digits, - and _: it becomes part of "
+                        "file names"
+                    )
                     yield Problem(place, message)
                 yield from self._row(place, described, full)
 
     def _row(self, at: tuple[str, ...], row: RowSpec, full: Spec | None) -> Iterator[Problem]:
-        """The row's method must exist, or what it changes fit the full method.
+        """The row's method must exist, or its changes must fit the full method.
 
-        What is wrong with the full method itself is told where that stands.
+        Problems of the full method itself are reported at its own entry.
         """
         if row.method is not None:
             yield from self._method_name((*at, "method"), row.method)
@@ -305,7 +311,7 @@ class Checker:
             yield from self._changed(at, full, row_method(full, row))
 
     def _changed(self, at: tuple[str, ...], full: MethodSpec, own: MethodSpec) -> Iterator[Problem]:
-        """What is wrong with a method and not with the one that it was made of."""
+        """Problems of a method that the method it was made from does not have."""
         before = {(each.path, each.message) for each in self._method(at, full)}
         for problem in self._method(at, own):
             if (problem.path, problem.message) not in before:
@@ -319,13 +325,17 @@ class Checker:
 
 
 def _objective(spec: MethodSpec, at: tuple[str, ...]) -> str | None:
-    """The loss that a method is pretrained by."""
+    """The loss that a method is pretrained with."""
     return validate(MethodSettings, spec.settings, ".".join(at)).pretrain.objective
 
 
 def _label_map(at: tuple[str, ...]) -> Iterator[Problem]:
-    """Its name is part of a dataset's, and so of a run folder's."""
+    """Its name becomes part of a dataset's, and so of a run folder's."""
     if at[-1] == SHARED_LABELS:
-        yield Problem(at, f"{SHARED_LABELS!r} stands for the classes that several corpora share")
+        yield Problem(at, f"{SHARED_LABELS!r} means the classes that several corpora share")
     if not FILE_NAME.fullmatch(at[-1]):
-        yield Problem(at, "a label map is named in letters, digits, - and _: it names folders")
+        yield Problem(
+            at,
+            "a label map's name consists of letters, digits, - and _: it becomes part of "
+            "folder names",
+        )

@@ -1,4 +1,4 @@
-"""The axes of a method's grids, against what they set."""
+"""Check the axes of a method's grids against the settings that they change."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def grid_problems(
     candidates: Sequence[object],
     schemas: Mapping[str, tuple[type[BaseModel], dict[str, object]]],
 ) -> Iterator[Problem]:
-    """Every candidate must fit where its dotted path leads."""
+    """Every candidate must fit the setting of its dotted path."""
     first, *rest = path.split(".")
     plugins = {"student", "loss", "front_end"}
     known = {*plugins, *MethodSettings.model_fields}
     if first not in known or not rest:
-        message = f"there is no setting {path!r}{did_you_mean(first, known)}"
+        message = f"no setting is called {path!r}{did_you_mean(first, known)}"
         yield Problem(at, f"{message} (a grid's keys are dotted paths, such as loss.temperature)")
         return
     if not candidates:

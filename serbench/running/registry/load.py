@@ -1,4 +1,4 @@
-"""Read the packaged registry, lay the user's over it, and check the whole at once."""
+"""Read the packaged registry, merge the user's file into it, and check the result at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ log = logging.getLogger(__name__)
 
 PACKAGED = Path(serbench.__file__).with_name("registry.toml")
 USERS = Path("serbench.toml")
-"""Laid over the packaged registry when it is in the current folder and no other file is named."""
+"""File that extends the packaged registry, if it exists in the current folder and no other file is
+named.
+"""
 
 PARAMS_OF = {
     "plugin": "params",
@@ -29,12 +31,12 @@ PARAMS_OF = {
     "loss": "loss_params",
     "front_end": "front_end_params",
 }
-"""Parameters that make no sense any more once an overlay names something else to give them to."""
+"""Parameters that become invalid if the user's file names another plugin for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrySource:
-    """One registry file: its name as it is shown, its tables, and the line of each key."""
+    """One registry file: its displayed name, its tables, and the line of each key."""
 
     shown: str
     tables: dict[str, object]
@@ -44,17 +46,17 @@ class RegistrySource:
 def load_registry(
     plugins: Plugins, overlay: Path | None = None, *, strict: bool = True
 ) -> Registry:
-    """The packaged registry with ``overlay``, or ``./serbench.toml``, laid over it.
+    """The packaged registry, extended by ``overlay`` or ``./serbench.toml``.
 
     Args:
-        plugins: those that entries may name.
+        plugins: plugins that entries may name.
         overlay: the user's file.
-        strict: False: an entry of a broken plugin is logged, and is an error when it is used, so
+        strict: False: an entry of a broken plugin is logged, and is an error only if it is used, so
             that it harms nobody else.
 
     Raises:
-        RegistryError: with every problem of both stages at once, one a line, each as
-            ``FILE:LINE: table.entry.key: message``.
+        RegistryError: every problem of both stages at once, one per line, each as ``FILE:LINE:
+            table.entry.key: message``.
     """
     sources = [RegistrySource("registry.toml", *read_toml(PACKAGED, "registry.toml"))]
     if overlay is None and USERS.is_file():
@@ -82,7 +84,7 @@ def load_registry(
 
 
 def _resolve_paths(tables: dict[str, object], folder: Path) -> None:
-    """A path in a registry file is meant from where that file stands, not from anywhere else."""
+    """Paths in a registry file are relative to that file's folder."""
     for dataset in _entries_of(tables, "datasets").values():
         if not isinstance(dataset, dict):
             continue
@@ -124,7 +126,7 @@ def _without_stale_params(entry: object, over: Mapping[str, object]) -> dict[str
 def _first_stage(
     merged: Mapping[str, object],
 ) -> tuple[list[Problem], dict[str, dict[str, Spec]]]:
-    """Entries that fit the core schema, and what is wrong with the others."""
+    """Entries that fit the core schema, and problems of the others."""
     found: list[Problem] = []
     entries: dict[str, dict[str, Spec]] = {table: {} for table in SPECS}
     for table, content in merged.items():
@@ -144,9 +146,9 @@ def _first_stage(
 
 
 def _report(found: Sequence[Problem], sources: Sequence[RegistrySource], plugins: Plugins) -> str:
-    """One line for a problem, with a heading where there are several.
+    """One line per problem, with a heading if there are several.
 
-    Plugins that failed to load stand at the end, since a name that is missing may be one of theirs.
+    Plugins that failed to load are listed at the end, because a missing name may be one of theirs.
     """
     lines = [f"{_locate(problem.path, sources)}: {problem}" for problem in found]
     if len(lines) > 1:
@@ -159,7 +161,7 @@ def _report(found: Sequence[Problem], sources: Sequence[RegistrySource], plugins
 
 
 def _locate(path: Sequence[str], sources: Sequence[RegistrySource]) -> str:
-    """``FILE:LINE`` of a key; of the nearest table around it where the key itself is missing."""
+    """``FILE:LINE`` of a key; of the nearest table around it if the key itself is missing."""
     for length in range(len(path), 0, -1):
         for source in reversed(sources):
             line = source.lines.get(tuple(path[:length]))

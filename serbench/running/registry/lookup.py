@@ -34,7 +34,7 @@ class Registry:
     """Validated entries. A plugin that no entry names can be used by its own name.
 
     Attributes:
-        files: what it was read from, in the order that they were laid over one another.
+        files: its files, in the order in which they were merged.
         origins: ``FILE:LINE`` of each entry, by (table, name).
     """
 
@@ -55,10 +55,10 @@ class Registry:
     origins: Mapping[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
     def dataset_name(self, name: str) -> str:
-        """The dataset, or corpus plugin, that is called so, or has it for an alias.
+        """The dataset, or corpus plugin, with this name or alias.
 
         Raises:
-            RegistryError: there is none, or several are called so but for case and separators.
+            RegistryError: no match, or several apart from case and separators.
         """
         aliases = self.aliases
         found = called(name, aliases)
@@ -70,7 +70,7 @@ class Registry:
 
     @property
     def aliases(self) -> dict[str, tuple[str, ...]]:
-        """Of every dataset, and of corpus plugins that no dataset is named after."""
+        """Aliases of every dataset, and of corpus plugins without a dataset of the same name."""
         by_plugin = {each.name: corpus_aliases(each.cls) for each in self.plugins.items("corpora")}
         by_entry = {name: spec.aliases for name, spec in self.datasets.items()}
         return {
@@ -79,10 +79,10 @@ class Registry:
         }
 
     def dataset(self, name: str) -> DatasetSpec:
-        """A dataset, or a corpus plugin with its default parameters; by an alias, too.
+        """A dataset, or a corpus plugin with its default parameters; also by an alias.
 
         Raises:
-            RegistryError: neither; so do the other look-ups.
+            RegistryError: neither; the same for the other look-ups.
         """
         name = self.dataset_name(name)
         if name in self.datasets:
@@ -90,7 +90,7 @@ class Registry:
         fields = plugin_class(self.plugins, "corpora", name).Params.model_fields
         if required := [field for field, info in fields.items() if info.is_required()]:
             raise RegistryError(
-                f"{name} is a kind of corpus and no corpus yet: describe one as [datasets.NAME] in "
+                f"{name} is a kind of corpus, not a corpus: describe one as [datasets.NAME] in "
                 f'serbench.toml, with corpus = "{name}" and params for {", ".join(required)}'
             )
         bare = DatasetSpec(corpus=name)
@@ -102,8 +102,8 @@ class Registry:
         """A label map."""
         if name not in self.labels:
             raise RegistryError(
-                f"no label map is called {name!r}{did_you_mean(name, self.labels)} (write one as "
-                "[labels.NAME] in serbench.toml)"
+                f"no label map is called {name!r}{did_you_mean(name, self.labels)} (add one as "
+                "[labels.NAME] to serbench.toml)"
             )
         return self.labels[name]
 
@@ -129,13 +129,13 @@ class Registry:
         return _found("profile", self.profiles, name)
 
     def ablation(self, name: str) -> AblationSpec:
-        """An ablation; by default it is named after its full method."""
+        """An ablation, by default named after its full method."""
         if name in self.ablations:
             return self.ablations[name]
         if name in self.methods:
             raise RegistryError(
-                f"the registry has no ablation of {name}: write one as [ablations.{name}] in a "
-                f"serbench.toml, or take one of {', '.join(self.ablations) or 'none'}"
+                f"the registry has no ablation of {name}: add one as [ablations.{name}] to a "
+                f"serbench.toml, or use one of {', '.join(self.ablations) or 'none'}"
             )
         return _found("ablation", self.ablations, name)
 
@@ -163,7 +163,7 @@ class Registry:
     def make(self, kind: str, name: str, overrides: Overrides = ...) -> object: ...
 
     def make(self, kind: str, name: str, overrides: Overrides = MappingProxyType({})) -> object:
-        """An instance of the plugin behind an entry, with ``overrides`` laid over its params.
+        """An instance of the plugin behind an entry, with ``overrides`` of its params.
 
         Args:
             kind: one of ``KINDS`` of ``serbench.running.plugins``; for ``"corpora"`` the name is a
@@ -172,7 +172,7 @@ class Registry:
             overrides: nested tables of parameters.
 
         Raises:
-            RegistryError: no such name, or parameters that the plugin does not take.
+            RegistryError: no such name, or parameters that the plugin does not have.
         """
         if kind == "corpora":
             name = self.dataset_name(name)
@@ -208,9 +208,10 @@ def _found(what: str, entries: Mapping[str, Named], name: str) -> Named:
 
 
 def entries(registry: Registry, wanted: str | None = None) -> dict[str, dict[str, object]]:
-    """Tables of entries as plain values: all, one table (``teachers``), or one (``methods.akd``).
+    """Tables of entries as plain values: all, one table (``teachers``), or one entry
+    (``methods.akd``).
 
-    Overrides that are not set are left out.
+    Unset overrides are left out.
 
     Raises:
         RegistryError: no such table or entry.
@@ -238,7 +239,7 @@ def plugin_class(plugins: Plugins, kind: str, name: str) -> type[Plugin]:
     """The plugin class of that name.
 
     Raises:
-        RegistryError: there is none.
+        RegistryError: no plugin has that name.
     """
     try:
         return plugins.get(kind, name)  # pyright: ignore[reportReturnType]
@@ -247,13 +248,13 @@ def plugin_class(plugins: Plugins, kind: str, name: str) -> type[Plugin]:
 
 
 def corpus_aliases(cls: type) -> tuple[str, ...]:
-    """The aliases that a corpus plugin declares; none where a stranger's class has nothing such."""
+    """The aliases that a corpus plugin declares; none if its class declares none."""
     declared = getattr(cls, "aliases", ())
     return declared if isinstance(declared, tuple) else ()
 
 
 def not_loaded(plugins: Plugins) -> str:
-    """A clause that names the plugins that failed to load, where there are any."""
+    """A clause that names the plugins that failed to load, if any did."""
     if not plugins.failed:
         return ""
     names = ", ".join(f"{p.entry_point} of {p.distribution}" for p in plugins.failed)
@@ -261,5 +262,5 @@ def not_loaded(plugins: Plugins) -> str:
 
 
 def default_folds(corpus: Corpus) -> str:
-    """The folds of a corpus that no dataset entry names: the paper's, else leave one unit out."""
+    """The folds of a corpus without a dataset entry: the paper's, else leave one unit out."""
     return "paper" if "paper" in corpus.card.fold_sets else "loso"

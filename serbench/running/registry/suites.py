@@ -1,4 +1,4 @@
-"""Suites: their methods with what a dataset changes, and whether they name what there is."""
+"""Suites: their methods with a dataset's changes, and whether the names in them exist."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from serbench.running.registry.schema import ChangesSpec, MethodSpec, Spec, Suit
 from serbench.running.registry.validate import Problem, lay_over
 
 Changed = Callable[[tuple[str, ...], MethodSpec, MethodSpec], Iterator[Problem]]
-"""What is wrong with the second method and not with the first, which it was made of."""
+"""Problems of the second method that the first, which it was made from, does not have."""
 
 
 def suite_method(method: MethodSpec, changes: ChangesSpec) -> MethodSpec:
-    """The method with what a suite changes of it on a dataset; a profile goes over it."""
+    """The method with a suite's changes on a dataset; a profile overrides them."""
     update = {
         field: lay_over(getattr(method, field), getattr(changes, field))
         for field in changes.model_fields_set
@@ -28,14 +28,15 @@ def suite_problems(
     methods: Mapping[str, Spec],
     changed: Changed,
 ) -> Iterator[Problem]:
-    """A suite names methods and datasets that there are, and speaks of no other method.
+    """A suite may name existing methods and datasets only, and claim figures of its own methods
+    only.
 
     Args:
         at: the keys of the suite.
         spec: the suite.
         names: of all entries, by table.
-        methods: the entries among them that are well-formed.
-        changed: checks a method with what a dataset changes of it.
+        methods: the well-formed entries among them.
+        changed: checks a method with a dataset's changes.
     """
     yield from _unknown((*at, "methods"), spec.methods, names["methods"], "method is called")
     for name in sorted({name for name in spec.methods if spec.methods.count(name) > 1}):

@@ -1,4 +1,4 @@
-"""TOML with line numbers, which ``tomllib`` does not keep, and back to text, which it cannot do."""
+"""TOML with the line of each key, which ``tomllib`` does not keep, and writing of TOML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TOKEN = re.compile(
 
 
 def read_toml(path: Path, shown: str) -> tuple[dict[str, object], dict[KeyPath, int]]:
-    """The tables of a TOML file, and the line (from 1) that each key stands on.
+    """The tables of a TOML file, and the line (from 1) of each key.
 
     Raises:
         RegistryError: unreadable, not UTF-8, or not TOML; names ``shown`` and the line.
@@ -75,7 +75,7 @@ Token = tuple[str, bool]
 
 
 def _statements(text: str) -> Iterator[tuple[int, list[Token]]]:
-    """Each header or assignment with its first line; arrays may go over several lines."""
+    """Each header or assignment with its first line; arrays may span several lines."""
     statement: list[Token] = []
     depth, line, first = 0, 1, 1
     for match in _TOKEN.finditer(text):
@@ -95,7 +95,7 @@ def _statements(text: str) -> Iterator[tuple[int, list[Token]]]:
 
 
 def _keys(tokens: Sequence[Token]) -> KeyPath:
-    """The parts of a dotted key; bare keys may hold only letters, digits, ``-`` and ``_``."""
+    """The parts of a dotted key; bare keys may contain only letters, digits, ``-`` and ``_``."""
     return tuple(
         str(tomllib.loads(f"key = {token}")["key"]) if token[0] in "\"'" else token
         for token, is_mark in tokens
@@ -106,7 +106,7 @@ def _keys(tokens: Sequence[Token]) -> KeyPath:
 def dump_toml(tables: Mapping[str, object], comments: Mapping[KeyPath, str] | None = None) -> str:
     """``tables`` as TOML text, a header for every table, with comments above the headers.
 
-    None has no spelling in TOML and is left out.
+    TOML cannot express None, which is left out.
     """
     return "\n".join(_dump_table((), tables, comments or {})).strip("\n") + "\n"
 
@@ -140,7 +140,7 @@ def _string(text: str) -> str:
 
 
 def toml_value(value: object) -> str:
-    """A value on one line, as it stands behind ``=``."""
+    """A value on one line, as written behind ``=``."""
     match value:
         case bool():
             return "true" if value else "false"

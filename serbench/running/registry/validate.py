@@ -1,4 +1,4 @@
-"""Values against a pydantic schema, with every problem told in the user's own terms."""
+"""Values checked against a pydantic schema, with every problem in the user's own terms."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Values = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong, and where: the keys from the top of the registry.
+    """A problem and its place: the keys from the top of the registry.
 
     Attributes:
-        on_use: a broken plugin is the cause, so that only who uses the entry need be stopped.
+        on_use: a broken plugin is the cause, so that only users of the entry need be stopped.
     """
 
     path: tuple[str, ...]
@@ -35,7 +35,7 @@ class Problem:
 
 
 def lay_over(base: Mapping[str, object], over: Mapping[str, object]) -> Values:
-    """``base`` with ``over`` laid on it: tables are joined key by key, all else is replaced."""
+    """``base`` overridden by ``over``: tables are merged key by key, other values replaced."""
     joined = dict(base)
     for key, value in over.items():
         below = joined.get(key)
@@ -62,7 +62,7 @@ def validate(model: type[Schema], values: Mapping[str, object], where: str) -> S
 def problems(
     model: type[BaseModel], values: Mapping[str, object], at: Sequence[str]
 ) -> list[Problem]:
-    """Everything that keeps ``values`` from being a ``model``; empty: nothing does."""
+    """Everything that keeps ``values`` from being a ``model``; empty: nothing."""
     try:
         _parse(model, values)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Whether a run folder, the corpus here and the code here fit each other."""
+"""Checks that a run folder, the corpus and the code on this machine agree."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from serbench.running.store.run import RunStore
 
 
 def check_ledger(store: RunStore, predictions: pd.DataFrame, labels: Sequence[str]) -> None:
-    """The run has read the labels of every outer test side, with the predictions that it keeps.
+    """Check that the run read the labels of every outer test side with its stored predictions.
 
     Raises:
-        StoreError: it has not, or the predictions were changed since.
+        StoreError: it did not, or the predictions were changed since.
     """
     read = {
         (opening.method, opening.outer, opening.seed): opening.predictions_digest
@@ -38,19 +38,19 @@ def check_ledger(store: RunStore, predictions: pd.DataFrame, labels: Sequence[st
         digest = predictions_digest(ids, rows[columns].to_numpy(dtype=np.float32))
         if read.get((method, outer, seed)) != digest:
             raise StoreError(
-                f"{store.folder}: the predictions of {method}, outer fold {outer}, seed {seed} are "
-                "not those that the ledger says the labels were read for; serbench verify tells "
-                "more"
+                f"{store.folder}: the predictions of {method}, outer fold {outer}, seed {seed} "
+                "are not those that the ledger has for the reading of the labels; `serbench "
+                "verify` says more"
             )
 
 
 def check_same_corpus(store: RunStore, table: CorpusTable, *, dropped: bool) -> None:
-    """The corpus here holds what ``utterances.csv`` lists, each with its audio and label.
+    """Check that the corpus has all utterances of ``utterances.csv``, with their audio and labels.
 
     Args:
         store: the run.
-        table: the corpus here.
-        dropped: whether the run left copies out, so that more may be here.
+        table: the corpus on this machine.
+        dropped: whether the run left copies out, so that the corpus may have more.
 
     Raises:
         CorpusError: it does not.
@@ -68,36 +68,36 @@ def check_same_corpus(store: RunStore, table: CorpusTable, *, dropped: bool) -> 
     faults = [
         f"{len(ids)} {what}, such as {ids[0]}"
         for ids, what in (
-            (gone, "utterances of the run are not there"),
-            (new, "are there that the run did not have"),
+            (gone, "utterances of the run are missing"),
+            (new, "are new"),
             (changed, "have another audio or label"),
         )
         if ids
     ]
     if faults:
         raise CorpusError(
-            f"{table.folder} is another corpus than that of {store.folder}: {'; '.join(faults)}; "
-            "name the run's own with --data-dir"
+            f"{table.folder} is not the corpus of {store.folder}: {'; '.join(faults)}; name the "
+            "run's corpus with --data-dir"
         )
 
 
 def check_weights(folder: Path, students: Sequence[StoredStudent]) -> None:
-    """The weights of the run's students are in its folder.
+    """Check that the weights of the run's students are in its folder.
 
     Raises:
-        StoreError: some are not, or the run has no student.
+        StoreError: some are missing, or the run has no student.
     """
     missing = [student.path for student in students if not student.path.is_file()]
     if missing or not students:
         raise StoreError(
             f"{folder} lacks the weights of {len(missing) or 'all'} students"
             + (f", such as {missing[0]}" if missing else "")
-            + "; run the same command again to have them"
+            + "; run the same command again to make them"
         )
 
 
 def check_folds(stored: StoredPlan, folds: Folds) -> None:
-    """The folds made anew are those of the plan.
+    """Check that the recomputed folds are those of the plan.
 
     Raises:
         StoreError: they are not.
@@ -109,13 +109,13 @@ def check_folds(stored: StoredPlan, folds: Folds) -> None:
     }
     if differing := [what for what, agrees in same.items() if not agrees]:
         raise StoreError(
-            f"made anew, the {' and '.join(differing)} of the run are not those of plan.json; "
-            "serbench verify tells why"
+            f"the recomputed {' and '.join(differing)} of the run are not those of plan.json; "
+            "`serbench verify` says why"
         )
 
 
 def changed_code(stored: StoredPlan, students: Iterable[StoredStudent]) -> tuple[str, ...]:
-    """A sentence where code that predictions go through has changed since the run was made."""
+    """A sentence if code that predictions depend on has changed since the run was made."""
     now = {"fit": core_digest(FIT)}
     if stored.plan["teachers"]:
         now["head"] = core_digest(HEAD)
@@ -127,8 +127,8 @@ def changed_code(stored: StoredPlan, students: Iterable[StoredStudent]) -> tuple
     if not changed:
         return ()
     return (
-        f"Code has changed since the run was made ({', '.join(changed)}); its models are replayed "
-        "with that of today.",
+        f"Code has changed since the run was made ({', '.join(changed)}); its models are "
+        "replayed with the current code.",
     )
 
 
@@ -138,7 +138,7 @@ def kept_posteriors(
     """The run's posteriors of one reading: utterances by classes.
 
     Raises:
-        StoreError: there are none.
+        StoreError: the run has no predictions of it.
     """
     rows = predictions[
         (predictions["method"] == method)
@@ -154,23 +154,23 @@ def kept_posteriors(
 def largest_gap(
     name: str, kept: pd.DataFrame, ids: Sequence[str], posteriors: NDArray[np.floating]
 ) -> float:
-    """The greatest difference between posteriors ``(U, C)`` of ``ids`` and those that are kept.
+    """The greatest difference between posteriors ``(U, C)`` of ``ids`` and the stored ones.
 
     Args:
         name: of the student.
-        kept: as ``kept_posteriors`` gives them.
+        kept: from ``kept_posteriors``.
         ids: utterances, in any order.
-        posteriors: what the student gives for them here.
+        posteriors: the student's output for them here.
 
     Raises:
-        StoreError: it is greater than another machine's arithmetic explains.
+        StoreError: the difference is greater than another machine's arithmetic explains.
     """
     gap = float(np.abs(kept.reindex(list(ids)).to_numpy(np.float64) - posteriors).max())
     if not (gap <= TOLERANCE and len(ids) == len(kept)):  # also where a row is missing
         raise StoreError(
-            f"{name} does not predict what the run has kept of it: posteriors differ by up to "
-            f"{gap:.3g}, and {TOLERANCE:g} is what another machine explains; the code of its "
-            "student or of the front end has changed since, or a file of the run was changed "
-            "(serbench verify tells which)"
+            f"{name} does not predict what the run has stored: posteriors differ by up to "
+            f"{gap:.3g}, but another machine explains only {TOLERANCE:g}. The code of its student "
+            "or front end has changed since, or a file of the run was changed (`serbench verify` "
+            "says which)"
         )
     return gap

@@ -1,7 +1,7 @@
-"""What a stored plan names, as this machine has it.
+"""Corpora and teachers of a stored plan, as this machine has them.
 
-A run folder may be a stranger's. It says which corpus and teacher it was made with, and their
-numbers and choices; where files are, and how they are read, the registry here says alone.
+A run folder may come from a stranger. It says which corpus and teacher it was made with, and their
+numbers and choices; only the local registry says where files are, and how they are read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def local_corpus(registry: Registry, plugins: Plugins, entry: Json) -> Corpus:
     """A corpus of a stored plan.
 
     Raises:
-        StoreError: the registry here does not have it, or it does not take the run's numbers.
+        StoreError: the local registry does not have it, or it does not accept the run's numbers.
         PluginError: its plugin is not installed.
     """
     name = str(entry["name"])
@@ -65,7 +65,7 @@ def _made(
         if base is None:
             raise _unknown(kind, plugin, name, ()) from None
         raise StoreError(
-            f"plan.json: {name} as the registry here has it does not take {first_problem(error)}"
+            f"plan.json: {name} of the local registry does not accept {first_problem(error)}"
         ) from error
 
 
@@ -74,15 +74,15 @@ def _unknown(kind: str, plugin: str, name: str, foreign: Sequence[str]) -> Store
     what = "corpus" if kind == "corpora" else "teacher"
     named = f" ({', '.join(foreign)})" if foreign else ""
     return StoreError(
-        f"the registry here has no {what} {name}, and what the run folder says of its files and "
-        f"addresses{named} is not used, since it may be a stranger's. If you trust it, describe "
-        f'the {what} as [{table}.{name}] with {key} = "{plugin}" in serbench.toml, or name a '
-        "registry with --registry"
+        f"the local registry has no {what} {name}. Files and addresses in the run folder{named} "
+        "are not used, because it may come from a stranger. If you trust it, describe the "
+        f'{what} as [{table}.{name}] with {key} = "{plugin}" in serbench.toml, or name a '
+        "registry file with --registry"
     )
 
 
 def _is_closed(model: type[BaseModel], key: str) -> bool:
-    """Whether a parameter takes numbers and named choices only, and so no path and no address."""
+    """Whether a parameter accepts numbers and named choices only, and so no path and no address."""
     field = model.model_fields.get(key)
     return field is not None and _closed(field.annotation)
 

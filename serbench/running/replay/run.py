@@ -42,22 +42,22 @@ from serbench.running.store.finished import StoredRun, load_run
 from serbench.running.store.run import TEACHER_PREFIX, RunStore
 
 POST_HOC = (
-    "Post hoc: a later look at models that were trained, chosen and scored before; nothing was "
+    "Post hoc: an analysis of models that were trained, chosen and scored before. Nothing was "
     "chosen by it, and nothing may be."
 )
-"""What must stand under everything that a replay gives."""
+"""Note below every result of a replay."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A finished run, opened to predict again. Nothing of the run's own files is changed.
+    """A finished run, opened to predict again. None of the run's own files is changed.
 
     Attributes:
-        run: what the run folder holds.
+        run: content of the run folder.
         stored: its plan, with the installed plugins.
-        folds: the outer folds, made anew and found the same; no inner ones.
+        folds: the outer folds, recomputed and found identical; no inner ones.
         students: by method, seed and outer fold.
-        notes: what a reader of anything replayed must know.
+        notes: remarks that readers of any replayed result need.
     """
 
     run: StoredRun
@@ -84,21 +84,21 @@ class Replay:
         watch: Observer,
         device: str = "cpu",
     ) -> Replay:
-        """Read a run, find its corpus, and make its folds anew.
+        """Read a run, find its corpus, and recompute its folds.
 
         Args:
             folder: of a finished run.
-            registry: says where files of corpora and teachers are.
+            registry: has the locations of corpora and teachers.
             plugins: the installed plugins.
-            data_dir: the corpus's folder, where it is not where ``locate`` looks.
+            data_dir: the corpus's folder, if ``locate`` does not find it.
             cache: for frames, embeddings, heads and fingerprints.
-            watch: told of progress.
-            device: where students and teachers compute.
+            watch: receives progress.
+            device: device of students and teachers.
 
         Raises:
-            StoreError: the folder holds no finished run, a file of it is damaged or missing, or
-                it does not fit its own ledger.
-            CorpusError: the corpus cannot be had, or is another one than the run's.
+            StoreError: the folder has no finished run, a file of it is damaged or missing, or it
+                contradicts its own ledger.
+            CorpusError: the corpus is not available, or is not the run's.
             PluginError: a plugin of the run is not installed.
         """
         run = load_run(folder, folder.resolve().name)
@@ -128,7 +128,7 @@ class Replay:
 
     @property
     def certificate(self) -> Certificate:
-        """The run's own."""
+        """The run's own certificate."""
         return self.run.certificate
 
     @property
@@ -143,15 +143,15 @@ class Replay:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """All of the run, in the order of its plan, then its teachers as ``teacher:NAME``."""
+        """All methods of the run, in the plan's order, then its teachers as ``teacher:NAME``."""
         planned = (str(method["name"]) for method in self.plan["methods"])
         return (*planned, *(TEACHER_PREFIX + name for name in self.teachers))
 
     def students_of(self, methods: Iterable[str] | None = None) -> tuple[StoredStudent, ...]:
-        """The students of some methods; of all where None or nothing is given.
+        """The students of some methods; of all if None or nothing is given.
 
         Raises:
-            StoreError: a method that the run has no student of.
+            StoreError: the run has no student of a method.
         """
         there = tuple(dict.fromkeys(student.method for student in self.students))
         wanted = tuple(methods or there)
@@ -196,7 +196,7 @@ class Replay:
     def fold_networks(
         self, method: str | None = None, seeds: Iterable[int] = ()
     ) -> tuple[StoredStudent, ...]:
-        """As ``fold_students``, for what can be exported or pruned.
+        """As ``fold_students``, for networks, which can be exported or pruned.
 
         Raises:
             StoreError: as ``fold_students``; the method is an estimator.
@@ -204,29 +204,29 @@ class Replay:
         students = self.fold_students(method, seeds)
         if students[0].candidate.estimates:
             raise StoreError(
-                f"{students[0].method} is an estimator, which hears whole utterances, so it cannot "
-                "be exported, deployed or pruned; name another method with --method"
+                f"{students[0].method} is an estimator for whole utterances, which cannot be "
+                "exported, deployed or pruned; name another method with --method"
             )
         return students
 
     def check_proper(self) -> None:
         """
         Raises:
-            StoreError: the run's protocol was broken on purpose.
+            StoreError: the run's protocol is broken on purpose.
         """
         if self.certificate.leaky:
             raise StoreError(
                 f"{self.run.name} was run under {self.certificate.protocol}, which is broken on "
-                "purpose: its scores show what a leak is worth (serbench inflation), and nothing "
-                "else is measured by it; take a speaker-independent run"
+                "purpose: its scores only show how much a leak inflates them (`serbench "
+                "inflation`); use a speaker-independent run"
             )
 
     def frames(self, front_end: FrontEnd) -> Frames:
-        """Frames of the corpus as it is, by a candidate's front end.
+        """Frames of the unchanged corpus, by a candidate's front end.
 
         Raises:
             CorpusError: an audio file can no longer be read.
-            TeacherError: the weights of a model that the front end runs cannot be had.
+            TeacherError: the weights of a model that the front end runs are not available.
         """
         if front_end not in self._frames:
             advance = partial(self.watch.advance, "features")
@@ -250,12 +250,12 @@ class Replay:
         self, student: StoredStudent, frames: Frames, segments: Sequence[Segment]
     ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         """Utterance ids in order of appearance, and their mean posteriors ``(U, C)``; from the
-        cache where the same was once predicted.
+        cache if predicted before.
 
         Args:
             student: one of ``students``.
             frames: of the corpus, or of perturbed audio, by the student's own front end;
-                ``frames.digest`` must name all that they were computed from.
+                ``frames.digest`` must cover everything that they were computed from.
             segments: windows of it.
 
         Raises:
@@ -265,8 +265,8 @@ class Replay:
         return predict_kept(student, frames, segments, self.stored.backend(), self.device, kept)
 
     def stored_posteriors(self, method: str, outer: int, seed: int) -> pd.DataFrame:
-        """What the run predicted: a row for each utterance of the fold's test side, by its id, and
-        a column for each class in the order of the labels.
+        """The run's predictions: a row for each utterance of the fold's test side, by its id, and a
+        column for each class in the order of the labels.
 
         Raises:
             StoreError: the run has no such predictions.
@@ -276,10 +276,10 @@ class Replay:
     def check_same(
         self, student: StoredStudent, ids: Sequence[str], posteriors: NDArray[np.floating]
     ) -> float:
-        """Hold posteriors of the untouched test side against those that the run has kept.
+        """Compare posteriors of the unchanged test side with those that the run has stored.
 
         Args:
-            student: whose they are.
+            student: their student.
             ids: the U utterances of its test side.
             posteriors: ``(U, C)``.
 
@@ -296,13 +296,13 @@ class Replay:
         """A teacher's plugin, with the weights that the run had; not loaded yet.
 
         Raises:
-            StoreError: the run has no such teacher, or its weights here are others.
-            TeacherError: the weights cannot be had.
+            StoreError: the run has no such teacher, or its weights here differ.
+            TeacherError: the weights are not available.
         """
         return run_teacher(self.stored, name)
 
     def embeddings(self, name: str) -> TeacherEmbeddings:
-        """A teacher's embeddings of the corpus as it is, from the cache where they are there.
+        """A teacher's embeddings of the unchanged corpus, from the cache if possible.
 
         Raises:
             StoreError, TeacherError: as ``teacher``.
@@ -333,10 +333,10 @@ class Replay:
         return self._heads[name, outer]
 
     def labels_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """``(U,)``, the classes of outer test utterances, whose labels the run has read before.
+        """``(U,)``, the classes of outer test utterances, whose labels the run has already read.
 
-        That it has, for every method and fold and with the predictions that it has kept, is held
-        against the ledger when the run is opened.
+        When the run is opened, the ledger is checked: the labels were read for every method and
+        fold, with the stored predictions.
 
         Raises:
             LeakageError: L8, an utterance that no outer fold tested.

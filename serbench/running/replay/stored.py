@@ -1,4 +1,4 @@
-"""From ``plan.json`` back to what a run was made of."""
+"""From ``plan.json`` back to the parts of a run."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ PARTS = (
     "dataset", "folds", "protocol", "profile", "backend", "teachers", "methods", "pretrain_audio",
     "canary",
 )  # fmt: skip
-"""Keys of ``plan.json`` that ``RunPlan.describe`` gives."""
+"""Keys of ``plan.json`` that ``RunPlan.describe`` writes."""
 
 DATASET_KEYS = ("name", "corpus", "params", "evaluated", "training", "label_map")
-"""Those of them below ``dataset``; the last three are not there for a corpus as it is."""
+"""Those of them below ``dataset``; the last three are missing for a corpus with its own labels."""
 
 ADDED = ("ablation", "suite")
-"""Keys that it gives for an ablation or a suite only."""
+"""Keys that it writes for an ablation or a suite only."""
 
 NEEDED = frozenset({*PARTS, "cards", "code", "device"})
-"""Keys of ``plan.json`` without which a run cannot be made anew."""
+"""Keys of ``plan.json`` that a run needs to be recomputed."""
 
 NEEDED_OF_METHODS = frozenset(
     {"student_plugin", "student_params", "loss_plugin", "loss_params", "settings", "candidates"}
@@ -50,11 +50,11 @@ NEEDED_OF_METHODS = frozenset(
 
 @dataclass(frozen=True)
 class StoredPlan:
-    """A stored plan, and what it takes to make what it names.
+    """A stored plan, with everything needed to make its parts.
 
     Attributes:
         plugins: the installed ones.
-        registry: says where the files of corpora and teachers are; the plan does not.
+        registry: has the locations of corpora and teachers, which the plan does not contain.
     """
 
     plan: Json
@@ -65,7 +65,8 @@ class StoredPlan:
     def read(cls, store: RunStore, plugins: Plugins, registry: Registry) -> StoredPlan:
         """
         Raises:
-            StoreError: there is no run, or its plan was written by a version that kept too little.
+            StoreError: no run is in the folder, or its plan was written by a version that stored
+                too little.
         """
         store.check()
         plan = store.plan()
@@ -74,7 +75,7 @@ class StoredPlan:
         if not whole or not all(each.keys() >= NEEDED_OF_METHODS for each in plan["methods"]):
             raise StoreError(
                 f"{store.folder} was written by serbench {plan.get('serbench_version')}, whose "
-                "plan.json does not hold all that it takes to make it anew"
+                "plan.json lacks parts that are needed to recompute it"
             )
         return cls(plan, plugins, registry)
 
@@ -89,7 +90,7 @@ class StoredPlan:
         return validate(ProtocolSettings, self.plan["protocol"], "plan.json: protocol")
 
     def description(self) -> dict[str, Any]:
-        """The plan as ``RunPlan.describe`` gave it, for its digest."""
+        """The plan as written by ``RunPlan.describe``, for its digest."""
         whole = self.plan["dataset"]
         dataset = {key: whole[key] for key in DATASET_KEYS if key in whole}
         parts = (*PARTS, *(key for key in ADDED if key in self.plan))
@@ -97,11 +98,11 @@ class StoredPlan:
 
     @property
     def evaluated(self) -> str:
-        """The dataset that was tested; of a run by a label map, the whole one."""
+        """The dataset that was tested; with a label map, the whole dataset."""
         return str(self.plan["dataset"].get("evaluated", self.dataset))
 
     def dataset_plan(self) -> DatasetPlan:
-        """The corpora of the run and their classes; their sources and folders are the registry's.
+        """The corpora of the run and their classes; sources and folders come from the registry.
 
         Raises:
             StoreError, PluginError: as ``local_corpus``.
@@ -121,12 +122,12 @@ class StoredPlan:
         return PlannedCorpus(name, spec, corpus)
 
     def backend(self) -> Backend:
-        """The backend that the scores were taken through."""
+        """The backend of the scores."""
         entry = self.plan["backend"]
         return self._plugin("backends", entry["name"], entry["params"])
 
     def teacher(self, name: str) -> Teacher:
-        """The plugin of a teacher of the run, not loaded yet; its weights are the registry's.
+        """The plugin of a teacher of the run, not loaded yet; its weights come from the registry.
 
         Raises:
             StoreError: the run has no such teacher; as ``local_teacher``.
@@ -138,15 +139,15 @@ class StoredPlan:
         return local_teacher(self.registry, self.plugins, name, entry)
 
     def cards(self) -> dict[str, TeacherCard]:
-        """What the teachers declared when they were run."""
+        """The teachers' cards at the time of the run."""
         return self._cards("cards")
 
     def inherited(self) -> dict[str, TeacherCard]:
-        """What the models declared that students inherit from."""
+        """Cards of the models that students inherit from, at the time of the run."""
         return self._cards("inherited")
 
     def heard(self) -> dict[str, TeacherCard]:
-        """What the models declared that front ends run."""
+        """Cards of the models that front ends run, at the time of the run."""
         return self._cards("heard")
 
     def _cards(self, key: str) -> dict[str, TeacherCard]:
@@ -156,7 +157,7 @@ class StoredPlan:
             raise StoreError(f"plan.json: a card in {key} has other entries: {error}") from error
 
     def candidate(self, method: Json, values: Json) -> Candidate:
-        """A method's candidate, given what the grid sets."""
+        """A method's candidate, by the grid's values."""
         tables: dict[str, Any] = {
             "student": method["student_params"], "loss": method["loss_params"],
             "front_end": method["front_end_params"], "settings": method["settings"],
@@ -181,7 +182,7 @@ class StoredPlan:
         return Candidate(values, student, loss, front_end, settings, objective)
 
     def _objective(self, method: Json, settings: MethodSettings) -> Loss | None:
-        """What a method was pretrained by; only where the grid says the same as its first point."""
+        """A method's pretraining objective; only if the grid agrees with its first point."""
         entry = method.get("objective")
         if entry is None or settings.pretrain.objective is None:
             return None
@@ -193,7 +194,7 @@ class StoredPlan:
             return cls(cls.Params.model_validate(params))  # pyright: ignore[reportAttributeAccessIssue]
         except ValidationError as error:
             raise StoreError(
-                f"plan.json: {name} as it is installed here does not take {first_problem(error)}"
+                f"plan.json: {name} as installed here does not accept {first_problem(error)}"
             ) from error
 
 
@@ -203,7 +204,7 @@ def _card(entries: Json) -> TeacherCard:
 
 
 def fold_source(plan: Json, folder: Path) -> str:
-    """The folds that a plan names; those of a fold file are kept in the run's own folder."""
+    """The folds of a plan; those of a fold file are stored in the run's own folder."""
     folds = str(plan["folds"])
     named_file = folds.lower().endswith(".csv") or "/" in folds or "\\" in folds
     return str(folder / "utterances.csv") if named_file else folds
@@ -216,18 +217,18 @@ def read_corpus(
     watch: Observer,
     audio_cache: Path | None = None,
 ) -> CorpusTable:
-    """The corpus of a run, or what it made of several. Nothing is downloaded or made.
+    """The corpus of a run, or its combination of several. Nothing is downloaded or built.
 
     Args:
         stored: the run's plan.
-        data_dir: the corpus's folder, where it is not where ``locate`` looks; of several corpora,
-            the folder that holds one for each.
-        cache: where fetched corpora are.
-        watch: told of progress.
-        audio_cache: of what was once read of the audio files; by default that of runs.
+        data_dir: the corpus's folder, if ``locate`` does not find it; for several corpora, a folder
+            with one folder each.
+        cache: with downloaded corpora.
+        watch: receives progress.
+        audio_cache: for facts about audio files that were read before; by default that of runs.
 
     Raises:
-        CorpusError: it is not here, or cannot be read.
+        CorpusError: the corpus is not on this machine, or cannot be read.
         StoreError: as ``StoredPlan.dataset_plan``.
         PluginError: its plugin is not installed.
     """

@@ -1,4 +1,4 @@
-"""The students that a run has kept, and their posteriors for any frames."""
+"""The students that a run has stored, and their posteriors for any frames."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from serbench.running.store.cache import FitCache
 from serbench.running.store.run import RunStore
 
 TOLERANCE = 2e-3
-"""Largest difference of a posterior that another machine's arithmetic may make."""
+"""Largest difference of a posterior that another machine's arithmetic may cause."""
 
 
 @dataclass(frozen=True)
 class StoredStudent:
-    """One student of an outer fold, as the run has kept it.
+    """One stored student of an outer fold.
 
     Attributes:
         name: of its fit: ``akd/seed-0/outer-1``.
         outer: the fold, from 1.
         candidate: the setting that was chosen for this fold.
-        parameters: how many were trained.
+        parameters: number of trained parameters.
         classes: C.
-        store: the run that keeps it.
+        store: the run's folder.
     """
 
     name: str
@@ -53,10 +53,10 @@ class StoredStudent:
 
     @property
     def shape(self) -> StudentShape:
-        """Of its input and output.
+        """Shape of its input and output.
 
         Raises:
-            TeacherError: it depends on a pretrained model that cannot be had.
+            TeacherError: it depends on a pretrained model that is not available.
         """
         return shape_of(self.candidate.front_end, self.classes)
 
@@ -89,7 +89,7 @@ class StoredStudent:
 
     @property
     def normaliser(self) -> Normaliser:
-        """That of its training side.
+        """Normaliser of its training side.
 
         Raises:
             StoreError: as ``module``.
@@ -97,7 +97,7 @@ class StoredStudent:
         return self._trained[1]
 
     def release(self) -> None:
-        """Let go of the weights; they are read again where they are asked for again."""
+        """Free the weights; they are read again when needed."""
         self.__dict__.pop("_trained", None)
 
     @cached_property
@@ -131,7 +131,7 @@ def stored_students(stored: StoredPlan, store: RunStore) -> tuple[StoredStudent,
         if fit["inner"] is not None:
             continue
         if fit["method"] not in methods:
-            raise StoreError(f"{store.folder}: {fit['fit']} is of no method of plan.json")
+            raise StoreError(f"{store.folder}: {fit['fit']} belongs to no method of plan.json")
         candidate = stored.candidate(methods[fit["method"]], fit["values"])
         found.append(
             StoredStudent(
@@ -161,8 +161,8 @@ def predict_windows(
         student: a stored one.
         frames: of any audio, through the student's own front end.
         segments: windows of that audio.
-        backend: that the scores are taken through.
-        device: where to compute.
+        backend: of the scores.
+        device: device of the computation.
 
     Raises:
         StoreError: as ``StoredStudent.module``.
@@ -183,7 +183,7 @@ def predict_kept(
     device: torch.device,
     cache: FitCache,
 ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """As ``predict_windows``, from the cache where the same was once predicted.
+    """As ``predict_windows``, from the cache if predicted before.
 
     The address covers the student's weights and code, the frames, the windows, backend and device.
     """

@@ -1,4 +1,4 @@
-"""A run's teachers and their heads, made anew as the run made them."""
+"""A run's teachers and their heads, recomputed as in the run."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def run_teacher(stored: StoredPlan, name: str) -> Teacher:
     """A teacher's plugin, with the weights that the run had.
 
     Raises:
-        StoreError: the run has no such teacher, or its weights here are others.
-        TeacherError: the weights cannot be had.
+        StoreError: the run has no such teacher, or its weights here differ.
+        TeacherError: the weights are not available.
     """
     teacher = stored.teacher(name)
     with offline():  # the teacher keeps what it finds, so that nothing is fetched later
@@ -48,7 +48,7 @@ def run_embeddings(
     device: torch.device,
     watch: Observer,
 ) -> TeacherEmbeddings:
-    """A teacher's embeddings of the corpus, from the cache or made.
+    """A teacher's embeddings of the corpus, from the cache or computed.
 
     Raises:
         StoreError, TeacherError: as ``run_teacher``; the embeddings cannot be made.
@@ -59,7 +59,7 @@ def run_embeddings(
 
 
 def head_settings(stored: StoredPlan) -> HeadSettings:
-    """The settings that the run took for its teachers' own rows: of its first taught method."""
+    """The run's settings for its teachers' own rows: those of its first method with a teacher."""
     taught = next(method for method in stored.plan["methods"] if method["teachers"])
     return stored.candidate(taught, taught["candidates"][0]).settings.head
 
@@ -69,14 +69,14 @@ def fold_head(
 ) -> Head:
     """A teacher's head of a whole outer training side, its strength chosen by cross-fitting there.
 
-    The protocol must be a proper one: broken ones fit heads otherwise.
+    The protocol must be a proper one: broken ones fit heads in another way.
 
     Args:
         stored: the run's plan.
         folds: the run's.
         embeddings: of the whole corpus.
         outer: the fold, from 1.
-        cache: where fits are kept; a strength that was once chosen is read there.
+        cache: of fits; a strength that was chosen before is read from it.
     """
     split = folds.outer[outer - 1]
     settings = head_settings(stored)

@@ -26,7 +26,7 @@ ARRAY, TENSOR = "array/", "tensor/"
 
 @dataclass(frozen=True, slots=True)
 class FitRecord:
-    """What a fit left behind: JSON-able facts, arrays (posteriors) and the student's tensors."""
+    """The result of a fit: facts as JSON, arrays (posteriors) and the student's tensors."""
 
     json: dict[str, Any]
     arrays: dict[str, np.ndarray]
@@ -34,14 +34,14 @@ class FitRecord:
 
 
 class FitCache:
-    """Fits by the digest of everything that decides their outcome.
+    """Fits by the digest of everything that determines their outcome.
 
-    An entry is one safetensors file whose metadata hold its kind, the JSON and a SHA-256 of all of
-    it, so that it is whole or absent, and a flipped bit is noticed.
+    An entry is one safetensors file. Its metadata contain its kind, the JSON and a SHA-256 of
+    everything, so that it is complete or absent, and a flipped bit is noticed.
 
     Args:
         cache: root of the cache.
-        kind: of all entries that are put here.
+        kind: of all entries that are stored here.
     """
 
     def __init__(self, cache: Path, kind: CacheKind) -> None:
@@ -55,18 +55,18 @@ class FitCache:
         return self.root / key[:2] / f"{key}.safetensors"
 
     def get(self, key: str) -> FitRecord | None:
-        """The fit of ``key``; None where there is none, or a damaged one (which is told)."""
+        """The fit of ``key``; None if it is missing or damaged (which is reported)."""
         return read_kept(self.path(key), _read_entry, "cached fit")
 
     def written(self, key: str) -> FitRecord:
-        """The fit of ``key``, which is known to be kept.
+        """The fit of ``key``, which must be cached.
 
         Raises:
-            StoreError: it is not there.
+            StoreError: it is missing.
         """
         record = self.get(key)
         if record is None:
-            raise StoreError(f"what was just written to {self.path(key)} cannot be read back")
+            raise StoreError(f"{self.path(key)} was just written and cannot be read back")
         return record
 
     def put(
@@ -76,10 +76,10 @@ class FitCache:
         arrays: Mapping[str, np.ndarray] | None = None,
         tensors: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Keep a fit.
+        """Cache a fit.
 
         Raises:
-            StoreError: the JSON holds a value that is not finite, or the file cannot be written.
+            StoreError: the JSON contains a value that is not finite, or the file cannot be written.
         """
         text = json_bytes(json_dict, f"the fit {key}").decode()
         content = {
@@ -111,7 +111,7 @@ def _read_entry(path: Path) -> FitRecord:
     except (SafetensorError, KeyError, ValueError) as error:
         raise DamageError(str(error)) from error
     if found != due:
-        raise DamageError("its checksum is not right")
+        raise DamageError("its checksum is wrong")
     return FitRecord(
         json=json.loads(metadata["json"]),
         arrays={

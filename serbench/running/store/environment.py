@@ -1,4 +1,4 @@
-"""What a run ran on."""
+"""The environment of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from serbench.running.plugins import LoadedPlugin
 def environment(plugins: Iterable[LoadedPlugin]) -> dict[str, object]:
     """Python, system, processor, torch, versions of packages and of ``plugins``, as JSON.
 
-    No name of a user or a host is in it: results are meant to be published.
+    No name of a user or a host is included, because results are meant to be published.
     """
     return {
         "serbench": metadata.version("serbench"),
@@ -39,7 +39,7 @@ def environment(plugins: Iterable[LoadedPlugin]) -> dict[str, object]:
 
 
 def _package_versions() -> dict[str, str]:
-    """Installed versions of what serbench requires, by name."""
+    """Installed versions of serbench's requirements, by name."""
     required = [line for line in metadata.requires("serbench") or () if "extra ==" not in line]
     names = {re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in required}
     return {name: _version(name) for name in sorted(names)}

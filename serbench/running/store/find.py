@@ -8,7 +8,7 @@ from serbench.api import StoreError
 from serbench.errors import listed, near_names
 
 RUNS = Path("runs")
-"""Where runs go unless the user names another folder."""
+"""Default folder of runs."""
 
 
 def list_runs(runs: Path = RUNS) -> tuple[Path, ...]:
@@ -27,13 +27,13 @@ def find_run(run: str | None, runs: Path = RUNS) -> Path:
     """The folder of ``run``: a folder, a name below ``runs``, or None for the newest run.
 
     Raises:
-        StoreError: there is no such run; the message lists what is there.
+        StoreError: no such run exists; the message lists the runs.
     """
     there = list_runs(runs)
     if run is None:
         if not there:
             raise StoreError(
-                f"there is no run in {runs}; make one with `serbench run`, or name its folder"
+                f"no run is in {runs}; make one with `serbench run`, or name its folder"
             )
         return there[0]
     for candidate in (Path(run), runs / run):
@@ -44,4 +44,4 @@ def find_run(run: str | None, runs: Path = RUNS) -> Path:
     names = [folder.name for folder in there]
     near = near_names(run, names, 1)
     hint = f"; did you mean {near[0]}?" if near else "."
-    raise StoreError(f"there is no run {run}{hint} In {runs}: {listed(names, 10) or 'nothing'}")
+    raise StoreError(f"no run is called {run}{hint} In {runs}: {listed(names, 10) or 'nothing'}")

@@ -1,4 +1,4 @@
-"""A finished run, read whole."""
+"""A finished run, read completely."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """One stored run, read whole."""
+    """One stored run, read completely."""
 
     name: str
     folder: Path
@@ -36,7 +36,7 @@ class StoredRun:
 
     @property
     def train_counts(self) -> dict[int, int]:
-        """Training utterances of each outer fold, as the certificate has them."""
+        """Training utterances of each outer fold, from the certificate."""
         sides = {fold.name: fold.train.utterances for fold in self.certificate.folds}
         return {n: sides[fold["name"]] for n, fold in enumerate(self.plan["outer"], start=1)}
 
@@ -47,10 +47,10 @@ class StoredRun:
 
 
 def load_run(folder: Path, name: str) -> StoredRun:
-    """Read a run folder, to be called ``name`` in tables.
+    """Read a run folder, with ``name`` for tables.
 
     Raises:
-        StoreError: it is no run, has not finished, or a file of it is missing or damaged.
+        StoreError: it is not a run, has not finished, or a file of it is missing or damaged.
     """
     store = RunStore(folder)
     store.check()
@@ -70,8 +70,8 @@ def load_run(folder: Path, name: str) -> StoredRun:
 def _certificate(store: RunStore, plan: dict[str, Any]) -> Certificate:
     """
     Raises:
-        StoreError: it is missing, damaged, of another run, or was changed after its digest was
-            taken.
+        StoreError: the certificate is missing, damaged, of another run, or was changed after its
+            digest was taken.
     """
     path = store.folder / "certificate.json"
     content = store.read_json("certificate")
@@ -88,15 +88,15 @@ def _certificate(store: RunStore, plan: dict[str, Any]) -> Certificate:
     held = (certificate.plan_digest, certificate.protocol)
     if held != (plan["digest"], plan["protocol"]["name"]):
         raise StoreError(
-            f"{path} is of another run: it certifies plan {held[0]} under protocol {held[1]}, and "
-            f"plan.json is {plan['digest']} under protocol {plan['protocol']['name']}; "
-            "run the benchmark again"
+            f"{path} belongs to another run: it certifies plan {held[0]} under protocol "
+            f"{held[1]}, but plan.json is {plan['digest']} under protocol "
+            f"{plan['protocol']['name']}; run the benchmark again"
         )
     return certificate
 
 
 def load_runs(folders: Sequence[Path]) -> tuple[StoredRun, ...]:
-    """Read runs, each called by its folder's name, or by its path where two share a name.
+    """Read runs, each named by its folder, or by its path if two have the same name.
 
     Raises:
         StoreError: as ``load_run``.
@@ -109,7 +109,7 @@ def load_runs(folders: Sequence[Path]) -> tuple[StoredRun, ...]:
 
 
 def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Every value of nested objects by its path with dots; a list is one, so is an empty object."""
+    """Every value of nested objects by its dotted path; a list or an empty object is one value."""
     if not isinstance(value, Mapping) or not value:
         yield path, value
         return

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TEACHER_PREFIX = "teacher:"
-"""How the methods of predictions begin that are a teacher's own head."""
+"""Prefix of a teacher's own head among the methods of predictions."""
 
 _NPZ_ERRORS = (
     ValueError,
@@ -40,10 +40,10 @@ _NPZ_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What NumPy raises on a file that is no archive of arrays, or a damaged one."""
+"""Errors of NumPy for a file that is not an archive of arrays, or a damaged one."""
 
 _PARQUET_ERRORS = (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError)
-"""What pyarrow, and pandas over it, raise on a file that is no table, or a damaged one."""
+"""Errors of pyarrow and pandas for a file that is not a table, or a damaged one."""
 
 
 class RunStore:
@@ -51,8 +51,8 @@ class RunStore:
 
     ``plan.json``, ``environment.json``, ``certificate.json``, ``timing.json``,
     ``predictions.parquet``, ``fits/*.json``, ``models/<method>/outer-K-seed-S.safetensors``,
-    ``readings/<method>/outer-K-seed-S.npz``, ``seal/``, and what the report makes:
-    ``report.md``, ``tables/``, ``figures/``.
+    ``readings/<method>/outer-K-seed-S.npz``, ``seal/``, and the report's files: ``report.md``,
+    ``tables/``, ``figures/``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,13 +64,13 @@ class RunStore:
         return self.folder / "seal"
 
     def create(self, plan: Mapping[str, object]) -> None:
-        """Make the folder and store ``plan``, or go on in a folder that holds the same plan.
+        """Create the folder and store ``plan``, or continue in a folder with the same plan.
 
         Raises:
-            StoreError: the folder holds something else, another run, or cannot be written.
+            StoreError: the folder has other content or another run, or cannot be written.
         """
         if self.folder.exists() and not self.folder.is_dir():
-            raise StoreError(f"{self.folder} is a file; a run needs a folder of its own")
+            raise StoreError(f"{self.folder} is a file; a run needs its own folder")
         if (self.folder / "plan.json").exists():
             held = read_stored(self.folder / "plan.json", Stated).get("digest")
             if held != plan["digest"]:
@@ -92,10 +92,10 @@ class RunStore:
     def check(self) -> None:
         """
         Raises:
-            StoreError: the folder is missing or holds no run.
+            StoreError: the folder is missing or is not a run.
         """
         if not self.folder.is_dir():
-            raise StoreError(f"there is no run folder {self.folder}")
+            raise StoreError(f"no run folder {self.folder}")
         if not (self.folder / "plan.json").is_file():
             raise StoreError(f"{self.folder} is not a serbench run: it has no plan.json")
 
@@ -117,7 +117,7 @@ class RunStore:
         return read_stored(self.folder / f"{name}.json", FILES[name])
 
     def has(self, name: str) -> bool:
-        """Whether the folder holds the file ``name``."""
+        """Whether the folder contains the file ``name``."""
         return (self.folder / name).is_file()
 
     def write_fit(self, record: Mapping[str, object]) -> None:
@@ -129,7 +129,7 @@ class RunStore:
         """Every fit's record, sorted by file name.
 
         Raises:
-            StoreError: one is damaged, or is of no outer fold of the plan.
+            StoreError: a record is damaged, or belongs to no outer fold of the plan.
         """
         folds = len(self.plan()["outer"])
         found = []
@@ -153,7 +153,7 @@ class RunStore:
             raise damaged(path, error) from None
 
     def model_path(self, method: str, outer: int, seed: int) -> Path:
-        """Where the student of an outer fold's refit is kept."""
+        """Path of the student of an outer fold's refit."""
         name = f"outer-{outer}-seed-{seed}.safetensors"
         return self.folder / "models" / file_name(method) / name
 
@@ -170,7 +170,7 @@ class RunStore:
     def read_model(self, method: str, outer: int, seed: int) -> dict[str, Tensor]:
         """
         Raises:
-            StoreError: that model is missing or damaged.
+            StoreError: the model is missing or damaged.
         """
         import safetensors.torch
         from safetensors import SafetensorError
@@ -182,7 +182,7 @@ class RunStore:
             raise damaged(path, error) from error
 
     def readings_path(self, method: str, outer: int, seed: int) -> Path:
-        """Where the loss's readings of the training utterances of an outer fold's refit are."""
+        """Path of the loss's readings of the training utterances in an outer fold's refit."""
         return self.folder / "readings" / file_name(method) / f"outer-{outer}-seed-{seed}.npz"
 
     def write_readings(
@@ -203,7 +203,7 @@ class RunStore:
     def read_readings(self, method: str, outer: int, seed: int) -> dict[str, NDArray[Any]]:
         """
         Raises:
-            StoreError: those readings are missing or damaged.
+            StoreError: the readings are missing or damaged.
         """
         path = self.readings_path(method, outer, seed)
         content = read_bytes(path)
@@ -237,8 +237,8 @@ class RunStore:
         path = self.folder / "predictions.parquet"
         if not path.is_file():
             raise StoreError(
-                f"{self.folder} has no predictions: the run has not finished; "
-                "run the same command again to go on"
+                f"{self.folder} has no predictions: the run has not finished; run the same "
+                "command again to continue"
             )
         try:
             predictions = pd.read_parquet(io.BytesIO(read_bytes(path)))
@@ -262,5 +262,5 @@ class RunStore:
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies on the CPU that share no memory, as safetensors wants them."""
+    """Copies on the CPU that share no memory, as safetensors requires."""
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}

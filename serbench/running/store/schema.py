@@ -1,8 +1,8 @@
-"""What the JSON files of a run folder hold: checked once, when they are read.
+"""Schemas of the JSON files of a run folder, checked once, when they are read.
 
-A run folder may be a stranger's. What does not fit is refused here, with the file and the place,
-so that nobody who reads a run has to expect anything else. What is missing may belong to an older
-version; whoever needs it says so. Unknown entries are kept.
+A run folder may come from a stranger. Content that does not fit is refused here, with the file and
+the place, so that code that reads a run can rely on the schema. Missing parts may be due to an
+older version; code that needs them says so. Unknown entries are kept.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Object = dict[str, JsonValue]
 
 
 class Part(BaseModel):
-    """A part of a file: types are held to, unknown entries are let through."""
+    """A part of a file: types are enforced, unknown entries are kept."""
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
@@ -45,7 +45,7 @@ class PlannedTeacher(Part):
 
 
 class Trained(Part):
-    """A corpus that is trained on in place of the tested one."""
+    """A corpus that is trained on instead of the tested one."""
 
     name: Text
     corpus: Text
@@ -60,7 +60,7 @@ class Labels(Part):
 
 
 class Dataset(Part):
-    """What a run learns from and is tested on."""
+    """The data that a run trains and tests on."""
 
     name: Text
     labels: Annotated[list[Text], Field(min_length=2)]
@@ -76,7 +76,7 @@ class Dataset(Part):
     @model_validator(mode="after")
     def _distinct(self) -> Dataset:
         if len(set(self.labels)) < len(self.labels):
-            raise ValueError("a label stands twice")
+            raise ValueError("a label occurs twice")
         return self
 
 
@@ -103,7 +103,7 @@ class Method(Part):
 
 
 class Protocol(Part):
-    """The protocol's settings; whoever goes by them checks them against its own."""
+    """The protocol's settings; code that uses them validates them itself."""
 
     name: Text
 
@@ -149,7 +149,7 @@ class Plan(Part):
             ("outer", [each.name for each in self.outer]),
         ):
             if len(set(names)) < len(names):
-                raise ValueError(f"an entry of {what} stands twice")
+                raise ValueError(f"an entry of {what} occurs twice")
         return self
 
 
@@ -207,7 +207,7 @@ class Fit(Part):
 
 
 class Stated(Part):
-    """A file that states a digest, of which nothing else is asked: ``Certificate`` checks it."""
+    """A file that states a digest; ``Certificate`` checks the rest."""
 
     digest: str | None = None
 
@@ -218,7 +218,7 @@ FILES: dict[str, type[Part]] = {
     "timing": Timing,
     "certificate": Stated,
 }
-"""By the file's name, without its ending."""
+"""Schemas by the file's name, without extension."""
 
 
 def read_stored(path: Path, schema: type[Part]) -> Json:
@@ -234,10 +234,10 @@ def read_stored(path: Path, schema: type[Part]) -> Json:
 
 
 def checked(content: bytes, schema: type[Part]) -> Json:
-    """What the JSON text of a file holds.
+    """The content of a file's JSON text.
 
     Raises:
-        ValueError: it is no JSON object, or does not fit; the message says where.
+        ValueError: it is not a JSON object, or does not fit; the message says where.
     """
     held = read_object(content)
     try:
@@ -261,8 +261,8 @@ def read_bytes(path: Path) -> bytes:
 
 
 def damaged(path: Path, error: Exception) -> StoreError:
-    """That a file of a run is not what it should be."""
+    """An error for a damaged file of a run."""
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return StoreError(
-        f"{path} is damaged ({reason}); remove it and run the same command again to make it anew"
+        f"{path} is damaged ({reason}); remove it and run the same command again to make a new one"
     )

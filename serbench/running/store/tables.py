@@ -1,4 +1,4 @@
-"""What the tables of a run folder hold: the predictions, and ``utterances.csv``."""
+"""Contents of a run folder's tables: the predictions, and ``utterances.csv``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PREDICTION_COLUMNS = ("method", "seed", "outer", "utterance", "speaker", "label"
 """Columns of the predictions, before one ``p_<label>`` per class: the posterior."""
 
 UTTERANCE_COLUMNS = ("utterance", "fold", "speaker", "label", "pcm_sha256")
-"""Of ``utterances.csv``, that must be there."""
+"""Required columns of ``utterances.csv``."""
 
 
 def check_columns(predictions: pd.DataFrame, what: str, labels: Sequence[str]) -> None:
@@ -37,19 +37,19 @@ def check_columns(predictions: pd.DataFrame, what: str, labels: Sequence[str]) -
 def check_values(predictions: pd.DataFrame, plan: Json) -> None:
     """
     Raises:
-        ValueError: a column has other values than its name says; methods, folds, seeds or labels
-            that the plan does not have; or no finite posterior.
+        ValueError: a column has values of a wrong type; methods, folds, seeds or labels are not in
+            the plan; or a posterior is not finite.
     """
     from pandas.api.types import is_float_dtype, is_integer_dtype
 
     if predictions.columns.duplicated().any():
-        raise ValueError("a column stands twice")
+        raise ValueError("a column occurs twice")
     for name in ("method", "utterance", "speaker", "label", "predicted"):
         if not all(isinstance(value, str) for value in predictions[name].unique()):
-            raise ValueError(f"column {name} has something else than text")
+            raise ValueError(f"column {name} contains values that are not text")
     for name in ("seed", "outer"):
         if not is_integer_dtype(predictions[name].dtype):
-            raise ValueError(f"column {name} has something else than whole numbers")
+            raise ValueError(f"column {name} contains values that are not whole numbers")
     labels = plan["dataset"]["labels"]
     allowed: dict[str, set[object]] = {
         "seed": set(plan["seeds"]),
@@ -63,15 +63,15 @@ def check_values(predictions: pd.DataFrame, plan: Json) -> None:
     for name in (f"p_{label}" for label in labels):
         column = predictions[name]
         if not is_float_dtype(column.dtype) or not np.isfinite(column).all():
-            raise ValueError(f"column {name} has something else than finite numbers")
+            raise ValueError(f"column {name} contains values that are not finite numbers")
 
 
 def utterance_rows(content: bytes) -> dict[str, dict[str, str]]:
     """The rows of ``utterances.csv`` by utterance.
 
     Raises:
-        ValueError: another encoding, a column that is missing, a row with too few or too many
-            cells, or an utterance twice.
+        ValueError: a wrong encoding, a missing column, a row with too few or too many cells, or an
+            utterance twice.
     """
     reader = csv.DictReader(io.StringIO(utf8_text(content), newline=""), strict=True)
     try:
@@ -86,5 +86,5 @@ def utterance_rows(content: bytes) -> dict[str, dict[str, str]]:
             raise ValueError(f"row {line} has more or fewer cells than the first")
     found = {row["utterance"]: row for row in rows}
     if len(found) < len(rows):
-        raise ValueError("an utterance stands twice")
+        raise ValueError("an utterance occurs twice")
     return found

@@ -296,11 +296,11 @@ def test_what_the_copy_lacks_is_told(tmp_path: Path) -> None:
         if each.outcome == "note"
     }
     assert told == {
-        "utterances that the corpus folder does not hold": [NAMES[0]],
-        "utterances of the corpus that no fold names": ["16b10Wa"],
+        "utterances that are not in the corpus folder": [NAMES[0]],
+        "utterances of the corpus that are in no fold": ["16b10Wa"],
     }
     assert found.passed
-    assert f"the audio of 1 of 16 utterances is not there: {NAMES[0]}" in found.verdict
+    assert f"the audio of 1 of 16 utterances was not found: {NAMES[0]}" in found.verdict
 
 
 def test_a_wrong_data_folder_is_told(tmp_path: Path) -> None:

@@ -107,9 +107,9 @@ def test_separate_speakers_pass() -> None:
 @pytest.mark.parametrize(
     ("cells", "reason", "leaks"),
     [
-        (("tr a", "te b"), "speakers are not known; give --corpus, or a speaker column", False),
-        (("tr a s1", "te b"), "the speakers of 1 of 2 utterances are not known", False),
-        (("tr a s1", "te b s1", "te c"), "the speakers of 1 of 3 utterances are not known", True),
+        (("tr a", "te b"), "speakers are unknown; give --corpus, or a speaker column", False),
+        (("tr a s1", "te b"), "the speakers of 1 of 2 utterances are unknown", False),
+        (("tr a s1", "te b s1", "te c"), "the speakers of 1 of 3 utterances are unknown", True),
     ],
 )
 def test_unknown_speakers_never_pass(cells: tuple[str, ...], reason: str, leaks: bool) -> None:
@@ -189,7 +189,7 @@ def test_single_splits_and_repeated_cross_validation_may_test_again(repeats: int
     assert units(check) == {}
     assert "utterances tested in more than one fold" in units(check, "note")
     (passed,) = (each for each in check if each.outcome == "passed")
-    assert "read as single splits of their own" in passed.message
+    assert "treated as separate single splits" in passed.message
 
 
 def test_one_fold_needs_no_coverage() -> None:
@@ -200,9 +200,9 @@ def test_what_corpus_and_split_file_lack_is_told() -> None:
     check = coverage(("tr a", "te b"), unknown=("x",), absent=("y",), unnamed=("z", "w"))
     assert units(check) == {}
     assert {what: list(of) for what, of in units(check, "note").items()} == {
-        "names that the corpus does not know": ["x"],
-        "utterances that the corpus folder does not hold": ["y"],
-        "utterances of the corpus that no fold names": ["w", "z"],
+        "names that are not in the corpus": ["x"],
+        "utterances that are not in the corpus folder": ["y"],
+        "utterances of the corpus that are in no fold": ["w", "z"],
     }
 
 
@@ -226,7 +226,7 @@ def test_other_sentences_measure_nothing() -> None:
 def test_unknown_sentences_are_not_measured(cells: tuple[str, ...]) -> None:
     check = measure_sentences(view(*cells))
     assert check.outcome == "not run"
-    assert check.message == "sentences are not known; give --corpus, or a text column"
+    assert check.message == "sentences are unknown; give --corpus, or a text column"
     assert check.numbers == {}
 
 
@@ -351,7 +351,7 @@ def test_audio_that_is_partly_there_is_looked_at_and_said_so(
     paths = {"a": sound(tmp_path / "a.wav", 1), "b": sound(tmp_path / "b.wav", 2)}
     facts = audio_facts(every, paths, tmp_path, lambda *_: None)
     assert asked == [["a", "b"]]
-    assert facts.missing == "the audio of 1 of 3 utterances is not there: c"
+    assert facts.missing == "the audio of 1 of 3 utterances was not found: c"
     fold = FoldView("1", every)
     assert told(check_copies(fold, facts)) == [("not run", facts.missing)]
     assert [each.outcome for each in check_near(fold, facts)] == ["failed", "not run"]

@@ -88,7 +88,7 @@ def test_a_column_that_disagrees_is_an_error_that_lists_every_row(field: str) ->
     assert identify_by_corpus(good, EMODB, "emodb", None).rows
     swapped = [good[0], good[1], row(names[2], **{field: known[1]}), *good[3:]]
     message = f"f.csv:03a01Wb: 03a01Wb has the {field} {known[1]}, its name says {known[0]}"
-    with pytest.raises(SplitError, match="1 rows disagree with emodb") as error:
+    with pytest.raises(SplitError, match="1 rows contradict with emodb") as error:
         identify_by_corpus(swapped, EMODB, "emodb", None)
     assert message in str(error.value)
 
@@ -98,7 +98,7 @@ def test_other_names_for_the_same_speakers_agree() -> None:
     rows = [row(n, speaker=f"spk{int(n[:2])}") for n in names]
     assert {r.speaker for r in identify_by_corpus(rows, EMODB, "emodb", None).rows} == {"03", "08"}
     odd = [*rows[:4], row(names[4], speaker="spk3")]
-    with pytest.raises(SplitError, match="1 rows disagree") as error:
+    with pytest.raises(SplitError, match="1 rows contradict") as error:
         identify_by_corpus(odd, EMODB, "emodb", None)
     assert "08a02Ta has the speaker spk3, its name says 08" in str(error.value)
 

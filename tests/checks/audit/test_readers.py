@@ -74,12 +74,12 @@ def test_a_path_may_name_the_utterance(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "the file is empty"),
-        ("utterance,fold\n", "no utterances; there is nothing to audit"),
-        ("name,fold\na,1\n", "no column utterance; there is name, fold. Needed are"),
-        ("utterance,speaker\na,1\n", "no column fold or part; there is utterance, speaker"),
+        ("utterance,fold\n", "no utterances, so there is nothing to audit"),
+        ("name,fold\na,1\n", "no column utterance; its columns are name, fold. Needed are"),
+        ("utterance,speaker\na,1\n", "no column fold or part; its columns are utterance, speaker"),
         ("utterance,part,split\na,train,test\n", "columns part and split all name a part"),
         ("utterance,fold,fold\na,1,1\n", "columns are named twice: fold"),
-        ("utterance,fold\na,1\nb\n", "line 3 has 1 cells, the first line 2"),
+        ("utterance,fold\na,1\nb\n", "line 3 has 1 cells, but the first line has 2"),
         ("utterance,fold\na,1\n,2\n", "the column utterance is empty in f.csv:3"),
         ("utterance,fold\na,1\nb, \n", "the column fold is empty in f.csv:3"),
         ('utterance,fold\n"a,1\n', "line 2: unexpected end of data"),
@@ -146,7 +146,7 @@ def test_emobox_parts_under_several_names_are_read_once(tmp_path: Path) -> None:
     [
         ('{"key": "a"}\n\n{"key": \n', "e_train_fold_1.jsonl: line 3 is not JSON"),
         ("[1]\n", "line 1 is not a JSON object: [1]"),
-        ('{"emo": "sad"}\n', "e_train_fold_1.jsonl:1: neither a key nor a wav"),
+        ('{"emo": "sad"}\n', "e_train_fold_1.jsonl:1: neither key nor wav"),
     ],
 )
 def test_wrong_emobox_lines_are_told_with_their_number(
@@ -248,7 +248,7 @@ def test_folders_without_audio_are_told(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
-    assert "is not there" in fault(tmp_path / "nowhere.csv")
+    assert "not found" in fault(tmp_path / "nowhere.csv")
 
 
 @pytest.mark.parametrize("content", ["", "other.txt", "some/thing.jsonl"])
@@ -263,7 +263,7 @@ def test_a_format_that_cannot_be_told_lists_what_is_accepted(tmp_path: Path, con
 
 def test_a_table_of_another_name_needs_its_format(tmp_path: Path) -> None:
     path = write(tmp_path / "folds.txt", "utterance,fold\na,1\nb,2\n")
-    assert "say --format csv" in fault(path)
+    assert "give --format csv" in fault(path)
     assert len(read_splits(path, "csv").rows) == 4
 
 

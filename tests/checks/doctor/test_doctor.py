@@ -61,7 +61,7 @@ def test_a_package_that_is_installed_and_cannot_be_imported_is_broken(
     assert installed._import_fault() == ("torch", "exit code -6")
     (tmp_path / "torch.py").write_text("import time; time.sleep(60)")
     monkeypatch.setattr(installed, "IMPORT_S", 0.5)
-    assert installed._import_fault() == ("torch", "not done within 0.5 s")
+    assert installed._import_fault() == ("torch", "no result within 0.5 s")
     monkeypatch.setattr(installed, "IMPORTED", ())
     assert installed._import_fault() == ("", "")
 
@@ -94,7 +94,7 @@ def test_whatever_a_look_raises_is_a_line() -> None:
         raise RuntimeError("two\nlines")
 
     assert section("X", look).lines == (
-        Line("not known", "RuntimeError: two lines", "this part cannot be looked at"),
+        Line("not known", "RuntimeError: two lines", "this part could not be checked"),
     )
 
 
@@ -111,7 +111,7 @@ def test_folders_that_cannot_be_used_are_broken(
     monkeypatch.setenv("SERBENCH_CACHE", str(tmp_path / "new" / "cache"))
     monkeypatch.setenv("SERBENCH_DATA", str(tmp_path / "nowhere"))
     cache, data = machine.folders()
-    assert "(not made yet)" in cache.value
+    assert "(not created yet)" in cache.value
     assert not cache.broken
     assert "it is not a folder" in data.broken
     (tmp_path / "new").write_text("a file")

@@ -152,7 +152,7 @@ def test_settings_that_differ_are_told_and_not_judged(run: StoredRun, golden: Go
         'A setting differs: profile: "standard" → "quick"',
         "A setting differs: training.epochs: 60 → 6 (akd)",
         "A setting differs: head.strengths: [0.001, 0.01] → [1.0] (akd)",
-        "serbench 0.1.0 made the golden run, 0.2.0 this.",
+        "The reference run was made with serbench 0.1.0, this run with 0.2.0.",
     }
 
 

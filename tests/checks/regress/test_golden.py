@@ -101,7 +101,7 @@ def test_what_could_not_be_measured_is_not_written(run: StoredRun) -> None:
         ("margin = 0.01", "margin = -1", r":\d+: allowed.margin: Input should be greater"),
         ("margin = 0.01", "margins = 0.01", r":\d+: allowed.margins: Extra inputs"),
         ("margin = 0.01", "margin = ", r":\d+: not valid TOML"),
-        ("ua = 0.", "ua = 0.9", "its hits give 0.*; scores are not to be edited"),
+        ("ua = 0.", "ua = 0.9", "its hits give 0.*; do not edit scores"),
         ("08 = [5, 5, 5, 5, 0]", "08 = [5, 5, 5, 5]", "counts.08 has 4 numbers for 5 classes"),
         ("08 = [5, 5, 5, 5, 0]", "09 = [5, 5, 5, 5, 0]", "not valid TOML: Cannot overwrite"),
         ("08 = [5, 5, 5, 5, 0]", "07 = [5, 5, 5, 5, 0]", "differ in speakers: .'07', '08'."),
@@ -110,7 +110,7 @@ def test_what_could_not_be_measured_is_not_written(run: StoredRun) -> None:
         (
             "[settings]",
             '[[latency]]\nmethod = "akd"\nbackend = "x"\nratio = 1.0\n[settings]',
-            "has a ratio, but there is no .reference.",
+            "has a ratio, but .reference. is missing",
         ),
         (
             "[settings]",

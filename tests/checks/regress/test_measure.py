@@ -59,12 +59,12 @@ def test_models_are_timed_in_turns_with_the_reference(replay: Replay, tmp_path: 
 def test_too_few_rounds_are_refused_before_anything_is_timed(
     replay: Replay, tmp_path: Path
 ) -> None:
-    with pytest.raises(SerbenchError, match="4 rounds: at least 5"):
+    with pytest.raises(SerbenchError, match="4 rounds: a ratio needs at least 5"):
         timed(replay, tmp_path, FLAT, rounds=4)
 
 
 def test_more_threads_than_cores_are_refused(replay: Replay, tmp_path: Path) -> None:
-    with pytest.raises(SerbenchError, match="asks for 9999 threads, and this process may use"):
+    with pytest.raises(SerbenchError, match="asks for 9999 threads, but this process may use"):
         timed(replay, tmp_path, FLAT, threads=9999)
 
 

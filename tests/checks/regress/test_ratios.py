@@ -19,7 +19,7 @@ def test_bounds_are_the_order_statistics_of_the_sign_test(rounds: int, place: in
 
 
 def test_too_few_rounds_say_nothing() -> None:
-    with pytest.raises(SerbenchError, match="4 rounds: at least 5"):
+    with pytest.raises(SerbenchError, match="4 rounds: a ratio needs at least 5"):
         median_bounds([1.0, 1.1, 1.2, 1.3])
 
 
@@ -35,7 +35,11 @@ def test_a_check_knows_no_unit(ratios: list[float], scale: float) -> None:
 @pytest.mark.parametrize(
     ("ratio", "outcome", "said"),
     [
-        (1.24, "passed", "latency rose by 24.0 %: 1.240 times the reference model, golden 1.000"),
+        (
+            1.24,
+            "passed",
+            "latency rose by 24.0 %: 1.240 times the reference model, 1.000 in the golden file",
+        ),
         (1.26, "failed", "(95 % bounds +26.0 % to +26.0 %; allowed: +25.0 %)"),
         (0.81, "passed", "latency fell by 19.0 %"),
         (0.79, "note", "latency fell by 21.0 %"),
@@ -59,7 +63,7 @@ def test_one_slow_round_fails_nothing_and_one_quick_round_hides_nothing() -> Non
 def test_sizes(size: int, outcome: str) -> None:
     check = size_finding("akd onnxruntime size", size, 1000, 0.02)
     assert check.outcome == outcome
-    assert f"{size:,} bytes, golden 1,000" in check.message
+    assert f"{size:,} bytes, 1,000 in the golden file" in check.message
 
 
 def noisy_calls(

@@ -83,7 +83,7 @@ def test_a_check_names_method_metric_and_how_sure_it_is() -> None:
         assert found.outcome == "failed"
         assert found.check == f"akd {metric.upper()}"
         assert found.message == (
-            f"{metric.upper()} fell 30.0 points below the golden result: 60.0 %, golden 90.0 % "
+            f"{metric.upper()} fell 30.0 points below the reference: 60.0 %, reference 90.0 % "
             "(95 % CI −30.0 to −30.0; allowed: 1.0)"
         )
         assert found.numbers["difference"] == pytest.approx(-0.3)

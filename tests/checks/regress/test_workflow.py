@@ -186,8 +186,8 @@ def test_the_action_says_what_is_missing(
 ) -> None:
     code, text, outputs = use(action, project, golden="gone.toml")
     assert (code, outputs["exit-code"]) == (2, "2")
-    assert "there is no golden file gone.toml" in text
-    assert "there is no golden file" in Path(outputs["markdown"]).read_text()
+    assert "golden file gone.toml not found" in text
+    assert "golden file gone.toml not found" in Path(outputs["markdown"]).read_text()
     code, text, _ = use(action, project, arguments="--json 'half")
     assert code == 2
     assert "::error title=serbench::the input arguments is not quoted" in text

@@ -44,7 +44,7 @@ def test_counts_of_the_card() -> None:
     assert check_counts(card, short, [], allow_incomplete=True).outcome == "warning"
     lost = check_counts(card, records(EVEN), lost=["cannot be looked at: s05"])
     assert lost.outcome == "failed"
-    assert "there may be more: cannot be looked at: s05." in lost.message
+    assert "others may exist: cannot be looked at: s05." in lost.message
     more = records(EVEN | {("s4", "anger"): 1})
     finding = check_counts(card, more, [], allow_incomplete=True)
     assert finding.outcome == "failed"
@@ -132,6 +132,6 @@ def test_copies_are_told_by_what_they_cross() -> None:
     finding = check_copies(every, pairs)
     assert finding.outcome == "failed"
     assert "1 under two classes, 1 under two speakers and 1 under one speaker" in finding.message
-    assert "0 of them sample by sample" in finding.message
+    assert "0 of them identical in every sample" in finding.message
     assert unit_names(finding)[0] == f"{first.id} = {label.id}"
     assert "wrong" in finding.remedy

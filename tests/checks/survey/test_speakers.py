@@ -106,7 +106,7 @@ def test_every_id_two_people_is_a_warning(spoken: tuple[Own, dict[str, Sound]]) 
     pairs = renamed(own, lambda _, u: f"pair{SPEAKERS.index(u.speaker) // 2}")
     found = check_voices(pairs, sounds)
     assert found.outcome == "warning"
-    assert "both of a dialogue" in found.remedy
+    assert "both sides of a dialogue" in found.remedy
 
 
 def not_run(found: Finding, why: str) -> bool:
@@ -116,7 +116,7 @@ def not_run(found: Finding, why: str) -> bool:
 def test_too_little_is_not_judged(spoken: tuple[Own, dict[str, Sound]]) -> None:
     own, sounds = spoken
     few = [u for u in own if u.speaker in SPEAKERS[:4]][::4][:48]
-    assert not_run(check_voices(few, sounds), "too little to tell")
+    assert not_run(check_voices(few, sounds), "too little speech")
     one = [replace(u, speaker="me") for u in own]
     assert not_run(check_voices(one, sounds), "360 utterances of 1 speaker")
     unheard = dict.fromkeys(sounds, SOUND)
@@ -138,7 +138,7 @@ def test_where_no_voice_is_heard_nothing_is_said_of_speakers() -> None:
         name: replace(SOUND, voice=draw.normal(size=(2, VALUES)).astype(np.float32))
         for name in sounds
     }
-    assert not_run(check_voices(own, noise), "voices are not heard")
+    assert not_run(check_voices(own, noise), "voices cannot be measured")
 
 
 def test_two_ids_are_never_an_error(spoken: tuple[Own, dict[str, Sound]]) -> None:

@@ -95,7 +95,7 @@ def test_without_the_audio_all_else_is_compared_and_that_is_said(root: Path) -> 
     outcomes = {what: each.outcome for what, each in found.items()}
     assert outcomes.pop("unlabelled audio") == "not run"
     assert set(outcomes.values()) == {"passed"}
-    told = "not compared again; --pretrain-audio names its folder"
+    told = "not compared: give its folder with --pretrain-audio"
     assert found["unlabelled audio"].message == told
 
 

@@ -139,7 +139,7 @@ def test_a_changed_recording_is_named_whatever_its_time_and_size(root: Path) -> 
 
 def test_a_removed_and_an_added_file_are_named(root: Path) -> None:
     (root / "noise" / "s1_low_0.wav").rename(root / "noise" / "s1_low_9.wav")
-    assert differing(root)["corpus"] == "s1_low_0 (no longer there), s1_low_9 (was not there)"
+    assert differing(root)["corpus"] == "s1_low_0 (missing now), s1_low_9 (new)"
 
 
 def test_a_relabelled_utterance_is_named(root: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_wrong_label_in_the_predictions_is_told(root: Path) -> None:
 def test_missing_rows_are_told(root: Path) -> None:
     edited_predictions(root, lambda rows: rows.iloc[1:])
     told = differing(root)
-    assert "other utterances than the fold tests" in told["predictions"]
+    assert "not the utterances that the fold tests" in told["predictions"]
 
 
 def test_another_student_is_told(root: Path) -> None:
@@ -292,7 +292,7 @@ def test_what_is_no_run_of_ours_is_refused(root: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no run folder"):
         findings(tmp_path / "absent")
     change(root / "run" / "plan.json", lambda content: content.pop("code"))
-    with pytest.raises(StoreError, match="does not hold all that it takes"):
+    with pytest.raises(StoreError, match="lacks parts that are needed"):
         findings(root)
 
 

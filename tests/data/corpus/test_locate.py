@@ -209,7 +209,7 @@ def test_a_corpus_by_request_names_its_home(tmp_path: Path) -> None:
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
-    with pytest.raises(StoreError, match=r"cannot write .*set SERBENCH_CACHE to a folder"):
+    with pytest.raises(StoreError, match=r"cannot write .*set SERBENCH_CACHE to a writable folder"):
         find(Made(MadeParams()), tmp_path / "cache")
 
 

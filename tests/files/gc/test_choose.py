@@ -34,8 +34,8 @@ def test_by_default_goes_what_is_old_damaged_or_left_behind(cache: CacheMaker) -
     cache.file("corpora/demo/a.wav", days=99)
     cache.file("downloads/emodb/a.zip.part", days=99)
     assert fates(cache, None, stored) == {
-        old: (True, "not used for long"),
-        new: (False, "used since"),
+        old: (True, "unused for long"),
+        new: (False, "used recently"),
         stored: (False, "in stored runs"),
         damaged: (True, "damaged"),
         fresh: (False, "of today"),
@@ -62,15 +62,15 @@ def test_a_kind_restricts_and_keeps_the_age(cache: CacheMaker) -> None:
     features, recent = cache.features(1, days=40), cache.features(2, days=3)
     found = fates(cache, Rules(("features",)))
     assert found[old] == (False, "not asked for")
-    assert found[features] == (True, "not used for long")
-    assert found[recent] == (False, "used since")
+    assert found[features] == (True, "unused for long")
+    assert found[recent] == (False, "used recently")
 
 
 def test_the_last_use_of_any_file_counts(cache: CacheMaker) -> None:
     path = cache.embeddings(1, days=90)
-    assert fates(cache)[path] == (True, "not used for long")
+    assert fates(cache)[path] == (True, "unused for long")
     cache.age(cache.root / path / "complete.json", 90, read=5)
-    assert fates(cache)[path] == (False, "used since")
+    assert fates(cache)[path] == (False, "used recently")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_ages(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "30", "d", "-3d", "3 months", "1e9d", "nand"])
 def test_what_is_no_age_is_an_error(text: str) -> None:
-    with pytest.raises(StoreError, match="is no age; give hours, days or weeks"):
+    with pytest.raises(StoreError, match="is not an age; give hours, days or weeks"):
         parse_age(text)
 
 

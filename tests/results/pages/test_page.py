@@ -358,7 +358,7 @@ def test_the_command_writes_no_page_unasked(copy: Change) -> None:
 def test_a_deployment_without_a_page_is_refused(full_run: Path) -> None:
     result = CliRunner().invoke(app, ["report", str(full_run), "--deploy", "x.json"])
     assert result.exit_code == 2
-    assert "give --html as well" in result.output
+    assert "--deploy needs --html" in result.output
 
 
 def test_a_page_of_ones_own_has_contents_and_alarms_escaped() -> None:

@@ -36,7 +36,7 @@ def test_what_is_not_listed_has_its_reason(collection: Collection, runs: Path) -
     assert reasons == {
         "nameless": "damaged: it has no plan.json",
         "stopped": "stopped has no predictions: the run has not finished; "
-        "run the same command again to go on",
+        "run the same command again to continue",
         "two-copied": "a copy of two",
     }
 

@@ -79,7 +79,7 @@ def test_what_stood_in_the_file_stays_as_it_was(folder: Path, tmp_path: Path, en
 def test_a_name_that_is_taken_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
     output = tmp_path / "serbench.toml"
     output.write_bytes(BEFORE)
-    with pytest.raises(RegistryError, match=f"there is a dataset called '{name}'"):
+    with pytest.raises(RegistryError, match=f"a dataset '{name}' already exists"):
         append_entry(name, entry(folder), output, folder, PLUGINS)
     assert output.read_bytes() == BEFORE
 
@@ -94,7 +94,7 @@ def test_a_file_that_would_be_broken_is_left_as_it_was(folder: Path, tmp_path: P
     output = tmp_path / "serbench.toml"
     inline = b'datasets = { small = { corpus = "demo", folds = "pairs" } }\n'
     output.write_bytes(inline)
-    with pytest.raises(RegistryError, match="is left as it was") as raised:
+    with pytest.raises(RegistryError, match="was not changed") as raised:
         append_entry("mine", entry(folder), output, folder, PLUGINS)
     assert ".tmp" not in str(raised.value)
     assert output.read_bytes() == inline
@@ -104,6 +104,6 @@ def test_a_file_that_would_be_broken_is_left_as_it_was(folder: Path, tmp_path: P
 def test_files_that_come_meanwhile_are_noticed(folder: Path, tmp_path: Path) -> None:
     made = entry(folder)
     (folder / "cay_rab_1.wav").touch()
-    with pytest.raises(RegistryError, match="changed while they were looked at"):
+    with pytest.raises(RegistryError, match="changed during the reading"):
         append_entry("mine", made, tmp_path / "serbench.toml", folder, PLUGINS)
     assert not (tmp_path / "serbench.toml").exists()

@@ -268,7 +268,7 @@ def test_copies_in_folders_of_one_name_are_told() -> None:
 @pytest.mark.parametrize("option", ["speaker", "text"])
 def test_a_template_of_unknown_parts_is_an_error(option: str) -> None:
     names = [f"{s}_{e}_{n}.wav" for s in ("ann", "bob") for e in ("sad", "joy") for n in "12"]
-    with pytest.raises(CorpusError, match=rf"--{option} uses 'voice'; there is \{{"):
+    with pytest.raises(CorpusError, match=rf"--{option} uses 'voice', but the parts are \{{"):
         read(names, **{option: "{voice}"})
     with pytest.raises(CorpusError, match="is no template"):
         read(names, **{option: "{voice"})
@@ -288,7 +288,7 @@ def test_audio_is_found_below_the_folder(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert audio_names(tmp_path) == ["a.flac", "b/x.wav"]
-    with pytest.raises(CorpusError, match="is no folder"):
+    with pytest.raises(CorpusError, match="is not a folder"):
         audio_names(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(CorpusError, match="no audio in this folder"):

@@ -89,7 +89,7 @@ def test_corpora_with_the_same_classes_need_no_map(registry: Registry) -> None:
         ("emodb", ["ravdess", "ravdess"], "", "ravdess is named twice"),
         ("emodb", [], "common-5", "no label map is called 'common-5'.*'common-4'"),
         ("emodb", [], "odd", "label map odd with emodb: 1 class left"),
-        ("emobox", [], "", "kind of corpus and no corpus yet: .* params for speaker, labels, card"),
+        ("emobox", [], "", "kind of corpus, not a corpus: .* params for speaker, labels, card"),
         ("emodb", ["nowhere"], "", "no dataset is called 'nowhere'"),
     ],
 )
@@ -103,13 +103,13 @@ def test_what_cannot_be_says_why(
 def test_a_map_of_one_class_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "overlay.toml"
     path.write_text('[labels.one]\nmap = { anger = "a", fear = "a" }\n')
-    with pytest.raises(RegistryError, match=r"overlay\.toml:1.*all labels are of one class"):
+    with pytest.raises(RegistryError, match=r"overlay\.toml:1.*all labels map to one class"):
         load_registry(load_plugins(), path)
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("shared", "stands for the classes that several"), ('"a/b"', "letters, digits, - and _")],
+    [("shared", "means the classes that several"), ('"a/b"', "letters, digits, - and _")],
 )
 def test_a_map_has_a_name_that_folders_can_have(tmp_path: Path, name: str, message: str) -> None:
     path = tmp_path / "overlay.toml"
@@ -133,7 +133,7 @@ def test_a_run_over_corpora_has_the_folds_of_its_sides(registry: Registry) -> No
     [
         ("protocol.folds=loso", "protocol.folds = loso: .* one fold"),
         ("protocol.name=leaky-random", "protocol leaky-random"),
-        ("corpus.dialogues=all", "several corpora; set it for a dataset in serbench.toml"),
+        ("corpus.dialogues=all", "several corpora; set it for one dataset in serbench.toml"),
     ],
 )
 def test_settings_of_one_corpus_are_refused_with_several(

@@ -26,7 +26,7 @@ class Blind(FrontEnd):
     ("name", "augment", "told"),
     [
         ("waveform", {"mel_masks": 2}, "augment.mel_masks = 2: front end waveform has no mel"),
-        ("blind", {"gain_db": 3.0}, "augment.gain_db = 3: what a gain does to the values of"),
+        ("blind", {"gain_db": 3.0}, "augment.gain_db = 3: the effect of a gain on the values of"),
         ("blind", {"time_masks": 1}, "augment.time_masks = 1: front end blind gives one row"),
     ],
 )
@@ -41,5 +41,5 @@ def test_augmentation_that_a_front_end_does_not_allow_is_told(
         check_front_end(heard, settings, frozenset())
     assert str(raised.value).startswith(told)
     if name == "blind":
-        with pytest.raises(RegistryError, match="the loss reads a teacher's frames"):
+        with pytest.raises(RegistryError, match="the loss uses a teacher's frames"):
             check_front_end(heard, AugmentSettings.model_validate(quiet), {"frames"})

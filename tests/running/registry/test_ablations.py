@@ -114,7 +114,7 @@ def test_an_overlay_adds_and_changes_rows_key_by_key() -> None:
         (
             ROWS + "'a b' = { label = 'x', teacher = true }",
             "o.toml:6: ablations.vanilla-kd.parts.one.rows.a b: a row's name is made of letters, "
-            "digits, - and _: it names files",
+            "digits, - and _: it becomes part of file names",
         ),
         (
             "[ablations.akb]\nsummary = 's'\n[ablations.akb.parts.p]\ntitle = 't'\n"

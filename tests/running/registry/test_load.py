@@ -187,7 +187,7 @@ def test_paths_are_meant_from_where_their_file_stands(plugins: Plugins, folder: 
         ),
         (
             '[datasets.speech]\nfolds = "no/such.csv"',
-            "o.toml:2: datasets.speech.folds: there is no fold file no/such.csv",
+            "o.toml:2: datasets.speech.folds: no fold file no/such.csv",
         ),
         (
             '[datasets.speech]\nfold = "pairs"',
@@ -243,7 +243,7 @@ def test_paths_are_meant_from_where_their_file_stands(plugins: Plugins, folder: 
         ),
         (
             '[methods.m.grids.tiny]\n"traininng.epochs" = [1]',
-            "o.toml:2: methods.m.grids.tiny.traininng.epochs: there is no setting "
+            "o.toml:2: methods.m.grids.tiny.traininng.epochs: no setting is called "
             "'traininng.epochs'; did you mean 'training'? (a grid's keys are dotted paths, such as "
             "loss.temperature)",
         ),
@@ -345,8 +345,8 @@ def test_make_tells_wrong_overrides(registry: Registry) -> None:
         ("teachers", "bug", r"no teacher is called 'bug'; did you mean 'big'"),
         ("students", "smal", r"no student is called 'smal'; did you mean 'small'"),
         ("losses", "sotf", r"no loss is called 'sotf'; did you mean 'soft'"),
-        ("backends", "x", r"no backend is called 'x'; there is none"),
-        ("method", "x", r"no method is called 'x'; there is m"),
+        ("backends", "x", r"no backend is called 'x'; none is known"),
+        ("method", "x", r"no method is called 'x'; known: m"),
         ("profile", "fats", r"no profile is called 'fats'; did you mean 'fast'"),
     ],
 )

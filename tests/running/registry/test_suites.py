@@ -59,8 +59,8 @@ def test_a_suite_is_read_and_can_be_shown_and_read_again() -> None:
     [
         (
             CLAIM.format('method = "hybrid", dataset = "emodb", ua = 90.0, leaks = ["R", "X"]'),
-            "suites.two.claims.0: there is no leak 'X'; write R, E, S, H, B, V, ?, or a letter "
-            "with ? after it for a suspected one",
+            "suites.two.claims.0: no leak has the letter 'X'; use R, E, S, H, B, V, ?, or a letter "
+            "followed by ? for a suspected one",
         ),
         (
             CLAIM.format('method = "hybrid", dataset = "emodb"'),
@@ -72,7 +72,7 @@ def test_a_suite_is_read_and_can_be_shown_and_read_again() -> None:
         ),
         (
             CLAIM.format('method = "akd", dataset = "emodb", ua = 90.0'),
-            "suites.two.claims: no method of the suite is 'akd'; there is hybrid, transformer",
+            "suites.two.claims: no method of the suite is 'akd'; known: hybrid, transformer",
         ),
         (
             CLAIM.format('method = "hybrid", dataset = "raavdess", ua = 90.0'),

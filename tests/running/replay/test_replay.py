@@ -200,7 +200,7 @@ def test_a_plan_that_holds_too_little_is_refused(
     root: Path, lose: Callable[[dict[str, Any]], None]
 ) -> None:
     change(root / "run" / "plan.json", lose)
-    with pytest.raises(StoreError, match="does not hold all that it takes to make it anew"):
+    with pytest.raises(StoreError, match="lacks parts that are needed to recompute it"):
         open_replay(root)
 
 
@@ -224,7 +224,7 @@ def test_another_corpus_is_refused(root: Path) -> None:
     with pytest.raises(CorpusError) as caught:
         open_replay(root)
     text = str(caught.value)
-    assert f"1 utterances of the run are not there, such as {second.stem}" in text
+    assert f"1 utterances of the run are missing, such as {second.stem}" in text
     assert "1 are there that the run did not have, such as s9_low_0" in text
     assert f"1 have another audio or label, such as {first.stem}" in text
     assert "--data-dir" in text

@@ -180,7 +180,7 @@ def test_a_count_that_says_too_little_cuts_nothing(tmp_path: Path) -> None:
         (b"\x1a\x45\xdf\xa3webm" + bytes(40), "WebM or Matroska; convert it"),
         (
             b"\0\5\x16\7\0\2\0\0Mac OS X" + bytes(40),
-            "what macOS keeps beside a file",
+            "metadata of macOS",
         ),
         (bytes(9000), "nothing but zero bytes"),
         (b"hello, this is a letter " * 9, "not a readable audio file"),

@@ -130,9 +130,9 @@ def test_an_unreadable_file_is_told_of_and_the_others_go_on(folder: Path, form: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("m.onnx", "audio", "none.wav"), "none.wav: there is no such file or folder"),
+        (("m.onnx", "audio", "none.wav"), "none.wav: no such file or folder"),
         (("m.onnx", "empty"), "empty: no audio in this folder or below"),
-        (("none.onnx", "audio"), "none.onnx: there is no such file; serbench export RUN"),
+        (("none.onnx", "audio"), "none.onnx: no such file; serbench export RUN"),
         (("audio", "audio"), "audio is a folder; give the .onnx file"),
         (("audio/a.wav", "audio"), "audio/a.wav: not an ONNX file"),
     ],

@@ -106,7 +106,7 @@ def test_two_channels_that_are_given_as_one_are_told_of_once() -> None:
     told = invoke(sound=stereo.tobytes())
     assert told.exit_code == 0
     (line,) = told.stderr.splitlines()
-    assert "looks like two channels in turn, heard as one; give --channels 2" in line
+    assert "looks like two interleaved channels, read as one; give --channels 2" in line
     assert invoke("--channels", "2", sound=stereo.tobytes()).stderr == ""
     assert invoke(sound=speech.astype("<i2").tobytes()).stderr == ""
 
@@ -132,8 +132,8 @@ def test_half_a_sample_at_the_end_is_told_of() -> None:
         (("--encoding", "f32le"), floats(0, 9999), "samples reach 9999, but"),
         (("--step", "0.01"), b"", "a step of 0.01 s; give one from 0.1 s"),
         (("--rate", "16"), b"", "the sample rate is 16 Hz"),
-        (("--capacity", "--microphone"), b"", "--capacity listens to nothing"),
-        (("--capacity", "--device", "1"), b"", "--capacity listens to nothing"),
+        (("--capacity", "--microphone"), b"", "--capacity uses no sound"),
+        (("--capacity", "--device", "1"), b"", "--capacity uses no sound"),
         (("--channels", "2"), OPPOSITE, "its 2 channels cancel one another"),
         (("call.wav",), b"", "-i call.wav -f s16le -ac 1 -ar 16000 - | serbench stream"),
     ],
@@ -151,7 +151,7 @@ def test_what_is_wrong_is_said_in_one_message(
 def test_a_model_that_is_not_there_is_told() -> None:
     result = CliRunner().invoke(app, ["stream", "none.onnx"], input=b"")
     assert result.exit_code == 2
-    assert "none.onnx: there is no such file" in result.stderr
+    assert "none.onnx: no such file" in result.stderr
 
 
 COMMAND = [sys.executable, "-m", "serbench_runtime", "stream", "m.onnx"]
@@ -331,7 +331,7 @@ def test_microphones_are_listed_without_a_model(monkeypatch: pytest.MonkeyPatch)
     vars(module).update(query_devices=lambda: DEVICES[:1])
     result = CliRunner().invoke(app, ["stream", "--list-devices"])
     assert result.exit_code == 2
-    assert "this system has no microphone" in result.stderr
+    assert "no microphone found" in result.stderr
 
 
 def test_no_model_is_told() -> None:

@@ -1,4 +1,4 @@
-"""Readers of split files: one module per format, all of them yield the same rows."""
+"""Readers of split files: one module per format; all yield the same rows."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ ACCEPTED = f"""Accepted are
 
 
 def read_splits(path: Path, format: SplitFormat = "auto") -> SplitFile:  # noqa: A002 - the option's name
-    """Read somebody's split files.
+    """Read split files of any supported format.
 
     Args:
         path: a file, or a folder of files.
-        format: one of ``READERS``, or ``"auto"`` to tell it from what is there.
+        format: one of ``READERS``, or ``"auto"`` to recognise it from the files.
 
     Raises:
-        SplitError: nothing there, a format that cannot be told, or content that does not fit it;
-            one message with file, line and what is accepted.
+        SplitError: nothing there, an unknown format, or content that does not fit it; one message
+            with file, line and what is accepted.
     """
     if not path.exists():
-        raise SplitError(f"{path} is not there; name a split file, or a folder of them")
+        raise SplitError(f"{path}: not found; name a split file, or a folder of them")
     chosen = _tell(path) if format == "auto" else format
     if (chosen == "csv") == path.is_dir():
         kind = "a folder" if path.is_dir() else "a file"
-        raise SplitError(f"{path} is {kind}, which is no {chosen}.\n{ACCEPTED}")
+        raise SplitError(f"{path} is {kind}, but {chosen} needs another layout.\n{ACCEPTED}")
     try:
         splits = READERS[chosen](path)
     except UnicodeDecodeError as error:
@@ -54,13 +54,14 @@ def read_splits(path: Path, format: SplitFormat = "auto") -> SplitFile:  # noqa:
 
 
 def _tell(path: Path) -> str:
-    """The one format that ``path`` looks like."""
+    """The only format that fits ``path``."""
     if path.is_file():
         if table.matches(path):
             return "csv"
         raise SplitError(
-            f"{path}: its format cannot be told from its name.\n{ACCEPTED}\n"
-            "Rename it to .csv or .tsv, or say --format csv"
+            f"{path}: its name does not show the format.\n"
+            f"{ACCEPTED}\n"
+            "Rename it to .csv or .tsv, or give --format csv"
         )
     readers = {"emobox": emobox, "s3prl": s3prl, "folder": folder}
     fitting = [name for name, reader in readers.items() if reader.matches(path)]
@@ -69,10 +70,10 @@ def _tell(path: Path) -> str:
     found = listed(sorted(_shown(each) for each in path.iterdir())) or "nothing"
     if fitting:
         raise SplitError(
-            f"{path} fits the formats {' and '.join(fitting)}; say which with --format. "
-            f"It holds {found}"
+            f"{path} fits the formats {' and '.join(fitting)}; choose one with --format. It "
+            f"holds {found}"
         )
-    raise SplitError(f"{path}: its format cannot be told; it holds {found}.\n{ACCEPTED}")
+    raise SplitError(f"{path}: no known format; it holds {found}.\n{ACCEPTED}")
 
 
 def _shown(path: Path) -> str:

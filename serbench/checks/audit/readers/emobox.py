@@ -14,7 +14,7 @@ from serbench.checks.audit.rows import AuditRow, Part, SplitFile, part_name
 from serbench.errors import listed
 from serbench.protocol.splits.groups import natural_key
 
-LAYOUT = "a folder of EmoBox fold files, fold_1/emodb_train_fold_1.jsonl and the like"
+LAYOUT = "a folder of EmoBox fold files, such as fold_1/emodb_train_fold_1.jsonl"
 
 NAME = re.compile(
     r"(?P<dataset>.+)_(?P<part>train|valid|validation|val|dev|test)_fold(?P<dash>_?)"
@@ -34,7 +34,7 @@ class FoldFile:
 
 
 def matches(path: Path) -> bool:
-    """True for a folder with files of that name in it, or one level below."""
+    """True for a folder that holds such files, directly or one level below."""
     return next(_files(path), None) is not None
 
 
@@ -42,7 +42,7 @@ def read(path: Path) -> SplitFile:
     """Rows of every fold below ``path``, which may also be a single ``fold_k``.
 
     EmoBox's own folders hold some parts under several names (``…_fold_1.jsonl``, ``…_fold1.jsonl``,
-    ``…_fold_1.json``): the first of these is read, and a note names the others.
+    ``…_fold_1.json``): only the first is read, and a note names the others.
 
     Raises:
         SplitError: no such files, files of several datasets, or a line that does not fit.
@@ -53,7 +53,8 @@ def read(path: Path) -> SplitFile:
     datasets = sorted({file.dataset for file in files})
     if len(datasets) > 1:
         raise SplitError(
-            f"{path}: fold files of several datasets: {listed(datasets)}; name the folder of one"
+            f"{path}: fold files of several datasets: {listed(datasets)}; name the folder of "
+            "one of them"
         )
     chosen: dict[tuple[str, Part], FoldFile] = {}
     for file in files:
@@ -63,7 +64,7 @@ def read(path: Path) -> SplitFile:
     notes = []
     if passed:
         notes.append(
-            f"not read, since another file of the same fold holds the same part: {listed(passed)}"
+            f"not read, because another file of the same fold holds the same part: {listed(passed)}"
         )
     return SplitFile("emobox", f"EmoBox fold files of {datasets[0]}", tuple(rows), tuple(notes))
 
@@ -74,7 +75,7 @@ def _files(path: Path) -> Iterator[FoldFile]:
         if match is None or is_hidden(file.name):
             continue
         part = part_name(match["part"])
-        assert part is not None, "the pattern lets known parts through only"
+        assert part is not None, "the pattern accepts known parts only"
         rank = 2 * (match["suffix"] == "json") + (match["dash"] == "")
         yield FoldFile(file, match["dataset"], match["fold"], part, rank)
 
@@ -86,8 +87,8 @@ def _rows(file: FoldFile) -> Iterator[AuditRow]:
         name = next((cells[key] for key in IDS if cells.get(key)), path)
         if name is None:
             raise SplitError(
-                f"{file.path}: {where}: neither a key nor a wav; a row is "
-                '{"key": "emodb-03a01Fa", "wav": "wav/03a01Fa.wav", …}'
+                f"{file.path}: {where}: neither key nor wav; a row is "
+                f'{{"key": "emodb-03a01Fa", "wav": "wav/03a01Fa.wav", …}}'
             )
         yield AuditRow(
             utterance=name,

@@ -1,4 +1,4 @@
-"""A folder of audio with one subfolder per part, as data sets on a model hub have it."""
+"""A folder of audio with one subfolder per part, as datasets on a model hub have it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from serbench.checks.audit.readers.table import optional_cells, read_table
 from serbench.checks.audit.rows import ONLY_FOLD, AuditRow, Part, SplitFile, part_name
 from serbench.errors import listed
 
-LAYOUT = "a folder with audio in train/ and test/ (and validation/), with metadata.csv or without"
+LAYOUT = "a folder with audio in train/ and test/ (and validation/), with or without metadata.csv"
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 
@@ -26,11 +26,11 @@ def matches(path: Path) -> bool:
 def read(path: Path) -> SplitFile:
     """One row per audio file; an utterance is named by its path below ``path``.
 
-    There may be folders within a part. A ``metadata.csv`` (or ``.jsonl``) of a part, with
-    ``file_name``, can add speaker, session, text and label.
+    A part may have subfolders. A part's ``metadata.csv`` (or ``.jsonl``), with ``file_name``, can
+    add speaker, session, text and label.
 
     Raises:
-        SplitError: no such subfolders, or metadata that name a file that is not there.
+        SplitError: no such subfolders, or metadata name a file that does not exist.
     """
     rows = [row for folder, part in sorted(_parts(path)) for row in _rows(path, folder, part)]
     if not rows:
@@ -50,12 +50,12 @@ def _rows(root: Path, folder: Path, part: Part) -> Iterator[AuditRow]:
     found = audio_below(folder)
     if lost := [each for each in found.left_out if each.lost]:
         raise SplitError(
-            f"{folder}: utterances may be missing: {listed(map(str, lost))}. Make them readable, "
-            "or take them away"
+            f"{folder}: utterances may be missing: {listed(map(str, lost))}. Make these "
+            "readable, or remove them"
         )
     files = dict(zip(found.names, found.paths, strict=True))
     if missing := [f"{name} ({where})" for name, (where, _) in known.items() if name not in files]:
-        raise SplitError(f"{folder}: files of its metadata that are not there: {listed(missing)}")
+        raise SplitError(f"{folder}: files of its metadata were not found: {listed(missing)}")
     for name, file in files.items():
         utterance = file.relative_to(root).as_posix()
         where, cells = known.get(name, (utterance, {}))
@@ -64,7 +64,7 @@ def _rows(root: Path, folder: Path, part: Part) -> Iterator[AuditRow]:
 
 
 def _metadata(folder: Path) -> dict[str, tuple[str, Cells]]:
-    """Where each file is described, and how, by its path below ``folder``."""
+    """Metadata of each file and its place, by the file's path below ``folder``."""
     found: dict[str, tuple[str, Cells]] = {}
     for name in METADATA:
         path = folder / name

@@ -1,4 +1,4 @@
-"""JSON that split files are made of, with messages that name file and line."""
+"""JSON in split files, with messages that name file and line."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ JsonRow = Mapping[str, object]
 
 
 def json_lines(path: Path) -> Iterator[tuple[str, JsonRow]]:
-    """``(file:line, object)`` of each line of a JSON Lines file; empty lines are passed over.
+    """``(file:line, object)`` of each line of a JSON Lines file; empty lines are skipped.
 
     Raises:
-        SplitError: a line that is not a JSON object.
+        SplitError: a line is not a JSON object.
     """
     for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
@@ -53,7 +53,7 @@ def _text(path: Path) -> str:
 
 
 def texts(row: JsonRow) -> dict[str, str]:
-    """The row's texts and numbers, as texts, by lower-case key."""
+    """The row's texts and numbers as texts, by lower-case key."""
     return {
         key.lower(): str(value)
         for key, value in row.items()

@@ -11,13 +11,13 @@ from serbench.checks.audit.readers.table import PATHS, optional_cells
 from serbench.checks.audit.rows import ONLY_FOLD, AuditRow, Part, SplitFile, part_name
 from serbench.protocol.splits.groups import natural_key
 
-LAYOUT = "a folder of s3prl's session files, Session1/train_meta_data.json and the like"
+LAYOUT = "a folder of s3prl's session files, such as Session1/train_meta_data.json"
 
 ENDING = "_meta_data.json"
 
 
 def matches(path: Path) -> bool:
-    """True for a folder with files of that name in it, or one level below."""
+    """True for a folder that holds such files, directly or one level below."""
     return next(_files(path), None) is not None
 
 

@@ -12,7 +12,7 @@ from serbench.checks.audit.rows import ONLY_FOLD, AuditRow, Part, SplitFile, par
 from serbench.errors import listed
 from serbench.protocol.splits.fold_file import TRAIN_ONLY
 
-LAYOUT = "a .csv or .tsv file with the columns utterance, and fold, part (or split) or both"
+LAYOUT = "a .csv or .tsv file with a column utterance, and fold, part (or split) or both"
 
 SUFFIXES = (".csv", ".tsv")
 DELIMITERS = (",", "\t", ";")
@@ -26,31 +26,31 @@ COLUMNS = {
     "text": ("text", "text_id", "sentence", "transcript", "transcription"),
     "label": ("label", "emotion", "emo"),
 }
-"""Columns that need not be there, by field of ``AuditRow``; the first that is there counts."""
+"""Optional columns by field of ``AuditRow``; the first one found counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class CsvLine:
-    """One line of a table: where it stands, and its cells by lower-case column name."""
+    """One line of a table: its position, and its cells by lower-case column name."""
 
     where: str
     cells: Mapping[str, str]
 
 
 def matches(path: Path) -> bool:
-    """True for a file that is named like one of these."""
+    """True for a file with one of these extensions."""
     return path.suffix.lower() in SUFFIXES
 
 
 def read(path: Path) -> SplitFile:
     """Rows of a table.
 
-    With ``fold`` but no part, the fold is the one that tests the utterance, and all others train
-    on it (as in serbench's own fold files); ``train`` is none. With a part but no fold, there is
-    one fold.
+    With ``fold`` but no part, the named fold tests the utterance, and all other folds train on it,
+    as in serbench's own fold files; a fold ``train`` is never tested. With a part but no fold,
+    there is one fold.
 
     Raises:
-        SplitError: empty, a column that is missing, a cell that is empty, an unknown part.
+        SplitError: the file is empty, a column is missing, a cell is empty, or a part is unknown.
     """
     columns, lines = read_table(path)
     utterance = _first(columns, IDS) or _first(columns, PATHS)
@@ -59,9 +59,9 @@ def read(path: Path) -> SplitFile:
     if utterance is None or not (part or has_fold):
         lacks = "utterance" if utterance is None else "fold or part"
         raise SplitError(
-            f"{path}: no column {lacks}; there is {listed(columns)}. Needed are an utterance "
-            f"({', '.join((*IDS, *PATHS))}) and fold, part (or {', '.join(PART_COLUMNS[1:])}) "
-            "or both"
+            f"{path}: no column {lacks}; its columns are {listed(columns)}. Needed are an "
+            f"utterance ({', '.join((*IDS, *PATHS))}) and fold, part (or "
+            f"{', '.join(PART_COLUMNS[1:])}) or both"
         )
     needed = [utterance, *(["fold"] if has_fold else []), *([part] if part else [])]
     _check_cells(path, lines, needed)
@@ -76,22 +76,23 @@ def read(path: Path) -> SplitFile:
 
 
 def read_table(path: Path) -> tuple[tuple[str, ...], list[CsvLine]]:
-    """Column names in lower case and all lines; the separator is told from the first line.
+    """Column names in lower case, and all lines; the first line decides the separator.
 
     Raises:
-        SplitError: empty, a column twice, a line of another width, broken quotes.
+        SplitError: the file is empty, has a column twice, a line of another width, or broken
+            quotes.
     """
     with path.open(encoding="utf-8-sig", newline="") as stream:
         header = stream.readline()
         if not header.strip():
-            raise SplitError(f"{path}: the file is empty; it must begin with a line of columns")
+            raise SplitError(f"{path}: the file is empty; its first line must name the columns")
         delimiter = max(DELIMITERS, key=header.count)
         stream.seek(0)
         return _parse(path, csv.reader(stream, delimiter=delimiter, strict=True))
 
 
 def optional_cells(cells: Mapping[str, str]) -> dict[str, str | None]:
-    """Speaker, session, text and label of a line or of a JSON row; None where empty."""
+    """Speaker, session, text and label of a line or a JSON row; None if empty."""
     return {
         name: next((cells[key].strip() for key in keys if cells.get(key, "").strip()), None)
         for name, keys in COLUMNS.items()
@@ -110,7 +111,8 @@ def _parse(path: Path, reader: Iterator[list[str]]) -> tuple[tuple[str, ...], li
                     raise SplitError(f"{path}: columns are named twice: {listed(twice)}")
             elif len(cells) != len(columns) and cells:
                 raise SplitError(
-                    f"{path}: line {line} has {len(cells)} cells, the first line {len(columns)}"
+                    f"{path}: line {line} has {len(cells)} cells, but the first line has "
+                    f"{len(columns)}"
                 )
             elif cells:
                 lines.append(CsvLine(f"{path.name}:{line}", dict(zip(columns, cells, strict=True))))
@@ -124,7 +126,7 @@ def _first(columns: Sequence[str], names: Sequence[str]) -> str | None:
 
 
 def _only(path: Path, columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """The one of ``names`` that is there."""
+    """The one of ``names`` that exists."""
     found = [name for name in names if name in columns]
     if len(found) > 1:
         raise SplitError(f"{path}: the columns {' and '.join(found)} all name a part; keep one")
@@ -161,20 +163,20 @@ def _parts(path: Path, lines: Sequence[CsvLine], column: str) -> list[Part]:
             parts.append(part)
     if unknown:
         raise SplitError(
-            f"{path}: unknown parts: {listed(unknown)}; a part is train, validation (or val, dev) "
-            "or test"
+            f"{path}: unknown parts: {listed(unknown)}; a part is train, validation (or val, "
+            "dev) or test"
         )
     return parts
 
 
 def _tested_once(path: Path, rows: Sequence[AuditRow]) -> list[AuditRow]:
-    """One row per utterance and fold: tested in its own, trained on in all others."""
+    """One row per utterance and fold: tested in its own fold, trained on in all others."""
     named = dict.fromkeys(row.fold for row in rows)
     folds = [fold for fold in named if fold != TRAIN_ONLY]
     if len(named) == 1:
         raise SplitError(
-            f"{path}: one fold ({next(iter(named))}) and no column part: every utterance is tested "
-            "and none is trained on, or the other way round; add a column part"
+            f"{path}: one fold ({next(iter(named))}) and no column part, so no utterance is "
+            "trained on, or none is tested; add a column part"
         )
     return [
         row if row.fold == fold else replace(row, fold=fold, part="train")

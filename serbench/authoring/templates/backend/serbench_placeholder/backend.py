@@ -1,4 +1,4 @@
-"""The backend ``placeholder``: how a student is converted, and how it is run."""
+"""The backend ``placeholder``: how it converts a student, and how it runs it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FILE = "model.onnx"
 
 
 class PlaceholderParams(Params):
-    """What the registry can set; this backend has nothing to set."""
+    """Parameters of a registry entry; this backend has none."""
 
 
 class Placeholder(Backend):
-    """ONNX Runtime on a CPU, without its optimisation of graphs."""
+    """ONNX Runtime on a CPU, without graph optimisation."""
 
     name = "placeholder"
     Params = PlaceholderParams
@@ -37,13 +37,13 @@ class Placeholder(Backend):
 
     # TODO: put your runtime in place of ONNX Runtime, here and in open.
     def convert(self, model: DeployedModel, folder: Path) -> None:
-        """Write all that ``open`` needs into an empty folder; what it holds is the model's size."""
+        """Write everything that ``open`` needs into an empty folder; its size is the model's."""
         shutil.copyfile(model.onnx, folder / FILE)
 
     def open(self, model: DeployedModel, folder: Path, threads: int) -> WaveformPredictor:
         """A function from waveforms ``(N, samples)`` to posteriors ``(N, C)``.
 
-        It runs in a process of its own, whose start is timed: everything is imported late.
+        It runs in a process of its own, whose start is timed: so imports come late.
         """
         import onnxruntime
 

@@ -1,4 +1,4 @@
-"""The corpus ``placeholder``: what it says of itself, and what its file names say."""
+"""The corpus ``placeholder``: its card, and the grammar of its file names."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ CARD = CorpusCard(
     labels=tuple(LABELS.values()),
     layout=LAYOUT,
 )
-"""With published counts (``utterances``, ``per_label``, ``per_speaker``) a copy is checked."""
+"""With published counts (``utterances``, ``per_label``, ``per_speaker``), copies are checked."""
 
 
 class PlaceholderParams(Params):
-    """What a registry entry can set; this corpus has nothing to set."""
+    """Parameters of a registry entry; this corpus has none."""
 
 
 class Placeholder(Corpus):
-    """A corpus whose file names tell speaker and emotion. It reads names, never audio."""
+    """A corpus with speaker and emotion in its file names. It reads names, never audio."""
 
     name = "placeholder"
     Params = PlaceholderParams
@@ -49,14 +49,14 @@ class Placeholder(Corpus):
 
     @property
     def card(self) -> CorpusCard:
-        """Its facts."""
+        """Its card."""
         return CARD
 
     def utterances(self, folder: Path) -> Iterator[UtteranceRecord]:
         """Every utterance below a folder.
 
         Raises:
-            CorpusError: a file is called otherwise.
+            CorpusError: a file name does not fit.
         """
         for path in audio_below(folder).paths:
             record = self.read_name(path.name)
@@ -65,7 +65,7 @@ class Placeholder(Corpus):
             yield replace(record, path=path.relative_to(folder))
 
     def read_name(self, name: str) -> UtteranceRecord | None:
-        """Speaker and emotion of ``s01_A_1.wav``; None for a name of another grammar."""
+        """Speaker and emotion of ``s01_A_1.wav``; None if a name follows another grammar."""
         path = PurePosixPath(plain_name(name))
         match = NAME.fullmatch(path.stem)
         if match is None:
@@ -74,5 +74,5 @@ class Placeholder(Corpus):
         return UtteranceRecord(path.stem, Path(path), match["speaker"], label, take=match["take"])
 
     def left_out(self, folder: Path) -> Sequence[LeftOut]:
-        """What could not be looked at below a folder, so that it is told."""
+        """Files and folders below a folder that could not be read, so that they are reported."""
         return audio_below(folder).left_out

@@ -13,7 +13,7 @@ from serbench_placeholder.corpus import Placeholder
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A corpus as small as it can be, of noise."""
+    """A very small corpus of noise."""
     draw = np.random.default_rng(0)
     for name in ("s01_A_1", "s01_H_1", "s01_N_1", "s01_S_1", "s02_A_1", "s02_S_2"):
         soundfile.write(tmp_path / f"{name}.wav", 0.1 * draw.standard_normal(8000), 16000)

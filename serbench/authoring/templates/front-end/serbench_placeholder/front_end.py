@@ -15,14 +15,14 @@ BANDS = 8
 
 
 class PlaceholderParams(FrontEndParams):
-    """What ``--set front_end.NAME=VALUE`` changes; ``normalise`` and ``deltas`` are inherited."""
+    """Parameters for ``--set front_end.NAME=VALUE``; ``normalise`` and ``deltas`` are inherited."""
 
     hop: int = Field(default=320, ge=64)
-    """Samples of a frame, and from frame to frame: 20 ms."""
+    """Samples per frame and per hop: 20 ms."""
 
 
 class Placeholder(FrontEnd):
-    """Levels of eight bands of frequencies, in decibels."""
+    """Levels of eight frequency bands, in decibels."""
 
     name = "placeholder"
     Params = PlaceholderParams
@@ -30,17 +30,17 @@ class Placeholder(FrontEnd):
 
     @property
     def width(self) -> int:
-        """Values of a frame."""
+        """Number of values per frame."""
         return BANDS
 
     @property
     def framing(self) -> Framing:
-        """Frames side by side; the last is filled up with zeros."""
+        """Frames without overlap; the last one is padded with zeros."""
         return Framing(window=self.params.hop, hop=self.params.hop, centred=False)
 
     @property
     def gain(self) -> Sequence[float]:
-        """1 dB louder is 1 more in every value, so that training may change the level."""
+        """1 dB louder adds 1 to every value, so that training may change the level."""
         return [1.0] * BANDS
 
     @property
@@ -51,7 +51,7 @@ class Placeholder(FrontEnd):
     @property
     def not_exported(self) -> str:
         """Why ``serbench export`` cannot use it."""
-        return "nobody has written its graph yet"
+        return "its graph has not been written yet"
 
     def build(self) -> nn.Module:
         """A module from waveforms ``(*N, samples)`` at 16 kHz to ``(*N, frames, 8)``."""

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 class PlaceholderParams(Params):
-    """What ``--set loss.NAME=VALUE`` changes."""
+    """Parameters for ``--set loss.NAME=VALUE``."""
 
     weight: NonNegativeFloat = 0.1
-    """Of the entropy of the student's posterior."""
+    """Weight of the entropy of the student's posterior."""
 
 
 class Placeholder(Loss):
-    """Cross-entropy, less a share of the entropy, so that the student is not too sure.
+    """Cross-entropy minus a share of the entropy, so that the student is not overconfident.
 
-    It is the confidence penalty of Pereyra et al. (ICLR 2017 workshops). A loss that reads
+    This is the confidence penalty of Pereyra et al. (ICLR 2017 workshops). A loss that uses
     teachers also has ``needs``, such as ``frozenset({"soft_targets"})``.
     """
 
@@ -33,7 +33,7 @@ class Placeholder(Loss):
         """A module from a batch and the student's output to terms.
 
         Args:
-            shape: sizes, for a loss that has learnt parameters of its own; this one has none.
+            shape: sizes, for a loss with learnt parameters; this one has none.
         """
         from serbench_placeholder.terms import Terms
 

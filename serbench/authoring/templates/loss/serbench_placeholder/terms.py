@@ -17,7 +17,7 @@ class Terms(nn.Module):
     def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
         """Scalars by name, from ``output.logits (N, C)`` and ``batch.labels (N,)``.
 
-        ``"total"`` is what is minimised; the others are noted with each epoch.
+        ``"total"`` is minimised; the others are recorded with each epoch.
         """
         log_posterior = output.logits.log_softmax(dim=1)  # (N, C)
         # TODO: put your terms in place of these. What you may read is in serbench.api.Batch.

@@ -24,7 +24,7 @@ class Network(nn.Module):
         Args:
             features: ``(N, channels, n_mels, frames)``.
             lengths: ``(N,)``, the real frames of each window. The others are padding, which must
-                not change the logits: every layer that looks at neighbours is given zeros there.
+                not change the logits: every layer that uses neighbours gets zeros there.
         """
         frames = torch.arange(features.shape[3], device=features.device)
         real = (frames < lengths[:, None])[:, None].to(features.dtype)  # (N, 1, frames)

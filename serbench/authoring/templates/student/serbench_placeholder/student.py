@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class PlaceholderParams(Params):
-    """What ``--set student.NAME=VALUE`` changes."""
+    """Parameters for ``--set student.NAME=VALUE``."""
 
     width: PositiveInt = 32
     """Channels of the convolutions."""
 
 
 class Placeholder(Student):
-    """Two convolutions over time, and the mean of what they give."""
+    """Two convolutions over time, and the mean of their output."""
 
     name = "placeholder"
     Params = PlaceholderParams
@@ -27,11 +27,11 @@ class Placeholder(Student):
 
     @property
     def hears(self) -> Hears:
-        """The front end that makes its frames, and what that is set to."""
+        """Its front end, and the front end's parameters."""
         return Hears("log-mel")
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network.
+        """A new network.
 
         Args:
             shape: of its input and output; ``channels`` and ``n_mels`` are the front end's.

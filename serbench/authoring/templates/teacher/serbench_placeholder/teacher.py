@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from serbench_placeholder.encoder import Encoder
 
 VERSION = 1
-"""Raised whenever the embeddings change, so that cached ones are made again."""
+"""Raise it whenever the embeddings change, so that cached ones are computed again."""
 
 
 class PlaceholderParams(Params):
-    """What the registry can set; this teacher has nothing to set."""
+    """Parameters of a registry entry; this teacher has none."""
 
 
 class Placeholder(Teacher):
-    """Levels of bands of frequencies: a teacher that was trained on nothing."""
+    """Levels of frequency bands: a teacher without training."""
 
     name = "placeholder"
     Params = PlaceholderParams
@@ -31,10 +31,10 @@ class Placeholder(Teacher):
 
     @property
     def card(self) -> TeacherCard:
-        """What it is, and which corpora it was trained on: a run on one of them stops."""
+        """Its facts and training corpora: a run on one of these corpora stops."""
         return TeacherCard(
             title="Placeholder",
-            licence="of the weights; there are none here",
+            licence="of the weights; this teacher has no weights",
             home="where the weights come from",
             citation="who published it, and where",
             pretrained_on=(),
@@ -42,18 +42,19 @@ class Placeholder(Teacher):
 
     @property
     def model_digest(self) -> str:
-        """What names the weights: the digest of their file, or here the version of the code."""
+        """Identifies the weights: the digest of their file, or here the version of the code."""
         return f"placeholder:{VERSION}"
 
     @property
     def frame_rate_hz(self) -> float:
-        """Frames in a second."""
+        """Frames per second."""
         return 50.0
 
     def load(self, device: torch.device) -> None:
-        """Make the encoder, frozen, in evaluation mode.
+        """Build the encoder, frozen, in evaluation mode.
 
-        An encoder whose weights cannot be had raises a ``TeacherError`` that says how to get them.
+        If an encoder's weights are not available, raise a ``TeacherError`` that says how to get
+        them.
         """
         from serbench_placeholder.encoder import Encoder
 

@@ -1,4 +1,4 @@
-"""What serbench finds at the entry point ``placeholder``."""
+"""The entry point ``placeholder`` for serbench."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from serbench.api import Tracker, hookimpl
 from serbench_placeholder.tracker import Placeholder
 
 SERBENCH_API = ">=1.0,<2"
-"""The versions of the contract that this plugin works with; read before anything of it runs."""
+"""Versions of the contract that this plugin works with; read before any of its code runs."""
 
 
 @hookimpl
