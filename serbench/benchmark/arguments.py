@@ -38,10 +38,10 @@ def several(names: str | os.PathLike[str] | Sequence[PathLike]) -> tuple[str, ..
 
 
 def place(path: PathLike | None) -> Path | None:
-    """A path with the user's own folder in place of ``~``.
+    """A path with the home folder instead of ``~``.
 
     Raises:
-        RegistryError: something else.
+        RegistryError: the value is not a path.
     """
     try:
         return None if path is None else Path(path).expanduser()
@@ -53,7 +53,7 @@ def setting_texts(settings: Settings) -> tuple[str, ...]:
     """Each setting as ``--set`` takes it: ``PATH=VALUE``, the value as TOML.
 
     Raises:
-        RegistryError: a value that is None, which TOML has no word for.
+        RegistryError: a value is None, which TOML cannot express.
 
     Examples:
         >>> setting_texts({"protocol.folds": "loso", "training": {"epochs": 20}})
@@ -78,7 +78,7 @@ def command_line(command: str, names: Sequence[str], options: Mapping[str, objec
     Args:
         command: its name.
         names: its arguments.
-        options: values by the option's name in Python; None, False and nothing at all are left out.
+        options: values by the option's name in Python; None, False and empty values are left out.
 
     Examples:
         >>> command_line("run", ["akd"], {"data_dir": "my speech", "canary": True, "teacher": ()})

@@ -101,8 +101,8 @@ class Plugins:
     """All plugins of one process.
 
     Attributes:
-        loaded, failed: in loading order. hook: sends run events to every loaded plugin,
-        ``hook.serbench_run_started(event=…)``.
+        loaded, failed: in loading order.
+        hook: sends run events to every loaded plugin: ``hook.serbench_run_started(event=…)``.
     """
 
     loaded: tuple[LoadedPlugin, ...]

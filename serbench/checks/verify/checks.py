@@ -192,10 +192,10 @@ def _numeric(path: Path) -> bool:
 
 
 def check_tables(store: RunStore) -> Finding:
-    """The stored tables are what these predictions give.
+    """Compare the stored tables with tables made from these predictions.
 
-    Of tables that other code of serbench wrote, only the numbers are compared: it may word and
-    arrange them in another way.
+    For tables of another version of serbench, only the numbers are compared: it may word and
+    arrange them differently.
     """
     folder: Path = store.folder
     if not (folder / "tables").is_dir():
@@ -213,7 +213,7 @@ def check_tables(store: RunStore) -> Finding:
             Unit(name, "differs") for name, path in stored.items()
             if not same_numbers(path, texts[name])
         ]  # fmt: skip
-        detail = f"numbers of {len(stored)} tables; other code of serbench wrote them"
+        detail = f"numbers of {len(stored)} tables; another version of serbench wrote them"
         return compared("tables", detail, differences, remedy)
     for name, text in texts.items():
         path = folder / name

@@ -277,7 +277,7 @@ def test_tables_of_another_version_are_compared_by_their_numbers(root: Path) -> 
     path = of_another_version(root)
     found = findings(root)["tables"]
     assert found.outcome == "passed"
-    assert "other code of serbench wrote them" in found.message
+    assert "another version of serbench wrote them" in found.message
     path.write_text(path.read_text().replace("1.0", "0.9"))
     assert differing(root) == {"tables": "tables/comparison.csv (differs)"}
 
