@@ -65,4 +65,4 @@ def command(
         say(f"Leaky runs, listed separately: {', '.join(leaky)}")
     for problem in written.problems:
         say(f"{problem.label}: {problem.reason}")
-    say(f"Leaderboard: {written.index}")
+    say(f"Written: {written.index}")

@@ -161,4 +161,4 @@ def _tell_update(update: Update) -> None:
         typer.echo("Nothing has changed.")
     for warning in update.warnings:
         typer.echo(f"Warning: {warning}.")
-    typer.echo(f"Golden file: {update.path}. Review and commit it.")
+    typer.echo(f"Written: {update.path}. Review and commit it.")
