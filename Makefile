@@ -34,7 +34,7 @@ demo: $(READY) ## Score one method on a synthetic corpus properly and with a lea
 	$(BIN)/serbench inflation $(DEMO)/proper/* $(DEMO)/leaky/*
 
 test: $(READY) ## Run the tests; with real data where SERBENCH_TEST_SHARED names its folder
-	$(ONE_THREAD) $(BIN)/python -m pytest -n auto -p no:benchmark
+	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist worksteal -p no:benchmark
 
 test-lowest: ## Run the fast tests with the lowest versions that pyproject.toml allows, in build/lowest
 	@rm -rf $(LOWEST)
@@ -42,7 +42,7 @@ test-lowest: ## Run the fast tests with the lowest versions that pyproject.toml 
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOWEST)/bin/python -m uv pip install --python $(LOWEST)/bin/python $(UV_FLAGS) \
 		--resolution lowest-direct --editable ./runtime --editable ".[dev]"
-	$(ONE_THREAD) $(LOWEST)/bin/python -m pytest -n auto -p no:benchmark -m "not slow and not real"
+	$(ONE_THREAD) $(LOWEST)/bin/python -m pytest -n auto --dist worksteal -p no:benchmark -m "not slow and not real"
 
 golden: $(READY) ## Compare a run on the demo corpus, made from scratch, with tests/golden/demo.toml
 	@rm -rf $(GOLDEN)

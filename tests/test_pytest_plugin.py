@@ -31,19 +31,19 @@ params = { speakers = 4, takes = 1 }
 """
 
 REAL = """
-import warnings
+TINY = ("student.dim=16", "student.layers=1", "student.heads=2")
 
 def quick(serbench_run, **more):
-    sets = ["training.epochs=1", "training.precision=fp32"]
-    return serbench_run("hybrid-tiny+ce", dataset="mini", sets=sets, **more)
+    sets = [*TINY, "training.epochs=1", "training.precision=fp32"]
+    return serbench_run("transformer+ce", dataset="mini", sets=sets, **more)
 
 def test_scores(serbench_run):
     run = quick(serbench_run)
-    scores = run.scores("hybrid-tiny+ce")
+    scores = run.scores("transformer+ce")
     assert 0 <= scores.ua.low <= scores.ua.value <= scores.ua.high <= 1
     assert abs(scores.wa.value - scores.ua.value) < 1e-9  # as many of each class
     assert 0 <= scores.f1.value <= 1
-    assert run.comparison.reference == "hybrid-tiny+ce"
+    assert run.comparison.reference == "transformer+ce"
     assert (run.folder / "certificate.json").is_file()
 
 def test_the_same_plan_is_the_same_run(serbench_run):
@@ -107,6 +107,7 @@ def outcomes(result: pytest.RunResult) -> dict[str, int]:
     return result.parseoutcomes()
 
 
+@pytest.mark.slow
 def test_a_real_run_is_made_once_and_benchmarked(session: pytest.Pytester) -> None:
     session.makefile(".toml", serbench=MINI)
     session.makepyfile(REAL)
@@ -116,7 +117,7 @@ def test_a_real_run_is_made_once_and_benchmarked(session: pytest.Pytester) -> No
     kept = [path for path in (session.path / "kept").iterdir() if path.is_dir()]
     assert len(kept) == 1
     written = (session.path / "bench.json").read_text()
-    assert '"group": "serbench hybrid-tiny+ce onnxruntime 0.5 s"' in written
+    assert '"group": "serbench transformer+ce onnxruntime 0.5 s"' in written
     assert '"backend": "onnxruntime"' in written
 
 

@@ -94,11 +94,13 @@ def failures(made: Path) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_tests_of_a_new_plugin_pass(failures: dict[str, list[str]], kind: str) -> None:
     assert failures[f"whole-{kind}"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_tests_fail_where_the_part_to_change_is_broken(
     failures: dict[str, list[str]], kind: str

@@ -379,6 +379,7 @@ def test_a_teacher_folder_without_config(corpus: Path, tmp_path: Path) -> None:
 # ── the real thing ───────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_akd_on_emodb_under_whisper(emodb: Path, whisper_base: Path, tmp_path: Path) -> None:
     """Two of its ten sentences are enough; tests/learning/teach embeds the whole corpus."""
