@@ -107,7 +107,7 @@ class Loss(Plugin, Protocol):
         """A module whose ``forward(batch, output)`` returns ``LossTerms`` with ``"total"``.
 
         It is called outside autocast. All inputs except labels, lengths and masks are float32,
-        whatever the precision of the student and its teachers.
+        in any precision of the student and its teachers.
 
         A loss that uses maps raises a ``PluginError`` here if ``shape`` has none.
 

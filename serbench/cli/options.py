@@ -21,7 +21,7 @@ COMPLETED: dict[str, complete.Complete] = {
     "TEACHER": complete.teachers,
     "TRACKER": complete.trackers,
 }
-"""What the shell completes, by what stands for it in ``--help``."""
+"""Names for the shell's completion, by their placeholder in ``--help``."""
 
 
 def named(what: str, *flags: str, help: str) -> Any:  # noqa: A002 - as typer.Option

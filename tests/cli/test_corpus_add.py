@@ -52,7 +52,7 @@ def test_a_second_one_is_appended_and_the_first_one_refused(here: Path) -> None:
     before = (here / "serbench.toml").read_text()
     code, text = invoke("Our Tones", *SAID)
     assert code == 2
-    assert "there is a dataset called 'our-tones'" in text
+    assert "a dataset 'our-tones' already exists" in text
     assert (here / "serbench.toml").read_text() == before
     assert invoke("Our Tones", "--name", "again", *SAID)[0] == 0
     assert (here / "serbench.toml").read_text().startswith(before)

@@ -71,7 +71,7 @@ def test_filters_reach_the_list(here: Path) -> None:
 def test_nothing_that_fits_says_what_there_is(here: Path, tmp_path: Path) -> None:
     code, text = invoke("--dataset", "ravdess")
     assert code == 0
-    assert "None of the 5 runs in runs fits. datasets: emodb; methods: akd, vanilla-kd" in text
+    assert "None of the 5 runs in runs matches. datasets: emodb; methods: akd, vanilla-kd" in text
     code, text = invoke("--runs", str(tmp_path))
     assert (code, text.startswith("No run is in ")) == (0, True)
 

@@ -194,7 +194,7 @@ def test_no_objective_is_spelt_none(registry: Registry) -> None:
 
 def test_an_objective_that_reads_more_than_frames_is_told(registry: Registry) -> None:
     told = fails(registry, "alone", sets=("pretrain.objective=kd",))
-    assert told.startswith("alone: pretrain.objective = kd: it reads soft_targets, and unlabelled")
+    assert told.startswith("alone: pretrain.objective = kd: it uses soft_targets, but unlabelled")
 
 
 def test_teachers_of_a_pretraining_are_of_the_run(registry: Registry, tmp_path: Path) -> None:
@@ -390,7 +390,7 @@ def test_two_folders_of_one_name_are_an_error(registry: Registry, tmp_path: Path
     for folder in folders:
         folder.mkdir(parents=True)
     message = fails(registry, "searched", teachers=tuple(map(str, folders)))
-    assert "another teacher of this run is called encoder too" in message
+    assert "another teacher of this run is also called encoder" in message
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,9 @@ def test_a_cached_fit_is_read_back(tmp_path: Path) -> None:
 
 def test_what_was_written_must_be_there(tmp_path: Path) -> None:
     assert cached(tmp_path).written(KEY).json == {"epochs": 3}
-    with pytest.raises(StoreError, match=r"just written to .*f+\.safetensors cannot be read back"):
+    with pytest.raises(
+        StoreError, match=r"f+\.safetensors was just written and cannot be read back"
+    ):
         FitCache(tmp_path, "fits").written("f" * 16)
 
 

@@ -97,12 +97,18 @@ def test_a_fit_must_belong_to_the_plan(run: Path, place: str, value: object, mes
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: rows.assign(seed=1.5), "column seed has something else than whole numbers"),
+        (
+            lambda rows: rows.assign(seed=1.5),
+            "column seed contains values that are not whole numbers",
+        ),
         (lambda rows: rows.assign(seed=7), "no seed '7'"),
         (lambda rows: rows.assign(outer=9), "no outer '9'"),
         (lambda rows: rows.assign(label="joy"), "no label 'joy'"),
-        (lambda rows: rows.assign(predicted=3), "column predicted has something else than text"),
-        (lambda rows: rows.assign(method=None), "column method has something else than text"),
+        (
+            lambda rows: rows.assign(predicted=3),
+            "column predicted contains values that are not text",
+        ),
+        (lambda rows: rows.assign(method=None), "column method contains values that are not text"),
         (lambda rows: rows.assign(p_anger=float("nan")), "column p_anger .* finite numbers"),
         (lambda rows: rows.assign(p_anger="x"), "column p_anger .* finite numbers"),
     ],

@@ -97,7 +97,7 @@ def test_rows_for_the_graph_are_finite(model: Model) -> None:
 
 
 def test_posteriors_that_are_not_finite_are_an_error(model: Model) -> None:
-    with pytest.raises(ModelError, match=r"m\.onnx: gives posteriors that are NaN or infinite"):
+    with pytest.raises(ModelError, match=r"m\.onnx: returns posteriors that are NaN or infinite"):
         model.posteriors(np.full((1, 1600), 1e30, np.float32))
 
 

@@ -58,7 +58,7 @@ def test_an_entry_reads_its_own_folder(folder: Path, tmp_path: Path) -> None:
 
 def test_a_folder_whose_name_is_no_text_is_refused(folder: Path, tmp_path: Path) -> None:
     foreign = folder.rename(tmp_path / os.fsdecode(b"m\xfcll"))
-    with pytest.raises(RegistryError, match=r"m\\xfcll: this name is not UTF-8, which .*rename"):
+    with pytest.raises(RegistryError, match=r"m\\xfcll: this name is not UTF-8, as .*rename"):
         append_entry("mine", entry(foreign), tmp_path / "new.toml", foreign, PLUGINS)
     assert not (tmp_path / "new.toml").exists()
 

@@ -207,7 +207,7 @@ def test_a_row_is_a_method_of_any_run(registry: Registry) -> None:
     [
         ("full:no-q", "ablation full has no row 'no-q'"),
         ("ful:no-k", "no ablation is called 'ful'"),
-        ("full:labels", "full:labels is the method other; name that"),
+        ("full:labels", "full:labels is the method other; name this method"),
         ("full:teacher", "full:teacher is the teachers' own heads"),
     ],
 )

@@ -31,7 +31,7 @@ def test_an_address_is_the_registrys() -> None:
     stored = {"name": "emodb", "corpus": "emodb", "params": {"url": URL}}
     here = registry(datasets={"emodb": DatasetSpec(corpus="emodb")})
     assert URL not in {source.url for source in local_corpus(here, PLUGINS, stored).sources()}
-    with pytest.raises(StoreError, match=r"no corpus emodb, .*\(url\) is not used"):
+    with pytest.raises(StoreError, match=r"no corpus emodb\. .*\(url\) are not used"):
         local_corpus(registry(), PLUGINS, stored)
 
 
@@ -53,14 +53,14 @@ def test_weights_are_the_registrys_and_the_layer_is_the_runs() -> None:
     spec = PluginSpec(plugin="speech-encoder", params={"model": "/mine"})
     made = local_teacher(registry(teachers={"hubert": spec}), PLUGINS, "hubert@9", stored)
     assert (made.params.model, made.params.layer) == ("/mine", 9)
-    with pytest.raises(StoreError, match=r"no teacher weights, .*\(model\) is not used"):
+    with pytest.raises(StoreError, match=r"no teacher weights\. .*\(model\) are not used"):
         local_teacher(registry(), PLUGINS, "weights", stored)
 
 
 def test_a_number_that_the_corpus_here_does_not_take_is_named() -> None:
     stored = {"name": "mine", "corpus": "demo", "params": {"speakers": 3}}
     here = registry(datasets={"mine": DatasetSpec(corpus="demo")})
-    with pytest.raises(StoreError, match="does not take speakers: Input should be greater"):
+    with pytest.raises(StoreError, match="does not accept speakers: Input should be greater"):
         local_corpus(here, PLUGINS, stored)
 
 

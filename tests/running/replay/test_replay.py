@@ -225,14 +225,14 @@ def test_another_corpus_is_refused(root: Path) -> None:
         open_replay(root)
     text = str(caught.value)
     assert f"1 utterances of the run are missing, such as {second.stem}" in text
-    assert "1 are there that the run did not have, such as s9_low_0" in text
+    assert "1 are new, such as s9_low_0" in text
     assert f"1 have another audio or label, such as {first.stem}" in text
     assert "--data-dir" in text
 
 
 def test_other_folds_are_refused(root: Path) -> None:
     change(root / "run" / "plan.json", lambda plan: plan.update(folds_digest="0"))
-    with pytest.raises(StoreError, match=r"the folds of the run are not those of plan\.json"):
+    with pytest.raises(StoreError, match=r"the recomputed folds of the run are not those of plan\.json"):
         open_replay(root)
 
 
