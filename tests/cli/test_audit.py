@@ -36,7 +36,7 @@ def test_a_clean_file_exits_with_0_and_says_what_was_not_checked() -> None:
     assert "# Folds" in lines
     assert lines[-1] == (
         "passed: no leak found (3 checks); note: L9; "
-        "not run: L4, L5 (no audio; give --data-dir, or paths that are there)"
+        "not run: L4, L5 (no audio; give --data-dir, or paths of existing files)"
     )
 
 
@@ -59,8 +59,8 @@ def test_a_corpus_goes_by_its_other_names_too() -> None:
 def test_without_a_corpus_speakers_are_not_known_and_nothing_passes_in_silence() -> None:
     result = invoke("bad.csv")
     assert result.exit_code == 0
-    assert "L1 (speakers are not known; give --corpus, or a speaker column)" in result.stdout
-    assert "These are names of emodb: --corpus emodb tells who speaks." in result.stdout
+    assert "L1 (speakers are unknown; give --corpus, or a speaker column)" in result.stdout
+    assert "These are names of emodb: give --corpus emodb to know the speakers." in result.stdout
 
 
 def test_json_to_a_file_has_everything(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_a_user_tells_what_numbers_mean_and_who_speaks(here: Path) -> None:
     answers = ["nothing", "part1", "anger", "sadness", "-", "ann", "y", "", "", "none", "", "acted"]
     code, text = invoke("coded", asked="\n".join([*answers, ""]))
     assert code == 0, text
-    assert "There is part1, part2" in text
+    assert "Choose one of part1, part2" in text
     params = datasets(here)["coded"]["params"]
     assert params["labels"] == {"1": "anger", "2": "sadness"}
     assert params["drop"] == ["3"]
@@ -181,7 +181,7 @@ def test_yes_does_not_choose_among_parts_that_could_be_who_speaks(ambiguous: Pat
     assert code == 2
     said = " ".join(text.split())
     assert "several parts of the names could be the speaker: {part1}: 3 values of 8 files" in said
-    assert "{part2}: 4 values of 6 files (01, 02, 03 and 1 more); say which with --speaker" in said
+    assert "{part2}: 4 values of 6 files (01, 02, 03 and 1 more); choose one with --speaker" in said
     assert not Path("serbench.toml").exists()
     code, text = invoke("numbers", "--speaker", "{part2}", *SAID)
     assert code == 0, text
@@ -204,4 +204,4 @@ def test_names_of_a_known_corpus_are_pointed_out(here: Path) -> None:
     for name in ("03a01Fa", "03a01Wa", "08a01Fa", "08a01Wa"):
         (folder / f"{name}.wav").touch()
     _, text = invoke("berlin", *SAID)
-    assert "These are names of emodb" in text
+    assert "serbench knows these names as emodb" in text

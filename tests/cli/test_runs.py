@@ -56,7 +56,7 @@ def test_runs_are_listed_with_their_state(here: Path) -> None:
     assert found["begun"][4] == "unfinished: 0 of 4 students"
     assert found["leaky"][4] == "finished, leaky-random"
     assert found["broken"][4].startswith("damaged: plan.json: line 1, column 2")
-    assert "No tables, so no UA: leaky, sweep/bare; `serbench report RUN` writes them." in text
+    assert "leaky, sweep/bare: no UA without tables; `serbench report RUN` writes them." in text
     assert "do not compare its UA" in text
 
 

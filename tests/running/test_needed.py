@@ -57,7 +57,7 @@ def test_a_plugin_for_this_contract_or_for_none_in_particular_is_loaded(
 @pytest.mark.parametrize(
     ("declared", "told"),
     [
-        ("'one'", "SERBENCH_API = 'one' is no range of versions; write it as '>=1.0,<2'"),
+        ("'one'", "SERBENCH_API = 'one' is not a range of versions; write it as '>=1.0,<2'"),
         ("1.0", "SERBENCH_API must be text"),
         ("'>=' + '1.0'", "SERBENCH_API must be text"),
     ],

@@ -187,7 +187,7 @@ def test_a_missing_module_is_named() -> None:
 def test_a_misspelt_hook_fails_with_near_names(entry_point: MakeEntryPoint) -> None:
     point = entry_point("p", {"serbench_student": hookimpl(lambda: ())})
     message = cause([point])
-    assert "no hook 'serbench_student'" in message
+    assert "no hook is called 'serbench_student'" in message
     assert "did you mean 'serbench_students'" in message
 
 

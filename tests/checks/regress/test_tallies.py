@@ -91,7 +91,7 @@ def test_a_check_names_method_metric_and_how_sure_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("hits", "said"),
-    [(45, "UA is the same as the golden result: 90.0 %"), (46, "UA rose 2.0 points above the")],
+    [(45, "UA equals the reference: 90.0 %"), (46, "UA rose 2.0 points above the")],
 )
 def test_what_is_no_drop_is_said_as_plainly(hits: int, said: str) -> None:
     counts = np.full((6, 2), 50)

@@ -158,7 +158,7 @@ def test_several_parts_that_could_be_who_speaks_are_listed_with_counts() -> None
         "{part2}: 7 values of 144 files (01, 02, 03 and 4 more); "
         "{part3}: 3 values of 336 files (01, 02, 03); "
         "{part4}: 2 values of 504 files (01, 02); "
-        "{part5}: 12 values of 84 files (01, 02, 03 and 9 more); say which with --speaker TEMPLATE"
+        "{part5}: 12 values of 84 files (01, 02, 03 and 9 more); choose one with --speaker TEMPLATE"
     )
     found = read(names, speaker="{part5}")
     assert check_understood(found) == []
@@ -262,7 +262,7 @@ def test_copies_in_folders_of_one_name_are_told() -> None:
         for e in ("sad", "joy")
         for n in "12"
     ]
-    assert any("one name" in problem for problem in check_understood(read(names)))
+    assert any("the same name" in problem for problem in check_understood(read(names)))
 
 
 @pytest.mark.parametrize("option", ["speaker", "text"])
@@ -270,7 +270,7 @@ def test_a_template_of_unknown_parts_is_an_error(option: str) -> None:
     names = [f"{s}_{e}_{n}.wav" for s in ("ann", "bob") for e in ("sad", "joy") for n in "12"]
     with pytest.raises(CorpusError, match=rf"--{option} uses 'voice', but the parts are \{{"):
         read(names, **{option: "{voice}"})
-    with pytest.raises(CorpusError, match="is no template"):
+    with pytest.raises(CorpusError, match="is not a template"):
         read(names, **{option: "{voice"})
 
 

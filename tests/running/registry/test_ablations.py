@@ -113,7 +113,7 @@ def test_an_overlay_adds_and_changes_rows_key_by_key() -> None:
         ),
         (
             ROWS + "'a b' = { label = 'x', teacher = true }",
-            "o.toml:6: ablations.vanilla-kd.parts.one.rows.a b: a row's name is made of letters, "
+            "o.toml:6: ablations.vanilla-kd.parts.one.rows.a b: a row's name consists of letters, "
             "digits, - and _: it becomes part of file names",
         ),
         (
@@ -166,8 +166,8 @@ def test_two_rows_of_one_name_and_other_mistakes_are_told_together() -> None:
     )
     told = errors(ROWS + GOOD + again + GOOD + "cold = { label = 'c', loss = 'kdd' }")
     assert [line.split(": ", 1)[1] for line in told] == [
-        "ablations.vanilla-kd.parts.one.rows.hot: 2 rows are called 'hot'",
-        "ablations.vanilla-kd.parts.two.rows.hot: 2 rows are called 'hot'",
+        "ablations.vanilla-kd.parts.one.rows.hot: 2 rows have the name 'hot'",
+        "ablations.vanilla-kd.parts.two.rows.hot: 2 rows have the name 'hot'",
         "ablations.vanilla-kd.parts.two.rows.cold.loss: nothing in [losses] is called 'kdd'; "
         "did you mean 'kd' or 'akd'?",
     ]
@@ -202,8 +202,8 @@ def test_a_replaced_part_loses_the_full_methods_parameters_and_grid() -> None:
         ("akdd", "no ablation is called 'akdd'; did you mean 'akd'?"),
         (
             "hybrid",
-            "the registry has no ablation of hybrid: write one as [ablations.hybrid] in a "
-            "serbench.toml, or take one of akd",
+            "the registry has no ablation of hybrid: add one as [ablations.hybrid] to a "
+            "serbench.toml, or use one of akd",
         ),
     ],
 )

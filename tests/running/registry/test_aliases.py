@@ -84,7 +84,7 @@ def test_one_alias_of_two_datasets_is_an_error_of_the_registry(
 ) -> None:
     overlay = tmp_path / "o.toml"
     overlay.write_text('[datasets.mine]\ncorpus = "emodb"\naliases = ["Ber-lin"]\n')
-    with pytest.raises(RegistryError, match=r"o.toml:3: .*'Ber-lin' is an alias of emodb too"):
+    with pytest.raises(RegistryError, match=r"o.toml:3: .*'Ber-lin' is also an alias of emodb"):
         load_registry(plugins, overlay)
 
 

@@ -232,7 +232,9 @@ def test_another_corpus_is_refused(root: Path) -> None:
 
 def test_other_folds_are_refused(root: Path) -> None:
     change(root / "run" / "plan.json", lambda plan: plan.update(folds_digest="0"))
-    with pytest.raises(StoreError, match=r"the recomputed folds of the run are not those of plan\.json"):
+    with pytest.raises(
+        StoreError, match=r"recomputed folds of the run are not those of plan\.json"
+    ):
         open_replay(root)
 
 
