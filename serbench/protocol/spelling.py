@@ -142,7 +142,7 @@ def way_out(found: Respelled) -> str:
     """What to do about a name in several spellings."""
     names = ", ".join(f'"{name}"' for name in found.counts)
     return (
-        f"Give each one spelling; where they are different {NOUNS[found.kind]}s, say so in the "
+        f"Give each one spelling; if they are different {NOUNS[found.kind]}s, declare that in the "
         f"corpus's card: different.{found.kind} = [{names}]"
     )
 

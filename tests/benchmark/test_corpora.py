@@ -79,5 +79,5 @@ def test_no_speaker_is_on_both_sides_of_any_fold() -> None:
 def test_folds_that_cannot_be_made() -> None:
     with pytest.raises(SplitError, match="has pairs, loso, kfold"):
         serbench.folds("small", "nope")
-    with pytest.raises(SplitError, match="it can be 2 to 4"):
+    with pytest.raises(SplitError, match="choose a number from 2 to 4"):
         serbench.folds("small", "kfold", kfold=9)

@@ -54,7 +54,7 @@ def test_missing_files_can_be_meant(tones: Path) -> None:
 def test_other_folds_can_be_looked_at(tones: Path) -> None:
     code, text = invoke("tones", "--data-dir", "tones", "--folds", "kfold")
     assert code == 1
-    assert "it can be 2 to 3" in text
+    assert "choose a number from 2 to 3" in text
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_standard_output_holds_the_file_alone(here: Path) -> None:
     [
         (("small", "--folds", "nope"), "has pairs, loso, kfold"),
         (("smal",), "did you mean 'small'"),
-        (("small", "--folds", "kfold", "--kfold", "9"), "it can be 2 to 4"),
+        (("small", "--folds", "kfold", "--kfold", "9"), "choose a number from 2 to 4"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_message(

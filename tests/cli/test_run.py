@@ -209,7 +209,7 @@ def test_a_file_instead_of_a_folder(tmp_path: Path) -> None:
 def test_a_wrong_folder(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "letter.txt").write_text("dear")
-    fails(with_corpus(tmp_path / "other"), "no utterances in", "f01_anger_s1_1.wav")
+    fails(with_corpus(tmp_path / "other"), "no utterances found in", "f01_anger_s1_1.wav")
 
 
 def test_foreign_names(corpus: Path) -> None:

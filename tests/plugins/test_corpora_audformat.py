@@ -320,7 +320,7 @@ def test_a_database_is_fetched_through_audb(
 
 
 def test_without_a_name_in_audb_nothing_is_fetched(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="cannot be downloaded by a program"):
+    with pytest.raises(CorpusError, match="cannot be downloaded automatically"):
         find(corpus(), tmp_path)
 
 

@@ -166,13 +166,13 @@ def test_a_number_of_inner_folds_keeps_outer_groups_together() -> None:
 @pytest.mark.parametrize("inner", [1, 0, 3, -1])
 def test_a_wrong_number_of_inner_folds_is_refused(inner: int) -> None:
     table = make_table(speakers(6), PAIRS)
-    with pytest.raises(SplitError, match=rf"protocol\.inner = {inner}: .* which is 2"):
+    with pytest.raises(SplitError, match=rf"protocol\.inner = {inner}: .* here 2;"):
         inner_splits(table, outer_splits(table, "paper", 5), 0, inner)
 
 
 def test_two_outer_folds_leave_no_inner_ones() -> None:
     table = make_table(speakers(4))
-    with pytest.raises(SplitError, match="which is 1; change"):
+    with pytest.raises(SplitError, match="here 1; change"):
         inner_splits(table, outer_splits(table, "kfold", 2), 0, "units")
 
 
@@ -187,8 +187,8 @@ def test_one_speaker_makes_no_folds(folds: str) -> None:
 @pytest.mark.parametrize(
     ("fold_set", "message"),
     [
-        ((("s1",), ("s2",)), "does not name: s3"),
-        ((("s1",), ("s2", "s3", "s4")), "does not have: s4"),
+        ((("s1",), ("s2",)), "in no fold: s3"),
+        ((("s1",), ("s2", "s3", "s4")), "not in the corpus: s4"),
         ((("s1",), ("s2", "s3", "s1")), "more than once: s1"),
         ((("s1", "s2", "s3"),), "at least two folds"),
         ((("s1", "s2", "s3"), ()), "none of them empty"),
@@ -203,7 +203,9 @@ def test_a_fold_set_must_fit_the_corpus(
 
 @pytest.mark.parametrize("kfold", [1, 4])
 def test_kfold_must_fit_the_units(kfold: int) -> None:
-    with pytest.raises(SplitError, match=r"protocol\.kfold = .* 3 speakers, so it can be 2 to 3"):
+    with pytest.raises(
+        SplitError, match=r"protocol\.kfold = .* 3 speakers, so choose a number from 2 to 3"
+    ):
         outer_splits(make_table(speakers(3)), "kfold", kfold)
 
 
@@ -257,11 +259,11 @@ def test_a_fold_file_that_splits_a_speaker_is_left_to_the_guard(tmp_path: Path) 
     ("change", "message"),
     [
         (lambda rows: rows[1:], "without a fold: s1-000"),
-        (lambda rows: [*rows, "stranger,1"], "does not have: stranger"),
+        (lambda rows: [*rows, "stranger,1"], "not in toy: stranger"),
         (lambda rows: [*rows, "s1-000,2"], r"more than once: s1-000 \(line 14\)"),
         (lambda rows: [r.split(",")[0] + ",1" for r in rows], "at least two folds"),
-        (lambda rows: [*rows[:2], "s1-002,", *rows[3:]], "line 4 lacks its utterance or its fold"),
-        (lambda rows: [*rows[:2], "s1-002", *rows[3:]], "line 4 lacks"),
+        (lambda rows: [*rows[:2], "s1-002,", *rows[3:]], "line 4 has no utterance or no fold"),
+        (lambda rows: [*rows[:2], "s1-002", *rows[3:]], "line 4 has no utterance"),
     ],
 )
 def test_a_fold_file_must_fit_the_corpus(tmp_path: Path, change, message: str) -> None:
@@ -273,7 +275,7 @@ def test_a_fold_file_must_fit_the_corpus(tmp_path: Path, change, message: str) -
 
 def test_a_fold_file_needs_its_columns(tmp_path: Path) -> None:
     file = write_folds(tmp_path / "folds.csv", ["a,1"], "id,fold")
-    with pytest.raises(SplitError, match="columns utterance and fold, and has id, fold"):
+    with pytest.raises(SplitError, match="columns utterance and fold, but has id, fold"):
         outer_splits(make_table(speakers(3)), file, 5)
 
 
@@ -303,7 +305,7 @@ def test_balanced_groups_deal_everything_once(weights: list[int], data: st.DataO
 
 
 def test_more_groups_than_units_are_refused() -> None:
-    with pytest.raises(SplitError, match="2 units cannot be dealt into 3 groups"):
+    with pytest.raises(SplitError, match="2 units cannot be divided into 3 groups"):
         balanced_groups([1, 1], 3)
 
 
@@ -319,7 +321,7 @@ def test_any_number_of_digits_is_a_number() -> None:
 
 
 def test_utterances_of_a_strange_partition_are_refused() -> None:
-    with pytest.raises(SplitError, match="here/train has utterances that toy lacks: x, y"):
+    with pytest.raises(SplitError, match="here/train has utterances that are not in toy: x, y"):
         utterances_of(Partition("here/train", ("x", "y"), ()), make_table(speakers(2)))
 
 
@@ -393,7 +395,7 @@ def test_an_official_split_in_sides_is_one_fold() -> None:
     assert set(only) == set(split.train.ids)
     check_split(split, table)
     check_coverage([split], table, only)
-    with pytest.raises(LeakageError, match="no outer fold tests"):
+    with pytest.raises(LeakageError, match="in no outer fold"):
         check_coverage([split], table)
     with pytest.raises(LeakageError, match="for training only"):
         check_coverage([split], table, [*only, split.test.ids[0]])
@@ -412,7 +414,7 @@ def test_official_folds_test_everything_once() -> None:
     [
         ({}, "toy has no split of its own"),
         ({"s1": "train", "s2": "test", "s3": "test"}, "no side in its own split for s4-000"),
-        ({**SIDES, "s4": "validation"}, "has no utterance of test: it has train, validation"),
+        ({**SIDES, "s4": "validation"}, "has no utterance for test: it has train, validation"),
         ({**SIDES, "s4": "fold 1"}, "both folds and train, validation"),
     ],
 )

@@ -79,7 +79,7 @@ def _hint(archive: Path) -> str:
     with archive.open("rb") as file:
         start = file.read(256).lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html")):
-        return ", but a web page"
+        return "; it is a web page"
     return f" (it begins with {start[:16]!r})"
 
 
@@ -139,7 +139,7 @@ def _write(archive: Path, members: list[Member], folder: Path, advance: Advance)
         stream = member.open()
         if stream is None:
             raise CorpusError(
-                f"{archive.name}: {member.target} is a link to no file of the archive"
+                f"{archive.name}: {member.target} links to a file that is not in the archive"
             )
         with stream, target.open("wb") as file:
             shutil.copyfileobj(stream, file)

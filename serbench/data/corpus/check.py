@@ -56,15 +56,15 @@ def scan(corpus: Corpus, name: str, folder: Path) -> tuple[UtteranceRecord, ...]
         raise CorpusError(f"{name}: {folder} cannot be read ({error.strerror})") from error
     records = sorted(found, key=lambda record: record.id)
     if not records:
-        raise CorpusError(f"{name}: no utterances in {folder}. {expected(corpus)}")
+        raise CorpusError(f"{name}: no utterances found in {folder}. {expected(corpus)}")
     problems = repeated(records, folder)
     problems += [
-        f"{record.id}: label {record.label!r} is none of {', '.join(card.labels)}"
+        f"{record.id}: label {record.label!r} is not one of {', '.join(card.labels)}"
         for record in records
         if record.label not in card.labels
     ]
     if card.unit == "session":
-        problems += [f"{r.id}: has no session" for r in records if r.session is None]
+        problems += [f"{r.id}: no session" for r in records if r.session is None]
     if problems:
         raise CorpusError(f"{name} in {folder}:\n{listing(problems)}")
     return tuple(records)
@@ -82,9 +82,9 @@ def repeated(records: Sequence[UtteranceRecord], folder: Path) -> list[str]:
     places = {name: _copied_from(paths, folder) for name, paths in several.items()}
     counts = Counter(place for place in places.values() if place)
     copied = [
-        f"{numbered(count, 'recording')} are there more than once, in "
-        f"{joined(each or 'the folder itself' for each in place)}: keep one copy, or name the "
-        "folder of one with --data-dir"
+        f"{numbered(count, 'recording')} occur more than once, in "
+        f"{joined(each or 'the folder itself' for each in place)}: keep one copy, or give the "
+        "folder of one copy with --data-dir"
         for place, count in counts.items()
         if count > 1
     ]

@@ -35,8 +35,8 @@ def relabel(
     )
     if not kept:
         raise CorpusError(
-            f"{table.name} has no utterance of the label map {map_name} ({', '.join(classes)}); "
-            f"its labels are {', '.join(table.labels)}"
+            f"{table.name} has no utterance with a label of the label map {map_name} "
+            f"({', '.join(classes)}); its labels are {', '.join(table.labels)}"
         )
     labels = tuple(sorted({utterance.label for utterance in kept}))
     left = {table.unit_of(utterance) for utterance in kept}
@@ -82,8 +82,8 @@ def join(name: str, training: Sequence[CorpusTable], tested: CorpusTable) -> Cor
     labels = tuple(sorted(trained))
     if unheard := sorted({utterance.label for utterance in tested.utterances} - trained):
         raise CorpusError(
-            f"{', '.join(unheard)} of {tested.name} is in no training corpus "
-            f"({', '.join(part.name for part in training)}); choose classes that all have with "
+            f"no training corpus ({', '.join(part.name for part in training)}) has "
+            f"{', '.join(unheard)} of {tested.name}; choose classes that all corpora have with "
             "--labels"
         )
     names = " + ".join(part.card.title for part in training)

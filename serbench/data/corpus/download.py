@@ -69,7 +69,7 @@ def fetch(source: Source, folder: Path, advance: Advance) -> Path:
         StoreError: the file's checksum cannot be noted.
     """
     if not source.url.startswith(("http://", "https://")):
-        raise CorpusError(f"{source.url}: only http and https can be downloaded")
+        raise CorpusError(f"{source.url}: only http and https addresses can be downloaded")
     target = inside(folder, source.file_name, what="file", error=CorpusError)
     part = _Part(folder / f"{source.file_name}.part")
     try:
@@ -96,9 +96,9 @@ def _check_noted(target: Path) -> Path:
     try:
         due = kept_bytes(_note(target)).decode()
     except FileNotFoundError:
-        raise DamageError("its checksum is missing") from None
+        raise DamageError("it has no checksum") from None
     if found != due:
-        raise DamageError("its checksum is not right")
+        raise DamageError("its checksum is wrong")
     return target
 
 
@@ -140,7 +140,7 @@ def _attempt(source: Source, part: _Part, advance: Advance) -> None:
 
 def _reason(cause: object) -> str:
     if isinstance(cause, TimeoutError):
-        return f"no answer for {TIMEOUT_S:.0f} s"
+        return f"no answer after {TIMEOUT_S:.0f} s"
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
     return str(cause) or type(cause).__name__
@@ -175,8 +175,8 @@ def _receive(
     if source.size_bytes is not None and total != source.size_bytes:
         part.discard()
         raise CorpusError(
-            f"the server offers {total} bytes, {source.size_bytes} are published: "
-            "it is another file"
+            f"the server offers {total} bytes, but {source.size_bytes} are published: it is "
+            "another file"
         )
     if total is not None:
         # What is unpacked needs its room too, at least that of the archive.
@@ -197,7 +197,7 @@ def _offset(response: http.client.HTTPResponse, part: _Part) -> int:
     match = CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
     if not match or match[1] != str(part.size_bytes()):
         part.discard()
-        raise _CutError("the server continues the download at another place than asked")
+        raise _CutError("the server continues the download at the wrong place")
     return part.size_bytes()
 
 
@@ -236,13 +236,13 @@ def _verify(source: Source, part: _Part) -> None:
         return
     kind, _, declared = source.checksum.partition(":")
     if kind not in {"md5", "sha256"}:
-        raise CorpusError(f"checksum {source.checksum!r} is neither md5:… nor sha256:…")
+        raise CorpusError(f"checksum {source.checksum!r} begins neither with md5: nor with sha256:")
     with part.file.open("rb") as file:
         # MD5 where it is what the corpus's home publishes: it guards against damage only.
         found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False))
     if found.hexdigest() != declared.lower():
         part.discard()
         raise CorpusError(
-            f"the file has {kind} {found.hexdigest()}, published is {declared}: it was damaged on "
-            "the way or has been changed; it is thrown away"
+            f"the {kind} of the file is {found.hexdigest()}, but {declared} is published: the "
+            "file was damaged in transfer or has been changed; serbench has deleted it"
         )

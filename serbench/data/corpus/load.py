@@ -113,9 +113,9 @@ def _check_counts(
     missing = (*lost_files(corpus, name, folder), *missing)
     if differences.surplus or (missing and not allow_incomplete):
         raise CorpusError(
-            f"{name} in {folder} is not what its card declares:\n"
-            f"{listing((*missing, *differences.surplus))}\n"
-            f"{expected(corpus)}. Fetch it again from {corpus.card.home}"
+            f"{name} in {folder} differs from its "
+            f"card:\n{listing((*missing, *differences.surplus))}\n{expected(corpus)}. Download it "
+            f"again from {corpus.card.home}"
         )
     return missing
 

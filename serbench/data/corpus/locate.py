@@ -69,9 +69,9 @@ def locate(
     if not _whole(folder):
         if is_offline():
             raise CorpusError(
-                f"{name} is not on this machine as the run's plan has it, and a command that reads "
-                f"a run folder downloads and makes nothing. `serbench folds {name}` fetches or "
-                "makes the registry's; else name the run's own folder with --data-dir DIR"
+                f"{name}, as the run's plan describes it, is not on this machine, and a command "
+                f"that reads a run folder downloads nothing. `serbench folds {name}` downloads or "
+                "makes the registry's version; or give the run's own folder with --data-dir DIR"
             )
         with making(folder):
             if not _whole(folder):  # unless another process has made it meanwhile
@@ -112,8 +112,8 @@ def _make(
             _build(corpus, name, folder, advance, announce)
     except OSError as error:
         raise CorpusError(
-            f"{name}: the cache {folder.parent} cannot be written ({error.strerror}); make room, "
-            "name another cache folder, or use --data-dir DIR with a local copy"
+            f"{name}: cannot write to the cache {folder.parent} ({error.strerror}); free some "
+            "space, choose another cache folder, or give a local copy with --data-dir DIR"
         ) from error
 
 
@@ -122,7 +122,7 @@ def _named_folder(corpus: Corpus, name: str, folder: Path, origin: str) -> Path:
     folder = folder.expanduser().absolute()
     if folder.is_dir():
         return folder
-    what = "is a file, not a folder" if folder.exists() else "is not there"
+    what = "is a file, not a folder" if folder.exists() else "does not exist"
     raise CorpusError(f"{name}: {folder} ({origin}) {what}. {expected(corpus)}")
 
 
@@ -133,13 +133,13 @@ def _below_variable(name: str, announce: Announce) -> Path | None:
     root = Path(value).expanduser().absolute()
     if not root.is_dir():
         raise CorpusError(
-            f"{DATA_VARIABLE}={value} is not a folder; set it to the folder that holds one folder "
-            "per dataset, or unset it"
+            f"{DATA_VARIABLE}={value} is not a folder; set it to a folder with one subfolder for "
+            "each dataset, or unset it"
         )
     folder = inside(root, name, what="dataset", error=CorpusError)
     if folder.is_dir():
         return folder
-    announce(f"{name} is not below {DATA_VARIABLE} ({root})")
+    announce(f"{name} is not in {DATA_VARIABLE} ({root})")
     return None
 
 
@@ -170,8 +170,8 @@ def _download(
         except CorpusError as error:
             shutil.rmtree(downloads, ignore_errors=True)
             raise CorpusError(
-                f"what was downloaded for {name} is something else:\n{error}\n"
-                f"{ways_out(corpus, name, folder)}"
+                f"the download of {name} does not match its "
+                f"card:\n{error}\n{ways_out(corpus, name, folder)}"
             ) from error
         keep_folder(new, folder)
     shutil.rmtree(downloads, ignore_errors=True)
@@ -197,8 +197,8 @@ def ways_out(corpus: Corpus, name: str, folder: Path) -> str:
     """What a user can do who has no network, or no server that answers."""
     urls = " and ".join(source.url for source in corpus.sources())
     return (
-        f"Either name a local copy with --data-dir DIR ({corpus.card.layout}), or download {urls} "
-        f"by hand and unpack it into {folder.absolute().parent / name} ({name} is then found there)"
+        f"Either give a local copy with --data-dir DIR ({corpus.card.layout}), or download {urls} "
+        f"by hand and unpack it into {folder.absolute().parent / name}, where serbench finds it"
     )
 
 
@@ -208,8 +208,8 @@ def _build(corpus: Corpus, name: str, folder: Path, advance: Advance, announce: 
             announce(f"making {name} in {folder}")
         if not corpus.build(new, advance):
             raise CorpusError(
-                f"{name} cannot be downloaded by a program: get it from {corpus.card.home} "
-                f"({corpus.card.licence}) and name its folder with --data-dir DIR. "
+                f"{name} cannot be downloaded automatically: get it from {corpus.card.home} "
+                f"({corpus.card.licence}) and give its folder with --data-dir DIR. "
                 f"{expected(corpus)}"
             )
         keep_folder(new, folder)

@@ -13,8 +13,8 @@ def check_space(folder: Path, needed_bytes: int, purpose: str) -> None:
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
         raise CorpusError(
-            f"no room on disk {purpose}: {megabytes(needed_bytes)} needed, "
-            f"{megabytes(free_bytes)} free in {folder}; make room there and try again"
+            f"not enough disk space {purpose}: {megabytes(needed_bytes)} needed, "
+            f"{megabytes(free_bytes)} free in {folder}; free some space and try again"
         )
 
 

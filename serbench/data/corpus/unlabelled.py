@@ -68,7 +68,9 @@ def load_unlabelled(folder: Path, cache: Path, advance: Advance) -> UnlabelledAu
             one message).
     """
     if not folder.is_dir():
-        raise CorpusError(f"there is no folder {folder} of unlabelled audio; give an existing one")
+        raise CorpusError(
+            f"the folder {folder} of unlabelled audio does not exist; give an existing folder"
+        )
     try:
         found = audio_below(folder)
     except OSError as error:

@@ -80,7 +80,7 @@ def check_canary(results: Sequence[CanaryResult]) -> None:
     if singing := [result for result in results if result.beats_chance]:
         raise LeakageError(
             "L10",
-            f"trained on permuted labels, and still better than chance "
-            f"({100 * singing[0].chance:.1f} % UA), so true labels reach the fits by another way",
+            f"better than chance ({100 * singing[0].chance:.1f} % UA) although trained on "
+            "permuted labels: true labels reach the fits on another path",
             [str(result) for result in singing],
         )

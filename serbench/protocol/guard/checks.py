@@ -16,8 +16,8 @@ BOUND_SLACK_S = 1e-6
 """Rounding allowed at an utterance's end; far below one sample (62.5 µs)."""
 
 WAY_OUT = (
-    "To leave out all but the first of each: --set protocol.duplicates=drop; to keep speakers "
-    "that share one in the same fold: --set protocol.duplicates=group with loso or kfold folds"
+    "To keep only the first of each: --set protocol.duplicates=drop; to keep speakers that share "
+    "a recording in the same fold: --set protocol.duplicates=group with loso or kfold folds"
 )
 """What to do about copies."""
 
@@ -84,7 +84,7 @@ def check_split(split: Split, table: CorpusTable) -> None:
     for side, utterances in ((train, heard), (test, tested)):
         if wrong := sorted(set(side.units) ^ _units(utterances, table)):
             raise LeakageError(
-                "L1", f"the {noun}s that {side.name} names are not those of its utterances", wrong
+                "L1", f"the {noun}s listed in {side.name} are not those of its utterances", wrong
             )
 
 
@@ -115,15 +115,17 @@ def check_coverage(
     """
     tested = Counter(i for split in outer for i in split.test.ids)
     if repeated := sorted(i for i, times in tested.items() if times > 1):
-        raise LeakageError("L2", "utterances tested more than once over the outer folds", repeated)
+        raise LeakageError(
+            "L2", "utterances that are tested more than once in the outer folds", repeated
+        )
     if seen := sorted(tested.keys() & set(trained_only)):
-        raise LeakageError("L2", "utterances tested that are for training only", seen)
+        raise LeakageError("L2", "tested utterances that are for training only", seen)
     every = {i for split in outer for i in (*split.train.ids, *split.test.ids)}
     if table is not None:
         every.update(table.ids)
     every.difference_update(trained_only)
     if never := sorted(every - tested.keys()):
-        raise LeakageError("L2", "utterances that no outer fold tests", never)
+        raise LeakageError("L2", "utterances that are tested in no outer fold", never)
 
 
 def check_nested(inner: Split, outer: Split) -> None:
@@ -135,7 +137,7 @@ def check_nested(inner: Split, outer: Split) -> None:
     allowed = set(outer.train.ids)
     if foreign := sorted({*inner.train.ids, *inner.test.ids} - allowed):
         raise LeakageError(
-            "L6", f"{inner.name} reaches beyond the training side of {outer.name}", foreign
+            "L6", f"{inner.name} is not inside the training side of {outer.name}", foreign
         )
 
 
@@ -151,7 +153,7 @@ def check_segments(segments: Iterable[Window], partition: Partition, table: Corp
     faults: dict[tuple[str, str], list[str]] = {}
     for segment in segments:
         if segment.utt_id not in members or segment.partition != partition.name:
-            fault = ("L3", f"segments from outside {partition.name}")
+            fault = ("L3", f"segments of utterances that are not in {partition.name}")
         elif partition.sealed and segment.label is not None:
             fault = ("L8", f"segments of the sealed {partition.name} that carry a label")
         else:
@@ -218,7 +220,7 @@ def check_audio(copied: Sequence[NearPair]) -> None:
         pairs = [f"{p.one} ~ {p.other} ({p.similarity:.2f})" for p in copied]
         raise LeakageError(
             "L5",
-            "utterances of the corpus are in the unlabelled audio",
+            "utterances of the corpus that are also in the unlabelled audio",
             pairs,
             "Remove these recordings from the folder given with --pretrain-audio",
         )
@@ -241,21 +243,21 @@ def text_overlap(split: Split, table: CorpusTable) -> TextOverlap | None:
 def _check_members(side: Partition, table: CorpusTable) -> None:
     """Every id is of this corpus, and there once."""
     if twice := sorted(i for i, times in Counter(side.ids).items() if times > 1):
-        raise LeakageError("L2", f"utterances that {side.name} has more than once", twice)
+        raise LeakageError("L2", f"utterances that occur in {side.name} more than once", twice)
     if unknown := sorted(set(side.ids) - set(table.ids)):
-        raise LeakageError("L2", f"utterances of {side.name} that {table.name} lacks", unknown)
+        raise LeakageError("L2", f"utterances in {side.name} that are not in {table.name}", unknown)
 
 
 def _segment_fault(segment: Window, partition: Partition, utterance: Utterance) -> str | None:
     """What is wrong with a segment of one of the partition's own utterances."""
     if segment.spk_id != utterance.speaker:
-        return f"segments of {partition.name} with another speaker than their utterance's"
+        return f"segments in {partition.name} with a speaker that is not their utterance's"
     if segment.label is not None and segment.label != utterance.label:
-        return f"segments of {partition.name} with another label than their utterance's"
+        return f"segments in {partition.name} with a label that is not their utterance's"
     end_s = utterance.duration_s + BOUND_SLACK_S
     # Written so that a bound that is not a number fails too.
     if not 0.0 <= segment.t_start_s < segment.t_end_s <= end_s:
-        return f"segments of {partition.name} beyond their utterance's bounds"
+        return f"segments in {partition.name} that reach beyond their utterance"
     return None
 
 

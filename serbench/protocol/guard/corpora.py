@@ -31,8 +31,8 @@ def check_distinct(cards: Mapping[str, CorpusCard]) -> None:
     if shared:
         raise LeakageError(
             "L1",
-            "corpora that are trained on and tested on share recordings or speakers (choose "
-            "others, or cross-validate within one with --dataset)",
+            "training and test corpora that share recordings or speakers (choose others, or "
+            "cross-validate within one corpus with --dataset)",
             shared,
         )
 

@@ -206,8 +206,8 @@ def _checked(
     if overlaps and not allow:
         raise LeakageError(
             "L7",
-            f"{what} that were trained on recordings of {corpus_name} (take another {kind}; or "
-            "set protocol.allow_pretraining_overlap, which every table then says)",
+            f"{what} that were trained on recordings of {corpus_name} (choose another {kind}; or "
+            "set protocol.allow_pretraining_overlap, and every table will say so)",
             [f"{each.teacher} ({', '.join(each.shared)})" for each in overlaps],
         )
     return found
@@ -240,7 +240,7 @@ def training_line(card: TeacherCard) -> str:
     declared = list(_declared(card))
     if card.pretrained_on is None:
         return (
-            f"trained on {', '.join(declared)}, the rest undeclared"
+            f"trained on {', '.join(declared)}, other training data undeclared"
             if declared
             else ("training data undeclared")
         )

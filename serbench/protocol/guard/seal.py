@@ -76,7 +76,7 @@ class Seal:
         """
         if not predictions_digest:
             raise LeakageError(
-                "L8", f"{partition.name} cannot be opened before there are predictions"
+                "L8", f"{partition.name} cannot be opened before the predictions exist"
             )
         labels = classes_of(utterances_of(partition, table), table)
         wanted = Opening(
@@ -137,21 +137,21 @@ def _read(path: Path) -> Opening | None:
         return None
     except (OSError, ValueError) as error:
         raise StoreError(
-            f"the ledger entry {path} cannot be read ({error}), so nobody can tell whether the "
-            "test labels were already used; start a new run in another folder"
+            f"the ledger entry {path} cannot be read ({error}), so serbench does not know whether "
+            "the test labels were already used; start a new run in another folder"
         ) from error
 
 
 def _require_same(entry: Opening | None, wanted: Opening, path: Path) -> None:
     """The ledger's entry is the one that is being asked for, apart from its time."""
     if entry is None:
-        raise StoreError(f"the ledger entry {path} was removed while the run went on")
+        raise StoreError(f"the ledger entry {path} was removed during the run")
     if entry.model_copy(update={"opened_at": wanted.opened_at}) == wanted:
         return
     other = "other predictions" if entry.ids_digest == wanted.ids_digest else "other utterances"
     raise LeakageError(
         "L8",
         f"the labels of {wanted.partition} were already read for {wanted.method}, seed "
-        f"{wanted.seed}, with {other} ({entry.opened_at}, {path}); a changed method "
-        "needs a new run in another folder",
+        f"{wanted.seed}, with {other} ({entry.opened_at}, {path}); a changed method needs a new "
+        "run in another folder",
     )

@@ -32,9 +32,9 @@ def read_fold_file(table: CorpusTable, path: Path) -> list[list[str]]:
     known = frozenset(table.ids)
     faults = []
     if repeated:
-        faults.append(f"utterances named more than once: {listed(repeated)}")
+        faults.append(f"utterances that occur more than once: {listed(repeated)}")
     if unknown := [i for i in fold_of if i not in known]:
-        faults.append(f"utterances that {table.name} does not have: {listed(unknown)}")
+        faults.append(f"utterances that are not in {table.name}: {listed(unknown)}")
     if missing := [i for i in table.ids if i not in fold_of]:
         faults.append(f"utterances of {table.name} without a fold: {listed(missing)}")
     names = sorted({*fold_of.values()} - {TRAIN_ONLY}, key=natural_key)
@@ -54,14 +54,14 @@ def _fold_rows(path: Path) -> list[tuple[int, str, str]]:
             columns = reader.fieldnames or ()
             if not {"utterance", "fold"} <= set(columns):
                 raise SplitError(
-                    f"fold file {path}: it must have the columns utterance and fold, and has "
+                    f"fold file {path}: it needs the columns utterance and fold, but has "
                     f"{listed(columns) if columns else 'none'}"
                 )
             for row in reader:
                 utterance, fold = (row["utterance"] or "").strip(), (row["fold"] or "").strip()
                 if not utterance or not fold:
                     raise SplitError(
-                        f"fold file {path}: line {reader.line_num} lacks its utterance or its fold"
+                        f"fold file {path}: line {reader.line_num} has no utterance or no fold"
                     )
                 rows.append((reader.line_num, utterance, fold))
     except (OSError, UnicodeDecodeError, csv.Error) as error:

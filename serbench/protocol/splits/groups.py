@@ -18,7 +18,7 @@ def balanced_groups(weights: Sequence[int], count: int) -> tuple[tuple[int, ...]
         SplitError: fewer positions than groups.
     """
     if not 1 <= count <= len(weights):
-        raise SplitError(f"{len(weights)} units cannot be dealt into {count} groups")
+        raise SplitError(f"{len(weights)} units cannot be divided into {count} groups")
     members: list[list[int]] = [[] for _ in range(count)]
     totals = [0] * count
     for position in sorted(range(len(weights)), key=lambda p: (-weights[p], p)):

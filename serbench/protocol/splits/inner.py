@@ -57,9 +57,9 @@ def inner_splits(
         wanted = min(ALONE, len(groups)) if inner == "units" else inner
     if not 2 <= wanted <= len(groups):
         raise SplitError(
-            f"protocol.inner = {inner}: there must be at least 2 inner folds, and at most as many "
-            f"as there are groups to hold out, which is {len(groups)}; change "
-            "protocol.inner, use more outer folds, or run without a search"
+            f"protocol.inner = {inner}: the number of inner folds must be between 2 and the "
+            f"number of groups to hold out, here {len(groups)}; change protocol.inner, use more "
+            "outer folds, or run without a search"
         )
     dealt = balanced_groups([len(group) for group in groups], wanted)
     return tuple(

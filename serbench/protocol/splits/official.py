@@ -27,7 +27,7 @@ def official_folds(table: CorpusTable) -> list[list[str]]:
         return [[i for i in table.ids if side_of[i] == name] for name in named]
     if missing := [side for side in (TRAIN, TEST) if side not in named]:
         raise SplitError(
-            f"the split of {table.name} has no utterance of {listed(missing)}: it has "
+            f"the split of {table.name} has no utterance for {listed(missing)}: it has "
             f"{listed(named)}; choose other folds with --set protocol.folds=loso"
         )
     return [[i for i in table.ids if side_of[i] == TEST]]
@@ -61,7 +61,7 @@ def _sides(table: CorpusTable) -> dict[str, str]:
     named = set(side_of.values())
     if _is_folds(named) and (mixed := sorted(named & set(SIDES))):
         raise SplitError(
-            f"the split of {table.name} has both folds and {listed(mixed)}; a corpus says either "
-            "which fold tests an utterance, or which side it is on"
+            f"the split of {table.name} has both folds and {listed(mixed)}; give each utterance "
+            "either the fold that tests it or its side"
         )
     return side_of

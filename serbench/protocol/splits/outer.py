@@ -108,15 +108,15 @@ def _text_splits(
     """Each fold once for each group of sentences; training has neither its units nor those."""
     if unknown := [u.id for u in table.utterances if u.text is None]:
         raise SplitError(
-            f'protocol.group_by = "text": {table.name} does not say which sentence is spoken '
-            f"in {listed(unknown)}"
+            f'protocol.group_by = "text": in {table.name}, the sentence is not known for '
+            f"{listed(unknown)}"
         )
     text_of = {u.id: u.text or "" for u in table.utterances}
     counts = Counter(text_of.values())
     texts = sorted(counts, key=natural_key)
     if len(texts) < text_groups:
         raise SplitError(
-            f"protocol.text_groups = {text_groups}: {table.name} has {len(texts)} sentences"
+            f"protocol.text_groups = {text_groups}: {table.name} has only {len(texts)} sentences"
         )
     dealt = balanced_groups([counts[text] for text in texts], text_groups)
     splits: list[Split] = []
@@ -163,7 +163,7 @@ def _tested_ids(
     else:
         known = ", ".join([*sorted(table.card.fold_sets), "loso", "kfold", OFFICIAL])
         raise SplitError(
-            f"protocol.folds = {folds!r}: {table.name} has {known}; or name a CSV file with the "
+            f"protocol.folds = {folds!r}: {table.name} has {known}; or give a CSV file with the "
             "columns utterance and fold"
         )
     fold_of = {unit: number for number, group in enumerate(groups) for unit in group}
@@ -182,13 +182,13 @@ def _checked_fold_set(
     noun = table.card.unit
     faults = []
     if len(groups) < 2 or not all(groups):
-        faults.append("it must have at least two folds and none of them empty")
+        faults.append("it must have at least two folds, none of them empty")
     if repeated := [unit for unit, count in named.items() if count > 1]:
-        faults.append(f"named more than once: {listed(repeated)}")
+        faults.append(f"{noun}s that occur more than once: {listed(repeated)}")
     if missing := [unit for unit in named if unit not in sizes]:
-        faults.append(f"{noun}s it names that the corpus does not have: {listed(missing)}")
+        faults.append(f"{noun}s that are not in the corpus: {listed(missing)}")
     if surplus := [unit for unit in sizes if unit not in named]:
-        faults.append(f"{noun}s of the corpus that it does not name: {listed(surplus)}")
+        faults.append(f"{noun}s of the corpus that are in no fold: {listed(surplus)}")
     if faults:
         raise SplitError(
             f"fold set {name!r} does not fit {table.name}: {'; '.join(faults)}. Complete the "
@@ -208,8 +208,8 @@ def _kfold_groups(
     if not 2 <= kfold <= len(bound):
         together = "" if len(bound) == len(sizes) else f" in {len(bound)} groups that share audio"
         raise SplitError(
-            f"protocol.kfold = {kfold}: {table.name} has {len(sizes)} {table.card.unit}s"
-            f"{together}, so it can be 2 to {len(bound)}"
+            f"protocol.kfold = {kfold}: {table.name} has {len(sizes)} "
+            f"{table.card.unit}s{together}, so choose a number from 2 to {len(bound)}"
         )
     dealt = balanced_groups([sum(sizes[unit] for unit in group) for group in bound], kfold)
     return [tuple(unit for member in members for unit in bound[member]) for members in dealt]

@@ -59,7 +59,7 @@ def utterances_of(partition: Partition, table: CorpusTable) -> list[Utterance]:
     """
     if unknown := [i for i in partition.ids if i not in table.by_id]:
         raise SplitError(
-            f"{partition.name} has utterances that {table.name} lacks: {listed(unknown)}"
+            f"{partition.name} has utterances that are not in {table.name}: {listed(unknown)}"
         )
     return [table.by_id[i] for i in partition.ids]
 
@@ -83,9 +83,9 @@ def make_split(
     present = {table.by_id[i].label for i in train.ids}
     if absent := [label for label in table.labels if label not in present]:
         raise SplitError(
-            f"{train.name} of {table.name} has no utterance of {listed(absent)}: a fit cannot "
-            "learn a class it never hears; choose other folds with --set protocol.folds=…, or "
-            "another number of inner folds with --set protocol.inner=…"
+            f"{train.name} of {table.name} has no utterance of {listed(absent)}: a model cannot "
+            "learn a class without training examples; choose other folds with --set "
+            "protocol.folds=…, or another number of inner folds with --set protocol.inner=…"
         )
     return Split(name, train, scored, group or name)
 

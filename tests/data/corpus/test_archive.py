@@ -141,8 +141,8 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"<!DOCTYPE html>\n<html><body>Sign in</body></html>", "but a web page"),
-        (b"\n  <html lang=de>", "but a web page"),
+        (b"<!DOCTYPE html>\n<html><body>Sign in</body></html>", "it is a web page"),
+        (b"\n  <html lang=de>", "it is a web page"),
         (b"PK\x03\x04 cut off", "it begins with"),
         (b"", "it begins with"),
     ],
@@ -167,5 +167,7 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
 
 def test_no_room_to_unpack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 7})())
-    with pytest.raises(CorpusError, match=r"no room on disk to unpack c\.zip: .* 0\.0 MB free"):
+    with pytest.raises(
+        CorpusError, match=r"not enough disk space to unpack c\.zip: .* 0\.0 MB free"
+    ):
         unpacked(make_zip(tmp_path / "c.zip", CONTENT))

@@ -182,8 +182,8 @@ def test_the_second_way_out_works(server: Behaviour, remote: Remote, tmp_path: P
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"<html><body>moved</body></html>", "is not a zip or tar archive, but a web page"),
-        (archive(["elsewhere/a_calm.wav"]), "no utterances in"),
+        (b"<html><body>moved</body></html>", "is not a zip or tar archive; it is a web page"),
+        (archive(["elsewhere/a_calm.wav"]), "no utterances found in"),
         (archive(["a_calm.wav", "b_calm.wav"]), "label wild: 0 of 1, 1 missing"),
         (archive(["a_calm.wav", "b_wild.wav", "c_wild.wav"]), "utterances: 3 instead of 2"),
         (archive(["a_calm.wav", "../b_wild.wav"]), "not safe"),

@@ -100,7 +100,7 @@ def test_the_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("origin", ["--data-dir", "the path of dataset set in the registry"])
 def test_a_named_folder_that_is_missing_or_a_file(tmp_path: Path, origin: str) -> None:
     (tmp_path / "file.zip").touch()
-    for name, reason in (("none", "is not there"), ("file.zip", "is a file, not a folder")):
+    for name, reason in (("none", "does not exist"), ("file.zip", "is a file, not a folder")):
         wanted = tmp_path / name
         places = (wanted, None) if origin == "--data-dir" else (None, wanted)
         with pytest.raises(CorpusError) as error:
@@ -122,7 +122,7 @@ def test_a_corpus_below_the_variable_may_be_absent_but_it_is_said(
     monkeypatch.setenv("SERBENCH_DATA", str(tmp_path))
     folder, said = find(Made(MadeParams()), tmp_path / "cache")
     assert folder.parent == tmp_path / "cache" / "corpora"
-    assert said[0] == f"set is not below SERBENCH_DATA ({tmp_path})"
+    assert said[0] == f"set is not in SERBENCH_DATA ({tmp_path})"
 
 
 def test_a_made_corpus_is_made_once_and_again_for_other_parameters(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_disk_that_fills_up_during_synthesis(tmp_path: Path) -> None:
         def build(self, folder: Path, advance: Advance) -> bool:
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(CorpusError, match=r"No space left on device.; make room"):
+    with pytest.raises(CorpusError, match=r"No space left on device.; free some space"):
         find(Full(MadeParams()), tmp_path)
 
 

@@ -75,7 +75,9 @@ def test_a_second_load_opens_no_file(folder: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"there is no folder .*nowhere of unlabelled audio"):
+    with pytest.raises(
+        CorpusError, match=r"the folder .*nowhere of unlabelled audio does not exist"
+    ):
         load(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
     with pytest.raises(CorpusError, match="there is no folder"):

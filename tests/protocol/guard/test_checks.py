@@ -73,7 +73,7 @@ def test_l1_declared_units_are_not_believed(toy) -> None:
         check_split(leaky, toy.table)
     split = toy.outer()[0]
     lying = replace(split, train=replace(split.train, units=("s3",)))
-    with caught("L1", "outer-1/train names are not those of its utterances: s4, s5, s6"):
+    with caught("L1", "outer-1/train are not those of its utterances: s4, s5, s6"):
         check_split(lying, toy.table)
 
 
@@ -106,28 +106,28 @@ def test_l2_an_utterance_on_both_sides(toy) -> None:
 def test_l2_an_utterance_twice_on_one_side(toy) -> None:
     split = toy.outer()[1]
     leaky = replace(split, test=replace(split.test, ids=(*split.test.ids, "s3-b-anger")))
-    with caught("L2", "outer-2/test has more than once: s3-b-anger"):
+    with caught("L2", "occur in outer-2/test more than once: s3-b-anger"):
         check_split(leaky, toy.table)
 
 
 def test_l2_an_utterance_of_another_corpus(toy) -> None:
     split = toy.outer()[1]
     leaky = replace(split, train=replace(split.train, ids=(*split.train.ids, "stranger")))
-    with caught("L2", "outer-2/train that toy lacks: stranger"):
+    with caught("L2", "outer-2/train that are not in toy: stranger"):
         check_split(leaky, toy.table)
 
 
 def test_l2_an_utterance_tested_twice(toy) -> None:
     outer = toy.outer()
     again = replace(outer[2], test=replace(outer[2].test, ids=(*outer[2].test.ids, "s1-a-joy")))
-    with caught("L2", "tested more than once over the outer folds: s1-a-joy"):
+    with caught("L2", "tested more than once in the outer folds: s1-a-joy"):
         check_coverage((*outer[:2], again), toy.table)
 
 
 def test_l2_an_utterance_never_tested(toy) -> None:
     outer = toy.outer()
     fewer = replace(outer[0], test=replace(outer[0].test, ids=outer[0].test.ids[1:]))
-    with caught("L2", "no outer fold tests: s1-a-anger"):
+    with caught("L2", "in no outer fold: s1-a-anger"):
         check_coverage((fewer, *outer[1:]))
 
 
@@ -143,7 +143,7 @@ def test_l2_an_utterance_that_no_fold_knows(toy) -> None:
         )
         for split in toy.outer()
     ]
-    with caught("L2", "no outer fold tests: s1-a-anger"):
+    with caught("L2", "in no outer fold: s1-a-anger"):
         check_coverage(outer, toy.table)
 
 
@@ -157,14 +157,14 @@ def test_l3_clean_segments_raise_no_alarm(toy) -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"utt_id": "s1-a-joy"}, "segments from outside outer-1/train"),
-        ({"partition": "outer-2/train"}, "segments from outside outer-1/train"),
-        ({"spk_id": "s4"}, "another speaker"),
-        ({"label": "joy"}, "another label"),
-        ({"t_end_s": 4.01}, "beyond their utterance's bounds"),
-        ({"t_start_s": -0.01}, "beyond their utterance's bounds"),
-        ({"t_start_s": 3.0}, "beyond their utterance's bounds"),
-        ({"t_end_s": float("nan")}, "beyond their utterance's bounds"),
+        ({"utt_id": "s1-a-joy"}, "segments of utterances that are not in outer-1/train"),
+        ({"partition": "outer-2/train"}, "segments of utterances that are not in outer-1/train"),
+        ({"spk_id": "s4"}, "a speaker that is not their utterance's"),
+        ({"label": "joy"}, "a label that is not their utterance's"),
+        ({"t_end_s": 4.01}, "reach beyond their utterance"),
+        ({"t_start_s": -0.01}, "reach beyond their utterance"),
+        ({"t_start_s": 3.0}, "reach beyond their utterance"),
+        ({"t_end_s": float("nan")}, "reach beyond their utterance"),
     ],
 )
 def test_l3_one_segment_gone_astray(toy, change: dict[str, object], match: str) -> None:
@@ -180,7 +180,9 @@ def test_l3_segments_cut_before_the_utterances_were_partitioned(toy) -> None:
     """The classic mistake: cut everything, then deal the segments."""
     whole = Partition("outer-1/train", toy.table.ids, toy.table.units)
     dealt = segment_partition(toy.table, whole, Cutting(1.5, 0.5))[::2]
-    with caught("L3", r"segments from outside outer-1/train: .*s1-a-anger#0.* more$"):
+    with caught(
+        "L3", r"segments of utterances that are not in outer-1/train: .*s1-a-anger#0.* more$"
+    ):
         check_segments(dealt, toy.outer()[0].train, toy.table)
 
 
@@ -194,7 +196,7 @@ def test_l8_a_sealed_segment_must_not_carry_its_label(toy) -> None:
 
 def test_l4_the_same_audio_on_both_sides(toy) -> None:
     table = toy.changed("s3-a-joy", pcm_sha256="pcm of s1-b-joy")
-    with caught("L4", "same audio on both sides of outer-1: s3-a-joy = s1-b-joy. To leave out"):
+    with caught("L4", "same audio on both sides of outer-1: s3-a-joy = s1-b-joy. To keep only"):
         check_duplicates(toy.outer()[0], table)
     check_duplicates(toy.outer()[2], table)
 
@@ -209,9 +211,9 @@ def test_l6_an_inner_fold_that_reaches_into_the_outer_test_side(toy) -> None:
     outer = toy.outer()
     inner = toy.inner(outer)[0][0]
     leaky = replace(inner, test=replace(inner.test, ids=(*inner.test.ids, "s1-a-joy")))
-    with caught("L6", "outer-1/inner-1 reaches beyond the training side of outer-1: s1-a-joy"):
+    with caught("L6", "outer-1/inner-1 is not inside the training side of outer-1: s1-a-joy"):
         check_nested(leaky, outer[0])
-    with caught("L6", "outer-1/inner-1 reaches beyond the training side of outer-2"):
+    with caught("L6", "outer-1/inner-1 is not inside the training side of outer-2"):
         check_nested(inner, outer[1])
 
 

@@ -154,7 +154,10 @@ def test_each_status_has_its_line(teacher: TeacherCard, line: str) -> None:
         (WEB, "trained on undisclosed data"),
         (replace(LIBRI, undisclosed=True), "trained on LibriSpeech, undisclosed data"),
         (UNKNOWN, "training data undeclared"),
-        (replace(UNKNOWN, fine_tuned_on=("TESS",)), "trained on TESS, the rest undeclared"),
+        (
+            replace(UNKNOWN, fine_tuned_on=("TESS",)),
+            "trained on TESS, other training data undeclared",
+        ),
     ],
 )
 def test_a_list_says_what_a_card_says(teacher: TeacherCard, line: str) -> None:

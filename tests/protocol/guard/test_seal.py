@@ -185,7 +185,7 @@ def test_a_damaged_entry_keeps_the_labels_sealed(toy, tmp_path: Path, damage: by
     ledger = Seal(tmp_path)
     ledger.open("akd", 1, 0, "digest", toy.table, test)
     next(tmp_path.iterdir()).write_bytes(damage)
-    with pytest.raises(StoreError, match="nobody can tell whether the test labels"):
+    with pytest.raises(StoreError, match="serbench does not know whether the test labels"):
         ledger.open("akd", 1, 0, "digest", toy.table, test)
     with pytest.raises(StoreError, match="cannot be read"):
         ledger.openings()
@@ -198,7 +198,7 @@ def test_a_file_in_place_of_the_ledger_is_refused(toy, tmp_path: Path) -> None:
 
 
 def test_a_partition_of_another_corpus_is_refused_and_opens_nothing(toy, tmp_path: Path) -> None:
-    with pytest.raises(SplitError, match="toy lacks: ghost"):
+    with pytest.raises(SplitError, match="that are not in toy: ghost"):
         Seal(tmp_path).open("akd", 1, 0, "d", toy.table, Partition("p", ("ghost",), (), "test"))
     assert not list(tmp_path.iterdir())
 

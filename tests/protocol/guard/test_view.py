@@ -77,7 +77,7 @@ def test_l8_there_is_no_view_of_a_sealed_partition(toy) -> None:
 
 
 def test_a_view_of_another_corpus_is_refused(toy) -> None:
-    with pytest.raises(SplitError, match="elsewhere has utterances that toy lacks: ghost"):
+    with pytest.raises(SplitError, match="elsewhere has utterances that are not in toy: ghost"):
         PartitionView(Partition("elsewhere", ("ghost",), ()), toy.table)
 
 

@@ -366,7 +366,7 @@ def test_a_copy_of_an_utterance_stops_the_run_before_anything_is_trained(tmp_pat
     assert caught.value.code == "L5"
     (pair,) = caught.value.units
     assert re.fullmatch(r"s1_low_0 ~ unlabelled/interviews/part 2\.ogg \((0\.9\d|1\.00)\)", pair)
-    assert "utterances of the corpus are in the unlabelled audio" in str(caught.value)
+    assert "utterances of the corpus that are also in the unlabelled audio" in str(caught.value)
     assert "--pretrain-audio" in caught.value.hint
     assert watch.tasks == []
     assert watch.events == []
