@@ -61,7 +61,7 @@ def test_other_folds_can_be_looked_at(tones: Path) -> None:
     ("arguments", "message"),
     [
         (("tone",), "did you mean 'tones'"),
-        (("tones", "--data-dir", "nowhere"), "is not there"),
+        (("tones", "--data-dir", "nowhere"), "does not exist"),
         (("tones", "--data-dir", "."), "names of another grammar (1): tones/odd.wav"),
     ],
 )

@@ -160,7 +160,7 @@ def test_a_copy_of_an_utterance_in_the_audio_is_told(root: Path) -> None:
 
 
 def test_audio_that_cannot_be_had_is_told(root: Path) -> None:
-    with pytest.raises(CorpusError, match="there is no folder"):
+    with pytest.raises(CorpusError, match="of unlabelled audio does not exist"):
         findings(root, root / "nowhere")
 
 

@@ -80,7 +80,7 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     ):
         load(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
-    with pytest.raises(CorpusError, match="there is no folder"):
+    with pytest.raises(CorpusError, match="of unlabelled audio does not exist"):
         load(tmp_path / "file")
 
 

@@ -148,7 +148,7 @@ def test_a_link_in_a_run_is_not_followed(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="there is no folder"):
+    with pytest.raises(StoreError, match="of unlabelled audio does not exist"):
         list_entries(tmp_path / "none")
     assert list_entries(tmp_path) == ()
 
