@@ -14,8 +14,8 @@ from serbench.learning.segments import hears_whole, sliding_windows
 from serbench.settings import SegmentSettings
 
 WHOLE = (
-    "hears a whole utterance at once, so it has no windows to run one by one, as runtimes with "
-    "fixed shapes must"
+    "needs a whole utterance at once, so it has no windows to run one by one, as runtimes with "
+    "fixed shapes need"
 )
 
 

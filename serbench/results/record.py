@@ -97,14 +97,14 @@ def read_record(path: Path, run: StoredRun) -> StudyRecord:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
         raise StoreError(
-            f"{path} is damaged, or of another version of serbench ({error}); "
-            f"run `serbench {path.parent.name} {run.name}` again"
+            f"{path} is damaged, or another version of serbench wrote it ({error}); run `serbench "
+            f"{path.parent.name} {run.name}` again"
         ) from error
     if run.certificate.digest not in record.certificates:
         raise StoreError(
-            f"{path} is of another run: its certificate is not "
-            f"{shown_digest(run.certificate.digest)}; "
-            f"run `serbench {record.study} {run.name}` again"
+            f"{path} belongs to another run: its certificate is not "
+            f"{shown_digest(run.certificate.digest)}; run `serbench {record.study} {run.name}` "
+            "again"
         )
     return record
 

@@ -24,9 +24,9 @@ from serbench.results.templating import escape_markdown
 from serbench.studies.opened import Opened, Watching
 from serbench.studies.study import Instead, M, P, Shown, Study
 
-CLAIMED = "## For comparison: what others claim"
+CLAIMED = "## Published claims, for comparison"
 
-CLAIMED_BY = "none; nothing of it was run here"
+CLAIMED_BY = "none: nothing of this was measured here"
 """In the place of a certificate."""
 
 
@@ -160,7 +160,7 @@ def _page(name: str, shown: Shown) -> str:
     if shown.claims:
         parts += [CLAIMED, *(markdown(table, CLAIMED_BY) for table in shown.claims)]
     if shown.files:
-        parts.append(f"Beside this: {', '.join(f'[{file}]({file})' for file in shown.files)}.")
+        parts.append(f"Other files: {', '.join(f'[{file}]({file})' for file in shown.files)}.")
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 

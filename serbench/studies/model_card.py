@@ -142,8 +142,8 @@ def check_card_replaceable(file: Path) -> None:
         text = ""
     if MARKER.partition("{")[0] not in text:
         raise StoreError(
-            f"{path} is there, and serbench export did not write it; the model card would replace "
-            "it: name another --output"
+            f"{path} exists and was not written by serbench export; the model card would replace "
+            "it: give another --output"
         )
 
 

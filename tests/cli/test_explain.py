@@ -52,10 +52,7 @@ def test_explain_names_what_is_wrong(folder: Path) -> None:
     code, text = invoke("explain", "both")
     assert (code, text.splitlines()) == (
         2,
-        [
-            "serbench: 2 methods of both have readings: akd, akd-soft; name one of them with "
-            "--method"
-        ],
+        ["serbench: 2 methods of both have readings: akd, akd-soft; choose one with --method"],
     )
     code, text = invoke("explain", "both", "-m", "kd")
     assert code == 2

@@ -33,7 +33,7 @@ def test_export_writes_the_first_folds_student_and_says_what_it_is(folder: Path)
     assert code == 0, text
     assert "taught/seed-0/outer-1: UA " in text
     assert "on its own test speakers (s0)." in text
-    assert "Held against PyTorch on 32 utterances: posteriors differ by at most" in text
+    assert "Compared with PyTorch on 32 utterances: posteriors differ by at most" in text
     assert "Written: noise-taught-fold-1.onnx (" in text
     assert "Model card: noise-taught-fold-1.md (README.md of a Hugging Face repository)" in text
     card = (folder / "noise-taught-fold-1.md").read_text(encoding="utf-8")
@@ -59,7 +59,7 @@ def test_a_file_that_is_no_card_is_not_replaced(folder: Path) -> None:
     notes.write_text("# Notes\n", encoding="utf-8")
     code, text = invoke("run", "--data-dir", "noise", "-o", "noted.onnx")
     assert code == 2
-    assert "noted.md is there, and serbench export did not write it" in text
+    assert "noted.md exists and was not written by serbench export" in text
     assert notes.read_text(encoding="utf-8") == "# Notes\n"
     assert not (folder / "noted.onnx").exists()
 

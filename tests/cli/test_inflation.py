@@ -28,7 +28,7 @@ def test_inflation_prints_and_writes_nothing_unasked(folder: Path) -> None:
     before = sorted(folder.rglob("*"))
     code, text = invoke("inflation", "good", "runs/bad")
     assert code == 0
-    assert "What leakage is worth on emodb: the leaky figures are wrong on purpose" in " ".join(
+    assert "Effect of leakage on emodb: the leaky figures are wrong on purpose" in " ".join(
         text.split()
     )
     assert "test speakers heard in training" in " ".join(text.split())

@@ -61,7 +61,7 @@ def test_leaderboard_of_another_folder_elsewhere(here: Path) -> None:
     [
         (["nowhere"], "there is no folder nowhere"),
         (["runs", "-o", "runs/good"], "runs/good is not a leaderboard and not empty"),
-        (["runs/stopped"], "there is no finished run in runs/stopped or below it"),
+        (["runs/stopped"], "no finished run found in runs/stopped"),
     ],
 )
 def test_wrong_input_exits_with_2(here: Path, arguments: list[str], message: str) -> None:

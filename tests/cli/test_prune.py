@@ -14,12 +14,12 @@ def invoke(*arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--amount", "0"), "--amount 0: give the share that is pruned"),
+        (("--amount", "0"), "--amount 0: give the share to prune"),
         (("--amount", "1"), "--amount 1: give the share"),
         (("--amount", "-0.5"), "--amount -0.5: give the share"),
         (("--amount", "nan"), "--amount nan: give the share"),
         (("--amount", "0.5", "--amount", "50"), "--amount 50: give the share"),
-        (("--kind", "neurons"), "--kind neurons: there is no such kind; one of magnitude, heads"),
+        (("--kind", "neurons"), "--kind neurons: unknown kind; choose one of magnitude, heads"),
         (("--epochs", "0"), "--epochs 0: give 1 or more"),
         (("--learning-rate", "-1"), "--learning-rate -1: give a number above 0"),
     ],

@@ -61,7 +61,7 @@ def test_every_number_is_the_runs_or_the_files(exported: CardOf) -> None:
         f"{len(content) / 1e6:.2f} MB",
         ", ".join(load(exported.file).labels),
         "16000 Hz",
-        f"never heard: {known['test_speakers'][0]} (8 utterances)",
+        f"unseen speakers: {known['test_speakers'][0]} (8 utterances)",
         "outer fold 2 of 4",
         f"| UA | {100 * known['test_ua']:.1f} | {100 * pooled.value:.1f} "
         f"[{100 * pooled.low:.1f}, {100 * pooled.high:.1f}] |",
@@ -107,7 +107,7 @@ def test_a_model_of_all_speakers_has_no_score_of_its_own(exported: CardOf) -> No
     text = model_card(shipped)
     assert "This model has no test score: it was trained on all 4 speakers" in text
     assert "the run's 4 other models" in " ".join(text.split())
-    assert "| | The method, all 4 test folds [95 % interval] |" in text
+    assert "| | The method, all 4 test folds [95 % CI] |" in text
     assert ModelCard(text).data.eval_results is None
 
 
@@ -138,6 +138,6 @@ def test_it_is_written_beside_the_file_and_replaces_only_a_card(exported: CardOf
     assert path == exported.file.with_name("noise-taught-fold-2.md")
     check_card_replaceable(exported.file)
     path.write_text("# My notes\n", encoding="utf-8")
-    with pytest.raises(StoreError, match="serbench export did not write it"):
+    with pytest.raises(StoreError, match="was not written by serbench export"):
         check_card_replaceable(exported.file)
     path.unlink()

@@ -187,7 +187,7 @@ def test_the_record_holds_what_a_page_shows(folder: Path) -> None:
     [
         ({"schema_version": 2}, r"study\.json is damaged, or of another version .*schema_version"),
         ({"kind": "else"}, r"another version of serbench .*kind.*`serbench count run` again"),
-        ({"certificates": ["0" * 64]}, r"is of another run: .*`serbench count run` again"),
+        ({"certificates": ["0" * 64]}, r"belongs to another run: .*`serbench count run` again"),
         ({"tables": [{}]}, "is damaged"),
     ],
 )

@@ -208,7 +208,9 @@ class Deployed(DeployedModel):
         try:
             return WindowPlan.read(self.card)
         except (KeyError, TypeError, ValidationError) as error:
-            raise StoreError(f"{self.folder / CARD} is of another version ({error})") from error
+            raise StoreError(
+                f"another version of serbench wrote {self.folder / CARD} ({error})"
+            ) from error
 
     @property
     def window_samples(self) -> int:
@@ -257,7 +259,9 @@ class Deployed(DeployedModel):
             network.load_state_dict(state)
         except (OSError, SafetensorError, KeyError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise StoreError(f"{path} is missing, damaged, or of other code ({reason})") from error
+            raise StoreError(
+                f"{path} is missing, damaged, or written by other code ({reason})"
+            ) from error
         return network, normaliser
 
 

@@ -55,7 +55,7 @@ def export_file(
         parity = check_parity(replay, trained, draft)
         if backend is None and not parity.holds:
             raise StoreError(
-                f"the exported graph says something else than PyTorch: posteriors differ by up to "
+                "the exported graph and PyTorch give different posteriors: they differ by up to "
                 f"{parity.greatest:.1e} ({parity.worst}); nothing was written"
             )
     try:
@@ -78,9 +78,9 @@ def check_replaceable(output: Path) -> None:
     try:
         model = onnx.load(output, load_external_data=False)
     except (OSError, DecodeError) as error:
-        raise StoreError(f"{output} is there and is no model; name another --output") from error
+        raise StoreError(f"{output} exists and is not a model; give another --output") from error
     if KEY not in {entry.key for entry in model.metadata_props}:
-        raise StoreError(f"{output} is there and is another's model; name another --output")
+        raise StoreError(f"{output} exists and serbench did not export it; give another --output")
 
 
 def _converted(
@@ -95,8 +95,9 @@ def _converted(
     graphs = [path for path in files if path.suffix == ".onnx"]
     if len(graphs) != 1:
         raise PluginError(
-            f"backend {backend.name} does not write one ONNX file, which is what serbench export "
-            "ships; serbench deploy measures it, and serbench deploy --bundle takes it elsewhere"
+            f"backend {backend.name} does not write one ONNX file, which serbench export needs; "
+            "serbench deploy measures it, and serbench deploy --bundle ships it to another "
+            "device"
         )
     model = onnx.load(graphs[0])
     kept = [entry for entry in model.metadata_props if entry.key != KEY]

@@ -223,7 +223,7 @@ def _export(
             raise PluginError(
                 "PyTorch cannot export this student for windows of every length and number "
                 f"({told[0] if told else 'no reason given'}); its code must not depend on them, "
-                "nor ask for windows longer than these"
+                "nor require windows longer than these"
             ) from error
     assert program is not None
     graph = program.model_proto

@@ -16,7 +16,7 @@ def no_windows(front_end: FrontEnd, plan: WindowPlan) -> str:
     if front_end.params.normalise == "utterance":
         return (
             'front_end.normalise = "utterance" takes a mean over the whole utterance, so its '
-            "windows cannot be run one by one, as runtimes with fixed shapes do"
+            "windows cannot be run one by one, as runtimes with fixed shapes need"
         )
     return f"front end {front_end.name} {WHOLE}" if plan.whole else ""
 

@@ -231,15 +231,16 @@ def _audio(
     known = replay.plan["pretrain_audio"]
     if folder is None:
         raise StoreError(
-            f"the students of {method} have heard {known['recordings']} recordings of "
-            "unlabelled speech; name that folder with --pretrain-audio"
+            f"the students of {method} were trained on {known['recordings']} recordings of "
+            "unlabelled speech; give that folder with --pretrain-audio"
         )
     watch, cache = replay.watch, replay.cache
     audio = load_unlabelled(folder, cache, partial(watch.advance, "unlabelled audio"))
     if audio.digest != known["digest"]:
         raise CorpusError(
-            f"{folder} is not the audio that the run's students have heard "
-            f"({len(audio.utterances)} recordings there, {known['recordings']} then, or others)"
+            f"{folder} is not the audio that the run's students were trained on "
+            f"({len(audio.utterances)} recordings in the folder, {known['recordings']} in the "
+            "run, or different ones)"
         )
     heard = {
         name: embed_corpus(
@@ -260,7 +261,7 @@ def _fitted(replay: Replay, task: FitTask, cache: FitCache) -> KeptFit:
         replay.watch.fit_done(result)
     kept = kept_fit(cache, task)
     if kept is None:
-        raise StoreError(f"what was just written to {cache.path(task.key)} cannot be read back")
+        raise StoreError(f"{cache.path(task.key)} was just written and cannot be read back")
     return kept
 
 
@@ -270,8 +271,8 @@ def _provenance(replay: Replay, method: str, seed: int, epochs: int) -> dict[str
         "trained": "on all speakers, for shipping",
         "test_score": None,
         "note": (
-            "Nobody was left to test this model on: it has no test score. cross_validated_ua is "
-            "that of the run's own students, each trained on fewer speakers."
+            "This model has no test score: it was trained on all speakers. cross_validated_ua is "
+            "the score of the run's own students, each trained on fewer speakers."
         ),
         "run": replay.run.name,
         "plan_digest": replay.plan["digest"],

@@ -31,25 +31,25 @@ class ExportSource:
         known = self.trained.provenance
         if "test_ua" in known:
             told = (
-                f"{self.trained.name}: UA {100 * known['test_ua']:.1f} on its own test speakers "
+                f"{self.trained.name}: {100 * known['test_ua']:.1f} % UA on its own test speakers "
                 f"({', '.join(known['test_speakers'])})."
             )
         else:
             told = (
                 f"{self.trained.name}: trained on all {known['training_speakers']} speakers, so "
-                "it has no test score; the run's students, each trained on fewer, have UA "
-                f"{100 * known['cross_validated_ua']:.1f}."
+                "it has no test score; the run's students, each trained on fewer, reach "
+                f"{100 * known['cross_validated_ua']:.1f} % UA."
             )
         held = (
-            f"Held against PyTorch on {parity.utterances} utterances: posteriors differ by at "
+            f"Compared with PyTorch on {parity.utterances} utterances: posteriors differ by at "
             f"most {parity.greatest:.1e}"
         )
         if backend is None:
             return [told, f"{held} (limit {PARITY:.0e})."]
         return [
             told,
-            f"{held} ({parity.worst}); {parity.changed} utterances get another class. "
-            f"`serbench deploy --backends {backend}` tells what that costs.",
+            f"{held} ({parity.worst}); {parity.changed} utterances get another class. `serbench "
+            f"deploy --backends {backend}` measures the effect on the scores.",
         ]
 
 

@@ -41,11 +41,11 @@ class Wanted:
         if self.min_ua is None:
             return
         if not 0 <= self.min_ua <= 100:
-            raise StoreError(f"a UA of {self.min_ua:g} % cannot be: give 0 … 100")
+            raise StoreError(f"--min-ua {self.min_ua:g}: a UA is between 0 and 100 %")
         if 0 < self.min_ua < 1:
             raise StoreError(
-                f"UA is given in %, as the list shows it: {self.min_ua:g} would be "
-                f"{self.min_ua:g} %; give {100 * self.min_ua:g} for {100 * self.min_ua:g} %"
+                f"UA is in %, as in the list: {self.min_ua:g} means {self.min_ua:g} %; give "
+                f"{100 * self.min_ua:g} for {100 * self.min_ua:g} %"
             )
 
     def fits(self, entry: RunEntry) -> bool:

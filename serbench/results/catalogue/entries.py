@@ -95,8 +95,8 @@ def list_entries(runs: Path) -> tuple[RunEntry, ...]:
     """
     if not runs.is_dir():
         raise StoreError(
-            f"there is no folder {runs}; make a run with `serbench run`, or name the folder with "
-            "--runs"
+            f"the folder {runs} does not exist; make a run with `serbench run`, or give the "
+            "folder of runs with --runs"
         )
     found = [read_entry(folder, name) for folder, name in _run_folders(runs)]
     return tuple(sorted(found, key=lambda entry: (-entry.changed_s, entry.name)))
@@ -198,12 +198,12 @@ def _check(folder: Path, plan: Mapping[str, Any]) -> None:
     for name in LAST[1:]:
         content = _json(folder / name)
         if name == "certificate.json" and content.get("plan_digest") != plan.get("digest"):
-            raise _DamageError(f"{name} is of another run")
+            raise _DamageError(f"{name} belongs to another run")
     with (folder / PREDICTIONS).open("rb") as file:
         begin = file.read(len(PARQUET))
         file.seek(-min(len(PARQUET), (folder / PREDICTIONS).stat().st_size), os.SEEK_END)
         if begin != PARQUET or file.read() != PARQUET:
-            raise _DamageError(f"{PREDICTIONS} is not whole")
+            raise _DamageError(f"{PREDICTIONS} is incomplete")
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -214,7 +214,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return checked(path.read_bytes(), FILES[path.stem])
     except FileNotFoundError as error:
-        raise _DamageError(f"it has no {path.name}") from error
+        raise _DamageError(f"{path.name} is missing") from error
     except ValueError as error:
         raise _DamageError(f"{path.name}: {error}") from error
 
@@ -234,5 +234,5 @@ def _scores(folder: Path) -> dict[str, ListedScore]:
 def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
-        raise ValueError(f"{text} is no share")
+        raise ValueError(f"{text} is not between 0 and 1")
     return value

@@ -115,7 +115,7 @@ def pair_runs(first: Path, second: Path) -> Pairing:
         StoreError: a plan is missing or damaged, or both are the same folder.
     """
     if first.resolve() == second.resolve():
-        raise StoreError(f"{first} and {second} are the same run; name two")
+        raise StoreError(f"{first} and {second} are the same run; give two different runs")
     stores = RunStore(first), RunStore(second)
     plans = stores[0].plan(), stores[1].plan()
     places, unknown = _environments(stores)
@@ -168,7 +168,7 @@ def _environments(
     """Packages and machine of both; nothing, and the reason, where a run has not come so far."""
     missing = [store.folder.name for store in stores if not store.has("environment.json")]
     if missing:
-        said = f"Packages and machine are not known yet of {' and '.join(missing)}."
+        said = f"Packages and machine are not recorded yet for {' and '.join(missing)}."
         return ({}, {}), (said,)
     first, second = (_place(store.read_json("environment")) for store in stores)
     return (first, second), ()

@@ -157,7 +157,9 @@ def check_paired(predictions: pd.DataFrame, labels: Sequence[str], methods: Sequ
     for method in methods:
         table = predictions.loc[predictions["method"] == method]
         if table.empty:
-            raise StoreError(f"there are no predictions of {method}; the run has not finished it")
+            raise StoreError(
+                f"the run has no predictions of {method}; finish it with the same command"
+            )
         for seed, part in table.groupby("seed"):
             tested = frozenset(zip(*(part[key] for key in KEYS), strict=True))
             wanted = tested if wanted is None else wanted
@@ -166,7 +168,7 @@ def check_paired(predictions: pd.DataFrame, labels: Sequence[str], methods: Sequ
                 raise StoreError(
                     f"{method} (seed {seed}) and {methods[0]} were not tested on the same "
                     f"utterances in the same folds: {len(differing)} differ, such as "
-                    f"{', '.join(differing[:3])}; finish the run by the same command"
+                    f"{', '.join(differing[:3])}; finish the run with the same command"
                 )
             twice = [name for name, count in Counter(part["utterance"]).items() if count > 1]
             if twice:

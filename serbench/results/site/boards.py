@@ -243,16 +243,16 @@ def rank_boards(found: Sequence[CorpusBoards]) -> Ranked:
     try:
         ranking = rank_corpora([_scores(board) for board in chosen])
     except SerbenchError as error:
-        return Ranked(None, chosen, f"Nothing is ranked: {error}.")
+        return Ranked(None, chosen, f"No ranks: {error}.")
     if ranking.ranks is None:
-        return Ranked(None, chosen, "Nothing is ranked: no two methods were run on every corpus.")
+        return Ranked(None, chosen, "No ranks: no two methods were run on every corpus.")
     return Ranked(ranking, chosen)
 
 
 CHOICE = (
-    "Where a corpus has several sets of folds, that with more runs is ranked; where a method is in "
-    "several runs, the one with more seeds, then with more methods, then with the lower "
-    "certificate digest. No choice looks at a score."
+    "If a corpus has several sets of folds, the set with more runs is ranked. If a method is in "
+    "several runs, the run with more seeds is ranked, then the one with more methods, then the "
+    "one with the lower certificate digest. Scores play no part in these choices."
 )
 
 

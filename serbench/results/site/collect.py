@@ -92,7 +92,7 @@ def collect(folder: Path, adds: Adds = nothing_more, studies: OfRuns = no_studie
         SerbenchError: there is no such folder.
     """
     if not folder.is_dir():
-        raise SerbenchError(f"there is no folder {folder}; name one that holds runs")
+        raise SerbenchError(f"the folder {folder} does not exist; give a folder with runs")
     entries: dict[str, ListedRun] = {}  # by digest
     problems: list[UnlistedRun] = []
     for place, fault in _run_folders(folder):
@@ -126,7 +126,7 @@ def _run_folders(folder: Path) -> Iterator[tuple[Path, str]]:
         if "plan.json" in files:
             yield here, ""
         elif all(name in files for name in REMAINS):
-            yield here, "damaged: it has no plan.json"
+            yield here, "damaged: plan.json is missing"
         elif MARKER not in files:
             continue
         below.clear()
@@ -162,12 +162,12 @@ def _entry(
     problems: list[UnlistedRun] = []
     stored = _tried(lambda: studies(results.runs))
     if isinstance(stored, str):
-        reason = f"listed, but without its studies: {_local(stored, place, label)}"
+        reason = f"listed without its studies: {_local(stored, place, label)}"
         problems.append(UnlistedRun(label, reason))
         stored = NO_STUDIES
     made = _tried(lambda: (report_page(results, stored, adds(results)),))
     if isinstance(made, str):
-        reason = f"listed, but without a page of its own: {_local(made, place, label)}"
+        reason = f"listed without its own page: {_local(made, place, label)}"
         problems.append(UnlistedRun(label, reason))
     return ListedRun(
         label, results, "" if isinstance(made, str) else made[0], stored.records
@@ -181,7 +181,7 @@ def _tried(read: Callable[[], Read]) -> Read | str:
     except SerbenchError as error:
         return str(error)
     except FOREIGN as error:
-        return f"damaged: its files do not hold what a run's do ({error!r})"
+        return f"damaged: a file has unexpected content ({error!r})"
 
 
 def _local(reason: str, place: Path, label: str) -> str:

@@ -123,8 +123,8 @@ def _about(corpus: CorpusBoards) -> str:
     if count < 2:
         return f"{named}Runs over the same recordings, classes and folds."
     return (
-        f"{named}{count} sets of runs that differ in recordings, classes or folds: their scores "
-        "do not compare, so each has a table of its own."
+        f"{named}{count} sets of runs with different recordings, classes or folds. Their scores "
+        "cannot be compared, so each set has its own table."
     )
 
 
@@ -162,6 +162,6 @@ def _figure(board: Board, name: str) -> Figure:
     most = f": the {PLOTTED} highest" if len(board.students) > PLOTTED else ""
     return Figure(
         name=f"{name}-plot",
-        caption=f"UA in % with 95 % interval{most}",
+        caption=f"UA in % with 95 % CI{most}",
         panels=(forest_panel(rows, "UA in %"),),
     )

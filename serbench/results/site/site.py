@@ -98,12 +98,12 @@ def _pages_of(output: Path) -> set[str]:
     if not output.exists():
         return set()
     if not output.is_dir():
-        raise SerbenchError(f"{output} is a file; name a folder for the leaderboard")
+        raise SerbenchError(f"{output} is a file; give a folder for the leaderboard")
     marker = output / MARKER
     if not marker.is_file():
         if any(not entry.name.startswith(f".{MARKER}.") for entry in output.iterdir()):
             raise SerbenchError(
-                f"{output} is not a leaderboard and not empty; name a new or empty folder with "
+                f"{output} is not a leaderboard and not empty; give a new or empty folder with "
                 "--output"
             )
         return set()
@@ -113,22 +113,22 @@ def _pages_of(output: Path) -> set[str]:
         named = LIST.validate_python(content["pages"])
     except (OSError, ValueError, KeyError) as error:
         raise SerbenchError(
-            f"{marker} cannot be read ({error!r}); name another folder with --output, or remove "
+            f"{marker} cannot be read ({error!r}); give another folder with --output, or remove "
             f"{output} if it is a leaderboard"
         ) from error
     if kind != KIND:
         raise SerbenchError(
-            f"{output} is not a leaderboard: its {MARKER} is something else; name another folder "
-            "with --output"
+            f"{output} is not a leaderboard: serbench did not write its {MARKER}; give another "
+            "folder with --output"
         )
     return {page for page in named if isinstance(page, str) and OURS.fullmatch(page)}
 
 
 def _nothing(folder: Path, problems: Sequence[UnlistedRun]) -> str:
     if not problems:
-        return f"there is no run in {folder} or below it; make one with `serbench run`"
+        return f"no run found in {folder} or its subfolders; make one with `serbench run`"
     reasons = listed((f"{each.label}: {each.reason}" for each in problems), 3, clauses=True)
-    return f"there is no finished run in {folder} or below it ({reasons})"
+    return f"no finished run found in {folder} or its subfolders ({reasons})"
 
 
 def _pages(found: Sequence[CorpusBoards], collection: Collection) -> dict[str, str]:

@@ -30,12 +30,12 @@ DIGEST_SHOWN = 12
 """Characters of a digest in a table."""
 
 PICKED_NOTE = (
-    "Differences are to the highest UA of this table. It was picked for its score, so differences "
-    "to it look a little larger than they are."
+    "Differences are to the highest UA of this table. It was chosen for its score, so the "
+    "differences look slightly larger than they are."
 )
 ORDER_NOTE = (
-    "Scores on different corpora do not compare. Order of rows is no verdict: each corpus's page "
-    "says which differences are more than chance."
+    "Scores on different corpora cannot be compared. The order of the rows shows no "
+    "significance: the page of each corpus does."
 )
 
 
@@ -130,7 +130,7 @@ def results_table(found: Sequence[CorpusBoards], links: Links) -> Table:
     note = (
         interval_note(repeats, min(speakers))
         if len(speakers) == 1
-        else f"[…]: 95 % interval from {repeats} bootstrap draws of the test speakers."
+        else f"[…]: 95 % CI from {repeats} bootstrap draws of the test speakers."
     )
     return make_table(
         "results",
@@ -157,7 +157,7 @@ def corpora_table(found: Sequence[CorpusBoards], links: Links) -> Table:
         Column("Sets of folds", lambda each: len(each.boards), COUNT),
         Column("Highest UA %", _best),
     ]
-    return make_table("corpora", "What was run on each corpus", columns, found)
+    return make_table("corpora", "Runs on each corpus", columns, found)
 
 
 def _best(corpus: CorpusBoards) -> str | None:
@@ -213,8 +213,8 @@ def teachers_table(board: Board, name: str, links: Links) -> Table | None:
         "Teachers, by their own head on the same folds",
         [_method(links, "Teacher"), *SCORES, *SOURCE],
         board.teachers,
-        notes=("They are not in the comparison above. One that says the same in several runs "
-               "stands here once.",),
+        notes=("Teachers are not part of the comparison above. A teacher with the same scores in "
+               "several runs is shown once.",),
     )  # fmt: skip
 
 
@@ -235,8 +235,8 @@ def leaky_table(lines: Sequence[BoardLine], links: Links) -> Table | None:
         "LEAKY PROTOCOLS: broken on purpose, not for comparison",
         columns,
         lines,
-        notes=("These show what a leak is worth: see serbench inflation. They are in no ranking "
-               "and in no comparison.",),
+        notes=("These scores show the effect of leaks; see serbench inflation. They are in no "
+               "ranking and in no comparison.",),
     )  # fmt: skip
 
 
@@ -248,5 +248,5 @@ def problems_table(problems: Sequence[UnlistedRun]) -> Table | None:
         Column("Folder", lambda each: each.label),
         Column("Why", lambda each: each.reason),
     ]
-    caption = "Folders that are not listed, or not with all that they hold"
+    caption = "Folders that are not listed, or listed in part"
     return make_table("problems", caption, columns, problems)

@@ -95,8 +95,8 @@ def ablation_table(ablation: AblationResults) -> Table:
         ablation.parts,
         notes=(
             *compared_notes(ablation.results),
-            f"Below zero: the row does worse than {ablation.method}, to which what it leaves out "
-            "or changes was worth that many points.",
+            f"A negative value means that the row is worse than {ablation.method}: the part that "
+            "it leaves out or changes contributes that many points.",
             *seeds_note(compared),
         ),
     )
@@ -134,7 +134,7 @@ def ablation_page(ablation: AblationResults, table: Table, certificates: str) ->
 def ablation_figure(ablation: AblationResults) -> Figure:
     """UA of every row less that of the full method, with its paired interval."""
     teachers = any(line.result and line.result.is_teacher for line in ablation.lines)
-    axis = Axis(f"UA less that of {ablation.method}, in points, with paired interval")
+    axis = Axis(f"UA minus that of {ablation.method}, in points, with paired 95 % CI")
     rows = tuple(_row(line, part) for part, lines in ablation.parts.items() for line in lines)
     said = "; ".join(f"{row.label} {row.said}" for row in rows)
     return Figure(
@@ -171,5 +171,5 @@ def render_ablation(folder: Path) -> RichTable:
     results = load_results([folder])
     found = ablation_results(results)
     if found is None:
-        raise StoreError(f"{folder} is no ablation; make one with `serbench ablate`")
+        raise StoreError(f"{folder} is not an ablation; make one with `serbench ablate`")
     return console_table(stamped(ablation_table(found), results))

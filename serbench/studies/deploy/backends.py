@@ -56,8 +56,8 @@ def choose_backends(registry: Registry, named: Iterable[str] = ()) -> tuple[Trie
     if missing:
         reasons = "; ".join(f"{each.name}: {each.unavailable}" for each in missing)
         raise PluginError(
-            f"cannot run here: {reasons}. Leave them out of --backends; without it, all that can "
-            "run are measured and the others listed"
+            f"cannot run here: {reasons}. Leave them out of --backends; without --backends, "
+            "serbench measures all that can run and lists the others"
         )
     return candidates
 

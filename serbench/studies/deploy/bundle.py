@@ -91,7 +91,7 @@ def write_bundle(
     advance(len(able), len(able))
     if not entries:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
-        raise StoreError(f"no backend has a model for a bundle: {reasons}")
+        raise StoreError(f"no backend can write a model for a bundle: {reasons}")
     names = tuple(str(entry["name"]) for entry in entries)
     manifest = {
         "schema_version": SCHEMA_VERSION,
@@ -113,7 +113,7 @@ def _check_folder(folder: Path) -> None:
         StoreError: something else is there.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StoreError(f"{folder} is not empty; name a new folder for the bundle")
+        raise StoreError(f"{folder} is not empty; give a new folder for the bundle")
 
 
 def _portable(candidate: TriedBackend, converted: Converted) -> bytes:
@@ -124,7 +124,7 @@ def _portable(candidate: TriedBackend, converted: Converted) -> bytes:
     """
     files = converted.files
     if candidate.device != "cpu" or len(files) != 1 or files[0].suffix != ".onnx":
-        raise WorkerError("its model is no single file that ONNX Runtime alone can run")
+        raise WorkerError("its model is not a single file that ONNX Runtime can run alone")
     return files[0].read_bytes()
 
 

@@ -40,7 +40,7 @@ def deploy_figure(results: DeployResults) -> Figure:
         Column("UA in %", lambda each: each[0].y, number(".2f")),
         Column("On the front", lambda each: "yes" if each[1] else "no"),
     ]
-    caption = f"What {results.run.method} costs through each backend, and what it scores"
+    caption = f"Cost and UA of {results.run.method} by backend"
     key = "; ".join(f"{each.number} {each.row.name}" for each in entries)
     return Figure(
         "deploy",
@@ -48,9 +48,9 @@ def deploy_figure(results: DeployResults) -> Figure:
         tuple(panels),
         notes=(
             f"{key}.",
-            "Diamonds on the line: the Pareto front of the values, which no other backend "
-            f"beats in both. Bars: the 95 % interval of the difference to {results.reference},"
-            " drawn at its UA; none where every utterance is given the same class.",
+            "Diamonds on the line: the Pareto front, where no other backend is better in both "
+            f"values. Bars: the 95 % CI of the difference to {results.reference}, drawn at its "
+            "UA; no bar if every utterance gets the same class.",
         ),
         numbers=make_table("numbers", f"{caption}, as numbers", columns, numbers),
         wide=True,

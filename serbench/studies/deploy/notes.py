@@ -10,8 +10,8 @@ from serbench.studies.deploy.measure import Deployment
 from serbench.studies.deploy.results import DeployResults, Machine
 
 THIS_MACHINE = (
-    "Latencies, throughput and memory are of the machine that is described here and of no other; "
-    "ratios travel better than times."
+    "Latency, throughput and memory hold for the machine described here only; ratios transfer "
+    "better than times."
 )
 
 
@@ -20,14 +20,13 @@ def deployment_notes(found: Deployment) -> tuple[str, ...]:
     results, ours = found.results, found.arithmetic
     effort = results.settings.effort
     return (
-        f"Ratio: of median latency with {effort.window_s:g} s of audio at batch 1 to that of "
-        f"{results.reference}, fp32; median over {rounds_text(results)}, interleaved "
-        "[lowest, highest]. FPS: such windows per second at batch 1, median over "
-        "rounds.",
-        f"GFLOPs and GMACs: of one student on {effort.window_s:g} s, counted on its PyTorch "
-        "modules, matrix products and convolutions only, a multiply-accumulate being two FLOPs; "
-        f"the same for every backend. The front end takes {ours.front_end_flops / 1e9:.2g} GFLOPs "
-        "more. M params, non-zero: millions. MB: 10⁶ bytes of converted files.",
+        f"Ratio: median latency with {effort.window_s:g} s of audio at batch 1, divided by that "
+        f"of {results.reference}, fp32; median over {rounds_text(results)}, interleaved [lowest, "
+        "highest]. FPS: such windows per second at batch 1, median over rounds.",
+        f"GFLOPs and GMACs: one student on {effort.window_s:g} s of audio, counted on its PyTorch "
+        "modules (matrix products and convolutions only; a multiply-accumulate is two FLOPs), so "
+        f"the same for every backend. The front end needs {ours.front_end_flops / 1e9:.2g} GFLOPs "
+        "more. M params, non-zero: in millions. MB: 10⁶ bytes of converted files.",
         f"Model: {results.run.model} of {results.run.name}.",
         *(machine_note(each) for each in (results, *found.imported)),
         THIS_MACHINE,
@@ -60,13 +59,13 @@ def threads_text(results: DeployResults) -> str:
 
 
 def _governor(machine: Machine) -> str:
-    return f"governor {machine.governor}" if machine.governor else "governor not told"
+    return f"governor {machine.governor}" if machine.governor else "governor unknown"
 
 
 def _load(machine: Machine) -> str:
     """Over one minute."""
     if not (machine.load_start and machine.load_end):
-        return "load average not told"
+        return "load average unknown"
     start, end = machine.load_start[0], machine.load_end[0]
     return f"load average {start:.1f} at the start, {end:.1f} at the end"
 
@@ -80,12 +79,12 @@ def accuracy_notes(found: Deployment) -> tuple[str, ...]:
     compared = sum(row.accuracy is not None for row in found.results.rows) - 1
     return (
         f"Every outer test utterance ({found.utterances}, {found.folds} folds, seed "
-        f"{found.results.run.seed}) is scored by its own fold's student through the backend.",
+        f"{found.results.run.seed}) is scored through the backend by the student of its own fold.",
         f"{interval_note(REPEATS, found.speakers)} "
-        f"{difference_note('UA', compared, found.speakers)} “same "
-        "classes”: no utterance is given another class. Changed: utterances that are.",
-        f"Posterior Δ: the greatest difference to {found.results.reference}. The reference "
-        f"gave the posteriors that the run has kept (greatest difference {found.kept_gap:.1g}).",
+        f"{difference_note('UA', compared, found.speakers)} “same classes”: no utterance gets "
+        "another class. Changed: utterances that get another class.",
+        f"Posterior Δ: the greatest difference to {found.results.reference}, which reproduces the "
+        f"posteriors saved in the run (greatest difference {found.kept_gap:.1g}).",
     )
 
 
@@ -93,9 +92,9 @@ def latency_notes(found: Deployment) -> tuple[str, ...]:
     """How times were taken."""
     elsewhere = "; on other devices, synthetic sound" if found.imported else ""
     return (
-        f"Every backend once in each of {rounds_text(found.results)}, in rotated order, each time "
-        "in a fresh process, after a warm-up; percentiles over all calls of all rounds. Audio: "
-        f"test utterances one after another, cut to length{elsewhere}.",
+        f"Every backend runs once in each of {rounds_text(found.results)}, in rotated order, each "
+        "time in a fresh process and after a warm-up. Percentiles are over all calls of all "
+        f"rounds. Audio: test utterances one after another, cut to length{elsewhere}.",
     )
 
 
@@ -109,12 +108,12 @@ def footprint_notes(found: Deployment) -> tuple[str, ...]:
     ]
     process = f" ({np.median(idle):.0f} MB)" if idle else ""
     return (
-        "Best FPS: at the batch size in brackets. Real-time: factor, median latency over the "
-        "audio's length. Start: loading the runtime and the model, and the first posterior; cold: "
-        "from the start of the process, so with Python, NumPy and serbench's contract. Medians "
-        "over rounds.",
-        "Peak: of the whole process after all batch-1 calls; idle: the same process before it "
-        f"loaded the runtime{process}.",
+        "Best FPS: with its batch size in brackets. Real-time: the real-time factor, median "
+        "latency divided by the length of the audio. Start: loading the runtime and the model, "
+        "and the first posterior. Cold: from the start of the process, so with Python, NumPy and "
+        "serbench's contract. Medians over rounds.",
+        "Peak: memory of the whole process after all batch-1 calls. Idle: the same process "
+        f"before it loads the runtime{process}.",
         *_scale(found.results),
     )
 
@@ -129,6 +128,6 @@ def _scale(results: DeployResults) -> tuple[str, ...]:
     if not parts:
         return ()
     return (
-        f"For scale, a process that imports one module and does nothing: {', '.join(parts)}. A "
-        "backend that has PyTorch run the student's own code loads serbench's modules with it.",
+        f"For scale, a process that only imports one module: {', '.join(parts)}. A backend that "
+        "lets PyTorch run the student's own code also loads serbench's modules.",
     )

@@ -15,8 +15,8 @@ class DeployParams:
 
     backends: tuple[str, ...] = option(
         (),
-        "Backends of the registry, with commas or repeatable; each must be able to run here. "
-        "Default: all; those that cannot are listed with their reason.",
+        "Backends of the registry, separated by commas or repeated. Each must be able to run "
+        "here. Default: all; serbench lists those that cannot run, with the reason.",
         metavar="BACKEND",
         flag="-b",
     )
@@ -25,7 +25,7 @@ class DeployParams:
     )
     seed: int = option(0, "Seed of the students.")
     threads: int = option(1, "Threads of every process.", least=1)
-    rounds: int = option(5, "Rounds of measurements; 0: no times, accuracy alone.", least=0)
+    rounds: int = option(5, "Rounds of measurements. 0: accuracy only, no times.", least=0)
     bundle: Path | None = option(
         None,
         "Write models and a script for another device into this new folder, and measure nothing "
@@ -33,7 +33,7 @@ class DeployParams:
         metavar="FOLDER",
     )
     import_: tuple[Path, ...] = option(
-        (), "results.json of another device, for rows of its own; repeatable."
+        (), "results.json of another device, shown in rows of its own. Repeatable."
     )
 
     def __post_init__(self) -> None:
@@ -43,5 +43,6 @@ class DeployParams:
         """
         if self.bundle and self.import_:
             raise SerbenchError(
-                "--bundle writes for another device and --import reads from one: give one of them"
+                "--bundle writes for another device and --import reads from one: give only one "
+                "of them"
             )

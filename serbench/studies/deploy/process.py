@@ -60,7 +60,7 @@ def call_worker(
     try:
         out, err = process.communicate(message.encode(), timeout=patience_s)
     except subprocess.TimeoutExpired:
-        raise WorkerError(f"gave no answer within {patience_s:g} s and was ended") from None
+        raise WorkerError(f"gave no answer within {patience_s:g} s and was stopped") from None
     finally:
         _end(process)
     return _answer(process.returncode, out, err)

@@ -117,9 +117,9 @@ def _as_now(verdict: object) -> object:
     before = {
         "better": "significantly better",
         "worse": "significantly worse",
-        "cannot tell apart": "no significant difference",
+        "cannot": "no significant difference",
     }
-    return before.get(verdict, verdict) if isinstance(verdict, str) else verdict
+    return before.get(verdict.partition(" ")[0], verdict) if isinstance(verdict, str) else verdict
 
 
 class BackendScore(FilePart):
@@ -215,9 +215,9 @@ def read_results(path: Path, run: RunFacts) -> DeployResults:
     results = load_results(path)
     if results.run.weights_sha256 != run.weights_sha256:
         raise StoreError(
-            f"{path} was measured with {results.run.model} of {results.run.name}, which is another "
-            f"model than {run.model} of {run.name}; make a bundle of this run, or name the other's "
-            "--method and --seed"
+            f"{path} was measured with {results.run.model} of {results.run.name}, "
+            f"which is another model than {run.model} of {run.name}; make a bundle of this run, "
+            "or give the --method and --seed of the other model"
         )
     return results
 
@@ -240,8 +240,8 @@ def load_results(path: Path) -> DeployResults:
         raise StoreError(f"{path} is not a results.json of measure.py or of serbench deploy")
     if content.get("schema_version") != SCHEMA_VERSION:
         raise StoreError(
-            f"{path} is of schema version {content.get('schema_version')}, and {SCHEMA_VERSION} is "
-            "read here; make the bundle and measure with the same serbench"
+            f"{path} has schema version {content.get('schema_version')}, but this version of "
+            f"serbench reads {SCHEMA_VERSION}; make the bundle and measure with the same version"
         )
     try:
         return read_model(DeployResults, text)

@@ -32,9 +32,9 @@ from serbench.studies.deploy.tables import deploy_tables, paper_table
 from serbench.studies.study import Shown
 
 FACTS_NOTE = (
-    "Latency and MB: of the fastest backend whose UA is not worse than that of PyTorch, where "
-    "serbench deploy was run: median of a window at batch 1, and its ratio to PyTorch. Times of "
-    "different machines do not compare; ratios do, roughly."
+    "Latency and MB: of the fastest backend whose UA is not significantly worse than that of "
+    "PyTorch, if serbench deploy was run. Latency: median for one window at batch 1, and its "
+    "ratio to PyTorch. Times of different machines cannot be compared; ratios can, roughly."
 )
 
 
@@ -64,7 +64,7 @@ def show_deployment(found: Deployment, named: Sequence[str]) -> Shown:
 def show_results(results: DeployResults, run: StoredRun) -> Shown:
     """What a page has room for."""
     entries, title = entries_of(results), _title(results)
-    missing = unmeasured_table(entries, f"Not measured of {title}, and why")
+    missing = unmeasured_table(entries, f"Backends not measured for {title}, and why")
     tables = (_measured(results, entries, title), missing)
     return Shown(
         title=_heading(results),
@@ -106,13 +106,14 @@ def _run_of(results: DeployResults, path: Path, runs: Sequence[StoredRun]) -> St
             if run.certificate.digest != measured.certificate_digest:
                 raise StoreError(
                     f"{path} was measured under another certificate of {run.name}: "
-                    f"{shown_digest(measured.certificate_digest)}, and the run has "
+                    f"{shown_digest(measured.certificate_digest)}, but the run has "
                     f"{shown_digest(run.certificate.digest)}; run `serbench deploy` again"
                 )
             return run
     names = " or ".join(run.name for run in runs)
     raise StoreError(
-        f"{path} is of the run {measured.name}, and not of {names}; leave it out, or report its run"
+        f"{path} belongs to the run {measured.name}, not to {names}; leave it out, or report its "
+        "run"
     )
 
 
@@ -134,10 +135,10 @@ def _about(results: DeployResults) -> str:
     machine, run, threads = results.machine, results.run, results.settings.threads
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     return (
-        f"{run.model} of {run.name}, seed {run.seed}; {machine.cpu}, {machine.usable_cores} "
-        f"of {machine.cores} cores, {threads} thread{'s' if threads > 1 else ''} per process; "
-        f"{machine.system}; {machine.python}; {packages}; {machine.date}. Times are of this "
-        "machine and of no other; ratios travel better."
+        f"{run.model} of {run.name}, seed {run.seed}; {machine.cpu}, {machine.usable_cores} of "
+        f"{machine.cores} cores, {threads} thread{'s' if threads > 1 else ''} per process; "
+        f"{machine.system}; {machine.python}; {packages}; {machine.date}. Times hold for this "
+        "machine only; ratios transfer better."
     )
 
 
@@ -165,8 +166,8 @@ def _measured(results: DeployResults, entries: Sequence[DeploymentEntry], title:
             f"round{'s' if rounds != 1 else ''}; ratio of medians to {results.reference}, median "
             "over rounds. FPS: such windows per second. MB: 10⁶ bytes of converted files; peak: "
             "of the whole process.",
-            "UA: every outer test utterance through the backend, with 95 % interval over "
-            "speakers; differences over the same draws.",
+            "UA: every outer test utterance through the backend, with 95 % CI over speakers; "
+            "differences use the same draws.",
         ),
     )
 

@@ -20,7 +20,7 @@ HELP = """Print and write the deployment table of a finished run.
 
 One row for each backend and precision: latency and its ratio to PyTorch, windows per second,
 size, memory, start, and UA on the outer test folds through that backend. Nothing is trained or
-chosen. Models and scores are kept, so that a stopped command goes on; times are always new.
+chosen. Models and scores are kept, so a stopped command continues; times are always measured again.
 
 Examples:
 
@@ -57,7 +57,7 @@ class DeployStudy(Study[DeployParams, "Deployment"]):
             (
                 f"Written: {made.folder} with {', '.join(made.models)}",
                 *(f"Left out: {name}: {reason}" for name, reason in made.left_out.items()),
-                "Its README.txt says what to do on the other device.",
+                "Its README.txt explains what to do on the other device.",
             )
         )
 

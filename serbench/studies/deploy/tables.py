@@ -238,10 +238,10 @@ def paper_table() -> Table:
         list(csv.reader(text.splitlines()[1:])),
         right=titles[1:],
         notes=(
-            "As printed there. One network has one number of parameters; in that table it falls "
-            "with the runtime, from 25.5 M to 19.8 M. 20.2 M parameters take 81 MB in fp32 and 40 "
-            "MB in fp16; ONNX FP32 is given as 65 MB and ONNX FP16 as 64.5 MB. TensorRT FP16 is "
-            "slower than FP32 on the GPU.",
+            "Values as printed in the paper. One network has one number of parameters, but in "
+            "that table the number falls with the runtime, from 25.5 M to 19.8 M. 20.2 M "
+            "parameters take 81 MB in fp32 and 40 MB in fp16; the table gives 65 MB for ONNX "
+            "FP32 and 64.5 MB for ONNX FP16. TensorRT FP16 is slower than FP32 on the GPU.",
         ),
     )
 

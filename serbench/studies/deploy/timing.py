@@ -63,8 +63,8 @@ def check_threads(threads: int) -> None:
     usable = usable_cores()
     if threads > usable:
         raise SerbenchError(
-            f"--threads {threads}: this process may use {usable} cores, and more threads than "
-            "cores would measure how they wait for each other"
+            f"--threads {threads}: this process may use only {usable} cores; with more threads "
+            "than cores, threads wait for each other"
         )
 
 

@@ -85,8 +85,8 @@ def score(task: Task, _began_s: float) -> dict[str, Any]:
             sums = row.sum() if np.isfinite(row).all() else float("nan")
             if row.shape != (1, len(model.labels)) or not abs(sums - 1.0) < 1e-2:
                 raise PluginError(
-                    f"it gives {row.tolist()} of shape {row.shape}, and posteriors of "
-                    f"{len(model.labels)} classes that sum to 1 were asked for"
+                    f"it gives {row.tolist()} of shape {row.shape}, but posteriors of "
+                    f"{len(model.labels)} classes that sum to 1 are expected"
                 )
         np.save(item["posteriors"], np.concatenate(rows).astype(np.float32))
     return {}

@@ -234,7 +234,7 @@ def _by_class(found: Explanation) -> Panel:
         if known:
             parts = {TEACHER_WRONG: (counts.closed_wrong if gate else counts.wrong, WRONG)}
             if gate:
-                parts["teacher right, but unsure"] = (counts.closed_right, RIGHT)
+                parts["teacher right, but uncertain"] = (counts.closed_right, RIGHT)
         bars = tuple(Bar(text, 100 * n / counts.cases, style) for text, (n, style) in parts.items())
         total = sum(n for n, _ in parts.values())
         groups.append(BarGroup(label, bars, f"{total} of {counts.cases}"))

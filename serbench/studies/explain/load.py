@@ -99,12 +99,12 @@ def load_explanation(run: StoredRun, method: str | None = None) -> Explanation:
     for fit in fits:
         if (set(fit.names), fit.teachers) != (set(first.names), first.teachers):
             raise StoreError(
-                f"the readings of {name} in {first.fold} and {fit.fold} are not the same: "
+                f"the readings of {name} differ between {first.fold} and {fit.fold}: "
                 f"{', '.join(first.names)} and {', '.join(fit.names)}; make the run again"
             )
     if not _shows_anything(first):
         raise StoreError(
-            f"the readings of {name} in {run.name} hold nothing that this command can show: "
+            f"the readings of {name} in {run.name} contain nothing that this command can show: "
             f"{', '.join(first.names) or 'no array'}"
         )
     cases = make_cases(fits, utterances, run.plan["dataset"]["labels"])
@@ -130,8 +130,8 @@ def _choose(
         raise StoreError(f"{run.name} has no method {method}{hint} It has {', '.join(planned)}")
     if method is None and len(recorded) > 1:
         raise StoreError(
-            f"{len(recorded)} methods of {run.name} have readings: {', '.join(recorded)}; "
-            "name one of them with --method"
+            f"{len(recorded)} methods of {run.name} have readings: {', '.join(recorded)}; choose "
+            "one with --method"
         )
     chosen = method or next(iter(recorded), None)
     if chosen is not None and chosen in recorded:
@@ -142,8 +142,8 @@ def _choose(
         raise StoreError(f"{alone} without a teacher, so there is nothing to explain")
     what = f"method {chosen} of {run.name} has" if chosen else f"{run.name} has"
     raise StoreError(
-        f"{what} no readings: the loss gives none, or the run was made by an older version of "
-        "serbench; then make it again with this one"
+        f"{what} no readings: its loss records none, or an older version of serbench made the "
+        "run; in that case make it again with this version"
     )
 
 
@@ -166,7 +166,8 @@ def _fit_readings(
     fit = checked_readings(arrays, what, fold, seed, len(run.plan["dataset"]["labels"]))
     if foreign := [each for each in fit.ids if each not in utterances.index]:
         raise StoreError(
-            f"{what} is of another run: {foreign[0]} is not in utterances.csv; make the run again"
+            f"{what} belongs to another run: {foreign[0]} is not in utterances.csv; make the run "
+            "again"
         )
     tested = utterances.loc[list(fit.ids), "fold"] == fold
     if tested.any():

@@ -86,7 +86,7 @@ def checked_readings(
                 f"{what}: {name} is of shape {array.shape}, not {shape}; make the run again"
             )
         if not np.isfinite(array).any():
-            raise StoreError(f"{what}: {name} holds no number; look at the loss that gave it")
+            raise StoreError(f"{what}: {name} contains no numbers; check the loss that records it")
     if not len(epochs) or len(set(ids)) < len(ids):
         raise StoreError(f"{what} has no epoch, or an utterance twice; make the run again")
     return FitReadings(fold, seed, ids, epochs, teachers, readings)

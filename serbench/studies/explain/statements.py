@@ -28,15 +28,15 @@ def statements(explanation: Explanation) -> list[str]:
     lines = [
         f"{cases['utterance'].nunique()} utterances in {len(fits)} refits "
         f"({len(explanation.run.plan['outer'])} outer folds, {explanation.run.seeds} "
-        f"{'seed' if explanation.run.seeds == 1 else 'seeds'}): {len(cases)} cases, each a "
-        "training utterance in a refit.",
-        "Every reading is of an utterance that its refit was trained on, and none of one that it "
-        f"was tested on; that was checked. {_honesty(explanation)}",
+        f"{'seed' if explanation.run.seeds == 1 else 'seeds'}): {len(cases)} cases. A case is one "
+        "training utterance in one refit.",
+        "All readings are of training utterances: serbench checked that none is of an utterance "
+        f"that the refit was tested on. {_honesty(explanation)}",
     ]
     if len(cases) < came_up:
         lines.append(
-            f"{came_up - len(cases)} more never came up: the last, incomplete batch of an epoch is "
-            "left out, and there were few epochs."
+            f"{came_up - len(cases)} more cases were never used in training: each epoch leaves "
+            "out its last, incomplete batch, and there were few epochs."
         )
     if explanation.has(RELIABLE):
         lines.append(_gate_sentence(tally(cases), known=explanation.has(POSTERIOR)))
@@ -44,8 +44,8 @@ def statements(explanation: Explanation) -> list[str]:
         lines.append(_bounds_sentence(*gate_bounds(fits)))
     if len(explanation.teachers) > 1 and explanation.has(POSTERIOR):
         lines.append(
-            "“The teacher” is all of them: the sum of their posteriors, weighted by w "
-            f"({', '.join(explanation.teachers)})."
+            "“The teacher” means all teachers together: the sum of their posteriors, weighted by "
+            f"w ({', '.join(explanation.teachers)})."
         )
     if explanation.has(WEIGHTS) and len(explanation.teachers) == 1:
         lines.append(
@@ -62,8 +62,8 @@ def _honesty(explanation: Explanation) -> str:
             "looks better here than it is."
         )
     return (
-        "The soft targets are cross-fitted: what a teacher says of an utterance comes from a head "
-        "that never saw its speaker."
+        "The soft targets are cross-fitted: each comes from a head that was not trained on the "
+        "speaker of the utterance."
     )
 
 
@@ -72,8 +72,8 @@ def _gate_sentence(counts: CaseTally, *, known: bool) -> str:
     if not known:
         return f"{share}."
     return (
-        f"{share}; there the teacher is wrong in {_of(counts.closed_wrong, counts.closed)}. "
-        f"Where it is open, the teacher is wrong in {_of(counts.open_wrong, counts.open)}."
+        f"{share}; in these the teacher is wrong in {_of(counts.closed_wrong, counts.closed)}. In "
+        f"the open cases, the teacher is wrong in {_of(counts.open_wrong, counts.open)}."
     )
 
 
@@ -85,9 +85,9 @@ def _bounds_sentence(opened: float | None, closed: float | None) -> str:
         parts.append(f"closed from γ = {closed:.3f} on")
     return (
         f"The gate {' and '.join(parts)}. γ is 1 minus the teacher's posterior of the true class. "
-        "A wrong teacher gives another class more, so its γ is at least 0.5: a threshold of 0.5 or "
-        "less catches every wrong answer, and the question is how many right but unsure ones it "
-        "closes on too."
+        "If the teacher is wrong, another class has a higher posterior, so γ is at least 0.5. A "
+        "threshold of 0.5 or less therefore closes the gate on every wrong answer; the question "
+        "is how many right but uncertain answers it also closes on."
     )
 
 
@@ -96,11 +96,11 @@ def _absent(explanation: Explanation) -> list[str]:
     missing = [name for name in known if not explanation.has(name)]
     lines = []
     if missing:
-        lines.append(f"The loss gives no {', no '.join(missing)}; what needs it is left out.")
+        lines.append(f"The loss records no {', no '.join(missing)}; what needs it is left out.")
     deep = [n for n in explanation.names if n not in known and _is_deep(explanation, n)]
     if deep:
         lines.append(
-            f"Not shown, since they are several numbers for each utterance: {', '.join(deep)}."
+            f"Not shown, because they have several numbers for each utterance: {', '.join(deep)}."
         )
     return lines
 

@@ -17,7 +17,7 @@ HELP = """Show where the gate closes, and whether the teacher was wrong there.
 
 Prints tables by fold, class and speaker, and writes explain.md, .csv, .tex, .html, gate.csv (every
 utterance) and explain.png: gate, task weight and teacher weights over training. It is about
-training utterances alone: nothing of a test side goes into it.
+training utterances only: no test data is used.
 
 Examples:
 
@@ -36,9 +36,9 @@ class ExplainParams:
     """Options of ``serbench explain``."""
 
     method: str | None = option(
-        None, "Method to explain; needed where several of the run have a gate.", flag="-m"
+        None, "Method to explain. Needed if several methods of the run have a gate.", flag="-m"
     )
-    top: int = option(20, "How many utterances to list that the gate closes on.", least=1)
+    top: int = option(20, "Number of utterances to list on which the gate closes.", least=1)
 
 
 class ExplainStudy(Study[ExplainParams, "Explanation"]):

@@ -93,8 +93,9 @@ def _crossed(found: Explanation) -> Table:
         columns,
         rows,
         notes=(
-            "Closed: in more than half of the epochs in which the utterance came up. Teacher wrong:"
-            " its most probable class (posterior at T = 1, mean over epochs) is not the label.",
+            "Closed: in more than half of the epochs in which the utterance was used. Teacher "
+            "wrong: its most probable class (posterior at T = 1, mean over epochs) is not the "
+            "label.",
         ),
     )
 
@@ -139,7 +140,7 @@ def _top(found: Explanation, top: int) -> Table:
     if known:
         columns.append(
             Column(
-                "Teacher says",
+                "Teacher's class",
                 lambda row: f"{row['teacher_says']} ({row['p_teacher_says']:.2f})",
             )
         )
@@ -149,7 +150,7 @@ def _top(found: Explanation, top: int) -> Table:
         Column("Closed in", lambda row: f"{row['closed_fits']} of {row['fits']} fits", PLAIN)
     )
     rows = closed.head(top).to_dict("records")
-    says = "; behind what the teacher says, its posterior" if known else ""
+    says = "; after the teacher's class, its posterior" if known else ""
     return make_table(
         "closed",
         f"Where the gate closes: {len(rows)} of {len(closed)} utterances, "

@@ -157,12 +157,12 @@ def _by_protocol(runs: Sequence[StoredRun]) -> dict[ProtocolName, StoredRun]:
         if count > 1:
             named = ", ".join(run.name for run in runs if run.certificate.protocol == protocol)
             raise StoreError(
-                f"{count} runs have the protocol {protocol}: {named}; name one of them"
+                f"{count} runs have the protocol {protocol}: {named}; give only one of them"
             )
     if PROPER not in counts:
         raise StoreError(
-            f"none of the runs is {PROPER}, so there is nothing to hold the leaky ones against; "
-            f"add a run of the same methods with --protocol {PROPER}"
+            f"none of the runs is {PROPER}, so the leaky runs have no reference; add a run of the "
+            f"same methods with --protocol {PROPER}"
         )
     if len(counts) == 1:
         raise StoreError(
@@ -191,8 +191,8 @@ def _check_same(proper: StoredRun, run: StoredRun) -> None:
         )
         more = f"; and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
         raise StoreError(
-            f"{proper.name} and {run.name} differ in more than the protocol: {said}{more}; run the "
-            "same command with another --protocol only"
+            f"{proper.name} and {run.name} differ in more than the protocol: {said}{more}; run "
+            "the same command with only --protocol changed"
         )
 
 

@@ -49,8 +49,8 @@ def show_inflation(found: Inflation) -> Shown:
 def title(found: Inflation) -> str:
     """What the table is, and that its leaky part is wrong."""
     return (
-        f"What leakage is worth on {found.dataset}: the leaky figures are wrong on purpose, "
-        "and not for comparison"
+        f"Effect of leakage on {found.dataset}: the leaky figures are wrong on purpose, and not "
+        "for comparison"
     )
 
 
@@ -128,8 +128,8 @@ def rerun_tables(found: Inflation) -> tuple[Table, ...]:
         columns,
         rows,
         notes=(
-            "Published figures are quoted from print; all others were measured here. The leaky "
-            "ones are wrong on purpose.",
+            "Published figures are quoted; all others were measured here. The leaky ones are "
+            "wrong on purpose.",
             *leak_note(claim for _, claim in rows),
         ),
     )
@@ -205,7 +205,7 @@ def inflation_figure(found: Inflation) -> Figure:
                     group=found.names[method] + kind,
                 )
             )
-    axis = Axis("UA in %, pooled over outer test folds, with 95 % interval", 0, 105)
+    axis = Axis("UA in %, pooled over outer test folds, with 95 % CI", 0, 105)
     return Figure(
         name="inflation",
         caption=title(found),

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 HELP = """Show how much broken protocols inflate the scores of the same methods.
 
 Takes runs of the same command that differ in --protocol only: one speaker-independent, the
-others leaky. This is the only table that a leaky run may share with another. With --output,
-inflation.md, .csv, .tex, .html and .png are written too.
+others leaky. No other table combines leaky runs with others. With --output, inflation.md, .csv,
+.tex, .html and .png are written too.
 
 Examples:
 
@@ -34,7 +34,7 @@ class InflationStudy(Study[InflationParams, "Inflation"]):
     """The same methods under the proper protocol and under broken ones."""
 
     name = "inflation"
-    title = "What leakage is worth"
+    title = "Effect of leakage"
     help = HELP
     params = InflationParams
     several = True

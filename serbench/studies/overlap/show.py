@@ -67,18 +67,17 @@ def notes(found: Overlaps) -> tuple[str, ...]:
     seeds = f" over {found.seeds} seeds" if found.seeds > 1 else ""
     lines = [
         *share_lines(found),
-        f"Recut: utterances whose windows are not those at {found.overlaps_s[0]:g} s (the "
-        "last window is moved back to end with the utterance, so a slightly longer one is cut the "
-        "same at every overlap). Changed: utterances that are then given another "
-        f"class{seeds}.",
+        f"Recut: utterances whose windows are not those at {found.overlaps_s[0]:g} s (the last "
+        "window is moved back to end with the utterance, so a slightly longer one is cut the "
+        f"same at every overlap). Changed: utterances that then get another class{seeds}.",
         f"{interval_note(found.repeats, found.speakers)} "
-        f"{difference_note('UA', len(found.overlaps_s) - 1, found.speakers)} "
-        f"“{SAME}”: no utterance is given another class.",
-        f"At the run's own overlap ({own}) the students gave the posteriors that the run has kept "
-        f"(greatest difference {found.gap:.1g}).",
+        f"{difference_note('UA', len(found.overlaps_s) - 1, found.speakers)} “{SAME}”: no "
+        "utterance gets another class.",
+        f"At the run's own overlap ({own}), the students reproduce the posteriors saved in the "
+        f"run (greatest difference {found.gap:.1g}).",
     ]
     if found.has_teachers:
-        lines.append("Teachers hear whole utterances, so no overlap concerns them.")
+        lines.append("Teachers receive whole utterances, so overlap does not affect them.")
     return (*lines, *found.notes)
 
 
@@ -121,7 +120,7 @@ def overlap_figure(found: Overlaps) -> Figure:
     plot = Lines(
         tuple(lines),
         Axis("Overlap of test windows in s", -0.5, len(ticks) - 0.5, ticks=ticks),
-        Axis("UA in %, with 95 % interval"),
+        Axis("UA in %, with 95 % CI"),
     )
     return Figure(
         name="overlap",

@@ -15,7 +15,7 @@ HELP = """Score a run's trained students with test windows at several overlaps.
 
 Nothing is trained or chosen: folds, students and the mean posterior over an utterance's windows
 stay as they were. Writes overlap.md, .csv, .tex, .html and .png, and prints the table,
-which says how many utterances are longer than one window at all.
+which also says how many utterances are longer than one window.
 
 Examples:
 
@@ -31,11 +31,11 @@ class OverlapParams:
 
     overlap: tuple[float, ...] = option(
         (0.0, 0.25, 0.5),
-        "Overlap of test windows in seconds; repeatable; differences are taken to the first. "
-        "Default: 0, 0.25 and 0.5.",
+        "Overlap of test windows in seconds. Repeatable; differences are to the first. Default: "
+        "0, 0.25 and 0.5.",
         metavar="SECONDS",
     )
-    method: tuple[str, ...] = option((), "Score this method only; repeatable.", flag="-m")
+    method: tuple[str, ...] = option((), "Score only this method. Repeatable.", flag="-m")
 
 
 class OverlapStudy(Study[OverlapParams, "Overlaps"]):

@@ -49,7 +49,8 @@ def check_amounts(amounts: Iterable[float]) -> tuple[float, ...]:
     for amount in amounts:
         if not 0.0 < amount < 1.0:  # also NaN
             raise SerbenchError(
-                f"--amount {amount:g}: give the share that is pruned, between 0 and 1: 0.5"
+                f"--amount {amount:g}: give the share to prune, a number between 0 and 1, for "
+                "instance 0.5"
             )
     return tuple(sorted(set(amounts)))
 
@@ -62,9 +63,7 @@ def check_kinds(kinds: Iterable[str]) -> tuple[CutKind, ...]:
     """
     wanted = set(kinds)
     if unknown := sorted(wanted - set(KINDS)):
-        raise SerbenchError(
-            f"--kind {unknown[0]}: there is no such kind; one of {', '.join(KINDS)}"
-        )
+        raise SerbenchError(f"--kind {unknown[0]}: unknown kind; choose one of {', '.join(KINDS)}")
     return tuple(kind for kind in KINDS if kind in wanted)
 
 
@@ -93,7 +92,9 @@ class Tuning:
             raise SerbenchError(f"--epochs {self.epochs}: give 1 or more")
         rate = self.learning_rate
         if rate is not None and not (rate > 0.0 and math.isfinite(rate)):
-            raise SerbenchError(f"--learning-rate {rate:g}: give a number above 0: 0.0001")
+            raise SerbenchError(
+                f"--learning-rate {rate:g}: give a number above 0, for instance 0.0001"
+            )
 
     def settings(self, own: MethodSettings) -> MethodSettings:
         """The method's settings with this training; schedule, batches, augmentation stay.

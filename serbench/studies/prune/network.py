@@ -123,9 +123,9 @@ class Pruner:
             return Pruned(deepcopy(self.draft.network))
         if not self.allows(cut.kind):
             raise SerbenchError(
-                f"--kind {cut.kind}: {self.name} has nothing that can be taken out so; looked for "
-                f"{SOUGHT[cut.kind]}, such that taking one out changes nothing but its own part; "
-                f"it allows {', '.join(self.kinds) or 'no kind'}"
+                f"--kind {cut.kind}: {self.name} has no such parts to remove. Looked for: "
+                f"{SOUGHT[cut.kind]}; removing one must change nothing but its own part. Kinds "
+                f"that {self.name} allows: {', '.join(self.kinds) or 'none'}"
             )
         return self._mask(cut.amount) if cut.kind == "magnitude" else self._remove(cut)
 
@@ -155,9 +155,10 @@ class Pruner:
         gap = logit_gap(whole, draft.network, draft.shape)
         if not gap <= TOLERANCE:
             raise SerbenchError(
-                f"--kind {cut.kind} --amount {cut.amount:g}: {self.name} without the {cut.kind} "
-                f"is not the network with them silenced (a logit differs by {gap:.2g}); its parts "
-                "are wired otherwise than they look, so leave this kind out"
+                f"--kind {cut.kind} --amount {cut.amount:g}: removing the {cut.kind} of "
+                f"{self.name} gives another network than silencing them (a logit differs by "
+                f"{gap:.2g}); its parts are connected in an unexpected way, so leave this kind "
+                "out"
             )
         return Pruned(draft.network)
 

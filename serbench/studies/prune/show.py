@@ -20,8 +20,8 @@ from serbench.studies.study import Shown
 HEADINGS: Mapping[CutKind, str] = {
     "none": "",
     "magnitude": "Magnitude: the smallest weights are 0",
-    "heads": "Attention heads taken out",
-    "channels": "Channels and hidden units taken out",
+    "heads": "Attention heads removed",
+    "channels": "Channels and hidden units removed",
 }
 
 NAMES: Mapping[CutKind, str] = {
@@ -88,10 +88,10 @@ def notes(found: Pruning) -> tuple[str, ...]:
     seeds = ", ".join(map(str, found.seeds))
     epochs = f"{found.epochs} epoch" + ("s" if found.epochs > 1 else "")
     return (
-        f"The stored student of each of {found.folds} outer folds (seed {seeds}) is cut and then "
-        f"fine-tuned for {epochs}, on its fold's own training side, with the method's own loss at "
-        f"a learning rate of {rates}; what the loss itself learns begins anew. Not fine-tuned: UA "
-        "after the cut alone. The second row is fine-tuned without a cut.",
+        f"In each of {found.folds} outer folds (seed {seeds}), the stored student is cut and then "
+        f"fine-tuned for {epochs} on its fold's own training side, with the method's own loss at "
+        f"a learning rate of {rates}; learned parameters of the loss start from scratch. Not "
+        "fine-tuned: UA directly after the cut. The second row is fine-tuned without a cut.",
         *_ways(found),
         "File: safetensors in float32; zlib: the same, compressed. MACs: of matrix products and "
         f"convolutions for a window of {found.window_s:g} s; zeros are multiplied like any other "
@@ -110,8 +110,8 @@ def _ways(found: Pruning) -> Iterator[str]:
     ]  # fmt: skip
     if taken:
         yield (
-            "Taken out, the same share of each group, those with the smallest L2 norm of all "
-            f"weights that go with them: {'; '.join(taken)}."
+            "Removed: the same share of each group, those with the smallest L2 norm of all their "
+            f"weights: {'; '.join(taken)}."
         )
 
 
@@ -162,7 +162,7 @@ def _plot(found: Pruning, title: str, size: Callable[[Size], float], whole: Styl
     return Lines(
         (*lines, own),
         Axis(title, 0, 1.05 * size(found.whole.size)),
-        Axis("UA in %, with 95 % interval", 0, 100),
+        Axis("UA in %, with 95 % CI", 0, 100),
         (ReferenceLine(100 / found.classes, "chance"),),
     )
 

@@ -238,7 +238,7 @@ class Tuner:
         )
         if not same or any(record.digest != digest for record in result.fitted):
             raise StoreError(
-                f"{result.name} was not fitted on the training side that {student.name} was: the "
+                f"{result.name} was not fitted on the same training side as {student.name}: the "
                 "corpus or the front end has changed since the run was made"
             )
 

@@ -16,7 +16,7 @@ HELP = """Measure how small a run's students can be, and the UA that is left.
 
 Each outer fold's student is pruned, fine-tuned for a few epochs on its own training side, and
 scored on its test side: the smallest weights set to 0 (magnitude), or attention heads, or
-channels and hidden units taken out. What is done is kept: a stopped command goes on.
+channels and hidden units removed. Finished work is kept: a stopped command continues.
 
 Examples:
 
@@ -36,11 +36,11 @@ class PruneParams:
         None, "Method whose students are pruned. Default: the run's first.", flag="-m"
     )
     kind: tuple[str, ...] = option(
-        (), "How: magnitude, heads, channels; repeatable. Default: all that can be."
+        (), "magnitude, heads or channels. Repeatable. Default: all that the student allows."
     )
     amount: tuple[float, ...] = option(
         AMOUNTS,
-        "Share to prune, 0 … 1; repeatable. Default: 0.25, 0.5 and 0.75.",
+        "Share to prune, 0 … 1. Repeatable. Default: 0.25, 0.5 and 0.75.",
         metavar="SHARE",
     )
     epochs: int = option(5, "Epochs of fine-tuning after the cut.")
@@ -50,7 +50,7 @@ class PruneParams:
         metavar="RATE",
     )
     seed: tuple[int, ...] = option(
-        (), "Students of this seed of the run; repeatable. Default: the first."
+        (), "Students of this seed of the run. Repeatable. Default: the first."
     )
 
     def __post_init__(self) -> None:

@@ -63,7 +63,7 @@ def room_response(
     """
     samples = round(SAMPLE_RATE_HZ * t60_s)
     if samples < 2:
-        raise SerbenchError(f"a room with a reverberation time of {t60_s} s is none")
+        raise SerbenchError(f"a room cannot have a reverberation time of {t60_s} s")
     time_s = np.arange(1, samples) / SAMPLE_RATE_HZ
     tail = generator.standard_normal(samples - 1) * np.exp(-DECAY_60_DB * time_s / t60_s)
     tail *= 10 ** (-direct_db / 20) / np.sqrt(np.sum(np.square(tail)))

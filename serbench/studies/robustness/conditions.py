@@ -77,8 +77,8 @@ def choose_conditions(names: Sequence[str] = ()) -> tuple[Condition, ...]:
     for name in names:
         if name not in known:
             raise SerbenchError(
-                f"--condition {name}: there is no such condition; give one of these, or one level "
-                f"of it: {', '.join(_levels(family) for family in families)}"
+                f"--condition {name}: unknown condition; give one of these, or one level of it: "
+                f"{', '.join(_levels(family) for family in families)}"
             )
     chosen = {CLEAN.name, *names}
     return tuple(each for each in CONDITIONS if chosen & {each.name, each.family})

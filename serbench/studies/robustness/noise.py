@@ -70,8 +70,8 @@ def babble(
             mixed += heard / level
     if not mixed.any():
         raise SerbenchError(
-            f"babble of {len(speech)} talkers is silent: their recordings hold no sound there; "
-            "leave silent recordings out of the corpus"
+            f"babble of {len(speech)} talkers is silent: their recordings are silent at that "
+            "point; leave silent recordings out of the corpus"
         )
     return mixed.astype(np.float32)
 
@@ -99,6 +99,6 @@ def mix_at_snr(clean: Waveform, noise: Waveform, snr_db: float) -> Waveform:
     if not signal:
         return clean.copy()
     if not disturbance:
-        raise SerbenchError("a silent noise cannot be brought to any signal-to-noise ratio")
+        raise SerbenchError("silent noise cannot be scaled to a signal-to-noise ratio")
     scale = np.sqrt(signal / disturbance) * 10 ** (-snr_db / 20)
     return (clean + scale * noise.astype(np.float64)).astype(np.float32)

@@ -99,8 +99,8 @@ def _noise(
         return pink_noise(samples, generator)
     if not voices:
         raise SerbenchError(
-            f"no babble can be made for {utterance.id}: its fold trains on no other speaker than "
-            "those it tests; leave babble out with --condition"
+            f"no babble can be made for {utterance.id}: its fold has no training speaker other "
+            "than those it tests; leave babble out with --condition"
         )
     said = [
         [read_waveform(each.path) for each in recordings]

@@ -33,13 +33,13 @@ EXPLAINED: dict[Family, str] = {
     "white": "White noise is Gaussian.",
     "pink": "Pink noise falls by 3 dB per octave from 20 Hz up.",
     "babble": (
-        f"Babble is {TALKERS} equally loud talkers, speakers of the fold's own training side "
-        "(different ones where it has as many)."
+        f"Babble: {TALKERS} equally loud talkers from the fold's own training side (different "
+        "speakers if it has that many)."
     ),
     "8khz": "8 kHz: resampled to 8 kHz and back, no codec.",
     "room": (
         "Rooms are synthetic: direct sound, then exponentially decaying noise of the same "
-        "energy; another room for each utterance."
+        "energy; a new room for each utterance."
     ),
 }
 """How audio was made, for a note."""
@@ -125,14 +125,14 @@ def notes(found: Robustness) -> tuple[str, ...]:
     families = dict.fromkeys(condition.family for condition in found.conditions)
     made = [EXPLAINED[family] for family in families if family in EXPLAINED]
     if found.noises:
-        made.insert(0, "SNR is over the whole utterance's power, pauses included.")
+        made.insert(0, "SNR is relative to the power of the whole utterance, pauses included.")
     seeds = f"Each utterance counts once for each of {found.seeds} seeds. "
     return (
         *([" ".join(made)] if made else []),
         *_counts(found),
-        f"Every test utterance is perturbed once, the same for all methods. "
-        f"{seeds if found.seeds > 1 else ''}"
-        f"{interval_note(found.repeats, found.speakers)} {UNCORRECTED}",
+        "Every test utterance is disturbed once, in the same way for all methods. "
+        f"{seeds if found.seeds > 1 else ''}{interval_note(found.repeats, found.speakers)} "
+        f"{UNCORRECTED}",
     )
 
 
@@ -240,7 +240,7 @@ def _lines(
     return Lines(
         tuple(lines),
         Axis(title, -0.5, len(ticks) - 0.5, ticks=along),
-        Axis("UA in %, with 95 % interval", 0, 100),
+        Axis("UA in %, with 95 % CI", 0, 100),
         (ReferenceLine(100 / found.classes, "chance"),),
     )
 

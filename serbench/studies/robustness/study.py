@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 HELP = """Measure UA of a run's students and teachers under disturbed audio.
 
 White, pink and babble noise at 20 to 0 dB SNR, gain, an 8 kHz band, rooms. Nothing is trained
-again and nothing may be chosen by it. What is done is kept: a stopped command goes on.
+again, and the scores must not be used to choose anything. Finished work is kept: a stopped command
+continues.
 
 Examples:
 
@@ -32,9 +33,11 @@ class RobustnessParams:
     """Options of ``serbench robustness``."""
 
     condition: tuple[str, ...] = option(
-        (), "Only this condition: white, babble@10, gain, 8khz, room, …; repeatable. Default: all."
+        (), "Only this condition: white, babble@10, gain, 8khz, room, …. Repeatable. Default: all."
     )
-    method: tuple[str, ...] = option((), "Only this method's students; repeatable.", flag="-m")
+    method: tuple[str, ...] = option(
+        (), ("Score only this method's students. Repeatable."), flag="-m"
+    )
 
     def __post_init__(self) -> None:
         """

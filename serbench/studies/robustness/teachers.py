@@ -62,10 +62,10 @@ def check_teacher(replay: Replay, name: str, fold: int, reading: ConditionPoster
     gap = float(np.abs(kept.reindex(list(reading.ids)).to_numpy() - reading.posteriors).max())
     if not gap <= TOLERANCE:  # also where a row is missing
         raise StoreError(
-            f"teacher {name}, outer fold {fold}, does not say of clean audio what the run has "
-            f"kept: posteriors differ by up to {gap:.3g}, and {TOLERANCE:g} is what another "
-            "machine explains; its code has changed since, or a file of the run was changed "
-            "(serbench verify tells which)"
+            f"teacher {name}, outer fold {fold}, does not reproduce the run's posteriors on clean "
+            f"audio: they differ by up to {gap:.3g}, and another machine explains {TOLERANCE:g} "
+            "at most. Its code has changed since, or a file of the run was changed (serbench "
+            "verify finds out)"
         )
 
 

@@ -163,8 +163,8 @@ def test_a_backend_that_cannot_is_told(
     ("name", "content", "message"),
     [
         ("notes.txt", None, "must end with .onnx"),
-        ("m.onnx", b"my thesis", "is there and is no model"),
-        ("m.onnx", b"", "is there and is another's model"),
+        ("m.onnx", b"my thesis", "exists and is not a model"),
+        ("m.onnx", b"", "exists and serbench did not export it"),
     ],
 )
 def test_what_is_not_ours_is_not_replaced(
@@ -241,7 +241,7 @@ def test_what_the_run_does_not_have_is_told(
 
 def test_a_pretrained_method_is_refitted_from_the_same_audio(tmp_path: Path) -> None:
     make_pretrained(tmp_path, method("hinted", hinted()))
-    with pytest.raises(StoreError, match="name that folder with --pretrain-audio"):
+    with pytest.raises(StoreError, match="give that folder with --pretrain-audio"):
         export_source(open_replay(tmp_path), "hinted", 0, None, None, 1)
     write_speech(tmp_path / "other", seed=9)
     with pytest.raises(CorpusError, match="is not the audio that"):
@@ -260,7 +260,7 @@ def test_a_refit_hears_crops_and_unlabelled_audio_as_the_folds_did(tmp_path: Pat
     augment = chosen.settings.augment.model_copy(update={"crops": 2})
     settings = chosen.settings.model_copy(update={"augment": augment})
     make_pretrained(tmp_path, method("hears", replace(chosen, settings=settings)))
-    with pytest.raises(StoreError, match="name that folder with --pretrain-audio"):
+    with pytest.raises(StoreError, match="give that folder with --pretrain-audio"):
         export_source(open_replay(tmp_path), "hears", 0, None, None, 1)
     watch = Watcher()
     export_source(open_replay(tmp_path, watch), "hears", 0, None, tmp_path / "speech", 1)

@@ -87,8 +87,8 @@ def test_a_run_is_unfinished_until_its_last_file_is_there(run: Path, missing: st
         ("plan.json", b"[]", "plan.json: it is not a JSON object"),
         ("plan.json", b'{"digest": 3}', "plan.json: digest: Input should be a valid"),
         ("plan.json", b"[" * 100_000, "plan.json: objects or lists are nested"),
-        ("predictions.parquet", b"PAR1 and no end", "predictions.parquet is not whole"),
-        ("predictions.parquet", b"", "predictions.parquet is not whole"),
+        ("predictions.parquet", b"PAR1 and no end", "predictions.parquet is incomplete"),
+        ("predictions.parquet", b"", "predictions.parquet is incomplete"),
         (
             "certificate.json",
             b'{"digest": "", "plan_digest": "0"}',

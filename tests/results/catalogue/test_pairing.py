@@ -143,7 +143,7 @@ def test_what_cannot_be_compared_is_still_told_apart(root: Path, tmp_path: Path)
         (begun / name).unlink()
     found = pair_runs(root / "first", begun)
     assert "has not finished" in found.refused
-    assert found.unknown == ("Packages and machine are not known yet of other.",)
+    assert found.unknown == ("Packages and machine are not recorded yet for other.",)
 
 
 def test_a_run_against_itself_or_a_damaged_plan_is_an_error(root: Path, tmp_path: Path) -> None:

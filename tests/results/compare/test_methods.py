@@ -215,7 +215,7 @@ def corrupt(table: pd.DataFrame, how: str) -> pd.DataFrame:
         ("label", "not tested on the same utterances"),
         ("twice", r"kd \(seed 0\) predicts an utterance more than once: 03-0"),
         ("unknown", r"predicted column holds unknown classes: \['joy'\]"),
-        ("absent", "no predictions of kd; the run has not finished it"),
+        ("absent", "no predictions of kd; finish it with the same command"),
     ],
 )
 def test_unpaired_predictions_are_refused(table: pd.DataFrame, how: str, message: str) -> None:

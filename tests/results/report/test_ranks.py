@@ -264,7 +264,7 @@ def test_a_critical_difference_beyond_the_picture_is_said() -> None:
     scores = {"one": {"a": 0.9, "b": 0.1}, "two": {"a": 0.9, "b": 0.1}}
     layout = layout_of(rank_methods(scores, alpha=0.01))
     assert not [each for each in layout.strokes if each.kind == "critical"]
-    assert [each for each in layout.words if each.text.endswith("more than ranks can be apart")]
+    assert [each for each in layout.words if each.text.endswith("more than ranks can differ")]
     wide = [each for each in layout_of(many(3)).strokes if each.kind == "critical"]
     assert max(x for each in wide for x, _ in each.points) < WIDTH_IN
 

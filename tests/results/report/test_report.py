@@ -370,7 +370,7 @@ def test_a_run_without_a_planned_method_is_not_reported(tmp_path: Path) -> None:
     path = folder / "predictions.parquet"
     rows = pd.read_parquet(path)
     rows[rows["method"] != "kd"].to_parquet(path)
-    with pytest.raises(StoreError, match="no predictions of kd; the run has not finished it"):
+    with pytest.raises(StoreError, match="no predictions of kd; finish it with the same command"):
         write_report([folder], folder)
 
 

@@ -144,7 +144,7 @@ def test_nothing_in_common_is_said(tmp_path: Path) -> None:
     make_corpus_run(tmp_path / "a", "one", {"akd": 0.9, "x": 0.5})
     make_corpus_run(tmp_path / "b", "two", {"akd": 0.9, "y": 0.5})
     ranked = rank_boards(corpora(collect(tmp_path)))
-    assert ranked.said == "Nothing is ranked: no two methods were run on every corpus."
+    assert ranked.said == "No ranks: no two methods were run on every corpus."
 
 
 def test_one_corpus_under_two_names_is_not_ranked(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_every_finished_run_is_found_once(collection: Collection) -> None:
 def test_what_is_not_listed_has_its_reason(collection: Collection, runs: Path) -> None:
     reasons = {each.label: each.reason for each in collection.problems}
     assert reasons == {
-        "nameless": "damaged: it has no plan.json",
+        "nameless": "damaged: plan.json is missing",
         "stopped": "stopped has no predictions: the run has not finished; "
         "run the same command again to continue",
         "two-copied": "a copy of two",
@@ -144,7 +144,7 @@ def test_a_study_of_another_run_is_left_out_and_said(runs: Path, tmp_path: Path,
     assert found.entries[0].records == ()
     (problem,) = found.problems
     assert problem.label == "two"
-    assert problem.reason.startswith("listed, but without its studies: looked/study.json is ")
+    assert problem.reason.startswith("listed without its studies: looked/study.json is ")
 
 
 def test_a_run_whose_page_fails_is_listed_without(
@@ -157,7 +157,7 @@ def test_a_run_whose_page_fails_is_listed_without(
     found = collect(runs / "two")
     assert found.entries[0].page == ""
     assert [each.reason for each in found.problems] == [
-        "listed, but without a page of its own: readings/x.npz is damaged"
+        "listed without its own page: readings/x.npz is damaged"
     ]
 
 

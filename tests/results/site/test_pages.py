@@ -136,7 +136,7 @@ def test_sets_of_folds_are_told_apart(site: Path) -> None:
     assert "one-other-folds" not in first
     assert "one-other-folds" in second
     assert "one-more" not in second
-    assert "2 sets of runs that differ" in words(seen(path))
+    assert "2 sets of runs with different" in words(seen(path))
     assert "highest UA" in first
     assert re.search(r"better|worse|no significant difference", first)
     assert "corrected for 3 comparisons (Holm)" in first
@@ -145,7 +145,7 @@ def test_sets_of_folds_are_told_apart(site: Path) -> None:
 def test_ranks_say_how_they_were_chosen(site: Path) -> None:
     text = section(site / "index.html", "ranks")
     assert "Left out of the ranks: mha (not run on two)" in text
-    assert "No choice looks at a score." in text
+    assert "Scores play no part in these choices." in text
     assert "one: 4 by speaker (pairs), set 1, folds digest" in text
 
 

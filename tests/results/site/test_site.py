@@ -173,7 +173,7 @@ def test_a_build_that_was_stopped_is_taken_up(
 
 
 def test_nothing_finished_is_an_error(runs: Path, tmp_path: Path) -> None:
-    with pytest.raises(SerbenchError, match=r"no run in .*empty or below it; make one"):
+    with pytest.raises(SerbenchError, match=r"no run found in .*empty or its subfolders; make one"):
         write_leaderboard(runs / "empty", tmp_path / "site")
     with pytest.raises(SerbenchError, match=r"no finished run .*\(stopped: stopped has no pred"):
         write_leaderboard(runs / "stopped", tmp_path / "site")

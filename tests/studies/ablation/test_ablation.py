@@ -169,7 +169,7 @@ def test_a_run_that_is_none_has_none(tmp_path: Path) -> None:
     write_report([folder], folder, addition)
     assert not (folder / "ablation.md").exists()
     assert not (folder / "tables" / "ablation.csv").exists()
-    with pytest.raises(StoreError, match="is no ablation; make one with `serbench ablate`"):
+    with pytest.raises(StoreError, match="is not an ablation; make one with `serbench ablate`"):
         render_ablation(folder)
 
 

@@ -34,7 +34,7 @@ def bundle(deployed: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = write(deployed, folder, "flat", "turned", "refuses")
     assert made.models == ("torch", "flat")
     assert made.left_out == {
-        "turned": "its model is no single file that ONNX Runtime alone can run",
+        "turned": "its model is not a single file that ONNX Runtime can run alone",
         "refuses": "conversion: cannot express a mean",
     }
     return folder
@@ -103,7 +103,7 @@ def test_a_bundle_of_nothing_is_refused(
     deployed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(deployed.registry.backends, "torch", FakeParams(mode="refuses"))
-    with pytest.raises(StoreError, match="no backend has a model for a bundle: torch: "):
+    with pytest.raises(StoreError, match="no backend can write a model for a bundle: torch: "):
         write(deployed, tmp_path / "new", "torch")
 
 

@@ -23,7 +23,7 @@ def row(deployed: Any, name: str) -> ResultRow:
 @pytest.mark.parametrize(
     ("name", "outcome", "reason"),
     [
-        ("wrong", "failed", "posteriors of 2 classes that sum to 1 were asked for"),
+        ("wrong", "failed", "posteriors of 2 classes that sum to 1 are expected"),
         ("refuses", "failed", "conversion: cannot express a mean"),
         ("crashes", "failed", "conversion: crashed with SIGSEGV"),
         ("falls-back", "failed", "test folds: it would run on the CPU instead"),

@@ -30,7 +30,7 @@ def test_a_conversion_is_there_whole(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_hangs_is_ended(tmp_path: Path) -> None:
-    with pytest.raises(WorkerError, match=r"gave no answer within 1\.5 s and was ended"):
+    with pytest.raises(WorkerError, match=r"gave no answer within 1\.5 s and was stopped"):
         convert(tmp_path, "hangs", patience_s=1.5)
     assert not (tmp_path / "done").exists()
 

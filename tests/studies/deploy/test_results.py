@@ -62,7 +62,7 @@ def first_round(key: str, value: object) -> Callable[[Json], None]:
     ("damage", "message"),
     [
         (changed(kind="other"), "is not a results.json"),
-        (changed(schema_version=2), "is of schema version 2, and 1 is read here"),
+        (changed(schema_version=2), "has schema version 2, but this version of serbench reads 1"),
         (changed(extra=1), "is damaged: extra: Extra inputs are not permitted"),
         (lambda content: content.pop("machine"), "is damaged: machine: Field required"),
         (lambda content: content["run"].update(weights_sha256="0"), "which is another model than"),

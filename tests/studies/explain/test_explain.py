@@ -154,14 +154,14 @@ def test_the_utterances_are_those_of_a_computation_by_hand(by_hand: Explanation)
 def test_sentences_say_what_the_counts_say(by_hand: Explanation) -> None:
     text = " ".join(statements(by_hand))
     assert "4 utterances in 4 refits (4 outer folds, 1 seed): 6 cases" in text
-    assert "closes in 3 of 6 (50.0 %) cases; there the teacher is wrong in 2 of 3 (66.7 %)" in text
-    assert "Where it is open, the teacher is wrong in 1 of 3 (33.3 %)" in text
+    assert "3 of 6 (50.0 %) cases; in these the teacher is wrong in 2 of 3 (66.7 %)" in text
+    assert "In the open cases, the teacher is wrong in 1 of 3 (33.3 %)" in text
     assert "open up to γ = 0.800 and closed from γ = 0.580 on" in text
-    assert "none of one that it was tested on" in text
+    assert "none is of an utterance that the refit was tested on" in text
     assert "The soft targets are cross-fitted" in text
     assert "whisper is the only teacher, so its weight w is 1 throughout" in text
-    assert "The loss gives no beta;" in text
-    assert "never came up" not in text
+    assert "The loss records no beta;" in text
+    assert "never used in training" not in text
 
 
 def test_one_teacher_has_no_table_of_weights(by_hand: Explanation) -> None:
@@ -234,7 +234,7 @@ def test_utterances_that_never_came_up_are_no_cases(tmp_path: Path) -> None:
     store.write_readings("akd", 2, 0, arrays)
     explanation = load_explanation(folder)
     assert len(explanation.cases) == 4 * 120 - 3
-    assert "3 more never came up" in " ".join(statements(explanation))
+    assert "3 more cases were never used in training" in " ".join(statements(explanation))
 
 
 # ── Several teachers and seeds ───────────────────────────────────────────────────────────────────
@@ -302,7 +302,7 @@ def test_weights_are_means_of_the_first_and_the_last_epoch(three: Explanation) -
             assert row[1 + teacher] == f"{means[0]:.2f} → {means[1]:.2f}"
     assert rows[0][1].startswith("0.33 → 0.")
     text = " ".join(statements(three))
-    assert "“The teacher” is all of them" in text
+    assert "“The teacher” means all teachers together" in text
     assert "only teacher" not in text
 
 
@@ -331,7 +331,7 @@ def test_absent_readings_take_only_what_needs_them(
         assert rows_of(explanation, name)
     known = ("gamma", "beta", "reliable", "weights", "posterior")
     said = ", no ".join(name for name in known if name in gone)
-    assert f"The loss gives no {said}; what needs it is left out." in statements(explanation)
+    assert f"The loss records no {said}; what needs it is left out." in statements(explanation)
     conducted(folder, tmp_path / "out")
     assert (tmp_path / "out" / "explain.png").read_bytes().startswith(b"\x89PNG")
     assert "utterance" in (tmp_path / "out" / "gate.csv").read_text()
@@ -358,7 +358,7 @@ def test_other_readings_are_drawn_or_named(tmp_path: Path) -> None:
 def test_readings_that_cannot_be_shown_are_named(tmp_path: Path) -> None:
     gone: dict[str, None] = dict.fromkeys(("gamma", "beta", "reliable", "posterior"))
     folder = make_run_with_readings(tmp_path / "run", changes=gone)
-    with pytest.raises(StoreError, match="hold nothing that this command can show: weights"):
+    with pytest.raises(StoreError, match="contain nothing that this command can show: weights"):
         load_explanation(folder)
 
 
@@ -519,7 +519,7 @@ def test_the_method_must_be_one_of_the_run(tmp_path: Path) -> None:
 
 def test_a_method_without_readings_is_told_why(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", {"akd": 0.7, "hybrid": 0.5})
-    with pytest.raises(StoreError, match=r"run has no readings: the loss gives none, or .* older"):
+    with pytest.raises(StoreError, match="run has no readings: its loss records none, or an older"):
         load_explanation(folder)
     with pytest.raises(StoreError, match="method hybrid of run has no readings"):
         load_explanation(folder, "hybrid")
@@ -544,9 +544,9 @@ def test_a_method_without_readings_is_told_why(tmp_path: Path) -> None:
         ({"weights": np.zeros((6, 120, 2))}, r"\(6, 120, 2\), not \(6, 120, 1\)"),
         ({"posterior": np.zeros((6, 120, 4))}, r"\(6, 120, 4\), not \(6, 120, 5\)"),
         ({"other": np.zeros(6)}, r"other is of shape \(6,\), not \(6, 120\)"),
-        ({"beta": np.full((6, 120), NAN)}, r"beta holds no number; look at the loss"),
+        ({"beta": np.full((6, 120), NAN)}, r"beta contains no numbers; check the loss"),
         ({"ids": np.array(["09a00"] * 120)}, "has no epoch, or an utterance twice"),
-        ({"ids": np.array([f"u{n}" for n in range(120)])}, "is of another run: u0 is not in"),
+        ({"ids": np.array([f"u{n}" for n in range(120)])}, "belongs to another run: u0 is not in"),
         (
             {"ids": np.array(list(corpus()["utterance"])[:120])},
             r"readings of 40 utterances that outer-1 tests, such as 03a00: a test side was trained",

@@ -311,7 +311,7 @@ def test_many_differences_are_counted(runs: dict[ProtocolName, Path], tmp_path: 
         plan["code"].update({str(n): "0" for n in range(9)})
 
     other = changed(runs["leaky-random"], tmp_path / "other", change)
-    with pytest.raises(StoreError, match="and 6 more; run the same command with another"):
+    with pytest.raises(StoreError, match="and 6 more; run the same command with only"):
         load_inflation([runs[PROPER], other])
 
 

@@ -195,7 +195,7 @@ def test_the_table_says_what_a_reader_must_know(study: Overlaps) -> None:
     shown = show_overlap(study)
     (table,) = shown.tables
     text = " ".join(table.notes)
-    for wanted in (share_lines(study)[0], POST_HOC, "Teachers hear whole", "over 2 seeds"):
+    for wanted in (share_lines(study)[0], POST_HOC, "Teachers receive whole", "over 2 seeds"):
         assert wanted in text
     assert shown.certificates == (study.certificate,)
     assert [row["overlap_s"] for row in table.records] == [*OVERLAPS_S, *OVERLAPS_S]

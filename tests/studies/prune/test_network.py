@@ -62,7 +62,7 @@ def test_amounts_stand_once_and_in_order() -> None:
 
 def test_kinds_stand_once_and_in_their_own_order() -> None:
     assert check_kinds(["channels", "magnitude", "channels"]) == ("magnitude", "channels")
-    with pytest.raises(SerbenchError, match="--kind none: there is no such kind; one of magnitude"):
+    with pytest.raises(SerbenchError, match="--kind none: unknown kind; choose one of magnitude"):
         check_kinds(["heads", "none"])
 
 
@@ -89,7 +89,7 @@ def test_a_student_whose_heads_are_not_apart_is_told_what_was_looked_for() -> No
     with pytest.raises(SerbenchError) as caught:
         pruner.cut(Cut("heads", 0.5))
     text = str(caught.value)
-    assert text.startswith("--kind heads: transformer/seed-0/outer-1 has nothing that can be taken")
+    assert text.startswith("--kind heads: transformer/seed-0/outer-1 has no such parts to remove")
     assert "`qkv`, a linear layer from d to 3d" in text
     assert text.endswith("it allows magnitude, channels")
 
@@ -131,7 +131,7 @@ def test_parts_that_are_wired_otherwise_are_not_taken_out(monkeypatch: pytest.Mo
     whole = draft(TwistedStudent(Params()))
     assert Pruner(whole, "twisted").kinds == ("magnitude",)
     monkeypatch.setattr(network_module, "can_remove", lambda *_: True)
-    with pytest.raises(SerbenchError, match="is not the network with them silenced"):
+    with pytest.raises(SerbenchError, match="gives another network than silencing them"):
         Pruner(whole, "twisted").cut(Cut("heads", 0.5))
 
 

@@ -230,7 +230,7 @@ def test_the_table_says_all_that_a_reader_must_know(found: Robustness) -> None:
     (table,) = shown.tables
     text = " ".join((*table.notes, *table.warnings, *table.columns, table.rows[-1][0].text))
     for said in (
-        "Post hoc:", "SNR is over the whole utterance", "Babble is 4 equally loud talkers",
+        "Post hoc:", "SNR is relative to the power", "Babble: 4 equally loud talkers",
         "Rooms are synthetic", "are clipped at full scale", "mean of the 3 noises and SNRs",
         "functionals (teacher)", "Δ to taught", "2 seeds",
     ):  # fmt: skip

@@ -17,13 +17,13 @@ from serbench.results.figure.figure import Axis, Key
 from serbench.results.figure.palette import GREY, Mark, Style
 
 SHAPES: dict[Mark, str] = {
-    "circle": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0z",
-    "diamond": "M0 -5.6L5.6 0L0 5.6L-5.6 0z",
-    "square": "M-4.2 -4.2h8.4v8.4h-8.4z",
-    "up": "M0 -5.2L5.2 4.2h-10.4z",
-    "down": "M0 5.2L5.2 -4.2h-10.4z",
-    "plus": "M-1.7 -5.2h3.4v3.5h3.5v3.4h-3.5v3.5h-3.4v-3.5h-3.5v-3.4h3.5z",
-    "cross": "M-5 -2.9L-2.9 -5L0 -2.1L2.9 -5L5 -2.9L2.1 0L5 2.9L2.9 5L0 2.1L-2.9 5L-5 2.9L-2.1 0z",
+    "circle": "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
+    "diamond": "M0-5.6L5.6 0L0 5.6L-5.6 0z",
+    "square": "M-4.2-4.2h8.4v8.4h-8.4z",
+    "up": "M0-5.2L5.2 4.2h-10.4z",
+    "down": "M0 5.2L5.2-4.2h-10.4z",
+    "plus": "M-1.7-5.2h3.4v3.5h3.5v3.4h-3.5v3.5h-3.4v-3.5h-3.5v-3.4h3.5z",
+    "cross": "M-5-2.9L-2.9-5L0-2.1L2.9-5L5-2.9L2.1 0L5 2.9L2.9 5L0 2.1L-2.9 5L-5 2.9L-2.1 0z",
 }
 """Outlines of about 10 pixels around 0, 0."""
 
@@ -245,7 +245,7 @@ def swatch(key: Key) -> Markup:
 
 def _hatch(colour: int) -> Markup:
     """Slanted lines in a colour."""
-    line = element("path", d="M0 6L6 0M-1 1L1 -1M5 7L7 5", class_=f"hatch c{colour}")
+    line = element("path", d="M0 6L6 0M-1 1L1-1M5 7L7 5", class_=f"hatch c{colour}")
     return element(
         "pattern", line, id=f"hatch-{colour}", width=6, height=6, patternUnits="userSpaceOnUse"
     )

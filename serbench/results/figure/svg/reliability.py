@@ -37,13 +37,13 @@ def reliability(plot: ReliabilityBins) -> Inside:
             style,
             percent_of(100 * c),
             UNIT.down(a, CURVE_PX),
-            hint=f"confidence {c:.2f}, right {a:.2f}, {n} predictions",
+            hint=f"confidence {c:.2f}, accuracy {a:.2f}, {n} predictions",
             hollow=n < FEW,
         )
         for c, a, n in held
     ]
     parts = (
-        down_axis(UNIT, CURVE_PX, "Share right"),
+        down_axis(UNIT, CURVE_PX, "Accuracy"),
         across_axis(UNIT, height, "Confidence: posterior of the predicted class"),
         stretched(
             CURVE_PX,

@@ -120,7 +120,7 @@ def call(job: Json) -> Json:
     try:
         out, err = process.communicate(json.dumps({**job, **started}).encode(), timeout=HUNG_S)
     except subprocess.TimeoutExpired:
-        return {"error": f"gave no answer within {HUNG_S:g} s and was ended"}
+        return {"error": f"gave no answer within {HUNG_S:g} s and was stopped"}
     finally:
         process.kill()
         process.wait()
