@@ -66,11 +66,14 @@ class AudformatParams(Params):
     def _fits_together(self) -> AudformatParams:
         check_labels(self.labels, self.drop)
         if bool(self.database) != bool(self.version):
-            msg = "database and version go together, so that everybody gets the same"
+            msg = (
+                "database and version belong together: only with both does everybody get the "
+                "same data"
+            )
             raise ValueError(msg)
         known = {*COLUMNS, *GIVEN}
         if unknown := sorted(Template(self.id).fields - known):
-            msg = f"id uses {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+            msg = f"id uses {', '.join(unknown)}; it can use {', '.join(sorted(known))}"
             raise ValueError(msg)
         return self
 
@@ -147,9 +150,9 @@ class Audformat(Corpus):
             except Exception as error:  # audb's backends raise whatever their network layer does
                 where = ", ".join(f"{r.name} on {r.host}" for r in audb.config.REPOSITORIES)
                 raise CorpusError(
-                    f"audb cannot fetch {name} {version}: {str(error) or type(error).__name__}. "
-                    f"Either no repository has it, or none can be reached ({where}); name a local "
-                    "copy with --data-dir DIR"
+                    f"audb cannot download {name} {version}: "
+                    f"{str(error) or type(error).__name__}. Either no repository has it, or no "
+                    f"repository can be reached ({where}); give a local copy with --data-dir DIR"
                 ) from error
         advance(1, 1)
         return True

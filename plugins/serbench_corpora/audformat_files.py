@@ -101,7 +101,7 @@ class Annotations:
             for table in self._tables_of(name):
                 for file in map(str, self._database.tables[table].files):
                     if found.setdefault(file, side) != side:
-                        self._problems.add("files on two sides", f"{file} {found[file]}, {side}")
+                        self._problems.add("files on both sides", f"{file} {found[file]}, {side}")
         return found
 
     def _tables_of(self, split: str) -> list[str]:
@@ -110,7 +110,7 @@ class Annotations:
             return [split]
         if split not in self._database.splits:
             raise CorpusError(
-                f"{self._folder} has no table and no split {split}; its tables are "
+                f"{self._folder} has no table or split {split}; its tables are "
                 f"{', '.join(tables)}, its splits {', '.join(self._database.splits) or 'none'}"
             )
         return [name for name, table in tables.items() if table.split_id == split]
@@ -125,7 +125,7 @@ class Annotations:
     def _column(self, name: str) -> tuple[str, str]:
         columns = self._columns()
         if name not in columns:
-            raise CorpusError(f"{self._folder} has no {name}; there are {', '.join(columns)}")
+            raise CorpusError(f"{self._folder} has no {name}; it has {', '.join(columns)}")
         return columns[name]
 
     def _rows(self, table: str, column: str, field: str) -> Iterator[tuple[str, str]]:
@@ -154,7 +154,7 @@ class Annotations:
         if start == pd.Timedelta(0) and (pd.isna(end) or self._ends(file, end.total_seconds())):
             return True
         self._problems.add(
-            f"segments in {table} that are part of a file, which are not supported",
+            f"segments in {table} that are only a part of a file, which is not supported",
             f"{file} from {_seconds(start)} to {_seconds(end)}",
         )
         return False
@@ -184,7 +184,7 @@ def opened(folder: Path, layout: str) -> Iterator[audformat.Database]:
     if not (folder / HEADER).is_file():
         names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
         raise CorpusError(
-            f"{folder} is no audformat database ({layout}): there is no {HEADER}; it holds "
+            f"{folder} is not an audformat database ({layout}): it has no {HEADER}; it contains "
             f"{shown(names) or 'nothing'}"
         )
     library = imported("audformat")
@@ -199,9 +199,9 @@ def opened(folder: Path, layout: str) -> Iterator[audformat.Database]:
         except Exception as error:  # of yaml, pandas, pyarrow and audformat, whatever is damaged
             reason = str(error).replace(temporary, str(folder)).partition("\n")[0]
             raise CorpusError(
-                f"{folder} is no audformat database that can be read: "
-                f"{reason or type(error).__name__}. Tables are read from "
-                f"{' and '.join(TABLES)}, never from pickles"
+                f"{folder} is not a readable audformat database: "
+                f"{reason or type(error).__name__}. Tables are read from {' and '.join(TABLES)}, "
+                "never from pickles"
             ) from error
 
 

@@ -70,11 +70,11 @@ class CardParams(Params):
     @model_validator(mode="after")
     def _adds_up(self) -> CardParams:
         if isinstance(self.per_speaker, int) and not self.speakers:
-            msg = "per_speaker is one number for each of speakers, and there are none"
+            msg = "per_speaker is one number for each speaker, but speakers is empty"
             raise ValueError(msg)
         for name, counts in (("per_label", self.per_label), ("per_speaker", self.counts)):
             if counts and self.utterances is not None and sum(counts.values()) != self.utterances:
-                msg = f"{name} adds up to {sum(counts.values())}, and utterances is"
+                msg = f"{name} adds up to {sum(counts.values())}, but utterances is"
                 msg += f" {self.utterances}"
                 raise ValueError(msg)
         return self

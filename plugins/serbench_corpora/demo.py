@@ -78,7 +78,7 @@ class Demo(Corpus):
             language="none",
             licence="MIT",
             home="made by serbench itself",
-            citation="none: it is no evidence about emotional speech",
+            citation="none: it says nothing about real emotional speech",
             elicitation="synthetic",
             labels=EMOTIONS,
             unit="speaker",
@@ -127,8 +127,9 @@ def _records(folder: Path) -> Iterator[UtteranceRecord]:
         record = _record(file)
         if record is None:
             raise CorpusError(
-                f"{file}: not a name of the demo corpus, which are "
-                "SPEAKER_EMOTION_SENTENCE_TAKE.wav such as f01_anger_s1_1.wav; move it elsewhere"
+                f"{file}: not a file name of the demo corpus; names are "
+                "SPEAKER_EMOTION_SENTENCE_TAKE.wav, such as f01_anger_s1_1.wav. Move the file "
+                "elsewhere"
             )
         yield record
 

@@ -70,7 +70,7 @@ class EmoBoxParams(Params):
         known = COLUMNS | set(re.compile(self.speaker).groupindex) | GIVEN
         for name in ("audio", "id", "session", "text"):
             if unknown := sorted(Template(getattr(self, name)).fields - known):
-                msg = f"{name} uses {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+                msg = f"{name} uses {', '.join(unknown)}; it can use {', '.join(sorted(known))}"
                 raise ValueError(msg)
         return self
 
@@ -136,8 +136,7 @@ class EmoBox(Corpus):
             match = self._speaker.search(key) or self._speaker.search(row.cells["wav"])
             if match is None:
                 problems.add(
-                    "rows that do not say who speaks: the speaker's pattern is neither in key nor "
-                    "in wav",
+                    "rows without a speaker: the speaker's pattern matches neither key nor wav",
                     f"{row.where} {key}",
                 )
                 continue

@@ -67,8 +67,8 @@ class Folds:
     def _check_complete(self, fold: int, known: Iterable[str]) -> None:
         if absent := sorted(set(self.rows) - set(known)):
             raise CorpusError(
-                f"{len(absent)} utterances are on no side of fold {fold}, and on one of others: "
-                f"{shown(absent)}"
+                f"{len(absent)} utterances are on no side of fold {fold}, but on one of other "
+                f"folds: {shown(absent)}"
             )
 
 
@@ -84,12 +84,12 @@ def read_folds(folder: Path) -> Folds:
     """
     files = sorted(_files(folder), key=lambda file: (file.fold, file.part, file.rank))
     if not files:
-        raise CorpusError(f"{folder} holds no EmoBox fold files; expected {LAYOUT}")
+        raise CorpusError(f"{folder} has no EmoBox fold files; expected {LAYOUT}")
     datasets = sorted({file.dataset for file in files})
     if len(datasets) > 1:
         raise CorpusError(
-            f"{folder} holds fold files of several datasets: {shown(datasets)}; name the folder of "
-            "one"
+            f"{folder} has fold files of several datasets: {shown(datasets)}; give the folder of "
+            "one dataset"
         )
     chosen: dict[tuple[int, str], FoldFile] = {}
     for file in files:

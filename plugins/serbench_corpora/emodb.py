@@ -152,6 +152,6 @@ def _wav_folder(folder: Path) -> Path:
     if folder.is_dir() and any(_record(path) for path in folder.iterdir()):
         return folder
     raise CorpusError(
-        f"{folder} is not EmoDB: it holds neither a folder wav/ nor EmoDB's files; "
-        f"expected {CARD.layout}"
+        f"{folder} is not EmoDB: it contains neither a folder wav/ nor EmoDB's files; expected "
+        f"{CARD.layout}"
     )

@@ -90,7 +90,7 @@ class FilesParams(Params):
         try:
             re.compile(value)
         except re.error as error:
-            msg = f"is no regular expression: {error} in {value}"
+            msg = f"is not a valid regular expression: {error} in {value}"
             raise ValueError(msg) from error
         return value
 
@@ -117,18 +117,21 @@ class FilesParams(Params):
             used = {field for _, field, _, _ in Formatter().parse(self.template(name)) if field}
             if unknown := sorted(used - groups - {*GIVEN}):
                 msg = (
-                    f"{name} uses {', '.join(unknown)}; the pattern has the groups "
-                    f"{', '.join(sorted(groups))}, and there are {' and '.join(GIVEN)}"
+                    f"{name} uses {', '.join(unknown)}; it can use the pattern's groups "
+                    f"{', '.join(sorted(groups))}, and {' and '.join(GIVEN)}"
                 )
                 raise ValueError(msg)
         if unknown := sorted(set(self.maps) - groups):
-            msg = f"maps has {', '.join(unknown)}; the pattern has {', '.join(sorted(groups))}"
+            msg = (
+                f"maps has {', '.join(unknown)}; the pattern has the groups "
+                f"{', '.join(sorted(groups))}"
+            )
             raise ValueError(msg)
         if both := sorted(set(self.labels) & set(self.drop)):
-            msg = f"{', '.join(both)} has a label and is dropped"
+            msg = f"{', '.join(both)} is in both labels and drop"
             raise ValueError(msg)
         if foreign := [name for name in self.irregular if not re.fullmatch(self.pattern, name)]:
-            msg = f"the pattern does not read {', '.join(foreign)} of irregular"
+            msg = f"the pattern does not match {', '.join(foreign)} of irregular"
             raise ValueError(msg)
         return self
 
@@ -267,16 +270,19 @@ class Files(Corpus):
         problems = [
             f"{what} ({len(paths)}): {shown(paths)}"
             for paths, what in (
-                (foreign, "audio with names of another grammar"),
-                (unlabelled, f"audio with an emotion that is none of {', '.join(sorted(known))}"),
+                (foreign, "audio files whose names do not match the pattern"),
+                (
+                    unlabelled,
+                    (f"audio files with an emotion that is not one of {', '.join(sorted(known))}"),
+                ),
             )
             if paths
         ]
         if problems:
             title, layout = self.params.card.title, self.params.card.layout
             raise CorpusError(
-                f"{folder} is not {title} as expected ({layout}): {'; '.join(problems)}. Move them "
-                "elsewhere, or name the right folder"
+                f"{folder} is not {title} as expected ({layout}): {'; '.join(problems)}. Move "
+                "these files elsewhere, or give the right folder"
             )
 
     def _record(self, path: str, groups: Mapping[str, str]) -> UtteranceRecord:
@@ -306,5 +312,5 @@ def _mapped(path: str, group: str, value: str, table: Table) -> str:
     if not isinstance(table, int):
         return table.get(value, value)
     if not value.isdecimal():
-        raise CorpusError(f"{path}: {group} is {value!r}, which is no running number as maps says")
+        raise CorpusError(f"{path}: {group} is {value!r}, but maps expects a running number")
     return f"{(int(value) - 1) % table + 1:0{len(value)}}"

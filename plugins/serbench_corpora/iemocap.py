@@ -43,7 +43,7 @@ PER_SPEAKER = dict(zip(SPEAKERS, (528, 557, 481, 542, 522, 629, 528, 503, 590, 6
 
 LAYOUT = (
     "Session1 to Session5, each with dialog/EmoEvaluation/*.txt and "
-    "sentences/wav/DIALOGUE/UTTERANCE.wav. It is had by a request form only"
+    "sentences/wav/DIALOGUE/UTTERANCE.wav. The corpus is available by a request form only"
 )
 
 
@@ -108,8 +108,7 @@ class Iemocap(Corpus):
         files = sorted(path for path in place.glob("*.txt") if not path.name.startswith("."))
         if not files:
             raise CorpusError(
-                f"{folder} is not IEMOCAP: there are no evaluation files in {place}. "
-                f"Expected {LAYOUT}"
+                f"{folder} is not IEMOCAP: no evaluation files found in {place}. Expected {LAYOUT}"
             )
         for path in files:
             yield from self._dialogue(path, session)
@@ -123,7 +122,7 @@ class Iemocap(Corpus):
             parts = UTTERANCE.fullmatch(match["utterance"])
             label = LABELS.get(match["emotion"])
             if parts is None or label is None or not session.endswith(parts["session"][1:]):
-                raise CorpusError(f"{path} has a line that is none of IEMOCAP's: {line!r}")
+                raise CorpusError(f"{path} has a line that is not in IEMOCAP's format: {line!r}")
             if self._has(parts):
                 yield _record(parts, label)
 

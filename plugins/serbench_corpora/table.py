@@ -99,7 +99,7 @@ class TableParams(Params):
         names = (value,) if isinstance(value, str) else value
         for path in map(PurePosixPath, names):
             if path.is_absolute() or ".." in path.parts or not path.name:
-                msg = f"must be a path below the corpus folder, not {path}"
+                msg = f"must be a path inside the corpus folder, not {path}"
                 raise ValueError(msg)
         if not names:
             msg = "names no table"
@@ -224,13 +224,13 @@ class Table(Corpus):
         title, named = self.params.card.title, shown(self.params.tables)
         if not roots:
             raise CorpusError(
-                f"{folder} is not {title} as expected ({self.params.card.layout}): there is no "
-                f"{named}; {_content(folder)}"
+                f"{folder} is not {title} as expected ({self.params.card.layout}): {named} is "
+                f"missing; {_content(folder)}"
             )
         if len(roots) > 1:
             raise CorpusError(
-                f"{folder} holds {named} in several folders: "
-                f"{shown([root.name for root in roots])}; name one of them"
+                f"{folder} has {named} in several folders: "
+                f"{shown([root.name for root in roots])}; give one of them"
             )
         return roots[0], self._tables(roots[0])
 
@@ -260,4 +260,4 @@ def _content(folder: Path) -> str:
     if tables:
         return f"its tables are {shown(sorted(p.relative_to(folder).as_posix() for p in tables))}"
     names = sorted(path.name for path in folder.iterdir() if not is_hidden(path.name))
-    return f"it holds {shown(names) or 'nothing'}"
+    return f"it contains {shown(names) or 'nothing'}"

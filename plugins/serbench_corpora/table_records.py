@@ -32,7 +32,7 @@ def checked(text: str) -> str:
         ValueError: a brace that belongs to no ``{column}``.
     """
     if "{" in (rest := FIELD.sub("", text)) or "}" in rest:
-        msg = f"is no template: a brace belongs to no {{column}} in {text}"
+        msg = f"is not a valid template: a brace does not belong to a {{column}} in {text}"
         raise ValueError(msg)
     return text
 
@@ -50,7 +50,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(rf"(?:.*/)?(?:{pattern})")
     except re.error as error:
-        msg = f"is no regular expression: {error} in {pattern}"
+        msg = f"is not a valid regular expression: {error} in {pattern}"
         raise ValueError(msg) from error
 
 
@@ -60,7 +60,7 @@ def check_labels(labels: Mapping[str, str], drop: Iterable[str]) -> None:
         ValueError: a value has a label and is dropped.
     """
     if both := sorted(set(labels) & set(drop)):
-        msg = f"{', '.join(both)} has a label and is dropped"
+        msg = f"{', '.join(both)} is in both labels and drop"
         raise ValueError(msg)
 
 
@@ -153,7 +153,7 @@ class Problems:
             told = (f"{kind} ({len(at)}): {shown(at)}" for kind, at in self._found.items())
             raise CorpusError(
                 f"{place} is not {card.title} as expected ({card.layout}): {'; '.join(told)}. "
-                "Correct the table, or name the right folder"
+                "Correct the table, or give the right folder"
             )
 
 
@@ -173,7 +173,7 @@ def records(rows: Iterable[Row], recipe: Recipe, problems: Problems) -> list[Utt
             continue
         if record.id in first:
             problems.add(
-                "ids that a row before has", f"{row.where} {record.id} (as {first[record.id]})"
+                "ids that an earlier row has", f"{row.where} {record.id} (as {first[record.id]})"
             )
         first.setdefault(record.id, row.where)
         found.append(record)
@@ -203,7 +203,7 @@ def _record(row: Row, recipe: Recipe, problems: Problems) -> UtteranceRecord | N
     path = recipe.audio.fill(row.cells).replace("\\", "/")
     cells = describe(path, row.cells, recipe)
     if cells is None:
-        problems.add("paths that the pattern does not fit", f"{row.where} {path}")
+        problems.add("paths that do not match the pattern", f"{row.where} {path}")
         return None
     label, speaker = recipe.label.fill(cells), recipe.speaker.fill(cells)
     if label in recipe.drop or (label in recipe.labels and speaker in recipe.unknown_speakers):
@@ -237,13 +237,13 @@ def _faults(cells: Mapping[str, str], recipe: Recipe) -> Iterator[tuple[str, str
         yield "empty cells", ", ".join(sorted(empty))
     label = recipe.label.fill(cells)
     if label not in recipe.labels and not recipe.label.empty(cells):
-        yield f"rows with a label that is none of {_listed(recipe.labels, recipe.drop)}", label
+        yield f"rows with a label that is not one of {_listed(recipe.labels, recipe.drop)}", label
     if _gender(cells, recipe) is None:
         told = recipe.gender.fill(cells)
-        yield f"rows with a gender that is none of {_listed(GENDERS, recipe.genders)}", told
+        yield f"rows with a gender that is not one of {_listed(GENDERS, recipe.genders)}", told
     if recipe.official and cells[recipe.official] and _side(cells, recipe) is None:
         told = cells[recipe.official]
-        yield f"rows with a split that is none of {_listed(recipe.sides)}", told
+        yield f"rows with a split that is not one of {_listed(recipe.sides)}", told
 
 
 def _disagreements(
@@ -253,7 +253,7 @@ def _disagreements(
     match = recipe.pattern.fullmatch(path) if recipe.pattern else None
     for name, value in (match.groupdict(default="") if match else {}).items():
         if value and cells[name] != value:
-            yield f"rows whose {name} is not that of the file's name", f"{cells[name]} ({path})"
+            yield f"rows whose {name} differs from that in the file name", f"{cells[name]} ({path})"
 
 
 def _gender(cells: Mapping[str, str], recipe: Recipe) -> Gender | None:

@@ -48,7 +48,7 @@ def read_rows(
     """
     read = FORMATS.get(path.suffix.lower())
     if read is None:
-        raise CorpusError(f"{name} is no table that can be read; use {', '.join(FORMATS)}")
+        raise CorpusError(f"{name} is not a readable table; use {', '.join(FORMATS)}")
     if what := stands_in(path):
         raise CorpusError(f"{name} is {what}")
     try:
@@ -110,7 +110,9 @@ def _rows_of(lines: Iterator[list[str]], name: str, columns: Sequence[str]) -> I
         if not cells:
             continue
         if len(cells) != len(columns):
-            raise CorpusError(f"{where}: {len(cells)} cells, and there are {len(columns)} columns")
+            raise CorpusError(
+                f"{where}: {len(cells)} cells, but the table has {len(columns)} columns"
+            )
         yield Row(where, dict(zip(columns, map(str.strip, cells), strict=True)))
 
 
@@ -131,7 +133,7 @@ def _parquet(path: Path, name: str, wanted: Names, welcome: Names) -> list[Row]:
         read = [column for column in columns if column in {*wanted, *welcome}]
         values = pq.read_table(path, columns=read).to_pylist()
     except pa.ArrowException as error:
-        raise CorpusError(f"{name} is no Parquet file that can be read: {error}") from error
+        raise CorpusError(f"{name} is not a readable Parquet file: {error}") from error
     return [json_row(f"{name}: row {number}", row) for number, row in enumerate(values, start=1)]
 
 
@@ -155,7 +157,7 @@ def _json(line: str, where: str) -> object:
     try:
         return read_json(line)
     except ValueError as error:
-        raise CorpusError(f"{where}: no JSON: {error}") from error
+        raise CorpusError(f"{where}: not valid JSON: {error}") from error
 
 
 def _text(value: object) -> str:

@@ -106,7 +106,7 @@ class MLflowStore:
         if found is None:
             return self.client.create_experiment(self.experiment)
         if found.lifecycle_stage != "active":
-            raise PluginError(f"its experiment {self.experiment!r} is deleted: restore it")
+            raise PluginError(f"its experiment {self.experiment!r} is deleted; restore it")
         return found.experiment_id
 
     def _make(self, name: str, tags: Mapping[str, str]) -> MLflowRun:

@@ -104,7 +104,7 @@ class TensorBoard(Tracker):
                 (s.method, s.metric, f"{s.value:.3f}", f"{s.low:.3f} to {s.high:.3f}")
                 for s in event.scores
             ]
-            table += "\n\n" + _table(("method", "metric", "pooled", "95 % interval"), rows)
+            table += "\n\n" + _table(("method", "metric", "pooled", "95 % CI"), rows)
         self._open.text("", "run", table)
 
 

@@ -62,7 +62,7 @@ def test_other_folds_can_be_looked_at(tones: Path) -> None:
     [
         (("tone",), "did you mean 'tones'"),
         (("tones", "--data-dir", "nowhere"), "does not exist"),
-        (("tones", "--data-dir", "."), "names of another grammar (1): tones/odd.wav"),
+        (("tones", "--data-dir", "."), "names do not match the pattern (1): tones/odd.wav"),
     ],
 )
 def test_bad_input_is_one_message(tones: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -214,7 +214,7 @@ def test_a_wrong_folder(tmp_path: Path) -> None:
 
 def test_foreign_names(corpus: Path) -> None:
     next(corpus.glob("*.wav")).rename(corpus / "song.wav")
-    fails(with_corpus(corpus), "song.wav", "not a name of the demo corpus")
+    fails(with_corpus(corpus), "song.wav", "not a file name of the demo corpus")
 
 
 def test_missing_files_are_all_counted_and_can_be_allowed(corpus: Path) -> None:

@@ -201,7 +201,7 @@ def test_gender_may_be_a_column(tmp_path: Path) -> None:
     genders = {"w": "female", "unknown": ""}
     found = corpus(gender="people.sex", genders=genders, splits={}).utterances(folder)
     assert [r.gender for r in found] == ["male"] * 3 + ["female"] * 2 + [None]
-    assert "a gender that is none of f, female, m, male (3): wav/08a01Wa.wav w" in fault(
+    assert "a gender that is not one of f, female, m, male (3): wav/08a01Wa.wav w" in fault(
         folder, gender="people.sex"
     )
 
@@ -218,7 +218,7 @@ def test_whole_files_as_segments_are_read_and_parts_are_not(tmp_path: Path) -> N
     folder = write(database, tmp_path)
     assert len(list(corpus(emotion="whole.emotion").utterances(folder))) == 6
     text = fault(folder, emotion="part.emotion")
-    assert "segments in part that are part of a file, which are not supported (2)" in text
+    assert "segments in part that are only a part of a file, which is not supported (2)" in text
     assert "wav/03a01Wa.wav from 0 s to 0.1 s" in text
 
 
@@ -239,17 +239,17 @@ def test_files_that_do_not_say_enough_are_told(tmp_path: Path) -> None:
     test = {"emotion.categories.test.gold_standard": "test"}
     assert "empty cells (2): wav/03a01Wa.wav split" in fault(folder, splits=test, drop=[""])
     both = {"emotion": "train", "test": "test"}
-    assert "files on two sides (3): wav/08a01Wa.wav train, test" in fault(folder, splits=both)
+    assert "files on both sides (3): wav/08a01Wa.wav train, test" in fault(folder, splits=both)
     labels = {"anger": "anger", "neutral": "neutral"}
     text = fault(folder, labels=labels, drop=[""])
-    assert "label that is none of anger, neutral (2): wav/03a01Wa.wav happiness" in text
+    assert "label that is not one of anger, neutral (2): wav/03a01Wa.wav happiness" in text
 
 
 def test_what_a_database_lacks_is_told(emodb: Path) -> None:
     assert "has no emotion.mood; there are emotion.emotion, " in fault(
         emodb, emotion="emotion.mood"
     )
-    assert "has no table and no split dev; its tables are emotion, " in fault(
+    assert "has no table or split dev; its tables are emotion, " in fault(
         emodb, splits={"dev": "validation"}
     )
     assert "Cannot map 'speaker' to 'sex'. Expected one of ['gender']" in fault(emodb, gender="sex")
@@ -258,11 +258,11 @@ def test_what_a_database_lacks_is_told(emodb: Path) -> None:
 def test_what_is_no_database_is_told(emodb: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "a.wav").touch()
-    assert "there is no db.yaml; it holds a.wav" in fault(tmp_path / "other")
+    assert "it has no db.yaml; it contains a.wav" in fault(tmp_path / "other")
     (emodb / "db.emotion.parquet").write_text("no table")
-    assert f"{emodb} is no audformat database that can be read" in fault(emodb)
+    assert f"{emodb} is not a readable audformat database" in fault(emodb)
     (emodb / "db.yaml").write_text("name: [")
-    assert f"{emodb} is no audformat database that can be read" in fault(emodb)
+    assert f"{emodb} is not a readable audformat database" in fault(emodb)
 
 
 def test_a_missing_extra_is_one_clear_error(emodb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,9 +279,9 @@ def test_a_missing_extra_is_one_clear_error(emodb: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"drop": ["anger"]}, "anger has a label and is dropped"),
-        ({"database": "emodb"}, "database and version go together"),
-        ({"id": "{name}"}, "id uses name; there are emotion, file, folder, gender, speaker, stem"),
+        ({"drop": ["anger"]}, "anger is in both labels and drop"),
+        ({"database": "emodb"}, "database and version belong together"),
+        ({"id": "{name}"}, "id uses name; it can use emotion, file, folder, gender, speaker, stem"),
         ({"genders": {"x": "woman"}}, "genders"),
     ],
 )

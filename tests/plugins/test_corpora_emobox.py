@@ -174,8 +174,9 @@ def test_sides_that_overlap_or_leave_out_are_told(tmp_path: Path) -> None:
         tmp_path
     )
     write(train, [*map(row, NAMES[7:])])
-    assert "1 utterances are on no side of fold 1, and on one of others: emodb-08a01Wa" in fault(
-        tmp_path
+    assert (
+        "1 utterances are on no side of fold 1, but on one of other folds: emodb-08a01Wa"
+        in fault(tmp_path)
     )
 
 
@@ -187,10 +188,10 @@ def test_an_utterance_that_no_fold_tests_is_told(tmp_path: Path) -> None:
 def test_rows_that_do_not_say_enough_are_told(tmp_path: Path) -> None:
     folder = write_folds(tmp_path, BY_SPEAKER)
     text = fault(folder, speaker=r"(?P<speaker>1\d)a\d\d", text="")
-    assert "the speaker's pattern is neither in key nor in wav (12)" in text
+    assert "the speaker's pattern matches neither key nor wav (12)" in text
     assert "fold_1/emodb_test_fold_1.jsonl:1 emodb-03a01Wa" in text
     text = fault(folder, labels={"Angry": "anger", "neutral": "neutral"})
-    assert "a label that is none of Angry, anger, neutral (4): " in text
+    assert "a label that is not one of Angry, anger, neutral (4): " in text
     test = folder / "data" / "emodb" / "fold_1" / "emodb_test_fold_1.jsonl"
     write(test, [{**row(NAMES[0]), "start_time": 0.5, "end_time": 1.0}, *map(row, NAMES[1:6])])
     assert "parts of audio files, which are not supported (1)" in fault(folder)
@@ -199,7 +200,7 @@ def test_rows_that_do_not_say_enough_are_told(tmp_path: Path) -> None:
 
 
 def test_what_is_not_emobox_is_told(tmp_path: Path) -> None:
-    assert "holds no EmoBox fold files; expected fold_1/" in fault(tmp_path)
+    assert "has no EmoBox fold files; expected fold_1/" in fault(tmp_path)
     data = write_folds(tmp_path, BY_SPEAKER) / "data" / "emodb"
     write(data / "fold_1" / "crema_train_fold_1.jsonl", [row(NAMES[0])])
     assert "fold files of several datasets: crema, emodb" in fault(tmp_path)
@@ -226,10 +227,10 @@ def test_rows_of_a_dropped_label_are_left_out(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"speaker": r"\d\d"}, r"needs a group \(\?P<speaker>"),
-        ({"speaker": "("}, "is no regular expression"),
+        ({"speaker": "("}, "is not a valid regular expression"),
         ({"text": "{words}"}, "text uses words; there are emo, folder, key, speaker, stem"),
-        ({"drop": ["Angry"]}, "Angry has a label and is dropped"),
-        ({"audio": "wav/{"}, "a brace belongs to no"),
+        ({"drop": ["Angry"]}, "Angry is in both labels and drop"),
+        ({"audio": "wav/{"}, "a brace does not belong to a"),
     ],
 )
 def test_a_wrong_description_is_told(change: dict[str, object], message: str) -> None:

@@ -109,7 +109,7 @@ def test_maps_read_groups_for_templates() -> None:
     assert [(r.speaker, r.text) for r in read] == [("ann", "1"), ("bob", "3")]
     pattern = r"(?P<speaker>\w+)/(?P<emotion>\w+)-(?P<take>\w)\.wav"
     corpus = Files(FilesParams.model_validate(MINE | changes | {"pattern": pattern}))
-    with pytest.raises(CorpusError, match="take is 'x', which is no running number"):
+    with pytest.raises(CorpusError, match="take is 'x', but maps expects a running number"):
         corpus.read(["a2/ang-x.wav"], NOWHERE)
 
 
@@ -159,16 +159,16 @@ def test_nothing_is_told_where_names_do_not_form_a_known_grid(change: dict[str, 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"pattern": "("}, "is no regular expression"),
+        ({"pattern": "("}, "is not a valid regular expression"),
         ({"pattern": r"(?P<speaker>\d+)\.wav"}, r"needs a group \(\?P<emotion>"),
         ({"text": "{words}"}, "text uses words; the pattern has the groups emotion, speaker, take"),
-        ({"drop": ["ang"]}, "ang has a label and is dropped"),
+        ({"drop": ["ang"]}, "ang is in both labels and drop"),
         ({"genders": {"f": "woman"}}, "'female' or 'male'"),
         ({"genders": {"1..2": "male", "2": "female"}}, "2 has two entries"),
         ({"maps": {"words": 3}}, "maps has words; the pattern has emotion, speaker, take"),
         ({"maps": {"take": 0}}, "greater than or equal to 1"),
-        ({"irregular": ["x.wav"]}, "the pattern does not read x.wav of irregular"),
-        ({"card": CARD | {"per_speaker": 3}}, "for each of speakers, and there are none"),
+        ({"irregular": ["x.wav"]}, "the pattern does not match x.wav of irregular"),
+        ({"card": CARD | {"per_speaker": 3}}, "for each speaker, but speakers is empty"),
         ({"card": CARD | {"utterances": 3, "per_label": {"anger": 1}}}, "adds up to 1"),
         ({"card": CARD | {"speakers": ["09..01"]}}, "runs backwards"),
         ({"sources": [{"url": "ftp://x", "file_name": "x"}]}, "url"),

@@ -140,7 +140,7 @@ def test_the_papers_folds_are_the_sessions() -> None:
 
 
 def test_another_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"no evaluation files in .*Session1.*request form"):
+    with pytest.raises(CorpusError, match=r"no evaluation files found in .*Session1.*request form"):
         list(Iemocap(IemocapParams()).utterances(tmp_path))
 
 

@@ -81,7 +81,7 @@ def test_rows_of_several_tables_are_one_corpus(tmp_path: Path) -> None:
     write_table(tmp_path / "last.jsonl", ROWS_OF_MINE[4:])
     found = mine(table=["a/*.csv", "last.jsonl"]).utterances(tmp_path)
     assert [record.id for record in found] == ["ann-1", "ann-2", "bob-2", "nn-7"]
-    with pytest.raises(CorpusError, match=r"there is no x/\*.csv; its tables are a/one.csv, a/two"):
+    with pytest.raises(CorpusError, match=r"x/\*.csv is missing; its tables are a/one.csv, a/two"):
         mine(table="x/*.csv").utterances(tmp_path)
 
 
@@ -119,11 +119,11 @@ def test_rows_that_cannot_be_understood_are_told_by_line_and_count(tmp_path: Pat
     text = str(raised.value)
     assert "is not Mine as expected (rows.csv and WHO/N.wav)" in text
     for told in (
-        "rows with a label that is none of ang, hap, xxx (1): rows.csv:7 sad;",
+        "rows with a label that is not one of ang, hap, xxx (1): rows.csv:7 sad;",
         "empty cells (3): rows.csv:8 emo, rows.csv:9 who, rows.csv:12 side",
-        "rows with a gender that is none of f, female, m, male (1): rows.csv:10 other",
-        "rows with a split that is none of te, tr (1): rows.csv:11 dev",
-        "ids that a row before has (1): rows.csv:13 ann-1 (as rows.csv:2)",
+        "rows with a gender that is not one of f, female, m, male (1): rows.csv:10 other",
+        "rows with a split that is not one of te, tr (1): rows.csv:11 dev",
+        "ids that an earlier row has (1): rows.csv:13 ann-1 (as rows.csv:2)",
     ):
         assert told in text, text
 
@@ -139,7 +139,7 @@ def test_rows_are_filtered_before_they_are_read(tmp_path: Path) -> None:
     [
         (b"who,n\nann,1\n", r"rows.csv has no column emo; it has who, n$"),
         (b"", r"rows.csv has no column emo, n, who; it has none"),
-        (b"who,n,emo\nann,1\n", r"rows.csv:2: 2 cells, and there are 3 columns"),
+        (b"who,n,emo\nann,1\n", r"rows.csv:2: 2 cells, but the table has 3 columns"),
         (b'who,n,emo\nann,1,"ang\n', r"rows.csv:2: unexpected end of data"),
         (b"who,n,emo,n\n", r"rows.csv has several columns n"),
         ("who,n,emo\nanné,1,ang\n".encode("latin-1"), r"rows.csv is not UTF-8"),
@@ -156,8 +156,8 @@ def test_a_damaged_table_is_told(content: bytes, message: str, tmp_path: Path) -
     [
         ("rows.jsonl", '{"who": "a"\n', r"rows.jsonl:1: no JSON"),
         ("rows.jsonl", "\n[1]\n", r"rows.jsonl:2: must be a JSON object, not \[1\]"),
-        ("rows.parquet", "PAR1", r"rows.parquet is no Parquet file"),
-        ("rows.xlsx", "PK", r"rows.xlsx is no table that can be read; use .csv, .tsv, .jsonl"),
+        ("rows.parquet", "PAR1", r"rows.parquet is not a readable Parquet file"),
+        ("rows.xlsx", "PK", r"rows.xlsx is not a readable table; use .csv, .tsv, .jsonl"),
     ],
 )
 def test_other_damaged_tables_are_told(
@@ -184,10 +184,10 @@ def test_numbers_that_a_parquet_file_holds_and_cells_that_are_no_text(tmp_path: 
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"there is no rows.csv; it holds nothing"):
+    with pytest.raises(CorpusError, match=r"rows.csv is missing; it contains nothing"):
         mine().utterances(tmp_path)
     (tmp_path / "ann").mkdir()
-    with pytest.raises(CorpusError, match=r"there is no rows.csv; it holds ann"):
+    with pytest.raises(CorpusError, match=r"rows.csv is missing; it contains ann"):
         mine().utterances(tmp_path)
 
 
@@ -215,11 +215,14 @@ def test_a_pattern_must_fit_every_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"pattern": "("}, "is no regular expression"),
-        ({"audio": "{who/{n}.wav"}, "a brace belongs to no"),
-        ({"drop": ["ang"]}, "ang has a label and is dropped"),
-        ({"table": "/data/rows.csv"}, "must be a path below the corpus folder, not /data/rows.csv"),
-        ({"table": ["rows.csv", "../rows.csv"]}, "must be a path below the corpus folder"),
+        ({"pattern": "("}, "is not a valid regular expression"),
+        ({"audio": "{who/{n}.wav"}, "a brace does not belong to a"),
+        ({"drop": ["ang"]}, "ang is in both labels and drop"),
+        (
+            {"table": "/data/rows.csv"},
+            "must be a path inside the corpus folder, not /data/rows.csv",
+        ),
+        ({"table": ["rows.csv", "../rows.csv"]}, "must be a path inside the corpus folder"),
         ({"table": []}, "names no table"),
         ({"genders": {"x": "woman"}}, "genders"),
         ({"official": {"values": {}}}, "official.column"),

@@ -190,7 +190,7 @@ def test_a_deleted_experiment_is_told_of(uri: str) -> None:
     client.delete_experiment(client.get_experiment_by_name("serbench").experiment_id)
     reason = tracker(uri).unavailable()
     assert reason is not None
-    assert "its experiment 'serbench' is deleted: restore it" in reason
+    assert "its experiment 'serbench' is deleted; restore it" in reason
 
 
 @pytest.mark.parametrize("absent", NEEDS)
