@@ -175,7 +175,7 @@ def test_missing_surplus_and_foreign_files_are_told_by_name_and_count(
     assert f"utterances: {len(names) + 1} instead of {len(names)}, 1 too many" in surplus
     shown([names[0], "extra/one.wav", "extra/two.flac"])
     with pytest.raises(
-        CorpusError, match=r"do not match the pattern \(2\): extra/one.wav, extra/two.flac"
+        CorpusError, match=r"match the pattern \(2\): extra/one.wav, extra/two.flac"
     ):
         scan(corpus, name, NOWHERE)
     shown([names[0], f"again/{names[0]}"])

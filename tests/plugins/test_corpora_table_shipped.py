@@ -170,7 +170,7 @@ def test_nemo_with_a_row_that_contradicts_its_file_name(tmp_path: Path) -> None:
     write_table(tmp_path / "data.tsv", rows)
     with pytest.raises(
         CorpusError,
-        match=r"emotion is not that of the file's name \(1\): data.tsv:2 fear .*EB0_anger_1"
+        match=r"emotion differs from that in the file name \(1\): data.tsv:2 fear .*EB0_anger_1"
         r".*speaker_id is not .*data.tsv:3 WR0",
     ):
         corpus_of("nemo").utterances(tmp_path)
