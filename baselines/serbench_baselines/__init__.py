@@ -1,1 +1,1 @@
-"""What the flagship is held against; loaded through an entry point, as a stranger's plugin is."""
+"""Methods that the flagship is compared with, loaded through an entry point like any plugin."""

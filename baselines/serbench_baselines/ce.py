@@ -1,4 +1,4 @@
-"""The loss ``ce``: the labels alone, no teacher."""
+"""The loss ``ce``: labels only, no teacher."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class CrossEntropyParams(Params):
     """``balanced``: each utterance counts by the inverse frequency of its class in the training
     partition, so that all classes count alike."""
     focal: float = Field(default=0.0, ge=0.0)
-    """γ of the focal loss (Lin et al., ICCV 2017, equation 4): the surer the student is of the
-    right class, the less an utterance counts. 0: off."""
+    """γ of the focal loss (Lin et al., ICCV 2017, equation 4): the higher the posterior of the
+    right class, the less an utterance counts. 0: off.
+    """
 
 
 class CrossEntropy(Loss):

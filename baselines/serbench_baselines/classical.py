@@ -17,13 +17,13 @@ from serbench.api import Estimator, EstimatorParams, Hears
 
 
 class ClassicalParams(EstimatorParams):
-    """Which classifier, and how strongly it is held back."""
+    """The kind of classifier, and its settings."""
 
     kind: Literal["svm", "logistic", "knn"] = "svm"
     C: PositiveFloat = 0.01
     """Inverse strength of the penalty of ``svm`` and ``logistic``."""
     neighbours: PositiveInt = 5
-    """Of ``knn``."""
+    """Number of neighbours of ``knn``."""
 
 
 class Classical(Estimator):

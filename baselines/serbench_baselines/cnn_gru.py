@@ -1,4 +1,4 @@
-"""The `cnn-gru` student: inverted residual convolutions, a GRU both ways, attention over time.
+"""The `cnn-gru` student: inverted residual convolutions, a bidirectional GRU, attention over time.
 
 Zhong et al., "A lightweight model based on separable convolution for speech emotion recognition",
 Interspeech 2020; sizes after the authors' code. 0.95 M parameters: 949,894 with four classes. Its

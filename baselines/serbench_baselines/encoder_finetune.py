@@ -38,24 +38,25 @@ if TYPE_CHECKING:
 
 
 class EncoderFinetuneParams(Params):
-    """Which encoder, what of it is trained, and how it is masked in training."""
+    """The encoder, the parts of it that are trained, and the masks in training."""
 
     model: str = Field(default="facebook/wav2vec2-base", min_length=1)
     """Hub id, or a local folder with config.json, preprocessor_config.json and weights."""
     layers: PositiveInt | None = None
-    """Its first layers alone; None: all."""
+    """Number of its first layers that are used; None: all."""
     freeze_convolutions: bool = True
-    """Leave the convolutions, and the projection after them, as they are."""
+    """Freeze the convolutions and the projection after them."""
     time_mask: float = Field(default=0.08, ge=0.0, lt=1.0)
-    """Share of the frames that is masked in training; 0: none."""
+    """Share of the frames that are masked in training; 0: none."""
     time_mask_frames: PositiveInt = 15
-    """Width of each of these masks: frames of 20 ms, and of 10 ms for Whisper."""
+    """Width of each time mask, in frames: of 20 ms, and of 10 ms for Whisper."""
     feature_mask: float = Field(default=0.05, ge=0.0, lt=1.0)
-    """Share of the values, or mel filters, that is masked in all frames of a window."""
+    """Share of the values, or mel filters, that are masked in all frames of a window."""
     feature_mask_width: PositiveInt = 64
-    """Width of each of these masks."""
+    """Width of each feature mask."""
     trained_on: tuple[str, ...] | None = None
-    """All corpora that the encoder was trained on, where no card knows; they add to a card's."""
+    """All corpora that the encoder was trained on, if no card lists them; added to those of a card.
+    """
 
 
 class EncoderFinetune(Pretrained, Student):
@@ -81,7 +82,7 @@ class EncoderFinetune(Pretrained, Student):
 
     @property
     def _values(self) -> int:
-        """Of a frame that the encoder hears."""
+        """Values of a frame of the encoder's input."""
         if self._config.model_type == "whisper":
             return self._config.num_mel_bins
         hop = 1
@@ -93,7 +94,7 @@ class EncoderFinetune(Pretrained, Student):
         """The encoder with fresh weights, and a head; see ``Student``.
 
         Raises:
-            PluginError: ``shape`` is not what the encoder hears.
+            PluginError: ``shape`` is not the encoder's input.
             TeacherError: its config cannot be had, or it is none that is trained here.
         """
         from serbench_baselines.networks import encoder_finetune
@@ -101,8 +102,8 @@ class EncoderFinetune(Pretrained, Student):
 
         if (shape.channels, shape.n_mels) != (1, self._values):
             raise PluginError(
-                f"{self.params.model} hears one channel of {self._values} values, and the front "
-                f"end gives {shape.channels} of {shape.n_mels}; leave front_end as it is"
+                f"{self.params.model} needs one channel of {self._values} values, but the front "
+                f"end gives {shape.channels} of {shape.n_mels}; keep the default front_end"
             )
         own = self.params
         masks = SpanMasks(

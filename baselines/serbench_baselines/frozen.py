@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
 
 class FrozenParams(Params):
-    """Which encoder is heard, and the width of the head."""
+    """The encoder, and the width of the head."""
 
     model: str = Field(default="facebook/hubert-base-ls960", min_length=1)
     """Hub id, or a local folder with config.json, preprocessor_config.json and weights."""
     width: PositiveInt = 256
-    """Of the head's hidden layer."""
+    """Width of the head's hidden layer."""
     trained_on: tuple[str, ...] | None = None
-    """All corpora that the encoder was trained on, where no card knows; they add to a card's."""
+    """All corpora that the encoder was trained on, if no card lists them; added to those of a card.
+    """
 
 
 class Frozen(Student):
@@ -66,9 +67,9 @@ class Frozen(Student):
         own = encoder_width(self.params.model)
         if shape.channels != 1 or shape.n_mels % own:
             raise PluginError(
-                f"student {self.name!r} reads layers of {own} values of {self.params.model}, and a "
-                f"frame has {shape.channels} × {shape.n_mels}; leave front_end.model, "
-                "front_end.layers and front_end.deltas as they are"
+                f"student {self.name!r} needs layers of {own} values of {self.params.model}, but "
+                f"a frame has {shape.channels} × {shape.n_mels}; keep the default "
+                "front_end.model, front_end.layers and front_end.deltas"
             )
         return shape.n_mels // own
 
@@ -102,8 +103,8 @@ class FrozenLinear(Frozen):
 
         if (depth := self.depth(shape)) != 1:
             raise PluginError(
-                f"student 'frozen-linear' reads one layer, and a frame has {depth}; leave "
-                "front_end.layers as it is"
+                f"student 'frozen-linear' needs one layer, but a frame has {depth}; keep the "
+                "default front_end.layers"
             )
         return LinearHead(shape.n_mels, self.params.width, shape.num_classes)
 

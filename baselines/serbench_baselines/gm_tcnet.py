@@ -3,7 +3,7 @@
 Ye et al., "GM-TCNet: Gated Multi-scale Temporal Convolutional Network using Emotion Causality for
 Speech Emotion Recognition", Speech Communication 2022; sizes after a copy of the authors' code.
 Seven blocks reach 1, 2, … 64 frames back and, in their second half, twice as far. What they add
-to what they hear is summed over all blocks and averaged over time. Neither normalisation nor
+to their input is summed over all blocks and averaged over time. Neither normalisation nor
 dropout.
 
 Not published, and decided here: weights start as PyTorch starts them.

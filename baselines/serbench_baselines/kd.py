@@ -22,7 +22,7 @@ class DistillationParams(Params):
     """Settings of ``kd``."""
 
     alpha: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Weight of the teacher; the labels have the rest."""
+    """Weight of the teacher; the weight of the labels is 1 minus this."""
     temperature: PositiveFloat = 2.0
     """T of the soft targets."""
 
@@ -49,8 +49,8 @@ class Distillation(Loss):
 
         if self.needs and shape.num_teachers == 0:
             msg = (
-                "loss 'kd' needs a teacher and the run has none: name one with --teacher, or take "
-                "loss 'ce'"
+                "loss 'kd' needs a teacher, but the run has none: give one with --teacher, or "
+                "use loss 'ce'"
             )
             raise PluginError(msg)
         return DistillationLoss(self.params)

@@ -16,9 +16,9 @@ class MarginParams(Params):
     """Settings of ``margin``."""
 
     upper: float = Field(default=0.9, gt=0.0, le=1.0)
-    """The posterior of the true class should reach it."""
+    """The posterior of the true class should reach this value."""
     lower: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """That of another class should not exceed it."""
+    """The posterior of any other class should stay below this value."""
     others: float = Field(default=0.5, ge=0.0)
     """Weight of the other classes."""
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)

@@ -5,10 +5,10 @@ deep convolutional neural network", Electronics 12(4), 2023, of which only the a
 
 Published: one vector of many acoustic features of an utterance, and a 1-D CNN.
 
-Not published, and decided here: what the vector holds is told by the front end
-``acoustic-vector``; each value is z-scored over the training partition; convolutions of 3 with 64,
-128 and 256 filters along the vector, batch normalisation, ReLU, max-pool 2 after each; dropout 0.3;
-one linear layer on all that is left; Adam at 1e-3, 100 epochs.
+Not published, and decided here: the contents of the vector, as the front end ``acoustic-vector``
+describes them; each value is z-scored over the training partition; convolutions of 3 with 64, 128
+and 256 filters along the vector, batch normalisation, ReLU, max-pool 2 after each; dropout 0.3; one
+linear layer on all that is left; Adam at 1e-3, 100 epochs.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class MhaDrnParams(Params):
-    """What can be set of MHA+DRN; the convolutions are fixed."""
+    """Settings of MHA+DRN; the convolutions are fixed."""
 
     heads: PositiveInt = Field(default=4, multiple_of=2, le=64)
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)

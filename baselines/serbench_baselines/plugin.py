@@ -1,4 +1,4 @@
-"""Entry point ``baselines``: what the flagship is held against."""
+"""Entry point ``baselines``: the methods that the flagship is compared with."""
 
 from __future__ import annotations
 

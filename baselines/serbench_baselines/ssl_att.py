@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class SslAttParams(FrozenParams):
-    """Which encoder is heard, and the sizes of the head."""
+    """The encoder, and the sizes of the head."""
 
     model: str = Field(default="facebook/hubert-large-ll60k", min_length=1)
     heads: PositiveInt = 4

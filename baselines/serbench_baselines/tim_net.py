@@ -5,8 +5,8 @@ Emotion Recognition", ICASSP 2023; sizes after the authors' code. An utterance a
 reversal each go through eight blocks, whose reach into the past doubles from block to block; what
 the two say after each block is added, averaged over time and weighed by one learned number.
 
-The authors resample from a corpus's own rate; here everything is heard at 16 kHz first, so that the
-bands above 8 kHz are empty.
+The authors resample from a corpus's own rate; here audio is resampled to 16 kHz first, so the bands
+above 8 kHz are empty.
 
 Not published, and decided here: the eight numbers start alike, at 1/8; other weights, and the
 constants of batch normalisation, are those that PyTorch starts with. Padding is neither reversed

@@ -24,7 +24,7 @@ class TransformerParams(Params):
     heads: PositiveInt = 4
     expansion: PositiveInt = 4
     patch_frames: PositiveInt = 4
-    """Frames that share a token; 4 are 40 ms."""
+    """Frames in one token; 4 frames are 40 ms."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
 
     @model_validator(mode="after")

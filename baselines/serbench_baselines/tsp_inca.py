@@ -31,14 +31,14 @@ from serbench.api import Estimator, EstimatorParams, Hears
 
 
 class TspIncaParams(EstimatorParams):
-    """Bounds of the number of features, and what ranks them."""
+    """Bounds of the number of features, and settings of their ranking."""
 
     least: PositiveInt = 100
     most: PositiveInt = 1000
     steps: int = Field(default=60, ge=1)
-    """Steps of the ranking's gradient ascent."""
+    """Steps of gradient ascent in the ranking."""
     penalty: PositiveFloat = 1.0
-    """Of the mean squared weight, in shares of one utterance."""
+    """Penalty on the mean squared weight, in shares of one utterance."""
     C: PositiveFloat = 1.0
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ Not published, and decided here: it is trained from scratch, on classes, by cros
 published weights are CC BY-NC-SA and know another task): Adam at 1e-3, 100 epochs. Convolutions
 have zeros around and no bias; the Gram matrix is of channels; statistics of batch normalisation
 are of real frames; each mel band has mean 0 and deviation 1 over the training partition; the whole
-utterance is heard.
+utterance is the input.
 """
 
 from __future__ import annotations

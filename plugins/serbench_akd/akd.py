@@ -13,57 +13,64 @@ if TYPE_CHECKING:
 
 
 class AkdParams(Params):
-    """Weights and variants of the terms. A weight of 0 switches its term off altogether."""
+    """Weights and variants of the terms. A weight of 0 switches a term off."""
 
     temperature: PositiveFloat = 2.0
     """T of the soft targets."""
     task: Literal["ce", "ccc", "none"] = "ce"
-    """``none``: labels are not learnt from."""
+    """Task term. ``none``: labels are not used."""
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Of ``task="ce"``."""
+    """Label smoothing of ``task="ce"``."""
     k: NonNegativeFloat = 1.0
     """Weight of kl."""
     divergence: Literal["kl", "decoupled", "relations"] = "kl"
-    """What kl measures: the Kullback-Leibler divergence, the same decoupled into the label's class
-    and the others (Zhao et al. 2022), or 1 less the correlations over classes and over segments
-    (DIST, Huang et al. 2022)."""
+    """Divergence of kl: Kullback-Leibler, the same decoupled into the label's class and the others
+    (Zhao et al. 2022), or 1 minus the correlations over classes and over segments (DIST, Huang et
+    al. 2022).
+    """
     non_target: NonNegativeFloat = 1.0
     """Weight of the other classes in ``divergence="decoupled"``, β of Zhao et al."""
     standardise: bool = False
-    """Soft targets of z-scored logits, the teachers' and the student's (Sun et al. 2024)."""
+    """Z-score the teachers' and the student's logits before the soft targets (Sun et al. 2024)."""
     correct_targets: bool = False
-    """Swap the label's and the largest probability of a wrong target (Wen et al. 2021). The gate
-    leaves most of them out of kl before, so that it is of use with ``gate_kl=False``."""
+    """Swap the label's probability and the largest one of a wrong target (Wen et al. 2021). The
+    gate already leaves most wrong targets out of kl, so this matters with ``gate_kl=False``.
+    """
     gate_kl: bool = True
-    """Leave segments with an unreliable teacher out of kl, too."""
+    """Also leave segments with an unreliable teacher out of kl."""
     gate_threshold: float = Field(default=0.5, ge=0.0, le=1.0)
-    """A teacher is reliable on a segment up to this error γ, 1 less its posterior of the truth."""
+    """A teacher is reliable on a segment if its error γ, 1 minus its posterior of the true class,
+    is at most this.
+    """
     alpha: NonNegativeFloat = 1.0
     """Weight of cos."""
     lambda_angle: NonNegativeFloat = 1.0
     lambda_hint: NonNegativeFloat = 1.0
     lambda_2: NonNegativeFloat = 0.1
-    """Weight of ‖θ‖² + ‖v‖² of learnt teacher weights."""
+    """Weight of ‖θ‖² + ‖v‖² of the learned teacher weights."""
     angle: Literal["cosine", "arccos"] = "cosine"
     beta: Literal["floor", "paper", "one"] = "floor"
     """Weight of the task term: see ``TaskWeight``."""
     beta_min: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Of ``beta="floor"``."""
+    """Lowest weight of the task term with ``beta="floor"``."""
     adaptive_weights: bool = True
-    """Learn how much each of several teachers counts for each segment; False: their mean."""
+    """Learn the weight of each of several teachers for each segment; False: their mean."""
     hint_groups: Literal["groups", "all"] = "groups"
     hint_levels: Literal["all", "last"] = "all"
     """``last``: hints guide the student's last level only."""
     hint_target: Literal["pooled", "frames"] = "pooled"
     unlabelled: float = Field(default=0.0, ge=0.0, le=8.0)
     """Windows of ``--pretrain-audio`` in a batch, for each training window. They have soft targets
-    and no label, so that of all terms they have kl alone, ungated; each counts as a training
-    window does, whatever k."""
+    but no label, so of all terms they use only kl, without the gate; each counts as much as a
+    training window, for any k.
+    """
 
     @model_validator(mode="after")
     def _smoothing_has_a_use(self) -> AkdParams:
         if self.task != "ce" and self.label_smoothing > 0.0:
-            msg = f"label_smoothing is of task 'ce'; leave it at 0 with task '{self.task}'"
+            msg = (
+                f"label_smoothing is a setting of task 'ce'; leave it at 0 with task '{self.task}'"
+            )
             raise ValueError(msg)
         return self
 
@@ -79,8 +86,8 @@ class AkdParams(Params):
     def _no_label_to_decouple(self) -> AkdParams:
         if self.unlabelled > 0.0 and self.divergence == "decoupled":
             msg = (
-                "divergence 'decoupled' reads the label, and windows of unlabelled audio have "
-                "none; with unlabelled above 0 take 'kl' or 'relations'"
+                "divergence 'decoupled' needs labels, but windows of unlabelled audio have none; "
+                "with unlabelled above 0 use 'kl' or 'relations'"
             )
             raise ValueError(msg)
         return self
@@ -141,20 +148,20 @@ class Akd(Loss):
         params = self.params
         if params.needs and shape.num_teachers == 0:
             msg = (
-                "loss 'akd' needs a teacher and the run has none: name one with --teacher, or set "
-                "k, alpha, lambda_angle and lambda_hint to 0 and beta to 'one'"
+                "loss 'akd' needs a teacher, but the run has none: give one with --teacher, or "
+                "set k, alpha, lambda_angle and lambda_hint to 0 and beta to 'one'"
             )
             raise PluginError(msg)
         if params.lambda_hint > 0.0 and not shape.map_dims:
             msg = (
-                "the hint of loss 'akd' needs intermediate maps and the student gives none: take "
+                "the hint of loss 'akd' needs intermediate maps, but the student gives none: use "
                 "another student, or set lambda_hint to 0"
             )
             raise PluginError(msg)
         if params.learns_weights(shape.num_teachers) and shape.last_map_dim == 0:
             msg = (
-                "loss 'akd' learns the weights of its teachers from the student's last map and the "
-                "student gives none: take another student, or set adaptive_weights to false"
+                "loss 'akd' learns the weights of its teachers from the student's last map, but "
+                "the student gives none: use another student, or set adaptive_weights to false"
             )
             raise PluginError(msg)
         return AkdLoss(params, shape)

@@ -1,4 +1,4 @@
-"""The loss plugin ``frames``: a teacher's frames alone, for pretraining on unlabelled audio."""
+"""The loss plugin ``frames``: a teacher's frames only, for pretraining on unlabelled audio."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 
 class FramesParams(Params):
-    """Which of the student's levels are guided, and by what besides the frames."""
+    """The student's levels that are guided, and the targets besides the frames."""
 
     levels: Literal["all", "last"] = "last"
     """``all``: every level of the student has a projection and a target of its own."""
     groups: Literal["groups", "all"] = "groups"
-    """Which teacher guides which level: with ``groups`` they are dealt to the levels in order, so
-    that two layers of an encoder guide two levels; with ``all``, each guides every level."""
+    """Assignment of teachers to levels. ``groups``: teachers are assigned to levels in order, so
+    that two layers of an encoder guide two levels. ``all``: each teacher guides every level.
+    """
     lower: PositiveFloat = 1.0
     """Weight of levels below the last."""
     statistics: NonNegativeFloat = 0.0
@@ -48,10 +49,10 @@ class Frames(Loss):
         from serbench_akd.losses.frames import FramesLoss
 
         if not shape.frame_dims:
-            raise PluginError("loss 'frames' needs a teacher and the run has none: name one")
+            raise PluginError("loss 'frames' needs a teacher, but the run has none: give one")
         if not shape.map_dims:
             raise PluginError(
-                "loss 'frames' guides intermediate maps and the student gives none: take another "
+                "loss 'frames' guides intermediate maps, but the student gives none: use another "
                 "student, or set pretrain.objective to none"
             )
         return FramesLoss(self.params, shape)

@@ -25,19 +25,19 @@ class HybridParams(Params):
     residual_convolutions: int = Field(default=1, ge=0)
     """Convolutions with a skip connection after each stage but the first."""
     convolutions: bool = True
-    """Off: a single patch embedding takes the stem's place (row 7 of the paper's Table 4)."""
+    """False: a single patch embedding replaces the stem (row 7 of the paper's Table 4)."""
     skips: bool = True
-    """Off: no skip connections from encoder to decoder."""
+    """False: no skip connections from encoder to decoder."""
     blocks: PositiveInt = 2
     time_blocks: int = Field(default=0, ge=0)
-    """Blocks over time alone on the fused frame vectors, where attention is cheapest."""
+    """Blocks over time only, on the fused frame vectors, where attention is cheapest."""
     heads: PositiveInt = 4
     expansion: PositiveInt = 2
     fused_dim: int = Field(default=128, gt=0, multiple_of=DECODER_GROUPS)
     """Width of the fused frame vector (section 4.3 of the paper) and of the decoder."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     block_dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Chance to leave a block out for a window in training (Huang et al., ECCV 2016)."""
+    """Probability of skipping a block for a window in training (Huang et al., ECCV 2016)."""
     classifier_dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
 
     @model_validator(mode="after")

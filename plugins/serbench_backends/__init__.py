@@ -1,1 +1,1 @@
-"""Deployment backends: a part of serbench that is loaded through an entry point like any plugin."""
+"""Deployment backends, loaded through an entry point like any plugin."""

@@ -78,14 +78,14 @@ def use_threads(count: int) -> None:
         has, reset = library._threadpool_get_thread_count, library._unsafe_reset_threadpool
     except AttributeError as error:
         raise PluginError(
-            "this version of ExecuTorch has no way to set its threads; install a newer one"
+            "this version of ExecuTorch cannot set its number of threads; install a newer one"
         ) from error
     if has() == count:
         return
     if opened:  # a loaded program holds on to the pool that a reset would free
         raise PluginError(
-            f"ExecuTorch has one number of threads per process, and a program with {opened[0]} is "
-            f"loaded in this one; open a model with {count} in a process of its own"
+            "ExecuTorch has one number of threads per process, and this process has loaded a "
+            f"program with {opened[0]}; open a model with {count} in another process"
         )
     with opening("ExecuTorch"):
         reset(count)

@@ -40,7 +40,7 @@ def check(steps: Sequence[GraphStep]) -> None:
     unknown = sorted({each.operation for each in steps} - set(OPERATIONS))
     if unknown:
         raise PluginError(
-            f"this model's graph has operations that the Keras translation does not know: "
+            "the Keras translation does not support these operations of the model's graph: "
             f"{', '.join(unknown)}"
         )
     for step in steps:
@@ -48,8 +48,8 @@ def check(steps: Sequence[GraphStep]) -> None:
         computed = [n for n in fixed if n in step.variables]
         if computed:
             raise PluginError(
-                f"{step.operation} takes its input number {computed[0]} from a computation; the "
-                "Keras translation knows it with a constant only"
+                f"input number {computed[0]} of {step.operation} is computed; the Keras "
+                "translation supports only a constant there"
             )
 
 
@@ -160,7 +160,7 @@ def _pad(x: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
     if mode == "reflect":
         return ops.pad(x[0], pairs, mode="reflect")
     if mode != "constant":
-        raise PluginError(f"the Keras translation does not know Pad with mode {mode}")
+        raise PluginError(f"the Keras translation does not support Pad with mode {mode}")
     value = float(np.asarray(x[2])) if len(x) > 2 and x[2] is not None else 0.0
     return ops.pad(x[0], pairs, mode="constant", constant_values=value)
 
@@ -188,7 +188,7 @@ def _channels_first(x: Any) -> Any:
 def _padded_in_space(x: Any, attributes: Mapping[str, Any]) -> Any:
     """``(N, …, C)`` with zeros where ``pads`` says."""
     if attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
-        raise PluginError("the Keras translation does not know auto_pad")
+        raise PluginError("the Keras translation does not support auto_pad")
     pads = attributes.get("pads")
     if not pads or not any(pads):
         return x
@@ -224,7 +224,7 @@ def _pool(pool: Callable[..., Any]) -> Operation:
     def operation(x: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
         padded = bool(any(attributes.get("pads", ())))
         if attributes.get("ceil_mode", 0) or padded or attributes.get("dilations"):
-            raise PluginError("the Keras translation knows pooling without padding only")
+            raise PluginError("the Keras translation supports pooling without padding only")
         y = pool(
             _channels_last(x[0]),
             tuple(attributes["kernel_shape"]),

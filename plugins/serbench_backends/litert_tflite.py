@@ -24,11 +24,12 @@ span more decades than eight bits can."""
 
 
 class LiteRTParams(Params):
-    """How the student is kept."""
+    """Precision of the student."""
 
     precision: Literal["fp32", "int8"] = "fp32"
-    """``int8``: weights in eight bits per channel, activations quantized as they come (dynamic
-    range); the front end stays in fp32."""
+    """``int8``: weights in int8 per channel, activations quantized at run time (dynamic range); the
+    front end stays in fp32.
+    """
 
 
 class LiteRTBackend(Backend):
@@ -71,7 +72,7 @@ class LiteRTBackend(Backend):
             job.add_dynamic_config(QUANTIZED, operations.ALL_SUPPORTED, num_bits=8)
             job.quantize().export_model(str(path), overwrite=True)
         if path.stat().st_size >= before:
-            raise PluginError("LiteRT in int8 found no weights in this model to quantize")
+            raise PluginError("LiteRT in int8 found no weights to quantize in this model")
 
     def open(self, model: DeployedModel, folder: Path, threads: int) -> WaveformPredictor:
         """See ``Backend``."""

@@ -30,18 +30,18 @@ TELEMETRY = "openvino_telemetry"
 
 
 class OpenVINOParams(Params):
-    """How the student is kept."""
+    """Precision of the student."""
 
     precision: Literal["fp32", "int8"] = "fp32"
-    """``int8``: convolutions and matrix products with weights, by ranges seen on training-side
-    audio."""
+    """``int8``: convolutions and matrix products with weights, with activation ranges from
+    training-side audio.
+    """
 
 
 class OpenVINOBackend(Backend):
-    """OpenVINO on the graph of one window, whose shapes are fixed.
-
-    With dynamic shapes it is slower by a half, and it cannot count windows in double precision:
-    the last window of one utterance in 160 would begin a frame off.
+    """OpenVINO on the graph of one window, whose shapes are fixed. With dynamic shapes it is slower
+    by a half, and it cannot count windows in double precision: the last window of one utterance in
+    160 would begin one frame off.
     """
 
     name = "openvino"
@@ -102,7 +102,7 @@ def front_end(source: Path) -> list[str]:
     nodes = onnx.load(source).graph.node
     found = [node.name for node in nodes if any(x.startswith(FRONT_END) for x in node.input)]
     if not found:
-        raise PluginError("the graph of a window does not tell which of its nodes the front end is")
+        raise PluginError("the front end's nodes cannot be found in the graph of a window")
     return found
 
 
@@ -117,8 +117,7 @@ def _quantized(network: Any, front_end: list[str], model: DeployedModel) -> Any:
     windows = [_inputs(*cut) for waveform in model.calibration() for cut in _each(model, waveform)]
     if not windows:
         raise PluginError(
-            "int8 takes the ranges of activations from training-side audio, and the model came "
-            "with none"
+            "int8 needs training-side audio for the ranges of activations, but the model has none"
         )
     operations = network.get_ordered_ops()
     products = [each for each in operations if each.get_type_name() == "MatMul"]

@@ -25,8 +25,8 @@ def tensorflow(threads: int) -> Any:
             tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError as error:
         raise PluginError(
-            f"TensorFlow has started in this process, and can no longer be set to {threads} "
-            "thread(s) on the CPU; use a process of its own"
+            f"TensorFlow has started in this process and can no longer be set to {threads} "
+            "thread(s) on the CPU; use another process"
         ) from error
     return tf
 

@@ -38,14 +38,14 @@ INPUT, OUTPUT = "waveform", "posteriors"
 
 
 class TensorRTParams(Params):
-    """How the student is kept."""
+    """Precision of the student."""
 
     precision: Literal["fp32", "fp16"] = "fp32"
     """``fp16``: all but the front end. ``fp32`` is without TF32."""
 
 
 class TensorRTBackend(Backend):
-    """An engine of the graph that is shipped, for up to 16 utterances of up to 60 s."""
+    """A TensorRT engine of the exported graph, for up to 16 utterances of up to 60 s."""
 
     name = "tensorrt"
     Params = TensorRTParams
@@ -90,8 +90,8 @@ class TensorRTBackend(Backend):
             engine = runtime.Runtime(notes).deserialize_cuda_engine(content)
             if engine is None:
                 raise PluginError(
-                    "TensorRT cannot load this engine, which was built for one version and kind "
-                    f"of GPU: {_first(notes)}"
+                    "TensorRT cannot load this engine, which was built for one version and one "
+                    f"kind of GPU: {_first(notes)}"
                 )
             context = engine.create_execution_context()
         return _Engine(context, len(model.labels))
@@ -117,8 +117,8 @@ class _Engine:
             posteriors = torch.empty(len(waveforms), self.classes, device="cuda")
             if not self.context.set_input_shape(INPUT, tuple(given.shape)):
                 raise PluginError(
-                    f"TensorRT refuses waveforms of {given.shape[1] / SAMPLE_RATE_HZ:g} s: its "
-                    f"engine is for {SHORTEST_S:g} to {LONGEST_S:g} s"
+                    f"TensorRT does not accept waveforms of {given.shape[1] / SAMPLE_RATE_HZ:g} "
+                    f"s: its engine is for {SHORTEST_S:g} to {LONGEST_S:g} s"
                 )
             self.context.set_tensor_address(INPUT, given.data_ptr())
             self.context.set_tensor_address(OUTPUT, posteriors.data_ptr())
@@ -184,7 +184,7 @@ def _notes(runtime: ModuleType) -> Any:
 
 
 def _first(notes: Any) -> str:
-    return notes.errors[0] if notes.errors else "it does not say why"
+    return notes.errors[0] if notes.errors else "no reason given"
 
 
 def _without_cuda() -> str | None:

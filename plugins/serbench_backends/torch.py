@@ -1,4 +1,4 @@
-"""The backend that every other is measured against: PyTorch as it is."""
+"""The backend that all others are compared with: PyTorch without conversion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TorchParams(Params):
-    """How the student is run."""
+    """Precision and threads."""
 
     precision: Literal["fp32", "bf16"] = "fp32"
     """``bf16``: autocast, which leaves normalisations and softmax in fp32, and the front end is

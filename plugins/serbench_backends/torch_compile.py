@@ -37,8 +37,8 @@ class TorchCompile(Backend):
             return None
         named = os.environ.get("CXX")
         if named:
-            return f"no C++ compiler: CXX names {named}, which is not there"
-        return f"no C++ compiler: neither {' nor '.join(COMPILERS)} is there"
+            return f"no C++ compiler: CXX names {named}, which does not exist"
+        return f"no C++ compiler: neither {' nor '.join(COMPILERS)} found"
 
     def convert(self, model: DeployedModel, folder: Path) -> None:
         """See ``Backend``."""

@@ -24,7 +24,7 @@ def student_of(module: nn.Module) -> nn.Module:
     """
     student = getattr(module, "student", None)
     if not isinstance(student, nn.Module):
-        raise PluginError("the deployed module keeps no network as its submodule `student`")
+        raise PluginError("the deployed module has no submodule `student`")
     return student
 
 

@@ -1,4 +1,4 @@
-"""What runtimes with fixed shapes share: an utterance is heard one window at a time."""
+"""Shared by runtimes with fixed shapes: an utterance is processed one window at a time."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Front ends; loaded through an entry point, as a stranger's plugin is."""
+"""Front ends, loaded through an entry point like any plugin."""

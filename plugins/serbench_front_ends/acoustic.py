@@ -17,7 +17,7 @@ MEASURES = 4 * COEFFICIENTS + 2**LEVELS + 6
 
 
 class AcousticVectorParams(FrontEndParams):
-    """Nothing more to set."""
+    """No further settings."""
 
 
 class AcousticVector(FrontEnd):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _ascending(layers: tuple[int, ...]) -> tuple[int, ...]:
     if list(layers) != sorted(set(layers)):
-        raise ValueError(f"{list(layers)} must ascend, and name each layer once")
+        raise ValueError(f"{list(layers)} must be in ascending order, each layer once")
     return layers
 
 
@@ -28,18 +28,19 @@ Layers = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), AfterValidat
 
 
 class EncoderFramesParams(FrontEndParams):
-    """Which encoder, and which of its hidden states."""
+    """The encoder, and the hidden states that are used."""
 
     model: str = Field(default="facebook/wav2vec2-base", min_length=1)
     """Hub id, or a local folder with config.json, preprocessor_config.json and weights."""
     layers: Literal["all", "last"] | Layers = "all"
     """Hidden states: 0 is the input of the first layer, k the output of layer k."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """What the encoder computes in."""
+    """Precision that the encoder computes in."""
     half: bool = True
-    """Keep frames in float16, so that they take half the room."""
+    """Store frames in float16, which takes half the space."""
     trained_on: CorpusNames | None = None
-    """All corpora that the encoder was trained on, where no card knows; they add to a card's."""
+    """All corpora that the encoder was trained on, if no card lists them; added to those of a card.
+    """
 
 
 class EncoderFrames(Pretrained, FrontEnd):
@@ -107,8 +108,8 @@ class EncoderFrames(Pretrained, FrontEnd):
             return (last,)
         if layers[-1] > last:
             raise TeacherError(
-                f"{self.params.model} has hidden states 0 to {last}, and front_end.layers asks "
-                f"for {layers[-1]}"
+                f"{self.params.model} has hidden states 0 to {last}, but front_end.layers "
+                f"contains {layers[-1]}"
             )
         return layers
 

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 class EntropyVectorParams(FrontEndParams):
-    """How many coefficients."""
+    """Number of coefficients."""
 
     coefficients: PositiveInt = 40
-    """MFCC of windows of 25 ms every 10 ms; their settings else are those of ``mfcc``."""
+    """Number of MFCC, of windows of 25 ms every 10 ms; their other settings are those of ``mfcc``.
+    """
 
 
 class EntropyVector(FrontEnd):

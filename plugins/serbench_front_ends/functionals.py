@@ -41,7 +41,7 @@ OPENSMILE = {
 
 
 class UtteranceFunctionalsParams(FrontEndParams):
-    """Which statistics."""
+    """The set of statistics."""
 
     set: SetName = "own"
     """``own``: 287, see ``Functionals``; ``egemaps``: the 88 of eGeMAPSv02; ``compare``: the 6373
@@ -49,10 +49,9 @@ class UtteranceFunctionalsParams(FrontEndParams):
 
 
 class UtteranceFunctionals(FrontEnd):
-    """Statistics over a whole utterance.
-
-    ``own`` are those of the teacher ``functionals``: mean, deviation, 10th, 50th and 90th
-    percentile, and mean and deviation of the movement, of 40 log-mel bands and their energy.
+    """Statistics over a whole utterance. ``own`` are those of the teacher ``functionals``: mean,
+    deviation, 10th, 50th and 90th percentile, and mean and deviation of the movement, of 40 log-mel
+    bands and their energy.
     """
 
     name: ClassVar[str] = "functionals"

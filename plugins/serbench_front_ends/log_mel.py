@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LogMelParams(FrontEndParams):
-    """Of ``LogMel``."""
+    """Settings of ``LogMel``."""
 
     deltas: bool = True
     n_mels: PositiveInt = 40
@@ -28,8 +28,8 @@ class LogMelParams(FrontEndParams):
     def _can_be_computed(self) -> Self:
         if not self.f_min_hz < self.f_max_hz <= SAMPLE_RATE_HZ / 2:
             raise ValueError(
-                f"f_min_hz = {self.f_min_hz:g} and f_max_hz = {self.f_max_hz:g}: the first must be "
-                "below the second, and that at most 8000"
+                f"f_min_hz = {self.f_min_hz:g} and f_max_hz = {self.f_max_hz:g}: the first must "
+                "be below the second, and the second at most 8000"
             )
         if min(self.window_s, self.hop_s) * SAMPLE_RATE_HZ < 1:
             raise ValueError("window_s and hop_s must be at least one sample, 0.0000625 s")
@@ -90,7 +90,7 @@ def halving(framing: Framing) -> str:
     if not (window % 4 or hop % 2):
         return ""
     return (
-        f"window_s = {window / SAMPLE_RATE_HZ:g} and hop_s = {hop / SAMPLE_RATE_HZ:g} are {window} "
-        f"and {hop} samples; to be exported, a frame must be a multiple of 4 samples and a hop one "
-        "of 2"
+        f"window_s = {window / SAMPLE_RATE_HZ:g} and hop_s = {hop / SAMPLE_RATE_HZ:g} are "
+        f"{window} and {hop} samples; for an export, the window must be a multiple of 4 samples "
+        "and the hop a multiple of 2"
     )

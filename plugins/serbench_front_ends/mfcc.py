@@ -23,18 +23,18 @@ class MfccParams(FrontEndParams):
     """
 
     rate_hz: int = Field(default=SAMPLE_RATE_HZ, ge=4000, le=48_000)
-    """What audio is resampled to first."""
+    """Sample rate that audio is resampled to first."""
     length_s: PositiveFloat | None = None
-    """Seconds that each utterance is brought to: its middle, or zeros on both sides."""
+    """Length of each utterance in seconds: its middle, or padded with zeros on both sides."""
     scale: Literal["none", "p99.9", "unit"] = "none"
     """``p99.9``: the waveform over the 99.9th percentile of |x|, clipped to ±1.
     ``unit``: mean 0 and deviation 1."""
     window: PositiveInt = 400
-    """Samples of a frame."""
+    """Window, in samples."""
     hop: PositiveInt = 160
-    """Samples from frame to frame."""
+    """Hop from frame to frame, in samples."""
     n_fft: PositiveInt = 2048
-    """Points of the Fourier transform; the window is in their middle, with zeros around it."""
+    """Points of the Fourier transform; the window is in the middle, with zeros around it."""
     window_kind: WindowKind = "hann"
     power: Literal[1, 2] = 2
     """1: magnitudes; 2: power."""
@@ -42,7 +42,7 @@ class MfccParams(FrontEndParams):
     """Mel filters."""
     f_min_hz: NonNegativeFloat = 0.0
     f_max_hz: PositiveFloat | None = None
-    """None: half of ``rate_hz``."""
+    """Highest frequency; None: half of ``rate_hz``."""
     mel_scale: MelScale = "slaney"
     """``slaney``: linear below 1 kHz; ``htk``: 2595 log10(1 + f / 700)."""
     mel_norm: Literal["slaney", "none"] = "slaney"
@@ -50,30 +50,34 @@ class MfccParams(FrontEndParams):
     log: Literal["db", "ln"] = "db"
     """``db``: 10 log10(max(x, 1e-10)); ``ln``: ln(x + 1e-6)."""
     top_db: PositiveFloat | None = 80.0
-    """Of ``db``: what is more than this below the utterance's loudest value is raised to there."""
+    """With ``db``: values more than this below the loudest value of the utterance are raised to
+    that level.
+    """
     coefficients: int = Field(default=20, ge=0)
-    """Of the orthonormal DCT-II, from the 0th on; 0: no DCT, the mel bands themselves."""
+    """Number of coefficients of the orthonormal DCT-II, from the 0th; 0: no DCT, the mel bands
+    themselves.
+    """
     clip: PositiveFloat | None = None
     """Values are clipped to ± this."""
     chroma: int = Field(default=0, ge=0, le=48)
-    """Pitch classes that are added as so many values more, each frame's largest being 1."""
+    """Number of pitch classes to append; the largest of each frame is 1."""
 
     @model_validator(mode="after")
     def _fits(self) -> MfccParams:
         if self.n_fft < self.window:
-            raise ValueError(f"n_fft is {self.n_fft}, and must be at least window, {self.window}")
+            raise ValueError(f"n_fft is {self.n_fft}, but must be at least window, {self.window}")
         if self.coefficients > self.n_mels:
             raise ValueError(
-                f"{self.n_mels} mel bands have no {self.coefficients} coefficients: "
-                "lower coefficients or raise n_mels"
+                f"{self.coefficients} coefficients need at least as many mel bands, not "
+                f"{self.n_mels}: lower coefficients or raise n_mels"
             )
         if not self.f_min_hz < self.top_hz <= self.rate_hz / 2:
             raise ValueError(
-                f"mel bands from {self.f_min_hz:g} to {self.top_hz:g} Hz do not lie between 0 and "
+                f"mel bands from {self.f_min_hz:g} to {self.top_hz:g} Hz are not between 0 and "
                 f"half of rate_hz, {self.rate_hz / 2:g} Hz"
             )
         if self.log == "db" and self.power == 1:
-            raise ValueError('log = "db" is of power: set power = 2')
+            raise ValueError('log = "db" needs power: set power = 2')
         return self
 
     @property

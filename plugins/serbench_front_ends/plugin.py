@@ -1,4 +1,4 @@
-"""Entry point ``front_ends``: from a waveform to what a student hears."""
+"""Entry point ``front_ends``: from a waveform to a student's input."""
 
 from __future__ import annotations
 

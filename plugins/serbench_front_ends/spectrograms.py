@@ -21,21 +21,21 @@ LOWEST_HZ, OCTAVES = 62.5, 7
 
 
 class SpectrogramsParams(FrontEndParams):
-    """Sizes of the three pictures."""
+    """Sizes of the three spectrograms."""
 
     bands: PositiveInt = 64
-    """Of each picture."""
+    """Number of bands of each spectrogram."""
     tapers: PositiveInt = 4
-    """Windows that the multitaper spectrum is averaged over."""
+    """Number of tapers of the multitaper spectrum."""
     length_s: PositiveFloat | None = 3.0
-    """Seconds that each utterance is brought to: its middle, or zeros on both sides."""
+    """Length of each utterance in seconds: its middle, or padded with zeros on both sides."""
 
 
 class Spectrograms(FrontEnd):
     """Multitaper mel, gammatone and constant-Q spectrograms in dB, in this order.
 
-    The three that PEmoNet hears (Bhangale and Kothandaraman, 2023); their settings are not
-    published, so that these are a reconstruction.
+    The input of PEmoNet (Bhangale and Kothandaraman, 2023). Their settings are not published, so
+    these are a reconstruction.
     """
 
     name: ClassVar[str] = "spectrograms"
@@ -49,7 +49,7 @@ class Spectrograms(FrontEnd):
 
     @property
     def framing(self) -> Framing:
-        """A frame every 10 ms; the lowest constant-Q band hears most around it."""
+        """A frame every 10 ms; the lowest constant-Q band has the longest window."""
         length_s = self.params.length_s
         length = None if length_s is None else max(1, round(length_s * SAMPLE_RATE_HZ))
         return Framing(2 * reach_of(self.params.bands), HOP, length=length)

@@ -15,14 +15,14 @@ CODES = 256
 
 
 class TqwtPatternsParams(FrontEndParams):
-    """Of the wavelet transform."""
+    """Settings of the wavelet transform."""
 
     q: float = Field(default=1.0, ge=1.0, le=8.0)
-    """Q: how many periods a wavelet has."""
+    """Q: the number of periods in a wavelet."""
     redundancy: float = Field(default=3.0, gt=1.0, le=8.0)
-    """r: values of the transform for each sample, with many levels."""
+    """r: the redundancy, values of the transform for each sample, with many levels."""
     levels: int = Field(default=7, ge=1, le=12)
-    """J, which leave J + 1 sub-bands."""
+    """J: the number of levels, which give J + 1 sub-bands."""
 
     @property
     def scales(self) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The samples themselves."""
+"""Raw samples as frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class WaveformParams(FrontEndParams):
-    """Of ``Waveform``: neither normalised nor with deltas."""
+    """Settings of ``Waveform``: not normalised, without deltas."""
 
     normalise: Literal["none"] = "none"  # pyright: ignore[reportIncompatibleVariableOverride]
     deltas: Literal[False] = False  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -21,7 +21,7 @@ class WaveformParams(FrontEndParams):
 
 
 class Waveform(FrontEnd):
-    """The samples themselves, 10 ms of them in a frame."""
+    """Raw samples, 10 ms per frame."""
 
     name = "waveform"
     Params = WaveformParams

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class WhisperParams(FrontEndParams):
-    """Of ``Whisper``."""
+    """Settings of ``Whisper``."""
 
     # Whisper's values have a range of their own.
     normalise: Literal["partition", "utterance", "none"] = "none"  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -20,7 +20,7 @@ class WhisperParams(FrontEndParams):
 
 
 class Whisper(FrontEnd):
-    """Log-mel as Whisper's encoder hears it: 80 or 128 filters, 25 ms window, 10 ms hop."""
+    """Log-mel as Whisper's encoder receives it: 80 or 128 filters, 25 ms window, 10 ms hop."""
 
     name = "whisper"
     Params = WhisperParams

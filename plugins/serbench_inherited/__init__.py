@@ -1,1 +1,1 @@
-"""Students that inherit; loaded through an entry point, as a stranger's plugin is."""
+"""Students that inherit, loaded through an entry point like any plugin."""

@@ -77,7 +77,7 @@ def fit_ranks(budget: float, full: Ranks, count: Callable[[Ranks], int]) -> Rank
         least = count(shrunk(full, 1 / STEPS))
         raise PluginError(
             f"a budget of {budget:.3g} parameters is too small for {full.blocks} blocks of this "
-            f"encoder: the smallest student has {least:,}; raise student.budget, or take fewer "
+            f"encoder: the smallest student has {least:,}; raise student.budget, or use fewer "
             "layers or a smaller encoder"
         )
     ranks = shrunk(full, low / STEPS)

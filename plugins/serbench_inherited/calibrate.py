@@ -1,4 +1,4 @@
-"""Pruning of an encoder by what it hears, part after part.
+"""Pruning of an encoder by its activations on speech, part after part.
 
 Each part is fitted on what the already pruned parts give it, to make up for what they lost: its
 target is the sum that the whole encoder has after the part, less what the pruned one has before.

@@ -37,36 +37,37 @@ FEW = 100
 
 
 class InheritedParams(Params):
-    """Which encoder, and how much of it is kept."""
+    """The encoder, and how much of it is kept."""
 
     model: str = Field(default="openai/whisper-tiny.en", min_length=1)
     """Hub id, or a local folder with config.json, preprocessor_config.json and weights."""
     layers: PositiveInt = 2
-    """L: the first blocks, which are kept."""
+    """L: number of the first blocks, which are kept."""
     budget: PositiveFloat | None = None
-    """Parameters of the student, with a head for 8 classes; the ranks follow from it."""
+    """Parameters of the student, with a head for 8 classes; they determine the ranks."""
     channels: PositiveInt | None = None
-    """Of the first convolution; None, here and below: all that the encoder has."""
+    """Channels of the first convolution. None, here and below: as many as the encoder has."""
     query: PerBlock = None
     """Dimensions of query and key per head; one number, or one for each block."""
     value: PerBlock = None
     """Dimensions of value per head."""
     units: PerBlock = None
-    """Of the feed-forward layer."""
+    """Units of the feed-forward layer."""
     calibration: PositiveInt = 300
-    """Windows of speech that pruning looks at; many voices matter more than many windows."""
+    """Windows of speech to calibrate the pruning on; many voices matter more than many windows."""
     ridge: NonNegativeFloat = 1e-4
-    """Of the least-squares refits, as a share of their inputs' mean square."""
+    """Ridge penalty of the least-squares refits, as a share of their inputs' mean square."""
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
-    """Of the embedding, before the classifier."""
+    """Dropout of the embedding, before the classifier."""
     trained_on: tuple[str, ...] | None = None
-    """All corpora that the encoder was trained on, where no card knows; they add to a card's."""
+    """All corpora that the encoder was trained on, if no card lists them; added to those of a card.
+    """
 
     @model_validator(mode="after")
     def _budget_or_ranks(self) -> InheritedParams:
         by_hand = (self.channels, self.query, self.value, self.units)
         if self.budget is not None and any(each is not None for each in by_hand):
-            msg = "give budget, or channels, query, value and units by hand, but not both"
+            msg = "give either budget, or channels, query, value and units, not both"
             raise ValueError(msg)
         return self
 
@@ -83,7 +84,7 @@ class Inherited(Pretrained, Student):
 
     @property
     def hears(self) -> Hears:
-        """What the encoder hears; see ``Student``."""
+        """The encoder's input; see ``Student``."""
         return self._sizes.hears
 
     @cached_property
@@ -93,7 +94,7 @@ class Inherited(Pretrained, Student):
         sizes = sizes_of(self.params.model)
         if self.params.layers > sizes.depth:
             raise TeacherError(
-                f"{self.params.model} has {sizes.depth} blocks, and student.layers is "
+                f"{self.params.model} has {sizes.depth} blocks, but student.layers is "
                 f"{self.params.layers}"
             )
         return sizes
@@ -129,14 +130,14 @@ class Inherited(Pretrained, Student):
         """A fresh network for ``shape``; see ``Student``.
 
         Raises:
-            PluginError: ``shape`` is not what the encoder hears.
+            PluginError: ``shape`` is not the encoder's input.
             TeacherError: the encoder's config cannot be had.
         """
         if (shape.channels, shape.n_mels) != (1, self._sizes.bins):
             raise PluginError(
-                f"{self.params.model} hears one channel of {self._sizes.bins} bins, and the "
-                f"front end has {shape.channels} of {shape.n_mels}; leave front_end, "
-                "front_end.n_mels, front_end.hop_s and front_end.deltas as they are"
+                f"{self.params.model} needs one channel of {self._sizes.bins} bins, but the front "
+                f"end gives {shape.channels} of {shape.n_mels}; keep the default front_end, "
+                "front_end.n_mels, front_end.hop_s and front_end.deltas"
             )
         return self._network(self.ranks, shape.num_classes)
 
@@ -165,10 +166,13 @@ class Inherited(Pretrained, Student):
             if count >= self.params.calibration:
                 return
         if count == 0:
-            raise TeacherError("pruning an encoder needs speech to calibrate on, and there is none")
+            raise TeacherError(
+                "pruning an encoder needs speech to calibrate on, but no speech was given"
+            )
         if count < FEW:
             _LOG.warning(
-                "%s was pruned on %d windows only; more speech of other voices prunes better",
+                "%s was pruned on %d windows only; more speech of other voices gives a better "
+                "student",
                 self.params.model,
                 count,
             )
@@ -178,10 +182,10 @@ def _by_hand(params: InheritedParams, full: Ranks) -> Ranks:
     channels = full.channels if params.channels is None else params.channels
     if full.channels == 0 and channels != 0:
         raise PluginError(
-            f"{params.model} keeps its convolutions whole: leave student.channels out"
+            f"the convolutions of {params.model} cannot be pruned: leave student.channels out"
         )
     if channels > full.channels:
-        raise PluginError(f"student.channels is {channels}, and {params.model} has {full.channels}")
+        raise PluginError(f"student.channels is {channels}, but {params.model} has {full.channels}")
     return Ranks(
         channels,
         *(
@@ -199,8 +203,9 @@ def _per_block(
     sizes = given if isinstance(given, tuple) else (given,) * len(full)
     if len(sizes) != len(full):
         raise PluginError(
-            f"student.{name} has {len(sizes)} numbers for {len(full)} blocks; give one, or one each"
+            f"student.{name} has {len(sizes)} numbers for {len(full)} blocks; give one number, or "
+            "one for each block"
         )
     if any(size > most for size, most in zip(sizes, full, strict=True)):
-        raise PluginError(f"student.{name} is {given}, and {model} has {full[0]}")
+        raise PluginError(f"student.{name} is {given}, but {model} has {full[0]}")
     return sizes

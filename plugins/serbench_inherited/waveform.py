@@ -1,4 +1,4 @@
-"""Encoders that hear samples: wav2vec 2.0, HuBERT, WavLM and data2vec-audio."""
+"""Encoders that take samples: wav2vec 2.0, HuBERT, WavLM and data2vec-audio."""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ class WhisperFront(nn.Module):
         longest = len(self.positions)
         if x.shape[1] > longest and not torch.compiler.is_compiling():
             raise PluginError(
-                f"an inherited student reads windows of at most {longest / TOKENS_HZ:g} s; "
-                "set segments.window_s to less"
+                f"an inherited student accepts windows of at most {longest / TOKENS_HZ:g} s; set "
+                "segments.window_s to less"
             )
         rows = torch.arange(x.shape[1], device=x.device).clamp_max(longest - 1)
         lengths = torch.div(lengths + STRIDE - 1, STRIDE, rounding_mode="floor")

@@ -1,1 +1,1 @@
-"""Teachers; loaded through an entry point, as a stranger's plugin is."""
+"""Teachers, loaded through an entry point like any plugin."""

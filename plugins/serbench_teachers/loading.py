@@ -93,7 +93,7 @@ def read_config(folder: Path) -> transformers.PretrainedConfig:
         model_type = read_json((folder / CONFIG).read_bytes()).get("model_type")  # pyright: ignore[reportAttributeAccessIssue]
         if model_type not in MODEL_TYPES:
             raise TeacherError(
-                f"{folder} holds a model of type {model_type!r}; speech-encoder reads "
+                f"{folder} contains a model of type {model_type!r}; speech-encoder reads "
                 f"{', '.join(MODEL_TYPES)}"
             )
         with quiet_transformers():
@@ -137,8 +137,8 @@ def _pretrained(folder: Path, config: transformers.PretrainedConfig) -> nn.Modul
     )
     if missing:
         raise TeacherError(
-            f"{folder}: {len(missing)} weights of the encoder are not in its files, for instance "
-            f"{missing[0]}; copy or download it again"
+            f"{folder}: {len(missing)} weights of the encoder are missing from its files, for "
+            f"instance {missing[0]}; copy or download it again"
         )
     return model
 
@@ -175,5 +175,5 @@ def _reason(error: Exception) -> str:
     pickled = isinstance(error, pickle.UnpicklingError)
     for mark, reason in _CODE:
         if mark in said or (pickled and mark == "weights_only"):
-            return f"{reason}; take safetensors weights of a supported encoder from its own page"
+            return f"{reason}; use safetensors weights of a supported encoder from its own page"
     return _first_line(error)

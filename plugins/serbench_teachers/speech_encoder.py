@@ -28,17 +28,19 @@ CorpusNames = tuple[Annotated[str, AfterValidator(_one_corpus)], ...]
 
 
 class SpeechEncoderParams(Params):
-    """Which encoder, and which of its layers."""
+    """The encoder, and the layer that is used."""
 
     model: str = Field(default="facebook/wav2vec2-large", min_length=1)
     """Hub id, or a local folder with config.json, preprocessor_config.json and weights."""
     layer: Annotated[int, Field(ge=0)] | Literal["middle", "mix"] = "middle"
     """Hidden state: 0 is the input of the first layer, k the output of layer k; ``middle`` is half
-    the depth; ``mix`` is all of them, weighted inside the training partition."""
+    the depth; ``mix`` is all of them, weighted inside the training partition.
+    """
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """``auto``: bf16 where the hardware computes in it, else fp32."""
+    """``auto``: bf16 if the hardware computes in it, else fp32."""
     trained_on: CorpusNames | None = None
-    """All corpora that the encoder was trained on, where no card knows; they add to a card's."""
+    """All corpora that the encoder was trained on, if no card lists them; added to those of a card.
+    """
 
 
 class SpeechEncoder(Pretrained, Teacher):
@@ -88,6 +90,6 @@ class SpeechEncoder(Pretrained, Teacher):
             return (layers // 2,)
         if layer > layers:
             raise TeacherError(
-                f"{self.params.model} has hidden states 0 to {layers}, and layer is {layer}"
+                f"{self.params.model} has hidden states 0 to {layers}, but layer is {layer}"
             )
         return (layer,)

@@ -73,7 +73,7 @@ def _local_folder(model: str) -> Path | None:
     if folder.is_dir():
         return folder
     if folder.exists():
-        raise TeacherError(f"the teacher {model} is a file; name the folder that holds {CONFIG}")
+        raise TeacherError(f"the teacher {model} is a file; give the folder that contains {CONFIG}")
     if not _HUB_ID.fullmatch(model):
         raise TeacherError(f"the teacher's folder {model} does not exist")
     return None
@@ -88,7 +88,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     for needed in (CONFIG, PREPROCESSOR):
         if not (folder / needed).is_file():
             raise TeacherError(
-                f"{folder} is no speech encoder: it holds no {needed}; copy the whole model folder"
+                f"{folder} is not a speech encoder: it has no {needed}; copy the whole model folder"
             )
     _real(folder / CONFIG, folder / PREPROCESSOR)
     for single in _SINGLE:
@@ -98,7 +98,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
         if index.is_file():
             return _real(*_shards(*_real(index)))
     raise TeacherError(
-        f"{folder} holds no weights: {' or '.join(_SINGLE)} (or their shards) is due; "
+        f"{folder} has no weights: {' or '.join(_SINGLE)} (or their shards) is missing; "
         "TensorFlow and Flax weights are not read"
     )
 
@@ -122,12 +122,14 @@ def _shards(index: Path) -> tuple[Path, ...]:
         raise TeacherError(f"{index} is damaged: copy or download it again") from error
     if strange := [name for name in names if PurePath(name).name != name or "\\" in name]:
         raise TeacherError(
-            f"{index} names weights outside of its folder ({strange[0]!r}); do not use this model, "
-            "or download it again from where you trust it"
+            f"{index} names weights outside its folder ({strange[0]!r}); do not use this model, "
+            "or download it again from a source that you trust"
         )
     missing = [name for name in names if not (index.parent / name).is_file()]
     if missing:
-        raise TeacherError(f"{index.parent} lacks {missing[0]}: copy or download it again")
+        raise TeacherError(
+            f"{missing[0]} is missing from {index.parent}: copy or download it again"
+        )
     return tuple(index.parent / name for name in names)
 
 
@@ -178,8 +180,8 @@ def _download(model: str, fetch: Callable[[str], Path]) -> Path:
     if is_offline():
         raise TeacherError(
             f"the weights of {model} are not on this machine, and a command that reads a run "
-            "folder downloads nothing; fetch them with `hf download`, or name a folder with them "
-            "in serbench.toml"
+            "folder downloads nothing; download them with `hf download`, or give a folder with "
+            "them in serbench.toml"
         )
     _LOG.info("downloading the teacher %s", model)
     shown = not are_progress_bars_disabled()
@@ -189,13 +191,13 @@ def _download(model: str, fetch: Callable[[str], Path]) -> Path:
         return fetch(model)
     except GatedRepoError as error:
         raise TeacherError(
-            f"the teacher {model} asks for its licence to be accepted: accept it on its page, "
-            "log in with `hf auth login`, and run the same command again"
+            f"the teacher {model} requires you to accept its licence: accept it on its page, log "
+            "in with `hf auth login`, and run the same command again"
         ) from error
     except RepositoryNotFoundError as error:
         raise TeacherError(
-            f"the model hub has no {model}, or not for you, and there is no folder of that name; "
-            "check the spelling, or log in with `hf auth login` where it is private"
+            f"the model hub has no {model}, or you have no access to it, and no folder has that "
+            "name; check the spelling, or log in with `hf auth login` if the model is private"
         ) from error
     except Exception as error:  # whatever the hub's HTTP client raises on a broken connection
         raise TeacherError(_unreachable(model, error)) from error
@@ -222,9 +224,9 @@ def _fetch_files(model: str) -> Path:
 def _unreachable(model: str, error: Exception) -> str:
     cause = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "no answer"
     return (
-        f"the model {model} cannot be fetched from the model hub ({cause}). If the connection "
-        "only broke, run the same command again. Else you need a local copy: run `hf download "
-        f"{model} --local-dir FOLDER` on a machine with network and bring FOLDER here. Give it "
-        "with `--teacher FOLDER` if a teacher needs it, or with "
-        "`--set methods.NAME.student.model=FOLDER` if a method's student does"
+        f"the model {model} cannot be downloaded from the model hub ({cause}). If only the "
+        "connection broke, run the same command again. Otherwise you need a local copy: run `hf "
+        f"download {model} --local-dir FOLDER` on a machine with a network and copy FOLDER to "
+        "this one. Give it with `--teacher FOLDER` if a teacher needs it, or with `--set "
+        "methods.NAME.student.model=FOLDER` if the student of a method does"
     )

@@ -118,7 +118,7 @@ def confusion_metric(confusion: ArrayLike, metric: Metric) -> NDArray[np.float64
         # 2 TP + FP + FN is the row sum plus the column sum.
         per_class = 2.0 * hits / np.where(present, support + counts.sum(axis=-2), 1.0)
     else:
-        raise SerbenchError(f"unknown metric {metric!r}: one of wa, ua, macro_f1")
+        raise SerbenchError(f"unknown metric {metric!r}: use wa, ua or macro_f1")
     return np.where(present, per_class, 0.0).sum(axis=-1) / present.sum(axis=-1)
 
 
@@ -182,7 +182,7 @@ def _checked(
     if true.ndim != 1 or true.shape != guess.shape or true.size == 0:
         raise SerbenchError(
             f"labels of shape {true.shape} and predictions of shape {guess.shape} cannot be "
-            "scored: both must have one class per utterance, and there must be an utterance"
+            "scored: both need one class per utterance, and at least one utterance"
         )
     for name, classes in (("labels", true), ("predictions", guess)):
         if not np.issubdtype(classes.dtype, np.integer):

@@ -57,7 +57,7 @@ class FrameFiles:
         """
         kept = self.read(utterances)
         if kept is None:
-            raise StoreError(f"what was just written to {self.path}.* cannot be read back")
+            raise StoreError(f"{self.path}.* was just written and cannot be read back")
         return kept
 
     def write(

@@ -83,7 +83,7 @@ def test_what_cannot_be_scored_is_refused(labels: list, predicted: list, message
 
 
 def test_an_unknown_metric_is_refused() -> None:
-    with pytest.raises(SerbenchError, match="'uar': one of wa, ua, macro_f1"):
+    with pytest.raises(SerbenchError, match="'uar': use wa, ua or macro_f1"):
         confusion_metric(np.eye(2), "uar")  # pyright: ignore[reportArgumentType]
 
 

@@ -72,7 +72,7 @@ def test_the_pool_of_a_loaded_program_is_left_alone(monkeypatch: pytest.MonkeyPa
 
 def test_a_version_without_such_a_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executorch_pte, "imported", lambda _: SimpleNamespace())
-    with pytest.raises(PluginError, match="no way to set its threads"):
+    with pytest.raises(PluginError, match="cannot set its number of threads"):
         executorch_pte.use_threads(1)
 
 

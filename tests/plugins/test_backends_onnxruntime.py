@@ -85,7 +85,7 @@ def test_int8_static_has_convolutions_in_eight_bits_and_attention_in_full(
 
 
 def test_int8_static_needs_audio(model: Deployed, tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match="came with none"):
+    with pytest.raises(PluginError, match="but the model has none"):
         quantize_by_ranges(model.onnx, tmp_path / "model.onnx", [])
 
 
@@ -107,7 +107,7 @@ def test_a_student_without_weights_is_refused(precision: str, tmp_path: Path) ->
     bare = SimpleNamespace(
         onnx=tmp_path / "empty.onnx", calibration=lambda: [np.zeros(1600, np.float32)]
     )
-    with pytest.raises(PluginError, match="no weights that could be quantized"):
+    with pytest.raises(PluginError, match="no weights that can be quantized"):
         backend(precision).convert(bare, tmp_path)  # pyright: ignore[reportArgumentType]
 
 
@@ -133,7 +133,7 @@ def test_names_of_precision_and_device() -> None:
 
 
 def test_eight_bits_are_for_the_cpu() -> None:
-    with pytest.raises(ValidationError, match="'int8' is for the provider cpu, not cuda"):
+    with pytest.raises(ValidationError, match="'int8' needs the provider cpu, not cuda"):
         backend("int8", "cuda")
 
 

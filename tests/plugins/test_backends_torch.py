@@ -145,5 +145,5 @@ def test_a_damaged_file_is_told(damage: str, tmp_path: Path) -> None:
 
 def test_bf16_needs_to_know_the_student(tmp_path: Path) -> None:
     model = SimpleNamespace(module=lambda: torch.nn.Linear(2, 2))
-    with pytest.raises(PluginError, match="no network as its submodule `student`"):
+    with pytest.raises(PluginError, match="no submodule `student`"):
         BF16.convert(model, tmp_path)  # pyright: ignore[reportArgumentType]

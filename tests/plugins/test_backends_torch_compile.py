@@ -23,7 +23,7 @@ def test_the_compiler_that_is_named_comes_first(monkeypatch: pytest.MonkeyPatch)
     compilers(monkeypatch, "g++", "icpx")
     assert torch_compile.compiler() == "/bin/icpx"
     compilers(monkeypatch, "g++")
-    assert BACKEND.unavailable() == "no C++ compiler: CXX names icpx, which is not there"
+    assert BACKEND.unavailable() == "no C++ compiler: CXX names icpx, which does not exist"
 
 
 def test_without_a_name_the_usual_ones_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +34,7 @@ def test_without_a_name_the_usual_ones_are_tried(monkeypatch: pytest.MonkeyPatch
     assert torch_compile.compiler() == "/bin/clang++"
     assert BACKEND.unavailable() is None
     compilers(monkeypatch)
-    assert BACKEND.unavailable() == "no C++ compiler: neither g++ nor clang++ is there"
+    assert BACKEND.unavailable() == "no C++ compiler: neither g++ nor clang++ found"
 
 
 def test_what_cannot_be_compiled_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_needs() -> None:
 
 
 def test_kd_without_a_teacher_is_said() -> None:
-    with pytest.raises(PluginError, match="needs a teacher and the run has none"):
+    with pytest.raises(PluginError, match="needs a teacher, but the run has none"):
         Distillation(DistillationParams()).build(ALONE)
     assert Distillation(DistillationParams(alpha=0.0)).build(ALONE) is not None
 

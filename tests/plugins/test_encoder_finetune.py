@@ -152,7 +152,7 @@ def test_the_first_layers_alone_are_kept(folder: Folder) -> None:
 
 
 def test_what_cannot_be_trained_is_told(folder: Folder) -> None:
-    with pytest.raises(TeacherError, match="is a data2vec-audio, and encoder-finetune trains"):
+    with pytest.raises(TeacherError, match="is a data2vec-audio, but encoder-finetune trains"):
         _ = student(folder("data2vec")).hears
     with pytest.raises(PluginError, match=r"one channel of 320 values, .* gives 3 of 40"):
         student(folder("wav2vec2-group")).build(StudentShape(4))

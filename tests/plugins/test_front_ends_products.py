@@ -93,6 +93,6 @@ def test_a_waveforms_frames_are_its_samples(samples: int) -> None:
 @pytest.mark.parametrize("changes", [{"window_s": 0.0201875}, {"hop_s": 0.0100625}])
 def test_a_frame_that_cannot_be_halved_is_told(changes: dict[str, float]) -> None:
     heard = front_end(**changes)
-    assert "a multiple of 4 samples and a hop one of 2" in heard.not_exported
+    assert "a multiple of 4 samples and the hop a multiple of 2" in heard.not_exported
     with pytest.raises(PluginError, match="front end log-mel cannot be exported: window_s = "):
         heard.exported()

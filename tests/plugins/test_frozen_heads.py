@@ -182,7 +182,7 @@ def test_the_number_of_layers_follows_from_the_encoder(cls: type[Frozen], tmp_pa
     assert dict(student.hears.params) == {
         "model": student.params.model, "layers": "all", "normalise": "none",
     }  # fmt: skip
-    with pytest.raises(PluginError, match=r"layers of 16 values .* 1 × 24; leave front_end"):
+    with pytest.raises(PluginError, match=r"of 16 values .* 1 × 24; keep the default front_end"):
         student.build(StudentShape(num_classes=4, channels=1, n_mels=24))
 
 
@@ -193,5 +193,5 @@ def test_the_linear_head_reads_the_last_layer_alone(tmp_path: Path) -> None:
         "trained_on": ("TESS",),
     }  # fmt: skip
     assert student.build(StudentShape(4, 1, 16)).get_parameter("project.weight").shape == (256, 16)
-    with pytest.raises(PluginError, match="reads one layer, and a frame has 5"):
+    with pytest.raises(PluginError, match="needs one layer, but a frame has 5"):
         student.build(StudentShape(4, 1, 80))

@@ -149,7 +149,7 @@ def test_loading_says_nothing(checkpoint: Make, capfd: pytest.CaptureFixture[str
 
 
 def test_layer_beyond_the_depth(checkpoint: Make) -> None:
-    with pytest.raises(TeacherError, match="hidden states 0 to 4, and layer is 9"):
+    with pytest.raises(TeacherError, match="hidden states 0 to 4, but layer is 9"):
         teacher(checkpoint("whisper"), layer=9)
 
 
@@ -166,7 +166,7 @@ def test_weights_that_are_missing_are_never_made_up(tmp_path: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     del weights["encoder.layers.1.feed_forward.output_dense.weight"]
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(TeacherError, match="1 weights of the encoder are not in its files"):
+    with pytest.raises(TeacherError, match="1 weights of the encoder are missing from its files"):
         teacher(folder)
 
 

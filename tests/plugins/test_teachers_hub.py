@@ -127,6 +127,6 @@ def test_download_then_without_network_then_another(
     again = find("someone/encoder", tmp_path, unplugged)
     assert (again.stdout, again.stderr) == (due, "")
     other = find("someone/other", tmp_path, unplugged)
-    assert other.stdout.startswith("TeacherError the model someone/other cannot be fetched")
+    assert other.stdout.startswith("TeacherError the model someone/other cannot be downloaded")
     assert "`hf download someone/other --local-dir FOLDER`" in other.stdout
     assert other.stderr == ""

@@ -112,5 +112,5 @@ def test_weights_stay_in_their_folder(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder.parent / "model.safetensors")
     index = {"weight_map": {"a": "../model.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(TeacherError, match="names weights outside of its folder"):
+    with pytest.raises(TeacherError, match="names weights outside its folder"):
         load(folder)

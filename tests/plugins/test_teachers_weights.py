@@ -44,7 +44,7 @@ def test_shards(tmp_path: Path) -> None:
     shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": shards}))
-    with pytest.raises(TeacherError, match="lacks model-00002-of-00002"):
+    with pytest.raises(TeacherError, match="model-00002-of-00002"):
         weight_files(tmp_path)
     (tmp_path / shards["b"]).write_bytes(b"w")
     assert [f.name for f in weight_files(tmp_path)] == sorted(shards.values())
@@ -56,7 +56,7 @@ def test_shards(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lacking", ["config.json", "preprocessor_config.json"])
 def test_folder_without_configs(tmp_path: Path, lacking: str) -> None:
     (fake(tmp_path) / lacking).unlink()
-    with pytest.raises(TeacherError, match=f"it holds no {lacking}"):
+    with pytest.raises(TeacherError, match=f"it has no {lacking}"):
         find_checkpoint(str(tmp_path))
 
 
@@ -77,7 +77,7 @@ def test_folder_without_weights(tmp_path: Path) -> None:
 
 def test_file_and_absent_folder(tmp_path: Path) -> None:
     (tmp_path / "x.bin").touch()
-    with pytest.raises(TeacherError, match="is a file; name the folder"):
+    with pytest.raises(TeacherError, match="is a file; give the folder"):
         find_checkpoint(str(tmp_path / "x.bin"))
     with pytest.raises(TeacherError, match="absent does not exist"):
         find_checkpoint(str(tmp_path / "absent"))

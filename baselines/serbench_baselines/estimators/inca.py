@@ -108,7 +108,7 @@ class Inca(ClassifierMixin, BaseEstimator):
             ValueError: all rows are of one group.
         """
         if len(np.unique(groups)) < 2:
-            msg = "the number of features is chosen over speakers, and there is but one"
+            msg = "the number of features is chosen over speakers, but there is only one"
             raise ValueError(msg)
         single = X.astype(np.float32)  # twice as fast, and a ranking needs no more
         order = np.argsort(-feature_weights(single, y, self.steps, self.penalty), kind="stable")

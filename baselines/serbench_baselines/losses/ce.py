@@ -60,8 +60,8 @@ def balanced_weights(shape: LossShape) -> Float[Tensor, " C"]:
     counts = torch.tensor(shape.label_counts, dtype=torch.float64)
     if not counts.sum():
         raise PluginError(
-            "loss 'ce' with class_weights = \"balanced\" needs labels to count, and there are "
-            'none here; set loss.class_weights = "none"'
+            "loss 'ce' with class_weights = \"balanced\" needs labels to count, but this audio has "
+            'no labels; set loss.class_weights = "none"'
         )
     shares = counts / counts.sum()
     weights = torch.where(counts > 0, 1.0 / shares.clamp_min(1e-12), 0.0)

@@ -189,7 +189,7 @@ class WhisperEncoder(nn.Module):
         longest = model.embed_positions.num_embeddings
         if x.shape[1] > longest:
             raise PluginError(
-                f"Whisper hears at most {longest / 50:g} s at once; set segments.window_s to less"
+                f"Whisper accepts at most {longest / 50:g} s at once; set segments.window_s to less"
             )
         lengths = halved(lengths)
         mask = frame_mask(lengths, x.shape[1])
@@ -209,11 +209,11 @@ def config_of(model: str, layers: int | None) -> Any:
     config: Any = copy.deepcopy(read_config(find_config(model)))
     if config.model_type not in TRAINED:
         raise TeacherError(
-            f"{model} is a {config.model_type}, and encoder-finetune trains {', '.join(TRAINED)}"
+            f"{model} is a {config.model_type}, but encoder-finetune trains {', '.join(TRAINED)}"
         )
     if layers is not None and layers > depth(config):
         raise TeacherError(
-            f"{model} has {depth(config)} layers, and student.layers is {layers}; ask for less"
+            f"{model} has {depth(config)} layers, but student.layers is {layers}; use fewer"
         )
     kept = depth(config) if layers is None else layers
     if config.model_type == "whisper":

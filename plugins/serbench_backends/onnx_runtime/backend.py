@@ -18,25 +18,26 @@ FILE = "model.onnx"
 
 
 class OnnxRuntimeParams(Params):
-    """How the student is kept, and what runs it."""
+    """Precision of the student, and the provider that runs it."""
 
     precision: Literal["fp32", "fp16", "int8", "int8-static"] = "fp32"
-    """``fp16``: all but the front end. ``int8``: matrix products in eight bits, activations
-    quantized as they come (dynamic). ``int8-static``: convolutions too, activations by ranges that
-    were seen on training-side audio."""
+    """``fp16``: all but the front end. ``int8``: matrix products in int8, activations quantized at
+    run time (dynamic). ``int8-static``: convolutions too, with activation ranges from training-side
+    audio.
+    """
     provider: Provider = "cpu"
     """``cuda`` and ``tensorrt`` need a GPU and the package onnxruntime-gpu."""
 
     @model_validator(mode="after")
     def _eight_bits_are_for_the_cpu(self) -> OnnxRuntimeParams:
         if self.provider != "cpu" and self.precision.startswith("int8"):
-            msg = f"precision {self.precision!r} is for the provider cpu, not {self.provider}"
+            msg = f"precision {self.precision!r} needs the provider cpu, not {self.provider}"
             raise ValueError(msg)
         return self
 
 
 class OnnxRuntimeBackend(Backend):
-    """ONNX Runtime on exactly the provider that was asked for."""
+    """ONNX Runtime with exactly the chosen provider."""
 
     name = "onnxruntime"
     Params = OnnxRuntimeParams

@@ -37,7 +37,7 @@ def weighted(graph: onnx.GraphProto, operations: Iterable[str]) -> list[str]:
         and not (node.op_type == "Conv" and weights[node.input[1]][1] <= FEW_CHANNELS)
     ]
     if not found:
-        raise PluginError("this student has no weights that could be quantized")
+        raise PluginError("this student has no weights that can be quantized")
     return found
 
 

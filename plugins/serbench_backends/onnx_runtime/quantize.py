@@ -68,8 +68,8 @@ def quantize_by_ranges(source: Path, target: Path, audio: Sequence[Waveforms]) -
     """
     if not audio:
         raise PluginError(
-            "int8 static takes the ranges of activations from training-side audio, and the model "
-            "came with none"
+            "int8 static needs training-side audio for the ranges of activations, but the model "
+            "has none"
         )
     kinds = ("Conv", *PRODUCTS)
     with _prepared(source) as path:

@@ -30,7 +30,10 @@ def provider_missing(provider: Provider) -> str | None:
 
     name = NAMES[provider]
     if name not in onnxruntime.get_available_providers():
-        return f"this onnxruntime has no {name}: pip install onnxruntime-gpu in its place"
+        return (
+            f"this onnxruntime has no {name}: install onnxruntime-gpu instead, pip install "
+            "onnxruntime-gpu"
+        )
     if provider != "cpu" and nvidia_gpus() == 0:
         return f"no NVIDIA GPU for {name}"
     return None
@@ -72,7 +75,7 @@ def open_session(
     found = session.get_providers()
     if found[0] != NAMES[provider]:
         raise PluginError(
-            f"ONNX Runtime fell back from {NAMES[provider]} to {', '.join(found)}: the libraries "
-            "or the device that it needs are not there"
+            f"ONNX Runtime fell back from {NAMES[provider]} to {', '.join(found)}: libraries or "
+            "the device that it needs are missing"
         )
     return session

@@ -22,8 +22,8 @@ def inherit(student: Student, network: nn.Module, speech: Iterable[Windows]) -> 
     student.inherit(network, speech)
     if list(map(id, network.parameters())) != before:
         raise PluginError(
-            f"student {student.name!r}: inherit replaced parameters of the network; it must change "
-            "them in place, as in parameter.data.copy_(values)"
+            f"student {student.name!r}: inherit replaced parameters of the network; it must "
+            "change them in place, as in parameter.data.copy_(values)"
         )
 
 

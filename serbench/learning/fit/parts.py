@@ -31,7 +31,7 @@ def check_parts(student: nn.Module, settings: TrainingSettings) -> None:
     if settings.epochs and not left:
         raise SerbenchError(
             "training.freeze leaves no parameter of the student to train: freeze less, or set "
-            "training.epochs = 0 with training.probe = true"
+            "training.epochs = 0 and training.probe = true"
         )
 
 
@@ -41,7 +41,7 @@ def _check_known(setting: str, parts: Iterable[str], names: Sequence[str]) -> No
             own = dict.fromkeys(name.partition(".")[0] for name in names)
             raise SerbenchError(
                 f"training.{setting}: the student has no part {part!r}; it can be one of "
-                f"{', '.join(own)}, or what is below it"
+                f"{', '.join(own)}, or a part inside them"
             )
 
 

@@ -80,9 +80,9 @@ def _epoch(
         return training.epoch(task.name, epoch, batches)
     except IndexError as error:
         raise PluginError(
-            f"pretrain.objective = {task.settings.pretrain.objective}: it asks for what unlabelled "
-            f"audio does not have, most likely a label ({error}); take frames, or another loss "
-            "that reads no labels"
+            f"pretrain.objective = {task.settings.pretrain.objective}: it needs something that "
+            f"unlabelled audio does not have, most likely a label ({error}); use frames, or "
+            "another loss that needs no labels"
         ) from error
 
 

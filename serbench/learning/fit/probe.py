@@ -35,8 +35,8 @@ def classifier_of(student: nn.Module, num_classes: int, name: str) -> nn.Linear:
     layer = getattr(student, "classify", None)
     if not isinstance(layer, nn.Linear) or layer.out_features != num_classes or layer.bias is None:
         raise PluginError(
-            f"training.probe: student {name!r} has no `classify`, the nn.Linear with a bias that "
-            "makes logits of its embedding; take another student, or set training.probe = false"
+            f"training.probe: student {name!r} has no `classify`, an nn.Linear with a bias that "
+            "turns its embedding into logits; use another student, or set training.probe = false"
         )
     return layer
 

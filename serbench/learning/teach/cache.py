@@ -114,7 +114,7 @@ def _read_complete(folder: Path) -> StoredEmbeddings:
     sizes = {_FRAMES: layout.frames_bytes, _POOLED: layout.pooled_bytes}
     for name, size_bytes in sizes.items():
         if (folder / name).stat().st_size != size_bytes:
-            raise DamageError(f"{name} has not the size that {_INDEX} says")
+            raise DamageError(f"{name} does not have the size that {_INDEX} gives")
     if _digest(folder, layout) != record["digest"]:
         raise DamageError(f"{_POOLED} or {_FRAMES} has another checksum")
     pooled = np.fromfile(folder / _POOLED, dtype="<f4")
@@ -230,7 +230,7 @@ def _whole_batches(folder: Path) -> CacheLayout:
         pass
     except (OSError, ValueError, KeyError, TypeError, DamageError) as error:
         _LOG.warning(
-            "begun embeddings in %s are damaged (%s); going on after %d utterances",
+            "unfinished embeddings in %s are damaged (%s); continuing after %d utterances",
             folder, error, len(whole.ids),
         )  # fmt: skip
     return whole
@@ -286,5 +286,5 @@ def _write(file: BinaryIO, content: bytes) -> None:
 def _cannot_write(folder: Path, error: OSError) -> TeacherError:
     return TeacherError(
         f"cannot write the embedding cache {folder}: {error.strerror or error}; choose another "
-        "cache folder, or make room on its disk, and run the same command again to go on"
+        "cache folder, or free space on its disk, and run the same command again to continue"
     )

@@ -121,8 +121,8 @@ def unit_groups(units: Sequence[str], groups: int) -> tuple[tuple[str, ...], ...
     if len(names) < 2:
         raise SplitError(
             "soft targets and linear probes are cross-fitted over the speakers or sessions of a "
-            f"training partition, and it has only {', '.join(names) or 'none'}; use folds that "
-            "train on at least two"
+            f"training partition, but this one has only {', '.join(names) or 'none'}; use folds "
+            "that train on at least two"
         )
     dealt = balanced_groups([counts[name] for name in names], min(groups, len(names)))
     return tuple(tuple(names[position] for position in group) for group in dealt)

@@ -120,7 +120,7 @@ def _run_teacher(
         left_s = sum(u.duration_s for u in left)
         if done:
             _LOG.info(
-                "%s: going on after %d of %d utterances", name, len(done), len(table.utterances)
+                "%s: continuing after %d of %d utterances", name, len(done), len(table.utterances)
             )
         for batch in batches(left):
             advance(round(total_s - left_s), round(total_s))
@@ -158,7 +158,7 @@ def _embed_batch(
         ):
             raise PluginError(
                 f"{name} on {utterance.id}: pooled {tuple(feature.pooled.shape)} and frames "
-                f"{tuple(frames.shape)}, where (L, P) and (L, F, D) are due with L = {layers}, "
+                f"{tuple(frames.shape)}, but (L, P) and (L, F, D) are expected with L = {layers}, "
                 f"P = {pooled_dim}, D = {frame_dim} and F > 0"
             )
         if not (torch.isfinite(feature.pooled).all() and torch.isfinite(frames).all()):
@@ -175,9 +175,9 @@ def _check_room(folder: Path, features: Sequence[TeacherFeatures], batches_left:
     needed, free = int(batch_bytes * batches_left), shutil.disk_usage(folder).free
     if needed > free:
         raise TeacherError(
-            f"no room on disk for the embeddings: {needed / 1e6:.0f} MB needed, {free / 1e6:.0f} "
-            f"MB free in {folder.parent}; make room there, choose another cache folder, or one "
-            "layer instead of a mix"
+            f"not enough disk space for the embeddings: {needed / 1e6:.0f} MB needed, "
+            f"{free / 1e6:.0f} MB free in {folder.parent}; free space there, choose another cache "
+            "folder, or use one layer instead of a mix"
         )
 
 

@@ -93,8 +93,8 @@ def fit_path(
     classes, seen = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise TeacherError(
-            f"a teacher's head needs at least two classes, and its {len(labels)} training "
-            f"utterances are all of class {classes[0]}"
+            f"a teacher's head needs at least two classes, but all of its {len(labels)} training "
+            f"utterances are of class {classes[0]}"
         )
     basis = standardise_over or train
     mean, deviation = _moments(basis)
@@ -141,8 +141,8 @@ def _single_layer(
 def _check(pooled: Pooled, labels: NDArray[np.int64]) -> None:
     if pooled.ndim != 3 or len(pooled) != len(labels) or not len(labels):
         raise TeacherError(
-            f"a head needs embeddings (utterances, layers, dimensions) and as many labels, "
-            f"but got {pooled.shape} and {labels.shape}"
+            "a head needs embeddings (utterances, layers, dimensions) and one label for each "
+            f"utterance, but got {pooled.shape} and {labels.shape}"
         )
     if not np.isfinite(pooled).all():
-        raise TeacherError("the teacher's embeddings hold values that are not finite")
+        raise TeacherError("the teacher's embeddings contain values that are not finite")

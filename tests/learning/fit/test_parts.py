@@ -77,7 +77,7 @@ def test_the_longest_part_gives_the_rate() -> None:
 def test_a_part_that_is_not_there_is_told_with_those_that_are(
     settings: dict[str, object], told: str
 ) -> None:
-    with pytest.raises(SerbenchError, match=rf"^training\.{told} or what is below it$"):
+    with pytest.raises(SerbenchError, match=rf"^training\.{told} or a part inside them$"):
         check_parts(student(), TrainingSettings.model_validate(settings))
 
 

@@ -182,7 +182,7 @@ def test_other_speakers_embeddings_are_not_read() -> None:
 
 def test_single_speaker() -> None:
     view = view_of(TABLE, ("s1",))
-    with pytest.raises(SplitError, match="it has only s1"):
+    with pytest.raises(SplitError, match="this one has only s1"):
         cross_fit(EMBEDDINGS.fitting(view, "head"), HeadSettings(), 3)
 
 

@@ -216,7 +216,7 @@ def test_no_damaged_batch_is_gone_on_with(
     resumed = embed(rest, table, tmp_path)
     assert len(rest.seen) == 7
     assert resumed.digest == due.digest
-    assert "going on after 3 utterances" in caplog.text
+    assert "continuing after 3 utterances" in caplog.text
 
 
 def test_key_follows_weights_params_and_audio(table: CorpusTable) -> None:
@@ -301,7 +301,7 @@ def test_no_room_on_disk(
 ) -> None:
     full = type("Usage", (), {"free": 100})()
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: full)
-    with pytest.raises(TeacherError, match="no room on disk for the embeddings"):
+    with pytest.raises(TeacherError, match="not enough disk space for the embeddings"):
         embed(Toy(), table, tmp_path)
 
 

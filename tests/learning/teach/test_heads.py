@@ -118,7 +118,7 @@ def test_constant_dimension_changes_nothing() -> None:
 
 def test_single_class_and_bad_shapes_and_values() -> None:
     pooled, labels = task(10, 1, 4, 2)
-    with pytest.raises(TeacherError, match="are all of class 0"):
+    with pytest.raises(TeacherError, match="are of class 0"):
         fit_head(of(pooled, np.zeros(10, np.int64)), 2, 1.0)
     with pytest.raises(TeacherError, match=r"\(10, 1, 4\) and \(9,\)"):
         fit_head(of(pooled, labels[:9]), 2, 1.0)

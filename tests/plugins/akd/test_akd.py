@@ -222,13 +222,13 @@ def test_labels_alone_need_no_teacher() -> None:
 
 
 def test_a_missing_teacher_is_said() -> None:
-    with pytest.raises(PluginError, match="needs a teacher and the run has none"):
+    with pytest.raises(PluginError, match="needs a teacher, but the run has none"):
         Akd(AkdParams()).build(shape(0))
 
 
 def test_missing_maps_are_said() -> None:
     plain = replace(shape(2), map_dims=(), last_map_dim=0)
-    with pytest.raises(PluginError, match=r"needs intermediate maps and .* set lambda_hint to 0"):
+    with pytest.raises(PluginError, match=r"needs intermediate maps, but .* set lambda_hint to 0"):
         Akd(AkdParams()).build(plain)
     with pytest.raises(PluginError, match=r"student's last map and .* adaptive_weights to false"):
         Akd(AkdParams(lambda_hint=0.0)).build(plain)
@@ -482,7 +482,7 @@ def test_without_labels_something_else_must_be_learnt() -> None:
     assert set(module(batch, output)) == {"kl", "total"}
     with pytest.raises(ValidationError, match="task 'none' needs a weight above 0"):
         AkdParams(task="none", **OFF)
-    with pytest.raises(ValidationError, match="label_smoothing is of task 'ce'"):
+    with pytest.raises(ValidationError, match="label_smoothing is a setting of task 'ce'"):
         AkdParams(task="none", label_smoothing=0.1)
 
 

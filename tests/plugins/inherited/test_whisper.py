@@ -251,8 +251,8 @@ def test_few_windows_are_told(checkpoint: Make, caplog: pytest.LogCaptureFixture
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"layers": 5}, "has 4 blocks, and student.layers is 5"),
-        ({"channels": 17}, "student.channels is 17, and .* has 16"),
+        ({"layers": 5}, "has 4 blocks, but student.layers is 5"),
+        ({"channels": 17}, "student.channels is 17, but .* has 16"),
         ({"units": 25}, "student.units is 25, and .* has 24"),
         ({"value": (4, 4, 4)}, "student.value has 3 numbers for 2 blocks"),
     ],
@@ -265,12 +265,12 @@ def test_what_the_encoder_does_not_have(
 
 
 def test_budget_and_ranks_exclude_each_other() -> None:
-    with pytest.raises(ValueError, match="give budget, or channels"):
+    with pytest.raises(ValueError, match="give either budget, or channels"):
         InheritedParams(budget=1.5e6, units=8)
 
 
 def test_other_features_are_refused(checkpoint: Make) -> None:
-    with pytest.raises(PluginError, match="one channel of 80 bins, and the front end has 3 of 40"):
+    with pytest.raises(PluginError, match="channel of 80 bins, but the front end gives 3 of 40"):
         student(checkpoint("whisper")).build(StudentShape(3))
 
 
