@@ -31,13 +31,13 @@ SPLIT = "split"
 
 
 class AudformatParams(Params):
-    """Which columns of a database to read, and what the corpus says of itself.
+    """The columns of a database to read, and the corpus's card.
 
     A column is ``table.column``, for instance ``files.speaker``.
     """
 
     emotion: str | tuple[str, ...]
-    """Column of the emotion, or several that tell it of other files."""
+    """Column of the emotion, or several columns that hold it for different files."""
     speaker: str
     """Column of the speaker."""
     labels: dict[str, str]
@@ -107,7 +107,7 @@ class Audformat(Corpus):
 
     @property
     def card(self) -> CorpusCard:
-        """As the registry's entry says; labels are sorted by name."""
+        """The card of the registry's entry; labels are sorted by name."""
         return self.params.card.card(tuple(sorted(set(self.params.labels.values()))))
 
     def utterances(self, folder: Path) -> Iterable[UtteranceRecord]:

@@ -1,4 +1,4 @@
-"""Annotations of an audformat database, read by the audformat library and told by file."""
+"""Annotations of an audformat database by file, read by the audformat library."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def imported(module: str) -> ModuleType:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without what pandas says of how audformat and audb use it."""
+    """Without pandas's warnings about audformat and audb."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
@@ -160,7 +160,7 @@ class Annotations:
         return False
 
     def _ends(self, file: str, end_s: float) -> bool:
-        """Whether a file ends there, as its header says."""
+        """Whether a file ends there, according to its header."""
         import soundfile
 
         try:

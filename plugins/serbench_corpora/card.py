@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 
 
 class CardParams(Params):
-    """What a corpus says of itself; see ``serbench.api.CorpusCard``."""
+    """A corpus's description; see ``serbench.api.CorpusCard``."""
 
     title: str
     language: str
@@ -28,18 +28,18 @@ class CardParams(Params):
     citation: str
     elicitation: Literal["acted", "induced", "natural", "synthetic"]
     layout: str
-    """What a folder of it holds; stands in messages."""
+    """What a folder of the corpus contains; shown in messages."""
     get: str = ""
-    """How to get it where it cannot be downloaded; stands in messages too."""
+    """How to get the corpus if it cannot be downloaded; shown in messages too."""
     unit: Literal["speaker", "session"] = "speaker"
-    """What folds group by."""
+    """The unit of folds."""
     speakers: tuple[str, ...] = ()
-    """All of them; ``01..24`` is a span."""
+    """All speakers; ``01..24`` is a span."""
     utterances: Count | None = None
     """Published counts, here and below; what is not published is left out."""
     per_label: dict[str, Count] = Field(default_factory=dict)
     per_speaker: dict[str, Count] | Count = Field(default_factory=dict)
-    """By speaker or span of speakers, or one number that holds for each of ``speakers``."""
+    """Utterances by speaker or span of speakers, or one number for each of ``speakers``."""
     fold_sets: dict[str, tuple[tuple[str, ...], ...]] = Field(default_factory=dict)
     """Named outer folds: the test units of each; spans are allowed."""
     names: tuple[str, ...] = ()
@@ -47,8 +47,9 @@ class CardParams(Params):
     different: dict[Literal["speaker", "session", "text"], tuple[str, ...]] = Field(
         default_factory=dict, exclude_if=lambda value: not value
     )
-    """Names that differ only in case, spaces, Unicode form or the spelling of numbers, and are
-    different ones all the same; any other such names stop a run."""
+    """Names that differ only in case, spaces, Unicode form or the spelling of numbers, but mean
+    different things. Any other such names stop a run.
+    """
 
     @field_validator("speakers")
     @classmethod

@@ -1,4 +1,4 @@
-"""A small synthetic corpus: it shows how everything works, and says nothing about people."""
+"""A small synthetic corpus: it shows how serbench works, and says nothing about real emotions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from serbench_corpora.synthesis.utterance import synthesise
 from serbench_corpora.synthesis.voice import generator, make_voice
 
 VERSION = 1
-"""Raised when the same parameters give other samples."""
+"""Increased when the same parameters give other samples."""
 
 STEM = re.compile(
     rf"(?P<speaker>[fm]\d\d)_(?P<emotion>{'|'.join(EMOTIONS)})_(?P<text>s\d)_\d", re.ASCII
@@ -44,7 +44,7 @@ class DemoParams(Params):
     takes: int = Field(default=2, ge=1, le=5)
     """Takes of each sentence in each emotion by each speaker."""
     seed: int = Field(default=0, ge=0)
-    """Other speakers for another seed."""
+    """Another seed gives other speakers."""
 
     @field_validator("speakers")
     @classmethod
@@ -135,7 +135,9 @@ def _records(folder: Path) -> Iterator[UtteranceRecord]:
 
 
 def _record(path: PurePath) -> UtteranceRecord | None:
-    """What the name of a wav file says; None for a name of another grammar."""
+    """Speaker, emotion, sentence and take from the name of a wav file; None if the name does not
+    match.
+    """
     match = STEM.fullmatch(path.stem)
     if match is None or path.suffix.lower() != ".wav":
         return None

@@ -41,7 +41,7 @@ class EmoBoxParams(Params):
     labels: dict[str, str]
     """Labels by value of ``emo``, or by what ``label_map.json`` makes of it."""
     drop: tuple[str, ...] = ()
-    """Likewise, values whose rows are left out."""
+    """Values of ``emo`` whose rows are left out."""
     metadata: str = "."
     """Folder with ``fold_1`` and ``label_map.json``, such as ``data/emodb`` of EmoBox: below the
     corpus folder, or absolute."""
@@ -50,9 +50,9 @@ class EmoBoxParams(Params):
     id: TemplateText = "{stem}"
     """Template of the utterance's id."""
     session: TemplateText = ""
-    """Likewise, of the session; empty where there is none."""
+    """Template of the session; empty if there are no sessions."""
     text: TemplateText = ""
-    """Likewise, of the sentence's id; empty where it is not known."""
+    """Template of the sentence's id; empty if it is not known."""
     card: CardParams
 
     @field_validator("speaker")
@@ -92,7 +92,7 @@ class EmoBox(Corpus):
 
     @property
     def card(self) -> CorpusCard:
-        """As the registry's entry says; labels are sorted by name."""
+        """The card of the registry's entry; labels are sorted by name."""
         return self.params.card.card(tuple(sorted(set(self.params.labels.values()))))
 
     def utterances(self, folder: Path) -> Iterable[UtteranceRecord]:

@@ -1,4 +1,4 @@
-"""EmoBox's fold files (Ma et al., Interspeech 2024): who is on which side of which fold."""
+"""EmoBox's fold files (Ma et al., Interspeech 2024): the side of each utterance in each fold."""
 
 from __future__ import annotations
 

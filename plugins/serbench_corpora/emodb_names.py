@@ -1,4 +1,4 @@
-"""The names of EmoDB's 535 files, so that one that is missing can be told."""
+"""The names of EmoDB's 535 files, so that missing files can be named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any corpus whose file names say who speaks how: a regular expression and some tables."""
+"""Any corpus whose file names give speaker and emotion: a regular expression and some tables."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Table = dict[str, str] | Annotated[int, Field(ge=1)]
 
 
 class FilesParams(Params):
-    """The grammar of a corpus's file names, and what the corpus says of itself."""
+    """The pattern of a corpus's file names, and the corpus's card."""
 
     pattern: str
     """Regular expression over the path below the corpus folder, with ``/``. It must fit the whole
@@ -53,34 +53,38 @@ class FilesParams(Params):
     drop: tuple[str, ...] = ()
     """Values of ``emotion`` whose files are left out."""
     ignore: str = "(?!)"
-    """Regular expression over paths of audio files that are none of the corpus's; nothing by
-    default."""
+    """Regular expression over paths of audio files that do not belong to the corpus; none by
+    default.
+    """
     id: str = "{stem}"
     """Template of the utterance's id, of the pattern's groups, ``stem`` and ``folder``."""
     speaker: str = "{speaker}"
-    """Likewise, of the speaker."""
+    """Template of the speaker."""
     session: str | None = None
-    """Likewise, of the session; None: the group of that name, if there is one; empty: there are no
-    sessions."""
+    """Template of the session; None: the group of that name, if there is one; empty: there are no
+    sessions.
+    """
     text: str | None = None
-    """Likewise, of the sentence's id."""
+    """Template of the sentence's id."""
     intensity: str | None = None
-    """Likewise, of the intensity."""
+    """Template of the intensity."""
     take: str | None = None
-    """Likewise, of the take."""
+    """Template of the take."""
     gender: str | None = None
-    """Likewise, of what ``genders`` reads."""
+    """Template of the value that ``genders`` maps."""
     genders: dict[str, Gender] = Field(default_factory=dict)
     """Values of ``gender`` that are not female or male themselves; of others it is not known.
     ``01..07`` is a span."""
     maps: dict[str, Table] = Field(default_factory=dict)
-    """How templates read a group: a table of values (any other stays as it is; spans), or, for a
-    running number, after how many it starts anew: 350 reads 000351 as 000001."""
+    """How templates read a group: a table of values (any other stays as it is; spans are allowed),
+    or, for a running number, the count after which it restarts: 350 reads 000351 as 000001.
+    """
     grid: bool = False
-    """Every emotion has one file for each combination of its other groups' values, so that files
-    that are not there can be named."""
+    """Every emotion has one file for each combination of the values of its other groups, so that
+    missing files can be named.
+    """
     irregular: tuple[str, ...] = ()
-    """Names that the pattern reads though they are spelled otherwise than the rest."""
+    """Names that the pattern reads although their spelling differs from the rest."""
     card: CardParams
     sources: tuple[SourceParams, ...] = ()
 
@@ -165,7 +169,7 @@ class Files(Corpus):
 
     @property
     def card(self) -> CorpusCard:
-        """As the registry's entry says; labels are sorted by name."""
+        """The card of the registry's entry; labels are sorted by name."""
         return self.params.card.card(tuple(sorted(set(self.params.labels.values()))))
 
     def utterances(self, folder: Path) -> Iterable[UtteranceRecord]:

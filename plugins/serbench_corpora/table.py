@@ -36,7 +36,7 @@ from serbench_corpora.table_rows import FORMATS, Row, read_rows, shown
 
 
 class OfficialParams(Params):
-    """The corpus's own split, as a column tells it."""
+    """The corpus's own split, from a column."""
 
     column: str
     values: dict[str, str] = Field(default_factory=dict)
@@ -65,24 +65,24 @@ class TableParams(Params):
     where: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Only rows with one of these values in these columns are kept."""
     unknown_speakers: tuple[str, ...] = ()
-    """Values of ``speaker`` whose rows are left out: nobody can say on which side they belong."""
+    """Values of ``speaker`` whose rows are left out, because their side cannot be determined."""
     pattern: str = ""
     """Regular expression that fits the audio file's path, but for folders in front of it. Its
     groups may be used like columns, and must agree with columns of the same name."""
     id: TemplateText = "{stem}"
     """Template of the utterance's id."""
     session: TemplateText = ""
-    """Likewise, of the session; empty where there is none."""
+    """Template of the session; empty if there are no sessions."""
     text: TemplateText = ""
-    """Likewise, of the sentence's id; empty where it is not known."""
+    """Template of the sentence's id; empty if it is not known."""
     gender: TemplateText = ""
-    """Likewise, of the speaker's gender."""
+    """Template of the speaker's gender."""
     genders: dict[str, Gender] = Field(default_factory=dict)
     """Its values besides female, f, male and m: female, male, or empty where it is not known."""
     intensity: TemplateText = ""
-    """Likewise, of the intensity."""
+    """Template of the intensity."""
     take: TemplateText = ""
-    """Likewise, of the take."""
+    """Template of the take."""
     official: OfficialParams | None = None
     card: CardParams
     sources: tuple[SourceParams, ...] = ()
@@ -157,7 +157,7 @@ class Table(Corpus):
 
     @property
     def card(self) -> CorpusCard:
-        """As the registry's entry says; labels are sorted by name."""
+        """The card of the registry's entry; labels are sorted by name."""
         return self.params.card.card(tuple(sorted(set(self.params.labels.values()))))
 
     def utterances(self, folder: Path) -> Iterable[UtteranceRecord]:

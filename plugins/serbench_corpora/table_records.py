@@ -1,4 +1,4 @@
-"""From rows of text to utterances: templates of columns, and every row held against them."""
+"""From rows of text to utterances: templates of columns, and a check of every row."""
 
 from __future__ import annotations
 

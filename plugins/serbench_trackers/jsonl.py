@@ -26,7 +26,7 @@ class JsonLinesParams(Params):
 class JsonLines(Tracker):
     """One JSON object a line, written at once: nothing is lost when the process is killed.
 
-    A run that is started again goes on in the same file. The history of fits from the cache is
+    A run that is started again continues in the same file. The history of fits from the cache is
     written only where the file does not have it, so that each of their epochs stands there once.
     """
 

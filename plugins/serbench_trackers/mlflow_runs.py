@@ -134,7 +134,7 @@ class MLflow(Tracker):
         return self._run
 
     def _method(self, name: str) -> MLflowRun:
-        """The nested run of a method, made when it is first heard of."""
+        """The nested run of a method, made at its first event."""
         if name not in self._methods:
             assert self._started is not None, "run_started comes first"
             run = self._methods[name] = self._store.nested(self._begun, name)

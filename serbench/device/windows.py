@@ -62,7 +62,7 @@ class WindowPlan:
 
     @property
     def whole(self) -> bool:
-        """Whether an utterance is heard at once: one window of all its frames."""
+        """Whether an utterance is processed at once: one window of all its frames."""
         return hears_whole(self.framing)
 
     @property

@@ -1,1 +1,1 @@
-"""Who is trained on, who is tested, and the guard that proves it."""
+"""Training and test sides, and the guard that proves them free of leaks."""

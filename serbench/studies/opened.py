@@ -34,7 +34,7 @@ class Opened:
         data_dir: the corpus's folder, where it is not where it is looked for.
         device_name: as ``--device`` says.
         jobs: as ``--jobs`` says; None: one per core.
-        watch: told of progress.
+        watch: receives progress.
     """
 
     folders: tuple[Path, ...]

@@ -1,4 +1,4 @@
-"""What a corpus's files say, held against what its card declares."""
+"""A corpus's files, compared with its card."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _copied_from(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
 
 
 def missing_files(corpus: Corpus, records: Sequence[UtteranceRecord]) -> tuple[str, ...]:
-    """A sentence that names the files that are missing; nothing where the corpus cannot tell."""
+    """A sentence that names the missing files; empty if the corpus cannot name them."""
     names = corpus.missing(records)
     return (f"missing files: {listed(names, SHOWN)}",) if names else ()
 
@@ -118,7 +118,7 @@ def missing_files(corpus: Corpus, records: Sequence[UtteranceRecord]) -> tuple[s
 def lost_files(corpus: Corpus, name: str, folder: Path) -> tuple[str, ...]:
     """A sentence on what may hold utterances and cannot be looked at; nothing where all can.
 
-    What else is left out is told in a warning.
+    What else is left out is reported in a warning.
     """
     left_out = corpus.left_out(folder)
     if told := [str(each) for each in left_out if not each.lost]:

@@ -1,4 +1,4 @@
-"""Downloads that can be cut and go on: Range requests into a ``.part`` file, checked at the end."""
+"""Downloads that can be continued: Range requests into a ``.part`` file, checked at the end."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def fetch(source: Source, folder: Path, advance: Advance) -> Path:
     """Download ``source`` into ``folder`` and return the checked file.
 
     What an earlier, interrupted call left behind is continued; a whole file that was damaged since
-    is fetched anew. ``advance`` counts bytes.
+    is downloaded again. ``advance`` counts bytes.
 
     Raises:
         CorpusError: no connection, an HTTP error, a wrong size or checksum, no room on disk.

@@ -45,7 +45,9 @@ READER = f"2, soxr {soxr.__version__}"
 
 @dataclass(frozen=True, slots=True)
 class AudioFacts:
-    """What the table keeps of a file's audio; ``size`` and ``mtime_ns`` tell a changed file."""
+    """Facts that the table keeps of a file's audio; ``size`` and ``mtime_ns`` show whether a file
+    has changed.
+    """
 
     size: int
     mtime_ns: int
@@ -63,7 +65,7 @@ def load_corpus(
     advance: Advance,
     allow_incomplete: bool = False,
 ) -> CorpusTable:
-    """Scan ``folder``, hold its counts against the card, read every file once.
+    """Scan ``folder``, compare its counts with the card, read every file once.
 
     Digests are cached below ``cache`` by path, size and modification time, so that a second load
     opens no audio file. ``advance`` counts utterances.
@@ -73,8 +75,8 @@ def load_corpus(
         name: the dataset's name, for the table and for messages.
         folder: as ``locate`` gives it.
         cache: root of the cache.
-        advance: told of every file that was read.
-        allow_incomplete: go on without missing utterances and without files that cannot be read;
+        advance: called for every file that was read.
+        allow_incomplete: continue without missing utterances and without files that cannot be read;
             the table says which (``CorpusTable.incomplete``). Surplus ones stay an error.
 
     Raises:

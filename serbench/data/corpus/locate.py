@@ -30,7 +30,7 @@ OLD_RECIPE = ".serbench-recipe.json"
 """
 
 Announce = Callable[[str], None]
-"""``announce(sentence)``: something long is about to begin."""
+"""``announce(sentence)``: a long step is about to begin."""
 
 
 def locate(
@@ -48,7 +48,7 @@ def locate(
     the registry); ``<cache>/corpora/<name>``, where it was put by hand; ``<cache>/corpora/`` with
     a folder of its name and the digest of its recipe. That one is downloaded or synthesised on
     first use, by one process at a time: in a temporary folder beside it, checked against the card
-    and then renamed. It is made anew where a file in it is damaged.
+    and then renamed. It is made again where a file in it is damaged.
 
     Raises:
         CorpusError: a named folder is not there, or the corpus can neither be fetched nor made;
@@ -146,7 +146,7 @@ def _below_variable(name: str, announce: Announce) -> Path | None:
 def _download(
     corpus: Corpus, name: str, folder: Path, cache: Path, advance: Advance, announce: Announce
 ) -> None:
-    """Fetch every source, unpack into a temporary folder, hold it against the card, rename."""
+    """Fetch every source, unpack into a temporary folder, check it against the card, rename."""
     downloads = kind_folder(cache, "downloads") / folder.name
     with _beside(folder) as new:
         for source in corpus.sources():
@@ -178,7 +178,7 @@ def _download(
 
 
 def _unpack_or_discard(file: Path, folder: Path, advance: Advance) -> None:
-    """Unpack; a file that cannot be unpacked is thrown away, so that it is fetched anew."""
+    """Unpack; a file that cannot be unpacked is deleted, so that it is downloaded again."""
     try:
         unpack(file, folder, advance)
     except CorpusError:
@@ -194,7 +194,7 @@ def _check_download(corpus: Corpus, name: str, folder: Path) -> None:
 
 
 def ways_out(corpus: Corpus, name: str, folder: Path) -> str:
-    """What a user can do who has no network, or no server that answers."""
+    """What a user can do without a network, or if the server does not answer."""
     urls = " and ".join(source.url for source in corpus.sources())
     return (
         f"Either give a local copy with --data-dir DIR ({corpus.card.layout}), or download {urls} "

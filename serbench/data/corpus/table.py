@@ -110,7 +110,7 @@ class AudioProperties(Protocol):
 
 
 def make_utterance(record: UtteranceRecord, heard: AudioProperties) -> Utterance:
-    """What a corpus says of a file, and what was heard in it."""
+    """An utterance, from its record and the facts of its audio file."""
     return Utterance(
         id=record.id,
         path=record.path,

@@ -59,9 +59,9 @@ def load_unlabelled(folder: Path, cache: Path, advance: Advance) -> UnlabelledAu
     """Read every audio file below ``folder`` once; facts are cached as a corpus's are.
 
     Args:
-        folder: searched as ``audio_below`` does; what is left out is told in a warning.
+        folder: searched as ``audio_below`` does; what is left out is reported in a warning.
         cache: root of the cache.
-        advance: told of every file that was read.
+        advance: called for every file that was read.
 
     Raises:
         CorpusError: no such folder, no audio in it, or files that cannot be read (all of them in

@@ -1,4 +1,4 @@
-"""One file to ship: the graph itself, or what a backend makes of it."""
+"""One file to ship: the graph itself, or a backend's conversion of it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def check_exportable(front_end: FrontEnd, plan: WindowPlan) -> None:
 
 
 class _Normalised(nn.Module):
-    """A student, its normaliser, and what it hears."""
+    """A student, its normaliser, and its input."""
 
     mean: Tensor
     deviation: Tensor

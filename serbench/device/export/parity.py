@@ -1,4 +1,4 @@
-"""Whether an exported graph says what the student says in PyTorch."""
+"""Whether an exported graph gives the same posteriors as the student in PyTorch."""
 
 from __future__ import annotations
 

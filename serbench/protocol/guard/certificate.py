@@ -93,7 +93,7 @@ class TeacherRecord(Params):
         teacher: its name in the run.
         status: ``"declared"``: it names its training corpora and this one is not among them;
             ``"undisclosed"``: part of them is not public; ``"undeclared"``: it names none;
-            ``"overlap"``: this one is among them, and the run was told to go on.
+            ``"overlap"``: this one is among them, and the run was allowed to continue.
         trained_on: what it declares.
         shared: those of them that are in the evaluated corpus.
     """
@@ -141,7 +141,7 @@ class FrontEndRecord(Params):
 
 
 class AudioRecord(Params):
-    """The unlabelled audio that students have heard, before any fold or in their fits.
+    """The unlabelled audio that students were trained on, before any fold or in their fits.
 
     Attributes:
         recordings: how many.
@@ -192,7 +192,7 @@ class Certificate(Params):
         teachers: what each was trained on.
         students: those that start from a pretrained model's weights; not there where none does.
         front_ends: those that run a pretrained model; not there where none does.
-        audio: what students have heard without labels; None where they heard none.
+        audio: unlabelled audio that students were trained on; None if there was none.
         readings: of outer test labels, by method, fold and seed.
         canary: UA on permuted labels, by method; empty where it was not asked for.
         checks: L1 … L10, each with its outcome.

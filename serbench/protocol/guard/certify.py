@@ -66,7 +66,7 @@ class Evidence:
         students: whose weights students start from.
         canary: UA on permuted labels; empty where it was not asked for.
         dropped: utterances that were left out of the corpus as copies.
-        audio: what students have heard without labels; None where they heard none.
+        audio: unlabelled audio that students were trained on; None if there was none.
         copied: utterances with a copy in that audio.
         trained_only: utterances that the split has for training only.
     """

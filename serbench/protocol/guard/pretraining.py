@@ -138,7 +138,7 @@ def check_pretraining(
         cards: of the run's teachers, by their names in the run.
         corpus_name: the evaluated corpus.
         corpus_card: its card.
-        allow: go on where there is overlap; the result says so.
+        allow: continue if there is overlap; the result reports it.
 
     Returns:
         One ``Provenance`` for each teacher, in the order of ``cards``.
@@ -158,7 +158,7 @@ def check_inheritance(
         cards: of these models, by the students' names in the run.
         corpus_name: the evaluated corpus.
         corpus_card: its card.
-        allow: go on where there is overlap; the result says so.
+        allow: continue if there is overlap; the result reports it.
 
     Raises:
         LeakageError: L7, with each student and the corpora that its model shares.
@@ -180,7 +180,7 @@ def check_listening(
         cards: of these models, by the front ends' names in the run.
         corpus_name: the evaluated corpus.
         corpus_card: its card.
-        allow: go on where there is overlap; the result says so.
+        allow: continue if there is overlap; the result reports it.
 
     Raises:
         LeakageError: L7, with each front end and the corpora that its model shares.

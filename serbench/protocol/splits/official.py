@@ -1,4 +1,4 @@
-"""A corpus's own split, as its records tell it."""
+"""A corpus's own split, from its records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a list says of each stored run, from its small files alone."""
+"""The entry of each stored run in a list, from its small files only."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _is_run(folder: Path) -> bool:
 
 
 def read_entry(folder: Path, name: str) -> RunEntry:
-    """One run's entry. Damage is told in it, never raised."""
+    """One run's entry. Damage is reported in it, never raised."""
     files = _Files()
     _count(folder, files)
     try:

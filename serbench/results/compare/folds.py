@@ -2,7 +2,7 @@
 
 A trained model is shared by all speakers of its test fold, and models of different folds share
 training data. Both make folds, and not speakers, the units of what a method does when it is
-trained anew.
+trained again.
 """
 
 from __future__ import annotations

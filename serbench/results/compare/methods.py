@@ -2,7 +2,7 @@
 
 Pooled scores count every test utterance once per seed. Their 95 % intervals come from draws of
 whole speakers. Differences between methods are paired: tests and intervals by folds say what the
-method does when it is trained anew on other speakers, those by speakers what these models do.
+method does when it is trained again on other speakers, those by speakers what these models do.
 """
 
 from __future__ import annotations

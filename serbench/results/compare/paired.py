@@ -6,7 +6,7 @@ utterances and the number of classes. Two questions can be asked of it:
 
 - Are these trained models, on new speakers, others? If not, each speaker's contribution could as
   well have had the other sign.
-- Is the method, trained anew on other speakers, another? Speakers of a fold share a trained model,
+- Is the method, trained again on other speakers, another? Speakers of a fold share a trained model,
   so that folds are what is independent, nearly: any two of them share training data.
 """
 

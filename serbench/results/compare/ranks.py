@@ -1,4 +1,4 @@
-"""Methods over several corpora: average ranks, and which of them cannot be told apart.
+"""Methods over several corpora: average ranks, and which of them do not differ significantly.
 
 After Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets", *JMLR* 7, 2006:
 Friedman's test over the ranks that methods have on each corpus, then Nemenyi's test of all pairs.
@@ -69,8 +69,8 @@ class Ranks:
         ranks: ``(N, k)``, ties share the average rank.
         average: ``(k,)``, over corpora.
         critical_difference: of two average ranks, Nemenyi, at ``alpha``.
-        groups: the largest sets of methods that cannot be told apart, the best first; a method may
-            be in several. One set of all where Friedman's test finds no difference.
+        groups: the largest sets of methods that do not differ significantly, the best first; a
+            method may be in several. One set of all where Friedman's test finds no difference.
         alpha: level of both tests.
     """
 

@@ -1,4 +1,4 @@
-"""What a comparison says of methods: scores, intervals, differences and how sure they are."""
+"""Results of a comparison of methods: scores, intervals, differences and their significance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METRICS: tuple[Metric, ...] = ("wa", "ua", "macro_f1")
 Verdict = Literal["significantly better", "significantly worse", "no significant difference"]
 
 Question = Literal["method", "models"]
-"""What a difference is asked about. ``"method"``: the method, trained anew on other speakers.
+"""What a difference is asked about. ``"method"``: the method, trained again on other speakers.
 ``"models"``: these trained models, on new speakers."""
 
 KEYS = ("utterance", "speaker", "label", "outer")
@@ -77,7 +77,7 @@ class FoldDesign:
 
 @dataclass(frozen=True, slots=True)
 class FoldTest:
-    """Corrected t test over folds: is the method, trained anew on other speakers, another?
+    """Corrected t test over folds: does the method differ if trained again on other speakers?
 
     Attributes:
         t: the statistic; infinite where every fold differs by the same amount.
@@ -101,7 +101,7 @@ class FoldTest:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerTest:
-    """Permutation test over speakers: are these trained models, on new speakers, others?
+    """Permutation test over speakers: do these trained models differ on new speakers?
 
     Attributes:
         p: two-sided, of swapping the two methods speaker by speaker.
@@ -118,7 +118,7 @@ class SpeakerTest:
 
 @dataclass(frozen=True, slots=True)
 class Significance:
-    """How surely a method's pooled UA differs from the reference's.
+    """The difference of a method's pooled UA from the reference's, with its tests.
 
     Attributes:
         speakers: about these trained models.

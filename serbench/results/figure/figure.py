@@ -263,7 +263,7 @@ class Diagram:
     Attributes:
         names: from the best.
         ranks: average rank of each.
-        groups: first and last place, in ``names``, of those that cannot be told apart.
+        groups: first and last place, in ``names``, of those that do not differ significantly.
         critical: difference of ranks.
     """
 

@@ -21,8 +21,8 @@ class Stroke:
     """A line through points in inches from the upper left.
 
     Attributes:
-        kind: ``axis``, ``bar`` over methods that cannot be told apart, ``critical`` difference,
-            or ``leader`` from a rank to its name.
+        kind: ``axis``, ``bar`` over methods that do not differ significantly, ``critical``
+            difference, or ``leader`` from a rank to its name.
     """
 
     points: tuple[tuple[float, float], ...]

@@ -1,4 +1,4 @@
-"""An ablation's rows, every one held against the full method on the same utterances."""
+"""An ablation's rows, each compared with the full method on the same utterances."""
 
 from __future__ import annotations
 

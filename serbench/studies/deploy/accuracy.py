@@ -1,4 +1,4 @@
-"""The outer test sides scored through every backend, and each held against the reference."""
+"""The outer test sides scored through every backend, each compared with the reference."""
 
 from __future__ import annotations
 

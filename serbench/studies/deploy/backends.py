@@ -9,7 +9,7 @@ from serbench.api import Backend, PluginError
 from serbench.running.registry.lookup import Registry
 
 REFERENCE = "torch"
-"""The backend that every other is held against: PyTorch, eager, fp32."""
+"""The backend that every other is compared with: PyTorch, eager, fp32."""
 
 
 @dataclass(frozen=True)

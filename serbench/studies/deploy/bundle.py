@@ -142,7 +142,7 @@ def _entry(candidate: TriedBackend, name: str, content: bytes) -> dict[str, obje
 
 
 def _write_probes(model: FoldModel, folder: Path) -> None:
-    """Synthetic waveforms and what PyTorch in fp32 says of them."""
+    """Synthetic waveforms and their posteriors from PyTorch in fp32."""
     module = model.deployed.module()
     waveforms = probes()
     with torch.inference_mode():

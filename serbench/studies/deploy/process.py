@@ -1,4 +1,4 @@
-"""Tasks in processes of their own: what one does there, a crash included, harms nobody else."""
+"""Tasks in separate processes: a crash in one harms no other."""
 
 from __future__ import annotations
 

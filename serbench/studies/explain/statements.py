@@ -1,4 +1,4 @@
-"""What a method's readings are, and what they say, as sentences."""
+"""A method's readings, described in sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``serbench inflation``: what leakage is worth."""
+"""``serbench inflation``: the effect of leakage."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A run's students, pruned and fine-tuned inside their folds: one fit for each student and cut.
 
-Each fit is kept as soon as it is done, so that a command that was stopped goes on where it was.
+Each fit is kept as soon as it is done, so that a stopped command continues where it was.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def draw_talkers(
     """Recordings of ``TALKERS`` talkers, each at least ``duration_s`` long where there are enough.
 
     Talkers are different speakers where there are as many; otherwise speakers talk twice, each
-    time with recordings drawn anew.
+    time with recordings drawn again.
     """
     order = generator.permutation(sorted(voices)).tolist()
     for speaker in islice(cycle(order), TALKERS):

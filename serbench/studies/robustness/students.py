@@ -84,7 +84,7 @@ def student_readings(
         students: of it.
         conditions: those that the cache has are not heard again.
         workers: processes.
-        stage: what progress is told under.
+        stage: the name of the progress.
 
     Raises:
         StoreError: a student's weights are damaged or do not fit its code.

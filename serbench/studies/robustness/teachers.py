@@ -56,7 +56,7 @@ def teacher_readings(
 def check_teacher(replay: Replay, name: str, fold: int, reading: ConditionPosteriors) -> None:
     """
     Raises:
-        StoreError: a teacher does not say of clean audio what the run has kept.
+        StoreError: a teacher does not reproduce the run's posteriors on clean audio.
     """
     kept = replay.stored_posteriors(TEACHER_PREFIX + name, fold, seed=0)
     gap = float(np.abs(kept.reindex(list(reading.ids)).to_numpy() - reading.posteriors).max())

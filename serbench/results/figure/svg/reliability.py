@@ -1,4 +1,4 @@
-"""Calibration: how often a method is right, by how sure it is; and how often it is how sure."""
+"""Calibration: how often a method is right, by its confidence, and how often it has which."""
 
 from __future__ import annotations
 
