@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from serbench.studies.opened import Opened
     from serbench.studies.prune.measure import Pruning
 
-HELP = """Measure how small a run's students can be, and the UA that is left.
+HELP = """Measure how small a run's students can become, and the UA that remains.
 
 Each outer fold's student is pruned, fine-tuned for a few epochs on its own training side, and
 scored on its test side: the smallest weights set to 0 (magnitude), or attention heads, or
