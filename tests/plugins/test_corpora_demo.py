@@ -131,7 +131,7 @@ def test_parameters_are_checked() -> None:
 
 def test_a_foreign_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "03a01Fa.wav").touch()
-    with pytest.raises(CorpusError, match=r"03a01Fa\.wav: not a name of the demo corpus"):
+    with pytest.raises(CorpusError, match=r"03a01Fa\.wav: not a file name of the demo corpus"):
         list(Demo(DemoParams()).utterances(tmp_path))
 
 

@@ -147,7 +147,7 @@ def test_spans_cover_what_was_asked_for_and_stay_within_the_lengths() -> None:
 def test_the_first_layers_alone_are_kept(folder: Folder) -> None:
     made = network("whisper", folder("whisper"), layers=2)
     assert len(made.encoder.model.layers) == 2
-    with pytest.raises(TeacherError, match=r"has 4 layers, and student\.layers is 9"):
+    with pytest.raises(TeacherError, match=r"has 4 layers, but student\.layers is 9"):
         _ = student(folder("whisper"), layers=9).hears
 
 

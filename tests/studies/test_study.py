@@ -216,7 +216,7 @@ def test_a_folder_of_an_older_version_is_told_apart(folder: Path) -> None:
     results = load_results([folder])
     found = studies_of(results.runs)
     assert (found.records, found.outdated) == ((), ("run/overlap",))
-    assert "older version of serbench, and not shown: run/overlap" in report_page(
+    assert "an older version of serbench wrote them: run/overlap" in report_page(
         results, studies=found
     )
 

@@ -92,7 +92,7 @@ def test_the_encoder_is_told_in_card_and_digest(checkpoint: Make) -> None:
 
 
 def test_a_layer_that_is_not_there_is_told(checkpoint: Make) -> None:
-    with pytest.raises(TeacherError, match=r"has hidden states 0 to 4, and front_end\.layers"):
+    with pytest.raises(TeacherError, match=r"has hidden states 0 to 4, but front_end\.layers"):
         _ = front_end(checkpoint("whisper"), layers=[2, 5]).width
 
 

@@ -123,7 +123,7 @@ def test_the_page_shows_the_unlabelled_audio() -> None:
     text = certificate_page(certificate().model_copy(update={"audio": audio}))
     assert rows(text, "## Unlabelled audio") == [["4481", "3 h 04 min", "5" * 12]]
     assert "before any fold" in text
-    assert "cannot be proved that no speaker of the corpus does" in text
+    assert "cannot prove that no speaker of the corpus is among them" in text
     assert "Students were not pretrained." in certificate_page(certificate())
 
 

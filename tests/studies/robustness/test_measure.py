@@ -303,7 +303,7 @@ def test_other_predictions_than_the_stored_are_refused(made: Path, found: Robust
     rows = replay.run.predictions
     for who, said in (
         ("plain", "plain/seed-0/outer-1 does not predict what the run has kept"),
-        (TEACHER, "teacher functionals, outer fold 1, does not say of clean"),
+        (TEACHER, "teacher functionals, outer fold 1, does not reproduce the run's"),
     ):
         before = rows.copy()
         rows.loc[rows["method"] == who, "p_high"] += 0.01
