@@ -198,7 +198,7 @@ def with_corpus(corpus: Path, *arguments: str) -> Result:
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
-    fails(with_corpus(tmp_path / "nowhere"), "nowhere", "--data-dir", "is not there", "f01_anger")
+    fails(with_corpus(tmp_path / "nowhere"), "nowhere", "--data-dir", "does not exist", "f01_anger")
 
 
 def test_a_file_instead_of_a_folder(tmp_path: Path) -> None:

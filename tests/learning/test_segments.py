@@ -115,7 +115,7 @@ def test_segments_of_a_sealed_partition_carry_no_label() -> None:
 
 
 def test_a_partition_of_another_corpus_is_refused() -> None:
-    with pytest.raises(SplitError, match="that that are not in toy: ghost"):
+    with pytest.raises(SplitError, match="that are not in toy: ghost"):
         segment_partition(make_table([2.0]), Partition("p", ("ghost",), ()), Cutting(3.0, 0.5))
 
 

@@ -142,7 +142,7 @@ def test_wrong_records_are_told(tmp_path: Path, change: dict[str, object], messa
 
 def test_sessions_must_be_given_where_folds_group_by_them(tmp_path: Path) -> None:
     card = replace(CARD, unit="session")
-    with pytest.raises(AssertionError, match="no session"):
+    with pytest.raises(AssertionError, match="has no session"):
         check_corpus(corpus_of(card), tmp_path / "new")
 
 
