@@ -246,9 +246,7 @@ def test_files_that_do_not_say_enough_are_told(tmp_path: Path) -> None:
 
 
 def test_what_a_database_lacks_is_told(emodb: Path) -> None:
-    assert "has no emotion.mood; there are emotion.emotion, " in fault(
-        emodb, emotion="emotion.mood"
-    )
+    assert "has no emotion.mood; it has emotion.emotion, " in fault(emodb, emotion="emotion.mood")
     assert "has no table or split dev; its tables are emotion, " in fault(
         emodb, splits={"dev": "validation"}
     )
@@ -309,7 +307,7 @@ def test_a_database_is_fetched_through_audb(
     table = load_corpus(given, "mine", folder, tmp_path / "cache", lambda done, total: None)
     assert len(table.utterances) == 6
     assert find(given, tmp_path / "cache") == folder
-    with pytest.raises(CorpusError, match=r"cannot fetch emodb 2.0.0: .*--data-dir DIR"):
+    with pytest.raises(CorpusError, match=r"cannot download emodb 2.0.0: .*--data-dir DIR"):
         find(corpus(database="emodb", version="2.0.0"), tmp_path / "cache")
     monkeypatch.setattr(
         audb.config, "REPOSITORIES", [audb.Repository("gone", str(tmp_path / "no"), "file-system")]

@@ -225,7 +225,7 @@ def test_rows_of_a_dropped_label_are_left_out(tmp_path: Path) -> None:
     [
         ({"speaker": r"\d\d"}, r"needs a group \(\?P<speaker>"),
         ({"speaker": "("}, "is not a valid regular expression"),
-        ({"text": "{words}"}, "text uses words; there are emo, folder, key, speaker, stem"),
+        ({"text": "{words}"}, "text uses words; it can use emo, folder, key, speaker, stem"),
         ({"drop": ["Angry"]}, "Angry is in both labels and drop"),
         ({"audio": "wav/{"}, "a brace does not belong to a"),
     ],

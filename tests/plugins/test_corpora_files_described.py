@@ -56,7 +56,7 @@ def test_a_corpus_of_ones_own(tmp_path: Path) -> None:
     assert corpus.card.labels == ("anger", "happiness")
     assert corpus.card.utterances is None
     tree(folder, ["in/bob/sad-1.wav"])
-    with pytest.raises(CorpusError, match=r"none of ang, hap, xxx \(1\): in/bob/sad-1.wav"):
+    with pytest.raises(CorpusError, match=r"not one of ang, hap, xxx \(1\): in/bob/sad-1.wav"):
         corpus.utterances(folder)
 
 
@@ -161,11 +161,17 @@ def test_nothing_is_told_where_names_do_not_form_a_known_grid(change: dict[str, 
     [
         ({"pattern": "("}, "is not a valid regular expression"),
         ({"pattern": r"(?P<speaker>\d+)\.wav"}, r"needs a group \(\?P<emotion>"),
-        ({"text": "{words}"}, "text uses words; the pattern has the groups emotion, speaker, take"),
+        (
+            {"text": "{words}"},
+            "text uses words; it can use the pattern's groups emotion, speaker, take",
+        ),
         ({"drop": ["ang"]}, "ang is in both labels and drop"),
         ({"genders": {"f": "woman"}}, "'female' or 'male'"),
         ({"genders": {"1..2": "male", "2": "female"}}, "2 has two entries"),
-        ({"maps": {"words": 3}}, "maps has words; the pattern has emotion, speaker, take"),
+        (
+            {"maps": {"words": 3}},
+            "maps has words; the pattern has the groups emotion, speaker, take",
+        ),
         ({"maps": {"take": 0}}, "greater than or equal to 1"),
         ({"irregular": ["x.wav"]}, "the pattern does not match x.wav of irregular"),
         ({"card": CARD | {"per_speaker": 3}}, "for each speaker, but speakers is empty"),

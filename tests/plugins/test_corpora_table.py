@@ -154,7 +154,7 @@ def test_a_damaged_table_is_told(content: bytes, message: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("rows.jsonl", '{"who": "a"\n', r"rows.jsonl:1: no JSON"),
+        ("rows.jsonl", '{"who": "a"\n', r"rows.jsonl:1: not valid JSON"),
         ("rows.jsonl", "\n[1]\n", r"rows.jsonl:2: must be a JSON object, not \[1\]"),
         ("rows.parquet", "PAR1", r"rows.parquet is not a readable Parquet file"),
         ("rows.xlsx", "PK", r"rows.xlsx is not a readable table; use .csv, .tsv, .jsonl"),
@@ -194,7 +194,7 @@ def test_a_table_that_is_not_there(tmp_path: Path) -> None:
 def test_a_folder_with_two_copies_is_ambiguous(tmp_path: Path) -> None:
     for copy in ("v1", "v2"):
         write_table(tmp_path / copy / "rows.csv", ROWS_OF_MINE)
-    with pytest.raises(CorpusError, match="several folders: v1, v2; name one"):
+    with pytest.raises(CorpusError, match="several folders: v1, v2; give one"):
         mine().utterances(tmp_path)
     assert len(list(mine().utterances(tmp_path / "v2"))) == 4
 
@@ -208,7 +208,7 @@ def test_paths_as_windows_writes_them(tmp_path: Path) -> None:
 
 def test_a_pattern_must_fit_every_path(tmp_path: Path) -> None:
     write_table(tmp_path / "rows.csv", ROWS_OF_MINE)
-    with pytest.raises(CorpusError, match=r"does not fit \(1\): rows.csv:6 nn/7.wav"):
+    with pytest.raises(CorpusError, match=r"do not match the pattern \(1\): rows.csv:6 nn/7.wav"):
         mine(pattern=r"[a-z]{3}/\d\.wav").utterances(tmp_path)
 
 

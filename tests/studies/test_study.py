@@ -111,7 +111,7 @@ def test_everything_is_written_and_printed(folder: Path) -> None:
     page = (folder / "count" / "count.md").read_text()
     assert page.startswith("# Counted\n\n- All is counted.\n\n![Counted](count.png)\n")
     digest = load_run(folder, "run").certificate.digest
-    for wanted in (digest, "**Again**", "what others claim", "**Claimed**"):
+    for wanted in (digest, "**Again**", "Published claims", "**Claimed**"):
         assert wanted in page
     rows = (folder / "count" / "count.csv").read_text().splitlines()
     assert rows[0] == "class,predictions,certificate"
@@ -185,7 +185,7 @@ def test_the_record_holds_what_a_page_shows(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema_version": 2}, r"study\.json is damaged, or of another version .*schema_version"),
+        ({"schema_version": 2}, r"study\.json is damaged, or another version .*schema_version"),
         ({"kind": "else"}, r"another version of serbench .*kind.*`serbench count run` again"),
         ({"certificates": ["0" * 64]}, r"belongs to another run: .*`serbench count run` again"),
         ({"tables": [{}]}, "is damaged"),

@@ -92,7 +92,7 @@ def test_a_run_is_unfinished_until_its_last_file_is_there(run: Path, missing: st
         (
             "certificate.json",
             b'{"digest": "", "plan_digest": "0"}',
-            "certificate.json is of another",
+            "certificate.json belongs to another",
         ),
         ("timing.json", b"\xff", "timing.json: line 1 is not UTF-8"),
     ],
@@ -108,7 +108,7 @@ def test_damage_is_told_and_not_raised(run: Path, name: str, content: bytes, rea
 def test_a_run_that_lost_its_plan_is_listed_as_damaged(run: Path) -> None:
     (run / "plan.json").unlink()
     (entry,) = list_entries(run.parent)
-    assert (entry.state, entry.reason) == ("damaged", "it has no plan.json")
+    assert (entry.state, entry.reason) == ("damaged", "plan.json is missing")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"method,ua\nakd,0.5\n", b"\xff\xfe"])
@@ -148,7 +148,7 @@ def test_a_link_in_a_run_is_not_followed(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="of unlabelled audio does not exist"):
+    with pytest.raises(StoreError, match="does not exist"):
         list_entries(tmp_path / "none")
     assert list_entries(tmp_path) == ()
 

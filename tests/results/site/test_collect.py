@@ -57,7 +57,7 @@ def test_nothing_is_looked_for_inside_runs_and_sites(runs: Path, tmp_path: Path)
 
 
 def test_a_missing_folder_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SerbenchError, match=r"there is no folder .*nowhere"):
+    with pytest.raises(SerbenchError, match=r"nowhere does not exist"):
         collect(tmp_path / "nowhere")
 
 
@@ -144,7 +144,7 @@ def test_a_study_of_another_run_is_left_out_and_said(runs: Path, tmp_path: Path,
     assert found.entries[0].records == ()
     (problem,) = found.problems
     assert problem.label == "two"
-    assert problem.reason.startswith("listed without its studies: looked/study.json is ")
+    assert problem.reason.startswith("listed without its studies: looked/study.json ")
 
 
 def test_a_run_whose_page_fails_is_listed_without(

@@ -112,7 +112,7 @@ def test_a_folder_with_something_else_is_left_alone(few: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"kind": "game", "pages": []}', "is something else"),
+        ('{"kind": "game", "pages": []}', "serbench did not write its"),
         ("[]", "cannot be read"),
         ("{", "cannot be read"),
         ('{"kind": "serbench leaderboard"}', "cannot be read"),

@@ -512,7 +512,9 @@ def test_the_method_must_be_one_of_the_run(tmp_path: Path) -> None:
     folder = make_run_with_readings(tmp_path / "two", ("akd", "akd-soft"))
     with pytest.raises(StoreError, match=r"has no method akd-sof; did you mean akd-soft\? It has"):
         load_explanation(folder, "akd-sof")
-    with pytest.raises(StoreError, match="2 methods of two have readings: akd, akd-soft; name one"):
+    with pytest.raises(
+        StoreError, match="2 methods of two have readings: akd, akd-soft; choose one"
+    ):
         load_explanation(folder)
     assert load_explanation(folder, "akd-soft").method == "akd-soft"
 
@@ -567,7 +569,7 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
     store.write_readings(
         "akd", 3, 0, {n: a for n, a in store.read_readings("akd", 3, 0).items() if n != "beta"}
     )
-    with pytest.raises(StoreError, match=r"akd in outer-1 and outer-3 are not the same"):
+    with pytest.raises(StoreError, match=r"akd differ between outer-1 and outer-3"):
         load_explanation(folder)
     path = store.readings_path("akd", 3, 0)
     path.write_bytes(path.read_bytes()[:-9])
