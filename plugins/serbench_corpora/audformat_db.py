@@ -149,10 +149,11 @@ class Audformat(Corpus):
                 )
             except Exception as error:  # audb's backends raise whatever their network layer does
                 where = ", ".join(f"{r.name} on {r.host}" for r in audb.config.REPOSITORIES)
+                reason = str(error).rstrip(".") or type(error).__name__
                 raise CorpusError(
-                    f"audb cannot download {name} {version}: "
-                    f"{str(error) or type(error).__name__}. Either no repository has it, or no "
-                    f"repository can be reached ({where}); give a local copy with --data-dir DIR"
+                    f"audb cannot download {name} {version}: {reason}. Either no repository has "
+                    f"it, or no repository can be reached ({where}); give a local copy with "
+                    "--data-dir DIR"
                 ) from error
         advance(1, 1)
         return True

@@ -74,7 +74,7 @@ def test_a_named_method_is_what_is_sorted_by() -> None:
 
 @pytest.mark.parametrize(
     ("least", "said"),
-    [(0.7, "give 70 for 70 %"), (-1.0, "between 0 and 100"), (101.0, "between 0 and 100")],
+    [(0.7, "give 70 for 70 %"), (-1.0, "0 and 100 %"), (101.0, "0 and 100 %")],
 )
 def test_a_least_ua_that_cannot_be_meant_is_an_error(least: float, said: str) -> None:
     with pytest.raises(StoreError, match=said):
