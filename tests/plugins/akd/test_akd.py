@@ -230,7 +230,7 @@ def test_missing_maps_are_said() -> None:
     plain = replace(shape(2), map_dims=(), last_map_dim=0)
     with pytest.raises(PluginError, match=r"needs intermediate maps, but .* set lambda_hint to 0"):
         Akd(AkdParams()).build(plain)
-    with pytest.raises(PluginError, match=r"student's last map and .* adaptive_weights to false"):
+    with pytest.raises(PluginError, match=r"student's last map, but .* adaptive_weights to false"):
         Akd(AkdParams(lambda_hint=0.0)).build(plain)
 
 

@@ -253,7 +253,7 @@ def test_few_windows_are_told(checkpoint: Make, caplog: pytest.LogCaptureFixture
     [
         ({"layers": 5}, "has 4 blocks, but student.layers is 5"),
         ({"channels": 17}, "student.channels is 17, but .* has 16"),
-        ({"units": 25}, "student.units is 25, and .* has 24"),
+        ({"units": 25}, "student.units is 25, but .* has 24"),
         ({"value": (4, 4, 4)}, "student.value has 3 numbers for 2 blocks"),
     ],
 )
