@@ -164,7 +164,7 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     """The command line's."""
-    parser = argparse.ArgumentParser(description="Measure the models beside this file.")
+    parser = argparse.ArgumentParser(description="Measure the models next to this file.")
     parser.add_argument("--threads", type=_positive, default=1, help="default: 1")
     parser.add_argument("--rounds", type=_positive, default=5, help="default: 5")
     parser.add_argument("--provider", default=CPU, help=f"default: {CPU}; CUDAExecutionProvider, …")
