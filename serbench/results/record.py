@@ -26,13 +26,13 @@ NAME = "study.json"
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What a study says of a method in a cell of the leaderboard.
+    """A fact that a study found about a method, a cell of the leaderboard.
 
     Attributes:
         title: of the column.
         text: of the cell.
-        value: what the column is sorted by; None: by the text.
-        about: in small print beside it.
+        value: sort key of the column; None: the text.
+        about: shown next to it in small print.
     """
 
     method: str
@@ -44,17 +44,17 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class StudyRecord:
-    """What a study found of one run, or of several.
+    """The findings of a study about one run, or several.
 
     Attributes:
         study: its name.
         title: of its section on a page.
         version: of serbench.
-        params: as they were chosen.
+        params: the chosen values.
         runs: names of the runs' folders.
-        certificates: digests of theirs.
-        lines: sentences that stand over figures and tables.
-        tables: without their CSV's numbers, which stand in a file beside.
+        certificates: digests of their certificates.
+        lines: sentences above figures and tables.
+        tables: without their CSV's numbers, which are in a separate file.
         facts: for the leaderboard.
         facts_note: how to read them.
     """

@@ -30,13 +30,13 @@ M = TypeVar("M")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """How a field of a study's parameters stands on the command line.
+    """A field of a study's parameters as an option of the command line.
 
     Attributes:
-        help: one sentence or two, with the default in words where it is not plain.
+        help: one or two sentences, with the default in words if the value alone is not clear.
         flag: a short one, such as ``-m``.
         least: the smallest value.
-        metavar: what stands for the value in ``--help``; empty: after the field's type and name.
+        metavar: placeholder of the value in ``--help``; empty: from the field's type and name.
     """
 
     help: str
@@ -56,10 +56,10 @@ def option(
     """A field of a study's parameters, which becomes an option of its command.
 
     The field's type is ``str``, ``int``, ``float``, ``bool``, ``Path``, one of these or None, or a
-    ``tuple`` of any length of one of these: an option that may be repeated.
+    ``tuple`` of any length of one of these: a repeatable option.
 
     Args:
-        default: of the field; of a tuple, what stands for the option that is not given.
+        default: of the field; of a tuple, its value if the option is not given.
         help: see ``Option``.
         flag: likewise.
         least: likewise.
@@ -71,22 +71,22 @@ def option(
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a study found, as it is written, printed and put on a page.
+    """The findings of a study, to be written, printed and put on a page.
 
     Attributes:
         title: of its page in Markdown.
-        certificates: of the runs that were looked at.
-        tables: the first one's numbers are the CSV.
-        figures: the first one's file is called as the study, the others' have their own name
-            behind it.
-        lines: sentences that stand over figures and tables.
-        claims: tables of what others claim; they stand below everything that was measured, in
-            Markdown alone.
+        certificates: of the studied runs.
+        tables: the numbers of the first one go into the CSV.
+        figures: the file of the first one has the study's name; those of the others add their own
+            names.
+        lines: sentences above figures and tables.
+        claims: tables of published claims; they follow everything that was measured, in
+            Markdown only.
         files: more files, text by name.
         heading: of its section on a page; empty: the study's title.
-        facts: what the leaderboard shows of methods.
+        facts: facts about methods, for the leaderboard.
         facts_note: how to read them.
-        failure: what is told as an error after everything is written.
+        failure: an error to report after everything is written.
     """
 
     title: str
@@ -104,10 +104,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Instead:
-    """What was done where nothing was to be measured.
+    """The result of a command that had nothing to measure.
 
     Attributes:
-        lines: that say so.
+        lines: sentences to print.
     """
 
     lines: tuple[str, ...]
@@ -121,10 +121,10 @@ class Study(ABC, Generic[P, M]):
         title: the heading of its section on a page.
         help: of its command: what it does, in a line, then more, then examples.
         params: a frozen dataclass whose fields are made by ``option``; ``__post_init__`` raises
-            ``SerbenchError`` where values make no sense, which is told before anything is read.
-        several: whether it takes several runs; then it writes nothing unless told where.
+            ``SerbenchError`` if values make no sense, before anything is read.
+        several: whether it takes several runs; then it writes only if an output folder is given.
         replays: whether it predicts again, and so needs the corpus, plugins and a device.
-        steers: whether a device and a number of processes can be chosen for that.
+        steers: whether the user can choose a device and a number of processes.
     """
 
     name: ClassVar[str]
@@ -137,18 +137,18 @@ class Study(ABC, Generic[P, M]):
 
     @abstractmethod
     def measure(self, opened: Opened, params: P) -> M | Instead:
-        """Look at the runs.
+        """Measure the runs.
 
         Raises:
-            SerbenchError: what makes it impossible, in one message.
+            SerbenchError: it is impossible; one message says why.
         """
 
     @abstractmethod
     def show(self, found: M, params: P) -> Shown:
-        """What was found, as tables and figures."""
+        """The findings, as tables and figures."""
 
     def of_run(self, run: StoredRun) -> tuple[StudyRecord, ...]:  # noqa: ARG002 - most show nothing
-        """What a page shows of a finished run without the study being asked for: nothing is
-        measured for it. Where it gives anything, stored records of the study are left out.
+        """Records for the page of a finished run without a measurement; if there are any, the page
+        leaves out stored records of the study.
         """
         return ()

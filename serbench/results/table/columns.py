@@ -25,17 +25,17 @@ EMPTY = Cell(NOTHING)
 
 
 class Column(Generic[R]):
-    """What a table shows of each row, and how.
+    """A column of a table: its values and their format.
 
     Args:
-        title: over the column; a column without one is in the CSV only.
-        value: of a row; None where it has none.
-        format: how values are read.
-        key: name in the CSV; a column without one is not there.
-        help: what the title means, in a sentence.
-        console: where the column stands on the console.
-        short: the title on the console, where another fits better.
-        link: of a row's cell; empty where it has none.
+        title: of the column; a column without a title is in the CSV only.
+        value: of a row; None if it has none.
+        format: of the values.
+        key: name in the CSV; a column without a key is not in the CSV.
+        help: one sentence that explains the title.
+        console: place of the column on the console.
+        short: a shorter title for the console.
+        link: of a row's cell; empty if it has none.
         trace: of a row's cell: what a page's script looks up behind the number.
         filter: whether a page offers a menu of the column's values.
     """
@@ -128,9 +128,8 @@ def make_table(
         name: stem of its files.
         caption: over it.
         columns: from left to right.
-        rows: of any type; or by the heading that stands over them, "" for none. A heading without
-            rows is left out.
-        records: rows of the CSV, where they are not the rows that are shown.
+        rows: of any type; or by their heading, "" for none. A heading without rows is left out.
+        records: rows of the CSV, if they differ from the rows that are shown.
         notes: under it.
         warnings: under the notes.
         certificates: digests of the certificates that vouch for the numbers.

@@ -116,15 +116,15 @@ def _no_shade(_: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Format(Generic[V]):
-    """How values of one kind are shown and counted.
+    """The format of one kind of values, in text and in the CSV.
 
     Attributes:
         text: of a value, such as ``73.0``.
-        detail: what follows it, such as ``[68.1, 77.2]``: in the same line of a file, in smaller
-            print on a page, in a line of its own on the console.
+        detail: an addition such as ``[68.1, 77.2]``: in the same line of a file, in smaller print
+            on a page, in its own line on the console.
         numbers: of a value, for the CSV; as many as ``suffixes``.
-        suffixes: of the CSV's columns, behind the name of the column.
-        right: numbers stand at the right, text at the left.
+        suffixes: of the CSV's columns, added to the name of the column.
+        right: whether values are aligned to the right, as numbers are.
         tone: the colour of a value.
         code: whether the text is set as code.
         shade: how dark a value's cell is on pages, 0 … 1; None: not at all.

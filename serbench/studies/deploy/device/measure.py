@@ -165,11 +165,19 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     """The command line's."""
     parser = argparse.ArgumentParser(description="Measure the models next to this file.")
-    parser.add_argument("--threads", type=_positive, default=1, help="default: 1")
-    parser.add_argument("--rounds", type=_positive, default=5, help="default: 5")
-    parser.add_argument("--provider", default=CPU, help=f"default: {CPU}; CUDAExecutionProvider, …")
-    parser.add_argument("--name", default="", help="of this device, for the table")
-    parser.add_argument("--output", default="results.json", help="default: results.json")
+    parser.add_argument(
+        "--threads", type=_positive, default=1, help="threads of each process (default: 1)"
+    )
+    parser.add_argument(
+        "--rounds", type=_positive, default=5, help="rounds of measurements (default: 5)"
+    )
+    parser.add_argument(
+        "--provider", default=CPU, help=f"provider of ONNX Runtime (default: {CPU})"
+    )
+    parser.add_argument("--name", default="", help="name of this device in the table")
+    parser.add_argument(
+        "--output", default="results.json", help="file to write (default: results.json)"
+    )
     parser.add_argument(
         "--budget", type=float, default=EFFORT["budget_s"], help="seconds for each kind of call"
     )
