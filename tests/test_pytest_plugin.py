@@ -140,7 +140,7 @@ def test_a_regression_fails_a_test_with_all_that_was_found(session: pytest.Pytes
     result.stdout.fnmatch_lines(
         [
             "*RegressionError: serbench regress: run against golden.toml: FAILED: * (2 of 8 *",
-            "*failed: akd UA: UA fell * points below the golden result: *; allowed: 1.0)",
+            "*failed: akd UA: UA fell * points below the reference: *; allowed: 1.0)",
             "*passed: vanilla-kd UA: *",
         ]
     )

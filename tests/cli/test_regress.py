@@ -64,11 +64,11 @@ def invoke(*arguments: str) -> tuple[int, str]:
 def test_update_writes_then_the_same_run_passes(folder: Path) -> None:
     code, text = invoke("good", "--update")
     assert code == 0, text
-    for part in ("golden.toml: what changes", "akd UA", "onnxruntime 3 s, ratio", "1.500"):
+    for part in ("golden.toml: changes", "akd UA", "onnxruntime 3 s, ratio", "1.500"):
         assert part in text
     assert "Warning" not in text
     assert text.startswith("Nothing is trained. Latency takes about 41.6 s: 8 rounds of 1 model")
-    assert "converted: unknown; the run has no record of it." in text
+    assert "converted: unknown duration; the run has no record of it." in text
     assert "trains for 36 min 54 s on one worker: the recorded time of its 36 fits" in text
     code, text = invoke("good")
     assert code == 0, text
@@ -76,7 +76,7 @@ def test_update_writes_then_the_same_run_passes(folder: Path) -> None:
         "akd onnxruntime 3 s latency",
         "1.500 times the reference model",
         "1,000 bytes",
-        "golden results allow (10 checks)",
+        "golden file allows (10 checks)",
         "Certif",
     ):
         assert part in text
@@ -93,7 +93,7 @@ def test_a_worse_run_fails_and_says_so_everywhere(
     assert summary.read_text() == "before\n"
     code, text = invoke("worse", "--no-latency", "--junit", "out/j.xml", "--markdown", "out/m.md")
     assert code == 1
-    assert "FAILED: worse than the golden results allow (2 of 8 checks: akd UA and akd WA)" in text
+    assert "FAILED: worse than the golden file allows (2 of 8 checks: akd UA and akd WA)" in text
     assert "points below the reference" in text
     (suite,) = ET.parse("out/j.xml").getroot()
     assert (suite.get("tests"), suite.get("failures")) == ("8", "2")

@@ -175,7 +175,7 @@ def test_a_planted_speaker_of_the_validation_part_is_found_as_such(write, tmp_pa
     splits["1"]["validation"].append(moved)
     found = run(write(tmp_path, splits), tmp_path)
     assert leaking(found) == {("L1", "speakers in train and validation"): [moved[:2]]}
-    assert any("choices are made on speakers that were trained on" in x for x in text_lines(found))
+    assert any("choices are made on speakers seen in training" in x for x in text_lines(found))
 
 
 @every_format
@@ -273,7 +273,7 @@ def test_a_planted_copy_in_folders_is_found_without_a_corpus(tmp_path: Path) -> 
         ]
     }
     assert set(found.checks("not run")) == {"L1", "L9"}
-    assert "L1 (speakers are not known; give --corpus, or a speaker column)" in found.verdict
+    assert "L1 (speakers are unknown; give --corpus, or a speaker column)" in found.verdict
 
 
 def test_a_planted_near_duplicate_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,8 +282,8 @@ def test_a_planted_near_duplicate_is_found(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(audio, "near_duplicates", lambda recordings, cache, advance: (pair,))
     data = emodb_copy(tmp_path / "d", {name: name for name in NAMES})
     found = run(write_csv(tmp_path, clean()), tmp_path, data_dir=data)
-    assert ("L5", "near duplicates in train and test") in leaking(found)
-    (line,) = [x for x in detail_lines(found) if x.startswith("  fold 1, near duplicates in train")]
+    assert ("L5", "near-duplicates in train and test") in leaking(found)
+    (line,) = [x for x in detail_lines(found) if x.startswith("  fold 1, near-duplicates in train")]
     assert line.endswith(f"{one} ~ {other} (similarity 0.96, offset 0.5 s)")
 
 
@@ -399,5 +399,5 @@ def test_a_louder_copy_is_found_by_the_real_search(tmp_path: Path) -> None:
         )
     found = run(tmp_path / "hf", tmp_path, corpus=None)
     assert leaking(found) == {
-        ("L5", "near duplicates in train and test"): ["train/a.flac ~ test/d.flac"]
+        ("L5", "near-duplicates in train and test"): ["train/a.flac ~ test/d.flac"]
     }

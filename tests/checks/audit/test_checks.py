@@ -87,7 +87,7 @@ def test_speakers_on_both_sides_are_all_named_with_their_counts() -> None:
 
 def test_speakers_that_choices_are_made_on_are_named_as_such() -> None:
     check = check_speakers(view("tr a s1", "va b s1", "va c s2", "te d s2"))
-    why = ": choices are made on speakers that were trained on"
+    why = ": choices are made on speakers seen in training"
     assert units(check) == {
         "speakers in validation and test": {"s2": {"validation": 1, "test": 1}},
         f"speakers in train and validation{why}": {"s1": {"train": 1, "validation": 1}},
@@ -101,7 +101,7 @@ def test_sessions_on_both_sides_leak_too() -> None:
 
 def test_separate_speakers_pass() -> None:
     check = check_speakers(view("tr a s1", "va b s2", "te c s3"))
-    assert told(check) == [("passed", "3 speakers; sessions are not known")]
+    assert told(check) == [("passed", "3 speakers; sessions are unknown")]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_sentences_on_both_sides_are_measured() -> None:
     assert (check.outcome, check.numbers) == ("note", {"share": 0.5})
     assert [(unit.name, unit.numbers) for unit in check.units] == [("t1", {"train": 2, "test": 1})]
     assert check.message.startswith("1 of 2 test utterances")
-    assert check.message.endswith("the sentences of 1 are not known")
+    assert check.message.endswith("the sentences of 1 are unknown")
 
 
 def test_other_sentences_measure_nothing() -> None:
@@ -260,8 +260,8 @@ def test_near_duplicates_across_parts_are_named_with_what_was_measured() -> None
     check = check_near(fold, AuditedAudio({name: name for name in "abcd"}, pairs))
     measured = {"similarity": 0.9712, "offset_s": 0.25}
     assert units(check) == {
-        "near duplicates in train and test": {"a ~ d": measured},
-        "near duplicates in validation and test": {"c ~ d": measured},
+        "near-duplicates in train and test": {"a ~ d": measured},
+        "near-duplicates in validation and test": {"c ~ d": measured},
     }
 
 

@@ -48,7 +48,7 @@ def test_rows_that_the_grammar_does_not_know_keep_their_columns() -> None:
     assert found.unknown == ("mine",)
     assert [r.speaker for r in found.rows] == ["03", "me"]
     assert found.speakers_from == "emodb's file names (1 of 2), the split file (1 of 2)"
-    assert found.texts_from == "emodb's file names (1 of 2), not known (1 of 2)"
+    assert found.texts_from == "emodb's file names (1 of 2), unknown (1 of 2)"
 
 
 def test_a_copy_says_what_is_missing_on_either_side() -> None:
@@ -88,7 +88,7 @@ def test_a_column_that_disagrees_is_an_error_that_lists_every_row(field: str) ->
     assert identify_by_corpus(good, EMODB, "emodb", None).rows
     swapped = [good[0], good[1], row(names[2], **{field: known[1]}), *good[3:]]
     message = f"f.csv:03a01Wb: 03a01Wb has the {field} {known[1]}, its name says {known[0]}"
-    with pytest.raises(SplitError, match="1 rows contradict with emodb") as error:
+    with pytest.raises(SplitError, match="1 rows contradict emodb") as error:
         identify_by_corpus(swapped, EMODB, "emodb", None)
     assert message in str(error.value)
 
@@ -156,7 +156,7 @@ def test_other_names_are_left_alone(name: str) -> None:
     rows = [row(name, speaker="s")]
     found = identify_by_name(rows)
     assert (found.rows, found.speakers_from, found.notes) == (tuple(rows), "the split file", ())
-    assert found.texts_from == "not known"
+    assert found.texts_from == "unknown"
 
 
 def test_iemocap_is_identified_by_its_names_with_its_corpus_and_without() -> None:

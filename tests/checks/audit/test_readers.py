@@ -233,7 +233,7 @@ def test_metadata_that_do_not_fit_the_files_are_told(tmp_path: Path) -> None:
     write(tmp_path / "train" / "a.wav", "")
     write(tmp_path / "test" / "a.wav", "")
     metadata = write(tmp_path / "test" / "metadata.csv", "file_name,speaker\nb.wav,s1\n")
-    assert "not there: b.wav (test/metadata.csv:2)" in fault(tmp_path)
+    assert "not found: b.wav (test/metadata.csv:2)" in fault(tmp_path)
     write(metadata, "name,speaker\na.wav,s1\n")
     assert "metadata.csv:2 has no file_name" in fault(tmp_path)
 
@@ -271,14 +271,14 @@ def test_two_formats_in_one_folder_need_to_be_told_apart(tmp_path: Path) -> None
     write(tmp_path / "Session1" / "train_meta_data.json", session("s1x"))
     write(tmp_path / "Session1" / "test_meta_data.json", session("s2x"))
     write(tmp_path / "fold_1" / "e_train_fold_1.jsonl", emobox_rows("a"))
-    assert "fits the formats emobox and s3prl; say which with --format" in fault(tmp_path)
+    assert "fits the formats emobox and s3prl; choose one with --format" in fault(tmp_path)
     assert read_splits(tmp_path, "s3prl").format == "s3prl"
 
 
 @pytest.mark.parametrize(
     ("format", "message"),
     [
-        ("csv", "is a folder, which is no csv"),
+        ("csv", "is a folder, but csv needs another layout"),
         ("emobox", "no EmoBox fold files"),
         ("s3prl", "no session files"),
         ("folder", "no audio files in parts"),
@@ -290,7 +290,7 @@ def test_a_format_that_is_not_there_is_told(tmp_path: Path, format: str, message
 
 def test_a_file_is_no_folder_format(tmp_path: Path) -> None:
     path = write(tmp_path / "f.csv", "utterance,fold\na,1\nb,2\n")
-    assert "is a file, which is no emobox" in fault(path, "emobox")
+    assert "is a file, but emobox needs another layout" in fault(path, "emobox")
 
 
 def test_a_fold_file_may_have_utterances_that_no_fold_tests(tmp_path: Path) -> None:

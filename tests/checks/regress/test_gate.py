@@ -62,7 +62,7 @@ def test_a_run_passes_against_itself(run: StoredRun, golden: Golden) -> None:
     assert len(verdict.of("passed")) == 2 * len(SKILL)
     assert {check.numbers["difference"] for check in verdict.of("passed")} == {0.0}
     assert verdict.verdict == (
-        "passed: no worse than the golden results allow (8 checks); "
+        "passed: no worse than the golden file allows (8 checks); "
         "not run: latency and size (not measured: --no-latency)"
     )
 
@@ -74,7 +74,7 @@ def test_a_planted_regression_is_found_in_the_method_that_has_it(
     assert not verdict.passed
     assert [check.check for check in verdict.of("failed")] == ["akd UA", "akd WA"]
     message = verdict.of("failed")[0].message
-    assert re.match(r"UA fell [\d.]+ points below the golden result: ", message)
+    assert re.match(r"UA fell [\d.]+ points below the reference: ", message)
     assert message.endswith("; allowed: 1.0)")
     assert all(each.seconds > 0 for each in verdict.found if each.outcome != "not run")
 

@@ -51,7 +51,9 @@ def test_what_is_written_is_what_is_read(run: StoredRun, tmp_path: Path) -> None
 
 def test_the_text_teaches_and_keeps_settings_apart(run: StoredRun) -> None:
     text = golden_text(make_golden(run, None, None), "my.toml")
-    assert text.startswith("# Golden results: `serbench regress RUN --golden my.toml`")
+    assert text.startswith(
+        "# Results of the reference run. `serbench regress RUN --golden my.toml`"
+    )
     content = tomllib.loads(text)
     assert content["settings"]["training.epochs"] == 60
     assert content["methods"]["akd"]["settings"] == {"loss": "akd"}
@@ -97,15 +99,19 @@ def test_what_could_not_be_measured_is_not_written(run: StoredRun) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("schema_version = 1", "schema_version = 2", "schema_version is 2, and 1 is read here"),
+        (
+            "schema_version = 1",
+            "schema_version = 2",
+            "schema_version is 2, but this serbench reads 1",
+        ),
         ("margin = 0.01", "margin = -1", r":\d+: allowed.margin: Input should be greater"),
         ("margin = 0.01", "margins = 0.01", r":\d+: allowed.margins: Extra inputs"),
         ("margin = 0.01", "margin = ", r":\d+: not valid TOML"),
         ("ua = 0.", "ua = 0.9", "its hits give 0.*; do not edit scores"),
         ("08 = [5, 5, 5, 5, 0]", "08 = [5, 5, 5, 5]", "counts.08 has 4 numbers for 5 classes"),
         ("08 = [5, 5, 5, 5, 0]", "09 = [5, 5, 5, 5, 0]", "not valid TOML: Cannot overwrite"),
-        ("08 = [5, 5, 5, 5, 0]", "07 = [5, 5, 5, 5, 0]", "differ in speakers: .'07', '08'."),
-        ("08 = [5, 5, 5, 5, 0]", "08 = [1, 5, 5, 5, 0]", "and there are .2, 10, 10, 10, 0."),
+        ("08 = [5, 5, 5, 5, 0]", "07 = [5, 5, 5, 5, 0]", "have different speakers: .'07', '08'."),
+        ("08 = [5, 5, 5, 5, 0]", "08 = [1, 5, 5, 5, 0]", "but there are .2, 10, 10, 10, 0."),
         ("[settings]", '[[latency]]\nmethod = "akd"\n[settings]', r"latency.0.backend: Field req"),
         (
             "[settings]",

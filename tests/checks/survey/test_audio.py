@@ -146,7 +146,7 @@ def test_a_format_of_one_class_is_an_error() -> None:
     finding = check_format(mixed)
     assert finding.outcome == "failed"
     assert "most files of class" in finding.message
-    assert "UA of 100.0 %" in finding.message
+    assert "reaches 100.0 % UA" in finding.message
 
 
 def test_a_format_of_one_speaker_is_a_warning_and_single_files_a_note() -> None:
@@ -166,7 +166,9 @@ def test_silent_and_quiet_files() -> None:
     finding = check_silence(sounds)
     assert finding.outcome == "warning"
     assert unit_names(finding) == ("b", "c")
-    assert "1 file holds one value and no sound and 1 file below −60.0 dBFS" in finding.message
+    assert (
+        "1 file has one constant value and no sound and 1 file below −60.0 dBFS" in finding.message
+    )
     assert check_silence({"a": sounds["a"]}).outcome == "passed"
     many = {f"{n}": sounds["b"] for n in range(3)} | {"a": sounds["a"]}
     assert check_silence(many).outcome == "failed"
@@ -189,7 +191,7 @@ def test_hiss_that_tells_the_class() -> None:
     hiss = {u.id: replace(SOUND, noise_dbfs=-50 if u.label == "anger" else -70) for u in found}
     finding = check_background(found, hiss)
     assert finding.outcome == "failed"
-    assert "UA of 100.0 %" in finding.message
+    assert "reaches 100.0 % UA" in finding.message
     near = {u.id: replace(SOUND, noise_dbfs=-68 if u.label == "anger" else -70) for u in found}
     assert check_background(found, near).outcome == "passed"
 

@@ -46,7 +46,7 @@ def test_balanced_speakers_are_fine() -> None:
     found = check_speakers(utterances({(s, c): 5 for s in "abcdef" for c in LABELS}))
     assert found.outcome == "passed"
     assert "None of 6 speakers" in found.message
-    assert "UA of 25.0 %" in found.message
+    assert "reaches 25.0 % UA" in found.message
 
 
 def test_many_small_speakers_are_not_taken_for_confounded() -> None:
@@ -110,7 +110,7 @@ def test_sentences_of_one_emotion_are_an_error() -> None:
     )
     assert found.outcome == "failed"
     assert "16 of 16 sentences are spoken in one emotion only" in found.message
-    assert "UA of 100.0 %" in found.message
+    assert "reaches 100.0 % UA" in found.message
     assert "group_by=text" in found.remedy
 
 
@@ -126,7 +126,7 @@ def test_gender_that_tells_the_emotion() -> None:
     values = {u.id: "female" if u.speaker in "ab" else "male" for u in every}
     found = check_trait("gender-label", "gender", values, every)
     assert found.outcome == "warning"
-    assert "UA of 50.0 %" in found.message
+    assert "reaches 50.0 % UA" in found.message
     assert "no anger of male" in found.message
     assert "Cramér's V 1.00" in found.message
     even = utterances({(s, c): 4 for s in "abcd" for c in LABELS})

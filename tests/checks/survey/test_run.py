@@ -45,7 +45,7 @@ def test_a_sound_corpus_has_nothing_that_harms(corpus: Corpus, tmp_path: Path) -
         "units", "voices", "sentence-overlap",
     }  # fmt: skip
     assert "notes: units, sentence-overlap" in found.findings.verdict
-    assert "not run: voices (too little to tell voices by" in found.findings.verdict
+    assert "not run: voices (too little speech to compare voices" in found.findings.verdict
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def test_a_sentence_taken_for_the_speaker_fails_and_the_speaker_is_found(
     swapped = [replace(u, speaker=u.text or "", text=u.speaker) for u in own]
     found = check_voices(swapped, sounds)
     assert found.outcome == "failed"
-    assert "Those of one sentence are" in found.message
+    assert "Utterances of one sentence are" in found.message
     nested = [replace(u, speaker=u.text or "") for u in own]
     assert check_voices(nested, sounds).outcome == "failed"
 
@@ -165,4 +165,4 @@ def test_emodb_sounds_as_its_speakers_say_and_not_as_its_sentences(emodb: Path) 
     swapped = [replace(u, speaker=u.text or "", text=u.speaker) for u in own]
     found = check_voices(swapped, sounds)
     assert found.outcome == "failed"
-    assert "Those of one sentence are" in found.message
+    assert "Utterances of one sentence are" in found.message

@@ -38,11 +38,11 @@ def test_by_default_goes_what_is_old_damaged_or_left_behind(cache: CacheMaker) -
         new: (False, "used recently"),
         stored: (False, "in stored runs"),
         damaged: (True, "damaged"),
-        fresh: (False, "of today"),
-        TEMPORARY: (True, "left behind"),
-        TEMPORARY.replace("71", "72"): (False, "of today"),
-        "corpora/demo": (False, "not asked for"),
-        "downloads/emodb": (False, "not asked for"),
+        fresh: (False, "from today"),
+        TEMPORARY: (True, "left over"),
+        TEMPORARY.replace("71", "72"): (False, "from today"),
+        "corpora/demo": (False, "not selected"),
+        "downloads/emodb": (False, "not selected"),
     }
 
 
@@ -61,7 +61,7 @@ def test_a_kind_restricts_and_keeps_the_age(cache: CacheMaker) -> None:
     old = cache.fit(1, days=40)
     features, recent = cache.features(1, days=40), cache.features(2, days=3)
     found = fates(cache, Rules(("features",)))
-    assert found[old] == (False, "not asked for")
+    assert found[old] == (False, "not selected")
     assert found[features] == (True, "unused for long")
     assert found[recent] == (False, "used recently")
 
@@ -87,7 +87,9 @@ def test_what_is_no_age_is_an_error(text: str) -> None:
 
 
 def test_an_unknown_kind_is_an_error_that_lists_them(cache: CacheMaker) -> None:
-    with pytest.raises(StoreError, match="nothing in the cache is called fit: temporaries, fits"):
+    with pytest.raises(
+        StoreError, match="the cache has no kind fit: choose among temporaries, fits"
+    ):
         fates(cache, Rules(("fit",)))
 
 

@@ -172,7 +172,7 @@ def test_a_count_that_says_too_little_cuts_nothing(tmp_path: Path) -> None:
     [
         (b"version https://git-lfs.github.com/spec/v1\noid", "a git-lfs pointer .* git lfs pull"),
         (b"/annex/objects/SHA256E-s1--00.wav\n", "a git-annex pointer .* git annex get"),
-        (b"\n <!DOCTYPE HTML><html>", "a web page; fetch the file again"),
+        (b"\n <!DOCTYPE HTML><html>", "a web page; download the file again"),
         (b'{"message": "Not Found"}', "a server's error message"),
         (b"PK\3\4" + bytes(40), "a ZIP archive; unpack it first"),
         (b"\0\0\0\x20ftypM4A " + bytes(40), "M4A .*; convert it"),

@@ -279,7 +279,7 @@ def test_a_microphone_that_cannot_be_opened_is_told(monkeypatch: pytest.MonkeyPa
     fake_sounddevice(monkeypatch, refuse)
     result = invoke("--microphone", "--rate", "22050")
     assert result.exit_code == 2
-    told = "cannot be used with 1 channel at 22050 Hz (Invalid sample rate); another --rate"
+    told = "cannot be used with 1 channel at 22050 Hz (Invalid sample rate); try another --rate"
     assert told in result.stderr
 
 
