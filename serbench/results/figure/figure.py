@@ -23,6 +23,7 @@ class Axis:
         high: where it ends.
         log: whether equal ratios are equal distances; then all values are above 0.
         ticks: places and their names, where they are not numbers.
+        whole: whether values are whole numbers, as epochs are; then so are ticks.
     """
 
     title: str
@@ -30,6 +31,7 @@ class Axis:
     high: float | None = None
     log: bool = False
     ticks: tuple[tuple[float, str], ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,12 +312,12 @@ class Figure:
 
     Attributes:
         name: stem of its file, and its anchor, unique on a page.
-        caption: over it.
+        caption: below it.
         panels: at least one.
         legend: empty where the drawing names everything itself.
         notes: under it on a page.
         alarm: over it in a file: that its numbers are wrong on purpose.
-        warnings: likewise: what makes its numbers doubtful.
+        warnings: below it in a file: what makes its numbers doubtful.
         numbers: what is drawn, as a table; None where one stands beside it.
         wide: whether a panel needs the whole width.
     """

@@ -55,10 +55,7 @@ def calibration(results: Results, methods: Sequence[Method]) -> tuple[Figure, Ta
             f"{FEW}.",
         ),
     )
-    return figure, make_table(
-        "calibration-table", "Calibration of each method", COLUMNS, found,
-        certificates=results.certificates,
-    )  # fmt: skip
+    return figure, make_table("calibration-table", "Calibration of each method", COLUMNS, found)
 
 
 def _measured(predictions: pd.DataFrame, labels: Sequence[str]) -> Reliability:

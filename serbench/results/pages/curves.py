@@ -53,7 +53,7 @@ def _loss(refits: Mapping[Method, list[Mapping[str, Any]]]) -> tuple[Figure, ...
     for method, terms in trained.items():
         drawn = [_line(term, styles[term], curve) for term, curve in terms.items()]
         count = len(refits[method])
-        plot = Lines(tuple(drawn), Axis("Epoch"), Axis("Loss"))
+        plot = Lines(tuple(drawn), Axis("Epoch", whole=True), Axis("Loss"))
         heading = f"{method.name}: {count} refits"
         panels.append(Panel(plot, heading, f"Mean over {count} refits; {plot.described}"))
     caption = "Training loss and its terms over epochs: mean, and lowest to highest"
@@ -144,7 +144,10 @@ def _validation(inner: Mapping[Method, list[Mapping[str, Any]]]) -> tuple[Figure
             name="validation-chart",
             caption=caption,
             panels=(
-                Panel(Lines(tuple(drawn), Axis("Epoch"), Axis("UA in %")), description=f"{said}."),
+                Panel(
+                    Lines(tuple(drawn), Axis("Epoch", whole=True), Axis("UA in %")),
+                    description=f"{said}.",
+                ),
             ),
             numbers=_numbers("validation", caption, {"": named}, [*named]),
             legend=tuple(Key(m.name, m.style, kind="line") for m in curves),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -54,12 +55,12 @@ def breakdowns(results: Results, methods: Sequence[Method]) -> tuple[Breakdown, 
     unit = results.runs[0].certificate.unit
     return (
         _breakdown(
-            results, methods, "classes", "Recall of each class", ("Class", "Recall in %"),
+            methods, "classes", "Recall of each class", ("Class", "Recall in %"),
             [RecallPart(label, counts[i], {"t": i}) for i, label in enumerate(compared.labels)],
             lambda method, row: recall(method.result, row),
         ),
         _breakdown(
-            results, methods, "speakers",
+            methods, "speakers",
             "UA on each speaker, over the classes that the speaker has", ("Speaker", "UA in %"),
             [RecallPart(each, compared.speaker_counts[each], {"s": i})
              for i, each in enumerate(speakers)],
@@ -67,7 +68,7 @@ def breakdowns(results: Results, methods: Sequence[Method]) -> tuple[Breakdown, 
             ("lowest", "", *(percent(min(m.result.speaker_ua.values())) for m in methods)),
         ),
         _breakdown(
-            results, methods, "folds", "UA on each outer test fold",
+            methods, "folds", "UA on each outer test fold",
             (f"Fold: test {unit}s", "UA in %"),
             [RecallPart(f"{each}: {units[each]}", compared.fold_counts[each], {"f": each})
              for each in folds],
@@ -79,7 +80,6 @@ def breakdowns(results: Results, methods: Sequence[Method]) -> tuple[Breakdown, 
 
 
 def _breakdown(
-    results: Results,
     methods: Sequence[Method],
     name: str,
     caption: str,
@@ -107,20 +107,27 @@ def _breakdown(
         f"{caption}, in %",
         columns,
         range(len(parts)),
-        certificates=results.certificates,
     )
     rows = tuple(
         DotRow(part.name, tuple(_percent(value(method, row)) for method in methods))
         for row, part in enumerate(parts)
     )
     series = tuple((method.name, method.style) for method in methods)
+    plot = Dots(rows, series, Axis(titles[1], *_ends(rows)))
     figure = Figure(
         name=f"{name}-chart",
         caption=caption,
-        panels=(Panel(Dots(rows, series, Axis(titles[1], 0, 100)), "", _described(rows, methods)),),
+        panels=(Panel(plot, "", _described(rows, methods)),),
         legend=tuple(method.key for method in methods),
     )
     return Breakdown(figure, with_total(table, *total) if total else table)
+
+
+def _ends(rows: Sequence[DotRow]) -> tuple[float, float]:
+    """Multiples of 10 around all values, within 0 … 100."""
+    held = [value for row in rows for value in row.values if value is not None]
+    low, high = 10 * math.floor(min(held) / 10 - 0.2), 10 * math.ceil(max(held) / 10 + 0.2)
+    return max(low, 0), min(high, 100)
 
 
 def _percent(value: float | None) -> float | None:

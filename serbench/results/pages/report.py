@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +16,14 @@ from serbench.results.pages.recall import breakdowns
 from serbench.results.pages.series import methods_of
 from serbench.results.pages.traces import trace_data
 from serbench.results.record import NO_STUDIES, StoredStudies, StudyRecord
+from serbench.results.report.about import bibtex, glossary, method_lines
 from serbench.results.report.build import Addition, make_tables, unique_slugs
-from serbench.results.report.certificate import SHOWN, CertificateParts, certificate_parts
+from serbench.results.report.certificate import CertificateParts, certificate_parts
+from serbench.results.report.comparison import split_comparison
 from serbench.results.report.costs import costs_figure
 from serbench.results.report.findings import findings, headline, page_title
 from serbench.results.report.marks import mark, marked
+from serbench.results.report.methods_text import methods_text
 from serbench.results.report.results import Results
 from serbench.results.report.scores import differences_figure, scores_figure
 from serbench.results.report.settings import (
@@ -31,7 +34,7 @@ from serbench.results.report.settings import (
 )
 from serbench.results.report.training import training_problems
 from serbench.results.report.worth import worth
-from serbench.results.table.table import Table
+from serbench.results.table.table import Table, told_once
 from serbench.running.store.finished import StoredRun
 
 LONG = 12
@@ -84,25 +87,29 @@ def report_page(
         added: what the study that the run was made for adds.
     """
     methods = methods_of(results)
-    tables = make_tables(results).shared
-    tables["comparison"] = verdict_first(tables["comparison"])
+    tables = page_tables(make_tables(results).shared)
     curve, calibrated = calibration(results, methods)
+    learning = learning_curves(results, methods)
     scores, differences = scores_figure(results), differences_figure(results)
     values: dict[str, Any] = {
         "headline": headline(results),
         "protocol": protocol_line(results),
         "findings": [*findings(results), *worth(results)],
         "leaky": results.leaky,
-        "digits": SHOWN,
+        "classes": len(results.comparison.labels),
+        "terms": glossary(results, learning=bool(learning)),
+        "about": method_lines(results),
+        "methods_text": methods_text(results),
+        "bibtex": bibtex(results),
         "tables": tables,
         "comparison_figures": [scores, differences] if differences else [scores],
         "costs_figure": costs_figure(results),
-        "added": added,
+        "added": added and replace(added, tables=tuple(told_once(added.tables))),
         "matrices": matrices(results, methods),
         "breakdowns": breakdowns(results, methods),
         "calibration_figure": curve,
         "calibration_table": calibrated,
-        "learning": learning_curves(results, methods),
+        "learning": learning,
         "studies": [_study(each, studies.records, results) for each in studies.records],
         "outdated": studies.outdated,
         "runs": _runs(results),
@@ -120,19 +127,21 @@ def report_page(
     )
 
 
-def verdict_first(table: Table) -> Table:
-    """The comparison, with UA and what is said of its difference before all other scores.
-
-    It is wider than most windows, and what scrolls out of sight must not be the verdict.
-    """
-    names = table.columns
-    return table.reordered(("Method", "UA", *names[names.index("UA over folds") + 1 :]))
+def page_tables(shared: Mapping[str, Table]) -> dict[str, Table]:
+    """The tables of a report as its page has them: warnings and certificates are elsewhere."""
+    scores, details = split_comparison(shared["comparison"])
+    tables = {"comparison": scores, "details": details}
+    tables |= {name: table for name, table in shared.items() if name != "comparison"}
+    if tests := tables.get("significance"):
+        tables["significance"] = tests.only([t for t in tests.columns if t != "Verdict"])
+    return dict(zip(tables, told_once(tables.values()), strict=True))
 
 
 def _study(record: StudyRecord, records: Sequence[StudyRecord], results: Results) -> StudyPart:
     same = [each for each in records if each.study == record.study]
     anchor = f"study-{record.study}" + (f"-{same.index(record) + 1}" if len(same) > 1 else "")
-    tables = [replace(t, name=f"{anchor}-table-{t.name}", warnings=()) for t in record.tables]
+    named = (replace(each, name=f"{anchor}-table-{each.name}") for each in record.tables)
+    tables = told_once(named)
     several = len(results.runs) > 1
     return StudyPart(
         anchor=anchor,
@@ -156,6 +165,8 @@ def _contents(values: dict[str, Any]) -> list[tuple[str, str]]:
         **{each.anchor: (each.title, True) for each in values["studies"]},
         "published": ("Published and measured", "published" in values["tables"]),
         "claims": ("Claims by others", "claims" in values["tables"]),
+        "terms": ("Terms and methods", True),
+        "cite": ("For a paper", True),
         "certificate": ("Certificate", True),
         "reproduce": ("How to reproduce", True),
     }

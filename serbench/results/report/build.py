@@ -19,6 +19,7 @@ from serbench.results.report.comparison import (
     folds_table,
     shown_comparison,
     speakers_table,
+    split_comparison,
     stamped,
 )
 from serbench.results.report.confusions import confusion_figure, confusion_table, worst_confusion
@@ -40,7 +41,7 @@ from serbench.results.report.significance import significance_table
 from serbench.results.report.training import training_problems
 from serbench.results.report.worth import worth
 from serbench.results.table.files import markdown, rows_csv, table_texts
-from serbench.results.table.table import Table
+from serbench.results.table.table import Table, told_once
 from serbench.results.templating import templates
 from serbench.running.store.finished import StoredRun
 
@@ -206,7 +207,8 @@ def unique_slugs(names: Iterable[str]) -> dict[str, str]:
 def report_text(results: Results, tables: Tables) -> str:
     """The whole ``report.md``."""
     names = ", ".join(display_name(result.method) for result in results.comparison.students)
-    links = certificate_links(results)
+    scores, details = split_comparison(tables.shared["comparison"])
+    shared = {**tables.shared, "comparison": scores, "details": details}
     return (
         templates()
         .get_template("report.md.j2")
@@ -218,7 +220,7 @@ def report_text(results: Results, tables: Tables) -> str:
             protocol=protocol_line(results),
             findings=[*findings(results), *worth(results)],
             costs=costs_figure(results) is not None,
-            tables={name: markdown(table, links) for name, table in tables.shared.items()},
+            tables=dict(zip(shared, map(markdown, told_once(shared.values())), strict=True)),
             confusions=[
                 _confusion(result, tables.confusions[result.method], results)
                 for result in results.comparison.methods
@@ -232,7 +234,7 @@ def _confusion(result: MethodResult, table: Table, results: Results) -> dict[str
     return {
         "title": shown_name(result.method),
         "worst": worst_confusion(result, results.comparison.labels),
-        "table": markdown(table, certificate_links(results)),
+        "table": markdown(*told_once([table])),
         "figure": f"figures/{table.name}.png",
     }
 

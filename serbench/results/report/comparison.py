@@ -44,6 +44,31 @@ def stamped(table: Table, results: Results) -> Table:
     )
 
 
+DETAILS = ("Student", "Parameters", "UA over folds", "WA over folds")
+"""Columns of the comparison that a page shows in a table of their own."""
+
+DEVIATION = "±: standard deviation over"
+"""How the note on these begins."""
+
+
+def split_comparison(table: Table) -> tuple[Table, Table]:
+    """The comparison in two tables that fit a page: scores with verdicts, and details."""
+    verdict = [t for t in table.columns if t not in (*DETAILS, *TITLES.values(), "Method")]
+    scores = table.only(("Method", "UA", *verdict, "WA", "Macro-F1"))
+    details = table.only(("Method", *DETAILS))
+    about_folds = tuple(note for note in table.notes if note.startswith(DEVIATION))
+    return (
+        replace(scores, notes=tuple(note for note in table.notes if note not in about_folds)),
+        replace(
+            details,
+            name="details",
+            caption=table.caption.partition("Methods on")[0]
+            + "Students of the methods, and mean scores over the outer test folds in %",
+            notes=about_folds,
+        ),
+    )
+
+
 def shown_comparison(results: Results) -> Table:
     """The comparison for a terminal, called by what was tested."""
     compared = results.comparison
@@ -135,7 +160,7 @@ def score_notes(results: Results) -> tuple[str, ...]:
     """How intervals, spreads and verdicts came about."""
     compared = results.comparison
     count = len(compared.fold_counts)
-    spread = (f"±: standard deviation over {count} outer folds.",) if count > 1 else ()
+    spread = (f"{DEVIATION} {count} outer folds.",) if count > 1 else ()
     if results.leaky:
         return interval_note(compared.repeats, len(compared.speaker_counts)), *spread
     return *compared_notes(results), *spread

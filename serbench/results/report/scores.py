@@ -50,15 +50,19 @@ def scores_figure(results: Results) -> Figure:
         for each in (*compared.students, *compared.teachers)
     ]  # fmt: skip
     chance = 100 / len(compared.labels)
+    low, high = min(row.low for row in rows), max(row.high for row in rows)
+    near = chance > low - (high - low)
     return Figure(
         name="ua-chart",
-        caption=f"UA in % on {results.dataset['name']} with 95 % interval",
+        caption=f"UA in % on {results.dataset['name']} with 95 % confidence intervals",
         panels=(
             forest_panel(
-                rows, "UA in %, pooled over the outer test folds", ReferenceLine(chance, "chance")
+                rows,
+                "UA in %, pooled over the outer test folds",
+                ReferenceLine(chance, "chance") if near else None,
             ),
         ),
-        notes=(f"The dashed line is chance, {chance:.1f} %.",),
+        notes=(f"{'The dashed line is chance,' if near else 'Chance is'} {chance:.1f} %.",),
         alarm=mark(results.protocol),
         warnings=results.warnings,
     )
@@ -87,7 +91,7 @@ def differences_figure(results: Results) -> Figure | None:
             ),
         ),
         notes=(
-            "Hollow mark and dashed interval: no significant difference. p and interval: "
+            "Hollow mark: no significant difference. p and interval: "
             f"{ASKED[compared.design.question]}.",
         ),
     )

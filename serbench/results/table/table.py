@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -108,9 +109,15 @@ class Table:
 
     def reordered(self, first: tuple[str, ...]) -> Table:
         """The same with the columns of these titles before all others."""
-        names = self.columns
-        order = [names.index(name) for name in first]
-        order += [place for place, name in enumerate(names) if name not in first]
+        return self.only((*first, *(name for name in self.columns if name not in first)))
+
+    def only(self, titles: Sequence[str]) -> Table:
+        """The same with the columns of these titles, in their order; the records keep all.
+
+        Raises:
+            ValueError: there is no such column.
+        """
+        order = [self.columns.index(title) for title in titles]
         return replace(
             self,
             heads=tuple(self.heads[place] for place in order),
@@ -119,3 +126,16 @@ class Table:
                 for part in self.sections
             ),
         )
+
+
+def told_once(tables: Iterable[Table]) -> list[Table]:
+    """Tables for one page that has warnings and certificates elsewhere: they go without these,
+    and without notes that an earlier table has.
+    """
+    told: set[str] = set()
+    shown = []
+    for table in tables:
+        notes = tuple(note for note in table.notes if note not in told)
+        told.update(notes)
+        shown.append(replace(table, notes=notes, warnings=(), certificates=()))
+    return shown

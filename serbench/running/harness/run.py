@@ -224,6 +224,10 @@ def audio_record(audio: UnlabelledAudio | None) -> AudioRecord | None:
     )
 
 
+CITED = ("title", "citation", "home", "licence", "language", "elicitation")
+"""What of a corpus's card reports cite."""
+
+
 def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources) -> dict[str, Any]:
     """plan.json: the plan, its inputs, and the digest that names the result."""
     table = inputs.table
@@ -258,6 +262,10 @@ def _describe(plan: RunPlan, inputs: Inputs, folds: Folds, resources: Resources)
         "device": resources.device,
         "code": code,
         "arithmetic": by,
+        "about": {
+            "corpus": {key: getattr(table.card, key) for key in CITED},
+            "methods": {method.name: dict(method.about) for method in plan.methods},
+        },
         "cards": {name: asdict(e.card) for name, e in inputs.embeddings.items()},
         **({"inherited": {n: asdict(card) for n, card in heirs.items()}} if heirs else {}),
         **({"heard": {n: asdict(card) for n, card in heard.items()}} if heard else {}),

@@ -144,6 +144,7 @@ class MethodPlan:
 
     Attributes:
         loss: its name; empty for an estimator.
+        about: its ``summary`` and ``citation``, for reports.
     """
 
     name: str
@@ -151,6 +152,7 @@ class MethodPlan:
     loss: str
     candidates: tuple[Candidate, ...]
     front_end: str = "log-mel"
+    about: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def uses_teachers(self) -> bool:

@@ -155,7 +155,8 @@ def _method(
         for values in itertools.product(*grid.values())
     )  # fmt: skip
     front_end = front_end_name(spec, candidates[0].student.hears)
-    return MethodPlan(name, spec.student, spec.loss or "", candidates, front_end)
+    about = {"summary": spec.summary, "citation": spec.citation}
+    return MethodPlan(name, spec.student, spec.loss or "", candidates, front_end, about)
 
 
 def _candidate(

@@ -58,6 +58,8 @@ class MethodSpec(Params):
     """A student with a loss, and the settings that they are trained with."""
 
     summary: str
+    citation: str = ""
+    """Who published it, and where: authors, title, venue, year."""
     student: str
     loss: str | None = None
     """None: the student is an estimator, which has no loss."""

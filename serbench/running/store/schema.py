@@ -131,6 +131,7 @@ class Plan(Part):
     backend: Planned | None = None
     teachers: dict[str, PlannedTeacher] = {}
     model_digests: dict[str, str]
+    about: Object = {}
     cards: dict[str, Object] = {}
     inherited: dict[str, Object] = {}
     heard: dict[str, Object] = {}

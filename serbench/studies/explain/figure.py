@@ -49,7 +49,7 @@ SYMBOLS = {
 
 BINS = 20
 
-EPOCH = Axis("Epoch")
+EPOCH = Axis("Epoch", whole=True)
 
 QUARTILES: list[Column[tuple[float, ...]]] = [
     Column("Epoch", lambda row: row[0], number(".0f")),

@@ -139,7 +139,7 @@ def test_a_speakers_score_leads_to_that_speakers_utterances(
 def test_without_script_everything_is_there_to_read(browser: Any, urls: dict[str, str]) -> None:
     with Visit(browser, urls["full"], java_script_enabled=False) as visit:
         assert visit.page.locator("button").count() == 0
-        assert visit.page.locator("h2").count() == 9
+        assert visit.page.locator("h2").count() == 11
         assert not visit.page.get_by_text("Choose a number").is_visible()
         assert visit.page.locator("details.numbers").first.locator("summary").is_visible()
 

@@ -85,7 +85,7 @@ def headings(text: str) -> list[str]:
 def test_the_parts_stand_in_their_order_and_in_the_contents(full_page: str) -> None:
     assert headings(full_page) == [
         "Summary", "Comparison", "Confusions", "Classes, speakers, folds", "Calibration",
-        "Learning curves", "A further look", "Certificate",
+        "Learning curves", "A further look", "Terms and methods", "For a paper", "Certificate",
         "How to reproduce",
     ]  # fmt: skip
     nav = full_page[full_page.index("<nav") : full_page.index("</nav>")]
@@ -219,7 +219,7 @@ def test_a_leaky_run_bears_its_mark_at_the_top_and_is_not_compared(tmp_path: Pat
     shown = parse(text).text()
     assert "ΔUA" not in shown
     assert 'class="headline"' not in text
-    assert "Reference" not in shown
+    assert "<dt>Reference</dt>" not in text
     assert text.index('class="alarm"') < text.index("<h1>")
 
 
@@ -228,6 +228,29 @@ def test_warnings_stand_before_everything_else(tmp_path: Path) -> None:
     text = report_page(load_results([folder]))
     warning = "its training corpora are undeclared"
     assert text.index('class="warnings"') < text.index(warning) < text.index('id="summary"')
+
+
+def test_caveats_and_certificate_stand_once_and_tables_are_split(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", teachers=(UNDECLARED,))
+    text = report_page(load_results([folder]))
+    assert text.count("its training corpora are undeclared") == 1
+    assert text.count("bootstrap draws of the 8 test speakers, for") == 1
+    assert 'class="note">Certificate' not in text
+    heads = re.findall(r"<th[^>]*>([^<]+)</th>", text[text.index('id="comparison-table"') :])
+    assert heads[:7] == ["Method", "UA", "ΔUA to akd", "p", "Verdict", "WA", "Macro-F1"]
+    heads = re.findall(r"<th[^>]*>([^<]+)</th>", text[text.index('id="details-table"') :])
+    assert heads[:5] == ["Method", "Student", "Parameters", "UA over folds", "WA over folds"]
+
+
+def test_terms_methods_and_references_are_explained(full_page: str) -> None:
+    shown = parse(
+        full_page[full_page.index('<section id="terms"') :].partition("</main>")[0]
+    ).text()
+    assert "Unweighted accuracy: the mean of the recalls of all classes" in shown
+    assert "Chance is 20.0 % with 5 classes" in shown
+    assert "Adaptive knowledge distillation into the hybrid student." in shown
+    assert "@software{serbench," in shown
+    assert "were evaluated on emodb (160 utterances, 8 speakers, 5 classes" in shown
 
 
 def test_the_certificate_and_the_command_are_given_in_full(
@@ -261,7 +284,7 @@ def test_a_run_without_histories_or_readings_leaves_those_parts_out(tmp_path: Pa
         path.write_text(json.dumps(json.loads(path.read_text()) | {"history": []}))
     assert headings(report_page(load_results([folder]))) == [
         "Summary", "Comparison", "Confusions", "Classes, speakers, folds", "Calibration",
-        "Certificate", "How to reproduce",
+        "Terms and methods", "For a paper", "Certificate", "How to reproduce",
     ]  # fmt: skip
 
 

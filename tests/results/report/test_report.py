@@ -127,7 +127,7 @@ def test_the_report_holds_what_a_reviewer_asks_for(run: Path) -> None:
     assert "| Wall time | 1 h 02 min |" in text
     assert "| L10 | better than chance on permuted labels | passed |" in text
     assert re.search(
-        r"- kd reaches .*, significantly worse than akd_v2 & co by \d+\.\d points\.", text
+        r"- kd reaches .*, significantly worse than akd_v2 & co by \d+\.\d points \(p", text
     )
     for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text):
         assert (run / picture).is_file()

@@ -83,12 +83,14 @@ class Scale:
     Attributes:
         log: whether equal ratios are equal distances; then both ends are above 0.
         named: places with names, where they are not numbers.
+        whole: whether ticks are whole numbers.
     """
 
     low: float
     high: float
     log: bool = False
     named: tuple[tuple[float, str], ...] = ()
+    whole: bool = False
 
     def at(self, value: float) -> float:
         """Where a value lies; outside 0 … 100 where it is outside the scale."""
@@ -110,7 +112,7 @@ class Scale:
 
     def ticks(self, most: int = 6) -> list[tuple[float, str]]:
         """Round values within the scale, at least two where there are any; or those with names."""
-        values = nice_ticks(self.low, self.high, most)
+        values = nice_ticks(self.low, self.high, most, least=1.0 if self.whole else 0.0)
         if self.log:
             steps = [d * 10.0**p for p in range(-9, 13) for d in (1, 1.5, 2, 3, 5, 7)]
             within = [step for step in steps if self.low <= step <= self.high]
@@ -121,14 +123,19 @@ class Scale:
 def scale_of(axis: Axis, low: float, high: float) -> Scale:
     """The scale of an axis, between its own ends where it has them."""
     low, high = (end if own is None else own for own, end in ((axis.low, low), (axis.high, high)))
-    return Scale(low, high if high > low else low + 1, axis.log, axis.ticks)
+    return Scale(low, high if high > low else low + 1, axis.log, axis.ticks, axis.whole)
 
 
-def nice_ticks(low: float, high: float, most: int) -> list[float]:
-    """Multiples of 1, 2, 2.5 or 5 times a power of ten between the two, at most so many."""
-    raw = (high - low) / max(most - 1, 1)
+def nice_ticks(low: float, high: float, most: int, least: float = 0.0) -> list[float]:
+    """Multiples of 1, 2, 2.5 or 5 times a power of ten between the two, at most so many.
+
+    With a ``least`` step of 1, all are whole numbers.
+    """
+    raw = max((high - low) / max(most - 1, 1), least)
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * each for each in (1, 2, 2.5, 5, 10, 20) if power * each >= raw * 0.999)
+    steps = [power * each for each in (1, 2, 2.5, 5, 10, 20)]
+    whole = [step for step in steps if not least or step % least == 0]
+    step = next(each for each in whole if each >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [0.0 if index == 0 else index * step for index in range(first, last + 1)]

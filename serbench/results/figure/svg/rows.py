@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from serbench.results.figure.figure import BarGroup, Bars, DotRow, Dots, Forest, ForestRow
+from serbench.results.figure.figure import (
+    BarGroup,
+    Bars,
+    DotRow,
+    Dots,
+    Forest,
+    ForestRow,
+    ReferenceLine,
+)
 from serbench.results.figure.palette import Style
 from serbench.results.figure.svg.elements import (
     Inside,
@@ -55,38 +63,56 @@ def forest(plot: Forest) -> Inside:
             heading = row.group
             parts.append(text(heading, "0%", top + 14, "name"))
             top += LINE_PX + 4
-        parts.append(_interval(row, top, scale, below=below))
+        start = top + FIRST_PX + LINE_PX * (1 + below)
+        words = _words(row, top, below=below)
+        if row.value is not None:
+            end = start + ROW_PX - LINE_PX - FIRST_PX
+            words = group(
+                words, _upright(scale, reference, start - 4, end), _interval(row, start, scale)
+            )
+        parts.append(group(words, class_=f"row {row.tone}".strip()))
         top += ROW_PX + LINE_PX * below
-    parts.insert(0, across_axis(scale, top, plot.axis.title))
-    if reference is not None:
-        x = scale.across(reference.value)
-        line = rule(x, 0, x, top, "reference")
-        parts.insert(1, group(line, element("title", reference.text)))
+    parts.insert(0, across_axis(scale, top, plot.axis.title, grid=False))
     return Inside(top, tuple(parts))
 
 
-def _interval(row: ForestRow, top: float, scale: Scale, *, below: bool) -> Markup:
+def _upright(scale: Scale, reference: ReferenceLine | None, start: float, end: float) -> Markup:
+    """The grid and the reference beside an interval: no line crosses the words over it."""
+    lines = [
+        rule(scale.across(tick), start, scale.across(tick), end, "grid")
+        for tick, _ in scale.ticks()
+    ]
+    if reference is not None:
+        x = scale.across(reference.value)
+        line = rule(x, start, x, end, "reference")
+        lines.append(group(line, element("title", reference.text)))
+    return group(*lines)
+
+
+def _words(row: ForestRow, top: float, *, below: bool) -> Markup:
+    """What a row is called, and what is said of it."""
     label = text(shortened(row.label, LONGEST), "0%", top + 12, "name")
-    if row.value is None:
-        return group(label, text(row.said, "0%", top + 12 + LINE_PX, "said"), class_="row")
-    at, low, high = map(scale.across, (row.value, row.low, row.high))
-    middle = top + 29 + LINE_PX * below
     said = (
         text(row.said, "0%", top + 12 + LINE_PX, "said")
-        if below
+        if below or row.value is None
         else text(row.said, "100%", top + 12, "said", "end")
     )
+    return group(label, said)
+
+
+def _interval(row: ForestRow, start: float, scale: Scale) -> Markup:
+    """The mark and its interval, so many pixels from the top."""
+    assert row.value is not None
+    at, low, high = map(scale.across, (row.value, row.low, row.high))
+    middle = start + 4
     interval = f"interval c{row.style.colour}"
     return group(
-        label,
-        said,
         rule(low, middle, high, middle, interval),
         rule(low, middle - 5, low, middle + 5, f"{interval} cap"),
         rule(high, middle - 5, high, middle + 5, f"{interval} cap"),
         mark(
             row.style, at, middle, hint=f"{row.label}: {row.said}", hollow=row.tone == "unclear"
         ),
-        class_=f"row {row.tone}".strip(),
     )  # fmt: skip
 
 
