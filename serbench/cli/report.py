@@ -28,6 +28,8 @@ Examples:
 
   serbench report emodb-akd --html --deploy jetson/results.json
 
+  serbench report emodb-akd --columns ua,wa,p
+
   serbench report emodb-akd --open
 
   serbench report emodb-akd emodb-hybrid --output emodb-both
@@ -42,6 +44,16 @@ Deployed = Annotated[
         metavar="FILE",
         help="With --html: a results.json of `serbench deploy` from another folder than "
         "RUN/deploy; repeatable.",
+    ),
+]
+
+
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Write the comparison for LaTeX with these columns: ua, wa, f1, delta, p, verdict, "
+        "student, parameters, ua-folds, wa-folds. Separate them by commas.",
     ),
 ]
 
@@ -68,6 +80,7 @@ def command(
         bool,
         typer.Option("--html", help="Also write report.html, one self-contained page."),
     ] = False,
+    columns: Columns = None,
     deploy: Deployed = None,
     open_page: Annotated[
         bool, typer.Option("--open", help="Write the page, and open it in the browser.")
@@ -88,6 +101,8 @@ def command(
         raise StoreError("several runs make a new report; name its folder with --output FOLDER")
     console = stdout()
     if span_corpora(folders):
+        if columns is not None:
+            raise StoreError("--columns is for runs of one corpus, and these are of several")
         if html:
             raise StoreError(
                 "a page covers one corpus, but these runs are on several: leave out --html and "
@@ -95,7 +110,8 @@ def command(
             )
         table, written = _ranked(folders, output or folders[0])
     else:
-        table, written = _compared(folders, output or folders[0], html, deploy or ())
+        place = output or folders[0]
+        table, written = _compared(folders, place, html, deploy or (), _names(columns))
     console.print(table)
     for what, path in written:
         console.print(f"{what}: {path}", soft_wrap=True, highlight=False, markup=False)
@@ -123,14 +139,27 @@ def _ranked(folders: Sequence[Path], place: Path) -> tuple[RichTable, list[tuple
     return console_table(table), [("Report", page)]
 
 
+def _names(columns: str | None) -> tuple[str, ...] | None:
+    """What ``--columns`` names; None where it is not given."""
+    if columns is None:
+        return None
+    return tuple(name.strip().lower() for name in columns.split(",") if name.strip())
+
+
 def _compared(
-    folders: Sequence[Path], place: Path, html: bool, deploy: Sequence[Path]
+    folders: Sequence[Path],
+    place: Path,
+    html: bool,
+    deploy: Sequence[Path],
+    columns: Sequence[str] | None,
 ) -> tuple[RichTable, list[tuple[str, Path]]]:
     """Over one corpus."""
-    from serbench.results.report.write import render_comparison, write_report
+    from serbench.results.report.write import COLUMNS_NAME, render_comparison, write_report
     from serbench.studies.ablation.output import addition
 
-    written = [("Report", write_report(folders, place, addition))]
+    written = [("Report", write_report(folders, place, addition, columns))]
+    if columns is not None:
+        written.append(("LaTeX", place / COLUMNS_NAME))
     if html:
         from serbench.results.pages.write import write_html_report
         from serbench.studies.of_run import studies_of

@@ -11,13 +11,12 @@ from pathlib import Path
 from rich.console import Console
 
 from serbench.errors import PluginError
-from serbench.files.atomic import write_atomically, write_text
+from serbench.files.atomic import write_text
 from serbench.files.paths import below
 from serbench.results.figure.figure import Figure
-from serbench.results.figure.png import png
 from serbench.results.record import KIND, NAME, SCHEMA_VERSION, StudyRecord, write_record
 from serbench.results.report.marks import mark, warning_lines
-from serbench.results.report.write import check_output
+from serbench.results.report.write import check_output, write_figure
 from serbench.results.table.console import console_table
 from serbench.results.table.files import markdown, table_texts
 from serbench.results.templating import escape_markdown
@@ -135,7 +134,7 @@ def _write(study: Study[P, M], params: object, opened: Opened, shown: Shown, fol
     for path, text in {**texts, **shown.files}.items():
         write_text(below(folder, path), text)
     for file, figure in _figure_files(name, shown).items():
-        write_atomically(below(folder, file), png(figure))
+        write_figure(below(folder, file), figure)
     runs = tuple(each.resolve().name for each in opened.folders)
     write_record(record_of(study, params, runs, shown), folder / NAME)
 

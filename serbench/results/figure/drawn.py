@@ -292,16 +292,16 @@ def _draw_stack(axes: Axes, stack: list[Point], front: tuple[Point, ...], *, abo
         text: dict[str, Any] = {
             "textcoords": "offset points", "fontsize": 7.5, "ha": "left",
             "rotation_mode": "anchor", "parse_math": False,
+            "bbox": {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.5},
         }  # fmt: skip
         if len(stack) > 1:
             beside = min(point.y, beside - LINE * (high - low))
             at = (max(each.x for each in stack), beside)
-            text["bbox"] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
             axes.annotate(point.name, at, xytext=(4.0 * len(stack), 0), va="center", **text)
         else:
             tilt = {"rotation": 35, "va": "bottom"} if above else {"rotation": -35, "va": "top"}
             at = (point.x, point.y)
-            axes.annotate(point.name, at, xytext=(3, 9 if above else -9), **tilt, **text)
+            axes.annotate(point.name, at, xytext=(7, 7 if above else -7), **tilt, **text)
 
 
 def _round(costs: list[float]) -> tuple[tuple[float, str], ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -32,6 +33,13 @@ class Axis:
     log: bool = False
     ticks: tuple[tuple[float, str], ...] = ()
     whole: bool = False
+
+
+def percent_ends(values: Iterable[float]) -> tuple[float, float]:
+    """Where an axis of per cent begins and ends that fits values: multiples of 10 around them."""
+    held = list(values)
+    low, high = 10 * math.floor(min(held) / 10 - 0.2), 10 * math.ceil(max(held) / 10 + 0.2)
+    return max(low, 0), min(high, 100)
 
 
 @dataclass(frozen=True, slots=True)

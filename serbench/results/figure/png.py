@@ -1,14 +1,19 @@
-"""Figures as PNG files, drawn by matplotlib without a display."""
+"""Figures as PNG, PDF and SVG files, drawn by matplotlib without a display."""
 
 from __future__ import annotations
 
 import io
 import math
+from collections.abc import Collection
+from dataclasses import dataclass
 from textwrap import fill
+from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -44,6 +49,21 @@ DPI = 160
 COLUMNS = 2
 """Panels side by side."""
 
+CAPTION_IN, WARNING_IN, KEY_IN = 0.2, 0.155, 0.18
+"""Height of a line of the caption, of a warning, and of the legend, in inches."""
+
+NAME = 40
+"""Characters in a line of the legend."""
+
+VECTOR: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "svg": {"Date": None, "Creator": None},
+}
+"""Formats for papers, with metadata that are left out: the same figure gives the same bytes."""
+
+SETTINGS = {"svg.hashsalt": "serbench", "pdf.fonttype": 42}
+"""Ids that do not change, and fonts as publishers ask for them."""
+
 
 class Drawing(Canvas):
     """A figure of matplotlib that notebooks show, whether or not its pyplot is used there."""
@@ -56,57 +76,91 @@ class Drawing(Canvas):
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG. The same figure gives the same bytes."""
+    return figure_files(figure, ())[".png"]
+
+
+def figure_files(figure: Figure, vector: Collection[str] = tuple(VECTOR)) -> dict[str, bytes]:
+    """Suffix of a file to its content: PNG, and the ``vector`` formats. The same figure gives the
+    same bytes.
+    """
     canvas = drawn(figure)
     FigureCanvasAgg(canvas)
-    return canvas._repr_png_()
+    files = {".png": canvas._repr_png_()}
+    canvas.set_layout_engine("none")  # as it was laid out for the first
+    with rc_context(SETTINGS):
+        for name in vector:
+            buffer = io.BytesIO()
+            canvas.savefig(buffer, format=name, metadata=VECTOR[name])
+            files[f".{name}"] = buffer.getvalue()
+    return files
 
 
 def drawn(figure: Figure) -> Drawing:
-    """The figure as matplotlib has it."""
+    """The figure as matplotlib has it: an alarm above, its legend, caption and warnings below."""
     columns = min(COLUMNS, len(figure.panels))
     rows = math.ceil(len(figure.panels) / columns)
     sizes = [size_of(panel.plot) for panel in figure.panels]
     width, height = (max(size[side] for size in sizes) for side in (0, 1))
-    above, below = _above(figure, columns * width), _below(figure, columns * width)
-    lines = len(above) + len(below) - (-len(figure.legend) // COLUMNS)
-    canvas = Drawing(
-        figsize=(columns * width, rows * height + 0.2 * lines + 0.2), layout="constrained"
-    )
+    width *= columns
+    alarm = fill(figure.alarm, int(11 * width))
+    below = _below(figure, width)
+    room = sum(CAPTION_IN if part.caption else WARNING_IN for part in below) + 0.1
+    names = [fill(key.text, NAME).count("\n") + 1 for key in figure.legend]
+    keys = KEY_IN * sum(max(names[i : i + COLUMNS]) for i in range(0, len(names), COLUMNS))
+    keys += KEY_IN if names else 0
+    high = rows * height + CAPTION_IN * (1 + len(alarm.splitlines())) + keys + room
+    free = (keys + room) / high
+    layout = ConstrainedLayoutEngine(rect=(0, free, 1, 1 - free))
+    canvas = Drawing(figsize=(width, high), layout=layout)
     grid = canvas.add_gridspec(rows, columns)
-    for place, panel in enumerate(figure.panels):
-        row, column = divmod(place, columns)
-        alone = place == len(figure.panels) - 1 and column == 0
+    for number, panel in enumerate(figure.panels):
+        row, column = divmod(number, columns)
+        alone = number == len(figure.panels) - 1 and column == 0
         axes = canvas.add_subplot(grid[row, :] if alone else grid[row, column])
         draw(axes, panel.plot)
         if panel.heading:
             axes.set_title(panel.heading, fontsize=11, loc="left")
-    colour = ALARM_COLOUR if figure.alarm else "black"
-    canvas.suptitle("\n".join(above), fontsize=11, color=colour, parse_math=False)
-    if figure.legend or below:
-        legend = canvas.legend(
+    if alarm:
+        canvas.suptitle(alarm, fontsize=11, color=ALARM_COLOUR, parse_math=False)
+    if figure.legend:
+        canvas.legend(
             handles=[_handle(key) for key in figure.legend],
-            title="\n".join(below),
-            title_fontproperties={"size": 8.5},
-            loc="outside lower center",
+            loc="upper center",
+            bbox_to_anchor=(0.5, free),
+            borderaxespad=0,
             ncols=COLUMNS,
             fontsize=9,
             frameon=False,
         )
-        legend.get_title().set(color=GREY_HEX, parse_math=False)
+    _write(canvas, below, room)
     return canvas
 
 
-def _above(figure: Figure, width: float) -> list[str]:
-    """Alarm and caption in lines that fit."""
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line below a figure; warnings are smaller than the caption."""
+
+    text: str
+    caption: bool
+
+
+def _below(figure: Figure, width: float) -> list[_Line]:
+    """Caption and warnings in lines that fit, but for the warning that says what the alarm says."""
     caption = figure.caption.removeprefix(f"{figure.alarm}. ")
-    said = [figure.alarm, caption] if figure.alarm else [caption]
-    return [line for each in said for line in fill(each, int(11 * width)).splitlines()]
+    warnings = [w for w in figure.warnings if not (figure.alarm and w.startswith(figure.alarm))]
+    lines = [_Line(line, caption=True) for line in fill(caption, int(11 * width)).splitlines()]
+    small = [line for each in warnings for line in fill(each, int(14 * width)).splitlines()]
+    return lines + [_Line(line, caption=False) for line in small]
 
 
-def _below(figure: Figure, width: float) -> list[str]:
-    """Warnings in lines that fit, but for the one that says what the alarm says."""
-    said = [w for w in figure.warnings if not (figure.alarm and w.startswith(figure.alarm))]
-    return [line for each in said for line in fill(each, int(14 * width)).splitlines()]
+def _write(canvas: Drawing, lines: list[_Line], room: float) -> None:
+    """Write lines into the lowest ``room`` inches of a figure."""
+    top = room - 0.05
+    for line in lines:
+        style = {"fontsize": 11} if line.caption else {"fontsize": 8.5, "color": GREY_HEX}
+        place = top / canvas.get_figheight()
+        canvas.text(0.5, place, line.text, ha="center", va="top", parse_math=False, **style)
+        top -= CAPTION_IN if line.caption else WARNING_IN
 
 
 def draw(axes: Axes, plot: Plot) -> None:
@@ -135,7 +189,7 @@ def draw(axes: Axes, plot: Plot) -> None:
 
 
 def _handle(key: Key) -> Line2D | Patch:
-    text, style = fill(key.text, 40), key.style
+    text, style = fill(key.text, NAME), key.style
     if key.kind == "bar":
         return Patch(color=colour_of(style), label=text)
     return Line2D(

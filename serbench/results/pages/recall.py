@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from serbench.results.figure.figure import Axis, DotRow, Dots, Figure, Panel
+from serbench.results.figure.figure import Axis, DotRow, Dots, Figure, Panel, percent_ends
 from serbench.results.pages.series import Method
 from serbench.results.pages.traces import trace
 from serbench.results.report.comparison import fold_ua, test_units, with_total
@@ -113,7 +112,8 @@ def _breakdown(
         for row, part in enumerate(parts)
     )
     series = tuple((method.name, method.style) for method in methods)
-    plot = Dots(rows, series, Axis(titles[1], *_ends(rows)))
+    held = [each for row in rows for each in row.values if each is not None]
+    plot = Dots(rows, series, Axis(titles[1], *percent_ends(held)))
     figure = Figure(
         name=f"{name}-chart",
         caption=caption,
@@ -121,13 +121,6 @@ def _breakdown(
         legend=tuple(method.key for method in methods),
     )
     return Breakdown(figure, with_total(table, *total) if total else table)
-
-
-def _ends(rows: Sequence[DotRow]) -> tuple[float, float]:
-    """Multiples of 10 around all values, within 0 … 100."""
-    held = [value for row in rows for value in row.values if value is not None]
-    low, high = 10 * math.floor(min(held) / 10 - 0.2), 10 * math.ceil(max(held) / 10 + 0.2)
-    return max(low, 0), min(high, 100)
 
 
 def _percent(value: float | None) -> float | None:

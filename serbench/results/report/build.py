@@ -15,6 +15,8 @@ from serbench.results.report import kept
 from serbench.results.report.certificate import certificate_page
 from serbench.results.report.claims import claims_table
 from serbench.results.report.comparison import (
+    COMPACT,
+    chosen_columns,
     comparison_table,
     folds_table,
     shown_comparison,
@@ -40,7 +42,7 @@ from serbench.results.report.settings import (
 from serbench.results.report.significance import significance_table
 from serbench.results.report.training import training_problems
 from serbench.results.report.worth import worth
-from serbench.results.table.files import markdown, rows_csv, table_texts
+from serbench.results.table.files import latex, markdown, rows_csv, table_texts
 from serbench.results.table.table import Table, told_once
 from serbench.results.templating import templates
 from serbench.running.store.finished import StoredRun
@@ -113,6 +115,7 @@ def determined_texts(results: Results, tables: Tables, added: Addition | None) -
             for table in (*tables.all, *more.tables)
             for suffix, text in table_texts(table).items()
         },
+        "tables/comparison.tex": latex(chosen_columns(tables.shared["comparison"], COMPACT)),
         "tables/predictions.csv": predictions_csv(results),
         **kept_texts(results),
         **more.pages,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from serbench.api import StoreError
 from serbench.learning.evaluate import Metric
 from serbench.results.compare.names import METHOD, by_kind, display_name, shown_name
 from serbench.results.compare.records import METRICS, Comparison, MethodResult, Significance
@@ -49,6 +50,40 @@ DETAILS = ("Student", "Parameters", "UA over folds", "WA over folds")
 
 DEVIATION = "±: standard deviation over"
 """How the note on these begins."""
+
+
+CHOICES = {
+    "ua": "UA", "wa": "WA", "f1": "Macro-F1", "delta": "ΔUA", "p": "p", "verdict": "Verdict",
+    "student": "Student", "parameters": "Parameters", "ua-folds": "UA over folds",
+    "wa-folds": "WA over folds",
+}  # fmt: skip
+"""Names of the comparison's columns on the command line, and how their titles begin."""
+
+COMPACT = ("ua", "delta", "p")
+"""Columns that fit a column of a paper, besides the method."""
+
+
+def chosen_columns(table: Table, names: Sequence[str]) -> Table:
+    """The comparison with the columns of these names after the method.
+
+    Columns that it lacks, as a leaky run's lacks all differences, are left out.
+
+    Raises:
+        StoreError: an unknown name, or none.
+    """
+    known = f"choose of {', '.join(CHOICES)}, with commas between them"
+    if unknown := [name for name in names if name not in CHOICES]:
+        raise StoreError(f"--columns {', '.join(unknown)}: there is no such column; {known}")
+    if not names:
+        raise StoreError(f"--columns names no column; {known}")
+    starts = [CHOICES[name] for name in dict.fromkeys(names)]
+    titles = [
+        title for start in starts for title in table.columns
+        if title == start or (start == "ΔUA" and title.startswith(start))
+    ]  # fmt: skip
+    folds = any(title.endswith("folds") for title in titles)
+    notes = tuple(n for n in table.notes if folds or not n.startswith(DEVIATION))
+    return replace(table.only(("Method", *titles)), notes=notes)
 
 
 def split_comparison(table: Table) -> tuple[Table, Table]:

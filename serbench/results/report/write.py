@@ -19,22 +19,31 @@ from serbench.results.report.build import (
     nothing_more,
     report_text,
 )
-from serbench.results.report.comparison import shown_comparison, stamped
+from serbench.results.report.comparison import chosen_columns, shown_comparison, stamped
 from serbench.results.report.marks import mark
 from serbench.results.report.published import published_table
 from serbench.results.report.results import load_results
 from serbench.results.table.console import console_table
-from serbench.results.table.files import table_texts
+from serbench.results.table.files import latex, table_texts
 from serbench.results.table.table import Table
 
+COLUMNS_NAME = "tables/comparison-columns.tex"
+"""The comparison with the columns that were asked for."""
 
-def write_report(folders: Sequence[Path], output: Path, adds: Adds = nothing_more) -> Path:
+
+def write_report(
+    folders: Sequence[Path],
+    output: Path,
+    adds: Adds = nothing_more,
+    columns: Sequence[str] | None = None,
+) -> Path:
     """Write ``report.md``, ``certificate.md``, ``tables/`` and ``figures/`` into ``output``.
 
     Args:
         folders: one run, or several over the same corpus and folds.
         output: the folder of the only run, or any that is no run's.
         adds: what else a run's report has.
+        columns: of the comparison in ``COLUMNS_NAME``; None: there is no such file.
 
     Returns:
         The path of ``report.md``.
@@ -44,15 +53,16 @@ def write_report(folders: Sequence[Path], output: Path, adds: Adds = nothing_mor
             folds, one of several is leaky, or ``output`` is the folder of another run or cannot be
             written.
     """
-    from serbench.results.figure.png import png  # matplotlib, which what is printed has no use for
-
     check_output(output, folders)
     results = load_results(folders)
     tables, added = make_tables(results), adds(results)
     for path, text in determined_texts(results, tables, added).items():
         write_text(below(output, path), text)
+    if columns is not None:
+        chosen = chosen_columns(tables.shared["comparison"], columns)
+        write_text(below(output, COLUMNS_NAME), latex(chosen))
     for path, figure in make_figures(results, tables, added).items():
-        write_atomically(below(output, path), png(figure))
+        write_figure(below(output, path), figure)
     report = output / "report.md"
     write_text(report, report_text(results, tables))
     return report
@@ -70,7 +80,8 @@ def check_output(output: Path, folders: Sequence[Path]) -> None:
 
 
 def write_table(table: Table, figure: Figure, folder: Path) -> Path:
-    """Write a table as ``.md``, ``.csv``, ``.tex`` and ``.html``, and its figure as ``.png``.
+    """Write a table as ``.md``, ``.csv``, ``.tex`` and ``.html``, and its figure as ``.png``,
+    ``.pdf`` and ``.svg``.
 
     Returns:
         The path of the ``.md``.
@@ -78,14 +89,24 @@ def write_table(table: Table, figure: Figure, folder: Path) -> Path:
     Raises:
         StoreError: ``folder`` is that of a run, or a file cannot be written.
     """
-    from serbench.results.figure.png import png
-
     check_output(folder, ())
     page = below(folder, f"{table.name}.md")
     for suffix, text in table_texts(table).items():
         write_text(page.with_suffix(suffix), text)
-    write_atomically(page.with_suffix(".png"), png(figure))
+    write_figure(page.with_suffix(".png"), figure)
     return page
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a figure as PNG to ``path``, and as PDF and SVG next to it.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    from serbench.results.figure.png import figure_files  # matplotlib, which few commands need
+
+    for suffix, content in figure_files(figure).items():
+        write_atomically(path.with_suffix(suffix), content)
 
 
 def render_published(*folders: Path) -> RichTable | None:

@@ -40,6 +40,20 @@ class BoardLine:
         return self.entry.results.methods[self.method]
 
     @property
+    def profile(self) -> str:
+        """How thoroughly its run was done."""
+        return str(self.entry.results.runs[0].plan["profile"])
+
+    @property
+    def epochs(self) -> tuple[int, int] | None:
+        """Of its refits, the range over folds and seeds; None of an estimator, which has none."""
+        name = self.info.plan.get("name")
+        fits = self.entry.results.runs[0].fits
+        own = [int(fit.get("epochs") or 0) for fit in fits
+               if fit["method"] == name and fit["inner"] is None]  # fmt: skip
+        return (min(own), max(own)) if own and max(own) else None
+
+    @property
     def p(self) -> float | None:
         """Of the difference, corrected; None where none was tested."""
         found = self.difference.significance if self.difference else None

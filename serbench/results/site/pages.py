@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from serbench.errors import numbered
 from serbench.files.digests import shown_digest
+from serbench.results.compare.ranks import Ranks
 from serbench.results.figure.figure import Figure
 from serbench.results.figure.palette import style_of
 from serbench.results.pages.page import page
 from serbench.results.report.ranks_output import ranks_figure, ranks_table
-from serbench.results.report.scores import forest_panel, forest_row
+from serbench.results.report.scores import forest_panel, forest_row, p_equals
 from serbench.results.site.boards import CHOICE, Board, CorpusBoards, Ranked, lines_of
 from serbench.results.site.collect import UnlistedRun
 from serbench.results.site.tables import (
@@ -55,7 +56,8 @@ def index_page(
         "index.html.j2",
         summary=_summary(found),
         data=data,
-        diagram=ranks_figure(ranks) if ranks else None,
+        diagram=ranks_figure(ranks) if ranks and ranks.differ else None,
+        alike=_alike(ranks) if ranks and not ranks.differ else "",
         ranks=ranks_table(ranking) if ranking and ranks else None,
         chosen=[CHOICE, *map(_chosen, ranked.chosen)],
         unranked=ranked.said,
@@ -63,6 +65,13 @@ def index_page(
         results=results_table(found, links),
         leaky=leaky_table(leaky, links),
         problems=problems_table(problems),
+    )
+
+
+def _alike(ranks: Ranks) -> str:
+    return (
+        "No significant difference between the methods over these corpora (Friedman's test, "
+        f"{p_equals(ranks.friedman.p)}), so no critical-difference diagram is shown."
     )
 
 

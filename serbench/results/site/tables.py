@@ -41,6 +41,9 @@ ORDER_NOTE = (
 
 Columns = list[Column[BoardLine]]
 
+EPOCHS: Format[tuple[int, int]] = Format(
+    lambda pair: str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}–{pair[1]}"
+)
 SCORES: Columns = [
     Column("UA %", lambda line: line.result.pooled["ua"], SCORE),
     Column("WA %", lambda line: line.result.pooled["wa"], SCORE),
@@ -49,6 +52,8 @@ SCORES: Columns = [
 MODEL: Columns = [
     Column("Student", lambda line: line.info.student, filter=True),
     Column("Parameters", lambda line: line.info.parameters, PARAMETERS),
+    Column("Profile", lambda line: line.profile, filter=True),
+    Column("Epochs", lambda line: line.epochs, EPOCHS),
     Column("Seeds", lambda line: line.result.seeds, COUNT),
 ]
 SOURCE: Columns = [
@@ -132,13 +137,20 @@ def results_table(found: Sequence[CorpusBoards], links: Links) -> Table:
         if len(speakers) == 1
         else f"[…]: 95 % CI from {repeats} bootstrap draws of the test speakers."
     )
+    named = {corpus: [line for board in corpus.boards for line in board.students]
+             for corpus in found}  # fmt: skip
+    grouped = {_heading(corpus): own for corpus, own in named.items() if own}
     return make_table(
         "results",
         "Every trained method: utterance-level scores, pooled over the outer test folds",
         columns,
-        lines,
+        grouped if len(grouped) > 1 else lines,
         notes=(*((note,) if speakers else ()), ORDER_NOTE, *_fact_notes(lines)),
     )
+
+
+def _heading(corpus: CorpusBoards) -> str:
+    return corpus.name if corpus.title == corpus.name else f"{corpus.name}: {corpus.title}"
 
 
 def corpora_table(found: Sequence[CorpusBoards], links: Links) -> Table:

@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from serbench.results.table.table import Number, Table
+from serbench.files.digests import shown_digest
+from serbench.results.table.table import Cell, Number, Table
 from serbench.results.templating import escape_markdown, templates
 from serbench_runtime.cli.disarm import plain_cell
 
 if TYPE_CHECKING:
     import pandas as pd
 
-WIDE = 90
-"""Characters in a row beyond which a LaTeX table is scaled to the page."""
+COLUMN, PAGE = 60, 110
+"""Characters in a row of a LaTeX table that fit a column of a paper, and its page; a wider table is
+scaled to the page."""
+
+SMALL = 0.8
+"""Width of a character of a detail, which is in smaller print."""
 
 
 def markdown(table: Table, certificates: str = "") -> str:
@@ -52,13 +57,26 @@ def _joined(table: Table) -> tuple[str, ...]:
 
 
 def latex(table: Table) -> str:
-    """The table as a ``table`` environment that needs booktabs, and graphicx where it is wide."""
-    cells = [table.columns, *([cell.whole for cell in row] for row in table.rows)]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(table.heads))]
+    """The table for LaTeX with booktabs: in a column if it fits, else over the page, which takes
+    graphicx where it must be scaled.
+    """
+    widths = [
+        max(len(head.title), *(_width(row[place]) for row in table.rows))
+        for place, head in enumerate(table.heads)
+    ]
     template = templates().get_template("table.tex.j2")
+    width = sum(widths) + len(widths)
     return template.render(
-        table=table, certificates=", ".join(table.certificates), wide=sum(widths) > WIDE
+        table=table,
+        certificates=", ".join(table.certificates),
+        shown=", ".join(map(shown_digest, table.certificates)),
+        environment="table" if width <= COLUMN else "table*",
+        scaled=width > PAGE,
     )
+
+
+def _width(cell: Cell) -> float:
+    return len(cell.text) + SMALL * len(cell.detail)
 
 
 def html(table: Table) -> Markup:

@@ -49,6 +49,9 @@ SYMBOLS = {
 
 BINS = 20
 
+STILL = 0.01
+"""γ and β that differ by less are given as a number, not drawn."""
+
 EPOCH = Axis("Epoch", whole=True)
 
 QUARTILES: list[Column[tuple[float, ...]]] = [
@@ -62,8 +65,11 @@ QUARTILES: list[Column[tuple[float, ...]]] = [
 def explanation_figure(found: Explanation) -> Figure:
     """A panel for each reading of one number, then for the gate and for the weights."""
     names = sorted(found.fits[0].scalars, key=lambda name: (name != GAMMA, name != BETA, name))
+    still = {name: said for name in names if (said := _still(found, name))}
     panels = [
-        _distribution(found, n) if is_fixed(found.fits, n) else _curve(found, n) for n in names
+        _distribution(found, n) if is_fixed(found.fits, n) else _curve(found, n)
+        for n in names
+        if n not in still
     ]
     if found.has(WEIGHTS) and len(found.teachers) > 1:
         panels.append(_weights(found))
@@ -71,13 +77,37 @@ def explanation_figure(found: Explanation) -> Figure:
         panels.append(_gate(found))
     if found.has(RELIABLE) or found.has(POSTERIOR):
         panels.append(_by_class(found))
+    if not panels:
+        panels = [_curve(found, name) for name in names]
     return Figure(
         name="explain",
         caption=title(found),
         panels=tuple(panels),
         legend=tuple(_legend(found, panels)),
-        notes=("A case is one training utterance in one refit.",),
+        notes=(*still.values(), "A case is one training utterance in one refit."),
         numbers=_numbers(panels),
+    )
+
+
+def _still(found: Explanation, name: str) -> str:
+    """γ or β as a number, where cases or epochs hardly differ in it; empty: they differ, or it is
+    another reading, whose scale is not known.
+    """
+    if name not in SYMBOLS:
+        return ""
+    symbol = SYMBOLS[name][0]
+    if is_fixed(found.fits, name):
+        values = found.cases[MEAN + name].to_numpy(dtype=np.float64)
+        values = values[np.isfinite(values)]
+        same = values.size and np.ptp(values) < STILL
+        return f"{symbol} is {values.mean():.3g} for all cases, in every epoch." if same else ""
+    _, quartiles = quartiles_by_epoch(found.fits, name)
+    if np.ptp(quartiles, axis=0).max() >= STILL:
+        return ""
+    low, middle, high = quartiles.mean(axis=0)
+    return (
+        f"{symbol} hardly changes over training: median {middle:.3g}, quartiles {low:.3g} to "
+        f"{high:.3g}."
     )
 
 

@@ -8,7 +8,7 @@ from textwrap import fill
 from serbench.errors import joined
 from serbench.learning.evaluate import Metric
 from serbench.results.compare.records import Estimate
-from serbench.results.figure.figure import Axis, Figure, Forest, ForestRow, Key, Panel
+from serbench.results.figure.figure import Axis, Figure, Forest, ForestRow, Key, Panel, percent_ends
 from serbench.results.figure.palette import Style, style_of
 from serbench.results.report.marks import LEAKS
 from serbench.results.report.notes import interval_note
@@ -205,7 +205,8 @@ def inflation_figure(found: Inflation) -> Figure:
                     group=found.names[method] + kind,
                 )
             )
-    axis = Axis("UA in %, pooled over outer test folds, with 95 % CI", 0, 105)
+    ends = [end for row in rows for end in (row.low, row.high)]
+    axis = Axis("UA in %, pooled over outer test folds, with 95 % CI", *percent_ends(ends))
     return Figure(
         name="inflation",
         caption=title(found),

@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from serbench.results.compare.names import display_name
-from serbench.results.figure.figure import Axis, Figure, Key, Line, Lines, Panel, ReferenceLine
+from serbench.results.figure.figure import (
+    Axis,
+    Figure,
+    Key,
+    Line,
+    Lines,
+    Panel,
+    ReferenceLine,
+    percent_ends,
+)
 from serbench.results.figure.palette import GREY, Style, style_of
 from serbench.results.report.notes import UNCORRECTED, interval_note
 from serbench.results.table.columns import Column, make_table
@@ -34,6 +43,12 @@ AXES: tuple[tuple[str, Callable[[Size], float]], ...] = (
     ("Parameters that are not 0, in thousands", lambda size: size.nonzero / 1e3),
     ("MACs for one window, in millions", lambda size: size.macs / 1e6),
 )
+
+CONTROL, TUNED = "nothing pruned, fine-tuned", Style(GREY, "up")
+"""The control: what fine-tuning alone does."""
+
+BESIDE = 1.03
+"""Where the control is drawn, as a multiple of its size."""
 
 MANY: Format[int] = Format(lambda count: f"{count:,}")
 FLAG: Format[bool] = Format(str)
@@ -125,7 +140,7 @@ def row_name(row: PruneRow) -> str:
 def prune_figure(found: Pruning) -> Figure:
     """UA against size: a line with its 95 % intervals for each kind, a thin one not fine-tuned."""
     whole = Style(GREY, "diamond")
-    keys = [Key("unpruned", whole)]
+    keys = [Key("unpruned", whole), Key(CONTROL, TUNED)]
     keys += [Key(NAMES[kind], _style(kind), "line") for kind in found.kinds]
     return Figure(
         name="prune",
@@ -158,12 +173,17 @@ def _plot(found: Pruning, title: str, size: Callable[[Size], float], whole: Styl
             Line(f"{NAMES[kind]}, not fine-tuned", thin, at, untuned, marked=False),
             _line(NAMES[kind], style, at, rows),
         ]
-    own = _line("unpruned", whole, (size(found.whole.size),), (found.whole,))
+    full, chance = size(found.whole.size), 100 / found.classes
+    lines.append(_line("unpruned", whole, (full,), (found.whole,)))
+    controls = [row for row in found.of("none") if row.tuned]
+    # Beside the unpruned student, whose size it has.
+    lines += [_line(CONTROL, TUNED, (BESIDE * full,), (row,)) for row in controls]
+    shown = [value for line in lines for value in (*line.middle, *line.low, *line.high)]
     return Lines(
-        (*lines, own),
-        Axis(title, 0, 1.05 * size(found.whole.size)),
-        Axis("UA in %, with 95 % CI", 0, 100),
-        (ReferenceLine(100 / found.classes, "chance"),),
+        tuple(lines),
+        Axis(title, 0, 1.08 * full),
+        Axis("UA in %, with 95 % CI", *percent_ends([*shown, chance])),
+        (ReferenceLine(chance, "chance"),),
     )
 
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from serbench.results.compare.names import display_name
 from serbench.results.compare.records import Difference, Estimate
-from serbench.results.figure.figure import Axis, Figure, Key, Line, Lines, Panel, ReferenceLine
+from serbench.results.figure.figure import (
+    Axis,
+    Figure,
+    Key,
+    Line,
+    Lines,
+    Panel,
+    ReferenceLine,
+    percent_ends,
+)
 from serbench.results.figure.palette import styles_of
 from serbench.results.report.notes import UNCORRECTED, interval_note
 from serbench.results.table.columns import Column, bounds, make_table
@@ -236,12 +245,14 @@ def _lines(
                 joined=not spread,
             )
         )
+    chance = 100 / found.classes
+    shown = [value for line in lines for value in (*line.low, *line.high)]
     along = tuple((float(place), tick) for place, tick in enumerate(ticks))
     return Lines(
         tuple(lines),
         Axis(title, -0.5, len(ticks) - 0.5, ticks=along),
-        Axis("UA in %, with 95 % CI", 0, 100),
-        (ReferenceLine(100 / found.classes, "chance"),),
+        Axis("UA in %, with 95 % CI", *percent_ends([*shown, chance])),
+        (ReferenceLine(chance, "chance"),),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pydantic import TypeAdapter
 
 from serbench.results.figure import figure as f
@@ -18,9 +19,9 @@ from serbench.results.figure.palette import (
     style_of,
     styles_of,
 )
-from serbench.results.figure.png import drawn, png
+from serbench.results.figure.png import drawn, figure_files, png
 from serbench.results.figure.svg.draw import drawing, drawings
-from serbench.results.figure.svg.elements import SPRITE, swatch
+from serbench.results.figure.svg.elements import SPRITE, Scale, swatch
 
 STYLES = styles_of(["akd", "vanilla-kd", "teacher:w2v"])
 
@@ -121,10 +122,56 @@ def test_a_figure_is_saved_and_read_again() -> None:
     assert adapter.validate_json(adapter.dump_json(figure)) == figure
 
 
-def test_alarm_and_caption_stand_above_and_warnings_below() -> None:
-    canvas = drawn(figure_of(FOREST))
-    assert canvas.get_suptitle() == "LEAKY\nA caption"
-    assert canvas.legends[0].get_title().get_text() == "Doubtful."
+def test_the_alarm_stands_above_caption_and_warnings_below_all_else() -> None:
+    canvas = drawn(figure_of(FOREST, LINES))
+    assert canvas.get_suptitle() == "LEAKY"
+    FigureCanvasAgg(canvas).draw()
+    texts = {text.get_text(): text.get_window_extent() for text in canvas.texts}
+    legend = canvas.legends[0].get_window_extent()
+    lowest = min(axes.get_tightbbox().y0 for axes in canvas.axes)
+    assert lowest >= legend.y0 >= texts["A caption"].y1 - 1
+    assert texts["A caption"].y0 >= texts["Doubtful."].y1 - 1
+    assert texts["Doubtful."].y0 >= 0
+
+
+@pytest.mark.parametrize("plot", [FOREST, MATRIX], ids=lambda plot: plot.kind)
+def test_files_for_papers(plot: f.Plot) -> None:
+    files = figure_files(figure_of(plot))
+    assert [*files] == [".png", ".pdf", ".svg"]
+    assert files[".pdf"].startswith(b"%PDF-")
+    assert ElementTree.fromstring(files[".svg"]).tag.endswith("svg")
+    assert figure_files(figure_of(plot)) == files
+
+
+def test_epochs_are_whole_numbers_on_axes() -> None:
+    line = f.Line("akd", STYLES["akd"], tuple(map(float, range(1, 13))), (1.0,) * 12)
+    plot = f.Lines((line,), f.Axis("Epoch", whole=True), f.Axis("Loss"))
+    for most in (3.0, 4.0, 7.0, 12.0, 25.0, 60.0):
+        ticks = Scale(1.0, most, whole=True).ticks()
+        assert len(ticks) > 1
+        assert all(tick == int(tick) for tick, _ in ticks), most
+    assert "2.5" not in drawing(f.Panel(plot), "x", "")
+
+
+def test_no_line_of_a_forest_crosses_its_words() -> None:
+    root = ElementTree.fromstring(drawing(f.Panel(FOREST), "x", ""))
+    words = [float(each.get("y", 0)) for each in root.iter("text")
+             if "name" in each.get("class", "") or "said" in each.get("class", "")]  # fmt: skip
+    upright = [
+        (float(each.get("y1", 0)), float(each.get("y2", 0)))
+        for each in root.iter("line")
+        if each.get("class") in ("grid", "reference")
+    ]
+    assert words
+    assert upright
+    for baseline in words:  # letters of 13 pixels reach 10 above it and 3 below
+        assert all(end <= baseline - 10 or start >= baseline + 3 for start, end in upright)
+
+
+def test_an_axis_of_per_cent_fits_its_values() -> None:
+    assert f.percent_ends([63.0, 88.0]) == (60, 90)
+    assert f.percent_ends([60.5, 99.0]) == (50, 100)
+    assert f.percent_ends([0.0, 100.0]) == (0, 100)
 
 
 def test_a_method_has_one_style_and_teachers_are_grey() -> None:

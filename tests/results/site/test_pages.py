@@ -10,9 +10,14 @@ import pytest
 from tests_support.corpora import change_plan, make_corpus_run
 from tests_support.pages import write_study
 
+from serbench.results.compare.ranks import rank_methods
 from serbench.results.record import stored_studies
+from serbench.results.report.ranks import CorpusScores, Ranking
+from serbench.results.site.boards import Ranked
 from serbench.results.site.collect import Collection
+from serbench.results.site.pages import index_page
 from serbench.results.site.site import write_leaderboard
+from serbench.results.site.tables import Links
 from serbench.running.store.run import RunStore
 
 pytestmark = pytest.mark.usefixtures("plain_pages")
@@ -149,10 +154,33 @@ def test_ranks_say_how_they_were_chosen(site: Path) -> None:
     assert "one: 4 by speaker (pairs), set 1, folds digest" in text
 
 
-def test_the_diagram_is_told_in_words(site: Path) -> None:
-    text = (site / "index.html").read_text()
+def test_ranks_that_do_not_differ_have_no_diagram(site: Path) -> None:
+    text = section(site / "index.html", "ranks")
+    assert "No significant difference between the methods over these corpora" in text
+    assert 'class="diagram"' not in (site / "index.html").read_text()
+
+
+def test_ranks_that_differ_have_a_diagram_and_words_for_it() -> None:
+    uas = {"akd": 0.9, "kd": 0.8, "hybrid": 0.7}
+    ranks = rank_methods(dict.fromkeys(("one", "two", "three"), uas))
+    ranking = Ranking({name: CorpusScores(name, name, {}, (), ()) for name in ranks.corpora},
+                      ranks, (), ())  # fmt: skip
+    text = index_page((), Ranked(ranking, ()), (), Links({}, {}), "leaderboard.json")
     assert 'class="diagram"' in text
-    assert "Critical difference" in section(site / "index.html", "ranks")
+    assert "Critical difference" in text
+    assert "no critical-difference diagram" not in text
+
+
+def test_rows_are_grouped_by_corpus_and_say_how_they_were_trained(site: Path) -> None:
+    text = (site / "index.html").read_text()
+    table = text[text.index('id="results-table"') :].partition("</table>")[0]
+    groups = re.findall(r'<tr class="heading"><th[^>]*>([^<:]+)', table)
+    assert groups == ["one", "two"]
+    heads = re.findall(r"<th scope=\"col\"[^>]*>([^<]+)<", table)
+    assert {"Profile", "Epochs"} <= set(heads)
+    rows = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)
+    assert len(rows) == 1 + 8
+    assert all(">standard<" in row and ">60<" in row for row in rows[1:])
 
 
 def test_a_single_run_needs_no_comparison(tmp_path: Path) -> None:

@@ -391,6 +391,29 @@ def test_a_fixed_gate_is_shown_as_a_distribution(tmp_path: Path) -> None:
     assert sum(bar.value for bar in first.parts) == pytest.approx(100 * anger["closed"].mean())
 
 
+def test_a_flat_curve_is_a_number(tmp_path: Path) -> None:
+    def flat(name: str, value: float) -> list[str]:
+        size = (6, 120)
+        noise = np.linspace(0, 0.001, 6, dtype=np.float32)[:, None]
+        arrays = {name: np.full(size, value, dtype=np.float32) + noise}
+        run = make_run_with_readings(tmp_path / name, teachers=2, changes=arrays)
+        figure = explanation_figure(load_explanation(run))
+        assert not [panel.heading for panel in figure.panels if panel.heading.startswith("β")]
+        return list(figure.notes)
+
+    assert flat("beta", 0.9)[0] == (
+        "β hardly changes over training: median 0.9, quartiles 0.9 to 0.901."
+    )
+
+
+def test_a_reading_that_is_one_number_is_not_drawn(tmp_path: Path) -> None:
+    arrays = {"beta": np.ones((6, 120), dtype=np.float32)}
+    run = make_run_with_readings(tmp_path / "run", changes=arrays)
+    figure = explanation_figure(load_explanation(run))
+    assert figure.notes[0] == "β is 1 for all cases, in every epoch."
+    assert [panel.heading[:1] for panel in figure.panels] == ["γ", "W"]
+
+
 def test_a_moving_gate_is_shown_over_epochs(three: Explanation) -> None:
     assert headings(three) == [
         "γ over training: median and quartiles over cases",
