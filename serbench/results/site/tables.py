@@ -137,9 +137,9 @@ def results_table(found: Sequence[CorpusBoards], links: Links) -> Table:
         if len(speakers) == 1
         else f"[…]: 95 % CI from {repeats} bootstrap draws of the test speakers."
     )
-    named = {corpus: [line for board in corpus.boards for line in board.students]
-             for corpus in found}  # fmt: skip
-    grouped = {_heading(corpus): own for corpus, own in named.items() if own}
+    grouped = {_heading(corpus): [line for board in corpus.boards for line in board.students]
+               for corpus in found}  # fmt: skip
+    grouped = {heading: own for heading, own in grouped.items() if own}
     return make_table(
         "results",
         "Every trained method: utterance-level scores, pooled over the outer test folds",

@@ -5,14 +5,16 @@ import shutil
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests_support.corpora import change_plan, make_corpus_run
 from tests_support.pages import write_study
 
 from serbench.results.compare.ranks import rank_methods
+from serbench.results.compare.records import Estimate
 from serbench.results.record import stored_studies
-from serbench.results.report.ranks import CorpusScores, Ranking
+from serbench.results.report.ranks import Contender, CorpusScores, Ranking
 from serbench.results.site.boards import Ranked
 from serbench.results.site.collect import Collection
 from serbench.results.site.pages import index_page
@@ -162,9 +164,13 @@ def test_ranks_that_do_not_differ_have_no_diagram(site: Path) -> None:
 
 def test_ranks_that_differ_have_a_diagram_and_words_for_it() -> None:
     uas = {"akd": 0.9, "kd": 0.8, "hybrid": 0.7}
-    ranks = rank_methods(dict.fromkeys(("one", "two", "three"), uas))
-    ranking = Ranking({name: CorpusScores(name, name, {}, (), ()) for name in ranks.corpora},
-                      ranks, (), ())  # fmt: skip
+    held = {
+        name: (Contender(SimpleNamespace(pooled={"ua": Estimate(ua, ua, ua)}), {}),)  # pyright: ignore[reportArgumentType]
+        for name, ua in uas.items()
+    }
+    names = ("one", "two", "three")
+    corpora = {name: CorpusScores(name, name, held, (), ()) for name in names}
+    ranking = Ranking(corpora, rank_methods(dict.fromkeys(names, uas)), (), ())
     text = index_page((), Ranked(ranking, ()), (), Links({}, {}), "leaderboard.json")
     assert 'class="diagram"' in text
     assert "Critical difference" in text
