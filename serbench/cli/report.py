@@ -140,7 +140,7 @@ def _ranked(folders: Sequence[Path], place: Path) -> tuple[RichTable, list[tuple
 
 
 def _names(columns: str | None) -> tuple[str, ...] | None:
-    """What ``--columns`` names; None where it is not given."""
+    """Names in ``--columns``; None if it is not given."""
     if columns is None:
         return None
     return tuple(name.strip().lower() for name in columns.split(",") if name.strip())

@@ -31,7 +31,7 @@ def test_inflation_prints_and_writes_nothing_unasked(folder: Path) -> None:
     assert "Effect of leakage on emodb: the leaky figures are wrong on purpose" in " ".join(
         text.split()
     )
-    assert "test speakers heard in training" in " ".join(text.split())
+    assert "test speakers seen in training" in " ".join(text.split())
     assert "Written" not in text
     assert sorted(folder.rglob("*")) == before
 

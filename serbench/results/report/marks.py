@@ -17,9 +17,9 @@ from serbench.protocol.guard.certificate import (
 from serbench.settings import PROPER, ProtocolName
 
 LEAKS: Mapping[ProtocolName, str] = {
-    "leaky-random": "test speakers heard in training",
+    "leaky-random": "test speakers seen in training",
     "leaky-early-stopping": "epoch chosen on the test fold",
-    "leaky-random-early-stopping": "test speakers heard in training, epoch chosen on the test fold",
+    "leaky-random-early-stopping": "test speakers seen in training, epoch chosen on the test fold",
     "leaky-normaliser": "normalised with test utterances",
     "leaky-search": "settings chosen on the test fold",
 }

@@ -10,8 +10,8 @@ FEW_SPEAKERS = 6
 """With fewer, simulated intervals of 95 % hold the truth less than 9 times in 10."""
 
 ASKED: dict[Question, str] = {
-    "method": "for methods trained anew on other speakers",
-    "models": "for these trained models on new speakers",
+    "method": "for methods trained again on other speakers",
+    "models": "for these trained models on unseen speakers",
 }
 """What a p or an interval is about, in words."""
 
@@ -58,7 +58,7 @@ def difference_note(
     if (best := smallest_p(speakers)) > ALPHA:
         note += f" With {speakers} speakers p is at least {best:.2g}: no difference can be shown."
     if design and design.folds < 2:
-        note += " A single test fold says nothing of methods trained anew."
+        note += " A single test fold cannot test methods that are trained again."
     return note
 
 

@@ -36,7 +36,7 @@ LESS: Format[tuple[float, Metric]] = Format(
 
 APART = (
     "Published figures are quoted from print and were not checked here. Measured ones are this "
-    "run's: no test speaker is heard in training, and nothing is chosen on the test side. Only the "
+    "run's: no test speaker is seen in training, and nothing is chosen on the test side. Only the "
     "column Difference uses published figures; nothing else in this report does."
 )
 

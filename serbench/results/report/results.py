@@ -144,14 +144,14 @@ def load_results(folders: Sequence[Path], *, marked: bool = True) -> Results:
 def _check_proper(runs: Sequence[StoredRun]) -> None:
     """
     Raises:
-        StoreError: a leaky run is to stand in a table with another run.
+        StoreError: a leaky run is combined with another run.
     """
     leaky = [run for run in runs if run.certificate.leaky]
     if leaky and len(runs) > 1:
         named = ", ".join(f"{run.name} (protocol {run.certificate.protocol})" for run in leaky)
         raise StoreError(
-            f"broken on purpose, so it cannot stand in a table with other runs: {named}; leave it "
-            "out, or see what its leak is worth with `serbench inflation`"
+            f"leaky runs cannot be combined with other runs: {named}; leave it out, or measure the "
+            "effect of its leak with `serbench inflation`"
         )
 
 
@@ -171,7 +171,7 @@ def _check_comparable(runs: Sequence[StoredRun]) -> None:
         for what, (here, there) in pairs.items():
             if here != there:
                 raise StoreError(
-                    f"{first.name} and {run.name} cannot stand in one table: their {what} differs "
+                    f"{first.name} and {run.name} cannot be in one table: their {what} differs "
                     f"({here} and {there}); report them one by one"
                 )
 

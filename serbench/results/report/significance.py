@@ -78,7 +78,7 @@ def significance_table(results: Results) -> Table | None:
     return make_table(
         "significance",
         f"UA of each method against {display_name(compared.reference)} "
-        f"on {results.dataset['name']}: how sure the differences are",
+        f"on {results.dataset['name']}: tests of the differences",
         COLUMNS,
         tested,
         notes=(*compared_notes(results), EFFECT_NOTE, SPEAKERS_NOTE),

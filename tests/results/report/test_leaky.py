@@ -79,7 +79,7 @@ def test_the_report_says_what_is_broken_and_claims_no_clean_folds(leaky: Path) -
     assert "4 outer folds dealt by chance · protocol leaky-random: test speakers heard" in text
     assert "no speaker on both sides" not in text
     assert re.search(
-        r"- akd reaches .*, but under leaky-random: test speakers heard in training\.", text
+        r"- akd reaches .*, but under leaky-random: test speakers seen in training\.", text
     )
     assert "speakers on both sides of outer-1: 8" in text
 

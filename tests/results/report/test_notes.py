@@ -35,10 +35,10 @@ def test_a_report_takes_training_sides_from_the_certificate(results: Results) ->
 @pytest.mark.parametrize(
     ("design", "said", "unsaid"),
     [
-        (METHOD, "for methods trained anew on other speakers, by Nadeau", "taken to be"),
+        (METHOD, "for methods trained again on other speakers, by Nadeau", "taken to be"),
         (replace(METHOD, assumed=True), "training taken to be all other utterances", "permutation"),
-        (ONE_FOLD, "A single test fold says nothing of methods trained anew.", "Nadeau"),
-        (None, "for these trained models on new speakers. Interval: over", "single test fold"),
+        (ONE_FOLD, "A single test fold cannot test methods that are trained again.", "Nadeau"),
+        (None, "for these trained models on unseen speakers. Interval: over", "single test fold"),
     ],
 )
 def test_a_note_says_which_question_p_answers(
@@ -56,7 +56,7 @@ def test_few_speakers_are_said_where_speakers_are_tested() -> None:
     assert "p is at least" not in difference_note("UA", 1, 6)
     assert "p is at least" not in difference_note("UA", 1, 5, METHOD)
     assert "too narrow" in interval_note(1000, 5)
-    assert "on new speakers." in interval_note(1000, 6)
+    assert "on unseen speakers." in interval_note(1000, 6)
 
 
 def test_leave_one_speaker_out_is_offered_where_it_shows_more(results: Results) -> None:

@@ -276,8 +276,8 @@ def test_the_tests_of_a_difference_stand_in_a_table(run: Path) -> None:
     assert bool(line["exact"])
     text = (run / "tables" / "significance.md").read_text()
     assert "corrected for 2 comparisons (Holm)" in text
-    assert "for methods trained anew on other speakers, by Nadeau and Bengio's" in text
-    assert "p (speakers): for these trained models on new speakers" in text
+    assert "for methods trained again on other speakers, by Nadeau and Bengio's" in text
+    assert "p (speakers): for these trained models on unseen speakers" in text
     assert line["p"] == pytest.approx(found.significance.folds.p, abs=1e-6)  # pyright: ignore[reportOptionalMemberAccess]
     assert line["p_speakers"] == pytest.approx(found.significance.speakers.p, abs=1e-6)
 
@@ -370,7 +370,7 @@ def test_runs_that_cannot_be_compared_are_refused(
     for key, value in change.items():
         plan[key] = plan[key] | value if isinstance(value, dict) else value
     path.write_text(json.dumps(plan))
-    with pytest.raises(StoreError, match=f"one and two cannot stand in one table: their {message}"):
+    with pytest.raises(StoreError, match=f"one and two cannot be in one table: their {message}"):
         load_results([one, two])
 
 

@@ -109,7 +109,7 @@ def test_a_leaky_run_stands_apart(site: Path) -> None:
     index = site / "index.html"
     assert "all-heard" in section(index, "leaky")
     assert "LEAKY PROTOCOLS: broken on purpose, not for comparison" in section(index, "leaky")
-    assert "test speakers heard in training" in section(index, "leaky")
+    assert "test speakers seen in training" in section(index, "leaky")
     for name in ("results", "corpora", "ranks", "problems"):
         assert "all-heard" not in section(index, name), name
     corpus = site / "corpora" / "one.html"
