@@ -52,11 +52,12 @@ golden: $(READY) ## Compare a run on the demo corpus, made from scratch, with te
 	SERBENCH_CACHE=$(GOLDEN)/cache $(BIN)/serbench regress --runs $(GOLDEN)/runs \
 		--golden tests/golden/demo.toml --junit $(GOLDEN)/junit.xml --markdown $(GOLDEN)/summary.md
 
-lint: $(READY) ## Check style, formatting, types and the direction of imports
+lint: $(READY) ## Check style, formatting, types, the direction of imports and the wording of texts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/python docs/prose.py
 
 bench: $(READY) ## Measure the parts that a run spends its time in
 	@mkdir -p $(RESULTS)
