@@ -13,7 +13,7 @@ from serbench.cli.options import RegistryFile, named
 if TYPE_CHECKING:
     from serbench.api import Corpus
 
-HELP = """Check any splits for leaks.
+HELP = """Check splits for leaks, your own or other people's.
 
 The exit code is 1 if a leak is found, else 0.
 

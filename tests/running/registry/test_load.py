@@ -297,7 +297,7 @@ def test_a_name_that_is_declared_different_must_have_another_of_its_spelling(
     declared = {"text": ("a", "A", "b"), "speaker": ("1", "01")}
     monkeypatch.setattr(Files, "card", replace(Files.card, different=declared))  # pyright: ignore[reportArgumentType, reportCallIssue]
     (message,) = errors(plugins, "")
-    assert "datasets.speech.params.card.different.text: 'b': spelled like no other name" in message
+    assert "datasets.speech.params.card.different.text: 'b': no other name in the list" in message
 
 
 def test_failed_plugins_are_named_beside_a_missing_name() -> None:
