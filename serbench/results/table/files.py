@@ -44,11 +44,10 @@ def markdown(table: Table, certificates: str = "") -> str:
         if part.heading:
             lines.append(f"| *{md(part.heading)}* |{' |' * (len(table.heads) - 1)}")
         lines += [f"| {' | '.join(md(cell.whole) for cell in row)} |" for row in part.rows]
-    lines.append("")
-    lines += [f"{md(line)}  " for line in (*table.notes, *table.warnings)]
+    below = [f"{md(line)}  " for line in (*table.notes, *table.warnings)]
     if vouched := certificates or " ".join(f"`{each}`" for each in _joined(table)):
-        lines.append(f"Certificate: {vouched}")
-    return "\n".join([*lines, ""])
+        below.append(f"Certificate: {vouched}")
+    return "\n".join([*lines, *(["", *below] if below else []), ""])
 
 
 def _joined(table: Table) -> tuple[str, ...]:

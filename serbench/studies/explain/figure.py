@@ -49,7 +49,7 @@ SYMBOLS = {
 
 BINS = 20
 
-STILL = 0.01
+FLAT = 0.01
 """γ and β that differ by less are given as a number, not drawn."""
 
 EPOCH = Axis("Epoch", whole=True)
@@ -65,11 +65,11 @@ QUARTILES: list[Column[tuple[float, ...]]] = [
 def explanation_figure(found: Explanation) -> Figure:
     """A panel for each reading of one number, then for the gate and for the weights."""
     names = sorted(found.fits[0].scalars, key=lambda name: (name != GAMMA, name != BETA, name))
-    still = {name: said for name in names if (said := _still(found, name))}
+    flat = {name: said for name in names if (said := _flat(found, name))}
     panels = [
         _distribution(found, n) if is_fixed(found.fits, n) else _curve(found, n)
         for n in names
-        if n not in still
+        if n not in flat
     ]
     if found.has(WEIGHTS) and len(found.teachers) > 1:
         panels.append(_weights(found))
@@ -84,12 +84,12 @@ def explanation_figure(found: Explanation) -> Figure:
         caption=title(found),
         panels=tuple(panels),
         legend=tuple(_legend(found, panels)),
-        notes=(*still.values(), "A case is one training utterance in one refit."),
+        notes=(*flat.values(), "A case is one training utterance in one refit."),
         numbers=_numbers(panels),
     )
 
 
-def _still(found: Explanation, name: str) -> str:
+def _flat(found: Explanation, name: str) -> str:
     """γ or β as a number, where cases or epochs hardly differ in it; empty: they differ, or it is
     another reading, whose scale is not known.
     """
@@ -99,10 +99,10 @@ def _still(found: Explanation, name: str) -> str:
     if is_fixed(found.fits, name):
         values = found.cases[MEAN + name].to_numpy(dtype=np.float64)
         values = values[np.isfinite(values)]
-        same = values.size and np.ptp(values) < STILL
+        same = values.size and np.ptp(values) < FLAT
         return f"{symbol} is {values.mean():.3g} for all cases, in every epoch." if same else ""
     _, quartiles = quartiles_by_epoch(found.fits, name)
-    if np.ptp(quartiles, axis=0).max() >= STILL:
+    if np.ptp(quartiles, axis=0).max() >= FLAT:
         return ""
     low, middle, high = quartiles.mean(axis=0)
     return (
