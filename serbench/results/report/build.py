@@ -237,7 +237,7 @@ def _confusion(result: MethodResult, table: Table, results: Results) -> dict[str
     return {
         "title": shown_name(result.method),
         "worst": worst_confusion(result, results.comparison.labels),
-        "table": markdown(*told_once([table])),
+        "table": markdown(told_once([table])[0]),
         "figure": f"figures/{table.name}.png",
     }
 

@@ -76,7 +76,7 @@ def test_nothing_of_a_leaky_run_compares(leaky: Path) -> None:
 
 def test_the_report_says_what_is_broken_and_claims_no_clean_folds(leaky: Path) -> None:
     text = (leaky / "report.md").read_text()
-    assert "4 outer folds dealt by chance · protocol leaky-random: test speakers heard" in text
+    assert "4 outer folds dealt by chance · protocol leaky-random: test speakers seen" in text
     assert "no speaker on both sides" not in text
     assert re.search(
         r"- akd reaches .*, but under leaky-random: test speakers seen in training\.", text
@@ -124,7 +124,7 @@ def test_a_leaky_run_stands_in_no_table_with_others(leaky: Path, tmp_path: Path)
             StoreError, match=r"bad \(protocol leaky-random\); leave it out.*serbench inflation"
         ):
             write_report(folders, tmp_path / "both")
-        with pytest.raises(StoreError, match="broken on purpose"):
+        with pytest.raises(StoreError, match="leaky runs cannot be combined"):
             render_comparison(*folders)
     assert not (tmp_path / "both").exists()
 
