@@ -102,7 +102,8 @@ def conducted(folder: Path, output: Path | None, **params: Any) -> tuple[CountSt
 def test_everything_is_written_and_printed(folder: Path) -> None:
     _, text = conducted(folder, folder / "count")
     assert {path.name for path in (folder / "count").iterdir()} == {
-        "count.md", "count.csv", "count.tex", "count.html", "count.png", "count-again.png",
+        *(f"count.{suffix}" for suffix in ("md", "csv", "tex", "html", "png", "pdf", "svg")),
+        *(f"count-again.{suffix}" for suffix in ("png", "pdf", "svg")),
         "more.txt", "study.json",
     }  # fmt: skip
     for wanted in ("All is counted.", "Counted predictions", "Again", "neutral"):

@@ -150,7 +150,7 @@ def test_a_leaky_run_does_not_pass_with_the_certificate_of_a_proper_one(tmp_path
     bad = make_run(tmp_path / "bad", {"kd": 0.9}, protocol="leaky-normaliser")
     good = make_run(tmp_path / "good", {"kd": 0.9})
     shutil.copy(good / "certificate.json", bad / "certificate.json")
-    with pytest.raises(StoreError, match=r"certificate\.json is of another run: it certifies plan"):
+    with pytest.raises(StoreError, match=r"certificate\.json belongs to another run: it certifies"):
         load_results([bad])
 
 

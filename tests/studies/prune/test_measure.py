@@ -31,7 +31,14 @@ from serbench.running.store.cache import FitCache
 from serbench.studies.prune import students as students_module
 from serbench.studies.prune.choices import UNTOUCHED, Cut, Tuning
 from serbench.studies.prune.measure import Pruning, measure_pruning
-from serbench.studies.prune.show import HEADINGS, notes, prune_figure, row_name, show_pruning
+from serbench.studies.prune.show import (
+    CONTROL,
+    HEADINGS,
+    notes,
+    prune_figure,
+    row_name,
+    show_pruning,
+)
 from serbench.studies.prune.students import pruner_of
 from serbench_akd.hybrid import Hybrid, HybridParams
 from serbench_baselines.kd import Distillation, DistillationParams
@@ -427,3 +434,7 @@ def test_the_curves_begin_at_the_whole_student(study: Pruning) -> None:
             rows = (study.whole, *study.of(kind))
             assert list(line.x) == [getattr(row.size, field) / scale for row in rows]
             assert list(line.middle) == [100 * row.ua.value for row in rows]
+        control = next(line for line in panel.plot.lines if line.text == CONTROL)
+        assert list(control.middle) == [100 * study.rows[1].ua.value]
+        assert control.x[0] > getattr(study.whole.size, field) / scale  # beside the unpruned one
+        assert control.style not in [line.style for line in panel.plot.lines if line is not control]
