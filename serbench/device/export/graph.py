@@ -31,6 +31,9 @@ OPSET = 20
 IR_VERSION = 10
 """The one that came with opset 20 to 21: older runtimes still read it."""
 
+MOST_FRAMES = 2**20
+"""Of a window; none has as many. PyTorch 2.8 exports no convolution over frames without a bound."""
+
 INPUT, OUTPUT = "waveform", "posteriors"
 
 CUT = """
@@ -146,7 +149,7 @@ def waveform_graph(
     """
     dims = {0: torch.export.Dim("windows")}
     if not plan.whole:  # else every utterance has as many frames
-        dims[1] = torch.export.Dim("frames")
+        dims[1] = torch.export.Dim("frames", max=MOST_FRAMES)
     student = _export(
         core,
         (torch.zeros(2, plan.size, front_end.width),),
