@@ -213,8 +213,8 @@ def test_it_has_one_part_to_change_and_nothing_of_the_template(made: Path, kind:
         ("x" * (LONGEST + 1), "at most 24"),
         ("loss", "would give a class Loss"),
         ("none", "would give a class None"),
-        ("akd", "a loss called 'akd' is installed already, by serbench "),
-        ("trackers", "a package serbench_trackers is installed already"),
+        ("akd", "a loss called 'akd' is already installed, by serbench "),
+        ("trackers", "a package serbench_trackers is already installed"),
     ],
 )
 def test_a_name_that_cannot_be_had_is_told(

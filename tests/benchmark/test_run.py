@@ -88,7 +88,7 @@ def test_a_run_that_was_interrupted_continues(
         ({"methods": "akd", "settings": {"training.epoch": 2}}, "epoch: unknown key; did you mean"),
         ({"methods": "akd", "settings": {"training": {"epochs": "2"}}}, "epochs: should be"),
         ({"methods": "akd", "tracker": "tensor"}, "did you mean 'tensorboard'"),
-        ({"methods": "akd", "jobs": 0}, "at least 1 fit"),
+        ({"methods": "akd", "jobs": 0}, "must be at least 1"),
         ({"methods": "akd", "device": "abacus"}, "abacus: not usable here"),
         ({"methods": "akd", "only": "akd"}, "--only selects methods of a suite"),
         ({"suite": "table4"}, "no suite is called 'table4'; did you mean 'table3'"),

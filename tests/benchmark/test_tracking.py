@@ -80,7 +80,7 @@ def test_one_that_raises_is_told_of_once_and_off_for_the_rest(
     assert good.told == ["run_started", *["fit_epoch"] * 3, "close"]
     (record,) = (each for each in caplog.records if each.levelno >= logging.WARNING)
     message = record.getMessage()
-    assert "tracker t0 (package-0 1.0) failed on fit_epoch and is off" in message
+    assert "tracker t0 (package-0 1.0) failed on fit_epoch and is switched off" in message
     assert type(error).__name__ in message
     assert "\n" not in message
     assert record.exc_info is None
@@ -89,7 +89,7 @@ def test_one_that_raises_is_told_of_once_and_off_for_the_rest(
 def test_one_that_cannot_let_go_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
     several(Listener(OSError("busy"), ("close",))).close()
     assert [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING] == [
-        "tracker t0 (package-0 1.0) failed on close and is off for the rest of this run; the run "
+        "tracker t0 (package-0 1.0) failed on close and is switched off; the run "
         "continues and loses nothing else: OSError: busy"
     ]
 
@@ -264,7 +264,7 @@ def test_the_registry_gives_trackers_names_and_parameters(tmp_path: Path) -> Non
             r"trackers.x.plugin: no tracker plugin is called",
         ),
         ('[trackers.tensorboard]\nparams = { foldr = "x" }\n', r"foldr: unknown key; did you mean"),
-        ('[trackers.none]\nplugin = "jsonl"\n', r"trackers.none: --tracker none stands for no"),
+        ('[trackers.none]\nplugin = "jsonl"\n', r"trackers.none: --tracker none means no"),
     ],
 )
 def test_the_registry_checks_trackers(tmp_path: Path, entry: str, message: str) -> None:

@@ -106,7 +106,7 @@ def test_junit_and_markdown_say_the_same_and_an_error_too(tmp_path: Path) -> Non
         (("good.csv", "--corpus", "demo"), "demo knows none of the 4 utterances"),
         (("good.csv", "--data-dir", "nowhere"), "nowhere is not a folder"),
         (("good.csv", "--corpus", "emodb", "--data-dir", "nowhere"), "nowhere"),
-        (("good.csv", "--format", "emobox"), "which is no emobox"),
+        (("good.csv", "--format", "emobox"), "but emobox needs another layout"),
         (("good.csv", "--registry", "nowhere.toml", "-c", "emodb"), "nowhere.toml"),
     ],
 )

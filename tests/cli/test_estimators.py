@@ -81,9 +81,9 @@ def test_the_leak_of_a_normaliser_is_shown(made: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("export", "RUN"), "log-mel-svm is an estimator, which hears whole utterances"),
-        (("deploy", "RUN"), "log-mel-svm is an estimator, which hears whole utterances"),
-        (("prune", "RUN"), "log-mel-svm is an estimator, which hears whole utterances"),
+        (("export", "RUN"), "log-mel-svm is an estimator for whole utterances"),
+        (("deploy", "RUN"), "log-mel-svm is an estimator for whole utterances"),
+        (("prune", "RUN"), "log-mel-svm is an estimator for whole utterances"),
         (
             ("run", "log-mel-svm", "--dataset", "demo", "--set", "training.epochs=3"),
             "--set training.epochs: log-mel-svm trains no network",
@@ -124,9 +124,9 @@ def test_another_estimator_in_its_place_is_told(made: Path, tmp_path: Path) -> N
         ('student = "linear-svm"\nloss = "ce"', "linear-svm is an estimator, which has no loss"),
         (
             'student = "linear-svm"\nsettings = { training = { epochs = 3 } }',
-            "linear-svm is an estimator, which reads none",
+            "linear-svm is an estimator, which has none of these",
         ),
-        ('student = "hybrid-tiny"', "hybrid-tiny is trained by a loss; name one"),
+        ('student = "hybrid-tiny"', "hybrid-tiny is trained with a loss; name one"),
     ],
 )
 def test_a_registry_is_told_what_does_not_fit(tmp_path: Path, text: str, message: str) -> None:

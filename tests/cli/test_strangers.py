@@ -113,7 +113,7 @@ def test_no_weights_come_from_a_run_folder(replayable: Path, tmp_path: Path) -> 
     plant(tmp_path / "root" / "run", teachers={"functionals": model})
     replay = replays.open_replay(tmp_path / "root")
     for read in (replay.teacher, replay.embeddings):
-        with pytest.raises(StoreError, match="the registry here has no teacher functionals"):
+        with pytest.raises(StoreError, match="the local registry has no teacher functionals"):
             read("functionals")
 
 

@@ -28,7 +28,7 @@ OTHERS = ("a.", " a", "a ", "x" * 256, "ü" * 128, "\ud800", "a|b", "\x1b[31m")
 @pytest.mark.parametrize("name", [*LEADING_OUT, *OTHERS])
 def test_a_name_that_is_none_is_refused_with_its_reason(tmp_path: Path, name: str) -> None:
     assert name_fault(name)
-    with pytest.raises(StoreError, match=r"the dataset .* cannot be that of a file: it "):
+    with pytest.raises(StoreError, match=r"the dataset .* cannot be used for a file: it "):
         inside(tmp_path, name, what="dataset")
 
 

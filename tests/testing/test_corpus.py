@@ -54,11 +54,14 @@ def test_a_good_corpus_passes(tmp_path: Path) -> None:
     [
         ({"licence": ""}, "the card's licence is empty"),
         ({"names": "EmoDB"}, "the card's names must be a tuple, not 'EmoDB'"),
-        ({"names": ("EmoDB", " ")}, "the card's names has ' ' where the name of a corpus is due"),
+        ({"names": ("EmoDB", " ")}, "the card's names has ' ', which is not the name of a corpus"),
         ({"made_of": ("x", "x")}, "the card's made_of repeats a name"),
         ({"made_of": ("x", "c")}, "made_of names the corpus itself: c"),
         ({"different": {"who": ("a", "A")}}, "different has 'who'; it has speaker, session, text"),
-        ({"different": {"text": ("a", "A", "c")}}, r"different.text: nothing is spelled like .'c'"),
+        (
+            {"different": {"text": ("a", "A", "c")}},
+            r"different.text: no other name is spelled like .'c'",
+        ),
         ({"labels": ("a",)}, "at least two labels"),
         ({"labels": ("a", "b", "a")}, "labels repeat"),
         ({"per_label": {"a": 4}}, "must count every label"),
@@ -126,10 +129,10 @@ def test_a_build_without_progress_and_a_corpus_without_build_are_told(tmp_path: 
     [
         ({"id": "same"}, "utterance ids repeat: same"),
         ({"speaker": ""}, "no id or no speaker"),
-        ({"label": "c"}, "labelled 'c', which the card does not know"),
+        ({"label": "c"}, "labelled 'c', which is not a label of the card"),
         ({"label": "a"}, "declares 2 utterances of label 'a', the folder has 4"),
         ({"path": Path("nowhere.wav")}, "no file"),
-        ({"gender": "F"}, "has the gender 'F'; it is female, male or None"),
+        ({"gender": "F"}, "has the gender 'F'; allowed are female, male and None"),
     ],
 )
 def test_wrong_records_are_told(tmp_path: Path, change: dict[str, object], message: str) -> None:
@@ -220,7 +223,7 @@ def test_missing_files_are_named_rightly_or_not_at_all(tmp_path: Path) -> None:
         return [f"{stem}.wav" for stem in every if stem not in {r.id for r in records}]
 
     check_corpus(corpus_of(missing=missing), tmp_path / "good")
-    with pytest.raises(AssertionError, match=r"nothing is missing, and missing\(\) names x\.wav"):
+    with pytest.raises(AssertionError, match=r"nothing is missing, but missing\(\) names x\.wav"):
         check_corpus(corpus_of(missing=lambda *_: ["x.wav"]), tmp_path / "a")
 
     def wrong(_: Corpus, records: Sequence[UtteranceRecord]) -> list[str]:

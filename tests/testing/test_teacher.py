@@ -97,7 +97,10 @@ def test_a_good_teacher_passes() -> None:
         (Doubles, r"pooled must be \(L, P\) float32"),
         (Careless, "the card's licence is empty"),
         (with_card(pretrained_on="TESS"), "the card's pretrained_on must be a tuple, not 'TESS'"),
-        (with_card(pretrained_on=("TESS", "")), "pretrained_on has '' where the name of a corpus"),
+        (
+            with_card(pretrained_on=("TESS", "")),
+            "pretrained_on has '', which is not the name of a corpus",
+        ),
         (with_card(fine_tuned_on=("TESS", "TESS")), "the card's fine_tuned_on repeats a name"),
         (with_card(fine_tuned_on=None), "the card's fine_tuned_on must be a tuple, not None"),
         (with_card(undisclosed="yes"), "undisclosed must be True or False, not 'yes'"),

@@ -80,7 +80,7 @@ class TakesAnything(Good):
     [
         (Raises, "fold_scored raised KeyError"),
         (RaisesInAThread, "fit_epoch raised KeyError"),
-        (Edits, "must leave the run's files alone, not change .'tables/comparison.csv'"),
+        (Edits, "must not change the run's own files; it changed .'tables/comparison.csv'"),
         (ChangesEvents, "fit_epoch must not change its event"),
         (ChangesPlans, "run_started must not change its event"),
         (ClosesOnce, "close raised RuntimeError: closed already"),

@@ -239,7 +239,7 @@ def test_entries_of_an_update(run: StoredRun, golden: Golden) -> None:
     two = wanted_entries(run, golden, ("onnxruntime, torch", "torch"), PATH)
     assert [each.backend for each in two] == ["onnxruntime", "torch"]
     lost = golden.model_copy(update={"latency": [ENTRY.model_copy(update={"method": "gone"})]})
-    with pytest.raises(StoreError, match=r"gone onnxruntime 3 s; take them out"):
+    with pytest.raises(StoreError, match=r"gone onnxruntime 3 s; remove them"):
         wanted_entries(run, lost, (), PATH)
 
 

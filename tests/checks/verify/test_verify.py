@@ -134,7 +134,7 @@ def test_a_changed_recording_is_named_whatever_its_time_and_size(root: Path) -> 
     assert path.stat().st_size == before.st_size
     told = differing(root)
     assert told["corpus"] == "s1_low_0 (another audio)"
-    assert told["plan.json"] == "corpus_digest (not that of this corpus)"
+    assert told["plan.json"] == "corpus_digest (not the digest of this corpus)"
 
 
 def test_a_removed_and_an_added_file_are_named(root: Path) -> None:
