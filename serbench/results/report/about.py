@@ -17,8 +17,8 @@ TITLE = "serbench: the speech-emotion-recognition benchmark that cannot be foole
 AUTHORS = "serbench maintainers"
 """As ``CITATION.cff`` has them."""
 
-UNKNOWN = {"", "unknown", "none given"}
-"""Citations that are none."""
+UNKNOWN = re.compile(r"\s*(unknown\b|none\b|$)", re.IGNORECASE)
+"""How a citation begins that is none, as that of the demo corpus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _references(results: Results) -> list[Reference]:
     """Those that have a citation; each citation once."""
     found: dict[str, Reference] = {}
     for reference in (*_corpus(results), *_models(results), *_methods(results)):
-        if reference.citation.strip().lower() not in UNKNOWN:
+        if not UNKNOWN.match(reference.citation):
             found.setdefault(reference.citation, reference)
     return list(found.values())
 

@@ -65,6 +65,12 @@ def test_bibtex_has_each_thing_once_and_escaped(run: Path) -> None:
     assert text.count("{") == text.count("}")
 
 
+@pytest.mark.parametrize("citation", ["", "unknown", "none given", "none: it is synthetic"])
+def test_no_citation_is_no_reference(run: Path, citation: str) -> None:
+    change(run, about={"corpus": {**CARD, "citation": citation}, "methods": {}})
+    assert "@misc{emodb" not in bibtex(load_results([run]))
+
+
 def test_serbench_is_cited_as_its_citation_file_has_it() -> None:
     text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f'title: "{TITLE}"' in text
