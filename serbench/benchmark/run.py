@@ -30,6 +30,7 @@ from serbench.settings import PROPER
 
 if TYPE_CHECKING:
     from serbench.benchmark.read import Run
+    from serbench.running.executors.choose import ExecutorName
     from serbench.running.harness.resources import Resources
 
 LISTS = ("train", "teacher", "only", "tracker")
@@ -63,6 +64,8 @@ def run(
     tracker: Names = (),
     device: str = "auto",
     jobs: int | None = None,
+    executor: ExecutorName = "local",
+    address: str = "",
     out: PathLike = RUNS,
     registry: PathLike | None = None,
     progress: bool | None = None,
@@ -98,7 +101,9 @@ def run(
         allow_incomplete: accept a corpus that lacks files; every table says so.
         tracker: ``tensorboard``, ``mlflow``, or your own; ``none``: not even ``events.jsonl``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …
-        jobs: fits to run in parallel. Default: one per core.
+        jobs: fits to run in parallel on this machine. Default: one per core.
+        executor: ``local``, or ``dask`` or ``ray``: the workers of a cluster compute the fits.
+        address: of the cluster. Ray without an address starts its workers on this machine.
         out: folder that new run folders are created in.
         registry: a file that extends the registry. Default: ``./serbench.toml``, if it exists.
         progress: whether progress is shown. Default: in a notebook and at a terminal.
@@ -136,15 +141,15 @@ def run(
     )
     plan = _plan(known, asked, suite, ablation, several(only), skip_missing)
     # Imported late, here and below: a mistake is told before torch and pandas are there.
-    from serbench.running.execute import resolve_device, resolve_workers
+    from serbench.running.executors.choose import make_executor
     from serbench.running.harness.resources import Resources
 
-    chosen = resolve_device(device)
+    workers = make_executor(executor, address, jobs, device, cache=cache_folder())
     resources = Resources(
         runs=place(out) or RUNS,
         cache=cache_folder(),
-        device=chosen,
-        workers=resolve_workers(jobs, chosen),
+        device=workers.device(device),
+        executor=workers,
         data_dir=place(data_dir),
         allow_incomplete=allow_incomplete,
         command=_command(given),

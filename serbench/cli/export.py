@@ -113,7 +113,7 @@ def command(
             converter = opened.registry.make("backends", backend)
         source = export_source(
             replay, method, seed, None if refit_all else fold or 1,
-            pretrain_audio, opened.workers,
+            pretrain_audio, opened.executor,
         )  # fmt: skip
         place = output or Path(default_name(source.trained, backend))
         check_card_replaceable(place)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -140,6 +140,24 @@ Jobs = Annotated[
         "uses all cores; OMP_NUM_THREADS=N limits them.",
     ),
 ]
+Executor = Annotated[
+    Literal["local", "dask", "ray"],
+    typer.Option(
+        "--executor",
+        help="Where fits are computed: on this machine, or by the workers of a Dask or Ray "
+        "cluster. The results are the same.",
+    ),
+]
+Address = Annotated[
+    str,
+    typer.Option(
+        "--address",
+        metavar="ADDRESS",
+        show_default=False,
+        help="Address of the cluster, such as tcp://HOST:8786. Ray without one starts its workers "
+        "on this machine.",
+    ),
+]
 Out = Annotated[
     Path,
     typer.Option("--out", metavar="FOLDER", help="Folder that new run folders are created in."),
@@ -185,6 +203,8 @@ class Asked:
     allow_pretraining_overlap: AllowPretrainingOverlap = False
     device: Device = "auto"
     jobs: Jobs = None
+    executor: Executor = "local"
+    address: Address = ""
     out: Out = RUNS
     registry: RegistryFile = None
     allow_incomplete: AllowIncomplete = False

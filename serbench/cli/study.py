@@ -11,7 +11,17 @@ import typer
 
 from serbench.cli import complete
 from serbench.cli.made import MadeCommand, made_command, parameter
-from serbench.cli.options import RUNS, DataDir, Device, Jobs, RegistryFile, RunArgument, RunsFolder
+from serbench.cli.options import (
+    RUNS,
+    Address,
+    DataDir,
+    Device,
+    Executor,
+    Jobs,
+    RegistryFile,
+    RunArgument,
+    RunsFolder,
+)
 from serbench.studies.study import Option, Study
 
 RunArguments = Annotated[
@@ -47,6 +57,8 @@ def _run(study: Study[Any, Any], given: dict[str, Any]) -> None:
         data_dir=given.get("data_dir"),
         device_name=given.get("device", "cpu"),
         jobs=given.get("jobs"),
+        executor_name=given.get("executor", "local"),
+        address=given.get("address", ""),
     )
     own = None if study.several else inside(folders[0], study.name, what="folder")
     output = given["output"] or own
@@ -78,6 +90,7 @@ def _parameters(study: Study[Any, Any]) -> list[inspect.Parameter]:
         made.append(parameter("data_dir", DataDir, None))
     if study.steers and study.replays:
         made += [parameter("device", Device, "auto"), parameter("jobs", Jobs, None)]
+        made += [parameter("executor", Executor, "local"), parameter("address", Address, "")]
     made.append(parameter("runs", RunsFolder, RUNS))
     if study.replays:
         made.append(parameter("registry", RegistryFile, None))

@@ -12,7 +12,9 @@ import pluggy
 
 from serbench.files.cache_use import using_cache
 from serbench.files.paths import cache_folder
-from serbench.running.execute import resolve_device, resolve_workers
+from serbench.running.executors.choose import ExecutorName, make_executor
+from serbench.running.executors.executor import Executor
+from serbench.running.executors.local import resolve_device
 from serbench.running.harness.observer import Observer
 from serbench.running.plugins import Plugins, load_plugins
 from serbench.running.registry.load import load_registry
@@ -34,6 +36,7 @@ class Opened:
         data_dir: the corpus's folder, where it is not where it is looked for.
         device_name: as ``--device`` says.
         jobs: as ``--jobs`` says; None: one per core.
+        executor_name, address: as ``--executor`` and ``--address`` say.
         watch: receives progress.
     """
 
@@ -42,6 +45,8 @@ class Opened:
     data_dir: Path | None = None
     device_name: str = "auto"
     jobs: int | None = None
+    executor_name: ExecutorName = "local"
+    address: str = ""
     watch: Observer = field(default_factory=Observer)
 
     @property
@@ -81,10 +86,16 @@ class Opened:
         """
         return resolve_device(self.device_name)
 
-    @property
-    def workers(self) -> int:
-        """Processes side by side."""
-        return resolve_workers(self.jobs, self.device)
+    @cached_property
+    def executor(self) -> Executor:
+        """Where measurements are computed; a cluster's workers read the run's own files.
+
+        Raises:
+            SerbenchError: as ``make_executor``.
+        """
+        return make_executor(
+            self.executor_name, self.address, self.jobs, self.device, cache=cache_folder()
+        )
 
     @cached_property
     def replay(self) -> Replay:

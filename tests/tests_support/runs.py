@@ -18,6 +18,7 @@ from serbench.learning.segments import segment_partition
 from serbench.learning.teach.targets import TeacherSignal
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.records import Split
+from serbench.running.executors.local import LocalExecutor
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.resources import Resources
 from serbench.running.plan.dataset import DatasetPlan, PlannedCorpus
@@ -121,7 +122,7 @@ def run_plan(folder: Path, *methods: MethodPlan, **protocol: Any) -> RunPlan:
 
 def resources(root: Path, **changes: Any) -> Resources:
     """Runs and cache below ``root``, everything in this process."""
-    made = Resources(root / "runs", root / "cache", "cpu", 1)
+    made = Resources(root / "runs", root / "cache", "cpu", LocalExecutor())
     return replace(made, **changes)
 
 

@@ -20,6 +20,7 @@ from serbench.checks.show import text_lines
 from serbench.files.paths import cache_folder
 from serbench.results.compare.records import Comparison, Estimate
 from serbench.results.report.results import load_results
+from serbench.running.executors.local import LocalExecutor
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.resources import Resources
 from serbench.running.harness.run import run as run_plan
@@ -187,7 +188,7 @@ def make_run(
             runs=runs,
             cache=cache_folder(),
             device="cpu",
-            workers=jobs,
+            executor=LocalExecutor(jobs),
             data_dir=data_dir,
             command="pytest: serbench_run",
             plugins=plugins.loaded,

@@ -22,7 +22,8 @@ from serbench.learning.teach.embed import embed_corpus
 from serbench.learning.teach.targets import Target, TargetKey, signals
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.records import Partition
-from serbench.running.execute import run_fits
+from serbench.running.executors.executor import Executor
+from serbench.running.executors.local import LocalExecutor
 from serbench.running.harness.code import FIT, HEAD, fit_identity, plugin_digests
 from serbench.running.harness.inputs import Inputs, PretrainInputs, load_crops
 from serbench.running.harness.pretrained import (
@@ -48,7 +49,10 @@ EVERYONE = "all speakers"
 
 
 def refit_all(
-    replay: Replay, students: Sequence[StoredStudent], pretrain_audio: Path | None, workers: int
+    replay: Replay,
+    students: Sequence[StoredStudent],
+    pretrain_audio: Path | None,
+    executor: Executor,
 ) -> Trained:
     """Train a method on all utterances, with the settings that its folds chose.
 
@@ -60,7 +64,7 @@ def refit_all(
         replay: a finished run.
         students: its own of one method and seed, one for each outer fold.
         pretrain_audio: the unlabelled audio that the run's students have heard.
-        workers: processes for what can be done side by side.
+        executor: for what can be done side by side.
 
     Raises:
         StoreError: the run was pretrained and no audio is named.
@@ -71,7 +75,7 @@ def refit_all(
     method, seed = students[0].method, students[0].seed
     candidate, epochs = _setting(replay, students)
     cache = FitCache(replay.cache, "fits")
-    task = _task(replay, method, seed, candidate, epochs, pretrain_audio, workers)
+    task = _task(replay, method, seed, candidate, epochs, pretrain_audio, executor)
     fit = kept_fit(cache, task) or _fitted(replay, task, cache)
     state = dict(fit.state)
     normaliser = Normaliser(state.pop("normaliser.mean"), state.pop("normaliser.deviation"))
@@ -106,7 +110,7 @@ def _task(
     candidate: Candidate,
     epochs: int,
     pretrain_audio: Path | None,
-    workers: int,
+    executor: Executor,
 ) -> FitTask:
     """The fit on everybody, pretrained and taught as the run's own were."""
     view = _everyone(replay)
@@ -116,7 +120,7 @@ def _task(
     initial: Mapping[str, InitialState] = {}
     if pretraining is not None:
         tasks = {pretraining.key: pretraining}
-        initial = pretrain_each(tasks, replay.cache, workers, replay.watch)
+        initial = pretrain_each(tasks, replay.cache, executor, replay.watch)
     teachers = inputs.embeddings if candidate.needs else {}
     frames = inputs.features[candidate.front_end]
     fit_seed = stable_seed(replay.table.digest, EVERYONE, seed)
@@ -150,7 +154,7 @@ def _task(
         features=frames,
         teachers=signals(
             teachers,
-            _targets(replay, inputs, candidate, view, workers),
+            _targets(replay, inputs, candidate, view, executor),
             _everyone(replay),
             candidate.settings.head,
             candidate.needs,
@@ -175,19 +179,19 @@ def _code(candidate: Candidate) -> list[str]:
 
 
 def _targets(
-    replay: Replay, inputs: Inputs, candidate: Candidate, view: PartitionView, workers: int
+    replay: Replay, inputs: Inputs, candidate: Candidate, view: PartitionView, executor: Executor
 ) -> dict[TargetKey, Target]:
     """What the candidate's teachers say of everybody, of unlabelled speech and of crops."""
     teachers = inputs.embeddings if candidate.needs else {}
     head, views, cache = candidate.settings.head, {view.name: view}, replay.cache
     classes = len(replay.table.labels)
-    targets = fit_targets(teachers, views, [head], classes, cache, workers)
+    targets = fit_targets(teachers, views, [head], classes, cache, executor)
     if candidate.unlabelled and inputs.pretrain is not None:
         audio = inputs.pretrain.embeddings
-        targets = label_audio(teachers, audio, views, targets, [head], classes, cache, workers)
+        targets = label_audio(teachers, audio, views, targets, [head], classes, cache, executor)
     asked = [(head, candidate.crops)] if candidate.crops and candidate.needs else []
     crops = {recipe: heard.embeddings for recipe, heard in inputs.crops.items()}
-    return hear_crops(teachers, crops, views, targets, asked, classes, cache, workers)
+    return hear_crops(teachers, crops, views, targets, asked, classes, cache, executor)
 
 
 def _everyone(replay: Replay) -> PartitionView:
@@ -256,7 +260,7 @@ def _audio(
 
 def _fitted(replay: Replay, task: FitTask, cache: FitCache) -> KeptFit:
     replay.watch.fits_planned([task], 0)
-    for result in run_fits([task], 1, replay.watch.epoch):
+    for result in LocalExecutor().fits([task], replay.watch.epoch):
         keep(cache, result, refit=True)
         replay.watch.fit_done(result)
     kept = kept_fit(cache, task)

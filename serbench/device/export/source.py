@@ -16,6 +16,7 @@ from serbench.device.export.stored import (
     stored_model,
 )
 from serbench.files.atomic import file_name
+from serbench.running.executors.executor import Executor
 from serbench.running.replay.run import Replay
 
 
@@ -59,7 +60,7 @@ def export_source(
     seed: int,
     fold: int | None,
     pretrain_audio: Path | None,
-    workers: int,
+    executor: Executor,
 ) -> ExportSource:
     """A student of a run by method, seed and fold.
 
@@ -69,7 +70,7 @@ def export_source(
         seed: from 0.
         fold: outer fold, from 1; None: train on everybody.
         pretrain_audio: needed where fold is None and the run's students were pretrained.
-        workers: processes for what can be done side by side.
+        executor: for what can be done side by side.
 
     Raises:
         StoreError: the run is leaky, or has no such student; as ``refit_all``.
@@ -80,7 +81,7 @@ def export_source(
     students = replay.fold_networks(method, [seed])
     check_students(students)  # before anything is trained
     if fold is None:
-        trained = refit_all(replay, students, pretrain_audio, workers)
+        trained = refit_all(replay, students, pretrain_audio, executor)
         return ExportSource(trained, everyones_audio(replay))
     student = next((each for each in students if each.outer == fold), None)
     if student is None:

@@ -208,10 +208,19 @@ def load_inputs(
         return Inputs(table, features, embeddings, digests, crops=crops)
     pretrain = PretrainInputs(
         audio,
-        _features(audio, front_ends, cache, "features of unlabelled audio", watch),
+        _features(audio, _hearing(candidates), cache, "features of unlabelled audio", watch),
         _embeddings(plan.teachers, audio, cache, device, " on unlabelled audio", watch),
     )
     return Inputs(table, features, embeddings, digests, pretrain, crops)
+
+
+def _hearing(candidates: Iterable[Candidate]) -> dict[FrontEnd, None]:
+    """Front ends of candidates that do something on the unlabelled audio."""
+    return dict.fromkeys(
+        each.front_end
+        for each in candidates
+        if each.objective is not None or each.inherits or each.unlabelled
+    )
 
 
 def load_crops(

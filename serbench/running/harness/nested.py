@@ -19,7 +19,6 @@ from serbench.learning.teach.targets import Target, TargetKey
 from serbench.protocol.guard.seal import Seal, predictions_digest
 from serbench.protocol.guard.view import FittedRecord
 from serbench.protocol.splits.records import Split
-from serbench.running.execute import run_fits
 from serbench.running.harness.folds import Folds, searches
 from serbench.running.harness.inputs import Inputs
 from serbench.running.harness.leaky import choosing_folds, leak_of_student, leaky_records
@@ -111,7 +110,7 @@ class Nested:
         """Weights that fits start from, if students are pretrained."""
         where = self.resources
         self.initial = pretrain_all(
-            self.plan, self.inputs, where.cache, where.workers, where.device, self.watch
+            self.plan, self.inputs, where.cache, where.executor, where.device, self.watch
         )
 
     def ask_teachers(self) -> None:
@@ -128,20 +127,20 @@ class Nested:
         views = {split.train.name: self.views.make(n, split.train) for n, split in wanted}
         classes, where = len(self.inputs.table.labels), self.resources
         targets = fit_targets(
-            self.inputs.embeddings, views, self.heads, classes, where.cache, where.workers
+            self.inputs.embeddings, views, self.heads, classes, where.cache, where.executor
         )
         candidates = [each for method in self.plan.methods for each in method.candidates]
         asking = [each.settings.head for each in candidates if each.unlabelled]
         if asking and self.inputs.pretrain is not None:
             targets = label_audio(
                 self.inputs.embeddings, self.inputs.pretrain.embeddings, views, targets, asking,
-                classes, where.cache, where.workers,
+                classes, where.cache, where.executor,
             )  # fmt: skip
         targets = hear_crops(
             self.inputs.embeddings,
             {recipe: heard.embeddings for recipe, heard in self.inputs.crops.items()},
             views, targets, [(c.settings.head, c.crops) for c in candidates if c.crops and c.needs],
-            classes, where.cache, where.workers,
+            classes, where.cache, where.executor,
         )  # fmt: skip
         self.fitted += [record for target in targets.values() for record in target.fitted]
         return targets
@@ -246,7 +245,7 @@ class Nested:
         then(done)
         begun = kind_folder(self.resources.cache, "checkpoints")
         todo = [replace(task, checkpoint=begun / f"{task.key}.pt") for task in todo]
-        for result in run_fits(todo, self.resources.workers, self._tell):
+        for result in self.resources.executor.fits(todo, self._tell):
             refit = any(place.inner is None for place in places[result.key])
             keep(self.cache, result, refit=refit)
             (begun / f"{result.key}.pt").unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from serbench.files.cache_kinds import kind_folder
 from serbench.files.source import core_digest, package_digest
 from serbench.learning.fit.task import InitialState, PretrainResult, PretrainTask, TeacherFrames
 from serbench.learning.teach.embeddings import TeacherEmbeddings, teacher_frames
-from serbench.running.execute import run_pretrainings
+from serbench.running.executors.executor import Executor
 from serbench.running.harness.code import FIT, precision_on
 from serbench.running.harness.inputs import Inputs
 from serbench.running.harness.observer import Observer
@@ -131,7 +131,7 @@ def pretrain_all(
     plan: RunPlan,
     inputs: Inputs,
     cache: Path,
-    workers: int,
+    executor: Executor,
     device: str,
     watch: Observer,
 ) -> dict[str, InitialState]:
@@ -143,11 +143,11 @@ def pretrain_all(
                 task = pretraining_of(candidate, method.name, seed, inputs, device)
                 if task is not None:
                     tasks.setdefault(task.key, task)
-    return pretrain_each(tasks, cache, workers, watch)
+    return pretrain_each(tasks, cache, executor, watch)
 
 
 def pretrain_each(
-    tasks: Mapping[str, PretrainTask], cache: Path, workers: int, watch: Observer
+    tasks: Mapping[str, PretrainTask], cache: Path, executor: Executor, watch: Observer
 ) -> dict[str, InitialState]:
     """Results of some pretrainings by their keys, from the cache or trained now."""
     kept_weights = FitCache(cache, "pretraining")
@@ -164,7 +164,7 @@ def pretrain_each(
         if key not in found
     ]
     count = _EpochCount(todo, watch)
-    for result in run_pretrainings(todo, workers, count.epoch):
+    for result in executor.pretrainings(todo, count.epoch):
         _keep(kept_weights, result)
         (begun / f"{result.key}.pt").unlink(missing_ok=True)
         found[result.key] = result.state

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from serbench.running.executors.executor import Executor
 from serbench.running.plugins import LoadedPlugin
 
 
@@ -16,13 +17,13 @@ class Resources:
     Attributes:
         runs: folder for new run folders; ``folder`` names one run's own folder instead.
         cache: shared by runs: corpora, frames, embeddings, fits.
-        workers: fits to run in parallel.
+        executor: where fits are computed.
     """
 
     runs: Path
     cache: Path
     device: str
-    workers: int
+    executor: Executor
     data_dir: Path | None = None
     folder: Path | None = None
     allow_incomplete: bool = False

@@ -31,7 +31,6 @@ from serbench.protocol.guard.pretraining import (
     check_pretraining,
 )
 from serbench.protocol.guard.seal import Seal
-from serbench.running.execute import shut_down_workers
 from serbench.running.harness.canary import sing
 from serbench.running.harness.code import arithmetic, code_digests
 from serbench.running.harness.folds import Folds, plan_folds
@@ -94,7 +93,7 @@ def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
         clock.append(time.perf_counter())
         students = nested.refit(nested.choose())
     finally:
-        shut_down_workers()
+        resources.executor.shut_down()
     clock.append(time.perf_counter())
     predictions = pd.concat([*students, *nested.score_teachers()], ignore_index=True)
     store.write_predictions(predictions)
@@ -143,7 +142,7 @@ def _timing(clock: Sequence[float], nested: Nested, resources: Resources) -> dic
         **dict(zip(STAGES, stages, strict=True)),
         "fit_s": nested.fresh_fit_s,
         "step_s": nested.fresh_step_s,
-        "workers": resources.workers,
+        "workers": resources.executor.workers,
         "fits_run": nested.fits_run,
         "fits_cached": nested.fits_cached,
     }

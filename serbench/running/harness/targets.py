@@ -20,7 +20,7 @@ from serbench.learning.teach.heads import fit_head, fit_path
 from serbench.learning.teach.targets import Target, TargetKey
 from serbench.protocol.guard.view import FittedRecord, PartitionView
 from serbench.protocol.splits.records import Split
-from serbench.running.execute import run_calls
+from serbench.running.executors.executor import Executor
 from serbench.running.harness.code import HEAD
 from serbench.running.harness.leaky import best_on_test, corpus_embeddings, unsealed_labels
 from serbench.running.plan.records import digest_of
@@ -96,7 +96,7 @@ def fit_targets(
     heads: Iterable[HeadSettings],
     classes: int,
     cache: Path,
-    workers: int,
+    executor: Executor,
 ) -> dict[TargetKey, Target]:
     """Cross-fit every teacher's head on every training partition, each once; results are cached."""
     kept_heads = FitCache(cache, "soft-targets")
@@ -113,7 +113,7 @@ def fit_targets(
                 jobs[address] = job
     records = {address: kept_heads.get(address) for address in jobs}
     missing = {address: job for address, job in jobs.items() if records[address] is None}
-    results = run_calls(_cross_fit, list(missing.values()), workers)
+    results = executor.calls(_cross_fit, list(missing.values()))
     for address, (targets, fitted) in zip(missing, results, strict=True):
         kept_heads.put(
             address,
@@ -145,7 +145,7 @@ def label_audio(
     heads: Container[HeadSettings],
     classes: int,
     cache: Path,
-    workers: int,
+    executor: Executor,
 ) -> dict[TargetKey, Target]:
     """The targets; those of ``heads`` also get soft targets of the unlabelled recordings.
 
@@ -161,7 +161,7 @@ def label_audio(
         heads: whose logits are needed.
         classes: C.
         cache: root of the cache.
-        workers: processes.
+        executor: where heads are fitted.
     """
     addresses: dict[TargetKey, str] = {}
     work: dict[str, _Labelling] = {}
@@ -172,7 +172,7 @@ def label_audio(
             heard = audio[name]
             addresses[key] = digest_of({**_identity(job), "unlabelled": heard.digest})
             work[addresses[key]] = _Labelling(job, target.strength, heard.pooled)
-    said = _said(_label, addresses, work, cache, workers)
+    said = _said(_label, addresses, work, cache, executor)
     return {key: replace(t, unlabelled=said.get(key)) for key, t in targets.items()}
 
 
@@ -184,7 +184,7 @@ def hear_crops(
     asked: Iterable[tuple[HeadSettings, CropRecipe]],
     classes: int,
     cache: Path,
-    workers: int,
+    executor: Executor,
 ) -> dict[TargetKey, Target]:
     """The targets, with the cross-fitted heads' logits of each training utterance's crops.
 
@@ -199,7 +199,7 @@ def hear_crops(
         asked: the needed recipes, with their heads.
         classes: C.
         cache: root of the cache.
-        workers: processes.
+        executor: where heads are fitted.
     """
     targets = dict(targets)
     for head, recipe in dict.fromkeys(asked):
@@ -213,7 +213,7 @@ def hear_crops(
                 digests = [each.digest for each in heard]
                 addresses[key] = digest_of({**_identity(job), "crops": digests})
                 work[addresses[key]] = _Hearing(job, target.strength, heard)
-        for key, logits in _said(_hear, addresses, work, cache, workers).items():
+        for key, logits in _said(_hear, addresses, work, cache, executor).items():
             old = targets[key]
             targets[key] = replace(old, crops={**old.crops, recipe: logits})
     return targets
@@ -224,12 +224,12 @@ def _said(
     addresses: Mapping[TargetKey, str],
     work: Mapping[str, Work],
     cache: Path,
-    workers: int,
+    executor: Executor,
 ) -> dict[TargetKey, NDArray[np.float32]]:
     """Logits by their addresses, from the cache or computed now."""
     kept = FitCache(cache, "soft-targets")
     missing = {address: each for address, each in work.items() if kept.get(address) is None}
-    made = run_calls(function, list(missing.values()), workers)
+    made = executor.calls(function, list(missing.values()))
     for address, logits in zip(missing, made, strict=True):
         kept.put(address, {}, {"logits": logits})
     return {key: kept.written(address).arrays["logits"] for key, address in addresses.items()}

@@ -12,6 +12,7 @@ from serbench.api.offline import offline
 from serbench.data.corpus.table import CorpusTable
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.learning.teach.heads import Head, fit_head
+from serbench.running.executors.local import LocalExecutor
 from serbench.running.harness.embeddings import embed_table
 from serbench.running.harness.folds import Folds
 from serbench.running.harness.observer import Observer
@@ -83,5 +84,6 @@ def fold_head(
     view = Views(folds.table, folds.outer).make(outer - 1, split.train)
     train = embeddings.fitting(view, head_of(embeddings.name))
     name, classes = embeddings.name, len(folds.table.labels)
-    targets = fit_targets({name: embeddings}, {view.name: view}, [settings], classes, cache, 1)
+    one, views = LocalExecutor(), {view.name: view}
+    targets = fit_targets({name: embeddings}, views, [settings], classes, cache, one)
     return fit_head(train, classes, targets[name, view.name, settings].strength)

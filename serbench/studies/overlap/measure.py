@@ -18,7 +18,8 @@ from serbench.learning.features import Frames
 from serbench.learning.segments import Segment, sliding_windows
 from serbench.results.compare.intervals import REPEATS
 from serbench.results.compare.methods import comparison
-from serbench.running.execute import each_call, shut_down_workers
+from serbench.running.executors.executor import Executor
+from serbench.running.executors.local import LocalExecutor
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent, predict_kept
 from serbench.running.store.cache import FitCache
@@ -52,7 +53,7 @@ def measure_overlap(
     replay: Replay,
     overlaps_s: Sequence[float],
     methods: Iterable[str] = (),
-    workers: int = 1,
+    executor: Executor | None = None,
 ) -> Overlaps:
     """Predict the outer test sides again with windows at each overlap, and score utterances.
 
@@ -63,7 +64,7 @@ def measure_overlap(
         replay: the run.
         overlaps_s: in seconds; differences are taken against the first.
         methods: those to score; none: all.
-        workers: processes for the students.
+        executor: where students predict; None: here, one after the other.
 
     Raises:
         StoreError: the run is leaky, has no such method, or a student no longer predicts what the
@@ -76,7 +77,7 @@ def measure_overlap(
     overlaps_s = tuple(dict.fromkeys(overlaps_s))
     _check_overlaps(overlaps_s, students)
     hearings = {student.name: _hearing(replay, student, overlaps_s) for student in students}
-    said = _heard(replay, list(hearings.values()), workers)
+    said = _heard(replay, list(hearings.values()), executor or LocalExecutor())
     gaps = [
         replay.check_same(student, list(own.index), own.to_numpy())
         for student in students
@@ -146,16 +147,16 @@ def _hearing(replay: Replay, student: StoredStudent, overlaps_s: Sequence[float]
 
 
 def _heard(
-    replay: Replay, hearings: Sequence[Hearing], workers: int
+    replay: Replay, hearings: Sequence[Hearing], executor: Executor
 ) -> dict[str, list[pd.DataFrame]]:
     """What every student says, by its name; see ``Said``."""
     found: dict[str, list[pd.DataFrame]] = {}
     try:
-        for name, said in each_call(hear, hearings, workers):
+        for _, (name, said) in executor.each_call(hear, hearings):
             found[name] = said
             replay.watch.advance("overlap", len(found), len(hearings))
     finally:
-        shut_down_workers()
+        executor.shut_down()
     return found
 
 

@@ -50,7 +50,7 @@ class OverlapStudy(Study[OverlapParams, "Overlaps"]):
         """See ``Study``."""
         from serbench.studies.overlap.measure import measure_overlap
 
-        return measure_overlap(opened.replay, params.overlap, params.method, opened.workers)
+        return measure_overlap(opened.replay, params.overlap, params.method, opened.executor)
 
     def show(self, found: Overlaps, params: OverlapParams) -> Shown:  # noqa: ARG002 - all is found
         """See ``Study``."""

@@ -17,7 +17,8 @@ from serbench.protocol.guard.certificate import Certificate
 from serbench.results.compare.drawn import Drawn
 from serbench.results.compare.intervals import REPEATS
 from serbench.results.compare.records import Difference, Estimate
-from serbench.running.execute import shut_down_workers
+from serbench.running.executors.executor import Executor
+from serbench.running.executors.local import LocalExecutor
 from serbench.running.replay.run import Replay
 from serbench.running.replay.students import StoredStudent
 from serbench.studies.prune.choices import AMOUNTS, KINDS, STANDARD, UNTOUCHED, Cut, CutKind, Tuning
@@ -98,7 +99,7 @@ def measure_pruning(
     amounts: Sequence[float] = AMOUNTS,
     tuning: Tuning = STANDARD,
     seeds: Sequence[int] = (),
-    workers: int = 1,
+    executor: Executor | None = None,
 ) -> Pruning:
     """Prune every outer fold's student of a method, fine-tune it there, and score it.
 
@@ -109,7 +110,7 @@ def measure_pruning(
         amounts: of ``check_amounts``.
         tuning: how a pruned student is fine-tuned.
         seeds: of the run; empty: the first.
-        workers: fits side by side.
+        executor: where fits are computed; None: here, one after the other.
 
     Raises:
         StoreError: the run is leaky, lacks a student, or does not predict what it has kept; an
@@ -118,6 +119,7 @@ def measure_pruning(
         CorpusError, TeacherError: audio or weights that cannot be had.
     """
     replay.check_proper()
+    executor = executor or LocalExecutor()
     chosen = replay.fold_networks(method, seeds)
     pruners = {student.name: pruner_of(student) for student in chosen}
     kinds = kinds or allowed_kinds(pruners.values())
@@ -125,9 +127,9 @@ def measure_pruning(
     pruned = {(cut, name): pruner.cut(cut) for cut in cuts for name, pruner in pruners.items()}
     whole = [whole_reading(replay, student) for student in chosen]
     try:
-        found = Tuner(replay, chosen, tuning, workers).readings(pruned)
+        found = Tuner(replay, chosen, tuning, executor).readings(pruned)
     finally:
-        shut_down_workers()
+        executor.shut_down()
     readings = {cut: [found[cut, student.name] for student in chosen] for cut in cuts}
     return _study(replay, chosen, pruners, tuning, whole, readings)
 

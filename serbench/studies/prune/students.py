@@ -22,7 +22,7 @@ from serbench.learning.fit.task import FitResult, FitTask
 from serbench.learning.front_ends import frames_of
 from serbench.learning.teach.targets import TeacherSignal, signals
 from serbench.protocol.guard.view import FittedRecord, id_set_digest
-from serbench.running.execute import run_fits
+from serbench.running.executors.executor import Executor
 from serbench.running.harness.code import FIT, HEAD, backend_identity, fit_identity, plugin_digests
 from serbench.running.harness.targets import fit_targets
 from serbench.running.harness.views import Views
@@ -95,16 +95,16 @@ class Tuner:
         replay: the run.
         students: of one method.
         tuning: how long and how fast.
-        workers: fits side by side.
+        executor: where fits are computed.
     """
 
     def __init__(
-        self, replay: Replay, students: Sequence[StoredStudent], tuning: Tuning, workers: int
+        self, replay: Replay, students: Sequence[StoredStudent], tuning: Tuning, executor: Executor
     ) -> None:
         self.replay = replay
         self.students = {student.name: student for student in students}
         self.tuning = tuning
-        self.workers = workers
+        self.executor = executor
         self.cache = FitCache(replay.cache, "prune")
         self.backend = replay.stored.backend()
         self.views = Views(replay.table, replay.folds.outer)
@@ -127,7 +127,7 @@ class Tuner:
         places = {task.key: place for place, task in tasks.items()}
         watch = self.replay.watch
         watch.fits_planned(list(tasks.values()), len(keys) - len(tasks))
-        for result in run_fits(list(tasks.values()), self.workers, watch.epoch):
+        for result in self.executor.fits(list(tasks.values()), watch.epoch):
             self._keep(places[result.key], tasks[places[result.key]], result)
             watch.fit_done(result)
         return {place: reading_of(self.cache.written(key)) for place, key in keys.items()}
@@ -192,7 +192,7 @@ class Tuner:
         view = self.views.make(student.outer - 1, split.train)
         classes = len(replay.table.labels)
         targets = fit_targets(
-            embeddings, {view.name: view}, [head], classes, replay.cache, self.workers
+            embeddings, {view.name: view}, [head], classes, replay.cache, self.executor
         )
         return signals(embeddings, targets, view, head, needs)
 

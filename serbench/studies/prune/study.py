@@ -83,7 +83,7 @@ class PruneStudy(Study[PruneParams, "Pruning"]):
             check_amounts(params.amount),
             Tuning(params.epochs, params.learning_rate),
             params.seed,
-            opened.workers,
+            opened.executor,
         )
 
     def show(self, found: Pruning, params: PruneParams) -> Shown:  # noqa: ARG002 - all is found

@@ -16,7 +16,8 @@ from serbench.protocol.guard.certificate import Certificate
 from serbench.results.compare.drawn import Drawn
 from serbench.results.compare.intervals import REPEATS
 from serbench.results.compare.records import Difference, Estimate
-from serbench.running.execute import shut_down_workers
+from serbench.running.executors.executor import Executor
+from serbench.running.executors.local import LocalExecutor
 from serbench.running.replay.run import Replay
 from serbench.running.store.run import TEACHER_PREFIX
 from serbench.studies.robustness.conditions import CLEAN, Condition
@@ -79,7 +80,7 @@ def measure_robustness(
     replay: Replay,
     conditions: Sequence[Condition],
     methods: Sequence[str] = (),
-    workers: int = 1,
+    executor: Executor | None = None,
 ) -> Robustness:
     """Let every student hear its own test side, and every teacher all of them, under conditions.
 
@@ -87,7 +88,7 @@ def measure_robustness(
         replay: a finished, speaker-independent run.
         conditions: of ``choose_conditions``.
         methods: whose students; all where none is named. Teachers are always heard.
-        workers: processes for the students.
+        executor: where students predict; None: here, one after the other.
 
     Raises:
         StoreError: the run is leaky, lacks a student, or does not predict under ``clean`` what
@@ -95,18 +96,21 @@ def measure_robustness(
         CorpusError, TeacherError, SerbenchError: audio, weights or babble that cannot be had.
     """
     replay.check_proper()
+    executor = executor or LocalExecutor()
     named = dict.fromkeys(student.method for student in replay.students_of(methods))
     seeds = replay.plan["seeds"]
     students = [each for method in named for each in replay.fold_students(method, seeds)]
     by_name = {student.name: student for student in students}
     readings: dict[tuple[Condition, str], list[ConditionPosteriors]] = {}
     try:
-        clean = student_readings(replay, students, [CLEAN], workers, "students on clean audio")
+        clean = student_readings(replay, students, [CLEAN], executor, "students on clean audio")
         for (_, name), reading in clean.items():
             replay.check_same(by_name[name], reading.ids, reading.posteriors)
-        heard = student_readings(replay, students, conditions, workers, "students under conditions")
+        heard = student_readings(
+            replay, students, conditions, executor, "students under conditions"
+        )
     finally:
-        shut_down_workers()
+        executor.shut_down()
     for (condition, name), reading in heard.items():
         readings.setdefault((condition, by_name[name].method), []).append(reading)
     for teacher in replay.teachers:

@@ -20,7 +20,7 @@ from serbench.files.source import core_digest, package_digest
 from serbench.learning.features import Frames, frames_by
 from serbench.learning.front_ends import Extractor
 from serbench.learning.segments import Segment
-from serbench.running.execute import each_call
+from serbench.running.executors.executor import Executor
 from serbench.running.harness.code import FIT, backend_identity
 from serbench.running.plan.records import describe_candidate, digest_of
 from serbench.running.replay.run import Replay
@@ -74,7 +74,7 @@ def student_readings(
     replay: Replay,
     students: Sequence[StoredStudent],
     conditions: Sequence[Condition],
-    workers: int,
+    executor: Executor,
     stage: str,
 ) -> dict[tuple[Condition, str], ConditionPosteriors]:
     """What every student says of its own test side: by condition and the student's name.
@@ -83,7 +83,7 @@ def student_readings(
         replay: the run.
         students: of it.
         conditions: those that the cache has are not heard again.
-        workers: processes.
+        executor: where they predict.
         stage: the name of the progress.
 
     Raises:
@@ -98,7 +98,7 @@ def student_readings(
     jobs = _jobs(replay, students, missing)
     done = len(kept)
     replay.watch.advance(stage, done, len(keys))
-    for count in each_call(hear_fold, jobs, workers):
+    for _, count in executor.each_call(hear_fold, jobs):
         done += count
         replay.watch.advance(stage, done, len(keys))
     return {place: _reading(kept.get(place) or cache.written(key)) for place, key in keys.items()}

@@ -60,7 +60,7 @@ class RobustnessStudy(Study[RobustnessParams, "Robustness"]):
         from serbench.studies.robustness.measure import measure_robustness
 
         conditions = choose_conditions(params.condition)
-        return measure_robustness(opened.replay, conditions, params.method, opened.workers)
+        return measure_robustness(opened.replay, conditions, params.method, opened.executor)
 
     def show(self, found: Robustness, params: RobustnessParams) -> Shown:  # noqa: ARG002 - all is found
         """See ``Study``."""

@@ -299,7 +299,7 @@ def test_a_second_run_pretrains_nothing_and_says_the_same(
     def forbidden(*_: object) -> None:
         raise AssertionError("a pretraining in a run that is complete")
 
-    monkeypatch.setattr("serbench.running.execute.pretrain", forbidden)
+    monkeypatch.setattr("serbench.running.executors.executor.pretrain", forbidden)
     before = done[0].read_json("certificate")
     plan = pretrained_plan(root, method("hinted", hinted()), method("plain", candidate()))
     store, watch = do(plan, root)

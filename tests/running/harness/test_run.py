@@ -224,7 +224,7 @@ def test_a_second_run_fits_nothing_and_says_the_same(
     def forbidden(*_: object) -> None:
         raise AssertionError("a fit in a run that is complete")
 
-    monkeypatch.setattr("serbench.running.execute.fit_student", forbidden)
+    monkeypatch.setattr("serbench.running.executors.executor.fit_student", forbidden)
     monkeypatch.setattr("serbench.running.harness.targets.cross_fit", forbidden)
     again = do(done.plan, done.root)
     assert again.store.folder == done.store.folder

@@ -38,8 +38,8 @@ REFUSES = """
 """
 
 WORKS = """
-    from serbench.running.execute import each_call
-    for _ in each_call(time.sleep, [60, 60], workers=2):
+    from serbench.running.executors.local import LocalExecutor
+    for _ in LocalExecutor(2).each_call(time.sleep, [60, 60]):
         pass
 """
 

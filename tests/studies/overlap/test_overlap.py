@@ -16,6 +16,7 @@ from tests_support.runs import WINDOW_S, Watcher, candidate, method, resources, 
 from serbench.api import RegistryError, StoreError
 from serbench.results.figure.figure import Lines
 from serbench.results.figure.palette import styles_of
+from serbench.running.executors.local import LocalExecutor
 from serbench.running.harness.run import run
 from serbench.running.replay.run import POST_HOC, Replay
 from serbench.studies.overlap.measure import measure_overlap
@@ -222,5 +223,5 @@ def test_the_figure_shows_every_score_in_the_runs_colours(study: Overlaps) -> No
 def test_processes_change_nothing(made: Path, study: Overlaps, tmp_path: Path) -> None:
     for name in ("noise", "run"):
         shutil.copytree(made / name, tmp_path / name)
-    found = measure_overlap(open_replay(tmp_path), OVERLAPS_S, workers=2)
+    found = measure_overlap(open_replay(tmp_path), OVERLAPS_S, executor=LocalExecutor(2))
     assert found == replace(study, notes=found.notes)

@@ -22,6 +22,7 @@ from serbench.api import StoreError
 from serbench.results.compare.methods import comparison
 from serbench.results.figure.figure import Lines
 from serbench.results.figure.palette import styles_of
+from serbench.running.executors.local import LocalExecutor
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.run import run
 from serbench.running.replay.run import Replay
@@ -193,22 +194,25 @@ class Progress(Observer):
 
 
 def test_what_is_sent_to_another_process_finds_the_same(
-    made: Path, tmp_path: Path, found: Robustness, monkeypatch: pytest.MonkeyPatch
+    made: Path, tmp_path: Path, found: Robustness
 ) -> None:
     for name in ("noise", "run"):
         shutil.copytree(made / name, tmp_path / name)
     sent: list[int] = []
 
-    def elsewhere(function: Callable[..., Any], jobs: Sequence[Any], workers: int) -> Iterator[Any]:
-        assert workers == 2
-        for job in jobs:
-            packed = pickle.dumps((function, job))
-            sent.append(len(packed))
-            away, item = pickle.loads(packed)
-            yield away(item)
+    class Elsewhere(LocalExecutor):
+        def each_call(
+            self, function: Callable[[Any], Any], items: Sequence[Any]
+        ) -> Iterator[tuple[int, Any]]:
+            for position, job in enumerate(items):
+                packed = pickle.dumps((function, job))
+                sent.append(len(packed))
+                away, item = pickle.loads(packed)
+                yield position, away(item)
 
-    monkeypatch.setattr(students_module, "each_call", elsewhere)
-    there = measure_robustness(opened(tmp_path), choose_conditions(["babble@0"]), workers=2)
+    there = measure_robustness(
+        opened(tmp_path), choose_conditions(["babble@0"]), executor=Elsewhere()
+    )
     assert there.scores == {place: found.scores[place] for place in there.scores}
     assert len(sent) == 2 * 4
     assert max(sent) < 30_000  # no waveforms and no weights

@@ -18,15 +18,11 @@ from serbench.api import EpochEvent, SerbenchError
 from serbench.learning.fit.loop import fit
 from serbench.learning.fit.task import FitTask
 from serbench.protocol.splits.outer import outer_splits
-from serbench.running.execute import (
-    each_call,
+from serbench.running.executors.local import (
+    LocalExecutor,
     event_channel,
     resolve_device,
     resolve_workers,
-    run_calls,
-    run_fits,
-    run_pretrainings,
-    shut_down_workers,
     train_in_worker,
 )
 from serbench.running.harness.inputs import load_audio, load_dataset, load_inputs
@@ -63,15 +59,15 @@ def test_one_worker_per_core_or_one_for_an_accelerator() -> None:
 
 
 def test_calls_keep_their_order() -> None:
-    assert run_calls(abs, [-2, -1, 0], workers=1) == [2, 1, 0]
-    assert run_calls(abs, [], workers=4) == []
-    assert list(each_call(abs, [-2, -1], workers=1)) == [2, 1]
+    assert LocalExecutor(1).calls(abs, [-2, -1, 0]) == [2, 1, 0]
+    assert LocalExecutor(4).calls(abs, []) == []
+    assert list(LocalExecutor().each_call(abs, [-2, -1])) == [(0, 2), (1, 1)]
 
 
 def test_large_arrays_are_shared_and_torch_does_not_warn_of_them() -> None:
     large = [np.ones(300_000), np.ones(300_000)]
     read = attrgetter("__class__.__name__", "flags.writeable")
-    assert run_calls(read, large, 2) == [("memmap", True)] * 2
+    assert LocalExecutor(2).calls(read, large) == [("memmap", True)] * 2
 
 
 def test_two_processes_give_what_one_gives_and_tell_of_every_epoch(tasks: list[FitTask]) -> None:
@@ -80,14 +76,14 @@ def test_two_processes_give_what_one_gives_and_tell_of_every_epoch(tasks: list[F
     def hear(event: EpochEvent) -> None:
         heard.setdefault(event.fit, []).append(event)
 
-    here = {result.name: result for result in run_fits(tasks, 1, hear)}
+    here = {result.name: result for result in LocalExecutor(1).fits(tasks, hear)}
     told_here, heard = heard, {}
     try:
-        there = {result.name: result for result in run_fits(tasks, 2, hear)}
-        assert run_calls(abs, [-3, 2], workers=2) == [3, 2]
-        assert sorted(each_call(abs, [-3, 2], workers=2)) == [2, 3]
+        there = {result.name: result for result in LocalExecutor(2).fits(tasks, hear)}
+        assert LocalExecutor(2).calls(abs, [-3, 2]) == [3, 2]
+        assert sorted(LocalExecutor(2).each_call(abs, [-3, 2])) == [(0, 3), (1, 2)]
     finally:
-        shut_down_workers()
+        LocalExecutor(2).shut_down()
     assert set(there) == {"fit-0", "fit-1", "fit-2"}
     for name, result in here.items():
         np.testing.assert_allclose(there[name].posteriors, result.posteriors, rtol=1e-5)
@@ -107,10 +103,10 @@ def test_pretrainings_run_side_by_side_too(tmp_path: Path) -> None:
     todo = [task for task in made if task is not None]
     told: list[EpochEvent] = []
     try:
-        here = {result.key: result for result in run_pretrainings(todo, 1, told.append)}
-        there = {result.key: result for result in run_pretrainings(todo, 2, told.append)}
+        here = {result.key: result for result in LocalExecutor(1).pretrainings(todo, told.append)}
+        there = {result.key: result for result in LocalExecutor(2).pretrainings(todo, told.append)}
     finally:
-        shut_down_workers()
+        LocalExecutor(2).shut_down()
     assert here.keys() == there.keys() == {task.key for task in todo}
     assert len(todo) == 2
     for key, result in here.items():
@@ -124,7 +120,7 @@ def test_an_error_in_a_fit_is_the_callers(tasks: list[FitTask]) -> None:
         raise SerbenchError("no")
 
     with pytest.raises(SerbenchError, match="no"):
-        list(run_fits(tasks, 1, refuse))
+        list(LocalExecutor(1).fits(tasks, refuse))
 
 
 def killed(signal_number: int) -> None:
@@ -133,9 +129,9 @@ def killed(signal_number: int) -> None:
 
 def test_a_worker_that_is_killed_is_told_with_a_way_out() -> None:
     with pytest.raises(SerbenchError, match=r"memory ran out.*--jobs"):
-        list(each_call(killed, [9, 9], workers=2))
-    assert list(each_call(abs, [-1, -1], workers=2)) == [1, 1]  # the next one works
-    shut_down_workers()
+        list(LocalExecutor(2).each_call(killed, [9, 9]))
+    assert LocalExecutor(2).calls(abs, [-1, -1]) == [1, 1]  # the next one works
+    LocalExecutor(2).shut_down()
 
 
 def test_a_worker_tells_through_the_channel(tasks: list[FitTask]) -> None:

@@ -1,4 +1,4 @@
-"""Run independent fits, in this process or in several, and receive their epochs."""
+"""Fits and calls in this process or in several, with their epochs reported here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 
 import joblib
 import torch
@@ -19,14 +18,9 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from serbench.api import EpochEvent, SerbenchError
-from serbench.learning.fit.estimate import fit_student
 from serbench.learning.fit.loop import OnEpoch
-from serbench.learning.fit.pretrain import pretrain
-from serbench.learning.fit.task import FitResult, FitTask, PretrainResult, PretrainTask
+from serbench.running.executors.executor import Executor, R, T
 from serbench.running.parent import end_with, starting_workers
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 POLL_S = 0.2
 
@@ -62,48 +56,40 @@ def resolve_workers(jobs: int | None, device: str) -> int:
     return 1 if device != "cpu" else joblib.cpu_count()
 
 
-def run_fits(tasks: Sequence[FitTask], workers: int, on_epoch: OnEpoch) -> Iterator[FitResult]:
-    """Results as they finish, in any order. One thread per worker: faster than threads per fit."""
-    return _run_training(fit_student, tasks, workers, on_epoch)
+class LocalExecutor(Executor):
+    """Worker processes on this machine, through joblib; none where there is one worker."""
 
+    def __init__(self, workers: int = 1) -> None:
+        self.workers = workers
 
-def run_pretrainings(
-    tasks: Sequence[PretrainTask], workers: int, on_epoch: OnEpoch
-) -> Iterator[PretrainResult]:
-    """As ``run_fits``."""
-    return _run_training(pretrain, tasks, workers, on_epoch)
+    def device(self, name: str) -> str:
+        """As ``resolve_device``."""
+        return resolve_device(name)
 
+    def train(
+        self, function: Callable[[T, OnEpoch], R], tasks: Sequence[T], on_epoch: OnEpoch
+    ) -> Iterator[R]:
+        """One thread per worker: faster than threads per fit."""
+        if self.workers == 1 or len(tasks) == 1:
+            with _threads(1 if self.workers > 1 else None):
+                for task in tasks:
+                    yield function(task, on_epoch)
+            return
+        with event_channel(on_epoch) as channel:
+            arguments = [(function, task, channel) for task in tasks]
+            yield from _in_processes(train_in_worker, arguments, self.workers)
 
-def _run_training(
-    train: Callable[[T, OnEpoch], R], tasks: Sequence[T], workers: int, on_epoch: OnEpoch
-) -> Iterator[R]:
-    if workers == 1 or len(tasks) == 1:
-        with _threads(1 if workers > 1 else None):
-            for task in tasks:
-                yield train(task, on_epoch)
-        return
-    with event_channel(on_epoch) as channel:
-        arguments = [(train, task, channel) for task in tasks]
-        yield from _in_processes(train_in_worker, arguments, workers)
+    def each_call(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
+        """In this process where there is one worker or one item."""
+        if self.workers == 1 or len(items) <= 1:
+            yield from enumerate(map(function, items))
+            return
+        calls = [(position, function, item) for position, item in enumerate(items)]
+        yield from _in_processes(_call_in_worker, calls, self.workers)
 
-
-def run_calls(function: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
-    """``function`` of every item, in order; it must be importable by name."""
-    if workers == 1 or len(items) <= 1:
-        return [function(item) for item in items]
-    calls = [(index, function, item) for index, item in enumerate(items)]
-    results = dict(_in_processes(_call_in_worker, calls, workers))
-    return [results[index] for index in range(len(items))]
-
-
-def each_call(function: Callable[[T], R], items: Sequence[T], workers: int) -> Iterator[R]:
-    """``function`` of every item, as they finish, in any order; it must be importable by name."""
-    if workers == 1 or len(items) <= 1:
-        yield from map(function, items)
-        return
-    calls = [(index, function, item) for index, item in enumerate(items)]
-    for _, result in _in_processes(_call_in_worker, calls, workers):
-        yield result
+    def shut_down(self) -> None:
+        """End the worker processes."""
+        get_reusable_executor(reuse=True).shutdown(wait=True)  # pyright: ignore[reportArgumentType]
 
 
 def _in_processes(
@@ -147,11 +133,6 @@ def _kill_workers() -> None:
             with suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
     executor.shutdown(wait=False, kill_workers=True)
-
-
-def shut_down_workers() -> None:
-    """End the worker processes that stay alive between stages."""
-    get_reusable_executor(reuse=True).shutdown(wait=True)  # pyright: ignore[reportArgumentType]
 
 
 def _call_in_worker(index: int, function: Callable[[T], R], item: T) -> tuple[int, R]:

@@ -1,0 +1,57 @@
+"""The executor that a command asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from serbench.api import SerbenchError
+from serbench.running.executors.executor import Executor
+from serbench.running.executors.local import LocalExecutor, resolve_device, resolve_workers
+
+ExecutorName = Literal["local", "dask", "ray"]
+
+
+def make_executor(
+    name: ExecutorName = "local",
+    address: str = "",
+    jobs: int | None = None,
+    device: str = "auto",
+    *,
+    cache: Path,
+) -> Executor:
+    """The executor of ``--executor`` and ``--address``.
+
+    Args:
+        name: ``local``, ``dask`` or ``ray``.
+        address: of a running cluster; for Ray, empty: one on this machine.
+        jobs: items side by side on this machine; None: one per core, or one on an accelerator.
+        device: as ``--device`` says; an accelerator of this machine has one worker.
+        cache: root of the cache.
+
+    Raises:
+        SerbenchError: a package is missing, no cluster answers, or options exclude each other.
+    """
+    if name == "local":
+        if address:
+            raise SerbenchError("--address is of a cluster; give --executor dask or ray too")
+        return LocalExecutor(resolve_workers(jobs, resolve_device(device)))
+    if name == "dask" and not address:
+        raise SerbenchError(
+            "--executor dask needs the address of a scheduler: --address tcp://HOST:8786; "
+            "`dask scheduler` starts one"
+        )
+    if address and jobs is not None:
+        raise SerbenchError(f"--jobs {jobs}: the cluster at --address says how many workers it has")
+    try:
+        if name == "dask":
+            from serbench.running.executors.dask import DaskExecutor
+
+            return DaskExecutor(address, cache)
+        from serbench.running.executors.ray import RayExecutor
+
+        return RayExecutor(address, jobs, cache)
+    except ImportError as error:
+        raise SerbenchError(
+            f"--executor {name} needs another package ({error.name}): pip install serbench[{name}]"
+        ) from None

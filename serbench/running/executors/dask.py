@@ -1,0 +1,217 @@
+"""Items on the workers of a Dask cluster, through ``distributed``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import dask.config
+from distributed import Client, Future, KilledWorker, as_completed, get_worker
+
+from serbench.api import SerbenchError
+from serbench.learning.fit.loop import OnEpoch
+from serbench.running.executors.executor import Executor, R, T
+from serbench.running.executors.local import resolve_device
+from serbench.running.executors.packing import Array, Packer
+from serbench.running.executors.remote import Events, Work, describe, do, has_mark, leave_mark
+
+CONNECT_S = 10
+EVENTS_S = 10.0
+"""As long is waited for the last epochs of items that are done."""
+
+
+class UnwantedError(Exception):
+    """The command that wanted an item was stopped."""
+
+
+class DaskExecutor(Executor):
+    """The workers of a scheduler that runs somewhere, each a process with one thread.
+
+    A worker that is lost has its items done again by others; that is Dask's own doing.
+
+    Args:
+        address: of the scheduler, ``tcp://HOST:8786``.
+        cache: root of the cache. Where all workers see the same folder, they read large arrays
+            there; else these are sent, once to each worker that needs them.
+
+    Raises:
+        SerbenchError: no scheduler answers, it has no workers, or they have several threads.
+    """
+
+    def __init__(self, address: str, cache: Path) -> None:
+        self.address = address
+        self.cache = cache
+        self._client: Client | None = None
+        self._arrays: dict[str, Future] = {}
+        self._packer: Packer | None = None
+        self.workers = len(self._threads(self._connected()))
+
+    def device(self, name: str) -> str:
+        """As every worker resolves it."""
+        found = self._on_all(_device, name)
+        if failed := sorted({text for ok, text in found.values() if not ok}):
+            raise SerbenchError(f"on a Dask worker: {failed[0]}")
+        devices = sorted({text for _, text in found.values()})
+        if len(devices) > 1:
+            raise SerbenchError(
+                f"the Dask workers differ in their devices ({', '.join(devices)}): results would "
+                "depend on who computes what; choose one with --device"
+            )
+        return devices[0]
+
+    def train(
+        self, function: Callable[[T, OnEpoch], R], tasks: Sequence[T], on_epoch: OnEpoch
+    ) -> Iterator[R]:
+        """Epochs come through the scheduler."""
+        events, topic = Events(on_epoch), f"serbench-epochs-{uuid4().hex}"
+        client = self._connected()
+        client.subscribe_topic(topic, lambda event: events.take(_own(event[1])))
+        told = 0
+        try:
+            for _, (count, result) in self._results(function, tasks, topic):
+                told += count
+                yield result
+            until = time.monotonic() + EVENTS_S
+            while events.received < told and time.monotonic() < until:
+                time.sleep(0.02)
+        finally:
+            client.unsubscribe_topic(topic)
+        if events.failure is not None:
+            raise events.failure
+
+    def each_call(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
+        """One item on each worker at a time."""
+        for position, (_, result) in self._results(function, items, ""):
+            yield position, result
+
+    def shut_down(self) -> None:
+        """Leave the cluster, which drops the arrays; its workers stay."""
+        self._arrays.clear()
+        self._packer = None
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _results(
+        self, function: Callable[..., Any], items: Sequence[Any], topic: str
+    ) -> Iterator[tuple[int, tuple[int, Any]]]:
+        """Position, and number of epochs with the result, of items as they are done."""
+        client, name = self._connected(), uuid4().hex
+        packer = self._packer = self._packer or Packer(self._send, by_path=self._shares())
+        places: dict[Future, int] = {}
+        try:
+            for position, item in enumerate(items):
+                work = describe(packer, function, item, trains=bool(topic))
+                arrays = {each: self._arrays[each] for each in work.packed.arrays}
+                future = client.submit(
+                    work_here, work, arrays, topic, key=f"serbench-{name}-{position}", pure=False
+                )
+                places[future] = position
+            for future in as_completed([*places], loop=client.loop):
+                position = places.pop(future)
+                yield position, self._result(future)
+                future.release()
+        finally:
+            if places:
+                client.cancel([*places], force=True)
+
+    def _result(self, future: Future) -> tuple[int, Any]:
+        """
+        Raises:
+            SerbenchError: workers died of the item, the scheduler is gone, or as the item.
+        """
+        try:
+            return future.result()
+        except KilledWorker:
+            raise SerbenchError(
+                "Dask workers died several times while they computed the same item, most often "
+                "because memory ran out; give each worker more (--memory-limit of dask worker), "
+                "and run the same command again to continue"
+            ) from None
+        except OSError as error:
+            raise SerbenchError(
+                f"the Dask scheduler at {self.address} no longer answers ({error}); run the same "
+                "command again to continue"
+            ) from None
+
+    def _send(self, name: str, array: Array) -> None:
+        """Hand an array to the cluster: part of the work, so that a lost copy is made again."""
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+            self._arrays[name] = self._connected().submit(
+                _hold, array, key=f"serbench-array-{name}", pure=True
+            )
+
+    def _shares(self) -> bool:
+        """Whether all workers see this machine's cache folder."""
+        path, text = leave_mark(self.cache)
+        try:
+            return all(self._on_all(has_mark, path, text).values())
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            try:
+                self._client = Client(self.address, timeout=CONNECT_S, set_as_default=False)
+            except (OSError, ValueError, TimeoutError) as error:
+                raise SerbenchError(
+                    f"--address {self.address}: no Dask scheduler answers there ({error}); start "
+                    "one with `dask scheduler`, which prints its address"
+                ) from None
+        return self._client
+
+    def _on_all(self, function: Callable[..., R], *arguments: object) -> dict[str, R]:
+        """``function`` of the arguments on every worker, by the worker's address."""
+        return cast("dict[str, R]", self._connected().run(function, *arguments))
+
+    def _threads(self, client: Client) -> dict[str, int]:
+        """Threads of each worker, by its address.
+
+        Raises:
+            SerbenchError: no worker, or several threads.
+        """
+        info = client.scheduler_info(n_workers=-1)["workers"]
+        threads = {address: int(each["nthreads"]) for address, each in info.items()}
+        way = f"dask worker {self.address} --nworkers N --nthreads 1"
+        if not threads:
+            self.shut_down()
+            raise SerbenchError(f"the Dask scheduler at {self.address} has no worker yet: {way}")
+        if max(threads.values()) > 1:
+            self.shut_down()
+            raise SerbenchError(
+                "the Dask workers have several threads each; fits in one process would share a "
+                f"random generator, and results would change: {way}"
+            )
+        return threads
+
+
+def work_here(work: Work, arrays: Mapping[str, Array], topic: str) -> tuple[int, Any]:
+    """One item, in a worker; see ``do``."""
+    worker, key = get_worker(), get_worker().get_current_task()
+
+    def tell(event: Mapping[str, Any]) -> None:
+        state = worker.state.tasks.get(key)
+        if state is None or state.state != "executing":  # Dask cannot interrupt a thread
+            raise UnwantedError(key)
+        worker.log_event(topic, dict(event))
+
+    return do(work, arrays, tell)
+
+
+def _hold(array: Array) -> Array:
+    return array
+
+
+def _device(name: str) -> tuple[bool, str]:
+    with suppress(SerbenchError):
+        return True, resolve_device(name)
+    return False, f"--device {name} is not usable"
+
+
+def _own(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event without what Dask adds to it."""
+    return {name: value for name, value in event.items() if name != "worker"}

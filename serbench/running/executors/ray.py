@@ -1,0 +1,189 @@
+"""Items on the workers of a Ray cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import OutOfMemoryError, RayTaskError, WorkerCrashedError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from serbench.api import SerbenchError
+from serbench.learning.fit.loop import OnEpoch
+from serbench.running.executors.executor import Executor, R, T
+from serbench.running.executors.local import resolve_device
+from serbench.running.executors.packing import Array, Packer
+from serbench.running.executors.remote import Events, Work, describe, do, has_mark, leave_mark
+
+POLL_S = 0.3
+EVENTS_S = 10.0
+"""As long is waited for the last epochs of items that are done."""
+
+RETRIES = 3
+
+
+class Mailbox:
+    """An actor that epochs are sent to and fetched from."""
+
+    def __init__(self) -> None:
+        self._events: list[Mapping[str, Any]] = []
+
+    def put(self, event: Mapping[str, Any]) -> None:
+        """Keep an event until it is fetched."""
+        self._events.append(event)
+
+    def take(self) -> list[Mapping[str, Any]]:
+        """Events since the last call."""
+        events, self._events = self._events, []
+        return events
+
+
+class RayExecutor(Executor):
+    """The cores of a Ray cluster, one item on each.
+
+    An item whose worker is lost is done again by another; that is Ray's own doing.
+
+    Args:
+        address: of a running cluster, or ``auto``; empty: one is started on this machine.
+        jobs: cores of the one on this machine; None: all.
+        cache: root of the cache. Where all nodes see the same folder, they read large arrays
+            there; else these are sent, once to each node that needs them.
+
+    Raises:
+        SerbenchError: no cluster answers.
+    """
+
+    def __init__(self, address: str, jobs: int | None, cache: Path) -> None:
+        self.address = address
+        self.jobs = jobs
+        self.cache = cache
+        self._packer: Packer | None = None
+        self._arrays: dict[str, Any] = {}
+        self._connect()
+        self.workers = int(ray.cluster_resources().get("CPU", 1))
+
+    def device(self, name: str) -> str:
+        """As one of the workers resolves it."""
+        self._connect()
+        return ray.get(ray.remote(num_cpus=1)(resolve_device).remote(name))
+
+    def train(
+        self, function: Callable[[T, OnEpoch], R], tasks: Sequence[T], on_epoch: OnEpoch
+    ) -> Iterator[R]:
+        """Epochs come through an actor."""
+        self._connect()
+        events = Events(on_epoch)
+        mailbox: Any = ray.remote(num_cpus=0)(Mailbox).remote()
+
+        def fetch() -> None:
+            for event in ray.get(mailbox.take.remote()):
+                events.take(event)
+
+        told = 0
+        try:
+            for _, (count, result) in self._results(function, tasks, mailbox, fetch):
+                told += count
+                yield result
+            until = time.monotonic() + EVENTS_S
+            while events.received < told and time.monotonic() < until:
+                fetch()
+        finally:
+            ray.kill(mailbox)
+        if events.failure is not None:
+            raise events.failure
+
+    def each_call(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
+        """One item on each core at a time."""
+        self._connect()
+        for position, (_, result) in self._results(function, items, None, lambda: None):
+            yield position, result
+
+    def shut_down(self) -> None:
+        """Leave the cluster; one that was started on this machine ends."""
+        self._arrays.clear()
+        self._packer = None
+        ray.shutdown()
+
+    def _results(
+        self,
+        function: Callable[..., Any],
+        items: Sequence[Any],
+        mailbox: Any,
+        fetch: Callable[[], None],
+    ) -> Iterator[tuple[int, tuple[int, Any]]]:
+        """Position, and number of epochs with the result, of items as they are done."""
+        packer = self._packer = self._packer or Packer(self._send, by_path=self._shares())
+        remote = ray.remote(num_cpus=1, max_retries=RETRIES)(work_here)
+        places: dict[Any, int] = {}
+        try:
+            for position, item in enumerate(items):
+                work = describe(packer, function, item, trains=mailbox is not None)
+                arrays = [self._arrays[name] for name in work.packed.arrays]
+                places[remote.remote(work, mailbox, *arrays)] = position
+            while places:
+                done, _ = ray.wait([*places], num_returns=1, timeout=POLL_S)
+                fetch()
+                for each in done:
+                    yield places.pop(each), _result(each)
+        finally:
+            for each in places:
+                ray.cancel(each, force=True)
+
+    def _send(self, name: str, array: Array) -> None:
+        self._arrays[name] = ray.put(array)
+
+    def _shares(self) -> bool:
+        """Whether all nodes see this machine's cache folder."""
+        path, text = leave_mark(self.cache)
+        look: Any = ray.remote(num_cpus=0)(has_mark)
+        try:
+            nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+            found = [
+                look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(each, soft=False))
+                .remote(path, text)
+                for each in nodes
+            ]  # fmt: skip
+            return all(ray.get(found))
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _connect(self) -> None:
+        if ray.is_initialized():
+            return
+        own: dict[str, Any] = {"num_cpus": self.jobs, "include_dashboard": False}
+        try:
+            ray.init(
+                address=self.address or "local",
+                log_to_driver=False,
+                **({} if self.address else own),
+            )
+        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+            raise SerbenchError(
+                f"--address {self.address or 'local'}: no Ray cluster answers there ({error}); "
+                "start one with `ray start --head`"
+            ) from None
+
+
+def work_here(work: Work, mailbox: Any, *arrays: Array) -> tuple[int, Any]:
+    """One item, in a worker; see ``do``."""
+    named = dict(zip(work.packed.arrays, arrays, strict=True))
+    return do(work, named, mailbox.put.remote)
+
+
+def _result(reference: Any) -> tuple[int, Any]:
+    """
+    Raises:
+        SerbenchError: workers died of the item, or as the item.
+    """
+    try:
+        return ray.get(reference)
+    except (WorkerCrashedError, OutOfMemoryError):
+        raise SerbenchError(
+            f"Ray workers died {RETRIES + 1} times while they computed the same item, most often "
+            "because memory ran out; run the same command again to continue, with fewer workers"
+        ) from None
+    except RayTaskError as error:
+        raise error.cause from None

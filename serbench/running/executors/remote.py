@@ -1,0 +1,152 @@
+"""What executors on other machines share: how an item is described there, checked and computed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import torch
+
+from serbench.api import EpochEvent, SerbenchError
+from serbench.files.source import core_digest, package_digest_of
+from serbench.learning.fit.loop import OnEpoch
+from serbench.learning.fit.task import TrainingTask
+from serbench.running.executors.packing import Array, Packed, Packer
+from serbench.running.harness.code import FIT, HEAD, LEAKY
+
+CORE_CODE = (*FIT, *HEAD, *LEAKY)
+
+Tell = Callable[[Mapping[str, Any]], None]
+"""Takes an epoch event as a mapping; raises where the item is no longer wanted."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """An item as it travels: what is called with it, and by which code.
+
+    Attributes:
+        packed: the function and the item.
+        code: versions and digests, as this machine has them.
+        trains: whether the function reports epochs.
+    """
+
+    packed: Packed
+    code: Mapping[str, str]
+    trains: bool
+
+
+def describe(packer: Packer, function: Callable[..., Any], item: object, *, trains: bool) -> Work:
+    """An item for another machine."""
+    if isinstance(item, TrainingTask) and not packer.by_path:
+        item = replace(item, checkpoint=None)  # pyright: ignore[reportCallIssue]
+    packed = packer.pack((function, item))
+    return Work(packed, code_of(packed.packages), trains)
+
+
+def do(work: Work, arrays: Mapping[str, Array], tell: Tell) -> tuple[int, Any]:
+    """Compute an item here, on one thread, and count the events that ``tell`` took.
+
+    Raises:
+        SerbenchError: this machine has other code or versions, or lacks a file.
+        Exception: as the item's function.
+    """
+    check_code(work.code)
+    torch.set_num_threads(1)
+    told = 0
+
+    def on_epoch(event: EpochEvent) -> None:
+        nonlocal told
+        tell(asdict(event))
+        told += 1
+
+    with warnings.catch_warnings():
+        # Arrays that an engine hands out are read-only, and nothing here writes to them.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        try:
+            function, item = work.packed.unpack(arrays)
+        except FileNotFoundError as error:
+            raise SerbenchError(
+                f"{platform.node()} cannot read {error.filename or error}; the cache "
+                "($SERBENCH_CACHE) must be the same folder on all machines, or on none"
+            ) from None
+        return (told, function(item, on_epoch) if work.trains else function(item))
+
+
+def code_of(packages: frozenset[str]) -> dict[str, str]:
+    """What results depend on: the code of the core and of plugins, and the libraries below."""
+    plugins = sorted(each for each in packages if each.startswith("serbench_"))
+    return _versions() | {each: package_digest_of(each)[:12] for each in plugins}
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {
+        "serbench": f"{version('serbench')} ({core_digest(CORE_CODE)[:12]})",
+        "Python": platform.python_version(),
+        "torch": torch.__version__,
+        "NumPy": np.__version__,
+        "scikit-learn": version("scikit-learn"),
+    }
+
+
+def check_code(wanted: Mapping[str, str]) -> None:
+    """
+    Raises:
+        SerbenchError: this process has other code or versions than ``wanted``.
+    """
+    own = code_of(frozenset(wanted))
+    different = [
+        f"{name} {own.get(name, 'not installed')} there, {value} here"
+        for name, value in wanted.items()
+        if own.get(name) != value
+    ]
+    if different:
+        raise SerbenchError(
+            f"the worker on {platform.node()} would give other results: {'; '.join(different)}; "
+            "install the same versions on all machines"
+        )
+
+
+def leave_mark(folder: Path) -> tuple[Path, str]:
+    """Write a file into a folder, by which other machines may recognise it; remove it later."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = uuid4().hex
+    path = folder / f"shared-{text[:8]}.mark"
+    path.write_text(text)
+    return path, text
+
+
+def has_mark(path: Path, text: str) -> bool:
+    """Whether this machine reads the same folder."""
+    return os.access(path, os.R_OK) and path.read_text() == text
+
+
+class Events:
+    """Epochs that come from elsewhere: reported here, and counted.
+
+    Attributes:
+        received: how many came.
+        failure: the first exception that ``on_epoch`` raised.
+    """
+
+    def __init__(self, on_epoch: OnEpoch) -> None:
+        self._on_epoch = on_epoch
+        self.received = 0
+        self.failure: Exception | None = None
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """One event, as ``do`` told it."""
+        self.received += 1
+        try:
+            self._on_epoch(EpochEvent(**event))
+        except Exception as error:  # the others are reported all the same
+            self.failure = self.failure or error

@@ -1,0 +1,64 @@
+"""A Ray cluster on this machine, started once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests_support.fits import check_same_bits, kill_first_time, noise_fits
+from tests_support.runs import EPOCHS
+
+from serbench.api import EpochEvent
+from serbench.running.executors.executor import Executor
+from serbench.running.executors.local import LocalExecutor
+
+pytest.importorskip("ray", reason="ray is not installed")
+
+from serbench.running.executors.ray import RayExecutor
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of Ray's own start
+
+
+@pytest.fixture(scope="module")
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    made = RayExecutor("", 2, tmp_path_factory.mktemp("ray") / "cache")
+    yield made
+    made.shut_down()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_ray_gives_what_this_process_gives_bit_by_bit(
+    executor: Executor, tmp_path: Path, shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shared:
+        monkeypatch.setattr(RayExecutor, "_shares", lambda _: False)
+        monkeypatch.setattr(executor, "_packer", None)
+    tasks, heard = noise_fits(tmp_path), dict[str, list[int]]()
+
+    def hear(event: EpochEvent) -> None:
+        heard.setdefault(event.fit, []).append(event.epoch)
+
+    assert executor.workers == 2
+    there = list(executor.fits(tasks, hear))
+    check_same_bits(LocalExecutor().fits(tasks, lambda _: None), there)
+    assert heard == {f"fit-{n}": list(range(1, EPOCHS + 1)) for n in range(3)}
+
+
+def test_calls_keep_their_order_and_errors_are_the_callers(executor: Executor) -> None:
+    assert executor.calls(abs, [-3, 2, -1]) == [3, 2, 1]
+    assert executor.device("auto") == LocalExecutor().device("auto")
+    with pytest.raises(TypeError, match="bad operand type"):
+        executor.calls(abs, [1, "one"])
+
+
+def test_the_item_of_a_killed_worker_is_done_again(executor: Executor, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    assert len(executor.calls(kill_first_time, [mark])) == 1
+    assert mark.read_text() == "killed"
+
+
+def test_it_connects_again_after_it_was_shut_down(executor: Executor) -> None:
+    executor.shut_down()
+    assert executor.calls(np.sum, [np.ones(50_000)]) == [50_000.0]
