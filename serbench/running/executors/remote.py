@@ -21,9 +21,9 @@ from serbench.files.source import core_digest, package_digest_of
 from serbench.learning.fit.loop import OnEpoch
 from serbench.learning.fit.task import TrainingTask
 from serbench.running.executors.packing import Array, Packed, Packer
-from serbench.running.harness.code import FIT, HEAD, LEAKY
 
-CORE_CODE = (*FIT, *HEAD, *LEAKY)
+CORE_CODE = ("api", "data", "protocol", "learning", "running/harness", "studies")
+"""Rooms whose code a worker must have in the same state."""
 
 Tell = Callable[[Mapping[str, Any]], None]
 """Takes an epoch event as a mapping; raises where the item is no longer wanted."""
