@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from huggingface_hub import ModelCard
 from tests_support.replays import make_replayable, open_replay
+from tests_support.runs import HERE
 
 from serbench.api import StoreError, TeacherCard
 from serbench.device.export.file import export_file
@@ -34,7 +35,7 @@ def replay(tmp_path_factory: pytest.TempPathFactory) -> Replay:
 @pytest.fixture(scope="module")
 def exported(replay: Replay, tmp_path_factory: pytest.TempPathFactory) -> CardOf:
     """The model of outer fold 2, which was taught, and its file."""
-    trained = export_source(replay, "taught", 0, 2, None, 1).trained
+    trained = export_source(replay, "taught", 0, 2, None, HERE).trained
     file = tmp_path_factory.mktemp("exported") / "noise-taught-fold-2.onnx"
     return CardOf(replay, trained, file, export_file(replay, trained, file))
 

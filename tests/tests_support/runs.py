@@ -39,6 +39,7 @@ from tests_support.front_ends import LOG_MEL
 from tests_support.tables import Noise
 
 EPOCHS = 3
+HERE = LocalExecutor()
 WINDOW_S = 0.8
 
 
@@ -122,7 +123,7 @@ def run_plan(folder: Path, *methods: MethodPlan, **protocol: Any) -> RunPlan:
 
 def resources(root: Path, **changes: Any) -> Resources:
     """Runs and cache below ``root``, everything in this process."""
-    made = Resources(root / "runs", root / "cache", "cpu", LocalExecutor())
+    made = Resources(root / "runs", root / "cache", "cpu", HERE)
     return replace(made, **changes)
 
 

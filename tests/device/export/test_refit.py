@@ -12,7 +12,7 @@ import torch
 from tests_support.front_ends import front_end
 from tests_support.pretraining import MapStudent, hinted, make_pretrained, write_speech
 from tests_support.replays import contents, make_replayable, open_replay
-from tests_support.runs import Watcher, candidate, method
+from tests_support.runs import HERE, Watcher, candidate, method
 from tests_support.trained import expected, noise
 
 from serbench.api import Backend, CorpusError, DeployedModel, Params, PluginError, StoreError
@@ -39,7 +39,7 @@ def replay(root: Path) -> Replay:
 
 
 def test_a_folds_student_is_the_stored_one_and_says_who_tested_it(replay: Replay) -> None:
-    source = export_source(replay, "plain", 1, 2, None, 1)
+    source = export_source(replay, "plain", 1, 2, None, HERE)
     student = next(s for s in replay.students if (s.method, s.seed, s.outer) == ("plain", 1, 2))
     for name, value in student.module.state_dict().items():
         torch.testing.assert_close(source.trained.network.state_dict()[name], value)
@@ -55,7 +55,7 @@ def test_a_folds_student_is_the_stored_one_and_says_who_tested_it(replay: Replay
 
 
 def test_calibration_is_of_the_training_side_alone(replay: Replay) -> None:
-    source = export_source(replay, "plain", 0, 1, None, 1)
+    source = export_source(replay, "plain", 0, 1, None, HERE)
     test = replay.folds.outer[0].test.ids
     forbidden = {read_waveform(replay.table.by_id[i].path).tobytes() for i in test}
     allowed = {read_waveform(u.path).tobytes() for u in replay.table.utterances} - forbidden
@@ -68,7 +68,7 @@ def test_the_file_says_what_pytorch_says_and_the_run_stays_as_it_was(
     root: Path, replay: Replay, tmp_path: Path
 ) -> None:
     before = contents(root / "run")
-    source = export_source(replay, None, 0, 1, None, 1)
+    source = export_source(replay, None, 0, 1, None, HERE)
     parity = export_file(replay, source.trained, tmp_path / "new" / "m.onnx")
     assert parity.utterances == len(replay.table.ids)
     assert parity.holds
@@ -82,8 +82,8 @@ def test_the_file_says_what_pytorch_says_and_the_run_stays_as_it_was(
 def test_a_graph_that_says_something_else_is_not_written(
     replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = export_source(replay, "plain", 0, 1, None, 1)
-    other = export_source(replay, "plain", 0, 2, None, 1)
+    source = export_source(replay, "plain", 0, 1, None, HERE)
+    other = export_source(replay, "plain", 0, 2, None, HERE)
     graph = other.trained.graph()
     monkeypatch.setattr(type(source.trained), "graph", lambda _: graph)
     with pytest.raises(StoreError, match="something else than PyTorch"):
@@ -94,8 +94,8 @@ def test_a_graph_that_says_something_else_is_not_written(
 def test_parity_tells_the_worst_utterance_and_changed_classes(
     replay: Replay, tmp_path: Path
 ) -> None:
-    source = export_source(replay, "plain", 0, 1, None, 1)
-    other = export_source(replay, "taught", 0, 3, None, 1)
+    source = export_source(replay, "plain", 0, 1, None, HERE)
+    other = export_source(replay, "taught", 0, 3, None, HERE)
     path = tmp_path / "other.onnx"
     path.write_bytes(other.trained.graph().SerializeToString())
     parity = check_parity(replay, source.trained, path)
@@ -138,7 +138,7 @@ class Missing(Copying):
 
 
 def test_a_backends_file_gets_the_facts_back(replay: Replay, tmp_path: Path) -> None:
-    source = export_source(replay, "plain", 0, 1, None, 1)
+    source = export_source(replay, "plain", 0, 1, None, HERE)
     path = tmp_path / "m.onnx"
     export_file(replay, source.trained, path, Copying(Params()), source.calibration)
     facts = load(path).facts
@@ -153,7 +153,7 @@ def test_a_backends_file_gets_the_facts_back(replay: Replay, tmp_path: Path) -> 
 def test_a_backend_that_cannot_is_told(
     replay: Replay, tmp_path: Path, backend: type[Backend], message: str
 ) -> None:
-    source = export_source(replay, "plain", 0, 1, None, 1)
+    source = export_source(replay, "plain", 0, 1, None, HERE)
     with pytest.raises(PluginError, match=message):
         export_file(replay, source.trained, tmp_path / "m.onnx", backend(Params()))
     assert not list(tmp_path.iterdir())
@@ -170,7 +170,7 @@ def test_a_backend_that_cannot_is_told(
 def test_what_is_not_ours_is_not_replaced(
     replay: Replay, tmp_path: Path, name: str, content: bytes | None, message: str
 ) -> None:
-    source = export_source(replay, "plain", 0, 1, None, 1)
+    source = export_source(replay, "plain", 0, 1, None, HERE)
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
@@ -183,7 +183,7 @@ def test_what_is_not_ours_is_not_replaced(
 def test_a_refit_hears_everybody_once_and_has_no_test_score(root: Path) -> None:
     watch = Watcher()
     replay = open_replay(root, watch)
-    source = export_source(replay, "taught", 0, None, None, 1)
+    source = export_source(replay, "taught", 0, None, None, HERE)
     (task,) = watch.tasks
     assert task.train.ids == replay.table.ids
     assert task.epochs == 3
@@ -198,7 +198,7 @@ def test_a_refit_hears_everybody_once_and_has_no_test_score(root: Path) -> None:
         source.trained.normaliser.mean.double(), frames.mean(0), atol=1e-4, rtol=0
     )
     again = Watcher()
-    same = export_source(open_replay(root, again), "taught", 0, None, None, 1)
+    same = export_source(open_replay(root, again), "taught", 0, None, None, HERE)
     assert not again.tasks, "the refit is kept"
     for name, value in same.trained.network.state_dict().items():
         assert torch.equal(value, source.trained.network.state_dict()[name])
@@ -220,7 +220,7 @@ def test_a_refit_takes_what_most_folds_chose(root: Path, monkeypatch: pytest.Mon
     )
     watch = Watcher()
     changed = replace(replay, students=students, watch=watch)
-    export_source(changed, "plain", 0, None, None, 1)
+    export_source(changed, "plain", 0, None, None, HERE)
     assert [task.settings.training.learning_rate for task in watch.tasks] == [0.5]
 
 
@@ -236,18 +236,20 @@ def test_what_the_run_does_not_have_is_told(
     replay: Replay, arguments: tuple[str, int, int], message: str
 ) -> None:
     with pytest.raises(StoreError, match=message):
-        export_source(replay, *arguments, None, 1)
+        export_source(replay, *arguments, None, HERE)
 
 
 def test_a_pretrained_method_is_refitted_from_the_same_audio(tmp_path: Path) -> None:
     make_pretrained(tmp_path, method("hinted", hinted()))
     with pytest.raises(StoreError, match="give that folder with --pretrain-audio"):
-        export_source(open_replay(tmp_path), "hinted", 0, None, None, 1)
+        export_source(open_replay(tmp_path), "hinted", 0, None, None, HERE)
     write_speech(tmp_path / "other", seed=9)
     with pytest.raises(CorpusError, match="is not the audio that"):
-        export_source(open_replay(tmp_path), "hinted", 0, None, tmp_path / "other", 1)
+        export_source(open_replay(tmp_path), "hinted", 0, None, tmp_path / "other", HERE)
     watch = Watcher()
-    source = export_source(open_replay(tmp_path, watch), "hinted", 0, None, tmp_path / "speech", 1)
+    source = export_source(
+        open_replay(tmp_path, watch), "hinted", 0, None, tmp_path / "speech", HERE
+    )
     (task,) = watch.tasks
     assert task.initial is not None
     assert not watch.results[0].name.endswith("pretraining")
@@ -261,9 +263,9 @@ def test_a_refit_hears_crops_and_unlabelled_audio_as_the_folds_did(tmp_path: Pat
     settings = chosen.settings.model_copy(update={"augment": augment})
     make_pretrained(tmp_path, method("hears", replace(chosen, settings=settings)))
     with pytest.raises(StoreError, match="give that folder with --pretrain-audio"):
-        export_source(open_replay(tmp_path), "hears", 0, None, None, 1)
+        export_source(open_replay(tmp_path), "hears", 0, None, None, HERE)
     watch = Watcher()
-    export_source(open_replay(tmp_path, watch), "hears", 0, None, tmp_path / "speech", 1)
+    export_source(open_replay(tmp_path, watch), "hears", 0, None, tmp_path / "speech", HERE)
     (task,) = watch.tasks
     assert task.unlabelled is not None
     assert task.unlabelled.ids == tuple(f"unlabelled/r{n}.wav" for n in range(4))
@@ -279,6 +281,6 @@ def test_a_refit_has_the_shape_of_what_most_folds_chose(replay: Replay) -> None:
     first, *others = replay.fold_networks("taught", [0])
     narrow = {"values": {"front_end.deltas": False}, "front_end": front_end(deltas=False)}
     odd = replace(first, candidate=replace(first.candidate, **narrow))
-    trained = refit_all(replay, (odd, *others), None, 1)
+    trained = refit_all(replay, (odd, *others), None, HERE)
     assert trained.network.classify.in_features == 3 * 40  # pyright: ignore[reportAttributeAccessIssue]
     assert trained.front_end.channels == 3

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests_support.pretraining import MapStudent
-from tests_support.runs import Watcher, candidate, method, resources, run_plan
+from tests_support.runs import HERE, Watcher, candidate, method, resources, run_plan
 from tests_support.tables import write_noise
 
 from serbench.api import Loss, Params, RegistryError
@@ -136,8 +136,8 @@ def test_no_test_utterance_reaches_a_head_or_a_target(root: Path, tmp_path: Path
         heard = inputs.crops[recipe].embeddings
         crops = {recipe: {n: tuple(map(spoilt, each)) for n, each in heard.items()}}
         head, where = own.settings.head, tmp_path / name
-        plain = fit_targets(teachers, views, [head], 2, where, 1)
-        made = hear_crops(teachers, crops, views, plain, [(head, recipe)], 2, where, 1)
+        plain = fit_targets(teachers, views, [head], 2, where, HERE)
+        made = hear_crops(teachers, crops, views, plain, [(head, recipe)], 2, where, HERE)
         (target,) = made.values()
         said.append(target.crops[recipe])
     assert np.isfinite(said[1]).all()

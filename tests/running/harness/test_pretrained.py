@@ -25,7 +25,7 @@ from tests_support.pretraining import (
     write_both,
     write_speech,
 )
-from tests_support.runs import Watcher, candidate, method, resources
+from tests_support.runs import HERE, Watcher, candidate, method, resources
 
 from serbench.api import CorpusError, LeakageError, PluginError, RegistryError
 from serbench.learning.fit.task import FitTask, InitialState, PretrainTask
@@ -167,7 +167,7 @@ def test_methods_share_a_pretraining_and_seeds_have_their_own(root: Path, tmp_pa
     )
     inputs = inputs_of(plan, root)
     watch = Watcher()
-    found = pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch)
+    found = pretrain_all(plan, inputs, tmp_path, HERE, "cpu", watch)
     names = ["one/seed-0", "one/seed-1", "longer/seed-0", "longer/seed-1"]
     assert sorted(set(pretrainings(watch))) == sorted(f"{name}/pretraining" for name in names)
     assert len(pretrainings(watch)) == 2 * EPOCHS + 2 * 3
@@ -177,7 +177,7 @@ def test_methods_share_a_pretraining_and_seeds_have_their_own(root: Path, tmp_pa
         assert not any(torch.allclose(weight, other) for other in weights[n + 1 :])
 
     quiet = Watcher()
-    again = pretrain_all(plan, inputs, tmp_path, 1, "cpu", quiet)
+    again = pretrain_all(plan, inputs, tmp_path, HERE, "cpu", quiet)
     assert pretrainings(quiet) == []
     assert again.keys() == found.keys()
     for key, state in found.items():
@@ -195,10 +195,10 @@ def changed_epochs(epochs: int) -> Candidate:
 def test_a_damaged_one_is_made_anew(root: Path, tmp_path: Path) -> None:
     plan = pretrained_plan(root)
     inputs = inputs_of(plan, root)
-    (key,) = pretrain_all(plan, inputs, tmp_path, 1, "cpu", Observer())
+    (key,) = pretrain_all(plan, inputs, tmp_path, HERE, "cpu", Observer())
     FitCache(tmp_path, "pretraining").path(key).write_bytes(b"damaged")
     watch = Watcher()
-    assert pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch).keys() == {key}
+    assert pretrain_all(plan, inputs, tmp_path, HERE, "cpu", watch).keys() == {key}
     assert len(pretrainings(watch)) == EPOCHS
 
 
@@ -208,10 +208,10 @@ def test_it_is_told_of_as_a_stage(root: Path, tmp_path: Path) -> None:
     watch.advance = lambda stage, done, total: told.append((stage, done, total))
     plan = pretrained_plan(root, seeds=2)
     inputs = inputs_of(plan, root)
-    pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch)
+    pretrain_all(plan, inputs, tmp_path, HERE, "cpu", watch)
     assert told == [("pretraining (epochs)", n, 2 * EPOCHS) for n in range(2 * EPOCHS + 1)]
     told.clear()
-    pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch)
+    pretrain_all(plan, inputs, tmp_path, HERE, "cpu", watch)
     assert told == []
 
 
@@ -227,12 +227,12 @@ def test_a_stopped_one_goes_on_and_leaves_nothing_behind(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pretrain_all(plan, inputs, tmp_path, 1, "cpu", Stopped())
+        pretrain_all(plan, inputs, tmp_path, HERE, "cpu", Stopped())
     (begun,) = (tmp_path / "checkpoints").iterdir()
     told: list[Any] = []
     watch = Watcher()
     monkeypatch.setattr(watch, "epoch_again", told.append)
-    (key,) = pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch)
+    (key,) = pretrain_all(plan, inputs, tmp_path, HERE, "cpu", watch)
     assert begun.name == f"{key}.pt"
     assert not begun.exists()
     assert [event.epoch for event in told] == [1]
@@ -445,12 +445,12 @@ def test_a_student_that_inherits_hears_the_audio_of_the_run(root: Path, tmp_path
     plan = pretrained_plan(root, method("heir", heir()), method("plain", candidate()))
     inputs = inputs_of(plan, root)
     watch = Watcher()
-    ((key, state),) = pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch).items()
+    ((key, state),) = pretrain_all(plan, inputs, tmp_path, HERE, "cpu", watch).items()
     assert pretrainings(watch) == []  # no epochs
     assert state.loss == {}
     task = task_of(heir(), inputs)
     assert (task.key, task.loss, task.teachers) == (key, None, ())
-    assert pretrain_all(plan, inputs, tmp_path, 1, "cpu", watch)[key].student.keys()
+    assert pretrain_all(plan, inputs, tmp_path, HERE, "cpu", watch)[key].student.keys()
     others = [task_of(heir("other"), inputs), task_of(heir(before=True), inputs)]
     assert len({key, *(other.key for other in others)}) == 3
 

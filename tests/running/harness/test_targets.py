@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
+from tests_support.runs import HERE
 from tests_support.tables import noise_table
 
 from serbench.api import TeacherCard
@@ -52,8 +53,8 @@ def labelled(
     (split, *_) = outer_splits(table, "loso", 5)
     views = {split.train.name: PartitionView(split.train, table)}
     teachers, classes = {"toy": corpus}, len(table.labels)
-    plain = fit_targets(teachers, views, [HEAD], classes, cache, 1)
-    made = label_audio(teachers, {"toy": AUDIO}, views, plain, [HEAD], classes, cache, 1)
+    plain = fit_targets(teachers, views, [HEAD], classes, cache, HERE)
+    made = label_audio(teachers, {"toy": AUDIO}, views, plain, [HEAD], classes, cache, HERE)
     (target,) = made.values()
     return target, views[split.train.name]
 
@@ -100,8 +101,8 @@ def test_labels_of_audio_are_kept_and_only_asked_for(
     np.testing.assert_array_equal(logits_of(first), logits_of(again))
     (split, *_) = outer_splits(table, "loso", 5)
     views = {split.train.name: PartitionView(split.train, table)}
-    plain = fit_targets({"toy": corpus}, views, [HEAD], len(table.labels), tmp_path, 1)
-    made = label_audio({"toy": corpus}, {"toy": AUDIO}, views, plain, [], 2, tmp_path, 1)
+    plain = fit_targets({"toy": corpus}, views, [HEAD], len(table.labels), tmp_path, HERE)
+    made = label_audio({"toy": corpus}, {"toy": AUDIO}, views, plain, [], 2, tmp_path, HERE)
     assert [target.unlabelled for target in made.values()] == [None]
 
 
@@ -116,7 +117,7 @@ def test_a_head_kept_under_other_names_is_noted_under_this_ones(
     def noted(*teachers: TeacherEmbeddings) -> dict[str, list[str]]:
         view = PartitionView(split.train, table)
         named = {each.name: each for each in teachers}
-        made = fit_targets(named, {"p": view}, [head], len(table.labels), tmp_path / "cache", 1)
+        made = fit_targets(named, {"p": view}, [head], len(table.labels), tmp_path / "cache", HERE)
         return {name: [each.what for each in target.fitted] for (name, *_), target in made.items()}
 
     together = noted(lower, middle)

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from tests_support.replays import PLUGINS, predicted, write_shifting
-from tests_support.runs import Watcher, candidate, method, resources, run_plan
+from tests_support.runs import HERE, Watcher, candidate, method, resources, run_plan
 
 from serbench.api import SerbenchError, StoreError
 from serbench.learning.fit.loop import fit
@@ -254,7 +254,7 @@ def test_teachers_say_what_they_said_in_the_run(
         view = views.make(index, split.train)
         task = tasks[f"taught/seed-0/outer-{index + 1}/none"]
         head = task.settings.head
-        target = fit_targets(embeddings, {view.name: view}, [head], classes, made / "cache", 1)
+        target = fit_targets(embeddings, {view.name: view}, [head], classes, made / "cache", HERE)
         (signal,) = task.teachers
         assert signal.name == "functionals"
         np.testing.assert_array_equal(signal.logits, target["functionals", view.name, head].logits)
