@@ -22,7 +22,7 @@ MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 ONE_THREAD = OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest golden lint bench docs docs-serve
+.PHONY: help demo test test-lowest golden lint bench docs docs-serve tutorial
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,9 @@ docs: $(DOCS_READY) ## Build the documentation as a site, in build/site; every w
 	$(BIN)/python docs/check.py
 	$(MKDOCS) build --strict --quiet
 	@echo "The site: build/site/index.html"
+
+tutorial: $(READY) ## Run the tutorial, and write what it prints and how long it takes into its page
+	$(BIN)/python docs/tools/tutorial.py
 
 docs-serve: $(DOCS_READY) ## Show the documentation at http://127.0.0.1:8000, and again after each change
 	$(MKDOCS) serve
