@@ -22,7 +22,7 @@ MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 ONE_THREAD = OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest golden lint bench docs docs-serve tutorial
+.PHONY: help demo test test-lowest golden lint bench docs docs-serve gallery tutorial
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,10 @@ docs: $(DOCS_READY) ## Build the documentation as a site, in build/site; every w
 	$(BIN)/python docs/check.py
 	$(MKDOCS) build --strict --quiet
 	@echo "The site: build/site/index.html"
+
+gallery: $(DOCS_READY) ## Make the runs and pictures that the documentation shows, in build/docs-runs
+	$(ONE_THREAD) $(BIN)/python docs/tools/real_runs.py
+	$(BIN)/python docs/tools/pictures.py
 
 tutorial: $(READY) ## Run the tutorial, and write what it prints and how long it takes into its page
 	$(BIN)/python docs/tools/tutorial.py

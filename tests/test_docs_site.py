@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+GRAVE = {"moderate", "serious", "critical"}
 OUTSIDE = re.compile(r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["']?(https?:)?//""")
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -50,3 +52,35 @@ def test_the_search_knows_what_docstrings_say(site: Path) -> None:
     index = (site / "search" / "search_index.json").read_text("utf-8")
     assert "serbench.api.Student" in index
     assert "leaky-random-early-stopping" in index
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_grave(site: Path, browser: Any, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python", reason="axe is not installed")
+    script = (Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    run = "() => axe.run(document, { resultTypes: ['violations'] })"
+    size = {"width": 375, "height": 900}
+    for name in ("tutorial.html", "cli/run.html", "api/runtime.html"):
+        page = browser.new_page(color_scheme=scheme, viewport=size)
+        page.goto((site / name).as_uri())
+        page.wait_for_selector("[aria-label='Search']", state="attached")
+        page.evaluate(script)
+        found = [each for each in page.evaluate(run)["violations"] if each["impact"] in GRAVE]
+        assert [f"{each['id']}: {each['nodes'][0]['html']}" for each in found] == [], name
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        page.close()
+
+
+def test_the_search_works_from_disk(site: Path, browser: Any) -> None:
+    page = browser.new_page()
+    page.goto((site / "index.html").as_uri())
+    page.click("[data-md-component=search-query]")
+    page.keyboard.type("temperature")
+    page.wait_for_selector(".md-search-result__item a[href*='.html']", state="attached")
+    page.close()
+
+
+def test_settings_have_the_values_that_their_schema_allows(site: Path) -> None:
+    text = (site / "settings.html").read_text(encoding="utf-8")
+    assert "number ≥ 0, &lt; 1" in text
+    assert text.count('<th style="text-align: left;">Values</th>') == text.count(">Default</th>")

@@ -6,11 +6,16 @@ import os
 from typing import Any
 
 import cli_pages
+import gallery
 import notebook
 import outside
+import settings_table
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+
+ALONE = {"index.md", "gallery.md"}
+"""Pages whose part of the navigation has no other page."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -33,13 +38,29 @@ def _add_commands(nav: Any) -> None:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made."""
-    made = {**outside.pages(), **cli_pages.pages(), "notebook.md": notebook.page()}
+    made = {
+        **outside.pages(),
+        **cli_pages.pages(),
+        "notebook.md": notebook.page(),
+        "gallery.md": gallery.page(),
+    }
     for path, text in made.items():
         files.append(File.generated(config, path, content=text))
+    for path, figure in notebook.files().items():
+        files.append(File.generated(config, path, content=figure))
+    for path, picture in gallery.files().items():
+        files.append(File.generated(config, path, abs_src_path=str(picture)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """The text of a page as the site shows it."""
+    if page.file.src_uri in ALONE:
+        page.meta["hide"] = ["navigation"]
     text = outside.led_within(notebook.led_to_page(markdown))
-    return cli_pages.listed(text) if page.file.src_uri == "cli.md" else text
+    made = {
+        "index.md": gallery.on_first_page,
+        "cli.md": cli_pages.listed,
+        "settings.md": settings_table.with_values,
+    }
+    return made.get(page.file.src_uri, str)(text)
