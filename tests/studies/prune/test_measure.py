@@ -22,13 +22,13 @@ from serbench.learning.fit.loop import fit
 from serbench.learning.fit.task import FitResult, FitTask
 from serbench.protocol.guard.view import id_set_digest
 from serbench.results.figure.figure import Lines
+from serbench.running.executors.local import LocalExecutor
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.run import run
 from serbench.running.harness.targets import fit_targets
 from serbench.running.harness.views import Views
 from serbench.running.replay.run import POST_HOC, Replay
 from serbench.running.store.cache import FitCache
-from serbench.studies.prune import students as students_module
 from serbench.studies.prune.choices import UNTOUCHED, Cut, Tuning
 from serbench.studies.prune.measure import Pruning, measure_pruning
 from serbench.studies.prune.show import (
@@ -93,14 +93,14 @@ def replay(made: Path) -> Replay:
 def done(made: Path) -> tuple[Pruning, dict[str, FitTask]]:
     """A study, and the fits that it took."""
     tasks: dict[str, FitTask] = {}
-    real = students_module.run_fits
+    real = LocalExecutor.fits
 
-    def noting(wanted: Sequence[FitTask], *rest: Any) -> Iterator[FitResult]:
+    def noting(own: LocalExecutor, wanted: Sequence[FitTask], on_epoch: Any) -> Iterator[FitResult]:
         tasks.update((task.name, task) for task in wanted)
-        return real(wanted, *rest)
+        return real(own, wanted, on_epoch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(students_module, "run_fits", noting)
+        patch.setattr(LocalExecutor, "fits", noting)
         study = measure_pruning(opened(made), "taught", (), AMOUNTS, TUNING)
     return study, tasks
 
@@ -280,21 +280,21 @@ def test_another_training_side_is_noticed(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
     shutil.copytree(made, tmp_path / "made", ignore=shutil.ignore_patterns("prune"))
-    real = students_module.run_fits
+    real = LocalExecutor.fits
 
     def other(*arguments: Any) -> Iterator[FitResult]:
         for result in real(*arguments):
             yield replace(result, state={**result.state, changed: result.state[changed] + 0.1})
 
-    monkeypatch.setattr(students_module, "run_fits", other)
-    with pytest.raises(StoreError, match=r"outer-1/none was not fitted on the training side"):
+    monkeypatch.setattr(LocalExecutor, "fits", other)
+    with pytest.raises(StoreError, match=r"outer-1/none was not fitted on the same training side"):
         measure_pruning(opened(tmp_path / "made"), "taught", ("heads",), (0.5,), TUNING)
 
 
 # What is kept
 
 
-def forbidden(tasks: Sequence[FitTask], *_: Any) -> Iterator[FitResult]:
+def forbidden(_: LocalExecutor, tasks: Sequence[FitTask], *__: Any) -> Iterator[FitResult]:
     assert tasks == []
     return iter(())
 
@@ -302,7 +302,7 @@ def forbidden(tasks: Sequence[FitTask], *_: Any) -> Iterator[FitResult]:
 def test_a_second_command_fits_nothing_again(
     made: Path, study: Pruning, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(students_module, "run_fits", forbidden)
+    monkeypatch.setattr(LocalExecutor, "fits", forbidden)
     again = measure_pruning(opened(made), "taught", (), AMOUNTS, TUNING)
     assert again == study
     fewer = measure_pruning(opened(made), "taught", ("heads",), AMOUNTS[:1], TUNING)
@@ -311,7 +311,7 @@ def test_a_second_command_fits_nothing_again(
 
 def test_a_stopped_command_goes_on(made: Path, tmp_path: Path, study: Pruning) -> None:
     shutil.copytree(made, tmp_path / "made", ignore=shutil.ignore_patterns("prune"))
-    real = students_module.run_fits
+    real = LocalExecutor.fits
     fitted: list[str] = []
 
     def stopping(*arguments: Any) -> Iterator[FitResult]:
@@ -326,7 +326,7 @@ def test_a_stopped_command_goes_on(made: Path, tmp_path: Path, study: Pruning) -
         return measure_pruning(replay, "taught", ("heads",), AMOUNTS[:1], TUNING)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(students_module, "run_fits", stopping)
+        patch.setattr(LocalExecutor, "fits", stopping)
         with pytest.raises(KeyboardInterrupt):
             ask()
     watch = Watcher()
