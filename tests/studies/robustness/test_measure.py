@@ -306,7 +306,7 @@ def test_other_predictions_than_the_stored_are_refused(made: Path, found: Robust
     replay = opened(made)
     rows = replay.run.predictions
     for who, said in (
-        ("plain", "plain/seed-0/outer-1 does not predict what the run has kept"),
+        ("plain", "plain/seed-0/outer-1 does not predict what the run has stored"),
         (TEACHER, "teacher functionals, outer fold 1, does not reproduce the run's"),
     ):
         before = rows.copy()
