@@ -355,7 +355,7 @@ def test_a_student_without_a_teacher_and_with_weights_alone(made: Path) -> None:
     assert found.kinds == ("magnitude",)
     assert found.seeds == (0, 1)
     assert "(seed 0, 1)" in notes(found)[0]
-    with pytest.raises(SerbenchError, match="--kind heads: plain/seed-0/outer-1 has no such parts to remove"):
+    with pytest.raises(SerbenchError, match="--kind heads: plain/seed-0/outer-1 has no such parts"):
         measure_pruning(opened(made), "plain", ("heads",), (0.5,), Tuning(1))
 
 
