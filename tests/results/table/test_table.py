@@ -120,15 +120,15 @@ def test_csv_leaves_nan_empty_and_keeps_columns_that_later_rows_bring() -> None:
     assert csv_text(table) == "a,b\n,\n,1\n"
 
 
-def test_latex_escapes_and_scales_wide_tables() -> None:
+def test_latex_escapes_and_wide_tables_span_both_columns() -> None:
     text = latex(made())
     assert r"\begin{tabular}{lrrrrrl}" in text
-    assert (
-        r"a\_b & 0.39 M & 73.0 {[}68.1, 77.2{]} & 72.0 $\pm$ 4.0 & -- & -- & reference \\" in text
-    )
-    assert "resizebox" not in text
-    wide = text_table("w", "Wide", ("A",), [("x" * 91,)])
-    assert r"\resizebox{\textwidth}{!}{%" in latex(wide)
+    interval = r"{\scriptsize {[}68.1, 77.2{]}}"
+    assert rf"a\_b & 0.39 M & 73.0 {interval} & 72.0 $\pm$ 4.0 & -- & -- & reference \\" in text
+    assert latex(text_table("w", "Wide", ("A",), [("x" * 91,)])).count("table*") == 2
+    narrow = latex(text_table("n", "Narrow", ("A",), [("x",)]))
+    assert "table*" not in narrow
+    assert "minipage" not in narrow  # nothing to say below it
     assert r"\multicolumn{7}{l}{\itshape Teachers, by their own head}" in text
 
 
@@ -146,7 +146,7 @@ def test_texts_of_several_tables_and_the_csv_of_the_first() -> None:
     texts = table_texts([made(), text_table("t", "Other", ("A", "B"), [("1", "2")], right=("B",))])
     assert texts[".md"].count("**") == 4
     assert texts[".csv"] == csv_text(made())
-    assert texts[".tex"].count("\\begin{table}") == 2
+    assert texts[".tex"].count("\\begin{table") == 2
     assert texts[".html"].count("<figure") == 2
     assert "Certificate" not in texts[".md"].split("**Other**")[1]
 

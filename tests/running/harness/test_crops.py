@@ -154,5 +154,5 @@ class Rows(LogMel):
 
 def test_what_hears_whole_utterances_has_no_crops() -> None:
     loss = CrossEntropy(CrossEntropyParams())
-    with pytest.raises(RegistryError, match=r"augment\.crops = 2: front end log-mel hears"):
+    with pytest.raises(RegistryError, match=r"augment\.crops = 2: front end log-mel gives one row"):
         replace(chosen(2, loss), front_end=Rows(LogMelParams()))

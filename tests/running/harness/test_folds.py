@@ -86,9 +86,9 @@ def test_text_folds_share_neither_speaker_nor_sentence(table: CorpusTable) -> No
 
 def test_text_folds_need_known_sentences(table: CorpusTable) -> None:
     mute = replace(table, utterances=tuple(replace(u, text=None) for u in table.utterances))
-    with pytest.raises(SplitError, match="does not say which sentence"):
+    with pytest.raises(SplitError, match="the sentence is not known"):
         make_folds(mute, "loso", protocol(group_by="text"), (), search=False)
-    with pytest.raises(SplitError, match="text_groups = 3: noise has 2 sentences"):
+    with pytest.raises(SplitError, match="text_groups = 3: noise has only 2 sentences"):
         make_folds(table, "loso", protocol(group_by="text", text_groups=3), (), search=False)
 
 
@@ -147,7 +147,7 @@ def test_a_single_test_speaker_is_refused_before_anything_is_fitted(table: Corpu
 
 
 def test_random_folds_need_folds_that_test_everything(table: CorpusTable) -> None:
-    with pytest.raises(SplitError, match="leaky-random deals all utterances"):
+    with pytest.raises(SplitError, match="leaky-random assigns all utterances"):
         make_folds(
             official(table, "s2 s3"), "official", protocol(name="leaky-random"), (), search=False
         )

@@ -403,7 +403,7 @@ def test_copies_are_those_across_and_change_nothing_of_the_corpus(tmp_path: Path
 def test_audio_that_cannot_be_had_is_told_before_anything_is_trained(root: Path) -> None:
     watch = Watcher()
     plan = replace(pretrained_plan(root), pretrain_audio=root / "nowhere")
-    with pytest.raises(CorpusError, match=r"nowhere does not exist"):
+    with pytest.raises(CorpusError, match=r"nowhere of unlabelled audio does not exist"):
         run(plan, resources(root), watch)
     assert watch.events == []
 
@@ -421,7 +421,7 @@ def test_an_objective_that_reads_labels_finds_none(root: Path, tmp_path: Path) -
 
 def test_an_objective_that_wants_soft_targets_is_refused() -> None:
     """They are fitted on labels."""
-    with pytest.raises(RegistryError, match=r"pretrain\.objective = hints: it reads soft_targets"):
+    with pytest.raises(RegistryError, match=r"pretrain\.objective = hints: it uses soft_targets"):
         replace(hinted(), objective=Distillation(DistillationParams()))
 
 
