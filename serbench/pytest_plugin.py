@@ -69,11 +69,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check that the golden file of the command line exists, before minutes of fits."""
-    path = _path(config, "golden") if config.getoption("--serbench-golden") else None
-    if path is not None and not path.is_file():
+    given = config.getoption("--serbench-golden")
+    if given and not (config.invocation_params.dir / str(given)).is_file():
         raise pytest.UsageError(
-            f"--serbench-golden {path}: not found; make it from a run that you trust: serbench "
-            f"regress RUN --update --golden {path}"
+            f"--serbench-golden {given}: not found; make it from a run that you trust: serbench "
+            f"regress RUN --update --golden {given}"
         )
 
 

@@ -158,7 +158,7 @@ def test_what_cannot_be_asked_is_told(session: pytest.Pytester) -> None:
                 finished.scores("hybrid")
 
         def test_golden(finished):
-            said = "no golden file other.toml; .*regress run --update --golden other.toml"
+            said = "golden file other.toml not found; .*regress run --update --golden other.toml"
             with pytest.raises(StoreError, match=said):
                 finished.assert_no_regression("other.toml")
             assert finished.assert_no_regression("golden.toml").passed
@@ -203,7 +203,7 @@ def test_a_golden_file_that_cannot_be_read_is_one_message(
     result = session.runpytest_inprocess("-p", "no:xdist")
     assert outcomes(result) == {"failed": 1}
     (said,) = [line for line in result.outlines if line.startswith("E ")]
-    assert ("no golden file" if content is None else "schema_version is 0") in said
+    assert ("golden.toml not found" if content is None else "schema_version is 0") in said
     assert "read_golden" not in result.stdout.str()
     assert "check_run" not in result.stdout.str()
 
@@ -216,7 +216,7 @@ def test_a_golden_file_that_the_command_line_names_must_be_there_at_once(
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (said,) = filter(None, result.errlines)
     assert "--serbench-golden gone.toml: not found" in said
-    assert "serbench regress RUN --update --golden" in said
+    assert "serbench regress RUN --update --golden gone.toml" in said
 
 
 SETTINGS = """

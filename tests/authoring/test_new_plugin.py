@@ -209,7 +209,7 @@ def test_it_has_one_part_to_change_and_nothing_of_the_template(made: Path, kind:
         ("2soft", "beginning with a letter"),
         ("soft_focal", "single hyphens"),
         ("soft--focal", "single hyphens"),
-        ("../soft", "small letters"),
+        ("../soft", "lower-case letters"),
         ("x" * (LONGEST + 1), "at most 24"),
         ("loss", "would give a class Loss"),
         ("none", "would give a class None"),

@@ -98,7 +98,7 @@ def test_what_the_fits_of_a_method_will_take_is_told_after_its_first_epoch(
         ("other/seed-0/pretraining", 1, 999.0),
     ):  # fmt: skip
         observer.epoch(EpochEvent(fit, epoch, 15, {"total": 1.0}, seconds=seconds))
-    assert lines == ["long: about 4 min 00 s a fit, 1 h 20 min for 20 one after another"]
+    assert lines == ["long: about 4 min 00 s per fit, 1 h 20 min for 20 in sequence"]
 
 
 def test_epochs_of_a_fit_that_goes_on_are_not_waited_for(

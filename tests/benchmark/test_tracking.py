@@ -238,7 +238,7 @@ def test_an_unknown_name_is_told_with_near_ones(registry: Registry) -> None:
     ("name", "message"),
     [
         ("missing", r"tracker missing \(stranger 2.0\): quux is not installed: pip install quux"),
-        ("broken", r"tracker broken \(stranger 2.0\): cannot tell .*: RuntimeError: oops"),
+        ("broken", r"tracker broken \(stranger 2.0\): its check failed, .*: RuntimeError: oops"),
     ],
 )
 def test_one_that_cannot_be_used_stops_the_run_before_it_begins(

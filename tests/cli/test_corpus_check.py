@@ -86,7 +86,7 @@ def test_emodb_passes_with_what_is_known_of_it(
         "All files are 16,000 Hz mono",
         "None of 535 recordings is a copy",
         "None of 10 speakers has one emotion only",
-        "anger, has 127 utterances, the smallest, disgust, 46",
+        "anger, has 127 utterances; the smallest, disgust, has 46",
         "5 folds (paper): every class is on both sides of each; the smallest has 1 test utterance",
         "100.0 % of test utterances (535 of 535) speak a sentence that is also in training",
         # Files are brought to one peak, so that soft voices bring their noise up with them.

@@ -53,7 +53,7 @@ def test_deploy_prints_and_writes_beside_the_run(folder: Path) -> None:
     after = contents(folder / "run")
     assert {name: after[name] for name in before} == before
     assert {name for name in after if name not in before} == {
-        *(f"deploy/deploy.{ending}" for ending in ("csv", "html", "md", "png", "tex")),
+        *(f"deploy/deploy.{end}" for end in ("csv", "html", "md", "pdf", "png", "svg", "tex")),
         "deploy/results.json",
         "deploy/study.json",
     }
@@ -80,7 +80,7 @@ def test_a_bundle_is_written_and_nothing_measured(folder: Path) -> None:
         (("run", "--method", "akd"), "its methods: plain"),
         (("run", "--seed", "3"), "its seeds: 0"),
         (("run", "--import", "none.json"), "cannot read none.json"),
-        (("run", "--bundle", "a", "--import", "b"), "give one of them"),
+        (("run", "--bundle", "a", "--import", "b"), "give only one of them"),
         (("run", "--bundle", "noise"), "noise is not empty"),
         (("run", "--output", "run"), "is the folder of a run"),
         (("noise",), "noise is not a serbench run"),

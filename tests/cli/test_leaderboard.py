@@ -59,7 +59,7 @@ def test_leaderboard_of_another_folder_elsewhere(here: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "there is no folder nowhere"),
+        (["nowhere"], "the folder nowhere does not exist"),
         (["runs", "-o", "runs/good"], "runs/good is not a leaderboard and not empty"),
         (["runs/stopped"], "no finished run found in runs/stopped"),
     ],

@@ -17,7 +17,7 @@ def test_the_page_is_opened_or_it_is_said_that_there_is_no_browser(
     opened: list[str] = []
     page = tmp_path / "report.html"
 
-    def compared(folders: list[Path], place: Path, html: bool, deploy: object) -> object:
+    def compared(folders: list[Path], place: Path, html: bool, *_: object) -> object:
         assert html
         return Table(), [("Report", tmp_path / "report.md"), ("Page", page)]
 

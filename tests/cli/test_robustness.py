@@ -13,5 +13,5 @@ def invoke(*arguments: str) -> tuple[int, str]:
 def test_an_unknown_condition_is_told_before_anything_is_read() -> None:
     code, text = invoke("nowhere", "--condition", "brown")
     assert code == 2
-    assert text.startswith("serbench: --condition brown: there is no such condition")
+    assert text.startswith("serbench: --condition brown: unknown condition")
     assert "room@0.6" in text

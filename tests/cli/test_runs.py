@@ -96,7 +96,7 @@ def test_two_runs_are_compared(here: Path) -> None:
     akd = next(line for line in text.splitlines() if line.startswith("akd "))
     assert akd.endswith("worse")
     assert "only in the first" in text
-    assert "trained anew on other speakers, by Nadeau and Bengio's" in " ".join(text.split())
+    assert "by Nadeau and Bengio's corrected t test over" in " ".join(text.split())
     code, text = invoke("--compare", "scored", "sweep/bare", "--json")
     found = json.loads(text)
     assert (found["runs"], found["refused"]) == (["scored", "bare"], "")
@@ -114,13 +114,13 @@ def test_runs_that_cannot_be_compared_say_why(here: Path) -> None:
     assert "methods  akd, vanilla-kd  akd" in text
     code, text = invoke("--compare", "scored", "leaky")
     assert code == 0
-    assert "UA is not compared: broken on purpose" in text
+    assert "UA is not compared: leaky runs cannot be combined" in text
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--runs", "nowhere"), "there is no folder nowhere"),
+        (("--runs", "nowhere"), "the folder nowhere does not exist"),
         (("--min-ua", "0.7"), "give 70 for 70 %"),
         (("--compare", "scored", "scred"), "did you mean scored?"),
         (("--compare", "scored", "scored"), "are the same run"),

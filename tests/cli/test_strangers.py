@@ -102,7 +102,7 @@ def test_no_corpus_comes_from_a_run_folder(
     before = contents(tmp_path)
     told = CliRunner().invoke(app, command.split())
     assert told.exit_code == 2, told.output
-    expected = "downloads nothing" if name == "noise" else f"no corpus {name}, and what"
+    expected = "downloads nothing" if name == "noise" else f"registry has no corpus {name}. Files"
     assert expected in " ".join(told.output.split())
     assert contents(tmp_path) == before
 

@@ -150,8 +150,8 @@ def _check_proper(runs: Sequence[StoredRun]) -> None:
     if leaky and len(runs) > 1:
         named = ", ".join(f"{run.name} (protocol {run.certificate.protocol})" for run in leaky)
         raise StoreError(
-            f"leaky runs cannot be combined with other runs: {named}; leave it out, or measure the "
-            "effect of its leak with `serbench inflation`"
+            f"leaky runs cannot be combined with other runs: {named}; leave them out, or measure "
+            "the effect of a leak with `serbench inflation`"
         )
 
 

@@ -133,7 +133,7 @@ def test_a_changed_recording_is_named_whatever_its_time_and_size(root: Path) -> 
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
     told = differing(root)
-    assert told["corpus"] == "s1_low_0 (another audio)"
+    assert told["corpus"] == "s1_low_0 (audio differs)"
     assert told["plan.json"] == "corpus_digest (not the digest of this corpus)"
 
 
@@ -145,13 +145,13 @@ def test_a_removed_and_an_added_file_are_named(root: Path) -> None:
 def test_a_relabelled_utterance_is_named(root: Path) -> None:
     text = (root / "run" / "utterances.csv").read_text()
     (root / "run" / "utterances.csv").write_text(text.replace("s0,,high", "s0,,low", 1))
-    assert differing(root)["corpus"] == "s0_high_0 (another label)"
+    assert differing(root)["corpus"] == "s0_high_0 (label differs)"
 
 
 def test_an_utterance_moved_to_another_fold_by_hand_is_named(root: Path) -> None:
     path = root / "run" / "utterances.csv"
     path.write_text(path.read_text().replace("s1_low_0,outer-2", "s1_low_0,outer-1"))
-    assert differing(root) == {"corpus": "s1_low_0 (another fold)"}
+    assert differing(root) == {"corpus": "s1_low_0 (fold differs)"}
 
 
 def test_a_hand_edited_fold_is_named(root: Path) -> None:

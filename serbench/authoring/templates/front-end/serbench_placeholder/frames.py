@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 FLOOR = 1e-8
-"""Added to power, so that silence has a level: −80 dB."""
+"""Added to power, so that silence has a level: -80 dB."""
 
 
 class Frames(nn.Module):
