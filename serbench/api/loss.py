@@ -79,11 +79,19 @@ class Loss(Plugin, Protocol):
     starts from the pretrained values of learnt parameters with the same name and shape.
 
     Examples:
-        >>> from torch import nn >>> from serbench.api import Loss, Params >>> class
-        CrossEntropy(nn.Module): ...     def forward(self, batch, output): ...         return
-        {"total": nn.functional.cross_entropy(output.logits, batch.labels)} >>> class Plain(Loss):
-        ...     name = "plain" ...     Params = Params ... ...     def build(self, shape): ...
-        return CrossEntropy() >>> sorted(Plain(Params()).needs)  # no teacher []
+        >>> from torch import nn
+        >>> from serbench.api import Loss, Params
+        >>> class CrossEntropy(nn.Module):
+        ...     def forward(self, batch, output):
+        ...         return {"total": nn.functional.cross_entropy(output.logits, batch.labels)}
+        >>> class Plain(Loss):
+        ...     name = "plain"
+        ...     Params = Params
+        ...
+        ...     def build(self, shape):
+        ...         return CrossEntropy()
+        >>> sorted(Plain(Params()).needs)  # no teacher
+        []
     """
 
     @property

@@ -98,7 +98,7 @@ def test_what_is_heard_whole_has_one_window_and_none_of_audio(
     for samples in (1600, 200_000):
         assert plan.first_frames(samples) == [0]
         assert plan.frames(samples) == size
-    with pytest.raises(RegistryError, match="hears a whole utterance at once"):
+    with pytest.raises(RegistryError, match="needs a whole utterance at once"):
         plan.cut(np.zeros(1600, np.float32))
 
 

@@ -65,7 +65,7 @@ def test_the_pool_of_a_loaded_program_is_left_alone(monkeypatch: pytest.MonkeyPa
     pool = Pool(monkeypatch)
     executorch_pte.opened.append(2)
     executorch_pte.use_threads(2)
-    with pytest.raises(PluginError, match="open a model with 1 in a process of its own"):
+    with pytest.raises(PluginError, match="open a model with 1 in another process"):
         executorch_pte.use_threads(1)
     assert pool.resets == 0
 

@@ -312,7 +312,7 @@ def test_a_database_is_fetched_through_audb(
     monkeypatch.setattr(
         audb.config, "REPOSITORIES", [audb.Repository("gone", str(tmp_path / "no"), "file-system")]
     )
-    with pytest.raises(CorpusError, match=r"none can be reached \(gone on .*no\)"):
+    with pytest.raises(CorpusError, match=r"no repository can be reached \(gone on .*no\)"):
         find(given, tmp_path / "other")
     assert not (tmp_path / "other" / "corpora" / "mine").exists()
 

@@ -171,7 +171,7 @@ def test_nemo_with_a_row_that_contradicts_its_file_name(tmp_path: Path) -> None:
     with pytest.raises(
         CorpusError,
         match=r"emotion differs from that in the file name \(1\): data.tsv:2 fear .*EB0_anger_1"
-        r".*speaker_id is not .*data.tsv:3 WR0",
+        r".*speaker_id differs .*data.tsv:3 WR0",
     ):
         corpus_of("nemo").utterances(tmp_path)
 

@@ -103,7 +103,7 @@ def test_trackers_change_neither_the_plan_nor_a_fit_nor_a_result(
     assert certificates[0] == certificates[1]
     (warned,) = (part for part in result.stderr.split("WARNING") if "explosive" in part)
     told = " ".join(warned.split())
-    assert "tracker explosive (stranger 2.0) failed on fit_epoch and is off" in told
+    assert "tracker explosive (stranger 2.0) failed on fit_epoch and is switched off" in told
     assert "ConnectionError: the server has gone away" in told
     assert "Traceback" not in result.output
     assert lines(with_trackers)[-1]["event"] == "run_finished"

@@ -69,7 +69,7 @@ def test_what_cannot_be_read_in_a_folder_is_told_like_a_file(
 def test_every_missing_path_is_told_before_any_work(tmp_path: Path) -> None:
     write(tmp_path / "a.wav")
     named = [tmp_path / "a.wav", *(tmp_path / f"none{n}.wav" for n in range(5))]
-    with pytest.raises(WaveformError, match=r"none0\.wav, .*none2\.wav and 2 more: there is no"):
+    with pytest.raises(WaveformError, match=r"none0\.wav, .*none2\.wav and 2 more: no such file"):
         find_audio(named)
 
 

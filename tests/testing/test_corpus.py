@@ -57,7 +57,7 @@ def test_a_good_corpus_passes(tmp_path: Path) -> None:
         ({"names": ("EmoDB", " ")}, "the card's names has ' ', which is not the name of a corpus"),
         ({"made_of": ("x", "x")}, "the card's made_of repeats a name"),
         ({"made_of": ("x", "c")}, "made_of names the corpus itself: c"),
-        ({"different": {"who": ("a", "A")}}, "different has 'who'; it has speaker, session, text"),
+        ({"different": {"who": ("a", "A")}}, "'who'; it may only have speaker, session, text"),
         (
             {"different": {"text": ("a", "A", "c")}},
             r"different.text: no other name is spelled like .'c'",
@@ -130,7 +130,7 @@ def test_a_build_without_progress_and_a_corpus_without_build_are_told(tmp_path: 
         ({"id": "same"}, "utterance ids repeat: same"),
         ({"speaker": ""}, "no id or no speaker"),
         ({"label": "c"}, "labelled 'c', which is not a label of the card"),
-        ({"label": "a"}, "declares 2 utterances of label 'a', the folder has 4"),
+        ({"label": "a"}, "declares 2 utterances of label 'a', but the folder has 4"),
         ({"path": Path("nowhere.wav")}, "no file"),
         ({"gender": "F"}, "has the gender 'F'; allowed are female, male and None"),
     ],
@@ -177,7 +177,7 @@ def test_names_that_tell_what_the_scan_tells_pass(tmp_path: Path) -> None:
     [
         ({"speaker": "3"}, "gives the speaker '3', but utterances\\(\\) gives '1'"),
         ({"id": "x"}, "gives the id 'x'"),
-        ({"text": "t"}, "gives the text 't', utterances\\(\\) gives None"),
+        ({"text": "t"}, "gives the text 't', but utterances\\(\\) gives None"),
     ],
 )
 def test_names_that_tell_otherwise_are_told(

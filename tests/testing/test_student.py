@@ -152,7 +152,7 @@ def test_what_all_plugins_need_is_told() -> None:
         check_student(student_of(probe), {"width": 3})
     with pytest.raises(AssertionError, match="lacks build"):
         check_student(type("S", (Student,), {"name": "s", "Params": Params}))
-    with pytest.raises(AssertionError, match=r"S\.build returns must be a Module"):
+    with pytest.raises(AssertionError, match=r"the result of S\.build must be a Module"):
         check_student(student_of(lambda shape: shape))  # pyright: ignore[reportArgumentType]
 
 

@@ -90,8 +90,9 @@ def explanation_figure(found: Explanation) -> Figure:
 
 
 def _flat(found: Explanation, name: str) -> str:
-    """γ or β as a number, where cases or epochs hardly differ in it; empty: they differ, or it is
-    another reading, whose scale is not known.
+    """γ or β as a sentence with its number, if it hardly changes over epochs and is the same for
+    cases in which the teacher is wrong. Otherwise empty, as for another reading, whose scale is
+    not known.
     """
     if name not in SYMBOLS:
         return ""
@@ -102,7 +103,10 @@ def _flat(found: Explanation, name: str) -> str:
         same = values.size and np.ptp(values) < FLAT
         return f"{symbol} is {values.mean():.3g} for all cases, in every epoch." if same else ""
     _, quartiles = quartiles_by_epoch(found.fits, name)
-    if np.ptp(quartiles, axis=0).max() >= FLAT:
+    drawn = [quartiles]
+    if "wrong" in found.cases:
+        drawn.append(quartiles_by_epoch(found.fits, name, chosen=_wrong(found))[1])
+    if np.ptp(np.vstack(drawn), axis=0).max() >= FLAT:
         return ""
     low, middle, high = quartiles.mean(axis=0)
     return (

@@ -81,7 +81,7 @@ def test_a_card_with_foreign_settings_is_told(folder: Path, tmp_path: Path) -> N
     card = json.loads((folder / "model.json").read_text())
     card["framing"]["filters"] = 3
     found = damage(folder, tmp_path, "model.json", json.dumps(card).encode())
-    with pytest.raises(StoreError, match="of another version"):
+    with pytest.raises(StoreError, match="another version of serbench"):
         found.module()
 
 

@@ -171,5 +171,5 @@ def test_a_reference_of_other_posteriors_is_refused(
     deployed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(deployed.registry.backends, "torch", FakeParams(mode="turned"))
-    with pytest.raises(StoreError, match="does not predict what the run has kept"):
+    with pytest.raises(StoreError, match="does not predict what the run has stored"):
         deployed.measure()

@@ -65,7 +65,7 @@ def test_a_file_from_elsewhere_stands_beside_the_runs_own(run: StoredRun, tmp_pa
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"plan_digest": "0" * 64}, "is of the run full, and not of full; leave it out"),
+        ({"plan_digest": "0" * 64}, "belongs to the run full, not to full; leave it out"),
         ({"certificate_digest": "0" * 64}, "another certificate of full.*run `serbench deploy`"),
     ],
 )

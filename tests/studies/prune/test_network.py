@@ -91,7 +91,7 @@ def test_a_student_whose_heads_are_not_apart_is_told_what_was_looked_for() -> No
     text = str(caught.value)
     assert text.startswith("--kind heads: transformer/seed-0/outer-1 has no such parts to remove")
     assert "`qkv`, a linear layer from d to 3d" in text
-    assert text.endswith("it allows magnitude, channels")
+    assert text.endswith("allows: magnitude, channels")
 
 
 def test_a_linear_student_has_weights_alone() -> None:

@@ -33,7 +33,7 @@ def test_an_unknown_condition_is_told_with_what_there_is(wrong: str) -> None:
     with pytest.raises(SerbenchError) as caught:
         choose_conditions(["white", wrong])
     text = str(caught.value)
-    assert text.startswith(f"--condition {wrong}: there is no such condition")
+    assert text.startswith(f"--condition {wrong}: unknown condition")
     for known in ("babble (babble@20, ", "gain@-20", "8khz, room (room@0.3"):
         assert known in text
 
