@@ -88,6 +88,7 @@ NOT_RUN = {
     r"(\.venv/bin/)?pip install ": "installs into the reader's environment",
     r"python3? -m (pip|venv|build)": "makes or changes an environment",
     r"(SERBENCH_REPOSITORY=\S+ )?(\.venv/bin/mike |python -m build)": "publishes",
+    r"dask ": "starts a part of a cluster: tests/running/executors starts one",
     r"(cd|export|\.) ": "changes the reader's shell",
     r"(pytest|hf download|tensorboard|mlflow) ?": "a programme of others",
     r"python benchmarks/": "measures for minutes on corpora that are not here",
