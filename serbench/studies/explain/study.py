@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 HELP = """Show where the gate closes, and whether the teacher was wrong there.
 
 Prints tables by fold, class and speaker, and writes explain.md, .csv, .tex, .html, gate.csv (every
-utterance) and explain.png: gate, task weight and teacher weights over training. It is about
-training utterances only: no test data is used.
+utterance) and explain.png, .pdf, .svg: gate, task weight and teacher weights over training. It is
+about training utterances only: no test data is used.
 
 Examples:
 

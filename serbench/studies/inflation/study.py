@@ -15,7 +15,7 @@ HELP = """Show how much broken protocols inflate the scores of the same methods.
 
 Takes runs of the same command that differ in --protocol only: one speaker-independent, the
 others leaky. No other table combines leaky runs with others. With --output, inflation.md, .csv,
-.tex, .html and .png are written too.
+.tex, .html, .png, .pdf and .svg are written too.
 
 Examples:
 

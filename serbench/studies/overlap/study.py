@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 HELP = """Score a run's trained students with test windows at several overlaps.
 
 Nothing is trained or chosen: folds, students and the mean posterior over an utterance's windows
-stay as they were. Writes overlap.md, .csv, .tex, .html and .png, and prints the table,
-which also says how many utterances are longer than one window.
+stay as they were. Writes overlap.md, .csv, .tex, .html, .png, .pdf and .svg, and prints the
+table, which also says how many utterances are longer than one window.
 
 Examples:
 
