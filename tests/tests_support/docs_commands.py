@@ -121,7 +121,7 @@ def in_workspace(line: str, places: dict[str, str]) -> list[str]:
         places: what ``@run`` and others are in the workspace.
     """
     named = (_named(word) for word in shlex.split(line, comments=True)[1:])
-    return [re.sub(r"^@\w+", lambda name: places[name[0]], word) for word in named]
+    return [re.sub(r"(?<![^=])@\w+", lambda name: places[name[0]], word) for word in named]
 
 
 def _named(word: str) -> str:
