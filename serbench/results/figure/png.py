@@ -87,7 +87,7 @@ def figure_files(figure: Figure, vector: Collection[str] = tuple(VECTOR)) -> dic
     FigureCanvasAgg(canvas)
     files = {".png": canvas._repr_png_()}
     canvas.set_layout_engine("none")  # as it was laid out for the first
-    with rc_context(SETTINGS):
+    with rc_context(SETTINGS):  # pyright: ignore[reportArgumentType]
         for name in vector:
             buffer = io.BytesIO()
             canvas.savefig(buffer, format=name, metadata=VECTOR[name])
@@ -157,7 +157,9 @@ def _write(canvas: Drawing, lines: list[_Line], room: float) -> None:
     """Write lines into the lowest ``room`` inches of a figure."""
     top = room - 0.05
     for line in lines:
-        style = {"fontsize": 11} if line.caption else {"fontsize": 8.5, "color": GREY_HEX}
+        style: dict[str, Any] = (
+            {"fontsize": 11} if line.caption else {"fontsize": 8.5, "color": GREY_HEX}
+        )
         place = top / canvas.get_figheight()
         canvas.text(0.5, place, line.text, ha="center", va="top", parse_math=False, **style)
         top -= CAPTION_IN if line.caption else WARNING_IN

@@ -80,7 +80,8 @@ def _one_class(rows: pd.DataFrame) -> dict[int, str]:
     for key, part in rows.groupby(["outer", "seed"]):
         shares = part["predicted"].value_counts(normalize=True)
         label = str(shares.index[0])
-        if shares.iloc[0] >= ONE_CLASS and (part["label"] == label).mean() < ONE_CLASS:
+        real = float((part["label"] == label).to_numpy().mean())
+        if float(shares.iloc[0]) >= ONE_CLASS and real < ONE_CLASS:
             found[int(key[0])] = label  # pyright: ignore[reportIndexIssue] - the key is a pair
     return found
 

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-import ray  # pyright: ignore[reportMissingImports]
-from ray.exceptions import (  # pyright: ignore[reportMissingImports]
-    OutOfMemoryError,
-    RayTaskError,
-    WorkerCrashedError,
-)
-from ray.util.scheduling_strategies import (  # pyright: ignore[reportMissingImports]
-    NodeAffinitySchedulingStrategy,
-)
 
 from serbench.api import SerbenchError
 from serbench.learning.fit.loop import OnEpoch
@@ -23,6 +14,11 @@ from serbench.running.executors.executor import Executor, R, T
 from serbench.running.executors.local import resolve_device
 from serbench.running.executors.packing import Array, Packer
 from serbench.running.executors.remote import Events, Work, describe, do, has_mark, leave_mark
+
+# By name: it is not installed where types are checked.
+ray: Any = import_module("ray")
+ray_exceptions: Any = import_module("ray.exceptions")
+scheduling: Any = import_module("ray.util.scheduling_strategies")
 
 POLL_S = 0.3
 EVENTS_S = 10.0
@@ -147,11 +143,8 @@ class RayExecutor(Executor):
         look: Any = ray.remote(num_cpus=0)(has_mark)
         try:
             nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-            found = [
-                look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(each, soft=False))
-                .remote(path, text)
-                for each in nodes
-            ]  # fmt: skip
+            places = [scheduling.NodeAffinitySchedulingStrategy(each, soft=False) for each in nodes]
+            found = [look.options(scheduling_strategy=p).remote(path, text) for p in places]
             return all(ray.get(found))
         finally:
             path.unlink(missing_ok=True)
@@ -186,10 +179,10 @@ def _result(reference: Any) -> tuple[int, Any]:
     """
     try:
         return ray.get(reference)
-    except (WorkerCrashedError, OutOfMemoryError):
+    except (ray_exceptions.WorkerCrashedError, ray_exceptions.OutOfMemoryError):
         raise SerbenchError(
             f"Ray workers died {RETRIES + 1} times while they computed the same item, most often "
             "because memory ran out; run the same command again to continue, with fewer workers"
         ) from None
-    except RayTaskError as error:
+    except ray_exceptions.RayTaskError as error:
         raise error.cause from None
