@@ -169,7 +169,7 @@ class RayExecutor(Executor):
 def work_here(work: Work, mailbox: Any, *arrays: Array) -> tuple[int, Any]:
     """One item, in a worker; see ``do``."""
     named = dict(zip(work.packed.arrays, arrays, strict=True))
-    return do(work, named, mailbox.put.remote)
+    return do(work, named, lambda event: mailbox.put.remote(event))  # noqa: PLW0108 - may be None
 
 
 def _result(reference: Any) -> tuple[int, Any]:

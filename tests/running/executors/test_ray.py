@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tests_support
 from tests_support.fits import check_same_bits, kill_first_time, noise_fits
 from tests_support.runs import EPOCHS
 
@@ -23,9 +24,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of Ray'
 
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
-    made = RayExecutor("", 2, tmp_path_factory.mktemp("ray") / "cache")
-    yield made
-    made.shut_down()
+    with pytest.MonkeyPatch.context() as patch:
+        # Workers find what the tests use.
+        patch.setenv("PYTHONPATH", str(Path(tests_support.__file__).parents[1]))
+        made = RayExecutor("", 2, tmp_path_factory.mktemp("ray") / "cache")
+        yield made
+        made.shut_down()
 
 
 @pytest.mark.parametrize("shared", [True, False])
