@@ -17,6 +17,7 @@ from serbench.benchmark.arguments import (
     setting_texts,
     several,
 )
+from serbench.data.corpus.subset import Subset
 from serbench.files.paths import cache_folder
 from serbench.running.plan.ablate import plan_ablation
 from serbench.running.plan.records import Request, RunPlan
@@ -48,6 +49,8 @@ def run(
     train: Names = (),
     test: str | None = None,
     labels: str = "",
+    limit: int | None = None,
+    fraction: float | None = None,
     data_dir: PathLike | None = None,
     teacher: PathLike | Sequence[PathLike] = (),
     pretrain_audio: PathLike | None = None,
@@ -83,6 +86,9 @@ def run(
         train: datasets to train on, instead of ``dataset``.
         test: the dataset to test on; with ``train``.
         labels: a label map, such as ``common-4``. Default: the corpus's own labels.
+        limit: use at most this many utterances of each corpus, chosen by speaker and class. Every
+            table says so.
+        fraction: use this share of each corpus, such as 0.1.
         data_dir: folder with a local copy of the corpus; with ``train``, a folder with one folder
             per corpus. Default: the corpus is downloaded, if that is allowed.
         teacher: names of the registry, or folders with a speech encoder.
@@ -138,6 +144,7 @@ def run(
         pretrain_audio=place(pretrain_audio),
         train=several(train),
         labels=labels,
+        subset=None if limit is None and fraction is None else Subset(limit, fraction),
     )
     plan = _plan(known, asked, suite, ablation, several(only), skip_missing)
     # Imported late, here and below: a mistake is told before torch and pandas are there.

@@ -63,6 +63,19 @@ Labels = Annotated[
         "corpus's own classes; for several corpora, the classes that all share.",
     ),
 ]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        metavar="N",
+        help="Use at most N utterances of each corpus, chosen by speaker and class: a first look. "
+        "Every table says so.",
+    ),
+]
+Fraction = Annotated[
+    float | None,
+    typer.Option("--fraction", metavar="F", help="Use this share of each corpus, such as 0.1."),
+]
 DataDir = Annotated[
     Path | None,
     typer.Option(
@@ -194,6 +207,8 @@ class Asked:
     train: Train = None
     test: Test = None
     labels: Labels = ""
+    limit: Limit = None
+    fraction: Fraction = None
     data_dir: DataDir = None
     teacher: Teachers = None
     pretrain_audio: PretrainAudio = None

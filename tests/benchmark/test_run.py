@@ -113,3 +113,24 @@ def test_an_ablation_names_its_command() -> None:
 
 
 TINY = {"corpus.speakers": 4, "corpus.takes": 1, "protocol.folds": "loso", "training.epochs": 1}
+
+
+def test_a_subset_says_so_everywhere_and_is_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Title, tables and certificate; and the facts of other files stay in the cache."""
+    monkeypatch.setenv("SERBENCH_CACHE", str(tmp_path / "cache"))
+    serbench.run("transformer+ce", **SMALL)  # pyright: ignore[reportArgumentType]
+    facts = {path: path.read_bytes() for path in (tmp_path / "cache" / "audio").iterdir()}
+    made = serbench.run("transformer+ce", **SMALL, limit=60)  # pyright: ignore[reportArgumentType]
+    assert facts == {path: path.read_bytes() for path in facts}
+    assert made.plan["dataset"]["name"] == "demo-limit-60"
+    assert made.plan["dataset"]["utterances"] == 60
+    said = "SUBSET: 60 of 96 utterances of demo, chosen by speaker and class (--limit 60)"
+    for name in ("certificate.json", "certificate.md", "report.md", "tables/comparison.md"):
+        assert said in (made.folder / name).read_text(), name
+    result = CliRunner().invoke(app, ["verify", str(made.folder)])
+    assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(app, ["run", "transformer+ce", "-d", "demo", "--limit", "3"])
+    assert result.exit_code == 2
+    assert "--limit 3 may have left too little of the corpus" in result.output

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import as_completed
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -26,6 +26,7 @@ from serbench.data.corpus.check import (
     problem_lines,
     scan,
 )
+from serbench.data.corpus.subset import Subset
 from serbench.data.corpus.table import AudioFile, CorpusTable, make_utterance, table_digest
 from serbench.errors import CorpusError, StoreError, listed
 from serbench.files.cache_kinds import kind_folder
@@ -64,6 +65,8 @@ def load_corpus(
     cache: Path,
     advance: Advance,
     allow_incomplete: bool = False,
+    subset: Subset | None = None,
+    labels: Collection[str] = (),
 ) -> CorpusTable:
     """Scan ``folder``, compare its counts with the card, read every file once.
 
@@ -78,6 +81,8 @@ def load_corpus(
         advance: called for every file that was read.
         allow_incomplete: continue without missing utterances and without files that cannot be read;
             the table says which (``CorpusTable.incomplete``). Surplus ones stay an error.
+        subset: how much of the corpus is used; no other file is read. None: the whole corpus.
+        labels: of the utterances that a subset is chosen from; empty: the card's.
 
     Raises:
         CorpusError: a wrong folder, counts that differ from the card's (all of them in one
@@ -85,7 +90,10 @@ def load_corpus(
     """
     records = scan(corpus, name, folder)
     missing = _check_counts(corpus, name, folder, records, allow_incomplete)
-    facts, problems = try_facts(folder, records, cache, advance)
+    whole = len(records)
+    if subset is not None:
+        records = subset.choose(records, labels or corpus.card.labels)
+    facts, problems = try_facts(folder, records, cache, advance, whole=subset is None)
     if problems and (not allow_incomplete or not facts):
         raise unusable(name, problems, len(records))
     utterances = tuple(make_utterance(r, facts[r.id]) for r in records if r.id in facts)
@@ -97,7 +105,8 @@ def load_corpus(
         found = listing([*problem_lines(problems.values()), *missing])
         log.warning("%s in %s is incomplete:\n%s", name, folder, found)
     digest = table_digest(utterances)
-    return CorpusTable(name, corpus.card, folder, utterances, digest, incomplete)
+    table = CorpusTable(name, corpus.card, folder, utterances, digest, incomplete)
+    return table if subset is None else subset.marked(table, whole)
 
 
 def _check_counts(
@@ -145,11 +154,17 @@ def read_facts(
 
 
 def try_facts(
-    folder: Path, records: Sequence[AudioFile], cache: Path, advance: Advance
+    folder: Path,
+    records: Sequence[AudioFile],
+    cache: Path,
+    advance: Advance,
+    *,
+    whole: bool = True,
 ) -> tuple[dict[str, AudioFacts], dict[str, Unusable]]:
     """Facts of the files that can be used, and what is wrong with the others; both by id.
 
-    What was read is kept also where it is stopped midway.
+    What was read is kept also where it is stopped midway. ``whole``: these are all files of the
+    folder, so that facts of others are dropped.
 
     Raises:
         StoreError: the cache cannot be written.
@@ -170,6 +185,7 @@ def try_facts(
             _write_cache(cache_file, dict(begun))
         raise
     current = {str(paths[name]): fact for name, fact in facts.items()}
+    current = current if whole else known | current
     if current != known:
         _write_cache(cache_file, current)
     return facts, problems

@@ -74,7 +74,14 @@ def plan_folds(
     advance = partial(watch.advance, "near-duplicates")
     near = near_duplicates(table.utterances, cache, advance)
     search = any(searches(method) for method in plan.methods)
-    folds = make_folds(table, plan.folds, plan.protocol, near, search)
+    try:
+        folds = make_folds(table, plan.folds, plan.protocol, near, search)
+    except SplitError as error:
+        if (subset := plan.dataset.subset) is None:
+            raise
+        raise SplitError(
+            f"{error}. {subset.option} may have left too little of the corpus: use more of it"
+        ) from error
     if audio is None:
         return folds
     advance = partial(watch.advance, "copies in the unlabelled audio")

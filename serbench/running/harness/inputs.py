@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -108,7 +108,7 @@ def load_dataset(
             audio_cache or cache,
             allow_incomplete,
             watch,
-            several=bool(dataset.training),
+            dataset,
         )
         for part in dataset.parts
     ]
@@ -117,7 +117,12 @@ def load_dataset(
         tables = [
             relabel(table, alone or table.name, labels.name, labels.classes) for table in tables
         ]
-    return join(dataset.name, tables[:-1], tables[-1]) if dataset.training else tables[0]
+    if dataset.training:
+        return join(dataset.name, tables[:-1], tables[-1])
+    (table,) = tables
+    if dataset.name == table.name:
+        return table
+    return replace(table, name=dataset.name, evaluated=dataset.evaluated.name)
 
 
 def _own_folder(data_dir: Path | None, name: str, watch: Observer) -> Path | None:
@@ -147,24 +152,26 @@ def _load_part(
     audio_cache: Path,
     allow_incomplete: bool,
     watch: Observer,
-    *,
-    several: bool,
+    dataset: DatasetPlan,
 ) -> CorpusTable:
-    """One whole corpus."""
+    """One corpus, or its subset."""
     advance = partial(watch.advance, f"corpus {part.name}")
     try:
         folder = locate(
             part.corpus, part.name, data_dir, cache, advance, watch.announce, part.spec.path
         )
     except CorpusError as error:
-        if not several:
+        if not dataset.training:
             raise
         raise CorpusError(
             f"{error}\n"
             "For several corpora, --data-dir DIR contains one folder each; this one would be "
             f"DIR/{part.name}"
         ) from error
-    table = load_corpus(part.corpus, part.name, folder, audio_cache, advance, allow_incomplete)
+    table = load_corpus(
+        part.corpus, part.name, folder, audio_cache, advance, allow_incomplete, dataset.subset,
+        tuple(dataset.labels.classes) if dataset.labels else (),
+    )  # fmt: skip
     check_spelling(table)
     return table
 

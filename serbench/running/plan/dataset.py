@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from serbench.api import Corpus, RegistryError
+from serbench.data.corpus.subset import Subset
 from serbench.running.registry.checks import SHARED_LABELS
 from serbench.running.registry.lookup import Registry
 from serbench.running.registry.schema import DatasetSpec
@@ -46,21 +47,25 @@ class DatasetPlan:
         training: corpora that are trained on instead; empty: cross-validation within the tested
             one.
         labels: None: the corpus's own.
+        subset: how much of each corpus is used; None: all.
     """
 
     evaluated: PlannedCorpus
     training: tuple[PlannedCorpus, ...] = ()
     labels: LabelMap | None = None
+    subset: Subset | None = None
 
     @property
     def name(self) -> str:
-        """``ravdess``, ``ravdess-common-4``, ``emodb-to-ravdess``, ``emodb-tess-to-savee-mine``."""
+        """``ravdess``, ``ravdess-common-4``, ``emodb-to-ravdess``, ``emodb-tess-to-savee-mine``,
+        ``ravdess-limit-100``.
+        """
         name = self.evaluated.name
         if self.training:
             name = f"{'-'.join(part.name for part in self.training)}-to-{name}"
-        if self.labels is None or self.labels.name == SHARED_LABELS:
-            return name
-        return f"{name}-{self.labels.name}"
+        if self.labels is not None and self.labels.name != SHARED_LABELS:
+            name = f"{name}-{self.labels.name}"
+        return f"{name}-{self.subset.name}" if self.subset else name
 
     @property
     def parts(self) -> tuple[PlannedCorpus, ...]:
@@ -86,11 +91,18 @@ class DatasetPlan:
             described["training"] = [part.describe() for part in self.training]
         if self.labels:
             described["label_map"] = {"name": self.labels.name, "map": dict(self.labels.classes)}
+        if self.subset:
+            described["subset"] = self.subset.describe()
         return described
 
 
 def plan_dataset(
-    registry: Registry, evaluated: str, training: Sequence[str], labels: str, overrides: Values
+    registry: Registry,
+    evaluated: str,
+    training: Sequence[str],
+    labels: str,
+    overrides: Values,
+    subset: Subset | None = None,
 ) -> DatasetPlan:
     """Resolve the names of corpora and of a label map.
 
@@ -101,6 +113,7 @@ def plan_dataset(
         labels: name of a label map; empty: the corpus's own labels, or those that several corpora
             share.
         overrides: of the corpus's parameters.
+        subset: how much of each corpus is used; None: all.
 
     Raises:
         RegistryError: an unknown name, a corpus on both sides, or fewer than two classes.
@@ -117,7 +130,8 @@ def plan_dataset(
             "dataset in serbench.toml"
         )
     *trained, tested = (_part(registry, name, overrides) for name in names)
-    return DatasetPlan(tested, tuple(trained), _label_map(registry, labels, (*trained, tested)))
+    classes = _label_map(registry, labels, (*trained, tested))
+    return DatasetPlan(tested, tuple(trained), classes, subset)
 
 
 def _part(registry: Registry, name: str, overrides: Values) -> PlannedCorpus:

@@ -20,6 +20,7 @@ from serbench.api import (
     Student,
     Teacher,
 )
+from serbench.data.corpus.subset import Subset
 from serbench.learning.crops import CropRecipe
 from serbench.learning.segments import Cutting
 from serbench.running.plan.ablation import Ablation
@@ -46,6 +47,7 @@ class Request:
         train: datasets to train on, instead of cross-validation within ``dataset``.
         labels: a label map; empty: the corpus's own labels, or those that all corpora have.
         changes: a suite's changes of methods on this dataset, by method.
+        subset: how much of each corpus is used; None: all.
     """
 
     dataset: str
@@ -57,6 +59,7 @@ class Request:
     train: tuple[str, ...] = ()
     labels: str = ""
     changes: Mapping[str, ChangesSpec] = field(default_factory=dict)
+    subset: Subset | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,9 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
     sets = [parse_set(text) for text in request.sets]
     check_roots(sets, request.methods)
     dataset = plan_dataset(
-        registry, request.dataset, request.train, request.labels, below(sets, "corpus")
-    )
+        registry, request.dataset, request.train, request.labels, below(sets, "corpus"),
+        request.subset,
+    )  # fmt: skip
     protocol = _protocol(registry, request)
     names = tuple(dict.fromkeys(request.methods))
     if not names:

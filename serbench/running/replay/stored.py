@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from serbench.api import Backend, FrontEnd, Loss, StoreError, Student, Teacher, TeacherCard
 from serbench.api.json_text import first_problem
 from serbench.api.offline import offline
+from serbench.data.corpus.subset import Subset
 from serbench.data.corpus.table import CorpusTable
 from serbench.running.harness.inputs import load_dataset
 from serbench.running.harness.observer import Observer
@@ -33,8 +34,8 @@ PARTS = (
 )  # fmt: skip
 """Keys of ``plan.json`` that ``RunPlan.describe`` writes."""
 
-DATASET_KEYS = ("name", "corpus", "params", "evaluated", "training", "label_map")
-"""Those of them below ``dataset``; the last three are missing for a corpus with its own labels."""
+DATASET_KEYS = ("name", "corpus", "params", "evaluated", "training", "label_map", "subset")
+"""Those of them below ``dataset``; a whole corpus with its own labels lacks the last four."""
 
 ADDED = ("ablation", "suite")
 """Keys that it writes for an ablation or a suite only."""
@@ -113,6 +114,7 @@ class StoredPlan:
             self._part({**entry, "name": self.evaluated}),
             tuple(self._part(part) for part in entry.get("training", ())),
             LabelMap(labels["name"], labels["map"]) if labels else None,
+            Subset.of(entry.get("subset")),
         )
 
     def _part(self, entry: Json) -> PlannedCorpus:
