@@ -24,6 +24,7 @@ __all__ = [
     "CorpusError",
     "LeakageError",
     "ModelError",
+    "OutOfTimeError",
     "PluginError",
     "RegistryError",
     "SerbenchDeprecationWarning",
@@ -59,6 +60,13 @@ class SplitError(SerbenchError):
 
 class StoreError(SerbenchError):
     """A run folder cannot be read or written."""
+
+
+class OutOfTimeError(SerbenchError):
+    """The time of ``--stop-after`` is over; the same command continues."""
+
+    exit_code = 75
+    """``EX_TEMPFAIL`` of BSD's sysexits: try again."""
 
 
 class SerbenchDeprecationWarning(DeprecationWarning):

@@ -101,7 +101,13 @@ def visible(name: str) -> str:
 
 
 class SerbenchError(Exception):
-    """Wrong input or environment. The message says what is wrong, where, and what to do."""
+    """Wrong input or environment. The message says what is wrong, where, and what to do.
+
+    Attributes:
+        exit_code: of a command that ends with it.
+    """
+
+    exit_code = 2
 
 
 class CorpusError(SerbenchError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -70,6 +71,29 @@ def setting_texts(settings: Settings) -> tuple[str, ...]:
         plain = value.item() if isinstance(value, np.generic) else value
         texts.append(f"{path}={toml_value(plain)}")
     return tuple(texts)
+
+
+UNITS_S = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "min": 60.0, "s": 1.0}
+
+
+def seconds_of(duration: float | str) -> float:
+    """A duration in seconds.
+
+    Raises:
+        RegistryError: it is none, or not above 0.
+
+    Examples:
+        >>> seconds_of("1h30m"), seconds_of("45 s"), seconds_of(8)
+        (5400.0, 45.0, 8.0)
+    """
+    text = f"{duration}s" if isinstance(duration, int | float) else duration.strip()
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(min|[dhms])\s*", text)
+    seconds = sum(float(number) * UNITS_S[unit] for number, unit in parts)
+    if seconds <= 0 or re.sub(r"\s", "", text) != "".join(map("".join, parts)):
+        raise RegistryError(
+            f"--stop-after {duration}: write a duration above 0, such as 8h, 90m or 1h30m"
+        )
+    return seconds
 
 
 def command_line(command: str, names: Sequence[str], options: Mapping[str, object]) -> str:

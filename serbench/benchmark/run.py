@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from serbench.benchmark.arguments import (
     Settings,
     command_line,
     place,
+    seconds_of,
     setting_texts,
     several,
 )
@@ -69,6 +71,7 @@ def run(
     jobs: int | None = None,
     executor: ExecutorName = "local",
     address: str = "",
+    stop_after: float | str | None = None,
     out: PathLike = RUNS,
     registry: PathLike | None = None,
     progress: bool | None = None,
@@ -110,6 +113,8 @@ def run(
         jobs: fits to run in parallel on this machine. Default: one per core.
         executor: ``local``, or ``dask`` or ``ray``: the workers of a cluster compute the fits.
         address: of the cluster. Ray without an address starts its workers on this machine.
+        stop_after: time that the run may take, in seconds or such as ``"8h"``. Then it ends with
+            ``OutOfTimeError``; the same call continues it.
         out: folder that new run folders are created in.
         registry: a file that extends the registry. Default: ``./serbench.toml``, if it exists.
         progress: whether progress is shown. Default: in a notebook and at a terminal.
@@ -123,6 +128,7 @@ def run(
         CorpusError: the corpus is not available, or differs from its card.
         TeacherError: a teacher's weights are not available.
         LeakageError: the guard found a leak; nothing is reported.
+        OutOfTimeError: the time of ``stop_after`` is over.
         SerbenchError: any other problem with input or machine; all of the above are subclasses.
 
     Examples:
@@ -130,7 +136,7 @@ def run(
         ... # doctest: +SKIP
         >>> run.scores()[["method", "ua", "ua_low", "ua_high"]]  # doctest: +SKIP
     """
-    given = locals()
+    given, started = locals(), time.time()
     known = load_registry(load_plugins(), place(registry), strict=False)
     asked = Request(
         dataset=_evaluated(dataset, several(train), test),
@@ -152,6 +158,8 @@ def run(
     from serbench.running.harness.resources import Resources
 
     workers = make_executor(executor, address, jobs, device, cache=cache_folder())
+    if stop_after is not None:
+        workers.until = started + seconds_of(stop_after)
     resources = Resources(
         runs=place(out) or RUNS,
         cache=cache_folder(),
@@ -169,7 +177,8 @@ def _command(given: Mapping[str, Any]) -> str:
     """The command that does the same as a call of ``run``, without default values."""
     defaults = {each.name: each.default for each in inspect.signature(run).parameters.values()}
     changed = {name: value for name, value in given.items() if value != defaults[name]}
-    changed.pop("progress", None)
+    for name in ("progress", "stop_after"):  # they change nothing of the result
+        changed.pop(name, None)
     methods, ablation = several(changed.pop("methods", ())), changed.pop("ablation", None)
     if "settings" in changed:
         changed["set"] = setting_texts(changed.pop("settings"))

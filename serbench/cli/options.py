@@ -171,6 +171,15 @@ Address = Annotated[
         "on this machine.",
     ),
 ]
+StopAfter = Annotated[
+    str | None,
+    typer.Option(
+        "--stop-after",
+        metavar="TIME",
+        help="End after this time, such as 8h or 1h30m, with exit code 75. The same command "
+        "continues.",
+    ),
+]
 Out = Annotated[
     Path,
     typer.Option("--out", metavar="FOLDER", help="Folder that new run folders are created in."),
@@ -220,6 +229,7 @@ class Asked:
     jobs: Jobs = None
     executor: Executor = "local"
     address: Address = ""
+    stop_after: StopAfter = None
     out: Out = RUNS
     registry: RegistryFile = None
     allow_incomplete: AllowIncomplete = False

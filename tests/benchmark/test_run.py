@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,44 @@ def test_a_run_that_was_interrupted_continues(
     assert timing["fits_cached"] == 2
     assert timing["fits_run"] == 2
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [made.name]
+
+
+def test_a_run_ends_when_its_time_is_over_and_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the third fit; the fits before it are kept, and the result is that of one run."""
+    monkeypatch.setenv("SERBENCH_CACHE", str(tmp_path / "cache"))
+    whole = run("transformer+ce", **SMALL, out="whole")  # pyright: ignore[reportArgumentType]
+    monkeypatch.setenv("SERBENCH_CACHE", str(tmp_path / "other"))
+    told: list[str] = []
+    now = time.time()
+    with monkeypatch.context() as patched:
+        patched.setattr(progress.PluginObserver, "epoch", lambda _, event: told.append(event.fit))
+        patched.setattr("time.time", lambda: now + 3600 * len(set(told)))
+        longer = {**SMALL, "settings": {**SETTINGS, "training": {"epochs": 2}}}
+        with pytest.raises(serbench.SerbenchError, match=r"--stop-after is over.*serbench run"):
+            run("transformer+ce", **longer, stop_after="3h")  # pyright: ignore[reportArgumentType]
+        assert told == sorted(told)
+        assert len(set(told)) == 3
+        assert len(told) == 5  # the third ends after its first epoch
+        told.clear()
+        with pytest.raises(serbench.SerbenchError, match="--stop-after is over"):
+            run("transformer+ce", **SMALL, stop_after="2h 30m")  # pyright: ignore[reportArgumentType]
+    made = run("transformer+ce", **SMALL, stop_after=3600)  # pyright: ignore[reportArgumentType]
+    timing = json.loads((made.folder / "timing.json").read_text())
+    assert (timing["fits_cached"], timing["fits_run"]) == (3, 1)
+    assert results(made.folder) == results(whole.folder)
+
+
+def test_the_exit_code_says_that_the_time_is_over() -> None:
+    short = ["run", "transformer+ce", "-d", "demo", "-p", "demo", "--stop-after"]
+    stopped = CliRunner().invoke(app, [*short, "1s", "--set", "corpus.speakers=8"])
+    assert stopped.exit_code == 75, stopped.output
+    assert "--stop-after is over" in stopped.output
+    assert "serbench run transformer+ce --dataset demo" in stopped.output
+    wrong = CliRunner().invoke(app, [*short, "soon"])
+    assert wrong.exit_code == 2
+    assert "--stop-after soon: write a duration above 0" in wrong.output
 
 
 @pytest.mark.parametrize(

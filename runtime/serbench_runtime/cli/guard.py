@@ -12,8 +12,8 @@ from serbench_runtime.cli.encodings import keep_output_readable
 from serbench_runtime.cli.memory import memory_message
 from serbench_runtime.errors import SerbenchError
 
-FAILED = 2
-"""The exit code of a user's error."""
+FAILED = SerbenchError.exit_code
+"""The exit code of a user's error, unless the error has another."""
 
 REMEDY = "close other programs, or use fewer --threads or a machine with more memory"
 
@@ -32,7 +32,8 @@ def explained(error: Exception, remedy: str = REMEDY) -> str:
 def guarded(program: str, explain: Callable[[Exception], str] = explained) -> Iterator[None]:
     """Report a user's error in one message, and a stop in one line; a bug keeps its traceback.
 
-    The process exits with 2 on an error, and when stopped, with 128 and the signal's number.
+    The process exits with the error's own code, usually 2; when stopped, with 128 and the signal's
+    number.
 
     Args:
         program: the command line's name, which begins the message.
@@ -49,7 +50,7 @@ def guarded(program: str, explain: Callable[[Exception], str] = explained) -> It
             if not (message := explain(error)):
                 raise
             print(f"{program}: {message}", file=sys.stderr)
-            raise SystemExit(FAILED) from None
+            raise SystemExit(getattr(error, "exit_code", FAILED)) from None
 
 
 def _stopped() -> SystemExit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -64,7 +65,7 @@ class DaskExecutor(Executor):
         return devices[0]
 
     def train(
-        self, function: Callable[[T, OnEpoch], R], tasks: Sequence[T], on_epoch: OnEpoch
+        self, function: Callable[[T, OnEpoch], R], tasks: Iterator[T], on_epoch: OnEpoch
     ) -> Iterator[R]:
         """Epochs come through the scheduler."""
         events, topic = Events(on_epoch), f"serbench-epochs-{uuid4().hex}"
@@ -85,7 +86,7 @@ class DaskExecutor(Executor):
 
     def each_call(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
         """One item on each worker at a time."""
-        for position, (_, result) in self._results(function, items, ""):
+        for position, (_, result) in self._results(function, iter(items), ""):
             yield position, result
 
     def shut_down(self) -> None:
@@ -97,24 +98,30 @@ class DaskExecutor(Executor):
             self._client = None
 
     def _results(
-        self, function: Callable[..., Any], items: Sequence[Any], topic: str
+        self, function: Callable[..., Any], items: Iterator[Any], topic: str
     ) -> Iterator[tuple[int, tuple[int, Any]]]:
         """Position, and number of epochs with the result, of items as they are done."""
-        client, name = self._connected(), uuid4().hex
+        client, name, count = self._connected(), uuid4().hex, itertools.count()
         packer = self._packer = self._packer or Packer(self._send, by_path=self._shares())
         places: dict[Future, int] = {}
-        try:
-            for position, item in enumerate(items):
+
+        def submit() -> Iterator[Future]:
+            for item, position in zip(items, count, strict=False):
                 work = describe(packer, function, item, trains=bool(topic))
                 arrays = {each: self._arrays[each] for each in work.packed.arrays}
                 future = client.submit(
                     work_here, work, arrays, topic, key=f"serbench-{name}-{position}", pure=False
                 )
                 places[future] = position
-            for future in as_completed([*places], loop=client.loop):
+                yield future
+
+        try:
+            done = as_completed([*submit()], loop=client.loop)
+            for future in done:
                 position = places.pop(future)
                 yield position, self._result(future)
                 future.release()
+                done.update([*submit()])
         finally:
             if places:
                 client.cancel([*places], force=True)

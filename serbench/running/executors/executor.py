@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+from serbench.api import EpochEvent
+from serbench.errors import OutOfTimeError
 from serbench.learning.fit.estimate import fit_student
 from serbench.learning.fit.loop import OnEpoch
 from serbench.learning.fit.pretrain import pretrain
@@ -22,15 +26,20 @@ class Executor(ABC):
 
     Attributes:
         workers: items side by side.
+        until: when training ends, by ``time.time``; None: when all is done.
     """
 
     workers: int
+    until: float | None = None
 
     @abstractmethod
     def train(
-        self, function: Callable[[T, OnEpoch], R], tasks: Sequence[T], on_epoch: OnEpoch
+        self, function: Callable[[T, OnEpoch], R], tasks: Iterator[T], on_epoch: OnEpoch
     ) -> Iterator[R]:
         """Results of ``function`` as they come, in any order; ``on_epoch`` receives each epoch.
+
+        ``tasks`` may end and have more once a result was taken: it is asked again after each, in
+        this thread or another. All is done when it has nothing and no result is due.
 
         Raises:
             SerbenchError: workers were lost, or differ from this machine in code or versions.
@@ -61,12 +70,81 @@ class Executor(ABC):
         results = dict(self.each_call(function, items))
         return [results[position] for position in range(len(items))]
 
-    def fits(self, tasks: Sequence[FitTask], on_epoch: OnEpoch) -> Iterator[FitResult]:
-        """Results of fits as they come, in any order."""
-        return self.train(fit_student, tasks, on_epoch)
+    def fits(self, tasks: Iterable[FitTask], on_epoch: OnEpoch) -> Iterator[FitResult]:
+        """Results of fits as they come, in any order; ``tasks`` as ``train`` says.
+
+        Raises:
+            OutOfTimeError: at ``until``; a fit ends after the epoch that it is in.
+        """
+        return self._in_time(fit_student, tasks, on_epoch)
 
     def pretrainings(
-        self, tasks: Sequence[PretrainTask], on_epoch: OnEpoch
+        self, tasks: Iterable[PretrainTask], on_epoch: OnEpoch
     ) -> Iterator[PretrainResult]:
-        """Results of pretrainings as they come, in any order."""
-        return self.train(pretrain, tasks, on_epoch)
+        """Results of pretrainings as they come, in any order.
+
+        Raises:
+            OutOfTimeError: as ``fits``.
+        """
+        return self._in_time(pretrain, tasks, on_epoch)
+
+    def _in_time(
+        self, function: Callable[[T, OnEpoch], R], tasks: Iterable[T], on_epoch: OnEpoch
+    ) -> Iterator[R]:
+        if self.until is None:
+            yield from self.train(function, iter(tasks), on_epoch)
+            return
+        begun = _Begun(iter(tasks), self.until)
+        for result in self.train(Timed(function, self.until), begun, on_epoch):
+            if result is None:
+                begun.cut = True
+            else:
+                yield result
+        if begun.cut:
+            raise OutOfTimeError
+
+
+class _Begun(Iterator[T]):
+    """Tasks that may still begin.
+
+    Attributes:
+        cut: whether any was left out, or ended too early.
+    """
+
+    def __init__(self, tasks: Iterator[T], until: float) -> None:
+        self.tasks = tasks
+        self.until = until
+        self.cut = False
+
+    def __next__(self) -> T:
+        task = next(self.tasks)
+        if time.time() >= self.until:
+            self.cut = True
+            raise StopIteration
+        return task
+
+
+@dataclass(frozen=True)
+class Timed(Generic[T, R]):
+    """A function that ends after the epoch in which its time is over; the result is then None.
+
+    What the epochs made is in the item's checkpoint, if they took long enough for one.
+    """
+
+    function: Callable[[T, OnEpoch], R]
+    until: float
+
+    def __call__(self, task: T, on_epoch: OnEpoch) -> R | None:
+        """The result; None: the time is over."""
+        if time.time() >= self.until:
+            return None
+
+        def tell(event: EpochEvent) -> None:
+            on_epoch(event)
+            if time.time() >= self.until and not event.cached and event.epoch < event.epochs:
+                raise OutOfTimeError
+
+        try:
+            return self.function(task, tell)
+        except OutOfTimeError:
+            return None

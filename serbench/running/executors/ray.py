@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -73,7 +74,7 @@ class RayExecutor(Executor):
         return ray.get(ray.remote(num_cpus=1)(resolve_device).remote(name))
 
     def train(
-        self, function: Callable[[T, OnEpoch], R], tasks: Sequence[T], on_epoch: OnEpoch
+        self, function: Callable[[T, OnEpoch], R], tasks: Iterator[T], on_epoch: OnEpoch
     ) -> Iterator[R]:
         """Epochs come through an actor."""
         self._connect()
@@ -100,7 +101,7 @@ class RayExecutor(Executor):
     def each_call(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
         """One item on each core at a time."""
         self._connect()
-        for position, (_, result) in self._results(function, items, None, lambda: None):
+        for position, (_, result) in self._results(function, iter(items), None, lambda: None):
             yield position, result
 
     def shut_down(self) -> None:
@@ -112,7 +113,7 @@ class RayExecutor(Executor):
     def _results(
         self,
         function: Callable[..., Any],
-        items: Sequence[Any],
+        items: Iterator[Any],
         mailbox: Any,
         fetch: Callable[[], None],
     ) -> Iterator[tuple[int, tuple[int, Any]]]:
@@ -120,16 +121,22 @@ class RayExecutor(Executor):
         packer = self._packer = self._packer or Packer(self._send, by_path=self._shares())
         remote = ray.remote(num_cpus=1, max_retries=RETRIES)(work_here)
         places: dict[Any, int] = {}
-        try:
-            for position, item in enumerate(items):
+        count = itertools.count()
+
+        def submit() -> None:
+            for item, position in zip(items, count, strict=False):
                 work = describe(packer, function, item, trains=mailbox is not None)
                 arrays = [self._arrays[name] for name in work.packed.arrays]
                 places[remote.remote(work, mailbox, *arrays)] = position
+
+        try:
+            submit()
             while places:
                 done, _ = ray.wait([*places], num_returns=1, timeout=POLL_S)
                 fetch()
                 for each in done:
                     yield places.pop(each), _result(each)
+                submit()
         finally:
             for each in places:
                 ray.cancel(each, force=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 
 from serbench.api import EpochEvent, FoldEvent, RunEvent
+from serbench.errors import OutOfTimeError
 from serbench.learning.fit.task import FitResult, FitTask
 
 
@@ -39,15 +42,11 @@ class Observer:
         """Everything is stored."""
 
 
-class CanaryObserver(Observer):
-    """Passes on the events of a canary's repeat, with its epochs marked.
+class PassedOn(Observer):
+    """Passes all events on; override those that change."""
 
-    Its fits have the same names as the run's.
-    """
-
-    def __init__(self, watch: Observer, repeat: int) -> None:
+    def __init__(self, watch: Observer) -> None:
         self.watch = watch
-        self.repeat = repeat
 
     def announce(self, message: str) -> None:
         """See ``Observer``."""
@@ -61,6 +60,41 @@ class CanaryObserver(Observer):
         """See ``Observer``."""
         self.watch.fits_planned(tasks, cached)
 
+    def run_started(self, event: RunEvent) -> None:
+        """See ``Observer``."""
+        self.watch.run_started(event)
+
+    def epoch(self, event: EpochEvent) -> None:
+        """See ``Observer``."""
+        self.watch.epoch(event)
+
+    def epoch_again(self, event: EpochEvent) -> None:
+        """See ``Observer``."""
+        self.watch.epoch_again(event)
+
+    def fit_done(self, result: FitResult) -> None:
+        """See ``Observer``."""
+        self.watch.fit_done(result)
+
+    def fold_scored(self, event: FoldEvent) -> None:
+        """See ``Observer``."""
+        self.watch.fold_scored(event)
+
+    def run_finished(self, event: RunEvent) -> None:
+        """See ``Observer``."""
+        self.watch.run_finished(event)
+
+
+class CanaryObserver(PassedOn):
+    """Passes on the events of a canary's repeat, with its epochs marked.
+
+    Its fits have the same names as the run's.
+    """
+
+    def __init__(self, watch: Observer, repeat: int) -> None:
+        super().__init__(watch)
+        self.repeat = repeat
+
     def epoch(self, event: EpochEvent) -> None:
         """See ``Observer``."""
         self.watch.epoch(replace(event, canary=self.repeat))
@@ -69,6 +103,26 @@ class CanaryObserver(Observer):
         """See ``Observer``."""
         self.watch.epoch_again(replace(event, canary=self.repeat))
 
-    def fit_done(self, result: FitResult) -> None:
-        """See ``Observer``."""
-        self.watch.fit_done(result)
+
+class Deadline(PassedOn):
+    """Ends a stage between two of its items when the time is over; what is finished is cached.
+
+    Args:
+        until: by ``time.time``.
+    """
+
+    def __init__(self, watch: Observer, until: float) -> None:
+        super().__init__(watch)
+        self.until = until
+        self.thread = threading.get_ident()
+
+    def advance(self, stage: str, done: int, total: int) -> None:
+        """See ``Observer``.
+
+        Raises:
+            OutOfTimeError: the time is over.
+        """
+        self.watch.advance(stage, done, total)
+        # Epochs of other processes come in a thread of their own; those end themselves.
+        if time.time() >= self.until and threading.get_ident() == self.thread:
+            raise OutOfTimeError(stage)

@@ -16,6 +16,7 @@ import serbench
 from serbench.api import FrontEnd, RegistryError, Student, TeacherCard
 from serbench.data.corpus.table import CorpusTable
 from serbench.data.corpus.unlabelled import UnlabelledAudio
+from serbench.errors import OutOfTimeError
 from serbench.files.atomic import check_writable
 from serbench.files.cache_use import using_cache
 from serbench.files.paths import inside
@@ -37,7 +38,7 @@ from serbench.running.harness.folds import Folds, plan_folds
 from serbench.running.harness.inputs import Inputs, load_audio, load_dataset, load_inputs
 from serbench.running.harness.leaky import untouched
 from serbench.running.harness.nested import Nested
-from serbench.running.harness.observer import Observer
+from serbench.running.harness.observer import Deadline, Observer
 from serbench.running.harness.resources import Resources
 from serbench.running.harness.results import utterance_rows
 from serbench.running.harness.tasks import scored_segments
@@ -50,12 +51,22 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     """Run a plan, or its unfinished part, and return the run's folder.
 
     Raises:
+        OutOfTimeError: at ``resources.executor.until``; the same command continues.
         SerbenchError: see its subclasses; finished fits are cached.
     """
     check_writable(resources.folder or resources.runs, "--out")
     _check_protocol(plan, watch)
+    until = resources.executor.until
     with using_cache(resources.cache):
-        return _run(plan, resources, watch)
+        if until is None:
+            return _run(plan, resources, watch)
+        try:
+            return _run(plan, resources, Deadline(watch, until))
+        except OutOfTimeError:
+            raise OutOfTimeError(
+                "the time of --stop-after is over. Finished fits are kept. To continue, run the "
+                f"same command again: {resources.command}"
+            ) from None
 
 
 def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:

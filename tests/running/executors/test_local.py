@@ -15,6 +15,7 @@ from tests_support.runs import EPOCHS, fit_task, frames_of
 from tests_support.tables import noise_table
 
 from serbench.api import EpochEvent, SerbenchError
+from serbench.errors import OutOfTimeError
 from serbench.learning.fit.loop import fit
 from serbench.learning.fit.task import FitTask
 from serbench.protocol.splits.outer import outer_splits
@@ -191,3 +192,63 @@ def test_a_signal_while_workers_are_started_is_heard_afterwards() -> None:
     assert begun
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+
+
+def test_fits_end_after_the_epoch_in_which_their_time_is_over(
+    tasks: list[FitTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first fit ends, the second is cut in its second epoch, the third does not begin."""
+    told: list[EpochEvent] = []
+    monkeypatch.setattr("time.time", lambda: 100.0 + len(told))
+    executor = LocalExecutor(1)
+    executor.until = 100.0 + EPOCHS + 2
+    ended: list[str] = []
+    with pytest.raises(OutOfTimeError):
+        ended += (result.name for result in executor.fits(tasks, told.append))
+    assert ended == ["fit-0"]
+    assert [(event.fit, event.epoch) for event in told] == [
+        *(("fit-0", epoch) for epoch in range(1, EPOCHS + 1)), ("fit-1", 1), ("fit-1", 2),
+    ]  # fmt: skip
+
+
+def test_two_processes_end_in_time_too(tasks: list[FitTask]) -> None:
+    executor = LocalExecutor(2)
+    executor.until = time.time() + 3600
+    try:
+        assert len(list(executor.fits(tasks, lambda _: None))) == len(tasks)
+        executor.until = time.time()
+        with pytest.raises(OutOfTimeError):
+            list(executor.fits(tasks, lambda _: None))
+    finally:
+        executor.shut_down()
+
+
+class Growing:
+    """Tasks of which the next one is ready when the last one is done."""
+
+    def __init__(self, tasks: list[FitTask]) -> None:
+        self.tasks = tasks
+        self.done = 0
+        self.given = 0
+
+    def __iter__(self) -> Growing:
+        return self
+
+    def __next__(self) -> FitTask:
+        if self.given > self.done or self.given == len(self.tasks):
+            raise StopIteration
+        self.given += 1
+        return self.tasks[self.given - 1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_tasks_that_become_ready_are_asked_for_again(tasks: list[FitTask], workers: int) -> None:
+    growing = Growing(tasks)
+    ended = []
+    try:
+        for result in LocalExecutor(workers).fits(growing, lambda _: None):
+            ended.append(result.name)
+            growing.done += 1
+    finally:
+        LocalExecutor(2).shut_down()
+    assert ended == ["fit-0", "fit-1", "fit-2"]
