@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[1]
 ROOT: Any = typer.main.get_command(app)
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WORD = re.compile(
-    r"(?<![\w-])--?[a-z][a-z-]*\b|\b[A-Z]{3,}_[A-Z_]+(?:=N)?\b|[{][a-z]+[}]|(?<!\w)\./[\w.]+\w"
+    r"(?<![\w-])--?[a-z][a-z-]*\b|\b[A-Z]{3,}_[A-Z_]+(?:=N)?\b|[{][a-z]+[}]|(?<!\w)\./[\w.-]+\w"
 )
 COMMANDS = re.compile("<!-- commands: .*? -->")
 TITLE = re.compile(r"^# (.+)$", re.MULTILINE)

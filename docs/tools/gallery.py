@@ -87,9 +87,7 @@ ITEMS: dict[str, tuple[Item, ...]] = {
         ),
         Page("report", "RUN/report.html", "#calibration", "How far confidence can be trusted."),
         Page("report", "RUN/report.html", "#learning", "Every term of the loss over the epochs."),
-        Page(
-            "run", "report.html", "#certificate", "What was checked for leaks, and what came out."
-        ),
+        Page("report", "RUN/report.html", "#certificate", "What was checked for leaks."),
     ),
     "Several runs": (
         Printed("ablate", "`serbench ablate` says what each part of a method is worth."),

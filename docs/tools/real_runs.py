@@ -27,17 +27,17 @@ STEPS = {
     "leaky": f"run entropy log-mel-svm --dataset demo-b {SMALL} --protocol leaky-random",
     "inflation": "inflation {other-b} {leaky} --output inflation",
     "ranks": "report {run} {other-b} {other-c} --output ranks",
-    "ablate": f"ablate akd --dataset demo {SMALL} --only no-hint --only ungated",
+    "ablate": f"ablate akd --dataset demo {SMALL} --only ungated",
     "explain": "explain {run} --method akd --top 5",
     "overlap": "overlap {run} --overlap 0 --overlap 1 --method akd --method transformer",
     "robustness": "robustness {run} --condition white@10 --condition gain --method akd",
-    "prune": "prune {run} --method akd --kind magnitude --amount 0.5 --amount 0.75 --epochs 1",
-    "deploy": "deploy {run} --method akd --backends onnxruntime,onnxruntime-int8 --rounds 1",
+    "prune": "prune {run} --method transformer --kind magnitude --amount 0.5 --epochs 1",
+    "deploy": "deploy {run} --method transformer -b onnxruntime,onnxruntime-int8 --rounds 1",
     "report": "report {run} --html",
     "leaderboard": "leaderboard runs --output leaderboard",
     "corpus-check": "corpus check demo --output corpus.html",
-    "export": "export {run} --method akd --output akd.onnx",
-    "predict": "predict akd.onnx speech",
+    "export": "export {run} --method transformer --output transformer.onnx",
+    "predict": "predict transformer.onnx speech",
     "audit": "audit {leaky}/utterances.csv --corpus demo-b",
     "verify": "verify {run} --no-models",
     "regress-update": "regress {run} --update --no-latency",
@@ -115,7 +115,9 @@ def main() -> None:
         if before is None or (before.command, before.source) != (command, source):
             sys.stderr.write(f"serbench {command}\n")
             _prepare(name)
+            before_s = _cpu_s()
             done[name] = _run(command, source)
+            sys.stderr.write(f"  {_cpu_s() - before_s:.0f} s of CPU time\n")
             stored = {each: asdict(made) for each, made in done.items()}
             Path("steps.json").write_text(json.dumps(stored, indent=1), encoding="utf-8")
 
@@ -165,6 +167,12 @@ def _run(command: str, source: str) -> Made:
         raise SystemExit(f"serbench {command}: exit code {result.exit_code}\n{result.output}")
     output = "\n".join(line.rstrip() for line in (result.stdout or result.stderr).splitlines())
     return Made(command, source, output, result.exit_code)
+
+
+def _cpu_s() -> float:
+    """CPU time so far, in seconds, of this process and of those that it has started and ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _source() -> str:

@@ -259,6 +259,10 @@ def _evaluated(dataset: str | None, train: Sequence[str], test: str | None) -> s
         return dataset
     if test and all(given) and not dataset:
         return test
+    if dataset:
+        raise RegistryError(
+            "--dataset cross-validates on one corpus; it cannot be combined with --train and --test"
+        )
     raise RegistryError(
         "name the data: --dataset NAME cross-validates on one corpus; --train NAME --test "
         "OTHER trains on one or several and tests on another. `serbench list datasets` shows "

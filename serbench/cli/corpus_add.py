@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from serbench.running.adopt.understood import Understood
     from serbench.running.plugins import Plugins
 
-HELP = """Make a dataset from a folder whose file names say speaker and emotion.
+HELP = """Make a dataset from a folder whose file names contain speaker and emotion.
 
 serbench reads the names and shows what it understood: which part is the emotion, the speaker, the
 sentence. On a terminal it asks about the rest, and you can correct it; elsewhere, use options. The

@@ -10,7 +10,7 @@ from serbench.cli.options import RegistryFile
 
 HELP = """Show what serbench finds on this machine; paste it into a bug report.
 
-Shown are versions, devices, cache and disk, the model hub, plugins, your registry file, the
+The output has versions, devices, cache and disk, the model hub, plugins, your registry file, the
 datasets found, and missing extras with the command that installs them. Your home folder is shown as
 ~. Names, passwords and tokens are not shown.
 

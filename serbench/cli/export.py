@@ -47,7 +47,7 @@ RefitAll = Annotated[
     bool,
     typer.Option(
         "--refit-all",
-        help="Train on all speakers first, to ship the model. It then has no test score.",
+        help="First train on all speakers, for a model to use. It then has no test score.",
     ),
 ]
 Converted = Annotated[

@@ -43,7 +43,14 @@ class _Plain:
             if asked := getattr(error, "option_name", ""):
                 known = [name for each in self.get_params(ctx) for name in each.opts]
                 vars(error)["possibilities"] = near_names(asked, known)
+            if said := getattr(error, "message", ""):
+                vars(error)["message"] = _in_plain_words(said)
             raise
+
+
+def _in_plain_words(message: str) -> str:
+    """The message of newer typer on a value, without the terms of pydantic."""
+    return message.removeprefix("Value error, ").replace("Input should be ", "must be ", 1)
 
 
 WORDS = {"int": "N", "float": "N", "int range": "N", "float range": "N", "str": "TEXT"}

@@ -90,7 +90,8 @@ Teachers = Annotated[
     named(
         "TEACHER",
         "--teacher",
-        help="Teacher of the registry, or a folder with an encoder; repeatable.",
+        help="Teacher of the registry, or a folder with an encoder; repeatable. NAME@LAYER is "
+        "another layer of the same encoder.",
     ),
 ]
 PretrainAudio = Annotated[

@@ -176,7 +176,7 @@ def test_a_label_map_makes_a_dataset_of_its_own(made: Path, here: Path) -> None:
         ((), ("--dataset NAME cross-validates", "--train NAME")),
         (("--train", "one"), ("--test OTHER",)),
         (("--test", "one"), ("--test OTHER",)),
-        (("-d", "one", "--train", "two", "--test", "one"), ("--dataset NAME",)),
+        (("-d", "one", "--train", "two", "--test", "one"), ("cannot be combined with --train",)),
         (("--train", "one", "--test", "one"), ("one is named twice",)),
         (("-d", "one", "--labels", "common-7"), ("no label map is called 'common-7'", "common-6")),
         (

@@ -70,4 +70,4 @@ def test_help_teaches_by_example() -> None:
     code, text = invoke("inflation", "--help")
     assert code == 0
     assert "serbench inflation " in text
-    assert "in --protocol only" in " ".join(text.split())
+    assert "only in --protocol" in " ".join(text.split())

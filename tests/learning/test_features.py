@@ -77,7 +77,7 @@ def test_a_file_that_changed_since_costs_no_other_files_frames(tmp_path: Path) -
     table = noise_table(tmp_path / "corpus", speakers=2, utterances=1)
     content = table.utterances[3].path.read_bytes()
     turn_a_bit(table.utterances[3].path)
-    with pytest.raises(CorpusError, match="its audio is another than when the corpus was read"):
+    with pytest.raises(CorpusError, match="its audio has changed since the corpus was read"):
         speech_frames(table, LOG_MEL, tmp_path / "cache", lambda *_: None)
     table.utterances[0].path.unlink()
     table.utterances[3].path.write_bytes(content)

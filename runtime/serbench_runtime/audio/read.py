@@ -171,9 +171,9 @@ def read_known(path: Path, pcm_sha256: str) -> Waveform:
     waveform = read_waveform(path)
     if pcm_digest(waveform) != pcm_sha256:
         raise CorpusError(
-            f"{path}: its audio is another than when the corpus was read; put a good copy there "
-            "(or, if it is meant to be as it is, touch it), run the command again, and leave the "
-            "files alone while it runs"
+            f"{path}: its audio has changed since the corpus was read; put the right file there "
+            "(or, if the change is meant, use `touch` on it), run the command again, and do not "
+            "change files while it runs"
         )
     return waveform
 

@@ -91,7 +91,11 @@ def command(
     ] = 1,
     microphone: Annotated[
         bool,
-        Stated(names=("--microphone",), help="Use the system's default microphone."),
+        Stated(
+            names=("--microphone",),
+            help="Use the system's default microphone. Needs pip install "
+            "'serbench-runtime[microphone]'.",
+        ),
     ] = False,
     device: Annotated[
         str | None,

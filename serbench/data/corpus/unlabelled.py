@@ -69,7 +69,7 @@ def load_unlabelled(folder: Path, cache: Path, advance: Advance) -> UnlabelledAu
     """
     if not folder.is_dir():
         raise CorpusError(
-            f"the folder {folder} of unlabelled audio does not exist; give an existing folder"
+            f"the folder of unlabelled audio does not exist: {folder}; give an existing folder"
         )
     try:
         found = audio_below(folder)

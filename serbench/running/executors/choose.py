@@ -34,7 +34,9 @@ def make_executor(
     """
     if name == "local":
         if address:
-            raise SerbenchError("--address is of a cluster; give --executor dask or ray too")
+            raise SerbenchError(
+                "--address is the address of a cluster: give --executor dask or ray, too"
+            )
         return LocalExecutor(resolve_workers(jobs, resolve_device(device)))
     if name == "dask" and not address:
         raise SerbenchError(

@@ -60,7 +60,7 @@ class DaskExecutor(Executor):
         if len(devices) > 1:
             raise SerbenchError(
                 f"the Dask workers differ in their devices ({', '.join(devices)}): results would "
-                "depend on who computes what; choose one with --device"
+                "depend on which worker computes what; choose one device with --device"
             )
         return devices[0]
 

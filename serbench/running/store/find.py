@@ -44,4 +44,5 @@ def find_run(run: str | None, runs: Path = RUNS) -> Path:
     names = [folder.name for folder in there]
     near = near_names(run, names, 1)
     hint = f"; did you mean {near[0]}?" if near else "."
-    raise StoreError(f"no run is called {run}{hint} In {runs}: {listed(names, 10) or 'nothing'}")
+    held = f"In {runs}: {listed(names, 10)}" if names else f"No run is in {runs}"
+    raise StoreError(f"no run is called {run}{hint} {held}")

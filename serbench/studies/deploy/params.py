@@ -33,7 +33,7 @@ class DeployParams:
         metavar="FOLDER",
     )
     import_: tuple[Path, ...] = option(
-        (), "results.json of another device, shown in rows of its own. Repeatable."
+        (), "results.json of another device, whose rows are added to the table. Repeatable."
     )
 
     def __post_init__(self) -> None:

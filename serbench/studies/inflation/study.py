@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 HELP = """Show how much broken protocols inflate the scores of the same methods.
 
-Takes runs of the same command that differ in --protocol only: one speaker-independent, the
-others leaky. No other table combines leaky runs with others. With --output, inflation.md, .csv,
-.tex, .html, .png, .pdf and .svg are written too.
+Give runs of the same command that differ only in --protocol: one speaker-independent run and one
+or more leaky ones. No other table combines leaky runs with others. With --output, inflation.md,
+.csv, .tex, .html, .png, .pdf and .svg are written, too.
 
 Examples:
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from serbench.studies.opened import Opened
     from serbench.studies.robustness.measure import Robustness
 
-HELP = """Measure UA of a run's students and teachers under disturbed audio.
+HELP = """Measure UA of a run's students and teachers in noise, at other levels and in rooms.
 
-White, pink and babble noise at 20 to 0 dB SNR, gain, an 8 kHz band, rooms. Nothing is trained
-again, and the scores must not be used to choose anything. Finished work is kept: a stopped command
-continues.
+The conditions are white, pink and babble noise at 20 to 0 dB SNR, gain, an 8 kHz band, and rooms.
+Nothing is trained again, and the scores must not be used to choose anything. Finished work is kept:
+a stopped command continues.
 
 Examples:
 

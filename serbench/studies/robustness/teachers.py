@@ -64,8 +64,8 @@ def check_teacher(replay: Replay, name: str, fold: int, reading: ConditionPoster
         raise StoreError(
             f"teacher {name}, outer fold {fold}, does not reproduce the run's posteriors on clean "
             f"audio: they differ by up to {gap:.3g}, and another machine explains {TOLERANCE:g} "
-            "at most. Its code has changed since, or a file of the run was changed (serbench "
-            "verify finds out)"
+            "at most. Its code has changed since, or a file of the run was changed (`serbench "
+            "verify` says which)"
         )
 
 

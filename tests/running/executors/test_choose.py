@@ -19,7 +19,10 @@ def test_here_it_has_as_many_workers_as_jobs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"address": "tcp://host:1"}, r"--address is of a cluster.*--executor dask or ray"),
+        (
+            {"address": "tcp://host:1"},
+            r"--address is the address of a cluster.*--executor dask or ray",
+        ),
         ({"name": "dask"}, r"--address tcp://HOST:8786.*dask scheduler"),
         ({"name": "ray", "address": "auto", "jobs": 2}, r"--jobs 2.*how many workers"),
         ({"device": "tpu"}, r"--device tpu"),

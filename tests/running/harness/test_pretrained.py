@@ -403,7 +403,7 @@ def test_copies_are_those_across_and_change_nothing_of_the_corpus(tmp_path: Path
 def test_audio_that_cannot_be_had_is_told_before_anything_is_trained(root: Path) -> None:
     watch = Watcher()
     plan = replace(pretrained_plan(root), pretrain_audio=root / "nowhere")
-    with pytest.raises(CorpusError, match=r"nowhere of unlabelled audio does not exist"):
+    with pytest.raises(CorpusError, match=r"unlabelled audio does not exist: .*nowhere"):
         run(plan, resources(root), watch)
     assert watch.events == []
 
