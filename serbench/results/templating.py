@@ -11,7 +11,16 @@ from markupsafe import Markup
 
 PACKAGE = "serbench.results"
 
+GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "θ": "theta",
+    "λ": "lambda", "μ": "mu", "π": "pi", "ρ": "rho", "σ": "sigma", "τ": "tau", "φ": "phi",
+    "χ": "chi", "ψ": "psi", "ω": "omega", "Γ": "Gamma", "Δ": "Delta", "Σ": "Sigma", "Ω": "Omega",
+}  # fmt: skip
+RAISED = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True))
+
 LATEX = {
+    **{letter: rf"$\{name}$" for letter, name in GREEK.items()},
+    **{raised: rf"\textsuperscript{{{plain}}}" for raised, plain in RAISED.items()},
     "\\": r"\textbackslash{}",
     "&": r"\&",
     "%": r"\%",
@@ -29,12 +38,6 @@ LATEX = {
     "]": "{]}",
     "±": r"$\pm$",
     "−": "$-$",
-    "Δ": r"$\Delta$",
-    "α": r"$\alpha$",
-    "β": r"$\beta$",
-    "γ": r"$\gamma$",
-    "θ": r"$\theta$",
-    "λ": r"$\lambda$",
     "–": "--",
     "…": r"\ldots{}",
     "“": "``",
@@ -43,6 +46,9 @@ LATEX = {
     "″": "''",
     "·": r"\textperiodcentered{}",
     "∞": r"$\infty$",
+    "→": r"$\rightarrow$",
+    "≈": r"$\approx$",
+    "√": r"$\surd$",
 }
 """Characters that LaTeX reads as commands, or that its older engines cannot set. A bracket at the
 start of a row would be read as the optional argument of the preceding line break."""

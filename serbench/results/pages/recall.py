@@ -15,6 +15,9 @@ from serbench.results.table.columns import Column, make_table
 from serbench.results.table.formats import COUNT, PERCENT, percent, spread_text
 from serbench.results.table.table import Table
 
+DRAWN = 6
+"""Methods that a figure shows; marks of more cannot be distinguished. The table has all."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecallPart:
@@ -107,20 +110,34 @@ def _breakdown(
         columns,
         range(len(parts)),
     )
+    drawn = _drawn(methods)
     rows = tuple(
-        DotRow(part.name, tuple(_percent(value(method, row)) for method in methods))
+        DotRow(part.name, tuple(_percent(value(method, row)) for method in drawn))
         for row, part in enumerate(parts)
     )
-    series = tuple((method.name, method.style) for method in methods)
+    series = tuple((method.name, method.style) for method in drawn)
     held = [each for row in rows for each in row.values if each is not None]
     plot = Dots(rows, series, Axis(titles[1], *percent_ends(held)))
     figure = Figure(
         name=f"{name}-chart",
-        caption=caption,
-        panels=(Panel(plot, "", _described(rows, methods)),),
-        legend=tuple(method.key for method in methods),
+        caption=caption if drawn == methods else f"{caption}: {_choice(methods)}",
+        panels=(Panel(plot, "", _described(rows, drawn)),),
+        legend=tuple(method.key for method in drawn),
     )
     return Breakdown(figure, with_total(table, *total) if total else table)
+
+
+def _drawn(methods: Sequence[Method]) -> Sequence[Method]:
+    """The first method and those with the highest UA, in the order of the run."""
+    if len(methods) <= DRAWN:
+        return methods
+    first, *others = methods
+    best = sorted(others, key=lambda method: -method.result.pooled["ua"].value)[: DRAWN - 1]
+    return [first, *(method for method in others if method in best)]
+
+
+def _choice(methods: Sequence[Method]) -> str:
+    return f"{methods[0].name}, and the {DRAWN - 1} others with the highest UA"
 
 
 def _percent(value: float | None) -> float | None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from serbench.errors import numbered
+from serbench.errors import listed, numbered
 from serbench.files.digests import shown_digest
 from serbench.results.compare.ranks import Ranks
 from serbench.results.figure.figure import Figure
@@ -154,7 +154,7 @@ def _facts(board: Board) -> list[tuple[str, str]]:
         ("Utterances", str(board.results.tested)),
         ("Speakers", str(board.speakers)),
         ("Classes", ", ".join(board.results.comparison.labels)),
-        ("Runs", str(len(board.entries))),
+        ("Runs", listed([entry.label for entry in board.entries], 10)),
         ("Corpus digest", str(plan["dataset"]["corpus_digest"])),
         ("Folds digest", str(plan["folds_digest"])),
     ]

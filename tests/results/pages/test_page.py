@@ -17,7 +17,9 @@ from typer.testing import CliRunner
 from serbench.api import StoreError
 from serbench.cli import app
 from serbench.results.pages.page import page
+from serbench.results.pages.recall import DRAWN, breakdowns
 from serbench.results.pages.report import report_page
+from serbench.results.pages.series import methods_of
 from serbench.results.pages.write import write_html_report
 from serbench.results.record import StoredStudies, stored_studies
 from serbench.results.report import claims
@@ -388,3 +390,21 @@ def test_a_page_of_ones_own_has_contents_and_alarms_escaped() -> None:
     text = page("<T>", "base.html.j2", contents=[("a", "<A>")], alarms=["<x>"], warnings=["<y>"])
     assert [each for each in ("<T>", "<A>", "<x>", "<y>") if each in text] == []
     assert parse(text).text().count("<T>") == 2
+
+
+def test_a_figure_of_many_methods_shows_the_first_and_the_best(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("many") / "run"
+    names = {f"m{number}": 0.3 + 0.05 * number for number in range(8)}
+    make_run(folder, names)
+    results = load_results([folder])
+    by_class, *_ = breakdowns(results, methods_of(results))
+    shown = [key.text for key in by_class.figure.legend]
+    ua = {each.method: each.pooled["ua"].value for each in results.comparison.methods}
+    assert shown[0] == "m0"
+    assert len(shown) == DRAWN
+    left_out = set(names) - set(shown)
+    assert max(ua[name] for name in left_out) <= min(ua[name] for name in shown[1:])
+    assert "5 others with the highest UA" in by_class.figure.caption
+    assert len(by_class.table.heads) == 2 + len(names)

@@ -168,7 +168,7 @@ def test_figures_are_pngs_large_enough_to_read(run: Path) -> None:
 def latex_problems(text: str) -> list[str]:
     """What would stop LaTeX: unbalanced braces and environments, bare specials, ragged rows."""
     problems = []
-    body = re.sub(r"(?<!\\)%.*|\\label\{[\w:.-]+\}", "", text)
+    body = re.sub(r"(?<!\\)%.*|\\label\{[\w:.-]+\}", "", text.replace("@{}", ""))
     depth = 0
     for brace in re.findall(r"(?<!\\)[{}]", body):
         depth += 1 if brace == "{" else -1
@@ -296,12 +296,33 @@ def test_the_latex_check_finds_faults(broken: str) -> None:
 
 
 @settings(max_examples=40)
-@given(st.text(alphabet="ab\\&%$#_{}~^<>|[]±−Δ–…“”≤ ", max_size=20))
+@given(st.text(alphabet="ab\\&%$#_{}~^<>|[]±−Δχ⁶√→–…“”≤ ", max_size=20))
 def test_any_text_is_escaped_for_latex_and_markdown(text: str) -> None:
     table = rf"\begin{{tabular}}{{l}}x{escape_latex(text)}\\\end{{tabular}}"
     assert latex_problems(table) == []
     cell = escape_markdown(text)
     assert not re.search(r"(?<!\\)(\\\\)*[|*`<>]", cell.replace("\\\\", ""))
+
+
+def typeset(folder: Path, *tables: Path) -> str:
+    """What pdflatex prints of a two-column document with the tables."""
+    body = "".join(rf"\input{{{path}}}\clearpage " for path in tables)
+    text = (
+        r"\documentclass[twocolumn]{article}\usepackage[T1]{fontenc}"
+        rf"\usepackage{{booktabs,graphicx}}\begin{{document}}{body}"
+        rf"{escape_latex('χ² 10⁶ λ √ →')}\end{{document}}"
+    )
+    (folder / "t.tex").write_text(text, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
+def test_latex_sets_every_table_and_the_comparison_fits(run: Path, tmp_path: Path) -> None:
+    typeset(tmp_path, *sorted(run.glob("tables/*.tex")))
+    assert "Overfull" not in typeset(tmp_path, run / "tables" / "comparison.tex")
 
 
 def test_rendering_anew_changes_nothing(run: Path, tmp_path: Path) -> None:

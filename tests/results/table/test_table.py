@@ -122,7 +122,7 @@ def test_csv_leaves_nan_empty_and_keeps_columns_that_later_rows_bring() -> None:
 
 def test_latex_escapes_and_wide_tables_span_both_columns() -> None:
     text = latex(made())
-    assert r"\begin{tabular}{lrrrrrl}" in text
+    assert r"\begin{tabular}{@{}lrrrrrl@{}}" in text
     interval = r"{\scriptsize {[}68.1, 77.2{]}}"
     assert rf"a\_b & 0.39 M & 73.0 {interval} & 72.0 $\pm$ 4.0 & -- & -- & reference \\" in text
     assert latex(text_table("w", "Wide", ("A",), [("x" * 91,)])).count("table*") == 2
