@@ -176,6 +176,13 @@ EPOCH_ON_TEST: frozenset[ProtocolName] = frozenset(
 """Protocols that keep the epoch with the best UA on the outer test side."""
 
 
+SAMPLERS = ("random", "tpe")
+"""Searches that try some candidates; each is a sampler of Optuna."""
+
+STRATEGIES = ("halving", *SAMPLERS)
+"""Searches that make fewer fits than a grid has."""
+
+
 class ProtocolSettings(Params):
     """Nested cross-validation, and protocols that leak on purpose to show its value."""
 
@@ -192,7 +199,14 @@ class ProtocolSettings(Params):
     single outer fold: the corpus's own validation part, else five folds of units.
     """
     search: str | None = None
-    """Name of the method's grid to search; None: no inner search."""
+    """Name of the method's grid to search; None: no inner search. ``halving:GRID``: successive
+    halving over inner folds; ``random:GRID``, ``tpe:GRID``: samplers of Optuna, which try some of
+    the grid's candidates. A strategy alone takes the profile's grid.
+    """
+    trials: PositiveInt | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Candidates that ``random`` or ``tpe`` tries in each outer fold. None: as many as the grid of
+    the profile has.
+    """
     seeds: PositiveInt = 1
     group_by: Literal["unit", "text"] = "unit"
     """``text``: training has neither a fold's test units nor any sentence that they speak."""
@@ -207,6 +221,17 @@ class ProtocolSettings(Params):
     """Use a teacher that was trained on the corpus; every table then says so."""
     canary: int = Field(default=0, ge=0, le=100)
     """Repeats of the whole pipeline on permuted labels; 0: none. ``--canary`` is 5."""
+
+    @property
+    def strategy(self) -> str:
+        """How the grid is searched: ``grid`` for all of it, or one of ``STRATEGIES``."""
+        strategy, colon, _ = (self.search or "").rpartition(":")
+        return strategy if colon else "grid"
+
+    @property
+    def grid(self) -> str | None:
+        """The grid's name in ``search``; None or empty: nothing is searched."""
+        return (self.search or "").rpartition(":")[2] or None
 
     @property
     def leaky(self) -> bool:

@@ -18,14 +18,21 @@ class Forecast:
 
     def __init__(self, tasks: Iterable[FitTask] = ()) -> None:
         self.epochs: dict[str, dict[str, int]] = {}
+        self.told: set[str] = set()
+        self.add(tasks)
+
+    def add(self, tasks: Iterable[FitTask]) -> None:
+        """Further fits; those of methods whose forecast was given are not forecast again."""
         for task in tasks:
-            self.epochs.setdefault(_method_of(task.name), {})[task.name] = task.epochs
+            if (method := _method_of(task.name)) not in self.told:
+                self.epochs.setdefault(method, {})[task.name] = task.epochs
 
     def after(self, event: EpochEvent) -> str:
         """One line after a method's first epoch; empty if it was printed, or the fits end soon."""
         fits = self.epochs.get(_method_of(event.fit), {})
         if event.seconds is None or event.fit not in fits:
             return ""
+        self.told.add(_method_of(event.fit))
         del self.epochs[_method_of(event.fit)]
         each, whole = (event.seconds * n for n in (fits[event.fit], sum(fits.values())))
         if whole < LONG_S:

@@ -27,6 +27,7 @@ from serbench.benchmark.disarm import stderr
 from serbench.benchmark.forecast import Forecast, Validation
 from serbench.benchmark.notebook import NotebookProgress
 from serbench.benchmark.tracking import Trackers, described
+from serbench.errors import numbered
 from serbench.learning.fit.task import FitResult, FitTask
 from serbench.running.harness.observer import Observer
 
@@ -107,13 +108,27 @@ class PluginObserver(Observer):
         self.failed: set[str] = set()
         self.forecast = Forecast()
         self.validation = Validation()
-        self.done = self.planned = 0
+        self.done = self.planned = self.later = self.inner = 0
+
+    @property
+    def fits(self) -> int:
+        """All fits, as far as they are known."""
+        return self.planned + self.later
 
     @_alone
-    def fits_planned(self, tasks: list[FitTask], cached: int) -> None:  # noqa: ARG002 - of those to come
+    def fits_planned(self, tasks: list[FitTask], cached: int, later: int = 0) -> None:  # noqa: ARG002 - of those to come
         self.forecast = Forecast(tasks)
         self.validation = Validation()
-        self.done, self.planned = 0, len(tasks)
+        self.done, self.planned, self.later = 0, len(tasks), later
+        self.inner = sum(map(_is_inner, tasks))
+
+    @_alone
+    def fits_added(self, tasks: list[FitTask], cached: int) -> None:
+        self.forecast.add(tasks)
+        self.planned += len(tasks)
+        refits = sum(not _is_inner(task) for task in tasks)
+        self.later = max(0, self.later - refits - cached)
+        self.inner += len(tasks) - refits
 
     @_alone
     def run_started(self, event: RunEvent) -> None:
@@ -135,7 +150,8 @@ class PluginObserver(Observer):
     def fit_done(self, result: FitResult) -> None:
         self.done += 1
         self.validation.add(result)
-        if self.done == self.planned:
+        self.inner -= _is_inner(result)
+        if not self.inner and _is_inner(result):
             for line in self.validation.lines():
                 self.announce(line)
 
@@ -169,6 +185,10 @@ class PluginObserver(Observer):
                 log.debug("plugin %s", listener.plugin_name, exc_info=True)
 
 
+def _is_inner(fit: FitTask | FitResult) -> bool:
+    return "/inner-" in fit.name
+
+
 class LineObserver(PluginObserver):
     """Prints lines: news, one line per stage, and progress of the fits at intervals."""
 
@@ -193,13 +213,20 @@ class LineObserver(PluginObserver):
             self.announce(f"{stage}: {done}/{total}")
 
     @_alone
-    def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
-        super().fits_planned(tasks, cached)
+    def fits_planned(self, tasks: list[FitTask], cached: int, later: int = 0) -> None:
+        super().fits_planned(tasks, cached, later)
         self.names = frozenset(task.name for task in tasks)
         self.epochs, self.total = 0, sum(task.epochs for task in tasks)
         self.started = self.last = time.monotonic()
         if tasks or cached:
-            self.announce(f"fits: {len(tasks)} to run, {cached} already there")
+            follow = f"; {numbered(later, 'refit')} to follow" if later else ""
+            self.announce(f"fits: {len(tasks)} to run, {cached} already there{follow}")
+
+    @_alone
+    def fits_added(self, tasks: list[FitTask], cached: int) -> None:
+        super().fits_added(tasks, cached)
+        self.names |= {task.name for task in tasks}
+        self.total += sum(task.epochs for task in tasks)
 
     @_alone
     def epoch(self, event: EpochEvent) -> None:
@@ -216,7 +243,7 @@ class LineObserver(PluginObserver):
 
     def _tell_fits(self) -> None:
         self.last = now = time.monotonic()
-        told = f"fits: {self.done}/{self.planned}"
+        told = f"fits: {self.done}/{self.fits}"
         if self.epochs:
             left = (now - self.started) / self.epochs * max(0, self.total - self.epochs)
             told += f", about {left / 60:.0f} min left"
@@ -231,7 +258,7 @@ class LineObserver(PluginObserver):
     def fit_done(self, result: FitResult) -> None:
         super().fit_done(result)
         # The first one is told at once: whoever waits sees that it goes well.
-        if self.done == 1 and self.planned > 1:
+        if self.done == 1 and self.fits > 1:
             self._tell_fits()
 
 
@@ -258,14 +285,24 @@ class BarObserver(PluginObserver):
         self.progress.update(self.stages[stage], completed=done, total=total)
 
     @_alone
-    def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
-        super().fits_planned(tasks, cached)
+    def fits_planned(self, tasks: list[FitTask], cached: int, later: int = 0) -> None:
+        super().fits_planned(tasks, cached, later)
         if not tasks:
             return
         self.left = {task.name: task.epochs for task in tasks}
         total = sum(self.left.values())
-        note = f"0/{len(tasks)} fits" + (f", {cached} already there" if cached else "")
+        note = f"0/{self.fits} fits" + (f", {cached} already there" if cached else "")
         self.overall = self.progress.add_task("epochs of all fits", total=total, note=note)
+
+    @_alone
+    def fits_added(self, tasks: list[FitTask], cached: int) -> None:
+        if self.overall is None:
+            self.fits_planned(tasks, cached, max(0, self.later - len(tasks) - cached))
+            return
+        super().fits_added(tasks, cached)
+        self.left |= {task.name: task.epochs for task in tasks}
+        total = self.progress.tasks[self.progress.task_ids.index(self.overall)].total or 0
+        self.progress.update(self.overall, total=total + sum(task.epochs for task in tasks))
 
     @_alone
     def epoch(self, event: EpochEvent) -> None:
@@ -299,7 +336,7 @@ class BarObserver(PluginObserver):
         if self.overall is not None:
             # Epochs that early stopping saved, or that have not been told of yet.
             self.progress.advance(self.overall, self.left.pop(result.name, 0))
-            note = f"{self.done}/{self.planned} fits{self.validation.last}"
+            note = f"{self.done}/{self.fits} fits{self.validation.last}"
             self.progress.update(self.overall, note=note)
 
 

@@ -149,17 +149,24 @@ def ended(name: str, validation_ua: float | None) -> FitResult:
     return SimpleNamespace(name=name, validation_ua=validation_ua)  # pyright: ignore[reportReturnType]
 
 
+INNER = (("akd", 1), ("akd", 2), ("kd", 1))
+
+
 def test_validation_ua_is_told_as_fits_end_and_for_each_method_at_the_end(
     told: tuple[progress.LineObserver, list[str]],
 ) -> None:
     observer, lines = told
-    names = [f"{method}/seed-0/outer-{n}" for method in ("akd", "kd") for n in (1, 2)]
-    observer.fits_planned(planned(*names, epochs=1), 0)
+    names = [f"{method}/seed-0/outer-1/candidate-1/inner-{n}" for method, n in INNER]
+    observer.fits_planned(planned(*names, epochs=1), 0, later=1)
+    assert lines == ["fits: 3 to run, 0 already there; 1 refit to follow"]
     del lines[:]
-    for name, ua in zip(names, (0.5, 0.7, 0.4, None), strict=True):
+    for name, ua in zip(names, (0.5, 0.7, 0.4), strict=True):
         observer.fit_done(ended(name, ua))
+    observer.fits_added(planned("akd/seed-0/outer-1", epochs=1), 0)
+    assert observer.fits == 4
+    observer.fit_done(ended("akd/seed-0/outer-1", None))
     assert lines == [
-        "fits: 1/4, last validation UA 50.0 % (akd/seed-0/outer-1)",
+        "fits: 1/4, last validation UA 50.0 % (akd/seed-0/outer-1/candidate-1/inner-1)",
         "akd: validation UA 60.0 %, mean of 2 fits",
         "kd: validation UA 40.0 %, mean of 1 fit",
     ]

@@ -136,9 +136,12 @@ class Watcher(Observer):
         self.cached = 0
         self.events: list[object] = []
 
-    def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
+    def fits_planned(self, tasks: list[FitTask], cached: int, later: int = 0) -> None:
         self.tasks += tasks
         self.cached += cached
+
+    def fits_added(self, tasks: list[FitTask], cached: int) -> None:
+        self.fits_planned(tasks, cached)
 
     def fit_done(self, result: FitResult) -> None:
         self.results.append(result)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serbench.api import LeakageError
+from serbench.api import LeakageError, StoreError
 from serbench.checks.finding import Finding, Unit
 from serbench.checks.verify.checks import compared, stated_audio
 from serbench.errors import listed
 from serbench.files.digests import shown_digest
 from serbench.learning.fit.probe import PROBE_OF
 from serbench.learning.segments import Segment, segment_partition
-from serbench.protocol.guard.certificate import Certificate
+from serbench.protocol.guard.certificate import Certificate, SearchRecord
 from serbench.protocol.guard.certify import Evidence, certify
 from serbench.protocol.guard.near.search import NearPair
 from serbench.protocol.guard.pretraining import (
@@ -23,7 +23,10 @@ from serbench.protocol.guard.seal import Opening
 from serbench.protocol.guard.view import FittedRecord, id_set_digest
 from serbench.protocol.splits.records import Partition
 from serbench.running.harness.canary import canary_results
+from serbench.running.harness.choice import search_record, search_seed
 from serbench.running.harness.folds import Folds
+from serbench.running.harness.leaky import choosing_folds
+from serbench.running.harness.search import Search
 from serbench.running.plan.records import Candidate
 from serbench.running.replay.stored import StoredPlan
 from serbench.running.store.run import RunStore
@@ -74,9 +77,10 @@ def check_certificate(
             audio=stated_audio(stored),
             copied=copied,
             trained_only=folds.trained_only,
+            searches=repeated_searches(stored, store, folds),
         )
         again = certify(folds.table, folds.outer, folds.inner, evidence)
-    except LeakageError as error:
+    except (LeakageError, StoreError) as error:
         return Finding("certificate", "failed", str(error))
     old, new = kept.model_dump(), again.model_dump()
     differences = [
@@ -118,7 +122,8 @@ def expected_fits(stored: StoredPlan, store: RunStore, folds: Folds) -> list[Fit
     outer = [split.train for split in folds.outer]
     inner = [split.train for below in folds.inner for split in below]
     teachers = list(stored.plan["teachers"])
-    refits = [fit for fit in store.fits() if fit["inner"] is None]
+    fits = store.fits()
+    refits = [fit for fit in fits if fit["inner"] is None]
     records, taught_search = [], False
     for method in stored.plan["methods"]:
         name = str(method["name"])
@@ -128,6 +133,13 @@ def expected_fits(stored: StoredPlan, store: RunStore, folds: Folds) -> list[Fit
         )
         own = not method["pretrained"]
         taught_search |= search and any(each.needs for each in candidates)
+        if stored.protocol.strategy != "grid":
+            for fit in fits:
+                if fit["method"] == name and fit["inner"] is not None:
+                    train = folds.inner[fit["outer"] - 1][fit["inner"] - 1].train
+                    candidate = stored.candidate(method, fit["values"])
+                    records += _of_fit(name, candidate, teachers, train, own)
+            candidates = []
         for candidate in candidates if search else []:
             records += [
                 r for train in inner for r in _of_fit(name, candidate, teachers, train, own)
@@ -139,6 +151,46 @@ def expected_fits(stored: StoredPlan, store: RunStore, folds: Folds) -> list[Fit
     for teacher in teachers:
         for train in [*outer, *(inner if taught_search else [])]:
             records.append(_record(f"head of {teacher}", train))
+    return records
+
+
+def repeated_searches(stored: StoredPlan, store: RunStore, folds: Folds) -> list[SearchRecord]:
+    """Searches other than whole grids, repeated with the scores of the run's inner fits.
+
+    Raises:
+        StoreError: the search that the plan names would have made a fit that the run lacks.
+        SerbenchError: Optuna is not installed.
+    """
+    protocol = stored.protocol
+    if protocol.strategy == "grid":
+        return []
+    scores: dict[tuple[str, int, int], dict[tuple[int, int], float]] = {}
+    for fit in store.fits():
+        if fit["inner"] is not None:
+            place = fit["candidate"] - 1, fit["inner"] - 1
+            own = scores.setdefault((fit["method"], fit["seed"], fit["outer"]), {})
+            own[place] = fit["validation_ua"]
+    records = []
+    for method in stored.plan["methods"]:
+        values, trials = method["candidates"], method.get("trials", len(method["candidates"]))
+        for seed in stored.plan["seeds"]:
+            for number, split in enumerate(folds.outer, start=1):
+                known = scores.get((str(method["name"]), seed, number))
+                if known is None:
+                    continue
+                below = choosing_folds(protocol.name, split, folds.inner[number - 1])
+                seeded = search_seed(folds.table, split, seed)
+                search = Search(protocol.strategy, values, len(below), trials, seeded)
+                while stage := search.next():
+                    for fit in stage:
+                        if fit not in known:
+                            raise StoreError(
+                                f"{store.folder}: {split.name} of {method['name']} has no inner "
+                                f"fit of candidate {fit[0] + 1} on fold {fit[1] + 1}, which "
+                                f"{protocol.search} would have made"
+                            )
+                        search.take(fit, known[fit])
+                records.append(search_record(search, str(method["name"]), seed, number))
     return records
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from serbench.api import Params, StoreError
 from serbench.api.json_text import read_model
@@ -154,6 +154,42 @@ class AudioRecord(Params):
     digest: str
 
 
+class TrialRecord(Params):
+    """One candidate of a search, and what was seen of it.
+
+    Attributes:
+        candidate: its number in the plan, from 1.
+        values: its settings, by dotted path.
+        ua: on inner folds, from the first on; halving ends after some of them.
+    """
+
+    candidate: int
+    values: dict[str, JsonValue]
+    ua: tuple[float, ...]
+
+
+class SearchRecord(Params):
+    """What an inner search other than a whole grid tried, for one method, seed and outer fold.
+
+    Attributes:
+        method, outer, seed: for which; ``outer`` counts folds from 1.
+        strategy: ``"halving"``, ``"random"`` or ``"tpe"``.
+        space: the values of each setting, by dotted path.
+        points: candidates in the space.
+        trials: those that were tried.
+        chosen: the candidate that was refitted, from 1.
+    """
+
+    method: str
+    outer: int
+    seed: int
+    strategy: str
+    space: dict[str, list[JsonValue]]
+    points: int
+    trials: tuple[TrialRecord, ...]
+    chosen: int
+
+
 class LabelReading(Params):
     """That the labels of an outer test partition were read, and for which predictions.
 
@@ -193,6 +229,7 @@ class Certificate(Params):
         students: those that start from a pretrained model's weights; not there where none does.
         front_ends: those that run a pretrained model; not there where none does.
         audio: unlabelled audio that students were trained on; None if there was none.
+        searches: inner searches that tried a part of a grid; not there where none did.
         readings: of outer test labels, by method, fold and seed.
         canary: UA on permuted labels, by method; empty where it was not asked for.
         checks: L1 … L10, each with its outcome.
@@ -216,6 +253,7 @@ class Certificate(Params):
     students: tuple[StudentRecord, ...] = Field(default=(), exclude_if=_says_nothing)
     front_ends: tuple[FrontEndRecord, ...] = Field(default=(), exclude_if=_says_nothing)
     audio: AudioRecord | None = None
+    searches: tuple[SearchRecord, ...] = Field(default=(), exclude_if=_says_nothing)
     readings: tuple[LabelReading, ...] = ()
     canary: tuple[CanaryResult, ...] = ()
     checks: tuple[LeakCheck, ...]

@@ -18,6 +18,7 @@ from serbench.protocol.guard.certificate import (
     FoldSummary,
     LabelReading,
     LeakCheck,
+    SearchRecord,
 )
 from serbench.protocol.guard.checks import (
     Window,
@@ -69,6 +70,7 @@ class Evidence:
         audio: unlabelled audio that students were trained on; None if there was none.
         copied: utterances with a copy in that audio.
         trained_only: utterances that the split has for training only.
+        searches: inner searches that tried a part of a grid.
     """
 
     plan_digest: str = ""
@@ -85,6 +87,7 @@ class Evidence:
     audio: AudioRecord | None = None
     copied: Sequence[NearPair] = ()
     trained_only: Sequence[str] = ()
+    searches: Sequence[SearchRecord] = ()
 
 
 Checked = tuple[str, str]
@@ -155,6 +158,7 @@ def certify(
         students=tuple(each.record for each in shown.students),
         front_ends=tuple(each.record for each in shown.front_ends),
         audio=shown.audio,
+        searches=tuple(sorted(shown.searches, key=lambda s: (s.method, s.seed, s.outer))),
         readings=tuple(map(_reading, shown.openings)),
         canary=tuple(shown.canary),
         checks=tuple(_checked(code, run, broken) for code in LEAKS),

@@ -20,6 +20,7 @@ from serbench.protocol.guard.certificate import (
 from serbench.protocol.guard.view import FittedRecord
 from serbench.protocol.splits.groups import natural_key
 from serbench.results.report.marks import LEAKS, marked, warning_lines
+from serbench.results.report.searches import search_tables
 from serbench.results.report.settings import duration
 from serbench.results.table.columns import Column, make_table, text_table
 from serbench.results.table.formats import Format, Tone, percent
@@ -128,6 +129,7 @@ def _tables(certificate: Certificate, outer: Sequence[FoldSummary]) -> Iterator[
         notes=("Each on all utterances of its side and on no other, unless another number is "
                "given.",),
     )  # fmt: skip
+    yield from search_tables(certificate)
     yield from _heard_before(certificate)
     yield (
         "Canary",

@@ -46,7 +46,7 @@ def sing(
         nested = Nested(plan.canary, inputs, folds, own, resources, heard, permutation=repeat)
         nested.pretrain()
         nested.ask_teachers()
-        students = nested.refit(nested.choose())
+        students = nested.fit()
         rows = pd.concat([*students, *nested.score_teachers()], ignore_index=True)
         own.write_predictions(rows)
     results = canary_results(store.folder, repeats, inputs.table.labels)

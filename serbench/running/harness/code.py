@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import cast
 
 import torch
@@ -11,7 +11,7 @@ from serbench.api import Backend, FrontEnd, Loss, Student
 from serbench.files.source import core_digest, package_digest
 from serbench.learning.fit.optimise import resolve_precision
 from serbench.running.plan.records import Candidate, RunPlan, describe_candidate
-from serbench.settings import OptimiserSettings
+from serbench.settings import SAMPLERS, OptimiserSettings
 
 FIT = (
     "api/fitted.py",
@@ -58,6 +58,7 @@ def arithmetic(plan: RunPlan, device: str) -> dict[str, object]:
     return {
         "torch": torch.__version__,
         **({"scikit-learn": version("scikit-learn")} if _estimates(plan) else {}),
+        **({"optuna": _version("optuna")} if plan.protocol.strategy in SAMPLERS else {}),
         "precision": {
             method.name: sorted(
                 {
@@ -68,6 +69,14 @@ def arithmetic(plan: RunPlan, device: str) -> dict[str, object]:
             for method in plan.methods
         },
     }
+
+
+def _version(package: str) -> str:
+    """Of a package that a search may lack; it says so itself when it begins."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _estimates(plan: RunPlan) -> bool:

@@ -1,12 +1,15 @@
 """The nested loops: inner fits choose, refits train on all of it, sealed test sides are scored.
 
-All choices are made before any outer label is read; then a fold is scored when its refit is done.
+A refit begins as soon as its own choice is made. Outer labels are read when all choices are made;
+from then on, a fold is scored when its refit is done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import starmap
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,11 +17,12 @@ import pandas as pd
 from serbench.api import EpochEvent, FoldEvent, RunEvent
 from serbench.files.cache_kinds import kind_folder
 from serbench.learning.evaluate import score
-from serbench.learning.fit.task import FitTask, InitialState
+from serbench.learning.fit.task import FitResult, FitTask, InitialState
 from serbench.learning.teach.targets import Target, TargetKey
 from serbench.protocol.guard.seal import Seal, predictions_digest
 from serbench.protocol.guard.view import FittedRecord
 from serbench.protocol.splits.records import Split
+from serbench.running.harness.choice import Choice, search_seed
 from serbench.running.harness.folds import Folds, searches
 from serbench.running.harness.inputs import Inputs
 from serbench.running.harness.leaky import choosing_folds, leak_of_student, leaky_records
@@ -34,6 +38,8 @@ from serbench.running.harness.results import (
     reading_arrays,
     record_of,
 )
+from serbench.running.harness.schedule import Schedule
+from serbench.running.harness.search import Search, most_fits
 from serbench.running.harness.targets import (
     fit_targets,
     hear_crops,
@@ -87,6 +93,10 @@ class Nested:
         self.fitted: list[FittedRecord] = []
         self.fresh_fit_s = self.fresh_step_s = 0.0
         self.fits_run = self.fits_cached = 0
+        self.choices: tuple[Choice, ...] = ()
+        self.rows: dict[tuple[str, int, int], pd.DataFrame] = {}
+        self._ended: list[tuple[FitPlace, KeptFit]] = []
+        self._told = ""
         self.heads = list(
             dict.fromkeys(
                 candidate.settings.head
@@ -100,7 +110,7 @@ class Nested:
     def event(self) -> RunEvent:
         """The run as trackers receive it."""
         fits = sum(
-            1 + self._searches(method) * len(method.candidates) * len(self._choosing(index))
+            1 + self._searches(method) * self._inner_fits(method, index)
             for method, _, index in self.places()
         )
         plan = self.store.plan()
@@ -154,36 +164,50 @@ class Nested:
             for index in range(len(self.outer))
         ]
 
-    def choose(self) -> list[tuple[FitPlace, int | None]]:
-        """Inner loops: the best candidate of each place, and the refit's epochs."""
+    def fit(self) -> list[pd.DataFrame]:
+        """Search, refit and score every place. A fit begins when all that it depends on is known.
+
+        Returns:
+            The rows of each place, in the order of ``places``.
+        """
         maker = self._maker()
-        tasks: dict[FitPlace, FitTask] = {}
-        for method, seed, index in self.places():
-            if not self._searches(method):
-                continue
-            for candidate in range(len(method.candidates)):
-                for number, split in enumerate(self._choosing(index)):
-                    place = FitPlace(method.name, seed, index, candidate, number)
-                    tasks[place] = maker.make(place, split)
-        done = self.fit_all(tasks)
-        chosen: list[tuple[FitPlace, int | None]] = []
-        for method, seed, index in self.places():
-            best, epochs = 0, None
-            if self._searches(method):
-                inner = {
-                    candidate: [
-                        done[FitPlace(method.name, seed, index, candidate, number)]
-                        for number in range(len(self._choosing(index)))
-                    ]
-                    for candidate in range(len(method.candidates))
-                }
-                means = {c: _mean_ua(fits) for c, fits in inner.items()}
-                best = max(means, key=lambda c: (means[c], -c))
-                stops = method.candidates[best].settings.training.early_stopping
-                if stops and not self._epoch_on_test:
-                    epochs = round(float(np.mean([fit.best_epoch for fit in inner[best]])))
-            chosen.append((FitPlace(method.name, seed, index, best), epochs))
-        return chosen
+
+        def make(place: FitPlace, epochs: int | None) -> FitTask:
+            split = self.outer[place.outer]
+            if place.inner is not None:
+                split = self._choosing(place.outer)[place.inner]
+            task = maker.make(place, split, epochs)
+            return replace(task, checkpoint=self._checkpoints / f"{task.key}.pt")
+
+        schedule = Schedule(starmap(self._choice, self.places()), make, self._kept)
+        self.choices = tuple(schedule.choices.values())
+        new, cached = schedule.grow(self.choices)
+        later = sum(choice.refit is None for choice in self.choices)
+        self.watch.fits_planned(new, len(schedule.tasks) - len(new), later)
+        self._arrived(schedule, cached)
+        for result in self.resources.executor.fits(schedule, self._tell):
+            done = self._keep(schedule, result)
+            new, cached = schedule.grow(schedule.choice_of(place) for place in done)
+            self.watch.fits_added(new, len(cached))
+            self._arrived(schedule, done | cached)
+        self.fits_cached = len(schedule.tasks) - self.fits_run
+        return [self.rows[method.name, seed, index] for method, seed, index in self.places()]
+
+    @property
+    def _checkpoints(self) -> Path:
+        return kind_folder(self.resources.cache, "checkpoints")
+
+    def _choice(self, method: MethodPlan, seed: int, index: int) -> Choice:
+        search = None
+        if self._searches(method):
+            search = Search(
+                self.plan.protocol.strategy,
+                [each.values for each in method.candidates],  # noqa: PD011 - no data frame
+                len(self._choosing(index)),
+                method.trials or len(method.candidates),
+                search_seed(self.inputs.table, self.outer[index], seed),
+            )
+        return Choice(method, seed, index, search, epochs_too=not self._epoch_on_test)
 
     @property
     def _epoch_on_test(self) -> bool:
@@ -194,73 +218,48 @@ class Nested:
         """Whether inner folds have anything to choose for a method."""
         return searches(method) and not (self._epoch_on_test and len(method.candidates) == 1)
 
+    def _inner_fits(self, method: MethodPlan, index: int) -> int:
+        """Fits of a method's search in an outer fold, at most."""
+        count, folds = len(method.candidates), len(self._choosing(index))
+        return most_fits(self.plan.protocol.strategy, count, folds, method.trials or count)
+
     def _choosing(self, index: int) -> Sequence[Split]:
         inner = self.inner[index] if self.inner else ()
         return choosing_folds(self.plan.protocol.name, self.outer[index], inner)
-
-    def refit(self, chosen: Sequence[tuple[FitPlace, int | None]]) -> list[pd.DataFrame]:
-        """Fit each chosen candidate on the whole outer training side, and score it when it is done.
-
-        Returns:
-            The rows of each, in the order of ``chosen``.
-        """
-        maker = self._maker()
-        tasks = {
-            place: maker.make(place, self.outer[place.outer], epochs) for place, epochs in chosen
-        }
-        rows: dict[FitPlace, pd.DataFrame] = {}
-
-        def score_now(fits: Mapping[FitPlace, KeptFit | None]) -> None:
-            for at, fit in fits.items():
-                if fit:
-                    rows[at] = self._score(at.method, at.seed, at.outer, fit.ids, fit.posteriors)
-
-        self.fit_all(tasks, score_now)
-        return [rows[place] for place in tasks]
 
     def _maker(self) -> TaskMaker:
         return TaskMaker(
             self.plan, self.inputs, self.views, self.targets, self.initial, self.resources.device
         )
 
-    def fit_all(
-        self,
-        tasks: Mapping[FitPlace, FitTask],
-        then: Callable[[Mapping[FitPlace, KeptFit | None]], None] = lambda _: None,
-    ) -> dict[FitPlace, KeptFit]:
-        """Run the tasks that are not kept yet; keep each as soon as it is done.
+    def _keep(self, schedule: Schedule, result: FitResult) -> dict[FitPlace, KeptFit]:
+        """Cache a finished fit; its result for every place that it is made for."""
+        places = schedule.places[result.key]
+        keep(self.cache, result, refit=any(place.inner is None for place in places))
+        (self._checkpoints / f"{result.key}.pt").unlink(missing_ok=True)
+        self.fits_run += 1
+        self.fresh_fit_s += result.seconds
+        self.fresh_step_s += result.step_seconds
+        self.watch.fit_done(result)
+        done: dict[FitPlace, KeptFit] = {}
+        for place in places:
+            fit = self._kept(place, schedule.tasks[place])
+            assert fit is not None, "it was cached a moment ago"
+            schedule.choice_of(place).take(place, fit)
+            done[place] = fit
+        self._told = result.name
+        return done
 
-        ``then`` gets those that were kept already (the others are None), then each that is done.
-        """
-        done = {place: self._kept(place, task) for place, task in tasks.items()}
-        todo = [task for place, task in tasks.items() if done[place] is None]
-        places: dict[str, list[FitPlace]] = {}
-        for place, task in tasks.items():
-            places.setdefault(task.key, []).append(place)
-        todo = list({task.key: task for task in todo}.values())
-        self.fits_cached += len(tasks) - len(todo)
-        self.fits_run += len(todo)
-        self.watch.fits_planned(todo, len(tasks) - len(todo))
-        self._tell_again(tasks, done)
-        then(done)
-        begun = kind_folder(self.resources.cache, "checkpoints")
-        todo = [replace(task, checkpoint=begun / f"{task.key}.pt") for task in todo]
-        for result in self.resources.executor.fits(todo, self._tell):
-            refit = any(place.inner is None for place in places[result.key])
-            keep(self.cache, result, refit=refit)
-            (begun / f"{result.key}.pt").unlink(missing_ok=True)
-            self.fresh_fit_s += result.seconds
-            self.fresh_step_s += result.step_seconds
-            self.watch.fit_done(result)
-            shared = {place: self._kept(place, tasks[place]) for place in places[result.key]}
-            done |= shared
-            self._tell_again(tasks, {p: fit for p, fit in shared.items() if p.name != result.name})
-            then(shared)
-        complete = {place: fit for place, fit in done.items() if fit is not None}
-        for place, fit in complete.items():
-            self.store.write_fit(record_of(self.plan, place, tasks[place], fit))
+    def _arrived(self, schedule: Schedule, fits: Mapping[FitPlace, KeptFit]) -> None:
+        """Record fits in the run's folder; score refits, once all choices are made."""
+        for place, fit in fits.items():
+            task = schedule.tasks[place]
+            if place.name != self._told:
+                self._tell_again(task, fit)
+            self.store.write_fit(record_of(self.plan, place, task, fit))
             self.fitted += fit.fitted
             if place.inner is None:
+                self._ended.append((place, fit))
                 method = self.plan.method(place.method)
                 leak = leak_of_student(
                     self.plan.protocol.name,
@@ -268,19 +267,22 @@ class Nested:
                     searched=self._searches(method),
                 )
                 self._note_leaks(f"student of {place.method}", leak, place.outer)
-        return complete
+        self._told = ""
+        if not schedule.chosen:
+            return
+        for place, fit in self._ended:
+            at = place.method, place.seed, place.outer
+            self.rows[at] = self._score(*at, fit.ids, fit.posteriors)
+        self._ended.clear()
 
     def _tell(self, event: EpochEvent) -> None:
         """Send an epoch that was trained now, or one of a stopped fit that continues."""
         (self.watch.epoch_again if event.cached else self.watch.epoch)(event)
 
-    def _tell_again(
-        self, tasks: Mapping[FitPlace, FitTask], fits: Mapping[FitPlace, KeptFit | None]
-    ) -> None:
-        """Send the history of fits from the cache, or of another method."""
-        for place, fit in fits.items():
-            for event in history(tasks[place], fit) if fit else ():
-                self.watch.epoch_again(event)
+    def _tell_again(self, task: FitTask, fit: KeptFit) -> None:
+        """Send the history of a fit from the cache, or of another method."""
+        for event in history(task, fit):
+            self.watch.epoch_again(event)
 
     def _note_leaks(self, what: str, chosen: str, index: int) -> None:
         """Record what a broken protocol did to an outer fold."""
@@ -331,8 +333,3 @@ class Nested:
                 FoldEvent(method, index + 1, seed, scores.wa, scores.ua, scores.macro_f1)
             )
         return prediction_rows(table, method, seed, index + 1, test.ids, labels, posteriors)
-
-
-def _mean_ua(fits: Sequence[KeptFit]) -> float:
-    """Mean UA over the inner validation folds."""
-    return float(np.mean([fit.validation_ua for fit in fits if fit.validation_ua is not None]))

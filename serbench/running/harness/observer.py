@@ -20,8 +20,14 @@ class Observer:
     def advance(self, stage: str, done: int, total: int) -> None:
         """Progress of a stage, such as ``corpus``, ``teacher NAME`` or ``soft targets``."""
 
-    def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
-        """These fits will run; ``cached`` more come from the cache."""
+    def fits_planned(self, tasks: list[FitTask], cached: int, later: int = 0) -> None:
+        """These fits will run; ``cached`` more come from the cache.
+
+        ``later`` refits follow, when their inner fits are done.
+        """
+
+    def fits_added(self, tasks: list[FitTask], cached: int) -> None:
+        """These fits will run, too: refits, or further fits of a search."""
 
     def run_started(self, event: RunEvent) -> None:
         """Before the first fit."""
@@ -56,9 +62,13 @@ class PassedOn(Observer):
         """See ``Observer``."""
         self.watch.advance(stage, done, total)
 
-    def fits_planned(self, tasks: list[FitTask], cached: int) -> None:
+    def fits_planned(self, tasks: list[FitTask], cached: int, later: int = 0) -> None:
         """See ``Observer``."""
-        self.watch.fits_planned(tasks, cached)
+        self.watch.fits_planned(tasks, cached, later)
+
+    def fits_added(self, tasks: list[FitTask], cached: int) -> None:
+        """See ``Observer``."""
+        self.watch.fits_added(tasks, cached)
 
     def run_started(self, event: RunEvent) -> None:
         """See ``Observer``."""

@@ -102,7 +102,7 @@ def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
         clock.append(time.perf_counter())
         nested.ask_teachers()
         clock.append(time.perf_counter())
-        students = nested.refit(nested.choose())
+        students = nested.fit()
     finally:
         resources.executor.shut_down()
     clock.append(time.perf_counter())
@@ -115,6 +115,7 @@ def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
         fitted=nested.fitted,
         openings=Seal(store.seal_path).openings(),
         canary=canary,
+        searches=[record for choice in nested.choices if (record := choice.record)],
     )
     certificate = certify(folds.table, folds.outer, folds.inner, evidence)
     store.write_json(

@@ -29,7 +29,7 @@ from serbench.running.plan.dataset import DatasetPlan
 from serbench.running.plan.front_end import check_front_end
 from serbench.running.registry.schema import ChangesSpec, wrong_loss
 from serbench.running.registry.validate import Values
-from serbench.settings import MethodSettings, ProtocolSettings
+from serbench.settings import SAMPLERS, MethodSettings, ProtocolSettings
 
 Runs = TypeVar("Runs", Student, FrontEnd)
 """Roles that may run a pretrained model."""
@@ -148,6 +148,7 @@ class MethodPlan:
     Attributes:
         loss: its name; empty for an estimator.
         about: its ``summary`` and ``citation``, for reports.
+        trials: candidates that a sampler may try; 0: all.
     """
 
     name: str
@@ -156,6 +157,7 @@ class MethodPlan:
     candidates: tuple[Candidate, ...]
     front_end: str = "log-mel"
     about: Mapping[str, str] = field(default_factory=dict)
+    trials: int = 0
 
     @property
     def uses_teachers(self) -> bool:
@@ -274,6 +276,11 @@ class RunPlan:
                     **({"reconstruction": True} if method.reconstruction else {}),
                     **describe_candidate(method.candidates[0]),
                     "candidates": [dict(c.values) for c in method.candidates],
+                    **(
+                        {"trials": method.trials}
+                        if self.protocol.strategy in SAMPLERS and len(method.candidates) > 1
+                        else {}
+                    ),
                 }
                 for method in self.methods
             ],

@@ -13,6 +13,7 @@ from serbench.running.plan.dataset import OFFICIAL, DatasetPlan, plan_dataset
 from serbench.running.plan.front_end import Sets, front_end_name, make_front_end
 from serbench.running.plan.names import method_spec, own_sets
 from serbench.running.plan.records import Candidate, MethodPlan, Request, RunPlan
+from serbench.running.plan.search import resolve_search, trials_of
 from serbench.running.plan.sets import (
     SETTING_ROOTS,
     Keys,
@@ -75,7 +76,8 @@ def plan_run(registry: Registry, request: Request) -> RunPlan:
 def _protocol(registry: Registry, request: Request) -> ProtocolSettings:
     sets = below([parse_set(text) for text in request.sets], "protocol")
     profile = registry.profile(request.profile)
-    return validate(ProtocolSettings, lay_over(profile.protocol, sets), "protocol")
+    protocol = validate(ProtocolSettings, lay_over(profile.protocol, sets), "protocol")
+    return resolve_search(registry, profile, protocol)
 
 
 def plan_method(registry: Registry, request: Request, name: str) -> MethodPlan:
@@ -88,10 +90,13 @@ def plan_method(registry: Registry, request: Request, name: str) -> MethodPlan:
     spec = method_spec(registry, name)
     if name in request.changes:
         spec = suite_method(spec, request.changes[name])
-    profile = registry.profile(request.profile).settings
-    settings = lay_over(profile, spec.profiles.get(request.profile, {}))
+    profile = registry.profile(request.profile)
+    settings = lay_over(profile.settings, spec.profiles.get(request.profile, {}))
     sets = [parse_set(text) for text in request.sets]
-    return _method(registry, name, spec, settings, _protocol(registry, request), sets)
+    protocol = _protocol(registry, request)
+    method, decided = _method(registry, name, spec, settings, protocol, sets)
+    trials = trials_of(name, spec, profile, protocol, len(method.candidates), decided)
+    return replace(method, trials=trials)
 
 
 def _folds(dataset: DatasetPlan, protocol: ProtocolSettings) -> str:
@@ -111,7 +116,12 @@ def _folds(dataset: DatasetPlan, protocol: ProtocolSettings) -> str:
 
 def _cheap(sets: Sequence[str]) -> tuple[str, ...]:
     """``--set`` texts for a canary, without the length of training, which its profile sets."""
-    dropped = (("training", "epochs"), ("protocol", "canary"), ("protocol", "search"))
+    dropped = (
+        ("training", "epochs"),
+        ("protocol", "canary"),
+        ("protocol", "search"),
+        ("protocol", "trials"),
+    )
     kept = [text for text in sets if parse_set(text)[0][-2:] not in dropped]
     return (*kept, "protocol.canary=0")
 
@@ -123,8 +133,8 @@ def _method(
     profile: Mapping[str, object],
     protocol: ProtocolSettings,
     sets: Sequence[tuple[Keys, object]],
-) -> MethodPlan:
-    """A method with its settings, merged in order, and its grid expanded."""
+) -> tuple[MethodPlan, set[str]]:
+    """A method with its settings, merged in order, and its grid expanded; paths that are set."""
     own = own_sets(registry, name, sets)
     shared = [(path, value) for path, value in sets if path[0] not in {"methods", "protocol"}]
     settings: Values = lay_over(spec.settings, profile)
@@ -144,7 +154,7 @@ def _method(
         fields = type(plugin).Params.model_fields
         fitting = {k: v for k, v in below(shared, kind).items() if k in fields}
         parts[kind] = lay_over(lay_over(base, fitting), below(own, kind))
-    grid = spec.grids.get(protocol.search, {}) if protocol.search else {}
+    grid = spec.grids.get(protocol.grid, {}) if protocol.grid else {}
     # What the user sets is decided; it is no longer searched over.
     decided = {".".join(path) for path, _ in [*shared, *own]}
     grid = {path: values for path, values in grid.items() if path not in decided}
@@ -157,7 +167,8 @@ def _method(
     )  # fmt: skip
     front_end = front_end_name(spec, candidates[0].student.hears)
     about = {"summary": spec.summary, "citation": spec.citation}
-    return MethodPlan(name, spec.student, spec.loss or "", candidates, front_end, about)
+    plan = MethodPlan(name, spec.student, spec.loss or "", candidates, front_end, about)
+    return plan, decided
 
 
 def _candidate(

@@ -271,10 +271,10 @@ class Checker:
         yield from problems(MethodSettings, spec.settings, (*at, "settings"))
         found = problems(ProtocolSettings, spec.protocol, (*at, "protocol"))
         yield from found
-        search = spec.protocol.get("search")
+        search = None if found else ProtocolSettings.model_validate(dict(spec.protocol)).grid
         methods = (m for m in self.entries["methods"].values() if isinstance(m, MethodSpec))
         grids = {grid for method in methods for grid in method.grids}
-        if not found and isinstance(search, str) and search not in grids:
+        if search and search not in grids:
             message = f"no method has a grid called {search!r}{did_you_mean(search, grids)}"
             yield Problem((*at, "protocol", "search"), message)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, JsonValue, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, PositiveInt, model_validator
 
 from serbench.api.estimator import Estimator
 from serbench.api.params import Params
@@ -54,6 +55,42 @@ class PluginSpec(Params):
     summary: str = ""
 
 
+class RangeSpec(Params):
+    """Evenly spaced values of a grid's axis, both ends included."""
+
+    low: float
+    high: float
+    steps: int = Field(ge=2, le=1000)
+    log: bool = False
+    """Evenly spaced logarithms."""
+
+    def values(self) -> list[JsonValue]:
+        """To six significant digits; integers where both ends and all steps are."""
+        if self.low >= self.high or (self.log and self.low <= 0):
+            msg = "low must be below high, and above 0 where log = true"
+            raise ValueError(msg)
+        shares = [n / (self.steps - 1) for n in range(self.steps)]
+        if self.log:
+            plain = [self.low * (self.high / self.low) ** share for share in shares]
+        else:
+            plain = [self.low + (self.high - self.low) * share for share in shares]
+        rounded = [float(f"{value:.6g}") for value in plain]
+        if not self.log and all(value.is_integer() for value in rounded):
+            return [int(value) for value in rounded]
+        return list(rounded)
+
+
+def _axis(given: object) -> object:
+    """A range written out; anything else as it is."""
+    if not isinstance(given, Mapping):
+        return given
+    return RangeSpec.model_validate(given).values()
+
+
+Axis = Annotated[list[JsonValue], BeforeValidator(_axis)]
+"""The candidates of one setting."""
+
+
 class MethodSpec(Params):
     """A student with a loss, and the settings that they are trained with."""
 
@@ -77,10 +114,10 @@ class MethodSpec(Params):
     """By profile, this method's settings instead of the profile's: ``training.epochs`` for a method
     that needs more or fewer than others. ``--set`` overrides them.
     """
-    grids: dict[str, dict[str, list[JsonValue]]] = Field(default_factory=dict)
+    grids: dict[str, dict[str, Axis]] = Field(default_factory=dict)
     """Named grids of an inner search: dotted paths such as ``loss.temperature``,
     ``student.dropout``, ``front_end.n_mels`` or ``training.learning_rate`` to their
-    candidates."""
+    candidates, or to ``{ low = 1e-4, high = 1e-2, steps = 5, log = true }``."""
 
 
 def wrong_loss(student: type, name: str, loss: str | None) -> str:

@@ -100,6 +100,7 @@ class Method(Part):
     settings: dict[str, Object] = {}
     objective: Planned | None = None
     candidates: Annotated[list[Object], Field(min_length=1)] = [{}]
+    trials: Count = 0
 
 
 class Protocol(Part):

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests_support.runs import candidate, method, resources, run_plan
 from tests_support.tables import write_noise
@@ -28,23 +29,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def nested(plan: RunPlan, root: Path, score: Score, patch: pytest.MonkeyPatch) -> Nested:
-    """The nested loops with inner fits that only say their score: UA and best epoch."""
+def chosen(
+    plan: RunPlan, root: Path, score: Score, patch: pytest.MonkeyPatch
+) -> list[tuple[FitPlace, int | None]]:
+    """The refits of nested loops whose inner fits, as if cached, only say UA and best epoch."""
     place = resources(root)
     table = load_dataset(plan.dataset, None, place.cache, Observer())
     folds = make_folds(table, "loso", plan.protocol, (), search=True)
     inputs = load_inputs(plan, table, None, place.cache, "cpu", Observer())
     made = Nested(plan, inputs, folds, RunStore(root / "run"), place, Observer())
+    asked: list[FitPlace] = []
 
-    def fits(tasks: Mapping[FitPlace, FitTask]) -> dict[FitPlace, KeptFit]:
-        done = {}
-        for each in tasks:
-            ua, epoch = score(each)
-            done[each] = KeptFit((), np.zeros((0, 2), np.float32), ua, epoch, (), {})
-        return done
+    def kept(each: FitPlace, _: FitTask) -> KeptFit:
+        asked.append(each)
+        ua, epoch = (None, 0) if each.inner is None else score(each)
+        return KeptFit((), np.zeros((0, 2), np.float32), ua, epoch, (), {"history": ()})
 
-    patch.setattr(made, "fit_all", fits)
-    return made
+    def scored(*_: object) -> pd.DataFrame:
+        assert len([each for each in asked if each.inner is None]) == len(made.choices)
+        return pd.DataFrame()
+
+    patch.setattr(made, "_kept", kept)
+    patch.setattr(made, "_score", scored)
+    assert len(made.fit()) == len(made.choices)
+    return [refit for choice in made.choices if (refit := choice.refit)]
 
 
 def test_the_best_mean_inner_ua_wins_in_each_outer_fold(
@@ -60,19 +68,19 @@ def test_the_best_mean_inner_ua_wins_in_each_outer_fold(
             return (0.2, 0.9, 0.9)[place.inner], 1  # mean 0.667, not the best everywhere
         return ((0.6, 0.6, 0.6) if place.candidate == second else (1.0, 0.1, 0.1))[place.inner], 1
 
-    chosen = nested(plan, tmp_path, score, monkeypatch).choose()
-    found = {(place.seed, place.outer): place.candidate for place, _ in chosen}
+    refits = chosen(plan, tmp_path, score, monkeypatch)
+    found = {(place.seed, place.outer): place.candidate for place, _ in refits}
     assert found == {(seed, outer): means[outer][0] for seed in (0, 1) for outer in range(4)}
-    assert {epochs for _, epochs in chosen} == {None}
-    assert {place.inner for place, _ in chosen} == {None}
+    assert {epochs for _, epochs in refits} == {None}
+    assert {place.inner for place, _ in refits} == {None}
 
 
 def test_of_equal_candidates_the_first_is_taken(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = run_plan(folder, method("m", candidate(), candidate()))
-    chosen = nested(plan, tmp_path, lambda _: (0.5, 1), monkeypatch).choose()
-    assert {place.candidate for place, _ in chosen} == {0}
+    refits = chosen(plan, tmp_path, lambda _: (0.5, 1), monkeypatch)
+    assert {place.candidate for place, _ in refits} == {0}
 
 
 def test_a_refit_takes_the_mean_best_epoch_of_its_inner_fits(
@@ -86,8 +94,8 @@ def test_a_refit_takes_the_mean_best_epoch_of_its_inner_fits(
         won = place.candidate == 1
         return 0.9 if won else 0.1, (3, 10, 12 + place.outer)[place.inner] if won else 30
 
-    chosen = nested(plan, tmp_path, score, monkeypatch).choose()
-    assert [epochs for _, epochs in chosen] == [8, 9, 9, 9]  # of 25/3, 26/3, 27/3 and 28/3
+    refits = chosen(plan, tmp_path, score, monkeypatch)
+    assert [epochs for _, epochs in refits] == [8, 9, 9, 9]  # of 25/3, 26/3, 27/3 and 28/3
 
 
 def test_inner_folds_can_be_fewer_than_units(
@@ -100,7 +108,7 @@ def test_inner_folds_can_be_fewer_than_units(
         asked.append(place)
         return 0.5, 1
 
-    nested(plan, tmp_path, score, monkeypatch).choose()
+    chosen(plan, tmp_path, score, monkeypatch)
     assert {place.inner for place in asked} == {0, 1}
     assert len(asked) == 4 * 2 * 2
 
