@@ -66,6 +66,8 @@ bench: $(READY) ## Measure the parts that a run spends its time in
 
 docs: $(DOCS_READY) ## Build the documentation as a site, in build/site; every warning is an error
 	$(BIN)/python docs/check.py
+	@if $(BIN)/python docs/tools/pictures.py --possible; then $(MAKE) gallery; \
+		else echo "The gallery stays as it is: it needs Chromium."; fi
 	$(MKDOCS) build --strict --quiet
 	@echo "The site: build/site/index.html"
 

@@ -1,9 +1,14 @@
 // Names and tab stops that the theme leaves out, for readers who hear the page or use the keyboard.
 const name = () => {
   document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
-  // Below the navigation, groups have the same titles: groups, then, and no landmarks.
-  document.querySelectorAll(".md-nav .md-nav").forEach((each) => {
-    each.setAttribute("role", "group");
+  // Groups of the navigation have equal titles ("Start"): each is named with those around it.
+  document.querySelectorAll(".md-nav .md-nav:not([data-named])").forEach((each) => {
+    const around = each.parentElement.closest(".md-nav .md-nav")?.getAttribute("aria-label");
+    const title = each.querySelector(":scope > .md-nav__title")?.textContent.trim();
+    const own = title ?? each.getAttribute("aria-label");
+    each.removeAttribute("aria-labelledby");
+    each.setAttribute("aria-label", [around, own].filter(Boolean).join(", "));
+    each.dataset.named = "";
   });
   document.querySelectorAll(".md-code__nav").forEach((each, number) => {
     each.setAttribute("aria-label", `Code ${number + 1}`);

@@ -33,7 +33,7 @@ class Drawn:
 
     Attributes:
         step: of ``real_runs.STEPS``, that saves it.
-        path: of the PNG file; ``RUN`` is the folder of the step ``run``.
+        path: of the PNG file; ``RUN`` is the run that the step made, or that of the step ``run``.
         text: what a reader sees in it.
     """
 
@@ -44,7 +44,7 @@ class Drawn:
     @property
     def source(self) -> Path:
         """The file."""
-        return real_runs.FOLDER / self.path.replace("RUN", real_runs.run_folder())
+        return real_runs.FOLDER / self.path.replace("RUN", real_runs.run_folder(self.step))
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ ITEMS: dict[str, tuple[Item, ...]] = {
     "A run": (
         Printed("run", "`serbench run` prints the comparison, and where the report is."),
         Drawn("run", "RUN/figures/ua.png", "Each method's UA, with its interval and its folds."),
+        Drawn("run", "RUN/figures/flops.png", "UA against what the students cost."),
         Drawn("run", "RUN/figures/confusion-akd.png", "A confusion matrix for each method."),
     ),
     "The page of a run": (
@@ -90,8 +91,9 @@ ITEMS: dict[str, tuple[Item, ...]] = {
         Page("report", "RUN/report.html", "#certificate", "What was checked for leaks."),
     ),
     "Several runs": (
-        Printed("ablate", "`serbench ablate` says what each part of a method is worth."),
-        Printed("inflation", "`serbench inflation` says what a leak is worth."),
+        Printed("ablate", "`serbench ablate` shows what each part of a method contributes."),
+        Drawn("ablate", "RUN/figures/ablation.png", "The same as a figure."),
+        Printed("inflation", "`serbench inflation` shows what a leak adds to the scores."),
         Drawn("inflation", "inflation/inflation.png", "The same as a figure."),
         Printed("ranks", "`serbench report` of runs on several corpora ranks the methods."),
         Drawn("ranks", "ranks/ranks.png", "Average ranks and the critical difference."),
@@ -99,6 +101,7 @@ ITEMS: dict[str, tuple[Item, ...]] = {
     ),
     "A leaderboard": (
         Page("leaderboard", "leaderboard/index.html", "", "`serbench leaderboard` shows all runs."),
+        Page("leaderboard", "leaderboard/corpora/demo.html", "", "The page of a corpus."),
     ),
     "Studies of a run": (
         Printed("explain", "`serbench explain` says where a method trusts its teacher."),
@@ -143,7 +146,11 @@ Every page, table and figure here was made by the commands above them, on the
 are low. They show what serbench makes, and say nothing about methods.
 """
 
-MISSING = "Nothing is here yet: `make gallery` makes the runs that this page shows.\n"
+MISSING = (
+    "This page is empty, because Chromium was not found when the site was built. `make docs` makes "
+    "runs and pictures if Chromium is installed; `make gallery` makes the runs without it.\n"
+)
+NO_PICTURE = "*There is no picture of this page, because Chromium was not found.*\n"
 
 
 def items(kind: type[Item]) -> Iterator[Item]:
@@ -154,7 +161,9 @@ def items(kind: type[Item]) -> Iterator[Item]:
 def page() -> str:
     """The gallery as Markdown, with what is there."""
     done = real_runs.made()
-    parts = [INTRODUCTION, "" if done else MISSING]
+    if not done:
+        return f"{INTRODUCTION}\n{MISSING}"
+    parts = [INTRODUCTION]
     for heading, shown in ITEMS.items():
         parts.append(f"## {heading}\n")
         parts += [_shown(item, done) for item in shown if item.step in done]
@@ -164,7 +173,8 @@ def page() -> str:
 def on_first_page(text: str) -> str:
     """``index.md`` with a picture of a run's page, and the way to the gallery."""
     first = next(items(Page))
-    picture = _pictures(first) if first.step in real_runs.made() else ""
+    taken = (PICTURES / f"{first.name}-{SCHEMES[0]}.png").is_file()
+    picture = _pictures(first) if taken and first.step in real_runs.made() else ""
     link = "The [gallery](gallery.md) shows what serbench prints, draws and writes."
     return MARKER.sub(lambda _: f"{link}\n\n{picture}", text)
 
@@ -198,4 +208,4 @@ def _pictures(page: Page) -> str:
         for scheme, name in names.items()
         if (PICTURES / name).is_file()
     ]
-    return f'<div class="picture" markdown>\n{"".join(images)}\n</div>\n' if images else ""
+    return f'<div class="picture" markdown>\n{"".join(images)}\n</div>\n' if images else NO_PICTURE

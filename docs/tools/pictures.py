@@ -1,4 +1,7 @@
-"""Pictures of pages that serbench writes, taken by a headless Chromium where there is one."""
+"""Pictures of pages that serbench writes, taken by a headless Chromium where there is one.
+
+``python docs/tools/pictures.py --possible`` takes none: its exit code is 1 without a Chromium.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,18 @@ import real_runs
 WIDTH, HEIGHT = 1280, 900
 
 
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def chromium() -> str | None:
+    """Its path; None where there is none."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
 def main() -> None:
     """Take the pictures that are missing, or older than their page."""
+    if "--possible" in sys.argv:
+        sys.exit(chromium() is None)
     done = real_runs.made()
     wanted = [
         (page, scheme, path)
@@ -33,12 +46,10 @@ def _take(wanted: list[tuple[gallery.Page, str, Path]]) -> None:
     except ImportError:
         _leave_out("playwright is not installed")
         return
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
     gallery.PICTURES.mkdir(exist_ok=True)
     with sync_playwright() as started:
         try:
-            browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
+            browser = started.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         except Error as error:
             _leave_out(f"no Chromium starts here: {str(error).splitlines()[0]}")
             return

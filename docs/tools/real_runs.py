@@ -55,21 +55,17 @@ STEPS = {
 FAILS = {"audit": 1}
 """Exit codes of commands that find something."""
 
-OVERLAY = """\
-[datasets.demo-b]
-summary = "The demo corpus with other speakers"
+OVERLAY = "\n".join(
+    f"""\
+[datasets.demo-{letter}]
+summary = "The demo corpus with other speakers (seed {seed})"
 corpus = "demo"
-params = { seed = 1 }
-folds = "pairs"
-teachers = ["functionals"]
-
-[datasets.demo-c]
-summary = "The demo corpus with yet other speakers"
-corpus = "demo"
-params = { seed = 2 }
+params = {{ seed = {seed} }}
 folds = "pairs"
 teachers = ["functionals"]
 """
+    for seed, letter in enumerate("bc", start=1)
+)
 
 
 @dataclass(frozen=True)
@@ -96,9 +92,11 @@ def made() -> dict[str, Made]:
     return {name: Made(**each) for name, each in stored.items()}
 
 
-def run_folder() -> str:
-    """The folder of the step ``run``, from ``FOLDER``."""
-    return REPORT.findall(made()["run"].output)[0]
+def run_folder(step: str) -> str:
+    """The folder of the run that a step made, or of the step ``run``, from ``FOLDER``."""
+    done = made()
+    named = REPORT.findall(done[step].output)
+    return named[0] if named else REPORT.findall(done["run"].output)[0]
 
 
 def main() -> None:
