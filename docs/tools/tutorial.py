@@ -48,16 +48,16 @@ def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     text = PAGE.read_text("utf-8")
     times = dict(ROW.findall(text))
-    shown, last = {}, ""
+    shown, last = [], ""
     for block in BLOCK.finditer(text):
         if block[1] == "console":
             for command in COMMAND.findall(block[2]):
                 if NOT_HERE not in command:
                     last, text = _with_names(command, text, times)
         elif not block[1]:
-            shown[block[2]] = last
-    for before, after in shown.items():
-        text = text.replace(f"```\n{before}```", f"```\n{after}\n```")
+            shown.append(last)
+    outputs = iter(shown)
+    text = BLOCK.sub(lambda block: block[0] if block[1] else f"```\n{next(outputs)}\n```", text)
     PAGE.write_text(TIMES.sub(lambda _: _table(times), text), encoding="utf-8")
 
 
