@@ -212,7 +212,7 @@ def test_a_wrong_search_gets_one_message(
     search: str, changes: dict[str, int], message: str
 ) -> None:
     with pytest.raises(RegistryError, match=re.escape(message)):
-        searched(search, **changes)
+        searched(search, **changes)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.usefixtures("mine")
