@@ -83,7 +83,7 @@ def write_whole(path: Path, *content: bytes | memoryview, once: bool = False) ->
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _publish(temporary: Path, path: Path) -> None:
@@ -97,7 +97,7 @@ def _publish(temporary: Path, path: Path) -> None:
         temporary.replace(path)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename in ``folder`` survive a power cut, if the system can."""
     if os.name == "nt":  # Windows cannot open a folder
         return

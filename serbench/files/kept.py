@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 
 from serbench.errors import StoreError
-from serbench.files.atomic import write_atomically
+from serbench.files.atomic import sync_folder, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +138,22 @@ def check_kept(path: Path) -> Path:
     if _seal(digest.hexdigest()) != seal:
         raise _wrong_sum(seal)
     return path
+
+
+def keep_file(new: Path, path: Path) -> None:
+    """Rename the finished file ``new``, too long for memory, to ``path`` as ``write_kept`` would
+    have written it: the checksum follows.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    seal = _seal(file_digest(new))
+    with new.open("ab") as file:
+        file.write(seal)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    sync_folder(path.parent)
 
 
 def file_digest(path: Path) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+AHEAD = 8
+"""Items that each thread may be ahead of the one whose result is taken."""
 
 
 def default_threads() -> int:
@@ -30,6 +34,16 @@ def thread_pool(threads: int | None = None) -> Iterator[ThreadPoolExecutor]:
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """``function`` of every item, in order, computed in threads."""
+    """``function`` of every item, in order, computed in threads.
+
+    Only a few results wait at a time, however many items there are.
+    """
+    ahead = AHEAD * default_threads()
     with thread_pool() as pool:
-        yield from pool.map(function, items)
+        jobs: deque[Future[R]] = deque()
+        for item in items:
+            jobs.append(pool.submit(function, item))
+            if len(jobs) > ahead:
+                yield jobs.popleft().result()
+        while jobs:
+            yield jobs.popleft().result()

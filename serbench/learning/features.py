@@ -1,16 +1,13 @@
 """Frames of the whole corpus, the normaliser, windows as tensors.
 
-Frames need no label, so they are computed once per corpus and cached. Whatever is fitted
-takes ``TrainingFrames``, which only a view of a training partition gives.
+Whatever is fitted takes ``TrainingFrames``, which only a view of a training partition gives.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -18,24 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from serbench.api import Advance, FrontEnd
-from serbench.data.corpus.table import Speech
-from serbench.files.cache_kinds import kind_folder
-from serbench.files.digests import name_digest
-from serbench.files.kept import making
-from serbench.files.threads import in_threads
-from serbench.learning.crops import heard
-from serbench.learning.frame_files import FrameFiles
-from serbench.learning.front_ends import Extractor, identity_of
-from serbench.learning.segments import hears_whole
+from serbench.learning.frame_map import MappedRows
 from serbench.protocol.guard.view import PartitionView
 from serbench.settings import SegmentSettings
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
-VERSION = 3
-"""Raised whenever the frames that a setting gives change, so that no stale cache is read."""
+RESIDENT_BYTES = 256 * 1024 * 1024
+"""Frames that a reader copies into memory; where there are more, windows are read from the map."""
 
 BLOCK_FRAMES = 8_192
 """Frames whose moments are taken at once."""
@@ -85,21 +73,40 @@ class Frames:
 class FrameReader:
     """Frames of some utterances, addressed by their position 0 … n-1 and cut to windows.
 
+    Few frames are copied, so that a fit holds nothing else in its hands. Of many
+    (``RESIDENT_BYTES``), windows alone are read, from the map that all fits share.
+
     Args:
         frames: of the whole corpus.
         ids: the n utterances.
         others: of other crops of the same utterances: n … 2n-1, and so on.
+
+    Attributes:
+        values: the frames end to end, where they are in memory; None: they are read from the map.
+        count: frames of each utterance.
     """
 
     def __init__(self, frames: Frames, ids: Sequence[str], *others: Frames) -> None:
-        # Only these utterances' frames are copied: a fit holds nothing else in its hands.
-        values, counts = zip(*(_copied(each, ids) for each in (frames, *others)), strict=True)
-        self.values = torch.from_numpy(np.concatenate(values) if others else values[0])
-        self.count = torch.from_numpy(np.concatenate(counts))
-        self.start = torch.cumsum(self.count, 0) - self.count
+        sources = (frames, *others)
+        places = [_places(each, ids) for each in sources]
+        start, count = (np.concatenate(each) for each in zip(*places, strict=True))
+        self.count = torch.from_numpy(count)
         self.rate_hz = frames.rate_hz
         self.whole = frames.whole
-        self._normaliser: Normaliser | None = None
+        self.values: Tensor | None = None
+        self._changes: list[Callable[[Tensor], Tensor]] = []
+        self._device = torch.device("cpu")
+        width = frames.values.shape[1]
+        if int(count.sum()) * width * frames.values.itemsize <= RESIDENT_BYTES:
+            copies = [_copied(each, *own) for each, own in zip(sources, places, strict=True)]
+            self.values = torch.from_numpy(np.concatenate(copies) if others else copies[0])
+            start = np.cumsum(count) - count
+        else:
+            self._map = MappedRows([each.values for each in sources])
+            self._source = torch.arange(len(sources)).repeat_interleave(len(ids))
+            self._length = self.count
+        self.start = torch.from_numpy(start)
+        self._width = width
 
     def __len__(self) -> int:
         return len(self.count)
@@ -107,7 +114,7 @@ class FrameReader:
     @property
     def width(self) -> int:
         """Values of a frame."""
-        return self.values.shape[1]
+        return self._width
 
     def windows(
         self, rows: Int[Tensor, " N"], first: Int[Tensor, " N"], size: int
@@ -123,35 +130,78 @@ class FrameReader:
             Windows, the last real frame repeated where the utterance ends early, and their real
             frames.
         """
-        places, lengths = window_places(self.start[rows], self.count[rows], first, size)
-        chosen = self.values.index_select(0, places.flatten())
-        if self._normaliser is not None:
-            chosen = self._normaliser(chosen.float())
-        return chosen.unflatten(0, places.shape), lengths
+        if self.values is None:
+            rows, first = rows.cpu(), first.cpu()
+            count = self._length
+        else:
+            count = self.count
+        places, lengths = window_places(self.start[rows], count[rows], first, size)
+        if self.values is None:
+            chosen = self._read(self._source[rows].repeat_interleave(size), places.flatten())
+            lengths = lengths.to(self._device)
+        else:
+            chosen = self.values.index_select(0, places.flatten())
+        return self._changed(chosen).unflatten(0, places.shape), lengths
+
+    def blocks(self) -> Iterator[Float[Tensor, "n d"]]:
+        """All frames in their order, ``BLOCK_FRAMES`` at a time."""
+        if self.values is not None:
+            yield from map(self._changed, self.values.split(BLOCK_FRAMES))
+            return
+        begin = torch.cumsum(self._length, 0) - self._length
+        for number in range(0, int(self._length.sum()), BLOCK_FRAMES):
+            at = torch.arange(number, min(number + BLOCK_FRAMES, int(self._length.sum())))
+            row = torch.searchsorted(begin, at, right=True) - 1
+            chosen = self._read(self._source[row], self.start[row] + at - begin[row])
+            yield self._changed(chosen)
+
+    def change(self, function: Callable[[Tensor], Tensor]) -> None:
+        """Replace all frames by ``function`` of them: now, or as they are read from the map."""
+        if self.values is None:
+            self._changes.append(function)
+            self._width = next(self.blocks()).shape[1]
+        else:
+            self.values = function(self.values)
+            self._width = self.values.shape[1]
 
     def normalise(self, normaliser: Normaliser) -> None:
         """Normalise all frames in place; those in float16, which are many, window by window."""
-        if self.values.dtype == torch.float16:
-            self._normaliser = normaliser
+        if self.values is not None and self.values.dtype == torch.float16:
+            self._changes.append(lambda frames: normaliser(frames.float()))
         else:
-            self.values = normaliser(self.values.float())
+            self.change(lambda frames: normaliser(frames.float()))
 
     def place(self, device: torch.device) -> Self:
-        """Move the frames to ``device``, so that windows are cut there."""
-        self.values = self.values.to(device)
+        """Move the frames to ``device``, so that windows are cut there, or are brought there."""
+        self._device = device
         self.count = self.count.to(device)
-        self.start = self.start.to(device)
+        if self.values is not None:
+            self.values = self.values.to(device)
+            self.start = self.start.to(device)
         return self
 
+    def _read(self, source: Int[Tensor, " n"], places: Int[Tensor, " n"]) -> Float[Tensor, "n d"]:
+        found = self._map.rows(source.numpy(), places.numpy())
+        return torch.from_numpy(found).to(self._device)
 
-def _copied(frames: Frames, ids: Sequence[str]) -> tuple[Array, NDArray[np.int64]]:
-    """Frames of some utterances end to end, and how many each has."""
+    def _changed(self, frames: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        for function in self._changes:
+            frames = function(frames)
+        return frames
+
+
+def _places(frames: Frames, ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First frame and number of frames of each of some utterances."""
     place = {utterance: n for n, utterance in enumerate(frames.ids)}
     chosen = np.array([place[utterance] for utterance in ids], dtype=np.int64)
-    start, count = frames.start[chosen], frames.count[chosen]
+    return frames.start[chosen], frames.count[chosen]
+
+
+def _copied(frames: Frames, start: NDArray[np.int64], count: NDArray[np.int64]) -> Array:
+    """Frames of some utterances end to end."""
     pieces = (np.arange(s, s + c) for s, c in zip(start, count, strict=True))
     rows = np.concatenate([np.empty(0, np.int64), *pieces])
-    return np.ascontiguousarray(frames.values[rows]), count
+    return np.ascontiguousarray(frames.values[rows])
 
 
 def window_places(
@@ -199,13 +249,16 @@ class Normaliser:
         """
         if normalise == "none":
             return cls.none(frames.width)
+        values = frames.values
         if normalise == "range":
-            middle, greatest = (each.double() for each in torch.aminmax(frames.values, dim=0))
+            extremes = [torch.aminmax(block, dim=0) for block in frames.blocks()]
+            middle = torch.stack([each.min for each in extremes]).amin(dim=0).double()
+            greatest = torch.stack([each.max for each in extremes]).amax(dim=0).double()
             spread = greatest - middle
-        elif frames.values.dtype == torch.float16:
-            middle, spread = _moments(frames.values)
+        elif values is None or values.dtype == torch.float16:
+            middle, spread = moments(frames.blocks())
         else:
-            spread, middle = torch.std_mean(frames.values.double(), dim=0, correction=0)
+            spread, middle = torch.std_mean(values.double(), dim=0, correction=0)
         if frames.rate_hz and normalise != "range":
             return cls(middle.float(), spread.clamp_min(1e-3).float())
         # Values of a row have scales of their own; what never varies is left at 0.
@@ -229,14 +282,21 @@ class Normaliser:
         return (frames - self.mean.to(frames.device)) / self.deviation.to(frames.device)
 
 
-def _moments(values: Float[Tensor, "total d"]) -> tuple[Float[Tensor, " d"], Float[Tensor, " d"]]:
+def moments(
+    blocks: Iterable[Float[Tensor, "n d"]],
+) -> tuple[Float[Tensor, " d"], Float[Tensor, " d"]]:
     """Mean and deviation in double precision, block by block: all at once can be gigabytes."""
-    total = squares = torch.zeros((), dtype=torch.float64, device=values.device)
-    for block in values.split(BLOCK_FRAMES):
+    total = squares = torch.zeros((), dtype=torch.float64)
+    count = 0
+    for block in blocks:
         exact = block.double()
-        total, squares = total + exact.sum(dim=0), squares + exact.square().sum(dim=0)
-    mean = total / len(values)
-    return mean, (squares / len(values) - mean.square()).clamp_min(0.0).sqrt()
+        total, squares = (
+            total.to(exact.device) + exact.sum(dim=0),
+            squares.to(exact.device) + exact.square().sum(dim=0),
+        )
+        count += len(block)
+    mean = total / count
+    return mean, (squares / count - mean.square()).clamp_min(0.0).sqrt()
 
 
 def window_size(speech: Frames | FrameReader, segments: SegmentSettings) -> int:
@@ -249,76 +309,6 @@ def window_size(speech: Frames | FrameReader, segments: SegmentSettings) -> int:
 def middle(count: Int[Tensor, " N"], size: int) -> Int[Tensor, " N"]:
     """The first frame of the window of ``size`` frames in the middle of ``count``."""
     return (count - size).clamp_min(0) // 2
-
-
-def speech_frames(table: Speech, front_end: FrontEnd, cache: Path, advance: Advance) -> Frames:
-    """Frames of every utterance, from the cache or computed and kept there.
-
-    Whatever stops the computation, the frames that there are by then are kept; it then goes on
-    after them. Processes that want the same frames at the same time wait for one to compute them.
-
-    ``(total, d)`` float32, or float16 where the front end is ``half``; with
-    ``normalise="utterance"`` each utterance's mean of each value is taken off.
-
-    Args:
-        table: the corpus, or unlabelled audio.
-        front_end: whose frames.
-        cache: root of the cache.
-        advance: told of every utterance.
-
-    Raises:
-        CorpusError: an audio file can no longer be read, or is another than it was.
-        StoreError: the cache cannot be written.
-        TeacherError: the weights of a model that the front end runs cannot be had.
-    """
-    recipe = {"version": VERSION, "corpus": table.digest, **identity_of(front_end)}
-    key = name_digest(json.dumps(recipe, sort_keys=True), 24)
-    files = FrameFiles(kind_folder(cache, "features") / key)
-    total = len(table.utterances)
-    if (kept := files.read(total)) is None:
-        with making(files.path):
-            if (kept := files.read(total)) is None:
-                _extract(table, front_end, files, advance)
-                kept = files.written(total)
-    advance(total, total)
-    values, count = kept
-    ids = tuple(utterance.id for utterance in table.utterances)
-    return frames_by(front_end, ids, values, count, key)
-
-
-def frames_by(
-    front_end: FrontEnd, ids: tuple[str, ...], values: Array, count: NDArray[np.int64], digest: str
-) -> Frames:
-    """Frames that a front end gave: ``values (total, d)``, ``count (U,)`` of each utterance."""
-    framing = front_end.framing
-    return Frames(
-        ids,
-        values,
-        np.cumsum(count) - count,
-        count,
-        rate_hz=0.0 if framing is None else 1.0 / framing.hop_s,
-        digest=digest,
-        channels=front_end.channels,
-        whole=hears_whole(framing),
-    )
-
-
-def _extract(table: Speech, front_end: FrontEnd, files: FrameFiles, advance: Advance) -> None:
-    """Compute the frames that the cache does not have, and add them to those that it has."""
-    extract = Extractor(front_end)
-    begun = files.read()
-    first = len(begun[1]) if begun else 0
-    left = table.utterances[first:]
-    pieces: list[Array] = []
-    try:
-        # A model has threads of its own.
-        each_of = in_threads if front_end.card is None else map
-        for piece in each_of(lambda each: extract(heard(each)), left):
-            pieces.append(piece)
-            advance(first + len(pieces), len(table.utterances))
-    finally:
-        if pieces:
-            files.write(begun, pieces)
 
 
 def student_input(

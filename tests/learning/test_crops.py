@@ -17,7 +17,7 @@ from serbench.api import CorpusError
 from serbench.data.corpus.table import CorpusTable
 from serbench.data.corpus.unlabelled import UnlabelledRecording
 from serbench.learning.crops import Crop, CropRecipe, crops_of, heard
-from serbench.learning.features import speech_frames
+from serbench.learning.extract import speech_frames
 from serbench.learning.teach.embed import embed_corpus
 from serbench.settings import AugmentSettings, MethodSettings, SegmentSettings
 from serbench_runtime.audio.read import pcm_digest, read_audio, read_waveform

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,13 +16,9 @@ from tests_support.front_ends import LOG_MEL, front_end
 from tests_support.tables import noise_table
 
 from serbench.api import CorpusError, LeakageError, StudentShape
-from serbench.learning.features import (
-    Frames,
-    Normaliser,
-    TrainingFrames,
-    speech_frames,
-    student_input,
-)
+from serbench.learning import features, frame_files
+from serbench.learning.extract import speech_frames
+from serbench.learning.features import Frames, Normaliser, TrainingFrames, student_input
 from serbench.learning.fit.augment import spec_augment
 from serbench.learning.front_ends import shape_of
 from serbench.protocol.guard.view import PartitionView
@@ -279,3 +277,103 @@ def test_frames_in_float16_are_normalised_window_by_window() -> None:
     cut = (torch.tensor([0, 1]), torch.tensor([8990, 0]), 200)
     for a, b in zip(half.windows(*cut), full.windows(*cut), strict=True):
         torch.testing.assert_close(a, b)
+
+
+def mapped(counts: list[int], kind: type = np.float32) -> tuple[Frames, tuple[str, ...]]:
+    """Frames of a small corpus."""
+    count = np.array(counts, dtype=np.int64)
+    values = np.random.default_rng(5).normal(-4.0, 2.0, (int(count.sum()), 6)).astype(kind)
+    ids = tuple(f"u{n}" for n in range(len(counts)))
+    return Frames(ids, values, np.cumsum(count) - count, count, 100.0, "x"), ids
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+@pytest.mark.parametrize("normalise", ["partition", "range"])
+def test_windows_from_the_map_are_those_from_memory(
+    monkeypatch: pytest.MonkeyPatch, kind: type, normalise: str
+) -> None:
+    frames, ids = mapped([9000, 30, 700, 1], kind)
+    chosen, others = (ids[3], ids[0], ids[1]), (frames, replace(frames, values=frames.values * 2))
+    resident = TrainingFrames(frames, chosen, *others)
+    monkeypatch.setattr(features, "RESIDENT_BYTES", 0)
+    read = TrainingFrames(frames, chosen, *others)
+    assert read.values is None
+    assert torch.equal(torch.cat([*read.blocks()]), torch.cat([*resident.blocks()]))
+    one, other = Normaliser.fit(resident, normalise), Normaliser.fit(read, normalise)
+    assert torch.equal(one.mean, other.mean)
+    assert torch.equal(one.deviation, other.deviation)
+    resident.normalise(one)
+    read.normalise(other)
+    rows = torch.tensor([0, 1, 2, 3, 4, 5, 6, 7, 8])
+    for first in (torch.zeros(9, dtype=torch.int64), (resident.count - 3).clamp_min(0)):
+        for a, b in zip(
+            resident.windows(rows, first, 40), read.windows(rows, first, 40), strict=True
+        ):
+            assert torch.equal(a, b)
+
+
+def test_a_reader_of_the_map_holds_windows_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = np.full(200, 1000, dtype=np.int64)
+    np.save(tmp_path / "values.npy", np.ones((200_000, 10), np.float32))
+    values = np.load(tmp_path / "values.npy", mmap_mode="r")
+    ids = tuple(map(str, range(200)))
+    frames = Frames(ids, values, np.cumsum(count) - count, count, 100.0, "x")
+    monkeypatch.setattr(features, "RESIDENT_BYTES", 1_000_000)
+    tracemalloc.start()
+    try:
+        read = TrainingFrames(frames, ids)
+        read.normalise(Normaliser.fit(read))
+        for rows in torch.arange(200).split(10):
+            read.windows(rows, torch.zeros(10, dtype=torch.int64), 300)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < values.nbytes / 4
+
+
+def test_frames_go_on_after_the_last_whole_block_of_a_killed_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(frame_files, "BLOCK_BYTES", 1_000)
+    pieces = [np.random.default_rng(n).normal(size=(n + 9, 8)).astype("f4") for n in range(20)]
+    files = frame_files.FrameFiles(tmp_path / "features" / "0123")
+    killed = frame_files.FrameWriter(files)
+    for piece in pieces[:11]:
+        killed.add(piece)
+    killed.__exit__(None)  # closed, as by the system, with no chance to write what waits
+    blocks = files.file("blocks.part")
+    blocks.write_bytes(blocks.read_bytes() + b'{"counts": [9')  # torn in the middle of a line
+    with files.file("values.part").open("ab") as values:
+        values.write(b"torn, too")
+    assert files.read(20) is None
+    with frame_files.FrameWriter(files) as writer:
+        assert 7 < len(writer.counts) <= 11
+        for piece in pieces[len(writer.counts) :]:
+            writer.add(piece)
+        writer.finish()
+    values, count = files.written(20)
+    np.testing.assert_array_equal(values, np.concatenate(pieces))
+    assert count.tolist() == [len(piece) for piece in pieces]
+    assert not caplog.text
+    assert sorted(path.name for path in files.path.parent.iterdir()) == [
+        "0123.counts.npy", "0123.values.npy",
+    ]  # fmt: skip
+
+
+def test_a_damaged_block_and_those_behind_it_are_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(frame_files, "BLOCK_BYTES", 1)
+    files = frame_files.FrameFiles(tmp_path / "0123")
+    stopped = frame_files.FrameWriter(files)
+    for n in range(4):
+        stopped.add(np.full((2, 8), n, np.float32))
+    stopped.__exit__(None)
+    with files.file("values.part").open("r+b") as values:
+        values.seek(frame_files.HEAD_BYTES + 2 * 64 + 3)
+        values.write(b"\xff")
+    with frame_files.FrameWriter(files) as writer:
+        assert writer.counts == [2, 2]
+    assert "a block has another checksum" in caplog.text

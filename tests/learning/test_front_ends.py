@@ -11,7 +11,8 @@ from tests_support.tables import noise_table
 from torch import Tensor, nn
 
 from serbench.api import Framing, FrontEnd, FrontEndParams, StudentShape, TeacherCard
-from serbench.learning.features import middle, speech_frames, window_size
+from serbench.learning.extract import speech_frames
+from serbench.learning.features import middle, window_size
 from serbench.learning.front_ends import Extractor, frames_of, shape_of
 from serbench.settings import SegmentSettings
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from serbench.api import Estimator, FrontEnd, Loss, Params, Student, StudentOutput, StudentShape
 from serbench.data.corpus.table import CorpusTable
-from serbench.learning.features import Frames, speech_frames
+from serbench.learning.extract import speech_frames
+from serbench.learning.features import Frames
 from serbench.learning.fit.task import FitResult, FitTask
 from serbench.learning.segments import segment_partition
 from serbench.learning.teach.targets import TeacherSignal

@@ -10,7 +10,7 @@ import torch
 from serbench.api import Advance
 from serbench.checks.finding import Finding, Unit
 from serbench.checks.verify.checks import compared
-from serbench.learning.features import speech_frames
+from serbench.learning.extract import speech_frames
 from serbench.learning.segments import segment_partition
 from serbench.running.harness.folds import Folds
 from serbench.running.replay.stored import StoredPlan

@@ -14,7 +14,8 @@ from serbench.data.corpus.unlabelled import load_unlabelled
 from serbench.device.export.deployed import Trained
 from serbench.device.export.score import cross_validated
 from serbench.files.source import core_digest
-from serbench.learning.features import Normaliser, speech_frames
+from serbench.learning.extract import speech_frames
+from serbench.learning.features import Normaliser
 from serbench.learning.fit.task import FitTask, InitialState
 from serbench.learning.front_ends import shape_of
 from serbench.learning.segments import segment_utterance

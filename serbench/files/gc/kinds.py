@@ -88,8 +88,8 @@ FOLDER_ENTRIES = {
 }
 """Entries that are folders, with their known files."""
 
-FEATURES = rf"(?P<pair>features/{HEX}{{24}})\.(?:values|counts)\.npy"
-"""Pairs of files that are one entry."""
+FEATURES = rf"(?P<pair>features/{HEX}{{24}})\.(?:(?:values|counts)\.npy|(?:values|blocks)\.part)"
+"""Pairs of files that are one entry; ``.part``: an unfinished one."""
 
 LOCKS = (
     rf"(?:embeddings/[^/.][^/]*-{HEX}{{32}}|features/{HEX}{{24}}|corpora/[^/.][^/]*-{HEX}{{8}}"

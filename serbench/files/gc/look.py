@@ -36,7 +36,7 @@ def look(kind: str, root: Path, files: Mapping[str, int]) -> Look:
         files: sizes in bytes, by path below the cache.
     """
     try:
-        if kind == "features":
+        if kind == "features" and any(each.endswith(".npy") for each in files):
             _need(files, "counts.npy", "values.npy")
         elif kind == "embeddings" and any(each.endswith("/complete.json") for each in files):
             _need(files, "frames.f16", "pooled.f32", "index.jsonl")

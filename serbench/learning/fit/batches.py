@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from serbench.learning.features import (
     Normaliser,
     TrainingFrames,
     middle,
+    moments,
     student_input,
     window_size,
 )
@@ -184,29 +186,44 @@ def teacher_sources(task: FitTask, device: torch.device) -> TeacherSources:
             what = f"hints of {teacher.name}"
             own = teacher.frames.fitting(task.train, what, *teacher.others)
             if teacher.layer_weights is not None and len(teacher.layer_weights) > 1:
-                weights = torch.from_numpy(np.array(teacher.layer_weights))
-                layers = own.values.unflatten(1, (len(weights), -1))
-                own.values = torch.einsum("l,fld->fd", weights.to(layers.dtype), layers)
-            own.values = standardised(own)
+                own.change(partial(_mixed, torch.from_numpy(np.array(teacher.layer_weights))))
+            standardise(own)
             frames.append(own.place(device))
     return TeacherSources(logits, tuple(pooled), tuple(frames))
 
 
-def standardised(train: TrainingEmbeddings | TrainingFrames) -> Tensor:
-    """``(n, d)`` with mean 0 and deviation 1 in every dimension, in its own precision.
+def _mixed(weights: Tensor, frames: Tensor) -> Tensor:
+    """``(n, L · D)`` to ``(n, D)``."""
+    layers = frames.unflatten(1, (len(weights), -1))
+    return torch.einsum("l,fld->fd", weights.to(layers), layers)
 
-    Of embeddings, the first layer.
+
+def standardised(train: TrainingEmbeddings) -> Tensor:
+    """The first layer of embeddings ``(n, d)``, with mean 0 and deviation 1 in every dimension.
 
     Encoders have a few dimensions that are large everywhere; without this, the direction of every
     frame is nearly the same, and matching it teaches nothing.
     """
-    if isinstance(train, TrainingEmbeddings):
-        values = torch.from_numpy(train.pooled[:, 0])
-    else:
-        values = train.values
-    exact = values.float()
-    deviation, mean = torch.std_mean(exact, dim=0, correction=0)
-    return ((exact - mean) / deviation.clamp_min(1e-5)).to(values.dtype)
+    return _standard(torch.from_numpy(train.pooled[:, 0]))
+
+
+def standardise(train: TrainingFrames) -> None:
+    """The same of frames, in their own precision."""
+    if train.values is not None:
+        train.change(_standard)
+        return
+    mean, deviation = moments(train.blocks())
+    train.change(partial(_scaled, mean.float(), deviation.float()))
+
+
+def _standard(values: Tensor) -> Tensor:
+    deviation, mean = torch.std_mean(values.float(), dim=0, correction=0)
+    return _scaled(mean, deviation, values)
+
+
+def _scaled(mean: Tensor, deviation: Tensor, values: Tensor) -> Tensor:
+    mean, deviation = mean.to(values.device), deviation.to(values.device).clamp_min(1e-5)
+    return ((values.float() - mean) / deviation).to(values.dtype)
 
 
 class TrainingBatches(Batches):

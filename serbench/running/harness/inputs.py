@@ -17,7 +17,8 @@ from serbench.data.corpus.table import CorpusTable, Speech
 from serbench.data.corpus.unlabelled import UnlabelledAudio, load_unlabelled
 from serbench.files.paths import inside
 from serbench.learning.crops import CropRecipe, crops_of
-from serbench.learning.features import Frames, speech_frames
+from serbench.learning.extract import speech_frames
+from serbench.learning.features import Frames
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.protocol.guard.corpora import check_distinct
 from serbench.protocol.spelling import check_spelling

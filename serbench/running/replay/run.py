@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from serbench.api import FrontEnd, LeakageError, StoreError, Teacher
 from serbench.data.corpus.table import CorpusTable
-from serbench.learning.features import Frames, speech_frames
+from serbench.learning.extract import speech_frames
+from serbench.learning.features import Frames
 from serbench.learning.segments import Segment, segment_partition
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.learning.teach.heads import Head

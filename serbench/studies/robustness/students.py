@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from serbench.api import SAMPLE_RATE_HZ, Backend, FrontEnd
 from serbench.data.corpus.table import CorpusTable, Utterance
 from serbench.files.source import core_digest, package_digest
-from serbench.learning.features import Frames, frames_by
+from serbench.learning.extract import frames_by
+from serbench.learning.features import Frames
 from serbench.learning.front_ends import Extractor
 from serbench.learning.segments import Segment
 from serbench.running.executors.executor import Executor

@@ -13,7 +13,7 @@ from serbench.learning.features import (
     Normaliser,
     TrainingFrames,
 )
-from serbench.learning.fit.batches import TeacherSources, TrainingBatches, standardised
+from serbench.learning.fit.batches import TeacherSources, TrainingBatches, standardise, standardised
 from serbench.learning.fit.probe import probe
 from serbench.learning.fit.task import FitTask
 from serbench.learning.teach.crossfit import cross_fit, cross_heard
@@ -29,7 +29,7 @@ CHOSEN = HeadSettings()
 
 def proper(task: FitTask, corpus: Frames, teacher: TeacherEmbeddings, view: PartitionView) -> None:
     frames: TrainingFrames = corpus.fitting(view, "student")
-    standardised(frames)
+    standardise(frames)
     probe(task, nn.Identity(), frames)
     TrainingBatches(
         task, frames, Normaliser.fit(frames), TeacherSources(torch.zeros(0), (), ()), CPU
@@ -56,7 +56,7 @@ def leaks(
     Normaliser.fit(frames)  # refused
     Normaliser.fit(either)  # refused
     Normaliser.fit(corpus)  # refused
-    standardised(frames)  # refused
+    standardise(frames)  # refused
     probe(task, nn.Identity(), frames)  # refused
     TrainingBatches(task, frames, scale, TeacherSources(torch.zeros(0), (), ()), CPU)  # refused
     pooled = teacher.pooled_of(ids)

@@ -23,7 +23,8 @@ from serbench.api import (
     SerbenchError,
 )
 from serbench.data.corpus.table import CorpusTable
-from serbench.learning.features import Frames, speech_frames
+from serbench.learning.extract import speech_frames
+from serbench.learning.features import Frames
 from serbench.learning.fit import loop
 from serbench.learning.fit.loop import fit
 from serbench.learning.fit.optimise import Optimisation

@@ -28,7 +28,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from serbench.api import EpochEvent, Loss, LossShape, Params, SerbenchError
-from serbench.learning.features import Frames, speech_frames
+from serbench.learning.extract import speech_frames
+from serbench.learning.features import Frames
 from serbench.learning.fit import audio, checkpoint
 from serbench.learning.fit.audio import NO_LABEL, AudioBatches, DiskFrames
 from serbench.learning.fit.loop import fit

@@ -1,0 +1,98 @@
+"""Frames of a whole corpus by a front end: computed once, and kept in the cache.
+
+They need no label.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serbench.api import Advance, FrontEnd
+from serbench.data.corpus.table import Speech
+from serbench.files.cache_kinds import kind_folder
+from serbench.files.digests import name_digest
+from serbench.files.kept import making
+from serbench.files.threads import in_threads
+from serbench.learning.crops import heard
+from serbench.learning.features import Frames
+from serbench.learning.frame_files import FrameFiles, FrameWriter
+from serbench.learning.front_ends import Extractor, identity_of
+from serbench.learning.segments import hears_whole
+
+VERSION = 3
+"""Raised whenever the frames that a setting gives change, so that no stale cache is read."""
+
+
+def speech_frames(table: Speech, front_end: FrontEnd, cache: Path, advance: Advance) -> Frames:
+    """Frames of every utterance, from the cache or computed and kept there.
+
+    They are written in blocks as they are computed, and are never in memory as a whole. Whatever
+    stops the computation, it continues after its last block. Processes that want the same frames
+    at the same time wait for one to compute them.
+
+    ``(total, d)`` float32, or float16 where the front end is ``half``; with
+    ``normalise="utterance"`` each utterance's mean of each value is taken off.
+
+    Args:
+        table: the corpus, or unlabelled audio.
+        front_end: whose frames.
+        cache: root of the cache.
+        advance: told of every utterance.
+
+    Raises:
+        CorpusError: an audio file can no longer be read, or is another than it was.
+        StoreError: the cache cannot be written.
+        TeacherError: the weights of a model that the front end runs cannot be had.
+    """
+    recipe = {"version": VERSION, "corpus": table.digest, **identity_of(front_end)}
+    key = name_digest(json.dumps(recipe, sort_keys=True), 24)
+    files = FrameFiles(kind_folder(cache, "features") / key)
+    total = len(table.utterances)
+    if (kept := files.read(total)) is None:
+        with making(files.path):
+            if (kept := files.read(total)) is None:
+                _extract(table, front_end, files, advance)
+                kept = files.written(total)
+    advance(total, total)
+    values, count = kept
+    ids = tuple(utterance.id for utterance in table.utterances)
+    return frames_by(front_end, ids, values, count, key)
+
+
+def frames_by(
+    front_end: FrontEnd,
+    ids: tuple[str, ...],
+    values: NDArray[np.floating],
+    count: NDArray[np.int64],
+    digest: str,
+) -> Frames:
+    """Frames that a front end gave: ``values (total, d)``, ``count (U,)`` of each utterance."""
+    framing = front_end.framing
+    return Frames(
+        ids,
+        values,
+        np.cumsum(count) - count,
+        count,
+        rate_hz=0.0 if framing is None else 1.0 / framing.hop_s,
+        digest=digest,
+        channels=front_end.channels,
+        whole=hears_whole(framing),
+    )
+
+
+def _extract(table: Speech, front_end: FrontEnd, files: FrameFiles, advance: Advance) -> None:
+    """Compute the frames that the cache does not have, and add them to those that it has."""
+    extract = Extractor(front_end)
+    total = len(table.utterances)
+    with FrameWriter(files) as writer:
+        # A model has threads of its own.
+        each_of = in_threads if front_end.card is None else map
+        left = table.utterances[len(writer.counts) :]
+        for piece in each_of(lambda each: extract(heard(each)), left):
+            writer.add(piece)
+            advance(len(writer.counts), total)
+        writer.finish()
