@@ -91,7 +91,8 @@ def test_a_run_with_it_is_reported_shown_and_verified(made: Path, tmp_path: Path
     other = CliRunner().invoke(app, [*options, "--pretrain-audio", str(audio)])
     assert other.exit_code == 1, other.output
     assert "checks: unlabelled audio" in other.stdout
-    fails(CliRunner().invoke(app, [*options, "--pretrain-audio", "nowhere"]), "folder nowhere of")
+    missing = CliRunner().invoke(app, [*options, "--pretrain-audio", "nowhere"])
+    fails(missing, "does not exist: nowhere")
 
 
 def test_a_copy_of_an_utterance_stops_the_run(made: Path, tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_a_damaged_cache_is_made_anew(
 
 def test_a_file_that_changed_since_is_an_error(corpus: list[File], tmp_path: Path) -> None:
     soundfile.write(corpus[3].path, voices()[5], 16_000)
-    with pytest.raises(CorpusError, match=r"u03\.wav: its audio is another"):
+    with pytest.raises(CorpusError, match=r"u03\.wav: its audio has changed"):
         near_duplicates(corpus, tmp_path / "cache", nothing)
 
 
