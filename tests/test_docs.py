@@ -126,9 +126,10 @@ def test_every_run_can_be_planned(
     page: Path, with_documented_plugin: Plugins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    whisper = tmp_path / "models" / "whisper-base"
-    whisper.mkdir(parents=True)
-    (whisper / "config.json").write_text('{"model_type": "whisper"}', encoding="utf-8")
+    for name in ("whisper-base", "whisper-tiny.en"):
+        whisper = tmp_path / "models" / name
+        whisper.mkdir(parents=True)
+        (whisper / "config.json").write_text('{"model_type": "whisper"}', encoding="utf-8")
     (tmp_path / "speech").mkdir()
     overlay = tmp_path / "serbench.toml"
     other = re.compile(r"^\[(project|tool)\b", re.MULTILINE)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
+from pydantic import JsonValue
 
 from serbench.data.corpus.table import CorpusTable
 from serbench.protocol.guard.certificate import SearchRecord, TrialRecord
@@ -86,6 +88,7 @@ def search_record(search: Search, method: str, seed: int, outer: int) -> SearchR
         seed: of the method.
         outer: the fold, from 1.
     """
+    values = cast("Sequence[dict[str, JsonValue]]", search.values)  # they come from TOML
     seen: dict[int, dict[int, float]] = {}
     for (candidate, fold), ua in sorted(search.scores.items()):
         seen.setdefault(candidate, {})[fold] = ua
@@ -94,12 +97,12 @@ def search_record(search: Search, method: str, seed: int, outer: int) -> SearchR
         seed=seed,
         outer=outer,
         strategy=search.strategy,
-        space=_axes(search.values),
-        points=len(search.values),
+        space=_axes(values),
+        points=len(values),
         trials=tuple(
             TrialRecord(
                 candidate=candidate + 1,
-                values=dict(search.values[candidate]),
+                values=dict(values[candidate]),
                 ua=tuple(ua.values()),
             )
             for candidate, ua in seen.items()
@@ -108,9 +111,9 @@ def search_record(search: Search, method: str, seed: int, outer: int) -> SearchR
     )
 
 
-def _axes(values: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
+def _axes(values: Sequence[Mapping[str, JsonValue]]) -> dict[str, list[JsonValue]]:
     """The values of each setting, in the order of the grid."""
-    axes: dict[str, list[object]] = {}
+    axes: dict[str, list[JsonValue]] = {}
     for each in values:
         for path, value in each.items():
             if value not in axes.setdefault(path, []):
