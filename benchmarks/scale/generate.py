@@ -1,8 +1,8 @@
-"""Make a corpus of any size whose audio is cheap: for measuring what a run costs, not what it says.
+"""Make a corpus of any size with cheap audio, to measure the cost of a run, not its scores.
 
     python benchmarks/scale/generate.py 10000 /tmp/scale/10000
 
-writes ``audio/*/*.flac`` (8 kHz, 1 to 5 s, about 20 kB each), ``utterances.csv`` and a
+writes ``audio/*/*.flac`` (8 kHz, 1 to 5 s, about 33 kB each), ``utterances.csv`` and a
 ``serbench.toml`` that names the folder as the dataset ``scale``: run serbench there. 50 utterances
 a speaker, four classes, a split of its own (60 % train, 20 % validation, 20 % test, by speaker).
 Each file is a function of its number alone, so a larger corpus begins with the smaller one. The

@@ -12,7 +12,7 @@ from serbench.data.corpus.table import CorpusTable
 from serbench.errors import RegistryError
 
 MARK = "SUBSET"
-"""Beginning of the sentence that every table of such a run has below it."""
+"""First word of the line below every table of a run on a subset."""
 
 
 @dataclass(frozen=True, slots=True)
