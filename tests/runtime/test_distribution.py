@@ -34,8 +34,8 @@ def names(requirements: list[str]) -> set[str]:
 
 
 def test_serbench_needs_the_runtime_of_its_own_version() -> None:
-    pins = [line for line in project("pyproject.toml")["dependencies"] if "runtime" in line]
-    assert pins == ["onnxruntime>=1.20", f"serbench-runtime=={__version__}"]
+    needed = project("pyproject.toml")["dependencies"]
+    assert f"serbench-runtime=={__version__}" in needed
 
 
 def test_both_have_one_licence() -> None:
