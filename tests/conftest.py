@@ -47,6 +47,24 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.delenv("SERBENCH_DATA", raising=False)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _figures_as_png() -> Iterator[dict[str, Any]]:
+    """PDF and SVG take most of a report's time; the tests of them ask for ``vector_figures``."""
+    from serbench.results.figure.png import VECTOR
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("serbench.results.figure.png.VECTOR", {})
+        yield VECTOR
+
+
+@pytest.fixture(scope="module")
+def vector_figures(_figures_as_png: dict[str, Any]) -> Iterator[None]:
+    """Figures in all formats."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("serbench.results.figure.png.VECTOR", _figures_as_png)
+        yield
+
+
 @pytest.fixture
 def heard_signals() -> Iterator[None]:
     """What stops a command is heard, though the tests run in the background or under nohup."""

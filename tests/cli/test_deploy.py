@@ -53,7 +53,7 @@ def test_deploy_prints_and_writes_beside_the_run(folder: Path) -> None:
     after = contents(folder / "run")
     assert {name: after[name] for name in before} == before
     assert {name for name in after if name not in before} == {
-        *(f"deploy/deploy.{end}" for end in ("csv", "html", "md", "pdf", "png", "svg", "tex")),
+        *(f"deploy/deploy.{end}" for end in ("csv", "html", "md", "png", "tex")),
         "deploy/results.json",
         "deploy/study.json",
     }

@@ -79,16 +79,18 @@ def png(figure: Figure) -> bytes:
     return figure_files(figure, ())[".png"]
 
 
-def figure_files(figure: Figure, vector: Collection[str] = tuple(VECTOR)) -> dict[str, bytes]:
-    """Suffix of a file to its content: PNG, and the ``vector`` formats. The same figure gives the
-    same bytes.
+def figure_files(figure: Figure, vector: Collection[str] | None = None) -> dict[str, bytes]:
+    """Suffix of a file to its content: PNG, and the ``vector`` formats (None: all). The same figure
+    gives the same bytes.
     """
     canvas = drawn(figure)
     FigureCanvasAgg(canvas)
+    if (layout := canvas.get_layout_engine()) is not None:
+        layout.execute(canvas)
+    canvas.set_layout_engine(None)  # it is laid out: each file would do it again, and draw twice
     files = {".png": canvas._repr_png_()}
-    canvas.set_layout_engine("none")  # as it was laid out for the first
     with rc_context(SETTINGS):  # pyright: ignore[reportArgumentType]
-        for name in vector:
+        for name in VECTOR if vector is None else vector:
             buffer = io.BytesIO()
             canvas.savefig(buffer, format=name, metadata=VECTOR[name])
             files[f".{name}"] = buffer.getvalue()
@@ -111,7 +113,7 @@ def drawn(figure: Figure) -> Drawing:
     high = rows * height + CAPTION_IN * (1 + len(alarm.splitlines())) + keys + room
     free = (keys + room) / high
     layout = ConstrainedLayoutEngine(rect=(0, free, 1, 1 - free))
-    canvas = Drawing(figsize=(width, high), layout=layout)
+    canvas = Drawing(figsize=(width, high), dpi=DPI, layout=layout)
     grid = canvas.add_gridspec(rows, columns)
     for number, panel in enumerate(figure.panels):
         row, column = divmod(number, columns)

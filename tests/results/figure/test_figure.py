@@ -134,6 +134,7 @@ def test_the_alarm_stands_above_caption_and_warnings_below_all_else() -> None:
     assert texts["Doubtful."].y0 >= 0
 
 
+@pytest.mark.usefixtures("vector_figures")
 @pytest.mark.parametrize("plot", [FOREST, MATRIX], ids=lambda plot: plot.kind)
 def test_files_for_papers(plot: f.Plot) -> None:
     files = figure_files(figure_of(plot))

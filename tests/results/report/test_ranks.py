@@ -113,7 +113,7 @@ def test_two_corpora_are_said_to_prove_nothing(runs: list[Path]) -> None:
 def test_everything_is_written(written: Path, runs: list[Path]) -> None:
     names = {path.name for path in written.iterdir()}
     assert names == {
-        *(f"ranks.{suffix}" for suffix in ("md", "csv", "tex", "html", "png", "pdf", "svg")),
+        *(f"ranks.{suffix}" for suffix in ("md", "csv", "tex", "html", "png")),
         *(f"corpus-{corpus}" for corpus in CORPORA[:2]),
     }
     text = (written / "ranks.md").read_text()

@@ -142,7 +142,7 @@ def test_files_hold_the_tables_the_numbers_and_the_digest(
     conduct(Measured(study), DeployParams(), opened, folder, console, silent)
     page = folder / "deploy.md"
     assert {path.name for path in folder.iterdir()} == {
-        *(f"deploy.{suffix}" for suffix in ("md", "csv", "tex", "html", "png", "pdf", "svg")),
+        *(f"deploy.{suffix}" for suffix in ("md", "csv", "tex", "html", "png")),
         "results.json", "study.json",
     }  # fmt: skip
     text = page.read_text()

@@ -443,7 +443,7 @@ def test_a_moving_gate_is_shown_over_epochs(three: Explanation) -> None:
 def test_the_page_holds_tables_figure_and_rows(by_hand: Explanation, tmp_path: Path) -> None:
     text = conducted(by_hand.run.folder, tmp_path / "out")
     assert {each.name for each in (tmp_path / "out").iterdir()} == {
-        *(f"explain.{suffix}" for suffix in ("md", "csv", "tex", "html", "png", "pdf", "svg")),
+        *(f"explain.{suffix}" for suffix in ("md", "csv", "tex", "html", "png")),
         "gate.csv", "study.json",
     }  # fmt: skip
     assert text.startswith("# How far akd trusts its teacher on emodb\n")

@@ -195,7 +195,7 @@ def test_every_file_says_which_leak_each_figure_has(
         silent,
     )
     assert {each.name for each in page.parent.iterdir()} == {
-        *(f"inflation.{suffix}" for suffix in ("md", "csv", "tex", "html", "png", "pdf", "svg")),
+        *(f"inflation.{suffix}" for suffix in ("md", "csv", "tex", "html", "png")),
         "study.json",
     }
     assert (page.parent / "inflation.png").read_bytes().startswith(b"\x89PNG")
