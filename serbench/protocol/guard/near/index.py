@@ -12,7 +12,10 @@ the number of frames, and a recording with hundreds of copies is still linked to
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,63 +50,168 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 Integers = NDArray[np.int64]
 
+OCCURRENCE = np.dtype([("key", "<u8"), ("recording", "<i4"), ("frame", "<i4")])
+"""A word where it occurs. The key has the word above, and below its place among equal words."""
 
-def candidates(fingerprints: Sequence[Words]) -> Integers:
+_WORD_AT = np.uint64(40)
+"""First bit of the word in a key."""
+
+_BUCKETS = 256
+_BUCKET_AT = np.uint32(BITS - 8)
+"""Words are sorted in buckets, by their upper eight bits."""
+
+OCCURRENCES_AT_ONCE = 1 << 21
+"""Occurrences that are in memory together. All of them lie in a temporary file."""
+
+VOTES_AT_ONCE = 1 << 25
+"""Votes that are counted together: those of a range of recordings."""
+
+
+def candidates(fingerprints: Sequence[Words], folder: Path | None = None) -> Integers:
     """Pairs of recordings that may be copies, for their waveforms to be compared.
 
     Args:
         fingerprints: of N recordings, as ``fingerprint`` gives them.
+        folder: for a temporary file, of up to 32 bytes a frame; None for the system's own.
 
     Returns:
         ``(pairs, 2)`` int64, positions in ``fingerprints``, the smaller first, sorted.
+
+    Raises:
+        OSError: the temporary file cannot be written.
     """
-    one, other, offset = elected(votes(*occurrences(fingerprints)), len(fingerprints))
+    if not fingerprints:
+        return np.empty((0, 2), np.int64)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        found = Occurrences(file, fingerprints)
+        ranges = [elected(found.votes(part), len(fingerprints)) for part in found.ranges()]
+    one, other, offset = (np.concatenate(column) for column in zip(*ranges, strict=True))
     alike = wrong_bits(fingerprints, one, other, offset) <= MOST_WRONG
     pairs = np.stack([one[alike], other[alike]], axis=1)
     return np.unique(pairs, axis=0)
 
 
-def occurrences(
-    fingerprints: Sequence[Words],
-) -> tuple[Words, NDArray[np.int32], NDArray[np.int32]]:
-    """Every word, and every word with a bit turned, with its recording and frame.
+class Occurrences:
+    """Every word, and every word with a bit turned, with its recording and frame; in a file.
 
-    ``(words,)`` each, equal words side by side. A word that lasts counts once, where it begins:
-    repeating it says nothing more about the recording, but in a steady sound it would cast most of
-    the votes.
+    A word that lasts counts once, where it begins: repeating it says nothing more about the
+    recording, but in a steady sound it would cast most of the votes.
+
+    Args:
+        file: empty; to be written.
+        fingerprints: of N recordings.
+
+    Raises:
+        OSError: the file cannot be written.
     """
-    joined, first = _joined(fingerprints)
-    counts = np.diff(first)
-    recording = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    frame = (np.arange(len(joined)) - np.repeat(first[:-1], counts)).astype(np.int32)
-    bare = np.where(joined == NO_WORD, NO_WORD, joined & WORD)
-    words, places = [], []
-    for word in (bare, turned(joined)):
-        begins = np.ones(len(word), np.bool_)
-        begins[1:] = (word[1:] != word[:-1]) | (frame[1:] == 0)
-        places.append(np.flatnonzero(begins & (word != NO_WORD)))
-        words.append(word[places[-1]])
-    word, place = np.concatenate(words), np.concatenate(places)
-    order = np.argsort(_shuffled(word))
-    return word[order], recording[place[order]], frame[place[order]]
+
+    def __init__(self, file: BinaryIO, fingerprints: Sequence[Words]) -> None:
+        self._file = file
+        self._most_votes = np.zeros(len(fingerprints), np.int64)
+        in_bucket = np.zeros(_BUCKETS, np.int64)
+        for word, _, _ in _begun(fingerprints):
+            in_bucket += np.bincount(word >> _BUCKET_AT, minlength=_BUCKETS)
+        end = np.cumsum(in_bucket)
+        self._write(fingerprints, end - in_bucket)
+        self._pieces = [
+            slice(int(end[part][0] - in_bucket[part][0]), int(end[part][-1]))
+            for part in _blocks(in_bucket, OCCURRENCES_AT_ONCE)
+        ]
+        for piece in self._pieces:
+            self._sort(piece)
+
+    def read(self, piece: slice) -> NDArray[np.void]:
+        """``(occurrences,)`` of dtype ``OCCURRENCE``."""
+        self._file.seek(piece.start * OCCURRENCE.itemsize)
+        content = self._file.read((piece.stop - piece.start) * OCCURRENCE.itemsize)
+        return np.frombuffer(content, OCCURRENCE)
+
+    def ranges(self) -> list[slice]:
+        """Consecutive recordings, with about ``VOTES_AT_ONCE`` votes in all or fewer."""
+        return _blocks(self._most_votes, VOTES_AT_ONCE)
+
+    def votes(self, recordings: slice) -> Integers:
+        """One number for every vote for a pair, unsorted.
+
+        Args:
+            recordings: the smaller recording of each pair is one of these.
+        """
+        cast = np.empty(self._most_votes[recordings].sum(), np.int64)
+        count = 0
+        for piece in self._pieces:
+            for votes in _cast(self.read(piece), recordings, len(self._most_votes)):
+                cast[count : count + len(votes)] = votes
+                count += len(votes)
+        return cast[:count]
+
+    def _write(self, fingerprints: Sequence[Words], place: Integers) -> None:
+        """Write each occurrence into its bucket; these begin at each ``place``."""
+        count = 0
+        for word, recording, frame in _begun(fingerprints):
+            rows = np.empty(len(word), OCCURRENCE)
+            rows["key"] = _shuffled(word, count)
+            rows["recording"], rows["frame"] = recording, frame
+            count += len(rows)
+            bucket = (word >> _BUCKET_AT).astype(np.uint8)
+            rows = rows[np.argsort(bucket, kind="stable")]
+            ends = np.cumsum(np.bincount(bucket, minlength=_BUCKETS))
+            for number, piece in enumerate(np.split(rows, ends[:-1])):
+                self._put(int(place[number]), piece)
+                place[number] += len(piece)
+
+    def _put(self, place: int, rows: NDArray[np.void]) -> None:
+        self._file.seek(place * OCCURRENCE.itemsize)
+        self._file.write(rows.view(np.uint8).data)
+
+    def _sort(self, piece: slice) -> None:
+        """Sort whole buckets, and count how many votes each recording may cast there."""
+        rows = self.read(piece)
+        rows = rows[np.argsort(rows["key"])]
+        self._put(piece.start, rows)
+        _, equal = np.unique_counts(rows["key"] >> _WORD_AT)
+        before = np.arange(len(rows)) - np.repeat(np.cumsum(equal) - equal, equal)
+        behind = np.repeat(equal, equal) - 1 - before
+        votes = np.minimum(before, NEIGHBOURS) + np.minimum(behind, NEIGHBOURS)
+        counted = np.bincount(rows["recording"], votes, len(self._most_votes))
+        self._most_votes += counted.astype(np.int64)
 
 
-def votes(word: Words, recording: NDArray[np.int32], frame: NDArray[np.int32]) -> Integers:
-    """One number for every vote, unsorted, from what ``occurrences`` gives."""
-    cast = [np.empty(0, np.int64)]
-    recordings = int(recording.max(initial=0)) + 1
-    here = np.arange(len(word))
-    for step in range(1, NEIGHBOURS + 1):
-        here = here[: np.searchsorted(here, len(word) - step)]
-        here = here[word[here] == word[here + step]]
-        if not len(here):
-            break
-        left, right = recording[here].astype(np.int64), recording[here + step].astype(np.int64)
-        later = (frame[here + step] - frame[here]).astype(np.int64)
-        later = np.where(left < right, later, -later) + _NO_OFFSET
-        pair = np.minimum(left, right) * recordings + np.maximum(left, right)
-        cast.append(((pair << _OFFSET_BITS) | later)[left != right])
-    return np.concatenate(cast)
+def _begun(fingerprints: Sequence[Words]) -> Iterator[tuple[Words, Integers, Integers]]:
+    """Words where they begin, their recordings and frames, ``(words,)`` each, some at a time.
+
+    First all words as they are, then all with a bit turned.
+    """
+    length = np.array([len(words) for words in fingerprints], np.int64)
+    for turn in (False, True):
+        for part in _blocks(length, BLOCK_FRAMES):
+            joined, first = _joined(fingerprints[part])
+            counts = np.diff(first)
+            recording = np.repeat(np.arange(part.start, part.stop), counts)
+            frame = np.arange(len(joined)) - np.repeat(first[:-1], counts)
+            word = np.where(joined == NO_WORD, NO_WORD, joined & WORD)
+            if turn:
+                word = turned(joined)
+            begins = word != NO_WORD
+            begins[1:] &= (word[1:] != word[:-1]) | (frame[1:] == 0)
+            yield word[begins], recording[begins], frame[begins]
+
+
+def _cast(rows: NDArray[np.void], recordings: slice, count: int) -> Iterator[Integers]:
+    """Votes of sorted occurrences, some at a time; ``count`` is of all recordings."""
+    recording, frame = rows["recording"].astype(np.int64), rows["frame"].astype(np.int64)
+    # No word has all bits, so that neither end has an equal neighbour.
+    word = np.pad(rows["key"] >> _WORD_AT, NEIGHBOURS, constant_values=np.uint64(NO_WORD))
+    own = np.flatnonzero((recording >= recordings.start) & (recording < recordings.stop))
+    for direction in (1, -1):
+        here = own
+        for step in range(1, NEIGHBOURS + 1):
+            there = here + direction * step
+            equal = word[there + NEIGHBOURS] == word[here + NEIGHBOURS]
+            here, there = here[equal], there[equal]
+            smaller = recording[here] < recording[there]
+            left, right = here[smaller], there[smaller]
+            later = frame[right] - frame[left] + _NO_OFFSET
+            yield (recording[left] * count + recording[right]) << _OFFSET_BITS | later
 
 
 def elected(cast: Integers, recordings: int) -> tuple[Integers, Integers, Integers]:
@@ -112,14 +220,18 @@ def elected(cast: Integers, recordings: int) -> tuple[Integers, Integers, Intege
     Sorted votes of one pair and neighbouring offsets lie together, so there are enough of them
     where the vote ``ENOUGH_VOTES - 1`` places on is at most two offsets further.
 
+    Args:
+        cast: ``(votes,)``, which are sorted here.
+        recordings: how many there are.
+
     Returns:
         The recordings of each pair, the smaller first, and how many frames later the second is;
         ``(elected,)`` int64 each. A pair may have several offsets.
     """
-    ordered = np.sort(cast)
-    last = ordered[ENOUGH_VOTES - 1 :]
-    enough = np.flatnonzero(last - ordered[: len(last)] <= 2)
-    middle = np.unique(ordered[enough + ENOUGH_VOTES // 2])
+    cast.sort()
+    last = cast[ENOUGH_VOTES - 1 :]
+    enough = np.flatnonzero(last - cast[: len(last)] <= 2)
+    middle = np.unique(cast[enough + ENOUGH_VOTES // 2])
     pair, offset = middle >> _OFFSET_BITS, (middle & (2 * _NO_OFFSET - 1)) - _NO_OFFSET
     return pair // max(recordings, 1), pair % max(recordings, 1), offset
 
@@ -142,7 +254,7 @@ def wrong_bits(
         length = np.minimum(counts[one], counts[other] - (offset + near)) - begin
         length = np.maximum(length, 0)
         left, right = first[one] + begin, first[other] + begin + offset + near
-        for rows in _blocks(length):
+        for rows in _blocks(length, BLOCK_FRAMES):
             share = _wrong_share(word, left[rows], right[rows], length[rows])
             best[rows] = np.minimum(best[rows], share)
     return best
@@ -155,18 +267,24 @@ def _joined(fingerprints: Sequence[Words]) -> tuple[Words, Integers]:
     return np.concatenate([np.empty(0, np.uint32), *fingerprints]), first
 
 
-def _shuffled(word: Words) -> NDArray[np.uint64]:
-    """A key that sorts by word, and within a word in an order of that word's own."""
-    mixed = ((np.arange(len(word), dtype=np.uint64) << np.uint64(BITS)) ^ word) * _MIX
+def _shuffled(word: Words, first: int) -> NDArray[np.uint64]:
+    """A key that sorts by word, and within a word in an order of that word's own.
+
+    Args:
+        word: occurrences of words.
+        first: number of the first of them; they are counted through.
+    """
+    number = np.arange(first, first + len(word), dtype=np.uint64)
+    mixed = ((number << np.uint64(BITS)) ^ word) * _MIX
     mixed = (mixed ^ (mixed >> np.uint64(29))) * _MIX
-    return (word.astype(np.uint64) << np.uint64(32)) | (mixed >> np.uint64(32))
+    return (word.astype(np.uint64) << _WORD_AT) | (mixed >> np.uint64(64 - _WORD_AT))
 
 
-def _blocks(length: Integers) -> list[slice]:
-    """Consecutive rows with about ``BLOCK_FRAMES`` frames in all."""
+def _blocks(length: Integers, at_once: int) -> list[slice]:
+    """Consecutive rows that have about ``at_once`` in all."""
     if not len(length):
         return []
-    block = np.cumsum(length) // BLOCK_FRAMES
+    block = np.cumsum(length) // at_once
     cuts = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(length)]
     return [slice(a, b) for a, b in itertools.pairwise(cuts)]
 

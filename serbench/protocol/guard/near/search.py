@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import soxr
 
-from serbench.api import Advance
+from serbench.api import Advance, StoreError
 from serbench.data.corpus.table import HeardFile
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
@@ -97,16 +98,22 @@ def near_duplicates(
 
 
 def similar(
-    fingerprints: Sequence[Words], waveform_of: Callable[[int], Waveform]
+    fingerprints: Sequence[Words],
+    waveform_of: Callable[[int], Waveform],
+    folder: Path | None = None,
 ) -> list[tuple[int, int, float, float]]:
-    """Pairs among N recordings with a similarity of ``THRESHOLD`` or more, without any file.
+    """Pairs among N recordings with a similarity of ``THRESHOLD`` or more.
 
     Args:
         fingerprints: of N recordings.
         waveform_of: gives ``(samples,)`` float32 at 16 kHz by position; called from threads.
+        folder: for a temporary file; None for the folder that the system has for these.
 
     Returns:
         (position, greater position, similarity, offset in seconds), sorted.
+
+    Raises:
+        StoreError: the temporary file cannot be written.
     """
 
     @lru_cache(maxsize=KEPT)
@@ -117,7 +124,14 @@ def similar(
         likeness = compare(prepared(pair[0]), prepared(pair[1]))
         return (*pair, round(likeness.similarity, 4), round(likeness.offset_s, 4))
 
-    pairs = [(int(one), int(other)) for one, other in candidates(fingerprints)]
+    folder = folder or Path(tempfile.gettempdir())
+    try:
+        pairs = [(int(one), int(other)) for one, other in candidates(fingerprints, folder)]
+    except OSError as error:
+        raise StoreError(
+            f"cannot write a temporary file to {folder}: {error.strerror or error}; free space "
+            "there, and run the same command again"
+        ) from error
     return [row for row in in_threads(compared, pairs) if row[2] >= THRESHOLD]
 
 
@@ -131,7 +145,7 @@ def _find(recordings: Sequence[HeardFile], folder: Path, advance: Advance) -> li
     fingerprints = _fingerprints(groups, folder / "fingerprints", advance)
     rows = list(itertools.chain.from_iterable(map(_exact, groups)))
     for one, other, similarity, offset_s in similar(
-        fingerprints, lambda position: _read(groups[position][0])
+        fingerprints, lambda position: _read(groups[position][0]), folder
     ):
         rows.extend(_crossed(groups[one], groups[other], similarity, offset_s))
     return sorted(rows)

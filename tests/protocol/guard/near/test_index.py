@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import itertools
 from collections import Counter
 
@@ -13,10 +14,9 @@ from serbench.protocol.guard.near.fingerprints import BITS, NO_WORD, WORD, Words
 from serbench.protocol.guard.near.index import (
     ENOUGH_VOTES,
     NEIGHBOURS,
+    Occurrences,
     candidates,
     elected,
-    occurrences,
-    votes,
     wrong_bits,
 )
 
@@ -57,35 +57,89 @@ def brute_force_votes(fingerprints: list[Words]) -> Counter[tuple[int, int, int]
 CONTENT = [1, 2, 3, 1 | (1 << BITS), 3 | (1 << BITS), 70_000, int(NO_WORD)]
 
 
+def occurrences(fingerprints: list[Words]) -> Occurrences:
+    return Occurrences(io.BytesIO(), fingerprints)
+
+
+def all_votes(fingerprints: list[Words]) -> list[int]:
+    found = occurrences(fingerprints)
+    return [vote for part in found.ranges() for vote in found.votes(part).tolist()]
+
+
+def in_small_parts(patch: pytest.MonkeyPatch) -> None:
+    """So that a few words are many pieces and ranges."""
+    for name in ("OCCURRENCES_AT_ONCE", "VOTES_AT_ONCE", "BLOCK_FRAMES"):
+        patch.setattr(index, name, 7)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(CONTENT), max_size=9), max_size=5))
 def test_votes_are_those_of_all_pairs(content: list[list[int]]) -> None:
     fingerprints = [np.array(words, np.uint32) for words in content]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index, "NEIGHBOURS", 1_000)
-        cast = votes(*occurrences(fingerprints))
-    expected = brute_force_votes(fingerprints)
-    # ``votes`` numbers recordings by the greatest that has a word at all.
-    recordings = max((i for i, words in enumerate(fingerprints) if _words(words)), default=0) + 1
+        in_small_parts(patch)
+        cast = all_votes(fingerprints)
     got = Counter(
-        (*divmod(vote >> 24, recordings), (vote & (2 * NO_OFFSET - 1)) - NO_OFFSET)
-        for vote in cast.tolist()
+        (*divmod(vote >> 24, len(content)), (vote & (2 * NO_OFFSET - 1)) - NO_OFFSET)
+        for vote in cast
     )
-    assert got == expected
+    assert got == brute_force_votes(fingerprints)
 
 
-def _words(words: Words) -> bool:
-    return bool((words != NO_WORD).any())
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from(CONTENT), max_size=40), max_size=8),
+    st.integers(1, 4),
+)
+def test_parts_elect_what_one_sort_of_all_votes_elects(
+    content: list[list[int]], neighbours: int
+) -> None:
+    """Also where a word is so frequent that each occurrence meets only some of the others."""
+    fingerprints = [np.array(words, np.uint32) for words in content]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index, "NEIGHBOURS", neighbours)
+        patch.setattr(index, "FEWEST_FRAMES", 3)
+        expected = votes_of_one_sort(fingerprints)
+        pairs = candidates(fingerprints)
+        in_small_parts(patch)
+        assert sorted(all_votes(fingerprints)) == expected
+        assert candidates(fingerprints).tolist() == pairs.tolist()
+
+
+def votes_of_one_sort(fingerprints: list[Words]) -> list[int]:
+    """Votes by the definition: all occurrences sorted by their keys, each with those behind it."""
+    kinds = [
+        [np.where(words == NO_WORD, NO_WORD, words & WORD) for words in fingerprints],
+        [turned(words) for words in fingerprints],
+    ]
+    found = [
+        (int(word), recording, frame)
+        for kind in kinds
+        for recording, words in enumerate(kind)
+        for frame, word in enumerate(words)
+        if word != NO_WORD and (frame == 0 or words[frame - 1] != word)
+    ]
+    keys = index._shuffled(np.array([word for word, _, _ in found], np.uint32), 0)
+    ordered = [found[place] for place in np.argsort(keys)]
+    cast = []
+    for place, here in enumerate(ordered):
+        for there in ordered[place + 1 : place + 1 + index.NEIGHBOURS]:
+            left, right = sorted([here[1:], there[1:]])
+            if here[0] == there[0] and left[0] != right[0]:
+                pair = left[0] * len(fingerprints) + right[0]
+                cast.append((pair << 24) + right[1] - left[1] + NO_OFFSET)
+    return sorted(cast)
 
 
 def test_a_word_that_lasts_counts_once() -> None:
     third = np.uint32(
         2 << BITS
     )  # the third bit is the least certain: 9 turns into 13, and 1 into 5
-    word, recording, frame = occurrences(
+    rows = occurrences(
         [np.array([9, 9, 9, 1, 9], np.uint32) + third, np.array([9, 9], np.uint32) + third]
-    )
-    assert sorted(zip(word.tolist(), recording.tolist(), frame.tolist(), strict=True)) == [
+    ).read(slice(0, 8))
+    assert sorted((key >> 40, recording, frame) for key, recording, frame in rows.tolist()) == [
         (1, 0, 3), (5, 0, 3),
         (9, 0, 0), (9, 0, 4), (9, 1, 0),
         (13, 0, 0), (13, 0, 4), (13, 1, 0),
@@ -94,7 +148,7 @@ def test_a_word_that_lasts_counts_once() -> None:
 
 def test_a_word_that_all_have_casts_a_bounded_number_of_votes() -> None:
     fingerprints = [np.array([7, n % 5], np.uint32) for n in range(3_000)]
-    cast = votes(*occurrences(fingerprints))
+    cast = all_votes(fingerprints)
     assert 0 < len(cast) <= 2 * 6_000 * NEIGHBOURS
 
 
@@ -150,6 +204,12 @@ def test_copies_with_wrong_bits_are_candidates_and_others_are_not() -> None:
     assert found.tolist() == [[n, n + 200] for n in range(200)]
 
 
+def test_a_recording_without_words_at_the_end_changes_nothing() -> None:
+    words = random_words(np.random.default_rng(4), 200)
+    found = candidates([words, words, words[:0], np.full(50, NO_WORD)])
+    assert found.tolist() == [[0, 1]]
+
+
 def test_a_recording_with_a_hundred_copies_is_linked_to_all_of_them() -> None:
     draw = np.random.default_rng(2)
     words = random_words(draw, 200)
@@ -162,7 +222,7 @@ def test_a_shared_stretch_among_much_else_is_no_candidate() -> None:
     draw = np.random.default_rng(3)
     one, other = random_words(draw, 200), random_words(draw, 200)
     other[50:56] = one[40:46]
-    assert len(elected(votes(*occurrences([one, other])), 2)[0]) == 1
+    assert len(elected(np.array(all_votes([one, other])), 2)[0]) == 1
     assert len(candidates([one, other])) == 0
 
 
