@@ -6,7 +6,6 @@ import json
 import logging
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import as_completed
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,7 +31,7 @@ from serbench.errors import CorpusError, StoreError, listed
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
 from serbench.files.kept import kept_bytes, read_kept, write_kept
-from serbench.files.threads import thread_pool
+from serbench.files.threads import in_threads
 from serbench_runtime.audio.folders import why_unreadable
 from serbench_runtime.audio.read import read_audio
 
@@ -210,17 +209,22 @@ def read_each(
         for name, path in paths.items()
         if not _possible(path)
     }
-    with thread_pool() as pool:
-        jobs = {pool.submit(read, paths[name]): name for name in paths if name not in problems}
-        for done, job in enumerate(as_completed(jobs), start=1):
-            try:
-                found[jobs[job]] = job.result()
-            except CorpusError as error:
-                path = paths[jobs[job]]
-                problems[jobs[job]] = Unusable(path, str(error).removeprefix(f"{path}: "))
-            advance(done, len(paths))
-    in_order = {name: found[name] for name in paths if name in found}
-    return in_order, {name: problems[name] for name in paths if name in problems}
+
+    def tried(name: str) -> T | Unusable:
+        try:
+            return read(paths[name])
+        except CorpusError as error:
+            return Unusable(paths[name], str(error).removeprefix(f"{paths[name]}: "))
+
+    names = [name for name in paths if name not in problems]
+    results = zip(names, in_threads(tried, names), strict=True)
+    for done, (name, result) in enumerate(results, start=1):
+        if isinstance(result, Unusable):
+            problems[name] = result
+        else:
+            found[name] = result
+        advance(done, len(paths))
+    return found, {name: problems[name] for name in paths if name in problems}
 
 
 def _possible(path: Path) -> bool:
