@@ -111,12 +111,14 @@ class FrameWriter:
 
     def __exit__(self, stopped: object, *_: object) -> None:
         try:
-            if stopped:
+            # Behind a block that could not be written, no other can follow.
+            if stopped not in (None, StoreError):
                 with suppress(StoreError):  # the reason for stopping is what is told
                     self._write()
         finally:
-            self._values.close()
-            self._index.close()
+            for file in (self._values, self._index):
+                with suppress(OSError):  # the same: `finish` has written all that counts
+                    file.close()
 
     def add(self, piece: Float[Array, "frames d"]) -> None:
         """The frames of the next utterance.

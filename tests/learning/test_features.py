@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import errno
+import io
+import os
 import tracemalloc
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,7 +19,7 @@ from tests_support.damage import DAMAGES, turn_a_bit
 from tests_support.front_ends import LOG_MEL, front_end
 from tests_support.tables import noise_table
 
-from serbench.api import CorpusError, LeakageError, StudentShape
+from serbench.api import CorpusError, LeakageError, StoreError, StudentShape
 from serbench.learning import features, frame_files
 from serbench.learning.extract import speech_frames
 from serbench.learning.features import Frames, Normaliser, TrainingFrames, student_input
@@ -23,6 +27,9 @@ from serbench.learning.fit.augment import spec_augment
 from serbench.learning.front_ends import shape_of
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.outer import outer_splits
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 def test_frames_are_cached_and_equal(tmp_path: Path) -> None:
@@ -377,3 +384,50 @@ def test_a_damaged_block_and_those_behind_it_are_computed_again(
     with frame_files.FrameWriter(files) as writer:
         assert writer.counts == [2, 2]
     assert "a block has another checksum" in caplog.text
+
+
+class SmallDisk(io.FileIO):
+    """A file on a disk that may be full."""
+
+    room = 0
+
+    def write(self, data: Buffer, /) -> int:
+        fits = bytes(data)[: SmallDisk.room]
+        if not fits:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        SmallDisk.room -= len(fits)
+        return super().write(fits)
+
+
+def open_on_small_disk(path: Path, size: int) -> io.BufferedRandom:
+    path.touch()
+    file = io.BufferedRandom(SmallDisk(path, "r+b"))
+    file.truncate(size)
+    file.seek(size)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("blocks", "more_bytes", "kept"),
+    [(0, 0, 0), (0, 900, 0), (1, 20, 0), (1, 900, 1), (2, 900, 2)],
+    ids=["nothing", "part of a block", "part of its line", "a block", "two blocks"],
+)
+def test_a_full_disk_ends_in_a_message_and_the_same_command_continues(
+    blocks: int, more_bytes: int, kept: int,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    table = noise_table(tmp_path / "corpus", speakers=2, utterances=4)
+    due = speech_frames(table, LOG_MEL, tmp_path / "straight", lambda *_: None)
+    monkeypatch.setattr(frame_files, "BLOCK_BYTES", 1)
+    ask = partial(speech_frames, table, LOG_MEL, tmp_path / "cache")
+    room = due.values[: due.count[:blocks].sum()].nbytes + more_bytes
+    with monkeypatch.context() as full:
+        full.setattr(frame_files, "_open_at", open_on_small_disk)
+        full.setattr(SmallDisk, "room", room)
+        with pytest.raises(StoreError, match=r"No space left.*run the same command again"):
+            ask(lambda *_: None)
+    told: list[int] = []
+    made = ask(lambda done, total: told.append(done))
+    assert told[0] == kept + 1
+    np.testing.assert_array_equal(made.values, due.values)
+    assert not caplog.text
