@@ -22,8 +22,9 @@ from serbench.protocol.guard.seal import predictions_digest
 from serbench.results.report import kept
 from serbench.results.report.build import report_texts
 from serbench.results.report.same import QUOTED, same_content, same_numbers
+from serbench.running.harness.describe import run_digest
 from serbench.running.harness.folds import Folds
-from serbench.running.harness.run import audio_record, run_digest
+from serbench.running.harness.prepare import audio_record
 from serbench.running.plan.records import digest_of
 from serbench.running.replay.stored import StoredPlan
 from serbench.running.store.run import RunStore

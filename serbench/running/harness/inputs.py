@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -204,31 +204,17 @@ def load_inputs(
         TeacherError: a teacher is not available or cannot run.
     """
     # Before anything long: weights that cannot be had are told of at once.
+    return Loader(cache, device, watch).load(plan, table, audio, model_digests(plan))
+
+
+def model_digests(plan: RunPlan) -> dict[str, str]:
+    """Digests of the weights of all models of a plan, by their names in tables.
+
+    Raises:
+        TeacherError: weights are not available.
+    """
     models = {**plan.teachers, **plan.heirs, **plan.listeners}
-    digests = {name: model.model_digest for name, model in models.items()}
-    methods = (*plan.methods, *(plan.canary.methods if plan.canary else ()))
-    candidates = [candidate for method in methods for candidate in method.candidates]
-    front_ends = dict.fromkeys(candidate.front_end for candidate in candidates)
-    features = _features(table, front_ends, cache, "features", watch)
-    embeddings = _embeddings(plan.teachers, table, cache, device, "", watch)
-    crops = load_crops(candidates, table, plan.teachers, cache, device, watch)
-    if audio is None:
-        return Inputs(table, features, embeddings, digests, crops=crops)
-    pretrain = PretrainInputs(
-        audio,
-        _features(audio, _hearing(candidates), cache, "features of unlabelled audio", watch),
-        _embeddings(plan.teachers, audio, cache, device, " on unlabelled audio", watch),
-    )
-    return Inputs(table, features, embeddings, digests, pretrain, crops)
-
-
-def _hearing(candidates: Iterable[Candidate]) -> dict[FrontEnd, None]:
-    """Front ends of candidates that do something on the unlabelled audio."""
-    return dict.fromkeys(
-        each.front_end
-        for each in candidates
-        if each.objective is not None or each.inherits or each.unlabelled
-    )
+    return {name: model.model_digest for name, model in models.items()}
 
 
 def load_crops(
@@ -239,59 +225,110 @@ def load_crops(
     device: str,
     watch: Observer,
 ) -> dict[CropRecipe, CropInputs]:
-    """Frames and embeddings of the crops that candidates use.
+    """As ``Loader.crops``."""
+    return Loader(cache, device, watch).crops(candidates, table, teachers)
 
-    Like the corpus's own frames and embeddings, they need no label, and are cached.
 
-    Raises:
-        CorpusError, TeacherError: as ``load_inputs``.
+class Loader:
+    """Frames and embeddings, from the cache or computed and kept there; they need no label.
+
+    Args:
+        cache: root of the cache.
+        device: where teachers run.
+        watch: receives progress.
     """
-    asked: dict[CropRecipe, dict[FrontEnd, None]] = {}
-    taught: set[CropRecipe] = set()
+
+    def __init__(self, cache: Path, device: str, watch: Observer) -> None:
+        self.cache = cache
+        self.device = device
+        self.watch = watch
+
+    def frames(self, speech: Speech, front_end: FrontEnd, stage: str) -> Frames:
+        """As ``speech_frames``; ``stage`` names the speech in progress."""
+        advance = partial(self.watch.advance, f"features{stage and f' {stage}'}")
+        return speech_frames(speech, front_end, self.cache, advance)
+
+    def embeddings(
+        self, teacher: Teacher, name: str, speech: Speech, stage: str
+    ) -> TeacherEmbeddings:
+        """As ``embed_table``; ``stage`` names the speech in progress."""
+        advance = partial(self.watch.advance, f"teacher {name}{stage and f' {stage}'}")
+        return embed_table(teacher, name, speech, self.cache, torch.device(self.device), advance)
+
+    def load(
+        self,
+        plan: RunPlan,
+        table: CorpusTable,
+        audio: UnlabelledAudio | None,
+        digests: Mapping[str, str],
+    ) -> Inputs:
+        """All inputs of a plan.
+
+        Args:
+            plan: the run's plan.
+            table: the corpus.
+            audio: unlabelled audio; None: the run has none.
+            digests: of the models' weights.
+
+        Raises:
+            CorpusError, TeacherError: as ``load_inputs``.
+        """
+        methods = (*plan.methods, *(plan.canary.methods if plan.canary else ()))
+        candidates = [candidate for method in methods for candidate in method.candidates]
+        features = self._features(table, (each.front_end for each in candidates), "")
+        embeddings = self._embeddings(plan.teachers, table, "")
+        crops = self.crops(candidates, table, plan.teachers)
+        if audio is None:
+            return Inputs(table, features, embeddings, digests, crops=crops)
+        pretrain = PretrainInputs(
+            audio,
+            self._features(audio, _hearing(candidates), "of unlabelled audio"),
+            self._embeddings(plan.teachers, audio, "on unlabelled audio"),
+        )
+        return Inputs(table, features, embeddings, digests, pretrain, crops)
+
+    def crops(
+        self, candidates: Iterable[Candidate], table: CorpusTable, teachers: Mapping[str, Teacher]
+    ) -> dict[CropRecipe, CropInputs]:
+        """Frames and embeddings of the crops that candidates use.
+
+        Raises:
+            CorpusError, TeacherError: as ``load_inputs``.
+        """
+        asked: dict[CropRecipe, dict[FrontEnd, None]] = {}
+        taught: set[CropRecipe] = set()
+        for each in candidates:
+            if each.crops is not None:
+                asked.setdefault(each.crops, {})[each.front_end] = None
+                if each.needs:
+                    taught.add(each.crops)
+        found: dict[CropRecipe, CropInputs] = {}
+        for recipe, front_ends in asked.items():
+            parts, own = crops_of(table, recipe), teachers if recipe in taught else {}
+            heard = [self._features(part, front_ends, "of crops") for part in parts]
+            said = [self._embeddings(own, part, "on crops") for part in parts]
+            found[recipe] = CropInputs(
+                {each: tuple(frames[each] for frames in heard) for each in front_ends},
+                {name: tuple(each[name] for each in said) for name in said[0]},
+            )
+        return found
+
+    def _features(
+        self, speech: Speech, front_ends: Iterable[FrontEnd], stage: str
+    ) -> dict[FrontEnd, Frames]:
+        return {each: self.frames(speech, each, stage) for each in dict.fromkeys(front_ends)}
+
+    def _embeddings(
+        self, teachers: Mapping[str, Teacher], speech: Speech, stage: str
+    ) -> dict[str, TeacherEmbeddings]:
+        return {
+            name: self.embeddings(teacher, name, speech, stage)
+            for name, teacher in teachers.items()
+        }
+
+
+def _hearing(candidates: Iterable[Candidate]) -> Iterator[FrontEnd]:
+    """Front ends of candidates that do something on the unlabelled audio."""
     for each in candidates:
-        if each.crops is not None:
-            asked.setdefault(each.crops, {})[each.front_end] = None
-            if each.needs:
-                taught.add(each.crops)
-    found: dict[CropRecipe, CropInputs] = {}
-    for recipe, front_ends in asked.items():
-        parts, own = crops_of(table, recipe), teachers if recipe in taught else {}
-        heard = [_features(part, front_ends, cache, "features of crops", watch) for part in parts]
-        said = [_embeddings(own, part, cache, device, " on crops", watch) for part in parts]
-        found[recipe] = CropInputs(
-            {each: tuple(frames[each] for frames in heard) for each in front_ends},
-            {name: tuple(each[name] for each in said) for name in said[0]},
-        )
-    return found
-
-
-def _features(
-    speech: Speech,
-    front_ends: Iterable[FrontEnd],
-    cache: Path,
-    stage: str,
-    watch: Observer,
-) -> dict[FrontEnd, Frames]:
-    advance = partial(watch.advance, stage)
-    return {each: speech_frames(speech, each, cache, advance) for each in front_ends}
-
-
-def _embeddings(
-    teachers: Mapping[str, Teacher],
-    speech: Speech,
-    cache: Path,
-    device: str,
-    where: str,
-    watch: Observer,
-) -> dict[str, TeacherEmbeddings]:
-    return {
-        name: embed_table(
-            teacher,
-            name,
-            speech,
-            cache,
-            torch.device(device),
-            partial(watch.advance, f"teacher {name}{where}"),
-        )
-        for name, teacher in teachers.items()
-    }
+        if each.objective is not None or each.inherits or each.unlabelled:
+            yield each.front_end
