@@ -6,6 +6,7 @@ import inspect
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from serbench.api import RegistryError
@@ -136,41 +137,62 @@ def run(
         ... # doctest: +SKIP
         >>> run.scores()[["method", "ua", "ua_low", "ua_high"]]  # doctest: +SKIP
     """
-    given, started = locals(), time.time()
-    known = load_registry(load_plugins(), place(registry), strict=False)
-    asked = Request(
-        dataset=_evaluated(dataset, several(train), test),
-        methods=several(methods),
-        profile=profile,
-        teachers=several(teacher),
+    plan, known, resources = ready_run(locals())
+    return _finished(plan, known, resources, several(tracker), progress)
+
+
+def ready_run(given: Mapping[str, Any]) -> tuple[RunPlan, Registry, Resources]:
+    """The plan, the registry and the resources of a run.
+
+    Args:
+        given: all arguments of ``run``, by their names.
+
+    Raises:
+        SerbenchError: as ``run``, before anything is read.
+    """
+    started, asked = time.time(), SimpleNamespace(**given)
+    known = load_registry(load_plugins(), place(asked.registry), strict=False)
+    wanted = Request(
+        dataset=_evaluated(asked.dataset, several(asked.train), asked.test),
+        methods=several(asked.methods),
+        profile=asked.profile,
+        teachers=several(asked.teacher),
         sets=(
-            *_protocol_sets(protocol, canary, allow_pretraining_overlap),
-            *setting_texts(settings),
+            *_protocol_sets(asked.protocol, asked.canary, asked.allow_pretraining_overlap),
+            *setting_texts(asked.settings),
         ),
-        pretrain_audio=place(pretrain_audio),
-        train=several(train),
-        labels=labels,
-        subset=None if limit is None and fraction is None else Subset(limit, fraction),
+        pretrain_audio=place(asked.pretrain_audio),
+        train=several(asked.train),
+        labels=asked.labels,
+        subset=_subset(asked.limit, asked.fraction),
     )
-    plan = _plan(known, asked, suite, ablation, several(only), skip_missing)
+    plan = _plan(
+        known, wanted, asked.suite, asked.ablation, several(asked.only), asked.skip_missing
+    )
     # Imported late, here and below: a mistake is told before torch and pandas are there.
     from serbench.running.executors.choose import make_executor
     from serbench.running.harness.resources import Resources
 
-    workers = make_executor(executor, address, jobs, device, cache=cache_folder())
-    if stop_after is not None:
-        workers.until = started + seconds_of(stop_after)
+    workers = make_executor(
+        asked.executor, asked.address, asked.jobs, asked.device, cache=cache_folder()
+    )
+    if asked.stop_after is not None:
+        workers.until = started + seconds_of(asked.stop_after)
     resources = Resources(
-        runs=place(out) or RUNS,
+        runs=place(asked.out) or RUNS,
         cache=cache_folder(),
-        device=workers.device(device),
+        device=workers.device(asked.device),
         executor=workers,
-        data_dir=place(data_dir),
-        allow_incomplete=allow_incomplete,
+        data_dir=place(asked.data_dir),
+        allow_incomplete=asked.allow_incomplete,
         command=_command(given),
         plugins=known.plugins.loaded,
     )
-    return _finished(plan, known, resources, several(tracker), progress)
+    return plan, known, resources
+
+
+def _subset(limit: int | None, fraction: float | None) -> Subset | None:
+    return None if limit is None and fraction is None else Subset(limit, fraction)
 
 
 def _command(given: Mapping[str, Any]) -> str:

@@ -47,9 +47,15 @@ def command(
     ] = None,
 ) -> None:
     """Run an ablation; see HELP."""
+    given = {"ablation": method, "only": only or (), **asked.arguments}
+    if asked.dry_run:
+        from serbench.cli.dry_run import show_dry_run
+
+        show_dry_run(**given)
+        return
     import serbench
 
-    folder = serbench.run(ablation=method, only=only or (), progress=True, **asked.arguments).folder
+    folder = serbench.run(progress=True, **given).folder
     from serbench.cli.console import stdout
     from serbench.studies.ablation.output import render_ablation
 

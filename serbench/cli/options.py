@@ -181,6 +181,14 @@ StopAfter = Annotated[
         "continues.",
     ),
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Only print what would be computed, how long it would take, and how much memory and "
+        "disk space it would need. A few utterances are computed for this; no run is made.",
+    ),
+]
 Out = Annotated[
     Path,
     typer.Option("--out", metavar="FOLDER", help="Folder that new run folders are created in."),
@@ -231,6 +239,7 @@ class Asked:
     executor: Executor = "local"
     address: Address = ""
     stop_after: StopAfter = None
+    dry_run: DryRun = False
     out: Out = RUNS
     registry: RegistryFile = None
     allow_incomplete: AllowIncomplete = False
@@ -241,7 +250,7 @@ class Asked:
     def arguments(self) -> dict[str, Any]:
         """As ``serbench.run`` takes them."""
         given = {each.name: getattr(self, each.name) for each in fields(self)}
-        del given["verbose"]
+        del given["verbose"], given["dry_run"]
         return {name: value for name, value in given.items() if value is not None}
 
 

@@ -37,6 +37,8 @@ Examples:
 
   serbench run akd --dataset demo --canary
 
+  serbench run akd --dataset emodb --dry-run
+
   serbench run akd --dataset emodb --protocol leaky-random
 
   serbench run akd --dataset emodb --tracker tensorboard --tracker mlflow
@@ -94,12 +96,18 @@ def command(
     ] = False,
 ) -> None:
     """Run methods on a dataset; see HELP."""
+    given = {
+        "methods": methods or (), "protocol": protocol, "suite": suite, "only": only or (),
+        "skip_missing": skip_missing, **asked.arguments,
+    }  # fmt: skip
+    if asked.dry_run:
+        from serbench.cli.dry_run import show_dry_run
+
+        show_dry_run(**given)
+        return
     import serbench
 
-    made = serbench.run(
-        methods or (), protocol=protocol, suite=suite, only=only or (), skip_missing=skip_missing,
-        progress=True, **asked.arguments,
-    )  # fmt: skip
+    made = serbench.run(progress=True, **given)
     # Imported late: a mistake in the options is told before pandas is there.
     from serbench.cli.console import stdout
     from serbench.results.report.write import render_comparison, render_published

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from pathlib import Path
 
 CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")
@@ -37,3 +38,18 @@ def memory_bytes() -> int | None:
         return min(whole, int(CGROUP_MEMORY.read_text(encoding="ascii")))
     except (OSError, ValueError):  # no container, or "max"
         return whole
+
+
+def peak_bytes() -> int | None:
+    """The greatest memory that this process has had so far; None: unknown."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    kept = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kept if sys.platform == "darwin" else kept * 1024

@@ -48,9 +48,7 @@ def speech_frames(table: Speech, front_end: FrontEnd, cache: Path, advance: Adva
         StoreError: the cache cannot be written.
         TeacherError: the weights of a model that the front end runs cannot be had.
     """
-    recipe = {"version": VERSION, "corpus": table.digest, **identity_of(front_end)}
-    key = name_digest(json.dumps(recipe, sort_keys=True), 24)
-    files = FrameFiles(kind_folder(cache, "features") / key)
+    files = frame_files(table, front_end, cache)
     total = len(table.utterances)
     if (kept := files.read(total)) is None:
         with making(files.path):
@@ -60,7 +58,18 @@ def speech_frames(table: Speech, front_end: FrontEnd, cache: Path, advance: Adva
     advance(total, total)
     values, count = kept
     ids = tuple(utterance.id for utterance in table.utterances)
-    return frames_by(front_end, ids, values, count, key)
+    return frames_by(front_end, ids, values, count, files.path.name)
+
+
+def frame_files(table: Speech, front_end: FrontEnd, cache: Path) -> FrameFiles:
+    """The files of the frames in the cache; their names begin with a digest of what they are of.
+
+    Raises:
+        TeacherError: as ``speech_frames``.
+    """
+    recipe = {"version": VERSION, "corpus": table.digest, **identity_of(front_end)}
+    key = name_digest(json.dumps(recipe, sort_keys=True), 24)
+    return FrameFiles(kind_folder(cache, "features") / key)
 
 
 def frames_by(

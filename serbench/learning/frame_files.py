@@ -76,6 +76,11 @@ class FrameFiles:
             raise StoreError(f"{self.path}.* was just written and cannot be read back")
         return kept
 
+    @property
+    def complete(self) -> bool:
+        """Whether all frames were written; the files may be damaged all the same."""
+        return self.file("counts.npy").is_file() and self.file("values.npy").is_file()
+
     def file(self, part: str) -> Path:
         """The file of that part."""
         return self.path.with_name(f"{self.path.name}.{part}")

@@ -94,6 +94,37 @@ def test_options_of_suites_are_checked(arguments: tuple[str, ...], message: str)
     fails(invoke(*arguments, "-d", "demo", sets=()), message)
 
 
+def test_a_dry_run_says_what_would_run_and_makes_nothing(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERBENCH_CACHE", str(tmp_path / "cache"))
+    arguments = ("transformer+kd", "-d", "demo", "-p", "quick", "--data-dir", str(made))
+    sets = (*SETS, *TINY)
+    result = invoke(*arguments, "--dry-run", sets=sets)
+    assert result.exit_code == 0, result.output
+    shown = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert any(line.startswith("Refits 4 0 ") for line in shown)
+    assert any(line.startswith("Teacher heads 4 0 ") for line in shown)
+    assert any(line.startswith("Time: about ") for line in shown)
+    assert not (tmp_path / "runs").exists()
+    (place,) = (line.split()[1] for line in shown if line.startswith("Run: "))
+    assert invoke(*arguments, sets=sets).exit_code == 0
+    assert Path(place, "report.md").is_file()
+    again = invoke(*arguments, "--dry-run", sets=sets)
+    assert f"Run: {place} (exists and is finished" in again.stdout
+    assert "Everything is in the cache" in again.stdout
+
+
+def test_a_dry_run_with_a_full_disk_fails(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = shutil.disk_usage(tmp_path)._replace(free=10)
+    monkeypatch.setattr("serbench.running.dry_run.run.shutil.disk_usage", lambda _: full)
+    monkeypatch.setenv("SERBENCH_CACHE", str(tmp_path / "cache"))
+    arguments = ("transformer+ce", "-d", "demo", "-p", "quick", "--data-dir", str(made))
+    fails(invoke(*arguments, "--dry-run", sets=(*SETS, *TINY)), "10 B are free", "free some space")
+
+
 def test_methods_are_compared_and_everything_is_stored(made: Path, tmp_path: Path) -> None:
     arguments = ("transformer+ce", "transformer+kd", "-d", "demo", "-p", "quick")
     result = invoke(*arguments, "--data-dir", os.path.relpath(made), sets=(*SETS, *TINY))

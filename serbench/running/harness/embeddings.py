@@ -20,11 +20,14 @@ from serbench.data.corpus.derive import joined_id
 from serbench.data.corpus.table import CorpusTable, Speech
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.kept import check_kept, making, read_kept, write_kept
-from serbench.learning.teach.embed import embed_corpus
+from serbench.learning.teach.embed import embed_corpus, embedding_key
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 
 FRAMES = "frames.f16"
 """The file of joined frames; named like a teacher's own file, which is next to it."""
+
+COMPLETE = "complete.json"
+"""The last file of a teacher's pass."""
 
 VERSION = 2
 """Raise it if joined frames are stored in another way."""
@@ -68,6 +71,18 @@ def embed_table(
         frame_rate_hz=parts[0].frame_rate_hz,
         digest=hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
     )
+
+
+def is_embedded(teacher: Teacher, speech: Speech, cache: Path) -> bool:
+    """Whether ``embed_table`` finds everything in the cache.
+
+    Raises:
+        TeacherError: the teacher's weights are not available.
+    """
+    whole = speech.whole if isinstance(speech, CorpusTable) else ()
+    keys = [embedding_key(teacher, each) for each in whole or (speech,)]
+    folder = kind_folder(cache, "embeddings")
+    return all((folder / f"{teacher.name}-{key[:32]}" / COMPLETE).is_file() for key in keys)
 
 
 def _column(values: Sequence[int]) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from serbench.learning.evaluate import score
 from serbench.learning.fit.task import FitResult, FitTask, InitialState
 from serbench.learning.teach.targets import Target, TargetKey
 from serbench.protocol.guard.seal import Seal, predictions_digest
-from serbench.protocol.guard.view import FittedRecord
+from serbench.protocol.guard.view import FittedRecord, PartitionView
 from serbench.protocol.splits.records import Split
 from serbench.running.harness.choice import Choice, search_seed
 from serbench.running.harness.folds import Folds, searches
@@ -109,10 +109,7 @@ class Nested:
     @property
     def event(self) -> RunEvent:
         """The run as trackers receive it."""
-        fits = sum(
-            1 + self._searches(method) * self._inner_fits(method, index)
-            for method, _, index in self.places()
-        )
+        fits = sum(1 + self.inner_fits(method, index) for method, _, index in self.places())
         plan = self.store.plan()
         return RunEvent(self.store.folder, plan["digest"], fits, plan)
 
@@ -131,10 +128,7 @@ class Nested:
         """Soft targets of every teacher for every training partition that a fit uses."""
         if not self.inputs.embeddings:
             return {}
-        wanted = list(enumerate(self.outer))
-        if any(method.uses_teachers and searches(method) for method in self.plan.methods):
-            wanted += [(n, split) for n, below in enumerate(self.inner) for split in below]
-        views = {split.train.name: self.views.make(n, split.train) for n, split in wanted}
+        views = self.taught()
         classes, where = len(self.inputs.table.labels), self.resources
         targets = fit_targets(
             self.inputs.embeddings, views, self.heads, classes, where.cache, where.executor
@@ -155,6 +149,13 @@ class Nested:
         self.fitted += [record for target in targets.values() for record in target.fitted]
         return targets
 
+    def taught(self) -> dict[str, PartitionView]:
+        """The training partitions that teachers' heads are fitted on, by their names."""
+        wanted = list(enumerate(self.outer))
+        if any(method.uses_teachers and searches(method) for method in self.plan.methods):
+            wanted += [(n, split) for n, below in enumerate(self.inner) for split in below]
+        return {split.train.name: self.views.make(n, split.train) for n, split in wanted}
+
     def places(self) -> list[tuple[MethodPlan, int, int]]:
         """Every (method, seed, outer fold)."""
         return [
@@ -170,16 +171,7 @@ class Nested:
         Returns:
             The rows of each place, in the order of ``places``.
         """
-        maker = self._maker()
-
-        def make(place: FitPlace, epochs: int | None) -> FitTask:
-            split = self.outer[place.outer]
-            if place.inner is not None:
-                split = self._choosing(place.outer)[place.inner]
-            task = maker.make(place, split, epochs)
-            return replace(task, checkpoint=self._checkpoints / f"{task.key}.pt")
-
-        schedule = Schedule(starmap(self._choice, self.places()), make, self._kept)
+        schedule = self.schedule()
         self.choices = tuple(schedule.choices.values())
         new, cached = schedule.grow(self.choices)
         later = sum(choice.refit is None for choice in self.choices)
@@ -192,6 +184,19 @@ class Nested:
             self._arrived(schedule, done | cached)
         self.fits_cached = len(schedule.tasks) - self.fits_run
         return [self.rows[method.name, seed, index] for method, seed, index in self.places()]
+
+    def schedule(self) -> Schedule:
+        """All fits in the order in which they can be made."""
+        maker = self.maker()
+
+        def make(place: FitPlace, epochs: int | None) -> FitTask:
+            split = self.outer[place.outer]
+            if place.inner is not None:
+                split = self._choosing(place.outer)[place.inner]
+            task = maker.make(place, split, epochs)
+            return replace(task, checkpoint=self._checkpoints / f"{task.key}.pt")
+
+        return Schedule(starmap(self._choice, self.places()), make, self._kept)
 
     @property
     def _checkpoints(self) -> Path:
@@ -218,8 +223,10 @@ class Nested:
         """Whether inner folds have anything to choose for a method."""
         return searches(method) and not (self._epoch_on_test and len(method.candidates) == 1)
 
-    def _inner_fits(self, method: MethodPlan, index: int) -> int:
-        """Fits of a method's search in an outer fold, at most."""
+    def inner_fits(self, method: MethodPlan, index: int) -> int:
+        """Fits of a method's search in an outer fold, at most; 0: nothing is searched."""
+        if not self._searches(method):
+            return 0
         count, folds = len(method.candidates), len(self._choosing(index))
         return most_fits(self.plan.protocol.strategy, count, folds, method.trials or count)
 
@@ -227,7 +234,8 @@ class Nested:
         inner = self.inner[index] if self.inner else ()
         return choosing_folds(self.plan.protocol.name, self.outer[index], inner)
 
-    def _maker(self) -> TaskMaker:
+    def maker(self) -> TaskMaker:
+        """Makes the tasks of all fits."""
         return TaskMaker(
             self.plan, self.inputs, self.views, self.targets, self.initial, self.resources.device
         )

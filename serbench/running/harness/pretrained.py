@@ -136,6 +136,11 @@ def pretrain_all(
     watch: Observer,
 ) -> dict[str, InitialState]:
     """Every pretraining of a plan by its key, from the cache or trained now, each once."""
+    return pretrain_each(pretrainings(plan, inputs, device), cache, executor, watch)
+
+
+def pretrainings(plan: RunPlan, inputs: Inputs, device: str) -> dict[str, PretrainTask]:
+    """Every pretraining of a plan by its key."""
     tasks: dict[str, PretrainTask] = {}
     for method in plan.methods:
         for seed in range(plan.protocol.seeds):
@@ -143,7 +148,7 @@ def pretrain_all(
                 task = pretraining_of(candidate, method.name, seed, inputs, device)
                 if task is not None:
                     tasks.setdefault(task.key, task)
-    return pretrain_each(tasks, cache, executor, watch)
+    return tasks
 
 
 def pretrain_each(

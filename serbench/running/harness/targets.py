@@ -31,14 +31,16 @@ Work = TypeVar("Work")
 
 
 @dataclass(frozen=True)
-class _Job:
+class HeadJob:
+    """A teacher's head that is fitted on one training partition."""
+
     embeddings: TeacherEmbeddings
     view: PartitionView
     settings: HeadSettings
     num_classes: int
 
 
-def _cross_fit(job: _Job) -> tuple[SoftTargets, tuple[FittedRecord, ...]]:
+def _cross_fit(job: HeadJob) -> tuple[SoftTargets, tuple[FittedRecord, ...]]:
     train = job.embeddings.fitting(job.view, head_of(job.embeddings.name))
     return cross_fit(train, job.settings, job.num_classes), job.view.fitted
 
@@ -51,7 +53,7 @@ class _Labelling:
         pooled: ``(U, L, P)``, of the unlabelled recordings.
     """
 
-    job: _Job
+    job: HeadJob
     strength: float
     pooled: NDArray[np.float32]
 
@@ -71,7 +73,7 @@ class _Hearing:
         crops: the teacher's embeddings of the first crop of each utterance, the second, …
     """
 
-    job: _Job
+    job: HeadJob
     strength: float
     crops: tuple[TeacherEmbeddings, ...]
 
@@ -100,17 +102,7 @@ def fit_targets(
 ) -> dict[TargetKey, Target]:
     """Cross-fit every teacher's head on every training partition, each once; results are cached."""
     kept_heads = FitCache(cache, "soft-targets")
-    addresses: dict[TargetKey, str] = {}
-    jobs: dict[str, _Job] = {}
-    for name, embeddings in teachers.items():
-        for settings in dict.fromkeys(heads):
-            for partition, view in views.items():
-                job = _Job(embeddings, view, settings, classes)
-                address = digest_of(_identity(job))
-                addresses[name, partition, settings] = address
-                # Inner folds i of outer j and j of outer i train on the same utterances: one head
-                # for both.
-                jobs[address] = job
+    addresses, jobs = head_jobs(teachers, views, heads, classes)
     records = {address: kept_heads.get(address) for address in jobs}
     missing = {address: job for address, job in jobs.items() if records[address] is None}
     results = executor.calls(_cross_fit, list(missing.values()))
@@ -124,7 +116,28 @@ def fit_targets(
     return {key: _target(records[address], *key[:2]) for key, address in addresses.items()}
 
 
-def _identity(job: _Job) -> dict[str, object]:
+def head_jobs(
+    teachers: Mapping[str, TeacherEmbeddings],
+    views: Mapping[str, PartitionView],
+    heads: Iterable[HeadSettings],
+    classes: int,
+) -> tuple[dict[TargetKey, str], dict[str, HeadJob]]:
+    """Addresses of all heads in the cache, and by them what is to be fitted, each once."""
+    addresses: dict[TargetKey, str] = {}
+    jobs: dict[str, HeadJob] = {}
+    for name, embeddings in teachers.items():
+        for settings in dict.fromkeys(heads):
+            for partition, view in views.items():
+                job = HeadJob(embeddings, view, settings, classes)
+                address = digest_of(_identity(job))
+                addresses[name, partition, settings] = address
+                # Inner folds i of outer j and j of outer i train on the same utterances: one head
+                # for both.
+                jobs[address] = job
+    return addresses, jobs
+
+
+def _identity(job: HeadJob) -> dict[str, object]:
     """The part of an address that identifies the head."""
     return {
         "embeddings": job.embeddings.digest,
@@ -168,7 +181,7 @@ def label_audio(
     for key, target in targets.items():
         name, partition, settings = key
         if settings in heads:
-            job = _Job(teachers[name], views[partition], settings, classes)
+            job = HeadJob(teachers[name], views[partition], settings, classes)
             heard = audio[name]
             addresses[key] = digest_of({**_identity(job), "unlabelled": heard.digest})
             work[addresses[key]] = _Labelling(job, target.strength, heard.pooled)
@@ -208,7 +221,7 @@ def hear_crops(
         for key, target in targets.items():
             name, partition, settings = key
             if settings == head:
-                job = _Job(teachers[name], views[partition], settings, classes)
+                job = HeadJob(teachers[name], views[partition], settings, classes)
                 heard = crops[recipe][name]
                 digests = [each.digest for each in heard]
                 addresses[key] = digest_of({**_identity(job), "crops": digests})

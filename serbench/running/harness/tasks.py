@@ -115,6 +115,13 @@ class TaskMaker:
 
     def make(self, place: FitPlace, split: Split, epochs: int | None = None) -> FitTask:
         """The fit of ``place`` on ``split``; ``epochs`` None: as in the settings."""
+        task = self.proper(place, split, epochs)
+        if place.inner is not None:
+            return task
+        return leaky_fit(task, self.plan.protocol.name, split, self.inputs.table)
+
+    def proper(self, place: FitPlace, split: Split, epochs: int | None = None) -> FitTask:
+        """The same, without what a broken protocol changes in it."""
         candidate = self.plan.method(place.method).candidates[place.candidate]
         settings = candidate.settings
         features = self.inputs.features[candidate.front_end]
@@ -126,7 +133,7 @@ class TaskMaker:
         seed = stable_seed(self.inputs.table.digest, split.train.name, place.seed)
         pretraining = pretraining_of(candidate, place.method, place.seed, self.inputs, self.device)
         start = start_of(candidate, pretraining)
-        task = FitTask(
+        return FitTask(
             name=place.name,
             key=self._key(candidate, split, train, wanted, seed, start),
             method=place.method,
@@ -148,9 +155,6 @@ class TaskMaker:
             unlabelled=unlabelled_frames(candidate, self.inputs),
             crops=crop_frames(candidate, self.inputs),
         )
-        if place.inner is not None:
-            return task
-        return leaky_fit(task, self.plan.protocol.name, split, self.inputs.table)
 
     def _teachers(self, train: PartitionView, candidate: Candidate) -> tuple[TeacherSignal, ...]:
         """The teachers' outputs for a partition, shared by all fits on it: they can be large."""
