@@ -246,7 +246,7 @@ class LineObserver(PluginObserver):
         told = f"fits: {self.done}/{self.fits}"
         if self.epochs:
             left = (now - self.started) / self.epochs * max(0, self.total - self.epochs)
-            told += f", about {left / 60:.0f} min left"
+            told += f", about {left / 60:.0f} min left" if left >= 60 else ", under 1 min left"
         self.announce(told + self.validation.last)
 
     @_alone
