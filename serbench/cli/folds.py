@@ -11,13 +11,16 @@ import typer
 
 from serbench.cli.complete import datasets
 from serbench.cli.options import AllowIncomplete, DataDir, Labels, RegistryFile
-from serbench.errors import visible
+from serbench.errors import listed, visible
 from serbench_runtime.cli.encodings import print_utf8
 
 if TYPE_CHECKING:
     from serbench.data.corpus.table import CorpusTable
     from serbench.protocol.splits.records import Split
     from serbench.running.harness.folds import Folds
+
+SHOWN = 40
+"""Speakers of a fold that the table names; the CSV file has all."""
 
 HELP = """Print the folds of a dataset, and export them.
 
@@ -97,7 +100,7 @@ def _row(name: str, split: Split, table: CorpusTable) -> Sequence[str]:
     counts = Counter(table.by_id[utterance].label for utterance in split.test.ids)
     return (
         name,
-        ", ".join(split.test.units),
+        listed(split.test.units, SHOWN),
         str(len(split.test.ids)),
         *(str(counts[label]) for label in table.labels),
         str(len(split.train.ids)),

@@ -17,6 +17,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -151,7 +152,8 @@ class EmbeddingWriter:
 
     def __exit__(self, *_exception: object) -> None:
         for file in (self._frames, self._pooled, self._index):
-            file.close()
+            with suppress(OSError):  # a full disk was told when the batch was written
+                file.close()
 
     def append(self, ids: Sequence[str], features: Sequence[TeacherFeatures]) -> None:
         """Add one batch; it counts once this returns."""
