@@ -38,20 +38,26 @@ MOST_WRONG = 0.36
 Chance gives 0.5. See docs/near-duplicates.md for what copies have.
 """
 
-BLOCK_FRAMES = 1 << 22
-"""Frames of candidates that are looked at together."""
+BLOCK_FRAMES = 1 << 20
+"""Frames that are looked at together."""
 
-_OFFSET_BITS = 24
-_NO_OFFSET = 1 << (_OFFSET_BITS - 1)
-"""Votes are one number: the pair above, the offset in frames plus this below (up to 23 hours)."""
+_FRAME_BITS = 24
+"""Of a place, and of a vote, for frames: up to 23 hours of a recording."""
+
+_NO_OFFSET = 1 << (_FRAME_BITS - 1)
+"""Votes are one number: the pair above, the offset in frames plus this below."""
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 """The golden ratio as a multiplier: spreads consecutive numbers over all 64 bits."""
 
 Integers = NDArray[np.int64]
 
-OCCURRENCE = np.dtype([("key", "<u8"), ("recording", "<i4"), ("frame", "<i4")])
-"""A word where it occurs. The key has the word above, and below its place among equal words."""
+_IN_BUCKET = np.dtype([("key", "<u8"), ("place", "<i8")])
+"""A word that is not sorted yet. The key has the word above, and below its place among equal ones;
+the other place is that in the corpus: the recording above, the frame below."""
+
+OCCURRENCE = np.dtype([("place", "<i8"), ("before", "<i4"), ("behind", "<i4")])
+"""A sorted word: its place in the corpus, and how many equal ones stand on each side of it."""
 
 _WORD_AT = np.uint64(40)
 """First bit of the word in a key."""
@@ -63,8 +69,11 @@ _BUCKET_AT = np.uint32(BITS - 8)
 OCCURRENCES_AT_ONCE = 1 << 21
 """Occurrences that are in memory together. All of them lie in a temporary file."""
 
-VOTES_AT_ONCE = 1 << 25
+VOTES_AT_ONCE = 1 << 24
 """Votes that are counted together: those of a range of recordings."""
+
+_CELL_BITS = 22
+"""Of the numbers to which pairs are hashed, to drop those without enough votes unsorted."""
 
 
 def candidates(fingerprints: Sequence[Words], folder: Path | None = None) -> Integers:
@@ -120,11 +129,10 @@ class Occurrences:
         for piece in self._pieces:
             self._sort(piece)
 
-    def read(self, piece: slice) -> NDArray[np.void]:
+    def read(self, piece: slice, kind: np.dtype[np.void] = OCCURRENCE) -> NDArray[np.void]:
         """``(occurrences,)`` of dtype ``OCCURRENCE``."""
-        self._file.seek(piece.start * OCCURRENCE.itemsize)
-        content = self._file.read((piece.stop - piece.start) * OCCURRENCE.itemsize)
-        return np.frombuffer(content, OCCURRENCE)
+        self._file.seek(piece.start * kind.itemsize)
+        return np.frombuffer(self._file.read((piece.stop - piece.start) * kind.itemsize), kind)
 
     def ranges(self) -> list[slice]:
         """Consecutive recordings, with about ``VOTES_AT_ONCE`` votes in all or fewer."""
@@ -148,9 +156,8 @@ class Occurrences:
         """Write each occurrence into its bucket; these begin at each ``place``."""
         count = 0
         for word, recording, frame in _begun(fingerprints):
-            rows = np.empty(len(word), OCCURRENCE)
-            rows["key"] = _shuffled(word, count)
-            rows["recording"], rows["frame"] = recording, frame
+            rows = np.empty(len(word), _IN_BUCKET)
+            rows["key"], rows["place"] = _shuffled(word, count), (recording << _FRAME_BITS) | frame
             count += len(rows)
             bucket = (word >> _BUCKET_AT).astype(np.uint8)
             rows = rows[np.argsort(bucket, kind="stable")]
@@ -160,20 +167,22 @@ class Occurrences:
                 place[number] += len(piece)
 
     def _put(self, place: int, rows: NDArray[np.void]) -> None:
-        self._file.seek(place * OCCURRENCE.itemsize)
+        self._file.seek(place * rows.itemsize)
         self._file.write(rows.view(np.uint8).data)
 
     def _sort(self, piece: slice) -> None:
         """Sort whole buckets, and count how many votes each recording may cast there."""
-        rows = self.read(piece)
-        rows = rows[np.argsort(rows["key"])]
+        found = self.read(piece, _IN_BUCKET)
+        order = np.argsort(found["key"])
+        _, equal = np.unique_counts(found["key"][order] >> _WORD_AT)
+        before = np.arange(len(found)) - np.repeat(np.cumsum(equal) - equal, equal)
+        rows = np.empty(len(found), OCCURRENCE)
+        rows["place"] = found["place"][order]
+        rows["before"] = np.minimum(before, NEIGHBOURS)
+        rows["behind"] = np.minimum(np.repeat(equal, equal) - 1 - before, NEIGHBOURS)
         self._put(piece.start, rows)
-        _, equal = np.unique_counts(rows["key"] >> _WORD_AT)
-        before = np.arange(len(rows)) - np.repeat(np.cumsum(equal) - equal, equal)
-        behind = np.repeat(equal, equal) - 1 - before
-        votes = np.minimum(before, NEIGHBOURS) + np.minimum(behind, NEIGHBOURS)
-        counted = np.bincount(rows["recording"], votes, len(self._most_votes))
-        self._most_votes += counted.astype(np.int64)
+        votes, count = rows["before"] + rows["behind"], len(self._most_votes)
+        self._most_votes += np.bincount(rows["place"] >> _FRAME_BITS, votes, count).astype(np.int64)
 
 
 def _begun(fingerprints: Sequence[Words]) -> Iterator[tuple[Words, Integers, Integers]]:
@@ -198,20 +207,20 @@ def _begun(fingerprints: Sequence[Words]) -> Iterator[tuple[Words, Integers, Int
 
 def _cast(rows: NDArray[np.void], recordings: slice, count: int) -> Iterator[Integers]:
     """Votes of sorted occurrences, some at a time; ``count`` is of all recordings."""
-    recording, frame = rows["recording"].astype(np.int64), rows["frame"].astype(np.int64)
-    # No word has all bits, so that neither end has an equal neighbour.
-    word = np.pad(rows["key"] >> _WORD_AT, NEIGHBOURS, constant_values=np.uint64(NO_WORD))
-    own = np.flatnonzero((recording >= recordings.start) & (recording < recordings.stop))
-    for direction in (1, -1):
-        here = own
+    place = rows["place"].copy()
+    first, end = recordings.start << _FRAME_BITS, recordings.stop << _FRAME_BITS
+    own = np.flatnonzero((place >= first) & (place < end))
+    left = place[own] >> _FRAME_BITS
+    # With the place of the right one added, this is a vote: pairs and offsets are counted as the
+    # two parts of a place are.
+    vote = (left * count << _FRAME_BITS) + _NO_OFFSET - (place[own] - (left << _FRAME_BITS))
+    for direction, side in ((1, "behind"), (-1, "before")):
+        here, begun, next_, equal = own, vote, (left + 1) << _FRAME_BITS, rows[side][own]
         for step in range(1, NEIGHBOURS + 1):
-            there = here + direction * step
-            equal = word[there + NEIGHBOURS] == word[here + NEIGHBOURS]
-            here, there = here[equal], there[equal]
-            smaller = recording[here] < recording[there]
-            left, right = here[smaller], there[smaller]
-            later = frame[right] - frame[left] + _NO_OFFSET
-            yield (recording[left] * count + recording[right]) << _OFFSET_BITS | later
+            more = equal >= step
+            here, begun, next_, equal = here[more], begun[more], next_[more], equal[more]
+            right = place[here + direction * step]
+            yield (begun + right)[right >= next_]
 
 
 def elected(cast: Integers, recordings: int) -> tuple[Integers, Integers, Integers]:
@@ -221,18 +230,21 @@ def elected(cast: Integers, recordings: int) -> tuple[Integers, Integers, Intege
     where the vote ``ENOUGH_VOTES - 1`` places on is at most two offsets further.
 
     Args:
-        cast: ``(votes,)``, which are sorted here.
+        cast: ``(votes,)``.
         recordings: how many there are.
 
     Returns:
         The recordings of each pair, the smaller first, and how many frames later the second is;
         ``(elected,)`` int64 each. A pair may have several offsets.
     """
+    pair = (cast >> _FRAME_BITS).view(np.uint64)
+    cell = (pair * _MIX >> np.uint64(64 - _CELL_BITS)).view(np.int64)
+    cast = cast[(np.bincount(cell, minlength=1 << _CELL_BITS) >= ENOUGH_VOTES)[cell]]
     cast.sort()
     last = cast[ENOUGH_VOTES - 1 :]
     enough = np.flatnonzero(last - cast[: len(last)] <= 2)
     middle = np.unique(cast[enough + ENOUGH_VOTES // 2])
-    pair, offset = middle >> _OFFSET_BITS, (middle & (2 * _NO_OFFSET - 1)) - _NO_OFFSET
+    pair, offset = middle >> _FRAME_BITS, (middle & (2 * _NO_OFFSET - 1)) - _NO_OFFSET
     return pair // max(recordings, 1), pair % max(recordings, 1), offset
 
 

@@ -139,11 +139,15 @@ def test_a_word_that_lasts_counts_once() -> None:
     rows = occurrences(
         [np.array([9, 9, 9, 1, 9], np.uint32) + third, np.array([9, 9], np.uint32) + third]
     ).read(slice(0, 8))
-    assert sorted((key >> 40, recording, frame) for key, recording, frame in rows.tolist()) == [
-        (1, 0, 3), (5, 0, 3),
-        (9, 0, 0), (9, 0, 4), (9, 1, 0),
-        (13, 0, 0), (13, 0, 4), (13, 1, 0),
-    ]  # fmt: skip
+    places = [divmod(place, 1 << 24) for place in rows["place"].tolist()]
+    assert [sorted(places[a:b]) for a, b in ((0, 1), (1, 2), (2, 5), (5, 8))] == [
+        [(0, 3)],  # 1
+        [(0, 3)],  # 5
+        [(0, 0), (0, 4), (1, 0)],  # 9
+        [(0, 0), (0, 4), (1, 0)],  # 13
+    ]
+    assert rows["before"].tolist() == [0, 0, 0, 1, 2, 0, 1, 2]
+    assert rows["behind"].tolist() == [0, 0, 2, 1, 0, 2, 1, 0]
 
 
 def test_a_word_that_all_have_casts_a_bounded_number_of_votes() -> None:
