@@ -40,6 +40,7 @@ class CorpusScores:
     """What one corpus, with one set of folds, brings to the ranks.
 
     Attributes:
+        whole: the corpus; of a subset, the one that it is a part of.
         digest: of its recordings.
         contenders: by the name that their plans give them: a name may be in several runs.
         certificates: digests.
@@ -47,6 +48,7 @@ class CorpusScores:
     """
 
     corpus: str
+    whole: str
     digest: str
     contenders: Mapping[str, tuple[Contender, ...]]
     certificates: tuple[str, ...]
@@ -107,7 +109,7 @@ def _check_distinct(found: Sequence[CorpusScores]) -> None:
     """
     first: dict[tuple[str, str], str] = {}
     for scores in found:
-        for key in (("name", scores.corpus), ("recordings", scores.digest)):
+        for key in (("name", scores.whole), ("recordings", scores.digest)):
             if key in first:
                 raise StoreError(
                     f"{first[key]} and {scores.corpus} are one corpus by their {key[0]}; ranks "
@@ -169,11 +171,17 @@ def _scores_of(results: Results) -> CorpusScores:
         contenders[name] = (*contenders.get(name, ()), Contender(result, plan))
     return CorpusScores(
         corpus=str(results.dataset["name"]),
+        whole=whole_corpus(results.dataset),
         digest=str(results.dataset["corpus_digest"]),
         contenders=contenders,
         certificates=results.certificates,
         warnings=results.warnings,
     )
+
+
+def whole_corpus(dataset: Mapping[str, Any]) -> str:
+    """The name of a plan's dataset; of a subset, that of the corpus that it is a part of."""
+    return str(dataset["evaluated" if dataset.get("subset") else "name"])
 
 
 def span_corpora(folders: Sequence[Path]) -> bool:

@@ -13,7 +13,13 @@ from serbench.errors import SerbenchError
 from serbench.results.compare.methods import comparison
 from serbench.results.compare.records import Difference, MethodResult
 from serbench.results.record import Fact
-from serbench.results.report.ranks import Contender, CorpusScores, Ranking, rank_corpora
+from serbench.results.report.ranks import (
+    Contender,
+    CorpusScores,
+    Ranking,
+    rank_corpora,
+    whole_corpus,
+)
 from serbench.results.report.results import MethodInfo, Results
 from serbench.results.site.collect import Collection, ListedRun
 
@@ -247,11 +253,12 @@ class Ranked:
 
 
 def rank_boards(found: Sequence[CorpusBoards]) -> Ranked:
-    """Ranks over the first board of each corpus.
+    """Ranks over the first board of each whole corpus.
 
     Where a board has a method in several runs, ``CHOICE`` says which counts.
     """
-    chosen = tuple(corpus.boards[0] for corpus in found if corpus.boards)
+    first = [corpus.boards[0] for corpus in found if corpus.boards]
+    chosen = tuple(board for board in first if not board.results.dataset.get("subset"))
     if len(chosen) < 2:
         return Ranked(None, chosen)
     try:
@@ -264,9 +271,10 @@ def rank_boards(found: Sequence[CorpusBoards]) -> Ranked:
 
 
 CHOICE = (
-    "If a corpus has several sets of folds, the set with more runs is ranked. If a method is in "
-    "several runs, the run with more seeds is ranked, then the one with more methods, then the "
-    "one with the lower certificate digest. Scores play no part in these choices."
+    "A subset of a corpus is not ranked. If a corpus has several sets of folds, the set with more "
+    "runs is ranked. If a method is in several runs, the run with more seeds is ranked, then the "
+    "one with more methods, then the one with the lower certificate digest. Scores play no part "
+    "in these choices."
 )
 
 
@@ -278,6 +286,7 @@ def _scores(board: Board) -> CorpusScores:
     every = [entry.results for entry in board.entries]
     return CorpusScores(
         corpus=str(board.results.dataset["name"]),
+        whole=whole_corpus(board.results.dataset),
         digest=str(board.results.dataset["corpus_digest"]),
         contenders=contenders,
         certificates=tuple(each for results in every for each in results.certificates),

@@ -166,6 +166,10 @@ def test_a_corpus_counts_once(runs: list[Path], tmp_path: Path) -> None:
     other = make_corpus_run(tmp_path / "x", "one", SKILLS, folds="loso")
     with pytest.raises(StoreError, match="their folds digest differs"):
         load_ranking([runs[0], other])
+    part = make_corpus_run(tmp_path / "z", "one-limit-100", SKILLS)
+    change_plan(part, dataset={"evaluated": "one", "subset": {"limit": 100}})
+    with pytest.raises(StoreError, match="one and one-limit-100 are one corpus by their name"):
+        load_ranking([runs[0], part])
     renamed = make_corpus_run(tmp_path / "y", "uno", SKILLS)
     change_plan(renamed, dataset={"corpus_digest": digest("one")})
     with pytest.raises(StoreError, match="one and uno are one corpus by their recordings"):

@@ -140,6 +140,15 @@ def test_one_corpus_is_not_ranked(runs: Path) -> None:
     assert ranked.said == ""
 
 
+def test_a_subset_is_not_ranked(tmp_path: Path) -> None:
+    for name in ("one", "two", "one-limit-100"):
+        run = make_corpus_run(tmp_path / name, name, {"akd": 0.9, "kd": 0.5})
+    change_plan(run, dataset={"evaluated": "one", "subset": {"limit": 100}})
+    ranking = rank_boards(corpora(collect(tmp_path))).ranking
+    assert ranking is not None
+    assert [*ranking.corpora] == ["one", "two"]
+
+
 def test_nothing_in_common_is_said(tmp_path: Path) -> None:
     make_corpus_run(tmp_path / "a", "one", {"akd": 0.9, "x": 0.5})
     make_corpus_run(tmp_path / "b", "two", {"akd": 0.9, "y": 0.5})

@@ -169,7 +169,7 @@ def test_ranks_that_differ_have_a_diagram_and_words_for_it() -> None:
         for name, ua in uas.items()
     }
     names = ("one", "two", "three")
-    corpora = {name: CorpusScores(name, name, held, (), ()) for name in names}
+    corpora = {name: CorpusScores(name, name, name, held, (), ()) for name in names}
     ranking = Ranking(corpora, rank_methods(dict.fromkeys(names, uas)), (), ())
     text = index_page((), Ranked(ranking, ()), (), Links({}, {}), "leaderboard.json")
     assert 'class="diagram"' in text
