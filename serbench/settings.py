@@ -89,6 +89,11 @@ class OptimiserSettings(Params):
     clip_norm: PositiveFloat | None = 5.0
     """Largest norm of the gradient; ``"none"``: no clipping."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    threads: PositiveInt = Field(default=1, exclude_if=lambda value: value == 1)
+    """Threads of a fit on the CPU. Another number may change the last digits of results, so that it
+    is part of the run. One thread each for several fits at once is faster; more help only where
+    memory allows few fits at once.
+    """
 
     @field_validator("clip_norm", mode="before")
     @classmethod

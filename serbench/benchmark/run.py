@@ -174,8 +174,9 @@ def ready_run(given: Mapping[str, Any]) -> tuple[RunPlan, Registry, Resources]:
     from serbench.running.harness.resources import Resources
 
     workers = make_executor(
-        asked.executor, asked.address, asked.jobs, asked.device, cache=cache_folder()
-    )
+        asked.executor, asked.address, asked.jobs, asked.device, cache=cache_folder(),
+        threads=plan.threads,
+    )  # fmt: skip
     if asked.stop_after is not None:
         workers.until = started + seconds_of(asked.stop_after)
     resources = Resources(

@@ -150,8 +150,8 @@ Jobs = Annotated[
         "-j",
         metavar="N",
         min=1,
-        help="Fits to run in parallel, each on one core. Default: one per core. With 1, the fit "
-        "uses all cores; OMP_NUM_THREADS=N limits them.",
+        help="Fits to run in parallel, each on one core (training.threads changes that). Default: "
+        "one per core. The results do not depend on it.",
     ),
 ]
 Executor = Annotated[

@@ -28,6 +28,7 @@ from serbench.learning.fit.task import (
     InitialState,
     PretrainResult,
     PretrainTask,
+    TrainingTask,
 )
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.protocol.splits.records import Split, make_partition
@@ -43,6 +44,7 @@ from serbench.running.plan.records import Candidate, RunPlan, describe_candidate
 from serbench.running.store.run import RunStore
 
 T = TypeVar("T")
+Task = TypeVar("Task", bound=TrainingTask)
 
 SIZES = (16, 64, 256, 1024)
 """Training utterances of the samples, one after the other, until the time is over."""
@@ -280,16 +282,16 @@ class _TimedLoader(Loader):
 
 
 def _timed(
-    function: Callable[[T, OnEpoch], FitResult | PretrainResult],
-    tasks: Mapping[str, T],
+    function: Callable[[Task, OnEpoch], FitResult | PretrainResult],
+    tasks: Mapping[str, Task],
     executor: Executor,
 ) -> dict[str, Timed]:
     """Each task as many times as there are workers, all at once, as in a run."""
-    items = [(key, task) for key, task in tasks.items() for _ in range(executor.workers)]
+    items = [task for task in tasks.values() for _ in range(executor.workers)]
     found: dict[str, list[Timed]] = {}
     for key, timed in executor.train(partial(_clocked, function), iter(items), _silent):
         found.setdefault(key, []).append(timed)
-    return {key: _mean(each) for key, each in found.items()}
+    return {recipe: _mean(found[task.key]) for recipe, task in tasks.items()}
 
 
 def _silent(event: EpochEvent) -> None:
@@ -297,12 +299,11 @@ def _silent(event: EpochEvent) -> None:
 
 
 def _clocked(
-    function: Callable[[T, OnEpoch], FitResult | PretrainResult],
-    item: tuple[str, T],
+    function: Callable[[Task, OnEpoch], FitResult | PretrainResult],
+    task: Task,
     on_epoch: OnEpoch,  # noqa: ARG001 - epochs of a sample are no news
 ) -> tuple[str, Timed]:
     """A task's key, and what it took, in a worker."""
-    key, task = item
     began, ends = time.perf_counter(), list[float]()
     result = function(task, lambda _: ends.append(time.perf_counter()))
     whole_s = time.perf_counter() - began
@@ -312,7 +313,7 @@ def _clocked(
     tensors = result.state if isinstance(result, FitResult) else result.state.student
     kept = sum(each.numel() * each.element_size() for each in tensors.values())
     fixed_s = max(0.0, whole_s - len(ends) * epoch_s)
-    return key, Timed(fixed_s, epoch_s, kept, peak_bytes(), start)
+    return task.key, Timed(fixed_s, epoch_s, kept, peak_bytes(), start)
 
 
 def _mean(times: Sequence[Timed]) -> Timed:

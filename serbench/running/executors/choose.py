@@ -19,6 +19,7 @@ def make_executor(
     device: str = "auto",
     *,
     cache: Path,
+    threads: int = 1,
 ) -> Executor:
     """The executor of ``--executor`` and ``--address``.
 
@@ -28,6 +29,7 @@ def make_executor(
         jobs: items side by side on this machine; None: one per core, or one on an accelerator.
         device: as ``--device`` says; an accelerator of this machine has one worker.
         cache: root of the cache.
+        threads: of each item.
 
     Raises:
         SerbenchError: a package is missing, no cluster answers, or options exclude each other.
@@ -37,7 +39,7 @@ def make_executor(
             raise SerbenchError(
                 "--address is the address of a cluster: give --executor dask or ray, too"
             )
-        return LocalExecutor(resolve_workers(jobs, resolve_device(device)))
+        return LocalExecutor(resolve_workers(jobs, resolve_device(device), threads))
     if name == "dask" and not address:
         raise SerbenchError(
             "--executor dask needs the address of a scheduler: --address tcp://HOST:8786; "

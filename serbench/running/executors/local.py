@@ -21,6 +21,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from serbench.api import EpochEvent, SerbenchError
 from serbench.learning.fit.loop import OnEpoch
 from serbench.running.executors.executor import Executor, R, T
+from serbench.running.executors.threads import limited_threads, threads_of
 from serbench.running.parent import end_with, starting_workers
 
 POLL_S = 0.2
@@ -44,8 +45,8 @@ def resolve_device(name: str) -> str:
     return name
 
 
-def resolve_workers(jobs: int | None, device: str) -> int:
-    """Number of fits to run in parallel: one per core, or one on an accelerator.
+def resolve_workers(jobs: int | None, device: str, threads: int = 1) -> int:
+    """Number of fits to run in parallel: as many as there are cores for, or one on an accelerator.
 
     Raises:
         SerbenchError: fewer than one.
@@ -54,7 +55,7 @@ def resolve_workers(jobs: int | None, device: str) -> int:
         if jobs < 1:
             raise SerbenchError(f"--jobs {jobs}: must be at least 1")
         return jobs
-    return 1 if device != "cpu" else joblib.cpu_count()
+    return 1 if device != "cpu" else max(1, joblib.cpu_count() // threads)
 
 
 class LocalExecutor(Executor):
@@ -70,11 +71,11 @@ class LocalExecutor(Executor):
     def train(
         self, function: Callable[[T, OnEpoch], R], tasks: Iterator[T], on_epoch: OnEpoch
     ) -> Iterator[R]:
-        """One thread per worker: faster than threads per fit. A task that is alone stays here."""
+        """A task that is alone stays in this process."""
         side_by_side = self.workers > 1
         while ready := [*itertools.islice(tasks, 2 if side_by_side else 1)]:
             if len(ready) == 1:
-                with _threads(1 if side_by_side else None):
+                with limited_threads(threads_of(ready[0])):
                     result = function(ready[0], on_epoch)
                 yield result
                 continue
@@ -85,10 +86,11 @@ class LocalExecutor(Executor):
     def each_call(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
         """In this process where there is one worker or one item."""
         if self.workers == 1 or len(items) <= 1:
-            yield from enumerate(map(function, items))
+            for position, item in enumerate(items):
+                yield _call(position, function, item)
             return
         calls = [(position, function, item) for position, item in enumerate(items)]
-        yield from _in_processes(_call_in_worker, calls, self.workers)
+        yield from _in_processes(_call, calls, self.workers)
 
     def shut_down(self) -> None:
         """End the worker processes."""
@@ -138,14 +140,13 @@ def _kill_workers() -> None:
     executor.shutdown(wait=False, kill_workers=True)
 
 
-def _call_in_worker(index: int, function: Callable[[T], R], item: T) -> tuple[int, R]:
-    torch.set_num_threads(1)
-    return index, function(item)
+def _call(position: int, function: Callable[[T], R], item: T) -> tuple[int, R]:
+    with limited_threads(threads_of(item)):
+        return position, function(item)
 
 
 def train_in_worker(train: Callable[[T, OnEpoch], R], task: T, channel: Path) -> R:
-    """One fit on one thread, which sends its epochs through ``channel``; see ``event_channel``."""
-    torch.set_num_threads(1)
+    """One fit, which sends its epochs through ``channel``; see ``event_channel``."""
     descriptor = os.open(channel, os.O_WRONLY | os.O_APPEND)
 
     def tell(event: EpochEvent) -> None:
@@ -153,7 +154,8 @@ def train_in_worker(train: Callable[[T, OnEpoch], R], task: T, channel: Path) ->
         os.write(descriptor, (json.dumps(dataclasses.asdict(event)) + "\n").encode())
 
     try:
-        return train(task, tell)
+        with limited_threads(threads_of(task)):
+            return train(task, tell)
     finally:
         os.close(descriptor)
 
@@ -198,13 +200,3 @@ def event_channel(on_epoch: OnEpoch) -> Iterator[Path]:
         path.unlink(missing_ok=True)
     if failures:
         raise failures[0]
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -21,6 +21,7 @@ from serbench.files.source import core_digest, package_digest_of
 from serbench.learning.fit.loop import OnEpoch
 from serbench.learning.fit.task import TrainingTask
 from serbench.running.executors.packing import Array, Packed, Packer
+from serbench.running.executors.threads import limited_threads, threads_of
 
 CORE_CODE = ("api", "data", "protocol", "learning", "running/harness", "studies")
 """Rooms whose code a worker must have in the same state."""
@@ -53,14 +54,13 @@ def describe(packer: Packer, function: Callable[..., Any], item: object, *, trai
 
 
 def do(work: Work, arrays: Mapping[str, Array], tell: Tell) -> tuple[int, Any]:
-    """Compute an item here, on one thread, and count the events that ``tell`` took.
+    """Compute an item here, and count the events that ``tell`` took.
 
     Raises:
         SerbenchError: this machine has other code or versions, or lacks a file.
         Exception: as the item's function.
     """
     check_code(work.code)
-    torch.set_num_threads(1)
     told = 0
 
     def on_epoch(event: EpochEvent) -> None:
@@ -78,7 +78,9 @@ def do(work: Work, arrays: Mapping[str, Array], tell: Tell) -> tuple[int, Any]:
                 f"{platform.node()} cannot read {error.filename or error}; the cache "
                 "($SERBENCH_CACHE) must be the same folder on all machines, or on none"
             ) from None
-        return (told, function(item, on_epoch) if work.trains else function(item))
+        with limited_threads(threads_of(item)):
+            result = function(item, on_epoch) if work.trains else function(item)
+        return told, result
 
 
 def code_of(packages: frozenset[str]) -> dict[str, str]:

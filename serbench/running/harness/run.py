@@ -15,6 +15,7 @@ from serbench.files.atomic import check_writable
 from serbench.files.cache_use import using_cache
 from serbench.protocol.guard.certify import certify
 from serbench.protocol.guard.seal import Seal
+from serbench.running.executors.threads import limited_threads
 from serbench.running.harness.canary import sing
 from serbench.running.harness.describe import describe, run_folder
 from serbench.running.harness.inputs import load_inputs
@@ -65,18 +66,19 @@ def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     store.write_text("utterances.csv", utterance_rows(folds))
     nested = Nested(plan, inputs, folds, store, resources, watch)
     watch.run_started(nested.event)
-    try:
-        canary = sing(plan, inputs, folds, store, resources, watch)
+    with limited_threads():
+        try:
+            canary = sing(plan, inputs, folds, store, resources, watch)
+            clock.append(time.perf_counter())
+            nested.pretrain()
+            clock.append(time.perf_counter())
+            nested.ask_teachers()
+            clock.append(time.perf_counter())
+            students = nested.fit()
+        finally:
+            resources.executor.shut_down()
         clock.append(time.perf_counter())
-        nested.pretrain()
-        clock.append(time.perf_counter())
-        nested.ask_teachers()
-        clock.append(time.perf_counter())
-        students = nested.fit()
-    finally:
-        resources.executor.shut_down()
-    clock.append(time.perf_counter())
-    predictions = pd.concat([*students, *nested.score_teachers()], ignore_index=True)
+        predictions = pd.concat([*students, *nested.score_teachers()], ignore_index=True)
     store.write_predictions(predictions)
     evidence = replace(
         before,

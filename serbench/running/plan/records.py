@@ -242,6 +242,12 @@ class RunPlan:
             for candidate in method.candidates
         )
 
+    @property
+    def threads(self) -> int:
+        """The most threads that any fit has."""
+        settings = [c.settings for method in self.methods for c in method.candidates]
+        return max(max(each.training.threads, each.pretrain.threads) for each in settings)
+
     def pretrains(self, method: MethodPlan) -> bool:
         """Whether a method's students are pretrained on the run's unlabelled audio."""
         return self.pretrain_audio is not None and method.can_pretrain

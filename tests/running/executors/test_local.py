@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from tests_support.pretraining import hinted, pretrained_plan, write_both
 from tests_support.runs import EPOCHS, fit_task, frames_of
 from tests_support.tables import noise_table
+from threadpoolctl import threadpool_info
 
 from serbench.api import EpochEvent, SerbenchError
 from serbench.errors import OutOfTimeError
@@ -87,11 +89,46 @@ def test_two_processes_give_what_one_gives_and_tell_of_every_epoch(tasks: list[F
         LocalExecutor(2).shut_down()
     assert set(there) == {"fit-0", "fit-1", "fit-2"}
     for name, result in here.items():
-        np.testing.assert_allclose(there[name].posteriors, result.posteriors, rtol=1e-5)
+        np.testing.assert_array_equal(there[name].posteriors, result.posteriors)
         assert set(there[name].fitted) == set(result.fitted)
         assert [event.epoch for event in heard[name]] == list(range(1, EPOCHS + 1))
     assert {name: len(events) for name, events in told_here.items()} == dict.fromkeys(here, EPOCHS)
     assert torch.get_num_threads() == 1
+
+
+def _threads_here(_: object) -> tuple[int, list[int]]:
+    return torch.get_num_threads(), [each["num_threads"] for each in threadpool_info()]
+
+
+def _threads_of_fit(task: FitTask, on_epoch: object) -> tuple[str, int]:
+    return task.name, torch.get_num_threads()
+
+
+def test_the_settings_and_not_the_machine_say_how_many_threads_an_item_has(
+    tasks: list[FitTask],
+) -> None:
+    training = tasks[1].settings.training.model_copy(update={"threads": 3})
+    settings = tasks[1].settings.model_copy(update={"training": training})
+    three = replace(tasks[1], name="three", settings=settings)
+    wanted = [(tasks[0].name, 1), ("three", 3)]
+    torch.set_num_threads(2)
+    try:
+        for jobs in (1, 2):
+            executor = LocalExecutor(jobs)
+            made = executor.train(_threads_of_fit, iter([tasks[0], three]), lambda _: None)
+            assert sorted(made) == wanted
+            for here, below in executor.calls(_threads_here, [0, 1]):
+                assert (here, set(below)) == (1, {1})
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+        LocalExecutor(2).shut_down()
+
+
+def test_fits_with_more_threads_are_fewer_at_once() -> None:
+    cores = len(os.sched_getaffinity(0))
+    assert resolve_workers(None, "cpu", threads=cores) == 1
+    assert resolve_workers(None, "cpu", threads=2 * cores) == 1
 
 
 def test_pretrainings_run_side_by_side_too(tmp_path: Path) -> None:
@@ -112,7 +149,7 @@ def test_pretrainings_run_side_by_side_too(tmp_path: Path) -> None:
     assert len(todo) == 2
     for key, result in here.items():
         for name, value in result.state.student.items():
-            torch.testing.assert_close(there[key].state.student[name], value)
+            assert torch.equal(there[key].state.student[name], value), name
     assert sorted(event.fit for event in told) == sorted(2 * 2 * [task.name for task in todo])
 
 
