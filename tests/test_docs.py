@@ -147,7 +147,7 @@ def test_every_run_can_be_planned(
             given["profile"],
             tuple(given["teacher"] or ()),
             tuple(given["settings"] or ()),
-            given["pretrain_audio"],
+            given["pretrain_audio"] and Path(given["pretrain_audio"]),
             tuple(given["train"] or ()),
             given["labels"],
         )

@@ -29,8 +29,9 @@ def stored(run: Run, name: str) -> pd.DataFrame:
 def same(frame: pd.DataFrame, table: pd.DataFrame) -> None:
     """All columns of a frame are those of the stored table."""
     assert set(frame.columns) <= set(table.columns)
-    expected = table[[*frame.columns]]
-    frame = frame.astype({name: float for name, kind in frame.dtypes.items() if kind == "Int64"})
+    frame, expected = (
+        each.astype(object).where(each.notna(), None) for each in (frame, table[[*frame.columns]])
+    )
     pd.testing.assert_frame_equal(frame, expected, check_dtype=False, rtol=0, atol=1e-12)
 
 
