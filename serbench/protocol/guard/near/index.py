@@ -174,8 +174,10 @@ class Occurrences:
         """Sort whole buckets, and count how many votes each recording may cast there."""
         found = self.read(piece, _IN_BUCKET)
         order = np.argsort(found["key"])
-        _, equal = np.unique_counts(found["key"][order] >> _WORD_AT)
-        before = np.arange(len(found)) - np.repeat(np.cumsum(equal) - equal, equal)
+        word = found["key"][order] >> _WORD_AT
+        first = np.flatnonzero(np.diff(word, prepend=~word[:1]))
+        equal = np.diff(first, append=len(word))
+        before = np.arange(len(word)) - np.repeat(first, equal)
         rows = np.empty(len(found), OCCURRENCE)
         rows["place"] = found["place"][order]
         rows["before"] = np.minimum(before, NEIGHBOURS)
@@ -237,8 +239,10 @@ def elected(cast: Integers, recordings: int) -> tuple[Integers, Integers, Intege
         The recordings of each pair, the smaller first, and how many frames later the second is;
         ``(elected,)`` int64 each. A pair may have several offsets.
     """
-    pair = (cast >> _FRAME_BITS).view(np.uint64)
-    cell = (pair * _MIX >> np.uint64(64 - _CELL_BITS)).view(np.int64)
+    hashed = (cast >> _FRAME_BITS).view(np.uint64)
+    hashed *= _MIX
+    hashed >>= np.uint64(64 - _CELL_BITS)
+    cell = hashed.view(np.int64)
     cast = cast[(np.bincount(cell, minlength=1 << _CELL_BITS) >= ENOUGH_VOTES)[cell]]
     cast.sort()
     last = cast[ENOUGH_VOTES - 1 :]
