@@ -15,6 +15,7 @@ from serbench.device.export.stored import (
     everyones_audio,
     stored_model,
 )
+from serbench.errors import listed
 from serbench.files.atomic import file_name
 from serbench.running.executors.executor import Executor
 from serbench.running.replay.run import Replay
@@ -33,7 +34,7 @@ class ExportSource:
         if "test_ua" in known:
             told = (
                 f"{self.trained.name}: {100 * known['test_ua']:.1f} % UA on its own test speakers "
-                f"({', '.join(known['test_speakers'])})."
+                f"({listed(known['test_speakers'], 40)})."
             )
         else:
             told = (

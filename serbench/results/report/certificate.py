@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from serbench.errors import listed
 from serbench.protocol.guard.canary import CanaryResult
 from serbench.protocol.guard.certificate import (
     Certificate,
@@ -29,6 +30,9 @@ from serbench.results.templating import templates
 
 SHOWN = 12
 """Digits of a digest that a table shows; ``certificate.json`` has all of it."""
+
+SHOWN_UNITS = 40
+"""Speakers or sessions of a side that are named; ``certificate.json`` has all."""
 
 LISTED = 20
 """Ids that are listed before the rest is counted."""
@@ -218,7 +222,7 @@ def _fold_row(fold: FoldSummary, certificate: Certificate) -> tuple[str, ...]:
 
 
 def _side(side: FoldSide) -> tuple[str, str, str]:
-    return ", ".join(side.units), str(side.utterances), side.digest[:SHOWN]
+    return listed(side.units, SHOWN_UNITS), str(side.utterances), side.digest[:SHOWN]
 
 
 def _fitted_rows(certificate: Certificate) -> Iterator[tuple[str, str, str]]:

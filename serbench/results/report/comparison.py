@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from serbench.api import StoreError
+from serbench.errors import listed
 from serbench.learning.evaluate import Metric
 from serbench.results.compare.names import METHOD, by_kind, display_name, shown_name
 from serbench.results.compare.records import METRICS, Comparison, MethodResult, Significance
+from serbench.results.report.certificate import SHOWN_UNITS
 from serbench.results.report.marks import marked
 from serbench.results.report.notes import compared_notes, interval_note
 from serbench.results.report.results import Results
@@ -247,7 +249,7 @@ def folds_table(results: Results) -> Table:
 def test_units(results: Results) -> dict[int, str]:
     """The speakers or sessions of each outer test fold."""
     return {
-        number: ", ".join(map(str, fold["test_units"]))
+        number: listed(map(str, fold["test_units"]), SHOWN_UNITS)
         for number, fold in enumerate(results.outer, start=1)
     }
 

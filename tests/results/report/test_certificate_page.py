@@ -56,6 +56,16 @@ def test_the_page_gives_folds_digests_and_counts() -> None:
     assert "serbench verify ." in text
 
 
+def test_of_many_speakers_the_page_names_the_first() -> None:
+    held = certificate()
+    first, *others = held.folds
+    many = first.train.model_copy(update={"units": tuple(f"s{n:04d}" for n in range(1_000))})
+    folds = (first.model_copy(update={"train": many}), *others)
+    row = rows(certificate_page(held.model_copy(update={"folds": folds})), "## Folds")[0]
+    assert row[1].startswith("s0000, s0001, ")
+    assert row[1].endswith(", s0039 and 960 more")
+
+
 def test_the_page_groups_what_was_fitted_and_shows_foreign_counts() -> None:
     def record(what: str, partition: str, utterances: int = 120) -> FittedRecord:
         return FittedRecord(what=what, partition=partition, utterances=utterances, digest="9" * 64)
