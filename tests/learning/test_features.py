@@ -18,11 +18,18 @@ from hypothesis import strategies as st
 from tests_support.damage import DAMAGES, turn_a_bit
 from tests_support.front_ends import LOG_MEL, front_end
 from tests_support.tables import noise_table
+from torch import Tensor
 
 from serbench.api import CorpusError, LeakageError, StoreError, StudentShape
 from serbench.learning import features, frame_files
 from serbench.learning.extract import speech_frames
-from serbench.learning.features import Frames, Normaliser, TrainingFrames, student_input
+from serbench.learning.features import (
+    FrameReader,
+    Frames,
+    Normaliser,
+    TrainingFrames,
+    student_input,
+)
 from serbench.learning.fit.augment import spec_augment
 from serbench.learning.front_ends import shape_of
 from serbench.protocol.guard.view import PartitionView
@@ -122,6 +129,12 @@ def test_fitting_on_a_validation_side_raises_l6(tmp_path: Path) -> None:
     assert raised.value.code == "L6"
 
 
+def held(frames: FrameReader) -> Tensor:
+    """The values of a reader that has copied them."""
+    assert frames.values is not None
+    return frames.values
+
+
 def reader(counts: list[int], bins: int = 4) -> TrainingFrames:
     count = np.array(counts, dtype=np.int64)
     values = np.random.default_rng(3).normal(size=(count.sum(), bins)).astype(np.float32)
@@ -143,7 +156,7 @@ def test_windows_stay_in_their_utterance(counts: list[int], size: int, seed: int
     windows, lengths = source.windows(torch.from_numpy(rows), torch.from_numpy(first), size)
     for window, length, row, start in zip(windows, lengths, rows, first, strict=True):
         begin = sum(counts[:row])
-        own = source.values[begin : begin + counts[row]]
+        own = held(source)[begin : begin + counts[row]]
         real = min(size, counts[row] - start)
         assert length == real
         assert torch.equal(window[:real], own[start : start + real])
@@ -152,7 +165,7 @@ def test_windows_stay_in_their_utterance(counts: list[int], size: int, seed: int
 
 def test_normaliser_gives_mean_0_and_deviation_1() -> None:
     source = reader([50, 70])
-    normalised = Normaliser.fit(source)(source.values)
+    normalised = Normaliser.fit(source)(held(source))
     torch.testing.assert_close(normalised.mean(0), torch.zeros(4), atol=1e-5, rtol=0)
     torch.testing.assert_close(normalised.std(0, correction=0), torch.ones(4), atol=1e-5, rtol=0)
 
@@ -169,8 +182,8 @@ def rows(values: np.ndarray) -> TrainingFrames:
 def test_rows_have_scales_of_their_own_and_what_never_varies_is_0() -> None:
     values = np.random.default_rng(0).normal(size=(20, 4)) * [1e-5, 1.0, 1e6, 0.0] + [1, 0, 0, 0.3]
     source = rows(values)
-    normalised = Normaliser.fit(source)(source.values).double().numpy()
-    exact = source.values.double().numpy()
+    normalised = Normaliser.fit(source)(held(source)).double().numpy()
+    exact = held(source).double().numpy()
     expected = (exact - exact.mean(0)) / np.where(exact.std(0) > 1e-7, exact.std(0), 1)
     np.testing.assert_allclose(normalised, expected, atol=1e-2)
     assert np.abs(normalised[:, 3]).max() == 0
@@ -259,7 +272,7 @@ def test_frames_read_for_evaluation_follow_the_asked_order(tmp_path: Path) -> No
     turned = frames.evaluation([b, a])
     assert turned.count.tolist() == [frames.count[-1], frames.count[0]]
     np.testing.assert_array_equal(
-        turned.values[: frames.count[-1]].numpy(), frames.values[frames.start[-1] :]
+        held(turned)[: frames.count[-1]].numpy(), frames.values[frames.start[-1] :]
     )
 
 
@@ -280,7 +293,7 @@ def test_frames_in_float16_are_normalised_window_by_window() -> None:
     torch.testing.assert_close(one.deviation, other.deviation)
     half.normalise(one)
     full.normalise(one)
-    assert half.values.dtype == torch.float16
+    assert held(half).dtype == torch.float16
     cut = (torch.tensor([0, 1]), torch.tensor([8990, 0]), 200)
     for a, b in zip(half.windows(*cut), full.windows(*cut), strict=True):
         torch.testing.assert_close(a, b)

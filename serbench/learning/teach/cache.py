@@ -83,7 +83,7 @@ class StoredEmbeddings:
 
     Attributes:
         pooled: ``(U, L, P)`` float32.
-        frames: ``(total_frames, L, D)`` float16, a read-only memory map.
+        frames: ``(total_frames, L, D)`` float16; both are read-only memory maps.
         frame_rate_hz: frames per second.
         digest: sha256 over ids and values.
     """
@@ -118,8 +118,8 @@ def _read_complete(folder: Path) -> StoredEmbeddings:
             raise DamageError(f"{name} does not have the size that {_INDEX} gives")
     if _digest(folder, layout) != record["digest"]:
         raise DamageError(f"{_POOLED} or {_FRAMES} has another checksum")
-    pooled = np.fromfile(folder / _POOLED, dtype="<f4")
-    pooled = pooled.reshape(len(layout.ids), layout.layers, layout.pooled_dim)
+    summary = (len(layout.ids), layout.layers, layout.pooled_dim)
+    pooled = np.memmap(folder / _POOLED, dtype="<f4", mode="r", shape=summary)
     shape = (sum(layout.counts), layout.layers, layout.frame_dim)
     frames = np.memmap(folder / _FRAMES, dtype="<f2", mode="r", shape=shape)
     return StoredEmbeddings(layout, pooled, frames, record["frame_rate_hz"], record["digest"])

@@ -193,10 +193,11 @@ def _in_table_order(
         name=name,
         card=teacher.card,
         ids=ids,
-        pooled=stored.pooled[order],
+        pooled=stored.pooled,
         frames=stored.frames,
         frame_start=starts[order],
         frame_count=counts[order],
         frame_rate_hz=stored.frame_rate_hz,
         digest=stored.digest,
+        pooled_row=order,
     )

@@ -1,4 +1,4 @@
-"""A teacher's view of a whole corpus: pooled embeddings in memory, frames on disk.
+"""A teacher's view of a whole corpus, mapped from the disk.
 
 Whatever is fitted takes ``TrainingEmbeddings``, which only a view of a training partition gives.
 """
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from serbench.api import TeacherCard, TeacherError
 from serbench.learning.features import Frames
+from serbench.learning.frame_map import release
 from serbench.protocol.guard.view import PartitionView
 
 
@@ -25,12 +26,15 @@ class TeacherEmbeddings:
         name: the teacher's name in the registry.
         card: what the teacher says of itself.
         ids: the utterances, in the corpus table's order.
-        pooled: ``(U, L, P)`` float32, statistics over time of each of L layers.
+        pooled: ``(U, L, P)`` float32, statistics over time of each of L layers; usually a read-only
+            memory map.
         frames: ``(total_frames, L, D)`` float16, a read-only memory map of all utterances' frames.
         frame_start: ``(U,)`` int64, each utterance's first row of ``frames``.
         frame_count: ``(U,)`` int64, its number of rows.
         frame_rate_hz: frames per second.
         digest: sha256 over ids and values.
+        pooled_row: ``(U,)`` int64, each utterance's row of ``pooled``; None: they are in the order
+            of ``ids``.
     """
 
     name: str
@@ -42,6 +46,7 @@ class TeacherEmbeddings:
     frame_count: NDArray[np.int64]
     frame_rate_hz: float
     digest: str
+    pooled_row: NDArray[np.int64] | None = None
 
     @cached_property
     def _row(self) -> dict[str, int]:
@@ -79,7 +84,11 @@ class TeacherEmbeddings:
 
     def pooled_of(self, ids: Sequence[str]) -> NDArray[np.float32]:
         """``(n, L, P)``, the pooled embeddings of ``ids``, a copy, for a finished head."""
-        return self.pooled[self.rows(ids)]
+        rows = self.rows(ids)
+        rows = rows if self.pooled_row is None else self.pooled_row[rows]
+        found = np.asarray(self.pooled)[rows]
+        release(self.pooled)
+        return found
 
     def frames_of(self, id_: str) -> NDArray[np.float16]:
         """``(F, L, D)``, the frames of one utterance."""

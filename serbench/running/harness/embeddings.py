@@ -59,17 +59,25 @@ def embed_table(
     }
     ids = tuple(recording.id for recording in speech.utterances)
     rows = [place[i] for i in ids]
+    if len(parts) == 1:
+        pooled, pooled_row = parts[0].pooled, parts[0].pooled_row
+        pooled_row = None if pooled_row is None else pooled_row[[row for _, row in rows]]
+    else:
+        pooled = np.concatenate([part.pooled_of(part.ids) for part in parts])
+        begins = [0, *accumulate(len(part.ids) for part in parts)]
+        pooled_row = _column([begins[n] + row for n, row in rows])
     identity = [[part.digest for part in parts], ids]
     return TeacherEmbeddings(
         name=name,
         card=teacher.card,
         ids=ids,
-        pooled=np.stack([parts[number].pooled[row] for number, row in rows]),
+        pooled=pooled,
         frames=frames,
         frame_start=_column([offsets[n] + int(parts[n].frame_start[row]) for n, row in rows]),
         frame_count=_column([int(parts[n].frame_count[row]) for n, row in rows]),
         frame_rate_hz=parts[0].frame_rate_hz,
         digest=hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
+        pooled_row=pooled_row,
     )
 
 

@@ -184,7 +184,7 @@ def label_audio(
             job = HeadJob(teachers[name], views[partition], settings, classes)
             heard = audio[name]
             addresses[key] = digest_of({**_identity(job), "unlabelled": heard.digest})
-            work[addresses[key]] = _Labelling(job, target.strength, heard.pooled)
+            work[addresses[key]] = _Labelling(job, target.strength, heard.pooled_of(heard.ids))
     said = _said(_label, addresses, work, cache, executor)
     return {key: replace(t, unlabelled=said.get(key)) for key, t in targets.items()}
 

@@ -127,9 +127,9 @@ def test_no_test_utterance_reaches_a_head_or_a_target(root: Path, tmp_path: Path
     for name, value in (("clean", 0.0), ("poisoned", np.nan)):
 
         def spoilt(each: Any, value: float = value) -> Any:
-            pooled = each.pooled.copy()
+            pooled = each.pooled_of(each.ids)
             pooled[tested] += value
-            return replace(each, pooled=pooled)
+            return replace(each, pooled=pooled, pooled_row=None)
 
         views = {split.train.name: PartitionView(split.train, table)}
         teachers = {n: spoilt(each) for n, each in inputs.embeddings.items()}
