@@ -16,6 +16,22 @@ from serbench_runtime.cli.stopping import STOPS
 POLL_S = 0.3
 
 
+def begin_worker(parent: int, growth_bytes: int) -> None:
+    """Make ready a worker process of joblib.
+
+    A worker whose memory has grown by 300 MB since its first item counts as leaking: joblib ends
+    it with a warning, and starts another one, which takes seconds. A fit needs more than that.
+
+    Args:
+        parent: process id of the command that started this process.
+        growth_bytes: by which the memory of a worker may grow.
+    """
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = growth_bytes
+    end_with(parent)
+
+
 @cache
 def end_with(parent: int) -> None:
     """End this process soon after ``parent`` ends, even if that was killed: nobody waits for it.

@@ -19,12 +19,16 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from serbench.api import EpochEvent, SerbenchError
+from serbench.files.machine import memory_bytes
 from serbench.learning.fit.loop import OnEpoch
 from serbench.running.executors.executor import Executor, R, T
 from serbench.running.executors.threads import limited_threads, threads_of
-from serbench.running.parent import end_with, starting_workers
+from serbench.running.parent import begin_worker, starting_workers
 
 POLL_S = 0.2
+
+UNKNOWN_BYTES = 8_000_000_000
+"""Memory of a machine that does not say how much it has."""
 
 
 def resolve_device(name: str) -> str:
@@ -111,8 +115,8 @@ def _in_processes(
         return_as="generator_unordered",
         backend="loky",
         mmap_mode="c",  # large arrays stay shared, and torch does not warn that they are read-only
-        initializer=end_with,
-        initargs=(os.getpid(),),
+        initializer=begin_worker,
+        initargs=(os.getpid(), (memory_bytes() or UNKNOWN_BYTES) // (2 * workers)),
     )
     finished = False
     try:

@@ -37,7 +37,7 @@ from serbench.running.registry.schema import (
 )
 from serbench.running.registry.suites import suite_problems
 from serbench.running.registry.validate import Problem, lay_over, problems, validate
-from serbench.settings import MethodSettings, ProtocolSettings
+from serbench.settings import STRATEGIES, MethodSettings, ProtocolSettings
 
 FOLDS_OF_ANY_CORPUS = ("loso", "kfold", "official")
 
@@ -198,6 +198,12 @@ class Checker:
                 yield Problem(place, message)
             yield from problems(MethodSettings, settings, place)
         for grid, axes in spec.grids.items():
+            if grid in STRATEGIES:
+                message = (
+                    f"{grid!r} is the name of a search (protocol.search = {grid}); give the grid "
+                    "another name"
+                )
+                yield Problem((*at, "grids", grid), message)
             for path, candidates in axes.items():
                 yield from grid_problems((*at, "grids", grid, path), path, candidates, schemas)
 

@@ -161,6 +161,26 @@ def test_an_error_in_a_fit_is_the_callers(tasks: list[FitTask]) -> None:
         list(LocalExecutor(1).fits(tasks, refuse))
 
 
+HELD: list[np.ndarray] = []
+
+
+def _grown(megabytes: int) -> int:
+    """Keep that much memory, as the frames and weights of a fit do; the process's id."""
+    HELD.append(np.ones(megabytes * 125_000))
+    time.sleep(1.2)  # joblib looks at a worker's memory once a second
+    return os.getpid()
+
+
+def test_a_worker_that_needs_memory_is_not_taken_for_a_leaking_one() -> None:
+    try:
+        before, after = (set(LocalExecutor(2).calls(_grown, [size] * 2)) for size in (1, 400))
+        assert len(before) == 2
+        assert after == before
+        assert set(LocalExecutor(2).calls(_grown, [1, 1])) == before
+    finally:
+        LocalExecutor(2).shut_down()
+
+
 def killed(signal_number: int) -> None:
     os.kill(os.getpid(), signal_number)
 

@@ -238,6 +238,11 @@ def test_paths_are_meant_from_where_their_file_stands(plugins: Plugins, folder: 
             "o.toml:2: methods.m.grids.tiny.student.block.depth: should be greater than 0, not 0",
         ),
         (
+            '[methods.m.grids.halving]\n"training.epochs" = [1]',
+            "o.toml:1: methods.m.grids.halving: 'halving' is the name of a search "
+            "(protocol.search = halving); give the grid another name",
+        ),
+        (
             '[methods.m.grids.tiny]\n"training.epochs" = []',
             "o.toml:2: methods.m.grids.tiny.training.epochs: has no candidates",
         ),
