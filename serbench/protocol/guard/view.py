@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class PartitionView:
         SplitError: an utterance that the table lacks.
     """
 
-    __slots__ = ("_fitted", "_ids", "_labels", "_name", "_position", "_role", "_speakers", "_units")
+    __slots__ = ("_fitted", "_ids", "_labels", "_name", "_role", "_speakers", "_units")
 
     def __init__(
         self,
@@ -60,7 +61,6 @@ class PartitionView:
         self._name: str = partition.name
         self._role: Role = partition.role
         self._ids: tuple[str, ...] = partition.ids
-        self._position: dict[str, int] = {i: p for p, i in enumerate(partition.ids)}
         self._labels: NDArray[np.int64] = (
             classes_of(members, table)
             if labels is None
@@ -111,13 +111,19 @@ class PartitionView:
         """What was fitted on this view, in order."""
         return tuple(self._fitted)
 
+    def again(self) -> PartitionView:
+        """The same partition, of which nothing was fitted yet; what does not change is shared."""
+        other = copy(self)
+        other._fitted = []
+        return other
+
     def require(self, ids: Iterable[str]) -> None:
         """Prove that all ``ids`` are in this partition.
 
         Raises:
             LeakageError: L6, naming the partition and the foreign ids.
         """
-        if foreign := sorted({i for i in ids if i not in self._position}):
+        if foreign := sorted(set(ids).difference(self._ids)):
             raise LeakageError("L6", f"utterances from outside {self._name}", foreign)
 
     def positions(self, ids: Sequence[str]) -> NDArray[np.int64]:
@@ -127,7 +133,9 @@ class PartitionView:
             LeakageError: as ``require``.
         """
         self.require(ids)
-        return np.array([self._position[i] for i in ids], dtype=np.int64)
+        # Not kept: of a large corpus, with many fits at a time, it would take gigabytes.
+        position = {i: p for p, i in enumerate(self._ids)}
+        return np.array([position[i] for i in ids], dtype=np.int64)
 
     def label_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """``(n,)`` int64, the classes of ``ids``.

@@ -11,7 +11,7 @@ from serbench.files.source import core_digest
 from serbench.learning.crops import CropRecipe
 from serbench.learning.features import Frames
 from serbench.learning.fit.task import FitTask, InitialState
-from serbench.learning.segments import Segment, segment_partition
+from serbench.learning.segments import Cutting, Segment, segment_partition
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.learning.teach.targets import Target, TargetKey, TeacherSignal, signals
 from serbench.protocol.guard.view import PartitionView, id_set_digest
@@ -108,6 +108,7 @@ class TaskMaker:
         self.targets = targets
         self.initial = initial
         self.device = device
+        self._segments: dict[tuple[Partition, Cutting], tuple[Segment, ...]] = {}
         self._signals: dict[
             tuple[str, HeadSettings, frozenset[Need], bool, CropRecipe | None],
             tuple[TeacherSignal, ...],
@@ -174,8 +175,11 @@ class TaskMaker:
         return [self.plan.protocol.name, core_digest(LEAKY)]
 
     def segments(self, split: Split, candidate: Candidate) -> tuple[Segment, ...]:
-        """Windows of the side that is scored."""
-        return segment_partition(self.inputs.table, split.test, candidate.cutting)
+        """Windows of the side that is scored, shared by all fits that are scored on it."""
+        key = (split.test, candidate.cutting)
+        if key not in self._segments:
+            self._segments[key] = segment_partition(self.inputs.table, *key)
+        return self._segments[key]
 
     def _key(
         self,

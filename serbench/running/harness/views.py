@@ -27,6 +27,7 @@ class Views:
     ) -> None:
         self.table = table
         self._permuted: dict[int, Mapping[str, int]] = {}
+        self._made: dict[tuple[int, Partition], PartitionView] = {}
         if permutation is None:
             return
         for index, split in enumerate(outer):
@@ -41,7 +42,10 @@ class Views:
         Raises:
             LeakageError: L8, an outer test side.
         """
-        return PartitionView(partition, self.table, self._permuted.get(outer))
+        if (outer, partition) not in self._made:
+            view = PartitionView(partition, self.table, self._permuted.get(outer))
+            self._made[outer, partition] = view
+        return self._made[outer, partition].again()
 
 
 def _rows(table: CorpusTable, partition: Partition) -> list[int]:

@@ -63,6 +63,19 @@ def test_what_is_fitted_is_recorded(toy) -> None:
     assert (part.utterances, part.digest) == (10, id_set_digest(train.ids[:10]))
 
 
+def test_the_same_view_again_has_notes_of_its_own(toy) -> None:
+    train = toy.outer()[0].train
+    view = PartitionView(train, toy.table)
+    view.record("normaliser", train.ids)
+    again = view.again()
+    assert again.fitted == ()
+    again.record("student of akd", train.ids)
+    assert [record.what for record in view.fitted] == ["normaliser"]
+    assert [record.what for record in again.fitted] == ["student of akd"]
+    assert again.ids is view.ids
+    np.testing.assert_array_equal(again.labels, view.labels)
+
+
 def test_l6_nothing_is_fitted_on_a_validation_side(toy) -> None:
     validation = toy.inner(toy.outer())[0][0].test
     view = PartitionView(validation, toy.table)
