@@ -169,13 +169,14 @@
     return `${parts.join(", ")}: ${count} prediction${count === 1 ? "" : "s"}`;
   };
 
+  const MOST_ROWS = 1000;
   const COLUMNS = ["Utterance", "Speaker", "Fold", "Seed", "True", "Predicted", "Confidence"];
 
   const listing = (rows, label) => {
     const head = element("tr");
     head.append(...COLUMNS.map((each) => element("th", { scope: "col" }, each)));
     const body = element("tbody");
-    for (const cells of rows) {
+    for (const cells of rows.slice(0, MOST_ROWS)) {
       const [first, ...rest] = cells.map(String);
       body.append(element(
         "tr", {}, element("th", { scope: "row" }, first), ...rest.map((each) => element("td", {}, each)),
@@ -207,9 +208,10 @@
     shut.addEventListener("click", () => { close(); button.focus(); });
     const heading = element("h3", { tabIndex: -1 }, title);
     const run = data.methods[wanted.m].run;
+    const cut = rows.length > MOST_ROWS ? ` (the first ${MOST_ROWS})` : "";
     const panel = element(
       "div", { className: "origin" }, shut, heading,
-      element("p", {}, `Run ${run}, predictions.parquet`), listing(rows, title),
+      element("p", {}, `Run ${run}, predictions.parquet${cut}`), listing(rows, title),
     );
     panel.addEventListener("keydown", (event) => { if (event.key === "Escape") shut.click(); });
     figure.querySelector(".scroll").after(panel);

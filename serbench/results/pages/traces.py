@@ -9,15 +9,21 @@ import pandas as pd
 from serbench.results.pages.series import Method
 from serbench.results.report.results import Results
 
+MOST = 100_000
+"""Predictions that a page has; with more, it would be larger than 2 MB and slow."""
 
-def trace_data(results: Results, methods: Sequence[Method]) -> dict[str, object]:
+
+def trace_data(results: Results, methods: Sequence[Method]) -> dict[str, object] | None:
     """What the page's script looks numbers up in.
 
     Returns:
         ``labels``; U ``utterances`` with ``truth`` (class), ``speakers`` and ``speaker`` (index),
         ``fold``; for each method its ``name`` and ``run``, and for each of its ``seeds`` what was
-        ``predicted`` (class) of each utterance with which ``confidence`` (per cent).
+        ``predicted`` (class) of each utterance with which ``confidence`` (per cent). None where
+        there are more than ``MOST`` predictions.
     """
+    if sum(len(each.predictions) for each in methods) > MOST:
+        return None
     labels = {label: index for index, label in enumerate(results.comparison.labels)}
     first = methods[0].predictions.drop_duplicates(subset=["utterance"]).sort_values("utterance")
     speakers = list(results.comparison.speaker_counts)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from serbench.api import StoreError
 from serbench.cli import app
+from serbench.results.pages import traces as traced
 from serbench.results.pages.page import page
 from serbench.results.pages.recall import DRAWN, breakdowns
 from serbench.results.pages.report import report_page
@@ -163,6 +164,16 @@ def test_traced_predictions_are_those_behind_the_confusions(
         assert (counts == result.confusion).all()
         assert method["run"] == results.runs[0].name
         assert len(method["seeds"]) == result.seeds
+
+
+def test_a_page_of_very_many_predictions_does_not_list_them(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traced, "MOST", len(results.predictions) - 1)
+    text = report_page(results)
+    assert "trace-data" not in parse(text).values("id")
+    assert "Select a number" not in text
+    assert "predictions.parquet" in text
 
 
 def test_traced_predictions_name_utterance_speaker_fold_and_confidence(
