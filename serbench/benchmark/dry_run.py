@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from serbench.benchmark.arguments import Names
-from serbench.benchmark.run import ready_run, run
+from serbench.benchmark.run import arguments_of, ready_run
 
 if TYPE_CHECKING:
     from serbench.running.dry_run.run import DryRun
@@ -20,12 +19,10 @@ def dry_run(methods: Names = (), **arguments: Any) -> DryRun:
     Raises:
         SerbenchError: as ``serbench.run``.
     """
-    given = inspect.signature(run).bind(methods, **arguments)
-    given.apply_defaults()
-    plan, known, resources = ready_run(given.arguments)
+    given = arguments_of(methods, **arguments)
+    plan, known, resources = ready_run(given)
     from serbench.benchmark.progress import progress_observer
     from serbench.running.dry_run.run import dry_run as look
 
-    shown = given.arguments["progress"]
-    with progress_observer(known.plugins.hook, shown=shown) as watch:
+    with progress_observer(known.plugins.hook, shown=given["progress"]) as watch:
         return look(plan, resources, watch)

@@ -6,6 +6,7 @@ import inspect
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from serbench.benchmark.arguments import (
     setting_texts,
     several,
 )
+from serbench.benchmark.repeat import Repeat, data_folders
 from serbench.data.corpus.subset import Subset
 from serbench.files.paths import cache_folder
 from serbench.running.plan.ablate import plan_ablation
@@ -137,8 +139,40 @@ def run(
         ... # doctest: +SKIP
         >>> run.scores()[["method", "ua", "ua_low", "ua_high"]]  # doctest: +SKIP
     """
-    plan, known, resources = ready_run(locals())
-    return _finished(plan, known, resources, several(tracker), progress)
+    folder, _ = finished_run(locals())
+    from serbench.benchmark.read import Run
+
+    return Run(folder)
+
+
+def arguments_of(methods: Names = (), **given: Any) -> dict[str, Any]:
+    """All arguments of ``run`` by their names, with the defaults of those that are not given."""
+    bound = inspect.signature(run).bind(methods, **given)
+    bound.apply_defaults()
+    return bound.arguments
+
+
+def finished_run(given: Mapping[str, Any]) -> tuple[Path, bool]:
+    """Run, and return the run's folder, and whether nothing had to be computed.
+
+    If the same run is there, and nothing that it was computed from has changed since, it is neither
+    computed nor reported again.
+
+    Args:
+        given: all arguments of ``run``, by their names.
+
+    Raises:
+        SerbenchError: as ``run``.
+    """
+    started = time.time()
+    plan, known = _planned(given)
+    repeat = Repeat(plan, known, given)
+    if (folder := repeat.folder()) is not None:
+        return folder, True
+    resources = _resources(plan, known, given, started)
+    folder = _finished(plan, known, resources, several(given["tracker"]), given["progress"])
+    repeat.note(folder, data_folders(plan, given))
+    return folder, False
 
 
 def ready_run(given: Mapping[str, Any]) -> tuple[RunPlan, Registry, Resources]:
@@ -150,7 +184,12 @@ def ready_run(given: Mapping[str, Any]) -> tuple[RunPlan, Registry, Resources]:
     Raises:
         SerbenchError: as ``run``, before anything is read.
     """
-    started, asked = time.time(), SimpleNamespace(**given)
+    plan, known = _planned(given)
+    return plan, known, _resources(plan, known, given, time.time())
+
+
+def _planned(given: Mapping[str, Any]) -> tuple[RunPlan, Registry]:
+    asked = SimpleNamespace(**given)
     known = load_registry(load_plugins(), place(asked.registry), strict=False)
     wanted = Request(
         dataset=_evaluated(asked.dataset, several(asked.train), asked.test),
@@ -169,6 +208,14 @@ def ready_run(given: Mapping[str, Any]) -> tuple[RunPlan, Registry, Resources]:
     plan = _plan(
         known, wanted, asked.suite, asked.ablation, several(asked.only), asked.skip_missing
     )
+    return plan, known
+
+
+def _resources(
+    plan: RunPlan, known: Registry, given: Mapping[str, Any], started: float
+) -> Resources:
+    """Workers, devices and folders; ``started`` is when the command began."""
+    asked = SimpleNamespace(**given)
     # Imported late, here and below: a mistake is told before torch and pandas are there.
     from serbench.running.executors.choose import make_executor
     from serbench.running.harness.resources import Resources
@@ -179,7 +226,7 @@ def ready_run(given: Mapping[str, Any]) -> tuple[RunPlan, Registry, Resources]:
     )  # fmt: skip
     if asked.stop_after is not None:
         workers.until = started + seconds_of(asked.stop_after)
-    resources = Resources(
+    return Resources(
         runs=place(asked.out) or RUNS,
         cache=cache_folder(),
         device=workers.device(asked.device),
@@ -189,7 +236,6 @@ def ready_run(given: Mapping[str, Any]) -> tuple[RunPlan, Registry, Resources]:
         command=_command(given),
         plugins=known.plugins.loaded,
     )
-    return plan, known, resources
 
 
 def _subset(limit: int | None, fraction: float | None) -> Subset | None:
@@ -217,10 +263,9 @@ def _finished(
     resources: Resources,
     trackers: Sequence[str],
     progress: bool | None,
-) -> Run:
-    """The run, with its report."""
+) -> Path:
+    """The run's folder, with its report."""
     from serbench.benchmark.progress import progress_observer
-    from serbench.benchmark.read import Run
     from serbench.benchmark.tracking import make_trackers
     from serbench.results.report.write import write_report
     from serbench.running.harness.run import run as run_plan
@@ -237,7 +282,7 @@ def _finished(
             raise
         write_report([folder], folder, addition)
         told.finish(folder)
-    return Run(folder)
+    return folder
 
 
 def _plan(

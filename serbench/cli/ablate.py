@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from serbench.cli import complete, options
+from serbench.cli.made import UNCHANGED
 
 HELP = """Run a method without each of its parts, and show what each part contributes.
 
@@ -53,9 +54,11 @@ def command(
 
         show_dry_run(**given)
         return
-    import serbench
+    from serbench.benchmark.run import arguments_of, finished_run
 
-    folder = serbench.run(progress=True, **given).folder
+    folder, unchanged = finished_run(arguments_of(**given, progress=True))
+    if unchanged:
+        typer.echo(UNCHANGED, err=True)
     from serbench.cli.console import stdout
     from serbench.studies.ablation.output import render_ablation
 

@@ -44,7 +44,8 @@ Kinds = Annotated[
         metavar="KIND",
         help="Only this kind; repeatable: temporaries, fits, soft-targets, pretraining, "
         "checkpoints, embeddings, features, audio, near, replays, robustness, prune, "
-        "models, converted, posteriors, downloads, corpora. Default: all but the last two.",
+        "models, converted, posteriors, repeats, downloads, corpora. Default: all but the last "
+        "two.",
     ),
 ]
 

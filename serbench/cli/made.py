@@ -7,6 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+UNCHANGED = (
+    "This run is finished, and nothing has changed since: settings, code, libraries, weights, the "
+    "corpus's files and the run's files, by size and time of change. Nothing is computed again; "
+    "`serbench verify` checks contents."
+)
+"""Said instead of running a finished run again."""
+
 
 @dataclass(frozen=True)
 class MadeCommand:

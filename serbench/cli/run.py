@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from serbench.cli import complete, options
+from serbench.cli.made import UNCHANGED
 
 HELP = """Run one or more METHODS on a dataset and compare them.
 
@@ -105,15 +106,20 @@ def command(
 
         show_dry_run(**given)
         return
-    import serbench
+    from serbench.benchmark.run import arguments_of, finished_run
 
-    made = serbench.run(progress=True, **given)
-    # Imported late: a mistake in the options is told before pandas is there.
+    folder, unchanged = finished_run(arguments_of(**given, progress=True))
+    # Imported late: a mistake in the options is told before rich is there.
     from serbench.cli.console import stdout
-    from serbench.results.report.write import render_comparison, render_published
+    from serbench.cli.show import shown_table
 
     console = stdout()
-    console.print(render_comparison(made.folder))
-    if (table := render_published(made.folder)) is not None:
-        console.print(table)
-    console.print(f"Report: {os.path.relpath(made.folder / 'report.md')}", soft_wrap=True)
+    if unchanged:
+        typer.echo(UNCHANGED, err=True)
+    console.print(shown_table(folder))
+    if suite is not None:
+        from serbench.results.report.write import render_published
+
+        if (table := render_published(folder)) is not None:
+            console.print(table)
+    console.print(f"Report: {os.path.relpath(folder / 'report.md')}", soft_wrap=True)

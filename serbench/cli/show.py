@@ -34,13 +34,13 @@ def command(
 
     folder = find_run(run, runs)
     console = stdout()
-    console.print(_table(folder))
+    console.print(shown_table(folder))
     report = folder / "report.md"
     place = f"Report: {report}" if report.is_file() else f"Run: {folder}"
     console.print(place, soft_wrap=True, highlight=False, markup=False)
 
 
-def _table(folder: Path) -> Table:
+def shown_table(folder: Path) -> Table:
     """As kept by the report, else computed from the run's predictions."""
     from serbench.results.report.kept import kept_table
     from serbench.results.table.console import console_table

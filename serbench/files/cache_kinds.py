@@ -9,6 +9,7 @@ from typing import Literal
 CacheKind = Literal[
     "fits", "soft-targets", "pretraining", "checkpoints", "embeddings", "features", "audio", "near",
     "replays", "robustness", "prune", "models", "converted", "posteriors", "downloads", "corpora",
+    "repeats",
 ]  # fmt: skip
 
 FOLDERS: Mapping[CacheKind, str] = {
@@ -28,6 +29,7 @@ FOLDERS: Mapping[CacheKind, str] = {
     "posteriors": "deploy/posteriors",
     "downloads": "downloads",
     "corpora": "corpora",
+    "repeats": "repeats",
 }
 """Folder of each kind below the cache. Entries that share a folder name their own kind."""
 

@@ -72,13 +72,13 @@ def package_digest_of(package: str) -> str:
     while left:
         if (name := left.pop()) in found:
             continue
-        found[name] = _files_of(name)
+        found[name] = files_of(name)
         left += [each for file in found[name] for each in _plugins_in(file)]
     return source_digest(file for name in [package, *sorted({*found} - {package})]
                          for file in found[name])  # fmt: skip
 
 
-def _files_of(package: str) -> list[Path]:
+def files_of(package: str) -> list[Path]:
     """Source files of a top-level package or module; none if it does not exist."""
     spec = find_spec(package)
     if spec is None:

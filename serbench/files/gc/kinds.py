@@ -25,6 +25,7 @@ KINDS = {
     "models": "students as files for backends",
     "converted": "the same, converted by backends",
     "posteriors": "outputs of backends",
+    "repeats": "notes of finished runs, for quick repeats",
     "downloads": "archives of corpora, complete or partial",
     "corpora": "downloaded or synthesised corpora",
 }
@@ -73,6 +74,7 @@ FILE_ENTRIES = {
     **{kind: rf"{FOLDERS[kind]}/{FIT}" for kind in RESULTS},
     "checkpoints": rf"checkpoints/{HEX}{{64}}\.pt",
     "audio": rf"audio/(?:audio/)?{HEX}{{16}}\.json",
+    "repeats": rf"repeats/{HEX}{{24}}\.json",
     "near": rf"near/(?:near/)?{HEX}{{16}}/(?:{FINGERPRINTS}|{PAIRS})",
 }
 """Entries of one file."""

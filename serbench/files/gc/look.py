@@ -105,6 +105,7 @@ Inspection = Callable[[IO[bytes], int], str | None]
 INSPECTIONS: Mapping[str, Mapping[str, Inspection]] = {
     **{kind: {".safetensors": _fit} for kind in RESULTS},
     "audio": {".json": _kept},
+    "repeats": {".json": _kept},
     "near": {".json": _kept, ".npz": _kept},
     "features": {".npy": _kept},
     "embeddings": {".json": _kept},

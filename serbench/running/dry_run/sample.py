@@ -17,6 +17,7 @@ import numpy as np
 from serbench.api import EpochEvent, FrontEnd, Teacher
 from serbench.data.corpus.table import CorpusTable, Speech, table_digest
 from serbench.data.corpus.unlabelled import UnlabelledAudio
+from serbench.files.cache_kinds import kind_folder
 from serbench.files.machine import peak_bytes
 from serbench.learning.features import Frames
 from serbench.learning.fit.estimate import fit_student
@@ -146,9 +147,11 @@ def take_samples(
     rounds_s: list[float] = []
     for size in dict.fromkeys(min(size, whole) for size in SIZES):
         started = time.perf_counter()
-        resources.cache.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix="dry-run-", dir=resources.cache) as cache:
-            samples.append(_sample(plan, folds, split, audio, resources, Path(cache), size))
+        # Below the cache, where workers on other machines read it, and where gc finds it.
+        there = kind_folder(resources.cache, "corpora")
+        there.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".dry-run-", dir=there) as scratch:
+            samples.append(_sample(plan, folds, split, audio, resources, Path(scratch), size))
         now = time.perf_counter()
         samples[-1].took_s = now - began
         rounds_s.append(now - started)
@@ -175,18 +178,18 @@ def _sample(
     split: Split,
     audio: UnlabelledAudio | None,
     resources: Resources,
-    cache: Path,
+    scratch: Path,
     size: int,
 ) -> Sample:
     small, table = _part(folds.table, split, size)
     heard = None if audio is None else replace(audio, utterances=_every(audio.utterances, size))
     speech_s = sum(each.duration_s for each in table.utterances)
     sample = Sample(size, speech_s, heard.duration_s if heard else 0.0)
-    loader = _TimedLoader(cache, resources.device, sample)
+    loader = _TimedLoader(scratch, resources.device, sample)
     inputs = loader.load(plan, table, heard, {})
-    here = replace(resources, cache=cache, folder=cache / "run")
+    here = replace(resources, cache=scratch)
     folds = Folds(table, (small,), (), (), ())
-    nested = Nested(plan, inputs, folds, RunStore(cache / "run"), here, Observer())
+    nested = Nested(plan, inputs, folds, RunStore(scratch / "run"), here, Observer())
     began, jobs = time.perf_counter(), len(plan.teachers) * len(nested.heads)
     nested.ask_teachers()
     if jobs:
