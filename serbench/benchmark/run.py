@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -216,6 +217,9 @@ def _resources(
 ) -> Resources:
     """Workers, devices and folders; ``started`` is when the command began."""
     asked = SimpleNamespace(**given)
+    # Read when torch is loaded: threads that wait for others sleep. They would keep cores busy that
+    # other processes need, and take several times as long on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # Imported late, here and below: a mistake is told before torch and pandas are there.
     from serbench.running.executors.choose import make_executor
     from serbench.running.harness.resources import Resources

@@ -75,6 +75,13 @@ def test_the_same_command_computes_nothing(root: Path, monkeypatch: pytest.Monke
     assert shown.stdout.splitlines()[-1] == f"Report: {Path('runs') / run.name / 'report.md'}"
 
 
+def test_threads_that_wait_sleep(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "unset")
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    running.ready_run(asked(root))
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+
+
 @pytest.mark.parametrize(
     "changes",
     [
