@@ -42,10 +42,11 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
         installed = Installed()
         installed.hook = SimpleNamespace(serbench_fit_epoch=nobody)  # pyright: ignore[reportAttributeAccessIssue]
         known = SimpleNamespace(datasets={}, teachers={})
-        monkeypatch.setattr("serbench.running.plugins.load_plugins", lambda: installed)
-        monkeypatch.setattr("serbench.running.registry.load.load_registry", lambda *_, **__: known)
+        # First where names are imported: what is imported only now must import the real ones.
         monkeypatch.setattr("serbench.studies.opened.load_plugins", lambda: installed)
         monkeypatch.setattr("serbench.studies.opened.load_registry", lambda *_, **__: known)
+        monkeypatch.setattr("serbench.running.plugins.load_plugins", lambda: installed)
+        monkeypatch.setattr("serbench.running.registry.load.load_registry", lambda *_, **__: known)
         return root
 
     return go
