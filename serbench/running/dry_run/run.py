@@ -77,6 +77,7 @@ class DryRun:
         at_most: whether early stopping or the search may save fits or epochs.
         sample: training utterances of the timed sample; 0: nothing had to be timed.
         sample_s: seconds that it took.
+        start_s: seconds until all workers have started.
         memory_bytes: of the command and of each worker; None: unknown.
         room: of the cache and of the run's folder.
     """
@@ -89,13 +90,14 @@ class DryRun:
     at_most: bool
     sample: int
     sample_s: float
+    start_s: float
     memory_bytes: tuple[float, float] | None
     room: tuple[Room, ...]
 
     @property
     def seconds(self) -> float:
-        """Estimated duration of all steps."""
-        return sum(step.seconds for step in self.steps)
+        """Estimated duration of all steps, with the start of the workers."""
+        return self.start_s + sum(step.seconds for step in self.steps)
 
 
 def dry_run(plan: RunPlan, resources: Resources, watch: Observer) -> DryRun:
@@ -135,6 +137,7 @@ def dry_run(plan: RunPlan, resources: Resources, watch: Observer) -> DryRun:
         at_most=_at_most(plan, pieces),
         sample=samples[-1].size if samples else 0,
         sample_s=samples[-1].took_s if samples else 0.0,
+        start_s=samples[-1].start_s if samples else 0.0,
         memory_bytes=estimate.memory_bytes(pieces) if estimate else None,
         room=_room(pieces, estimate, folder, resources) if estimate else (),
     )

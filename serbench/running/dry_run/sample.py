@@ -101,7 +101,7 @@ class Sample:
     Attributes:
         size: its training utterances; ``speech_s``: seconds of all its speech.
         audio_s: seconds of its unlabelled audio.
-        took_s: seconds that all samples took.
+        took_s: seconds that all samples took; ``start_s``: of them, until all workers had started.
         passes: by ``features`` or ``embeddings`` and name.
         head_s: of a teacher's head.
         fits, pretrainings: by ``recipe_of``.
@@ -111,6 +111,7 @@ class Sample:
     speech_s: float
     audio_s: float = 0.0
     took_s: float = 0.0
+    start_s: float = 0.0
     passes: dict[tuple[str, str], Rate] = field(default_factory=dict)
     head_s: float = 0.0
     fits: dict[str, Timed] = field(default_factory=dict)
@@ -142,7 +143,8 @@ def take_samples(
     began = time.perf_counter()
     split = max(folds.outer, key=lambda each: len(each.train.ids))
     whole = len(split.train.ids)
-    resources.executor.calls(_nothing, [0] * resources.executor.workers)  # workers start now
+    resources.executor.calls(_nothing, [0] * resources.executor.workers)
+    start_s = time.perf_counter() - began
     samples: list[Sample] = []
     rounds_s: list[float] = []
     for size in dict.fromkeys(min(size, whole) for size in SIZES):
@@ -153,7 +155,7 @@ def take_samples(
         with TemporaryDirectory(prefix=".dry-run-", dir=there) as scratch:
             samples.append(_sample(plan, folds, split, audio, resources, Path(scratch), size))
         now = time.perf_counter()
-        samples[-1].took_s = now - began
+        samples[-1].took_s, samples[-1].start_s = now - began, start_s
         rounds_s.append(now - started)
         if now - began + _next_s(rounds_s) > BUDGET_S:
             break
