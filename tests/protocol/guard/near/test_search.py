@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,9 +16,9 @@ from hypothesis import strategies as st
 from tests_support.copies import MP3, TRANSFORMS, Waveform, encoded, pcm, speech_like
 from tests_support.tables import noise_table
 
-from serbench.api import CorpusError
+from serbench.api import CorpusError, StoreError
 from serbench.data.corpus.load import load_corpus
-from serbench.protocol.guard.near import search
+from serbench.protocol.guard.near import index, search
 from serbench.protocol.guard.near.fingerprints import fingerprint
 from serbench.protocol.guard.near.search import THRESHOLD, NearPair, near_duplicates, similar
 from serbench_corpora.demo import Demo, DemoParams
@@ -215,6 +217,19 @@ def test_silent_recordings_are_in_no_pair(write: Write, tmp_path: Path) -> None:
 
 def test_no_recording_gives_no_pair(tmp_path: Path) -> None:
     assert near_duplicates([], tmp_path / "cache", nothing) == ()
+
+
+def test_a_full_disk_is_an_error_that_says_where(
+    corpus: list[File], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index.Occurrences, "_put", full)
+        with pytest.raises(StoreError, match=rf"{tmp_path}/near/.*No space left.*same command"):
+            near_duplicates(corpus, tmp_path, nothing)
+    assert near_duplicates(corpus, tmp_path, nothing) == ()
 
 
 def test_steady_noise_of_other_seeds_is_not_alike() -> None:
