@@ -55,7 +55,7 @@ def main() -> None:
     if given.many:
         many_runs(given.many)
         return
-    print("| Utterances | Command | CPU s | ms each | Elapsed s | Peak MB |")
+    print("| Utterances | Command | CPU s | CPU ms each | Elapsed s | Peak MB |")
     print("| --: | :-- | --: | --: | --: | --: |")
     for size in given.sizes:
         for command, cost in measured(given.folder.resolve() / str(size), size):

@@ -231,7 +231,7 @@ def folds_table(results: Results) -> Table:
             {
                 "method": result.method,
                 "outer": fold.outer,
-                "test_units": units[fold.outer],
+                "test_units": ", ".join(map(str, results.outer[fold.outer - 1]["test_units"])),
                 "utterances": compared.fold_counts[fold.outer],
                 "wa": fold.wa,
                 "ua": fold.ua,
@@ -247,7 +247,7 @@ def folds_table(results: Results) -> Table:
 
 
 def test_units(results: Results) -> dict[int, str]:
-    """The speakers or sessions of each outer test fold."""
+    """The speakers or sessions of each outer test fold, as tables name them."""
     return {
         number: listed(map(str, fold["test_units"]), SHOWN_UNITS)
         for number, fold in enumerate(results.outer, start=1)

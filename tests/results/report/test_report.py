@@ -17,6 +17,7 @@ from rich.console import Console
 from tests_support.run_maker import FOLDS, LABELS, certificate, make_run
 
 from serbench.api import StoreError
+from serbench.results.report import comparison
 from serbench.results.report.build import unique_slugs
 from serbench.results.report.results import load_results
 from serbench.results.report.settings import duration, flatten
@@ -104,6 +105,15 @@ def test_folds_name_their_units_and_speakers_their_counts(run: Path) -> None:
     assert [row[0] for row in speakers[2:-1]] == [unit for units in FOLDS for unit in units]
     lowest = min(float(row[3]) for row in speakers[2:-1])
     assert speakers[-1] == ["lowest", "", speakers[-1][2], f"{lowest:.1f}", speakers[-1][4]]
+
+
+def test_of_many_units_a_fold_names_the_first_and_the_file_has_all(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "SHOWN_UNITS", 1)
+    table = comparison.folds_table(load_results([run]))
+    assert table.sections[0].rows[0][0].text == "1: 03 and 1 more"
+    assert table.records[0]["test_units"] == "03, 08"
 
 
 def test_confusions_hold_every_utterance_and_its_recall(run: Path) -> None:
