@@ -90,7 +90,7 @@ def embeddings(table: CorpusTable) -> TeacherEmbeddings:
         name="random",
         card=TeacherCard("random", "none", "none", "none"),
         ids=table.ids,
-        pooled=pooled[:, None].astype(np.float32),
+        stored_pooled=pooled[:, None].astype(np.float32),
         frames=np.zeros((len(table.ids), 1, 8), np.float16),
         frame_start=np.arange(len(table.ids)),
         frame_count=np.ones(len(table.ids), np.int64),

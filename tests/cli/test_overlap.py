@@ -31,7 +31,7 @@ def test_overlap_prints_and_writes_beside_the_run(folder: Path) -> None:
     after = contents(folder / "run")
     assert {name: after[name] for name in before} == before
     assert {name for name in after if name not in before} == {
-        f"overlap/overlap.{ending}" for ending in ("csv", "html", "md", "pdf", "png", "svg", "tex")
+        f"overlap/overlap.{ending}" for ending in ("csv", "html", "md", "png", "tex")
     } | {"overlap/study.json"}
 
 

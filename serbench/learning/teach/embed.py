@@ -193,7 +193,7 @@ def _in_table_order(
         name=name,
         card=teacher.card,
         ids=ids,
-        pooled=stored.pooled,
+        stored_pooled=stored.pooled,
         frames=stored.frames,
         frame_start=starts[order],
         frame_count=counts[order],

@@ -26,21 +26,22 @@ class TeacherEmbeddings:
         name: the teacher's name in the registry.
         card: what the teacher says of itself.
         ids: the utterances, in the corpus table's order.
-        pooled: ``(U, L, P)`` float32, statistics over time of each of L layers; usually a read-only
-            memory map.
+        stored_pooled: ``(U, L, P)`` float32, statistics over time of each of L layers, in the order
+            in which they were stored; usually a read-only memory map. ``pooled_of`` gives those of
+            utterances.
         frames: ``(total_frames, L, D)`` float16, a read-only memory map of all utterances' frames.
         frame_start: ``(U,)`` int64, each utterance's first row of ``frames``.
         frame_count: ``(U,)`` int64, its number of rows.
         frame_rate_hz: frames per second.
         digest: sha256 over ids and values.
-        pooled_row: ``(U,)`` int64, each utterance's row of ``pooled``; None: they are in the order
-            of ``ids``.
+        pooled_row: ``(U,)`` int64, each utterance's row of ``stored_pooled``; None: they are in the
+            order of ``ids``.
     """
 
     name: str
     card: TeacherCard
     ids: tuple[str, ...]
-    pooled: NDArray[np.float32]
+    stored_pooled: NDArray[np.float32]
     frames: NDArray[np.float16]
     frame_start: NDArray[np.int64]
     frame_count: NDArray[np.int64]
@@ -86,8 +87,8 @@ class TeacherEmbeddings:
         """``(n, L, P)``, the pooled embeddings of ``ids``, a copy, for a finished head."""
         rows = self.rows(ids)
         rows = rows if self.pooled_row is None else self.pooled_row[rows]
-        found = np.asarray(self.pooled)[rows]
-        release(self.pooled)
+        found = np.asarray(self.stored_pooled)[rows]
+        release(self.stored_pooled)
         return found
 
     def frames_of(self, id_: str) -> NDArray[np.float16]:

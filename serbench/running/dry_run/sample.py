@@ -274,8 +274,8 @@ class _TimedLoader(Loader):
         """See ``Loader``."""
         began = time.perf_counter()
         made = super().embeddings(teacher, name, speech, stage)
-        size = made.frames.nbytes + made.pooled.nbytes
-        self._note(("embeddings", name), speech, began, size, made.pooled.nbytes)
+        size = made.frames.nbytes + made.stored_pooled.nbytes
+        self._note(("embeddings", name), speech, began, size, made.stored_pooled.nbytes)
         return made
 
     def _note(

@@ -60,8 +60,9 @@ def embed_table(
     ids = tuple(recording.id for recording in speech.utterances)
     rows = [place[i] for i in ids]
     if len(parts) == 1:
-        pooled, pooled_row = parts[0].pooled, parts[0].pooled_row
-        pooled_row = None if pooled_row is None else pooled_row[[row for _, row in rows]]
+        pooled, pooled_row = parts[0].stored_pooled, _column([row for _, row in rows])
+        if (stored_row := parts[0].pooled_row) is not None:
+            pooled_row = stored_row[pooled_row]
     else:
         pooled = np.concatenate([part.pooled_of(part.ids) for part in parts])
         begins = [0, *accumulate(len(part.ids) for part in parts)]
@@ -71,7 +72,7 @@ def embed_table(
         name=name,
         card=teacher.card,
         ids=ids,
-        pooled=pooled,
+        stored_pooled=pooled,
         frames=frames,
         frame_start=_column([offsets[n] + int(parts[n].frame_start[row]) for n, row in rows]),
         frame_count=_column([int(parts[n].frame_count[row]) for n, row in rows]),

@@ -85,7 +85,7 @@ def pretraining_of(
         num_classes=len(inputs.table.labels),
         features=features,
         teachers=tuple(
-            TeacherFrames(name, teacher_frames(each), each.pooled.shape[1])
+            TeacherFrames(name, teacher_frames(each), each.stored_pooled.shape[1])
             for name, each in embeddings.items()
         ),
         seed=task_seed,

@@ -56,7 +56,7 @@ def embed(table: CorpusTable, signal: float = 1.0, layers: int = 1) -> TeacherEm
         name="toy-teacher",
         card=TeacherCard("toy", "x", "x", "x"),
         ids=table.ids,
-        pooled=pooled.astype(np.float32),
+        stored_pooled=pooled.astype(np.float32),
         frames=np.zeros((count, layers, 8), np.float16),
         frame_start=np.arange(count),
         frame_count=np.ones(count, np.int64),
@@ -175,7 +175,7 @@ def test_other_speakers_embeddings_are_not_read() -> None:
     """Values outside the partition may be anything, NaN included."""
     poisoned = embed(TABLE)
     outside = np.array([u.speaker not in TRAIN for u in TABLE.utterances])
-    poisoned.pooled[outside] = np.nan
+    poisoned.stored_pooled[outside] = np.nan
     chosen = HeadSettings(strengths=(0.1,))
     np.testing.assert_array_equal(targets(chosen, poisoned).logits, targets(chosen).logits)
 
@@ -237,7 +237,10 @@ def test_crops_are_heard_by_a_head_that_never_heard_the_speaker() -> None:
     view = view_of(TABLE, TRAIN)
     draw = np.random.default_rng(3)
     crops = [
-        replace(EMBEDDINGS, pooled=EMBEDDINGS.pooled + draw.normal(size=(72, 1, 16)).astype("f4"))
+        replace(
+            EMBEDDINGS,
+            stored_pooled=EMBEDDINGS.stored_pooled + draw.normal(size=(72, 1, 16)).astype("f4"),
+        )
         for _ in range(2)
     ]
     train = EMBEDDINGS.fitting(view, "head")

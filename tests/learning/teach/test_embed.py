@@ -133,7 +133,7 @@ def test_second_run_loads_nothing(table: CorpusTable, tmp_path: Path) -> None:
     second = embed(again, table, tmp_path)
     assert (again.loaded, again.seen) == (0, [])
     assert second.digest == first.digest
-    np.testing.assert_array_equal(second.pooled, first.pooled)
+    np.testing.assert_array_equal(second.stored_pooled, first.stored_pooled)
     np.testing.assert_array_equal(second.frames, first.frames)
 
 
@@ -146,7 +146,7 @@ def test_interrupted_pass_goes_on(table: CorpusTable, tmp_path: Path) -> None:
     rest = Toy()
     resumed = embed(rest, table, tmp_path / "cut")
     assert (len(cut.seen), len(rest.seen)) == (6, 4)
-    np.testing.assert_array_equal(resumed.pooled, due.pooled)
+    np.testing.assert_array_equal(resumed.stored_pooled, due.stored_pooled)
     assert resumed.digest == due.digest
     for id_ in table.ids:
         np.testing.assert_array_equal(resumed.frames_of(id_), due.frames_of(id_))
@@ -189,7 +189,7 @@ def test_damaged_cache_is_made_anew_and_said(
     table: CorpusTable, tmp_path: Path, name: str, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     due = embed(Toy(), table, tmp_path)
-    kept, frames = due.pooled.copy(), np.array(due.frames)
+    kept, frames = due.stored_pooled.copy(), np.array(due.frames)
     (file,) = tmp_path.glob(f"embeddings/*/{name}")
     DAMAGES[damage](file)
     again = Toy()
@@ -197,7 +197,7 @@ def test_damaged_cache_is_made_anew_and_said(
         made = embed(again, table, tmp_path)
     assert len(again.seen) == 10
     assert f"{file.parent} is damaged" in caplog.text
-    np.testing.assert_array_equal(made.pooled, kept)
+    np.testing.assert_array_equal(made.stored_pooled, kept)
     np.testing.assert_array_equal(made.frames, frames)
 
 
@@ -293,7 +293,7 @@ def test_frames_beyond_half_precision_are_cut_to_it(table: CorpusTable, tmp_path
     embeddings = embed(Toy(ToyParams(gain=1e7)), table, tmp_path)
     assert np.isfinite(embeddings.frames).all()
     assert np.abs(embeddings.frames).max() == np.finfo(np.float16).max
-    assert np.abs(embeddings.pooled).max() > 1e5
+    assert np.abs(embeddings.stored_pooled).max() > 1e5
 
 
 def test_no_room_on_disk(

@@ -62,7 +62,7 @@ def test_head_on_unheard_speakers(embedded: TeacherEmbeddings, table: CorpusTabl
         times_s.append(time.perf_counter() - start_s)
         head = fit_head(train, 7, soft.strength)
         rows = embedded.rows(split.test.ids)
-        predicted[rows] = head.predict(embedded.pooled[rows]).argmax(axis=1)
+        predicted[rows] = head.predict(embedded.pooled_of(split.test.ids)).argmax(axis=1)
     labels = table.label_index
     recall = [float((predicted[labels == c] == c).mean()) for c in range(7)]
     ua, wa = 100 * float(np.mean(recall)), 100 * float((predicted == labels).mean())

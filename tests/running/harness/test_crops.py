@@ -129,7 +129,7 @@ def test_no_test_utterance_reaches_a_head_or_a_target(root: Path, tmp_path: Path
         def spoilt(each: Any, value: float = value) -> Any:
             pooled = each.pooled_of(each.ids)
             pooled[tested] += value
-            return replace(each, pooled=pooled, pooled_row=None)
+            return replace(each, stored_pooled=pooled, pooled_row=None)
 
         views = {split.train.name: PartitionView(split.train, table)}
         teachers = {n: spoilt(each) for n, each in inputs.embeddings.items()}

@@ -28,7 +28,7 @@ def embeddings(ids: tuple[str, ...], seed: int = 0, digest: str = "corpus") -> T
         name="toy",
         card=TeacherCard("toy", "x", "x", "x"),
         ids=ids,
-        pooled=np.random.default_rng(seed).normal(size=(count, 1, 6)).astype(np.float32),
+        stored_pooled=np.random.default_rng(seed).normal(size=(count, 1, 6)).astype(np.float32),
         frames=np.zeros((count, 1, 2), np.float16),
         frame_start=np.arange(count),
         frame_count=np.ones(count, np.int64),
@@ -71,21 +71,23 @@ def test_audio_is_labelled_by_a_head_of_the_whole_training_side(
     corpus = embeddings(table.ids)
     target, view = labelled(table, corpus, tmp_path)
     rows = [table.ids.index(i) for i in view.ids]
-    x = corpus.pooled[rows, 0].astype(np.float64)
+    x = corpus.stored_pooled[rows, 0].astype(np.float64)
     mean, scale = x.mean(axis=0), x.std(axis=0)
     # Of two classes it has one vector of weights, which two opposite ones share.
     reference = LogisticRegression(C=2.0 * target.strength, tol=1e-10, max_iter=10_000)
     reference.fit((x - mean) / scale, view.labels)
-    expected = reference.predict_proba((AUDIO.pooled[:, 0].astype(np.float64) - mean) / scale)
+    expected = reference.predict_proba(
+        (AUDIO.stored_pooled[:, 0].astype(np.float64) - mean) / scale
+    )
     np.testing.assert_allclose(softmax(logits_of(target), axis=1), expected, atol=2e-5)
 
 
 def test_no_test_utterance_reaches_what_labels_audio(table: CorpusTable, tmp_path: Path) -> None:
     corpus = embeddings(table.ids)
     target, view = labelled(table, corpus, tmp_path / "one")
-    poisoned = corpus.pooled.copy()
+    poisoned = corpus.stored_pooled.copy()
     poisoned[[n for n, i in enumerate(table.ids) if i not in view.ids]] = np.nan
-    other, _ = labelled(table, replace(corpus, pooled=poisoned), tmp_path / "other")
+    other, _ = labelled(table, replace(corpus, stored_pooled=poisoned), tmp_path / "other")
     np.testing.assert_array_equal(logits_of(target), logits_of(other))
     assert {each.digest for each in view.fitted} == {id_set_digest(view.ids)}
     assert {each.what for each in view.fitted} == {"head of toy"}
