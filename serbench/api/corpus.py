@@ -31,7 +31,9 @@ class UtteranceRecord:
             text: id of the spoken sentence, if the corpus is scripted.
         gender: of the speaker. intensity, take: if the corpus distinguishes them.
         official: the corpus's own split: ``"train"``, ``"validation"``, ``"test"``, or the name of
-            the fold that tests it; None if it has none. Either all utterances have it, or none.
+            the fold that tests it; None if it has none. Either all utterances have it, or none. If
+            there are several test sets, their names begin with ``test``; the first of them
+            (``"test"``, ``"test2"``, …) is the one of the main tables.
     """
 
     id: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,6 +92,7 @@ def _rows(folds: Folds, table: CorpusTable) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = []
     for index, split in enumerate(folds.outer):
         rows.append(_row(split.name, split, table))
+        rows += [_row(part.name, replace(split, test=part), table) for part in split.test_sets]
         if folds.inner:
             rows += [_row(each.name, each, table) for each in folds.inner[index]]
     return rows

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import soundfile
 
 from serbench.api import Corpus, CorpusCard, Source, UtteranceRecord
+from serbench.data.corpus.derive import TEST, TRAIN, VALIDATION, is_split_in_sides
 from serbench.errors import listed
 from serbench.protocol.spelling import NOUNS, lonely, respelled
 from serbench.testing.checks import Check, together
@@ -230,9 +231,9 @@ def _check_official(records: Sequence[UtteranceRecord]) -> None:
         len(told) == 1 or None not in told,
         "official must be given for all utterances or for none",
     )
-    sides = told & {"train", "validation", "test"}
+    named = {name for name in told if name is not None}
     require(
-        not sides or sides == told,
+        is_split_in_sides(named) or not named & {TRAIN, VALIDATION, TEST},
         f"official mixes sides and folds: {', '.join(sorted(map(str, told)))}",
     )
 

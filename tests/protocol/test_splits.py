@@ -409,6 +409,38 @@ def test_official_folds_test_everything_once() -> None:
     check_coverage(splits, table)
 
 
+SEVERAL = {"s1": "train", "s2": "train", "s3": "test2", "s4": "test", "s5": "test2", "s6": "test"}
+
+
+def test_several_test_sets_are_one_fold_and_the_first_is_the_headline() -> None:
+    table = with_official(make_table(speakers(6)), SEVERAL)
+    (split,) = outer_splits(table, "official", 5)
+    assert split.test.units == ("s3", "s4", "s5", "s6")
+    assert [(part.name, part.units, part.role) for part in split.test_sets] == [
+        ("outer-1/test", ("s4", "s6"), "test"),
+        ("outer-1/test2", ("s3", "s5"), "test"),
+    ]
+    assert split.headline.test == split.test_sets[0]
+    assert split.headline.train == split.train
+    assert {i: name for i, name in split.set_of.items() if i.endswith("000")} == {
+        "s3-000": "test2", "s4-000": "test", "s5-000": "test2", "s6-000": "test",
+    }  # fmt: skip
+    check_coverage([split], table, trained_only(table, "official"))
+    (inner, *_) = inner_splits(table, [split], 0, "units")
+    assert {*inner.train.units, *inner.test.units} == {"s1", "s2"}
+
+
+def test_one_test_set_and_folds_named_test_have_no_sets() -> None:
+    (split,) = outer_splits(with_official(make_table(speakers(4)), SIDES), "official", 5)
+    assert (split.test_sets, split.headline, split.set_of) == ((), split, {})
+    folds = with_official(make_table(speakers(4)), {f"s{n}": f"test{n % 2}" for n in range(1, 5)})
+    splits = outer_splits(folds, "official", 5)
+    assert [(each.test.units, each.test_sets) for each in splits] == [
+        (("s2", "s4"), ()),
+        (("s1", "s3"), ()),
+    ]
+
+
 @pytest.mark.parametrize(
     ("sides", "message"),
     [
@@ -416,6 +448,8 @@ def test_official_folds_test_everything_once() -> None:
         ({"s1": "train", "s2": "test", "s3": "test"}, "no side in its own split for s4-000"),
         ({**SIDES, "s4": "validation"}, "has no utterance for test: it has train, validation"),
         ({**SIDES, "s4": "fold 1"}, "both folds and train, validation"),
+        ({**SIDES, "s1": "fold 1"}, "both folds and test, train, validation"),
+        ({"s1": "test", "s2": "test", "s3": "test2", "s4": "test2"}, "has no utterance for train"),
     ],
 )
 def test_official_splits_that_are_none_say_why(sides: dict[str, str], message: str) -> None:

@@ -12,7 +12,8 @@ from serbench.files.digests import shown_digest
 from serbench.learning.fit.probe import PROBE_OF
 from serbench.learning.segments import Segment, segment_partition
 from serbench.protocol.guard.certificate import Certificate, SearchRecord
-from serbench.protocol.guard.certify import Evidence, certify
+from serbench.protocol.guard.certify import certify
+from serbench.protocol.guard.evidence import Evidence
 from serbench.protocol.guard.near.search import NearPair
 from serbench.protocol.guard.pretraining import (
     check_inheritance,

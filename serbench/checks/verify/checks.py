@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +19,16 @@ from serbench.errors import listed, numbered
 from serbench.files.digests import shown_digest
 from serbench.protocol.guard.certificate import AudioRecord, Certificate
 from serbench.protocol.guard.seal import predictions_digest
+from serbench.protocol.splits.records import Split
 from serbench.results.report import kept
 from serbench.results.report.build import report_texts
 from serbench.results.report.same import QUOTED, same_content, same_numbers
-from serbench.running.harness.describe import run_digest
+from serbench.running.harness.describe import outer_entry, run_digest
 from serbench.running.harness.folds import Folds
 from serbench.running.harness.prepare import audio_record
-from serbench.running.plan.records import digest_of
 from serbench.running.replay.stored import StoredPlan
 from serbench.running.store.run import RunStore
+from serbench.running.store.tables import TEST_SET
 from serbench.studies.ablation.output import addition
 
 
@@ -43,11 +44,10 @@ def compared(check: str, detail: str, differences: Sequence[Unit], remedy: str =
 def check_plan(stored: StoredPlan, folds: Folds) -> Finding:
     """Check that the plan's digest fits its content, this corpus and these folds."""
     plan = stored.plan
-    folds_digest = digest_of([[split.name, list(split.test.ids)] for split in folds.outer])
     differences = []
     if plan["dataset"]["corpus_digest"] != folds.table.digest:
         differences.append(Unit("corpus_digest", "not the digest of this corpus"))
-    if plan["folds_digest"] != folds_digest:
+    if plan["folds_digest"] != folds.digest:
         differences.append(Unit("folds_digest", "not the digest of the recomputed folds"))
     digest = run_digest(
         stored.description(),
@@ -61,9 +61,8 @@ def check_plan(stored: StoredPlan, folds: Folds) -> Finding:
     )
     if plan["digest"] != digest:
         differences.append(Unit("digest", "not the digest of its content: a setting was changed"))
-    units = [list(split.test.units) for split in folds.outer]
-    if [fold["test_units"] for fold in plan["outer"]] != units:
-        differences.append(Unit("outer", "other test units than recomputed"))
+    if plan["outer"] != [outer_entry(split) for split in folds.outer]:
+        differences.append(Unit("outer", "other test units or test sets than recomputed"))
     return compared("plan.json", f"digest {shown_digest(digest)}", differences)
 
 
@@ -71,6 +70,7 @@ def check_corpus(store: RunStore, folds: Folds, certificate: Certificate) -> Fin
     """Check that every utterance has the stored speaker, label, text, audio and fold."""
     table = folds.table
     fold_of = {i: split.name for split in folds.outer for i in split.test.ids}
+    set_of = {i: name for split in folds.outer for i, name in split.set_of.items()}
     kept = store.utterances()
     differences = [Unit(i, "missing now") for i in kept if i not in table.by_id]
     differences += [Unit(i, "new") for i in table.ids if i not in kept]
@@ -85,6 +85,7 @@ def check_corpus(store: RunStore, folds: Folds, certificate: Certificate) -> Fin
             "label": utterance.label,
             "text": utterance.text or "",
             "pcm_sha256": utterance.pcm_sha256,
+            **({TEST_SET: set_of.get(utterance.id, "")} if set_of else {}),
         }
         changed = [name for name, value in facts.items() if row.get(name) != value]
         if changed:
@@ -115,7 +116,8 @@ def check_predictions(store: RunStore, folds: Folds, certificate: Certificate) -
         if outer > len(folds.outer) or tuple(ids) != folds.outer[outer - 1].test.ids:
             faults.append(Unit(place, "not the utterances that the fold tests"))
             continue
-        faults += [Unit(place, fault) for fault in _row_faults(rows, posteriors, table)]
+        expected = _expected(folds.outer[outer - 1], posteriors, table)
+        faults += [Unit(place, fault) for fault in _row_faults(rows, expected)]
     swapped = [
         Unit(
             f"{method}, outer fold {outer}, seed {seed}",
@@ -128,20 +130,25 @@ def check_predictions(store: RunStore, folds: Folds, certificate: Certificate) -
     return compared("predictions", f"{len(predictions)} rows of {len(found)} readings", differences)
 
 
-def _row_faults(rows: pd.DataFrame, posteriors: np.ndarray, table: CorpusTable) -> list[str]:
-    """Labels, speakers and predicted classes that contradict corpus and posteriors."""
-    utterances = [table.by_id[str(i)] for i in rows["utterance"]]
-    names = np.array(table.labels)
-    expected = {
+def _expected(split: Split, posteriors: np.ndarray, table: CorpusTable) -> dict[str, list[str]]:
+    """What columns hold of a fold's test utterances, by the corpus and the posteriors."""
+    utterances = [table.by_id[i] for i in split.test.ids]
+    names, set_of = np.array(table.labels), split.set_of
+    return {
         "label": [u.label for u in utterances],
         "speaker": [u.speaker for u in utterances],
         "predicted": names[posteriors.argmax(axis=1)].tolist(),
+        **({TEST_SET: [set_of[u.id] for u in utterances]} if set_of else {}),
     }
+
+
+def _row_faults(rows: pd.DataFrame, expected: Mapping[str, Sequence[str]]) -> list[str]:
+    """Columns that contradict the corpus or the posteriors."""
     faults = []
     for column, values in expected.items():
         wrong = [
-            u.id
-            for u, said, true in zip(utterances, rows[column], values, strict=True)
+            str(utterance)
+            for utterance, said, true in zip(rows["utterance"], rows[column], values, strict=True)
             if said != true
         ]
         if wrong:

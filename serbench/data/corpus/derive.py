@@ -11,7 +11,22 @@ from serbench.data.corpus.table import CorpusTable, Utterance, table_digest
 from serbench.errors import CorpusError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
-"""Sides of a corpus's own split, in ``Utterance.official``."""
+"""Sides of a corpus's own split, in ``Utterance.official``; see ``is_test_set``."""
+
+
+def is_test_set(official: str) -> bool:
+    """Whether a side is a test set: ``"test"``, or another name that begins so."""
+    return official.startswith(TEST)
+
+
+def is_split_in_sides(named: Iterable[str]) -> bool:
+    """Whether the names of a corpus's own split are sides, and not folds that test their rows.
+
+    They are sides if all are training, validation or test sets, and not all are numbered test sets.
+    """
+    names = set(named)
+    sides = {name for name in names if name in {TRAIN, VALIDATION} or is_test_set(name)}
+    return names == sides and bool(names & {TRAIN, VALIDATION, TEST})
 
 
 def relabel(

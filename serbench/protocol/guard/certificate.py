@@ -64,6 +64,18 @@ class FoldSummary(Params):
     test: FoldSide
 
 
+class TestSetRecord(FoldSide):
+    """One of several test sets of an outer fold.
+
+    Attributes:
+        fold: the outer fold's name.
+        name: of the test set in the corpus's own split.
+    """
+
+    fold: str
+    name: str
+
+
 class LeakCheck(Params):
     """One of the guard's checks.
 
@@ -224,6 +236,8 @@ class Certificate(Params):
         made: how the corpus was made of others, or of a part of its labels; not there where it is
             as its card says.
         folds: each outer fold, followed by its inner folds.
+        test_sets: parts of outer test sides that are scored apart, the headline's first; not there
+            where test sides are scored as a whole.
         fitted: everything that was fitted, by partition and name.
         teachers: what each was trained on.
         students: those that start from a pretrained model's weights; not there where none does.
@@ -248,6 +262,7 @@ class Certificate(Params):
     incomplete: tuple[str, ...] = Field(default=(), exclude_if=_says_nothing)
     made: tuple[str, ...] = Field(default=(), exclude_if=_says_nothing)
     folds: tuple[FoldSummary, ...]
+    test_sets: tuple[TestSetRecord, ...] = Field(default=(), exclude_if=_says_nothing)
     fitted: tuple[FittedRecord, ...]
     teachers: tuple[TeacherRecord, ...] = ()
     students: tuple[StudentRecord, ...] = Field(default=(), exclude_if=_says_nothing)

@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from serbench.api import LeakageError
 from serbench.data.corpus.table import CorpusTable
 from serbench.errors import listed
-from serbench.protocol.guard.canary import CanaryResult, check_canary
+from serbench.protocol.guard.canary import check_canary
 from serbench.protocol.guard.certificate import (
     LEAKS,
     SCHEMA_VERSION,
-    AudioRecord,
     Certificate,
     FoldSide,
     FoldSummary,
     LabelReading,
     LeakCheck,
-    SearchRecord,
+    TestSetRecord,
 )
 from serbench.protocol.guard.checks import (
-    Window,
     check_audio,
     check_coverage,
     check_duplicates,
@@ -32,63 +30,13 @@ from serbench.protocol.guard.checks import (
     check_utterances,
     text_overlap,
 )
-from serbench.protocol.guard.near.search import NearPair
-from serbench.protocol.guard.pretraining import Inheritance, Listening, Provenance, provenance_line
+from serbench.protocol.guard.evidence import BREAKS, Evidence
+from serbench.protocol.guard.pretraining import provenance_line
 from serbench.protocol.guard.seal import Opening
 from serbench.protocol.guard.view import FittedRecord, id_set_digest
 from serbench.protocol.spelling import check_spelling
 from serbench.protocol.splits.groups import natural_key
-from serbench.protocol.splits.records import Partition, Split
-from serbench.settings import PROPER, ProtocolName
-
-BREAKS: Mapping[ProtocolName, frozenset[str]] = {
-    "speaker-independent": frozenset(),
-    "leaky-random": frozenset({"L1"}),
-    "leaky-early-stopping": frozenset({"L6"}),
-    "leaky-random-early-stopping": frozenset({"L1", "L6"}),
-    "leaky-normaliser": frozenset({"L6"}),
-    "leaky-search": frozenset({"L6"}),
-}
-"""What each protocol breaks on purpose. All other checks stay in force."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What the guard is shown of a run, beside its folds. Before a run there is none.
-
-    Attributes:
-        plan_digest: as in ``plan.json``.
-        protocol: what is broken on purpose, if anything.
-        segments: partitions with all their windows.
-        fitted: ``PartitionView.fitted`` of every fit.
-        openings: the seal's ledger.
-        near: near-duplicates of the whole corpus; None where the audio was not compared.
-        teachers: what the run's teachers were trained on; None where they were not asked.
-        students: whose weights students start from.
-        canary: UA on permuted labels; empty where it was not asked for.
-        dropped: utterances that were left out of the corpus as copies.
-        audio: unlabelled audio that students were trained on; None if there was none.
-        copied: utterances with a copy in that audio.
-        trained_only: utterances that the split has for training only.
-        searches: inner searches that tried a part of a grid.
-    """
-
-    plan_digest: str = ""
-    protocol: ProtocolName = PROPER
-    segments: Sequence[tuple[Partition, Sequence[Window]]] = ()
-    fitted: Sequence[FittedRecord] = ()
-    openings: Sequence[Opening] = ()
-    near: Sequence[NearPair] | None = None
-    teachers: Sequence[Provenance] | None = None
-    students: Sequence[Inheritance] = ()
-    front_ends: Sequence[Listening] = ()
-    canary: Sequence[CanaryResult] = ()
-    dropped: Sequence[str] = ()
-    audio: AudioRecord | None = None
-    copied: Sequence[NearPair] = ()
-    trained_only: Sequence[str] = ()
-    searches: Sequence[SearchRecord] = ()
-
+from serbench.protocol.splits.records import Partition, Split, set_name
 
 Checked = tuple[str, str]
 """Outcome and detail of a check."""
@@ -152,6 +100,11 @@ def certify(
         made=table.made,
         folds=tuple(
             FoldSummary(name=s.name, train=_side(s.train), test=_side(s.test)) for s in run.every
+        ),
+        test_sets=tuple(
+            TestSetRecord(fold=split.name, name=set_name(part), **_side(part).model_dump())
+            for split in outer
+            for part in split.test_sets
         ),
         fitted=_in_order(shown.fitted),
         teachers=tuple(each.record for each in shown.teachers or ()),

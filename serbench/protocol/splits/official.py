@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from serbench.api import SplitError
-from serbench.data.corpus.derive import TEST, TRAIN, VALIDATION
+from serbench.data.corpus.derive import TEST, TRAIN, VALIDATION, is_split_in_sides, is_test_set
 from serbench.data.corpus.table import CorpusTable
 from serbench.errors import listed
 from serbench.protocol.splits.groups import natural_key
 
 OFFICIAL = "official"
 
-SIDES = (TRAIN, VALIDATION, TEST)
-
 
 def official_folds(table: CorpusTable) -> list[list[str]]:
     """What each fold of the corpus's own split tests; a split in sides is a single fold.
+
+    Its test side is all its test sets together.
 
     Raises:
         SplitError: the corpus has no split of its own, or one without training or test.
     """
     side_of = _sides(table)
     named = sorted(set(side_of.values()), key=natural_key)
-    if _is_folds(named):
+    if not is_split_in_sides(named):
         return [[i for i in table.ids if side_of[i] == name] for name in named]
-    if missing := [side for side in (TRAIN, TEST) if side not in named]:
+    missing = [] if TRAIN in named else [TRAIN]
+    missing += [] if any(map(is_test_set, named)) else [TEST]
+    if missing:
         raise SplitError(
             f"the split of {table.name} has no utterance for {listed(missing)}: it has "
             f"{listed(named)}; choose other folds with --set protocol.folds=loso"
         )
-    return [[i for i in table.ids if side_of[i] == TEST]]
+    return [[i for i in table.ids if is_test_set(side_of[i])]]
+
+
+def official_test_sets(table: CorpusTable) -> dict[str, frozenset[str]]:
+    """The test sets of a split in sides, ``"test"`` first, where there are several; else none."""
+    side_of = _sides(table)
+    names = sorted({s for s in side_of.values() if is_test_set(s)}, key=natural_key)
+    if not is_split_in_sides(side_of.values()) or len(names) < 2:
+        return {}
+    return {name: frozenset(i for i in table.ids if side_of[i] == name) for name in names}
 
 
 def official_trained_only(table: CorpusTable) -> tuple[str, ...]:
     """Utterances that the corpus's own split tests in no fold."""
     side_of = _sides(table)
-    if _is_folds(side_of.values()):
+    if not is_split_in_sides(side_of.values()):
         return ()
-    return tuple(i for i in table.ids if side_of[i] in {TRAIN, VALIDATION})
-
-
-def _is_folds(named: Iterable[str]) -> bool:
-    """Whether names are those of folds, and not of sides."""
-    return not set(named) <= set(SIDES)
+    return tuple(i for i in table.ids if not is_test_set(side_of[i]))
 
 
 def _sides(table: CorpusTable) -> dict[str, str]:
@@ -59,7 +63,7 @@ def _sides(table: CorpusTable) -> dict[str, str]:
         )
     side_of = {u.id: u.official or "" for u in table.utterances}
     named = set(side_of.values())
-    if _is_folds(named) and (mixed := sorted(named & set(SIDES))):
+    if not is_split_in_sides(named) and (mixed := sorted(named & {TRAIN, VALIDATION, TEST})):
         raise SplitError(
             f"the split of {table.name} has both folds and {listed(mixed)}; give each utterance "
             "either the fold that tests it or its side"

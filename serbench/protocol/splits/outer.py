@@ -14,8 +14,13 @@ from serbench.errors import listed
 from serbench.files.paths import is_file
 from serbench.protocol.splits.fold_file import file_trained_only, read_fold_file
 from serbench.protocol.splits.groups import balanced_groups, linked_groups, natural_key
-from serbench.protocol.splits.official import OFFICIAL, official_folds, official_trained_only
-from serbench.protocol.splits.records import Split, make_split
+from serbench.protocol.splits.official import (
+    OFFICIAL,
+    official_folds,
+    official_test_sets,
+    official_trained_only,
+)
+from serbench.protocol.splits.records import Split, make_split, with_test_sets
 
 
 def outer_splits(
@@ -55,11 +60,14 @@ def outer_splits(
     linked = [(_unit(table, one), _unit(table, other)) for one, other in links]
     tested = _tested_ids(table, folds, kfold, sizes, linked)
     if text_groups > 1:
-        return _text_splits(table, tested, text_groups)
-    return tuple(
-        make_split(table, f"outer-{number}", table.ids, ids, "test")
-        for number, ids in enumerate(tested, start=1)
-    )
+        splits = _text_splits(table, tested, text_groups)
+    else:
+        splits = tuple(
+            make_split(table, f"outer-{number}", table.ids, ids, "test")
+            for number, ids in enumerate(tested, start=1)
+        )
+    sets = official_test_sets(table) if folds == OFFICIAL else {}
+    return tuple(with_test_sets(table, split, sets) for split in splits) if sets else splits
 
 
 def trained_only(table: CorpusTable, folds: str) -> tuple[str, ...]:

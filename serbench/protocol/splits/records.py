@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from serbench.api import SplitError
@@ -43,12 +43,25 @@ class Split:
 
     Attributes:
         group: outer folds of one group test the same units; inner folds keep them together.
+        test_sets: parts of the test side that are scored apart, the headline's first; empty: the
+            test side is scored as a whole.
     """
 
     name: str
     train: Partition
     test: Partition
     group: str = ""
+    test_sets: tuple[Partition, ...] = ()
+
+    @property
+    def set_of(self) -> dict[str, str]:
+        """The test set of each test utterance; empty where they are scored as a whole."""
+        return {i: set_name(part) for part in self.test_sets for i in part.ids}
+
+    @property
+    def headline(self) -> Split:
+        """The same with the first test set alone."""
+        return replace(self, test=self.test_sets[0], test_sets=()) if self.test_sets else self
 
 
 def utterances_of(partition: Partition, table: CorpusTable) -> list[Utterance]:
@@ -95,3 +108,19 @@ def make_partition(table: CorpusTable, name: str, ids: frozenset[str], role: Rol
     members = [utterance for utterance in table.utterances if utterance.id in ids]
     units = sorted({table.unit_of(utterance) for utterance in members}, key=natural_key)
     return Partition(name, tuple(u.id for u in members), tuple(units), role)
+
+
+def set_name(test_set: Partition) -> str:
+    """A test set's name in the corpus's own split, such as ``"test2"``."""
+    return test_set.name.rpartition("/")[2]
+
+
+def with_test_sets(table: CorpusTable, split: Split, sets: Mapping[str, frozenset[str]]) -> Split:
+    """An outer fold whose test side consists of these sets, as far as it has them."""
+    here = frozenset(split.test.ids)
+    made = [
+        make_partition(table, f"{split.name}/{name}", ids & here, "test")
+        for name, ids in sets.items()
+        if ids & here
+    ]
+    return replace(split, test_sets=tuple(made))

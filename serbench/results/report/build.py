@@ -12,6 +12,7 @@ from serbench.results.compare.names import display_name, shown_name
 from serbench.results.compare.records import MethodResult
 from serbench.results.figure.figure import Figure
 from serbench.results.report import kept
+from serbench.results.report.by_test_set import test_sets_table
 from serbench.results.report.certificate import certificate_page
 from serbench.results.report.claims import claims_table
 from serbench.results.report.comparison import (
@@ -133,6 +134,7 @@ def make_tables(results: Results) -> Tables:
         significance_table(results),
         published_table(results) or claims_table(results),
         speakers_table(results),
+        test_sets_table(results),
         settings_table(results),
         chosen_table(results),
     )
@@ -176,7 +178,7 @@ def predictions_csv(results: Results) -> str:
 
     All scores of the report follow from these rows. The certificate tells runs apart.
     """
-    rows = results.predictions.copy()
+    rows = results.every_prediction.copy()
     rows.insert(0, "protocol", results.protocol)
     return rows_csv(rows)
 

@@ -124,6 +124,17 @@ def _tables(certificate: Certificate, outer: Sequence[FoldSummary]) -> Iterator[
             right=("Utterances", "Inner folds"),
         ),
     )
+    if certificate.test_sets:
+        yield (
+            "Test sets",
+            text_table(
+                "certified-test-sets",
+                "Test sets: parts of a test side that are scored separately",
+                ("Fold", "Test set", f"{unit.capitalize()}s", *side),
+                [(each.fold, each.name, *_side(each)) for each in certificate.test_sets],
+                right=("Utterances",),
+            ),
+        )
     yield "What was fitted on what", text_table(
         "fitted",
         "What was fitted, and on which side",

@@ -10,6 +10,7 @@ from serbench.errors import listed
 from serbench.learning.evaluate import Metric
 from serbench.results.compare.names import METHOD, by_kind, display_name, shown_name
 from serbench.results.compare.records import METRICS, Comparison, MethodResult, Significance
+from serbench.results.report.by_test_set import SHORT, TITLES, other_test_sets
 from serbench.results.report.certificate import SHOWN_UNITS
 from serbench.results.report.marks import marked
 from serbench.results.report.notes import compared_notes, interval_note
@@ -29,9 +30,6 @@ from serbench.results.table.formats import (
     spread_text,
 )
 from serbench.results.table.table import Table
-
-TITLES = {"wa": "WA", "ua": "UA", "macro_f1": "Macro-F1"}
-SHORT = {"wa": "WA %", "ua": "UA %", "macro_f1": "F1 %"}
 
 Columns = list[Column[MethodResult]]
 
@@ -115,7 +113,12 @@ def shown_comparison(results: Results) -> Table:
     )
     table = stamped(comparison_table(results), results)
     problems = training_problems(results)
-    return replace(table, caption=title, warnings=(*problems, *table.warnings))
+    return replace(
+        table,
+        caption=title,
+        notes=(*other_test_sets(results), *table.notes),
+        warnings=(*problems, *table.warnings),
+    )
 
 
 def comparison_table(results: Results) -> Table:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from serbench.errors import joined
 from serbench.results.compare.names import display_name
 from serbench.results.compare.records import MethodResult
+from serbench.results.report.by_test_set import other_test_sets
 from serbench.results.report.marks import LEAKS
 from serbench.results.report.results import Results
 from serbench.results.report.scores import p_equals
@@ -56,9 +57,12 @@ def headline(results: Results) -> str:
 
 
 def findings(results: Results) -> list[str]:
-    """A sentence for each method, teachers last; of a leaky run, what broke it."""
+    """A sentence for each method, teachers last; of a leaky run, what broke it. Then one for each
+    test set after the first.
+    """
     compared = results.comparison
-    return [_finding(results, each) for each in (*compared.students, *compared.teachers)]
+    methods = [_finding(results, each) for each in (*compared.students, *compared.teachers)]
+    return [*methods, *other_test_sets(results)]
 
 
 def _finding(results: Results, result: MethodResult) -> str:

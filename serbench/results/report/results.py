@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,20 @@ class Results:
     """Runs over the same corpus and folds, compared.
 
     Attributes:
-        predictions: those behind the comparison, with the ``certificate`` they are under.
+        predictions: those behind the comparison, with the ``certificate`` they are under. If the
+            corpus's split has several test sets, they and the comparison are of the first.
+        every_prediction: those of all test sets, which the column ``test_set`` names if there are
+            several.
+        test_sets: the methods on each test set, where there are several; the first is the one of
+            ``comparison``.
     """
 
     runs: tuple[StoredRun, ...]
     methods: dict[str, MethodInfo]
     comparison: Comparison
     predictions: pd.DataFrame
+    every_prediction: pd.DataFrame
+    test_sets: Mapping[str, Comparison] = field(default_factory=dict)
 
     def shown(self, method: str) -> str:
         """What tables call a method of the only run, or of the first that has it."""
@@ -71,13 +78,15 @@ class Results:
     @property
     def size(self) -> str:
         """``535 utterances``, or ``200 test utterances`` where others only train."""
+        if self.test_sets:
+            return f"{self.tested} utterances of test set “{next(iter(self.test_sets))}”"
         more = self.tested < self.dataset["utterances"]
         return f"{self.tested} test utterances" if more else f"{self.tested} utterances"
 
     @property
     def outer(self) -> list[dict[str, Any]]:
         """The plan's outer folds, the same in all runs."""
-        return self.runs[0].plan["outer"]
+        return self.runs[0].outer
 
     @property
     def certificates(self) -> tuple[str, ...]:
@@ -118,27 +127,49 @@ def load_results(folders: Sequence[Path], *, marked: bool = True) -> Results:
     _check_proper(runs)
     _check_comparable(runs)
     named = _distinct_names(runs, marked=marked)
-    methods: dict[str, MethodInfo] = {}
-    parts: list[pd.DataFrame] = []
-    for run, names in zip(runs, named, strict=True):
-        for old, new in names.items():
-            methods[new] = _info(run, old, new)
-            part = run.predictions.loc[run.predictions["method"] == old]
-            digest = run.certificate.digest
-            parts.append(part.assign(method=new, certificate=digest))
+    methods = {
+        new: _info(run, old, new)
+        for run, names in zip(runs, named, strict=True)
+        for old, new in names.items()
+    }
     order = sorted(methods, key=lambda name: name.startswith(TEACHER_PREFIX))
-    predictions = pd.concat(parts, ignore_index=True)
-    labels, train_counts = runs[0].plan["dataset"]["labels"], runs[0].train_counts
-    compared = comparison(predictions, labels, order, train_counts=train_counts)
-    if runs[0].certificate.leaky:
-        alone = tuple(replace(result, difference=None) for result in compared.methods)
-        compared = replace(compared, methods=alone)
+    predictions = _together(runs, named, [run.predictions for run in runs])
+
+    def compared(rows: pd.DataFrame) -> Comparison:
+        labels, train_counts = runs[0].plan["dataset"]["labels"], runs[0].train_counts
+        found = comparison(rows, labels, order, train_counts=train_counts)
+        if not runs[0].certificate.leaky:
+            return found
+        alone = tuple(replace(result, difference=None) for result in found.methods)
+        return replace(found, methods=alone)
+
+    main = compared(predictions)
+    others = {
+        name: compared(_together(runs, named, [run.test_sets[name] for run in runs]))
+        for name in runs[0].test_sets
+    }
     return Results(
         runs=runs,
         methods={name: methods[name] for name in order},
-        comparison=compared,
+        comparison=main,
         predictions=predictions,
+        every_prediction=_together(runs, named, [run.tested for run in runs])
+        if others
+        else predictions,
+        test_sets={runs[0].first_test_set: main, **others} if others else {},
     )
+
+
+def _together(
+    runs: Sequence[StoredRun], named: Sequence[Mapping[str, str]], tables: Sequence[pd.DataFrame]
+) -> pd.DataFrame:
+    """Predictions of several runs, under the common table's names of methods."""
+    parts = [
+        rows.loc[rows["method"] == old].assign(method=new, certificate=run.certificate.digest)
+        for run, names, rows in zip(runs, named, tables, strict=True)
+        for old, new in names.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _check_proper(runs: Sequence[StoredRun]) -> None:

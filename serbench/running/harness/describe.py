@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import serbench
 from serbench.files.paths import inside
+from serbench.protocol.splits.records import Split, set_name
 from serbench.running.harness.code import arithmetic, code_digests
 from serbench.running.harness.prepare import Prepared, audio_record, cards_of
 from serbench.running.harness.resources import Resources
@@ -36,7 +37,6 @@ def describe(
         **plan.describe(),
         "pretrain_audio": audio.model_dump(mode="json") if audio else None,
     }
-    folds_digest = digest_of([[split.name, list(split.test.ids)] for split in folds.outer])
     code = code_digests(plan)
     by = arithmetic(plan, resources.device)
     heirs, heard = cards_of(plan.heirs), cards_of(plan.listeners)
@@ -49,14 +49,14 @@ def describe(
     }
     return {
         "digest": run_digest(
-            description, table.digest, folds_digest, dict(models), resources.device, code, by
+            description, table.digest, folds.digest, dict(models), resources.device, code, by
         ),
         "serbench_version": serbench.__version__,
         **description,
         "dataset": dataset,
         "seeds": list(range(plan.protocol.seeds)),
-        "outer": [{"name": s.name, "test_units": list(s.test.units)} for s in folds.outer],
-        "folds_digest": folds_digest,
+        "outer": [outer_entry(split) for split in folds.outer],
+        "folds_digest": folds.digest,
         "model_digests": dict(models),
         "device": resources.device,
         "code": code,
@@ -69,6 +69,16 @@ def describe(
         **({"inherited": {n: asdict(card) for n, card in heirs.items()}} if heirs else {}),
         **({"heard": {n: asdict(card) for n, card in heard.items()}} if heard else {}),
         "command": resources.command,
+    }
+
+
+def outer_entry(split: Split) -> dict[str, object]:
+    """An outer fold in plan.json."""
+    sets = {set_name(part): list(part.units) for part in split.test_sets}
+    return {
+        "name": split.name,
+        "test_units": list(split.test.units),
+        **({"test_sets": sets} if sets else {}),
     }
 
 

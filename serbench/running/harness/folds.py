@@ -14,9 +14,9 @@ from serbench.protocol.guard.near.search import NearPair, near_duplicates
 from serbench.protocol.splits.groups import linked_groups
 from serbench.protocol.splits.inner import inner_splits
 from serbench.protocol.splits.outer import outer_splits, random_splits, trained_only
-from serbench.protocol.splits.records import Split
+from serbench.protocol.splits.records import Split, set_name
 from serbench.running.harness.observer import Observer
-from serbench.running.plan.records import MethodPlan, RunPlan, stable_seed
+from serbench.running.plan.records import MethodPlan, RunPlan, digest_of, stable_seed
 from serbench.settings import RANDOM_FOLDS, ProtocolSettings
 
 
@@ -45,8 +45,24 @@ class Folds:
     @property
     def tested(self) -> tuple[Utterance, ...]:
         """The utterances that an outer fold tests, in the table's order."""
-        only = frozenset(self.trained_only)
-        return tuple(u for u in self.table.utterances if u.id not in only)
+        tested = {i for split in self.outer for i in split.test.ids}
+        return tuple(u for u in self.table.utterances if u.id in tested)
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of what each outer fold tests, and of its test sets."""
+        return digest_of(
+            [
+                [split.name, list(split.test.ids), *([sets] if sets else [])]
+                for split in self.outer
+                for sets in ([[part.name, list(part.ids)] for part in split.test_sets],)
+            ]
+        )
+
+    @property
+    def headline(self) -> Folds:
+        """The same with the first test set of each outer fold alone."""
+        return replace(self, outer=tuple(split.headline for split in self.outer))
 
 
 def searches(method: MethodPlan) -> bool:
@@ -153,15 +169,21 @@ def make_folds(
 def _check_speakers(table: CorpusTable, outer: Sequence[Split]) -> None:
     """
     Raises:
-        SplitError: a single test speaker over all folds; reported before anything is fitted.
+        SplitError: a single test speaker over all folds, or in a test set; reported before anything
+            is fitted.
     """
-    tested = {table.by_id[i].speaker for split in outer for i in split.test.ids}
-    if len(tested) < 2:
-        raise SplitError(
-            f"{table.name}: the folds test a single speaker ({', '.join(tested)}), which allows "
-            "no confidence interval and no significance test; choose other folds, or another "
-            "corpus to test on"
-        )
+    tested: dict[str, set[str]] = {}
+    for split in outer:
+        for part in split.test_sets or (split.test,):
+            what = f"the test set {set_name(part)} has" if split.test_sets else "the folds test"
+            tested.setdefault(what, set()).update(table.by_id[i].speaker for i in part.ids)
+    for what, speakers in tested.items():
+        if len(speakers) < 2:
+            raise SplitError(
+                f"{table.name}: {what} a single speaker ({', '.join(speakers)}), which allows "
+                "no confidence interval and no significance test; choose other folds, or another "
+                "corpus to test on"
+            )
 
 
 def _without_copies(

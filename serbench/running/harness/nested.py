@@ -330,14 +330,18 @@ class Nested:
         self, method: str, seed: int, index: int, ids: Sequence[str], posteriors: np.ndarray
     ) -> pd.DataFrame:
         """Open an outer test partition, once per method and seed, and score it."""
-        table, test = self.inputs.table, self.outer[index].test
+        table, split = self.inputs.table, self.outer[index]
+        test = split.test
         row = {utterance: n for n, utterance in enumerate(ids)}
         posteriors = posteriors[[row[utterance] for utterance in test.ids]]
         digest = predictions_digest(test.ids, posteriors)
         labels = Seal(self.store.seal_path).open(method, index + 1, seed, digest, table, test)
         if not self.is_canary:
-            scores = score(labels, posteriors.argmax(axis=1), len(table.labels))
+            first = np.isin(test.ids, split.headline.test.ids)
+            scores = score(labels[first], posteriors[first].argmax(axis=1), len(table.labels))
             self.watch.fold_scored(
                 FoldEvent(method, index + 1, seed, scores.wa, scores.ua, scores.macro_f1)
             )
-        return prediction_rows(table, method, seed, index + 1, test.ids, labels, posteriors)
+        return prediction_rows(
+            table, method, seed, index + 1, test.ids, labels, posteriors, split.set_of
+        )

@@ -10,7 +10,8 @@ from serbench.data.corpus.table import CorpusTable
 from serbench.data.corpus.unlabelled import UnlabelledAudio
 from serbench.protocol.guard.canary import FEWEST_REPEATS
 from serbench.protocol.guard.certificate import AudioRecord
-from serbench.protocol.guard.certify import Evidence, certify
+from serbench.protocol.guard.certify import certify
+from serbench.protocol.guard.evidence import Evidence
 from serbench.protocol.guard.pretraining import (
     Inheritance,
     Listening,

@@ -21,6 +21,7 @@ from serbench.running.harness.folds import Folds
 from serbench.running.harness.tasks import FitPlace
 from serbench.running.plan.records import RunPlan
 from serbench.running.store.cache import FitCache
+from serbench.running.store.tables import TEST_SET
 
 STUDENT_OF = "student of "
 """Beginning of a fit's record of its student; the method's name follows."""
@@ -148,8 +149,11 @@ def prediction_rows(
     ids: Sequence[str],
     labels: NDArray[np.int64],
     posteriors: NDArray[np.float32],
+    set_of: Mapping[str, str],
 ) -> pd.DataFrame:
-    """One row per test utterance, in the columns of ``store.PREDICTION_COLUMNS``."""
+    """One row per test utterance, in the columns of ``store.PREDICTION_COLUMNS``, and a column for
+    the test set if ``set_of`` has one for each utterance.
+    """
     names = np.array(table.labels)
     frame = pd.DataFrame(
         {
@@ -160,6 +164,7 @@ def prediction_rows(
             "speaker": [table.by_id[i].speaker for i in ids],
             "label": names[labels],
             "predicted": names[posteriors.argmax(axis=1)],
+            **({TEST_SET: [set_of[i] for i in ids]} if set_of else {}),
         }
     )
     columns = {f"p_{name}": posteriors[:, n] for n, name in enumerate(table.labels)}
@@ -169,9 +174,11 @@ def prediction_rows(
 def utterance_rows(folds: Folds) -> str:
     """``utterances.csv``: the corpus's facts about each utterance, and the fold that tests it.
 
-    The fold is ``train`` if no fold tests it. The file can be used as a fold file.
+    The fold is ``train`` if no fold tests it. The file can be used as a fold file. If the split has
+    several test sets, a column names each utterance's.
     """
     fold_of = {i: split.name for split in folds.outer for i in split.test.ids}
+    set_of = {i: name for split in folds.outer for i, name in split.set_of.items()}
     rows = [
         {
             "utterance": u.id,
@@ -185,6 +192,7 @@ def utterance_rows(folds: Folds) -> str:
             "take": u.take,
             "duration_s": f"{u.duration_s:.6f}",
             "pcm_sha256": u.pcm_sha256,
+            **({TEST_SET: set_of.get(u.id, "")} if set_of else {}),
         }
         for u in folds.table.utterances
     ]

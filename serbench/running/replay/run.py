@@ -107,7 +107,7 @@ class Replay:
         stored = StoredPlan.read(store, plugins, registry)
         students = stored_students(stored, store)
         check_weights(folder, students)
-        check_ledger(store, run.predictions, stored.plan["dataset"]["labels"])
+        check_ledger(store, run.tested, stored.plan["dataset"]["labels"])
         table = read_corpus(stored, data_dir, cache, watch)
         check_same_corpus(store, table, dropped=stored.protocol.duplicates == "drop")
         near = near_duplicates(table.utterances, cache, partial(watch.advance, "near-duplicates"))
@@ -115,7 +115,7 @@ class Replay:
         folds = make_folds(table, source, stored.protocol, near, search=False)
         check_folds(stored, folds)
         notes = (POST_HOC, *changed_code(stored, students))
-        return cls(run, stored, folds, students, notes, cache, torch.device(device), watch)
+        return cls(run, stored, folds.headline, students, notes, cache, torch.device(device), watch)
 
     @property
     def store(self) -> RunStore:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serbench.api import StoreError
 from serbench.protocol.guard.certificate import Certificate
 from serbench.running.store.run import RunStore
+from serbench.running.store.tables import TEST_SET, test_sets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """One stored run, read completely."""
+    """One stored run, read completely.
+
+    Attributes:
+        predictions: of the test sides; of several test sets, those of the first, the headline's.
+        test_sets: predictions of the others, by name.
+    """
 
     name: str
     folder: Path
@@ -28,6 +34,32 @@ class StoredRun:
     timing: dict[str, Any]
     fits: tuple[dict[str, Any], ...]
     predictions: pd.DataFrame
+    test_sets: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def outer(self) -> list[dict[str, Any]]:
+        """The plan's outer folds; of several test sets, with the units of the first."""
+        return [
+            {**fold, "test_units": fold.get("test_sets", {}).get(self.first_test_set, units)}
+            for fold in self.plan["outer"]
+            for units in (fold["test_units"],)
+        ]
+
+    @property
+    def first_test_set(self) -> str:
+        """Name of the test set of ``predictions``; empty where there is one for all."""
+        return next((str(name) for name in test_sets(self.plan)), "")
+
+    @property
+    def tested(self) -> pd.DataFrame:
+        """The predictions of all test sets, in the order in which the run's folder has them."""
+        import pandas as pd
+
+        if not self.test_sets:
+            return self.predictions
+        sets = {self.first_test_set: self.predictions, **self.test_sets}
+        parts = [rows.assign(**{TEST_SET: name}) for name, rows in sets.items()]
+        return pd.concat(parts).sort_index()
 
     @property
     def seeds(self) -> int:
@@ -55,16 +87,30 @@ def load_run(folder: Path, name: str) -> StoredRun:
     store = RunStore(folder)
     store.check()
     plan = store.plan()
+    predictions, test_sets = _by_test_set(store.predictions(), plan)
     return StoredRun(
         name=name,
         folder=folder,
         plan=plan,
-        predictions=store.predictions(),
+        predictions=predictions,
+        test_sets=test_sets,
         environment=store.read_json("environment"),
         certificate=_certificate(store, plan),
         timing=store.read_json("timing"),
         fits=store.fits(),
     )
+
+
+def _by_test_set(
+    predictions: pd.DataFrame, plan: dict[str, Any]
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """The predictions of the first test set, and those of the others by name."""
+    if not (names := test_sets(plan)):
+        return predictions, {}
+    first, *others = (
+        predictions.loc[predictions[TEST_SET] == name].drop(columns=TEST_SET) for name in names
+    )
+    return first, dict(zip(names[1:], others, strict=True))
 
 
 def _certificate(store: RunStore, plan: dict[str, Any]) -> Certificate:

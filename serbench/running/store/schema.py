@@ -114,6 +114,7 @@ class Outer(Part):
 
     name: Text
     test_units: list[str]
+    test_sets: dict[str, list[str]] = {}
 
 
 class Plan(Part):

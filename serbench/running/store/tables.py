@@ -19,8 +19,18 @@ if TYPE_CHECKING:
 PREDICTION_COLUMNS = ("method", "seed", "outer", "utterance", "speaker", "label", "predicted")
 """Columns of the predictions, before one ``p_<label>`` per class: the posterior."""
 
+TEST_SET = "test_set"
+"""Column of the predictions and of ``utterances.csv`` where the corpus's split has several."""
+
 UTTERANCE_COLUMNS = ("utterance", "fold", "speaker", "label", "pcm_sha256")
 """Required columns of ``utterances.csv``."""
+
+
+def test_sets(plan: Json) -> tuple[str, ...]:
+    """Names of the plan's test sets, the first being the headline's; none if there is only one."""
+    return tuple(
+        dict.fromkeys(name for fold in plan["outer"] for name in fold.get("test_sets", {}))
+    )
 
 
 def check_columns(predictions: pd.DataFrame, what: str, labels: Sequence[str]) -> None:
@@ -57,6 +67,10 @@ def check_values(predictions: pd.DataFrame, plan: Json) -> None:
         "label": set(labels),
         "predicted": set(labels),
     }
+    if sets := test_sets(plan):
+        allowed[TEST_SET] = set(sets)
+        if TEST_SET not in predictions.columns:
+            raise ValueError(f"there is no column {TEST_SET}, but plan.json has several test sets")
     for name, known in allowed.items():
         if foreign := sorted({*predictions[name].unique()} - known, key=str):
             raise ValueError(f"plan.json has no {name} {str(foreign[0])[:40]!r}")

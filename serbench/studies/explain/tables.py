@@ -76,7 +76,7 @@ def _cases(counts: CaseTally) -> int:
 def _crossed(found: Explanation) -> Table:
     """Gate against teacher, for all folds and for each."""
     rows = [_row("all", found.cases)]
-    for outer in found.run.plan["outer"]:
+    for outer in found.run.outer:
         own = part_of(found.cases, "fold", outer["name"])
         rows.append(_row(_fold_title(outer["name"], outer["test_units"]), own))
     columns: list[Column[_Row]] = [

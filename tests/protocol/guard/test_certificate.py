@@ -13,7 +13,8 @@ from serbench.api import LeakageError, StoreError
 from serbench.learning.segments import Cutting, segment_partition
 from serbench.protocol.guard.canary import CanaryResult
 from serbench.protocol.guard.certificate import AudioRecord, Certificate, LeakCheck
-from serbench.protocol.guard.certify import Evidence, certify
+from serbench.protocol.guard.certify import certify
+from serbench.protocol.guard.evidence import Evidence
 from serbench.protocol.guard.near.search import NearPair
 from serbench.protocol.guard.seal import Seal
 from serbench.protocol.guard.view import FittedRecord, PartitionView, id_set_digest

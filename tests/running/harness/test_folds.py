@@ -11,7 +11,8 @@ from tests_support.tables import Noise, noise_table, write_noise
 from serbench.api import LeakageError, Params, SplitError
 from serbench.data.corpus.load import load_corpus
 from serbench.data.corpus.table import CorpusTable
-from serbench.protocol.guard.certify import Evidence, certify
+from serbench.protocol.guard.certify import certify
+from serbench.protocol.guard.evidence import Evidence
 from serbench.protocol.guard.near.search import NearPair, near_duplicates
 from serbench.running.harness.folds import make_folds
 from serbench.settings import ProtocolSettings
@@ -144,6 +145,32 @@ def test_what_is_for_training_only_is_told_of_and_never_tested(table: CorpusTabl
 def test_a_single_test_speaker_is_refused_before_anything_is_fitted(table: CorpusTable) -> None:
     with pytest.raises(SplitError, match=r"test a single speaker \(s3\)"):
         make_folds(official(table, "s3"), "official", protocol(), (), search=False)
+
+
+def with_sides(table: CorpusTable, sides: dict[str, str]) -> CorpusTable:
+    utterances = tuple(replace(u, official=sides[u.speaker]) for u in table.utterances)
+    return replace(table, utterances=utterances)
+
+
+def test_a_test_set_with_a_single_speaker_is_refused(table: CorpusTable) -> None:
+    sides = {"s0": "train", "s1": "test", "s2": "test", "s3": "test2"}
+    with pytest.raises(SplitError, match=r"test set test2 has a single speaker \(s3\)"):
+        make_folds(with_sides(table, sides), "official", protocol(), (), search=False)
+
+
+def test_the_digest_of_folds_covers_their_test_sets(tmp_path: Path) -> None:
+    table = noise_table(tmp_path / "noise", speakers=5, utterances=2)
+    several = {"s0": "train", "s1": "test", "s2": "test", "s3": "test2", "s4": "test2"}
+    swapped = {**several, "s1": "test2", "s3": "test"}
+    together = {name: side[:4].replace("trai", "train") for name, side in several.items()}
+    made = [
+        make_folds(with_sides(table, sides), "official", protocol(), (), search=False)
+        for sides in (several, swapped, together)
+    ]
+    assert len({folds.outer[0].test.ids for folds in made}) == 1
+    assert len({folds.digest for folds in made}) == 3
+    assert {u.speaker for u in made[0].tested} == {"s1", "s2", "s3", "s4"}
+    assert {u.speaker for u in made[0].headline.tested} == {"s1", "s2"}
 
 
 def test_random_folds_need_folds_that_test_everything(table: CorpusTable) -> None:
