@@ -50,7 +50,13 @@ class Installed:
     """Stands for the installed plugins."""
 
     def get(self, kind: str, name: str) -> Any:
-        known = {"sided": Sided, "linear": LinearStudent, "ce": CrossEntropy, "torch": TorchBackend, "log-mel": LogMel}
+        known = {
+            "sided": Sided,
+            "linear": LinearStudent,
+            "ce": CrossEntropy,
+            "torch": TorchBackend,
+            "log-mel": LogMel,
+        }
         if name not in known:
             raise PluginError(f"there is no {name} among {kind}")
         return known[name]
