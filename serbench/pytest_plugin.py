@@ -125,7 +125,7 @@ def serbench_run(_serbench_session: Session) -> RunFactory:
     has ``folder``, ``scores(method)``, ``comparison`` and ``assert_no_regression(golden)``.
     """
     from serbench.api import SerbenchError
-    from serbench.running.plan.records import Request
+    from serbench.running.plan.request import Request
 
     def make(
         *methods: str,

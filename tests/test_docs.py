@@ -31,7 +31,7 @@ from serbench.protocol.guard.certificate import (
     TeacherRecord,
 )
 from serbench.protocol.guard.view import FittedRecord
-from serbench.running.plan.records import Request
+from serbench.running.plan.request import Request
 from serbench.running.plan.resolve import plan_run
 from serbench.running.plan.suite import plan_suite
 from serbench.running.plugins import KINDS, Plugins, load_plugins

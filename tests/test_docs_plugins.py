@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from serbench.authoring.new_plugin import new_plugin
-from serbench.running.plan.records import Request
+from serbench.running.plan.request import Request
 from serbench.running.plan.resolve import plan_run
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry

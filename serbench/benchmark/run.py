@@ -26,7 +26,8 @@ from serbench.benchmark.repeat import Repeat, data_folders
 from serbench.data.corpus.subset import Subset
 from serbench.files.paths import cache_folder
 from serbench.running.plan.ablate import plan_ablation
-from serbench.running.plan.records import Request, RunPlan
+from serbench.running.plan.records import RunPlan
+from serbench.running.plan.request import Request
 from serbench.running.plan.resolve import plan_run
 from serbench.running.plan.suite import plan_suite
 from serbench.running.plugins import load_plugins

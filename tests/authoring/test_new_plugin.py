@@ -18,7 +18,7 @@ from hatchling.build import build_wheel
 from serbench.api import PluginError
 from serbench.authoring.new_plugin import KINDS, LONGEST, Named, new_plugin
 from serbench.cli import app
-from serbench.running.plan.records import Request
+from serbench.running.plan.request import Request
 from serbench.running.plan.resolve import plan_run
 from serbench.running.plugins import Plugins, load_plugins
 from serbench.running.registry.load import load_registry

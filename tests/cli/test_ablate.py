@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from serbench.cli import app
 from serbench.running.plan.ablate import plan_ablation
-from serbench.running.plan.records import Request
+from serbench.running.plan.request import Request
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry
 from serbench_corpora.demo import Demo

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from serbench.api import FrontEnd, Hears, RegistryError
-from serbench.running.plan.records import MethodPlan, Request, RunPlan, digest_of, stable_seed
+from serbench.running.plan.records import MethodPlan, RunPlan, digest_of, stable_seed
+from serbench.running.plan.request import Request
 from serbench.running.plan.resolve import plan_run
 from serbench.running.plan.sets import parse_set
 from serbench.running.plugins import load_plugins

@@ -24,7 +24,8 @@ from serbench.running.executors.local import LocalExecutor
 from serbench.running.harness.observer import Observer
 from serbench.running.harness.resources import Resources
 from serbench.running.harness.run import run as run_plan
-from serbench.running.plan.records import Request, digest_of
+from serbench.running.plan.records import digest_of
+from serbench.running.plan.request import Request
 from serbench.running.plan.resolve import plan_run
 from serbench.running.plugins import Plugins, load_plugins
 from serbench.running.registry.load import load_registry

@@ -16,7 +16,7 @@ from serbench.files.paths import inside
 
 if TYPE_CHECKING:
     from serbench.checks.regress.bench import BenchRun
-    from serbench.running.plan.records import Request
+    from serbench.running.plan.request import Request
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,46 +20,18 @@ from serbench.api import (
     Student,
     Teacher,
 )
-from serbench.data.corpus.subset import Subset
 from serbench.learning.crops import CropRecipe
 from serbench.learning.segments import Cutting
 from serbench.running.plan.ablation import Ablation
 from serbench.running.plan.claims import Suite
 from serbench.running.plan.dataset import DatasetPlan
 from serbench.running.plan.front_end import check_front_end
-from serbench.running.registry.schema import ChangesSpec, wrong_loss
+from serbench.running.registry.schema import wrong_loss
 from serbench.running.registry.validate import Values
 from serbench.settings import SAMPLERS, MethodSettings, ProtocolSettings
 
 Runs = TypeVar("Runs", Student, FrontEnd)
 """Roles that may run a pretrained model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The request of a command line.
-
-    Attributes:
-        dataset: the dataset to evaluate.
-        teachers: names, or folders with a speech encoder. Empty: the dataset's own.
-        sets: ``path=value`` texts.
-        pretrain_audio: folder of unlabelled audio; None: no pretraining.
-        train: datasets to train on, instead of cross-validation within ``dataset``.
-        labels: a label map; empty: the corpus's own labels, or those that all corpora have.
-        changes: a suite's changes of methods on this dataset, by method.
-        subset: how much of each corpus is used; None: all.
-    """
-
-    dataset: str
-    methods: tuple[str, ...]
-    profile: str = "standard"
-    teachers: tuple[str, ...] = ()
-    sets: tuple[str, ...] = ()
-    pretrain_audio: Path | None = None
-    train: tuple[str, ...] = ()
-    labels: str = ""
-    changes: Mapping[str, ChangesSpec] = field(default_factory=dict)
-    subset: Subset | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from serbench.api import Estimator, Loss, RegistryError, Student, Teacher
 from serbench.running.plan.dataset import OFFICIAL, DatasetPlan, plan_dataset
 from serbench.running.plan.front_end import Sets, front_end_name, make_front_end
 from serbench.running.plan.names import method_spec, own_sets
-from serbench.running.plan.records import Candidate, MethodPlan, Request, RunPlan
+from serbench.running.plan.records import Candidate, MethodPlan, RunPlan
+from serbench.running.plan.request import Request
 from serbench.running.plan.search import resolve_search, trials_of
 from serbench.running.plan.sets import (
     SETTING_ROOTS,

@@ -9,7 +9,8 @@ from serbench.api import RegistryError
 from serbench.errors import PluginError, TeacherError, did_you_mean
 from serbench.running.plan.claims import Suite
 from serbench.running.plan.names import method_spec
-from serbench.running.plan.records import MethodPlan, Request, RunPlan
+from serbench.running.plan.records import MethodPlan, RunPlan
+from serbench.running.plan.request import Request
 from serbench.running.plan.resolve import plan_method, plan_run
 from serbench.running.plan.sets import parse_set
 from serbench.running.registry.lookup import Registry

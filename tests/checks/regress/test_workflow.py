@@ -22,7 +22,7 @@ from serbench.checks.regress.reference import graph_digest, reference_graph
 from serbench.checks.regress.text import write_golden
 from serbench.checks.regress.update import make_golden
 from serbench.cli import app
-from serbench.running.plan.records import Request
+from serbench.running.plan.request import Request
 from serbench.running.plan.resolve import plan_run
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry

@@ -9,7 +9,8 @@ from tests_support.run_maker import BROKEN, UNDECLARED, certificate, make_run
 
 from serbench.protocol.guard.certificate import LEAKS, AudioRecord, Certificate
 from serbench.protocol.guard.view import FittedRecord
-from serbench.results.report.certificate import certificate_page, schema_text
+from serbench.results.report.certificate import certificate_page
+from serbench.results.report.certificate_schema import schema_text
 from serbench.results.report.write import write_report
 from serbench.settings import ProtocolName
 

@@ -7,7 +7,8 @@ import pytest
 from serbench.api import RegistryError
 from serbench.running.plan.ablate import plan_ablation
 from serbench.running.plan.ablation import Ablation
-from serbench.running.plan.records import Request, RunPlan, digest_of
+from serbench.running.plan.records import RunPlan, digest_of
+from serbench.running.plan.request import Request
 from serbench.running.plan.resolve import plan_run
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry

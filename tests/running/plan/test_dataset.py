@@ -9,7 +9,8 @@ import pytest
 
 from serbench.api import RegistryError
 from serbench.running.plan.dataset import DatasetPlan, plan_dataset
-from serbench.running.plan.records import Request, RunPlan
+from serbench.running.plan.records import RunPlan
+from serbench.running.plan.request import Request
 from serbench.running.plan.resolve import plan_run
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry

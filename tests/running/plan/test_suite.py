@@ -7,7 +7,8 @@ import pytest
 
 from serbench.api import RegistryError
 from serbench.errors import TeacherError
-from serbench.running.plan.records import Request, RunPlan, digest_of
+from serbench.running.plan.records import RunPlan, digest_of
+from serbench.running.plan.request import Request
 from serbench.running.plan.suite import NEEDS_TEACHER, plan_suite
 from serbench.running.plugins import load_plugins
 from serbench.running.registry.load import load_registry
