@@ -9,12 +9,8 @@ from dataclasses import replace
 from serbench.api import RegistryError
 from serbench.running.plan.ablation import Ablation, AblationRow
 from serbench.running.plan.names import find_row, run_name
-from serbench.running.plan.records import (
-    MethodPlan,
-    Request,
-    RunPlan,
-    describe_candidate,
-)
+from serbench.running.plan.records import MethodPlan, RunPlan, describe_candidate
+from serbench.running.plan.request import Request
 from serbench.running.plan.resolve import plan_run
 from serbench.running.registry.ablations import row_changes
 from serbench.running.registry.lookup import Registry
