@@ -19,6 +19,7 @@ from serbench.results.figure.figure import Figure as Content
 from serbench.results.figure.png import drawn
 from serbench.results.pages.write import write_html_report
 from serbench.results.report.build import unique_slugs
+from serbench.results.report.by_test_set import test_sets_table
 from serbench.results.report.comparison import (
     comparison_table,
     folds_table,
@@ -39,12 +40,13 @@ from serbench.running.store.find import RUNS, find_run
 from serbench.studies.ablation.output import addition
 from serbench.studies.of_run import studies_of
 
-By = Literal["method", "fold", "speaker"]
+By = Literal["method", "fold", "speaker", "test_set"]
 
-BY: dict[str, Callable[[Results], Table]] = {
+BY: dict[str, Callable[[Results], Table | None]] = {
     "method": comparison_table,
     "fold": folds_table,
     "speaker": speakers_table,
+    "test_set": test_sets_table,
 }
 """Name of the score table for each kind of row."""
 
@@ -118,19 +120,25 @@ class Run:
 
         Args:
             by: content of a row. Default: a method, with 95 % confidence intervals from draws of
-                test speakers, and mean and standard deviation over folds. ``"fold"`` or
-                ``"speaker"``: a method on each of them.
+                test speakers, and mean and standard deviation over folds. ``"fold"``,
+                ``"speaker"`` or ``"test_set"``: a method on each of them. If the corpus's own split
+                has several test sets, all other rows are about the first.
 
         Returns:
             Columns ``wa``, ``ua`` and ``macro_f1`` (for speakers ``ua`` alone) as shares, their
             intervals as ``ua_low`` and ``ua_high``; see ``docs/python-api.md`` for the rest.
 
         Raises:
-            StoreError: ``by`` has another value.
+            StoreError: ``by`` has another value, or there is one test set for all.
         """
         if by not in BY:
             raise StoreError(f"no scores by {by!r}{did_you_mean(by, BY)}")
-        rows = _frame(BY[by](self._results), self._results)
+        table = BY[by](self._results)
+        if table is None:
+            raise StoreError(
+                f"{self.name} has a single test set: its corpus's own split does not name several"
+            )
+        rows = _frame(table, self._results)
         rows = rows.drop(columns=[c for c in rows if c in COMPARED or c.startswith("delta_")])
         return rows.astype({name: "Int64" for name in COUNTED if name in rows})
 

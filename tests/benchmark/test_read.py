@@ -153,6 +153,8 @@ def test_a_wrong_name_is_told_with_the_right_ones(run: Run) -> None:
         run.confusion("akdd")
     with pytest.raises(StoreError, match="no figure 'ua'; it has comparison, differences, costs"):
         run.figure("ua")
+    with pytest.raises(StoreError, match="has a single test set"):
+        run.scores(by="test_set")
     with pytest.raises(StoreError, match="no scores by 'folds'; did you mean 'fold'"):
         run.scores("folds")  # pyright: ignore[reportArgumentType]
 

@@ -130,6 +130,11 @@ def test_tables_tell_which_set_they_are_about(folder: Path, results: Results) ->
     every = pd.read_csv(folder / "tables" / "predictions.csv")
     assert every.groupby("test_set").size().to_dict() == {"test": 24, "test2": 36}
     assert len(Run(folder).predictions()) == 24
+    by_set = Run(folder).scores(by="test_set")
+    assert list(by_set["utterances"]) == [12, 12, 18, 18]
+    assert list(by_set["ua"]) == [
+        r.pooled["ua"].value for s in results.test_sets.values() for r in s.methods
+    ]
 
 
 def opened(folder: Path) -> Replay:
