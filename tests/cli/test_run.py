@@ -407,6 +407,11 @@ def test_a_teacher_folder_without_config(corpus: Path, tmp_path: Path) -> None:
     fails(result, "encoder", "config.json")
 
 
+SMALL_HYBRID = (
+    "student.stem_channels=[4,8,8]", "student.blocks=1", "student.heads=2", "student.fused_dim=16",
+)  # fmt: skip
+
+
 # ── the real thing ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -421,7 +426,7 @@ def test_akd_on_emodb_under_whisper(emodb: Path, whisper_base: Path, tmp_path: P
             (some / file.name).symlink_to(file)
     result = invoke(
         "akd", "--dataset", "emodb", "--data-dir", str(some), "--teacher", str(whisper_base),
-        "--profile", "quick", "--allow-incomplete", sets=("training.epochs=1",),
+        "--profile", "quick", "--allow-incomplete", sets=("training.epochs=1", *SMALL_HYBRID),
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "whisper-base-encoder" in result.stdout
