@@ -1,4 +1,4 @@
-"""Threads that stop when asked."""
+"""Threads that stop when asked, and how many a computation has."""
 
 from __future__ import annotations
 
@@ -47,3 +47,18 @@ def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
                 yield jobs.popleft().result()
         while jobs:
             yield jobs.popleft().result()
+
+
+@contextmanager
+def limited_threads(count: int = 1) -> Iterator[None]:
+    """As many threads for torch, and for the libraries below NumPy and scikit-learn."""
+    import torch  # every command imports this module
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        with threadpool_limits(limits=count):
+            yield
+    finally:
+        torch.set_num_threads(before)

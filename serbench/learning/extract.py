@@ -6,17 +6,20 @@ They need no label.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serbench.api import Advance, FrontEnd
-from serbench.data.corpus.table import Speech
+from serbench.data.corpus.table import Recording, Speech
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
 from serbench.files.kept import making
-from serbench.files.threads import in_threads
+from serbench.files.threads import in_threads, limited_threads
+from serbench.learning.blocks import Block, Spread, as_blocks, consecutive, here, kept_for
 from serbench.learning.crops import heard
 from serbench.learning.features import Frames
 from serbench.learning.frame_files import FrameFiles, FrameWriter
@@ -27,7 +30,9 @@ VERSION = 3
 """Raised whenever the frames that a setting gives change, so that no stale cache is read."""
 
 
-def speech_frames(table: Speech, front_end: FrontEnd, cache: Path, advance: Advance) -> Frames:
+def speech_frames(
+    table: Speech, front_end: FrontEnd, cache: Path, advance: Advance, spread: Spread = here
+) -> Frames:
     """Frames of every utterance, from the cache or computed and kept there.
 
     They are written in blocks as they are computed, and are never in memory as a whole. Whatever
@@ -42,6 +47,7 @@ def speech_frames(table: Speech, front_end: FrontEnd, cache: Path, advance: Adva
         front_end: whose frames.
         cache: root of the cache.
         advance: told of every utterance.
+        spread: where blocks of speech are computed, if any are left to compute.
 
     Raises:
         CorpusError: an audio file can no longer be read, or is another than it was.
@@ -53,7 +59,7 @@ def speech_frames(table: Speech, front_end: FrontEnd, cache: Path, advance: Adva
     if (kept := files.read(total)) is None:
         with making(files.path):
             if (kept := files.read(total)) is None:
-                _extract(table, front_end, files, advance)
+                _extract(table, front_end, files, advance, spread)
                 kept = files.written(total)
     advance(total, total)
     values, count = kept
@@ -68,6 +74,8 @@ def frame_files(table: Speech, front_end: FrontEnd, cache: Path) -> FrameFiles:
         TeacherError: as ``speech_frames``.
     """
     recipe = {"version": VERSION, "corpus": table.digest, **identity_of(front_end)}
+    if front_end.card is not None:
+        recipe["threads"] = 1
     key = name_digest(json.dumps(recipe, sort_keys=True), 24)
     return FrameFiles(kind_folder(cache, "features") / key)
 
@@ -93,15 +101,37 @@ def frames_by(
     )
 
 
-def _extract(table: Speech, front_end: FrontEnd, files: FrameFiles, advance: Advance) -> None:
+def extract_block(block: Block[FrontEnd]) -> list[NDArray[np.floating]]:
+    """Frames of each recording of a block."""
+    extract = kept_for(block, Extractor)
+    return [extract(heard(each)) for each in block.recordings]
+
+
+def _extract(
+    table: Speech, front_end: FrontEnd, files: FrameFiles, advance: Advance, spread: Spread
+) -> None:
     """Compute the frames that the cache does not have, and add them to those that it has."""
-    extract = Extractor(front_end)
     total = len(table.utterances)
     with FrameWriter(files) as writer:
-        # A model has threads of its own.
-        each_of = in_threads if front_end.card is None else map
-        left = table.utterances[len(writer.counts) :]
-        for piece in each_of(lambda each: extract(heard(each)), left):
+        for piece in _pieces(front_end, table.utterances[len(writer.counts) :], spread):
             writer.add(piece)
             advance(len(writer.counts), total)
         writer.finish()
+
+
+def _pieces(
+    front_end: FrontEnd, left: Sequence[Recording], spread: Spread
+) -> Iterator[NDArray[np.floating]]:
+    """Frames of each recording, in their order."""
+    mapper = spread(left[0]) if left else None
+    if mapper is not None:
+        blocks = as_blocks(front_end, front_end.name, "cpu", consecutive(left))
+        yield from chain.from_iterable(mapper(extract_block, blocks))
+        return
+    extract = Extractor(front_end)
+    if front_end.card is None:
+        yield from in_threads(lambda each: extract(heard(each)), left)
+        return
+    with limited_threads():  # a model's last digits may depend on the number of threads
+        for each in left:
+            yield extract(heard(each))

@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import errno
-import io
-import os
 import tracemalloc
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests_support.damage import DAMAGES, turn_a_bit
 from tests_support.front_ends import LOG_MEL, front_end
+from tests_support.small_disk import SmallDisk, open_on_small_disk
 from tests_support.tables import noise_table
 from torch import Tensor
 
@@ -34,9 +31,6 @@ from serbench.learning.fit.augment import spec_augment
 from serbench.learning.front_ends import shape_of
 from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.outer import outer_splits
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 
 def test_frames_are_cached_and_equal(tmp_path: Path) -> None:
@@ -397,27 +391,6 @@ def test_a_damaged_block_and_those_behind_it_are_computed_again(
     with frame_files.FrameWriter(files) as writer:
         assert writer.counts == [2, 2]
     assert "a block has another checksum" in caplog.text
-
-
-class SmallDisk(io.FileIO):
-    """A file on a disk that may be full."""
-
-    room = 0
-
-    def write(self, data: Buffer, /) -> int:
-        fits = bytes(data)[: SmallDisk.room]
-        if not fits:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        SmallDisk.room -= len(fits)
-        return super().write(fits)
-
-
-def open_on_small_disk(path: Path, size: int) -> io.BufferedRandom:
-    path.touch()
-    file = io.BufferedRandom(SmallDisk(path, "r+b"))
-    file.truncate(size)
-    file.seek(size)
-    return file
 
 
 @pytest.mark.parametrize(

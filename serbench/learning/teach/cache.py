@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,35 @@ _LOG = logging.getLogger(__name__)
 _FRAMES, _POOLED, _INDEX, _COMPLETE = "frames.f16", "pooled.f32", "index.jsonl", "complete.json"
 _HEAD = ("layers", "pooled_dim", "frame_dim")
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
+
+
+class Embedded(NamedTuple):
+    """The embeddings of a batch, as they are stored.
+
+    Attributes:
+        pooled: ``(U, L, P)`` float32.
+        frames: ``(total_frames, L, D)`` float16.
+        counts: frames of each utterance.
+        frame_rate_hz: frames per second.
+    """
+
+    pooled: NDArray[np.float32]
+    frames: NDArray[np.float16]
+    counts: list[int]
+    frame_rate_hz: float
+
+    @classmethod
+    def of(cls, features: Sequence[TeacherFeatures], frame_rate_hz: float) -> Embedded:
+        """What a teacher gave."""
+        pooled = np.stack([f.pooled.float().cpu().numpy() for f in features])
+        # Frames are normalised wherever they are used, so the rare value beyond half precision
+        # may be cut to its greatest.
+        frames = [
+            f.frames.float().clamp(-_FLOAT16_MAX, _FLOAT16_MAX).cpu().numpy().swapaxes(0, 1)
+            for f in features
+        ]  # each (F, L, D)
+        values = np.concatenate(frames).astype("<f2", order="C")
+        return cls(pooled.astype("<f4"), values, [len(each) for each in frames], frame_rate_hz)
 
 
 @dataclass(slots=True)
@@ -155,23 +184,18 @@ class EmbeddingWriter:
             with suppress(OSError):  # a full disk was told when the batch was written
                 file.close()
 
-    def append(self, ids: Sequence[str], features: Sequence[TeacherFeatures]) -> None:
-        """Add one batch; it counts once this returns."""
-        layers, pooled_dim = features[0].pooled.shape
-        frame_dim = features[0].frames.shape[2]
+    def append(self, ids: Sequence[str], made: Embedded) -> None:
+        """Add one batch; it counts once this returns.
+
+        Raises:
+            TeacherError: the disk is full.
+        """
+        layers, pooled_dim = made.pooled.shape[1:]
+        frame_dim = made.frames.shape[2]
         if not self.layout.layers:
             self.layout = CacheLayout(layers, pooled_dim, frame_dim)
-        pooled = np.stack([f.pooled.float().cpu().numpy() for f in features])
-        # Frames are normalised wherever they are used, so the rare value beyond half precision
-        # may be cut to its greatest.
-        frames = [
-            f.frames.float().clamp(-_FLOAT16_MAX, _FLOAT16_MAX).cpu().numpy().swapaxes(0, 1)
-            for f in features
-        ]  # each (F, L, D)
-        counts = [len(frame) for frame in frames]
-        batch = CacheLayout(layers, pooled_dim, frame_dim, list(ids), counts)
-        values = np.concatenate(frames).astype("<f2").tobytes()
-        summary = pooled.astype("<f4").tobytes()
+        batch = CacheLayout(layers, pooled_dim, frame_dim, list(ids), made.counts)
+        values, summary = made.frames.tobytes(), made.pooled.tobytes()
         try:
             _write(self._frames, values)
             _write(self._pooled, summary)
@@ -180,7 +204,7 @@ class EmbeddingWriter:
         except OSError as error:
             raise _cannot_write(self.folder, error) from error
         self.layout.ids.extend(ids)
-        self.layout.counts.extend(counts)
+        self.layout.counts.extend(made.counts)
 
     def finish(self, frame_rate_hz: float) -> None:
         """Mark the pass complete.

@@ -7,29 +7,40 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from serbench.api import Advance, PluginError, Teacher, TeacherError, TeacherFeatures
+from serbench.api import Advance, PluginError, Teacher, TeacherError
 from serbench.data.corpus.table import Recording, Speech
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.kept import making
+from serbench.files.threads import limited_threads
+from serbench.learning.blocks import (
+    BLOCK_RECORDINGS,
+    BLOCK_S,
+    Block,
+    Spread,
+    as_blocks,
+    here,
+    kept_for,
+)
 from serbench.learning.crops import heard
-from serbench.learning.teach.cache import EmbeddingWriter, StoredEmbeddings, load_complete
+from serbench.learning.teach.cache import (
+    Embedded,
+    EmbeddingWriter,
+    StoredEmbeddings,
+    load_complete,
+)
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 
 _LOG = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the embeddings that a teacher gives change, so that no stale cache is read."""
-
-BATCH_S = 32.0
-"""Speech in a batch, in seconds; a longer utterance is a batch of its own."""
-
-BATCH_UTTERANCES = 32
 
 
 def embed_corpus(
@@ -39,6 +50,7 @@ def embed_corpus(
     cache: Path,
     device: torch.device,
     advance: Advance,
+    spread: Spread = here,
 ) -> TeacherEmbeddings:
     """Embed every utterance of ``table``, or read what an earlier run has embedded.
 
@@ -53,6 +65,7 @@ def embed_corpus(
         cache: root of the cache.
         device: where the teacher runs.
         advance: told whole seconds of speech, done and in all.
+        spread: where batches are computed, if any are left to compute.
 
     Raises:
         TeacherError: the weights cannot be had, the cache cannot be written, no room on disk or
@@ -66,7 +79,7 @@ def embed_corpus(
     with making(folder):
         stored = load_complete(folder)
         if stored is None:
-            _run_teacher(teacher, name, table, folder, device, advance)
+            _run_teacher(teacher, name, table, folder, device, advance, spread)
             stored = load_complete(folder)
     if stored is None:
         raise TeacherError(f"the embeddings just written to {folder} cannot be read back")
@@ -95,12 +108,22 @@ def batches(utterances: Sequence[Recording]) -> Iterator[list[Recording]]:
     batch: list[Recording] = []
     for utterance in sorted(utterances, key=lambda u: (-u.duration_s, u.id)):
         longest_s = batch[0].duration_s if batch else utterance.duration_s
-        if batch and (longest_s * (len(batch) + 1) > BATCH_S or len(batch) == BATCH_UTTERANCES):
+        if batch and (longest_s * (len(batch) + 1) > BLOCK_S or len(batch) == BLOCK_RECORDINGS):
             yield batch
             batch = []
         batch.append(utterance)
     if batch:
         yield batch
+
+
+def embed_block(block: Block[Teacher]) -> Embedded:
+    """Embeddings of a block, one batch."""
+
+    def load(teacher: Teacher) -> Teacher:
+        teacher.load(torch.device(block.device))
+        return teacher
+
+    return _embed_batch(kept_for(block, load), block.name, block.recordings)
 
 
 def _run_teacher(
@@ -110,9 +133,9 @@ def _run_teacher(
     folder: Path,
     device: torch.device,
     advance: Advance,
+    spread: Spread,
 ) -> None:
     """Embed what ``folder`` does not hold yet, batch by batch."""
-    teacher.load(device)
     total_s = sum(u.duration_s for u in table.utterances)
     with EmbeddingWriter(folder) as writer:
         done = set(writer.layout.ids)
@@ -122,19 +145,39 @@ def _run_teacher(
             _LOG.info(
                 "%s: continuing after %d of %d utterances", name, len(done), len(table.utterances)
             )
-        for batch in batches(left):
-            advance(round(total_s - left_s), round(total_s))
-            features = _embed_batch(teacher, name, batch)
+        advance(round(total_s - left_s), round(total_s))
+        rate_hz = 0.0
+        for batch, made in zip(
+            batches(left), _embedded(teacher, name, left, device, spread), strict=True
+        ):
             batch_s = sum(u.duration_s for u in batch)
-            _check_room(folder, features, left_s / batch_s)
-            writer.append([u.id for u in batch], features)
+            _check_room(folder, made, left_s / batch_s)
+            writer.append([u.id for u in batch], made)
             left_s -= batch_s
-        writer.finish(teacher.frame_rate_hz)
+            rate_hz = made.frame_rate_hz
+            advance(round(total_s - left_s), round(total_s))
+        if not rate_hz:  # all batches are of an earlier pass
+            teacher.load(device)
+            rate_hz = teacher.frame_rate_hz
+        writer.finish(rate_hz)
 
 
-def _embed_batch(
-    teacher: Teacher, name: str, batch: Sequence[Recording]
-) -> Sequence[TeacherFeatures]:
+def _embedded(
+    teacher: Teacher, name: str, left: Sequence[Recording], device: torch.device, spread: Spread
+) -> Iterator[Embedded]:
+    """Embeddings of each batch of ``left``."""
+    mapper = spread(left[0]) if left else None
+    if mapper is not None:
+        yield from mapper(embed_block, as_blocks(teacher, name, str(device), batches(left)))
+    elif left:
+        teacher.load(device)
+        # The last digits of some encoders depend on the number of threads.
+        with limited_threads() if device.type == "cpu" else nullcontext():
+            for batch in batches(left):
+                yield _embed_batch(teacher, name, batch)
+
+
+def _embed_batch(teacher: Teacher, name: str, batch: Sequence[Recording]) -> Embedded:
     """Run the teacher on one batch and hold its output against the contract."""
     waveforms = [torch.from_numpy(heard(u)) for u in batch]
     try:
@@ -166,12 +209,12 @@ def _embed_batch(
                 f"{name} on {utterance.id} ({utterance.path}): the embedding is not finite; "
                 "listen to the file, or set the teacher's precision to fp32"
             )
-    return features
+    return Embedded.of(features, teacher.frame_rate_hz)
 
 
-def _check_room(folder: Path, features: Sequence[TeacherFeatures], batches_left: float) -> None:
+def _check_room(folder: Path, made: Embedded, batches_left: float) -> None:
     """Raise TeacherError where the rest of the pass will not fit on the disk."""
-    batch_bytes = sum(2 * f.frames.numel() + 4 * f.pooled.numel() for f in features)
+    batch_bytes = made.frames.nbytes + made.pooled.nbytes
     needed, free = int(batch_bytes * batches_left), shutil.disk_usage(folder).free
     if needed > free:
         raise TeacherError(

@@ -187,7 +187,7 @@ def _sample(
     heard = None if audio is None else replace(audio, utterances=_every(audio.utterances, size))
     speech_s = sum(each.duration_s for each in table.utterances)
     sample = Sample(size, speech_s, heard.duration_s if heard else 0.0)
-    loader = _TimedLoader(scratch, resources.device, sample)
+    loader = _TimedLoader(scratch, resources, sample)
     inputs = loader.load(plan, table, heard, {})
     here = replace(resources, cache=scratch)
     folds = Folds(table, (small,), (), (), ())
@@ -257,8 +257,8 @@ def _every(items: Sequence[T], count: int) -> tuple[T, ...]:
 class _TimedLoader(Loader):
     """Notes seconds and bytes of each pass over speech."""
 
-    def __init__(self, cache: Path, device: str, sample: Sample) -> None:
-        super().__init__(cache, device, Observer())
+    def __init__(self, cache: Path, resources: Resources, sample: Sample) -> None:
+        super().__init__(cache, resources.device, Observer(), resources.executor)
         self.sample = sample
 
     def frames(self, speech: Speech, front_end: FrontEnd, stage: str) -> Frames:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +18,15 @@ from serbench.learning.fit.loop import OnEpoch
 from serbench.running.executors.executor import Executor, R, T
 from serbench.running.executors.local import resolve_device
 from serbench.running.executors.packing import Array, Packer
-from serbench.running.executors.remote import Events, Work, describe, do, has_mark, leave_mark
+from serbench.running.executors.remote import (
+    Events,
+    Work,
+    can_read,
+    describe,
+    do,
+    has_mark,
+    leave_mark,
+)
 
 CONNECT_S = 10
 EVENTS_S = 10.0
@@ -64,6 +72,10 @@ class DaskExecutor(Executor):
             )
         return devices[0]
 
+    def reads(self, path: Path) -> bool:
+        """See ``Executor``."""
+        return all(self._on_all(can_read, path, path.stat().st_size).values())
+
     def train(
         self, function: Callable[[T, OnEpoch], R], tasks: Iterator[T], on_epoch: OnEpoch
     ) -> Iterator[R]:
@@ -84,7 +96,7 @@ class DaskExecutor(Executor):
         if events.failure is not None:
             raise events.failure
 
-    def each_call(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
+    def each_call(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[int, R]]:
         """One item on each worker at a time."""
         for position, (_, result) in self._results(function, iter(items), ""):
             yield position, result

@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from serbench.api import EpochEvent
@@ -17,6 +18,9 @@ from serbench.learning.fit.task import FitResult, FitTask, PretrainResult, Pretr
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+AHEAD = 4
+"""Items for each worker that may be ahead of the one whose result is taken."""
 
 
 class Executor(ABC):
@@ -46,12 +50,18 @@ class Executor(ABC):
         """
 
     @abstractmethod
-    def each_call(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
+    def each_call(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[int, R]]:
         """The position of each item and ``function`` of it, as they come, in any order.
+
+        ``items`` may end and have more later, as the tasks of ``train``.
 
         Raises:
             SerbenchError: as ``train``.
         """
+
+    @abstractmethod
+    def reads(self, path: Path) -> bool:
+        """Whether all workers can read a file of this machine, at the same path."""
 
     @abstractmethod
     def device(self, name: str) -> str:
@@ -69,6 +79,19 @@ class Executor(ABC):
         """``function`` of every item, in their order."""
         results = dict(self.each_call(function, items))
         return [results[position] for position in range(len(items))]
+
+    def in_order(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """``function`` of every item, in their order; few results wait, however many there are.
+
+        Raises:
+            SerbenchError: as ``train``.
+        """
+        window, done = _Window(iter(items), AHEAD * self.workers), dict[int, R]()
+        for position, result in self.each_call(function, window):
+            done[position] = result
+            while window.taken in done:
+                window.taken += 1
+                yield done.pop(window.taken - 1)
 
     def fits(self, tasks: Iterable[FitTask], on_epoch: OnEpoch) -> Iterator[FitResult]:
         """Results of fits as they come, in any order; ``tasks`` as ``train`` says.
@@ -102,6 +125,27 @@ class Executor(ABC):
                 yield result
         if begun.cut:
             raise OutOfTimeError
+
+
+class _Window(Iterator[T]):
+    """Items, of which only a few are given before the results of the first ones are taken.
+
+    Attributes:
+        taken: number of results that were taken, in the order of items.
+    """
+
+    def __init__(self, items: Iterator[T], size: int) -> None:
+        self.items = items
+        self.size = size
+        self.given = 0
+        self.taken = 0
+
+    def __next__(self) -> T:
+        if self.given - self.taken >= self.size:
+            raise StopIteration
+        item = next(self.items)
+        self.given += 1
+        return item
 
 
 class _Begun(Iterator[T]):

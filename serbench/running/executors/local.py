@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import logging
 import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 import joblib
 import torch
@@ -19,11 +22,14 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from serbench.api import EpochEvent, SerbenchError
-from serbench.files.machine import memory_bytes
+from serbench.files.machine import memory_bytes, peak_bytes
+from serbench.learning.blocks import Block, let_go
 from serbench.learning.fit.loop import OnEpoch
 from serbench.running.executors.executor import Executor, R, T
-from serbench.running.executors.threads import limited_threads, threads_of
+from serbench.running.executors.threads import ready_for
 from serbench.running.parent import begin_worker, starting_workers
+
+_LOG = logging.getLogger(__name__)
 
 POLL_S = 0.2
 
@@ -79,7 +85,7 @@ class LocalExecutor(Executor):
         side_by_side = self.workers > 1
         while ready := [*itertools.islice(tasks, 2 if side_by_side else 1)]:
             if len(ready) == 1:
-                with limited_threads(threads_of(ready[0])):
+                with ready_for(ready[0]):
                     result = function(ready[0], on_epoch)
                 yield result
                 continue
@@ -87,14 +93,41 @@ class LocalExecutor(Executor):
                 arguments = ((function, task, channel) for task in itertools.chain(ready, tasks))
                 yield from _in_processes(train_in_worker, arguments, self.workers)
 
-    def each_call(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
-        """In this process where there is one worker or one item."""
-        if self.workers == 1 or len(items) <= 1:
-            for position, item in enumerate(items):
-                yield _call(position, function, item)
-            return
-        calls = [(position, function, item) for position, item in enumerate(items)]
-        yield from _in_processes(_call, calls, self.workers)
+    def each_call(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[int, R]]:
+        """In this process where there is one worker, or an item is alone and no block."""
+        left, count = iter(items), itertools.count()
+        while ready := [*itertools.islice(left, 2 if self.workers > 1 else 1)]:
+            alone = len(ready) == 1 and not isinstance(ready[0], Block)
+            if alone or self.workers == 1:
+                yield _call(next(count), function, ready[0])
+                continue
+            calls = (
+                (position, function, item)
+                for item, position in zip(itertools.chain(ready, left), count, strict=False)
+            )
+            yield from _in_processes(_call, calls, self.workers)
+
+    def in_order(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """As many workers as have room in half of the memory; the first item shows how much each
+        of them needs.
+        """
+        left = iter(items)
+        first = ((function, item) for item in itertools.islice(left, 1))
+        workers = self.workers
+        for result, needed in _in_processes(_with_peak, first, workers):
+            workers = max(1, min(workers, _half_memory() // needed))
+            yield result
+        if workers < self.workers:
+            _LOG.warning("there is memory for a model in %d of %d workers", workers, self.workers)
+            self.shut_down()
+        try:
+            yield from Executor.in_order(LocalExecutor(workers), function, left)
+        finally:
+            let_go()
+
+    def reads(self, path: Path) -> bool:  # noqa: ARG002 - it is this machine
+        """See ``Executor``."""
+        return True
 
     def shut_down(self) -> None:
         """End the worker processes."""
@@ -116,13 +149,14 @@ def _in_processes(
         backend="loky",
         mmap_mode="c",  # large arrays stay shared, and torch does not warn that they are read-only
         initializer=begin_worker,
-        initargs=(os.getpid(), (memory_bytes() or UNKNOWN_BYTES) // (2 * workers)),
+        initargs=(os.getpid(), _half_memory() // workers),
     )
-    finished = False
+    finished, results = False, None
     try:
         with starting_workers():
             results = parallel(joblib.delayed(function)(*each) for each in arguments)
-        yield from results  # pyright: ignore[reportReturnType]
+        for result in results:
+            yield cast("R", result)
         finished = True
     except TerminatedWorkerError:
         raise SerbenchError(
@@ -131,6 +165,9 @@ def _in_processes(
         ) from None
     finally:
         if not finished:
+            if isinstance(results, Generator):
+                with warnings.catch_warnings(action="ignore"):  # of results that are not taken
+                    results.close()
             _kill_workers()
 
 
@@ -144,8 +181,17 @@ def _kill_workers() -> None:
     executor.shutdown(wait=False, kill_workers=True)
 
 
+def _half_memory() -> int:
+    return (memory_bytes() or UNKNOWN_BYTES) // 2
+
+
+def _with_peak(function: Callable[[T], R], item: T) -> tuple[R, int]:
+    """``function`` of an item, and the greatest memory that this process has had."""
+    return _call(0, function, item)[1], peak_bytes() or 1
+
+
 def _call(position: int, function: Callable[[T], R], item: T) -> tuple[int, R]:
-    with limited_threads(threads_of(item)):
+    with ready_for(item):
         return position, function(item)
 
 
@@ -158,7 +204,7 @@ def train_in_worker(train: Callable[[T, OnEpoch], R], task: T, channel: Path) ->
         os.write(descriptor, (json.dumps(dataclasses.asdict(event)) + "\n").encode())
 
     try:
-        with limited_threads(threads_of(task)):
+        with ready_for(task):
             return train(task, tell)
     finally:
         os.close(descriptor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,15 @@ from serbench.learning.fit.loop import OnEpoch
 from serbench.running.executors.executor import Executor, R, T
 from serbench.running.executors.local import resolve_device
 from serbench.running.executors.packing import Array, Packer
-from serbench.running.executors.remote import Events, Work, describe, do, has_mark, leave_mark
+from serbench.running.executors.remote import (
+    Events,
+    Work,
+    can_read,
+    describe,
+    do,
+    has_mark,
+    leave_mark,
+)
 
 # By name: it is not installed where types are checked.
 ray: Any = import_module("ray")
@@ -73,6 +81,11 @@ class RayExecutor(Executor):
         self._connect()
         return ray.get(ray.remote(num_cpus=1)(resolve_device).remote(name))
 
+    def reads(self, path: Path) -> bool:
+        """See ``Executor``."""
+        self._connect()
+        return all(self._on_all(can_read, path, path.stat().st_size))
+
     def train(
         self, function: Callable[[T, OnEpoch], R], tasks: Iterator[T], on_epoch: OnEpoch
     ) -> Iterator[R]:
@@ -98,7 +111,7 @@ class RayExecutor(Executor):
         if events.failure is not None:
             raise events.failure
 
-    def each_call(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
+    def each_call(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[int, R]]:
         """One item on each core at a time."""
         self._connect()
         for position, (_, result) in self._results(function, iter(items), None, lambda: None):
@@ -147,14 +160,18 @@ class RayExecutor(Executor):
     def _shares(self) -> bool:
         """Whether all nodes see this machine's cache folder."""
         path, text = leave_mark(self.cache)
-        look: Any = ray.remote(num_cpus=0)(has_mark)
         try:
-            nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-            places = [scheduling.NodeAffinitySchedulingStrategy(each, soft=False) for each in nodes]
-            found = [look.options(scheduling_strategy=p).remote(path, text) for p in places]
-            return all(ray.get(found))
+            return all(self._on_all(has_mark, path, text))
         finally:
             path.unlink(missing_ok=True)
+
+    def _on_all(self, function: Callable[..., R], *arguments: object) -> list[R]:
+        """``function`` of the arguments on every node."""
+        ask: Any = ray.remote(num_cpus=0)(function)
+        nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+        places = [scheduling.NodeAffinitySchedulingStrategy(each, soft=False) for each in nodes]
+        found = [ask.options(scheduling_strategy=each).remote(*arguments) for each in places]
+        return ray.get(found)
 
     def _connect(self) -> None:
         if ray.is_initialized():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,13 +19,17 @@ import torch
 
 from serbench.api import EpochEvent, SerbenchError
 from serbench.files.source import core_digest, package_digest_of
+from serbench.learning.blocks import Block
 from serbench.learning.fit.loop import OnEpoch
 from serbench.learning.fit.task import TrainingTask
 from serbench.running.executors.packing import Array, Packed, Packer
-from serbench.running.executors.threads import limited_threads, threads_of
+from serbench.running.executors.threads import ready_for
 
 CORE_CODE = ("api", "data", "protocol", "learning", "running/harness", "studies")
 """Rooms whose code a worker must have in the same state."""
+
+MODELS = "transformers"
+"""The library of pretrained models; embeddings depend on its version."""
 
 Tell = Callable[[Mapping[str, Any]], None]
 """Takes an epoch event as a mapping; raises where the item is no longer wanted."""
@@ -50,7 +55,8 @@ def describe(packer: Packer, function: Callable[..., Any], item: object, *, trai
     if isinstance(item, TrainingTask) and not packer.by_path:
         item = replace(item, checkpoint=None)  # pyright: ignore[reportCallIssue]
     packed = packer.pack((function, item))
-    return Work(packed, code_of(packed.packages), trains)
+    models = frozenset({MODELS} if isinstance(item, Block) else ())
+    return Work(packed, code_of(packed.packages | models), trains)
 
 
 def do(work: Work, arrays: Mapping[str, Array], tell: Tell) -> tuple[int, Any]:
@@ -78,7 +84,7 @@ def do(work: Work, arrays: Mapping[str, Array], tell: Tell) -> tuple[int, Any]:
                 f"{platform.node()} cannot read {error.filename or error}; the cache "
                 "($SERBENCH_CACHE) must be the same folder on all machines, or on none"
             ) from None
-        with limited_threads(threads_of(item)):
+        with ready_for(item):
             result = function(item, on_epoch) if work.trains else function(item)
         return told, result
 
@@ -86,7 +92,8 @@ def do(work: Work, arrays: Mapping[str, Array], tell: Tell) -> tuple[int, Any]:
 def code_of(packages: frozenset[str]) -> dict[str, str]:
     """What results depend on: the code of the core and of plugins, and the libraries below."""
     plugins = sorted(each for each in packages if each.startswith("serbench_"))
-    return _versions() | {each: package_digest_of(each)[:12] for each in plugins}
+    models = {MODELS: version(MODELS)} if MODELS in packages and find_spec(MODELS) else {}
+    return _versions() | models | {each: package_digest_of(each)[:12] for each in plugins}
 
 
 @cache
@@ -130,6 +137,11 @@ def leave_mark(folder: Path) -> tuple[Path, str]:
 def has_mark(path: Path, text: str) -> bool:
     """Whether this machine reads the same folder."""
     return os.access(path, os.R_OK) and path.read_text() == text
+
+
+def can_read(path: Path, size: int) -> bool:
+    """Whether this machine has a file of that size there, and may read it."""
+    return path.is_file() and os.access(path, os.R_OK) and path.stat().st_size == size
 
 
 class Events:

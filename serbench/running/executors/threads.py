@@ -1,13 +1,12 @@
-"""Threads of a computation: results depend on their number, so that a plan fixes it."""
+"""What a process does before it computes an item."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-from threadpoolctl import threadpool_limits
-
+from serbench.files.threads import limited_threads
+from serbench.learning.blocks import Block, let_go
 from serbench.learning.fit.task import FitTask, PretrainTask
 
 
@@ -21,12 +20,11 @@ def threads_of(item: object) -> int:
 
 
 @contextmanager
-def limited_threads(count: int = 1) -> Iterator[None]:
-    """As many threads for torch, and for the libraries below NumPy and scikit-learn."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        with threadpool_limits(limits=count):
-            yield
-    finally:
-        torch.set_num_threads(before)
+def ready_for(item: object) -> Iterator[None]:
+    """Threads as the item's settings say, because results depend on their number, so that a plan
+    fixes it; and the memory of the last block's model freed, unless the item is a block.
+    """
+    if not isinstance(item, Block):
+        let_go()
+    with limited_threads(threads_of(item)):
+        yield

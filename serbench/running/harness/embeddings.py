@@ -20,6 +20,7 @@ from serbench.data.corpus.derive import joined_id
 from serbench.data.corpus.table import CorpusTable, Speech
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.kept import check_kept, making, read_kept, write_kept
+from serbench.learning.blocks import Spread, here
 from serbench.learning.teach.embed import embed_corpus, embedding_key
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 
@@ -40,6 +41,7 @@ def embed_table(
     cache: Path,
     device: torch.device,
     advance: Advance,
+    spread: Spread = here,
 ) -> TeacherEmbeddings:
     """As ``embed_corpus``, for tables of all kinds.
 
@@ -48,8 +50,8 @@ def embed_table(
     """
     whole = speech.whole if isinstance(speech, CorpusTable) else ()
     if not whole:
-        return embed_corpus(teacher, name, speech, cache, device, advance)
-    parts = [embed_corpus(teacher, name, each, cache, device, advance) for each in whole]
+        return embed_corpus(teacher, name, speech, cache, device, advance, spread)
+    parts = [embed_corpus(teacher, name, each, cache, device, advance, spread) for each in whole]
     frames = parts[0].frames if len(parts) == 1 else _joined_frames(parts, cache)
     offsets = [0, *accumulate(len(part.frames) for part in parts)]
     place = {

@@ -16,12 +16,15 @@ from serbench.data.corpus.locate import locate
 from serbench.data.corpus.table import CorpusTable, Speech
 from serbench.data.corpus.unlabelled import UnlabelledAudio, load_unlabelled
 from serbench.files.paths import inside
+from serbench.learning.blocks import here
 from serbench.learning.crops import CropRecipe, crops_of
 from serbench.learning.extract import speech_frames
 from serbench.learning.features import Frames
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.protocol.guard.corpora import check_distinct
 from serbench.protocol.spelling import check_spelling
+from serbench.running.executors.executor import Executor
+from serbench.running.executors.spread import spread_over
 from serbench.running.harness.embeddings import embed_table
 from serbench.running.harness.observer import Observer
 from serbench.running.plan.dataset import DatasetPlan, PlannedCorpus
@@ -196,15 +199,17 @@ def load_inputs(
     cache: Path,
     device: str,
     watch: Observer,
+    executor: Executor | None = None,
 ) -> Inputs:
-    """Frames and embeddings, from the cache if possible.
+    """Frames and embeddings, from the cache if possible; else computed by ``executor``.
 
     Raises:
         CorpusError: a file can no longer be read.
         TeacherError: a teacher is not available or cannot run.
     """
     # Before anything long: weights that cannot be had are told of at once.
-    return Loader(cache, device, watch).load(plan, table, audio, model_digests(plan))
+    loader = Loader(cache, device, watch, executor)
+    return loader.load(plan, table, audio, model_digests(plan))
 
 
 def model_digests(plan: RunPlan) -> dict[str, str]:
@@ -236,24 +241,29 @@ class Loader:
         cache: root of the cache.
         device: where teachers run.
         watch: receives progress.
+        executor: computes them; None: this process.
     """
 
-    def __init__(self, cache: Path, device: str, watch: Observer) -> None:
+    def __init__(
+        self, cache: Path, device: str, watch: Observer, executor: Executor | None = None
+    ) -> None:
         self.cache = cache
         self.device = device
         self.watch = watch
+        self.spread = spread_over(executor, device, watch.announce) if executor else here
 
     def frames(self, speech: Speech, front_end: FrontEnd, stage: str) -> Frames:
         """As ``speech_frames``; ``stage`` names the speech in progress."""
         advance = partial(self.watch.advance, f"features{stage and f' {stage}'}")
-        return speech_frames(speech, front_end, self.cache, advance)
+        return speech_frames(speech, front_end, self.cache, advance, self.spread)
 
     def embeddings(
         self, teacher: Teacher, name: str, speech: Speech, stage: str
     ) -> TeacherEmbeddings:
         """As ``embed_table``; ``stage`` names the speech in progress."""
         advance = partial(self.watch.advance, f"teacher {name}{stage and f' {stage}'}")
-        return embed_table(teacher, name, speech, self.cache, torch.device(self.device), advance)
+        device = torch.device(self.device)
+        return embed_table(teacher, name, speech, self.cache, device, advance, self.spread)
 
     def load(
         self,

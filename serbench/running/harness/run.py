@@ -13,9 +13,9 @@ import pandas as pd
 from serbench.errors import OutOfTimeError
 from serbench.files.atomic import check_writable
 from serbench.files.cache_use import using_cache
+from serbench.files.threads import limited_threads
 from serbench.protocol.guard.certify import certify
 from serbench.protocol.guard.seal import Seal
-from serbench.running.executors.threads import limited_threads
 from serbench.running.harness.canary import sing
 from serbench.running.harness.describe import describe, run_folder
 from serbench.running.harness.inputs import load_inputs
@@ -57,8 +57,9 @@ def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     prepared = prepare(plan, resources, watch)
     folds, before = prepared.folds, prepared.evidence
     inputs = load_inputs(
-        plan, folds.table, prepared.audio, resources.cache, resources.device, watch
-    )
+        plan, folds.table, prepared.audio, resources.cache, resources.device, watch,
+        resources.executor,
+    )  # fmt: skip
     clock.append(time.perf_counter())
     description = describe(plan, prepared, inputs.model_digests, resources)
     store = RunStore(run_folder(plan, description["digest"], resources))

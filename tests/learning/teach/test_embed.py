@@ -12,6 +12,7 @@ import pytest
 import soundfile
 import torch
 from tests_support.damage import DAMAGES, turn_a_bit
+from tests_support.small_disk import SmallDisk, open_on_small_disk
 
 from serbench.api import (
     CorpusCard,
@@ -25,7 +26,8 @@ from serbench.api import (
 )
 from serbench.data.corpus.table import CorpusTable, Utterance
 from serbench.learning.teach import embed as embed_module
-from serbench.learning.teach.embed import BATCH_S, batches, embed_corpus, embedding_key
+from serbench.learning.teach.cache import EmbeddingWriter
+from serbench.learning.teach.embed import BLOCK_S, batches, embed_corpus, embedding_key
 from serbench_runtime.audio.read import pcm_digest
 
 CPU = torch.device("cpu")
@@ -103,7 +105,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> CorpusTable:
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed_module, "BATCH_UTTERANCES", 3)
+    monkeypatch.setattr(embed_module, "BLOCK_RECORDINGS", 3)
 
 
 def embed(teacher: Toy, table: CorpusTable, cache: Path):
@@ -236,7 +238,7 @@ def test_batches_hold_each_utterance_once_and_stay_small(table: CorpusTable) -> 
     assert sorted(u.id for batch in made for u in batch) == sorted(table.ids)
     lengths = [u.duration_s for batch in made for u in batch]
     assert lengths == sorted(lengths, reverse=True)
-    assert all(len(b) <= 3 and len(b) * b[0].duration_s <= BATCH_S for b in made)
+    assert all(len(b) <= 3 and len(b) * b[0].duration_s <= BLOCK_S for b in made)
 
 
 def test_progress_ends_at_all_seconds(table: CorpusTable, tmp_path: Path) -> None:
@@ -303,6 +305,37 @@ def test_no_room_on_disk(
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: full)
     with pytest.raises(TeacherError, match="not enough disk space for the embeddings"):
         embed(Toy(), table, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("batches", "more_bytes", "kept"),
+    [(0, 0, 0), (0, 900, 0), (0, 3900, 0), (1, 100, 1), (2, 100, 2)],
+    ids=["nothing", "part of the frames", "part of a line", "a batch", "two batches"],
+)
+def test_a_full_disk_ends_in_a_message_and_the_same_command_continues(
+    batches: int, more_bytes: int, kept: int,
+    table: CorpusTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    due = embed(Toy(), table, tmp_path / "straight")
+    (index,) = tmp_path.glob("straight/embeddings/*/index.jsonl")
+    head, *lines = index.read_text().splitlines(keepends=True)
+    counts = [sum(json.loads(line)["frames"]) for line in lines[:batches]]
+    held = 12 * sum(counts) + 3 * 48 * batches + len("".join(lines[:batches]))  # 2 layers
+    with monkeypatch.context() as full:
+        full.setattr(
+            EmbeddingWriter,
+            "_open",
+            lambda own, *name: open_on_small_disk(own.folder / name[0], name[1]),
+        )
+        full.setattr(SmallDisk, "room", held + (len(head) if batches else 0) + more_bytes)
+        with pytest.raises(TeacherError, match=r"No space left.*run the same command again"):
+            embed(Toy(), table, tmp_path / "cache")
+    rest = Toy()
+    made = embed(rest, table, tmp_path / "cache")
+    assert len(rest.seen) == 10 - 3 * kept
+    assert made.digest == due.digest
+    assert not caplog.text
 
 
 def test_cache_in_the_place_of_a_file(table: CorpusTable, tmp_path: Path) -> None:

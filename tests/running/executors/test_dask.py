@@ -13,11 +13,16 @@ import numpy as np
 import pytest
 from tests_support.fits import check_same_bits, kill_first_time, noise_fits, report_slowly
 from tests_support.runs import EPOCHS
+from tests_support.speech import embed, pass_over
+from tests_support.tables import noise_table
 
 from serbench.api import EpochEvent, SerbenchError
+from serbench.learning import blocks
 from serbench.learning.fit.task import FitTask
+from serbench.learning.teach import embed as embed_module
 from serbench.running.executors.executor import Executor
 from serbench.running.executors.local import LocalExecutor
+from serbench.running.executors.spread import spread_over
 
 distributed = pytest.importorskip("distributed", reason="dask[distributed] is not installed")
 
@@ -75,6 +80,44 @@ def test_the_item_of_a_killed_worker_is_done_again(executor: Executor, tmp_path:
     marks[2].touch()
     assert len(executor.calls(kill_first_time, marks)) == 3
     assert marks[0].read_text() == "killed"
+
+
+def test_a_cluster_writes_the_files_of_one_process(
+    executor: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_RECORDINGS", 3)
+    monkeypatch.setattr(embed_module, "BLOCK_RECORDINGS", 3)
+    table, told = noise_table(tmp_path / "noise", speakers=2, utterances=4), list[str]()
+    due = pass_over(table, tmp_path / "one")
+    assert pass_over(table, tmp_path / "two", spread_over(executor, "cpu", told.append)) == due
+    # A worker that is lost in the middle
+    mark = tmp_path / "mark"
+    lost = embed(table, tmp_path / "three", spread_over(executor, "cpu", told.append), mark)
+    assert mark.read_text() == "killed"
+    assert lost.digest == embed(table, tmp_path / "one").digest
+    assert told == []
+
+
+def test_without_the_recordings_on_a_worker_this_process_computes(
+    cluster: Any, executor: Executor, tmp_path: Path
+) -> None:
+    table, told = noise_table(tmp_path / "noise", speakers=2, utterances=1), list[str]()
+    due = pass_over(table, tmp_path / "one")
+    with closing(distributed.Client(cluster, set_as_default=False)) as client:
+        one = [next(iter(client.scheduler_info()["workers"]))]
+        client.run(_close_the_eyes, closed=True, workers=one)
+        try:
+            made = pass_over(table, tmp_path / "two", spread_over(executor, "cpu", told.append))
+        finally:
+            client.run(_close_the_eyes, closed=False, workers=one)
+    assert made == due
+    assert len(told) == 3
+    assert f"the workers cannot read {table.utterances[0].path}" in told[0]
+    assert executor.reads(table.utterances[0].path)
+
+
+def _close_the_eyes(closed: bool, before: list[Any] = [remote.can_read]) -> None:  # noqa: B006
+    remote.can_read = (lambda *_: False) if closed else before[0]
 
 
 def test_a_cancelled_call_leaves_nothing_running(executor: Executor, tmp_path: Path) -> None:
