@@ -10,6 +10,8 @@ import pytest
 import tests_support
 from tests_support.fits import check_same_bits, kill_first_time, noise_fits
 from tests_support.runs import EPOCHS
+from tests_support.speech import pass_over
+from tests_support.tables import noise_table
 
 from serbench.api import EpochEvent
 from serbench.running.executors.executor import Executor
@@ -18,6 +20,7 @@ from serbench.running.executors.local import LocalExecutor
 pytest.importorskip("ray", reason="ray is not installed")
 
 from serbench.running.executors.ray import RayExecutor
+from serbench.running.executors.spread import spread_over
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # of Ray's own start
 
@@ -61,6 +64,13 @@ def test_the_item_of_a_killed_worker_is_done_again(executor: Executor, tmp_path:
     mark = tmp_path / "mark"
     assert len(executor.calls(kill_first_time, [mark])) == 1
     assert mark.read_text() == "killed"
+
+
+def test_ray_writes_the_files_of_one_process(executor: Executor, tmp_path: Path) -> None:
+    table, told = noise_table(tmp_path / "noise", speakers=2, utterances=10), list[str]()
+    due = pass_over(table, tmp_path / "one")
+    assert pass_over(table, tmp_path / "two", spread_over(executor, "cpu", told.append)) == due
+    assert told == []
 
 
 def test_it_connects_again_after_it_was_shut_down(executor: Executor) -> None:
