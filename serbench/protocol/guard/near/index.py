@@ -42,10 +42,11 @@ BLOCK_FRAMES = 1 << 20
 """Frames that are looked at together."""
 
 _FRAME_BITS = 24
-"""Of a place, and of a vote, for frames: up to 23 hours of a recording."""
+"""Of a place, and of a vote, for frames."""
 
-_NO_OFFSET = 1 << (_FRAME_BITS - 1)
-"""Votes are one number: the pair above, the offset in frames plus this below."""
+MOST_FRAMES = 1 << (_FRAME_BITS - 1)
+"""Of a recording: 23 hours. Votes are one number: the pair above, the offset in frames plus this
+below."""
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 """The golden ratio as a multiplier: spreads consecutive numbers over all 64 bits."""
@@ -72,6 +73,9 @@ OCCURRENCES_AT_ONCE = 1 << 21
 VOTES_AT_ONCE = 1 << 24
 """Votes that are counted together: those of a range of recordings."""
 
+PAIRS_AT_ONCE = 1 << (63 - _FRAME_BITS)
+"""Pairs that a vote can tell apart: of a range of recordings with all recordings."""
+
 _CELL_BITS = 22
 """Of the numbers to which pairs are hashed, to drop those without enough votes unsorted."""
 
@@ -80,7 +84,7 @@ def candidates(fingerprints: Sequence[Words], folder: Path | None = None) -> Int
     """Pairs of recordings that may be copies, for their waveforms to be compared.
 
     Args:
-        fingerprints: of N recordings, as ``fingerprint`` gives them.
+        fingerprints: of N recordings, as ``fingerprint`` gives them, of ``MOST_FRAMES`` at most.
         folder: for a temporary file, of up to 32 bytes a frame; None for the system's own.
 
     Returns:
@@ -93,7 +97,9 @@ def candidates(fingerprints: Sequence[Words], folder: Path | None = None) -> Int
         return np.empty((0, 2), np.int64)
     with tempfile.TemporaryFile(dir=folder) as file:
         found = Occurrences(file, fingerprints)
-        ranges = [elected(found.votes(part), len(fingerprints)) for part in found.ranges()]
+        ranges = [
+            elected(found.votes(part), len(fingerprints), part.start) for part in found.ranges()
+        ]
     one, other, offset = (np.concatenate(column) for column in zip(*ranges, strict=True))
     alike = wrong_bits(fingerprints, one, other, offset) <= MOST_WRONG
     pairs = np.stack([one[alike], other[alike]], axis=1)
@@ -136,13 +142,18 @@ class Occurrences:
 
     def ranges(self) -> list[slice]:
         """Consecutive recordings, with about ``VOTES_AT_ONCE`` votes in all or fewer."""
-        return _blocks(self._most_votes, VOTES_AT_ONCE)
+        most = max(1, PAIRS_AT_ONCE // max(len(self._most_votes), 1) - 1)
+        return [
+            slice(first, min(first + most, part.stop))
+            for part in _blocks(self._most_votes, VOTES_AT_ONCE)
+            for first in range(part.start, part.stop, most)
+        ]
 
     def votes(self, recordings: slice) -> Integers:
         """One number for every vote for a pair, unsorted.
 
         Args:
-            recordings: the smaller recording of each pair is one of these.
+            recordings: the smaller recording of each pair is one of these; counted from the first.
         """
         cast = np.empty(self._most_votes[recordings].sum(), np.int64)
         count = 0
@@ -215,7 +226,8 @@ def _cast(rows: NDArray[np.void], recordings: slice, count: int) -> Iterator[Int
     left = place[own] >> _FRAME_BITS
     # With the place of the right one added, this is a vote: pairs and offsets are counted as the
     # two parts of a place are.
-    vote = (left * count << _FRAME_BITS) + _NO_OFFSET - (place[own] - (left << _FRAME_BITS))
+    row = left - recordings.start
+    vote = (row * count << _FRAME_BITS) + MOST_FRAMES - (place[own] - (left << _FRAME_BITS))
     for direction, side in ((1, "behind"), (-1, "before")):
         here, begun, next_, equal = own, vote, (left + 1) << _FRAME_BITS, rows[side][own]
         for step in range(1, NEIGHBOURS + 1):
@@ -225,7 +237,7 @@ def _cast(rows: NDArray[np.void], recordings: slice, count: int) -> Iterator[Int
             yield (begun + right)[right >= next_]
 
 
-def elected(cast: Integers, recordings: int) -> tuple[Integers, Integers, Integers]:
+def elected(cast: Integers, recordings: int, first: int = 0) -> tuple[Integers, Integers, Integers]:
     """Pairs and offsets with enough votes within three neighbouring offsets.
 
     Sorted votes of one pair and neighbouring offsets lie together, so there are enough of them
@@ -234,6 +246,7 @@ def elected(cast: Integers, recordings: int) -> tuple[Integers, Integers, Intege
     Args:
         cast: ``(votes,)``.
         recordings: how many there are.
+        first: of those that the votes were cast by.
 
     Returns:
         The recordings of each pair, the smaller first, and how many frames later the second is;
@@ -248,8 +261,8 @@ def elected(cast: Integers, recordings: int) -> tuple[Integers, Integers, Intege
     last = cast[ENOUGH_VOTES - 1 :]
     enough = np.flatnonzero(last - cast[: len(last)] <= 2)
     middle = np.unique(cast[enough + ENOUGH_VOTES // 2])
-    pair, offset = middle >> _FRAME_BITS, (middle & (2 * _NO_OFFSET - 1)) - _NO_OFFSET
-    return pair // max(recordings, 1), pair % max(recordings, 1), offset
+    pair, offset = middle >> _FRAME_BITS, (middle & (2 * MOST_FRAMES - 1)) - MOST_FRAMES
+    return first + pair // max(recordings, 1), pair % max(recordings, 1), offset
 
 
 def wrong_bits(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import soxr
 
-from serbench.api import Advance, StoreError
+from serbench.api import Advance, CorpusError, StoreError
 from serbench.data.corpus.table import HeardFile
 from serbench.files.cache_kinds import kind_folder
 from serbench.files.digests import name_digest
@@ -28,7 +28,7 @@ from serbench.protocol.guard.near.cache import (
     store_pairs,
 )
 from serbench.protocol.guard.near.fingerprints import Waveform, Words, fingerprint
-from serbench.protocol.guard.near.index import candidates
+from serbench.protocol.guard.near.index import MOST_FRAMES, candidates
 from serbench.protocol.guard.near.verify import Prepared, compare, prepare
 from serbench_runtime.audio.read import read_known
 
@@ -84,7 +84,8 @@ def near_duplicates(
         Pairs with a similarity of ``THRESHOLD`` or more, sorted by ids.
 
     Raises:
-        CorpusError: a file that cannot be read, or whose audio has another digest than stated.
+        CorpusError: a file that cannot be read, whose audio has another digest than stated, or that
+            is longer than ``MOST_FRAMES``.
         StoreError: the cache cannot be written.
     """
     version = f"{core_digest(CODE)}, soxr {soxr.__version__}"
@@ -172,7 +173,13 @@ def _fingerprints(
 
 
 def _taken(recording: HeardFile) -> Words:
-    return fingerprint(_read(recording))
+    words = fingerprint(_read(recording))
+    if len(words) > MOST_FRAMES:
+        raise CorpusError(
+            f"{recording.path} is longer than {MOST_FRAMES // 360_000} hours, too long for the "
+            "search for near-duplicates: cut it into utterances"
+        )
+    return words
 
 
 def _read(recording: HeardFile) -> Waveform:

@@ -63,12 +63,16 @@ def occurrences(fingerprints: list[Words]) -> Occurrences:
 
 def all_votes(fingerprints: list[Words]) -> list[int]:
     found = occurrences(fingerprints)
-    return [vote for part in found.ranges() for vote in found.votes(part).tolist()]
+    return [
+        vote + (part.start * len(fingerprints) << 24)
+        for part in found.ranges()
+        for vote in found.votes(part).tolist()
+    ]
 
 
 def in_small_parts(patch: pytest.MonkeyPatch) -> None:
     """So that a few words are many pieces and ranges."""
-    for name in ("OCCURRENCES_AT_ONCE", "VOTES_AT_ONCE", "BLOCK_FRAMES"):
+    for name in ("OCCURRENCES_AT_ONCE", "VOTES_AT_ONCE", "BLOCK_FRAMES", "PAIRS_AT_ONCE"):
         patch.setattr(index, name, 7)
 
 
@@ -212,6 +216,14 @@ def test_a_recording_without_words_at_the_end_changes_nothing() -> None:
     words = random_words(np.random.default_rng(4), 200)
     found = candidates([words, words, words[:0], np.full(50, NO_WORD)])
     assert found.tolist() == [[0, 1]]
+
+
+def test_more_recordings_than_votes_have_numbers_for_are_searched_in_parts() -> None:
+    words = random_words(np.random.default_rng(5), 200)
+    count = 800_000
+    assert count**2 > index.PAIRS_AT_ONCE
+    found = candidates([words[:0]] * (count - 2) + [words, words])
+    assert found.tolist() == [[count - 2, count - 1]]
 
 
 def test_a_recording_with_a_hundred_copies_is_linked_to_all_of_them() -> None:

@@ -279,3 +279,11 @@ def test_what_other_code_made_is_made_anew(tmp_path: Path, monkeypatch: pytest.M
     assert (taken(), taken()) == (len(recordings), 0)
     monkeypatch.setattr(search, "core_digest", lambda names: "of other code")
     assert taken() == len(recordings)
+
+
+def test_a_recording_that_is_too_long_is_named(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MOST_FRAMES", 100)
+    with pytest.raises(CorpusError, match=r"long\.wav is longer than 0 hours.*utterances"):
+        near_duplicates([write("long", voices()[0])], tmp_path / "cache", nothing)
