@@ -48,8 +48,13 @@ def kill_first_time(mark: Path) -> int:
 
 
 def report_slowly(mark: Path, on_epoch: object) -> None:
-    """Report an epoch each 0.1 s, up to 60 s, and write the last one to ``mark``."""
+    """Report an epoch each 0.1 s, up to 60 s, and write the last one to ``mark``.
+
+    Where the mark exists, nothing is done.
+    """
     assert callable(on_epoch)
+    if mark.exists():
+        return
     for epoch in range(1, 601):
         on_epoch(EpochEvent("slow", epoch, 600, {}, None))
         mark.write_text(str(epoch))

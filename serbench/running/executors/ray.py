@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
@@ -29,6 +31,7 @@ ray: Any = import_module("ray")
 ray_exceptions: Any = import_module("ray.exceptions")
 scheduling: Any = import_module("ray.util.scheduling_strategies")
 
+CONNECT_S = 10.0
 POLL_S = 0.3
 EVENTS_S = 10.0
 """As long is waited for the last epochs of items that are done."""
@@ -79,7 +82,7 @@ class RayExecutor(Executor):
     def device(self, name: str) -> str:
         """As one of the workers resolves it."""
         self._connect()
-        return ray.get(ray.remote(num_cpus=1)(resolve_device).remote(name))
+        return _result(ray.remote(num_cpus=1)(resolve_device).remote(name))
 
     def reads(self, path: Path) -> bool:
         """See ``Executor``."""
@@ -92,7 +95,8 @@ class RayExecutor(Executor):
         """Epochs come through an actor."""
         self._connect()
         events = Events(on_epoch)
-        mailbox: Any = ray.remote(num_cpus=0)(Mailbox).remote()
+        own = _on_node(ray.get_runtime_context().get_node_id())  # no other that is lost takes it
+        mailbox: Any = ray.remote(num_cpus=0, scheduling_strategy=own)(Mailbox).remote()
 
         def fetch() -> None:
             for event in ray.get(mailbox.take.remote()):
@@ -106,6 +110,7 @@ class RayExecutor(Executor):
             until = time.monotonic() + EVENTS_S
             while events.received < told and time.monotonic() < until:
                 fetch()
+                time.sleep(0.02)
         finally:
             ray.kill(mailbox)
         if events.failure is not None:
@@ -169,18 +174,23 @@ class RayExecutor(Executor):
         """``function`` of the arguments on every node."""
         ask: Any = ray.remote(num_cpus=0)(function)
         nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-        places = [scheduling.NodeAffinitySchedulingStrategy(each, soft=False) for each in nodes]
-        found = [ask.options(scheduling_strategy=each).remote(*arguments) for each in places]
+        found = [
+            ask.options(scheduling_strategy=_on_node(each)).remote(*arguments) for each in nodes
+        ]
         return ray.get(found)
 
     def _connect(self) -> None:
         if ray.is_initialized():
             return
         own: dict[str, Any] = {"num_cpus": self.jobs, "include_dashboard": False}
+        host, _, port = self.address.removeprefix("ray://").rpartition(":")
         try:
+            if port.isdigit():  # where nothing listens, Ray tries for minutes
+                socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
             ray.init(
                 address=self.address or "local",
                 log_to_driver=False,
+                logging_level=logging.ERROR,
                 **({} if self.address else own),
             )
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
@@ -196,7 +206,11 @@ def work_here(work: Work, mailbox: Any, *arrays: Array) -> tuple[int, Any]:
     return do(work, named, lambda event: mailbox.put.remote(event))  # noqa: PLW0108 - may be None
 
 
-def _result(reference: Any) -> tuple[int, Any]:
+def _on_node(name: str) -> Any:
+    return scheduling.NodeAffinitySchedulingStrategy(name, soft=False)
+
+
+def _result(reference: Any) -> Any:
     """
     Raises:
         SerbenchError: workers died of the item, or as the item.

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tests_support
-from tests_support.fits import check_same_bits, kill_first_time, noise_fits
+import torch
+from tests_support.fits import check_same_bits, kill_first_time, noise_fits, report_slowly
 from tests_support.runs import EPOCHS
 from tests_support.speech import pass_over
 from tests_support.tables import noise_table
 
-from serbench.api import EpochEvent
+from serbench.api import EpochEvent, SerbenchError
 from serbench.running.executors.executor import Executor
 from serbench.running.executors.local import LocalExecutor
 
@@ -30,6 +32,7 @@ def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
     with pytest.MonkeyPatch.context() as patch:
         # Workers find what the tests use.
         patch.setenv("PYTHONPATH", str(Path(tests_support.__file__).parents[1]))
+        patch.setenv("RAY_worker_niceness", "0")  # else workers wait for whatever else runs here
         made = RayExecutor("", 2, tmp_path_factory.mktemp("ray") / "cache")
         yield made
         made.shut_down()
@@ -60,6 +63,12 @@ def test_calls_keep_their_order_and_errors_are_the_callers(executor: Executor) -
         executor.calls(float, ["1", "one"])
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_device_that_workers_lack_is_one_line(executor: Executor) -> None:
+    with pytest.raises(SerbenchError, match=r"^--device cuda: not usable.*auto$"):
+        executor.device("cuda")
+
+
 def test_the_item_of_a_killed_worker_is_done_again(executor: Executor, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     assert len(executor.calls(kill_first_time, [mark])) == 1
@@ -73,6 +82,30 @@ def test_ray_writes_the_files_of_one_process(executor: Executor, tmp_path: Path)
     assert told == []
 
 
+def test_a_cancelled_call_leaves_nothing_running(executor: Executor, tmp_path: Path) -> None:
+    done, slow = tmp_path / "done", tmp_path / "slow"
+    done.touch()
+    results = executor.train(report_slowly, iter([done, slow]), lambda _: None)
+    next(results)
+    until = time.monotonic() + 60.0
+    while not slow.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert isinstance(results, Generator)
+    results.close()  # as a command that is stopped
+    time.sleep(0.5)
+    last = slow.read_text()
+    time.sleep(0.5)
+    assert slow.read_text() == last
+    assert int(last) < 600
+
+
 def test_it_connects_again_after_it_was_shut_down(executor: Executor) -> None:
     executor.shut_down()
     assert executor.calls(np.sum, [np.ones(50_000)]) == [50_000.0]
+
+
+def test_no_cluster_is_one_line(executor: Executor, tmp_path: Path) -> None:
+    executor.shut_down()
+    for address in ("127.0.0.1:9", "nonsense"):
+        with pytest.raises(SerbenchError, match=r"no Ray cluster answers.*ray start --head"):
+            RayExecutor(address, None, tmp_path)
