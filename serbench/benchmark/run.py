@@ -115,7 +115,8 @@ def run(
         allow_incomplete: accept a corpus that lacks files; every table says so.
         tracker: ``tensorboard``, ``mlflow``, or your own; ``none``: not even ``events.jsonl``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …
-        jobs: fits to run in parallel on this machine. Default: one per core.
+        jobs: fits to run in parallel on this machine. Default: one per core, or on a GPU as many as
+            have room in its memory.
         executor: ``local``, or ``dask`` or ``ray``: the workers of a cluster compute the fits.
         address: of the cluster. Ray without an address starts its workers on this machine.
         stop_after: time that the run may take, in seconds or such as ``"8h"``. Then it ends with
@@ -223,11 +224,12 @@ def _resources(
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # Imported late, here and below: a mistake is told before torch and pandas are there.
     from serbench.running.executors.choose import make_executor
+    from serbench.running.executors.local import ENCODER_FIT_BYTES, FIT_BYTES
     from serbench.running.harness.resources import Resources
 
     workers = make_executor(
         asked.executor, asked.address, asked.jobs, asked.device, cache=cache_folder(),
-        threads=plan.threads,
+        threads=plan.threads, fit_bytes=ENCODER_FIT_BYTES if plan.heirs else FIT_BYTES,
     )  # fmt: skip
     if asked.stop_after is not None:
         workers.until = started + seconds_of(asked.stop_after)

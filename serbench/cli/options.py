@@ -151,7 +151,7 @@ Jobs = Annotated[
         metavar="N",
         min=1,
         help="Fits to run in parallel, each on one core (training.threads changes that). Default: "
-        "one per core. The results do not depend on it.",
+        "one per core; on a GPU, as many as fit in its memory. The results do not depend on it.",
     ),
 ]
 Executor = Annotated[

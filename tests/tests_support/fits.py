@@ -59,3 +59,12 @@ def report_slowly(mark: Path, on_epoch: object) -> None:
         on_epoch(EpochEvent("slow", epoch, 600, {}, None))
         mark.write_text(str(epoch))
         time.sleep(0.1)
+
+
+def run_out(task: FitTask, _: object) -> None:
+    """As a fit on a GPU that has no memory.
+
+    Raises:
+        torch.OutOfMemoryError: as torch says it.
+    """
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

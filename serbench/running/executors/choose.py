@@ -20,16 +20,18 @@ def make_executor(
     *,
     cache: Path,
     threads: int = 1,
+    fit_bytes: int | None = None,
 ) -> Executor:
     """The executor of ``--executor`` and ``--address``.
 
     Args:
         name: ``local``, ``dask`` or ``ray``.
         address: of a running cluster; for Ray, empty: one on this machine.
-        jobs: items side by side on this machine; None: one per core, or one on an accelerator.
-        device: as ``--device`` says; an accelerator of this machine has one worker.
+        jobs: items side by side on this machine; None: as ``resolve_workers`` says.
+        device: as ``--device`` says.
         cache: root of the cache.
         threads: of each item.
+        fit_bytes: of a GPU's memory for each item; None: unknown.
 
     Raises:
         SerbenchError: a package is missing, no cluster answers, or options exclude each other.
@@ -39,7 +41,7 @@ def make_executor(
             raise SerbenchError(
                 "--address is the address of a cluster: give --executor dask or ray, too"
             )
-        return LocalExecutor(resolve_workers(jobs, resolve_device(device), threads))
+        return LocalExecutor(resolve_workers(jobs, resolve_device(device), threads, fit_bytes))
     if name == "dask" and not address:
         raise SerbenchError(
             "--executor dask needs the address of a scheduler: --address tcp://HOST:8786; "

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from serbench.api import EpochEvent
+import torch
+
+from serbench.api import EpochEvent, SerbenchError
 from serbench.errors import OutOfTimeError
 from serbench.learning.fit.estimate import fit_student
 from serbench.learning.fit.loop import OnEpoch
@@ -98,6 +101,7 @@ class Executor(ABC):
 
         Raises:
             OutOfTimeError: at ``until``; a fit ends after the epoch that it is in.
+            SerbenchError: as ``train``, and where a GPU has too little memory.
         """
         return self._in_time(fit_student, tasks, on_epoch)
 
@@ -107,24 +111,46 @@ class Executor(ABC):
         """Results of pretrainings as they come, in any order.
 
         Raises:
-            OutOfTimeError: as ``fits``.
+            OutOfTimeError, SerbenchError: as ``fits``.
         """
         return self._in_time(pretrain, tasks, on_epoch)
 
     def _in_time(
         self, function: Callable[[T, OnEpoch], R], tasks: Iterable[T], on_epoch: OnEpoch
     ) -> Iterator[R]:
-        if self.until is None:
-            yield from self.train(function, iter(tasks), on_epoch)
-            return
-        begun = _Begun(iter(tasks), self.until)
-        for result in self.train(Timed(function, self.until), begun, on_epoch):
-            if result is None:
-                begun.cut = True
-            else:
-                yield result
+        with _memory_told(self.workers):
+            if self.until is None:
+                yield from self.train(function, iter(tasks), on_epoch)
+                return
+            begun = _Begun(iter(tasks), self.until)
+            for result in self.train(Timed(function, self.until), begun, on_epoch):
+                if result is None:
+                    begun.cut = True
+                else:
+                    yield result
         if begun.cut:
             raise OutOfTimeError
+
+
+@contextmanager
+def _memory_told(workers: int) -> Iterator[None]:
+    """
+    Raises:
+        SerbenchError: a GPU ran out of memory in this block.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # Where not even the start of a process fits, torch raises another class.
+        if not isinstance(error, torch.OutOfMemoryError) and "CUDA error: out of" not in str(error):
+            raise
+        smaller = "a smaller training.batch_size, or --device cpu"
+        raise SerbenchError(
+            "a GPU has not enough memory for "
+            + (f"{workers} fits at a time" if workers > 1 else "a fit")
+            + "; run the same command again to continue, with "
+            + (f"fewer --jobs (these were {workers})" if workers > 1 else smaller)
+        ) from None
 
 
 class _Window(Iterator[T]):

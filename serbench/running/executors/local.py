@@ -36,6 +36,13 @@ POLL_S = 0.2
 UNKNOWN_BYTES = 8_000_000_000
 """Memory of a machine that does not say how much it has."""
 
+FIT_BYTES = 4 << 30
+"""Of a GPU's memory for one fit of a student, with the process's own use of CUDA. Cautious: the
+largest student without a pretrained encoder has some million parameters."""
+
+ENCODER_FIT_BYTES = 24 << 30
+"""Likewise, of a student that trains a pretrained encoder."""
+
 
 def resolve_device(name: str) -> str:
     """The best device here for ``auto``; any other is checked.
@@ -55,8 +62,19 @@ def resolve_device(name: str) -> str:
     return name
 
 
-def resolve_workers(jobs: int | None, device: str, threads: int = 1) -> int:
-    """Number of fits to run in parallel: as many as there are cores for, or one on an accelerator.
+def resolve_workers(
+    jobs: int | None, device: str, threads: int = 1, fit_bytes: int | None = None
+) -> int:
+    """Number of items to compute in parallel: as many as there are cores for.
+
+    On a GPU, no more than have room in nine tenths of its free memory; one where it is not known
+    how much each needs, and on other accelerators.
+
+    Args:
+        jobs: as asked; None: as above.
+        device: as ``resolve_device`` gives it.
+        threads: of each item.
+        fit_bytes: of a GPU's memory for each; None: unknown.
 
     Raises:
         SerbenchError: fewer than one.
@@ -65,7 +83,13 @@ def resolve_workers(jobs: int | None, device: str, threads: int = 1) -> int:
         if jobs < 1:
             raise SerbenchError(f"--jobs {jobs}: must be at least 1")
         return jobs
-    return 1 if device != "cpu" else max(1, joblib.cpu_count() // threads)
+    cores = max(1, joblib.cpu_count() // threads)
+    if device == "cpu":
+        return cores
+    if fit_bytes is None or torch.device(device).type != "cuda":
+        return 1
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(cores, free * 9 // 10 // fit_bytes))
 
 
 class LocalExecutor(Executor):
@@ -143,6 +167,8 @@ def _in_processes(
         SerbenchError: a worker was killed.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()  # what a teacher's pass left to this process
     parallel = joblib.Parallel(
         n_jobs=workers,
         return_as="generator_unordered",

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests_support.fits import run_out
 from tests_support.pretraining import hinted, pretrained_plan, write_both
 from tests_support.runs import EPOCHS, fit_task, frames_of
 from tests_support.tables import noise_table
@@ -22,6 +23,8 @@ from serbench.learning.fit.loop import fit
 from serbench.learning.fit.task import FitTask
 from serbench.protocol.splits.outer import outer_splits
 from serbench.running.executors.local import (
+    ENCODER_FIT_BYTES,
+    FIT_BYTES,
     LocalExecutor,
     event_channel,
     resolve_device,
@@ -59,6 +62,54 @@ def test_one_worker_per_core_or_one_for_an_accelerator() -> None:
     assert resolve_workers(None, "cpu") == len(os.sched_getaffinity(0))
     assert resolve_workers(None, "cuda") == 1
     assert resolve_workers(3, "cuda") == 3
+
+
+@pytest.mark.parametrize(
+    ("free_gib", "fit_bytes", "workers"),
+    [
+        (139, FIT_BYTES, 16),
+        (16, FIT_BYTES, 3),
+        (3, FIT_BYTES, 1),
+        (139, ENCODER_FIT_BYTES, 5),
+        (139, None, 1),
+    ],
+)
+def test_a_gpu_has_as_many_workers_as_fit_in_its_free_memory(
+    free_gib: int, fit_bytes: int | None, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("joblib.cpu_count", lambda: 16)
+    monkeypatch.setattr(
+        torch.cuda, "mem_get_info", lambda device: asked.append(device) or (free_gib << 30, 0)
+    )
+    assert resolve_workers(None, "cuda:1", fit_bytes=fit_bytes) == workers
+    assert asked == ["cuda:1"] * (fit_bytes is not None)
+    assert resolve_workers(None, "cuda:1", 8, fit_bytes) == min(workers, 2)
+    assert resolve_workers(None, "mps", fit_bytes=fit_bytes) == 1
+    assert resolve_workers(7, "cuda:1", fit_bytes=fit_bytes) == 7
+
+
+@pytest.mark.parametrize(
+    ("workers", "said"),
+    [(1, "for a fit; .*training.batch_size"), (2, "for 2 fits at a time; .*fewer --jobs")],
+)
+def test_a_gpu_without_memory_is_one_line(
+    tasks: list[FitTask], workers: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serbench.running.executors.executor.fit_student", run_out)
+    with pytest.raises(SerbenchError, match=said):
+        list(LocalExecutor(workers).fits(tasks, lambda _: None))
+
+
+def test_another_error_of_torch_stays(
+    tasks: list[FitTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("sizes differ")
+
+    monkeypatch.setattr("serbench.running.executors.executor.fit_student", fail)
+    with pytest.raises(RuntimeError, match="sizes differ"):
+        list(LocalExecutor(1).fits(tasks, lambda _: None))
 
 
 def test_calls_keep_their_order() -> None:
