@@ -184,12 +184,12 @@ def test_msp_podcast_has_known_speakers_and_its_own_split(tmp_path: Path) -> Non
         row
         for row in msp_podcast()
         if row["SpkrID"] != "Unknown" and str(row["EmoClass"]) in labels
-        if row["Split_Set"] in {"Train", "Development", "Test1"}
+        if row["Split_Set"] in {"Train", "Development", "Test1", "Test2"}
     ]
     assert [(r.path.name, r.speaker) for r in found] == [
         (row["FileName"], str(row["SpkrID"])) for row in kept if row["EmoClass"]
     ]
-    assert {r.official for r in found} == {"train", "validation", "test"}
+    assert {r.official for r in found} == {"train", "validation", "test", "test2"}
     assert {r.gender for r in found} == {"female", "male", None}
     assert len({r.label for r in found}) == len(labels)
 
