@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -48,20 +48,35 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _figures_as_png() -> Iterator[dict[str, Any]]:
-    """PDF and SVG take most of a report's time; the tests of them ask for ``vector_figures``."""
-    from serbench.results.figure.png import VECTOR
-
+def _files_are_not_forced_to_the_disk() -> Iterator[None]:
+    """Waiting for the disk takes a large part of the suite's time, and no test cuts the power."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("serbench.results.figure.png.VECTOR", {})
-        yield VECTOR
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _figures_without_files() -> Iterator[Callable[..., dict[str, bytes]]]:
+    """Reports build their figures, but do not write them as PNG, PDF and SVG, which takes most of a
+    report's time. Tests that look at these files ask for ``figure_files``.
+    """
+    from serbench.results.figure import png
+
+    def built(figure: Any, *_: object) -> dict[str, bytes]:
+        png.drawn(figure)
+        return {".png": b"\x89PNG"}
+
+    real = png.figure_files
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(png, "figure_files", built)
+        yield real
 
 
 @pytest.fixture(scope="module")
-def vector_figures(_figures_as_png: dict[str, Any]) -> Iterator[None]:
-    """Figures in all formats."""
+def figure_files(_figures_without_files: Callable[..., dict[str, bytes]]) -> Iterator[None]:
+    """Files of figures as users get them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("serbench.results.figure.png.VECTOR", _figures_as_png)
+        patch.setattr("serbench.results.figure.png.figure_files", _figures_without_files)
         yield
 
 

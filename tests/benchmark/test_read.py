@@ -14,6 +14,8 @@ from serbench.results.figure.png import png
 from serbench.results.report.build import report_texts
 from serbench.results.report.write import write_report
 
+pytestmark = pytest.mark.usefixtures("figure_files")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:

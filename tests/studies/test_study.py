@@ -99,7 +99,7 @@ def conducted(folder: Path, output: Path | None, **params: Any) -> tuple[CountSt
     return study, text
 
 
-@pytest.mark.usefixtures("vector_figures")
+@pytest.mark.usefixtures("figure_files")
 def test_everything_is_written_and_printed(folder: Path) -> None:
     _, text = conducted(folder, folder / "count")
     assert {path.name for path in (folder / "count").iterdir()} == {

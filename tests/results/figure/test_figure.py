@@ -23,6 +23,8 @@ from serbench.results.figure.png import drawn, figure_files, png
 from serbench.results.figure.svg.draw import drawing, drawings
 from serbench.results.figure.svg.elements import SPRITE, Scale, swatch
 
+pytestmark = pytest.mark.usefixtures("figure_files")
+
 STYLES = styles_of(["akd", "vanilla-kd", "teacher:w2v"])
 
 FOREST = f.Forest(
@@ -134,7 +136,6 @@ def test_the_alarm_stands_above_caption_and_warnings_below_all_else() -> None:
     assert texts["Doubtful."].y0 >= 0
 
 
-@pytest.mark.usefixtures("vector_figures")
 @pytest.mark.parametrize("plot", [FOREST, MATRIX], ids=lambda plot: plot.kind)
 def test_files_for_papers(plot: f.Plot) -> None:
     files = figure_files(figure_of(plot))

@@ -273,6 +273,7 @@ def test_a_critical_difference_beyond_the_picture_is_said() -> None:
     assert max(x for each in wide for x, _ in each.points) < WIDTH_IN
 
 
+@pytest.mark.usefixtures("figure_files")
 def test_the_figure_names_every_method_and_says_who_cannot_be_told_apart() -> None:
     ranks = many(5)
     figure = ranks_figure(ranks)

@@ -30,7 +30,7 @@ TABLES = ("comparison", "significance", "folds", "speakers", "settings", "chosen
 
 
 @pytest.fixture(scope="module")
-def run(vector_figures: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(figure_files: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_run(tmp_path_factory.mktemp("runs") / "one", SKILL)
     for path in (folder / "fits").glob("*.json"):
         fit = json.loads(path.read_text())

@@ -177,6 +177,7 @@ def test_the_machine_is_described_below_the_table(study: Deployment) -> None:
         assert part in line
 
 
+@pytest.mark.usefixtures("figure_files")
 def test_points_are_those_with_a_score_and_times(study: Deployment) -> None:
     latency, size = (panel.plot for panel in deploy_figure(study.results).panels)
     assert isinstance(latency, Scatter)
