@@ -25,6 +25,7 @@ from serbench.protocol.guard.view import PartitionView
 from serbench.protocol.splits.records import Partition
 from serbench.running.executors.executor import Executor
 from serbench.running.executors.local import LocalExecutor
+from serbench.running.executors.spread import spread_here
 from serbench.running.harness.code import FIT, HEAD, fit_identity, plugin_digests
 from serbench.running.harness.inputs import Inputs, PretrainInputs, load_crops
 from serbench.running.harness.pretrained import (
@@ -251,6 +252,7 @@ def _audio(
         name: embed_corpus(
             replay.teacher(name), name, audio, cache, replay.device,
             partial(watch.advance, f"teacher {name} on unlabelled audio"),
+            spread_here(replay.device.type),
         )
         for name in names
     }  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from serbench.data.corpus.table import Recording
 from serbench.learning.blocks import Mapper, Spread
 from serbench.running.executors.executor import Executor
-from serbench.running.executors.local import LocalExecutor
+from serbench.running.executors.local import LocalExecutor, resolve_workers
 
 
 def spread_over(executor: Executor, device: str, announce: Callable[[str], None]) -> Spread:
@@ -31,3 +31,8 @@ def spread_over(executor: Executor, device: str, announce: Callable[[str], None]
         return None
 
     return choose
+
+
+def spread_here(device: str) -> Spread:
+    """All cores of this machine."""
+    return spread_over(LocalExecutor(resolve_workers(None, device)), device, lambda _: None)

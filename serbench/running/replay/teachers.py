@@ -13,6 +13,7 @@ from serbench.data.corpus.table import CorpusTable
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 from serbench.learning.teach.heads import Head, fit_head
 from serbench.running.executors.local import LocalExecutor
+from serbench.running.executors.spread import spread_here
 from serbench.running.harness.embeddings import embed_table
 from serbench.running.harness.folds import Folds
 from serbench.running.harness.observer import Observer
@@ -56,7 +57,8 @@ def run_embeddings(
     """
     teacher = run_teacher(stored, name)
     advance = partial(watch.advance, f"teacher {name}")
-    return embed_table(teacher, name, table, cache, device, advance)
+    spread = spread_here(device.type)
+    return embed_table(teacher, name, table, cache, device, advance, spread)
 
 
 def head_settings(stored: StoredPlan) -> HeadSettings:
