@@ -99,7 +99,7 @@ class RayExecutor(Executor):
         mailbox: Any = ray.remote(num_cpus=0, scheduling_strategy=own)(Mailbox).remote()
 
         def fetch() -> None:
-            for event in ray.get(mailbox.take.remote()):
+            for event in _result(mailbox.take.remote()):
                 events.take(event)
 
         told = 0
@@ -177,7 +177,7 @@ class RayExecutor(Executor):
         found = [
             ask.options(scheduling_strategy=_on_node(each)).remote(*arguments) for each in nodes
         ]
-        return ray.get(found)
+        return _result(found)
 
     def _connect(self) -> None:
         if ray.is_initialized():
@@ -193,10 +193,10 @@ class RayExecutor(Executor):
                 logging_level=logging.ERROR,
                 **({} if self.address else own),
             )
-        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, ray_exceptions.RayError) as error:
             raise SerbenchError(
                 f"--address {self.address or 'local'}: no Ray cluster answers there ({error}); "
-                "start one with `ray start --head`"
+                "start one with `ray start --head`; if it asks for a token, set RAY_AUTH_MODE=token"
             ) from None
 
 
@@ -213,7 +213,7 @@ def _on_node(name: str) -> Any:
 def _result(reference: Any) -> Any:
     """
     Raises:
-        SerbenchError: workers died of the item, or as the item.
+        SerbenchError: workers died of the item, the cluster is gone, or as the item.
     """
     try:
         return ray.get(reference)
@@ -224,3 +224,8 @@ def _result(reference: Any) -> Any:
         ) from None
     except ray_exceptions.RayTaskError as error:
         raise error.cause from None
+    except ray_exceptions.RayError as error:
+        raise SerbenchError(
+            f"the Ray cluster no longer answers ({type(error).__name__}); run the same command "
+            "again to continue"
+        ) from None
