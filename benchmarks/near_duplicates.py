@@ -88,7 +88,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Seconds of each stage, and what came of it."""
+    """Seconds of CPU time of each stage, and what came of it."""
 
     fingerprints_s: float
     index_s: float
@@ -175,20 +175,20 @@ def search(count: int, waveform_of: Callable[[int], Waveform]) -> Cost:
     fingerprints, fingerprints_s = [], 0.0
     for position in range(count):
         waveform = waveform_of(position)
-        begin = time.perf_counter()
+        begin = time.process_time()
         fingerprints.append(fingerprint(waveform))
-        fingerprints_s += time.perf_counter() - begin
-    begin = time.perf_counter()
+        fingerprints_s += time.process_time() - begin
+    begin = time.process_time()
     chosen = candidates(fingerprints).tolist()
-    index_s = time.perf_counter() - begin
+    index_s = time.process_time() - begin
     prepared: dict[int, Prepared] = {}
     compare_s, pairs = 0.0, []
     for one, other in chosen:
         read = {p: waveform_of(p) for p in (one, other) if p not in prepared}
-        begin = time.perf_counter()
+        begin = time.process_time()
         prepared.update({p: prepare(waveform) for p, waveform in read.items()})
         likeness = compare(prepared[one], prepared[other])
-        compare_s += time.perf_counter() - begin
+        compare_s += time.process_time() - begin
         pairs.append(Pair(one, other, likeness.similarity))
     return Cost(fingerprints_s, index_s, compare_s, len(chosen), tuple(pairs))
 
@@ -273,7 +273,7 @@ def print_hum(recordings: Recordings) -> None:
 
 
 def print_cost(folder: Path, sizes: list[int]) -> None:
-    """Seconds by size; each size is measured twice, and the smaller total counts."""
+    """CPU time by size; each size is measured twice, and the smaller total counts."""
     pieces = list(itertools.islice(_pieces(folder), max(sizes)))
     if len(pieces) < max(sizes):
         sys.exit(f"{folder} gives {len(pieces)} pieces only; {max(sizes)} are needed")

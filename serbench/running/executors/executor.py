@@ -149,7 +149,7 @@ def _memory_told(workers: int) -> Iterator[None]:
             "a GPU has not enough memory for "
             + (f"{workers} fits at a time" if workers > 1 else "a fit")
             + "; run the same command again to continue, with "
-            + (f"fewer --jobs (these were {workers})" if workers > 1 else smaller)
+            + ("fewer --jobs, or fewer workers of a cluster" if workers > 1 else smaller)
         ) from None
 
 
