@@ -21,6 +21,7 @@ from serbench.running.executors.local import LocalExecutor
 
 pytest.importorskip("ray", reason="ray is not installed")
 
+from serbench.running.executors import ray as engine
 from serbench.running.executors.ray import RayExecutor
 from serbench.running.executors.spread import spread_over
 
@@ -97,6 +98,14 @@ def test_a_cancelled_call_leaves_nothing_running(executor: Executor, tmp_path: P
     time.sleep(0.5)
     assert slow.read_text() == last
     assert int(last) < 600
+
+
+def test_what_is_gone_is_one_line(executor: Executor) -> None:
+    assert executor.workers == 2
+    gone = engine.ray.remote(num_cpus=0)(engine.Mailbox).remote()
+    engine.ray.kill(gone)
+    with pytest.raises(SerbenchError, match=r"no longer answers \(Actor\w+Error\); run the same"):
+        engine._result(gone.take.remote())
 
 
 def test_it_connects_again_after_it_was_shut_down(executor: Executor) -> None:
