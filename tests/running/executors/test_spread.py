@@ -145,5 +145,5 @@ def test_results_come_in_order_and_few_wait() -> None:
 
 
 def test_all_items_of_a_window_are_done(two: LocalExecutor) -> None:
-    for count in (0, 1, 2, 2 * AHEAD, 2 * AHEAD + 1, 50):
+    for count in (0, 1, 2 * AHEAD + 1):
         assert [*two.in_order(abs, range(-count, 0))] == [*range(count, 0, -1)]
