@@ -146,7 +146,7 @@ def _memory_told(workers: int) -> Iterator[None]:
             raise
         smaller = "a smaller training.batch_size, or --device cpu"
         raise SerbenchError(
-            "a GPU has not enough memory for "
+            "a GPU does not have enough memory for "
             + (f"{workers} fits at a time" if workers > 1 else "a fit")
             + "; run the same command again to continue, with "
             + ("fewer --jobs, or fewer workers of a cluster" if workers > 1 else smaller)
