@@ -57,7 +57,7 @@ def ablate(
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(figure_files: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = ablate(tmp_path_factory.mktemp("runs") / "one")
     write_report([folder], folder, addition)
     return folder
