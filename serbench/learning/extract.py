@@ -26,7 +26,7 @@ from serbench.learning.frame_files import FrameFiles, FrameWriter
 from serbench.learning.front_ends import Extractor, identity_of
 from serbench.learning.segments import hears_whole
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the frames that a setting gives change, so that no stale cache is read."""
 
 
@@ -74,8 +74,6 @@ def frame_files(table: Speech, front_end: FrontEnd, cache: Path) -> FrameFiles:
         TeacherError: as ``speech_frames``.
     """
     recipe = {"version": VERSION, "corpus": table.digest, **identity_of(front_end)}
-    if front_end.card is not None:
-        recipe["threads"] = 1
     key = name_digest(json.dumps(recipe, sort_keys=True), 24)
     return FrameFiles(kind_folder(cache, "features") / key)
 
@@ -129,9 +127,8 @@ def _pieces(
         yield from chain.from_iterable(mapper(extract_block, blocks))
         return
     extract = Extractor(front_end)
-    if front_end.card is None:
-        yield from in_threads(lambda each: extract(heard(each)), left)
-        return
-    with limited_threads():  # a model's last digits may depend on the number of threads
-        for each in left:
-            yield extract(heard(each))
+    # The last digits of a transform may depend on how many threads compute it.
+    with limited_threads():
+        # A model is loaded once, and used by one thread at a time.
+        each_of = in_threads if front_end.card is None else map
+        yield from each_of(lambda each: extract(heard(each)), left)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -67,6 +69,33 @@ def test_one_row_of_an_utterance_is_one_window_of_half_precision(tmp_path) -> No
     assert window_size(frames, SegmentSettings()) == 1
     assert shape_of(levels, 7) == StudentShape(7, 1, 2, rows=True)
     assert frames_of(levels, 3.0) == 1
+
+
+class Threads(Level):
+    """How many threads compute an utterance."""
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        return waveforms.new_full((len(waveforms), 1, 2), torch.get_num_threads())
+
+
+class Counted(Levels):
+    def build(self) -> nn.Module:
+        return Threads()
+
+
+@pytest.mark.parametrize("weights", ["", "w"])
+def test_one_thread_computes_an_utterance(weights: str, tmp_path: Path) -> None:
+    """A Fourier transform's last digits depend on how many do."""
+    counted = Counted(FrontEndParams())
+    counted.weights = weights
+    table = noise_table(tmp_path / "noise", speakers=2, utterances=2)
+    torch.set_num_threads(2)
+    try:
+        frames = speech_frames(table, counted, tmp_path / "cache", lambda *_: None)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert np.unique(frames.values).tolist() == [1.0]
 
 
 def test_what_a_partition_or_deltas_change_is_not_computed_again(tmp_path) -> None:
