@@ -123,3 +123,34 @@ def _option(name: str, value: object) -> Iterator[str]:
             yield from (flag, str(each))
     else:
         yield from (flag, str(value))
+
+
+def evaluated(dataset: str | None, train: Sequence[str], test: str | None) -> str:
+    """The dataset to test on.
+
+    Raises:
+        RegistryError: neither ``dataset``, nor ``train`` and ``test``.
+    """
+    given = bool(train), bool(test)
+    if dataset and not any(given):
+        return dataset
+    if test and all(given) and not dataset:
+        return test
+    if dataset:
+        raise RegistryError(
+            "--dataset cross-validates on one corpus; it cannot be combined with --train and --test"
+        )
+    raise RegistryError(
+        "name the data: --dataset NAME cross-validates on one corpus; --train NAME --test "
+        "OTHER trains on one or several and tests on another. `serbench list datasets` shows "
+        "them"
+    )
+
+
+def protocol_sets(protocol: str, canary: bool, overlap: bool) -> tuple[str, ...]:
+    """Options that are settings of the protocol; ``--set`` overrides them."""
+    return (
+        *([f"protocol.name={protocol}"] if protocol else []),
+        *(["protocol.canary=5"] if canary else []),
+        *(["protocol.allow_pretraining_overlap=true"] if overlap else []),
+    )

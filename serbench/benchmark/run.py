@@ -17,7 +17,9 @@ from serbench.benchmark.arguments import (
     PathLike,
     Settings,
     command_line,
+    evaluated,
     place,
+    protocol_sets,
     seconds_of,
     setting_texts,
     several,
@@ -195,12 +197,12 @@ def _planned(given: Mapping[str, Any]) -> tuple[RunPlan, Registry]:
     asked = SimpleNamespace(**given)
     known = load_registry(load_plugins(), place(asked.registry), strict=False)
     wanted = Request(
-        dataset=_evaluated(asked.dataset, several(asked.train), asked.test),
+        dataset=evaluated(asked.dataset, several(asked.train), asked.test),
         methods=several(asked.methods),
         profile=asked.profile,
         teachers=several(asked.teacher),
         sets=(
-            *_protocol_sets(asked.protocol, asked.canary, asked.allow_pretraining_overlap),
+            *protocol_sets(asked.protocol, asked.canary, asked.allow_pretraining_overlap),
             *setting_texts(asked.settings),
         ),
         pretrain_audio=place(asked.pretrain_audio),
@@ -321,34 +323,3 @@ def _plan(
             "list suites` show them"
         )
     return plan_run(registry, asked)
-
-
-def _evaluated(dataset: str | None, train: Sequence[str], test: str | None) -> str:
-    """The dataset to test on.
-
-    Raises:
-        RegistryError: neither ``dataset``, nor ``train`` and ``test``.
-    """
-    given = bool(train), bool(test)
-    if dataset and not any(given):
-        return dataset
-    if test and all(given) and not dataset:
-        return test
-    if dataset:
-        raise RegistryError(
-            "--dataset cross-validates on one corpus; it cannot be combined with --train and --test"
-        )
-    raise RegistryError(
-        "name the data: --dataset NAME cross-validates on one corpus; --train NAME --test "
-        "OTHER trains on one or several and tests on another. `serbench list datasets` shows "
-        "them"
-    )
-
-
-def _protocol_sets(protocol: str, canary: bool, overlap: bool) -> tuple[str, ...]:
-    """Options that are settings of the protocol; ``--set`` overrides them."""
-    return (
-        *([f"protocol.name={protocol}"] if protocol else []),
-        *(["protocol.canary=5"] if canary else []),
-        *(["protocol.allow_pretraining_overlap=true"] if overlap else []),
-    )
