@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,11 +43,8 @@ def source_digest(files: Iterable[Path]) -> str:
     """
     digest = hashlib.sha256()
     for file in files:
-        stripped = _Stripped()
-        tree = stripped.visit(ast.parse(file.read_bytes()))
         digest.update(file.name.encode())
-        digest.update(ast.dump(tree).encode())
-        digest.update(repr(sorted(stripped.renamed)).encode())
+        digest.update(_read(file.read_bytes()).code)
     return digest.hexdigest()
 
 
@@ -73,7 +71,7 @@ def package_digest_of(package: str) -> str:
         if (name := left.pop()) in found:
             continue
         found[name] = files_of(name)
-        left += [each for file in found[name] for each in _plugins_in(file)]
+        left += [each for file in found[name] for each in _read(file.read_bytes()).plugins]
     return source_digest(file for name in [package, *sorted({*found} - {package})]
                          for file in found[name])  # fmt: skip
 
@@ -89,9 +87,23 @@ def files_of(package: str) -> list[Path]:
     return [Path(spec.origin)] if spec.origin and spec.has_location else []
 
 
-def _plugins_in(file: Path) -> set[str]:
-    """Top-level packages of plugins that a module imports, at the top or later."""
-    tree = ast.parse(file.read_bytes())
+@dataclass(frozen=True)
+class _Source:
+    """What counts of a source file.
+
+    Attributes:
+        code: its syntax tree without docstrings and without imports of the core, and the names that
+            these imports change.
+        plugins: top-level packages of plugins that it imports, at the top or later.
+    """
+
+    code: bytes
+    plugins: frozenset[str]
+
+
+@cache
+def _read(content: bytes) -> _Source:
+    tree = ast.parse(content)
     modules = [
         name
         for node in ast.walk(tree)
@@ -102,7 +114,9 @@ def _plugins_in(file: Path) -> set[str]:
         )
     ]  # fmt: skip
     tops = {module.partition(".")[0] for module in modules}
-    return {top for top in tops if top.startswith("serbench_")}
+    stripped = _Stripped()
+    code = ast.dump(stripped.visit(tree)) + repr(sorted(stripped.renamed))
+    return _Source(code.encode(), frozenset(top for top in tops if top.startswith("serbench_")))
 
 
 class _Stripped(ast.NodeTransformer):
@@ -116,7 +130,7 @@ class _Stripped(ast.NodeTransformer):
         self.renamed: list[tuple[str, str]] = []
 
     def visit(self, node: ast.AST) -> Any:
-        if isinstance(node, Documented) and ast.get_docstring(node) is not None:
+        if isinstance(node, Documented) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
         return super().visit(node)
 
