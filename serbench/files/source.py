@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import serbench
 import serbench_runtime
-
-Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 CORE = Path(serbench.__file__).parent
 RUNTIME = Path(serbench_runtime.__file__).parent
@@ -120,7 +117,7 @@ def _read(content: bytes) -> _Source:
 
 
 class _Stripped(ast.NodeTransformer):
-    """A tree without docstrings and without imports of the core.
+    """A tree without docstrings, also of attributes, and without imports of the core.
 
     Attributes:
         renamed: ``(name, new name)`` of the removed imports.
@@ -129,10 +126,11 @@ class _Stripped(ast.NodeTransformer):
     def __init__(self) -> None:
         self.renamed: list[tuple[str, str]] = []
 
-    def visit(self, node: ast.AST) -> Any:
-        if isinstance(node, Documented) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-        return super().visit(node)
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            return None
+        self.generic_visit(node)
+        return node
 
     def visit_Import(self, node: ast.Import) -> ast.Import | None:
         node.names = [each for each in node.names if not self._of_core(each.name, each)]

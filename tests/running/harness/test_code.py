@@ -37,7 +37,8 @@ def digest() -> str:
 
 def test_code_counts_and_its_comments_do_not(package: Path) -> None:
     before = digest()
-    (package / "__init__.py").write_text(f'"""A docstring."""\n# a comment\n{SOURCE}')
+    described = f'"""A docstring."""\n# a comment\n{SOURCE}    """Of an attribute."""\n'
+    (package / "__init__.py").write_text(described)
     assert digest() == before
     (package / "__init__.py").write_text(SOURCE.replace("x = 1", "x = 2"))
     assert digest() != before
