@@ -1,7 +1,7 @@
 """The public contract: what plugins and the core share.
 
-Everything else in ``serbench`` but ``serbench.testing`` is private to the core. ``VERSION`` is that
-of both, ``"MAJOR.MINOR"``.
+Everything else in ``serbench`` except ``serbench.testing`` is private to the core. ``VERSION`` is
+the version of both, ``"MAJOR.MINOR"``.
 """
 
 from serbench.api.backend import Backend, DeployedModel, Predictor, WaveformPredictor, Waveforms

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from serbench.api.params import Plugin
 from serbench.errors import PluginError
 
-if TYPE_CHECKING:  # a backend that runs without torch is not to wait for it
+if TYPE_CHECKING:  # so that backends that need no torch start faster
     from torch import Tensor, nn
 
 Predictor: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
@@ -95,8 +95,8 @@ class DeployedModel(Protocol):
 
     @abstractmethod
     def calibration(self) -> Sequence[Waveforms]:
-        """Utterances of the training partition, each ``(samples,)``, to calibrate a quantization
-        on.
+        """Utterances of the training partition, each ``(samples,)``, for the calibration of a
+        quantization.
         """
         ...
 

@@ -32,8 +32,8 @@ class UtteranceRecord:
         gender: of the speaker. intensity, take: if the corpus distinguishes them.
         official: the corpus's own split: ``"train"``, ``"validation"``, ``"test"``, or the name of
             the fold that tests it; None if it has none. Either all utterances have it, or none. If
-            there are several test sets, their names begin with ``test``; the first of them
-            (``"test"``, ``"test2"``, …) is the one of the main tables.
+            there are several test sets, their names begin with ``test``; the main tables use the
+            first of them (``"test"``, ``"test2"``, …).
     """
 
     id: str
@@ -61,8 +61,8 @@ class CorpusCard:
         names: other names of the corpus, for instance in a teacher's list of training data.
         made_of: corpora whose recordings it contains.
         different: by ``"speaker"``, ``"session"`` or ``"text"``, names that differ only in case,
-            spaces, Unicode form or the spelling of numbers, and still mean different things. Any
-            other such names stop a run.
+            spaces, Unicode form or the spelling of numbers, but mean different things. Other names
+            that differ only in these ways stop a run.
     """
 
     title: str
@@ -103,7 +103,7 @@ class Source:
 
 
 class Corpus(Plugin, Protocol):
-    """A corpus plugin. Subclass it, and override what applies.
+    """A corpus plugin. Subclass it, and override the methods that apply.
 
     It is constructed with its validated ``Params``, and never sees a fold, a teacher or a student.
     """
@@ -114,7 +114,7 @@ class Corpus(Plugin, Protocol):
     @property
     @abstractmethod
     def card(self) -> CorpusCard:
-        """The corpus's own facts."""
+        """The corpus's facts about itself."""
         ...
 
     @abstractmethod
@@ -142,10 +142,9 @@ class Corpus(Plugin, Protocol):
         return None
 
     def missing(self, records: Sequence[UtteranceRecord]) -> Sequence[str]:
-        """Names of files that the whole corpus has and ``records`` lacks, if they are known.
+        """Names of files that the whole corpus has but ``records`` lacks, if they are known.
 
-        It is called if counts differ from the card's; the message then says which files to
-        download.
+        It is called if counts differ from the card's; the message then names the files to download.
         """
         return ()
 

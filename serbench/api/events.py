@@ -50,8 +50,8 @@ class EpochEvent:
     Attributes:
         fit: ``METHOD/seed-S/outer-K`` for a refit, ``…/candidate-J/inner-I`` for an inner fit,
             ``METHOD/seed-S/pretraining`` for a pretraining.
-        epoch: from 1; the last one is below ``epochs`` if the fit stopped early. cached: the fit
-            comes from the cache, and its history is sent again.
+        epoch: from 1; the last one is below ``epochs`` if the fit stopped early. cached: whether
+            the fit comes from the cache, so that its history is sent again.
         canary: number of the canary's repeat, on permuted labels; 0: the run itself. seconds:
             duration of the epoch with its validation; None: not measured.
     """

@@ -1,4 +1,6 @@
-"""A scikit-learn classifier as a module: pooled windows in, logits out, one tensor as its state."""
+"""A scikit-learn classifier as a torch module: computes logits from pooled windows, and keeps its
+state in one tensor.
+"""
 
 from __future__ import annotations
 
@@ -70,8 +72,8 @@ class EstimatorNetwork(nn.Module):
         Args:
             rows: pooled frames, see ``pool``.
             labels: 0 … C-1; classes may be missing.
-            groups: for classifiers that cross-validate within the fit.
-            seed: of every ``random_state`` that the plugin leaves open.
+            groups: group of each row, for classifiers that cross-validate within the fit.
+            seed: seed for every ``random_state`` that the plugin does not set.
 
         Raises:
             PluginError: the classifier refuses the data, or cannot be stored.
@@ -91,7 +93,7 @@ class EstimatorNetwork(nn.Module):
         except ValueError as error:
             raise PluginError(f"estimator {name} cannot be fitted: {error}") from error
         self.stored = torch.frombuffer(bytearray(dumps(classifier)), dtype=torch.uint8)
-        # What is scored is what is stored.
+        # The classifier that is scored is the stored one.
         self.fitted = loads(self.stored, self.plugin)
 
     def pool(
@@ -164,7 +166,7 @@ def _load(module: EstimatorNetwork, state: Mapping[str, Tensor], prefix: str, *_
     """Allocate a state before it is loaded, and restore the classifier from it."""
     stored = state.get(f"{prefix}stored")
     if stored is None:
-        return  # told by torch
+        return  # torch reports it
     module.stored = torch.zeros_like(stored)
     module.fitted = loads(stored, module.plugin) if len(stored) else None
 
@@ -193,7 +195,7 @@ def dumps(fitted: Any) -> bytes:
 
     try:
         written = skops.io.dumps(fitted)
-    except Exception as error:  # of whatever the classifier is made of
+    except Exception as error:  # a part of the classifier may raise anything
         raise PluginError(f"{type(fitted).__name__} cannot be stored: {error}") from error
     names: dict[str, str] = {}
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Front end plugins: from a waveform at 16 kHz to a student's input."""
+"""Front end plugins: they compute a student's input from a waveform at 16 kHz."""
 
 from __future__ import annotations
 
@@ -154,8 +154,8 @@ class FrontEnd(Plugin, Protocol):
 
     @property
     def gain(self) -> Sequence[float] | Literal["scale"] | None:
-        """How much 1 dB more level adds to each of the d values. ``"scale"``: the values are
-        samples and are multiplied. None: unknown, so that no gain can be drawn in training.
+        """How much each of the d values grows if the level rises by 1 dB. ``"scale"``: the values
+        are samples and are multiplied. None: unknown, so that no gain can be drawn in training.
         """
         return None
 

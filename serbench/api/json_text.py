@@ -29,11 +29,11 @@ def utf8_text(content: bytes, *, marked: bool = False) -> str:
     """The text of a file in UTF-8.
 
     Args:
-        content: of the file.
-        marked: a byte order mark is allowed, as spreadsheets write it.
+        content: content of the file.
+        marked: whether a byte order mark is allowed, which spreadsheets write.
 
     Raises:
-        ValueError: it has another encoding; the message names it, or the line.
+        ValueError: the file has another encoding; the message names it, or the line.
     """
     if marked:
         content = content.removeprefix(codecs.BOM_UTF8)
@@ -73,7 +73,7 @@ def read_json(content: bytes | str) -> object:
 
 
 def read_object(content: bytes | str) -> dict[str, object]:
-    """As ``read_json``, of a JSON object.
+    """As ``read_json``, for a JSON object.
 
     Raises:
         ValueError: as ``read_json``, or the value is not an object.
@@ -88,13 +88,13 @@ def read_model(model: type[M], content: bytes | str) -> M:
     """JSON text as an instance of a model.
 
     Raises:
-        ValueError: as ``read_json``, or it does not fit the model; the message says where.
+        ValueError: as ``read_json``, or the text does not fit the model; the message says where.
     """
     return read_typed(TypeAdapter(model), content)
 
 
 def read_typed(adapter: TypeAdapter[T], content: bytes | str) -> T:
-    """As ``read_model``, of any type.
+    """As ``read_model``, for any type.
 
     Raises:
         ValueError: as ``read_model``.

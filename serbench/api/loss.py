@@ -1,4 +1,4 @@
-"""Loss plugins: from a batch and a student's output to named terms."""
+"""Loss plugins: they compute named terms from a batch and a student's output."""
 
 from __future__ import annotations
 
@@ -123,12 +123,12 @@ class Loss(Plugin, Protocol):
         it may list, in ``undecayed``, those of its parameters that ``training.weight_decay`` leaves
         alone, for instance because a term of the loss decays them.
 
-        It may have ``start(seen)``, which sets its parameters in closed form from some batches and
-        the student's outputs, ``(Batch, StudentOutput)``. It is called before a student that
-        inherits weights is pretrained with the loss.
+        The module may have ``start(seen)``, which sets its parameters in closed form from some
+        batches and the student's outputs, ``(Batch, StudentOutput)``. It is called before a student
+        that inherits weights is pretrained with the loss.
 
-        It may have ``readings``, a dict of detached values for each window of its last batch, by
-        name, ``(N,)`` or ``(N, k)``: teacher weights, a gate. They are stored with utterance and
-        epoch for `serbench explain`.
+        The module may have ``readings``, a dict of detached values for each window of its last
+        batch, by name, ``(N,)`` or ``(N, k)``: teacher weights, a gate. They are stored with
+        utterance and epoch for `serbench explain`.
         """
         ...

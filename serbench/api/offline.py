@@ -1,4 +1,4 @@
-"""No downloads while a run folder is read: it may come from a stranger."""
+"""Prevents downloads while a run folder is read, because it may come from an unknown person."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OFFLINE: ContextVar[bool] = ContextVar("serbench_offline", default=False)
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """While this is open, corpora and weights come from this machine alone."""
+    """Inside this context, only corpora and weights on this machine are used."""
     token = _OFFLINE.set(True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Student plugins: builders of networks from windows of frames to logits."""
+"""Student plugins: they build networks that compute logits from windows of frames."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ class Student(Plugin, Protocol):
         torch.Size([2, 4])
 
     Attributes:
-        reconstruction: whether it is built from a description without details or code. Its figures
-            then say little about the published method, and tables say so. Optional.
+        reconstruction: whether the student was built from a description without details or code.
+            Its figures then say little about the published method, and tables say so. Optional.
     """
 
     reconstruction: ClassVar[bool] = False
@@ -132,12 +132,12 @@ class Student(Plugin, Protocol):
 
     @property
     def card(self) -> TeacherCard | None:
-        """Card of the pretrained model whose weights it inherits; None: it inherits none."""
+        """Card of the pretrained model whose weights the student inherits; None: no weights."""
         return None
 
     @property
     def model_digest(self) -> str:
-        """Digest of the inherited weights; empty: none.
+        """Digest of the inherited weights; empty if the student inherits none.
 
         Raises:
             TeacherError: the weights are not available; the message says how to get them.
@@ -152,8 +152,8 @@ class Student(Plugin, Protocol):
         Args:
             network: changed in place.
             speech: batches of windows without augmentation, from the run's unlabelled audio or,
-                without it, from the training partition. It may end, and need not be read to the
-                end.
+                without it, from the training partition. Their number is limited, and they need not
+                all be read.
 
         Raises:
             TeacherError: the weights are not available or do not fit.

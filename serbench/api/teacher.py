@@ -1,4 +1,4 @@
-"""Teacher plugins: frozen encoders from waveforms to embeddings, without labels."""
+"""Teacher plugins: frozen encoders that compute embeddings of waveforms, without labels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TeacherCard:
     Attributes:
         pretrained_on: corpora that it was pretrained on, with or without labels; None: undeclared,
             which never counts as clean; ``()``: none.
-        fine_tuned_on: corpora that it was then trained on.
+        fine_tuned_on: corpora that it was trained on after pretraining.
         undisclosed: a part of its training data is not public.
         hint: where an undeclared teacher may come from; not a declaration.
     """
@@ -66,7 +66,7 @@ class Teacher(Plugin, Protocol):
     @property
     @abstractmethod
     def card(self) -> TeacherCard:
-        """The teacher's own facts; reading them must not need its weights."""
+        """The teacher's facts about itself; reading them must not need its weights."""
         ...
 
     @property

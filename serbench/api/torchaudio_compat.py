@@ -1,6 +1,6 @@
-"""torchaudio next to a CPU-only torch.
+"""Makes torchaudio work with a CPU-only torch.
 
-torchaudio's PyPI wheel links CUDA libraries. Next to a CPU-only torch its import fails with an
+torchaudio's PyPI wheel links CUDA libraries. With a CPU-only torch its import fails with an
 ``OSError``, and so do transformers' speech encoders, which import torchaudio if it is installed.
 Its transforms are plain Python and work without the C++ extension; only forced alignment and the
 RNN-T loss need it, and serbench uses neither.
@@ -55,7 +55,7 @@ def _import_without_extension() -> ModuleType:
 
 
 def _forget_torchaudio() -> None:
-    """Remove from ``sys.modules`` what a failed import left there."""
+    """Remove modules of a failed import from ``sys.modules``."""
     for name in [n for n in sys.modules if n == "torchaudio" or n.startswith("torchaudio.")]:
         del sys.modules[name]
 
@@ -74,11 +74,11 @@ def stand_in() -> ModuleType:
 
 
 def _check_cuda_version() -> None:
-    """Nothing to compare: no extension is loaded."""
+    """Do nothing: without an extension there is no CUDA version to compare."""
 
 
 def _fail_if_no_align(function: Callable[..., object]) -> Callable[..., NoReturn]:
-    """Replace a function that needs the extension by one that raises an explanation."""
+    """Replace a function that needs the extension by one that raises an error with the reason."""
 
     def fail(*_args: object, **_kwargs: object) -> NoReturn:
         raise RuntimeError(

@@ -1,4 +1,4 @@
-"""The version of the plugin contract, and how parts of it are deprecated."""
+"""The version of the plugin contract, and a decorator for deprecated parts of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Major: something is removed or changed, and plugins may have to change. Minor: s
 
 
 def deprecated(instead: str, *, until: str) -> Callable[[T], T]:
-    """Mark a class or function of the contract: its use warns, and says what to use instead.
+    """Mark a class or function of the contract as deprecated: its use warns and names a successor.
 
     Examples:
         >>> @deprecated("use open_model", until="9.0")
@@ -45,7 +45,7 @@ def deprecated(instead: str, *, until: str) -> Callable[[T], T]:
                 f"{name} should have been removed in version {until} of serbench.api: remove it"
             )
         message = f"{name} will be removed in version {until} of serbench.api: {instead}"
-        # The type checkers' own reading of the decorator wants text as it stands in the source.
+        # Type checkers need a literal here, but the message is computed.
         return marked(message, category=SerbenchDeprecationWarning)(part)  # pyright: ignore[reportArgumentType]
 
     return mark
