@@ -1,4 +1,4 @@
-"""How much a network computes and holds, by counting and not by formula."""
+"""Number of operations and parameters of a network, counted and not taken from formulas."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WINDOW_S = 3.0
 
 
 def count_parameters(network: nn.Module) -> tuple[int, int]:
-    """Trained numbers, and those of them that are not 0."""
+    """Number of trained parameters, and how many of them are not 0."""
     weights = list(network.parameters())
     nonzero = sum(int(torch.count_nonzero(each)) for each in weights)
     return sum(each.numel() for each in weights), nonzero
@@ -28,7 +28,7 @@ def count_parameters(network: nn.Module) -> tuple[int, int]:
 def count_flops(module: nn.Module, *inputs: Tensor) -> int:
     """FLOPs of matrix products and convolutions in one call, by ``torch.utils.flop_counter``.
 
-    A multiply-accumulate is two. Zeros are multiplied like any other number.
+    A multiply-accumulate counts as two. Multiplications by zero are counted as well.
     """
     counter = FlopCounterMode(display=False)
     with _counted(), torch.no_grad(), counter:
@@ -37,9 +37,9 @@ def count_flops(module: nn.Module, *inputs: Tensor) -> int:
 
 
 def window_flops(network: nn.Module, front_end: FrontEnd, device: torch.device) -> int:
-    """FLOPs of a student in evaluation mode on one window of 3 s; those of the front end on top.
+    """FLOPs of a student in evaluation mode on one window of 3 s, without those of its front end.
 
-    Of a front end that hears whole utterances, on what it makes of one.
+    If the front end reads whole utterances, the student's input is what it gives for one.
     """
     frames = frames_of(front_end, WINDOW_S)
     window = torch.zeros(1, front_end.channels, front_end.width, frames, device=device)
@@ -48,12 +48,12 @@ def window_flops(network: nn.Module, front_end: FrontEnd, device: torch.device) 
 
 @contextmanager
 def _counted() -> Iterator[None]:
-    """Without fused operations, whose insides the counter does not see."""
+    """Switch off fused operations, because the counter cannot see inside them."""
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
-            warnings.simplefilter("ignore")  # of TF32, which setting any flag of oneDNN touches
+            warnings.simplefilter("ignore")  # about TF32, from setting any flag of oneDNN
             with torch.backends.mkldnn.flags(enabled=False):  # pyright: ignore[reportAttributeAccessIssue]
                 yield
     finally:

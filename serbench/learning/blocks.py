@@ -1,7 +1,7 @@
 """Blocks of speech, which front ends and teachers compute in this process or in others.
 
-A block travels as a plugin without weights and the places of recordings. A process loads the
-weights once, and has them until it computes something else.
+A block carries a plugin without its weights, and where its recordings are. A process loads the
+weights once, and keeps them until it computes with another plugin.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Block(Generic[P]):
 
     Attributes:
         plugin: a front end or a teacher, not loaded.
-        name: in messages.
-        model: digest of its weights; empty: it has none.
-        device: where its model runs.
+        name: the plugin's name in messages.
+        model: digest of the plugin's weights; empty if it has none.
+        device: where the plugin's model runs.
     """
 
     plugin: P
@@ -42,12 +42,15 @@ class Block(Generic[P]):
 
 
 class Mapper(Protocol):
-    """Computes blocks somewhere: results in the order of blocks, of which only a few wait."""
+    """Computes blocks somewhere, and gives the results in the order of the blocks.
+
+    It takes only a few blocks in advance.
+    """
 
     def __call__(
         self, function: Callable[[Block[P]], R], blocks: Iterable[Block[P]], /
     ) -> Iterator[R]:
-        """``function`` of each block."""
+        """Yield the result of ``function`` for each block."""
         ...
 
 
@@ -56,16 +59,16 @@ Spread = Callable[[Recording], Mapper | None]
 
 
 def here(_: Recording) -> None:
-    """In this process."""
+    """A ``Spread`` that leaves all blocks to this process."""
 
 
 def as_blocks(
     plugin: P, name: str, device: str, parts: Iterable[Iterable[Recording]]
 ) -> Iterator[Block[P]]:
-    """A block of each part.
+    """One block for each part.
 
     Raises:
-        TeacherError: the weights cannot be had.
+        TeacherError: the weights are not available.
     """
     model, fresh = plugin.model_digest, type(plugin)(plugin.params)
     return (Block(fresh, name, model, device, tuple(part)) for part in parts)
@@ -88,10 +91,11 @@ _kept: dict[object, Any] = {}
 
 
 def kept_for(block: Block[P], load: Callable[[P], R]) -> R:
-    """What ``load`` makes of the block's plugin, made once in this process.
+    """Return what ``load`` makes of the block's plugin; this process makes it once and keeps it.
 
     Raises:
-        TeacherError: the weights here are others than those of the command, or cannot be had.
+        TeacherError: the weights on this machine are not those of the machine where the command
+            runs, or are not available.
     """
     plugin = block.plugin
     key = (type(plugin), plugin.params.model_dump_json(), block.model, block.device)
@@ -107,5 +111,5 @@ def kept_for(block: Block[P], load: Callable[[P], R]) -> R:
 
 
 def let_go() -> None:
-    """Free the memory of what was loaded last."""
+    """Free the memory of the plugin that was loaded last."""
     _kept.clear()

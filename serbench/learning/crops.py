@@ -1,10 +1,11 @@
-"""Fixed crops of utterances: what a student and its teachers both hear in training.
+"""Fixed crops of utterances: in training, a student and its teachers receive the same crops.
 
-Teachers speak of whole utterances, and a student hears a random window of one, louder or softer. A
-teacher that hears the same is "consistent" (Beyer et al., *Knowledge distillation: a good teacher
-is patient and consistent*, CVPR 2022), but a frozen encoder is too slow to run in every step on a
-processor. So a few crops of each utterance are made once, from the waveform, which every encoder
-and every front end reads; their embeddings and frames are kept like those of any recording.
+Without crops, a teacher's input is a whole utterance, and a student's is a random window of it,
+louder or softer. A teacher with the same input as the student is "consistent" (Beyer et al.,
+*Knowledge distillation: a good teacher is patient and consistent*, CVPR 2022), but a frozen encoder
+is too slow to run in every step on a CPU. So a few crops of each utterance are made once, from the
+waveform, which every encoder and every front end reads. Their embeddings and frames are cached
+like those of any recording.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from serbench.data.corpus.table import Recording, Speech
 from serbench.settings import MethodSettings
 from serbench_runtime.waveform import SAMPLE_RATE_HZ, Waveform
 
-# soxr and soundfile are imported where they are used: every command reads recipes.
+# soxr and soundfile are imported only inside functions, because every command reads recipes.
 
 VERSION = 1
 """Raised whenever the crops that a recipe gives change, so that nothing stale is read."""
@@ -31,10 +32,10 @@ class CropRecipe:
     """How crops are made.
 
     Attributes:
-        count: K, of each utterance.
-        window_s: of a crop; a shorter utterance is taken whole.
-        gain_db: largest change of level, either way.
-        speed: largest change of speed, either way, as a share; pitch goes with it.
+        count: K, the number of crops of each utterance.
+        window_s: length of a crop; a shorter utterance is taken whole.
+        gain_db: largest change of level, up or down.
+        speed: largest change of speed, faster or slower, as a share; pitch changes with it.
     """
 
     count: int
@@ -44,7 +45,7 @@ class CropRecipe:
 
     @classmethod
     def of(cls, settings: MethodSettings) -> CropRecipe | None:
-        """What a method's settings ask for; None: no crops."""
+        """The recipe that a method's settings ask for; None: no crops."""
         own = settings.augment
         if not own.crops:
             return None
@@ -55,12 +56,12 @@ class CropRecipe:
 class Crop:
     """One crop of a recording; see ``Recording``.
 
-    Where it begins, its speed and its gain are drawn from the audio and its number alone: the same
-    for all runs, methods and seeds.
+    Its beginning, speed and gain depend only on the audio and on the crop's number. They are the
+    same for all runs, methods and seeds.
 
     Attributes:
         source: the recording; the crop has its id.
-        number: from 0.
+        number: the crop's number, from 0.
     """
 
     source: Recording
@@ -69,28 +70,28 @@ class Crop:
 
     @property
     def id(self) -> str:
-        """Of the utterance."""
+        """Id of the utterance."""
         return self.source.id
 
     @property
     def path(self) -> Path:
-        """Of the whole recording."""
+        """File of the whole recording."""
         return self.source.path
 
     @property
     def pcm_sha256(self) -> str:
-        """In place of a digest of its samples, one of all that decides them."""
+        """Digest of everything that determines the crop's samples, instead of the samples."""
         decides = [VERSION, self.source.pcm_sha256, self.number, astuple(self.recipe)[1:]]
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
 
     @property
     def duration_s(self) -> float:
-        """Of the crop, in seconds."""
+        """Duration of the crop, in seconds."""
         return min(self.source.duration_s / self._draws[0], self.recipe.window_s)
 
     @property
     def _draws(self) -> tuple[float, float, float]:
-        """Speed as a factor, the share of the places where it may begin, gain in decibels."""
+        """Speed as a factor, beginning as a share of the possible ones, gain in decibels."""
         seed = f"{VERSION}/{self.source.pcm_sha256}/{self.number}"
         random = np.random.default_rng(int(hashlib.sha256(seed.encode()).hexdigest()[:16], 16))
         speed, place, gain = random.random(3)
@@ -101,7 +102,7 @@ class Crop:
         )
 
     def waveform(self) -> Waveform:
-        """``(samples,)`` at 16 kHz, not clipped where it is louder than full scale.
+        """The crop's ``(samples,)`` at 16 kHz, not clipped if it is louder than full scale.
 
         Raises:
             CorpusError: as ``read_known``.
@@ -116,7 +117,7 @@ class Crop:
         first = int(place * (max(len(whole) - size, 0) + 1))
         piece = whole[first : first + size]
         if self.recipe.speed:
-            # Read faster by this factor, it lasts as much shorter.
+            # Played faster by this factor, the piece becomes shorter by it.
             piece = soxr.resample(piece, speed * SAMPLE_RATE_HZ, SAMPLE_RATE_HZ, quality="HQ")
             piece = piece[: round(self.recipe.window_s * SAMPLE_RATE_HZ)]
         return (piece * np.float32(10.0 ** (gain_db / 20.0))).astype(np.float32)
@@ -131,7 +132,7 @@ class Cropped:
 
 
 def crops_of(speech: Speech, recipe: CropRecipe) -> tuple[Cropped, ...]:
-    """All crops of a recipe, the first of every recording, the second of every one, …"""
+    """All crops of a recipe: the first crop of every recording, then the second of every one, …"""
     made: list[Cropped] = []
     for number in range(recipe.count):
         crops = tuple(Crop(each, number, recipe) for each in speech.utterances)
@@ -141,7 +142,7 @@ def crops_of(speech: Speech, recipe: CropRecipe) -> tuple[Cropped, ...]:
 
 
 def heard(recording: Recording) -> Waveform:
-    """What is heard of a recording, ``(samples,)`` at 16 kHz: all of it, or a crop.
+    """Audio of a recording, all of it, or of a crop: ``(samples,)`` at 16 kHz.
 
     Raises:
         CorpusError: as ``read_known``.

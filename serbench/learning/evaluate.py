@@ -45,8 +45,8 @@ def utterance_posteriors(
         ``(U, C)`` float64.
 
     Raises:
-        SerbenchError: shapes that do not fit, an utterance without a window, or posteriors that
-            are not finite (a fit that has diverged).
+        SerbenchError: shapes do not fit, an utterance has no window, or posteriors are not finite
+            because a fit has diverged.
     """
     rows = np.asarray(posteriors, dtype=np.float64)
     owner = np.asarray(window_utterance, dtype=np.int64)
@@ -80,7 +80,7 @@ def score(labels: ArrayLike, predicted: ArrayLike, num_classes: int) -> Scores:
 
     Args:
         labels: ``(U,)`` int, true classes, 0 … C−1.
-        predicted: ``(U,)`` int, likewise.
+        predicted: ``(U,)`` int, predicted classes, 0 … C−1.
         num_classes: C.
 
     Raises:
@@ -98,7 +98,7 @@ def score(labels: ArrayLike, predicted: ArrayLike, num_classes: int) -> Scores:
 
 
 def confusion_metric(confusion: ArrayLike, metric: Metric) -> NDArray[np.float64]:
-    """A metric of each of a stack of confusion matrices ``(…, C, C)``, as ``(…,)``.
+    """A metric of each confusion matrix in a stack ``(…, C, C)``, as ``(…,)``.
 
     Recall is TP / (TP + FN) and F1 is 2 TP / (2 TP + FP + FN), averaged over the classes with
     TP + FN > 0 in that matrix. Counts may be weighted.
@@ -128,7 +128,7 @@ def speaker_confusions(
     """Confusion matrix of each speaker, ``(S, C, C)``, speakers in sorted order.
 
     Raises:
-        SerbenchError: as ``score``, or another number of speakers than of labels.
+        SerbenchError: as ``score``, or the number of speakers is not that of the labels.
     """
     true, guess = _checked(labels, predicted, num_classes)
     if len(speakers) != len(true):
@@ -145,7 +145,7 @@ def resample_weights(num_speakers: int, repeats: int, seed: int) -> NDArray[np.i
     The same arguments give the same resamples, so that methods can be compared in pairs.
 
     Raises:
-        SerbenchError: fewer than two speakers, whose interval would be falsely certain.
+        SerbenchError: fewer than two speakers; their interval would be too narrow.
     """
     if num_speakers < 2:
         raise SerbenchError("an interval by resampling speakers needs at least two speakers")
@@ -161,7 +161,7 @@ def resampled_metric(
     Args:
         confusions: ``(S, C, C)`` of ``speaker_confusions``.
         weights: ``(repeats, S)`` of ``resample_weights``.
-        metric: which.
+        metric: the metric to compute.
 
     Returns:
         ``(repeats,)``.

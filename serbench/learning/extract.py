@@ -1,6 +1,6 @@
 """Frames of a whole corpus by a front end: computed once, and kept in the cache.
 
-They need no label.
+Frames do not depend on labels.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ def speech_frames(
 ) -> Frames:
     """Frames of every utterance, from the cache or computed and kept there.
 
-    They are written in blocks as they are computed, and are never in memory as a whole. Whatever
-    stops the computation, it continues after its last block. Processes that want the same frames
-    at the same time wait for one to compute them.
+    They are written in blocks as they are computed, and are never in memory as a whole. A
+    computation that was stopped for any reason continues after its last block. Processes that need
+    the same frames at the same time wait for one of them to compute the frames.
 
-    ``(total, d)`` float32, or float16 where the front end is ``half``; with
-    ``normalise="utterance"`` each utterance's mean of each value is taken off.
+    The frames are ``(total, d)`` float32, or float16 if the front end is ``half``; with
+    ``normalise="utterance"`` each utterance's mean of each value is subtracted.
 
     Args:
         table: the corpus, or unlabelled audio.
-        front_end: whose frames.
+        front_end: computes the frames.
         cache: root of the cache.
-        advance: told of every utterance.
+        advance: called with the progress after every utterance.
         spread: where blocks of speech are computed, if any are left to compute.
 
     Raises:
-        CorpusError: an audio file can no longer be read, or is another than it was.
+        CorpusError: an audio file can no longer be read, or has changed.
         StoreError: the cache cannot be written.
-        TeacherError: the weights of a model that the front end runs cannot be had.
+        TeacherError: the weights of a model that the front end runs are not available.
     """
     files = frame_files(table, front_end, cache)
     total = len(table.utterances)
@@ -68,7 +68,8 @@ def speech_frames(
 
 
 def frame_files(table: Speech, front_end: FrontEnd, cache: Path) -> FrameFiles:
-    """The files of the frames in the cache; their names begin with a digest of what they are of.
+    """The files of the frames in the cache; their names begin with a digest of corpus and front
+    end.
 
     Raises:
         TeacherError: as ``speech_frames``.
@@ -85,7 +86,7 @@ def frames_by(
     count: NDArray[np.int64],
     digest: str,
 ) -> Frames:
-    """Frames that a front end gave: ``values (total, d)``, ``count (U,)`` of each utterance."""
+    """A front end's output as frames: ``values (total, d)``, ``count (U,)`` of each utterance."""
     framing = front_end.framing
     return Frames(
         ids,
@@ -108,7 +109,7 @@ def extract_block(block: Block[FrontEnd]) -> list[NDArray[np.floating]]:
 def _extract(
     table: Speech, front_end: FrontEnd, files: FrameFiles, advance: Advance, spread: Spread
 ) -> None:
-    """Compute the frames that the cache does not have, and add them to those that it has."""
+    """Compute the frames that the cache does not have, and add them to those in the cache."""
     total = len(table.utterances)
     with FrameWriter(files) as writer:
         for piece in _pieces(front_end, table.utterances[len(writer.counts) :], spread):

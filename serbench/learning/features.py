@@ -1,6 +1,6 @@
 """Frames of the whole corpus, the normaliser, windows as tensors.
 
-Whatever is fitted takes ``TrainingFrames``, which only a view of a training partition gives.
+Everything that is fitted takes ``TrainingFrames``, which only a view of a training partition gives.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Frames:
         ids: utterances in the order of the array.
         values: float32 or float16, usually a read-only memory map.
         start: first frame of each utterance.
-        count: its number of frames.
-        rate_hz: frames per second; 0 where an utterance has a single row.
-        digest: of what the frames were computed from.
-        channels: that a student reads of them, see ``student_input``.
+        count: number of frames of each utterance.
+        rate_hz: frames per second; 0 if an utterance has a single row.
+        digest: digest of everything that the frames were computed from.
+        channels: number of channels that a student reads of them, see ``student_input``.
         whole: whether each utterance is one window.
     """
 
@@ -56,8 +56,9 @@ class Frames:
     whole: bool = False
 
     def fitting(self, view: PartitionView, what: str, *others: Frames) -> TrainingFrames:
-        """The frames of a training partition, in the order of ``view.ids``, to fit ``what`` on;
-        then ``others``, of other crops of the same utterances, each in the same order.
+        """The frames of a training partition, in the order of ``view.ids``, to fit ``what`` on.
+
+        ``others``, the frames of other crops of the same utterances, follow in the same order.
 
         Raises:
             LeakageError: L6, a partition that nothing may be fitted on.
@@ -66,24 +67,24 @@ class Frames:
         return TrainingFrames(self, view.ids, *others)
 
     def evaluation(self, ids: Sequence[str]) -> EvaluationFrames:
-        """The frames of ``ids`` in their order, for a finished model to run on. No labels here."""
+        """The frames of ``ids`` in their order, without labels, for a finished model to run on."""
         return EvaluationFrames(self, ids)
 
 
 class FrameReader:
     """Frames of some utterances, addressed by their position 0 … n-1 and cut to windows.
 
-    Few frames are copied, so that a fit holds nothing else in its hands. Of many
-    (``RESIDENT_BYTES``), windows alone are read, from the map that all fits share.
+    Up to ``RESIDENT_BYTES`` of frames are copied, so that a fit has no other frames in memory. If
+    there are more, only windows are read, from the map that all fits share.
 
     Args:
-        frames: of the whole corpus.
+        frames: frames of the whole corpus.
         ids: the n utterances.
-        others: of other crops of the same utterances: n … 2n-1, and so on.
+        others: frames of other crops of the same utterances, at positions n … 2n-1, and so on.
 
     Attributes:
-        values: the frames end to end, where they are in memory; None: they are read from the map.
-        count: frames of each utterance.
+        values: the frames end to end, if they are in memory; None: they are read from the map.
+        count: number of frames of each utterance.
     """
 
     def __init__(self, frames: Frames, ids: Sequence[str], *others: Frames) -> None:
@@ -113,7 +114,7 @@ class FrameReader:
 
     @property
     def width(self) -> int:
-        """Values of a frame."""
+        """Number of values of a frame."""
         return self._width
 
     def windows(
@@ -122,13 +123,13 @@ class FrameReader:
         """Cut one window from each of some utterances.
 
         Args:
-            rows: which utterance.
-            first: its first frame, below the utterance's number of frames.
-            size: frames of the window.
+            rows: the position of each window's utterance.
+            first: the window's first frame, below the utterance's number of frames.
+            size: number of frames of the window.
 
         Returns:
-            Windows, the last real frame repeated where the utterance ends early, and their real
-            frames.
+            The windows, and the number of real frames of each. If the utterance ends early, its
+            last real frame is repeated.
         """
         if self.values is None:
             rows, first = rows.cpu(), first.cpu()
@@ -156,7 +157,7 @@ class FrameReader:
             yield self._changed(chosen)
 
     def change(self, function: Callable[[Tensor], Tensor]) -> None:
-        """Replace all frames by ``function`` of them: now, or as they are read from the map."""
+        """Apply ``function`` to all frames: now, or when they are read from the map."""
         if self.values is None:
             self._changes.append(function)
             self._width = next(self.blocks()).shape[1]
@@ -165,14 +166,14 @@ class FrameReader:
             self._width = self.values.shape[1]
 
     def normalise(self, normaliser: Normaliser) -> None:
-        """Normalise all frames in place; those in float16, which are many, window by window."""
+        """Normalise all frames: now, or window by window if they are in float16 or in the map."""
         if self.values is not None and self.values.dtype == torch.float16:
             self._changes.append(lambda frames: normaliser(frames.float()))
         else:
             self.change(lambda frames: normaliser(frames.float()))
 
     def place(self, device: torch.device) -> Self:
-        """Move the frames to ``device``, so that windows are cut there, or are brought there."""
+        """Move the frames to ``device`` and cut windows there; from the map, move only windows."""
         self._device = device
         self.count = self.count.to(device)
         if self.values is not None:
@@ -214,8 +215,8 @@ def window_places(
 
     Args:
         start: each utterance's first row.
-        count: its frames.
-        first: the window's first frame within it.
+        count: each utterance's number of frames.
+        first: the window's first frame within the utterance.
         size: frames of the window; beyond the utterance's end the last real one is repeated.
     """
     lengths = (count - first).clamp(1, size)
@@ -224,7 +225,7 @@ def window_places(
 
 
 class TrainingFrames(FrameReader):
-    """Frames of a training partition: what may be fitted on. ``Frames.fitting`` gives them."""
+    """Frames of a training partition, which models may be fitted on; see ``Frames.fitting``."""
 
 
 class EvaluationFrames(FrameReader):
@@ -235,7 +236,7 @@ class EvaluationFrames(FrameReader):
 class Normaliser:
     """Mean and deviation of each value of a frame over a training partition.
 
-    Or, of ``normalise = "range"``, the least value and how much greater the greatest is.
+    With ``normalise = "range"``: the least value, and the greatest value minus the least.
     """
 
     mean: Float[Tensor, " mels"]
@@ -245,7 +246,7 @@ class Normaliser:
     def fit(cls, frames: TrainingFrames, normalise: str = "partition") -> Normaliser:
         """Fit on the frames of a training partition, every frame with the same weight.
 
-        What ``normalise``, of the front end, does not fit is left as it is.
+        With ``normalise = "none"``, values stay as they are.
         """
         if normalise == "none":
             return cls.none(frames.width)
@@ -261,22 +262,22 @@ class Normaliser:
             spread, middle = torch.std_mean(values.double(), dim=0, correction=0)
         if frames.rate_hz and normalise != "range":
             return cls(middle.float(), spread.clamp_min(1e-3).float())
-        # Values of a row have scales of their own; what never varies is left at 0.
+        # Each value of a row has its own scale; a value that never varies becomes 0.
         constant = spread <= 1e-6 * middle.abs()
         return cls(middle.float(), torch.where(constant, 1.0, spread).float())
 
     @classmethod
     def none(cls, width: int) -> Normaliser:
-        """One that leaves frames of ``width`` values as they are."""
+        """A normaliser that leaves frames of ``width`` values as they are."""
         return cls(torch.zeros(width), torch.ones(width))
 
     @cached_property
     def _leaves_all(self) -> bool:
-        """Whether it is ``none``: frames of an encoder are many, and a copy of them takes time."""
+        """Whether it changes nothing, as ``none``: copying an encoder's many frames takes time."""
         return not bool(self.mean.any()) and bool((self.deviation == 1.0).all())
 
     def __call__(self, frames: Float[Tensor, "*rows mels"]) -> Float[Tensor, "*rows mels"]:
-        """The same, in units of the training partition's deviation from its mean."""
+        """The frames minus the mean, divided by the deviation."""
         if self._leaves_all:
             return frames
         return (frames - self.mean.to(frames.device)) / self.deviation.to(frames.device)
@@ -285,7 +286,7 @@ class Normaliser:
 def moments(
     blocks: Iterable[Float[Tensor, "n d"]],
 ) -> tuple[Float[Tensor, " d"], Float[Tensor, " d"]]:
-    """Mean and deviation in double precision, block by block: all at once can be gigabytes."""
+    """Mean and deviation in double precision, block by block: all frames can be gigabytes."""
     total = squares = torch.zeros((), dtype=torch.float64)
     count = 0
     for block in blocks:
@@ -300,30 +301,30 @@ def moments(
 
 
 def window_size(speech: Frames | FrameReader, segments: SegmentSettings) -> int:
-    """Frames of a window; of utterances that are one window each, of the longest."""
+    """Frames of a window; if each utterance is one window, frames of the longest."""
     if speech.whole:
         return int(speech.count.max())
     return round(segments.window_s * speech.rate_hz)
 
 
 def middle(count: Int[Tensor, " N"], size: int) -> Int[Tensor, " N"]:
-    """The first frame of the window of ``size`` frames in the middle of ``count``."""
+    """First frame of a window of ``size`` frames in the middle of ``count`` frames."""
     return (count - size).clamp_min(0) // 2
 
 
 def student_input(
     frames: Float[Tensor, "N frames d"], lengths: Int[Tensor, " N"], channels: int = 3
 ) -> Float[Tensor, "N channels d frames"]:
-    """Normalised windows to what a student reads, padding at 0.
+    """Turn normalised windows into a student's input, in which padding is 0.
 
     Args:
         frames: the last real frame repeated beyond ``lengths``, so that the deltas at a window's
             end do not depend on how far it is padded.
-        lengths: real frames.
-        channels: 3, static, Δ and ΔΔ; 1, the frames alone. See ``FrontEnd.channels``.
+        lengths: number of real frames.
+        channels: 3: static, Δ and ΔΔ; 1: the frames alone. See ``FrontEnd.channels``.
 
     Returns:
-        Of three channels, in channels-last memory. Δ is the regression over ±2 frames
+        Three channels are in channels-last memory. Δ is the regression over ±2 frames
         (HTK book, Eq. 5.16), scaled so that the three channels have similar deviations.
     """
     at = torch.arange(frames.shape[1], device=lengths.device)[None, :, None]
@@ -342,7 +343,7 @@ def student_input(
 
 
 def _delta(x: Float[Tensor, "N frames mels"]) -> Float[Tensor, "N frames mels"]:
-    """Regression slope over five frames, ends repeated."""
+    """Regression slope over five frames; the first and last frames are repeated at the ends."""
     padded = torch.cat([x[:, :1], x[:, :1], x, x[:, -1:], x[:, -1:]], dim=1)
     slope = padded[:, 4:] - padded[:, :-4]
     return slope.mul_(2.0).add_(padded[:, 3:-1]).sub_(padded[:, 1:-3]).mul_(0.1)

@@ -1,8 +1,8 @@
-"""The two files of a front end's frames in the cache: the frames of all utterances, and how many.
+"""The two files of a front end's frames in the cache: the frames, and how many each utterance has.
 
-They are written block by block under other names, so that a computation that was stopped, however
-it was stopped, continues after its last block. A block counts once its line is in the index; each
-line has the checksum of its block.
+They are written block by block under other names, so that a computation that was stopped for any
+reason continues after its last block. A block counts once its line is in the index; each line has
+the checksum of its block.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class FrameFiles:
         """Frames, as a read-only memory map, and how many each utterance has.
 
         Returns:
-            None: there are not as many utterances, or a file is damaged (which is told).
+            None if the number of utterances differs, or if a file is missing or damaged. A warning
+            reports damage.
         """
         count = read_kept(self.file("counts.npy"), _load, "number of cached frames")
         values = read_kept(self.file("values.npy"), _map, "cached frames")
@@ -66,7 +67,7 @@ class FrameFiles:
         return (values, count) if len(values) == int(count.sum()) else None
 
     def written(self, utterances: int) -> Kept:
-        """What was just written.
+        """Read the frames that were just written.
 
         Raises:
             StoreError: it cannot be read back.
@@ -78,7 +79,7 @@ class FrameFiles:
 
     @property
     def complete(self) -> bool:
-        """Whether all frames were written; the files may be damaged all the same."""
+        """Whether all frames were written; the files may still be damaged."""
         return self.file("counts.npy").is_file() and self.file("values.npy").is_file()
 
     def file(self, part: str) -> Path:
@@ -93,7 +94,7 @@ class FrameWriter:
         files: the files.
 
     Attributes:
-        counts: frames of each utterance that is written or waits to be.
+        counts: frames of each utterance that is written or waits to be written.
 
     Raises:
         StoreError: a file cannot be written.
@@ -116,17 +117,17 @@ class FrameWriter:
 
     def __exit__(self, stopped: object, *_: object) -> None:
         try:
-            # Behind a block that could not be written, no other can follow.
+            # If writing a block has failed, no other block can follow it.
             if stopped not in (None, StoreError):
-                with suppress(StoreError):  # the reason for stopping is what is told
+                with suppress(StoreError):  # only the reason for stopping is reported
                     self._write()
         finally:
             for file in (self._values, self._index):
-                with suppress(OSError):  # the same: `finish` has written all that counts
+                with suppress(OSError):  # likewise: `finish` has written everything that counts
                     file.close()
 
     def add(self, piece: Float[Array, "frames d"]) -> None:
-        """The frames of the next utterance.
+        """Add the frames of the next utterance.
 
         Raises:
             StoreError: a file cannot be written.
@@ -138,7 +139,7 @@ class FrameWriter:
             self._write()
 
     def finish(self) -> None:
-        """Make the files complete.
+        """Write the remaining frames and complete the files.
 
         Raises:
             StoreError: a file cannot be written.
@@ -146,7 +147,7 @@ class FrameWriter:
         self._write()
         assert self._form is not None, "a corpus has utterances"
         dtype, width = self._form
-        # The number of frames first: without it, what was written is found as it is now.
+        # The counts come first: while they are missing, the unfinished files are used.
         buffer = io.BytesIO()
         np.save(buffer, np.array(self.counts, dtype=np.int64))
         write_kept(self._files.file("counts.npy"), buffer.getvalue())
@@ -158,7 +159,7 @@ class FrameWriter:
             self._files.file("blocks.part").unlink(missing_ok=True)
 
     def _write(self) -> None:
-        """Write what waits as one block."""
+        """Write all waiting frames as one block."""
         if not self._waiting:
             return
         pieces = [np.ascontiguousarray(piece) for piece in self._waiting]
@@ -179,7 +180,7 @@ class FrameWriter:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Turns an error of the disk into a message."""
+        """Turn an error of the disk into a ``StoreError`` with advice."""
         try:
             yield
         except OSError as error:
@@ -191,8 +192,8 @@ class FrameWriter:
 
 
 def _whole_blocks(values: Path, index: Path) -> tuple[list[dict[str, Any]], int, int]:
-    """Blocks of a stopped computation up to the first that is damaged (which is told), and where
-    they end in both files.
+    """Blocks of a stopped computation up to the first damaged one, and where they end in both
+    files. A warning reports damage.
     """
     found: list[dict[str, Any]] = []
     end, index_end = HEAD_BYTES, 0
@@ -201,7 +202,7 @@ def _whole_blocks(values: Path, index: Path) -> tuple[list[dict[str, Any]], int,
             file.seek(HEAD_BYTES)
             for line in lines:
                 if not line.endswith(b"\n"):
-                    break  # torn
+                    break  # an incomplete line
                 block = json.loads(line)
                 size = sum(block["counts"]) * block["width"] * np.dtype(block["dtype"]).itemsize
                 if hashlib.sha256(file.read(size)).hexdigest() != block["sha256"]:
@@ -217,7 +218,7 @@ def _whole_blocks(values: Path, index: Path) -> tuple[list[dict[str, Any]], int,
 
 
 def _open_at(path: Path, size: int) -> BinaryIO:
-    """``path``, cut or filled up to ``size``, to write behind."""
+    """Open ``path`` to write after its first ``size`` bytes; the file is cut or filled to them."""
     path.touch()
     file = path.open("r+b")
     file.truncate(size)

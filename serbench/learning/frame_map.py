@@ -1,4 +1,4 @@
-"""Rows of arrays that are mapped from files: read as they are needed, and let go of again."""
+"""Rows of arrays that are mapped from files: read when needed, and released from memory again."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ RELEASED_BYTES = 64 * 1024 * 1024
 
 
 class MappedRows:
-    """Rows of several arrays, which no process holds in memory as a whole.
+    """Rows of several arrays that are never in memory as a whole.
 
     Args:
-        arrays: ``(rows, d)`` each, usually mapped.
+        arrays: ``(rows, d)`` each, usually memory maps.
     """
 
     def __init__(self, arrays: Sequence[NDArray[np.floating]]) -> None:
@@ -24,8 +24,8 @@ class MappedRows:
         self._read_bytes = 0
 
     def rows(self, array: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.floating]:
-        """``(n, d)``, a copy of rows ``places (n,)``, each of the array whose number ``array (n,)``
-        says.
+        """A copy ``(n, d)`` of the rows ``places (n,)``; ``array (n,)`` is the number of each
+        row's array.
         """
         if len(self._arrays) == 1:
             found = np.asarray(self._arrays[0])[places]
@@ -44,7 +44,7 @@ class MappedRows:
 
 
 def release(values: NDArray[np.generic]) -> None:
-    """Let go of the pages of a mapped array; they are read again where they are needed again."""
+    """Release the pages of a mapped array; they are read again when they are needed."""
     base: object = values
     while isinstance(base, np.ndarray):
         base = base.base

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Extractor:
-    """A front end between arrays, as its frames are kept."""
+    """Runs a front end on NumPy arrays, and gives frames as the cache stores them."""
 
     def __init__(self, front_end: FrontEnd) -> None:
         self.module = whole_module(front_end, front_end.build())
@@ -34,7 +34,7 @@ class Extractor:
 
 
 class Centred(nn.Module):
-    """What a module gives, with the utterance's mean of each value taken off."""
+    """A module whose output is another module's, minus the utterance's mean of each value."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -47,18 +47,18 @@ class Centred(nn.Module):
 
 
 def whole_module(front_end: FrontEnd, module: nn.Module) -> nn.Module:
-    """``module``, which a front end made for whole utterances, with what ``normalise`` asks for."""
+    """A front end's ``module`` for whole utterances, centred if ``normalise`` is "utterance"."""
     return Centred(module) if front_end.params.normalise == "utterance" else module
 
 
 def shape_of(front_end: FrontEnd, num_classes: int) -> StudentShape:
-    """The shape of a student that hears through this front end."""
+    """The shape of a student whose input comes from this front end."""
     rows = front_end.framing is None
     return StudentShape(num_classes, front_end.channels, front_end.width, rows)
 
 
 def frames_of(front_end: FrontEnd, duration_s: float) -> int:
-    """Frames of a window of so many seconds; of one that hears whole utterances, all of them."""
+    """Frames of a window of so many seconds; all frames if the front end reads whole utterances."""
     framing = front_end.framing
     if framing is None:
         return 1
@@ -66,7 +66,9 @@ def frames_of(front_end: FrontEnd, duration_s: float) -> int:
 
 
 def identity_of(front_end: FrontEnd) -> dict[str, object]:
-    """All that decides a front end's frames; deltas and means of a partition come later."""
+    """Everything that determines a front end's frames; deltas and normalisation over a partition
+    are applied later.
+    """
     params = front_end.params.model_dump(mode="json")
     own = {key: value for key, value in params.items() if key not in {"normalise", "deltas"}}
     return {

@@ -60,14 +60,14 @@ def sliding_windows(
     if duration_s <= window_s:
         return [(0.0, duration_s)]
     last_s = duration_s - window_s
-    # The small number keeps rounding from adding a window a few picoseconds after another.
+    # Without the small number, rounding could add a window a few picoseconds after another.
     hops = math.ceil(last_s / hop_s - 1e-9)
     starts = [hop * hop_s for hop in range(hops)]
     return [*((start_s, start_s + window_s) for start_s in starts), (last_s, duration_s)]
 
 
 def hears_whole(framing: Framing | None) -> bool:
-    """Whether a front end hears a whole utterance at once, so that each is one window."""
+    """Whether a front end reads a whole utterance at once, so that each utterance is one window."""
     return framing is None or framing.length is not None
 
 
@@ -93,8 +93,9 @@ class Cutting:
         [(0.0, 4.0)]
 
     Attributes:
-        window_s, overlap_s: of sliding windows; of the middle, the first alone.
-        how: ``centre``: the middle of an utterance; ``whole``: all of it.
+        window_s, overlap_s: of sliding windows; ``centre`` uses ``window_s`` only.
+        how: ``sliding``: windows over the whole utterance; ``centre``: one window in its middle;
+            ``whole``: all of it as one window.
     """
 
     window_s: float
@@ -103,7 +104,7 @@ class Cutting:
 
     @classmethod
     def of(cls, segments: SegmentSettings, framing: Framing | None) -> Cutting:
-        """As the settings say, unless the front end hears whole utterances."""
+        """The cutting of the settings; whole utterances if the front end needs them."""
         how = "whole" if hears_whole(framing) else segments.cut
         return cls(segments.window_s, segments.overlap_s, how)
 
@@ -125,11 +126,11 @@ class Cutting:
 def segment_partition(
     table: CorpusTable, partition: Partition, cutting: Cutting
 ) -> tuple[Segment, ...]:
-    """All windows of a partition, utterances in its order, windows in time's.
+    """All windows of a partition: utterances in its order, windows in order of time.
 
     Raises:
         RegistryError, CorpusError: as ``sliding_windows``.
-        SplitError: an utterance that the table lacks.
+        SplitError: the table lacks an utterance.
     """
     return tuple(
         segment

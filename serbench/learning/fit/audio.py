@@ -1,4 +1,4 @@
-"""Batches of unlabelled audio, read from the disk window by window: of pretrainings and of fits."""
+"""Batches of unlabelled audio for pretrainings and fits, read from the disk window by window."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ NO_LABEL = -1
 
 
 class DiskFrames:
-    """Frames on the disk, of which windows alone are read.
+    """Frames on the disk, of which only windows are read.
 
     Args:
-        frames: of unlabelled audio; each row all layers end to end.
-        layers: L; nothing was learnt yet that could weigh them, so their mean is taken.
-        device: where windows go.
-        normaliser: scales them; None: one that gives them mean 0 and deviation 1.
+        frames: frames of unlabelled audio; each row has all layers end to end.
+        layers: L; no layer weights have been learnt yet, so the mean of the layers is used.
+        device: device that windows are moved to.
+        normaliser: scales frames; None: one that gives them mean 0 and deviation 1.
     """
 
     def __init__(
@@ -51,11 +51,11 @@ class DiskFrames:
 
     @property
     def width(self) -> int:
-        """Values of a frame, layers mixed."""
+        """Number of values of a frame, layers mixed."""
         return len(self.normaliser.mean)
 
     def windows(self, rows: Tensor, first: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        """As ``FrameReader.windows``, scaled; ``rows`` and ``first`` on the CPU."""
+        """As ``FrameReader.windows``, but scaled; ``rows`` and ``first`` are on the CPU."""
         start = torch.from_numpy(self.frames.start)[rows]
         places, lengths = window_places(start, self.count[rows], first, size)
         values = self._mixed(self.frames.values[places.flatten().numpy()])
@@ -63,7 +63,7 @@ class DiskFrames:
         return values.to(self.device), lengths.to(self.device)
 
     def _normaliser(self) -> Normaliser:
-        """Mean and deviation over a sample, block by block: all layers of it can be gigabytes."""
+        """Mean and deviation over a sample, block by block: its layers can be gigabytes."""
         values = self.frames.values[:: max(1, len(self.frames.values) // SAMPLED_FRAMES)]
         total = squares = torch.zeros((), dtype=torch.float64)
         for first in range(0, len(values), BLOCK_FRAMES):
@@ -82,38 +82,40 @@ class DrawnBatches(Batches):
     """Windows of unlabelled audio, drawn in proportion to duration.
 
     Attributes:
-        batch_size: windows of a batch.
+        batch_size: number of windows of a batch.
     """
 
     batch_size: int
     speech: DiskFrames
 
     def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
-        """A recording may come up more than once."""
+        """The batches of an epoch, in which a recording may occur more than once."""
         for rows, draw in self._draws(self.generator):
             yield rows, self._batch(rows, draw)
 
     def _draws(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Recordings of each batch of an epoch, and shares of the places in them."""
+        """Recordings of each batch of an epoch, and each window's beginning as a share of the
+        possible ones.
+        """
         count = self.speech.frames.count
         share = torch.from_numpy(count / count.sum())
         for _ in range(self.per_epoch):
             rows = torch.multinomial(share, self.batch_size, replacement=True, generator=generator)
-            # In double precision: a recording may be longer than single precision can count.
+            # Double precision, because a recording may have more frames than float32 can count.
             yield rows, torch.rand(self.batch_size, generator=generator).double()
 
 
 class UnlabelledBatches(DrawnBatches):
-    """What a fit hears besides its training partition: windows without a label, each with what the
-    teachers' heads say of its recording.
+    """A fit's input besides its training partition: windows without a label, each with the soft
+    targets of its recording.
 
-    Draws are its own, so that the training windows are those of a fit without it.
+    It has a generator of its own, so that the training windows are those of a fit without it.
 
     Args:
-        task: whose ``unlabelled`` are heard.
-        normaliser: of the training partition.
-        windows: of each batch of training windows; they come with ``task.loss.unlabelled`` times
-            as many, and at least two.
+        task: the fit, whose ``unlabelled`` is the audio.
+        normaliser: fitted on the training partition.
+        windows: number of windows of each training batch. A batch of unlabelled windows has
+            ``task.loss.unlabelled`` times as many, and at least two.
         size: frames of a window, as of a training window.
         per_epoch: batches of an epoch.
     """
@@ -153,7 +155,7 @@ class UnlabelledBatches(DrawnBatches):
 
 
 class AudioBatches(DrawnBatches):
-    """What a pretraining hears: in an epoch as many windows as the audio is long."""
+    """Batches of a pretraining; the windows of an epoch are together about as long as the audio."""
 
     def __init__(self, task: PretrainTask, device: torch.device) -> None:
         count, width = task.features.count, task.features.values.shape[1]
@@ -178,11 +180,11 @@ class AudioBatches(DrawnBatches):
         self.per_epoch = max(1, int(count.sum()) // self.size // self.batch_size)
 
     def taught(self, seed: int) -> Iterator[Batch]:
-        """As many without augmentation, with what the teachers say, by draws of their own."""
+        """An epoch's batches without augmentation, with teachers' outputs; draws of ``seed``."""
         for rows, draw in self._draws(torch.Generator().manual_seed(seed)):
             yield self.taught_batch(rows, draw)
 
     def windows(self, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """As many, without augmentation, by draws of their own."""
+        """An epoch's windows without augmentation; draws of ``seed``."""
         for rows, draw in self._draws(torch.Generator().manual_seed(seed)):
             yield self.plain(rows, draw)

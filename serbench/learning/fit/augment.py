@@ -1,4 +1,4 @@
-"""What is done to a training window before a student sees it."""
+"""Augmentation of training windows."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def augmented(
 ) -> Tensor:
     """A random gain, then SpecAugment's masks, on normalised windows ``(N, frames, d)``.
 
-    Masks hold the mean: of the training partition where frames are normalised by it, else of the
-    window's own real frames, for each value; of samples, silence.
+    Masks are filled with a mean for each value: that of the training partition if frames are
+    normalised by it, else that of the window's own real frames. Masks of samples are silence.
     """
     gain, normalise = front_end.gain, front_end.params.normalise
-    # Where an utterance's own mean was taken off, its level went with it.
+    # If each utterance's own mean is subtracted, a gain has no effect.
     if own.gain_db and gain is not None and normalise != "utterance":
         draw = 2.0 * torch.rand(len(frames), 1, 1, generator=generator) - 1.0
         gain_db = draw.to(frames.device) * own.gain_db
@@ -72,10 +72,11 @@ def spec_augment(
     mel_mask_bins: int,
     fill: Float[Tensor, "N 1 mels"] | None = None,
 ) -> Float[Tensor, "N frames mels"]:
-    """SpecAugment's time and frequency masks (Park et al., Interspeech 2019), each window its own.
+    """SpecAugment's time and frequency masks (Park et al., Interspeech 2019), for each window.
 
-    Masks are filled with ``fill``; None: with 0, of normalised frames the training partition's
-    mean. Widths are uniform in 0 … the given maximum; a time mask starts inside the real frames.
+    Masks are filled with ``fill``; None: with 0, which is the training partition's mean if frames
+    are normalised by it. Widths are uniform in 0 … the given maximum; a time mask starts inside the
+    real frames.
     """
     size, bins = frames.shape[1:]
     kept_frames = torch.ones(frames.shape[:2], dtype=torch.bool, device=frames.device)
@@ -93,7 +94,7 @@ def spec_augment(
 def _band(
     limits: Int[Tensor, " N"], size: int, widest: int, generator: torch.Generator
 ) -> Bool[Tensor, "N size"]:
-    """One random band per row below its limit."""
+    """One random band for each row, below the row's limit."""
     rows = len(limits)
     draw = torch.rand(2, rows, generator=generator).to(limits.device)
     width = torch.minimum((draw[0] * (widest + 1)).long(), limits)

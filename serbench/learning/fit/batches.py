@@ -1,7 +1,7 @@
-"""Training batches: random windows with their teachers' views.
+"""Training batches: random windows with the teachers' outputs for them.
 
-Every draw comes from the seed alone, so all methods of a run see the same windows and masks. A
-batch is made by a handful of tensor operations, never by a loop over its windows.
+Every draw depends only on the seed, so all methods of a run receive the same windows and masks. A
+batch is made by a few tensor operations, never by a loop over its windows.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Windows(Protocol):
 
     @property
     def width(self) -> int:
-        """Values of a frame."""
+        """Number of values of a frame."""
         ...
 
     def windows(self, rows: Tensor, first: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -50,12 +50,12 @@ class Windows(Protocol):
 
 @dataclass(frozen=True)
 class TeacherSources:
-    """What the teachers say of all N recordings, on the device.
+    """The teachers' outputs for all N recordings, on the device.
 
     Attributes:
         logits: ``(m, N, C)``.
         pooled: for each teacher ``(N, P_t)``, standardised over the recordings.
-        frames: for each teacher its frames, layers mixed, standardised likewise.
+        frames: for each teacher its frames, layers mixed, standardised over the recordings.
     """
 
     logits: Tensor
@@ -64,7 +64,7 @@ class TeacherSources:
 
     @property
     def count(self) -> int:
-        """M, how many teachers say something."""
+        """Number of teachers with an output here."""
         return max(len(self.logits), len(self.pooled), len(self.frames))
 
 
@@ -73,13 +73,13 @@ class Batches(ABC):
 
     Args:
         speech: frames of N recordings, normalised.
-        normaliser: by which.
+        normaliser: the normaliser of these frames.
         labels: ``(N,)`` int64.
-        teachers: of the same recordings in the same order.
-        settings: of windows and augmentation.
-        front_end: whose frames.
+        teachers: outputs for the same recordings in the same order.
+        settings: settings of windows and augmentation.
+        front_end: the front end that computed the frames.
         size: frames of a window.
-        seed: of all draws.
+        seed: seed of all draws.
 
     Attributes:
         per_epoch: batches of an epoch.
@@ -109,15 +109,15 @@ class Batches(ABC):
 
     @abstractmethod
     def epoch(self) -> Iterator[tuple[Tensor, Batch]]:
-        """Batches of random windows, each with ``(B,)`` int64, which recordings they are of."""
+        """Batches of random windows, each with ``(B,)`` int64, the recordings of its windows."""
         ...
 
     def _batch(self, rows: Tensor, draw: Tensor) -> Batch:
-        """One window of each of ``rows (B,)``, augmented, with what the teachers say of it."""
+        """One window of each of ``rows (B,)``, augmented, with the teachers' outputs for it."""
         return self._taught(rows, draw, augment=True)
 
     def taught_batch(self, rows: Tensor, draw: Tensor) -> Batch:
-        """The same without augmentation."""
+        """As ``_batch``, without augmentation."""
         return self._taught(rows, draw, augment=False)
 
     def _taught(self, rows: Tensor, draw: Tensor, *, augment: bool) -> Batch:
@@ -144,8 +144,10 @@ class Batches(ABC):
         return student_input(frames, lengths, self.front_end.channels), lengths
 
     def _cut(self, rows: Tensor, draw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Frames, lengths and first frames of one window of each of ``rows (B,)``, which begins at
-        the share ``draw (B,)`` of those places where it fits, or is the middle.
+        """Frames, lengths and first frames of one window of each of ``rows (B,)``.
+
+        A window is the middle of its recording, or ``draw (B,)`` gives its beginning as a share of
+        the possible ones.
         """
         if self.settings.segments.cut == "centre":
             first = middle(self.speech.count[rows], self.size)
@@ -153,14 +155,14 @@ class Batches(ABC):
             spare = (self.speech.count[rows] - self.size + 1).clamp_min(1)
             first = (draw * spare).long()
         size = self.size
-        if self.front_end.channels == 1:  # nothing looks beyond the real frames: less to copy
+        if self.front_end.channels == 1:  # no deltas: copy only up to the last real frame
             size = int((self.speech.count[rows] - first).clamp(1, size).max())
         return *self.speech.windows(rows, first, size), first
 
     def _hint(
         self, teacher: Windows, rows: Tensor, first: Tensor, precision: torch.dtype
     ) -> tuple[Tensor, Tensor]:
-        """A teacher's frames over the same time as the student's windows."""
+        """A teacher's frames for the time span of the student's windows."""
         ratio = teacher.rate_hz / self.speech.rate_hz
         start = (first.to(precision) * ratio).round().long()
         start = torch.minimum(start, teacher.count[rows] - 1)
@@ -168,7 +170,7 @@ class Batches(ABC):
 
 
 def teacher_sources(task: FitTask, device: torch.device) -> TeacherSources:
-    """What ``task.loss`` needs of the teachers, restricted to the training partition."""
+    """The teachers' outputs that ``task.loss`` needs, for the training partition only."""
     assert task.loss is not None
     needs = task.loss.needs
     count = len(task.train.ids) * max(1, len(task.crops))
@@ -193,7 +195,7 @@ def teacher_sources(task: FitTask, device: torch.device) -> TeacherSources:
 
 
 def _mixed(weights: Tensor, frames: Tensor) -> Tensor:
-    """``(n, L · D)`` to ``(n, D)``."""
+    """Mix layers by their weights: ``(n, L · D)`` to ``(n, D)``."""
     layers = frames.unflatten(1, (len(weights), -1))
     return torch.einsum("l,fld->fd", weights.to(layers), layers)
 
@@ -201,14 +203,14 @@ def _mixed(weights: Tensor, frames: Tensor) -> Tensor:
 def standardised(train: TrainingEmbeddings) -> Tensor:
     """The first layer of embeddings ``(n, d)``, with mean 0 and deviation 1 in every dimension.
 
-    Encoders have a few dimensions that are large everywhere; without this, the direction of every
-    frame is nearly the same, and matching it teaches nothing.
+    Encoders have a few dimensions that are always large. Without standardisation, all frames have
+    nearly the same direction, and a student learns nothing from matching it.
     """
     return _standard(torch.from_numpy(train.pooled[:, 0]))
 
 
 def standardise(train: TrainingFrames) -> None:
-    """The same of frames, in their own precision."""
+    """Give frames mean 0 and deviation 1 in every dimension, in their own precision."""
     if train.values is not None:
         train.change(_standard)
         return
@@ -230,12 +232,13 @@ class TrainingBatches(Batches):
     """Windows of one training partition: random ones, or its utterances' fixed crops.
 
     Args:
-        task: whose partition it is.
-        frames: of its N utterances in the order of its ids, or of the K crops of each, the first of
-            each utterance, the second of each, …; they are normalised in place.
+        task: the fit that the partition belongs to.
+        frames: frames of the partition's N utterances in the order of its ids, or of the K crops of
+            each: the first crop of each utterance, the second of each, … They are normalised in
+            place.
         normaliser: fitted on the utterances.
         teachers: aligned with ``frames``.
-        device: where everything is.
+        device: the device of all tensors.
     """
 
     def __init__(
@@ -252,14 +255,14 @@ class TrainingBatches(Batches):
         own = torch.from_numpy(task.train.labels).to(device)
         self.utterances, self.crops = len(own), len(task.crops)
         settings = task.settings
-        if self.crops:  # each has its gain, which the teachers hear, too
+        if self.crops:  # each crop has its own gain, for teachers, too
             augment = settings.augment.model_copy(update={"gain_db": 0.0})
             settings = settings.model_copy(update={"augment": augment})
         labels = own.repeat(max(1, self.crops))
         super().__init__(
             frames, normaliser, labels, teachers, settings, task.front_end, size, task.seed
         )
-        # The last, smaller batch is left out: its utterances come up in other epochs.
+        # The last, smaller batch is left out: its utterances occur in other epochs.
         self.batch_size = min(settings.training.batch_size, self.utterances)
         self.per_epoch = self.utterances // self.batch_size
 

@@ -1,4 +1,6 @@
-"""A long training that was stopped goes on after its last epoch, with the same bits."""
+"""Checkpoints: a training that was stopped continues after its last saved epoch, bit by bit the
+same.
+"""
 
 from __future__ import annotations
 
@@ -18,25 +20,25 @@ EVERY_S = 60.0
 
 
 class Stateful(Protocol):
-    """What can be written down and set again."""
+    """An object whose state can be saved and restored."""
 
     def state_dict(self) -> Mapping[str, Any]:
-        """Its state, of tensors and plain values."""
+        """The state, made of tensors and plain values."""
         ...
 
     def load_state_dict(self, state: Any, /) -> object:
-        """Take over a state."""
+        """Restore a state."""
         ...
 
 
 class Checkpoint:
-    """All that the next epoch depends on: weights, optimiser, schedule, and every generator.
+    """Everything that the next epoch depends on: weights, optimiser, schedule, all generators.
 
     Args:
-        path: a file of the cache; None: nothing is written, and nothing is found.
-        training: is read, and set by ``resume``.
+        path: a file of the cache; None: nothing is saved or restored.
+        training: the training that is saved, and restored by ``resume``.
         generator: draws windows and masks.
-        more: what else is kept, by name.
+        more: other objects that are saved, by name.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class Checkpoint:
         }
 
     def resume(self) -> list[dict[str, Any]]:
-        """Go on from what was written, if anything was; what was noted of each epoch until then."""
+        """Restore the last checkpoint, if there is one; returns the records of its epochs."""
         if self.path is None:
             return []
         state = read_kept(self.path, _read, "checkpoint")
@@ -74,7 +76,8 @@ class Checkpoint:
         return state["history"]
 
     def save(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Write down how it stands, unless that was done a moment ago.
+        """Save the state and the epochs' records, unless the last save was less than ``EVERY_S``
+        ago.
 
         Raises:
             StoreError: the file cannot be written.
@@ -100,5 +103,5 @@ def _read(path: Path) -> dict[str, Any]:
     content = kept_bytes(path)
     try:
         return torch.load(io.BytesIO(content), weights_only=True)
-    except Exception as error:  # whatever an unpickler raises
+    except Exception as error:  # an unpickler can raise anything
         raise DamageError(str(error).splitlines()[0]) from error

@@ -1,4 +1,4 @@
-"""Fit one student on one training partition: an estimator in one go, a network by its loss."""
+"""Fit one student on one training partition: an estimator in one call, a network by its loss."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ UTTERANCES_AT_ONCE = 64
 
 
 def fit_student(task: FitTask, on_epoch: OnEpoch) -> FitResult:
-    """As ``estimate`` or as ``loop.fit``, whichever the student is for."""
+    """Call ``estimate`` for an estimator, ``loop.fit`` for a network."""
     return estimate(task) if isinstance(task.student, Estimator) else fit(task, on_epoch)
 
 
 def estimate(task: FitTask) -> FitResult:
     """Fit ``task.student``, an estimator, and predict ``task.segments``.
 
-    Everything fitted (normaliser, and whatever the estimator selects and fits) is fitted on
-    ``task.train`` and noted on it. There are no epochs, and so no history. Deterministic for a
-    seed and a number of threads.
+    Everything that is fitted (the normaliser, and all that the estimator selects and fits) is
+    fitted on ``task.train`` and recorded there. There are no epochs, and so no history. The result
+    is deterministic for a seed and a number of threads.
 
     Raises:
         PluginError: the estimator refuses the data, or gives no posteriors.
@@ -73,7 +73,7 @@ def estimate(task: FitTask) -> FitResult:
 def pooled(
     network: EstimatorNetwork, speech: FrameReader, normaliser: Normaliser, channels: int
 ) -> NDArray[np.floating]:
-    """``(U, e)``: what an estimator reads of each utterance, normalised and pooled."""
+    """``(U, e)``: an estimator's input for each utterance, normalised and pooled."""
     rows = []
     for start in range(0, len(speech), UTTERANCES_AT_ONCE):
         chosen = torch.arange(start, min(start + UTTERANCES_AT_ONCE, len(speech)))

@@ -1,4 +1,4 @@
-"""Students that inherit: they take over a pretrained model's weights, and hear speech for that."""
+"""Students that inherit: they copy a pretrained model's weights, and may need speech for that."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def inherit(student: Student, network: nn.Module, speech: Iterable[Windows]) -> 
     """Give a network the weights that its student inherits.
 
     Raises:
-        PluginError: parameters were replaced, so that nothing would train the new ones.
-        TeacherError: the weights cannot be had or do not fit.
+        PluginError: the student has replaced parameters; the new ones would not be trained.
+        TeacherError: the weights are not available or do not fit.
     """
     before = list(map(id, network.parameters()))
     student.inherit(network, speech)
@@ -30,12 +30,12 @@ def inherit(student: Student, network: nn.Module, speech: Iterable[Windows]) -> 
 def each_once(batches: Batches, size: int, seed: int) -> Iterator[Windows]:
     """One random window of each recording, in random order, without augmentation.
 
-    Draws are its own: what a fit draws later does not depend on how much was read here.
+    It has a generator of its own: the later draws of a fit do not depend on how much was read here.
 
     Args:
-        batches: windows are cut as it cuts them.
-        size: of a batch; the last may be smaller.
-        seed: of order and places.
+        batches: the batches whose windows are used.
+        size: windows of a batch; the last batch may be smaller.
+        seed: seed of the order and of the windows' beginnings.
     """
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(batches.labels), generator=generator).to(batches.labels.device)

@@ -31,13 +31,13 @@ def fit(task: FitTask, on_epoch: OnEpoch) -> FitResult:
     """Train ``task.student`` and predict ``task.segments``.
 
     Everything fitted here (normaliser, linear probe, weights, projections of the loss) is fitted
-    on ``task.train`` and noted on it. Warm-up, schedule and average go by ``training.epochs``,
-    and training stops after ``task.epochs``: a refit repeats the first epochs of an inner fit.
-    Deterministic for a seed, a device and a number of threads, also where it was stopped and goes
-    on from ``task.checkpoint``.
+    on ``task.train`` and recorded there. Warm-up, schedule and average depend on
+    ``training.epochs``, but training stops after ``task.epochs``: a refit repeats the first epochs
+    of an inner fit. The result is deterministic for a seed, a device and a number of threads, also
+    if the fit was stopped and continues from ``task.checkpoint``.
 
     Raises:
-        PluginError: a linear probe of a student without ``classify``.
+        PluginError: a linear probe needs ``classify``, which the student lacks.
         SerbenchError: the loss stopped being finite, or the student lacks a part to freeze.
         LeakageError: L6, data from outside the training partition.
     """
@@ -90,7 +90,7 @@ def _trained(
     frames: TrainingFrames,
     on_epoch: OnEpoch,
 ) -> tuple[list[dict[str, Any]], float]:
-    """What is noted of each epoch; seconds of those that a fit that was stopped had made."""
+    """Train; return the record of each epoch, and the seconds of epochs before an interruption."""
     more: dict[str, Any] = {"weights": weights, "readings": training.readings}
     if training.unlabelled is not None:
         more["unlabelled"] = training.unlabelled
@@ -120,9 +120,9 @@ def _trained(
 def _start(
     task: FitTask, training: Optimisation, batches: TrainingBatches, *, resumed: bool
 ) -> None:
-    """The weights that training goes on from: a pretraining's, a pretrained model's, or fresh.
+    """Set the weights that training starts from: a pretraining's, a pretrained model's, or new.
 
-    A fit that was resumed has them, and notes what they were made of all the same.
+    A resumed fit has its weights already, but it still records what an inheritance was given.
     """
     if task.initial is not None:
         if not resumed:
@@ -144,7 +144,7 @@ def _probe(task: FitTask, weights: _Weights, frames: TrainingFrames, *, resumed:
 
 
 def state_of(student: nn.Module, normaliser: Normaliser) -> dict[str, Tensor]:
-    """What is kept of a fit: the student's tensors and the normaliser's."""
+    """The state of a fit that is saved: the student's tensors and the normaliser's."""
     state = {name: value.cpu().contiguous() for name, value in student.state_dict().items()}
     return state | {
         "normaliser.mean": normaliser.mean.cpu(),
@@ -153,7 +153,7 @@ def state_of(student: nn.Module, normaliser: Normaliser) -> dict[str, Tensor]:
 
 
 def crops_of(task: FitTask, device: torch.device) -> TrainingFrames | None:
-    """Frames of the crops that the student hears in training; None: it hears random windows."""
+    """Frames of the crops that the student is trained on; None: it is trained on random windows."""
     if not task.crops:
         return None
     first, *others = task.crops
@@ -161,7 +161,7 @@ def crops_of(task: FitTask, device: torch.device) -> TrainingFrames | None:
 
 
 def normaliser_of(task: FitTask, frames: TrainingFrames) -> Normaliser:
-    """That of a broken protocol, or one fitted on the training partition."""
+    """The normaliser of a broken protocol, or one fitted on the training partition."""
     if task.normaliser is not None:
         return task.normaliser
     task.train.record("normaliser", task.train.ids)
@@ -183,7 +183,7 @@ class _Weights:
 
     @property
     def watched(self) -> bool:
-        """Whether each epoch is held against the validation partition."""
+        """Whether each epoch is scored on the validation partition."""
         return self.task.settings.training.early_stopping and self.task.validation is not None
 
     def complete(self, epochs: int) -> bool:
@@ -206,7 +206,7 @@ class _Weights:
                 self.average[name].lerp_(value, 1.0 - decay)
 
     def validate(self, epoch: int) -> float:
-        """UA on the inner validation partition after an epoch; keeps the best weights."""
+        """Return the UA on the inner validation partition after an epoch; keep the best weights."""
         raw = self._copy()
         if self.average is not None:
             self.student.load_state_dict(self.average)

@@ -1,4 +1,4 @@
-"""The one training loop, of fits and of pretrainings."""
+"""The training loop of fits and of pretrainings."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Optimisation:
     """A student and its loss, trained together.
 
     Args:
-        epochs: how many there will be, for the schedule.
-        per_epoch: batches of each.
+        epochs: total number of epochs, for the schedule.
+        per_epoch: batches of an epoch.
 
     Attributes:
-        readings: what the loss reads of each utterance is noted there; None: nowhere.
-        unlabelled: as many batches without a label, which come with those of an epoch; None: none.
-        step_seconds: spent in steps so far.
+        readings: collects the loss's readings for each utterance; None: they are not collected.
+        unlabelled: gives a batch without labels for each batch of an epoch; None: no such batches.
+        step_seconds: seconds spent in steps so far.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Optimisation:
         return cls(student, loss, settings, epochs, batches.per_epoch, device)
 
     def epoch(self, name: str, number: int, batches: Batches) -> dict[str, float]:
-        """One pass over ``batches`` for the task ``name``; the mean of each term of the loss.
+        """Pass once over ``batches`` for the task ``name``; return the mean of each loss term.
 
         Raises:
             SerbenchError: the loss stopped being finite.
@@ -94,7 +94,7 @@ class Optimisation:
         for (rows, batch), other, group in zip(batches.epoch(), more, groups, strict=True):
             started = time.perf_counter()
             terms = self.step(batch, *group, unlabelled=other)
-            for term, value in terms.items():  # summed without a wait for the device
+            for term, value in terms.items():  # summed on the device, without waiting for it
                 sums[term] = sums[term] + value.detach() if term in sums else value.detach()
             self.step_seconds += time.perf_counter() - started
             if self.readings is not None:
@@ -112,11 +112,11 @@ class Optimisation:
     def step(
         self, batch: Batch, place: int = 1, size: int = 1, unlabelled: Batch | None = None
     ) -> LossTerms:
-        """Forward, loss, backward; the loss's terms by name.
+        """Do the forward pass, the loss and the backward pass; return the loss's terms by name.
 
-        Clips and updates after the last batch of a group: ``batch`` is number ``place`` of the
-        ``size`` whose gradients are averaged. ``unlabelled`` has windows without a label; its
-        total is added.
+        Gradients are averaged over groups of ``size`` batches, and ``batch`` is number ``place`` of
+        its group. After the last batch of a group, gradients are clipped and weights are updated.
+        ``unlabelled`` has windows without a label; its total is added.
         """
         terms = self.loss(batch, self._heard(batch))
         if unlabelled is not None:
@@ -135,16 +135,16 @@ class Optimisation:
         return terms
 
     def _heard(self, batch: Batch) -> StudentOutput:
-        """What the student says of a batch, in single precision."""
+        """The student's output for a batch, in single precision."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             return in_float32(self.student(batch.features, batch.lengths))
 
 
 @contextmanager
 def statistics_kept(student: nn.Module) -> Iterator[None]:
-    """Batch norm goes by each batch's own statistics inside, but its running ones stay as they are.
+    """Inside, batch norm uses each batch's own statistics and leaves its running ones unchanged.
 
-    In evaluation they stand for speech of the corpus, and unlabelled speech is other speech.
+    Evaluation uses the running statistics for speech of the corpus, which unlabelled speech is not.
     """
     norms = [m for m in student.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     before = [norm.momentum for norm in norms]
@@ -170,7 +170,7 @@ def grouped(batches: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def in_float32(output: StudentOutput) -> StudentOutput:
-    """What a loss is given of a student: exponentials and means of bfloat16 lose whole digits."""
+    """A student's output in float32: with bfloat16, a loss's exponentials and means lose digits."""
     return replace(
         output,
         logits=output.logits.float(),
@@ -194,9 +194,9 @@ def loss_shape(
     labels: Tensor,
     device: torch.device,
 ) -> LossShape:
-    """Sizes that a loss is built for; those of the student's maps from two silent windows.
+    """Sizes that a loss is built for; two silent windows give the sizes of the student's maps.
 
-    Labels below 0 are those of audio that has none.
+    Labels below 0 mean unlabelled audio.
     """
     student.eval()
     with torch.inference_mode():
@@ -215,7 +215,7 @@ def loss_shape(
 
 
 def label_counts(labels: Tensor, num_classes: int) -> tuple[int, ...]:
-    """How often each class occurs in ``labels (N,)``; empty where one is below 0: no label."""
+    """How often each class occurs in ``labels (N,)``; empty if a label is below 0 (no label)."""
     if bool((labels < 0).any()):
         return ()
     return tuple(torch.bincount(labels.cpu(), minlength=num_classes).tolist())
@@ -223,7 +223,7 @@ def label_counts(labels: Tensor, num_classes: int) -> tuple[int, ...]:
 
 @contextmanager
 def seeded(task: TrainingTask) -> Iterator[None]:
-    """Torch's own draws come from the task's seed inside; outside they go on as before."""
+    """Inside, torch's generators are seeded by the task; afterwards they have their old states."""
     devices = [task.device] if torch.device(task.device).type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(task.seed)
@@ -233,10 +233,10 @@ def seeded(task: TrainingTask) -> Iterator[None]:
 def make_optimizer(
     student: nn.Module, loss: nn.Module, settings: OptimiserSettings
 ) -> torch.optim.Optimizer:
-    """Adam or AdamW over all that is not frozen.
+    """Adam or AdamW over all parameters that are not frozen.
 
-    AdamW decays matrices only, Adam adds L2 to everything as in the paper; neither touches what a
-    module names in ``undecayed`` (see ``api.Loss``).
+    AdamW decays matrices only, Adam adds L2 to everything as in the paper. Neither decays the
+    parameters that a module names in ``undecayed`` (see ``api.Loss``).
     """
     rates = settings.rates if isinstance(settings, TrainingSettings) else {}
     factors = [(p, rate_of(name, rates)) for name, p in student.named_parameters()]
@@ -262,7 +262,7 @@ def make_optimizer(
 
 
 def undecayed(module: nn.Module) -> set[nn.Parameter]:
-    """The parameters that it, or a module in it, names in ``undecayed``."""
+    """The parameters that ``module``, or a module in it, names in ``undecayed``."""
     return {
         part.get_parameter(name)
         for part in module.modules()
@@ -288,7 +288,7 @@ def make_schedule(
 
 
 def factor_at(epoch: float, settings: OptimiserSettings) -> float:
-    """The factor on the learning rate after so many epochs; ``cosine`` goes by steps instead."""
+    """The factor on the learning rate after so many epochs, for all schedules but ``cosine``."""
     if settings.schedule == "step" and epoch >= settings.step_from:
         drops = 1 + (epoch - settings.step_from) // settings.step_epochs
         return settings.step_factor**drops
@@ -299,14 +299,14 @@ def factor_at(epoch: float, settings: OptimiserSettings) -> float:
 
 
 def half_cosine(share: float) -> float:
-    """From 1 at 0 to 0 at 1."""
+    """Half a cosine: 1 for a ``share`` of 0, 0 for a ``share`` of 1."""
     return 0.5 * (1.0 + math.cos(math.pi * share))
 
 
 def resolve_precision(
     precision: Literal["auto", "fp32", "bf16"], device: torch.device
 ) -> Literal["fp32", "bf16"]:
-    """What forward passes run in: ``auto`` is bfloat16 autocast where the hardware has it."""
+    """Precision of forward passes: ``auto`` is bfloat16 autocast if the hardware has it."""
     if precision != "auto":
         return precision
     if device.type == "cuda":

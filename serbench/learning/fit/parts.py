@@ -11,8 +11,8 @@ from serbench.settings import TrainingSettings
 
 
 def belongs(name: str, part: str) -> bool:
-    """Whether a module or parameter is of a part: ``blocks.1`` has ``blocks.1.norm.weight`` and
-    not ``blocks.10.norm.weight``.
+    """Whether a module or parameter belongs to a part: ``blocks.1.norm.weight`` belongs to
+    ``blocks.1``, ``blocks.10.norm.weight`` does not.
     """
     return name == part or name.startswith(f"{part}.")
 
@@ -20,7 +20,7 @@ def belongs(name: str, part: str) -> bool:
 def check_parts(student: nn.Module, settings: TrainingSettings) -> None:
     """
     Raises:
-        SerbenchError: a part of ``freeze`` or ``rates`` that the student has not, or nothing is
+        SerbenchError: the student has no such part as ``freeze`` or ``rates`` names, or nothing is
             left to train.
     """
     parameters = [name for name, _ in student.named_parameters()]
@@ -46,8 +46,8 @@ def _check_known(setting: str, parts: Iterable[str], names: Sequence[str]) -> No
 
 
 def freeze(student: nn.Module, parts: Iterable[str]) -> None:
-    """No gradient is taken for these parts; no graph is built through what comes before all
-    others.
+    """Compute no gradients for these parts. No graph is built through frozen parts that come before
+    all trained ones.
     """
     for part in parts:
         for name, parameter in student.named_parameters():
@@ -56,7 +56,7 @@ def freeze(student: nn.Module, parts: Iterable[str]) -> None:
 
 
 def train_mode(student: nn.Module, frozen: Iterable[str]) -> None:
-    """Training mode, but evaluation mode for frozen parts: no dropout, statistics are kept."""
+    """Set training mode, but evaluation mode for frozen parts: no dropout, fixed statistics."""
     student.train()
     for part in frozen:
         for name, module in student.named_modules():
@@ -65,6 +65,6 @@ def train_mode(student: nn.Module, frozen: Iterable[str]) -> None:
 
 
 def rate_of(name: str, rates: dict[str, float]) -> float:
-    """The factor on a parameter's learning rate: that of the longest part that it is of."""
+    """The factor on a parameter's learning rate: that of the longest part that it belongs to."""
     own = [part for part in rates if belongs(name, part)]
     return rates[max(own, key=len)] if own else 1.0

@@ -37,7 +37,7 @@ def predict(
     place = {utterance: n for n, utterance in enumerate(ids)}
     reader = features.evaluation(ids).place(device)
     rows = torch.tensor([place[segment.utt_id] for segment in segments], device=device)
-    # No window is longer than the longest utterance: padding is work, and memory.
+    # No window is longer than the longest utterance: padding costs time and memory.
     size = min(window_size(features, settings), int(reader.count.max()))
     first = torch.tensor(
         [round(segment.t_start_s * features.rate_hz) for segment in segments], device=device

@@ -1,7 +1,7 @@
-"""What students start from, made on unlabelled audio before any fold.
+"""Pretraining: initial weights of students, made on unlabelled audio before any fold.
 
-It has seen no label and heard no utterance of the corpus, so that all folds may start from it:
-weights inherited from a pretrained model, and label-free distillation.
+They are inherited from a pretrained model, or come from label-free distillation, or both. No label
+and no utterance of the corpus is used, so that all folds may start from them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ START_BATCHES = 8
 
 
 def pretrain(task: PretrainTask, on_epoch: OnEpoch) -> PretrainResult:
-    """Let a student inherit, where it does, then train it to give its teachers' frames.
+    """Let a student inherit, if it can, then train it to predict its teachers' frames.
 
-    One that was stopped goes on from its checkpoint.
+    A pretraining that was stopped continues from its checkpoint.
 
     Raises:
-        PluginError: the objective asks for what no unlabelled audio has.
-        TeacherError: the weights that the student inherits cannot be had.
+        PluginError: the objective needs something that unlabelled audio does not have.
+        TeacherError: the weights that the student inherits are not available.
         SerbenchError: the loss stopped being finite.
     """
     started = time.perf_counter()
@@ -49,7 +49,10 @@ def pretrain(task: PretrainTask, on_epoch: OnEpoch) -> PretrainResult:
 def _trained(
     task: PretrainTask, batches: AudioBatches, on_epoch: OnEpoch
 ) -> tuple[InitialState, tuple[dict[str, float], ...]]:
-    """The state after all epochs, and the terms of each; those of a checkpoint are told again."""
+    """The state after all epochs, and the loss terms of each epoch.
+
+    ``on_epoch`` also receives the epochs of a checkpoint.
+    """
     settings = task.settings.pretrain
     training = Optimisation.of(task, batches, settings, settings.epochs)
     checkpoint = Checkpoint(task.checkpoint, training, batches.generator)
@@ -92,7 +95,7 @@ def _inherit(task: PretrainTask, student: torch.nn.Module, batches: AudioBatches
 
 
 def _start(task: PretrainTask, training: Optimisation, batches: AudioBatches) -> None:
-    """Give the loss of a student that inherits a start that fits what the student knows."""
+    """If the student inherits, initialise the loss's parameters to fit the inherited weights."""
     start = getattr(training.loss, "start", None)
     if task.student.card is None or start is None:
         return

@@ -1,6 +1,6 @@
 """A linear probe: a student's classifier is solved on frozen embeddings before any gradient step.
 
-Fine-tuning from there leaves good embeddings better in place than from a random classifier
+Fine-tuning then distorts good embeddings less than when it starts from a random classifier
 (LP-FT: Kumar et al., *Fine-tuning can distort pretrained features and underperform
 out-of-distribution*, ICLR 2022).
 """
@@ -30,7 +30,7 @@ def classifier_of(student: nn.Module, num_classes: int, name: str) -> nn.Linear:
     """The layer that a probe sets.
 
     Raises:
-        PluginError: the student has none.
+        PluginError: the student has no such layer.
     """
     layer = getattr(student, "classify", None)
     if not isinstance(layer, nn.Linear) or layer.out_features != num_classes or layer.bias is None:
@@ -42,23 +42,24 @@ def classifier_of(student: nn.Module, num_classes: int, name: str) -> nn.Linear:
 
 
 def probe(task: FitTask, student: nn.Module, speech: TrainingFrames) -> None:
-    """Solve the student's classifier on its training partition; all else stays as it is.
+    """Solve the student's classifier on its training partition; the rest stays unchanged.
 
-    Windows are those of evaluation (``segments``), without augmentation, read in evaluation mode
-    and in single precision. Each counts 1 / n, n windows of its utterance: scores average
-    posteriors of windows, so that these are what the classifier meets, and utterances count alike.
-    Where the student has an ``embed``, its mean and variance are those of the windows. The
-    strength is chosen by cross-fitted log-likelihood over groups of speakers, as a teacher's.
+    Windows are cut as in evaluation (``segments``), without augmentation, and embedded in
+    evaluation mode and in single precision. Scores average the posteriors of these windows, so the
+    classifier is fitted to them. If an utterance has n windows, each has the weight 1 / n, so that
+    all utterances count the same. If the student has an ``embed``, its mean and variance are set to
+    those of the windows. As for a teacher's head, the strength is chosen by cross-fitted
+    log-likelihood over groups of speakers.
 
     Args:
-        task: what is noted on its training partition.
+        task: the fit; the probe is recorded on its training partition.
         student: on the task's device; changed in place.
         speech: normalised frames of the partition, in the order of its ids.
 
     Raises:
         PluginError: the student has no ``classify``.
-        SplitError: a partition of a single speaker.
-        LeakageError: L6, a partition that nothing may be fitted on.
+        SplitError: the partition has a single speaker.
+        LeakageError: L6, nothing may be fitted on this partition.
     """
     classify = classifier_of(student, task.num_classes, task.student.name)
     task.train.record(f"{PROBE_OF}{task.method}", task.train.ids)
@@ -79,9 +80,10 @@ def probe(task: FitTask, student: nn.Module, speech: TrainingFrames) -> None:
 
 
 def choose_strength(train: TrainingEmbeddings, settings: HeadSettings, num_classes: int) -> float:
-    """That of the best cross-fitted log-likelihood, or the first before it falls.
+    """The strength with the best cross-fitted log-likelihood, up to where it first falls.
 
-    Weak penalties take most of the time, and are hardly ever right for as many dimensions.
+    Weaker penalties are not tried: they take most of the time, and are hardly ever right for so
+    many dimensions.
     """
     best, reached = 0.0, -np.inf
     for strength in sorted(settings.strengths):
@@ -94,8 +96,8 @@ def choose_strength(train: TrainingEmbeddings, settings: HeadSettings, num_class
 
 
 def windows_of(speech: TrainingFrames, settings: SegmentSettings) -> tuple[Tensor, Tensor]:
-    """Utterance ``(W,)`` and first frame ``(W,)`` of all windows, to within a frame as evaluation
-    cuts them.
+    """Utterance ``(W,)`` and first frame ``(W,)`` of all windows, as in evaluation to within one
+    frame.
     """
     device = speech.count.device
     if speech.whole or settings.cut == "centre":
@@ -121,7 +123,7 @@ def embed_windows(
     channels: int,
     weights: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """Embeddings ``(W, E)``; ``embed``'s statistics, where there is one, are set from them."""
+    """Embeddings ``(W, E)``; if the student has an ``embed``, its statistics are set first."""
     size = window_size(speech, settings)
     embed = getattr(student, "embed", None)
     if not (isinstance(embed, nn.BatchNorm1d) and embed.running_mean is not None):
@@ -144,7 +146,7 @@ def embed_windows(
 
 
 def set_statistics(embed: nn.BatchNorm1d, inputs: Tensor, weights: Tensor) -> None:
-    """Running mean and variance of ``inputs (W, E)``, each row counting ``weights (W,)``."""
+    """Set running mean and variance to those of ``inputs (W, E)``, rows weighted by ``weights``."""
     assert embed.running_mean is not None
     assert embed.running_var is not None
     exact, share = inputs.double(), (weights / weights.sum())[:, None]
@@ -155,7 +157,7 @@ def set_statistics(embed: nn.BatchNorm1d, inputs: Tensor, weights: Tensor) -> No
 
 @torch.no_grad()
 def set_classifier(classify: nn.Linear, head: Head, train: TrainingEmbeddings) -> None:
-    """Write a head of one layer into a classifier, its standardisation folded in.
+    """Write a head of one layer, with its standardisation, into a classifier.
 
     A class that the partition lacks gets no weight, and a bias that gives it a posterior of at
     most 1 / (W + 1) on each of the W windows.

@@ -1,4 +1,4 @@
-"""What a loss reads of each training utterance, epoch by epoch."""
+"""A loss's readings for each training utterance, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Readings:
 
     Args:
         utterances: N of the training partition.
-        epochs: how many a fit has.
+        epochs: number of epochs of the fit.
     """
 
     def __init__(self, utterances: int, epochs: int) -> None:
@@ -25,12 +25,12 @@ class Readings:
         self._epochs = 0
 
     def take(self, loss: nn.Module, epoch: int, rows: Tensor) -> None:
-        """Note what ``loss`` read of its last batch.
+        """Collect the readings of ``loss`` for its last batch.
 
         Args:
-            loss: as a loss plugin built it.
-            epoch: from 1.
-            rows: ``(B,)``, which utterances the batch held.
+            loss: module that a loss plugin has built.
+            epoch: number of the epoch, from 1.
+            rows: ``(B,)``, the batch's utterances.
         """
         self._epochs = epoch
         for name, value in getattr(loss, "readings", {}).items():
@@ -48,5 +48,5 @@ class Readings:
         self._values, self._epochs = dict(state["values"]), state["epochs"]
 
     def arrays(self) -> Mapping[str, NDArray[np.float32]]:
-        """``(E, N)`` or ``(E, N, k)`` by name, NaN where an utterance did not come up."""
+        """``(E, N)`` or ``(E, N, k)`` by name, NaN if an utterance did not occur in an epoch."""
         return {name: value[: self._epochs].cpu().numpy() for name, value in self._values.items()}

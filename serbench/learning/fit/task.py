@@ -1,4 +1,4 @@
-"""What a fit is given and what it gives back; both travel between processes."""
+"""Input and result of a fit and of a pretraining; both are passed between processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class InitialState:
-    """What a student, and the projections of its loss, start from; no label has been read.
+    """Initial weights of a student and of its loss's projections, made without labels.
 
     Attributes:
         student, loss: tensors by name.
@@ -32,7 +32,7 @@ class InitialState:
     loss: Mapping[str, Tensor] = field(repr=False)
 
     def load_into(self, student: nn.Module, loss: nn.Module) -> None:
-        """Load every weight of the student, and those of the loss that it has, too."""
+        """Load all weights of the student, and those of the loss that are in this state."""
         student.load_state_dict(dict(self.student))
         shared = {
             name: value
@@ -44,16 +44,16 @@ class InitialState:
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """What a fit and a pretraining have in common.
+    """Input that a fit and a pretraining have in common.
 
     Attributes:
         name: ``METHOD/seed-S/outer-K[/candidate-J/inner-I]`` or ``METHOD/seed-S/pretraining``.
         key: content address of everything that determines the result.
-        loss: None in a pretraining that only inherits, and of an estimator.
+        loss: None in a pretraining that only inherits, and for an estimator.
         num_classes: C.
-        front_end: what the student hears through.
-        features: its frames of the corpus, or of the unlabelled audio.
-        seed: of initial weights, windows and masks; the same for every method.
+        front_end: computes the student's input.
+        features: the front end's frames of the corpus, or of the unlabelled audio.
+        seed: seed of initial weights, windows and masks; the same for every method.
     """
 
     name: str
@@ -73,19 +73,18 @@ class FitTask(TrainingTask):
     """One fit: train on ``train``, then predict ``segments``.
 
     Attributes:
-        train: the training partition; it carries the only labels a fit ever sees.
+        train: the training partition; its labels are the only ones that a fit receives.
         validation: inner validation partition, for its UA; None in a refit.
         segments: windows to predict after training: of the validation or the outer test
-            partition. They carry no label where the partition is sealed.
-        epochs: to stop after (a refit takes the mean best epoch of its inner fits);
-            ``settings.training.epochs`` are what the schedule is made for. 0: the probe alone.
-        initial: what a pretraining gave; None: fresh weights, or those that the student inherits.
-        unlabelled: frames of the unlabelled audio, where its windows are heard in the fit; None:
-            they are not.
-        crops: frames of the fixed crops of the corpus's utterances, of the first of each, the
-            second of each, …; none: training hears random windows of ``features``.
-        normaliser: to use instead of one fitted on ``train``; deliberately broken protocols only.
-        checkpoint: where it is written down how far it has come; None: nowhere.
+            partition. They have no label if the partition is sealed.
+        epochs: the fit stops after so many (a refit: after the mean best epoch of its inner fits).
+            The schedule is made for ``settings.training.epochs``. 0: the probe alone.
+        initial: result of a pretraining; None: new weights, or those that the student inherits.
+        unlabelled: frames of the unlabelled audio, if the fit uses it; None: it does not.
+        crops: frames of the fixed crops of the corpus's utterances: of the first crop of each, of
+            the second, …; empty: training uses random windows of ``features``.
+        normaliser: used instead of one fitted on ``train``, by deliberately broken protocols only.
+        checkpoint: file that the fit's progress is saved in; None: it is not saved.
     """
 
     loss: Loss | None
@@ -108,8 +107,8 @@ class TeacherFrames:
     """A teacher's frames of the unlabelled audio.
 
     Attributes:
-        frames: each row all L layers end to end.
-        layers: L; nothing was learnt yet that could weigh them, so their mean is taken.
+        frames: each row has all L layers end to end.
+        layers: L; no layer weights have been learnt yet, so the mean of the layers is used.
     """
 
     name: str
@@ -122,8 +121,8 @@ class PretrainTask(TrainingTask):
     """One pretraining: what the student inherits, then epochs of a loss that reads no labels.
 
     Attributes:
-        teachers: their frames of the same recordings in the same order.
-        checkpoint: where it is written down how far it has come; None: nowhere.
+        teachers: the teachers' frames of the same recordings in the same order.
+        checkpoint: file that the progress is saved in; None: it is not saved.
     """
 
     teachers: tuple[TeacherFrames, ...]
@@ -132,7 +131,7 @@ class PretrainTask(TrainingTask):
 
 @dataclass(frozen=True)
 class PretrainResult:
-    """An initial state, and how it came about.
+    """Result of a pretraining: an initial state, and a record of the training.
 
     Attributes:
         history: mean of each term of the loss, by epoch.
@@ -148,7 +147,7 @@ class PretrainResult:
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch: mean of each loss term, UA on inner validation where it was taken."""
+    """One epoch: mean of each loss term, UA on inner validation if it was computed."""
 
     epoch: int
     terms: Mapping[str, float]
@@ -157,18 +156,18 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a fit gives back.
+    """Result of a fit.
 
     Attributes:
-        ids: the utterances it predicted; ``posteriors (U, C)`` are theirs, in this order.
-        best_epoch: the epoch whose weights were kept, from 1; 0: those of the linear
-            probe, or an estimator, which has none.
+        ids: the utterances that were predicted; ``posteriors (U, C)`` are in this order.
+        best_epoch: the epoch whose weights were kept, from 1. 0: the linear probe's weights were
+            kept, or the student is an estimator, which has no epochs.
         validation_ua: UA on inner validation at that epoch; None in a refit.
-        seconds: wall time of the whole fit; ``step_seconds`` of it in forward, loss, backward
-            and optimiser.
-        readings: what the loss read of each training utterance: by name, ``(E, N)`` or
-            ``(E, N, k)`` float32, NaN where an utterance did not come up; see ``api.Loss``.
-        parameters: trained numbers of the student; ``flops``: what it computes of 3 s of audio.
+        seconds: wall time of the whole fit; ``step_seconds`` of it were spent in forward, loss,
+            backward and optimiser.
+        readings: the loss's readings for each training utterance: by name, ``(E, N)`` or
+            ``(E, N, k)`` float32, NaN if an utterance did not occur; see ``api.Loss``.
+        parameters: trained numbers of the student; ``flops``: its FLOPs for 3 s of audio.
         state: the student's weights with the normaliser's ``mean`` and ``deviation``.
     """
 

@@ -1,1 +1,3 @@
-"""Teachers inside the guard: cached label-free embeddings, heads, cross-fitted soft targets."""
+"""Teachers under the guard's control: cached label-free embeddings, heads, cross-fitted soft
+targets.
+"""

@@ -1,12 +1,12 @@
-"""Embeddings on disk, written batch by batch, so that a killed pass goes on where it was.
+"""Embeddings on disk, written batch by batch, so that a killed pass continues after its last batch.
 
-One folder per key: ``frames.f16`` and ``pooled.f32`` grow by appending, ``index.jsonl`` says
+One folder per key: data are appended to ``frames.f16`` and ``pooled.f32``, ``index.jsonl`` says
 which utterances are in them, and ``complete.json`` is written last. A batch counts once its line
-stands in the index, which is after its data have reached the disk; whatever lies behind the last
-such line is cut off when the pass goes on.
+is in the index, which is written after its data have reached the disk. Data after the last such
+line are cut off when the pass continues.
 
-Each line has the checksum of its batch, so that no damaged batch is gone on with; ``complete.json``
-has that of everything.
+Each line has the checksum of its batch, so that no damaged batch is used; ``complete.json`` has the
+checksum of everything.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ class Embedded(NamedTuple):
 
     @classmethod
     def of(cls, features: Sequence[TeacherFeatures], frame_rate_hz: float) -> Embedded:
-        """What a teacher gave."""
+        """The embeddings that a teacher gave, ready to be stored."""
         pooled = np.stack([f.pooled.float().cpu().numpy() for f in features])
-        # Frames are normalised wherever they are used, so the rare value beyond half precision
-        # may be cut to its greatest.
+        # Frames are always normalised before use, so a rare value beyond the range of half
+        # precision may be clipped.
         frames = [
             f.frames.float().clamp(-_FLOAT16_MAX, _FLOAT16_MAX).cpu().numpy().swapaxes(0, 1)
             for f in features
@@ -73,13 +73,13 @@ class Embedded(NamedTuple):
 
 @dataclass(slots=True)
 class CacheLayout:
-    """What is in the cache, in the order in which it was written.
+    """Content of the cache, in the order in which it was written.
 
     Attributes:
         layers, pooled_dim, frame_dim: L, P, D; 0 before the first batch.
         ids: utterances.
-        counts: frames of each.
-        index_bytes: size of the index that counts.
+        counts: frames of each utterance.
+        index_bytes: size of the valid part of the index.
     """
 
     layers: int = 0
@@ -91,16 +91,16 @@ class CacheLayout:
 
     @property
     def frames_bytes(self) -> int:
-        """Size of the frames that count."""
+        """Size of the frames of these utterances."""
         return 2 * sum(self.counts) * self.layers * self.frame_dim
 
     @property
     def pooled_bytes(self) -> int:
-        """Size of the pooled embeddings that count."""
+        """Size of the pooled embeddings of these utterances."""
         return 4 * len(self.ids) * self.layers * self.pooled_dim
 
     def add(self, line: bytes, batch: Mapping[str, list[Any]]) -> None:
-        """One more batch, as a line of the index has it."""
+        """Add a batch, given by its line in the index."""
         self.ids.extend(batch["ids"])
         self.counts.extend(batch["frames"])
         self.index_bytes += len(line) + 1
@@ -108,7 +108,7 @@ class CacheLayout:
 
 @dataclass(frozen=True, slots=True)
 class StoredEmbeddings:
-    """A complete pass, utterances in the order of writing.
+    """Embeddings of a complete pass, with the utterances in the order of writing.
 
     Attributes:
         pooled: ``(U, L, P)`` float32.
@@ -125,7 +125,10 @@ class StoredEmbeddings:
 
 
 def load_complete(folder: Path) -> StoredEmbeddings | None:
-    """What ``folder`` holds, or None where it is absent, unfinished or damaged (then told)."""
+    """Embeddings in ``folder``; None if they are absent, unfinished or damaged.
+
+    A warning reports damage.
+    """
     if not (folder / _COMPLETE).is_file():
         return None
     return read_kept(folder, _read_complete, "cached embeddings")
@@ -134,7 +137,7 @@ def load_complete(folder: Path) -> StoredEmbeddings | None:
 def _read_complete(folder: Path) -> StoredEmbeddings:
     """
     Raises:
-        DamageError: a file is not what was written.
+        DamageError: a file has changed since it was written.
         OSError: a file cannot be read.
     """
     record = json.loads(kept_bytes(folder / _COMPLETE))
@@ -157,7 +160,7 @@ def _read_complete(folder: Path) -> StoredEmbeddings:
 class EmbeddingWriter:
     """Appends batches to the cache in ``folder``; a context manager.
 
-    Opening it drops what an interrupted pass left behind the last finished batch.
+    Opening it removes data that an interrupted pass has written after its last finished batch.
 
     Raises:
         TeacherError: the folder cannot be written or the disk is full.
@@ -181,7 +184,7 @@ class EmbeddingWriter:
 
     def __exit__(self, *_exception: object) -> None:
         for file in (self._frames, self._pooled, self._index):
-            with suppress(OSError):  # a full disk was told when the batch was written
+            with suppress(OSError):  # a full disk was reported when the batch was written
                 file.close()
 
     def append(self, ids: Sequence[str], made: Embedded) -> None:
@@ -229,7 +232,7 @@ class EmbeddingWriter:
 
 
 def _read_index(path: Path) -> CacheLayout:
-    """All batches of an index whose checksum is right."""
+    """All batches of an index whose checksum was found correct."""
     head, *batches = _lines(path)
     layout = _layout(head)
     for line in batches:
@@ -238,7 +241,10 @@ def _read_index(path: Path) -> CacheLayout:
 
 
 def _whole_batches(folder: Path) -> CacheLayout:
-    """What an interrupted pass has finished, up to the first batch that is damaged (then told)."""
+    """Batches that an interrupted pass has finished, up to the first damaged one.
+
+    A warning reports damage.
+    """
     whole = CacheLayout()
     try:
         head, *batches = _lines(folder / _INDEX) or [b""]
@@ -263,12 +269,12 @@ def _whole_batches(folder: Path) -> CacheLayout:
 
 
 def _lines(path: Path) -> list[bytes]:
-    """Of an index; what follows the last newline is torn."""
+    """Complete lines of an index; text after the last newline is dropped."""
     return path.read_bytes().split(b"\n")[:-1]
 
 
 def _layout(head: bytes) -> CacheLayout:
-    """An index of which only the first line is known."""
+    """The layout that an index's first line gives, still without batches."""
     found = json.loads(head)
     layers, pooled_dim, frame_dim = (int(found[name]) for name in _HEAD)
     return CacheLayout(layers, pooled_dim, frame_dim, index_bytes=len(head) + 1)
@@ -284,7 +290,7 @@ def _line(batch: CacheLayout, found: str) -> bytes:
 
 
 def _batch_sum(batch: CacheLayout, frames: bytes, pooled: bytes) -> str:
-    """Checksum of a batch: of its shape, its utterances and its values."""
+    """Checksum of a batch's shape, utterances and values."""
     shape = [batch.layers, batch.pooled_dim, batch.frame_dim, batch.ids, batch.counts]
     digest = hashlib.sha256(json.dumps(shape).encode())
     digest.update(frames)
@@ -293,7 +299,7 @@ def _batch_sum(batch: CacheLayout, frames: bytes, pooled: bytes) -> str:
 
 
 def _digest(folder: Path, layout: CacheLayout) -> str:
-    """Of a whole pass: of its utterances, their frames and all values."""
+    """Digest of a whole pass: its utterances, their numbers of frames, and all values."""
     whole = hashlib.sha256(json.dumps([layout.ids, layout.counts]).encode())
     for name in (_POOLED, _FRAMES):
         with (folder / name).open("rb") as file:
@@ -303,7 +309,7 @@ def _digest(folder: Path, layout: CacheLayout) -> str:
 
 
 def _write(file: BinaryIO, content: bytes) -> None:
-    """Write and wait until it is on the disk."""
+    """Write ``content`` and wait until it is on the disk."""
     file.write(content)
     file.flush()
     os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""Soft targets of training utterances from heads that never heard their speakers."""
+"""Soft targets of training utterances from heads that were not fitted on their speakers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from serbench.settings import HeadSettings
 
 @dataclass(frozen=True, slots=True)
 class SoftTargets:
-    """A teacher's opinion of the N utterances of a training partition.
+    """A teacher's soft targets for the N utterances of a training partition.
 
     Attributes:
         logits: ``(N, C)`` float32.
@@ -39,9 +39,9 @@ class SoftTargets:
 def cross_fit(train: TrainingEmbeddings, settings: HeadSettings, num_classes: int) -> SoftTargets:
     """Soft targets for every utterance of a training partition.
 
-    The partition's units are dealt into ``settings.groups`` groups of similar size (as many as
-    there are units where those are fewer). Each group's logits come from a head that is fitted
-    on the other groups; the strength with the best mean log-likelihood of these logits is taken.
+    The partition's units are divided into ``settings.groups`` groups of similar size, or into one
+    group per unit if there are fewer units. Each group's logits come from a head that is fitted
+    on the other groups; the strength with the best mean log-likelihood of these logits is chosen.
     With ``soft_targets = "in-sample"`` the logits then come from one head that is fitted on all.
 
     Args:
@@ -50,8 +50,8 @@ def cross_fit(train: TrainingEmbeddings, settings: HeadSettings, num_classes: in
         num_classes: C.
 
     Raises:
-        SplitError: a single unit, so that no head can leave it out.
-        TeacherError: a group whose other groups hold a single class.
+        SplitError: there is a single unit, which no head can leave out.
+        TeacherError: without one of the groups, a single class is left.
     """
     groups = unit_groups(train.units, settings.groups)
     strengths = sorted(settings.strengths)
@@ -80,16 +80,16 @@ def cross_heard(
     strength: float,
     num_classes: int,
 ) -> NDArray[np.float32]:
-    """What the heads that ``cross_fit`` makes say of the same utterances, heard otherwise.
+    """Logits of the heads of ``cross_fit`` for other embeddings of the same utterances.
 
-    Each utterance's logits are again of a head that never heard its speaker; with
-    ``soft_targets = "in-sample"``, of one that has.
+    Each utterance's logits come again from a head that was not fitted on its speaker; with
+    ``soft_targets = "in-sample"``, from the head that was fitted on all.
 
     Args:
-        train: as ``cross_fit`` was given.
-        heard: of the same partition, M rows, such as of some crops of each utterance.
-        settings: as above.
-        strength: that ``cross_fit`` chose.
+        train: the partition that ``cross_fit`` was given.
+        heard: M rows of embeddings of the same partition, for instance of crops of its utterances.
+        settings: the settings that ``cross_fit`` was given.
+        strength: the strength that ``cross_fit`` chose.
         num_classes: C.
 
     Returns:
@@ -100,7 +100,7 @@ def cross_heard(
     """
     if settings.soft_targets == "in-sample":
         return fit_head(train, num_classes, strength).predict(heard.pooled)
-    # Each head starts from that of the strength before, as it did when strengths were compared.
+    # Each head starts from the one of the previous strength, as in the comparison of strengths.
     strengths = [each for each in sorted(settings.strengths) if each <= strength]
     logits = np.empty((len(heard.labels), num_classes), dtype=np.float32)
     for group in unit_groups(train.units, settings.groups):
@@ -111,7 +111,7 @@ def cross_heard(
 
 
 def unit_groups(units: Sequence[str], groups: int) -> tuple[tuple[str, ...], ...]:
-    """Deal the distinct ``units`` into at most ``groups`` groups of similar utterance count.
+    """Divide the distinct ``units`` into at most ``groups`` groups of similar utterance count.
 
     Raises:
         SplitError: fewer than two units.

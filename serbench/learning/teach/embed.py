@@ -1,4 +1,4 @@
-"""The one pass of a frozen teacher over a corpus, and its cache. No label is read here."""
+"""A frozen teacher's single pass over a corpus, and its cache. No label is read here."""
 
 from __future__ import annotations
 
@@ -52,26 +52,26 @@ def embed_corpus(
     advance: Advance,
     spread: Spread = here,
 ) -> TeacherEmbeddings:
-    """Embed every utterance of ``table``, or read what an earlier run has embedded.
+    """Embed every utterance of ``table``, or read the embeddings of an earlier run.
 
     The cache's key covers ids, PCM digests, the teacher's class, parameters and weights. A second
-    run neither loads the model nor reads audio; an interrupted one goes on after its last batch.
-    Processes that want the same embeddings at the same time wait for one of them to make them.
+    run neither loads the model nor reads audio; an interrupted one continues after its last batch.
+    Processes that need the same embeddings at the same time wait for one of them to compute them.
 
     Args:
-        teacher: the plugin; loaded only where something is left to embed.
-        name: its name in the registry.
+        teacher: the plugin; loaded only if something is left to embed.
+        name: the teacher's name in the registry.
         table: the corpus, or unlabelled audio.
         cache: root of the cache.
         device: where the teacher runs.
-        advance: told whole seconds of speech, done and in all.
+        advance: called with seconds of speech in whole numbers: done and total.
         spread: where batches are computed, if any are left to compute.
 
     Raises:
-        TeacherError: the weights cannot be had, the cache cannot be written, no room on disk or
-            in memory, embeddings that are not finite.
+        TeacherError: the weights are not available, the cache cannot be written, disk or memory
+            is full, or embeddings are not finite.
         StoreError: no cache can be written there.
-        PluginError: the teacher's output has not the contract's shapes.
+        PluginError: the teacher's output does not have the contract's shapes.
     """
     key = embedding_key(teacher, table)
     folder = kind_folder(cache, "embeddings") / f"{teacher.name}-{key[:32]}"
@@ -91,7 +91,7 @@ def embedding_key(teacher: Teacher, table: Speech) -> str:
     """sha256 (hex) of everything that the embeddings depend on.
 
     Raises:
-        TeacherError: the teacher's weights cannot be had.
+        TeacherError: the teacher's weights are not available.
     """
     identity = {
         "version": VERSION,
@@ -104,7 +104,7 @@ def embedding_key(teacher: Teacher, table: Speech) -> str:
 
 
 def batches(utterances: Sequence[Recording]) -> Iterator[list[Recording]]:
-    """Utterances of similar length together, the longest first: what does not fit fails at once."""
+    """Batches of utterances of similar length, the longest first: lack of memory shows at once."""
     batch: list[Recording] = []
     for utterance in sorted(utterances, key=lambda u: (-u.duration_s, u.id)):
         longest_s = batch[0].duration_s if batch else utterance.duration_s
@@ -117,7 +117,7 @@ def batches(utterances: Sequence[Recording]) -> Iterator[list[Recording]]:
 
 
 def embed_block(block: Block[Teacher]) -> Embedded:
-    """Embeddings of a block, one batch."""
+    """Embeddings of a block, computed as one batch."""
 
     def load(teacher: Teacher) -> Teacher:
         teacher.load(torch.device(block.device))
@@ -135,7 +135,7 @@ def _run_teacher(
     advance: Advance,
     spread: Spread,
 ) -> None:
-    """Embed what ``folder`` does not hold yet, batch by batch."""
+    """Embed the utterances that are not in ``folder`` yet, batch by batch."""
     total_s = sum(u.duration_s for u in table.utterances)
     with EmbeddingWriter(folder) as writer:
         done = set(writer.layout.ids)
@@ -156,7 +156,7 @@ def _run_teacher(
             left_s -= batch_s
             rate_hz = made.frame_rate_hz
             advance(round(total_s - left_s), round(total_s))
-        if not rate_hz:  # all batches are of an earlier pass
+        if not rate_hz:  # an earlier pass has computed all batches
             teacher.load(device)
             rate_hz = teacher.frame_rate_hz
         writer.finish(rate_hz)
@@ -178,7 +178,7 @@ def _embedded(
 
 
 def _embed_batch(teacher: Teacher, name: str, batch: Sequence[Recording]) -> Embedded:
-    """Run the teacher on one batch and hold its output against the contract."""
+    """Run the teacher on one batch and check its output by the contract."""
     waveforms = [torch.from_numpy(heard(u)) for u in batch]
     try:
         features = teacher.embed(waveforms)
@@ -213,7 +213,7 @@ def _embed_batch(teacher: Teacher, name: str, batch: Sequence[Recording]) -> Emb
 
 
 def _check_room(folder: Path, made: Embedded, batches_left: float) -> None:
-    """Raise TeacherError where the rest of the pass will not fit on the disk."""
+    """Raise TeacherError if the rest of the pass will not fit on the disk."""
     batch_bytes = made.frames.nbytes + made.pooled.nbytes
     needed, free = int(batch_bytes * batches_left), shutil.disk_usage(folder).free
     if needed > free:

@@ -1,6 +1,7 @@
-"""A teacher's view of a whole corpus, mapped from the disk.
+"""A teacher's embeddings of a whole corpus, mapped from the disk.
 
-Whatever is fitted takes ``TrainingEmbeddings``, which only a view of a training partition gives.
+Everything that is fitted takes ``TrainingEmbeddings``, which only a view of a training partition
+gives.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from serbench.protocol.guard.view import PartitionView
 
 @dataclass(frozen=True)
 class TeacherEmbeddings:
-    """Embeddings of the U utterances of a corpus. No label had a part in them.
+    """Embeddings of the U utterances of a corpus, made without labels.
 
     Attributes:
         name: the teacher's name in the registry.
-        card: what the teacher says of itself.
+        card: the teacher's card.
         ids: the utterances, in the corpus table's order.
         stored_pooled: ``(U, L, P)`` float32, statistics over time of each of L layers, in the order
             in which they were stored; usually a read-only memory map. ``pooled_of`` gives those of
-            utterances.
+            chosen utterances.
         frames: ``(total_frames, L, D)`` float16, a read-only memory map of all utterances' frames.
         frame_start: ``(U,)`` int64, each utterance's first row of ``frames``.
-        frame_count: ``(U,)`` int64, its number of rows.
+        frame_count: ``(U,)`` int64, each utterance's number of rows.
         frame_rate_hz: frames per second.
         digest: sha256 over ids and values.
         pooled_row: ``(U,)`` int64, each utterance's row of ``stored_pooled``; None: they are in the
@@ -54,10 +55,10 @@ class TeacherEmbeddings:
         return {id_: row for row, id_ in enumerate(self.ids)}
 
     def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """``(n,)``, where ``ids`` are in ``self.ids``.
+        """``(n,)``, positions of ``ids`` in ``self.ids``.
 
         Raises:
-            TeacherError: an utterance that was not embedded.
+            TeacherError: an utterance was not embedded.
         """
         missing = [id_ for id_ in ids if id_ not in self._row]
         if missing:
@@ -70,12 +71,12 @@ class TeacherEmbeddings:
         """The pooled embeddings of a training partition, to fit ``what`` on.
 
         Args:
-            view: of the partition.
-            what: is fitted.
-            others: of the same utterances, such as of other crops; they follow in the same order.
+            view: view of the partition.
+            what: the thing that is fitted, for the certificate.
+            others: embeddings of the same utterances' other crops; they follow in the same order.
 
         Raises:
-            LeakageError: L6, a partition that nothing may be fitted on.
+            LeakageError: L6, nothing may be fitted on this partition.
             TeacherError: as ``rows``.
         """
         view.record(what, view.ids)
@@ -100,15 +101,15 @@ class TeacherEmbeddings:
 
 @dataclass(frozen=True, slots=True)
 class TrainingEmbeddings:
-    """Pooled embeddings of a training partition's N utterances: what may be fitted on.
+    """Pooled embeddings of a training partition's N utterances, which models may be fitted on.
 
     ``TeacherEmbeddings.fitting`` gives them.
 
     Attributes:
         pooled: ``(N, L, P)`` float32.
         labels: ``(N,)`` int64.
-        units: N speakers or sessions.
-        weights: ``(N,)`` float64, how much each counts in a fit; None: 1 each.
+        units: the speaker or session of each utterance.
+        weights: ``(N,)`` float64, weight of each utterance in a fit; None: 1 each.
     """
 
     pooled: NDArray[np.float32]
@@ -117,19 +118,19 @@ class TrainingEmbeddings:
     weights: NDArray[np.float64] | None = None
 
     def only(self, rows: NDArray[np.bool_]) -> TrainingEmbeddings:
-        """Those utterances where ``rows (N,)`` is True."""
+        """The utterances for which ``rows (N,)`` is True."""
         units = tuple(unit for unit, chosen in zip(self.units, rows, strict=True) if chosen)
         weights = None if self.weights is None else self.weights[rows]
         return TrainingEmbeddings(self.pooled[rows], self.labels[rows], units, weights)
 
     def mixed(self, layer_weights: NDArray[np.float32]) -> TrainingEmbeddings:
-        """With one layer, the weighted sum of all: ``pooled (N, 1, P)``."""
+        """These embeddings with one layer, the weighted sum of all: ``pooled (N, 1, P)``."""
         pooled = np.einsum("l,nlp->np", layer_weights, self.pooled).astype(np.float32)
         return replace(self, pooled=pooled[:, None])
 
 
 def teacher_frames(embeddings: TeacherEmbeddings) -> Frames:
-    """A teacher's frames to cut windows from, all layers of a frame end to end."""
+    """A teacher's frames, to cut windows from; each row has all layers end to end."""
     return Frames(
         ids=embeddings.ids,
         values=embeddings.frames.reshape(len(embeddings.frames), -1),

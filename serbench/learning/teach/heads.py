@@ -1,6 +1,6 @@
 """A teacher's head: multinomial logistic regression on its pooled embeddings.
 
-Embeddings are standardised per layer and dimension. With several layers the head sees their
+Embeddings are standardised per layer and dimension. With several layers the head's input is their
 weighted sum, and the layer weights (a softmax) are learnt jointly with the linear classifier.
 """
 
@@ -26,12 +26,12 @@ class Head:
     """A fitted head.
 
     Attributes:
-        mean, scale: ``(L, P)``, of the utterances that it was fitted on.
-        layer_weights: ``(L,)``, positive, of sum 1.
-        weight: ``(P, C')`` and bias ``(C',)`` over the classes that were seen.
+        mean, scale: ``(L, P)``, of the utterances that the head was fitted on.
+        layer_weights: ``(L,)``, positive, with sum 1.
+        weight: ``(P, C')`` and bias ``(C',)`` over the classes of these utterances.
         classes: ``(C',)``, indices of those classes.
         num_classes: C.
-        samples: N, how many utterances it was fitted on.
+        samples: N, number of utterances that the head was fitted on.
         strength: inverse L2 penalty.
     """
 
@@ -48,7 +48,7 @@ class Head:
     def predict(self, pooled: Pooled) -> NDArray[np.float32]:
         """Logits ``(M, C)`` of ``pooled (M, L, P)``.
 
-        A class that the head never saw gets the posterior 1 / (N + 1), as in the rule of
+        A class without training utterances gets the posterior 1 / (N + 1), as in the rule of
         succession: low and finite, so that soft targets stay usable.
         """
         standard = (pooled - self.mean) / self.scale
@@ -76,17 +76,18 @@ def fit_path(
     strengths: Sequence[float],
     standardise_over: TrainingEmbeddings | None = None,
 ) -> tuple[Head, ...]:
-    """Fit one head per strength, each started from the one before.
+    """Fit one head per strength, each started from the previous one.
 
     Args:
-        train: its labels are in 0 … C-1; classes may be absent (see ``Head.predict``).
+        train: has labels in 0 … C-1; classes may be absent (see ``Head.predict``).
         num_classes: C.
         strengths: inverse L2 penalties, as scikit-learn's C; ascending order is fastest.
-        standardise_over: to take mean and deviation from, instead of ``train``; deliberately
-            broken protocols only.
+        standardise_over: gives mean and deviation instead of ``train``, in deliberately broken
+            protocols only.
 
     Raises:
-        TeacherError: fewer than two classes, shapes that do not fit, or non-finite embeddings.
+        TeacherError: there are fewer than two classes, shapes do not fit, or embeddings are not
+            finite.
     """
     pooled, labels = train.pooled, train.labels
     _check(pooled, labels)
@@ -98,7 +99,7 @@ def fit_path(
         )
     basis = standardise_over or train
     mean, deviation = _moments(basis)
-    # A dimension that does not vary but for rounding carries nothing: leave it unscaled.
+    # A dimension that varies only by rounding has no information: leave it unscaled.
     scale = np.where(deviation > 1e-6 * np.abs(mean) + 1e-12, deviation, 1.0)
     standard = (pooled - mean) / scale
     fit = fit_mix if pooled.shape[1] > 1 else _single_layer
@@ -110,7 +111,7 @@ def fit_path(
 
 
 def _moments(basis: TrainingEmbeddings) -> tuple[Array, Array]:
-    """Mean and deviation ``(L, P)``, weighted where the utterances are."""
+    """Mean and deviation ``(L, P)``, weighted if the utterances have weights."""
     if basis.weights is None:
         pooled = basis.pooled
         return pooled.mean(axis=0, dtype=np.float64), pooled.std(axis=0, dtype=np.float64)
@@ -125,8 +126,8 @@ def _single_layer(
     strengths: Sequence[float],
     samples: Array | None = None,
 ) -> list[tuple[Array, Array, Array]]:
-    """Layer weights, weight and bias for each strength; ``standard (N, 1, P)``, of which each
-    sample counts ``samples (N,)``.
+    """Layer weights, weight and bias for each strength, fitted on ``standard (N, 1, P)`` with the
+    sample weights ``samples (N,)``.
     """
     space = row_space(standard[:, 0])
     fits: list[tuple[Array, Array, Array]] = []

@@ -2,8 +2,8 @@
 
 The minimiser of an L2-penalised linear model lies in the row space of its inputs (representer
 theorem), so N utterances of P dimensions are first rotated into their at most min(N, P) principal
-coordinates, without any loss. There the curvature is known well enough to precondition L-BFGS,
-which then needs some tens of iterations.
+coordinates, without any loss. In these coordinates the curvature is known well enough to
+precondition L-BFGS, which then needs some tens of iterations.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class RowSpace:
 
 
 def row_space(inputs: NDArray[np.floating]) -> RowSpace:
-    """Rotate ``inputs (N, P)`` into their row space; exact but for directions of no energy.
+    """Rotate ``inputs (N, P)`` into their row space; exact except for directions without energy.
 
     Directions below the rounding error of ``inputs``' own precision are left out.
     """
@@ -69,7 +69,7 @@ class Solution:
 
     Attributes:
         weight: ``(r, C)``.
-        bias: ``(C,)``, unpenalised, of mean 0.
+        bias: ``(C,)``, unpenalised, with mean 0.
         objective: mean cross-entropy + ‖weight‖² / (2 · strength · N).
     """
 
@@ -89,22 +89,23 @@ def fit_logistic(
     """Minimise mean cross-entropy + ‖W‖² / (2 · strength · N) over W and an unpenalised bias.
 
     This is scikit-learn's ``LogisticRegression(C=strength)`` divided by ``strength · N``.
-    With ``weights``, the mean is weighted and N is their sum, as its ``sample_weight``.
+    With ``weights``, the mean is weighted and N is their sum, as with scikit-learn's
+    ``sample_weight``.
 
     Args:
         space: the inputs.
-        labels: ``(N,)``, each of 0 … C-1 at least once (else the bias has no minimiser).
+        labels: ``(N,)``, with each of 0 … C-1 at least once (else the bias has no minimiser).
         num_classes: C.
         strength: inverse of the L2 penalty.
-        start: where to begin, for instance the solution at a neighbouring strength.
-        weights: ``(N,)``, how much each sample counts; None: 1 each.
+        start: solution to start from, for instance that of a neighbouring strength.
+        weights: ``(N,)``, weight of each sample; None: 1 each.
     """
     rank = space.coordinates.shape[1]
     counted = np.ones(len(labels)) if weights is None else weights
     samples = counted.sum()
     share = (counted / samples)[:, None]
     penalty = 1.0 / (strength * samples)
-    # Parameters are divided by these scales, so that all directions curve alike.
+    # Parameters are divided by these scales, so that the curvature is alike in all directions.
     scale = 1.0 / np.sqrt(_CURVATURE * space.energy / samples + penalty)[:, None]
     bias_scale = 1.0 / np.sqrt(_CURVATURE)
     target = np.zeros((len(labels), num_classes))

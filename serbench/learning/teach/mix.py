@@ -3,7 +3,7 @@
 The model is softmax(Σ_l a_l z_l W + b) with a = softmax(s): the weighted sum of layers of Yang et
 al., *SUPERB: Speech processing universal performance benchmark* (Interspeech 2021), on
 standardised utterance embeddings. Given the layer weights, W and b are a logistic regression, so
-s is optimised on the value that is left after fitting them (variable projection); by the envelope
+s minimises the objective that remains after fitting them (variable projection); by the envelope
 theorem its gradient needs no derivative of W.
 
 The problem is not convex, and averaging layers shrinks their norm, so the penalty on W favours
@@ -33,7 +33,7 @@ class LayerMix:
         standard: ``(N, L, P)`` standardised embeddings.
         labels: ``(N,)``, each class at least once.
         strength: inverse L2 penalty.
-        samples: ``(N,)``, how much each sample counts; None: 1 each.
+        samples: ``(N,)``, weight of each sample; None: 1 each.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class LayerMix:
         strength: float,
         samples: Array | None = None,
     ) -> None:
-        # Layers first: mixing is then one pass over memory. Single precision halves that pass
-        # and the decomposition; the classifier itself is fitted in double.
+        # Layers are the first axis: mixing is then one pass over memory. Single precision halves
+        # the time of that pass and of the decomposition; the classifier is fitted in double.
         self.layers = np.ascontiguousarray(standard.transpose(1, 0, 2), dtype=np.float32)
         self.labels = labels
         self.num_classes = int(labels.max()) + 1
@@ -54,8 +54,8 @@ class LayerMix:
         self.bias = np.zeros(self.num_classes)
 
     def classify(self, weights: Array) -> tuple[Solution, Array]:
-        """Fit W and b for layer ``weights (L,)``: the solution and its error ``(N, C)``, each
-        sample by its share.
+        """Fit W and b for layer ``weights (L,)``; return the solution and its error ``(N, C)``,
+        in which each sample is weighted by its share.
         """
         mixed = np.tensordot(weights.astype(np.float32), self.layers, axes=1)  # (N, P)
         space = row_space(mixed)
@@ -71,7 +71,7 @@ class LayerMix:
         return found, error * (self.samples / self.samples.sum())[:, None]
 
     def __call__(self, scores: Array) -> tuple[float, Array]:
-        """Objective and its gradient at layer ``scores (L,)``."""
+        """Objective, and its gradient with respect to layer ``scores (L,)``."""
         weights = softmax(scores)
         found, error = self.classify(weights)
         assert self.weight is not None
@@ -88,8 +88,8 @@ def fit_mix(
 ) -> list[tuple[Array, Array, Array]]:
     """Layer weights ``(L,)``, weight ``(P, C)`` and bias ``(C,)`` for each strength.
 
-    Layer weights start uniform, and each strength starts from the one before. Each sample counts
-    ``samples (N,)``; None: 1.
+    Layer weights are uniform at first, and each strength starts from the result of the previous
+    one. ``samples (N,)`` are weights of the samples; None: 1 each.
     """
     scores = np.zeros(standard.shape[1])
     objective = LayerMix(standard, labels, strengths[0], samples)

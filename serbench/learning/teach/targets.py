@@ -1,4 +1,4 @@
-"""What the teachers say of one training partition, and what of it a loss is given."""
+"""The teachers' outputs for one training partition, and those that a loss receives."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Target:
 
     Attributes:
         layer_weights: ``(L,)`` float32.
-        strength: C of the head.
-        fitted: what was fitted, for the certificate.
+        strength: inverse L2 penalty of the head.
+        fitted: records of everything that was fitted, for the certificate.
         unlabelled: ``(U, C)`` float32, logits of the recordings of the unlabelled audio by a head
-            of the whole partition; None: nobody asked for them.
-        crops: ``(K · N, C)`` float32, cross-fitted logits of the crops of each recipe that was
-            asked for: the first of each utterance, the second of each, …
+            that was fitted on the whole partition; None: they were not needed.
+        crops: ``(K · N, C)`` float32, cross-fitted logits of the crops, for each recipe that is
+            used: of the first crop of each utterance, the second of each, …
     """
 
     logits: NDArray[np.float32]
@@ -43,19 +43,20 @@ class Target:
 
 @dataclass(frozen=True)
 class TeacherSignal:
-    """What one teacher says of a training partition of N utterances, in the order of its ids.
+    """One teacher's outputs for a training partition of N utterances, in the order of its ids.
 
-    Of one that hears K crops of each, N is K times as many: the first of each utterance, the
-    second of each, …
+    If the method uses K crops of each utterance, N is the number of all crops: the first crop of
+    each utterance comes first, then the second of each, …
 
     Attributes:
         name: the teacher's name in the registry.
-        logits: ``(N, C)``, cross-fitted; None where the loss needs no soft targets.
-        pooled: layers already mixed; None where the loss needs none.
-        frames: the corpus's frames, each row all L layers end to end; None likewise.
-        others: the same of the other crops; ``frames`` are of the first.
+        logits: ``(N, C)``, cross-fitted; None if the loss needs no soft targets.
+        pooled: pooled embeddings, layers already mixed; None if the loss does not need them.
+        frames: the corpus's frames, each row with all L layers end to end; None if the loss does
+            not need them.
+        others: the frames of the other crops, if there are crops; ``frames`` are of the first.
         layer_weights: ``(L,)``, learnt in the partition, to mix ``frames`` with.
-        unlabelled: ``(U, C)``, of the recordings of the unlabelled audio; None: not heard.
+        unlabelled: ``(U, C)``, logits of the recordings of the unlabelled audio; None: not used.
     """
 
     name: str
@@ -68,7 +69,7 @@ class TeacherSignal:
 
 
 def scale_of(teacher: str) -> str:
-    """What is fitted where a teacher's pooled embeddings are standardised, for the certificate."""
+    """Name, in the certificate, of the standardisation of a teacher's pooled embeddings."""
     return f"scale of {teacher}'s embeddings"
 
 
@@ -83,19 +84,21 @@ def signals(
     recipe: CropRecipe | None = None,
     crops: Mapping[str, Sequence[TeacherEmbeddings]] | None = None,
 ) -> tuple[TeacherSignal, ...]:
-    """What a loss with these ``needs`` is given of every teacher, for one training partition.
+    """Every teacher's outputs that a loss with these ``needs`` uses, for one training partition.
 
-    Fits may share it, and each notes what it fits; ``view`` is one that no fit has.
+    Several fits may share the result, and each records what it fits; so ``view`` belongs to none of
+    them.
 
     Args:
         teachers: embeddings of the corpus.
-        targets: of all partitions.
-        view: of this one.
-        head: as the targets were asked for.
-        needs: of the loss.
-        hears_unlabelled: whether it also hears unlabelled audio.
-        recipe: of the crops that it hears in place of utterances; None: it does not.
-        crops: each teacher's embeddings of them, of the first crop of each utterance, the second, …
+        targets: soft targets of all partitions.
+        view: view of this partition.
+        head: head settings that the targets were made with.
+        needs: outputs that the loss needs.
+        hears_unlabelled: whether the fit also uses unlabelled audio.
+        recipe: recipe of the crops that are used instead of utterances; None: no crops.
+        crops: each teacher's embeddings of the crops: of the first crop of each utterance, of the
+            second, …
     """
     if not needs:
         return ()
