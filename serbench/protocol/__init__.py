@@ -1,1 +1,1 @@
-"""Training and test sides, and the guard that proves them free of leaks."""
+"""Training and test sides, and the guard that proves that they have no leaks."""

@@ -1,4 +1,4 @@
-"""Names of speakers, sessions and sentences that are one name in several spellings."""
+"""Finds names of speakers, sessions and sentences that are one name in several spellings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LEADING_ZEROS = re.compile(r"(?<!\d)(?<!\d\.)0+(?=\d)", re.ASCII)
 
 
 class Named(Protocol):
-    """What of an utterance has names."""
+    """The names of an utterance."""
 
     @property
     def speaker(self) -> str | None: ...  # noqa: D102
@@ -42,11 +42,11 @@ class Named(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Respelled:
-    """One name that is there in several spellings.
+    """One name that occurs in several spellings.
 
     Attributes:
-        kind: what it is the name of.
-        counts: utterances by spelling, spellings sorted.
+        kind: kind of the thing that has the name.
+        counts: number of utterances by spelling, spellings sorted.
     """
 
     kind: NameKind
@@ -63,11 +63,11 @@ class Respelled:
 
 
 def folded(name: str) -> str:
-    """A name without what people and programs spell differently.
+    """A name without the differences that people and programs make in spelling.
 
     Case, white space, invisible characters, and Unicode composition and compatibility (NFKC) make
-    no difference; nor do leading zeros and a fraction of zeros, as a table's numbers get when they
-    are read as floats. What follows a point stays as it is: ``1.05`` is not ``1.5``.
+    no difference. Nor do leading zeros and a fraction of zeros, which a table's numbers get if they
+    are read as floats. Digits after a point stay as they are: ``1.05`` is not ``1.5``.
 
     Example:
         >>> {folded(name) for name in ("s03", " S3", "s3.0", "s 03")}
@@ -76,7 +76,7 @@ def folded(name: str) -> str:
         (False, False)
 
     Returns:
-        The same for all spellings of a name, and for itself.
+        A text that is the same for all spellings of a name, and for the result itself.
     """
     while (plainer := _plainer(name)) != name:
         name = plainer
@@ -86,12 +86,12 @@ def folded(name: str) -> str:
 def respelled(
     named: Iterable[Named], different: Mapping[str, Sequence[str]] | None = None
 ) -> tuple[Respelled, ...]:
-    """Every name that is there in several spellings.
+    """Every name that occurs in several spellings.
 
     Args:
         named: utterances.
-        different: as a card declares them: by kind, names that are spelled alike and are different
-            ones. A spelling that is not among them is still found.
+        different: a card's declaration, by kind, of names that are spelled alike and are different
+            names. A spelling that is not among them is still found.
     """
     utterances = list(named)
     found: list[Respelled] = []
@@ -108,23 +108,23 @@ def respelled(
 
 
 def lonely(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of ``names`` that are spelled like no other of them."""
+    """The ``names`` that are not spelled like any other of them."""
     every = list(dict.fromkeys(names))
     together = {name for names in _alike(every) for name in names}
     return tuple(name for name in every if name not in together)
 
 
 def check_spelling(table: CorpusTable) -> list[str]:
-    """Prove that nobody and nothing in a table goes by two names that are one.
+    """Prove that no speaker, session or sentence in a table has its name in several spellings.
 
-    Of a table that is made of whole corpora, each of them is looked at: only within one does a
-    name mean one speaker.
+    If a table is made of whole corpora, each corpus is checked by itself: a name means one speaker
+    only within a corpus.
 
     Returns:
         Names that are spelled alike and that a card declares different, in quotes.
 
     Raises:
-        LeakageError: L1, a speaker or session in several spellings; L9, a sentence.
+        LeakageError: a name has several spellings: L1 for a speaker or session, L9 for a sentence.
     """
     declared: list[str] = []
     for part in table.whole or (table,):
@@ -139,7 +139,7 @@ def check_spelling(table: CorpusTable) -> list[str]:
 
 
 def way_out(found: Respelled) -> str:
-    """What to do about a name in several spellings."""
+    """Advice on what to do about a name in several spellings."""
     names = ", ".join(f'"{name}"' for name in found.counts)
     return (
         f"Give each one spelling; if they are different {NOUNS[found.kind]}s, declare that in the "
@@ -148,7 +148,7 @@ def way_out(found: Respelled) -> str:
 
 
 def _alike(names: Iterable[str]) -> list[tuple[str, ...]]:
-    """Names in groups of one folding, groups of a single name left out."""
+    """Groups of names that are spelled alike, without groups of a single name."""
     groups: dict[str, list[str]] = {}
     for name in sorted(names):
         groups.setdefault(folded(name), []).append(name)
@@ -165,7 +165,7 @@ def _plainer(name: str) -> str:
 
 
 def _seen(character: str) -> str:
-    """A character as it is seen: digits of any script as ours, what is invisible not at all."""
+    """A visible character; digits of any script become 0 … 9, invisible characters nothing."""
     if character.isdecimal():
         return str(unicodedata.decimal(character))
     invisible = unicodedata.category(character) in {"Cc", "Cf"} and not character.isspace()
@@ -173,12 +173,12 @@ def _seen(character: str) -> str:
 
 
 def _kept_space(found: re.Match[str]) -> str:
-    """One space between digits, which would be another number without it; else none."""
+    """One space between digits, because without it they would be one number; else no space."""
     around = found.string[found.start() - 1 : found.start()], found.string[found.end() :][:1]
     return " " if all(map(str.isdigit, around)) else ""
 
 
 def _written_out(whole: str, fraction: str, exponent: int) -> str | None:
-    """``1.5e+16`` with all its digits; None where it is no whole number."""
+    """``1.5e+16`` with all its digits; None if it is not a whole number."""
     zeros = exponent - len(fraction)
     return whole + fraction + "0" * zeros if zeros >= 0 else None

@@ -1,5 +1,5 @@
 """The guard. The harness calls it; no plugin can.
 
-Everything here trusts the corpus table and nothing else: what partitions, segments and records
-say of themselves is held against the table.
+Everything here trusts only the corpus table: partitions, segments and records are checked against
+it.
 """

@@ -17,14 +17,14 @@ CONFIDENCE = 0.95
 
 
 class CanaryResult(Params):
-    """UA of one method over repeats of the whole protocol, each on other permuted labels.
+    """UA of one method over repeats of the whole protocol, with new permuted labels in each.
 
     Attributes:
-        method: its name; a teacher's own head is ``"teacher:NAME"``.
-        repeats: how many.
+        method: name of the method; a teacher's own head is ``"teacher:NAME"``.
+        repeats: number of repeats.
         ua: mean pooled UA, 0 … 1.
-        low, high: 95 % interval of that mean: Student's t over the repeats.
-        chance: 1 / C, what labels that say nothing of the features lead to.
+        low, high: 95 % confidence interval of that mean, by Student's t over the repeats.
+        chance: 1 / C, the UA if labels have nothing to do with the features.
     """
 
     method: str
@@ -48,14 +48,14 @@ class CanaryResult(Params):
 
 
 def canary_result(method: str, ua: Sequence[float], num_classes: int) -> CanaryResult:
-    """Mean and interval of the UA of repeats that are independent but for the features.
+    """Mean and interval of the UA of repeats that have only the features in common.
 
     Args:
-        method: its name.
+        method: name of the method.
         ua: pooled UA of each repeat, at least ``FEWEST_REPEATS``.
         num_classes: C.
     """
-    from scipy import stats  # takes most of a second to import, and others read only the record
+    from scipy import stats  # takes most of a second; readers of records do not need it
 
     values = np.asarray(ua, dtype=np.float64)
     mean = float(values.mean())
@@ -72,7 +72,7 @@ def canary_result(method: str, ua: Sequence[float], num_classes: int) -> CanaryR
 
 
 def check_canary(results: Sequence[CanaryResult]) -> None:
-    """Prove that nothing learns from permuted labels what only true ones can tell.
+    """Prove that no method beats chance on permuted labels.
 
     Raises:
         LeakageError: L10, with the UA of each method that beats chance.

@@ -1,4 +1,4 @@
-"""The certificate: what was checked, and what was fitted on what, of one run."""
+"""The certificate of a run: what was checked, and what was fitted on which utterances."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LEAKS = {
 
 
 def _says_nothing(value: object) -> bool:
-    """Whether a key is left out: what only some runs have stands in their certificates alone."""
+    """Whether a key is left out: keys that only some runs need are in their certificates only."""
     return not value
 
 
@@ -40,9 +40,9 @@ class FoldSide(Params):
     """One side of a fold.
 
     Attributes:
-        units: its speakers or sessions.
-        utterances: how many.
-        digest: ``id_set_digest`` of their ids.
+        units: speakers or sessions of the side.
+        utterances: number of utterances.
+        digest: ``id_set_digest`` of the utterances' ids.
     """
 
     units: tuple[str, ...]
@@ -55,8 +55,8 @@ class FoldSummary(Params):
 
     Attributes:
         name: ``"outer-1"``, ``"outer-1/inner-2"``.
-        train: what is fitted on.
-        test: what is scored: the outer test or the inner validation side.
+        train: the side that models are fitted on.
+        test: the side that is scored: the outer test or the inner validation side.
     """
 
     name: str
@@ -69,7 +69,7 @@ class TestSetRecord(FoldSide):
 
     Attributes:
         fold: the outer fold's name.
-        name: of the test set in the corpus's own split.
+        name: the test set's name in the corpus's own split.
     """
 
     fold: str
@@ -81,9 +81,9 @@ class LeakCheck(Params):
 
     Attributes:
         code: ``"L1"`` … ``"L10"``.
-        leak: what it looks for.
-        outcome: ``"passed"``; ``"measured"``; ``"not run: <reason>"``; of L7
-            ``"undeclared: <teachers>"``, ``"undisclosed: …"`` and ``"allowed: …"``; of a leaky
+        leak: the leak that the check looks for.
+        outcome: ``"passed"``; ``"measured"``; ``"not run: <reason>"``; for L7 also
+            ``"undeclared: <teachers>"``, ``"undisclosed: …"`` and ``"allowed: …"``; for a leaky
             protocol ``"broken on purpose: <the leak>"``. Any other leak stops the run, so no
             certificate says "failed".
         detail: how much was checked, or what was measured.
@@ -99,15 +99,16 @@ class LeakCheck(Params):
 
 
 class TeacherRecord(Params):
-    """L7 of one teacher.
+    """Result of check L7 for one teacher.
 
     Attributes:
-        teacher: its name in the run.
-        status: ``"declared"``: it names its training corpora and this one is not among them;
-            ``"undisclosed"``: part of them is not public; ``"undeclared"``: it names none;
-            ``"overlap"``: this one is among them, and the run was allowed to continue.
-        trained_on: what it declares.
-        shared: those of them that are in the evaluated corpus.
+        teacher: the teacher's name in the run.
+        status: ``"declared"``: it names its training corpora, and the evaluated corpus is not among
+            them; ``"undisclosed"``: a part of them is not public; ``"undeclared"``: it does not
+            name them, or not all; ``"overlap"``: the evaluated corpus is among them, and the run
+            was allowed to continue.
+        trained_on: the training corpora that it declares.
+        shared: those of ``trained_on`` that overlap with the evaluated corpus.
     """
 
     teacher: str
@@ -117,13 +118,13 @@ class TeacherRecord(Params):
 
 
 class StudentRecord(Params):
-    """L7 of one student that inherits.
+    """Result of check L7 for one student that inherits.
 
     Attributes:
-        student: its name in the run.
-        model: whose weights it starts from.
-        licence: of these weights.
-        status, trained_on, shared: of that model, as of a teacher.
+        student: the student's name in the run.
+        model: the model whose weights the student starts from.
+        licence: licence of these weights.
+        status, trained_on, shared: of that model; see ``TeacherRecord``.
     """
 
     student: str
@@ -135,13 +136,13 @@ class StudentRecord(Params):
 
 
 class FrontEndRecord(Params):
-    """L7 of one front end that runs a pretrained model.
+    """Result of check L7 for one front end that runs a pretrained model.
 
     Attributes:
-        front_end: its name in the run.
-        model: that it runs.
-        licence: of that model's weights.
-        status, trained_on, shared: of that model, as of a teacher.
+        front_end: the front end's name in the run.
+        model: the model that it runs.
+        licence: licence of that model's weights.
+        status, trained_on, shared: of that model; see ``TeacherRecord``.
     """
 
     front_end: str
@@ -156,8 +157,8 @@ class AudioRecord(Params):
     """The unlabelled audio that students were trained on, before any fold or in their fits.
 
     Attributes:
-        recordings: how many.
-        duration_s: of all together, in whole seconds.
+        recordings: number of recordings.
+        duration_s: total duration, in whole seconds.
         digest: ``UnlabelledAudio.digest``: names and PCM of every recording.
     """
 
@@ -167,12 +168,12 @@ class AudioRecord(Params):
 
 
 class TrialRecord(Params):
-    """One candidate of a search, and what was seen of it.
+    """One candidate of a search, and its scores.
 
     Attributes:
-        candidate: its number in the plan, from 1.
-        values: its settings, by dotted path.
-        ua: on inner folds, from the first on; halving ends after some of them.
+        candidate: the candidate's number in the plan, from 1.
+        values: the candidate's settings, by dotted path.
+        ua: UA on the inner folds, in their order; halving may stop before the last fold.
     """
 
     candidate: int
@@ -181,14 +182,14 @@ class TrialRecord(Params):
 
 
 class SearchRecord(Params):
-    """What an inner search other than a whole grid tried, for one method, seed and outer fold.
+    """Trials of an inner search over a part of a grid, for one method, seed and outer fold.
 
     Attributes:
-        method, outer, seed: for which; ``outer`` counts folds from 1.
+        method, outer, seed: what the search was for; ``outer`` counts folds from 1.
         strategy: ``"halving"``, ``"random"`` or ``"tpe"``.
         space: the values of each setting, by dotted path.
-        points: candidates in the space.
-        trials: those that were tried.
+        points: number of candidates in the space.
+        trials: the candidates that were tried.
         chosen: the candidate that was refitted, from 1.
     """
 
@@ -203,10 +204,10 @@ class SearchRecord(Params):
 
 
 class LabelReading(Params):
-    """That the labels of an outer test partition were read, and for which predictions.
+    """A reading of the labels of an outer test partition, with the predictions it was for.
 
     Attributes:
-        method, outer, seed: whose predictions; ``outer`` counts folds from 1.
+        method, outer, seed: fit that made the predictions; ``outer`` counts folds from 1.
         predictions_digest: ``predictions_digest`` of ids and posteriors.
     """
 
@@ -217,35 +218,35 @@ class LabelReading(Params):
 
 
 class Certificate(Params):
-    """What the guard vouches for. Its digest is printed under every table.
+    """Everything that the guard has checked in a run. Its digest is printed under every table.
 
-    It holds no times and no paths, so the same run gives the same digest on any machine.
+    It contains no times and no paths, so the same run gives the same digest on any machine.
 
     Attributes:
         schema_version: 3.
         plan_digest: digest of the plan, as in ``plan.json``; empty before a run.
-        protocol: its name; a ``leaky-…`` one is broken on purpose.
+        protocol: name of the protocol; a ``leaky-…`` one is broken on purpose.
         corpus: the corpus's name.
         corpus_digest: ``CorpusTable.digest``: ids, labels, speakers and PCM of every utterance.
         unit: ``"speaker"`` or ``"session"``, what folds group by.
         utterances: size of the corpus.
         units: all speakers or sessions, in natural order.
         dropped: utterances left out as copies of others.
-        evaluated: the corpus that is tested, where ``corpus`` is made of others or a part of it.
-        incomplete: what the corpus lacks, or has and cannot be used; not there where it is whole.
-        made: how the corpus was made of others, or of a part of its labels; not there where it is
-            as its card says.
+        evaluated: the corpus that is tested, if ``corpus`` is made of several or a part of it.
+        incomplete: what the corpus lacks, or has but cannot use; left out if it is whole.
+        made: how the corpus was made of others, or of a part of its labels; left out if it is as
+            its card says.
         folds: each outer fold, followed by its inner folds.
-        test_sets: parts of outer test sides that are scored apart, the headline's first; not there
-            where test sides are scored as a whole.
+        test_sets: parts of outer test sides that are scored separately, the headline's first; left
+            out if test sides are scored as a whole.
         fitted: everything that was fitted, by partition and name.
-        teachers: what each was trained on.
-        students: those that start from a pretrained model's weights; not there where none does.
-        front_ends: those that run a pretrained model; not there where none does.
+        teachers: what each teacher was trained on.
+        students: those that start from a pretrained model's weights; left out if there are none.
+        front_ends: those that run a pretrained model; left out if there are none.
         audio: unlabelled audio that students were trained on; None if there was none.
-        searches: inner searches that tried a part of a grid; not there where none did.
-        readings: of outer test labels, by method, fold and seed.
-        canary: UA on permuted labels, by method; empty where it was not asked for.
+        searches: inner searches that tried a part of a grid; left out if there are none.
+        readings: readings of outer test labels, by method, fold and seed.
+        canary: UA on permuted labels, by method; empty if it was not measured.
         checks: L1 … L10, each with its outcome.
     """
 
@@ -280,7 +281,7 @@ class Certificate(Params):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What must stand under every table: broken protocols, teachers that are not clean, a
+        """Warnings for the foot of every table: broken protocols, teachers that are not clean, a
         corpus that is not whole.
         """
         checks = tuple(
@@ -304,10 +305,10 @@ class Certificate(Params):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Certificate:
-        """Read what ``to_json`` wrote.
+        """Read a certificate that ``to_json`` has written.
 
         Raises:
-            StoreError: it is damaged, or of another schema version.
+            StoreError: the certificate is damaged, or has another schema version.
         """
         try:
             return read_model(cls, text)

@@ -1,4 +1,4 @@
-"""Every check of the guard on one run, in order, and what they found as a certificate."""
+"""Runs all checks of the guard on one run, in order, and makes its certificate."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Checked = tuple[str, str]
 
 @dataclass(frozen=True)
 class _Run:
-    """What every check reads."""
+    """The input of every check."""
 
     table: CorpusTable
     outer: Sequence[Split]
@@ -68,10 +68,10 @@ def certify(
     inner: Sequence[Sequence[Split]] = (),
     evidence: Evidence | None = None,
 ) -> Certificate:
-    """Run every check that the guard has on a run, and write down what they found.
+    """Run every check of the guard on a run, and return the results.
 
-    Before a run it proves the folds (the other checks are "not run"); after it, with evidence of
-    what was done, it proves the whole.
+    Before a run, only the folds are checked (the other checks are "not run"). After the run, with
+    evidence of what was done, everything is checked.
 
     Args:
         table: the corpus.
@@ -80,7 +80,7 @@ def certify(
         evidence: what was done in the run.
 
     Raises:
-        LeakageError: a leak, by its code, unless the protocol has it on purpose.
+        LeakageError: there is a leak that the protocol does not have on purpose; it has a code.
     """
     shown = evidence or Evidence()
     run = _Run(table, outer, [list(s) for s in inner] or [[] for _ in outer], shown)
@@ -119,7 +119,7 @@ def certify(
 
 
 def _in_order(fitted: Sequence[FittedRecord]) -> tuple[FittedRecord, ...]:
-    """Each record once."""
+    """Sort the records and remove repeated ones."""
     return tuple(sorted(set(fitted), key=lambda r: (r.partition, r.what, r.utterances, r.digest)))
 
 
@@ -141,7 +141,7 @@ def _side(partition: Partition) -> FoldSide:
 
 
 def _checked(code: str, run: _Run, broken: frozenset[str]) -> LeakCheck:
-    """One check. A leak that the protocol has on purpose is written down; any other raises."""
+    """Run one check. A leak that the protocol has on purpose is recorded; any other raises."""
     try:
         outcome, detail = CHECKS[code](run)
     except LeakageError as error:
@@ -204,7 +204,7 @@ def _near(run: _Run) -> Checked:
 
 
 def _fitted(run: _Run) -> Checked:
-    """L6: inner folds stay inside theirs, and whatever was fitted had one whole training side."""
+    """L6: inner folds stay in their outer fold, and each fit used exactly one training side."""
     for top, below in zip(run.outer, run.nested, strict=True):
         for split in below:
             check_nested(split, top)
@@ -255,7 +255,7 @@ def _teachers(run: _Run) -> Checked:
 
 
 def _readings(run: _Run) -> Checked:
-    """L8: the ledger knows one opening for each method, fold and seed, of this run's folds."""
+    """L8: the ledger has one opening for each method, fold and seed, all for folds of this run."""
     openings = run.evidence.openings
     if not openings:
         return "not run: no outer test labels were read", ""

@@ -23,7 +23,7 @@ WAY_OUT = (
 
 
 class Window(Protocol):
-    """What ``check_segments`` reads of a segment; see ``segments.Segment``."""
+    """The part of a segment that ``check_segments`` reads; see ``segments.Segment``."""
 
     @property
     def seg_id(self) -> str: ...  # noqa: D102
@@ -52,10 +52,10 @@ class TextOverlap:
     """L9 of one split: test utterances whose sentence is also spoken in training.
 
     Attributes:
-        split: its name.
+        split: name of the split.
         shared: sentences on both sides, sorted.
-        heard: test utterances whose sentence is among them.
-        tested: test utterances whose sentence is known.
+        heard: number of test utterances whose sentence is among them.
+        tested: number of test utterances whose sentence is known.
     """
 
     split: str
@@ -107,8 +107,8 @@ def check_coverage(
 
     Args:
         outer: the outer folds.
-        table: the corpus; without it, "every utterance" means every one that some fold names.
-        trained_only: those that a split in sides must not test.
+        table: the corpus; without it, "every utterance" means all utterances of the folds.
+        trained_only: utterances that must not be tested.
 
     Raises:
         LeakageError: L2.
@@ -132,7 +132,7 @@ def check_nested(inner: Split, outer: Split) -> None:
     """Prove that an inner fold stays within its outer fold's training side.
 
     Raises:
-        LeakageError: L6; a candidate would be chosen with the help of outer test utterances.
+        LeakageError: L6; outer test utterances would influence the choice of a candidate.
     """
     allowed = set(outer.train.ids)
     if foreign := sorted({*inner.train.ids, *inner.test.ids} - allowed):
@@ -145,9 +145,9 @@ def check_segments(segments: Iterable[Window], partition: Partition, table: Corp
     """Prove that segments are windows of their own partition's utterances.
 
     Raises:
-        LeakageError: L3, a segment of an utterance outside ``partition``, of another partition's
-            name, with another speaker or label than its utterance's, or beyond its utterance's
-            bounds; L8, a segment of a sealed partition that carries a label.
+        LeakageError: L3, a segment is of an utterance outside ``partition``, has another
+            partition's name, does not have its utterance's speaker or label, or exceeds its
+            utterance's bounds; L8, a segment of a sealed partition has a label.
     """
     members = frozenset(partition.ids) & table.by_id.keys()
     faults: dict[tuple[str, str], list[str]] = {}
@@ -169,7 +169,7 @@ def check_segments(segments: Iterable[Window], partition: Partition, table: Corp
 def check_duplicates(split: Split, table: CorpusTable) -> None:
     """Prove that no recording is on both sides under two ids.
 
-    Recordings are the same when their decoded PCM is (``Utterance.pcm_sha256``).
+    Two recordings are the same if their decoded PCM is the same (``Utterance.pcm_sha256``).
 
     Raises:
         LeakageError: L4, listing the pairs.
@@ -208,7 +208,7 @@ def check_near_duplicates(split: Split, near: Sequence[NearPair]) -> None:
 
 
 def check_audio(copied: Sequence[NearPair]) -> None:
-    """Prove that no utterance of the corpus was heard in label-free pretraining.
+    """Prove that no utterance of the corpus is in the unlabelled audio of a pretraining or fit.
 
     Args:
         copied: utterances with a copy in the unlabelled audio.
@@ -227,10 +227,10 @@ def check_audio(copied: Sequence[NearPair]) -> None:
 
 
 def text_overlap(split: Split, table: CorpusTable) -> TextOverlap | None:
-    """Measure L9: how much of what is tested was read out in training by somebody else.
+    """Measure L9: how many test utterances have a sentence that is also spoken in training.
 
     Returns:
-        None where no test utterance has a known sentence.
+        None if no test utterance has a known sentence.
     """
     trained = {u.text for u in _utterances(split.train, table)}
     texts = [u.text for u in _utterances(split.test, table) if u.text is not None]
@@ -241,7 +241,7 @@ def text_overlap(split: Split, table: CorpusTable) -> TextOverlap | None:
 
 
 def _check_members(side: Partition, table: CorpusTable) -> None:
-    """Every id is of this corpus, and there once."""
+    """Prove that every id is of this corpus and occurs once."""
     if twice := sorted(i for i, times in Counter(side.ids).items() if times > 1):
         raise LeakageError("L2", f"utterances that occur in {side.name} more than once", twice)
     if unknown := sorted(set(side.ids) - set(table.ids)):
@@ -249,13 +249,13 @@ def _check_members(side: Partition, table: CorpusTable) -> None:
 
 
 def _segment_fault(segment: Window, partition: Partition, utterance: Utterance) -> str | None:
-    """What is wrong with a segment of one of the partition's own utterances."""
+    """Description of a fault in a segment of one of the partition's utterances; None: no fault."""
     if segment.spk_id != utterance.speaker:
         return f"segments in {partition.name} with a speaker that is not their utterance's"
     if segment.label is not None and segment.label != utterance.label:
         return f"segments in {partition.name} with a label that is not their utterance's"
     end_s = utterance.duration_s + BOUND_SLACK_S
-    # Written so that a bound that is not a number fails too.
+    # The condition is negated so that a bound that is not a number fails too.
     if not 0.0 <= segment.t_start_s < segment.t_end_s <= end_s:
         return f"segments in {partition.name} that reach beyond their utterance"
     return None

@@ -1,4 +1,4 @@
-"""L1 between corpora: none of a run may share speakers with another."""
+"""L1 between corpora: no two corpora of a run may share speakers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from serbench.protocol.spelling import folded
 
 
 def check_distinct(cards: Mapping[str, CorpusCard]) -> None:
-    """Prove, as far as cards tell, that no two corpora of a run are of the same speakers.
+    """Prove, as far as cards show it, that no two corpora of a run have a speaker in common.
 
-    Names of speakers alone cannot tell: two corpora may name one person differently, or two alike.
-    Only within one collection do other names mean other people.
+    Names of speakers do not prove it: two corpora may have different names for one person, or the
+    same name for two. Different names mean different people only within one collection.
 
     Args:
-        cards: of the run's corpora, by their names.
+        cards: cards of the run's corpora, by their names.
 
     Raises:
-        LeakageError: L1, corpora that are the same, a part of the other, or of one collection.
+        LeakageError: L1, two corpora are the same, one is a part of the other, or both are of one
+            collection and do not list different speakers.
     """
     known = {name: _contents(name, card) for name, card in cards.items()}
     shared = [
@@ -44,6 +45,6 @@ def _apart(one: CorpusCard, other: CorpusCard) -> bool:
 
 
 def _contents(name: str, card: CorpusCard) -> frozenset[str]:
-    """Every corpus that a card says it is, or is made of."""
+    """Canonical names of the corpora that a card stands for, or that it is made of."""
     names = (name, card.title, *card.names, *card.made_of)
     return frozenset[str]().union(*map(contents, names))

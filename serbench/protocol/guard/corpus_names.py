@@ -1,4 +1,4 @@
-"""One name for each corpus, however a card, a paper or a user spells it."""
+"""One canonical name for each corpus, however a card, a paper or a user spells it."""
 
 from __future__ import annotations
 
@@ -123,10 +123,11 @@ _KINDS = ("dataset", "database", "corpus")
 
 
 def canonical(name: str) -> str:
-    """The one name of a corpus: ``"Emo-DB"``, ``"Berlin EmoDB"`` and ``"emodb v2.0"`` are EmoDB.
+    """The canonical name of a corpus: ``"Emo-DB"``, ``"Berlin EmoDB"`` and ``"emodb v2.0"`` are
+    EmoDB.
 
     Case, accents, separators, versions (``"MSP-Podcast (1.11)"``), a leading hub user
-    (``"narad/ravdess"``), what follows a known name (``"IEMOCAP sessions 1-4"``), and the words
+    (``"narad/ravdess"``), text after a known name (``"IEMOCAP sessions 1-4"``), and the words
     dataset, database and corpus at the end make no difference.
 
     Returns:
@@ -142,7 +143,7 @@ def canonical(name: str) -> str:
 
 
 def contents(name: str) -> frozenset[str]:
-    """The canonical names of a corpus and of what is known to be in it."""
+    """The canonical names of a corpus and of the corpora that are known to be in it."""
     whole = canonical(name)
     return frozenset({whole, *COLLECTIONS.get(whole, ())})
 
@@ -161,7 +162,7 @@ def _known(text: str) -> str | None:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """Keys under which a text may be known, the closest first."""
+    """Keys to look a text up by, the most exact first."""
     whole, bare = _key(text), _key(_VERSION.sub("", text))
     exact = (whole, _without_kind(whole), bare, _without_kind(bare))
     yield from exact
@@ -170,7 +171,7 @@ def _forms(text: str) -> Iterator[str]:
 
 
 def _plain(name: str) -> str:
-    """Lower case without accents and without a leading article."""
+    """The name in lower case, without accents and without a leading article."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
     letters = "".join(c for c in folded if not unicodedata.combining(c))
     return re.sub(r"^\s*the[\s_-]+", "", letters)

@@ -1,4 +1,4 @@
-"""What the guard is shown of a run, and what each protocol breaks on purpose."""
+"""The guard's evidence of a run, and the checks that each protocol breaks on purpose."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ BREAKS: Mapping[ProtocolName, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the guard is shown of a run, beside its folds. Before a run there is none.
+    """What the guard is shown of a run, besides its folds. Before a run it is empty.
 
     Attributes:
         plan_digest: as in ``plan.json``.
-        protocol: what is broken on purpose, if anything.
+        protocol: the protocol, which decides what may be broken on purpose.
         segments: partitions with all their windows.
         fitted: ``PartitionView.fitted`` of every fit.
         openings: the seal's ledger.
-        near: near-duplicates of the whole corpus; None where the audio was not compared.
-        teachers: what the run's teachers were trained on; None where they were not asked.
-        students: whose weights students start from.
-        canary: UA on permuted labels; empty where it was not asked for.
+        near: near-duplicates of the whole corpus; None if the audio was not compared.
+        teachers: what the run's teachers were trained on; None if it was not checked.
+        students: models whose weights students start from.
+        canary: UA on permuted labels; empty if it was not measured.
         dropped: utterances that were left out of the corpus as copies.
         audio: unlabelled audio that students were trained on; None if there was none.
         copied: utterances with a copy in that audio.
-        trained_only: utterances that the split has for training only.
+        trained_only: utterances that the split uses for training only.
         searches: inner searches that tried a part of a grid.
     """
 

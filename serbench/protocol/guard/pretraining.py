@@ -1,8 +1,8 @@
-"""L7: was a teacher, or a model that a student inherits from or hears through, trained on the
-evaluated corpus?
+"""L7: was a teacher, a model that a student inherits from, or a model that a front end runs,
+trained on the evaluated corpus?
 
-Cards answer: a teacher declares what it was trained on, a corpus what it is called and what it is
-made of. A teacher that declares nothing is never taken for clean.
+Cards answer this: a teacher's card declares what it was trained on, a corpus's card its names and
+the corpora that it is made of. A teacher that declares nothing never counts as clean.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ Status = Literal["declared", "undisclosed", "undeclared", "overlap"]
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a teacher's training data have to do with the evaluated corpus.
+    """Relation of a teacher's training data to the evaluated corpus.
 
     Attributes:
-        teacher: its name in the run.
+        teacher: the teacher's name in the run.
         status: ``"overlap"``: the corpus is among them; ``"undeclared"``: they are not known, or
             not all; ``"undisclosed"``: a part of them is not public; ``"declared"``: they are
             known, and the corpus is not among them.
@@ -53,7 +53,7 @@ class Provenance:
 
     @property
     def record(self) -> TeacherRecord:
-        """The same for the certificate."""
+        """The entry in the certificate."""
         return TeacherRecord(
             teacher=self.teacher,
             status=self.status,
@@ -64,12 +64,12 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Inheritance:
-    """Whose weights a student starts from.
+    """The model whose weights a student starts from.
 
     Attributes:
-        student: its name in the run.
-        card: of the model.
-        found: what its training data have to do with the evaluated corpus.
+        student: the student's name in the run.
+        card: card of the model.
+        found: relation of the model's training data to the evaluated corpus.
     """
 
     student: str
@@ -78,7 +78,7 @@ class Inheritance:
 
     @property
     def record(self) -> StudentRecord:
-        """The same for the certificate."""
+        """The entry in the certificate."""
         return StudentRecord(
             student=self.student,
             model=self.card.title,
@@ -91,12 +91,12 @@ class Inheritance:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Which model a front end runs.
+    """The model that a front end runs.
 
     Attributes:
-        front_end: its name in the run.
-        card: of the model.
-        found: what its training data have to do with the evaluated corpus.
+        front_end: the front end's name in the run.
+        card: card of the model.
+        found: relation of the model's training data to the evaluated corpus.
     """
 
     front_end: str
@@ -105,7 +105,7 @@ class Listening:
 
     @property
     def record(self) -> FrontEndRecord:
-        """The same for the certificate."""
+        """The entry in the certificate."""
         return FrontEndRecord(
             front_end=self.front_end,
             model=self.card.title,
@@ -119,7 +119,7 @@ class Listening:
 def provenance(
     teacher_name: str, teacher_card: TeacherCard, corpus_name: str, corpus_card: CorpusCard
 ) -> Provenance:
-    """Hold a teacher's card against a corpus's: by name, title, other names and parts."""
+    """Compare a teacher's card with a corpus's: its name, title, other names and parts."""
     names = (corpus_name, corpus_card.title, *corpus_card.names, *corpus_card.made_of)
     evaluated = frozenset[str]().union(*map(contents, names))
     trained_on = _declared(teacher_card)
@@ -135,7 +135,7 @@ def check_pretraining(
     """Prove that no teacher declares to have been trained on the evaluated corpus.
 
     Args:
-        cards: of the run's teachers, by their names in the run.
+        cards: cards of the run's teachers, by their names in the run.
         corpus_name: the evaluated corpus.
         corpus_card: its card.
         allow: continue if there is overlap; the result reports it.
@@ -152,10 +152,10 @@ def check_pretraining(
 def check_inheritance(
     cards: Mapping[str, TeacherCard], corpus_name: str, corpus_card: CorpusCard, *, allow: bool
 ) -> tuple[Inheritance, ...]:
-    """Likewise of the models that students inherit from.
+    """As ``check_pretraining``, for the models that students inherit from.
 
     Args:
-        cards: of these models, by the students' names in the run.
+        cards: cards of these models, by the students' names in the run.
         corpus_name: the evaluated corpus.
         corpus_card: its card.
         allow: continue if there is overlap; the result reports it.
@@ -174,10 +174,10 @@ def check_inheritance(
 def check_listening(
     cards: Mapping[str, TeacherCard], corpus_name: str, corpus_card: CorpusCard, *, allow: bool
 ) -> tuple[Listening, ...]:
-    """Likewise of the models that front ends run.
+    """As ``check_pretraining``, for the models that front ends run.
 
     Args:
-        cards: of these models, by the front ends' names in the run.
+        cards: cards of these models, by the front ends' names in the run.
         corpus_name: the evaluated corpus.
         corpus_card: its card.
         allow: continue if there is overlap; the result reports it.
@@ -236,7 +236,7 @@ def provenance_line(found: Provenance, corpus_name: str) -> str:
 
 
 def training_line(card: TeacherCard) -> str:
-    """What a card says of training, for lists: ``"trained on LibriSpeech"``."""
+    """Description of the training that a card declares, for lists: ``"trained on LibriSpeech"``."""
     declared = list(_declared(card))
     if card.pretrained_on is None:
         return (

@@ -21,13 +21,13 @@ from serbench.protocol.splits.records import Partition, utterances_of
 
 
 class Opening(Params):
-    """One line of the ledger: who read which outer test labels, with what in hand.
+    """One entry of the ledger: which outer test labels were read, and for which predictions.
 
     Attributes:
-        method, outer, seed: whose predictions; ``outer`` counts folds from 1.
+        method, outer, seed: fit that made the predictions; ``outer`` counts folds from 1.
         partition: name of the outer test partition.
-        utterances: its size.
-        ids_digest: ``id_set_digest`` of its utterances.
+        utterances: number of utterances of the partition.
+        ids_digest: ``id_set_digest`` of these utterances.
         predictions_digest: digest of the predictions that existed before the labels were read.
         opened_at: UTC, ISO 8601.
     """
@@ -45,8 +45,8 @@ class Opening(Params):
 class Seal:
     """Keeps outer test labels until predictions exist, and hands them out once.
 
-    The ledger is a folder with one JSON file per (method, outer, seed), written to the disk
-    before the labels are handed out, so that a second process, or a second day, sees it too.
+    The ledger is a folder with one JSON file per (method, outer, seed). A file is written to the
+    disk before the labels are handed out, so that another process or a later run sees it too.
 
     Args:
         path: the ledger's folder; made on the first opening.
@@ -66,12 +66,12 @@ class Seal:
     ) -> NDArray[np.int64]:
         """The classes of ``partition.ids``, ``(N,)`` int64, in the order of the card's labels.
 
-        The same predictions may be scored again (a resumed run); other ones may not.
+        The same predictions may be scored again (a resumed run); other predictions may not.
 
         Raises:
             LeakageError: L8, these labels were already read for this method, fold and seed with
                 other predictions or for other utterances, or there are no predictions.
-            SplitError: an utterance that the table lacks.
+            SplitError: the table lacks an utterance.
             StoreError: the ledger cannot be read or written; no labels are handed out.
         """
         if not predictions_digest:
@@ -92,7 +92,7 @@ class Seal:
         path = self._folder / _file_name(method, outer, seed)
         if _read(path) is None:
             self._note(wanted, path)
-        # What is on the disk decides, also when another process was faster by a moment.
+        # The entry on the disk decides, also if another process has just written it.
         _require_same(_read(path), wanted, path)
         return labels
 
@@ -116,21 +116,21 @@ class Seal:
 
 
 def predictions_digest(ids: Sequence[str], posteriors: NDArray[np.float32]) -> str:
-    """sha256 (hex) of what is scored: N ids and their posteriors ``(N, C)`` float32."""
+    """sha256 (hex) of predictions: N ids and their posteriors ``(N, C)`` float32."""
     digest = hashlib.sha256("\n".join(ids).encode())
     digest.update(np.ascontiguousarray(posteriors, dtype="<f4").tobytes())
     return digest.hexdigest()
 
 
 def _file_name(method: str, outer: int, seed: int) -> str:
-    """A name that any file system takes, and that no two methods share."""
+    """A file name that every file system allows, and that no two methods share."""
     plain = re.sub(r"[^A-Za-z0-9_.-]", "_", method)[:80]
     digest = name_digest(method, 8)
     return f"{plain}-{digest}-outer-{outer}-seed-{seed}.json"
 
 
 def _read(path: Path) -> Opening | None:
-    """The entry, or None where there is none yet."""
+    """The entry; None if it does not exist yet."""
     try:
         return read_model(Opening, path.read_bytes())
     except FileNotFoundError:
@@ -143,7 +143,7 @@ def _read(path: Path) -> Opening | None:
 
 
 def _require_same(entry: Opening | None, wanted: Opening, path: Path) -> None:
-    """The ledger's entry is the one that is being asked for, apart from its time."""
+    """Prove that the ledger's entry is the wanted one, apart from its time."""
     if entry is None:
         raise StoreError(f"the ledger entry {path} was removed during the run")
     if entry.model_copy(update={"opened_at": wanted.opened_at}) == wanted:

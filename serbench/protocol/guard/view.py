@@ -1,4 +1,4 @@
-"""L6: what a fit may see. A fit gets a view, never the corpus table."""
+"""L6: the data that a fit may see. A fit gets a view, never the corpus table."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from serbench.protocol.splits.records import Partition, Role, utterances_of
 
 
 class FittedRecord(Params):
-    """That something was fitted, and on which utterances.
+    """Record of something that was fitted, and of its utterances.
 
     Attributes:
         what: for instance ``"normaliser"``, ``"head of wav2vec2-base"``.
-        partition: name of the training partition it was allowed to see.
-        utterances: how many of them it saw.
-        digest: ``id_set_digest`` of those.
+        partition: name of the training partition that it was allowed to see.
+        utterances: number of utterances that it was fitted on.
+        digest: ``id_set_digest`` of these utterances.
     """
 
     what: str
@@ -31,20 +31,20 @@ class FittedRecord(Params):
 
 
 class PartitionView:
-    """One partition's ids, labels, units and speakers, and a note of what was fitted on it.
+    """One partition's ids, labels, units and speakers, and a record of what was fitted on it.
 
-    It holds no other utterance and no table, so a worker process that is sent one lacks all
-    other labels. Its records travel with it: a worker gives ``fitted`` back with its result.
+    It contains no other utterance and no table, so a worker process that receives a view has no
+    other labels. A worker returns the records, ``fitted``, with its result.
 
     Args:
         partition: a training or validation partition.
         table: the corpus; it is read here and not kept.
-        labels: classes to give out instead of the corpus's, by utterance; a canary's permuted
-            ones.
+        labels: classes to give out instead of the corpus's, by utterance: the permuted ones of a
+            canary.
 
     Raises:
         LeakageError: L8, for an outer test partition: only ``Seal.open`` gives its labels.
-        SplitError: an utterance that the table lacks.
+        SplitError: the table lacks an utterance.
     """
 
     __slots__ = ("_fitted", "_ids", "_labels", "_name", "_role", "_speakers", "_units")
@@ -98,7 +98,7 @@ class PartitionView:
 
     @property
     def units(self) -> tuple[str, ...]:
-        """The N utterances' speakers or sessions, whichever folds go by."""
+        """The N utterances' speakers or sessions, whichever the folds group by."""
         return self._units
 
     @property
@@ -108,11 +108,11 @@ class PartitionView:
 
     @property
     def fitted(self) -> tuple[FittedRecord, ...]:
-        """What was fitted on this view, in order."""
+        """Records of everything that was fitted on this view, in order."""
         return tuple(self._fitted)
 
     def again(self) -> PartitionView:
-        """The same partition, of which nothing was fitted yet; what does not change is shared."""
+        """A view of the same partition without records; it shares the data with this one."""
         other = copy(self)
         other._fitted = []
         return other
@@ -121,19 +121,19 @@ class PartitionView:
         """Prove that all ``ids`` are in this partition.
 
         Raises:
-            LeakageError: L6, naming the partition and the foreign ids.
+            LeakageError: L6, with the partition and the foreign ids.
         """
         if foreign := sorted(set(ids).difference(self._ids)):
             raise LeakageError("L6", f"utterances from outside {self._name}", foreign)
 
     def positions(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """``(n,)`` int64, where ``ids`` are in ``self.ids``.
+        """``(n,)`` int64, positions of ``ids`` in ``self.ids``.
 
         Raises:
             LeakageError: as ``require``.
         """
         self.require(ids)
-        # Not kept: of a large corpus, with many fits at a time, it would take gigabytes.
+        # Not cached: with a large corpus and many fits at a time, it would take gigabytes.
         position = {i: p for p, i in enumerate(self._ids)}
         return np.array([position[i] for i in ids], dtype=np.int64)
 
@@ -146,12 +146,13 @@ class PartitionView:
         return self._labels[self.positions(ids)]
 
     def record(self, what: str, ids: Sequence[str]) -> FittedRecord:
-        """Allow ``what`` to be fitted on ``ids``, and note it for the certificate.
+        """Allow ``what`` to be fitted on ``ids``, and record it for the certificate.
 
         Call it with the utterances that the fit really gets, before the fit.
 
         Raises:
-            LeakageError: L6, foreign ids, or a validation partition, on which nothing is fitted.
+            LeakageError: L6, ids are foreign, or this is a validation partition, on which nothing
+                may be fitted.
         """
         if self._role != "train":
             raise LeakageError(
@@ -175,7 +176,7 @@ def classes_of(utterances: Sequence[Utterance], table: CorpusTable) -> NDArray[n
 
 
 def id_set_digest(ids: Iterable[str]) -> str:
-    """sha256 (hex) of a set of ids, whatever their order and repetition."""
+    """sha256 (hex) of a set of ids; order and repetition make no difference."""
     whole = hashlib.sha256()
     for i in sorted(set(ids)):
         whole.update(i.encode())

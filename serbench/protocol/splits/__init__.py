@@ -1,5 +1,5 @@
 """Outer and inner folds, as partitions of utterance ids that are grouped by speaker or session.
 
-Folds are only made here; that they leak nothing is proved by
-``serbench.protocol.guard``, which trusts none of what this package says.
+Folds are only made here. ``serbench.protocol.guard`` proves that they have no leaks, and does not
+trust this package.
 """

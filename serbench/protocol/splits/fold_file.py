@@ -15,13 +15,13 @@ TRAIN_ONLY = "train"
 
 
 def file_trained_only(table: CorpusTable, path: Path) -> tuple[str, ...]:
-    """Utterances that a fold file says no fold tests."""
+    """Utterances that no fold of a fold file tests."""
     only = {utterance for _, utterance, fold in _fold_rows(path) if fold == TRAIN_ONLY}
     return tuple(i for i in table.ids if i in only)
 
 
 def read_fold_file(table: CorpusTable, path: Path) -> list[list[str]]:
-    """What each fold of a fold file tests, folds in natural order of their names."""
+    """The utterances that each fold of a fold file tests, folds in natural order of their names."""
     rows = _fold_rows(path)
     fold_of: dict[str, str] = {}
     repeated = []

@@ -1,4 +1,4 @@
-"""Names in natural order, and units dealt into groups of similar size."""
+"""Sorts names in natural order, and divides units into groups of similar size."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from serbench.api import SplitError
 
 
 def balanced_groups(weights: Sequence[int], count: int) -> tuple[tuple[int, ...], ...]:
-    """Deal positions into ``count`` groups of similar total weight, the same way every time.
+    """Divide positions into ``count`` groups of similar total weight, always in the same way.
 
-    The heaviest goes first, each to the group that is lightest so far (longest processing time
-    first; Graham, 1969). Groups are ordered by their first member.
+    From the heaviest to the lightest, each position is added to the group that is lightest so far
+    (longest processing time first; Graham, 1969). Groups are ordered by their first member.
 
     Raises:
         SplitError: fewer positions than groups.
@@ -39,15 +39,15 @@ _DIGITS = re.compile(r"([0-9]+)")
 
 
 def _size(digits: str) -> tuple[int, str]:
-    """Sorts digits as their number, of which Python reads no more than 4300."""
+    """A key that sorts digits by their number, also for more than the 4300 that Python reads."""
     plain = digits.lstrip("0")
     return len(plain), plain
 
 
 def linked_groups(names: Sequence[str], links: Iterable[tuple[str, str]]) -> list[tuple[str, ...]]:
-    """``names`` in groups, such that whatever is linked, by however many steps, is together.
+    """Groups of ``names`` such that names that are linked, directly or indirectly, are together.
 
-    Groups and their members are in the order of ``names``; links to other names say nothing.
+    Groups and their members are in the order of ``names``; links to other names are ignored.
     """
     leader = {name: name for name in names}
 

@@ -23,21 +23,21 @@ def inner_splits(
 ) -> tuple[Split, ...]:
     """The inner folds over ``outer[index].train``.
 
-    The grouping is that of the outer folds: what another outer fold tests stays together. Where
-    there is no other outer fold, it is that of speakers or sessions.
+    Utterances are grouped by the outer folds: those that another outer fold tests stay together. If
+    there is no other outer fold, they are grouped by speaker or session.
 
     Args:
         table: the corpus.
         outer: all outer folds.
-        index: which of them, from 0.
-        inner: ``"units"``: what each other outer fold tests is validated on once; where there is
-            no other, the validation part of the corpus's own split, and else up to ``ALONE``
-            folds of units. A number: the same groups, dealt into that many validation folds of
-            similar size.
+        index: number of the outer fold, from 0.
+        inner: ``"units"``: one inner fold validates on the test utterances of each other outer
+            fold. If there is no other outer fold, the corpus's own split gives the validation
+            part; if it has none, there are up to ``ALONE`` folds of units. A number: the same
+            groups, divided into that many validation folds of similar size.
 
     Raises:
-        SplitError: fewer than two validation folds, more than there are groups, or a class
-            without an utterance in an inner training side.
+        SplitError: there are fewer than two validation folds or more than groups, or a class has no
+            utterance in an inner training side.
     """
     parent = outer[index]
     available = frozenset(parent.train.ids)

@@ -12,12 +12,12 @@ OFFICIAL = "official"
 
 
 def official_folds(table: CorpusTable) -> list[list[str]]:
-    """What each fold of the corpus's own split tests; a split in sides is a single fold.
+    """The utterances that each fold of the corpus's own split tests.
 
-    Its test side is all its test sets together.
+    A split in sides is a single fold, whose test side is all its test sets together.
 
     Raises:
-        SplitError: the corpus has no split of its own, or one without training or test.
+        SplitError: the corpus has no split of its own, or one without a training or test side.
     """
     side_of = _sides(table)
     named = sorted(set(side_of.values()), key=natural_key)
@@ -34,7 +34,7 @@ def official_folds(table: CorpusTable) -> list[list[str]]:
 
 
 def official_test_sets(table: CorpusTable) -> dict[str, frozenset[str]]:
-    """The test sets of a split in sides, ``"test"`` first, where there are several; else none."""
+    """The test sets of a split in sides, ``"test"`` first; empty if there are not several."""
     side_of = _sides(table)
     names = sorted({s for s in side_of.values() if is_test_set(s)}, key=natural_key)
     if not is_split_in_sides(side_of.values()) or len(names) < 2:
@@ -43,7 +43,7 @@ def official_test_sets(table: CorpusTable) -> dict[str, frozenset[str]]:
 
 
 def official_trained_only(table: CorpusTable) -> tuple[str, ...]:
-    """Utterances that the corpus's own split tests in no fold."""
+    """Utterances that no fold of the corpus's own split tests."""
     side_of = _sides(table)
     if not is_split_in_sides(side_of.values()):
         return ()

@@ -36,19 +36,19 @@ def outer_splits(
     Args:
         table: the corpus.
         folds: a fold set of the corpus's card, ``"loso"`` (one unit per fold), ``"kfold"``
-            (units dealt into ``kfold`` folds of similar size), ``"official"`` (the corpus's own
-            split), or a CSV file with the columns ``utterance`` and ``fold``, where ``fold`` names
-            the fold that tests the utterance, or is ``train``: no fold tests it.
+            (units divided into ``kfold`` folds of similar size), ``"official"`` (the corpus's own
+            split), or a CSV file with the columns ``utterance`` and ``fold``. ``fold`` is the name
+            of the fold that tests the utterance, or ``train`` if no fold tests it.
         kfold: number of folds of ``"kfold"``.
-        text_groups: deal the spoken sentences into this many groups and test each group in a
-            fold of its own, with no utterance of its sentences or its units in training; 1: one
-            sentence may be spoken on both sides.
+        text_groups: divide the spoken sentences into this many groups and test each group in a
+            fold of its own, with no utterance of its sentences or its units in training; 1: the
+            same sentence may be spoken on both sides.
         links: pairs of utterances whose units ``"loso"`` and ``"kfold"`` keep in one fold.
 
     Raises:
-        SplitError: a single unit; unknown ``folds``; units or utterances that are missing from
-            or surplus to them; a class without a training utterance; unknown sentences. A class
-            without a test utterance is legal.
+        SplitError: there is a single unit; ``folds`` is unknown, or does not have exactly the
+            corpus's units or utterances; a class has no training utterance; sentences are unknown.
+            A class without a test utterance is allowed.
     """
     sizes = _unit_sizes(table)
     noun = table.card.unit
@@ -71,7 +71,7 @@ def outer_splits(
 
 
 def trained_only(table: CorpusTable, folds: str) -> tuple[str, ...]:
-    """Utterances that ``folds`` say no fold tests; all others must be tested once.
+    """Utterances that no fold tests, according to ``folds``; all others must be tested once.
 
     Raises:
         SplitError: as ``outer_splits``.
@@ -84,12 +84,12 @@ def trained_only(table: CorpusTable, folds: str) -> tuple[str, ...]:
 
 
 def random_splits(table: CorpusTable, count: int, seed: int) -> tuple[Split, ...]:
-    """``count`` folds of utterances dealt by chance, class by class, whoever speaks them.
+    """``count`` folds of utterances, drawn at random within each class without regard to speakers.
 
-    They leak speakers: for showing what that is worth, and for nothing else.
+    These folds leak speakers. Their only use is to show by how much that inflates scores.
 
     Raises:
-        SplitError: a class without a training utterance.
+        SplitError: a class has no training utterance.
     """
     random = np.random.default_rng(seed)
     fold_of = np.empty(len(table.ids), dtype=np.int64)
@@ -113,7 +113,9 @@ def random_splits(table: CorpusTable, count: int, seed: int) -> tuple[Split, ...
 def _text_splits(
     table: CorpusTable, tested: Sequence[Sequence[str]], text_groups: int
 ) -> tuple[Split, ...]:
-    """Each fold once for each group of sentences; training has neither its units nor those."""
+    """One fold for each fold and group of sentences; training has neither these units nor these
+    sentences.
+    """
     if unknown := [u.id for u in table.utterances if u.text is None]:
         raise SplitError(
             f'protocol.group_by = "text": in {table.name}, the sentence is not known for '
@@ -145,7 +147,7 @@ def _unit(table: CorpusTable, utterance: str) -> str:
 
 
 def _unit_sizes(table: CorpusTable) -> dict[str, int]:
-    """Utterances of each unit, units in natural order."""
+    """Number of utterances of each unit, units in natural order."""
     counts = Counter(table.unit_of(utterance) for utterance in table.utterances)
     return {unit: counts[unit] for unit in sorted(counts, key=natural_key)}
 
@@ -157,7 +159,7 @@ def _tested_ids(
     sizes: Mapping[str, int],
     linked: Sequence[tuple[str, str]],
 ) -> list[list[str]]:
-    """Which utterances each outer fold tests."""
+    """The utterances that each outer fold tests."""
     if folds in table.card.fold_sets:
         groups = _checked_fold_set(table, folds, sizes)
     elif folds == "loso":
@@ -184,7 +186,7 @@ def _tested_ids(
 def _checked_fold_set(
     table: CorpusTable, name: str, sizes: Mapping[str, int]
 ) -> list[tuple[str, ...]]:
-    """The card's fold set, held against the units that the corpus has."""
+    """The card's fold set, checked against the units of the corpus."""
     groups = [tuple(group) for group in table.card.fold_sets[name]]
     named = Counter(unit for group in groups for unit in group)
     noun = table.card.unit
@@ -211,7 +213,7 @@ def _kfold_groups(
     sizes: Mapping[str, int],
     linked: Sequence[tuple[str, str]],
 ) -> list[tuple[str, ...]]:
-    """Units dealt into ``kfold`` groups of similar size, linked ones together."""
+    """``kfold`` groups of units of similar size, with linked units together."""
     bound = linked_groups(list(sizes), linked)
     if not 2 <= kfold <= len(bound):
         together = "" if len(bound) == len(sizes) else f" in {len(bound)} groups that share audio"

@@ -22,8 +22,8 @@ class Partition:
         name: ``"outer-1/train"``, ``"outer-1/test"``, ``"outer-1/inner-2/validation"``.
         ids: utterances, in the table's order.
         units: speakers or sessions (the card's ``unit``), in natural order.
-        role: ``"train"`` may be fitted on, ``"validation"`` chooses among fits of an inner fold,
-            ``"test"`` is an outer test side, whose labels only ``leakage.Seal`` hands out.
+        role: models may be fitted on ``"train"``; ``"validation"`` chooses among fits of an inner
+            fold; ``"test"`` is an outer test side, whose labels only ``guard.seal.Seal`` hands out.
     """
 
     name: str
@@ -43,8 +43,8 @@ class Split:
 
     Attributes:
         group: outer folds of one group test the same units; inner folds keep them together.
-        test_sets: parts of the test side that are scored apart, the headline's first; empty: the
-            test side is scored as a whole.
+        test_sets: parts of the test side that are scored separately, the headline's first; empty:
+            the test side is scored as a whole.
     """
 
     name: str
@@ -55,12 +55,12 @@ class Split:
 
     @property
     def set_of(self) -> dict[str, str]:
-        """The test set of each test utterance; empty where they are scored as a whole."""
+        """The test set of each test utterance; empty if they are scored as a whole."""
         return {i: set_name(part) for part in self.test_sets for i in part.ids}
 
     @property
     def headline(self) -> Split:
-        """The same with the first test set alone."""
+        """This split with only the first test set."""
         return replace(self, test=self.test_sets[0], test_sets=()) if self.test_sets else self
 
 
@@ -68,7 +68,7 @@ def utterances_of(partition: Partition, table: CorpusTable) -> list[Utterance]:
     """A partition's utterances, in its order.
 
     Raises:
-        SplitError: an utterance that the table lacks.
+        SplitError: the table lacks an utterance.
     """
     if unknown := [i for i in partition.ids if i not in table.by_id]:
         raise SplitError(
@@ -85,10 +85,10 @@ def make_split(
     role: Role,
     group: str = "",
 ) -> Split:
-    """Train on ``trained`` without ``tested``.
+    """A split that trains on ``trained`` without ``tested``, and tests on ``tested``.
 
     Raises:
-        SplitError: a class without a training utterance.
+        SplitError: a class has no training utterance.
     """
     held_out = frozenset(tested)
     scored = make_partition(table, f"{name}/{role}", held_out, role)
@@ -104,7 +104,7 @@ def make_split(
 
 
 def make_partition(table: CorpusTable, name: str, ids: frozenset[str], role: Role) -> Partition:
-    """The utterances ``ids``, in the table's order."""
+    """A partition of the utterances ``ids``, in the table's order."""
     members = [utterance for utterance in table.utterances if utterance.id in ids]
     units = sorted({table.unit_of(utterance) for utterance in members}, key=natural_key)
     return Partition(name, tuple(u.id for u in members), tuple(units), role)
@@ -116,7 +116,7 @@ def set_name(test_set: Partition) -> str:
 
 
 def with_test_sets(table: CorpusTable, split: Split, sets: Mapping[str, frozenset[str]]) -> Split:
-    """An outer fold whose test side consists of these sets, as far as it has them."""
+    """An outer fold whose test side consists of those parts of these sets that it tests."""
     here = frozenset(split.test.ids)
     made = [
         make_partition(table, f"{split.name}/{name}", ids & here, "test")

@@ -1,6 +1,6 @@
-"""L5: recordings that are copies of one another though no sample is the same.
+"""L5: recordings that are copies of one another although no sample is the same.
 
-``fingerprint`` turns a waveform into words that survive gain, codecs, resampling, cuts and padding;
-``candidates`` finds recordings that share them without looking at all pairs; ``compare`` holds
-the waveforms against each other. ``near_duplicates`` does all of it for a corpus.
+``fingerprint`` turns a waveform into words that survive gain, codecs, resampling, cuts and padding.
+``candidates`` finds recordings that share words without looking at all pairs. ``compare`` compares
+two waveforms. ``near_duplicates`` does all of this for a corpus.
 """

@@ -1,7 +1,8 @@
 """Fingerprints and pairs on disk.
 
-Fingerprints lie in blocks of many recordings, each found by the digest of its audio: a corpus that
-grew by one file adds one small block, and two corpora that share audio share fingerprints.
+Fingerprints are stored in blocks of many recordings, and each is found by the digest of its audio.
+So a corpus that grew by one file adds one small block, and two corpora that share audio share
+fingerprints.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Row = tuple[str, str, float, float]
 
 
 def load_fingerprints(folder: Path, wanted: set[str]) -> dict[str, Words]:
-    """Those of the ``wanted`` PCM digests that ``folder`` has."""
+    """Fingerprints in ``folder`` of the ``wanted`` PCM digests, by digest."""
     found: dict[str, Words] = {}
     for path in sorted(folder.glob("*.npz")):
         read = partial(_read_block, wanted=wanted)
@@ -36,7 +37,7 @@ def store_fingerprints(folder: Path, fingerprints: Mapping[str, Words]) -> None:
     """Add a block of fingerprints by PCM digest.
 
     Raises:
-        StoreError: it cannot be written.
+        StoreError: the block cannot be written.
     """
     if not fingerprints:
         return
@@ -53,7 +54,7 @@ def store_fingerprints(folder: Path, fingerprints: Mapping[str, Words]) -> None:
 
 
 def load_pairs(path: Path) -> list[Row] | None:
-    """What ``store_pairs`` wrote, or None."""
+    """Pairs that ``store_pairs`` has written; None if they are missing or damaged."""
     return read_kept(path, _read_pairs, "cached near-duplicates")
 
 
@@ -61,7 +62,7 @@ def store_pairs(path: Path, rows: Sequence[Row]) -> None:
     """Write the pairs of a corpus.
 
     Raises:
-        StoreError: they cannot be written.
+        StoreError: the pairs cannot be written.
     """
     write_kept(path, json_bytes({"pairs": rows}, "near-duplicates"))
 

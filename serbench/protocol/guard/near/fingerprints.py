@@ -1,9 +1,9 @@
-"""From a waveform to words that a copy of it shares: signs of differences between band energies.
+"""Turns a waveform into words that its copies share: signs of differences between band energies.
 
 The idea is that of Haitsma and Kalker, "A Highly Robust Audio Fingerprinting System" (ISMIR 2002).
-What differs serves short speech: the lower speech band alone, which every codec and every telephone
-rate keeps, and windows of 128 ms that are 10 ms apart, so that a cut between two frames hardly
-matters and half a second is enough.
+Two things are different, for short speech. Only the lower speech band is used, which every codec
+and every telephone rate keeps. Windows of 128 ms are 10 ms apart, so that a cut between two frames
+hardly matters and half a second is enough.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ _TAPER = np.hanning(WINDOW).astype(np.float32)
 def sounding(waveform: Waveform) -> Waveform:
     """``waveform`` without digital silence at its ends, by the rule of ``pcm_digest``.
 
-    So whatever is computed from the result is a function of the digest's own audio.
+    So everything that is computed from the result depends only on the audio of the digest.
     """
     loud = np.flatnonzero(np.abs(waveform) * np.float32(32768.0) > 0.5)
     return waveform[loud[0] : loud[-1] + 1] if loud.size else waveform[:0]
 
 
 def decimate(waveform: Waveform) -> Waveform:
-    """``(samples,)`` float32 at 16 kHz to ``(samples / 4,)`` at ``RATE_HZ``."""
+    """Resample ``(samples,)`` float32 at 16 kHz to ``(samples / 4,)`` at ``RATE_HZ``."""
     return soxr.resample(waveform, SAMPLE_RATE_HZ, RATE_HZ, quality="LQ").astype(
         np.float32, copy=False
     )
@@ -76,21 +76,21 @@ def fingerprint(waveform: Waveform) -> Words:
 
     Bit m of frame n says whether the step in energy from band m to band m + 1 is greater there
     than it was ``SPAN`` frames earlier: E(n, m) - E(n, m+1) > E(n - SPAN, m) - E(n - SPAN, m+1).
-    Neither gain nor polarity changes it. The bit where the two are closest is noted above the
-    word: a codec turns that one first.
+    Neither gain nor polarity changes it. The number of the bit whose two sides are closest is
+    stored above the word: this bit is the first that a codec changes.
 
     Args:
         waveform: ``(samples,)`` float32, as ``read_waveform`` gives it.
 
     Returns:
-        ``(frames,)`` uint32, 100 frames a second from the first sound on; ``NO_WORD`` where a
-        frame is silent. Empty for less than 0.19 s of sound.
+        ``(frames,)`` uint32, 100 frames a second from the first sound on; ``NO_WORD`` for a silent
+        frame. Empty for less than 0.19 s of sound.
     """
     return words(band_steps(decimate(sounding(waveform))))
 
 
 def band_edges() -> NDArray[np.int64]:
-    """``(BANDS + 1,)`` int64, the first bin of each band and the end of the last, all different."""
+    """``(BANDS + 1,)`` int64: the first bin of each band, and the end of the last; all differ."""
     edges_hz = np.geomspace(LOWEST_HZ, HIGHEST_HZ, BANDS + 1)
     return np.rint(edges_hz * WINDOW / RATE_HZ).astype(np.int64)
 
@@ -116,21 +116,21 @@ def band_steps(samples: Waveform) -> Waveform:
 
 
 def words(steps: Waveform) -> Words:
-    """``(frames - SPAN,)`` uint32 from what ``band_steps`` gives."""
+    """Words ``(frames - SPAN,)`` uint32 from the result of ``band_steps``."""
     if len(steps) <= SPAN:
         return np.empty(0, np.uint32)
     change = steps[SPAN:, :BITS] - steps[:-SPAN, :BITS]
     packed = np.empty((len(change), 4), np.uint8)
     packed[:, : BITS // 8] = np.packbits(change > 0, axis=1, bitorder="little")
     packed[:, BITS // 8] = np.abs(change, out=change).argmin(axis=1)
-    # Energy of a windowed frame by Parseval; both frames of a comparison must hold something.
+    # Energy of a windowed frame by Parseval; neither frame of a comparison may be silent.
     quietest = QUIETEST_RMS**2 * float(np.square(_TAPER).sum()) * WINDOW / 2
     silent = np.minimum(steps[SPAN:, BITS], steps[:-SPAN, BITS]) < quietest
     return np.where(silent, NO_WORD, packed.view("<u4")[:, 0])
 
 
 def turned(words: Words) -> Words:
-    """Bare words with their least certain bit turned; ``NO_WORD`` stays."""
+    """Words with their least certain bit flipped and nothing above them; ``NO_WORD`` stays."""
     other = (words & WORD) ^ (np.uint32(1) << (words >> np.uint32(BITS)) % np.uint32(BITS))
     return np.where(words == NO_WORD, NO_WORD, other)
 
@@ -144,7 +144,7 @@ def _block_steps(frames: Waveform) -> Waveform:
 
 
 def _step_matrix() -> Waveform:
-    """``(2 bins, BITS + 1)``: sums squared parts of bins to steps between bands, and to energy."""
+    """``(2 bins, BITS + 1)``: maps squared parts of bins to steps between bands and energy."""
     edges = band_edges() - band_edges()[0]
     in_band = np.zeros((edges[-1], BANDS), np.float32)
     for band, (first, end) in enumerate(itertools.pairwise(edges)):

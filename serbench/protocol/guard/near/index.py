@@ -1,12 +1,13 @@
-"""Which recordings share words in the same order: an inverted index, not all pairs.
+"""Finds recordings that share words in the same order, by an inverted index instead of all pairs.
 
-Every frame votes for the pairs (recording, recording, offset) in which its word occurs, and so does
-its word with the least certain bit turned, which finds most of the frames that a codec has changed
-in one bit. Pairs with enough votes at one offset are looked at bit by bit.
+Every frame votes for the pairs (recording, recording, offset) in which its word occurs. It votes
+again with the least certain bit of the word flipped, which finds most of the frames that a codec
+has changed in one bit. Pairs with enough votes at one offset are compared bit by bit.
 
-A word that occurs often would cast a quadratic number of votes, so each occurrence is compared with
-``NEIGHBOURS`` others at most, in an order that is shuffled anew for every word: the work grows with
-the number of frames, and a recording with hundreds of copies is still linked to them.
+A word that occurs often would cast a quadratic number of votes. So each occurrence is compared with
+at most ``NEIGHBOURS`` others before and after it, in an order that is shuffled differently for
+every word: the work grows with the number of frames, and a recording with hundreds of copies is
+still linked to them.
 """
 
 from __future__ import annotations
@@ -81,11 +82,11 @@ _CELL_BITS = 22
 
 
 def candidates(fingerprints: Sequence[Words], folder: Path | None = None) -> Integers:
-    """Pairs of recordings that may be copies, for their waveforms to be compared.
+    """Pairs of recordings that may be copies, so that their waveforms must be compared.
 
     Args:
-        fingerprints: of N recordings, as ``fingerprint`` gives them, of ``MOST_FRAMES`` at most.
-        folder: for a temporary file, of up to 32 bytes a frame; None for the system's own.
+        fingerprints: results of ``fingerprint`` for N recordings, each of at most ``MOST_FRAMES``.
+        folder: folder of a temporary file, of up to 32 bytes a frame; None: the system's own.
 
     Returns:
         ``(pairs, 2)`` int64, positions in ``fingerprints``, the smaller first, sorted.
@@ -107,14 +108,14 @@ def candidates(fingerprints: Sequence[Words], folder: Path | None = None) -> Int
 
 
 class Occurrences:
-    """Every word, and every word with a bit turned, with its recording and frame; in a file.
+    """Every word, and every word with a bit flipped, with its recording and frame; in a file.
 
-    A word that lasts counts once, where it begins: repeating it says nothing more about the
-    recording, but in a steady sound it would cast most of the votes.
+    A word that lasts over several frames counts only in the first. Its repetitions say nothing more
+    about the recording, but in a steady sound they would cast most of the votes.
 
     Args:
-        file: empty; to be written.
-        fingerprints: of N recordings.
+        file: an empty file to write to.
+        fingerprints: fingerprints of N recordings.
 
     Raises:
         OSError: the file cannot be written.
@@ -136,12 +137,12 @@ class Occurrences:
             self._sort(piece)
 
     def read(self, piece: slice, kind: np.dtype[np.void] = OCCURRENCE) -> NDArray[np.void]:
-        """``(occurrences,)`` of dtype ``OCCURRENCE``."""
+        """Rows ``(occurrences,)`` of dtype ``kind``."""
         self._file.seek(piece.start * kind.itemsize)
         return np.frombuffer(self._file.read((piece.stop - piece.start) * kind.itemsize), kind)
 
     def ranges(self) -> list[slice]:
-        """Consecutive recordings, with about ``VOTES_AT_ONCE`` votes in all or fewer."""
+        """Ranges of consecutive recordings with about ``VOTES_AT_ONCE`` votes or fewer each."""
         most = max(1, PAIRS_AT_ONCE // max(len(self._most_votes), 1) - 1)
         return [
             slice(first, min(first + most, part.stop))
@@ -153,7 +154,8 @@ class Occurrences:
         """One number for every vote for a pair, unsorted.
 
         Args:
-            recordings: the smaller recording of each pair is one of these; counted from the first.
+            recordings: range with the smaller recording of each pair; votes count it from the
+                range's start.
         """
         cast = np.empty(self._most_votes[recordings].sum(), np.int64)
         count = 0
@@ -164,7 +166,7 @@ class Occurrences:
         return cast[:count]
 
     def _write(self, fingerprints: Sequence[Words], place: Integers) -> None:
-        """Write each occurrence into its bucket; these begin at each ``place``."""
+        """Write each occurrence into its bucket; ``place`` has the beginnings of the buckets."""
         count = 0
         for word, recording, frame in _begun(fingerprints):
             rows = np.empty(len(word), _IN_BUCKET)
@@ -182,7 +184,7 @@ class Occurrences:
         self._file.write(rows.view(np.uint8).data)
 
     def _sort(self, piece: slice) -> None:
-        """Sort whole buckets, and count how many votes each recording may cast there."""
+        """Sort whole buckets, and count how many votes each recording may cast in them."""
         found = self.read(piece, _IN_BUCKET)
         order = np.argsort(found["key"])
         word = found["key"][order] >> _WORD_AT
@@ -199,9 +201,9 @@ class Occurrences:
 
 
 def _begun(fingerprints: Sequence[Words]) -> Iterator[tuple[Words, Integers, Integers]]:
-    """Words where they begin, their recordings and frames, ``(words,)`` each, some at a time.
+    """Words in their first frames, their recordings and these frames, in pieces of ``(words,)``.
 
-    First all words as they are, then all with a bit turned.
+    First come all words as they are, then all words with a bit flipped.
     """
     length = np.array([len(words) for words in fingerprints], np.int64)
     for turn in (False, True):
@@ -219,13 +221,13 @@ def _begun(fingerprints: Sequence[Words]) -> Iterator[tuple[Words, Integers, Int
 
 
 def _cast(rows: NDArray[np.void], recordings: slice, count: int) -> Iterator[Integers]:
-    """Votes of sorted occurrences, some at a time; ``count`` is of all recordings."""
+    """Votes of sorted occurrences, in pieces; ``count`` is the number of all recordings."""
     place = rows["place"].copy()
     first, end = recordings.start << _FRAME_BITS, recordings.stop << _FRAME_BITS
     own = np.flatnonzero((place >= first) & (place < end))
     left = place[own] >> _FRAME_BITS
-    # With the place of the right one added, this is a vote: pairs and offsets are counted as the
-    # two parts of a place are.
+    # A vote is this plus the place of the right one. Its upper and lower bits are pair and offset,
+    # as those of a place are recording and frame.
     row = left - recordings.start
     vote = (row * count << _FRAME_BITS) + MOST_FRAMES - (place[own] - (left << _FRAME_BITS))
     for direction, side in ((1, "behind"), (-1, "before")):
@@ -240,13 +242,13 @@ def _cast(rows: NDArray[np.void], recordings: slice, count: int) -> Iterator[Int
 def elected(cast: Integers, recordings: int, first: int = 0) -> tuple[Integers, Integers, Integers]:
     """Pairs and offsets with enough votes within three neighbouring offsets.
 
-    Sorted votes of one pair and neighbouring offsets lie together, so there are enough of them
-    where the vote ``ENOUGH_VOTES - 1`` places on is at most two offsets further.
+    Sorted votes of one pair and neighbouring offsets are next to each other. So there are enough of
+    them if the vote ``ENOUGH_VOTES - 1`` places later is at most two offsets greater.
 
     Args:
-        cast: ``(votes,)``.
-        recordings: how many there are.
-        first: of those that the votes were cast by.
+        cast: votes ``(votes,)``; changed in place.
+        recordings: number of all recordings.
+        first: first recording of the range that cast the votes.
 
     Returns:
         The recordings of each pair, the smaller first, and how many frames later the second is;
@@ -270,10 +272,11 @@ def wrong_bits(
 ) -> NDArray[np.float64]:
     """Share of bits that differ over the frames in common.
 
-    The offset may be off by a frame, so the best of three counts. Silent frames do not.
+    The offset may be wrong by one frame, so the best of three offsets is used. Silent frames are
+    ignored.
 
     Returns:
-        ``(candidates,)`` float64; 1 where too few frames are in common.
+        ``(candidates,)`` float64; 1 if too few frames are in common.
     """
     word, first = _joined(fingerprints)
     best = np.ones(len(one))
@@ -290,18 +293,18 @@ def wrong_bits(
 
 
 def _joined(fingerprints: Sequence[Words]) -> tuple[Words, Integers]:
-    """All words end to end, and where each recording's begin, with the end of the last."""
+    """All words end to end, and where those of each recording begin; the end of the last, too."""
     first = np.zeros(len(fingerprints) + 1, np.int64)
     np.cumsum([len(words) for words in fingerprints], out=first[1:])
     return np.concatenate([np.empty(0, np.uint32), *fingerprints]), first
 
 
 def _shuffled(word: Words, first: int) -> NDArray[np.uint64]:
-    """A key that sorts by word, and within a word in an order of that word's own.
+    """Keys that sort by word, and equal words in an order that is different for every word.
 
     Args:
         word: occurrences of words.
-        first: number of the first of them; they are counted through.
+        first: number of the first of them; the others have the following numbers.
     """
     number = np.arange(first, first + len(word), dtype=np.uint64)
     mixed = ((number << np.uint64(BITS)) ^ word) * _MIX
@@ -310,7 +313,7 @@ def _shuffled(word: Words, first: int) -> NDArray[np.uint64]:
 
 
 def _blocks(length: Integers, at_once: int) -> list[slice]:
-    """Consecutive rows that have about ``at_once`` in all."""
+    """Slices of consecutive rows whose lengths add up to about ``at_once``."""
     if not len(length):
         return []
     block = np.cumsum(length) // at_once

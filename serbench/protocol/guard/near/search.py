@@ -50,15 +50,15 @@ KEPT = 512
 
 @dataclass(frozen=True, slots=True)
 class NearPair:
-    """Two recordings of a corpus that are one.
+    """Two recordings of a corpus that are copies of one another.
 
     Attributes:
-        one: id, the smaller of the two.
-        other: id.
+        one: id of one recording, the smaller of the two ids.
+        other: id of the other.
         similarity: absolute normalised cross-correlation over the common part, 0 … 1, to four
             digits.
-        offset_s: how much later the common part begins in ``other`` than in ``one``, digital
-            silence at their starts not counted.
+        offset_s: how much later the common part begins in ``other`` than in ``one``, without
+            digital silence at their starts.
     """
 
     one: str
@@ -76,16 +76,16 @@ def near_duplicates(
     fingerprints by PCM digests alone.
 
     Args:
-        recordings: of a corpus; ids are unique.
+        recordings: recordings of a corpus; ids are unique.
         cache: root of the cache.
-        advance: counts recordings while fingerprints are taken.
+        advance: counts recordings while fingerprints are computed.
 
     Returns:
         Pairs with a similarity of ``THRESHOLD`` or more, sorted by ids.
 
     Raises:
-        CorpusError: a file that cannot be read, whose audio has another digest than stated, or that
-            is longer than ``MOST_FRAMES``.
+        CorpusError: a file cannot be read, its audio does not have the stated digest, or it is
+            longer than ``MOST_FRAMES``.
         StoreError: the cache cannot be written.
     """
     version = f"{core_digest(CODE)}, soxr {soxr.__version__}"
@@ -106,9 +106,9 @@ def similar(
     """Pairs among N recordings with a similarity of ``THRESHOLD`` or more.
 
     Args:
-        fingerprints: of N recordings.
+        fingerprints: fingerprints of N recordings.
         waveform_of: gives ``(samples,)`` float32 at 16 kHz by position; called from threads.
-        folder: for a temporary file; None for the folder that the system has for these.
+        folder: folder of a temporary file; None: the system's folder for temporary files.
 
     Returns:
         (position, greater position, similarity, offset in seconds), sorted.
@@ -138,7 +138,7 @@ def similar(
 
 def _find(recordings: Sequence[HeardFile], folder: Path, advance: Advance) -> list[Row]:
     by_digest: defaultdict[str, list[HeardFile]] = defaultdict(list)
-    # By id, so that the order in which recordings come makes no difference.
+    # Sorted by id, so that the order of ``recordings`` makes no difference.
     for recording in sorted(recordings, key=lambda r: r.id):
         by_digest[recording.pcm_sha256].append(recording)
     by_digest.pop(SILENT, None)
@@ -155,7 +155,7 @@ def _find(recordings: Sequence[HeardFile], folder: Path, advance: Advance) -> li
 def _fingerprints(
     groups: Sequence[Sequence[HeardFile]], folder: Path, advance: Advance
 ) -> list[Words]:
-    """Of one recording of each group, from the cache where it has them."""
+    """Fingerprints of one recording of each group, from the cache if it has them."""
     first = {group[0].pcm_sha256: group[0] for group in groups}
     known = load_fingerprints(folder, set(first))
     missing = [recording for digest, recording in first.items() if digest not in known]
@@ -166,7 +166,7 @@ def _fingerprints(
             for recording, words in zip(block, in_threads(_taken, block), strict=True):
                 taken[recording.pcm_sha256] = words
                 advance(len(known) + len(taken), len(first))
-        finally:  # what was taken until it was stopped is kept
+        finally:  # also if stopped: fingerprints so far are stored
             store_fingerprints(folder, taken)
         known.update(taken)
     return [known[digest] for digest in first]
@@ -183,7 +183,7 @@ def _taken(recording: HeardFile) -> Words:
 
 
 def _read(recording: HeardFile) -> Waveform:
-    """The recording's audio, which must be what its digest says: results are cached by it."""
+    """The recording's audio, which must have its digest, because results are cached by it."""
     return read_known(recording.path, recording.pcm_sha256)
 
 
@@ -195,7 +195,7 @@ def _exact(group: Sequence[HeardFile]) -> Iterator[Row]:
 def _crossed(
     left: Sequence[HeardFile], right: Sequence[HeardFile], similarity: float, offset_s: float
 ) -> Iterator[Row]:
-    """A pair of digests as pairs of ids."""
+    """Turn a pair of digests into pairs of ids."""
     for a, b in itertools.product(left, right):
         if a.id < b.id:
             yield a.id, b.id, similarity, offset_s

@@ -1,7 +1,7 @@
-"""Whether two recordings are one: the correlation of their waveforms where they lie together.
+"""Decides whether two recordings are one, by the correlation of their aligned waveforms.
 
-A copy keeps its waveform through gain, codecs and resampling; a second take of a sentence, however
-alike it sounds, does not.
+Gain, codecs and resampling keep the waveform of a copy. A second take of a sentence has another
+waveform, however similar it sounds.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ STEPS = 8
 
 
 class Likeness(NamedTuple):
-    """How alike two recordings are, and where.
+    """How similar two recordings are, and at which offset.
 
     Attributes:
         similarity: absolute normalised cross-correlation over the common part, 0 … 1.
@@ -76,8 +76,8 @@ class Prepared:
 
     Attributes:
         samples: ``(samples,)`` float32 at ``RATE_HZ``, band-limited.
-        energy: ``(samples + 1,)`` float64, of everything before each sample.
-        active: ``(blocks,)`` bool, which ``BLOCK`` samples are more than a pause.
+        energy: ``(samples + 1,)`` float64, energy of everything before each sample.
+        active: ``(blocks,)`` bool, False for blocks of ``BLOCK`` samples that are a pause.
     """
 
     samples: Waveform
@@ -86,7 +86,7 @@ class Prepared:
 
 
 def prepare(waveform: Waveform) -> Prepared:
-    """Make ``(samples,)`` float32 at 16 kHz ready; digital silence at its ends is cut off."""
+    """Prepare ``(samples,)`` float32 at 16 kHz; digital silence at its ends is cut off."""
     samples = _band_limited(decimate(sounding(waveform)))
     power = np.square(samples, dtype=np.float64)
     return Prepared(samples, np.concatenate([[0.0], np.cumsum(power)]), _active(power))
@@ -98,8 +98,9 @@ def compare(one: Prepared, other: Prepared) -> Likeness:
     Enough is ``SHORTEST_S``, of which ``SHORTEST_ACTIVE_S`` and ``SHORTEST_SHARE`` are active in
     both.
 
-    For a lag l: |Σ x(t) y(t+l)| / √(Σ x²(t) Σ y²(t+l)), t over the samples that both have.
-    Between two lags the correlation is interpolated, as copies may lie a part of a sample apart.
+    For a lag l, it is |Σ x(t) y(t+l)| / √(Σ x²(t) Σ y²(t+l)), with t over the samples that both
+    have. Between two lags it is interpolated, because a copy's lag may not be a whole number of
+    samples.
     """
     x, y = one.samples, other.samples
     if not len(x) or not len(y):
@@ -125,10 +126,10 @@ def compare(one: Prepared, other: Prepared) -> Likeness:
 
 
 def _band_limited(samples: Waveform) -> Waveform:
-    """Without what lies outside the fingerprint's bands: hum below, aliases above."""
+    """Remove everything outside the fingerprint's bands: hum below, aliases above."""
     if not len(samples):
         return samples
-    # The zeros behind keep the filter's ringing from coming round to the start.
+    # With zeros at the end, the filter's ringing does not wrap around to the start.
     size = _fast_size(len(samples) + RATE_HZ // 10)
     spectrum = np.fft.rfft(samples, size)
     frequency_hz = np.fft.rfftfreq(size, 1 / RATE_HZ)
@@ -137,7 +138,7 @@ def _band_limited(samples: Waveform) -> Waveform:
 
 
 def _fast_size(least: int) -> int:
-    """The next power of two: the length of a quick transform."""
+    """The next power of two, for a fast transform."""
     return 1 << (least - 1).bit_length()
 
 
@@ -163,7 +164,7 @@ def _ratio(level_db: float) -> float:
 def _active_together(
     one: NDArray[np.bool_], other: NDArray[np.bool_], lags: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Whether enough is active in both recordings at each lag in samples."""
+    """For each lag in samples, whether enough is active in both recordings at the same time."""
     blocks = _cross_correlation(one.astype(np.float32), other.astype(np.float32))
     together = np.interp(lags / BLOCK, np.arange(1 - len(one), len(other)), blocks)
     share = SHORTEST_SHARE * min(one.sum(), other.sum())
@@ -173,7 +174,7 @@ def _active_together(
 def _cross_correlation(x: Waveform, y: Waveform) -> NDArray[np.float64]:
     """``(len(x) + len(y) - 1,)``: Σ x(t) y(t+l) for l from 1 - len(x) on, in float64."""
     size = _fast_size(len(x) + len(y) - 1)
-    # In double precision: quiet parts in common may hold a millionth of the energy.
+    # Double precision, because quiet common parts may have a millionth of the energy.
     product = np.conj(np.fft.rfft(x.astype(np.float64), size))
     product *= np.fft.rfft(y.astype(np.float64), size)
     around = np.fft.irfft(product, size)
@@ -181,13 +182,15 @@ def _cross_correlation(x: Waveform, y: Waveform) -> NDArray[np.float64]:
 
 
 def _between(product: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """``(places, fractions)``: magnitudes at ``_FRACTIONS`` of a sample from each place."""
+    """Interpolate: ``(places, fractions)``, magnitudes at ``_FRACTIONS`` of a sample from each
+    place.
+    """
     around = np.pad(product, REACH)[places[:, None] + np.arange(2 * REACH + 1)]
     return np.abs(around @ _SINC.T)
 
 
 def _sinc() -> NDArray[np.float64]:
-    """``(fractions, 2 REACH + 1)``: interpolation by a sinc under a Hann window."""
+    """Weights ``(fractions, 2 REACH + 1)`` for interpolation by a sinc with a Hann window."""
     distance = _FRACTIONS[:, None] - np.arange(-REACH, REACH + 1)
     return np.sinc(distance) * np.cos(np.pi * distance / (2 * (REACH + 1))) ** 2
 
