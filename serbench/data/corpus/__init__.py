@@ -1,1 +1,1 @@
-"""From a corpus plugin to one checked table of utterances."""
+"""Makes one checked table of utterances from a corpus plugin."""

@@ -1,4 +1,4 @@
-"""Unpacking of archives that come from elsewhere: nothing is ever written outside the folder."""
+"""Unpacks archives from unknown sources: nothing is ever written outside the folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DAMAGE = (
     lzma.LZMAError,
     EOFError,
     ValueError,
-    KeyError,  # a link to a member that is not there
+    KeyError,  # a link to a member that does not exist
     RecursionError,  # a link to itself
 )
 
@@ -41,8 +41,8 @@ class Member:
     """A regular file of an archive.
 
     Attributes:
-        target: its checked path within the folder.
-        open: gives its content; None for a link to what is no file.
+        target: the file's checked path within the folder.
+        open: gives the file's content; None for a link to something that is not a file.
     """
 
     target: PurePosixPath
@@ -57,8 +57,8 @@ def unpack(archive: Path, folder: Path, advance: Advance) -> None:
     inside a tar archive is written as a copy of its target. ``advance`` counts files.
 
     Raises:
-        CorpusError: not an archive, a member that would leave the folder, a damaged member, an
-            encrypted one, or no room.
+        CorpusError: the file is not an archive, a member would leave the folder, a member is
+            damaged or encrypted, or the disk is full.
     """
     try:
         if zipfile.is_zipfile(archive):
@@ -109,15 +109,15 @@ def _tar_members(archive: Path, source: tarfile.TarFile, folder: Path) -> list[M
         except tarfile.FilterError as error:
             raise _leaves(archive, f"{entry.name!r} (a link to {entry.linkname!r})") from error
         if not entry.isdir():
-            # A link gives the member that it names, within the archive only.
+            # For a link, this reads the member that it names, within the archive only.
             members.append(Member(target, entry.size, partial(source.extractfile, entry)))
     return members
 
 
 def _inside(archive: Path, name: str) -> PurePosixPath:
-    """The member's path within the folder, or an error if it might leave it.
+    """The member's path within the folder; raises if it might lead out of the folder.
 
-    Python's own filter lets ``a/../b`` and names of other systems pass; no corpus needs them.
+    Python's own filter accepts ``a/../b`` and names of other systems; no corpus needs them.
     """
     plain = name.replace("\\", "/")
     parts = plain.split("/")

@@ -1,4 +1,4 @@
-"""A corpus's files, compared with its card."""
+"""Compares a corpus's files with its card."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANY = 3
 
 @dataclass(frozen=True, slots=True)
 class CountCheck:
-    """A number that a card declares, and what was found."""
+    """A number that a card declares, and the number that was found."""
 
     what: str
     declared: int
@@ -30,13 +30,13 @@ class CountCheck:
 
     @property
     def difference(self) -> int:
-        """How many too many there are; below 0: how many are missing."""
+        """Number found minus number declared; below 0 if some are missing."""
         return self.found - self.declared
 
 
 @dataclass(frozen=True, slots=True)
 class CountDifferences:
-    """Declared against found, in words: what is missing, and what should not be there."""
+    """Differences from a card's counts, in words: missing and surplus utterances."""
 
     missing: tuple[str, ...]
     surplus: tuple[str, ...]
@@ -46,8 +46,8 @@ def scan(corpus: Corpus, name: str, folder: Path) -> tuple[UtteranceRecord, ...]
     """All records of ``folder``, sorted by id, with absolute paths.
 
     Raises:
-        CorpusError: nothing found, an id twice, a label that the card lacks, an utterance
-            without a session where sessions are the fold unit.
+        CorpusError: the folder cannot be read, nothing was found, an id occurs twice, the card
+            lacks a label, or an utterance has no session although sessions are the fold unit.
     """
     card = corpus.card
     try:
@@ -71,9 +71,9 @@ def scan(corpus: Corpus, name: str, folder: Path) -> tuple[UtteranceRecord, ...]
 
 
 def repeated(records: Sequence[UtteranceRecord], folder: Path) -> list[str]:
-    """Ids that several records have; where whole folders are there twice, these in a sentence.
+    """Ids that several records have; if folders have the same files, a sentence names the folders.
 
-    Kaggle's RAVDESS, for instance, holds all of ``Actor_*`` once more in a folder of its own.
+    Kaggle's RAVDESS, for instance, has all of ``Actor_*`` a second time in a folder of its own.
     """
     by_id: defaultdict[str, list[Path]] = defaultdict(list)
     for record in records:
@@ -96,12 +96,12 @@ def repeated(records: Sequence[UtteranceRecord], folder: Path) -> list[str]:
 
 
 def _copied_from(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
-    """Folders that hold files of the same size under one and the same path; else nothing."""
+    """Folders that have these files under the same path, if the files have one size; else empty."""
     try:
         if len({path.stat().st_size for path in paths}) > 1:
             return ()
         parts = [list(path.relative_to(folder).parts) for path in paths]
-    except (OSError, ValueError):  # not there, or elsewhere
+    except (OSError, ValueError):  # does not exist, or is elsewhere
         return ()
     while all(parts) and len({each[-1] for each in parts}) == 1:
         for each in parts:
@@ -116,9 +116,9 @@ def missing_files(corpus: Corpus, records: Sequence[UtteranceRecord]) -> tuple[s
 
 
 def lost_files(corpus: Corpus, name: str, folder: Path) -> tuple[str, ...]:
-    """A sentence on what may hold utterances and cannot be looked at; nothing where all can.
+    """A sentence on files and folders that may have utterances but cannot be read; else empty.
 
-    What else is left out is reported in a warning.
+    A warning reports everything else that is left out.
     """
     left_out = corpus.left_out(folder)
     if told := [str(each) for each in left_out if not each.lost]:
@@ -128,7 +128,7 @@ def lost_files(corpus: Corpus, name: str, folder: Path) -> tuple[str, ...]:
 
 
 def card_counts(card: CorpusCard, records: Sequence[UtteranceRecord]) -> tuple[CountCheck, ...]:
-    """What the card declares against what was found: in all, per label, per speaker."""
+    """Numbers that the card declares, and those that were found: total, per label, per speaker."""
     counts: list[CountCheck] = []
     if card.utterances is not None:
         counts.append(CountCheck("utterances", card.utterances, len(records)))
@@ -142,7 +142,7 @@ def card_counts(card: CorpusCard, records: Sequence[UtteranceRecord]) -> tuple[C
 
 
 def count_differences(card: CorpusCard, records: Sequence[UtteranceRecord]) -> CountDifferences:
-    """Every difference from the card's counts: in all, per label, per speaker."""
+    """All differences from the card's counts: total, per label, per speaker."""
     counts = card_counts(card, records)
     missing = [
         f"{each.what}: {each.found} of {each.declared}, {-each.difference} missing"
@@ -163,7 +163,7 @@ def count_differences(card: CorpusCard, records: Sequence[UtteranceRecord]) -> C
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A file of audio that cannot be used."""
+    """An audio file that cannot be used."""
 
     path: Path
     reason: str
@@ -173,7 +173,7 @@ class Unusable:
 
 
 def problem_lines(problems: Iterable[Unusable]) -> list[str]:
-    """What is wrong with files; what is wrong with many of them, in one line."""
+    """One line for each unusable file; files with the same fault share a line if they are many."""
     alike: defaultdict[str, list[Unusable]] = defaultdict(list)
     for problem in problems:
         alike[problem.reason].append(problem)
@@ -189,7 +189,7 @@ def problem_lines(problems: Iterable[Unusable]) -> list[str]:
 
 
 def expected(corpus: Corpus) -> str:
-    """One sentence on what a folder of this corpus holds."""
+    """One sentence on the content of a folder of this corpus."""
     card = corpus.card
     count = "" if card.utterances is None else f" ({card.utterances} utterances)"
     return f"Expected {card.title}{count}: {card.layout or f'its files as on {card.home}'}"

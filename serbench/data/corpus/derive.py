@@ -1,4 +1,6 @@
-"""Tables made of whole corpora: fewer classes, or some corpora to train on and one to test."""
+"""Tables that are made of whole corpora: with fewer classes, or to train on some corpora and test
+on another.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +34,14 @@ def is_split_in_sides(named: Iterable[str]) -> bool:
 def relabel(
     table: CorpusTable, name: str, map_name: str, classes: Mapping[str, str]
 ) -> CorpusTable:
-    """The utterances whose label has a class, under that class; folds keep their other units.
+    """A table of the utterances whose label has a class, with the class as their label.
+
+    Units without such utterances are removed from the fold sets.
 
     Args:
         table: a whole corpus.
-        name: of the new table.
-        map_name: of the label map, for what is said of the table.
+        name: name of the new table.
+        map_name: name of the label map, for the description of the table.
         classes: labels to classes; a label that is not among them is left out.
 
     Raises:
@@ -73,13 +77,13 @@ def relabel(
 
 
 def join(name: str, training: Sequence[CorpusTable], tested: CorpusTable) -> CorpusTable:
-    """One table of several corpora, whose own split is: train on those, test on this.
+    """One table of several corpora; its own split trains on ``training`` and tests on ``tested``.
 
-    Ids, speakers, sessions and sentences get their corpus's name before them, so that none is
-    taken for another's.
+    Ids, speakers, sessions and sentences begin with their corpus's name, so that those of different
+    corpora cannot be confused.
 
     Raises:
-        CorpusError: a class that is tested and not trained on.
+        CorpusError: a class is tested that is not trained on.
     """
     parts = (*training, tested)
     sessions = any(part.card.unit == "session" for part in parts)
@@ -131,7 +135,7 @@ def join(name: str, training: Sequence[CorpusTable], tested: CorpusTable) -> Cor
 
 
 def joined_id(corpus: str, utterance: str) -> str:
-    """What a table of several corpora calls an utterance of one."""
+    """Id of an utterance of one corpus in a table of several corpora."""
     return f"{corpus}/{utterance}"
 
 
@@ -155,7 +159,7 @@ def _without_counts(card: CorpusCard) -> CorpusCard:
 
 
 def _classes_line(table: CorpusTable, map_name: str, classes: Mapping[str, str]) -> str:
-    """What became of a corpus's labels, in one sentence."""
+    """Description of how a corpus's labels were mapped, in one sentence."""
     counts = Counter(utterance.label for utterance in table.utterances)
     of: dict[str, list[str]] = {}
     for label in table.labels:

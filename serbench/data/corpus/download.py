@@ -1,4 +1,4 @@
-"""Downloads that can be continued: Range requests into a ``.part`` file, checked at the end."""
+"""Downloads that can be continued, by range requests into a ``.part`` file; checked at the end."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class _CutError(Exception):
-    """The connection failed in a way that another attempt may heal."""
+    """The connection failed in a way that another attempt may solve."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """An unfinished download and the validator (ETag or date) of what it is a part of."""
+    """An unfinished download, with the validator (ETag or date) of the complete file."""
 
     file: Path
 
@@ -61,12 +61,12 @@ class _Part:
 def fetch(source: Source, folder: Path, advance: Advance) -> Path:
     """Download ``source`` into ``folder`` and return the checked file.
 
-    What an earlier, interrupted call left behind is continued; a whole file that was damaged since
-    is downloaded again. ``advance`` counts bytes.
+    An interrupted download is continued. A complete file that was damaged later is downloaded
+    again. ``advance`` counts bytes.
 
     Raises:
-        CorpusError: no connection, an HTTP error, a wrong size or checksum, no room on disk.
-        StoreError: the file's checksum cannot be noted.
+        CorpusError: no connection, an HTTP error, a wrong size or checksum, or a full disk.
+        StoreError: the file's checksum cannot be saved.
     """
     if not source.url.startswith(("http://", "https://")):
         raise CorpusError(f"{source.url}: only http and https addresses can be downloaded")
@@ -87,7 +87,7 @@ def fetch(source: Source, folder: Path, advance: Advance) -> Path:
 
 
 def _note(target: Path) -> Path:
-    """The file that has the checksum of a whole download."""
+    """The file with the checksum of a complete download."""
     return target.with_name(f"{target.name}.sha256")
 
 
@@ -103,7 +103,7 @@ def _check_noted(target: Path) -> Path:
 
 
 def _fetch_part(source: Source, part: _Part, advance: Advance) -> None:
-    """Attempt after attempt until the part is whole."""
+    """Make attempts until the part is complete."""
     fruitless = 0
     furthest = part.size_bytes()
     while True:
@@ -120,7 +120,7 @@ def _fetch_part(source: Source, part: _Part, advance: Advance) -> None:
 
 
 def _attempt(source: Source, part: _Part, advance: Advance) -> None:
-    """One request, from where the part ends. Returns when the part is whole."""
+    """Make one request, from where the part ends. Returns if the part is complete."""
     try:
         response = _open(source, part)
     except urllib.error.HTTPError as error:
@@ -147,18 +147,18 @@ def _reason(cause: object) -> str:
 
 
 def _open(source: Source, part: _Part) -> http.client.HTTPResponse:
-    # A coding such as gzip would make byte positions mean something else.
+    # With an encoding such as gzip, byte positions would be those of the compressed file.
     headers = {"User-Agent": "serbench", "Accept-Encoding": "identity"}
     if offset := part.size_bytes():
         headers["Range"] = f"bytes={offset}-"
         if validator := part.validator():
-            headers["If-Range"] = validator  # the whole file comes anew if it has changed
+            headers["If-Range"] = validator  # sends the whole file if it has changed
     request = urllib.request.Request(source.url, headers=headers)  # noqa: S310 - checked in fetch
     return urllib.request.urlopen(request, timeout=TIMEOUT_S)  # noqa: S310
 
 
 def _settle_whole_part(part: _Part, content_range: str) -> None:
-    """The server has nothing after the part: it is whole, or it is of something else."""
+    """Check a part after which the server has no more bytes: it is complete, or of another file."""
     match = CONTENT_RANGE.match(content_range)
     if match and match[2] == str(part.size_bytes()):
         return
@@ -179,7 +179,7 @@ def _receive(
             "another file"
         )
     if total is not None:
-        # What is unpacked needs its room too, at least that of the archive.
+        # The unpacked files need space, too: at least as much as the archive.
         needed = total - offset + (total if source.unpack else 0)
         check_space(part.file.parent, needed, f"for {source.file_name}")
     validator = _validator(response)
@@ -191,7 +191,7 @@ def _receive(
 
 
 def _offset(response: http.client.HTTPResponse, part: _Part) -> int:
-    """Where the answer continues; 0 if the server sends all of it, whatever was asked."""
+    """Position at which the answer continues; 0 if the server sends the whole file anyway."""
     if response.status != http.HTTPStatus.PARTIAL_CONTENT:
         return 0
     match = CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
@@ -203,7 +203,7 @@ def _offset(response: http.client.HTTPResponse, part: _Part) -> int:
 
 def _validator(response: http.client.HTTPResponse) -> str:
     tag = response.headers.get("ETag", "")
-    # A weak tag promises the same meaning, not the same bytes.
+    # A weak tag does not guarantee the same bytes.
     if tag and not tag.startswith("W/"):
         return tag
     return response.headers.get("Last-Modified", "")
@@ -238,7 +238,7 @@ def _verify(source: Source, part: _Part) -> None:
     if kind not in {"md5", "sha256"}:
         raise CorpusError(f"checksum {source.checksum!r} begins neither with md5: nor with sha256:")
     with part.file.open("rb") as file:
-        # MD5 where it is what the corpus's home publishes: it guards against damage only.
+        # MD5 if the corpus's home publishes no other checksum: it only protects against damage.
         found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False))
     if found.hexdigest() != declared.lower():
         part.discard()

@@ -1,4 +1,4 @@
-"""From a folder of files to a checked table: every file is read once, its digest is cached."""
+"""Makes a checked table from a folder of files: every file is read once, its digest is cached."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ READER = f"2, soxr {soxr.__version__}"
 
 @dataclass(frozen=True, slots=True)
 class AudioFacts:
-    """Facts that the table keeps of a file's audio; ``size`` and ``mtime_ns`` show whether a file
-    has changed.
+    """Facts about a file's audio for the table; ``size`` and ``mtime_ns`` show whether a file has
+    changed.
     """
 
     size: int
@@ -75,17 +75,17 @@ def load_corpus(
     Args:
         corpus: the plugin.
         name: the dataset's name, for the table and for messages.
-        folder: as ``locate`` gives it.
+        folder: the corpus's folder, see ``locate``.
         cache: root of the cache.
         advance: called for every file that was read.
         allow_incomplete: continue without missing utterances and without files that cannot be read;
-            the table says which (``CorpusTable.incomplete``). Surplus ones stay an error.
-        subset: how much of the corpus is used; no other file is read. None: the whole corpus.
-        labels: of the utterances that a subset is chosen from; empty: the card's.
+            the table says which (``CorpusTable.incomplete``). Surplus ones are always an error.
+        subset: how much of the corpus is used; other files are not read. None: the whole corpus.
+        labels: labels of the utterances that a subset is chosen from; empty: the card's.
 
     Raises:
-        CorpusError: a wrong folder, counts that differ from the card's (all of them in one
-            message), duplicate ids, unreadable files (all of them in one message).
+        CorpusError: the folder is wrong, counts differ from the card's (all of them in one
+            message), ids occur twice, or files cannot be read (all of them in one message).
     """
     records = scan(corpus, name, folder)
     missing = _check_counts(corpus, name, folder, records, allow_incomplete)
@@ -96,7 +96,7 @@ def load_corpus(
     if problems and (not allow_incomplete or not facts):
         raise unusable(name, problems, len(records))
     utterances = tuple(make_utterance(r, facts[r.id]) for r in records if r.id in facts)
-    # Names first: labels and speakers follow from them, and long lists are cut at their end.
+    # File names come first: they show labels and speakers, and long lists are cut at the end.
     unreadable = f"audio that cannot be used, left out ({len(problems)}): {listed(problems, SHOWN)}"
     lines = ([unreadable] if problems else []) + list(missing)
     incomplete = tuple(f"{name}: {line}" for line in lines)
@@ -115,7 +115,7 @@ def _check_counts(
     records: Sequence[UtteranceRecord],
     allow_incomplete: bool,
 ) -> tuple[str, ...]:
-    """What is missing, where that is allowed."""
+    """Descriptions of missing utterances, if they are allowed to be missing."""
     differences = count_differences(corpus.card, records)
     missing = differences.missing
     if missing:
@@ -141,10 +141,10 @@ def unusable(name: str, problems: Mapping[str, Unusable], total: int) -> CorpusE
 def read_facts(
     name: str, folder: Path, records: Sequence[AudioFile], cache: Path, advance: Advance
 ) -> list[AudioFacts]:
-    """Facts of every record in order, from the cache where the file has not changed.
+    """Facts of every record in order, from the cache if the file has not changed.
 
     Raises:
-        CorpusError: files that cannot be used, all of them in one message.
+        CorpusError: files cannot be used; the message lists all of them.
     """
     facts, problems = try_facts(folder, records, cache, advance)
     if problems:
@@ -160,10 +160,10 @@ def try_facts(
     *,
     whole: bool = True,
 ) -> tuple[dict[str, AudioFacts], dict[str, Unusable]]:
-    """Facts of the files that can be used, and what is wrong with the others; both by id.
+    """Facts of the files that can be used, and the faults of the others; both by id.
 
-    What was read is kept also where it is stopped midway. ``whole``: these are all files of the
-    folder, so that facts of others are dropped.
+    If reading is stopped, the facts so far are saved. ``whole``: these are all files of the folder,
+    so that facts of other files are dropped.
 
     Raises:
         StoreError: the cache cannot be written.
@@ -180,7 +180,7 @@ def try_facts(
     try:
         facts, problems = read_each(paths, read, advance)
     except BaseException:
-        with suppress(StoreError):  # the reason for stopping is what is told
+        with suppress(StoreError):  # only the reason for stopping is reported
             _write_cache(cache_file, dict(begun))
         raise
     current = {str(paths[name]): fact for name, fact in facts.items()}
@@ -193,15 +193,16 @@ def try_facts(
 def read_each(
     paths: Mapping[str, Path], read: Callable[[Path], T], advance: Advance
 ) -> tuple[dict[str, T], dict[str, Unusable]]:
-    """Read files in threads, all of them, whatever is wrong with some; but stop when told to.
+    """Read all files in threads, even if some cannot be used; an interrupt stops it.
 
     Args:
-        paths: by id.
-        read: of a path; it raises ``CorpusError`` where a file cannot be used.
-        advance: told of every file.
+        paths: paths by id.
+        read: reads the file of a path; it raises ``CorpusError`` if the file cannot be used.
+        advance: called after every file.
 
     Returns:
-        What was read, and what is wrong with the other files, both by id in the order of ``paths``.
+        Results of ``read``, and the faults of the other files, both by id in the order of
+        ``paths``.
     """
     found: dict[str, T] = {}
     problems = {
@@ -228,7 +229,7 @@ def read_each(
 
 
 def _possible(path: Path) -> bool:
-    """Whether any file can have that name: a table may hold what no system takes."""
+    """Whether a file can have that name: a corpus's table may have names that no system allows."""
     try:
         return b"\0" not in os.fsencode(path)
     except UnicodeEncodeError:
@@ -259,7 +260,7 @@ def _cache_file(cache: Path, folder: Path) -> Path:
 
 
 def _read_cache(path: Path) -> dict[str, AudioFacts]:
-    """What is known from earlier loads."""
+    """Facts from earlier loads, by path."""
     files = json.loads(kept_bytes(path))["files"]
     return {name: AudioFacts(**facts) for name, facts in files.items()}
 

@@ -1,4 +1,4 @@
-"""Where a corpus is: in a folder that the user names, or in the cache, fetched or made there."""
+"""Finds a corpus's folder: the user names it, or it is in the cache, downloaded or made there."""
 
 from __future__ import annotations
 
@@ -42,17 +42,21 @@ def locate(
     announce: Announce,
     path: Path | None = None,
 ) -> Path:
-    """The corpus's folder: the first of these that there is.
+    """The corpus's folder: the first of the following that exists.
 
-    ``data_dir`` (``--data-dir``); ``$SERBENCH_DATA/<name>``; ``path`` (the dataset's own, from
-    the registry); ``<cache>/corpora/<name>``, where it was put by hand; ``<cache>/corpora/`` with
-    a folder of its name and the digest of its recipe. That one is downloaded or synthesised on
-    first use, by one process at a time: in a temporary folder beside it, checked against the card
-    and then renamed. It is made again where a file in it is damaged.
+    1. ``data_dir`` (``--data-dir``).
+    2. ``$SERBENCH_DATA/<name>``.
+    3. ``path``, the dataset's own path from the registry.
+    4. ``<cache>/corpora/<name>``, which a user has put there.
+    5. A folder in ``<cache>/corpora/`` with the dataset's name and the digest of its recipe.
+
+    The last one is downloaded or synthesised on first use, by one process at a time: in a temporary
+    folder next to it, which is compared with the card and then renamed. It is made again if a file
+    in it is damaged.
 
     Raises:
-        CorpusError: a named folder is not there, or the corpus can neither be fetched nor made;
-            the message names the ways out.
+        CorpusError: a named folder does not exist, or the corpus can neither be downloaded nor
+            made; the message says what to do.
         StoreError: the cache cannot be written.
     """
     if data_dir is not None:
@@ -74,20 +78,20 @@ def locate(
                 "makes the registry's version; or give the run's own folder with --data-dir DIR"
             )
         with making(folder):
-            if not _whole(folder):  # unless another process has made it meanwhile
+            if not _whole(folder):  # another process may have made it meanwhile
                 _make(corpus, name, folder, cache, advance, announce)
     return folder
 
 
 def folders_here(name: str, cache: Path, path: Path | None = None) -> list[Path]:
-    """Folders on this machine that ``locate`` may take, the first of them first.
+    """Folders on this machine that ``locate`` may take, in its order.
 
     Nothing is made, downloaded or opened.
 
     Args:
-        name: of the dataset.
+        name: the dataset's name.
         cache: the cache folder.
-        path: the dataset's own, from the registry.
+        path: the dataset's own path, from the registry.
     """
     value = os.environ.get(DATA_VARIABLE)
     root = kind_folder(cache.absolute(), "corpora")
@@ -118,7 +122,7 @@ def _make(
 
 
 def _named_folder(corpus: Corpus, name: str, folder: Path, origin: str) -> Path:
-    # A plugin's paths may start with the folder that it is given, so that must not be relative.
+    # A plugin's paths may start with the folder that it is given, so the folder must be absolute.
     folder = folder.expanduser().absolute()
     if folder.is_dir():
         return folder
@@ -146,7 +150,7 @@ def _below_variable(name: str, announce: Announce) -> Path | None:
 def _download(
     corpus: Corpus, name: str, folder: Path, cache: Path, advance: Advance, announce: Announce
 ) -> None:
-    """Fetch every source, unpack into a temporary folder, check it against the card, rename."""
+    """Download all sources, unpack them into a new folder, compare it with the card, rename it."""
     downloads = kind_folder(cache, "downloads") / folder.name
     with _beside(folder) as new:
         for source in corpus.sources():
@@ -194,7 +198,7 @@ def _check_download(corpus: Corpus, name: str, folder: Path) -> None:
 
 
 def ways_out(corpus: Corpus, name: str, folder: Path) -> str:
-    """What a user can do without a network, or if the server does not answer."""
+    """Advice for a user without a network, or if the server does not answer."""
     urls = " and ".join(source.url for source in corpus.sources())
     return (
         f"Either give a local copy with --data-dir DIR ({corpus.card.layout}), or download {urls} "
@@ -216,10 +220,10 @@ def _build(corpus: Corpus, name: str, folder: Path, advance: Advance, announce: 
 
 
 def _recipe(corpus: Corpus) -> str:
-    """What a corpus is made from.
+    """Description of what a corpus is made from.
 
-    Of one that is downloaded, where it is. Of one that is synthesised, its parameters and its
-    title, which carries the version of the synthesis.
+    For a corpus that is downloaded: its sources. For a corpus that is synthesised: its parameters
+    and its title, which contains the version of the synthesis.
     """
     if sources := corpus.sources():
         return json.dumps([corpus.name, *(asdict(source) for source in sources)])
@@ -230,9 +234,9 @@ def _recipe(corpus: Corpus) -> str:
 
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
-    """A new folder on the same file system, gone afterwards unless it was renamed.
+    """A new folder next to ``folder``; it is removed afterwards unless it was renamed.
 
-    What a killed process has left behind goes, too: only one at a time makes this folder.
+    Folders of killed processes are removed, too: only one process at a time makes ``folder``.
     """
     for left in folder.parent.glob(f".{glob.escape(folder.name)}-*"):
         shutil.rmtree(left, ignore_errors=True)

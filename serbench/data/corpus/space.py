@@ -1,4 +1,4 @@
-"""Room on disk, asked for before it is used."""
+"""Checks space on the disk before it is used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from serbench.errors import CorpusError
 
 
 def check_space(folder: Path, needed_bytes: int, purpose: str) -> None:
-    """Raise CorpusError where ``folder`` (which exists) has less than ``needed_bytes`` left."""
+    """Raise CorpusError if the disk of ``folder``, which exists, has less than ``needed_bytes``."""
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
         raise CorpusError(

@@ -20,7 +20,7 @@ class Subset:
     """How much of each corpus a run uses.
 
     Attributes:
-        limit: utterances of each corpus, at most; None: no limit.
+        limit: greatest number of utterances of each corpus; None: no limit.
         fraction: share of each corpus; None: no share.
     """
 
@@ -30,7 +30,7 @@ class Subset:
     def __post_init__(self) -> None:
         """
         Raises:
-            RegistryError: both or neither are given, or out of range.
+            RegistryError: both or neither are given, or a value is out of range.
         """
         if (self.limit is None) == (self.fraction is None):
             raise RegistryError("give --limit N or --fraction F, not both")
@@ -48,16 +48,16 @@ class Subset:
 
     @property
     def option(self) -> str:
-        """As on the command line."""
+        """The option of the command line."""
         return f"--{self.name.replace('-', ' ')}"
 
     def describe(self) -> dict[str, object]:
-        """As JSON."""
+        """The subset as JSON."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def of(cls, described: Mapping[str, object] | None) -> Subset | None:
-        """From what ``describe`` gave; None: the whole corpus."""
+        """The subset from the result of ``describe``; None: the whole corpus."""
         return cls(**described) if described else None  # pyright: ignore[reportArgumentType]
 
     def choose(
@@ -65,9 +65,9 @@ class Subset:
     ) -> tuple[UtteranceRecord, ...]:
         """The records that are used, in their order; the same ones on every machine.
 
-        Every k-th of those with a label of ``labels``, sorted by side of the corpus's own split,
-        speaker, and class: a speaker's class has its share of places, rounded up or down. Which
-        utterances of a class is decided by a hash of their ids.
+        Records with a label of ``labels`` are sorted by side of the corpus's own split, speaker and
+        class, and every k-th of them is chosen. So each class of a speaker has its share, rounded
+        up or down. Within a class of a speaker, a hash of the ids gives the order.
         """
         usable = [record for record in records if record.label in labels]
         wanted = self.limit or math.ceil(len(usable) * (self.fraction or 1.0))
@@ -78,11 +78,11 @@ class Subset:
         return tuple(record for record in usable if record.id in chosen)
 
     def marked(self, table: CorpusTable, whole: int) -> CorpusTable:
-        """The table of the chosen records; its card and ``made`` say that it is not the corpus.
+        """The table of the chosen records, with a card and ``made`` that say that it is a subset.
 
         Args:
-            table: as loaded.
-            whole: utterances of the whole corpus.
+            table: the table as it was loaded.
+            whole: number of utterances of the whole corpus.
         """
         card, count = table.card, len(table.utterances)
         left = {table.unit_of(utterance) for utterance in table.utterances}

@@ -1,4 +1,4 @@
-"""The checked table of a corpus: what every later module reads instead of files and names."""
+"""The checked table of a corpus, which all later modules read instead of files and names."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class AudioFile(Protocol):
 
     @property
     def id(self) -> str:
-        """Unique among those that are read together."""
+        """Id that is unique among the files that are read together."""
         ...
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """Path of the file."""
         ...
 
 
 class HeardFile(AudioFile, Protocol):
-    """A file that was read and found good: what is compared with others."""
+    """A file that was read and is valid, so that it can be compared with others."""
 
     @property
     def pcm_sha256(self) -> str:
@@ -41,16 +41,16 @@ class HeardFile(AudioFile, Protocol):
 
 
 class Recording(HeardFile, Protocol):
-    """What frames and embeddings are computed from: of an utterance, or of unlabelled audio."""
+    """Audio for frames and embeddings: an utterance, or a recording of unlabelled audio."""
 
     @property
     def duration_s(self) -> float:
-        """Of the recording, in seconds."""
+        """Duration of the recording, in seconds."""
         ...
 
 
 class Speech(Protocol):
-    """Recordings that were all read and found good: a corpus, or a folder of unlabelled audio."""
+    """Recordings that were all read and are valid: a corpus, or a folder of unlabelled audio."""
 
     @property
     def utterances(self) -> Sequence[Recording]:
@@ -59,21 +59,21 @@ class Speech(Protocol):
 
     @property
     def digest(self) -> str:
-        """sha256 of what they are; the same on every machine."""
+        """sha256 of the recordings; the same on every machine."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One recording whose audio has been read and found good.
+    """One recording whose audio was read and is valid.
 
     Attributes:
         id: unique within the corpus.
         path: the audio file, absolute.
         speaker, session, label, text, gender, intensity, take, official: as in
             ``UtteranceRecord``.
-        duration_s: of the recording, in seconds.
-        sample_rate_hz, channels: of the file, before conversion to 16 kHz mono.
+        duration_s: duration of the recording, in seconds.
+        sample_rate_hz, channels: of the file, before its conversion to 16 kHz mono.
         pcm_sha256: digest of the decoded audio, see ``pcm_digest``.
     """
 
@@ -94,7 +94,7 @@ class Utterance:
 
 
 class AudioProperties(Protocol):
-    """What reading a file gives of it."""
+    """Properties of a file that are known after it was read."""
 
     @property
     def duration_s(self) -> float: ...  # noqa: D102
@@ -135,13 +135,13 @@ class CorpusTable:
 
     Attributes:
         name: the dataset's name in the registry.
-        card: what the corpus declares of itself.
-        folder: where its files are.
+        card: the corpus's card.
+        folder: the folder with the corpus's files.
         utterances: sorted by id.
         digest: sha256 over ids, labels, speakers and PCM digests; the same on every machine.
-        incomplete: what a corpus lacks that was loaded all the same, in sentences.
-        evaluated: the corpus that is tested, where the table has another name than that.
-        whole: the tables of the whole corpora that it was made of.
+        incomplete: what the corpus lacks, in sentences, if it was allowed to be incomplete.
+        evaluated: the corpus that is tested, if the table has another name.
+        whole: the tables of the whole corpora that this table was made of.
         made: how the table was made of whole corpora, in sentences; empty for a corpus as it is.
     """
 
@@ -179,7 +179,7 @@ class CorpusTable:
         return MappingProxyType({utterance.id: utterance for utterance in self.utterances})
 
     def unit_of(self, utterance: Utterance) -> str:
-        """What folds group this utterance by: its speaker, or its session."""
+        """The unit that folds group this utterance by: its speaker or its session."""
         if self.card.unit == "session":
             assert utterance.session is not None, "load_corpus lets no utterance without one pass"
             return utterance.session

@@ -34,7 +34,7 @@ class UnlabelledAudio:
     """All audio files below a folder; see ``Speech``.
 
     Attributes:
-        folder: where they are.
+        folder: the folder that was searched.
         utterances: sorted by id.
         digest: sha256 over ids (paths within the folder) and PCM digests.
     """
@@ -45,7 +45,7 @@ class UnlabelledAudio:
 
     @property
     def duration_s(self) -> float:
-        """Of all recordings together, in seconds."""
+        """Total duration of all recordings, in seconds."""
         return sum(recording.duration_s for recording in self.utterances)
 
 
@@ -56,16 +56,16 @@ class _File:
 
 
 def load_unlabelled(folder: Path, cache: Path, advance: Advance) -> UnlabelledAudio:
-    """Read every audio file below ``folder`` once; facts are cached as a corpus's are.
+    """Read every audio file below ``folder`` once; facts are cached like those of a corpus.
 
     Args:
-        folder: searched as ``audio_below`` does; what is left out is reported in a warning.
+        folder: folder to search, see ``audio_below``; a warning reports what is left out.
         cache: root of the cache.
         advance: called for every file that was read.
 
     Raises:
-        CorpusError: no such folder, no audio in it, or files that cannot be read (all of them in
-            one message).
+        CorpusError: the folder does not exist or has no audio, or files cannot be read (all of them
+            in one message).
     """
     if not folder.is_dir():
         raise CorpusError(
