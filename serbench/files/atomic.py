@@ -1,4 +1,4 @@
-"""Writing that survives a killed process."""
+"""Writes files such that a killed process leaves no incomplete ones."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ STALE_S = 3600.0
 
 
 def check_writable(folder: Path, option: str) -> None:
-    """Check now, not after an hour, that ``folder`` can be written.
+    """Check before a long computation that ``folder`` can be written.
 
     Args:
-        folder: need not exist yet.
+        folder: a folder, which need not exist yet.
         option: option that names another folder, such as ``--output``.
 
     Raises:
@@ -64,7 +64,7 @@ def write_whole(path: Path, *content: bytes | memoryview, once: bool = False) ->
 
     Args:
         path: the file.
-        content: of the file, in pieces.
+        content: content of the file, in pieces.
         once: keep an existing file.
 
     Raises:
@@ -87,13 +87,13 @@ def write_whole(path: Path, *content: bytes | memoryview, once: bool = False) ->
 
 
 def _publish(temporary: Path, path: Path) -> None:
-    """Rename the finished file. A link, unlike a rename, never replaces another's file."""
+    """Link the finished file to ``path``: unlike a rename, that never replaces another's file."""
     try:
         path.hardlink_to(temporary)
     except FileExistsError:
         return
     except OSError:
-        # A file system without hard links; there, a rename is still whole or not at all.
+        # The file system has no hard links; a rename is still complete or not done at all.
         temporary.replace(path)
 
 
@@ -115,7 +115,7 @@ def sweep_temporaries(folder: Path) -> None:
         try:
             if now_s - leftover.stat().st_mtime > STALE_S:
                 leftover.unlink(missing_ok=True)
-        except OSError:  # another process sweeps too, or it is not ours to remove
+        except OSError:  # another process has removed it, or we may not
             continue
 
 
@@ -130,7 +130,7 @@ def json_bytes(content: Mapping[str, object], what: str) -> bytes:
     except (TypeError, ValueError) as error:
         place = _first_bad_value(content, "")
         raise StoreError(f"{what} cannot be stored: {place or error}") from error
-    # Names of files may hold bytes that are no UTF-8: JSON spells them, as in \udcfc.
+    # File names may have bytes that are not UTF-8: JSON has escapes for them, such as \udcfc.
     return (text + "\n").encode("utf-8", "backslashreplace")
 
 

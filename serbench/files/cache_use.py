@@ -26,7 +26,7 @@ def using_cache(cache: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(GATE)):
             lock.acquire()
-    except OSError:  # nothing is removed from where nothing can be written
+    except OSError:  # cleaning cannot remove from a folder that is not writable
         yield
         return
     try:
@@ -63,7 +63,7 @@ def is_held(path: Path) -> bool:
         lock.acquire(timeout=0)
     except Timeout:
         return True
-    except OSError:  # gone meanwhile, or somebody else's
+    except OSError:  # removed meanwhile, or of another user
         return path.exists()
     lock.release()
     return False

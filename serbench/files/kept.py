@@ -65,7 +65,7 @@ def read_kept(path: Path, read: Callable[[Path], T], what: str = "cached file") 
         reason = error.strerror or str(error)
     log.warning("%s %s is damaged (%s) and is made again", what, path, reason)
     if not path.is_dir():
-        with suppress(OSError):  # what is written in its place says why it cannot be
+        with suppress(OSError):  # writing the new file will report the reason
             path.unlink()
     return None
 
@@ -84,7 +84,7 @@ def write_kept(path: Path, *content: bytes | memoryview) -> None:
 
 @contextmanager
 def making(path: Path) -> Iterator[None]:
-    """Keep other processes from making this entry: each waits, and then finds it.
+    """Keep other processes from making this entry: they wait, and then find it.
 
     Raises:
         StoreError: nothing can be written there.
@@ -233,7 +233,7 @@ def _seal(digest: str) -> bytes:
 
 
 def _wrong_sum(end: bytes) -> DamageError:
-    """What is wrong with a file that has this end."""
+    """The damage of a file that has this end."""
     if not end:
         return DamageError("it is empty")
     if not is_seal(end[-SEAL_BYTES:]):

@@ -12,7 +12,7 @@ CGROUP_MEMORY = Path("/sys/fs/cgroup/memory.max")
 
 
 def cpu_name() -> str:
-    """Its maker's name for it, if the system knows it."""
+    """The maker's name for the processor, if the system knows it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # not Linux
@@ -22,7 +22,7 @@ def cpu_name() -> str:
 
 
 def usable_cpus() -> int:
-    """Processors this process may use, which a container or ``taskset`` can lower."""
+    """Number of processors that this process may use; a container or ``taskset`` can limit it."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -36,7 +36,7 @@ def memory_bytes() -> int | None:
         return None
     try:
         return min(whole, int(CGROUP_MEMORY.read_text(encoding="ascii")))
-    except (OSError, ValueError):  # no container, or "max"
+    except (OSError, ValueError):  # no container, or no limit ("max")
         return whole
 
 

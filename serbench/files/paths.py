@@ -1,4 +1,4 @@
-"""Names that become paths, and the folder of serbench's cache."""
+"""Checks names that become paths; finds the folder of serbench's cache."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def name_fault(name: str) -> str:
 
 
 def is_file(path: Path) -> bool:
-    """Whether such a file exists; False for a name that no file can have."""
+    """Whether ``path`` is a file; False if no file can have that name."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -53,12 +53,12 @@ def is_file(path: Path) -> bool:
 def inside(
     folder: Path, *names: str, what: str = "name", error: type[SerbenchError] = StoreError
 ) -> Path:
-    """``folder / name``, for a name from a file, a plugin or a stranger.
+    """``folder / name``, for a name from a file, a plugin or an unknown source.
 
     Args:
-        folder: the path stays below it.
-        names: of folders, and of a file at the end; none of them is a path itself.
-        what: their meaning, for the message.
+        folder: the path stays below this folder.
+        names: names of folders, and of a file at the end; none of them may be a path itself.
+        what: meaning of the names, for the message.
         error: type of the error.
 
     Raises:
@@ -74,12 +74,12 @@ def inside(
 def below(
     folder: Path, path: str, *, what: str = "path", error: type[SerbenchError] = StoreError
 ) -> Path:
-    """``folder / path``, for a relative path from a file or a stranger.
+    """``folder / path``, for a relative path from a file or an unknown source.
 
     Args:
-        folder: the path stays below it.
-        path: may contain folders, separated by ``/``.
-        what: its meaning, for the message.
+        folder: the path stays below this folder.
+        path: a path that may contain folders, separated by ``/``.
+        what: meaning of the path, for the message.
         error: type of the error.
 
     Raises:

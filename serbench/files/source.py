@@ -78,7 +78,7 @@ def files_of(package: str) -> list[Path]:
     spec = find_spec(package)
     if spec is None:
         return []
-    folders = spec.submodule_search_locations  # of a namespace package, several
+    folders = spec.submodule_search_locations  # a namespace package has several
     if folders:
         return [file for folder in folders for file in sorted(Path(folder).rglob("*.py"))]
     return [Path(spec.origin)] if spec.origin and spec.has_location else []
@@ -86,7 +86,7 @@ def files_of(package: str) -> list[Path]:
 
 @dataclass(frozen=True)
 class _Source:
-    """What counts of a source file.
+    """The parts of a source file that matter for digests.
 
     Attributes:
         code: its syntax tree without docstrings and without imports of the core, and the names that

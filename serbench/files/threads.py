@@ -1,4 +1,4 @@
-"""Threads that stop when asked, and how many a computation has."""
+"""Threads that stop when asked, and limits on the number of a computation's threads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def thread_pool(threads: int | None = None) -> Iterator[ThreadPoolExecutor]:
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """``function`` of every item, in order, computed in threads.
+    """Yield the results of ``function`` for all items, in order, computed in threads.
 
     Only a few results wait at a time, however many items there are.
     """
@@ -51,7 +51,7 @@ def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 
 @contextmanager
 def limited_threads(count: int = 1) -> Iterator[None]:
-    """As many threads for torch, and for the libraries below NumPy and scikit-learn."""
+    """Limit torch, and the libraries that NumPy and scikit-learn use, to ``count`` threads."""
     import torch  # every command imports this module
     from threadpoolctl import threadpool_limits
 

@@ -1,1 +1,1 @@
-"""Cleaning the cache: its content, what can be removed, and removing exactly that."""
+"""Cleans the cache: finds its entries, chooses those to remove, and removes exactly these."""

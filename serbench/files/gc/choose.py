@@ -22,9 +22,9 @@ class Rules:
     """Rules for entries to remove.
 
     Attributes:
-        kinds: only these; none: all but ``NAMED_ONLY``.
-        older_than_s: time since the last use; None: any age.
-        even_used: also the fits of stored runs.
+        kinds: only these kinds are removed; empty: all but ``NAMED_ONLY``.
+        older_than_s: least time since the last use; None: any time.
+        even_used: whether fits of stored runs are removed, too.
     """
 
     kinds: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Choice(NamedTuple):
 
 
 def parse_age(text: str) -> float:
-    """``12h``, ``30d``, ``8w`` in seconds.
+    """Seconds of an age such as ``12h``, ``30d`` or ``8w``.
 
     Raises:
         StoreError: the text is not an age.
@@ -66,11 +66,11 @@ def choose(
 ) -> tuple[Choice, ...]:
     """Decide about every entry.
 
-    Temporary and damaged entries are removed if they are a day old; others if they were unused for
-    long enough, fits of stored runs only with ``even_used``.
+    Temporary and damaged entries are removed if they are a day old; other entries if they were
+    unused for long enough, but fits of stored runs only with ``even_used``.
 
     Args:
-        entries: of the cache.
+        entries: entries of the cache.
         rules: the request.
         referenced: addresses of the fits of stored runs.
         now_s: seconds since 1970.

@@ -1,4 +1,4 @@
-"""Content of the cache: a walk that follows no link and changes no file's times."""
+"""Finds the content of the cache; follows no links and changes no file's times."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CacheFile:
 
     Attributes:
         path: below the cache, with slashes.
-        written_ns: when, in nanoseconds since 1970.
+        written_ns: when it was last written, in nanoseconds since 1970.
         used_s: when it was last read or written, in seconds since 1970, as far as the file system
             records it.
     """
@@ -38,8 +38,8 @@ class CacheEntry:
         path: below the cache, with slashes: the file, the folder, or the common part of several
             files.
         is_folder: whether it is a folder with everything in it.
-        files: the files that are known to be its own.
-        damage: what is wrong with it; empty: nothing.
+        files: the files that are known to belong to it.
+        damage: description of its damage; empty if it has none.
     """
 
     kind: str
@@ -55,17 +55,17 @@ class CacheEntry:
 
     @property
     def used_s(self) -> float:
-        """Time of the last reading or writing of any of its files."""
+        """Time when any of its files was last read or written."""
         return max(file.used_s for file in self.files)
 
     @property
     def written_s(self) -> float:
-        """Time of the last writing of any of its files."""
+        """Time when any of its files was last written."""
         return max(file.written_ns for file in self.files) / 1e9
 
     @property
     def key(self) -> str:
-        """Its address, if the name is one; else the beginning of the name."""
+        """The entry's address, if its name is one; else the beginning of its name."""
         return self.path.rpartition("/")[2].partition(".")[0]
 
 
@@ -90,7 +90,7 @@ def scan(cache: Path) -> Contents:
     """All entries of ``cache``; none if it does not exist.
 
     Raises:
-        StoreError: it is not a folder.
+        StoreError: ``cache`` is not a folder.
     """
     if not cache.exists():
         return Contents(cache, (), (), ())
@@ -129,7 +129,7 @@ def _walk(folder: Path, below: str) -> Iterator[tuple[os.DirEntry[str], str]]:
                     yield from _walk(Path(each.path), f"{below}{each.name}/")
                 else:
                     yield each, f"{below}{each.name}"
-    except FileNotFoundError:  # another process cleans, or renames what it has made
+    except FileNotFoundError:  # another process has removed or renamed it
         return
 
 

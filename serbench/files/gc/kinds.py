@@ -1,4 +1,4 @@
-"""The entry that a cache file belongs to, by its folder and name."""
+"""Determines the entry that a cache file belongs to, from its folder and name."""
 
 from __future__ import annotations
 
@@ -37,11 +37,12 @@ NAMED_ONLY = frozenset({"downloads", "corpora"})
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Entry of a file.
+    """The entry that a file belongs to.
 
     Attributes:
         kind: one of ``KINDS``.
-        path: of the entry, below the cache: the file itself, or the common part of several.
+        path: path of the entry below the cache: the file itself, or the common part of several
+            files.
         is_folder: whether the entry is a folder that is removed as a whole.
     """
 
@@ -57,7 +58,7 @@ FINGERPRINTS = rf"fingerprints/{HEX}{{32}}\.npz"
 PAIRS = rf"pairs/{HEX}{{16,64}}\.json"
 
 TEMPORARIES = (
-    # write_atomically, anywhere; a backend's folder; a corpus's folder; the others' own.
+    # Of write_atomically, anywhere; of backends; of corpora; of other modules.
     (r"(?:.+/)?\.[^/]+\.\d+-[0-9a-f]{8}\.tmp", False),
     (rf"deploy/(?:models|converted)/\.{HEX}{{64}}\.\d+(?:\.gc)?\.tmp", True),
     (r"(?:embeddings|corpora|downloads)/\.[^/]+\.\d+\.gc\.tmp", True),
@@ -104,7 +105,7 @@ TOPS = frozenset({*(folder.partition("/")[0] for folder in FOLDERS.values()), US
 
 
 def place_of(path: str) -> Place | None:
-    """Entry of a file, by its path below the cache, with slashes; None: unknown."""
+    """The entry of a file, by its path below the cache, with slashes; None: unknown."""
     if path.partition("/")[0] not in TOPS:
         return None
     for pattern, is_folder in TEMPORARIES:
@@ -132,6 +133,6 @@ def _whole(pattern: str, path: str) -> str | None:
 
 
 def _inside(folder: str, known: str, path: str) -> str | None:
-    """The path of the folder that ``path`` is in, as one of its known files."""
+    """Path of the folder if ``path`` is one of its known files; else None."""
     found = re.fullmatch(rf"({folder})/{known}", path)
     return found[1] if found else None

@@ -17,7 +17,7 @@ LENGTH_BYTES = 8
 
 
 class Look(NamedTuple):
-    """The exact kind, and the damage."""
+    """Result of a check: the exact kind of an entry, and its damage."""
 
     kind: str
     damage: str = ""
@@ -28,10 +28,10 @@ class _DamageError(Exception):
 
 
 def look(kind: str, root: Path, files: Mapping[str, int]) -> Look:
-    """Result of a quick check: begin and end of each file, not every byte.
+    """Check an entry quickly: the beginning and the end of each file, not every byte.
 
     Args:
-        kind: by its folder.
+        kind: the kind that the entry's folder suggests.
         root: the cache.
         files: sizes in bytes, by path below the cache.
     """
@@ -49,7 +49,7 @@ def look(kind: str, root: Path, files: Mapping[str, int]) -> Look:
                     kind = check(file, size) or kind
     except _DamageError as error:
         return Look(kind, str(error))
-    except FileNotFoundError:  # gone meanwhile
+    except FileNotFoundError:  # removed meanwhile
         return Look(kind)
     except (OSError, ValueError) as error:
         return Look(kind, f"cannot be read ({error})")
@@ -64,14 +64,14 @@ def _need(files: Mapping[str, int], *endings: str) -> None:
 
 @contextmanager
 def _unread(path: Path) -> Iterator[IO[bytes]]:
-    """An open file whose access time stays as it was: a check does not count as use."""
+    """Open a file and restore its access time afterwards: a check does not count as use."""
     with path.open("rb") as file:
         before = os.fstat(file.fileno())
         try:
             yield file
         finally:
             target = file.fileno() if os.utime in os.supports_fd else path
-            with suppress(PermissionError):  # somebody else's file: it cannot be removed either
+            with suppress(PermissionError):  # another user's file, which cannot be removed either
                 os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
@@ -84,7 +84,7 @@ def _fit(file: IO[bytes], size_bytes: int) -> str | None:
     try:
         metadata = header.pop("__metadata__")
         json.loads(metadata["json"])
-        kind: str | None = metadata.get("kind")  # older versions of serbench did not say
+        kind: str | None = metadata.get("kind")  # missing in files of older versions
         end = max((int(tensor["data_offsets"][1]) for tensor in header.values()), default=0)
     except (AttributeError, KeyError, TypeError) as error:
         raise _DamageError("its header is not that of a fit") from error
@@ -94,7 +94,7 @@ def _fit(file: IO[bytes], size_bytes: int) -> str | None:
 
 
 def _kept(file: IO[bytes], size_bytes: int) -> None:
-    """Whether a file ends as ``write_kept`` ends it."""
+    """Raise an error if a file does not end as a file of ``write_kept``."""
     file.seek(max(0, size_bytes - SEAL_BYTES))
     if not is_seal(file.read()):
         raise _DamageError("its end is missing")

@@ -17,6 +17,6 @@ def referenced_keys(runs: Iterable[Path]) -> frozenset[str]:
         for record in folder.glob("**/fits/*.json"):
             try:
                 found.update(key.decode() for key in KEY.findall(record.read_bytes()))
-            except FileNotFoundError:  # a run that goes on
+            except FileNotFoundError:  # a run in progress
                 continue
     return frozenset(found)

@@ -1,4 +1,4 @@
-"""Remove the chosen entries, and nothing else."""
+"""Removes the chosen entries, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Removed:
     """Result of a removal.
 
     Attributes:
-        entries, files, size_bytes: removed.
+        entries, files, size_bytes: numbers of removed entries, files and bytes.
         vanished: entries that had already been removed, wholly or in part.
         kept: entries that were kept because they changed, are in use or hold other files.
         failed: entries that could not be removed, with the reason.
@@ -40,7 +40,7 @@ class _KeptError(Exception):
 def remove(root: Path, entries: Iterable[CacheEntry]) -> Removed:
     """Remove entries of the cache in ``root`` that have not changed since the walk.
 
-    A folder is renamed first, so that nobody finds half of it.
+    A folder is renamed first, so that no process finds a part of it.
     """
     done = Removed()
     for entry in entries:
@@ -63,7 +63,7 @@ def remove(root: Path, entries: Iterable[CacheEntry]) -> Removed:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold an entry's lock, if it has one. The lock stays: other processes may wait for it."""
+    """Hold an entry's lock, if it has one. Its file is not removed: processes may wait for it."""
     if not path.exists():
         yield
         return
@@ -79,13 +79,13 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _remove_files(root: Path, entry: CacheEntry, done: Removed) -> None:
-    """An entry's files, and the folder of a temporary one if it is empty afterwards."""
+    """Remove an entry's files, and the folder of a temporary entry if it is empty afterwards."""
     for file in entry.files:
         _check_same(root, root / file.path, file)
     for file in entry.files:
         _unlink(root / file.path, file, done)
     if entry.is_folder:
-        with suppress(OSError):  # something else is in it, which stays
+        with suppress(OSError):  # other files in it are kept
             _remove_empty(root / entry.path)
 
 
@@ -107,8 +107,8 @@ def _remove_folder(root: Path, entry: CacheEntry, done: Removed) -> None:
 def _check_same(root: Path, path: Path, file: CacheFile) -> None:
     """
     Raises:
-        FileNotFoundError: it no longer exists.
-        _KeptError: it was written since, or is reached through a link.
+        FileNotFoundError: the file no longer exists.
+        _KeptError: the file was written since the walk, or its path contains a link.
     """
     status = path.lstat()
     if path.parent.resolve() != path.parent or not path.is_relative_to(root):
@@ -142,7 +142,7 @@ def _remove_empty(folder: Path) -> None:
     """Remove a tree of empty folders.
 
     Raises:
-        OSError: it is not empty.
+        OSError: the tree is not empty.
     """
     with os.scandir(folder) as inside:
         within = [Path(each.path) for each in inside if each.is_dir(follow_symlinks=False)]
