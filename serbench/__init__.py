@@ -41,7 +41,7 @@ PLACES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import what ``PLACES`` names."""
+    """Import a name of ``PLACES`` from its module."""
     if name not in PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(PLACES[name]), name)

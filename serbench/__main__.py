@@ -1,4 +1,4 @@
-"""``python -m serbench`` is the ``serbench`` command."""
+"""Runs the ``serbench`` command by ``python -m serbench``."""
 
 from serbench.cli import main
 

@@ -1,4 +1,4 @@
-"""Every error that a user can cause. The command line prints the message alone and exits with 2.
+"""All errors that a user can cause. The command line prints only the message and exits with 2.
 
 Errors of prediction and streaming, and helpers for messages, are in serbench_runtime.
 """
@@ -63,7 +63,7 @@ class StoreError(SerbenchError):
 
 
 class OutOfTimeError(SerbenchError):
-    """The time of ``--stop-after`` is over; the same command continues."""
+    """The time of ``--stop-after`` is over; the same command continues the run."""
 
     exit_code = 75
     """``EX_TEMPFAIL`` of BSD's sysexits: try again."""
@@ -78,7 +78,7 @@ class LeakageError(SerbenchError):
 
     Attributes:
         code: ``"L1"`` … ``"L10"``, as in the protocol.
-        units: the offending speakers, utterances or segments.
+        units: the speakers, utterances or segments that leak.
         hint: what to do about it.
     """
 

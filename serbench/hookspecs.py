@@ -1,5 +1,5 @@
-"""The whole plugin contract. A plugin is a module or object that implements any of these hooks
-and is named in the entry-point group ``serbench``.
+"""The hooks of plugins. A plugin is a module or object that implements some of these hooks and is
+named in the entry-point group ``serbench``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """serbench in pytest: runs as fixtures, golden files as assertions, latency as benchmarks.
 
-pytest loads this in every session if serbench is installed. So nothing but pytest is imported
+pytest loads this module in every session if serbench is installed. So only pytest is imported
 before a test asks for a fixture.
 """
 
@@ -37,7 +37,7 @@ class RunFactory(Protocol):
         teachers: Sequence[str] = (),
         sets: Sequence[str] = (),
     ) -> BenchRun:
-        """The finished run; arguments as for ``serbench run``."""
+        """Return the finished run; the arguments are those of ``serbench run``."""
         ...
 
 
@@ -57,7 +57,7 @@ class LatencyBenchmark(Protocol):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of the group ``serbench``, each also a setting of the ini file."""
+    """Add the options of the group ``serbench``; each is also a setting of the ini file."""
     group = parser.getgroup("serbench", "serbench: runs as fixtures, golden files, latency")
     group.addoption("--serbench-runs", metavar="DIR", help=RUNS_HELP)
     group.addoption("--serbench-golden", metavar="FILE", help=GOLDEN_HELP)
@@ -68,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Check that the golden file of the command line exists, before minutes of fits."""
+    """Check that the golden file of the command line exists, before fits that take minutes."""
     given = config.getoption("--serbench-golden")
     if given and not (config.invocation_params.dir / str(given)).is_file():
         raise pytest.UsageError(
@@ -84,13 +84,13 @@ def _positive(text: str) -> int:
 
 
 def _chosen(config: pytest.Config, name: str) -> str:
-    """Value of the command line, else of the ini file; empty if neither has it."""
+    """Value of an option on the command line, else in the ini file; empty if it is in neither."""
     return str(config.getoption(f"--serbench-{name}") or config.getini(f"serbench_{name}") or "")
 
 
 def _path(config: pytest.Config, name: str) -> Path | None:
-    """A path of the command line is relative to pytest's start folder, one of the ini file to that
-    file.
+    """Path of an option. On the command line it is relative to the folder where pytest was started;
+    in the ini file it is relative to that file.
     """
     if given := config.getoption(f"--serbench-{name}"):
         return config.invocation_params.dir / str(given)
@@ -103,7 +103,7 @@ def _path(config: pytest.Config, name: str) -> Path | None:
 def _serbench_session(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Session:
-    """Folder of runs: one for all processes of pytest-xdist."""
+    """Session with the folder of runs, which all processes of pytest-xdist share."""
     from serbench.checks.regress.session import Session
 
     config = request.config
@@ -140,7 +140,7 @@ def serbench_run(_serbench_session: Session) -> RunFactory:
             return _serbench_session.make(wanted, Path(data_dir) if data_dir else None)
         except SerbenchError as error:
             said = f"serbench_run: {error}"
-        pytest.fail(said, pytrace=False)  # out here, so that no traceback stands above it
+        pytest.fail(said, pytrace=False)  # outside `except`, so that no traceback is shown
 
     return make
 
@@ -150,7 +150,7 @@ def serbench_latency(request: pytest.FixtureRequest) -> LatencyBenchmark:
     """Benchmark a run's model in a backend with pytest-benchmark; skip if that is missing.
 
     ``serbench_latency(serbench_run("akd"), "onnxruntime")``. The benchmark's group is named by
-    backend, method and seconds of audio, so that ``--benchmark-compare`` compares like with like.
+    backend, method and seconds of audio, so that ``--benchmark-compare`` compares equal settings.
     """
     if not request.config.pluginmanager.hasplugin("benchmark"):
         pytest.skip(

@@ -63,7 +63,7 @@ class AugmentSettings(Params):
 
 
 class OptimiserSettings(Params):
-    """How weights are updated."""
+    """How the optimiser updates weights."""
 
     batch_size: int = Field(default=32, ge=2)
     learning_rate: PositiveFloat = 1e-3
@@ -98,7 +98,7 @@ class OptimiserSettings(Params):
     @field_validator("clip_norm", mode="before")
     @classmethod
     def _no_clipping_by_name(cls, value: object) -> object:
-        """TOML has no null."""
+        """Read ``"none"`` as None, because TOML has no null."""
         return None if value == "none" else value
 
 
@@ -147,7 +147,7 @@ class PretrainSettings(OptimiserSettings):
     @field_validator("objective", mode="before")
     @classmethod
     def _none_by_name(cls, value: object) -> object:
-        """TOML has no null."""
+        """Read ``"none"`` as None, because TOML has no null."""
         return None if value == "none" else value
 
 
@@ -189,7 +189,7 @@ STRATEGIES = ("halving", *SAMPLERS)
 
 
 class ProtocolSettings(Params):
-    """Nested cross-validation, and protocols that leak on purpose to show its value."""
+    """Nested cross-validation, and protocols that leak on purpose to show why it is needed."""
 
     name: ProtocolName = PROPER
     """A ``leaky-…`` protocol is broken on purpose: its results are marked and never compared."""
