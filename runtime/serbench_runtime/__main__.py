@@ -1,4 +1,4 @@
-"""``python -m serbench_runtime`` is the ``serbench-runtime`` command."""
+"""Runs the ``serbench-runtime`` command by ``python -m serbench_runtime``."""
 
 from serbench_runtime.cli.app import main
 

@@ -1,4 +1,4 @@
-"""From samples of any usual kind to mono float32 at the model's rate."""
+"""Converts samples of any usual kind to mono float32 at the model's rate."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def as_waveform(
         samples: ``(samples,)``, ``(samples, channels)`` as soundfile reads it, or
             ``(channels, samples)``; at most 8 channels, which are averaged. Floats within ±1, or
             int8, int16, int32 or uint8 in their full range.
-        sample_rate: of ``samples`` in Hz; other rates are converted with soxr's high-quality
-            recipe.
-        rate_hz: of the result.
+        sample_rate: sample rate of ``samples`` in Hz; rates other than ``rate_hz`` are converted
+            with soxr's high-quality recipe.
+        rate_hz: sample rate of the result.
         shortest_s: shorter waveforms are refused.
 
     Raises:
-        WaveformError: another shape or kind of array, empty, too short, not finite, floats beyond
-            ±10 or whole numbers beyond ±1, channels that cancel one another, or a rate outside
-            1 kHz to 1 MHz.
+        WaveformError: ``samples`` has another shape or kind, is empty, too short or not finite, has
+            floats beyond ±10, whole numbers beyond ±1 or channels that cancel one another; or the
+            rate is outside 1 kHz to 1 MHz.
     """
     rate = check_rate(sample_rate)
     mono = _mono(_as_array(samples))
@@ -66,7 +66,7 @@ def check_rate(sample_rate: float) -> float:
     """``sample_rate`` in Hz as a float.
 
     Raises:
-        WaveformError: not a number, or outside 1 kHz to 1 MHz.
+        WaveformError: ``sample_rate`` is not a number, or outside 1 kHz to 1 MHz.
     """
     known = isinstance(sample_rate, int | float | np.integer | np.floating)
     if not known or isinstance(sample_rate, bool):
@@ -94,8 +94,8 @@ def scaled(
     """Floats or integers as float32 within ±1.
 
     Raises:
-        WaveformError: another kind of array, values that are not finite, or floats that are
-            integers, see ``serbench_runtime.waveform.beyond_scale``.
+        WaveformError: the array is of another kind, has values that are not finite, or has floats
+            that are integers, see ``serbench_runtime.waveform.beyond_scale``.
     """
     kind = samples.dtype.name
     if kind in _FULL_SCALE:
@@ -125,7 +125,7 @@ def _as_array(samples: ArrayLike) -> NDArray[np.generic]:
 
 
 def _mono(samples: NDArray[np.generic]) -> Float32[Waveform, " samples"]:
-    """Channels averaged."""
+    """The mean over channels."""
     if samples.ndim == 1:
         return scaled(samples)
     if samples.ndim != 2:

@@ -1,4 +1,4 @@
-"""Every error that a user can cause. The command line prints the message alone and exits with 2."""
+"""All errors that a user can cause. The command line prints only the message and exits with 2."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def listed(names: Iterable[str], most: int = 8, *, clauses: bool = False) -> str
     """The first names, and how many more there are: ``a, b and 3 more``.
 
     Args:
-        names: all of them.
+        names: all names.
         most: number of names to list.
-        clauses: names contain commas: ``a; b; and 3 more``.
+        clauses: whether names contain commas, as in ``a; b; and 3 more``.
     """
     every = list(names)
     more = len(every) - most
@@ -29,13 +29,13 @@ def listed(names: Iterable[str], most: int = 8, *, clauses: bool = False) -> str
 
 
 def joined(parts: Iterable[str], joint: str = "and") -> str:
-    """All of them, as in ``a, b and c``."""
+    """All parts, as in ``a, b and c``."""
     *first, last = [*parts] or [""]
     return f"{', '.join(first)} {joint} {last}" if first else last
 
 
 def numbered(count: int, noun: str, plural: str = "") -> str:
-    """For instance ``1 file`` or ``2 files``."""
+    """A count with its noun, for instance ``1 file`` or ``2 files``."""
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
@@ -57,7 +57,7 @@ def near_names(name: str, known: Iterable[str], most: int = 2) -> list[str]:
 
 def _likeness(name: str, other: str) -> float:
     here, there = (each.casefold().replace("_", "-").lstrip("-") for each in (name, other))
-    if sorted(here) == sorted(there):  # the same letters: two of them have changed places
+    if sorted(here) == sorted(there):  # the same letters in another order, as when two are swapped
         return 1.0
     return SequenceMatcher(None, here, there).ratio()
 
@@ -104,7 +104,7 @@ class SerbenchError(Exception):
     """Wrong input or environment. The message says what is wrong, where, and what to do.
 
     Attributes:
-        exit_code: of a command that ends with it.
+        exit_code: exit code of a command that ends with this error.
     """
 
     exit_code = 2

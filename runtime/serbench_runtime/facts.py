@@ -29,13 +29,13 @@ class Facts:
     """Facts in the metadata of an exported model.
 
     Attributes:
-        name: of the model, ``method/seed-…/outer-…``.
+        name: name of the model, ``method/seed-…/outer-…``.
         labels: the C classes, in the order of the posteriors.
-        sample_rate_hz: of the waveforms that the graph takes.
-        shortest_s: the shortest waveform that it takes.
+        sample_rate_hz: sample rate of the waveforms that the graph takes.
+        shortest_s: length of the shortest waveform that it takes.
         window_s, overlap_s: how the graph cuts an utterance into windows.
         cut: ``sliding``: into these windows; ``centre``: only its middle; ``whole``: one window.
-        precision: of weights and arithmetic: ``fp32``, ``int8 dynamic``, …
+        precision: precision of weights and arithmetic: ``fp32``, ``int8 dynamic``, …
         everything: the whole JSON object, including provenance and other entries of the exporter.
     """
 
@@ -58,7 +58,8 @@ def parse_facts(metadata: Mapping[str, str], path: Path) -> Facts:
     """The facts in the metadata properties of the model file ``path``.
 
     Raises:
-        ModelError: no facts (not exported by serbench), of another format, or damaged.
+        ModelError: there are no facts (the file was not exported by serbench), or they are damaged
+            or of another format.
     """
     if KEY not in metadata:
         raise ModelError(

@@ -1,4 +1,4 @@
-"""Files whose content does not match their name."""
+"""Recognises files whose content does not match their name."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _OTHERS: tuple[tuple[_Test, str, str], ...] = (
 
 
 def stands_in(path: Path) -> str | None:
-    """The kind of a pointer or web page that was fetched instead of a file, and what to do.
+    """The kind of a pointer or web page that was downloaded instead of a file, and what to do.
 
     Returns:
         For instance ``a git-lfs pointer instead of the file itself; run git lfs pull in its

@@ -1,4 +1,4 @@
-"""Classify audio files one after another, decoded ahead, with constant memory."""
+"""Classifies audio files one after another, with decoding in advance and constant memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Blocks = Iterator[Waveform]
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Result of a file: a prediction, or the error that kept it from being read."""
+    """Result for a file: a prediction, or the error with which reading it has failed."""
 
     path: Path
     prediction: Prediction | None
@@ -79,8 +79,8 @@ def predict_file(model: Model, path: str | os.PathLike[str]) -> Prediction:
     """Classify an audio file of any rate, format and length.
 
     Raises:
-        CorpusError: missing, unreadable, empty, truncated, shorter than 0.1 s, or with samples
-            that are not finite.
+        CorpusError: the file is missing, unreadable, empty, truncated or shorter than 0.1 s, or has
+            samples that are not finite.
     """
     return model.predict_blocks(read_blocks(Path(path)))
 
@@ -88,8 +88,8 @@ def predict_file(model: Model, path: str | os.PathLike[str]) -> Prediction:
 def predict_files(model: Model, paths: Sequence[Path]) -> Iterator[Heard]:
     """Classify files in their order; a file that cannot be read does not stop the others.
 
-    A few threads decode files ahead; for long ones, only the first block. Memory does not grow with
-    the number of files, nor with their length.
+    A few threads decode files in advance; of long files, only the first block. Memory does not grow
+    with the number of files or with their length.
 
     Examples:
         >>> from serbench_runtime import load

@@ -45,7 +45,7 @@ def _unequal(one: float, other: float) -> bool:
 
 
 def _zigzag(samples: np.ndarray) -> float:
-    """How much more alike samples are at distance 2 than at distances 1 and 3."""
+    """How much more similar samples are at distance 2 than at distances 1 and 3."""
     power = np.square(samples).sum()
     if not power:
         return 0.0

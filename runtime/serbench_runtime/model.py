@@ -1,4 +1,6 @@
-"""An exported model: waveform in, posteriors out. Needs ONNX Runtime and NumPy, never torch."""
+"""An exported model, which computes posteriors from waveforms. It needs ONNX Runtime and NumPy, but
+never torch.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,8 @@ class Prediction:
     Attributes:
         label: the class with the greatest posterior.
         labels: the C classes.
-        posteriors: in the order of ``labels``; they sum to 1.
-        duration_s: of the utterance.
+        posteriors: posteriors in the order of ``labels``; they sum to 1.
+        duration_s: duration of the utterance.
     """
 
     label: str
@@ -50,7 +52,7 @@ class Prediction:
     duration_s: float
 
     def as_dict(self) -> dict[str, object]:
-        """As JSON; posteriors by class, to six decimals."""
+        """The prediction for JSON, with posteriors by class, to six decimals."""
         return {
             "label": self.label,
             "duration_s": round(self.duration_s, 3),
@@ -87,7 +89,7 @@ class Model:
 
     @property
     def name(self) -> str:
-        """Its origin: method, seed and outer fold."""
+        """The model's origin: method, seed and outer fold."""
         return self._facts.name
 
     @property
@@ -152,11 +154,12 @@ class Model:
             waveform: ``(samples,)``, ``(samples, channels)`` as soundfile reads it, or
                 ``(channels, samples)``; at most 8 channels, which are averaged. Floats within ±1,
                 or int8, int16, int32 or uint8 in their full range.
-            sample_rate: in Hz; rates other than the model's are converted.
+            sample_rate: sample rate in Hz; rates other than the model's are converted.
 
         Raises:
-            WaveformError: empty, shorter than 0.1 s, NaN or infinite, floats beyond ±10, another
-                shape or kind of array, or a rate outside 1 kHz to 1 MHz.
+            WaveformError: the waveform is empty, shorter than 0.1 s, has values that are NaN or
+                infinite or floats beyond ±10, or is another shape or kind of array; or the rate is
+                outside 1 kHz to 1 MHz.
         """
         heard = as_waveform(waveform, sample_rate, self.sample_rate_hz, self.shortest_s)
         return self.predict_blocks([heard])
@@ -207,7 +210,8 @@ class Model:
             waveforms: ``(N, samples)`` float32 within ±1, mono, at the model's rate.
 
         Raises:
-            WaveformError: another shape, no row, too short, or not finite.
+            WaveformError: the array has another shape or no row, or waveforms are too short or not
+                finite.
             ModelError: the model returns values that are not finite.
         """
         rows = np.asarray(waveforms, np.float32)
@@ -232,7 +236,7 @@ class Model:
         average: int = AVERAGE,
         sample_rate: float | None = None,
     ) -> Stream:
-        """Classify live sound: every ``step_s``, its last ``window_s``.
+        """Classify live sound: every ``step_s`` seconds, the last ``window_s`` seconds of it.
 
         Examples:
             >>> from serbench.testing import probe_model
@@ -247,10 +251,10 @@ class Model:
             step_s: time between answers, from 0.1 s up to ``window_s``.
             window_s: greatest length of sound for one answer; by default the model's window.
             average: number of windows whose mean posterior is the answer.
-            sample_rate: of the sound, in Hz; by default the model's.
+            sample_rate: sample rate of the sound, in Hz; by default the model's.
 
         Raises:
-            SerbenchError: a setting out of range.
+            SerbenchError: a setting is out of range.
         """
         return Stream(self.streams(1, step_s, window_s, average, sample_rate))
 
@@ -267,7 +271,7 @@ class Model:
         The other arguments are those of ``stream``.
 
         Raises:
-            SerbenchError: a setting out of range.
+            SerbenchError: a setting is out of range.
         """
         return Streams(self.posteriors, self._facts, count, step_s, window_s, average, sample_rate)
 
@@ -323,7 +327,7 @@ def load(
     Args:
         path: the ``.onnx`` file.
         threads: threads for one call.
-        providers: of ONNX Runtime, in order of preference; a missing one is an error.
+        providers: providers of ONNX Runtime, in order of preference; a missing one is an error.
 
     Raises:
         ModelError: the file is missing, a folder, empty, truncated, not ONNX, not exported by
@@ -336,6 +340,6 @@ def load(
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     model = Model(session, facts, file, digest)
-    # A model that cannot run at all is found here; the first real call is as fast as the others.
+    # This finds models that cannot run at all, and makes the first real call as fast as the others.
     model.posteriors(np.zeros((1, math.ceil(facts.shortest_s * facts.sample_rate_hz)), np.float32))
     return model

@@ -1,4 +1,4 @@
-"""The metadata of an ONNX file, read without loading the model.
+"""Reads the metadata of an ONNX file without loading the model.
 
 So files that are truncated, not ONNX, or from a newer serbench are recognised before any runtime
 parses them. An ONNX file is one protobuf message, ``ModelProto`` of onnx.proto: a sequence of
@@ -48,7 +48,8 @@ def read_metadata(path: Path) -> dict[str, str]:
     """The metadata properties of an ONNX file.
 
     Raises:
-        ModelError: no file, a folder, unreadable, empty, not ONNX, or truncated.
+        ModelError: the file does not exist, or is a folder, unreadable, empty, not ONNX, or
+            truncated.
     """
     size = 0
     try:
@@ -83,7 +84,7 @@ def _read_model(stream: BinaryIO, size: int) -> dict[str, str]:
     seen: set[int] = set()
     while (position := stream.tell()) < size:
         number, wire = divmod(_varint(stream), 8)
-        # The number of the first field tells an ONNX file from any other.
+        # The number of the first field distinguishes an ONNX file from other files.
         if _FIELDS.get(number) != wire or (position == 0 and number != _IR_VERSION):
             raise _NotOnnxError
         seen.add(number)

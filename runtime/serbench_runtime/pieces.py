@@ -1,4 +1,4 @@
-"""Long utterances in pieces that contain exactly the utterance's own windows.
+"""Cuts long utterances into pieces that contain exactly the utterance's own windows.
 
 The graph cuts its input into windows and returns their mean posterior, so an hour in one call would
 need the memory of an hour. Instead, an utterance is cut at starts of windows, and the means of its
@@ -25,9 +25,9 @@ class Piece:
     """A part of an utterance.
 
     Attributes:
-        samples: of the waveform.
-        windows: number of the utterance's windows in it.
-        new: samples of it that were in no earlier piece.
+        samples: samples of the waveform.
+        windows: number of the utterance's windows in the piece.
+        new: number of samples of the piece that were in no earlier piece.
     """
 
     samples: Float32[Waveform, " samples"]
@@ -39,7 +39,7 @@ class Cutter:
     """Cuts utterances whose windows are ``window - overlap`` apart, all in samples.
 
     A piece is at least ``least`` samples long, unless its utterance is shorter. An utterance of up
-    to ``least`` samples is one piece; None: every utterance is, and has one window.
+    to ``least`` samples is one piece. None: every utterance is one piece with one window.
     """
 
     def __init__(self, window: int, overlap: int, least: int | None) -> None:
@@ -52,8 +52,8 @@ class Cutter:
         self.samples = (self.windows - 1) * self.hop + window
 
     def count(self, samples: int) -> int:
-        """Number of windows of an utterance: one per hop, the last moved back to end with the
-        utterance.
+        """Number of windows of an utterance: one per hop; the last one is moved back to end with
+        the utterance.
         """
         if self.undivided:
             return 1
@@ -71,7 +71,7 @@ class Cutter:
         held, heard = np.zeros(0, np.float32), 0
         for block in blocks:
             held = np.concatenate([held, block]) if held.size else block
-            # What follows must hold a whole window, so that its last one can be moved back.
+            # The rest must have room for a whole window, because its last window is moved back.
             while not self.is_whole(len(held)):
                 yield Piece(held[: self.samples], self.windows, self.samples - heard)
                 held = held[self.windows * self.hop :]

@@ -24,11 +24,11 @@ _CAUTIOUS = getattr(_LEVELS, "ORT_ENABLE_LAYOUT", _LEVELS.ORT_ENABLE_EXTENDED)
 def open_session(
     path: Path, precision: str, threads: int, providers: Sequence[str]
 ) -> onnxruntime.InferenceSession:
-    """Load ``path``, whose facts say its ``precision``, to run with ``threads`` threads.
+    """Load ``path``, a model of this ``precision``, to run with ``threads`` threads.
 
     Raises:
-        ModelError: fewer than one thread, a provider that is missing or was replaced by another, or
-            a graph that ONNX Runtime cannot load.
+        ModelError: there is less than one thread, a provider is missing or was replaced by another,
+            or ONNX Runtime cannot load the graph.
     """
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ModelError(f"threads is {threads!r}; give a whole number of at least 1")
@@ -74,7 +74,7 @@ def check_signature(session: onnxruntime.InferenceSession, facts: Facts, path: P
     """Refuse a graph whose inputs and outputs are not those of an exported model.
 
     Raises:
-        ModelError: other names, types or shapes.
+        ModelError: names, types or shapes are different.
     """
     try:
         inputs = [(node.name, node.type, len(node.shape)) for node in session.get_inputs()]

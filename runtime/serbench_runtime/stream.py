@@ -52,9 +52,9 @@ class Streams:
     beginning.
 
     Args:
-        posteriors: for windows ``(N, samples)``: ``Model.posteriors``.
-        facts: of the model.
-        count: N.
+        posteriors: function of windows ``(N, samples)``: ``Model.posteriors``.
+        facts: facts of the model.
+        count: N, number of streams.
         step_s: as for ``Model.stream``.
         window_s: as for ``Model.stream``.
         average: as for ``Model.stream``.
@@ -87,7 +87,7 @@ class Streams:
         self._facts = facts
         self._step = round(step_s * facts.sample_rate_hz)
         self._shortest = round(facts.shortest_s * facts.sample_rate_hz)
-        # A ring: sample t of the stream lies at t modulo its length.
+        # A ring buffer: sample t of the stream is at t modulo its length.
         length = max(self._step, round(chosen_s * facts.sample_rate_hz))
         self._ring = np.zeros((count, length), np.float32)
         self._heard = 0
@@ -102,7 +102,7 @@ class Streams:
         return self._heard / self._facts.sample_rate_hz
 
     def feed(self, samples: ArrayLike) -> list[tuple[Step, ...]]:
-        """Add sound, and answer all steps that are now due.
+        """Add sound, and return the answers for all steps that are now due.
 
         Args:
             samples: ``(N, samples)``, a row for each stream, any number of samples, including none.
@@ -112,8 +112,8 @@ class Streams:
             For each step, one ``Step`` for each stream.
 
         Raises:
-            WaveformError: another shape or kind of array, NaN or infinite, floats beyond ±10; or
-                the streams are finished. The streams are then unchanged.
+            WaveformError: the array has another shape or kind, values that are NaN or infinite, or
+                floats beyond ±10; or the streams are finished. The streams are then unchanged.
         """
         return self._take(self._checked(samples), last=False)
 
@@ -158,7 +158,7 @@ class Streams:
         return steps
 
     def _remember(self, part: Float32[NDArray[np.float32], "N samples"]) -> None:
-        """Write at most a step into the ring, wrapping around its end."""
+        """Write samples, at most one step, into the ring buffer."""
         length, size = self._ring.shape[1], part.shape[1]
         start = self._heard % length
         before_end = min(size, length - start)
@@ -167,7 +167,7 @@ class Streams:
         self._heard += size
 
     def _window(self) -> Float32[NDArray[np.float32], "N samples"]:
-        """Content of the ring, the oldest first."""
+        """Content of the ring buffer, oldest samples first."""
         length = self._ring.shape[1]
         if self._heard <= length:
             return self._ring[:, : self._heard]
@@ -195,15 +195,15 @@ class Stream:
         return self._streams.heard_s
 
     def feed(self, samples: ArrayLike) -> list[Step]:
-        """Add sound, and answer all steps that are now due.
+        """Add sound, and return the answers for all steps that are now due.
 
         Args:
             samples: ``(samples,)``, any number, including none. Floats within ±1, or int8, int16,
                 int32 or uint8 in their full range.
 
         Raises:
-            WaveformError: another shape or kind of array, NaN or infinite, floats beyond ±10; or
-                the stream is finished. The stream is then unchanged.
+            WaveformError: the array has another shape or kind, values that are NaN or infinite, or
+                floats beyond ±10; or the stream is finished. The stream is then unchanged.
         """
         chunk = np.asarray(samples)
         if chunk.ndim != 1:

@@ -1,4 +1,4 @@
-"""How many simultaneous streams a model can process on this machine."""
+"""Measures how many simultaneous streams a model can process on this machine."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Capacity:
     """How many streams a model can process in time.
 
     Attributes:
-        streams: in lock step; 0 if not even one is processed in time. 1024 means at least that
-            many.
-        used: the share of real time that they take: compute time over time of sound.
+        streams: number of streams in lock step; 0 if not even one is processed in time. 1024 means
+            1024 or more.
+        used: the share of real time that they take: computing time divided by duration of sound.
         late: the share of steps that were answered after the next was due.
-        step_s, window_s: of the streams.
-        seconds: of sound in every stream, in the run that gave ``used``.
+        step_s, window_s: settings of the streams.
+        seconds: seconds of sound in every stream, in the trial that gave ``used``.
     """
 
     streams: int
@@ -65,17 +65,17 @@ class _Trial:
 def capacity(model: Model, step_s: float = STEP_S, seconds: float = SECONDS) -> Capacity:
     """Measure how many simultaneous streams ``model`` can process in time, with its threads.
 
-    Streams get noise, as fast as they take it. They are in time if computing takes no longer than
-    the sound lasts, and 95 % of steps are answered before the next is due. Steps before the first
-    full windows are not measured.
+    Streams get noise as fast as they can process it. They are in time if computing takes no longer
+    than the sound lasts, and if 95 % of steps are answered before the next is due. Steps before the
+    first full windows are not measured.
 
     Args:
         model: a loaded model, with its number of threads.
-        step_s: time between answers, of every stream.
-        seconds: of sound to measure over, at least 20 steps.
+        step_s: time between the answers of every stream.
+        seconds: seconds of sound to measure with, at least 20 steps.
 
     Raises:
-        SerbenchError: a step out of range, or too few seconds.
+        SerbenchError: ``step_s`` is out of range, or there are too few seconds.
     """
     steps = math.floor(seconds / step_s) if step_s > 0 and math.isfinite(seconds) else 0
     if steps < 20:
@@ -95,7 +95,7 @@ def capacity(model: Model, step_s: float = STEP_S, seconds: float = SECONDS) -> 
 
 
 def _most(model: Model, step_s: float, steps: int) -> _Trial:
-    """Fewer streams until they are in time, then more while time is left."""
+    """Try fewer streams until they are in time, then more while there is time left."""
     trial = _try(model, _estimate(model, step_s), step_s, steps)
     while not trial.kept_up and trial.streams > 1:
         trial = _try(model, max(1, _fitting(trial, 0.95 * trial.streams)), step_s, steps)
@@ -111,7 +111,7 @@ def _most(model: Model, step_s: float, steps: int) -> _Trial:
 
 
 def _fitting(trial: _Trial, most: float) -> int:
-    """Number of streams that would have taken almost all of the time, from a trial."""
+    """Number of streams that would have taken almost all of the time, by the result of a trial."""
     return math.floor(min(most, ROOM * trial.streams / max(trial.used, 1e-9)))
 
 
@@ -138,7 +138,7 @@ def _try(model: Model, streams: int, step_s: float, steps: int) -> _Trial:
     lanes = model.streams(streams, step_s)
     noise = np.random.default_rng(0).normal(0.0, 0.05, round(step_s * model.sample_rate_hz))
     chunk = np.tile(noise.astype(np.float32), (streams, 1))
-    for _ in range(math.ceil(model.window_s / step_s)):  # until windows are whole
+    for _ in range(math.ceil(model.window_s / step_s)):  # until windows are full
         lanes.feed(chunk)
     took_s = np.array([_timed(lambda: lanes.feed(chunk)) for _ in range(steps)])
     return _Trial(streams, float(took_s.mean() / step_s), float(np.mean(took_s > step_s)))

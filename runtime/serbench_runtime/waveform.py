@@ -1,6 +1,6 @@
-"""serbench's waveforms: mono float32 at one rate; and rules for samples that become one.
+"""serbench's waveforms, mono float32 at one rate, and the rules for samples that become one.
 
-Nothing here depends on files or users' arrays: both follow the same rules.
+The rules are the same for files and for users' arrays.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _GLANCE = 1024
 
 @dataclass
 class Tally:
-    """Statistics of a recording, block after block.
+    """Statistics of a recording that is read in blocks.
 
     Attributes:
-        samples: per channel.
+        samples: number of samples per channel.
         peak: greatest absolute value.
-        lowest, highest: of the mean over channels.
+        lowest, highest: extremes of the mean over channels.
     """
 
     samples: int = 0
@@ -90,7 +90,7 @@ class Tally:
 
     @property
     def beyond_scale(self) -> str | None:
-        """As the function of the same name."""
+        """The result of the function ``beyond_scale`` for this recording."""
         return beyond_scale(self.peak, self._whole)
 
     @property

@@ -1,4 +1,4 @@
-"""Audio files, with the length in the header compared with the file's bytes.
+"""Opens audio files, and compares the length in the header with the file's bytes.
 
 A truncated file is refused. A file whose writer could not know the length (a pipe, a recorder that
 lost power) is read to its end.
@@ -31,10 +31,10 @@ ACCEPTED = frozenset(
 
 
 class ForwardFile(soundfile.SoundFile):
-    """A file that is only read forwards: a FLAC file of unknown length cannot be sought in."""
+    """A file that is only read forwards, because a FLAC file of unknown length is not seekable."""
 
     def seekable(self) -> bool:
-        """Never."""
+        """Return False."""
         return False
 
     def floats(self, size: int) -> NDArray[np.float32]:
@@ -48,9 +48,9 @@ def opened(path: Path) -> Iterator[ForwardFile]:
     """An audio file whose header agrees with its bytes; ``frames`` does not limit MP3.
 
     Raises:
-        CorpusError: missing, empty, not audio, of a format that is not in ``ACCEPTED``, truncated,
-            or of a rate outside ``RATES_HZ``. The same for errors that soundfile raises within the
-            context.
+        CorpusError: the file is missing, empty, not audio, of a format that is not in ``ACCEPTED``,
+            truncated, or of a rate outside ``RATES_HZ``. Errors that soundfile raises within the
+            context become a ``CorpusError``, too.
     """
     try:
         with path.open("rb") as raw:
@@ -73,7 +73,7 @@ def opened(path: Path) -> Iterator[ForwardFile]:
 
 @dataclass
 class Mended:
-    """A file with another beginning; it has only the methods that soundfile needs."""
+    """A file whose beginning is replaced; it has only the methods that soundfile needs."""
 
     file: BinaryIO
     start: bytes
@@ -104,7 +104,7 @@ class Mended:
 
 def _native(path: Path) -> str:
     """The file's name in the system's encoding: soundfile itself encodes text names only."""
-    # It takes bytes, too, but its types do not say so.
+    # soundfile also takes bytes, but its types do not say so.
     return str(path) if os.name == "nt" else cast("str", os.fsencode(path))
 
 
@@ -115,7 +115,7 @@ def _unreadable(error: Exception) -> str:
 
 
 def _check_format(file: soundfile.SoundFile) -> None:
-    if file.format == "RAW":  # libsndfile guesses from the ending where nothing else tells
+    if file.format == "RAW":  # libsndfile's guess from the extension
         raise RuntimeError("no header tells its format")
     if file.format not in ACCEPTED:
         raise DamagedError(

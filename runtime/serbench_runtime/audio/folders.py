@@ -62,7 +62,7 @@ class AudioFolder:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files, each below ``folder`` as that was given, in the order of ``names``."""
+        """The files, each with ``folder`` as it was given, in the order of ``names``."""
         return tuple(self.folder / name for name in self.names)
 
     @property
@@ -112,7 +112,7 @@ def audio_below(folder: Path, endings: Iterable[str] = AUDIO_ENDINGS) -> AudioFo
 
 
 def plain_name(name: str) -> str:
-    r"""A file's name as grammars of names read it, the same on every system.
+    r"""A file's name in the form that corpora's name grammars read, the same on every system.
 
     The extension is in lower case, letters with marks are composed (Unicode NFC), and bytes that
     are not UTF-8 are escaped.
@@ -153,7 +153,7 @@ class _Walk:
         """Read all folders.
 
         Raises:
-            OSError: the first cannot be listed.
+            OSError: the first folder cannot be listed.
         """
         place = self.folder.resolve()
         self._seen = {_identity(each): str(each) for each in (*place.parents, place)}

@@ -38,13 +38,13 @@ def check_header(file: BinaryIO) -> Mend:
     """Compare the declared length of a file with its bytes.
 
     Args:
-        file: at its start.
+        file: a file, at its start.
 
     Returns:
         Changes of the header that make libsndfile read the file to its end; None: no change.
 
     Raises:
-        DamagedError: empty, or shorter than declared.
+        DamagedError: the file is empty, or shorter than declared.
     """
     size = os.fstat(file.fileno()).st_size
     if not size:

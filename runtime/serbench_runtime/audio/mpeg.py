@@ -1,8 +1,8 @@
 """Exact number of frames of MPEG audio (ISO/IEC 11172-3, 13818-3), which libsndfile estimates.
 
 Without a header that counts frames (Xing, Info), libsndfile guesses the length of an MP3 file from
-its size and the bit rate of its first frame, and reads no further. So a file of varying bit rate is
-cut anywhere.
+its size and the bit rate of its first frame, and does not read beyond this length. So a file with a
+varying bit rate is cut at any place.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class FrameHeader:
         raw: the bytes.
         version: 1 or 2.
         layer: 1, 2 or 3.
-        size: of the whole frame in bytes.
-        samples: per channel.
+        size: size of the whole frame in bytes.
+        samples: number of samples per channel.
         side: length of a layer III frame's side information in bytes.
     """
 
@@ -50,7 +50,7 @@ class FrameHeader:
     side: int
 
     def follows(self, first: FrameHeader) -> bool:
-        """Whether it can belong to the stream that ``first`` begins."""
+        """Whether the frame can belong to the stream that ``first`` begins."""
         return (self.version, self.layer, self.raw[2] & 12) == (
             first.version, first.layer, first.raw[2] & 12,
         )  # fmt: skip

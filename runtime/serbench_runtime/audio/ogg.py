@@ -13,14 +13,14 @@ _FIRST, _LAST = 2, 4
 
 
 def check_pages(file: BinaryIO, size: int) -> str | None:
-    """What is wrong with an Ogg file; None: nothing.
+    """The fault of an Ogg file; None: it has none.
 
     libsndfile shortens a truncated file to its last complete page, and reads only the first of
     several consecutive streams.
 
     Args:
-        file: at any position.
-        size: of the file in bytes.
+        file: a file at any position.
+        size: size of the file in bytes.
     """
     start = 0
     begun = ended = False
@@ -28,7 +28,7 @@ def check_pages(file: BinaryIO, size: int) -> str | None:
         file.seek(start)
         header = file.read(_HEADER)
         if not header.startswith(b"OggS"):
-            # What stands behind the last page, such as a tag, is no part of the stream.
+            # Data after the last page, such as a tag, are not part of the stream.
             return None if ended else f"damaged: no page of Ogg begins at byte {start}"
         lengths = file.read(header[26]) if len(header) == _HEADER else b""
         if len(header) < _HEADER or len(lengths) < header[26]:

@@ -51,7 +51,7 @@ class AudioReader:
         path: the file.
         block_s: length of a block in seconds; for files with many channels, less.
         sample_rate_hz, channels: of the file; 0 before it is read.
-        tally: of what was read so far.
+        tally: statistics of everything that was read so far.
     """
 
     path: Path
@@ -66,13 +66,13 @@ class AudioReader:
         return self.tally.samples / self.sample_rate_hz
 
     def __iter__(self) -> Iterator[Block]:
-        """Its blocks.
+        """The blocks of the file.
 
         Raises:
-            CorpusError: missing, unreadable, empty, truncated, shorter than 0.1 s, with samples
-                that are not finite or far beyond ±1, or with channels that cancel one another; the
-                message names the file. A fault late in the file is raised after the blocks before
-                it.
+            CorpusError: the file is missing, unreadable, empty, truncated, shorter than 0.1 s, has
+                samples that are not finite or far beyond ±1, or has channels that cancel one
+                another; the message names the file. A fault late in the file is raised after the
+                blocks before it.
         """
         with opened(self.path) as file:
             self.sample_rate_hz, self.channels = file.samplerate, file.channels
@@ -103,7 +103,7 @@ class AudioReader:
             raise CorpusError(f"{self.path}: {self.tally.beyond_scale}")
 
     def _check_whole(self, file: soundfile.SoundFile) -> None:
-        # An MP3 file's frames, and those of a FLAC file from a pipe, are no count.
+        # For an MP3 file, or a FLAC file from a pipe, this number of frames is not exact.
         counted = file.format != "MP3" and file.frames < 2**62
         if counted and self.tally.samples < file.frames:
             raise CorpusError(
@@ -147,7 +147,7 @@ def read_waveform(path: Path) -> Waveform:
 def read_blocks(path: Path, block_s: float = BLOCK_S) -> Iterator[Waveform]:
     """The waveform of ``read_waveform``, bit for bit, in blocks of about ``block_s`` seconds.
 
-    A file without sound is read, and a warning follows its last block.
+    A file without sound is read, too; a warning follows its last block.
 
     Raises:
         CorpusError: as ``AudioReader``.
@@ -163,7 +163,7 @@ def read_blocks(path: Path, block_s: float = BLOCK_S) -> Iterator[Waveform]:
 
 
 def read_known(path: Path, pcm_sha256: str) -> Waveform:
-    """As ``read_waveform``, for audio whose ``pcm_digest`` is known; cached data has that digest.
+    """As ``read_waveform``, for audio whose ``pcm_digest`` is known because data with it is cached.
 
     Raises:
         CorpusError: as ``read_waveform``, or the audio has changed.
@@ -206,7 +206,7 @@ class PcmDigest:
         if not sounding.size:
             self._zeros += len(pcm)
             return
-        # Silence counts only where there is sound before and after it.
+        # Silence counts only if there is sound before and after it.
         if self._begun:
             self._hash_silence(self._zeros)
         first = 0 if self._begun else sounding[0]

@@ -20,7 +20,7 @@ def command_line(words: Sequence[str] | None = None) -> None:
     """Run the command of ``words``; by default, of the process's arguments.
 
     Raises:
-        SystemExit: at the end of the help, on invalid arguments, and on errors of users.
+        SystemExit: after the help, for invalid arguments, and for errors of users.
     """
     given = vars(_parser().parse_args(words))
     command: Callable[..., None] | None = given.pop("command")

@@ -1,8 +1,8 @@
-"""Text from strangers, made harmless for a terminal.
+"""Makes text from unknown sources harmless for a terminal.
 
-Names of runs, methods, corpora and utterances may come from a stranger. Control characters in them
-could clear the screen, set its title, or show another name. Everything that a command prints goes
-through here, once; serbench's own colours and progress do not.
+Names of runs, methods, corpora and utterances may come from unknown people. Control characters in
+them could clear the screen, set its title, or show another name. All text that a command prints
+passes through this module once; serbench's own colours and progress do not.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from typing import TextIO, cast
 
 CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # but tabs and ends of lines
-    "\u2028\u2029\u202a-\u202e\u2066-\u2069"  # other ends of lines, and turned directions
-    "\ud800-\udbff\udc00-\udc7f\udd00-\udfff]"  # halves of characters, but bytes of file names
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # all control characters but tabs and ends of lines
+    "\u2028\u2029\u202a-\u202e\u2066-\u2069"  # other ends of lines, and changes of direction
+    "\ud800-\udbff\udc00-\udc7f\udd00-\udfff]"  # surrogates, but not those for bytes of file names
 )
 
 
@@ -30,18 +30,18 @@ def disarm(text: str) -> str:
 
 
 class DisarmedStream:
-    """A text stream whose ``write`` goes through ``disarm``; otherwise the stream itself."""
+    """A text stream that passes everything it writes through ``disarm``; otherwise unchanged."""
 
     def __init__(self, raw: TextIO) -> None:
         self.raw = raw
 
     def write(self, text: str) -> int:
-        """Write ``text``, made harmless."""
+        """Write ``text`` after making it harmless."""
         self.raw.write(disarm(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write them all."""
+        """Write all ``lines``."""
         for line in lines:
             self.write(line)
 
@@ -59,7 +59,7 @@ def underlying(stream: object) -> object:
 
 @contextmanager
 def disarmed() -> Iterator[None]:
-    """Standard output and standard error are made harmless while this is open."""
+    """Inside this context, text to standard output and standard error is made harmless."""
     held = sys.stdout, sys.stderr
     if any(isinstance(stream, DisarmedStream) for stream in held):
         yield

@@ -1,4 +1,4 @@
-"""Characters that an output's encoding lacks: output stays readable, and nothing fails."""
+"""Replaces characters that an output's encoding lacks: output stays readable, nothing fails."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def print_utf8() -> None:
 def print_json(content: object) -> None:
     """Print JSON, in UTF-8 if a program reads it."""
     print_utf8()
-    # Names of files may hold bytes that are no UTF-8: JSON spells them, as in \udcfc.
+    # File names may have bytes that are not UTF-8: JSON has escapes for them, such as \udcfc.
     text = json.dumps(content, indent=2, ensure_ascii=False)
     print(text.encode("utf-8", "backslashreplace").decode())
 
@@ -61,6 +61,6 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
 def _spelled(character: str) -> str:
     if character in _SPELLINGS:
         return _SPELLINGS[character]
-    if 0x2500 <= ord(character) < 0x25A0:  # lines of boxes, and blocks of bars
+    if 0x2500 <= ord(character) < 0x25A0:  # box drawings and block elements
         return _LINES.get(character, "#" if character >= "▀" else "+")
     return visible(character).encode("ascii", "backslashreplace").decode()

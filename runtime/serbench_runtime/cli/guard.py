@@ -32,8 +32,8 @@ def explained(error: Exception, remedy: str = REMEDY) -> str:
 def guarded(program: str, explain: Callable[[Exception], str] = explained) -> Iterator[None]:
     """Report a user's error in one message, and a stop in one line; a bug keeps its traceback.
 
-    The process exits with the error's own code, usually 2; when stopped, with 128 and the signal's
-    number.
+    The process exits with the error's own code, usually 2; if it was stopped, with 128 plus the
+    signal's number.
 
     Args:
         program: the command line's name, which begins the message.

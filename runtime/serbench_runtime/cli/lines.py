@@ -1,4 +1,4 @@
-"""Lines of JSON, which programs read."""
+"""Prints lines of JSON for programs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def print_line(model_sha256: str, content: dict[str, object], *, final: bool) ->
     """Print an answer as one line.
 
     Args:
-        model_sha256: of the model's file.
-        content: of the answer.
-        final: whether it is the last of its file or stream.
+        model_sha256: digest of the model's file.
+        content: content of the answer.
+        final: whether it is the last answer for its file or stream.
     """
     line = {"schema": SCHEMA, **content, "final": final, "model_sha256": model_sha256}
     print(json.dumps(line), flush=True)

@@ -1,4 +1,4 @@
-"""Out of memory: errors of Python, NumPy and torch as one message."""
+"""Makes one message of errors of Python, NumPy and torch that mean that memory ran out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MARKS = (
 
 
 def memory_message(error: BaseException, remedy: str) -> str:
-    """A message if the error means that memory ran out, else nothing."""
+    """A message if the error means that memory ran out, else an empty text."""
     said = str(error).strip().splitlines()
     if not (isinstance(error, MemoryError) or _runs_out(error)):
         return ""

@@ -19,14 +19,14 @@ def listen(
     """Sound of a microphone, ``(block, channels)`` at a time, until the command is stopped.
 
     Args:
-        rate_hz: of the sound.
-        block: samples at a time.
-        channels: of the microphone.
-        device: its number or a part of its name; None: the system's default.
+        rate_hz: sample rate of the sound.
+        block: number of samples at a time.
+        channels: number of channels of the microphone.
+        device: the microphone's number or a part of its name; None: the system's default.
         program: the command line's name, for messages.
 
     Raises:
-        SerbenchError: no sounddevice, no PortAudio, or no such microphone.
+        SerbenchError: sounddevice, PortAudio or this microphone is missing.
     """
     sounddevice = _sounddevice()
     chosen = int(device) if device is not None and device.isdecimal() else device
@@ -40,7 +40,7 @@ def listen(
                     told = "sound was lost: this machine does not keep up"
                     print(f"{program}: {told}", file=sys.stderr)
                 yield samples
-    # sounddevice raises ValueError where no microphone, or more than one, has such a name.
+    # sounddevice raises ValueError if no microphone, or more than one, has this name.
     except (sounddevice.PortAudioError, ValueError) as error:
         which = "the microphone" if device is None else f"the microphone {device!r}"
         raise SerbenchError(
@@ -54,7 +54,7 @@ def print_microphones() -> None:
     """Print number, name, channels and rate of every microphone; ``default`` marks one.
 
     Raises:
-        SerbenchError: no sounddevice, no PortAudio, or no microphone.
+        SerbenchError: sounddevice or PortAudio is missing, or there is no microphone.
     """
     sounddevice = _sounddevice()
     default = sounddevice.default.device[0]
@@ -79,7 +79,7 @@ def _sounddevice() -> Any:
         raise SerbenchError(
             "a microphone needs sounddevice: pip install 'serbench-runtime[microphone]'"
         ) from error
-    except OSError as error:  # the package is there, the PortAudio library is not
+    except OSError as error:  # the package is installed, but not the PortAudio library
         raise SerbenchError(
             f"a microphone needs PortAudio ({error}); install your system's package, such as "
             "libportaudio2"

@@ -17,8 +17,8 @@ class Stated:
     """Annotation of a parameter.
 
     Attributes:
-        help: one sentence.
-        names: of an option, such as ``("--format", "-f")``; none: an argument.
+        help: help text, one sentence.
+        names: names of an option, such as ``("--format", "-f")``; empty for an argument.
         metavar: placeholder of the value in the help.
         least: the smallest value.
     """
@@ -34,10 +34,10 @@ class Parameter:
     """A parameter of a command.
 
     Attributes:
-        name: of the function's parameter.
-        kind: of one value.
+        name: name of the function's parameter.
+        kind: type of one value.
         several: whether it accepts several values.
-        default: ``inspect.Parameter.empty``: it must be given.
+        default: default value; ``inspect.Parameter.empty`` if the parameter is required.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Parameter:
 
     @property
     def required(self) -> bool:
-        """Whether it must be given."""
+        """Whether the parameter must be given."""
         return self.default is inspect.Parameter.empty
 
 
@@ -97,7 +97,7 @@ def _metavar(parameter: Parameter) -> str:
 
 
 def _reader(parameter: Parameter) -> Callable[[str], Any]:
-    """A function from a word to its value."""
+    """A function that converts a word to the parameter's value."""
     kind, least = parameter.kind, parameter.stated.least
 
     def read(word: str) -> Any:

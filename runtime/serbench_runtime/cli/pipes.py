@@ -1,4 +1,4 @@
-"""Writing to a pipe."""
+"""Ends commands that write to a pipe whose reader has closed it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def finishing_early() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes standard output once more when it exits.
+        # Python flushes standard output again when it exits.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         raise SystemExit(READER_GONE) from None

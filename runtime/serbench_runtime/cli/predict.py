@@ -99,7 +99,7 @@ def command(
 
 @contextmanager
 def _copy_of_stdin() -> Iterator[Path]:
-    """A file with the content of standard input, because reading audio needs seeking."""
+    """A file with the content of standard input, because audio is read from a seekable file."""
     if sys.stdin.isatty():
         raise WaveformError("standard input is a terminal; pipe an audio file into this command")
     with TemporaryDirectory(prefix="serbench-") as folder:
@@ -141,7 +141,7 @@ def _csv_writer(labels: Sequence[str]) -> _Write:
 
 
 def _table_writer(labels: Sequence[str], paths: Sequence[Path]) -> _Write:
-    """Rows as they come, so columns have the greatest possible width."""
+    """A writer that prints each row at once, so columns have the greatest possible width."""
     file_width = max(4, *(len(_one_line(path)) for path in paths))
     label_width = max(5, *map(len, labels))
 
@@ -166,7 +166,7 @@ def _one_line(path: Path) -> str:
 
 @contextmanager
 def _counting(total: int) -> Iterator[Callable[[Iterable[Heard]], Iterator[Heard]]]:
-    """A count on standard error, if that is a terminal and the rows do not go to one."""
+    """Show a count on standard error, if it is a terminal and standard output is not."""
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield iter
         return

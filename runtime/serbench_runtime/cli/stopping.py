@@ -1,4 +1,4 @@
-"""Stopping a command: SIGTERM, SIGHUP and Ctrl-C all have the same effect.
+"""Stops commands: SIGTERM, SIGHUP and Ctrl-C all have the same effect.
 
 The main thread gets a ``KeyboardInterrupt``, so that it ends its workers and keeps its results. It
 has ``GRACE_S`` for that; then the process ends even during a long computation. Files are written
@@ -33,8 +33,8 @@ class _Stop:
     """Signals received so far.
 
     Attributes:
-        signal: the first; 0: none.
-        at_s: its time.
+        signal: number of the first signal; 0: none.
+        at_s: time of the first signal.
         told: whether the message was printed.
     """
 
@@ -66,7 +66,7 @@ def stopped() -> int:
 
 
 def leave_if_stopped() -> None:
-    """End the process if a signal was received, without waiting for threads that still read.
+    """End the process if a signal was received, without waiting for threads that are reading.
 
     Semaphores and temporary folders of workers are removed first. Unloading large libraries would
     take seconds.
@@ -83,7 +83,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     if not _Stop.signal:
         _Stop.signal, _Stop.at_s = number, now_s
         raise KeyboardInterrupt
-    # A terminal that is closed may send two signals at once, which mean one thing.
+    # A terminal that is closed may send two signals at once, which count as one.
     if now_s - _Stop.at_s > IMPATIENT_S:
         _end(_Stop.signal)
 

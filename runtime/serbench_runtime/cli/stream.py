@@ -188,7 +188,7 @@ class _Answers:
         self.last: Step | None = None
 
     def print(self, steps: Iterable[Step], *, final: bool = False) -> None:
-        """Print them."""
+        """Print ``steps``."""
         from serbench_runtime.model import by_label
 
         for step in steps:
@@ -202,13 +202,13 @@ class _Answers:
             self.last = step
 
     def close(self, steps: Iterable[Step] = ()) -> None:
-        """Print the final one: the last of ``steps``, else the last answer again."""
+        """Print the final answer: the last of ``steps``, else the last answer again."""
         if last := [*steps] or ([self.last] if self.last else []):
             self.print(last[-1:], final=True)
 
 
 class _Mixed:
-    """Channels averaged: ``(samples, channels)`` to ``(samples,)``; one channel stays as it is."""
+    """Averages channels: ``(samples, channels)`` to ``(samples,)``; one channel stays unchanged."""
 
     def __init__(self) -> None:
         from serbench_runtime.waveform import Tally
@@ -216,10 +216,10 @@ class _Mixed:
         self.tally = Tally()
 
     def __call__(self, chunk: NDArray[np.generic]) -> NDArray[np.generic]:
-        """The mean.
+        """Return the mean over channels.
 
         Raises:
-            WaveformError: channels that cancel one another, or samples that ``scaled`` refuses.
+            WaveformError: channels cancel one another, or ``scaled`` refuses the samples.
         """
         from serbench_runtime.arrays import scaled
 
@@ -234,14 +234,14 @@ class _Mixed:
 def _raw_pcm(
     encoding: Encoding, samples: int, channels: int, program: str
 ) -> Iterator[NDArray[np.generic]]:
-    """Standard input as it comes, at most ``samples`` at once, ``(samples, channels)``."""
+    """Chunks ``(samples, channels)`` of standard input as they arrive, of at most ``samples``."""
     import numpy as np
 
     kind = np.dtype("<i2" if encoding is Encoding.s16le else "<f4")
     size = kind.itemsize * channels
     pipe = cast("BufferedReader", sys.stdin.buffer)
     rest, first = b"", True
-    # read1 returns what is there, and waits only where nothing is.
+    # read1 returns the available bytes, and waits only if there are none.
     while got := pipe.read1(samples * size):
         rest += got
         if first and len(rest) >= 4:
@@ -258,7 +258,7 @@ def _raw_pcm(
 def _watched(
     chunks: Iterator[NDArray[np.generic]], rate_hz: float, program: str
 ) -> Iterator[NDArray[np.generic]]:
-    """The same; if the sound looks like two interleaved channels, one warning says so."""
+    """Yield the ``chunks`` unchanged; warn once if they look like two interleaved channels."""
     import numpy as np
 
     from serbench_runtime.arrays import scaled
