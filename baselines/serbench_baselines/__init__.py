@@ -1,1 +1,1 @@
-"""Methods that the flagship is compared with, loaded through an entry point like any plugin."""
+"""Methods to compare the flagship method with, loaded through an entry point like any plugin."""

@@ -37,7 +37,7 @@ class CrossEntropy(Loss):
         """The loss; it has no parameters of its own.
 
         Raises:
-            PluginError: classes are to be weighed and nothing has a label.
+            PluginError: there are class weights, but no utterance has a label.
         """
         from serbench_baselines.losses.ce import CrossEntropyLoss, balanced_weights
 

@@ -2,9 +2,9 @@
 
 With eGeMAPS or ComParE functionals and the SVM it is the reference of the paralinguistic challenges
 (Schuller et al., Interspeech 2009 to 2016; eGeMAPS: Eyben et al., IEEE Trans. Affective Computing
-7(2), 2016). By convention: z-scores of the training side, a linear SVM with balanced classes, its C
-from 1e-5 to 1 by inner speakers. Not published, decided here: one classifier for each class against
-the rest with the squared hinge loss.
+7(2), 2016). By convention, it has z-scores over the training side and a linear SVM with balanced
+classes, whose C from 1e-5 to 1 is chosen on inner speakers. Not published, decided here: one
+classifier for each class against the rest, with the squared hinge loss.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Classical(Estimator):
 
     @property
     def hears(self) -> Hears:
-        """Functionals of eGeMAPS, by their z-scores."""
+        """Functionals of eGeMAPS as z-scores."""
         return Hears("egemaps")
 
     def classifier(self) -> Any:
@@ -54,7 +54,7 @@ class Classical(Estimator):
 
 
 def __getattr__(name: str) -> object:
-    """``LinearSvm``, which stored fits of earlier versions name here."""
+    """Find ``LinearSvm``, which stored fits of earlier versions look for in this module."""
     if name == "LinearSvm":
         from serbench_baselines.estimators.linear_svm import LinearSvm
 

@@ -1,19 +1,20 @@
 """The `cnn-gru` student: inverted residual convolutions, a bidirectional GRU, attention over time.
 
 Zhong et al., "A lightweight model based on separable convolution for speech emotion recognition",
-Interspeech 2020; sizes after the authors' code. 0.95 M parameters: 949,894 with four classes. Its
-GRU has one cell for both directions, as the authors' code shares it; two cells would make 1.79 M.
+Interspeech 2020; sizes are those of the authors' code. 0.95 M parameters: 949,894 with four
+classes. As in the authors' code, both directions of the GRU share one cell; with two cells there
+would be 1.79 M parameters.
 
 Published: 128 log-mels in decibels (40 ms Hamming, 10 ms hop, 1024 points), at most 7 s; neither
 batch normalisation nor dropout; Adam at 3e-4, gradients clipped at norm 5, 2200 steps of 64,
 classes weighted by inverse frequency, focal loss (γ = 2) on utterances whose annotators disagree.
 
-Not published, and decided here: γ = 2 on all utterances, since EmoDB and RAVDESS have no
-disagreement and IEMOCAP's is not read; the middle 7 s of longer ones; the convolutions inside
-blocks keep their size, which the 2048 values of a frame imply. The GRU is PyTorch's, whose reset
-gate is put on the recurrent part after its matrix product and which has a second bias (384
-numbers); TensorFlow's of that time puts it before. Padding is zero before every convolution and has
-no weight in the attention.
+Not published, and decided here: γ = 2 on all utterances, because EmoDB and RAVDESS have no
+disagreement and IEMOCAP's is not read; the middle 7 s of longer utterances; the convolutions inside
+blocks do not change the size of a map, as the 2048 values of a frame imply. PyTorch's GRU applies
+its reset gate to the recurrent part after the matrix product, and has a second bias (384 numbers);
+TensorFlow's GRU of that time applies it before. Padding is zero before every convolution and has no
+weight in the attention.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class CnnGru(Student):
         return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``."""
+        """A new network for ``shape``."""
         from serbench_baselines.networks.cnn_gru import CnnGruNetwork
 
         return CnnGruNetwork(self.params, shape)

@@ -1,21 +1,21 @@
 """The `cpac` student: capsules over MFCC, routed after self-attention (CTL-MTNet's CPAC).
 
 Wen et al., "CTL-MTNet: A Novel CapsNet and Transfer Learning-Based Mixed Task Net for Single-Corpus
-and Cross-Corpus Speech Emotion Recognition", IJCAI 2022; sizes after the authors' code. Three
-convolutions see the MFCC as an image; a fourth makes primary capsules, whose self-attention
-multiplies them before they are routed to six capsules. The loss is ``margin``.
+and Cross-Corpus Speech Emotion Recognition", IJCAI 2022; sizes are those of the authors' code.
+Three convolutions treat the MFCC as an image. A fourth makes primary capsules, which pass through
+self-attention and are then routed to six capsules. The loss is ``margin``.
 
-The authors' batch normalisation runs in inference mode even in training: a scale and a shift for
-each filter, as here. Self-attention has one learned number, the scale of its
-products; only with it are there 321,480 parameters (7 classes).
+The authors' batch normalisation is in inference mode even in training. So it is a scale and a shift
+for each filter, as it is here. Self-attention has one learned number, the scale of its products;
+the 321,480 parameters (7 classes) include it.
 
-Routing begins with logits of zero; between rounds, the sum of the votes has length 1 and its
-products with the votes are the next logits, which are not added up as in Sabour et al. (NeurIPS
-2017); only the last sum is squashed.
+Routing begins with logits of zero. Between rounds, the sum of the votes is scaled to length 1, and
+its products with the votes are the next logits. They are not added to the previous ones, unlike in
+Sabour et al. (NeurIPS 2017). Only the last sum is squashed.
 
-Not published, and decided here: the MFCC, which are TIM-Net's; gradients flow through all rounds;
-weights start as PyTorch starts them. Whatever is shorter or narrower than 38 frames or values is
-filled with zeros up to it, since the convolutions leave nothing of less.
+Not published, and decided here: the MFCC are TIM-Net's; gradients flow through all rounds; weights
+have PyTorch's initial values. Inputs with fewer than 38 frames or values are filled with zeros,
+because the convolutions would leave nothing of them.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class Cpac(Student):
 
     @property
     def hears(self) -> Hears:
-        """As TIM-Net does; the authors' extraction is not published."""
+        """The input of TIM-Net, because the authors' feature extraction is not published."""
         return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``."""
+        """A new network for ``shape``."""
         from serbench_baselines.networks.cpac import CpacNetwork
 
         return CpacNetwork(self.params, shape)

@@ -1,15 +1,15 @@
 """``encoder-finetune``: a pretrained speech encoder, trained as a whole.
 
-As Chen & Rudnicky fine-tune wav2vec 2.0 ("Exploring wav2vec 2.0 fine-tuning for improved speech
-emotion recognition", ICASSP 2023, V-FT): the convolutions and the projection of their output stay
-as they are, the transformer is trained with masks over time and over features; ReLU, mean over the
-real frames, linear. HuBERT, WavLM and Whisper's encoder are trained in the same way; Whisper's
-masks lie on its log-mel.
+It follows the fine-tuning of wav2vec 2.0 by Chen & Rudnicky ("Exploring wav2vec 2.0 fine-tuning for
+improved speech emotion recognition", ICASSP 2023, V-FT). The convolutions and the projection of
+their output are frozen, and the transformer is trained with masks over time and over features; then
+come ReLU, mean over the real frames, linear. HuBERT, WavLM and Whisper's encoder are trained in the
+same way, but Whisper's masks are applied to its log-mel.
 
 Published: Adam at 1e-4, batches of 64, 15 epochs, inverse-frequency class weights, the last epoch;
-the first 10 s of an utterance in training and all of it in test; at least two spans of frames are
-masked, and one of features. Decided: the middle 10 s of longer utterances in both, as everywhere
-here; no layer dropout; no least number of spans.
+the first 10 s of an utterance in training and all of it in test; at least two spans of frames and
+one of features are masked. Decided here: the middle 10 s of longer utterances in both, as for all
+methods; no layer dropout; no least number of spans.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class EncoderFinetune(Pretrained, Student):
 
     @property
     def hears(self) -> Hears:
-        """Whisper's log-mel, or samples, a frame of the encoder in each; see ``Student``."""
+        """Whisper's log-mel, or samples in frames of the encoder; see ``Student``."""
         config = self._config
         if config.model_type == "whisper":
             return Hears("whisper", {"n_mels": config.num_mel_bins})
@@ -82,7 +82,7 @@ class EncoderFinetune(Pretrained, Student):
 
     @property
     def _values(self) -> int:
-        """Values of a frame of the encoder's input."""
+        """Number of values of a frame of the encoder's input."""
         if self._config.model_type == "whisper":
             return self._config.num_mel_bins
         hop = 1
@@ -91,11 +91,11 @@ class EncoderFinetune(Pretrained, Student):
         return hop
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """The encoder with fresh weights, and a head; see ``Student``.
+        """The encoder with new weights, and a head; see ``Student``.
 
         Raises:
-            PluginError: ``shape`` is not the encoder's input.
-            TeacherError: its config cannot be had, or it is none that is trained here.
+            PluginError: ``shape`` is not that of the encoder's input.
+            TeacherError: the encoder's config is not available, or this student cannot train it.
         """
         from serbench_baselines.networks import encoder_finetune
         from serbench_baselines.networks.finetune_encoders import SpanMasks, build_encoder

@@ -39,11 +39,11 @@ class Entropy(Student):
 
     @property
     def hears(self) -> Hears:
-        """One vector of an utterance."""
+        """One vector for each utterance."""
         return Hears("entropy-vector")
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``."""
+        """A new network for ``shape``."""
         from serbench_baselines.networks.entropy import EntropyNetwork
 
         return EntropyNetwork(self.params, shape)

@@ -5,9 +5,9 @@ The encoder runs once over every utterance (front end ``encoder-frames``); only 
 time, linear. ``frozen-mean`` and ``frozen-attentive`` are SUPERB's (Yang et al., Interspeech 2021):
 a learned weight for each layer, linear 256, mean or self-attentive pooling, linear.
 
-Published: Adam at 1e-4, batches of 32; EmoBox 20 epochs, SUPERB 30,000 steps. Not published: the
-attention's hidden layer, here linear 256 and ReLU; how many of SUPERB's steps a small corpus takes,
-here 100 epochs. Nothing scales the encoder's values, as published.
+Published: Adam at 1e-4, batches of 32; EmoBox 20 epochs, SUPERB 30,000 steps; the encoder's values
+are not scaled. Not published: the attention's hidden layer, here linear 256 and ReLU; how many of
+SUPERB's steps a small corpus needs, here 100 epochs.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class FrozenParams(Params):
 
 
 class Frozen(Student):
-    """What the heads have in common.
+    """Base of the heads on a frozen encoder.
 
     Attributes:
-        layers: of the encoder that the head reads.
+        layers: layers of the encoder that the head reads.
     """
 
     params: FrozenParams
@@ -58,11 +58,11 @@ class Frozen(Student):
         return Hears("encoder-frames", asked)
 
     def depth(self, shape: StudentShape) -> int:
-        """L: how many layers of the encoder lie end to end in a frame.
+        """L: the number of the encoder's layers that are end to end in a frame.
 
         Raises:
             PluginError: the frames are not those of this encoder.
-            TeacherError: its config cannot be had.
+            TeacherError: the encoder's config is not available.
         """
         own = encoder_width(self.params.model)
         if shape.channels != 1 or shape.n_mels % own:
@@ -75,10 +75,10 @@ class Frozen(Student):
 
 
 def encoder_width(model: str) -> int:
-    """D of an encoder's hidden states, from its config alone.
+    """D, the width of an encoder's hidden states, from its config alone.
 
     Raises:
-        TeacherError: the config cannot be had.
+        TeacherError: the config is not available.
     """
     from serbench_teachers.loading import read_config  # takes seconds to import
     from serbench_teachers.weights import find_config
@@ -94,7 +94,7 @@ class FrozenLinear(Frozen):
     layers = "last"
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh head; see ``Student``.
+        """A new head; see ``Student``.
 
         Raises:
             PluginError: the frames have more than one layer or are not those of the encoder.
@@ -115,7 +115,7 @@ class FrozenMean(Frozen):
     name = "frozen-mean"
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh head; see ``Student`` and ``Frozen.depth``."""
+        """A new head; see ``Student`` and ``Frozen.depth``."""
         from serbench_baselines.networks.frozen import MeanHead
 
         depth = self.depth(shape)
@@ -128,7 +128,7 @@ class FrozenAttentive(Frozen):
     name = "frozen-attentive"
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh head; see ``Student`` and ``Frozen.depth``."""
+        """A new head; see ``Student`` and ``Frozen.depth``."""
         from serbench_baselines.networks.frozen import AttentiveHead
 
         depth = self.depth(shape)

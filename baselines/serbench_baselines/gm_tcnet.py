@@ -1,12 +1,12 @@
-"""The `gm-tcnet` student: GM-TCNet, gated causal convolutions over MFCC at two scales a block.
+"""The `gm-tcnet` student: GM-TCNet, gated causal convolutions over MFCC, two scales in a block.
 
 Ye et al., "GM-TCNet: Gated Multi-scale Temporal Convolutional Network using Emotion Causality for
-Speech Emotion Recognition", Speech Communication 2022; sizes after a copy of the authors' code.
-Seven blocks reach 1, 2, … 64 frames back and, in their second half, twice as far. What they add
-to their input is summed over all blocks and averaged over time. Neither normalisation nor
-dropout.
+Speech Emotion Recognition", Speech Communication 2022; sizes are those of a copy of the authors'
+code. Seven blocks reach 1, 2, … 64 frames back and, in their second half, twice as far. Each block
+adds something to its input; these additions are summed over all blocks and averaged over time.
+There is neither normalisation nor dropout.
 
-Not published, and decided here: weights start as PyTorch starts them.
+Not published, and decided here: weights have PyTorch's initial values.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class GmTcNet(Student):
 
     @property
     def hears(self) -> Hears:
-        """As TIM-Net does, 96,000 samples on EmoDB."""
+        """The input of TIM-Net: 96,000 samples on EmoDB."""
         return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``."""
+        """A new network for ``shape``."""
         from serbench_baselines.networks.gm_tcnet import GmTcNetwork
 
         return GmTcNetwork(self.params, shape)

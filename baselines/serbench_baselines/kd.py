@@ -1,4 +1,4 @@
-"""The loss ``kd``: knowledge distillation as Hinton, Vinyals & Dean (2015) have it."""
+"""The loss ``kd``: knowledge distillation as in Hinton, Vinyals & Dean (2015)."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
 """The `light-ser` student: LIGHT-SERNET, a small convolutional network over MFCC.
 
 Aftab et al., "LIGHT-SERNET: A lightweight fully convolutional neural network for speech emotion
-recognition", ICASSP 2022; sizes after the authors' code. Three convolutions side by side look
-along time, along coefficients and along both; five more follow, and the mean over what is left.
+recognition", ICASSP 2022; sizes are those of the authors' code. Three parallel convolutions go
+along time, along coefficients and along both. Five more follow, and then the mean over the map.
 
-Decided here: frames around every 256th sample from the first to the last (188 of 3 s; the authors'
-frames lie within them, 184); the level is taken before the middle 3 s are; convolutions are padded
-with zeros to keep their size; a mean at the edge is over what lies inside; weights and the
-constants of batch normalisation are those that PyTorch starts with. Padding behind an utterance is
-zero before each convolution and is counted in no mean.
+Decided here: frames are around every 256th sample from the first to the last (188 in 3 s; the
+authors have only the 184 that are inside); the level is determined before the middle 3 s are cut
+out; convolutions are padded with zeros so that they keep the size; a mean at the edge is over the
+values inside; weights and the constants of batch normalisation have PyTorch's initial values.
+Padding after an utterance is zero before each convolution and is not part of any mean.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ class LightSer(Student):
 
     @property
     def hears(self) -> Hears:
-        """40 MFCC at 16 kHz, as they are: no mean or deviation is taken off."""
+        """40 MFCC at 16 kHz, without normalisation by mean and deviation."""
         return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``."""
+        """A new network for ``shape``."""
         from serbench_baselines.networks.light_ser import LightSerNetwork
 
         return LightSerNetwork(self.params, shape)

@@ -1,4 +1,4 @@
-"""The loss ``margin``: CPAC's, the margins of capsule networks on posteriors; no teacher."""
+"""The loss ``margin`` of CPAC: the margins of capsule networks on posteriors; no teacher."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ Published: one vector of many acoustic features of an utterance, and a 1-D CNN.
 Not published, and decided here: the contents of the vector, as the front end ``acoustic-vector``
 describes them; each value is z-scored over the training partition; convolutions of 3 with 64, 128
 and 256 filters along the vector, batch normalisation, ReLU, max-pool 2 after each; dropout 0.3; one
-linear layer on all that is left; Adam at 1e-3, 100 epochs.
+linear layer on the whole result; Adam at 1e-3, 100 epochs.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class MfCnn(Student):
 
     @property
     def hears(self) -> Hears:
-        """One vector of an utterance."""
+        """One vector for each utterance."""
         return Hears("acoustic-vector")
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``."""
+        """A new network for ``shape``."""
         from serbench_baselines.networks.mf_cnn import MfCnnNetwork
 
         return MfCnnNetwork(self.params, shape)

@@ -4,14 +4,14 @@ Li et al., "Dilated residual network with multi-head self-attention for speech e
 recognition", ICASSP 2019, of which only the abstract was read: it gives the order of the parts.
 5.6 M parameters: 5,604,068 with four classes.
 
-The residual network is as in the code of another paper (santi-pdp/pase), said to follow this one:
-convolution of 10 frames, of 2 with step 2, two residual blocks, of 2 with step 2, two blocks, then
-dilations of 2 and 4 in two blocks each in place of further steps.
+The residual network is that of another paper's code (santi-pdp/pase), which is said to follow this
+paper: a convolution over 10 frames; one over 2 frames with step 2 and two residual blocks; the same
+again; then, instead of further steps, dilations of 2 and 4 in two blocks each.
 
 Not published, and decided here: one-dimensional convolutions over 40 log-mels (25 ms, 10 ms,
 16 kHz, standardised); ReLU after each; four heads with a skip around them; mean over time; dropout
-0.3; Adam at 1e-4, batches of 32, 100 epochs. Padding is zero before every convolution, has no
-weight in the attention and no part in the statistics of batch normalisation.
+0.3; Adam at 1e-4, batches of 32, 100 epochs. Padding is zero before every convolution. It has no
+weight in the attention and does not count in the statistics of batch normalisation.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class MhaDrn(Student):
         return Hears("log-mel", {"deltas": False})
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``."""
+        """A new network for ``shape``."""
         from serbench_baselines.networks.mha_drn import MhaDrnNetwork
 
         return MhaDrnNetwork(self.params, shape)

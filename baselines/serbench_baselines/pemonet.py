@@ -1,14 +1,15 @@
-"""The `pemonet` student: three 2-D CNNs side by side, one for each spectrogram. A reconstruction.
+"""The `pemonet` student: three parallel 2-D CNNs, one for each spectrogram. A reconstruction.
 
 Bhangale and Kothandaraman, 2023: PEmoNet, the D-CNN of the paper's Table 3, of which only the
 abstract was read.
 
 Published: three arms of a 2-D CNN, on a multitaper mel, a gammatone and a constant-Q spectrogram.
 
-Not published, and decided here: 64 bands of each, one above the other in the values of a frame, 3
-s; each has mean 0 and deviation 1 over the training partition; in each arm 3 × 3 convolutions of
-16, 32 and 64, batch normalisation, ReLU, max-pool 2, and the mean over bands and time; the three
-means together, dropout 0.3, one linear layer; Adam at 1e-3, batches of 32, 100 epochs.
+Not published, and decided here: 3 s; 64 bands of each spectrogram, those of one after those of the
+other in the values of a frame; each band has mean 0 and deviation 1 over the training partition; in
+each arm 3 × 3 convolutions with 16, 32 and 64 filters, batch normalisation, ReLU, max-pool 2, and
+the mean over bands and time; the three means end to end, dropout 0.3, one linear layer; Adam at
+1e-3, batches of 32, 100 epochs.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Pemonet(Student):
         return Hears("spectrograms")
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``."""
+        """A new network for ``shape``."""
         from serbench_baselines.networks.pemonet import PemonetNetwork
 
         return PemonetNetwork(self.params, shape)

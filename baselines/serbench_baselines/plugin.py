@@ -1,4 +1,4 @@
-"""Entry point ``baselines``: the methods that the flagship is compared with."""
+"""Entry point ``baselines``: methods to compare the flagship method with."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from serbench_baselines.wav2small import Wav2Small
 
 @hookimpl
 def serbench_losses() -> Sequence[type[Loss]]:
-    """With a teacher or without."""
+    """Losses with and without a teacher."""
     return [CrossEntropy, Distillation, Margin]
 
 

@@ -5,13 +5,13 @@ Peng et al., "Efficient speech emotion recognition using multi-scale CNN and att
 
 Published: 32 MFCC with Δ and ΔΔ (96 values), 7.5 s; 128 filters each of 5, 7, 9 and 11 frames,
 ReLU; largest value, mean and deviation of each filter over time; dropout 0.3; Adam at 5e-4,
-batches of 64, gradients clipped at norm 1. A hidden layer of 256 is a third party's.
+batches of 64, gradients clipped at norm 1. The hidden layer of 256 is from a third party.
 
-Not published, and decided here: no text and no x-vector, since audio is compared; a step of one
-frame, with zeros around; dropout on the statistics, ReLU on the hidden layer; 100 epochs. Where an
-utterance is shorter than 7.5 s its statistics are of its own frames, not of the zeros behind them.
-The MFCC are of 128 mel bands; each has mean 0 and deviation 1 over the training partition; Δ and
-ΔΔ are taken after that.
+Not published, and decided here: no text and no x-vector, because only audio is compared; a step of
+one frame, with zeros at the ends; dropout on the statistics, ReLU on the hidden layer; 100 epochs.
+If an utterance is shorter than 7.5 s, its statistics are of its own frames, without the zeros after
+them. The MFCC are from 128 mel bands; each has mean 0 and deviation 1 over the training partition;
+Δ and ΔΔ are computed after that.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class SpuCnn(Student):
         return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``."""
+        """A new network for ``shape``."""
         from serbench_baselines.networks.spu_cnn import SpuCnnNetwork
 
         return SpuCnnNetwork(self.params, shape)

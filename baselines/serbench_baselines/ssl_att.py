@@ -3,12 +3,12 @@
 Kakouros et al., "Speech-based emotion recognition with self-supervised models using attentive
 channel-wise correlations and label smoothing" (ICASSP 2023): a learned weight for each layer,
 linear 256, dropout of whole channels, attention over time with several heads, and the correlations
-of all pairs of channels under that attention, from which one linear layer classifies.
+of all pairs of channels with these attention weights, which one linear layer classifies.
 
-Published: HuBERT-large, Adam at 1e-4, 8 batches of 4 to an update, gradients clipped at norm 1.
-Decided: label smoothing 0.1, since the title has it and the authors' code does not; 100 epochs in
-place of 30,000 steps, and the last of them in place of the best on a fifth of the training
-utterances; padding has no weight (in the authors' code it keeps some).
+Published: HuBERT-large, Adam at 1e-4, 8 batches of 4 for each update, gradients clipped at norm 1.
+Decided here: label smoothing 0.1, because the title has it, although the authors' code does not;
+100 epochs instead of 30,000 steps, and the last epoch instead of the best on a fifth of the
+training utterances; padding has no weight (in the authors' code it has some).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class SslAtt(Frozen):
     params: SslAttParams  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh head; see ``Student`` and ``Frozen.depth``."""
+        """A new head; see ``Student`` and ``Frozen.depth``."""
         from serbench_baselines.networks.ssl_att import CorrelationHead
 
         depth = self.depth(shape)

@@ -1,16 +1,16 @@
 """The `tim-net` student: TIM-Net, gated causal convolutions over MFCC in both directions.
 
 Ye et al., "Temporal Modeling Matters: A Novel Temporal Emotional Modeling Approach for Speech
-Emotion Recognition", ICASSP 2023; sizes after the authors' code. An utterance and its time
-reversal each go through eight blocks, whose reach into the past doubles from block to block; what
-the two say after each block is added, averaged over time and weighed by one learned number.
+Emotion Recognition", ICASSP 2023; sizes are those of the authors' code. An utterance and its time
+reversal each pass through eight blocks, whose reach into the past doubles from block to block.
+After each block, the two outputs are added, averaged over time and weighted by one learned number.
 
 The authors resample from a corpus's own rate; here audio is resampled to 16 kHz first, so the bands
 above 8 kHz are empty.
 
-Not published, and decided here: the eight numbers start alike, at 1/8; other weights, and the
-constants of batch normalisation, are those that PyTorch starts with. Padding is neither reversed
-with the utterance nor counted in means and statistics.
+Not published, and decided here: all eight numbers start at 1/8; other weights, and the constants of
+batch normalisation, have PyTorch's initial values. Padding is neither reversed with the utterance
+nor counted in means and statistics.
 """
 
 from __future__ import annotations
@@ -66,11 +66,11 @@ class TimNet(Student):
 
     @property
     def hears(self) -> Hears:
-        """39 MFCC at 22,050 Hz, as they are: no mean or deviation is taken off."""
+        """39 MFCC at 22,050 Hz, without normalisation by mean and deviation."""
         return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``."""
+        """A new network for ``shape``."""
         from serbench_baselines.networks.tim_net import TimNetwork
 
         return TimNetwork(self.params, shape)

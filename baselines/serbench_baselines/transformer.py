@@ -43,7 +43,7 @@ class Transformer(Student):
     params: TransformerParams
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``."""
+        """A new network for ``shape``."""
         from serbench_baselines.networks.transformer import TransformerNetwork
 
         return TransformerNetwork(self.params, shape)

@@ -6,19 +6,20 @@ shuffle pattern and iterative neighborhood component analysis techniques. Knowle
 
 Published: levels of a tunable Q wavelet transform, histograms of a pattern drawn from a shuffle
 (front end ``tqwt-patterns``), features ranked by neighbourhood component analysis, the best of
-several numbers of them, an SVM. Decided here:
+several numbers of features, an SVM. Decided here:
 
-- Values come scaled to 0 … 1 by the training side (``normalise = "range"``).
-- Ranking: neighbourhood component analysis with one weight for each feature, held back by a
-  penalty (Yang, Wang, Zuo: Neighborhood component feature selection for high-dimensional data,
+- Values are scaled to 0 … 1 by the training side (``normalise = "range"``).
+- Ranking: neighbourhood component analysis with one weight for each feature and a penalty on the
+  weights (Yang, Wang, Zuo: Neighborhood component feature selection for high-dimensional data,
   Journal of Computers 7(1), 2012), but with squared distances, as in its original form (Goldberger
-  et al., NeurIPS 2004). With those a step is two matrix products, not a loop over all pairs of
-  utterances and all features.
-- The number of features: 100 … 1000, that of the fewest errors of the nearest neighbour among
+  et al., NeurIPS 2004). With these, a step is two matrix products instead of a loop over all pairs
+  of utterances and all features.
+- The number of features, 100 … 1000: the one with the fewest errors of the nearest neighbour among
   *other* speakers of the training side.
 - The SVM: polynomial kernel (1 + γ x·y)³, γ = 1 / (features × variance), C = 1.
 
-Ranking, number and SVM see the training side alone. The published ones, on random folds, may not.
+Ranking, number of features and SVM use only the training side. In the publication, which has random
+folds, they may have used more.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class TspInca(Estimator):
 
 
 def __getattr__(name: str) -> object:
-    """``Inca``, which stored fits of earlier versions name here."""
+    """Find ``Inca``, which stored fits of earlier versions look for in this module."""
     if name == "Inca":
         from serbench_baselines.estimators.inca import Inca
 

@@ -1,19 +1,20 @@
 """The `wav2small` student: seven small convolutions and attention, 12,162 parameters (K = 7).
 
 Kounades-Bastian et al., "Wav2Small: Distilling Wav2Vec2 to 72K parameters for low-resource speech
-emotion recognition", 2024; sizes after the card of the published model, which has 17 k in all (the
-front end's fixed filters are the rest).
+emotion recognition", 2024; sizes are those on the card of the published model, which has 17 k in
+all (the rest are the front end's fixed filters).
 
 Published: the waveform at 16 kHz with mean 0 and deviation 1; 26 mel bands in decibels from windows
-of 64 samples every 32; three 3 × 3 convolutions of 13, a max-pool, four more; each channel and band
-averaged over time with weights of its own; these 13 × 13 values and their Gram matrix go to the
-head. It was distilled from a large model to tell arousal, dominance and valence on MSP-Podcast.
+of 64 samples every 32; three 3 × 3 convolutions with 13 filters, a max-pool, four more such
+convolutions; each channel and band averaged over time with weights of its own; these 13 × 13 values
+and their Gram matrix are the head's input. It was distilled from a large model to predict arousal,
+dominance and valence on MSP-Podcast.
 
 Not published, and decided here: it is trained from scratch, on classes, by cross-entropy (the
-published weights are CC BY-NC-SA and know another task): Adam at 1e-3, 100 epochs. Convolutions
-have zeros around and no bias; the Gram matrix is of channels; statistics of batch normalisation
-are of real frames; each mel band has mean 0 and deviation 1 over the training partition; the whole
-utterance is the input.
+published weights are CC BY-NC-SA and made for another task): Adam at 1e-3, 100 epochs. Convolutions
+are padded with zeros and have no bias; the Gram matrix is of channels; statistics of batch
+normalisation are of real frames; each mel band has mean 0 and deviation 1 over the training
+partition; the whole utterance is the input.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Wav2Small(Student):
         return Hears("mfcc", HEARD)
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``."""
+        """A new network for ``shape``."""
         from serbench_baselines.networks.wav2small import Wav2SmallNetwork
 
         return Wav2SmallNetwork(self.params, shape)

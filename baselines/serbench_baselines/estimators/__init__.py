@@ -1,1 +1,1 @@
-"""Classifiers of scikit-learn's kind, imported when one is made."""
+"""Classifiers like those of scikit-learn, imported when one is made."""

@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 def objective(
     X: Floats, y: Ints, weights: Floats, width: float, penalty: float
 ) -> tuple[float, Floats]:
-    """Share of neighbours of the own class, less the penalty, and its gradient by the weights.
+    """Share of neighbours of the same class minus the penalty, and its gradient by the weights.
 
     ``mean_i Σ_{j of the class of i} p_ij − penalty / (U d) Σ_r w_r²``, where ``p_ij`` is the
     softmax over j ≠ i of ``−Σ_r w_r² (x_ir − x_jr)² / width``.
@@ -27,7 +27,7 @@ def objective(
         X: ``(U, d)``.
         y: ``(U,)`` classes.
         weights: w, ``(d,)``.
-        width: of the kernel.
+        width: width of the kernel.
         penalty: see ``TspIncaParams``.
     """
     count, dims = X.shape
@@ -46,7 +46,7 @@ def objective(
 
 
 def squared_distances(rows: Floats) -> Floats:
-    """``(U, U)``, infinite on the diagonal: nobody is their own neighbour."""
+    """``(U, U)``, infinite on the diagonal, so that no row is its own neighbour."""
     squares = np.square(rows).sum(axis=1)
     distances = np.maximum(squares[:, None] + squares[None, :] - 2 * rows @ rows.T, 0)
     np.fill_diagonal(distances, np.inf)
@@ -54,11 +54,11 @@ def squared_distances(rows: Floats) -> Floats:
 
 
 def feature_weights(X: Floats, y: Ints, steps: int, penalty: float) -> Floats:
-    """Weights ``(d,)`` that ``objective`` is greatest for, by gradient ascent from 1.
+    """Weights ``(d,)`` that maximise ``objective``, by gradient ascent from 1.
 
-    The kernel's width is the mean distance of the nearest neighbours at the start. A step that
-    raises the objective is kept and the next is longer by half; one that does not is taken back
-    and the next is 0.4 of it.
+    The kernel's width is the mean squared distance of the nearest neighbours at the start. If a
+    step raises the objective, it is kept, and the next is 1.5 times as long. Otherwise it is
+    undone, and the next is 0.4 times as long.
     """
     weights = np.ones(X.shape[1], X.dtype)
     width = float(squared_distances(X).min(axis=1).mean()) or 1.0
@@ -75,7 +75,9 @@ def feature_weights(X: Floats, y: Ints, steps: int, penalty: float) -> Floats:
 
 
 def neighbour_errors(X: Floats, y: Ints, groups: NDArray[Any], numbers: range) -> Floats:
-    """Error of the nearest neighbour of another group by the first n features, n of ``numbers``."""
+    """Error rate of the nearest neighbour from another group, with the first n features, for each n
+    of ``numbers``.
+    """
     apart = groups[:, None] != groups[None, :]
     distances = np.zeros((len(X), len(X)), X.dtype)
     errors, used = [], 0
@@ -93,7 +95,7 @@ class Inca(ClassifierMixin, BaseEstimator):
     """INCA and a cubic SVM; see the module's docstring.
 
     Attributes:
-        chosen_: the features that the SVM reads, best first.
+        chosen_: the features that the SVM uses, best first.
     """
 
     def __init__(
@@ -105,12 +107,12 @@ class Inca(ClassifierMixin, BaseEstimator):
     def fit(self, X: Floats, y: Ints, groups: NDArray[Any]) -> Inca:
         """
         Raises:
-            ValueError: all rows are of one group.
+            ValueError: all rows belong to one group.
         """
         if len(np.unique(groups)) < 2:
             msg = "the number of features is chosen over speakers, but there is only one"
             raise ValueError(msg)
-        single = X.astype(np.float32)  # twice as fast, and a ranking needs no more
+        single = X.astype(np.float32)  # twice as fast, and precise enough for a ranking
         order = np.argsort(-feature_weights(single, y, self.steps, self.penalty), kind="stable")
         most = min(self.most, X.shape[1])
         numbers = range(min(self.least, most), most + 1)
@@ -123,9 +125,9 @@ class Inca(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: Floats) -> Floats:
-        """``(N, K)``; of two classes ``(N,)``, above 0 for the second."""
+        """``(N, K)``; with two classes ``(N,)``, above 0 for the second."""
         return self.svm_.decision_function(X[:, self.chosen_])
 
     def predict(self, X: Floats) -> Ints:
-        """The class of the greatest decision value."""
+        """The class with the greatest decision value."""
         return self.svm_.predict(X[:, self.chosen_])

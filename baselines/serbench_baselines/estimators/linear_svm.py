@@ -13,11 +13,12 @@ STEPS = 200
 
 
 class LinearSvm(ClassifierMixin, BaseEstimator):
-    """What scikit-learn's ``LinearSVC`` with balanced classes finds, exactly and quickly.
+    """The solution of scikit-learn's ``LinearSVC`` with balanced classes, found exactly and
+    quickly.
 
-    With more features than rows, the best weights are sums of the rows. So it is fitted on the
-    rows' coordinates within their own span, at most U of them, which changes no decision, and the
-    weights are turned back.
+    With more features than rows, the best weights are sums of the rows. So the SVM is fitted on the
+    rows' coordinates within their own span, at most U of them, which changes no decision. Then the
+    weights are transformed back.
     """
 
     def __init__(self, C: float = 1.0) -> None:
@@ -27,7 +28,7 @@ class LinearSvm(ClassifierMixin, BaseEstimator):
         """Fit ``coef_ (K, d)``, one row for two classes, and ``intercept_ (K,)``.
 
         Raises:
-            ValueError: all rows are of one class.
+            ValueError: all rows belong to one class.
         """
         self.classes_, own, counts = np.unique(y, return_inverse=True, return_counts=True)
         if len(counts) < 2:
@@ -38,7 +39,7 @@ class LinearSvm(ClassifierMixin, BaseEstimator):
         weights = len(X) / (len(counts) * counts)  # "balanced"
         found = []
         for k in range(1, 2) if len(counts) == 2 else range(len(counts)):
-            # Of several classes, the rest has no weight: so does LinearSVC.
+            # With several classes, the rest is not weighted, as in LinearSVC.
             others = weights[0] if len(counts) == 2 else 1.0
             costs = self.C * np.where(own == k, weights[k], others)
             found.append(squared_hinge(padded, np.where(own == k, 1, -1), costs))
@@ -48,25 +49,25 @@ class LinearSvm(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: Floats) -> Floats:
-        """``(N, K)``; of two classes ``(N,)``, above 0 for the second."""
+        """``(N, K)``; with two classes ``(N,)``, above 0 for the second."""
         scores = X @ self.coef_.T + self.intercept_
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: Floats) -> NDArray[np.int64]:
-        """The class of the greatest decision value."""
+        """The class with the greatest decision value."""
         scores = self.decision_function(X)
         best = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(int)
         return self.classes_[best]
 
 
 def squared_hinge(rows: Floats, signs: NDArray[np.int64], costs: Floats) -> Floats:
-    """Weights w ``(e,)`` with the least ½ ‖w‖² + Σ cost · max(0, 1 − sign · w·row)², by Newton.
+    """Weights w ``(e,)`` that minimise ½ ‖w‖² + Σ cost · max(0, 1 − sign · w·row)², by Newton.
 
-    Where a step leaves the same rows within the margin, it has reached the optimum (Keerthi and
-    DeCoste, JMLR 6, 2005).
+    If the same rows are within the margin before and after a step, it has reached the optimum
+    (Keerthi and DeCoste, JMLR 6, 2005).
 
     Args:
-        rows: ``(U, e)``, the last of them 1 for an intercept.
+        rows: ``(U, e)``, the last value of a row 1 for an intercept.
         signs: ``(U,)``, 1 for the class and -1 for the rest.
         costs: ``(U,)``.
     """

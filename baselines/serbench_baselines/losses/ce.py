@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 class CrossEntropyLoss(nn.Module):
     """``L = mean_i w[y_i] · (1 − p_i)^γ · −Σ_k t_ik log softmax(z_i)[k]``
 
-    with p_i the posterior of the true class and t_i the label, smoothed where asked for.
+    with p_i the posterior of the true class and t_i the label, smoothed if ``label_smoothing`` is
+    not 0.
 
     Args:
-        weights: w of each class; None: 1. Over the training partition their mean is 1, so that
-            the mean of L over it is the mean over classes of each class's own mean.
+        weights: w of each class; None: 1. Their mean over the training partition is 1, so that the
+            mean of L over the partition is the mean over classes of each class's own mean.
     """
 
     weights: Tensor | None
@@ -34,7 +35,7 @@ class CrossEntropyLoss(nn.Module):
         self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
-        """``ce`` and the same as ``total``."""
+        """``ce``, and ``total`` with the same value."""
         smoothing = self.params.label_smoothing
         if self.weights is None and self.params.focal == 0.0:
             ce = F.cross_entropy(output.logits, batch.labels, label_smoothing=smoothing)
@@ -50,13 +51,13 @@ class CrossEntropyLoss(nn.Module):
 
 
 def _unsure(logits: Float[Tensor, "N C"], batch: Batch) -> Float[Tensor, " N"]:
-    """1 − p of the true class; a little above 0, where a root would have no gradient."""
+    """1 − p of the true class; never exactly 0, because a root has no gradient there."""
     log_posterior = logits.log_softmax(dim=-1).gather(1, batch.labels[:, None])[:, 0]
     return (-torch.expm1(log_posterior)).clamp_min(torch.finfo(logits.dtype).eps)
 
 
 def balanced_weights(shape: LossShape) -> Float[Tensor, " C"]:
-    """N / (C' · n_k), C' classes that occur; 0 for one that does not."""
+    """N / (C' · n_k) for the C' classes that occur; 0 for a class that does not."""
     counts = torch.tensor(shape.label_counts, dtype=torch.float64)
     if not counts.sum():
         raise PluginError(

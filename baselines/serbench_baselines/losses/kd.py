@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class DistillationLoss(nn.Module):
     """``L = (1 − α) · mean_i ce_i + α · T² · mean_i KL(ỹ_T,i ‖ ỹ_s,i)``
 
-    with ỹ = softmax(z / T); the soft targets of several teachers are averaged. Neither side of the
-    sum is computed or returned where its weight is 0.
+    with ỹ = softmax(z / T); the soft targets of several teachers are averaged. A term of the sum is
+    neither computed nor returned if its weight is 0.
     """
 
     def __init__(self, params: DistillationParams) -> None:

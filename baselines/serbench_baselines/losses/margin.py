@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class MarginLoss(nn.Module):
     """``L = mean_i Σ_k t_k max(0, 0.9 − p_k)² + 0.5 (1 − t_k) max(0, p_k − 0.1)²``.
 
-    p: softmax of the logits; t: labels, smoothed where asked for. Sabour et al., "Dynamic Routing
-    Between Capsules", NeurIPS 2017, equation 4, with posteriors in place of lengths of vectors, as
-    Wen et al. (IJCAI 2022) take them.
+    p: softmax of the logits; t: labels, smoothed if ``label_smoothing`` is not 0. Sabour et al.,
+    "Dynamic Routing Between Capsules", NeurIPS 2017, equation 4, with posteriors instead of lengths
+    of vectors, as in Wen et al. (IJCAI 2022).
     """
 
     def __init__(self, params: MarginParams) -> None:
@@ -26,7 +26,7 @@ class MarginLoss(nn.Module):
         self.params = params
 
     def forward(self, batch: Batch, output: StudentOutput) -> LossTerms:
-        """``margin`` and the same as ``total``."""
+        """``margin``, and ``total`` with the same value."""
         given, posteriors = self.params, output.logits.softmax(dim=1)
         classes = posteriors.shape[1]
         target = F.one_hot(batch.labels, classes).to(posteriors.dtype)

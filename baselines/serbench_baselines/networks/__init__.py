@@ -1,1 +1,1 @@
-"""The networks of the students, a module each, imported when a student is built."""
+"""The networks of the students, each in a module that is imported when the student is built."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class InvertedBlock(nn.Module):
-    """Widen, look at each channel's neighbourhood, project (Sandler et al., CVPR 2018)."""
+    """Pointwise, depthwise and pointwise convolution, in turn (Sandler et al., CVPR 2018)."""
 
     def __init__(self, inputs: int, widened: int, outputs: int, *, skip: bool) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class InvertedBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "N c bands frames"], lengths: Int[Tensor, " N"]
     ) -> Float[Tensor, "N c2 bands frames"]:
-        """A map of the same size; on padding it is anything."""
+        """A map of the same size, with arbitrary values on padding."""
         y = kept(F.relu(self.widen(x)), lengths)
         y = self.project(F.relu(self.depthwise(y)))
         return x + y if self.skip else y
@@ -76,7 +76,11 @@ class CnnGruNetwork(nn.Module):
     def _convolved(
         self, x: Float[Tensor, "N channels mels frames"], lengths: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N c bands frames4"], Int[Tensor, " N"]]:
-        """Two frames of nothing let it begin at the last one, too; they are counted as padding."""
+        """Apply all convolutions; returns the map and its numbers of real frames.
+
+        Two zero frames at the end let the first convolution begin at the last frame, too. Frames
+        that need them count as padding.
+        """
         x = F.relu(self.first(F.pad(x, (0, 2, 0, self.spare_bands))))
         lengths = torch.div(lengths - 1, 2, rounding_mode="floor").clamp_min(1)
         x = self.enter(kept(x, lengths), lengths)
@@ -92,7 +96,7 @@ class CnnGruNetwork(nn.Module):
     def _both_ways(
         self, x: Float[Tensor, "N frames d"], lengths: Int[Tensor, " N"]
     ) -> Float[Tensor, "N frames both"]:
-        """One cell from the first frame to the last real one, and back."""
+        """Run the same cell from the first frame to the last real one, and in reverse."""
         count = x.shape[0]
         states, _ = self.cell(torch.cat([x, time_reversed(x, lengths)]))
         return torch.cat([states[:count], time_reversed(states[count:], lengths)], dim=2)

@@ -21,7 +21,7 @@ LEAST = 38
 
 
 class ScaleShift(nn.Module):
-    """Batch normalisation by a mean of 0 and a variance of 1: a learned scale and shift."""
+    """Batch normalisation with mean 0 and variance 1, so only a learned scale and shift."""
 
     mean: Tensor
     variance: Tensor
@@ -34,7 +34,7 @@ class ScaleShift(nn.Module):
         self.register_buffer("variance", torch.ones(filters), persistent=False)
 
     def forward(self, x: Float[Tensor, "N c h w"]) -> Float[Tensor, "N c h w"]:
-        """As large as it is given."""
+        """A map of the same size."""
         return F.batch_norm(x, self.mean, self.variance, self.scale, self.shift, eps=0.0)
 
 
@@ -48,7 +48,7 @@ class Attention(nn.Module):
     def forward(
         self, x: Float[Tensor, "N n d"], real: Bool[Tensor, "N n"]
     ) -> Float[Tensor, "N n d"]:
-        """What is not ``real`` is heard by none."""
+        """Nothing attends to vectors that are not ``real``."""
         scores = self.scale * (x @ x.transpose(1, 2))
         scores = scores.masked_fill(~real[:, None, :], float("-inf"))
         return scores.softmax(dim=-1) @ x
@@ -65,7 +65,7 @@ class Routing(nn.Module):
     def forward(
         self, x: Float[Tensor, "N n d"], real: Bool[Tensor, "N n"]
     ) -> Float[Tensor, "N capsules d2"]:
-        """What is not ``real`` has no say."""
+        """Vectors that are not ``real`` are ignored."""
         votes = self.predict(x).unflatten(2, (self.capsules, -1))  # (N, n, capsules, d2)
         votes = votes * real[:, :, None, None].to(votes.dtype)
         logits = votes.new_zeros(votes.shape[:3])
@@ -76,7 +76,7 @@ class Routing(nn.Module):
 
 
 def squash(x: Float[Tensor, "*shape d"]) -> Float[Tensor, "*shape d"]:
-    """Vectors brought below a length of 1: ``|x|² / (1 + |x|²) · x / |x|`` (Sabour et al., 1)."""
+    """Scale vectors to lengths below 1: ``|x|² / (1 + |x|²) · x / |x|`` (Sabour et al., 1)."""
     square = x.square().sum(dim=-1, keepdim=True)
     return x * square.add(1e-12).sqrt() / (1.0 + square)
 

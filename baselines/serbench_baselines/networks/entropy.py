@@ -31,7 +31,7 @@ class EntropyNetwork(nn.Module):
     def forward(
         self, features: Float[Tensor, "N channels d frames"], lengths: Int[Tensor, " N"]
     ) -> StudentOutput:
-        """See ``Student.build``; of several frames the mean is heard."""
+        """See ``Student.build``; if there are several frames, their mean is the input."""
         x = mean_over_time(features, lengths).flatten(1)
         for layer in self.layers:
             x = self.dropout(F.relu(layer(x)))

@@ -1,7 +1,7 @@
-"""Whole speech encoders of transformers that can be trained, blind to padding.
+"""Whole speech encoders of transformers that can be trained and ignore padding.
 
-A padded window gives the states of the same window alone: transformers' own modules are run one
-after the other, and what lies beyond the real frames is silenced before it can reach them.
+A padded window gives the same states as the window without padding: transformers' own modules are
+run one after the other, and everything after the real frames is set to 0 before it can affect them.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ FAR_BELOW = -3e4
 
 
 class SpanMasks:
-    """SpecAugment's masks as wav2vec 2.0 is fine-tuned with them (Baevski et al., NeurIPS 2020).
+    """SpecAugment's masks as in the fine-tuning of wav2vec 2.0 (Baevski et al., NeurIPS 2020).
 
     Args:
         time, feature: share that is masked, and the width of a mask. Masks may overlap, so that
-            the share is an upper bound of the mean.
+            the mean share is at most this.
     """
 
     def __init__(self, time: tuple[float, int], feature: tuple[float, int]) -> None:
@@ -59,7 +59,7 @@ def spans(
 ) -> Bool[Tensor, "N size"]:
     """Random spans of ``width`` places within the first ``lengths`` of ``size`` places.
 
-    On average ``share · length / width`` of them; none where a span does not fit.
+    There are ``share · length / width`` spans on average, and none if a span does not fit.
     """
     most = math.floor(share * size / width) + 1
     wanted = share * lengths / width + torch.rand(len(lengths), device=lengths.device)
@@ -73,13 +73,13 @@ def spans(
 
 
 class WaveformEncoder(nn.Module):
-    """wav2vec 2.0, HuBERT or WavLM: frames of samples to hidden states.
+    """wav2vec 2.0, HuBERT or WavLM; computes hidden states from frames of samples.
 
     Args:
-        config: of transformers.
-        masks: in training.
-        normalise: whether a window's samples are brought to mean 0 and variance 1.
-        freeze: the convolutions and the projection of their output.
+        config: config of transformers.
+        masks: masks in training.
+        normalise: whether a window's samples are scaled to mean 0 and variance 1.
+        freeze: whether the convolutions and the projection of their output are frozen.
     """
 
     def __init__(self, config: Any, masks: SpanMasks, *, normalise: bool, freeze: bool) -> None:
@@ -87,7 +87,7 @@ class WaveformEncoder(nn.Module):
         self.model: Any = transformers.AutoModel.from_config(config, dtype=torch.float32)
         self.masks, self.normalise = masks, normalise
         self.hop, self.width = math.prod(config.conv_stride), config.hidden_size
-        self.span = 1  # samples that a frame hears
+        self.span = 1  # samples that a frame depends on
         for kernel, stride in zip(config.conv_kernel[::-1], config.conv_stride[::-1], strict=True):
             self.span = (self.span - 1) * stride + kernel
         if hasattr(self.model, "masked_spec_embed"):
@@ -99,7 +99,7 @@ class WaveformEncoder(nn.Module):
     def samples(
         self, features: Float[Tensor, "N 1 hop frames"], lengths: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N s"], Int[Tensor, " N"]]:
-        """The waveform as the encoder hears it, 0 beyond the real samples, and their number."""
+        """The encoder's input waveform, with 0 after the real samples, and their number."""
         x = features[:, 0].transpose(1, 2).flatten(1)
         lengths = lengths * self.hop
         padding = ~frame_mask(lengths, x.shape[1])
@@ -129,7 +129,7 @@ class WaveformEncoder(nn.Module):
             x = torch.where(hidden, blank.to(x.dtype), x)
             x = x.masked_fill(self.masks.over_features(x), 0.0)
         x = x.masked_fill(~mask[..., None], 0.0)
-        # WavLM mixes two kinds of masks, of which torch warns at each call.
+        # WavLM mixes two kinds of masks, and torch warns about this at each call.
         with quiet_transformers() if self.model.config.model_type == "wavlm" else nullcontext():
             return self.model.encoder(x, attention_mask=mask).last_hidden_state, lengths
 
@@ -137,7 +137,7 @@ class WaveformEncoder(nn.Module):
 def convolved(
     layer: Any, x: Float[Tensor, "N c s"], lengths: Int[Tensor, " N"]
 ) -> Float[Tensor, "N out s2"]:
-    """One layer of the feature extractor; a norm over time counts the real frames alone."""
+    """One layer of the feature extractor; a norm over time uses only the real frames."""
     norm = getattr(layer, "layer_norm", None)
     if not isinstance(norm, nn.GroupNorm):
         return layer(x)
@@ -151,12 +151,12 @@ def convolved(
 
 
 class WhisperEncoder(nn.Module):
-    """Whisper's encoder without its padding to 30 s: log-mel frames to hidden states.
+    """Whisper's encoder without its padding to 30 s; computes hidden states from log-mel frames.
 
     Args:
-        config: of transformers.
-        masks: in training, of the log-mel.
-        freeze: the two convolutions.
+        config: config of transformers.
+        masks: masks of the log-mel in training.
+        freeze: whether the two convolutions are frozen.
     """
 
     def __init__(self, config: Any, masks: SpanMasks, *, freeze: bool) -> None:
@@ -175,7 +175,7 @@ class WhisperEncoder(nn.Module):
         """The last layer's states, and how many of them are real.
 
         Raises:
-            PluginError: windows that are longer than Whisper's table of positions.
+            PluginError: windows are longer than Whisper's table of positions.
         """
         model, x = self.model, features[:, 0]
         padding = ~frame_mask(lengths, x.shape[2])[:, None]  # (N, 1, frames)
@@ -201,10 +201,11 @@ class WhisperEncoder(nn.Module):
 
 
 def config_of(model: str, layers: int | None) -> Any:
-    """The config of an encoder, with its first ``layers`` alone and without layer dropout.
+    """The config of an encoder with only its first ``layers``, and without layer dropout.
 
     Raises:
-        TeacherError: no config, one of an encoder that is not trained here, or too few layers.
+        TeacherError: there is no config, it is of an encoder that cannot be trained here, or the
+            encoder has fewer layers.
     """
     config: Any = copy.deepcopy(read_config(find_config(model)))
     if config.model_type not in TRAINED:
@@ -218,7 +219,7 @@ def config_of(model: str, layers: int | None) -> Any:
     kept = depth(config) if layers is None else layers
     if config.model_type == "whisper":
         config.encoder_layers = kept
-        config._attn_implementation = "sdpa"  # it takes masks of truth values
+        config._attn_implementation = "sdpa"  # "sdpa" accepts Boolean masks
     else:
         config.num_hidden_layers, config.layerdrop = kept, 0.0
     return config
@@ -227,7 +228,7 @@ def config_of(model: str, layers: int | None) -> Any:
 def build_encoder(
     model: str, layers: int | None, masks: SpanMasks, *, freeze: bool
 ) -> WaveformEncoder | WhisperEncoder:
-    """An encoder with fresh weights.
+    """An encoder with new weights.
 
     Raises:
         TeacherError: as ``config_of``.
@@ -249,10 +250,10 @@ def _normalises(model: str) -> bool:
 
 @torch.no_grad()
 def load_weights(checkpoint: Checkpoint, encoder: WaveformEncoder | WhisperEncoder) -> None:
-    """The checkpoint's weights into an encoder, in place.
+    """Load a checkpoint's weights into an encoder, in place.
 
     Raises:
-        TeacherError: damaged or incomplete files.
+        TeacherError: files are damaged or incomplete.
     """
     with torch.random.fork_rng(devices=[]):
         source, _ = load_model(checkpoint)

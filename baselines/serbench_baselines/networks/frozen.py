@@ -24,20 +24,23 @@ class LayerMix(nn.Module):
         self.weights = nn.Parameter(torch.zeros(layers))
 
     def forward(self, x: Float[Tensor, "N *frames LD"]) -> Float[Tensor, "N *frames D"]:
-        """``x`` has the layers end to end."""
+        """Mix the layers, which are end to end in ``x``."""
         layers = x.unflatten(-1, (len(self.weights), -1))  # (N, …, L, D)
         return self.weights.softmax(dim=0).to(x.dtype) @ layers
 
 
 class Head(nn.Module, ABC):
-    """Pools the frames of each window, then a linear layer; padding costs nothing in training."""
+    """Pools the frames of each window, then applies a linear layer.
+
+    In training, it computes little for padding, by ``by_length``.
+    """
 
     classify: nn.Linear
 
     def forward(
         self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
     ) -> StudentOutput:
-        """See ``Student.build``; of several layers, ``LD`` are all values, end to end."""
+        """See ``Student.build``; with several layers, ``LD`` is all their values, end to end."""
         embed = partial(by_length, self.pooled) if self.training else self.pooled
         embedding = embed(features, lengths)
         return StudentOutput(self.classify(embedding), embedding)
@@ -46,7 +49,7 @@ class Head(nn.Module, ABC):
     def pooled(
         self, features: Float[Tensor, "N 1 LD frames"], lengths: Int[Tensor, " N"]
     ) -> Float[Tensor, "N E"]:
-        """What is classified."""
+        """The embedding that is classified."""
 
 
 class LinearHead(Head):
@@ -68,7 +71,7 @@ class LinearHead(Head):
 class MeanHead(Head):
     """Layer weights, linear, mean over time, linear.
 
-    The mean of a projection is the projection of the mean, so that frames are averaged first.
+    The mean of a projection is the projection of the mean. So frames are averaged first.
     """
 
     def __init__(self, layers: int, inputs: int, width: int, num_classes: int) -> None:

@@ -21,17 +21,17 @@ LEAK = 0.05
 
 
 class GatedPairs(nn.Module):
-    """Mean over pairs of ``ReLU(conv) · sigmoid(ReLU(conv))``, all causal, of one dilation."""
+    """Mean over pairs of ``ReLU(conv) · sigmoid(ReLU(conv))``, all causal, with one dilation."""
 
     def __init__(self, params: GmTcNetParams, dilation: int) -> None:
         super().__init__()
         self.width, self.pairs = params.width, params.pairs
-        # All convolutions hear the same: one convolution with the filters of all, end to end.
+        # All convolutions have the same input, so they are one, with their filters end to end.
         filters = 2 * params.pairs * params.width
         self.convs = CausalConv(params.width, filters, params.kernel, dilation)
 
     def forward(self, x: Float[Tensor, "N c frames"]) -> Float[Tensor, "N c frames"]:
-        """As many frames as it is given."""
+        """Returns as many frames as the input has."""
         both = self.convs(x).relu().unflatten(1, (2, self.pairs, self.width))
         value, gate = both.unbind(1)  # (N, pairs, width, frames) each
         return (value * gate.sigmoid()).mean(dim=1)

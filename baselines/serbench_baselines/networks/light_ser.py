@@ -22,7 +22,7 @@ POOLS = ((2, 2), (2, 2), (1, 2), (1, 2))
 
 
 class ConvPool(nn.Module):
-    """Convolution, batch normalisation, ReLU and, where there is a ``pool``, means over cells."""
+    """Convolution, batch normalisation, ReLU and, if there is a ``pool``, means over cells."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class ConvPool(nn.Module):
     def forward(
         self, x: Float[Tensor, "N c bins frames"], lengths: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N c2 bins2 frames2"], Int[Tensor, " N"]]:
-        """Values, zero on padding in and out, and how many frames are real."""
+        """Values and numbers of real frames; padding is zero in the input and in the output."""
         real = frame_mask(lengths, x.shape[-1])
         counted = real if self.training and not bool(real.all()) else None
         x = normalised(self.norm, self.conv(x), counted).relu()
@@ -59,7 +59,7 @@ def mean_pool(
     kept: Float[Tensor, "N 1 1 frames"],
     size: tuple[int, int],
 ) -> Float[Tensor, "N c bins2 frames2"]:
-    """Means over cells of ``size``, of what lies inside and is real; elsewhere zero."""
+    """Means over cells of ``size`` of the real values inside the map; 0 if a cell has none."""
     edge = (0, -x.shape[3] % size[1], 0, -x.shape[2] % size[0])
     inside = F.pad(kept.expand(-1, -1, x.shape[2], -1), edge)
     share = F.avg_pool2d(inside, size)
@@ -85,7 +85,7 @@ class LightSerNetwork(nn.Module):
         )
         self.dropout = nn.Dropout(params.dropout)
         self.classify = nn.Linear(params.filters[-1], shape.num_classes)
-        # The published L2 penalty is on the five later convolutions alone.
+        # The published L2 penalty is only on the five later convolutions.
         decayed = {f"body.{n}.conv.weight" for n in range(len(self.body))}
         self.undecayed = tuple(n for n, _ in self.named_parameters() if n not in decayed)
 

@@ -1,4 +1,4 @@
-"""Windows of several lengths in one batch: what is padding, and how it is kept out."""
+"""Functions for windows of several lengths in one batch, which keep padding out of results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def frame_mask(lengths: Int[Tensor, " N"], frames: int) -> Bool[Tensor, "N frame
 def kept(
     x: Float[Tensor, "N *c frames"], lengths: Int[Tensor, " N"]
 ) -> Float[Tensor, "N *c frames"]:
-    """The same with 0 beyond the real frames, whatever was there."""
+    """``x`` with 0 after the real frames."""
     real = frame_mask(lengths, x.shape[-1])
     return x.masked_fill(~real[:, *[None] * (x.ndim - 2)], 0.0)
 
@@ -28,7 +28,7 @@ def kept(
 def shortened(
     features: Float[Tensor, "N channels values frames"], lengths: Int[Tensor, " N"]
 ) -> Float[Tensor, "N channels values longest"]:
-    """Without the frames that are padding in every window of a batch: less to compute."""
+    """Remove frames that are padding in every window of a batch, to compute less."""
     return features[..., : int(lengths.max())]
 
 
@@ -38,9 +38,9 @@ def by_length(
     lengths: Int[Tensor, " N"],
     count: int = 8,
 ) -> Float[Tensor, "N E"]:
-    """``embed(features, lengths)``, a few windows of like length at a time: less to compute.
+    """``embed(features, lengths)`` for a few windows of similar length at a time, to compute less.
 
-    Only where no window has a part in what becomes of another, as in batch normalisation.
+    Use it only if no window affects the result of another, as it would in batch normalisation.
     """
     order = lengths.argsort(stable=True)
     pieces = [
@@ -51,14 +51,14 @@ def by_length(
 
 
 def halved(lengths: Int[Tensor, " N"]) -> Int[Tensor, " N"]:
-    """Real frames after a step of 2, a frame that is left over counting as one."""
+    """Number of real frames after a step of 2; a last frame without a partner counts as one."""
     return torch.div(lengths + 1, 2, rounding_mode="floor")
 
 
 def time_reversed(
     x: Float[Tensor, "N frames d"], lengths: Int[Tensor, " N"]
 ) -> Float[Tensor, "N frames d"]:
-    """Each window's real frames from last to first; beyond them its first, over and over."""
+    """Each window's real frames from last to first; after them, its first frame is repeated."""
     at = torch.arange(x.shape[1], device=x.device)[None, :]
     places = (lengths[:, None] - 1 - at).clamp_min(0)
     return x.gather(1, places[..., None].expand_as(x))
@@ -86,12 +86,12 @@ def normalised(
     x: Float[Tensor, "N c *bins frames"],
     real: Bool[Tensor, "N frames"] | None,
 ) -> Float[Tensor, "N c *bins frames"]:
-    """Batch normalisation whose statistics are of real frames alone.
+    """Batch normalisation whose statistics are of real frames only.
 
     Args:
-        norm: such as ``nn.BatchNorm1d`` or, with bins, ``nn.BatchNorm2d``.
-        x: values; those of padding come out as zeros where ``real`` is given.
-        real: True on real frames; None: all are, or statistics are not taken now.
+        norm: a module such as ``nn.BatchNorm1d`` or, with bins, ``nn.BatchNorm2d``.
+        x: values; those of padding become zeros if ``real`` is given.
+        real: True on real frames; None: all frames are real, or no statistics are computed now.
     """
     if real is None:
         return norm(x)
@@ -102,12 +102,12 @@ def normalised(
 
 
 class MaskedNorm(nn.BatchNorm1d):
-    """Batch normalisation (Ioffe and Szegedy, ICML 2015) whose statistics are of real frames."""
+    """Batch normalisation (Ioffe and Szegedy, ICML 2015) with statistics of real frames only."""
 
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - it needs the lengths too
         self, x: Float[Tensor, "N c *bins frames"], lengths: Int[Tensor, " N"]
     ) -> Float[Tensor, "N c *bins frames"]:
-        """What is beyond the real frames comes out as anything; keep it out with ``kept``."""
+        """Normalise ``x``; values after the real frames are arbitrary: clear them with ``kept``."""
         real = frame_mask(lengths, x.shape[-1]) if self.training else None
         return normalised(self._over_bins, x, real)
 

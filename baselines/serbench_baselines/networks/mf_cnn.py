@@ -35,7 +35,7 @@ class MfCnnNetwork(nn.Module):
     def forward(
         self, features: Float[Tensor, "N channels d frames"], lengths: Int[Tensor, " N"]
     ) -> StudentOutput:
-        """See ``Student.build``; of several frames the mean is heard."""
+        """See ``Student.build``; if there are several frames, their mean is the input."""
         x = mean_over_time(features, lengths).flatten(1)[:, None]  # (N, 1, channels * d)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = F.max_pool1d(F.relu(norm(conv(x))), 2, ceil_mode=True)

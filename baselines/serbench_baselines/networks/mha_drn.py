@@ -42,7 +42,7 @@ class ResidualBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "N c frames"], lengths: Int[Tensor, " N"]
     ) -> Float[Tensor, "N c frames"]:
-        """0 on padding in and out."""
+        """A map of the same size; padding is 0 in the input and in the output."""
         y = kept(F.relu(self.norms[0](self.convs[0](x), lengths)), lengths)
         y = self.norms[1](self.convs[1](y), lengths)
         return kept(F.relu(x + y), lengths)
@@ -60,9 +60,9 @@ class Stage(nn.Module):
     def forward(
         self, x: Float[Tensor, "N c frames"], lengths: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N c2 frames2"], Int[Tensor, " N"]]:
-        """0 on padding in and out, and the lengths."""
+        """A map and its lengths; padding is 0 in the input and in the output."""
         if self.step == 2:
-            x, lengths = F.pad(x, (0, 1)), halved(lengths)  # one that is left over has 0 beside it
+            x, lengths = F.pad(x, (0, 1)), halved(lengths)  # pairs an odd last frame with 0
         x = kept(F.relu(self.enter(x)), lengths)
         for block in self.blocks:
             x = block(x, lengths)
@@ -81,7 +81,7 @@ class SelfAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "N frames d"], lengths: Int[Tensor, " N"]
     ) -> Float[Tensor, "N frames d"]:
-        """Padding is not attended to."""
+        """Nothing attends to padding."""
         batch, frames, width = x.shape
         qkv = self.qkv(x).view(batch, frames, 3, self.heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (N, heads, frames, d/heads) each

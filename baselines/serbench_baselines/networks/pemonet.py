@@ -33,10 +33,10 @@ class Arm(nn.Module):
     def forward(
         self, x: Float[Tensor, "N channels bands frames"], lengths: Int[Tensor, " N"]
     ) -> Float[Tensor, "N filters"]:
-        """0 on padding in; the mean over bands and real frames out."""
+        """The mean over bands and real frames; padding in ``x`` is 0."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = kept(F.relu(norm(conv(x), lengths)), lengths)
-            x = F.max_pool2d(x, 2, ceil_mode=True)  # of values from 0 up: padding is never larger
+            x = F.max_pool2d(x, 2, ceil_mode=True)  # values ≥ 0: padding never exceeds them
             lengths = halved(lengths)
         return mean_over_time(x, lengths).mean(dim=2)
 
@@ -55,7 +55,7 @@ class PemonetNetwork(nn.Module):
     def forward(
         self, features: Float[Tensor, "N channels bands frames"], lengths: Int[Tensor, " N"]
     ) -> StudentOutput:
-        """See ``Student.build``; the values of a frame are three spectrograms, a third each."""
+        """See ``Student.build``; a third of a frame's values belongs to each spectrogram."""
         parts = kept(features, lengths).split(self.bands, dim=2)
         means = [arm(part, lengths) for arm, part in zip(self.arms, parts, strict=True)]
         embedding = torch.cat(means, dim=1)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class ResLstmSaNetwork(nn.Module):
     """See ``serbench_baselines.res_lstm_sa``; made by ``ResLstmSa.build``.
 
-    Both LSTMs run forwards, so that no real frame hears the padding behind it.
+    Both LSTMs run forwards, so that the padding at the end does not affect real frames.
     """
 
     def __init__(self, params: ResLstmSaParams, shape: StudentShape) -> None:
@@ -35,7 +35,7 @@ class ResLstmSaNetwork(nn.Module):
         self._start()
 
     def _start(self) -> None:
-        """Initial weights as published."""
+        """Set the published initial weights."""
         for lstm in (self.first, self.second):
             weight, recurrent, *biases = lstm.parameters()
             nn.init.xavier_normal_(weight)

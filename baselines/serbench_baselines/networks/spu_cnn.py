@@ -52,7 +52,7 @@ class SpuCnnNetwork(nn.Module):
 def statistics(
     x: Float[Tensor, "N filters frames"], lengths: Int[Tensor, " N"]
 ) -> Float[Tensor, "N 3*filters"]:
-    """Largest value, mean and deviation over real frames."""
+    """Largest value, mean and deviation of each filter over real frames."""
     x = x.float()
     padding = ~frame_mask(lengths, x.shape[2])[:, None, :]
     largest = x.masked_fill(padding, float("-inf")).amax(dim=2)

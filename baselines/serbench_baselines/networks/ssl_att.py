@@ -53,7 +53,7 @@ def correlations(
     x: Float[Tensor, "N frames d"], weights: Float[Tensor, "N frames"]
 ) -> Float[Tensor, "N d d"]:
     """Correlation of each pair of channels over time; ``weights`` sum to 1."""
-    with torch.autocast(x.device.type, enabled=False):  # differences of near numbers
+    with torch.autocast(x.device.type, enabled=False):  # subtracts numbers that are nearly equal
         own = weights[..., None]
         centred = x - (own * x).sum(dim=1, keepdim=True)
         covariance = (own * centred).transpose(1, 2) @ centred

@@ -18,19 +18,21 @@ if TYPE_CHECKING:
 
 
 class CausalConv(nn.Conv1d):
-    """A convolution that hears a frame and frames before it: nothing, hence zeros, at the start."""
+    """A convolution over a frame and the frames before it; there are zeros before the start."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int) -> None:
         super().__init__(inputs, outputs, kernel, dilation=dilation)
         self.before = (kernel - 1) * dilation
 
     def forward(self, input: Float[Tensor, "N c frames"]) -> Float[Tensor, "N c2 frames"]:  # noqa: A002 - nn.Conv1d's name
-        """As many frames as it is given."""
+        """Returns as many frames as the input has."""
         return super().forward(F.pad(input, (self.before, 0)))
 
 
 class TemporalBlock(nn.Module):
-    """Two causal convolutions decide, filter by filter and frame by frame, what passes."""
+    """Multiplies its input by a gate, which two causal convolutions compute for each filter and
+    frame.
+    """
 
     def __init__(self, params: TimNetParams, dilation: int) -> None:
         super().__init__()
@@ -44,7 +46,7 @@ class TemporalBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "N c frames"], real: Bool[Tensor, "N frames"] | None
     ) -> Float[Tensor, "N c frames"]:
-        """``real`` is as ``normalised`` takes it."""
+        """The gated map; for ``real``, see ``normalised``."""
         gate = x
         for conv, norm in zip(self.convs, self.norms, strict=True):
             gate = self.dropout(normalised(norm, conv(gate), real).relu())

@@ -71,7 +71,7 @@ class TransformerNetwork(nn.Module):
         patch = self.patch_frames
         at = torch.arange(features.shape[-1], device=features.device)
         real = (at[None, :] < lengths[:, None])[:, None, None, :]
-        features = features * real.to(features.dtype)  # whatever the padding holds
+        features = features * real.to(features.dtype)  # padding may have any values
         x = F.pad(features, (0, -features.shape[-1] % patch)).flatten(1, 2)  # (N, 3*mels, frames)
         x = x.unfold(2, patch, patch).permute(0, 2, 1, 3).flatten(2)  # (N, tokens, 3*mels*patch)
         tokens = torch.div(lengths + patch - 1, patch, rounding_mode="floor")

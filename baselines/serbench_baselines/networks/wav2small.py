@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Convolution(nn.Module):
-    """3 × 3 convolution, batch normalisation, ReLU; 0 on padding in and out."""
+    """3 × 3 convolution, batch normalisation, ReLU; padding is 0 in the input and in the output."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Wav2SmallNetwork(nn.Module):
         x = kept(features, lengths)
         for convolution in self.before:
             x = convolution(x, lengths)
-        x = F.max_pool2d(x, 3, stride=2, padding=1)  # of values from 0 up: padding is never larger
+        x = F.max_pool2d(x, 3, stride=2, padding=1)  # values ≥ 0: padding never exceeds them
         lengths = halved(lengths)
         x = kept(x, lengths)
         for convolution in self.after:
