@@ -37,7 +37,8 @@ PLACES = {
     "methods": "serbench.benchmark.names",
     "run": "serbench.benchmark.run",
 }
-"""Modules whose names are imported at their first use: ``import serbench`` is instant."""
+"""Module of each name; it is imported at the name's first use, so that ``import serbench`` is fast.
+"""
 
 
 def __getattr__(name: str) -> object:

@@ -195,8 +195,8 @@ class ProtocolSettings(Params):
     """A ``leaky-…`` protocol is broken on purpose: its results are marked and never compared."""
     folds: str | None = None
     """A named fold set of the corpus, ``loso``, ``kfold``, ``official`` (its own split), or a fold
-    file. None: the dataset's own. Of several official test sets, the main tables are about the
-    first.
+    file. None: the dataset's own. If there are several official test sets, the main tables are
+    about the first.
     """
     kfold: int = Field(default=5, ge=2)
     """Number of folds of ``kfold``."""

@@ -18,8 +18,8 @@ class CrossEntropyParams(Params):
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of the target that is spread evenly over the classes (Szegedy et al., CVPR 2016)."""
     class_weights: Literal["none", "balanced"] = "none"
-    """``balanced``: each utterance counts by the inverse frequency of its class in the training
-    partition, so that all classes count alike."""
+    """``balanced``: each utterance has the inverse frequency of its class in the training partition
+    as its weight, so that all classes have the same weight."""
     focal: float = Field(default=0.0, ge=0.0)
     """γ of the focal loss (Lin et al., ICCV 2017, equation 4): the higher the posterior of the
     right class, the less an utterance counts. 0: off.

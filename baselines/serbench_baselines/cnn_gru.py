@@ -36,18 +36,18 @@ HEARD = {
     "n_mels": 128,
     "coefficients": 0,
 }
-"""Of the front end ``mfcc``: without a cosine transform it gives mel bands."""
+"""Parameters of the front end ``mfcc``, which gives mel bands without a cosine transform."""
 
 
 class CnnGruParams(Params):
     """Sizes of CNN+GRU."""
 
     filters: PositiveInt = 64
-    """Of the blocks; the first convolution has half as many."""
+    """Filters of the blocks; the first convolution has half as many."""
     blocks: PositiveInt = 5
-    """With a skip, after the pooling."""
+    """Number of blocks with a skip, after the pooling."""
     hidden: PositiveInt = 128
-    """Of the GRU, one way."""
+    """Hidden values of the GRU in each direction."""
     dense: PositiveInt = 64
 
 

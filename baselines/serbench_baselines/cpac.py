@@ -35,17 +35,17 @@ class CpacParams(Params):
     """Sizes of CPAC."""
 
     filters: PositiveInt = 64
-    """Of each of the first three convolutions."""
+    """Filters of each of the first three convolutions."""
     capsule: PositiveInt = 64
-    """Values of a capsule."""
+    """Number of values of a capsule."""
     capsules: PositiveInt = 6
-    """Primary ones at each position, and those that they are routed to."""
+    """Number of primary capsules at each position, and of capsules that they are routed to."""
     rounds: PositiveInt = 3
-    """Of routing."""
+    """Number of rounds of routing."""
     conv_dropout: tuple[float, float, float] = (0.5, 0.25, 0.25)
-    """After each of the first three convolutions."""
+    """Dropout after each of the first three convolutions."""
     dropout: float = Field(default=0.2, ge=0.0, lt=1.0)
-    """Before the classifier."""
+    """Dropout before the classifier."""
 
 
 class Cpac(Student):

@@ -43,7 +43,7 @@ class EncoderFinetuneParams(Params):
     model: str = Field(default="facebook/wav2vec2-base", min_length=1)
     """Hub id, or a local folder with config.json, preprocessor_config.json and weights."""
     layers: PositiveInt | None = None
-    """Number of its first layers that are used; None: all."""
+    """Number of the encoder's first layers that are used; None: all."""
     freeze_convolutions: bool = True
     """Freeze the convolutions and the projection after them."""
     time_mask: float = Field(default=0.08, ge=0.0, lt=1.0)

@@ -44,19 +44,19 @@ HEARD: Mapping[str, object] = MappingProxyType(
         "normalise": "none",
     }
 )
-"""40 MFCC within ±10 of a waveform that is scaled first, of 3 s as on EmoDB; the authors take 3 or
-7 s of IEMOCAP (``front_end.length_s``)."""
+"""40 MFCC within ±10 of a waveform that is scaled first, with a length of 3 s as on EmoDB; the
+authors use 3 or 7 s on IEMOCAP (``front_end.length_s``)."""
 
 
 class LightSerParams(Params):
     """Sizes of LIGHT-SERNET."""
 
     paths: PositiveInt = 32
-    """Filters of each of the three convolutions side by side."""
+    """Filters of each of the three parallel convolutions."""
     filters: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (
         64, 96, 128, 160, 320,
     )  # fmt: skip
-    """Of the five after them; the last is 1 × 1."""
+    """Filters of the five convolutions after them; the last one is 1 × 1."""
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
 
 

@@ -28,7 +28,7 @@ class PemonetParams(Params):
     """Sizes of PEmoNet."""
 
     filters: tuple[PositiveInt, ...] = Field(default=(16, 32, 64), min_length=1)
-    """Of each arm."""
+    """Filters of the convolutions in each arm."""
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
 
 

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 HEARD = {"window": 1366, "hop": 683, "n_fft": 1366, "coefficients": 34, "chroma": 12}
-"""Of the front end ``mfcc``."""
+"""Parameters of the front end ``mfcc``."""
 
 
 class ResLstmSaParams(Params):
     """Sizes of ResLSTM-SA."""
 
     hidden: PositiveInt = 64
-    """Of the second LSTM; the first is as wide as its input."""
+    """Hidden values of the second LSTM; the first LSTM is as wide as its input."""
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
 
 

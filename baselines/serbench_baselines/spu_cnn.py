@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from torch import nn
 
 HEARD = {"window": 400, "hop": 160, "n_fft": 512, "coefficients": 32, "deltas": True}
-"""Of the front end ``mfcc``."""
+"""Parameters of the front end ``mfcc``."""
 
 
 class SpuCnnParams(Params):
     """Sizes of SPU+CNN."""
 
     kernels: tuple[PositiveInt, ...] = Field(default=(5, 7, 9, 11), min_length=1)
-    """Frames that each kind of filter reaches over."""
+    """Number of frames that each kind of filter covers."""
     filters: PositiveInt = 128
-    """Of each kind."""
+    """Number of filters of each kind."""
     hidden: PositiveInt = 256
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
 

@@ -29,9 +29,9 @@ class SslAttParams(FrozenParams):
 
     model: str = Field(default="facebook/hubert-large-ll60k", min_length=1)
     heads: PositiveInt = 4
-    """Of the attention; the log of their summed exponentials is one score for each frame."""
+    """Heads of the attention; the log of their summed exponentials is one score for each frame."""
     dropout: float = Field(default=0.25, ge=0.0, lt=1.0)
-    """Of whole channels."""
+    """Dropout of whole channels."""
 
 
 class SslAtt(Frozen):

@@ -40,8 +40,9 @@ HEARD: Mapping[str, object] = MappingProxyType(
         "normalise": "none",
     }
 )
-"""39 MFCC as librosa computes them, of 4.35 s: 188 frames. The authors' length on EmoDB; they take
-110,000 samples on RAVDESS and 310,000 on IEMOCAP (``front_end.length_s`` 4.9887 and 14.059)."""
+"""39 MFCC as librosa computes them, of 4.35 s: 188 frames. This is the authors' length on EmoDB;
+they use 110,000 samples on RAVDESS and 310,000 on IEMOCAP (``front_end.length_s`` 4.9887 and
+14.059)."""
 
 
 class TimNetParams(Params):
@@ -50,11 +51,11 @@ class TimNetParams(Params):
     width: PositiveInt = 39
     """Filters of each convolution."""
     blocks: int = Field(default=8, ge=1, le=16)
-    """The authors take 8, and 10 on IEMOCAP."""
+    """Number of blocks; the authors use 8, and 10 on IEMOCAP."""
     kernel: int = Field(default=2, ge=2)
     """Taps of a convolution."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Of whole filters."""
+    """Dropout of whole filters."""
 
 
 class TimNet(Student):

@@ -37,7 +37,7 @@ HEARD = {
     "coefficients": 0,
     "top_db": None,
 }
-"""Of the front end ``mfcc``: without a cosine transform it gives mel bands."""
+"""Parameters of the front end ``mfcc``, which gives mel bands without a cosine transform."""
 
 
 class Wav2SmallParams(Params):
@@ -45,9 +45,9 @@ class Wav2SmallParams(Params):
 
     filters: PositiveInt = 13
     before: PositiveInt = 3
-    """Convolutions before the max-pool."""
+    """Number of convolutions before the max-pool."""
     after: PositiveInt = 4
-    """And after it."""
+    """Number of convolutions after the max-pool."""
 
 
 class Wav2Small(Student):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float32, Shaped
 
 MOST_CHANNELS = 8
-"""A longer axis is time."""
+"""Greatest number of channels; an axis that is longer is time."""
 
 _FULL_SCALE = {"int8": 2.0**7, "int16": 2.0**15, "int32": 2.0**31}
 """Divisors of integers, as in libsndfile."""

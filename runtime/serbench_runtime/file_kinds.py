@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _LOOKED_AT = 4096
-"""Bytes at the start of a file that show all these kinds."""
+"""Number of bytes at the start of a file that are read to recognise its kind."""
 
 _CONVERT = "convert it to WAV or FLAC, for instance with ffmpeg"
 _UNPACK = "unpack it first"

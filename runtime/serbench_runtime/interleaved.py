@@ -13,10 +13,10 @@ QUIETEST = 0.003
 """Root mean square of sound; softer samples may be a few steps of 16-bit integers."""
 
 UNEQUAL = 1.5
-"""From this ratio on, even and odd samples do not belong to one signal."""
+"""From this ratio of loudness on, even and odd samples do not belong to one signal."""
 
 ZIGZAG = 0.2
-"""From this autocorrelation on, they do not either."""
+"""From this difference of autocorrelations on, they do not belong to one signal either."""
 
 
 def looks_interleaved(waveform: Waveform) -> bool:

@@ -48,7 +48,7 @@ class Cutter:
         least = least or window
         self.hop = window - overlap
         self.windows = math.ceil(max(0, least - window) / self.hop) + 1
-        """Samples of every piece but an utterance's last."""
+        """Number of samples of every piece except an utterance's last."""
         self.samples = (self.windows - 1) * self.hop + window
 
     def count(self, samples: int) -> int:

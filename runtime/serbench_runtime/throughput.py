@@ -20,10 +20,10 @@ ON_TIME = 0.95
 """The share of steps that must be answered before the next is due."""
 
 ROOM = 0.95
-"""Target share of the time for the next trial."""
+"""Share of the available time that the next trial should take."""
 
 FULL = 0.9
-"""From this share of the time on, more streams are not tried."""
+"""If streams take this share of the available time or more, no more streams are tried."""
 
 MORE_TRIALS = 3
 

@@ -17,17 +17,17 @@ Waveform = NDArray[np.float32]
 """``(samples,)``, values from -1 to 1."""
 
 RATES_HZ = (1_000.0, 1_000_000.0)
-"""Sample rates outside are taken for a mistake, such as 16 for 16 kHz."""
+"""Range of sample rates; others are probably a mistake, such as 16 for 16 kHz."""
 
 LOUDEST = 10.0
 """Floats beyond 20 dB over full scale are not audio within ±1: they are integers."""
 
 CANCELLED_DB = 20.0
-"""Channels whose mean is this much weaker than that of unrelated channels cancel one another: 99 %
-of the power is gone."""
+"""Channels cancel one another if their mean is this much weaker than that of unrelated channels:
+99 % of the power is lost."""
 
 _GLANCE = 1024
-"""Samples that nearly always tell that not all are whole numbers."""
+"""Number of samples that nearly always show that not all are whole numbers."""
 
 
 @dataclass

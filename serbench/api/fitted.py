@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
 FLOOR = 1e-7
-"""Least posterior: that of a class that the training partition lacks."""
+"""Smallest posterior, which a class that the training partition lacks has."""
 
 SCHEMA = "schema.json"
 

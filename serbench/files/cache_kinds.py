@@ -31,7 +31,7 @@ FOLDERS: Mapping[CacheKind, str] = {
     "corpora": "corpora",
     "repeats": "repeats",
 }
-"""Folder of each kind below the cache. Entries that share a folder name their own kind."""
+"""Folder of each kind below the cache. In a folder of several kinds, entries state their kind."""
 
 
 def kind_folder(cache: Path, kind: CacheKind) -> Path:

@@ -32,7 +32,7 @@ SEAL_BYTES = len(START) + 64 + len(END)
 BLOCK_BYTES = 1 << 20
 
 SUMS = ".serbench-files.json"
-"""In a kept folder: the SHA-256 of each other file, by its path in the folder."""
+"""File in a kept folder with the SHA-256 of each other file, by its path in the folder."""
 
 
 class DamageError(Exception):

@@ -15,7 +15,7 @@ from serbench.api import FrontEnd
 from serbench.learning.front_ends import frames_of
 
 WINDOW_S = 3.0
-"""What students are held against each other by, whatever windows they were trained on."""
+"""The window length at which students are compared, whatever windows they were trained on."""
 
 
 def count_parameters(network: nn.Module) -> tuple[int, int]:

@@ -55,7 +55,7 @@ class Mapper(Protocol):
 
 
 Spread = Callable[[Recording], Mapper | None]
-"""What computes blocks of speech that begins with a recording; None: this process does."""
+"""Given the first recording, the mapper for blocks of speech; None: this process computes them."""
 
 
 def here(_: Recording) -> None:

@@ -24,7 +24,7 @@ from serbench_runtime.waveform import SAMPLE_RATE_HZ, Waveform
 # soxr and soundfile are imported only inside functions, because every command reads recipes.
 
 VERSION = 1
-"""Raised whenever the crops that a recipe gives change, so that nothing stale is read."""
+"""Increased whenever the crops that a recipe gives change, so that nothing stale is read."""
 
 
 @dataclass(frozen=True, slots=True)

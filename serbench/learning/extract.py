@@ -27,7 +27,7 @@ from serbench.learning.front_ends import Extractor, identity_of
 from serbench.learning.segments import hears_whole
 
 VERSION = 4
-"""Raised whenever the frames that a setting gives change, so that no stale cache is read."""
+"""Increased whenever the frames that a setting gives change, so that no stale cache is read."""
 
 
 def speech_frames(

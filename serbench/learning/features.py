@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
 RESIDENT_BYTES = 256 * 1024 * 1024
-"""Frames that a reader copies into memory; where there are more, windows are read from the map."""
+"""Most bytes of frames that a reader copies into memory; more are read from the map by windows."""
 
 BLOCK_FRAMES = 8_192
-"""Frames whose moments are taken at once."""
+"""Number of frames whose moments are computed at once."""
 
 Array = NDArray[np.floating]
 

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 16 * 1024 * 1024
-"""Size from which on a block is written: as much is computed again after a kill."""
+"""A block is written once it has this size; at most as much is computed again after a kill."""
 
 HEAD_BYTES = 128
-"""Place for the header of an ``.npy`` file, which states how many frames follow."""
+"""Size reserved for the header of an ``.npy`` file, which states how many frames follow."""
 
 Array = NDArray[np.floating]
 

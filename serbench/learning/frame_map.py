@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RELEASED_BYTES = 64 * 1024 * 1024
-"""After so many bytes, a process lets go of the pages of the file: the system still has them."""
+"""After so many bytes, a process releases the file's pages; the system's cache may keep them."""
 
 
 class MappedRows:

@@ -13,7 +13,7 @@ from serbench.protocol.splits.records import Partition, utterances_of
 from serbench.settings import SegmentSettings
 
 MIN_HOP_S = 0.010
-"""Windows closer together than one frame of the front end would say nothing new."""
+"""Windows closer together than one frame of the front end would add no information."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ NameKind = Literal["speaker", "session", "text"]
 NOUNS: Mapping[NameKind, str] = {"speaker": "speaker", "session": "session", "text": "sentence"}
 
 CODES: Mapping[NameKind, str] = {"speaker": "L1", "session": "L1", "text": "L9"}
-"""The check of the guard that cannot be trusted where one name has several spellings."""
+"""The guard's check that is unreliable if one name has several spellings, by kind of name."""
 
 ONLY = "differ only in case, spaces, Unicode form or the spelling of numbers"
 

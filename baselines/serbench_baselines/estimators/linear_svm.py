@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 Floats = NDArray[np.float64]
 
 STEPS = 200
-"""Most Newton steps; five to twenty are enough."""
+"""Greatest number of Newton steps; five to twenty are usually enough."""
 
 
 class LinearSvm(ClassifierMixin, BaseEstimator):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from serbench_baselines.cpac import CpacParams
 
 LEAST = 38
-"""Frames, and values of a frame, that leave one position of primary capsules."""
+"""Fewest frames, and fewest values of a frame, for one position of primary capsules."""
 
 
 class ScaleShift(nn.Module):

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 TRAINED = ("hubert", "wav2vec2", "wavlm", "whisper")
 SILENCE = 1e-7
-"""Added to the variance of a window's samples, as transformers does."""
+"""Added to the variance of a window's samples, as in transformers."""
 RANGE = 2.0
-"""Whisper hears nothing that is more than this (8 powers of ten, over 4) below the loudest."""
+"""Whisper's input is clipped at this (8 powers of ten, divided by 4) below its greatest value."""
 FAR_BELOW = -3e4
 
 

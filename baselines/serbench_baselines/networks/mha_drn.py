@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from serbench_baselines.mha_drn import MhaDrnParams
 
 FIRST, REACH = 32, 10
-"""Filters of the first convolution, and frames that it reaches over."""
+"""Filters of the first convolution, and number of frames that it covers."""
 
 STAGES = ((64, 2, 5, 1), (128, 2, 5, 1), (256, 1, 3, 2), (512, 1, 3, 4))
 """Filters and step of each stage; kernel and dilation of its residual blocks."""

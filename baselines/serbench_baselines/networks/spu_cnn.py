@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from serbench_baselines.spu_cnn import SpuCnnParams
 
 LEAST_VARIANCE = 1e-6
-"""Added under the root of a deviation, which has no gradient at 0."""
+"""Added to a variance before its root, which has no gradient at 0."""
 
 
 class SpuCnnNetwork(nn.Module):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from serbench_baselines.ssl_att import SslAttParams
 
 LEAST_VARIANCE = 1e-6
-"""A channel that varies less, such as one that is dropped, correlates with nothing."""
+"""A channel with a smaller variance, such as a dropped one, has no correlation with any other."""
 
 
 class CorrelationHead(Head):

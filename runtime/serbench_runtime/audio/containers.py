@@ -27,7 +27,7 @@ from serbench_runtime.waveform import RATES_HZ
 ACCEPTED = frozenset(
     {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3", "NIST"}
 )
-"""Formats whose length can be checked, as libsndfile tells them from their content."""
+"""Formats whose length can be checked, by libsndfile's names for them."""
 
 
 class ForwardFile(soundfile.SoundFile):

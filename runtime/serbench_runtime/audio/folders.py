@@ -18,13 +18,13 @@ AUDIO_ENDINGS = frozenset(
     {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64",
      ".snd", ".sph", ".w64", ".wav"}
 )  # fmt: skip
-"""Of files in a folder that are taken for audio, in small letters or capitals: what libsndfile
-reads."""
+"""Extensions of files in a folder that count as audio, in lower or upper case: those that
+libsndfile reads."""
 
 FOREIGN_ENDINGS = frozenset(
     {".3gp", ".aac", ".amr", ".ape", ".m4a", ".m4b", ".mka", ".webm", ".wma", ".wv"}
 )
-"""Of sound that libsndfile cannot read."""
+"""Extensions of audio that libsndfile cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def is_hidden(name: str) -> bool:
 
 
 Identity = tuple[int, int]
-"""Of a folder, however it is reached: device and inode."""
+"""Identity of a folder, however it is reached: device and inode."""
 
 
 @dataclass

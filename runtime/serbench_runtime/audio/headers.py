@@ -31,7 +31,7 @@ class Chunk:
 
 
 Mend = tuple[int, bytes] | None
-"""A place in the header, and what should stand there."""
+"""A position in the header, and the bytes that should be there; None: no change."""
 
 
 def check_header(file: BinaryIO) -> Mend:
@@ -211,4 +211,4 @@ _CHECKS: dict[bytes, Callable[[BinaryIO, int], Mend]] = {
     b"NIST": _check_nist,
     b"OggS": _check_ogg,
 }
-"""By a file's first bytes; FLAC and MP3 are checked as they are decoded."""
+"""Checks by a file's first bytes; FLAC and MP3 are checked when they are decoded."""

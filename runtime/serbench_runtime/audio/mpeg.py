@@ -20,10 +20,10 @@ _BIT_RATES = {
     (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-"""In kbit/s by version (2 stands for 2.5, too) and layer, from index 1 on."""
+"""Bit rates in kbit/s, from index 1 on, by version (2 includes 2.5) and layer."""
 
 _RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
-"""By the bits of the version."""
+"""Sample rates in Hz, by the bits of the version."""
 
 _COUNTS = (b"Xing", b"Info")
 _HAS_FRAMES = 1

@@ -20,7 +20,7 @@ from serbench_runtime.waveform import SAMPLE_RATE_HZ, Tally, Waveform
 log = logging.getLogger(__name__)
 
 SHORTEST_S = 0.1
-"""A shorter file holds no speech that anything here could score."""
+"""Shorter files have too little speech to be classified."""
 
 BLOCK_S = 30.0
 

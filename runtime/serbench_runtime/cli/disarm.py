@@ -21,7 +21,7 @@ CONTROL = re.compile(
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""First characters of cells that spreadsheets compute."""
+"""First characters of cells that spreadsheets take for a formula."""
 
 
 def disarm(text: str) -> str:

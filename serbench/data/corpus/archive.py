@@ -20,7 +20,7 @@ from serbench.data.corpus.space import check_space
 from serbench.errors import CorpusError
 
 ENCRYPTED = 0x1
-"""Bit of a zip member's flags."""
+"""Flag of an encrypted member of a zip archive."""
 
 DRIVE = re.compile("[A-Za-z]:")
 

@@ -14,10 +14,10 @@ from serbench.errors import CorpusError, joined, listed, numbered, visible
 log = logging.getLogger(__name__)
 
 SHOWN = 20
-"""Problems that one message lists before it only counts the rest."""
+"""Number of problems that one message lists; the others are only counted."""
 
 MANY = 3
-"""Files of which one and the same is wrong, from which on one line is enough."""
+"""Number of files with the same fault from which on one line is enough for all of them."""
 
 
 @dataclass(frozen=True, slots=True)

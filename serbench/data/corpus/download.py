@@ -20,7 +20,7 @@ from serbench.files.kept import DamageError, file_digest, kept_bytes, read_kept,
 from serbench.files.paths import inside
 
 ATTEMPTS = 3
-"""Attempts in a row that bring nothing new before a download is given up."""
+"""Number of attempts without new data after which a download fails."""
 PAUSE_S = 1.0
 """Pause before the second attempt; it doubles with each further one."""
 TIMEOUT_S = 30.0
@@ -29,7 +29,7 @@ BLOCK_BYTES = 1 << 16
 
 CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""HTTP answers that may be another one soon."""
+"""HTTP status codes that may be temporary."""
 
 
 class _CutError(Exception):

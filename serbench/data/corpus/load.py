@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 READER = f"2, soxr {soxr.__version__}"
-"""Facts read by another reader or resampler are read again."""
+"""Version of reader and resampler; facts from another version are read again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,14 @@ from serbench.files.kept import check_folder, keep_folder, making, read_kept
 from serbench.files.paths import inside
 
 DATA_VARIABLE = "SERBENCH_DATA"
-"""Environment variable: a folder that holds one folder per dataset, by name."""
+"""Environment variable: a folder with one folder per dataset, by name."""
 OLD_RECIPE = ".serbench-recipe.json"
-"""In a corpus that an older version has synthesised, in the place of one that is put there by hand.
+"""File in a corpus that an older version of serbench has synthesised. Its folder has the same name
+as a folder that a user has put there.
 """
 
 Announce = Callable[[str], None]
-"""``announce(sentence)``: a long step is about to begin."""
+"""``announce(sentence)``: tells the user, for instance, that a long step begins."""
 
 
 def locate(

@@ -12,7 +12,7 @@ from serbench.data.corpus.table import CorpusTable
 from serbench.errors import RegistryError
 
 MARK = "SUBSET"
-"""First word of the line below every table of a run on a subset."""
+"""First word of the line under every table of a run on a subset."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from serbench_runtime.audio.folders import audio_below
 log = logging.getLogger(__name__)
 
 PREFIX = "unlabelled/"
-"""Of all ids, so that none is ever taken for an utterance of a corpus."""
+"""Beginning of all ids, so that no id can be confused with that of a corpus's utterance."""
 
 
 @dataclass(frozen=True, slots=True)

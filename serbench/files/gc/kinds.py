@@ -32,7 +32,7 @@ KINDS = {
 """All kinds with descriptions."""
 
 NAMED_ONLY = frozenset({"downloads", "corpora"})
-"""Kinds that are kept unless named."""
+"""Kinds that are removed only if the user names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ TEMPORARIES = (
 """Regular expressions of files, or of folders with everything in them."""
 
 RESULTS: tuple[CacheKind, ...] = ("fits", "replays", "robustness", "prune", "posteriors")
-"""Entries of ``FitCache``. Soft targets and pretrained weights are among the fits."""
+"""Kinds of entries of ``FitCache``; ``fits`` includes soft targets and pretrained weights."""
 
 FILE_ENTRIES = {
     **{kind: rf"{FOLDERS[kind]}/{FIT}" for kind in RESULTS},
@@ -78,7 +78,7 @@ FILE_ENTRIES = {
     "repeats": rf"repeats/{HEX}{{24}}\.json",
     "near": rf"near/(?:near/)?{HEX}{{16}}/(?:{FINGERPRINTS}|{PAIRS})",
 }
-"""Entries of one file."""
+"""Regular expressions of entries that are one file."""
 
 EMBEDDED = r"(?:frames\.f16|pooled\.f32|index\.jsonl|complete\.json)"
 
@@ -89,16 +89,16 @@ FOLDER_ENTRIES = {
     "downloads": (r"downloads/[^/.][^/]*", ".+"),
     "corpora": (r"corpora/[^/.][^/]*", ".+"),
 }
-"""Entries that are folders, with their known files."""
+"""Regular expressions of entries that are folders, and of their known files."""
 
 FEATURES = rf"(?P<pair>features/{HEX}{{24}})\.(?:(?:values|counts)\.npy|(?:values|blocks)\.part)"
-"""Pairs of files that are one entry; ``.part``: an unfinished one."""
+"""Regular expression of pairs of files that are one entry; ``.part`` files are unfinished."""
 
 LOCKS = (
     rf"(?:embeddings/[^/.][^/]*-{HEX}{{32}}|features/{HEX}{{24}}|corpora/[^/.][^/]*-{HEX}{{8}}"
     rf"|deploy/(?:models|converted)/{HEX}{{64}}|{USERS}/gate)\.lock"
 )
-"""Empty and never removed: another process may be waiting for one."""
+"""Regular expression of locks: empty files, never removed, as a process may be waiting for one."""
 
 TOPS = frozenset({*(folder.partition("/")[0] for folder in FOLDERS.values()), USERS})
 """Folders of the cache that serbench writes into."""

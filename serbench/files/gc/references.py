@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 KEY = re.compile(rb'"key":\s*"([0-9a-f]{8,128})"')
-"""A fit's address in a record. Found by pattern, so that a damaged record still keeps its fit."""
+"""A fit's address in a record. A pattern finds it even in a damaged record, so its fit is kept."""
 
 
 def referenced_keys(runs: Iterable[Path]) -> frozenset[str]:

@@ -16,13 +16,13 @@ from serbench.learning.fit.batches import Batches, TeacherSources
 from serbench.learning.fit.task import FitTask, PretrainTask
 
 SAMPLED_FRAMES = 200_000
-"""Means and deviations are taken over about this many frames, evenly spread."""
+"""Means and deviations are computed over about this many frames, evenly spread."""
 
 BLOCK_FRAMES = 8_192
-"""Frames whose layers are mixed at once to take these."""
+"""Frames whose layers are mixed at once when means and deviations are computed."""
 
 NO_LABEL = -1
-"""In a batch without labels: whatever reads it as a class fails."""
+"""Label in a batch without labels: code that uses it as a class fails."""
 
 
 class DiskFrames:

@@ -16,7 +16,7 @@ from serbench.files.kept import DamageError, kept_bytes, read_kept, write_kept
 from serbench.learning.fit.optimise import Optimisation
 
 EVERY_S = 60.0
-"""Epochs that end sooner after the last checkpoint are not written down."""
+"""No checkpoint is written after an epoch that ends sooner than this after the last one."""
 
 
 class Stateful(Protocol):

@@ -21,7 +21,7 @@ from serbench.learning.fit.optimise import Optimisation, built, in_float32, seed
 from serbench.learning.fit.task import InitialState, PretrainResult, PretrainTask
 
 START_BATCHES = 8
-"""Batches that a loss makes its start from: of 64 windows of 3 s, 25 minutes of speech."""
+"""Batches for a loss's initial parameters: with 64 windows of 3 s each, 25 minutes of speech."""
 
 
 def pretrain(task: PretrainTask, on_epoch: OnEpoch) -> PretrainResult:

@@ -40,7 +40,7 @@ from serbench.learning.teach.embeddings import TeacherEmbeddings
 _LOG = logging.getLogger(__name__)
 
 VERSION = 3
-"""Raised whenever the embeddings that a teacher gives change, so that no stale cache is read."""
+"""Increased whenever a teacher's embeddings change, so that no stale cache is read."""
 
 
 def embed_corpus(

@@ -18,7 +18,7 @@ from scipy.special import log_softmax
 Array = NDArray[np.float64]
 
 _CURVATURE = 0.1
-"""Typical p (1 − p) of a posterior; sets the preconditioner only, never the solution."""
+"""Typical p (1 − p) of a posterior; it affects only the preconditioner, never the solution."""
 
 _GRADIENT_TOLERANCE = 1e-6
 _MAX_ITERATIONS = 500

@@ -23,7 +23,9 @@ from serbench.learning.teach.logistic import Array, Solution, fit_logistic, row_
 
 _MAX_ITERATIONS = 20
 _RELATIVE_TOLERANCE = 1e-4
-"""Layer weights are settled when the objective falls by less than this; they are smooth in it."""
+"""Optimisation of layer weights stops when the objective, which is smooth in them, falls by less
+than this share.
+"""
 
 
 class LayerMix:

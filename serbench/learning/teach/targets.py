@@ -16,7 +16,7 @@ from serbench.protocol.guard.view import FittedRecord, PartitionView
 from serbench.settings import HeadSettings
 
 TargetKey = tuple[str, str, HeadSettings]
-"""Teacher, training partition, head settings."""
+"""Key of a target: teacher, training partition, head settings."""
 
 
 @dataclass(frozen=True)

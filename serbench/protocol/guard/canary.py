@@ -10,10 +10,10 @@ from pydantic import Field
 from serbench.api import LeakageError, Params
 
 FEWEST_REPEATS = 3
-"""With two, Student's t is 12.7 times the error: nothing could beat chance."""
+"""With two repeats, the interval is ± 12.7 standard errors: nothing could beat chance."""
 
 CONFIDENCE = 0.95
-"""Of the interval over repeats."""
+"""Confidence level of the interval over repeats."""
 
 
 class CanaryResult(Params):

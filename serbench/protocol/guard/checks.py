@@ -19,7 +19,7 @@ WAY_OUT = (
     "To keep only the first of each: --set protocol.duplicates=drop; to keep speakers that share "
     "a recording in the same fold: --set protocol.duplicates=group with loso or kfold folds"
 )
-"""What to do about copies."""
+"""Advice on what to do about copies."""
 
 
 class Window(Protocol):

@@ -82,7 +82,7 @@ CORPORA: dict[str, tuple[str, ...]] = {
     "VoxLingua107": (),
     "VoxPopuli": (),
 }
-"""Corpora of the field, and those that encoders are pretrained on: what else they are called.
+"""Other names of the corpora of the field, and of those that encoders are pretrained on.
 
 Case, separators, versions and words such as "dataset" need no entry of their own.
 """

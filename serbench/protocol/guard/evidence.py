@@ -23,7 +23,7 @@ BREAKS: Mapping[ProtocolName, frozenset[str]] = {
     "leaky-normaliser": frozenset({"L6"}),
     "leaky-search": frozenset({"L6"}),
 }
-"""What each protocol breaks on purpose. All other checks stay in force."""
+"""Checks that each protocol breaks on purpose. All other checks still apply."""
 
 
 @dataclass(frozen=True, slots=True)

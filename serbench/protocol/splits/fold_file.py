@@ -11,7 +11,7 @@ from serbench.errors import listed
 from serbench.protocol.splits.groups import natural_key
 
 TRAIN_ONLY = "train"
-"""In the column ``fold``: no fold tests the utterance."""
+"""Value in the column ``fold`` if no fold tests the utterance."""
 
 
 def file_trained_only(table: CorpusTable, path: Path) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from serbench.protocol.splits.groups import balanced_groups
 from serbench.protocol.splits.records import Split, make_split
 
 ALONE = 5
-"""Inner folds of a run with a single outer fold, where nothing else says how many."""
+"""Number of inner folds of a run with a single outer fold, if nothing else determines it."""
 
 
 def inner_splits(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from serbench.api import SAMPLE_RATE_HZ
 
 RATE_HZ = 4_000
-"""What fingerprints and comparisons work at: enough for the bands, and a quarter of the work."""
+"""Rate of fingerprints and comparisons: high enough for the bands, and a quarter of the work."""
 
 WINDOW = 512
 """Samples of a frame (128 ms)."""
@@ -38,16 +38,16 @@ BITS = BANDS - 1
 """A word has one bit for each pair of neighbouring bands, the lowest of a number of 32."""
 
 WORD = np.uint32((1 << BITS) - 1)
-"""Those bits. Above them stands which of them is the least certain."""
+"""Mask of these bits. The number of the least certain one is stored above them."""
 
 QUIETEST_RMS = 1e-5
-"""Frames below -100 dB of full scale hold nothing but rounding."""
+"""Frames below -100 dB of full scale contain only rounding errors."""
 
 NO_WORD = np.uint32(0xFFFFFFFF)
-"""Stands where a frame is silent; no frame with a word has this value."""
+"""Value of a silent frame; no word has this value."""
 
 BLOCK_FRAMES = 2_048
-"""Frames transformed at a time: a long recording must not fill the memory with its windows."""
+"""Frames transformed at a time, so that the windows of a long recording do not fill the memory."""
 
 Waveform = NDArray[np.float32]
 Words = NDArray[np.uint32]

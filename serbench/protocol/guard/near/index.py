@@ -24,30 +24,30 @@ from numpy.typing import NDArray
 from serbench.protocol.guard.near.fingerprints import BITS, NO_WORD, WORD, Words, turned
 
 NEIGHBOURS = 24
-"""Occurrences of its word that a frame is compared with."""
+"""Greatest number of other occurrences of its word that a frame is compared with, on each side."""
 
 ENOUGH_VOTES = 6
-"""Votes at one offset, a frame more or less, that make a pair worth a look. A pair of frames may
-vote twice: by their words, and by these with one bit turned."""
+"""Fewest votes at one offset, to within one frame, for which a pair is compared. A pair of frames
+may vote twice: by their words, and by these with one bit flipped."""
 
 FEWEST_FRAMES = 20
-"""Frames in common, below which a share of wrong bits says nothing."""
+"""Fewest frames in common for which the share of wrong bits is meaningful."""
 
 MOST_WRONG = 0.36
-"""Share of wrong bits over the common frames, from which on two recordings are not compared.
+"""Two recordings with a greater share of wrong bits over the common frames are not compared.
 
-Chance gives 0.5. See docs/near-duplicates.md for what copies have.
+Chance gives 0.5. docs/near-duplicates.md gives the shares of real copies.
 """
 
 BLOCK_FRAMES = 1 << 20
-"""Frames that are looked at together."""
+"""Number of frames that are processed together."""
 
 _FRAME_BITS = 24
-"""Of a place, and of a vote, for frames."""
+"""Number of bits for frames in a place, and in a vote."""
 
 MOST_FRAMES = 1 << (_FRAME_BITS - 1)
-"""Of a recording: 23 hours. Votes are one number: the pair above, the offset in frames plus this
-below."""
+"""Most frames of a recording: 23 hours. A vote is one number: the pair in its upper bits, the
+offset in frames plus this number in its lower bits."""
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 """The golden ratio as a multiplier: spreads consecutive numbers over all 64 bits."""
@@ -55,30 +55,33 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 Integers = NDArray[np.int64]
 
 _IN_BUCKET = np.dtype([("key", "<u8"), ("place", "<i8")])
-"""A word that is not sorted yet. The key has the word above, and below its place among equal ones;
-the other place is that in the corpus: the recording above, the frame below."""
+"""A word that is not sorted yet. The upper bits of the key are the word, its lower bits the word's
+place among equal ones. ``place`` is the place in the corpus: the recording in its upper bits, the
+frame in its lower bits."""
 
 OCCURRENCE = np.dtype([("place", "<i8"), ("before", "<i4"), ("behind", "<i4")])
-"""A sorted word: its place in the corpus, and how many equal ones stand on each side of it."""
+"""A sorted word: its place in the corpus, and the number of equal words on each side of it."""
 
 _WORD_AT = np.uint64(40)
 """First bit of the word in a key."""
 
 _BUCKETS = 256
 _BUCKET_AT = np.uint32(BITS - 8)
-"""Words are sorted in buckets, by their upper eight bits."""
+"""Bit from which on a word is the number of its bucket; words are sorted bucket by bucket."""
 
 OCCURRENCES_AT_ONCE = 1 << 21
-"""Occurrences that are in memory together. All of them lie in a temporary file."""
+"""Number of occurrences in memory at a time. All occurrences are in a temporary file."""
 
 VOTES_AT_ONCE = 1 << 24
-"""Votes that are counted together: those of a range of recordings."""
+"""Number of votes that are counted together, for a range of recordings."""
 
 PAIRS_AT_ONCE = 1 << (63 - _FRAME_BITS)
-"""Pairs that a vote can tell apart: of a range of recordings with all recordings."""
+"""Number of pairs that votes can distinguish: a range of recordings with all recordings."""
 
 _CELL_BITS = 22
-"""Of the numbers to which pairs are hashed, to drop those without enough votes unsorted."""
+"""Number of bits that pairs are hashed to, so that most pairs without enough votes are dropped
+before sorting.
+"""
 
 
 def candidates(fingerprints: Sequence[Words], folder: Path | None = None) -> Integers:

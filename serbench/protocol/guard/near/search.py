@@ -33,19 +33,19 @@ from serbench.protocol.guard.near.verify import Prepared, compare, prepare
 from serbench_runtime.audio.read import read_known
 
 CODE = ("protocol/guard/near",)
-"""Fingerprints and pairs that other code made are not read."""
+"""Fingerprints and pairs of another version of this code are not read."""
 
 THRESHOLD = 0.7
-"""From this similarity on, two recordings count as one. docs/near-duplicates.md says why."""
+"""Two recordings with at least this similarity count as one. docs/near-duplicates.md says why."""
 
 SILENT = hashlib.sha256(b"").hexdigest()
-"""The PCM digest of a recording without a sound: the exact comparison names these."""
+"""PCM digest of a recording without sound; the exact comparison reports these recordings."""
 
 BLOCK = 1_000
-"""Recordings whose fingerprints are stored together, and lost together when a run is killed."""
+"""Number of recordings whose fingerprints are stored together, and lost if the run is killed."""
 
 KEPT = 512
-"""Prepared waveforms kept in memory; each is some 50 kB per second of speech."""
+"""Number of prepared waveforms in memory; each needs about 50 kB per second of speech."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,37 +22,42 @@ from serbench.protocol.guard.near.fingerprints import (
 )
 
 SHORTEST_S = 0.6
-"""Of the common part: in less, two vowels at one pitch may look the same."""
+"""Shortest common part: in less, two vowels at one pitch may have the same waveform."""
 
 SHORTEST_ACTIVE_S = 0.25
-"""Of the common part, active in both recordings: mains hum and room tone correlate, too."""
+"""Least time that is active in both recordings: mains hum and room tone correlate, too."""
 
 SHORTEST_SHARE = 0.5
-"""Of the active part that the less active recording must share: a shared beep is no copy."""
+"""Share of its active part that the less active recording must have in common with the other: a
+shared beep does not make a copy.
+"""
 
 BLOCK = RATE_HZ // 100
 """Samples of a block, active or not (10 ms)."""
 
 LOUD_S = 0.2
-"""So much of a recording is as loud as its loudness or louder: a click is not what it holds."""
+"""A recording's loudness is the level that this much of it reaches, so that a click does not
+determine it.
+"""
 
 QUIET_DB = -40.0
 """Blocks this far below a recording's loudness are not active."""
 
 ABOVE_NOISE_DB = 6.0
-"""Nor are blocks less than this above its noise, the level of its quietest tenth …"""
+"""Blocks less than this above the noise, the level of the quietest tenth, are not active …"""
 
 ALWAYS_ACTIVE_DB = -10.0
-"""… but blocks that are louder than this below its loudness are, where it knows no pause."""
+"""… but blocks above this level relative to the loudness always are, for speech without pauses."""
 
 CONTENDERS = 32
-"""Greatest lags around which the correlation is interpolated.
+"""Number of whole lags with the greatest correlation, around which it is interpolated.
 
-Half a sample off, a copy's true lag need not be the greatest of the whole ones.
+If a copy's true lag is between two samples, the nearest whole lag may not have the greatest
+correlation.
 """
 
 REACH = 16
-"""Lags on both sides that interpolation looks at."""
+"""Number of lags on each side that interpolation uses."""
 
 STEPS = 8
 """Interpolated lags per sample."""
