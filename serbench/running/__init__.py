@@ -1,1 +1,1 @@
-"""From a registry and a plan to a stored run."""
+"""Everything from a registry and a plan to a stored run."""

@@ -44,7 +44,7 @@ def _declared(source: str) -> str | None:
     try:
         statements = ast.parse(source).body
     except SyntaxError:
-        return None  # told better by the import
+        return None  # importing the module reports this better
     for statement in statements:
         match statement:
             case (

@@ -1,4 +1,4 @@
-"""Worker processes and the command that started them."""
+"""Connects worker processes with the command that started them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ POLL_S = 0.3
 
 
 def begin_worker(parent: int, growth_bytes: int) -> None:
-    """Make ready a worker process of joblib.
+    """Prepare a worker process of joblib.
 
     A worker whose memory has grown by 300 MB since its first item counts as leaking: joblib ends
     it with a warning, and starts another one, which takes seconds. A fit needs more than that.
 
     Args:
         parent: process id of the command that started this process.
-        growth_bytes: by which the memory of a worker may grow.
+        growth_bytes: number of bytes by which the memory of a worker may grow.
     """
     from joblib.externals.loky import process_executor
 
@@ -34,7 +34,7 @@ def begin_worker(parent: int, growth_bytes: int) -> None:
 
 @cache
 def end_with(parent: int) -> None:
-    """End this process soon after ``parent`` ends, even if that was killed: nobody waits for it.
+    """End this process soon after ``parent`` ends. This also works if ``parent`` was killed.
 
     Args:
         parent: process id of the command that started this process.
@@ -52,16 +52,16 @@ def _watch(parent: int) -> None:
 def starting_workers() -> Iterator[None]:
     """Processes started in this block ignore Ctrl-C and other signals that stop a command.
 
-    A terminal or a batch system sends them to all processes of a command; the main process ends the
-    others. It handles a signal itself once all have been started: a half-started process cannot be
-    ended, and complains.
+    A terminal or a batch system sends such signals to all processes of a command; the main process
+    ends the others. It handles a signal only after all of them have started: a process that has not
+    started completely cannot be ended, and prints errors.
     """
     if not hasattr(signal, "pthread_sigmask") or not _is_main_thread():
         yield
         return
     from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
-    # These two let signals through again when they are started.
+    # These two let signals through again when they start.
     resource_tracker.ensure_running()
     loky_tracker.ensure_running()
     heard: list[int] = []

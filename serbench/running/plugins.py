@@ -1,8 +1,8 @@
-"""From entry points to plugins: sorted, checked, and isolated from one another.
+"""Loads plugins from entry points: sorted, checked, and isolated from one another.
 
-Every plugin is first tried alone, in its own plugin manager. Only a plugin that passes completely
-joins the others, so a broken one leaves nothing behind: it is listed with its package, its version
-and the cause.
+Every plugin is first tried alone, in its own plugin manager. Only a plugin that passes all checks
+joins the others. A broken one has no effect: it is only listed with its package, its version and
+the cause.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from serbench.errors import PluginError, did_you_mean
 from serbench.running.needed import check_contract
 
 GROUP = "serbench"
-"""The entry-point group, and the name of serbench's own distribution."""
+"""The entry-point group, which is also the name of serbench's own distribution."""
 
 Origin = tuple[str, str]
-"""A distribution and its version."""
+"""The name of a distribution, and its version."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -111,7 +111,7 @@ class Plugins:
     _by_kind: dict[str, dict[str, Provided]] = field(repr=False)
 
     def items(self, kind: str) -> tuple[Provided, ...]:
-        """Everything of one of ``KINDS``, by name."""
+        """Everything that plugins provide of one of ``KINDS``, sorted by name."""
         return tuple(sorted(self._of_kind(kind).values(), key=lambda provided: provided.name))
 
     def get(self, kind: str, name: str) -> type:
@@ -151,12 +151,12 @@ def load_plugins(entry_points: Iterable[EntryPoint] | None = None) -> Plugins:
     by_kind: dict[str, dict[str, Provided]] = {kind: {} for kind in KINDS}
     loaded: list[LoadedPlugin] = []
     failed: list[FailedPlugin] = []
-    # Asked for once: a distribution reads its whole metadata each time.
+    # Done once for each entry point: a distribution reads its whole metadata each time.
     origins = [(_origin(entry_point), entry_point) for entry_point in entry_points]
     for origin, entry_point in sorted(origins, key=_loading_order):
         try:
             loaded.append(_load_one(entry_point, origin, manager, by_kind))
-        except (Exception, SystemExit) as error:  # whatever a stranger's code may raise
+        except (Exception, SystemExit) as error:  # code of other people may raise anything
             cause = str(error) if isinstance(error, PluginError) else _describe(error)
             failed.append(FailedPlugin(entry_point.name, *origin, cause))
     return Plugins(tuple(loaded), tuple(failed), manager.hook, by_kind)
@@ -168,10 +168,10 @@ def _load_one(
     manager: pluggy.PluginManager,
     by_kind: dict[str, dict[str, Provided]],
 ) -> LoadedPlugin:
-    """Import, try alone, and only then add to ``manager`` and ``by_kind``.
+    """Import a plugin, try it alone, and only then add it to ``manager`` and ``by_kind``.
 
     Raises:
-        PluginError: it breaks the contract, or its code raises.
+        PluginError: the plugin breaks the contract, or its code raises an exception.
     """
     distribution, version = origin
     check_contract(entry_point)
@@ -198,7 +198,7 @@ def _new_manager() -> pluggy.PluginManager:
 
 
 def _origin(entry_point: EntryPoint) -> Origin:
-    """Distribution and version; an entry point made by hand has none."""
+    """Distribution and version of an entry point; one that code has created has none."""
     if entry_point.dist is None:
         return "unknown", "unknown"
     return entry_point.dist.name, entry_point.dist.version
@@ -210,7 +210,7 @@ def _loading_order(found: tuple[Origin, EntryPoint]) -> tuple[bool, str, str]:
 
 
 def _describe(error: BaseException) -> str:
-    """One line: the exception, and its file and line."""
+    """An exception with its file and line, in one line."""
     text = " ".join(str(error).split())
     cause = f"{type(error).__name__}: {text}" if text else type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
@@ -221,7 +221,7 @@ def _describe(error: BaseException) -> str:
 
 
 def _try_alone(plugin: object) -> list[tuple[str, type]]:
-    """Kind and class of everything that ``plugin`` provides, determined in a manager of its own.
+    """Kind and class of everything that ``plugin`` provides, found in a separate manager.
 
     Raises:
         PluginError: a hook is misspelt, unmarked, takes unknown arguments or raises.
@@ -291,8 +291,8 @@ def _check_class(kind: str, cls: type) -> str:
 
 
 def _members(contract: type) -> list[str]:
-    """Public members that a class must have; ``params`` belongs to instances, and ``aliases`` and
-    ``reconstruction`` are optional.
+    """Public members that a class must have. ``params`` is left out because it belongs to
+    instances; ``aliases`` and ``reconstruction`` are optional.
     """
     public = [member for member in vars(contract) if not member.startswith("_")]
     others = {"name", "Params", "params", "aliases", "reconstruction"}

@@ -1,5 +1,5 @@
-"""A corpus from a user's folder: its grammar is guessed from names, and its entry is written.
+"""Makes a corpus of a user's folder: guesses its grammar from file names, and writes its entry.
 
 ``guess`` finds which part of the names is the emotion, the speaker and the sentence; ``understand``
-reads all names by it; ``make_entry`` and ``append_entry`` write the result.
+reads all names with this grammar; ``make_entry`` and ``append_entry`` write the result.
 """

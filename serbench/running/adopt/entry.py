@@ -1,4 +1,4 @@
-"""A registry entry for an understood folder, and its way into a registry file."""
+"""Makes a registry entry for an understood folder, and appends it to a registry file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """Names of datasets are parts of commands and of run folders."""
 
 FEW_SPEAKERS = 10
-"""Up to this many speakers, each is tested in its own fold; more are divided into five folds."""
+"""With at most this many speakers, each is tested in its own fold; more are divided
+into five folds.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Card:
 
 
 def make_entry(found: Understood, folder: Path, card: Card) -> dict[str, object]:
-    """The entry of a dataset, with today's counts."""
+    """The entry of a dataset, with the counts that the folder has now."""
     speakers = Counter(reading.speaker for reading in found.readings)
     labels = Counter(reading.label for reading in found.readings)
     total = len(found.readings)
@@ -69,7 +71,7 @@ def check_name(name: str, output: Path, plugins: Plugins) -> None:
     """Refuse an invalid name, or one that is taken.
 
     Raises:
-        RegistryError: the name is refused; or ``output`` is not a valid registry file.
+        RegistryError: the name is invalid or taken; or ``output`` is not a valid registry file.
     """
     if not NAME.fullmatch(name):
         raise RegistryError(
@@ -122,7 +124,9 @@ def append_entry(
 
 
 def _try(name: str, content: bytes, output: Path, folder: Path, plugins: Plugins) -> None:
-    """Load a registry from the future content of ``output``, next to it, so that paths resolve."""
+    """Load the future content of ``output`` as a registry, from a file next to it, so
+    that paths resolve.
+    """
     trial = output.with_name(f".{output.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         write_atomically(trial, content)

@@ -1,4 +1,4 @@
-"""The grammar guessed from a corpus's names."""
+"""The grammar that is guessed from the file names of a corpus."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from serbench.errors import listed
 
 SHOWN = 6
-"""Values of a part that are shown."""
+"""Number of values of a part that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +16,8 @@ class NamePart:
     """A named group of the pattern, and its values.
 
     Attributes:
-        values: distinct ones, sorted.
-        place: level, start and stop of its pieces, if it was guessed.
+        values: the distinct values, sorted.
+        place: level, start and stop of its pieces, if the group was guessed.
     """
 
     group: str
@@ -26,7 +26,7 @@ class NamePart:
 
     @property
     def told(self) -> str:
-        """For instance ``01, 02, 03 and 21 more``."""
+        """The first values, for instance ``01, 02, 03 and 21 more``."""
         return listed(self.values, SHOWN)
 
 
@@ -35,8 +35,8 @@ class SpeakerCandidate:
     """A part of the names that could be the speaker.
 
     Attributes:
-        template: for ``--speaker``; empty if only a pattern can name it.
-        counts: files by value.
+        template: value for ``--speaker``; empty if only a pattern can name the part.
+        counts: number of files for each value.
     """
 
     template: str
@@ -55,7 +55,7 @@ class Grammar:
 
     Attributes:
         pattern: regular expression with named groups; empty if there is no pattern.
-        labels: values of the group ``emotion`` to labels.
+        labels: the label of each value of the group ``emotion``.
         unlabelled: values of the group ``emotion`` without a label, sorted.
         drop: values whose files are left out.
         speaker, text, id: templates; empty if unknown.

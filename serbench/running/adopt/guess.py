@@ -1,4 +1,4 @@
-"""From names to a grammar: which part is the emotion, the speaker, the sentence."""
+"""Guesses a grammar from names: which part is the emotion, the speaker, the sentence."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ def guess(
     """The grammar of some names.
 
     Args:
-        names: paths of audio files with ``/``; at least one.
-        given: the user's values of the emotion and their labels; an empty label drops.
+        names: paths of audio files with ``/``; at least one name.
+        given: the user's values of the emotion and their labels; files with an empty label
+            are left out.
         speaker: template from the user.
         text: template from the user.
 
@@ -56,7 +57,7 @@ def guess(
     labels: dict[str, str | None] = dict.fromkeys(emotion.unit.values) if emotion else {}
     labels |= emotion.labels if emotion else {}
     if text is None and speaker is not None and "{text}" in speaker:
-        text = ""  # what was guessed to be the sentence is who speaks
+        text = ""  # the part that was guessed to be the sentence names the speaker
     grammar = _grammar(names, pattern, dict(sorted(labels.items())), parts, speaker, text)
     if speaks is None:
         grammar = replace(grammar, speakers=tuple(_candidate(unit, found, parts) for unit in speak))
@@ -66,7 +67,7 @@ def guess(
 def _candidate(
     unit: NameUnit, found: Sequence[Level], parts: Sequence[NamePart]
 ) -> SpeakerCandidate:
-    """A part in the words of ``--speaker``."""
+    """A part of the names, as the option ``--speaker`` would name it."""
     counts = Counter(unit.values)
     if unit.level != STEM:
         return SpeakerCandidate("{folder}" if unit.level == 0 and unit.whole else "", counts)
@@ -116,7 +117,9 @@ def _grammar(
     speaker: str | None,
     text: str | None,
 ) -> Grammar:
-    """With guessed templates for those not given; a label may be unknown, or empty, which drops."""
+    """A grammar with guessed templates for those not given. A label may be unknown, or empty: then
+    its files are left out.
+    """
     groups = {part.group for part in parts}
     own = {key: f"{{{key}}}" if key in groups else "" for key in ("speaker", "text")}
     own |= {key: said for key, said in (("speaker", speaker), ("text", text)) if said is not None}
@@ -135,7 +138,7 @@ def _grammar(
 def write_pattern(
     found: Sequence[Level], named: Mapping[str, NameUnit], names: Sequence[str]
 ) -> tuple[str, tuple[NamePart, ...]]:
-    """The names as a regular expression, and its groups.
+    """The names as a regular expression, and the groups of this expression.
 
     Other pieces of the stem are called ``part1``, ``part2``, … Folders are included as far up as
     they contain facts.
@@ -177,10 +180,12 @@ def unique_id(names: Sequence[str]) -> str:
 
 
 def known_as(names: Sequence[str], registry: Registry) -> str | None:
-    """A dataset of the registry whose grammar fits these names, if one does."""
+    """A dataset of the registry whose grammar fits these names; None if there is no such
+    dataset.
+    """
     sample = names[:: -(-len(names) // SAMPLE)]
     for name, spec in registry.datasets.items():
-        if spec.path is not None:  # the user's own, and another folder
+        if spec.path is not None:  # this entry is the user's own, and for another folder
             continue
         if _reads(registry, name, sample):
             return name
@@ -192,9 +197,9 @@ def _reads(registry: Registry, name: str, sample: Sequence[str]) -> bool:
     try:
         corpus = registry.make("corpora", name)
         read = [corpus.read_name(each) for each in sample]
-    except Exception:  # an entry that cannot be used, or a stranger's grammar, fits nothing
+    except Exception:  # an unusable entry, or a grammar that someone else wrote, fits nothing
         return False
-    # A grammar that tells no emotion may be of names as anybody has them.
+    # A grammar that gives no emotion could fit the names of any corpus.
     return all(record is not None and record.label for record in read)
 
 

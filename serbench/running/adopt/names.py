@@ -23,7 +23,7 @@ CLASSES: dict[NameKind, str] = {
     "letter": r"[^\W\d_]",
     "word": r"[^/_.\-\s]+",
 }
-"""Regular expression of each kind of piece. A mark stands for itself."""
+"""Regular expression of each kind of piece. Any other kind is a mark, and matches itself."""
 
 FINE = re.compile(r"(?P<letters>[^\W\d_]+)|(?P<digits>\d+)|(?P<mark>[\W_]+)")
 COARSE = re.compile(r"(?P<word>[^/_.\-\s]+)|(?P<mark>[_.\-\s]+)")
@@ -54,7 +54,7 @@ def audio_names(folder: Path) -> list[str]:
     """Paths of all audio files below ``folder`` with ``/``, as ``plain_name`` writes them, sorted.
 
     Raises:
-        CorpusError: no such folder, no audio in it, or parts of it cannot be read.
+        CorpusError: the folder does not exist, contains no audio, or parts of it cannot be read.
     """
     if not folder.is_dir():
         raise CorpusError(f"{folder} is not a folder; name the folder with the corpus's audio")
@@ -72,7 +72,7 @@ def audio_names(folder: Path) -> list[str]:
 
 
 def take_apart(text: str, *, fine: bool) -> tuple[NamePiece, ...]:
-    """A name without its extension, in pieces."""
+    """The pieces of a name without its extension."""
     pattern = FINE if fine else COARSE
     return tuple(
         NamePiece(match.lastgroup, match.group())  # pyright: ignore[reportArgumentType]
@@ -87,7 +87,9 @@ def shape_of(pieces: Sequence[NamePiece]) -> Shape:
 
 
 def usual_shape(texts: Sequence[str]) -> tuple[Shape, bool, float]:
-    """The most frequent shape, whether it separates letters and digits, and its share."""
+    """The most frequent shape, whether it separates letters and digits, and its share of
+    the names.
+    """
     best: list[tuple[Shape, bool, float]] = []
     for fine in (True, False):
         shapes = Counter(shape_of(take_apart(text, fine=fine)) for text in texts)
@@ -97,16 +99,16 @@ def usual_shape(texts: Sequence[str]) -> tuple[Shape, bool, float]:
 
 
 def split_path(name: str) -> tuple[tuple[str, ...], str]:
-    """Folders, the nearest first, and the stem."""
+    """The folders of a path, the nearest first, and the stem of its file name."""
     path = PurePosixPath(name)
     return tuple(reversed(path.parts[:-1])), path.stem
 
 
 def compiled_pattern(pattern: str) -> re.Pattern[str]:
-    """A pattern of paths as the ``files`` corpus uses it: with any folders in front.
+    """A pattern of paths, compiled as the ``files`` corpus uses it: any folders may precede it.
 
     Raises:
-        CorpusError: it is not a regular expression.
+        CorpusError: the pattern is not a regular expression.
     """
     try:
         return re.compile(rf"(?:.*/)?(?:{pattern})")

@@ -13,32 +13,40 @@ MOST_EMOTIONS = 20
 """A part with more values is not the emotion."""
 
 KNOWN_SHARE = 0.5
-"""Share of the files whose emotion must be a known word before others may be unknown."""
+"""Share of the files that must have a known word as their emotion, before unknown
+words are accepted.
+"""
 
 COVERED = 0.6
-"""Least share of the emotions that a speaker or sentence must have, averaged over files."""
+"""Least share of the emotions that each speaker or sentence must have, averaged over files."""
 
 WELL_COVERED = 0.9
-"""Speakers have nearly all of them; intensities lack the neutral one."""
+"""Share of the emotions from which a part is scored as a speaker: speakers have nearly all
+emotions; intensities lack the neutral one.
+"""
 
 LOWEST = -1
 """Below this score, no part is clearly the speaker, so the user is asked."""
 
 EVIDENT = 3
-"""From this score on, more than its position suggests a part: a folder, a word, a gender."""
+"""From this score on, there is more evidence than the part's position: a folder, a word,
+a gender.
+"""
 
 MOST_TAKES = 5
-"""More numbers than this after a name's emotion may be speakers instead of takes."""
+"""If more numbers than this follow the emotion in names, they may be speakers instead of takes."""
 
 SAME = 0.95
-"""Share of files in which one part follows from another; single names may be misspelt."""
+"""Least share of the files in which one part must follow from another; single names
+may be misspelt.
+"""
 
 SPEAKER_WORDS = frozenset({"actor", "speaker", "spk", "spkr", "subject", "subj", "participant"})
 WORDY = 20
-"""This many different words are the sentence, not the speaker."""
+"""A part with this many different words is the sentence, not the speaker."""
 
 FEWEST_TEXTS = 3
-"""Fewer values with letters could also be an intensity."""
+"""A part with letters and fewer values could also be an intensity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ def find_emotion(found: Sequence[Level], given: Mapping[str, str]) -> Emotion | 
 
 
 def as_emotion(unit: NameUnit, given: Mapping[str, str]) -> Emotion | None:
-    """A part with labels for its values; None unless it resembles emotions."""
+    """A part with labels for its values; None if its values do not resemble emotions."""
     values = Counter(unit.values)
     if len(values) > max(MOST_EMOTIONS, len(given)):
         return None
@@ -96,7 +104,7 @@ def as_emotion(unit: NameUnit, given: Mapping[str, str]) -> Emotion | None:
 def find_speakers(found: Sequence[Level], emotion: Emotion) -> list[NameUnit]:
     """The part whose values have all emotions, then others that could be speakers too.
 
-    One alone is clear; none: no part is likely.
+    If the list has one part, the speaker is clear. If it is empty, no part is likely.
     """
     units = [
         unit
@@ -131,7 +139,8 @@ def find_speakers(found: Sequence[Level], emotion: Emotion) -> list[NameUnit]:
         rivals = [*(unit for _, unit in others), *confounded]
     chosen = [best]
     for unit in rivals:
-        # Not the gender of the best or its session, nor the same once more.
+        # Parts that follow from the best one (a gender, a session), and repetitions of it, are
+        # excluded.
         if not follows(unit.values, best.values) and not any(
             overlaps(unit, other) or one_to_one(unit.values, other.values) for other in chosen
         ):
@@ -146,14 +155,18 @@ def _leads(best: NameUnit, others: Sequence[NameUnit], emotion: Emotion) -> bool
 
 
 def _outnumbers(unit: NameUnit, best: NameUnit) -> bool:
-    """Whether both are numbers, and these have more values: then those may be sentences."""
+    """Whether both parts are numbers and ``unit`` has more values: then ``best`` may
+    be the sentence.
+    """
     values, others = set(best.values), set(unit.values)
     numbers = all(value.isdigit() for value in values | others)
     return numbers and len(others) > max(len(values), MOST_TAKES)
 
 
 def _repeats(unit: NameUnit, emotion: Emotion) -> bool:
-    """Whether values repeat with several emotions, as speakers of few emotions do."""
+    """Whether values repeat with several emotions, as those of speakers who have few
+    emotions do.
+    """
     values, distinct = emotion.unit.values, set(unit.values)
     each_has_one = len(set(zip(unit.values, values, strict=True))) == len(distinct)
     related = each_has_one or follows(unit.values, values)
@@ -174,7 +187,7 @@ def coverage(unit: NameUnit, emotion: Emotion) -> float:
 
 
 def speaker_score(unit: NameUnit, found: Sequence[Level], emotion: Emotion) -> int:
-    """How much a part resembles speakers and not sentences or takes."""
+    """Score of how much a part resembles speakers, as opposed to sentences or takes."""
     values = set(unit.values)
     score = 0 if coverage(unit, emotion) >= WELL_COVERED else -4
     level = next(each for each in found if each.number == unit.level)
@@ -199,7 +212,7 @@ def speaker_score(unit: NameUnit, found: Sequence[Level], emotion: Emotion) -> i
 
 
 def one_to_one(values: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether each value goes with one other value, and vice versa."""
+    """Whether each value belongs to exactly one other value, and vice versa."""
     pairs = set(zip(values, others, strict=True))
     return len(pairs) == len(set(values)) == len(set(others)) > 1
 
@@ -218,7 +231,7 @@ def find_text(
 ) -> NameUnit | None:
     """The sentence: the first part of the stem with letters that several emotions have.
 
-    Numbers alone are as likely takes; they are not guessed.
+    Parts with digits only are never chosen, because they are as likely to be takes.
     """
     taken = [emotion.unit, *([speaker] if speaker else [])]
     candidates = [
@@ -234,7 +247,7 @@ def find_text(
 
 
 def overlaps(one: NameUnit, other: NameUnit) -> bool:
-    """Whether two parts share a piece."""
+    """Whether two parts have a piece in common."""
     if one.level != other.level:
         return False
     return one.whole or other.whole or (one.start < other.stop and other.start < one.stop)

@@ -1,4 +1,4 @@
-"""All names of a folder, read by a grammar: which fit, and utterances by speaker and emotion."""
+"""Reads all names of a folder by a grammar: which fit, and utterances by speaker and emotion."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Understood:
     """Facts from all names.
 
     Attributes:
-        readings: of names that fit and are not left out.
+        readings: facts from the names that fit and are not left out.
         foreign: names that do not fit.
         unlabelled: names whose emotion has no label.
         left_out: names that are dropped or ignored.
@@ -61,7 +61,7 @@ class Understood:
         return tuple(sorted({reading.label for reading in self.readings}))
 
     def examples(self) -> tuple[ReadName, ...]:
-        """A few names from the whole list."""
+        """A few names, spread over the whole list."""
         step = max(1, len(self.readings) // EXAMPLES)
         return self.readings[::step][:EXAMPLES]
 
@@ -70,8 +70,8 @@ def understand(names: Sequence[str], grammar: Grammar) -> Understood:
     """Read every name as the ``files`` corpus will.
 
     Raises:
-        CorpusError: the pattern is not a regular expression, or a template names a group that it
-            lacks.
+        CorpusError: the pattern is not a regular expression, or a template names a group that the
+            pattern lacks.
     """
     pattern = compiled_pattern(grammar.pattern)
     try:
@@ -98,7 +98,7 @@ def understand(names: Sequence[str], grammar: Grammar) -> Understood:
 
 
 def check_understood(found: Understood) -> list[str]:
-    """Everything that keeps these names from being a corpus, each with what to do; else empty."""
+    """The reasons why these names are not a usable corpus, each with what to do; else empty."""
     grammar = found.grammar
     problems = []
     if not grammar.has_emotion:

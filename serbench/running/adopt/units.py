@@ -1,4 +1,4 @@
-"""Candidate parts of names: runs of pieces, with their value in every name."""
+"""Candidate parts of names: sequences of pieces, with their value in every name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GENDERS = ({"f", "m"}, {"w", "m"}, {"female", "male"})
 CODE = re.compile("[A-Z][a-z]")
 
 STEM = -1
-"""Level of the file's own name; 0 is the nearest folder."""
+"""Level of the file's own name. Level 0 is the nearest folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,10 @@ class NameUnit:
 
     Attributes:
         level: ``STEM``, or a folder's distance from the file.
-        values: of each name.
-        whole: the whole level.
-        halved: letters without the digits that follow, or vice versa, if both differ between names.
+        values: the value in each name.
+        whole: whether the unit is the whole level.
+        halved: whether it is letters without the digits that follow, or vice versa, and both differ
+            between names.
     """
 
     level: int
@@ -51,10 +52,10 @@ class Level:
     """One level of all names that fit.
 
     Attributes:
-        kinds: of its pieces; None if names have several shapes, so that only the level as a whole
-            can be used.
-        texts: of each name.
-        pieces: of each name, as long as ``kinds``.
+        kinds: kinds of its pieces; None if names have several shapes, so that only the level as a
+            whole can be used.
+        texts: the text of this level in each name.
+        pieces: the pieces in each name, as many as ``kinds``.
     """
 
     number: int
@@ -63,9 +64,10 @@ class Level:
     pieces: tuple[tuple[NamePiece, ...], ...]
 
     def units(self) -> list[NameUnit]:
-        """Single pieces, letters with the digits after them, and everything between two marks.
+        """The candidate parts: single pieces, letters with the digits after them, and all between
+        two marks.
 
-        A piece with the same text in all names means nothing.
+        A piece that has the same text in all names is not a candidate.
         """
         found: list[NameUnit] = []
         if self.kinds is not None:
@@ -81,7 +83,8 @@ class Level:
         return found
 
     def with_letters_apart(self) -> Level:
-        """With codes such as ``Fa``, a capital and a small letter in all names, split in two.
+        """The level with codes such as ``Fa`` split in two: a capital and a small letter
+        in all names.
 
         Other letters stay together: the first letters of people's names are not emotions.
         """
@@ -102,7 +105,7 @@ class Level:
         return Level(self.number, tuple(piece.kind for piece in pieces[0]), self.texts, pieces)
 
     def _numbered_genders(self) -> list[tuple[int, int]]:
-        """A gender, a mark and a number: ``F_01``."""
+        """Spans of a gender, a mark and a number, such as ``F_01``."""
         assert self.kinds is not None
         return [
             (start, start + 3)
@@ -126,7 +129,7 @@ class Level:
         return all(len({own[i].text for own in self.pieces}) > 1 for i in pair)
 
     def expression(self, names: dict[tuple[int, int], str]) -> str:
-        """The level as a regular expression; spans of ``names`` are named groups."""
+        """The level as a regular expression, in which the spans of ``names`` are named groups."""
         if (0, 0) in names:
             return f"(?P<{names[0, 0]}>[^/]+)"
         if self.kinds is None or (self.number != STEM and not names):
@@ -183,7 +186,7 @@ def _level(number: int, texts: Sequence[str], fine: bool | None) -> Level:
 
 
 def _compounds(kinds: Sequence[NameKind]) -> list[tuple[int, int]]:
-    """Every piece that is not a mark, and letters with the digits that follow."""
+    """Spans of every piece that is not a mark, and of letters with the digits that follow."""
     found = []
     for start, kind in enumerate(kinds):
         if kind == "mark":
@@ -195,7 +198,7 @@ def _compounds(kinds: Sequence[NameKind]) -> list[tuple[int, int]]:
 
 
 def _segments(kinds: Sequence[NameKind]) -> list[tuple[int, int]]:
-    """Everything between two marks."""
+    """Spans between two marks."""
     found, start = [], 0
     for position, kind in enumerate([*kinds, "mark"]):
         if kind == "mark":

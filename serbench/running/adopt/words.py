@@ -58,24 +58,24 @@ INITIALS: dict[str, dict[str, str]] = {
         "s": "surprise", "t": "sadness",
     },
 }  # fmt: skip
-"""Single letters by language; ``w`` in English is ShEMO's letter for surprise."""
+"""Meaning of single letters by language; ``w`` in English is ShEMO's letter for surprise."""
 
 FEWEST_INITIALS = 3
-"""Fewer single letters could also be takes or genders."""
+"""Least number of single letters that are emotions: fewer could also be takes or genders."""
 
 _LABELS = {word: label for label, words in WORDS.items() for word in words.split()}
 
 
 def label_of(value: str) -> str | None:
-    """The label that a word of a file name means: ``"Wut"`` is anger."""
+    """The label that a word in a file name means, such as anger for ``"Wut"``."""
     return _LABELS.get(plain(value))
 
 
 def initials_of(values: Collection[str]) -> Mapping[str, str] | None:
-    """Labels of single letters; None unless exactly one language has all.
+    """Labels of single letters; None unless exactly one language has labels for all of them.
 
     A language in which two values have the same label does not count. Consecutive letters from
-    ``a`` on are a numbering.
+    ``a`` on are taken as a numbering.
     """
     letters = {plain(value): value for value in values}
     counting = "".join(sorted(letters)) in "abcdefghijklmnopqrstuvwxyz"
@@ -90,6 +90,6 @@ def initials_of(values: Collection[str]) -> Mapping[str, str] | None:
 
 
 def plain(text: str) -> str:
-    """Lower case, without accents and without anything but letters."""
+    """The text in lower case, without accents and without characters that are not letters."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if character.isalpha())

@@ -1,1 +1,1 @@
-"""What a run would do, and how long it would take, without running it."""
+"""Reports what a run would do, and how long it would take, without running it."""

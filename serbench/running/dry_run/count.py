@@ -1,4 +1,4 @@
-"""What a run would compute, and how much of it is in the cache."""
+"""Counts what a run would compute, and how much of it is in the cache."""
 
 from __future__ import annotations
 
@@ -31,18 +31,20 @@ from serbench.running.store.cache import FitCache
 Kind = Literal["features", "embeddings", "heads", "pretraining", "inner", "refit"]
 
 MISSING = "not computed yet"
-"""Digest of embeddings that are missing: no fit has it in its address."""
+"""Stands for the digest of embeddings that are not in the cache: no address of a fit
+contains it.
+"""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Something that a run computes, or ``count`` pieces alike.
+    """Something that a run computes, or ``count`` pieces of the same kind and size.
 
     Attributes:
         name: of the front end, the teacher or the method.
         size: seconds of speech of a pass or a pretraining; training utterances of a fit or a head.
-        candidate: of a fit or a pretraining.
-        epochs: of each.
+        candidate: the candidate of a fit or a pretraining.
+        epochs: number of epochs of each fit or pretraining.
         kept: whether it is in the cache.
         canary: whether it belongs to a canary.
     """
@@ -58,7 +60,8 @@ class Piece:
 
 
 class Looking(Loader):
-    """A loader that computes nothing: frames and embeddings that are not in the cache are empty.
+    """A loader that computes nothing: if frames and embeddings are not in the cache,
+    they stay empty.
 
     Attributes:
         passes: every pass over speech that the run needs.
@@ -103,16 +106,16 @@ def _ids(speech: Speech) -> tuple[str, ...]:
 
 
 class Counted(Nested):
-    """The nested loops of a run, which are counted and not run."""
+    """The nested loops of a run, which only count the fits."""
 
     def maker(self) -> TaskMaker:
-        """Makes tasks that have an address, but nothing to train on."""
+        """A maker of tasks that have an address, but no data to train on."""
         return _Addresses(
             self.plan, self.inputs, self.views, {}, _AnyState(), self.resources.device
         )
 
     def pieces(self) -> Iterator[Piece]:
-        """Everything after the passes over speech."""
+        """The pieces of everything after the passes over speech."""
         plan, cache = self.plan, self.resources.cache
         for key, task in pretrainings(plan, self.inputs, self.resources.device).items():
             assert self.inputs.pretrain is not None, "it is what a pretraining hears"
@@ -142,7 +145,7 @@ class Counted(Nested):
         for place, task in schedule.tasks.items():
             known[place.method, place.seed, place.outer] += place.inner is not None
             kept = task.key not in schedule.places
-            if kept or task.name in made:  # others are the same fit under another name
+            if kept or task.name in made:  # others are counted already, under another name
                 yield self._piece(place, len(task.train.ids), task.epochs, kept=kept)
         for choice in schedule.choices.values():
             if choice.refit is not None:
@@ -181,7 +184,7 @@ class _Addresses(TaskMaker):
 
 
 class _AnyState(Mapping[str, InitialState]):
-    """Weights of pretrainings that no task is trained from."""
+    """Stands for the weights of every pretraining; no task is trained from them."""
 
     def __getitem__(self, key: str) -> InitialState:
         return InitialState({}, {})

@@ -1,4 +1,4 @@
-"""How long pieces of a run take, and how much room they need, by a timed sample."""
+"""Estimates from a timed sample how long pieces of a run take, and how much space they need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from serbench.running.dry_run.sample import Sample, Timed, recipe_of
 from serbench.running.plan.records import RunPlan
 
 FIT_BYTES = 20_000
-"""A fit in the cache, without its weights."""
+"""Size of a fit in the cache without its weights, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Estimate:
 
     Args:
         plan: the run's plan.
-        samples: of growing size; the last one counts.
-        workers: items side by side.
+        samples: samples of growing size; estimates use the last one.
+        workers: number of items that are computed at the same time.
         utterance_s: mean duration of an utterance.
     """
 
@@ -35,7 +35,7 @@ class Estimate:
 
     @property
     def sample(self) -> Sample:
-        """The largest one."""
+        """The largest sample."""
         return self.samples[-1]
 
     def wall_s(self, pieces: Sequence[Piece]) -> float:
@@ -50,7 +50,7 @@ class Estimate:
         return seconds / count * math.ceil(count / self.workers)
 
     def _seconds(self, piece: Piece) -> float:
-        """Of one piece on one worker."""
+        """Seconds that one piece takes on one worker."""
         if piece.kind in ("features", "embeddings"):
             return piece.size * self.sample.passes[piece.kind, piece.name].seconds
         if piece.kind == "heads":
@@ -64,7 +64,7 @@ class Estimate:
         return fixed_s + timed.epoch_s * piece.epochs * piece.size / self.sample.size
 
     def _slope(self, piece: Piece) -> float:
-        """Seconds by which a fit without its epochs gets longer with each utterance."""
+        """Seconds by which a fit without its epochs takes longer for each additional utterance."""
         if len(self.samples) < 2:
             return 0.0
         before, last = self.samples[-2:]
@@ -76,12 +76,12 @@ class Estimate:
         assert piece.candidate is not None, "only passes and heads have none"
         found = sample.pretrainings if piece.kind == "pretraining" else sample.fits
         recipe = recipe_of(piece.candidate)
-        if recipe not in found:  # of a canary, whose profile is another one
+        if recipe not in found:  # a canary's candidate, which has another profile
             recipe = recipe_of(self.plan.method(piece.name).candidates[0])
         return found[recipe]
 
     def disk_bytes(self, pieces: Sequence[Piece], where: Literal["cache", "run"]) -> float:
-        """What is added to the cache, or what the run's folder needs."""
+        """Bytes that are added to the cache, or that the run's folder needs."""
         needed = 0.0
         for piece in pieces:
             if piece.kind in ("features", "embeddings"):
@@ -98,7 +98,7 @@ class Estimate:
         return needed
 
     def memory_bytes(self, pieces: Sequence[Piece]) -> tuple[float, float] | None:
-        """Of the command, and of each worker while it fits; None: unknown."""
+        """Bytes that the command needs, and that each worker needs while it fits; None: unknown."""
         fits = [piece for piece in pieces if piece.kind in ("inner", "refit")]
         peaks = [timed.peak_bytes for timed in self.sample.fits.values()]
         own = peak_bytes()

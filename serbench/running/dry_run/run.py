@@ -41,8 +41,8 @@ class Step:
     """One step of a run.
 
     Attributes:
-        todo, kept: pieces to compute, and in the cache.
-        seconds: estimated.
+        todo, kept: numbers of pieces to compute, and of pieces in the cache.
+        seconds: estimated duration.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Room:
-    """What a folder's disk has, and what is needed there."""
+    """Free space on a folder's disk, and the space that the run needs there."""
 
     folder: Path
     needed_bytes: float
@@ -61,25 +61,25 @@ class Room:
 
     @property
     def enough(self) -> bool:
-        """Whether it fits."""
+        """Whether the free space is enough."""
         return self.needed_bytes <= self.free_bytes
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a run would do.
+    """Result of a dry run: what the run would do.
 
     Attributes:
         folder: the run's folder.
-        state: whether that folder has a finished run, one that was begun, or nothing.
-        steps: in their order; those without pieces are left out.
-        workers: items side by side.
+        state: whether that folder has a finished run, an unfinished run, or no run.
+        steps: the steps of the run in their order; those without pieces are left out.
+        workers: number of items that are computed at the same time.
         at_most: whether early stopping or the search may save fits or epochs.
         sample: training utterances of the timed sample; 0: nothing had to be timed.
-        sample_s: seconds that it took.
+        sample_s: seconds that the sample took.
         start_s: seconds until all workers have started.
-        memory_bytes: of the command and of each worker; None: unknown.
-        room: of the cache and of the run's folder.
+        memory_bytes: memory of the command and of each worker; None: unknown.
+        room: space for the cache and for the run's folder.
     """
 
     digest: str
@@ -101,13 +101,13 @@ class DryRun:
 
 
 def dry_run(plan: RunPlan, resources: Resources, watch: Observer) -> DryRun:
-    """Look at what a run would do.
+    """Find out what a run would do.
 
     The corpus is read and compared as in the run, and what was read is kept in the cache. A sample
     of a few utterances is then computed and timed; nothing of it is kept.
 
     Raises:
-        SerbenchError: the run would end with this error, too.
+        SerbenchError: the run itself would also end with this error.
     """
     check_writable(resources.folder or resources.runs, "--out")
     with using_cache(resources.cache):
@@ -147,7 +147,7 @@ def _models(plan: RunPlan) -> dict[str, str]:
     """Digests of all models.
 
     Raises:
-        TeacherError: weights are not available; all that are missing in one message.
+        TeacherError: weights are not available; one message lists all that are missing.
     """
     found: dict[str, str] = {}
     missing: list[str] = []
@@ -210,7 +210,7 @@ def _at_most(plan: RunPlan, pieces: Sequence[Piece]) -> bool:
 def _room(
     pieces: Sequence[Piece], estimate: Estimate, folder: Path, resources: Resources
 ) -> tuple[Room, ...]:
-    """Of each disk that the run writes to."""
+    """The space on each disk that the run writes to."""
     needed = {
         resources.cache: estimate.disk_bytes(pieces, "cache"),
         folder: estimate.disk_bytes(pieces, "run"),

@@ -1,4 +1,4 @@
-"""A timed sample: everything that a run does, on a few utterances."""
+"""Times a sample: everything that a run does, on a few utterances."""
 
 from __future__ import annotations
 
@@ -48,28 +48,34 @@ T = TypeVar("T")
 Task = TypeVar("Task", bound=TrainingTask)
 
 SIZES = (16, 64, 256, 1024)
-"""Training utterances of the samples, one after the other, until the time is over."""
+"""Numbers of training utterances of the samples, which are taken one after the other until the time
+is over.
+"""
 
 BUDGET_S = 45.0
-"""A larger sample is taken only if it would end within this time."""
+"""Seconds for all samples: a larger sample is taken only if it is expected to end within
+this time.
+"""
 
 EPOCHS = 3
-"""Of each sampled fit; the first one, in which much is done for the first time, does not count."""
+"""Number of epochs of each sampled fit. The first one is not timed, because it includes work that
+is done only once.
+"""
 
 NEITHER = ("learning_rate", "weight_decay", "betas", "epochs", "schedule", "warmup", "clip_norm")
-"""Settings of training that change no time of an epoch."""
+"""Settings of training that do not change the duration of an epoch."""
 
 
 @dataclass(frozen=True)
 class Timed:
-    """What a fit or a pretraining took.
+    """Duration and memory of a fit or a pretraining.
 
     Attributes:
         fixed_s: seconds besides the epochs.
-        epoch_s: of an epoch; 0: there are none.
-        kept_bytes: of what is kept of it.
-        peak_bytes: of the process that computed it; None: unknown.
-        start: the weights that a pretraining gave.
+        epoch_s: seconds of an epoch; 0: it has no epochs.
+        kept_bytes: size of the weights that are kept.
+        peak_bytes: largest memory of the process that computed it; None: unknown.
+        start: the weights that resulted from a pretraining.
     """
 
     fixed_s: float
@@ -81,12 +87,12 @@ class Timed:
 
 @dataclass(frozen=True)
 class Rate:
-    """What a pass takes, per second of speech.
+    """Cost of a pass, per second of speech.
 
     Attributes:
-        seconds: of computation.
-        disk_bytes: in the cache.
-        memory_bytes: in the memory of the run.
+        seconds: seconds of computation.
+        disk_bytes: bytes in the cache.
+        memory_bytes: bytes in the memory of the run.
     """
 
     seconds: float
@@ -99,12 +105,13 @@ class Sample:
     """The times of a sample.
 
     Attributes:
-        size: its training utterances; ``speech_s``: seconds of all its speech.
+        size: number of its training utterances; ``speech_s``: seconds of all its speech.
         audio_s: seconds of its unlabelled audio.
-        took_s: seconds that all samples took; ``start_s``: of them, until all workers had started.
-        passes: by ``features`` or ``embeddings`` and name.
-        head_s: of a teacher's head.
-        fits, pretrainings: by ``recipe_of``.
+        took_s: seconds that all samples took; ``start_s``: the part of them until all
+            workers had started.
+        passes: cost of each pass by ``features`` or ``embeddings`` and name.
+        head_s: seconds of fitting a teacher's head.
+        fits, pretrainings: times by ``recipe_of``.
     """
 
     size: int
@@ -119,7 +126,9 @@ class Sample:
 
 
 def recipe_of(candidate: Candidate) -> str:
-    """What the time of a candidate's fits depends on: the same for all points of most grids."""
+    """A key of everything that the time of a candidate's fits depends on: most grids have the same
+    key at all points.
+    """
     described = describe_candidate(candidate)
     described.pop("loss_params")
     settings: Any = described.pop("settings")
@@ -135,7 +144,7 @@ def take_samples(
 ) -> list[Sample]:
     """Samples of growing size, as many as there is time for; the last one is the best.
 
-    Nothing is kept of them.
+    None of their results is kept.
 
     Raises:
         SerbenchError: as in a run.
@@ -149,7 +158,7 @@ def take_samples(
     rounds_s: list[float] = []
     for size in dict.fromkeys(min(size, whole) for size in SIZES):
         started = time.perf_counter()
-        # Below the cache, where workers on other machines read it, and where gc finds it.
+        # Inside the cache, so that workers on other machines can read it, and gc can find it.
         there = kind_folder(resources.cache, "corpora")
         there.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".dry-run-", dir=there) as scratch:
@@ -163,7 +172,7 @@ def take_samples(
 
 
 def _next_s(rounds_s: Sequence[float]) -> float:
-    """How long the next sample will take; in the first one, much is done for the first time."""
+    """How long the next sample will take. The first one includes work that is done only once."""
     if len(rounds_s) == 1:
         return rounds_s[0]
     before, last = rounds_s[-2:]
@@ -220,7 +229,7 @@ def _pretrain(
     candidates: Mapping[str, tuple[str, Candidate]],
     resources: Resources,
 ) -> None:
-    """Time the pretrainings; fits start from what they gave."""
+    """Time the pretrainings; fits of the sample start from the weights that result."""
     tasks: dict[str, PretrainTask] = {}
     for recipe, (method, candidate) in candidates.items():
         task = pretraining_of(candidate, method, 0, inputs, resources.device)
@@ -236,7 +245,9 @@ def _pretrain(
 
 
 def _part(table: CorpusTable, split: Split, size: int) -> tuple[Split, CorpusTable]:
-    """``size`` training utterances of a fold, the same share of its test side, and their table."""
+    """``size`` training utterances of a fold and the same share of its test side, and the
+    table of both.
+    """
     share = size / len(split.train.ids)
     trained = _every(split.train.ids, size)
     tested = _every(split.test.ids, max(1, round(share * len(split.test.ids))))
@@ -249,13 +260,13 @@ def _part(table: CorpusTable, split: Split, size: int) -> tuple[Split, CorpusTab
 
 
 def _every(items: Sequence[T], count: int) -> tuple[T, ...]:
-    """About ``count`` of some items, evenly spread."""
+    """About ``count`` of the items, evenly spread over them."""
     places = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
     return tuple(items[place] for place in places)
 
 
 class _TimedLoader(Loader):
-    """Notes seconds and bytes of each pass over speech."""
+    """A loader that records seconds and bytes of each pass over speech."""
 
     def __init__(self, cache: Path, resources: Resources, sample: Sample) -> None:
         super().__init__(cache, resources.device, Observer(), resources.executor)
@@ -291,7 +302,9 @@ def _timed(
     tasks: Mapping[str, Task],
     executor: Executor,
 ) -> dict[str, Timed]:
-    """Each task as many times as there are workers, all at once, as in a run."""
+    """Run each task as many times as there are workers, all at the same time as in a run,
+    and time them.
+    """
     items = [task for task in tasks.values() for _ in range(executor.workers)]
     found: dict[str, list[Timed]] = {}
     for key, timed in executor.train(partial(_clocked, function), iter(items), _silent):
@@ -300,7 +313,7 @@ def _timed(
 
 
 def _silent(event: EpochEvent) -> None:
-    """Epochs of a sample are no news."""
+    """Ignore an epoch: the epochs of a sample are not reported."""
 
 
 def _clocked(
@@ -308,7 +321,7 @@ def _clocked(
     task: Task,
     on_epoch: OnEpoch,  # noqa: ARG001 - epochs of a sample are no news
 ) -> tuple[str, Timed]:
-    """A task's key, and what it took, in a worker."""
+    """Run a task in a worker; return its key and what it took."""
     began, ends = time.perf_counter(), list[float]()
     result = function(task, lambda _: ends.append(time.perf_counter()))
     whole_s = time.perf_counter() - began

@@ -1,1 +1,1 @@
-"""Where the independent pieces of a run are computed: on this machine, on Dask, or on Ray."""
+"""Executors compute the independent pieces of a run: on this machine, on Dask, or on Ray."""

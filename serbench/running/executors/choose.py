@@ -1,4 +1,4 @@
-"""The executor that a command asks for."""
+"""The executor that the options of a command choose."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def make_executor(
     threads: int = 1,
     fit_bytes: int | None = None,
 ) -> Executor:
-    """The executor of ``--executor`` and ``--address``.
+    """Make the executor of ``--executor`` and ``--address``.
 
     Args:
         name: ``local``, ``dask`` or ``ray``.
-        address: of a running cluster; for Ray, empty: one on this machine.
-        jobs: items side by side on this machine; None: as ``resolve_workers`` says.
-        device: as ``--device`` says.
+        address: address of a running cluster. If it is empty, Ray starts one on this machine.
+        jobs: number of items at the same time on this machine; None: see ``resolve_workers``.
+        device: value of ``--device``.
         cache: root of the cache.
-        threads: of each item.
-        fit_bytes: of a GPU's memory for each item; None: unknown.
+        threads: number of threads of each item.
+        fit_bytes: bytes of a GPU's memory that each item needs; None: unknown.
 
     Raises:
         SerbenchError: a package is missing, no cluster answers, or options exclude each other.

@@ -1,4 +1,4 @@
-"""Items on the workers of a Dask cluster, through ``distributed``."""
+"""Computes items on the workers of a Dask cluster, through ``distributed``."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ from serbench.running.executors.remote import (
 
 CONNECT_S = 10
 EVENTS_S = 10.0
-"""As long is waited for the last epochs of items that are done."""
+"""Seconds to wait for the last epochs of items that are done."""
 
 
 class UnwantedError(Exception):
-    """The command that wanted an item was stopped."""
+    """The command that asked for an item was stopped."""
 
 
 class DaskExecutor(Executor):
     """The workers of a scheduler that runs somewhere, each a process with one thread.
 
-    A worker that is lost has its items done again by others; that is Dask's own doing.
+    If a worker is lost, Dask has its items computed again by other workers.
 
     Args:
-        address: of the scheduler, ``tcp://HOST:8786``.
-        cache: root of the cache. Where all workers see the same folder, they read large arrays
-            there; else these are sent, once to each worker that needs them.
+        address: address of the scheduler, such as ``tcp://HOST:8786``.
+        cache: root of the cache. If all workers see the same folder, they read large arrays there.
+            Otherwise each array is sent once to each worker that needs it.
 
     Raises:
         SerbenchError: no scheduler answers, it has no workers, or they have several threads.
@@ -60,7 +60,7 @@ class DaskExecutor(Executor):
         self.workers = len(self._threads(self._connected()))
 
     def device(self, name: str) -> str:
-        """As every worker resolves it."""
+        """The device that ``name`` means on every worker."""
         found = self._on_all(_device, name)
         if failed := sorted({text for ok, text in found.values() if not ok}):
             raise SerbenchError(f"on a Dask worker: {failed[0]}")
@@ -79,7 +79,7 @@ class DaskExecutor(Executor):
     def train(
         self, function: Callable[[T, OnEpoch], R], tasks: Iterator[T], on_epoch: OnEpoch
     ) -> Iterator[R]:
-        """Epochs come through the scheduler."""
+        """See ``Executor``. Epochs arrive through the scheduler."""
         events, topic = Events(on_epoch), f"serbench-epochs-{uuid4().hex}"
         client = self._connected()
         client.subscribe_topic(topic, lambda event: events.take(_own(event[1])))
@@ -97,7 +97,7 @@ class DaskExecutor(Executor):
             raise events.failure
 
     def each_call(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[int, R]]:
-        """One item on each worker at a time."""
+        """See ``Executor``. Each worker computes one item at a time."""
         for position, (_, result) in self._results(function, iter(items), ""):
             yield position, result
 
@@ -112,7 +112,7 @@ class DaskExecutor(Executor):
     def _results(
         self, function: Callable[..., Any], items: Iterator[Any], topic: str
     ) -> Iterator[tuple[int, tuple[int, Any]]]:
-        """Position, and number of epochs with the result, of items as they are done."""
+        """Position of each finished item, with the number of its epochs and its result."""
         client, name, count = self._connected(), uuid4().hex, itertools.count()
         packer = self._packer = self._packer or Packer(self._send, by_path=self._shares())
         places: dict[Future, int] = {}
@@ -158,7 +158,7 @@ class DaskExecutor(Executor):
             ) from None
 
     def _send(self, name: str, array: Array) -> None:
-        """Hand an array to the cluster: part of the work, so that a lost copy is made again."""
+        """Hand an array to the cluster as a task, so that Dask can make a lost copy again."""
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
             self._arrays[name] = self._connected().submit(
                 _hold, array, key=f"serbench-array-{name}", pure=True
@@ -184,14 +184,16 @@ class DaskExecutor(Executor):
         return self._client
 
     def _on_all(self, function: Callable[..., R], *arguments: object) -> dict[str, R]:
-        """``function`` of the arguments on every worker, by the worker's address."""
+        """Call ``function`` with the arguments on every worker; results are by
+        the worker's address.
+        """
         return cast("dict[str, R]", self._connected().run(function, *arguments))
 
     def _threads(self, client: Client) -> dict[str, int]:
         """Threads of each worker, by its address.
 
         Raises:
-            SerbenchError: no worker, or several threads.
+            SerbenchError: the cluster has no worker, or one with several threads.
         """
         info = client.scheduler_info(n_workers=-1)["workers"]
         threads = {address: int(each["nthreads"]) for address, each in info.items()}
@@ -209,12 +211,12 @@ class DaskExecutor(Executor):
 
 
 def work_here(work: Work, arrays: Mapping[str, Array], topic: str) -> tuple[int, Any]:
-    """One item, in a worker; see ``do``."""
+    """Compute one item in a worker; see ``do``."""
     worker, key = get_worker(), get_worker().get_current_task()
 
     def tell(event: Mapping[str, Any]) -> None:
         state = worker.state.tasks.get(key)
-        if state is None or state.state != "executing":  # Dask cannot interrupt a thread
+        if state is None or state.state != "executing":  # Dask cannot stop a running thread
             raise UnwantedError(key)
         worker.log_event(topic, dict(event))
 
@@ -232,5 +234,5 @@ def _device(name: str) -> tuple[bool, str]:
 
 
 def _own(event: Mapping[str, Any]) -> dict[str, Any]:
-    """An event without what Dask adds to it."""
+    """An event without the entries that Dask adds to it."""
     return {name: value for name, value in event.items() if name != "worker"}

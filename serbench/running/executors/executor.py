@@ -1,4 +1,4 @@
-"""What every executor can do: train, and call a function for each of some items."""
+"""Base of all executors: they train, and call a function for each of some items."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 AHEAD = 4
-"""Items for each worker that may be ahead of the one whose result is taken."""
+"""For each worker, number of items that may be ahead of the item whose result is taken next."""
 
 
 class Executor(ABC):
     """Computes independent items; the results do not depend on which executor does it.
 
-    Functions must be importable by name where they run, and items must be picklable.
+    Functions must be importable by name on the machine that runs them, and items must be picklable.
 
     Attributes:
-        workers: items side by side.
-        until: when training ends, by ``time.time``; None: when all is done.
+        workers: number of items that are computed at the same time.
+        until: time at which training ends, as ``time.time`` counts; None: it ends when all is done.
     """
 
     workers: int
@@ -45,8 +45,9 @@ class Executor(ABC):
     ) -> Iterator[R]:
         """Results of ``function`` as they come, in any order; ``on_epoch`` receives each epoch.
 
-        ``tasks`` may end and have more once a result was taken: it is asked again after each, in
-        this thread or another. All is done when it has nothing and no result is due.
+        ``tasks`` may be empty now and have more after a result was taken: it is asked again after
+        each result, in this thread or another. Training is complete if it has no task and no result
+        is outstanding.
 
         Raises:
             SerbenchError: workers were lost, or differ from this machine in code or versions.
@@ -56,7 +57,7 @@ class Executor(ABC):
     def each_call(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[int, R]]:
         """The position of each item and ``function`` of it, as they come, in any order.
 
-        ``items`` may end and have more later, as the tasks of ``train``.
+        ``items`` may be empty now and have more later, like the tasks of ``train``.
 
         Raises:
             SerbenchError: as ``train``.
@@ -68,15 +69,15 @@ class Executor(ABC):
 
     @abstractmethod
     def device(self, name: str) -> str:
-        """The device that ``--device`` names, where items are computed.
+        """The device that ``--device`` means on the machines that compute the items.
 
         Raises:
-            SerbenchError: it is not usable there, or workers differ in it.
+            SerbenchError: the device is not usable there, or differs between workers.
         """
 
     @abstractmethod
     def shut_down(self) -> None:
-        """Give back workers that are kept between stages; a later call takes new ones."""
+        """Give back the workers that are kept between stages; a later call starts new ones."""
 
     def calls(self, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
         """``function`` of every item, in their order."""
@@ -84,7 +85,8 @@ class Executor(ABC):
         return [results[position] for position in range(len(items))]
 
     def in_order(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """``function`` of every item, in their order; few results wait, however many there are.
+        """``function`` of every item, in their order. However many items there are, only few
+        results wait.
 
         Raises:
             SerbenchError: as ``train``.
@@ -97,11 +99,11 @@ class Executor(ABC):
                 yield done.pop(window.taken - 1)
 
     def fits(self, tasks: Iterable[FitTask], on_epoch: OnEpoch) -> Iterator[FitResult]:
-        """Results of fits as they come, in any order; ``tasks`` as ``train`` says.
+        """Results of fits as they come, in any order; see ``train`` for ``tasks``.
 
         Raises:
-            OutOfTimeError: at ``until``; a fit ends after the epoch that it is in.
-            SerbenchError: as ``train``, and where a GPU has too little memory.
+            OutOfTimeError: the time is ``until``. Each fit still completes its current epoch.
+            SerbenchError: as ``train``, and if a GPU has too little memory.
         """
         return self._in_time(fit_student, tasks, on_epoch)
 
@@ -141,7 +143,7 @@ def _memory_told(workers: int) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        # Where not even the start of a process fits, torch raises another class.
+        # If the memory is too small even to start a process, torch raises another class.
         if not isinstance(error, torch.OutOfMemoryError) and "CUDA error: out of" not in str(error):
             raise
         smaller = "a smaller training.batch_size, or --device cpu"
@@ -154,7 +156,7 @@ def _memory_told(workers: int) -> Iterator[None]:
 
 
 class _Window(Iterator[T]):
-    """Items, of which only a few are given before the results of the first ones are taken.
+    """An iterator that gives only a few items ahead of the first result that is not taken yet.
 
     Attributes:
         taken: number of results that were taken, in the order of items.
@@ -175,10 +177,10 @@ class _Window(Iterator[T]):
 
 
 class _Begun(Iterator[T]):
-    """Tasks that may still begin.
+    """An iterator over tasks that gives no more when the time is over.
 
     Attributes:
-        cut: whether any was left out, or ended too early.
+        cut: whether a task was left out, or ended too early.
     """
 
     def __init__(self, tasks: Iterator[T], until: float) -> None:
@@ -196,9 +198,11 @@ class _Begun(Iterator[T]):
 
 @dataclass(frozen=True)
 class Timed(Generic[T, R]):
-    """A function that ends after the epoch in which its time is over; the result is then None.
+    """A function of a task that ends after the epoch in which the time is over; then its
+    result is None.
 
-    What the epochs made is in the item's checkpoint, if they took long enough for one.
+    The state after the last epoch is in the item's checkpoint, if the epochs took long
+    enough for one.
     """
 
     function: Callable[[T, OnEpoch], R]

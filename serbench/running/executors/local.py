@@ -1,4 +1,4 @@
-"""Fits and calls in this process or in several, with their epochs reported here."""
+"""Computes fits and calls in this process or in several, and reports their epochs here."""
 
 from __future__ import annotations
 
@@ -34,18 +34,19 @@ _LOG = logging.getLogger(__name__)
 POLL_S = 0.2
 
 UNKNOWN_BYTES = 8_000_000_000
-"""Memory of a machine that does not say how much it has."""
+"""Memory in bytes that is assumed for a machine that does not report how much it has."""
 
 FIT_BYTES = 4 << 30
-"""Of a GPU's memory for one fit of a student, with the process's own use of CUDA. Cautious: the
-largest student without a pretrained encoder has some million parameters."""
+"""Bytes of a GPU's memory for one fit of a student, including the process's own use of CUDA. This
+is cautious: the largest student without a pretrained encoder has some million parameters.
+"""
 
 ENCODER_FIT_BYTES = 24 << 30
-"""Likewise, of a student that trains a pretrained encoder."""
+"""Bytes of a GPU's memory for one fit of a student that trains a pretrained encoder."""
 
 
 def resolve_device(name: str) -> str:
-    """The best device here for ``auto``; any other is checked.
+    """The best device here for ``auto``; any other device is checked.
 
     Raises:
         SerbenchError: torch has no such device on this machine.
@@ -65,19 +66,19 @@ def resolve_device(name: str) -> str:
 def resolve_workers(
     jobs: int | None, device: str, threads: int = 1, fit_bytes: int | None = None
 ) -> int:
-    """Number of items to compute in parallel: as many as there are cores for.
+    """Number of items to compute at the same time: as many as there are cores for.
 
-    On a GPU, no more than have room in nine tenths of its free memory; one where it is not known
-    how much each needs, and on other accelerators.
+    On a GPU, no more than fit into nine tenths of its free memory. It is one item if it is not
+    known how much memory each needs, and on other accelerators.
 
     Args:
-        jobs: as asked; None: as above.
-        device: as ``resolve_device`` gives it.
-        threads: of each item.
-        fit_bytes: of a GPU's memory for each; None: unknown.
+        jobs: the number that the user asked for; None: the number above.
+        device: result of ``resolve_device``.
+        threads: number of threads of each item.
+        fit_bytes: bytes of a GPU's memory that each item needs; None: unknown.
 
     Raises:
-        SerbenchError: fewer than one.
+        SerbenchError: ``jobs`` is less than one.
     """
     if jobs is not None:
         if jobs < 1:
@@ -93,19 +94,21 @@ def resolve_workers(
 
 
 class LocalExecutor(Executor):
-    """Worker processes on this machine, through joblib; none where there is one worker."""
+    """Worker processes on this machine, through joblib. With one worker, this process
+    does the work.
+    """
 
     def __init__(self, workers: int = 1) -> None:
         self.workers = workers
 
     def device(self, name: str) -> str:
-        """As ``resolve_device``."""
+        """See ``resolve_device``."""
         return resolve_device(name)
 
     def train(
         self, function: Callable[[T, OnEpoch], R], tasks: Iterator[T], on_epoch: OnEpoch
     ) -> Iterator[R]:
-        """A task that is alone stays in this process."""
+        """See ``Executor``. A single task is computed in this process."""
         side_by_side = self.workers > 1
         while ready := [*itertools.islice(tasks, 2 if side_by_side else 1)]:
             if len(ready) == 1:
@@ -118,7 +121,9 @@ class LocalExecutor(Executor):
                 yield from _in_processes(train_in_worker, arguments, self.workers)
 
     def each_call(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[int, R]]:
-        """In this process where there is one worker, or an item is alone and no block."""
+        """See ``Executor``. Items are computed in this process if there is one worker, or for a
+        single item that is not a block.
+        """
         left, count = iter(items), itertools.count()
         while ready := [*itertools.islice(left, 2 if self.workers > 1 else 1)]:
             alone = len(ready) == 1 and not isinstance(ready[0], Block)
@@ -132,8 +137,8 @@ class LocalExecutor(Executor):
             yield from _in_processes(_call, calls, self.workers)
 
     def in_order(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """As many workers as have room in half of the memory; the first item shows how much each
-        of them needs.
+        """See ``Executor``. As many workers are used as fit into half of the memory; the first item
+        shows how much memory each needs.
         """
         left = iter(items)
         first = ((function, item) for item in itertools.islice(left, 1))
@@ -168,7 +173,7 @@ def _in_processes(
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()  # what a teacher's pass left to this process
+        torch.cuda.empty_cache()  # memory that a teacher's pass left in this process
     parallel = joblib.Parallel(
         n_jobs=workers,
         return_as="generator_unordered",
@@ -192,7 +197,7 @@ def _in_processes(
     finally:
         if not finished:
             if isinstance(results, Generator):
-                with warnings.catch_warnings(action="ignore"):  # of results that are not taken
+                with warnings.catch_warnings(action="ignore"):  # about results that are not taken
                     results.close()
             _kill_workers()
 
@@ -200,7 +205,7 @@ def _in_processes(
 def _kill_workers() -> None:
     """End the worker processes at once."""
     executor = get_reusable_executor(reuse=True)  # pyright: ignore[reportArgumentType]
-    if hasattr(signal, "SIGKILL"):  # loky looks for their children before, which takes its time
+    if hasattr(signal, "SIGKILL"):  # loky first looks for their children, which takes time
         for worker in [*executor._processes]:
             with suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
@@ -212,7 +217,7 @@ def _half_memory() -> int:
 
 
 def _with_peak(function: Callable[[T], R], item: T) -> tuple[R, int]:
-    """``function`` of an item, and the greatest memory that this process has had."""
+    """``function`` of an item, and the largest memory that this process has had, in bytes."""
     return _call(0, function, item)[1], peak_bytes() or 1
 
 
@@ -222,7 +227,7 @@ def _call(position: int, function: Callable[[T], R], item: T) -> tuple[int, R]:
 
 
 def train_in_worker(train: Callable[[T, OnEpoch], R], task: T, channel: Path) -> R:
-    """One fit, which sends its epochs through ``channel``; see ``event_channel``."""
+    """Compute one fit, and send its epochs through ``channel``; see ``event_channel``."""
     descriptor = os.open(channel, os.O_WRONLY | os.O_APPEND)
 
     def tell(event: EpochEvent) -> None:
@@ -252,7 +257,7 @@ def event_channel(on_epoch: OnEpoch) -> Iterator[Path]:
     def tell(line: str) -> None:
         try:
             on_epoch(EpochEvent(**json.loads(line)))
-        except Exception as error:  # the others are told of all the same
+        except Exception as error:  # the other events are still delivered
             failures.append(error)
 
     def read() -> None:

@@ -1,7 +1,7 @@
 """Items for other machines: small pickles, and the large arrays that many of them share.
 
-The frames of a corpus are in every fit. An array travels once: it is named by its content, and the
-engine keeps it. Where workers read the same cache folder, they map the file instead.
+Every fit needs the frames of a corpus. An array is sent only once: its name is a digest of its
+content, and the engine keeps it. If workers read the same cache folder, they map the file instead.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import torch
 from numpy.typing import NDArray
 
 LARGE = 64 * 1024
-"""Bytes from which on an array is kept apart."""
+"""Size in bytes from which on an array is packed separately."""
 
 Array = NDArray[np.generic]
 
 
 class InFile(NamedTuple):
-    """An array in a file that is mapped.
+    """An array in a file that is mapped to memory.
 
     Attributes:
-        offset: of its first byte.
-        size: of the file; another file at this place is not taken for it.
+        offset: position of its first byte.
+        size: size of the file in bytes, by which another file at the same path is recognised.
     """
 
     path: str
@@ -41,10 +41,10 @@ class InFile(NamedTuple):
     size: int
 
     def open(self) -> Array:
-        """The array, mapped so that torch may have it, and nothing is written back.
+        """The array, mapped so that torch accepts it, and changes are never written to the file.
 
         Raises:
-            FileNotFoundError: no such file, or another one.
+            FileNotFoundError: the file does not exist, or is another one.
         """
         if not Path(self.path).is_file() or Path(self.path).stat().st_size != self.size:
             raise FileNotFoundError(self.path)
@@ -52,13 +52,13 @@ class InFile(NamedTuple):
 
 
 class InTensor(NamedTuple):
-    """A tensor whose values are such an array."""
+    """A tensor whose values are in such a mapped array."""
 
     values: InFile | str
 
 
 Place = InFile | InTensor | str
-"""Where the values of an array are; a name: they are sent."""
+"""Where the values of an array are; a string is the name of an array that is sent."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Packed:
     """An item without its large arrays.
 
     Attributes:
-        pickled: the item; arrays in files are in it by their place.
-        arrays: names of those that it needs besides.
+        pickled: the item; for an array in a file, it contains the place.
+        arrays: names of the other arrays that it needs.
         packages: top-level packages whose classes and functions it uses.
     """
 
@@ -76,13 +76,13 @@ class Packed:
     packages: frozenset[str]
 
     def unpack(self, arrays: Mapping[str, Array]) -> Any:
-        """The item again.
+        """Restore the item.
 
         Args:
-            arrays: by name; at least those of ``arrays``.
+            arrays: arrays by name; at least those in the attribute ``arrays``.
 
         Raises:
-            FileNotFoundError: a file that the item's arrays are in is not here.
+            FileNotFoundError: this machine does not have a file that contains arrays of the item.
         """
         return _Unpickler(self.pickled, arrays).load()
 
@@ -102,7 +102,7 @@ class Packer:
         self._kept: set[str] = set()
 
     def pack(self, item: object) -> Packed:
-        """The item in parts."""
+        """Pack an item."""
         stream = io.BytesIO()
         pickler = _Pickler(stream, self)
         pickler.dump(item)
@@ -110,12 +110,12 @@ class Packer:
         return Packed(stream.getvalue(), used, frozenset(pickler.packages))
 
     def place(self, array: Array) -> InFile | str:
-        """Where workers find an array: in a file, or by name."""
+        """Where workers find an array: its place in a file, or its name."""
         if self.by_path and (found := in_file(array)) is not None:
             return found
         known = self._named.get(id(array))
         if known is None:
-            # The array is held, so that no other one gets its identity.
+            # The array is kept alive, so that no other array gets the same id.
             known = self._named[id(array)] = (array, _name(array))
         name = known[1]
         if name not in self._kept:
@@ -125,7 +125,7 @@ class Packer:
 
 
 class _Pickler(pickle.Pickler):
-    """Leaves large arrays out, and notes whose code the rest uses."""
+    """Leaves large arrays out, and records which packages the other parts use."""
 
     def __init__(self, stream: io.BytesIO, packer: Packer) -> None:
         super().__init__(stream, protocol=5)
@@ -134,7 +134,9 @@ class _Pickler(pickle.Pickler):
         self.packages: set[str] = set()
 
     def persistent_id(self, obj: object) -> Place | None:
-        """Where an array is, for the unpickler; None: anything else, which is pickled."""
+        """Place of a large array, for the unpickler; None for any other object, which is
+        pickled.
+        """
         if isinstance(obj, torch.Tensor):
             if obj.requires_grad or obj.device.type != "cpu" or obj.nbytes < LARGE:
                 return None
@@ -144,7 +146,7 @@ class _Pickler(pickle.Pickler):
         return self._place(obj)
 
     def reducer_override(self, obj: object) -> Any:
-        """Changes nothing: classes and functions pass here, and are pickled by their names."""
+        """Record the package of a class or function; all objects are pickled as usual."""
         if isinstance(obj, type | FunctionType):
             self.packages.add(obj.__module__.partition(".")[0])
         return NotImplemented
@@ -157,7 +159,7 @@ class _Pickler(pickle.Pickler):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Puts arrays in again."""
+    """Puts the arrays back in."""
 
     def __init__(self, pickled: bytes, arrays: Mapping[str, Array]) -> None:
         super().__init__(io.BytesIO(pickled))
@@ -174,7 +176,9 @@ class _Unpickler(pickle.Unpickler):
 
 
 def in_file(array: Array) -> InFile | None:
-    """The place in a file of a mapped array that is there end to end; None: it is none."""
+    """Place of a mapped array in its file; None if it is not a contiguous array of a
+    mapped file.
+    """
     base: object = array
     while isinstance(base, np.ndarray) and base.base is not None:
         base = base.base
@@ -182,14 +186,14 @@ def in_file(array: Array) -> InFile | None:
     if not isinstance(base, mmap.mmap) or path is None or not array.flags.c_contiguous:
         return None
     mapped = np.frombuffer(base, np.uint8)
-    # A map begins at the page that holds the original array's offset.
+    # A mapping begins at the page that contains the original array's offset.
     begin = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY  # pyright: ignore
     offset = begin + array.ctypes.data - mapped.ctypes.data
     return InFile(str(path), offset, array.dtype.str, array.shape, Path(path).stat().st_size)
 
 
 def _name(array: Array) -> str:
-    """Of its content."""
+    """Name of an array, made from its content."""
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
     digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()

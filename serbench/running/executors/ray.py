@@ -1,4 +1,4 @@
-"""Items on the workers of a Ray cluster."""
+"""Computes items on the workers of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from serbench.running.executors.remote import (
     leave_mark,
 )
 
-# By name: it is not installed where types are checked.
+# Imported by name, because it is not installed on machines that check types.
 ray: Any = import_module("ray")
 ray_exceptions: Any = import_module("ray.exceptions")
 scheduling: Any = import_module("ray.util.scheduling_strategies")
@@ -34,7 +34,7 @@ scheduling: Any = import_module("ray.util.scheduling_strategies")
 CONNECT_S = 10.0
 POLL_S = 0.3
 EVENTS_S = 10.0
-"""As long is waited for the last epochs of items that are done."""
+"""Seconds to wait for the last epochs of items that are done."""
 
 RETRIES = 3
 
@@ -56,15 +56,16 @@ class Mailbox:
 
 
 class RayExecutor(Executor):
-    """The cores of a Ray cluster, one item on each.
+    """The cores of a Ray cluster; each computes one item at a time.
 
-    An item whose worker is lost is done again by another; that is Ray's own doing.
+    If a worker is lost, Ray has its item computed again by another worker.
 
     Args:
-        address: of a running cluster, or ``auto``; empty: one is started on this machine.
-        jobs: cores of the one on this machine; None: all.
-        cache: root of the cache. Where all nodes see the same folder, they read large arrays
-            there; else these are sent, once to each node that needs them.
+        address: address of a running cluster, or ``auto``. If it is empty, a cluster is started on
+            this machine.
+        jobs: number of cores for a cluster on this machine; None: all.
+        cache: root of the cache. If all nodes see the same folder, they read large arrays there.
+            Otherwise each array is sent once to each node that needs it.
 
     Raises:
         SerbenchError: no cluster answers.
@@ -80,7 +81,7 @@ class RayExecutor(Executor):
         self.workers = int(ray.cluster_resources().get("CPU", 1))
 
     def device(self, name: str) -> str:
-        """As one of the workers resolves it."""
+        """The device that ``name`` means on one of the workers."""
         self._connect()
         return _result(ray.remote(num_cpus=1)(resolve_device).remote(name))
 
@@ -92,10 +93,10 @@ class RayExecutor(Executor):
     def train(
         self, function: Callable[[T, OnEpoch], R], tasks: Iterator[T], on_epoch: OnEpoch
     ) -> Iterator[R]:
-        """Epochs come through an actor."""
+        """See ``Executor``. Epochs arrive through an actor."""
         self._connect()
         events = Events(on_epoch)
-        own = _on_node(ray.get_runtime_context().get_node_id())  # no other that is lost takes it
+        own = _on_node(ray.get_runtime_context().get_node_id())  # other nodes can be lost
         mailbox: Any = ray.remote(num_cpus=0, scheduling_strategy=own)(Mailbox).remote()
 
         def fetch() -> None:
@@ -117,13 +118,13 @@ class RayExecutor(Executor):
             raise events.failure
 
     def each_call(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[int, R]]:
-        """One item on each core at a time."""
+        """See ``Executor``. Each core computes one item at a time."""
         self._connect()
         for position, (_, result) in self._results(function, iter(items), None, lambda: None):
             yield position, result
 
     def shut_down(self) -> None:
-        """Leave the cluster; one that was started on this machine ends."""
+        """Leave the cluster. If it was started on this machine, it ends."""
         self._arrays.clear()
         self._packer = None
         ray.shutdown()
@@ -135,7 +136,7 @@ class RayExecutor(Executor):
         mailbox: Any,
         fetch: Callable[[], None],
     ) -> Iterator[tuple[int, tuple[int, Any]]]:
-        """Position, and number of epochs with the result, of items as they are done."""
+        """Position of each finished item, with the number of its epochs and its result."""
         packer = self._packer = self._packer or Packer(self._send, by_path=self._shares())
         remote = ray.remote(num_cpus=1, max_retries=RETRIES)(work_here)
         places: dict[Any, int] = {}
@@ -171,7 +172,7 @@ class RayExecutor(Executor):
             path.unlink(missing_ok=True)
 
     def _on_all(self, function: Callable[..., R], *arguments: object) -> list[R]:
-        """``function`` of the arguments on every node."""
+        """Call ``function`` with the arguments on every node."""
         ask: Any = ray.remote(num_cpus=0)(function)
         nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
         found = [
@@ -185,7 +186,7 @@ class RayExecutor(Executor):
         own: dict[str, Any] = {"num_cpus": self.jobs, "include_dashboard": False}
         host, _, port = self.address.removeprefix("ray://").rpartition(":")
         try:
-            if port.isdigit():  # where nothing listens, Ray tries for minutes
+            if port.isdigit():  # if nothing listens there, Ray tries for minutes
                 socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
             ray.init(
                 address=self.address or "local",
@@ -201,7 +202,7 @@ class RayExecutor(Executor):
 
 
 def work_here(work: Work, mailbox: Any, *arrays: Array) -> tuple[int, Any]:
-    """One item, in a worker; see ``do``."""
+    """Compute one item in a worker; see ``do``."""
     named = dict(zip(work.packed.arrays, arrays, strict=True))
     return do(work, named, lambda event: mailbox.put.remote(event))  # noqa: PLW0108 - may be None
 

@@ -1,4 +1,4 @@
-"""What executors on other machines share: how an item is described there, checked and computed."""
+"""Shared by executors on other machines: how an item is described, checked there and computed."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from serbench.running.executors.packing import Array, Packed, Packer
 from serbench.running.executors.threads import ready_for
 
 CORE_CODE = ("api", "data", "protocol", "learning", "running/harness", "studies")
-"""Rooms whose code a worker must have in the same state."""
+"""Packages and modules of serbench whose code must be the same on a worker."""
 
 MODELS = "transformers"
 """The library of pretrained models; embeddings depend on its version."""
 
 Tell = Callable[[Mapping[str, Any]], None]
-"""Takes an epoch event as a mapping; raises where the item is no longer wanted."""
+"""Receives an epoch event as a mapping; raises an exception if the item is no longer wanted."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """An item as it travels: what is called with it, and by which code.
+    """An item as it is sent: the function to call with it, and the code that it needs.
 
     Attributes:
         packed: the function and the item.
-        code: versions and digests, as this machine has them.
+        code: versions and digests of the code on the machine that sends it.
         trains: whether the function reports epochs.
     """
 
@@ -51,7 +51,7 @@ class Work:
 
 
 def describe(packer: Packer, function: Callable[..., Any], item: object, *, trains: bool) -> Work:
-    """An item for another machine."""
+    """Describe an item for another machine."""
     if isinstance(item, TrainingTask) and not packer.by_path:
         item = replace(item, checkpoint=None)  # pyright: ignore[reportCallIssue]
     packed = packer.pack((function, item))
@@ -60,11 +60,11 @@ def describe(packer: Packer, function: Callable[..., Any], item: object, *, trai
 
 
 def do(work: Work, arrays: Mapping[str, Array], tell: Tell) -> tuple[int, Any]:
-    """Compute an item here, and count the events that ``tell`` took.
+    """Compute an item here, and count the events that were passed to ``tell``.
 
     Raises:
-        SerbenchError: this machine has other code or versions, or lacks a file.
-        Exception: as the item's function.
+        SerbenchError: this machine has different code or versions, or lacks a file.
+        Exception: any exception of the item's function.
     """
     check_code(work.code)
     told = 0
@@ -75,7 +75,7 @@ def do(work: Work, arrays: Mapping[str, Array], tell: Tell) -> tuple[int, Any]:
         told += 1
 
     with warnings.catch_warnings():
-        # Arrays that an engine hands out are read-only, and nothing here writes to them.
+        # Arrays from the engine are read-only, and no code here writes to them.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         try:
             function, item = work.packed.unpack(arrays)
@@ -90,7 +90,9 @@ def do(work: Work, arrays: Mapping[str, Array], tell: Tell) -> tuple[int, Any]:
 
 
 def code_of(packages: frozenset[str]) -> dict[str, str]:
-    """What results depend on: the code of the core and of plugins, and the libraries below."""
+    """Versions and digests that results depend on: the code of the core and of plugins, and the
+    libraries that they use.
+    """
     plugins = sorted(each for each in packages if each.startswith("serbench_"))
     models = {MODELS: version(MODELS)} if MODELS in packages and find_spec(MODELS) else {}
     return _versions() | models | {each: package_digest_of(each)[:12] for each in plugins}
@@ -126,7 +128,9 @@ def check_code(wanted: Mapping[str, str]) -> None:
 
 
 def leave_mark(folder: Path) -> tuple[Path, str]:
-    """Write a file into a folder, by which other machines may recognise it; remove it later."""
+    """Write a file into a folder, by which other machines can recognise it. The caller
+    removes it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     text = uuid4().hex
     path = folder / f"shared-{text[:8]}.mark"
@@ -135,7 +139,7 @@ def leave_mark(folder: Path) -> tuple[Path, str]:
 
 
 def has_mark(path: Path, text: str) -> bool:
-    """Whether this machine reads the same folder."""
+    """Whether this machine reads the folder in which the mark was left."""
     return os.access(path, os.R_OK) and path.read_text() == text
 
 
@@ -145,10 +149,10 @@ def can_read(path: Path, size: int) -> bool:
 
 
 class Events:
-    """Epochs that come from elsewhere: reported here, and counted.
+    """Receives epochs from other machines, reports them here, and counts them.
 
     Attributes:
-        received: how many came.
+        received: number of events so far.
         failure: the first exception that ``on_epoch`` raised.
     """
 
@@ -158,9 +162,9 @@ class Events:
         self.failure: Exception | None = None
 
     def take(self, event: Mapping[str, Any]) -> None:
-        """One event, as ``do`` told it."""
+        """Report one event that ``do`` sent."""
         self.received += 1
         try:
             self._on_epoch(EpochEvent(**event))
-        except Exception as error:  # the others are reported all the same
+        except Exception as error:  # the other events are still reported
             self.failure = self.failure or error

@@ -1,4 +1,4 @@
-"""Where blocks of speech are computed."""
+"""Chooses where blocks of speech are computed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from serbench.running.executors.local import LocalExecutor, resolve_workers
 
 
 def spread_over(executor: Executor, device: str, announce: Callable[[str], None]) -> Spread:
-    """The executor's workers, where they can read the recordings.
+    """The executor's workers, if they can read the recordings.
 
     Args:
-        executor: of the fits. One worker of this machine is this process.
-        device: where models run; an accelerator of this machine has one copy of each.
-        announce: told where the workers cannot read the recordings.
+        executor: the executor of the fits. If it has one worker on this machine, that
+            is this process.
+        device: device of the models; an accelerator of this machine has one copy of each model.
+        announce: receives a message if the workers cannot read the recordings.
     """
 
     def choose(recording: Recording) -> Mapper | None:
@@ -34,5 +35,5 @@ def spread_over(executor: Executor, device: str, announce: Callable[[str], None]
 
 
 def spread_here(device: str) -> Spread:
-    """All cores of this machine."""
+    """All cores of this machine, as the place of computation."""
     return spread_over(LocalExecutor(resolve_workers(None, device)), device, lambda _: None)

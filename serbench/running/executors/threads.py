@@ -1,4 +1,4 @@
-"""What a process does before it computes an item."""
+"""Prepares a process for the item that it computes next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from serbench.learning.fit.task import FitTask, PretrainTask
 
 
 def threads_of(item: object) -> int:
-    """Threads of an item: as its settings say; 1 for items that have none."""
+    """Number of threads of an item from its settings; 1 for items without settings."""
     if isinstance(item, FitTask):
         return item.settings.training.threads
     if isinstance(item, PretrainTask):
@@ -21,8 +21,8 @@ def threads_of(item: object) -> int:
 
 @contextmanager
 def ready_for(item: object) -> Iterator[None]:
-    """Threads as the item's settings say, because results depend on their number, so that a plan
-    fixes it; and the memory of the last block's model freed, unless the item is a block.
+    """Set the threads that the item's settings fix, because results depend on their number. Free
+    the memory of the last block's model, unless the item is a block.
     """
     if not isinstance(item, Block):
         let_go()

@@ -27,11 +27,11 @@ def sing(
     resources: Resources,
     watch: Observer,
 ) -> tuple[CanaryResult, ...]:
-    """Fit and score every method, and every teacher's head, on permuted training labels.
+    """Fit and score every method, and every teacher's head, on permuted training labels (L10).
 
-    The labels of each outer training side are permuted among its utterances, and its inner folds
-    share them; test labels are the true ones. Everything else is as in the run itself, except for a
-    shorter training. Nothing is done if the plan has no canary.
+    The labels of each outer training side are permuted among its utterances. Its inner folds use
+    the same permuted labels; test labels are the true ones. Everything else is as in the run
+    itself, except that training is shorter. Nothing is done if the plan has no canary.
 
     Raises:
         LeakageError: L10, a method or a teacher's head beats chance.
@@ -56,7 +56,7 @@ def sing(
 
 
 def canary_results(folder: Path, repeats: int, labels: tuple[str, ...]) -> tuple[CanaryResult, ...]:
-    """Results of the stored predictions of each repeat; ``folder`` is the run's."""
+    """Results of the stored predictions of each repeat; ``folder`` is the run's folder."""
     scores: dict[str, list[float]] = defaultdict(list)
     for repeat in range(1, repeats + 1):
         rows = pd.read_parquet(_folder(folder, repeat) / "predictions.parquet")
@@ -70,7 +70,7 @@ def _folder(run: Path, repeat: int) -> Path:
 
 
 def _pooled_ua(predictions: pd.DataFrame, labels: tuple[str, ...]) -> dict[str, float]:
-    """UA of each method, its seeds and folds pooled."""
+    """UA of each method, pooled over its seeds and folds."""
     place = {label: row for row, label in enumerate(labels)}
     return {
         str(method): score(

@@ -20,10 +20,11 @@ from serbench.running.plan.records import MethodPlan, stable_seed
 
 @dataclass
 class Choice:
-    """What becomes of one method, seed and outer fold.
+    """The choice of one method, seed and outer fold, as far as it has been made.
 
     Attributes:
-        search: None: the method has nothing to choose, and its only candidate is refitted.
+        search: its search; None: the method has nothing to choose, and its only
+            candidate is refitted.
         epochs_too: whether early stopping of inner fits sets the refit's epochs.
     """
 
@@ -36,9 +37,10 @@ class Choice:
     refit: tuple[FitPlace, int | None] | None = None
 
     def next(self) -> list[tuple[FitPlace, int | None]]:
-        """Fits that can be made now, with the epochs of a refit that inner fits have set.
+        """Fits that can be made now; for a refit also the number of epochs, if inner fits
+        have set it.
 
-        Empty while fits are due, and after the refit.
+        Empty while results of fits are outstanding, and after the refit.
         """
         if self.search is not None:
             stage = self.search.next()
@@ -58,7 +60,7 @@ class Choice:
         return [self.refit]
 
     def take(self, place: FitPlace, fit: KeptFit) -> None:
-        """The result of a fit; a refit's changes nothing here."""
+        """Take in the result of a fit; the result of a refit changes nothing here."""
         if place.inner is None:
             return
         assert self.search is not None
@@ -68,7 +70,7 @@ class Choice:
 
     @property
     def record(self) -> SearchRecord | None:
-        """For the certificate; None for a grid, all of whose fits are made."""
+        """The search's record for the certificate; None for a grid, all of whose fits are made."""
         if self.search is None or self.search.strategy == "grid" or self.refit is None:
             return None
         return search_record(self.search, self.method.name, self.seed, self.outer + 1)
@@ -80,15 +82,15 @@ def search_seed(table: CorpusTable, split: Split, seed: int) -> int:
 
 
 def search_record(search: Search, method: str, seed: int, outer: int) -> SearchRecord:
-    """What a finished search saw.
+    """The record of all scores that a finished search received.
 
     Args:
-        search: that is finished.
-        method: that it was made for.
-        seed: of the method.
+        search: the finished search.
+        method: the method that it was made for.
+        seed: the method's seed.
         outer: the fold, from 1.
     """
-    values = cast("Sequence[dict[str, JsonValue]]", search.values)  # they come from TOML
+    values = cast("Sequence[dict[str, JsonValue]]", search.values)  # the values come from TOML
     seen: dict[int, dict[int, float]] = {}
     for (candidate, fold), ua in sorted(search.scores.items()):
         seen.setdefault(candidate, {})[fold] = ua

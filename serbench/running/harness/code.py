@@ -41,7 +41,7 @@ def code_digests(plan: RunPlan) -> dict[str, str]:
     } | {type(plan.backend)}
     core = {"fit": core_digest(FIT), "head": core_digest(HEAD)}
     own = {cls.__module__: package_digest(cls) for cls in plugins}
-    return {**core, **dict(sorted(own.items()))}  # a set comes in another order in each process
+    return {**core, **dict(sorted(own.items()))}  # a set has another order in each process
 
 
 def _plugins(candidate: Candidate) -> list[FrontEnd | Student | Loss]:
@@ -52,8 +52,8 @@ def _plugins(candidate: Candidate) -> list[FrontEnd | Student | Loss]:
 
 
 def arithmetic(plan: RunPlan, device: str) -> dict[str, object]:
-    """What a run's arithmetic depends on besides its code: torch, and each method's resolved
-    precision.
+    """The libraries and precision that a run's arithmetic depends on, besides its code: torch, and
+    each method's resolved precision.
     """
     return {
         "torch": torch.__version__,
@@ -72,7 +72,9 @@ def arithmetic(plan: RunPlan, device: str) -> dict[str, object]:
 
 
 def _version(package: str) -> str:
-    """Of a package that a search may lack; it says so itself when it begins."""
+    """Version of a package; empty if it is missing. A search that needs the package
+    then reports it.
+    """
     try:
         return version(package)
     except PackageNotFoundError:
@@ -85,10 +87,10 @@ def _estimates(plan: RunPlan) -> bool:
 
 
 def fit_identity(candidate: Candidate, device: str) -> dict[str, object]:
-    """The part of a fit's address for what is trained, and with which arithmetic.
+    """The part of a fit's address that says what is trained, and with which arithmetic.
 
-    It has the precision as resolved on this machine, because ``auto`` depends on the processor.
-    Pretraining is left out: the weights that a fit starts from have their own address.
+    It contains the precision that is resolved on this machine, because ``auto`` depends on the
+    processor. Pretraining is left out: the weights that a fit starts from have their own address.
     """
     described = describe_candidate(candidate)
     described.pop("objective", None)
@@ -107,7 +109,7 @@ def precision_on(device: str, settings: OptimiserSettings) -> str:
 
 
 def backend_identity(backend: Backend) -> list[object]:
-    """The part of an address for the runtime that predicted: name, parameters, code."""
+    """The part of an address for the runtime of the predictions: its name, parameters and code."""
     params = backend.params.model_dump(mode="json")
     return [backend.name, params, package_digest(type(backend))]
 

@@ -17,13 +17,13 @@ from serbench.running.harness.resources import Resources
 from serbench.running.plan.records import RunPlan, digest_of
 
 CITED = ("title", "citation", "home", "licence", "language", "elicitation")
-"""What of a corpus's card reports cite."""
+"""Fields of a corpus's card that reports cite."""
 
 
 def describe(
     plan: RunPlan, prepared: Prepared, models: Mapping[str, str], resources: Resources
 ) -> dict[str, Any]:
-    """plan.json: the plan, its inputs, and the digest that names the result.
+    """The content of plan.json: the plan, its inputs, and the digest that names the result.
 
     Args:
         plan: the run's plan.
@@ -83,7 +83,7 @@ def outer_entry(split: Split) -> dict[str, object]:
 
 
 def _without_reasons(description: dict[str, Any]) -> dict[str, Any]:
-    """A plan without the reasons why a suite leaves methods out."""
+    """The description without the reasons why a suite leaves methods out."""
     suite = description.get("suite")
     if not suite:
         return description
@@ -100,7 +100,7 @@ def run_digest(
     arithmetic: dict[str, object],
     version: str = serbench.__version__,
 ) -> str:
-    """The digest that names a run: of everything that determines its result.
+    """The digest that names a run. It covers everything that determines the run's result.
 
     ``arithmetic`` is empty for a run of an older version, whose plan does not contain it.
     """

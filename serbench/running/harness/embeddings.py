@@ -1,6 +1,7 @@
-"""Teachers' embeddings of a table; tables made of whole corpora take them from these.
+"""Teachers' embeddings of a table. A table made of whole corpora uses the embeddings
+of each corpus.
 
-So a teacher embeds each corpus once, whichever classes and other corpora a run uses.
+A teacher therefore embeds each corpus once, whichever classes and other corpora a run uses.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from serbench.learning.teach.embed import embed_corpus, embedding_key
 from serbench.learning.teach.embeddings import TeacherEmbeddings
 
 FRAMES = "frames.f16"
-"""The file of joined frames; named like a teacher's own file, which is next to it."""
+"""Name of the file of joined frames. In a teacher's own folder, the file of frames has
+the same name.
+"""
 
 COMPLETE = "complete.json"
-"""The last file of a teacher's pass."""
+"""Name of the file that is written last in a teacher's pass."""
 
 VERSION = 2
-"""Raise it if joined frames are stored in another way."""
+"""Increase this number if joined frames are stored in another way."""
 
 
 def embed_table(
@@ -43,7 +46,7 @@ def embed_table(
     advance: Advance,
     spread: Spread = here,
 ) -> TeacherEmbeddings:
-    """As ``embed_corpus``, for tables of all kinds.
+    """Embed tables of all kinds; see ``embed_corpus``.
 
     Raises:
         TeacherError, PluginError, StoreError: as ``embed_corpus``.
@@ -101,7 +104,7 @@ def _column(values: Sequence[int]) -> NDArray[np.int64]:
 
 
 def _joined_frames(parts: Sequence[TeacherEmbeddings], cache: Path) -> NDArray[np.float16]:
-    """The frames of all parts one after the other, in one file.
+    """The frames of all parts, one part after the other, in one file.
 
     Raises:
         StoreError: the cache cannot be written.

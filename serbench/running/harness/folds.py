@@ -1,4 +1,4 @@
-"""The folds of a run: first copies are handled, then outer folds are made, then inner ones."""
+"""Makes the folds of a run: it handles copies first, then makes outer folds, then inner ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Folds:
     Attributes:
         table: the corpus, without the copies that were left out.
         outer: the outer folds.
-        inner: of each outer fold, in order; empty if no method chooses anything.
+        inner: the inner folds of each outer fold, in order; empty if no method chooses anything.
         near: near-duplicates of the corpus, before any were left out.
         dropped: utterances that were left out as copies.
         copied: utterances with a copy in the unlabelled audio.
@@ -50,7 +50,7 @@ class Folds:
 
     @property
     def digest(self) -> str:
-        """sha256 (hex) of what each outer fold tests, and of its test sets."""
+        """sha256 (hex) of the utterances that each outer fold tests, and of its test sets."""
         return digest_of(
             [
                 [split.name, list(split.test.ids), *([sets] if sets else [])]
@@ -61,7 +61,7 @@ class Folds:
 
     @property
     def headline(self) -> Folds:
-        """The same with the first test set of each outer fold alone."""
+        """The same folds, with only the first test set of each outer fold."""
         return replace(self, outer=tuple(split.headline for split in self.outer))
 
 
@@ -84,7 +84,7 @@ def plan_folds(
     Recordings of ``audio``, which students are pretrained on, are compared with the corpus's.
 
     Raises:
-        SplitError: they cannot be made from this corpus.
+        SplitError: the folds cannot be made from this corpus.
         CorpusError: a file can no longer be read.
     """
     advance = partial(watch.advance, "near-duplicates")
@@ -109,8 +109,8 @@ def copies_in_audio(
 ) -> tuple[NearPair, ...]:
     """Pairs of an utterance and a recording of ``audio`` that is a copy of it.
 
-    They are searched separately from the corpus's own pairs: those must not depend on other audio,
-    because a run can be recomputed without it.
+    They are searched separately from the pairs within the corpus. These must not depend on other
+    audio, because a run can be recomputed without it.
 
     Raises:
         CorpusError: a file can no longer be read.
@@ -169,8 +169,8 @@ def make_folds(
 def _check_speakers(table: CorpusTable, outer: Sequence[Split]) -> None:
     """
     Raises:
-        SplitError: a single test speaker over all folds, or in a test set; reported before anything
-            is fitted.
+        SplitError: all folds together, or a test set, have a single test speaker. This is reported
+            before anything is fitted.
     """
     tested: dict[str, set[str]] = {}
     for split in outer:
@@ -189,7 +189,7 @@ def _check_speakers(table: CorpusTable, outer: Sequence[Split]) -> None:
 def _without_copies(
     table: CorpusTable, links: Sequence[tuple[str, str]]
 ) -> tuple[CorpusTable, tuple[str, ...]]:
-    """The corpus with only the first of each set of copies, and the ids of the others."""
+    """The corpus with only the first utterance of each set of copies, and the ids of the others."""
     dropped = tuple(i for group in linked_groups(table.ids, links) for i in group[1:])
     gone = frozenset(dropped)
     kept = tuple(u for u in table.utterances if u.id not in gone)

@@ -36,8 +36,8 @@ class PretrainInputs:
     """Unlabelled audio, with its frames and embeddings.
 
     Attributes:
-        features: for each front end.
-        embeddings: by teacher.
+        features: its frames for each front end.
+        embeddings: its embeddings by teacher.
     """
 
     audio: UnlabelledAudio
@@ -50,8 +50,9 @@ class CropInputs:
     """The crops of one recipe, of all utterances, with their frames and embeddings.
 
     Attributes:
-        features: for each front end, of the first crop of each utterance, the second, …
-        embeddings: the same by teacher.
+        features: for each front end, the frames of the first crop of each utterance, of the second
+            crop, …
+        embeddings: the embeddings of the same crops, by teacher.
     """
 
     features: Mapping[FrontEnd, tuple[Frames, ...]]
@@ -64,11 +65,11 @@ class Inputs:
 
     Attributes:
         features: frames for each front end of any candidate.
-        embeddings: by teacher.
+        embeddings: the corpus's embeddings by teacher.
         model_digests: digests of the weights of teachers, of models that students inherit from, and
             of models that front ends run.
         pretrain: the unlabelled audio; None: the run has none.
-        crops: by recipe.
+        crops: the crops by recipe.
     """
 
     table: CorpusTable
@@ -96,7 +97,8 @@ def load_dataset(
         cache: with downloaded corpora.
         watch: receives progress.
         allow_incomplete: continue without missing or unreadable files; the table says so.
-        audio_cache: for facts about audio files that were read before; by default that of runs.
+        audio_cache: cache of facts about audio files that were read before; by default the
+            cache of runs.
 
     Raises:
         CorpusError: a corpus is not available, or differs from its card.
@@ -130,7 +132,7 @@ def load_dataset(
 
 
 def _own_folder(data_dir: Path | None, name: str, watch: Observer) -> Path | None:
-    """A corpus's folder below that of several; None: searched elsewhere.
+    """A corpus's folder below the folder of several corpora; None: it is searched for elsewhere.
 
     Raises:
         CorpusError: ``data_dir`` is not a folder.
@@ -158,7 +160,7 @@ def _load_part(
     watch: Observer,
     dataset: DatasetPlan,
 ) -> CorpusTable:
-    """One corpus, or its subset."""
+    """Load one corpus, or the part of it that the plan uses."""
     advance = partial(watch.advance, f"corpus {part.name}")
     try:
         folder = locate(
@@ -201,13 +203,13 @@ def load_inputs(
     watch: Observer,
     executor: Executor | None = None,
 ) -> Inputs:
-    """Frames and embeddings, from the cache if possible; else computed by ``executor``.
+    """Load frames and embeddings from the cache, or let ``executor`` compute them.
 
     Raises:
         CorpusError: a file can no longer be read.
         TeacherError: a teacher is not available or cannot run.
     """
-    # Before anything long: weights that cannot be had are told of at once.
+    # This comes before long computations: weights that are not available are reported at once.
     loader = Loader(cache, device, watch, executor)
     return loader.load(plan, table, audio, model_digests(plan))
 
@@ -230,16 +232,16 @@ def load_crops(
     device: str,
     watch: Observer,
 ) -> dict[CropRecipe, CropInputs]:
-    """As ``Loader.crops``."""
+    """See ``Loader.crops``."""
     return Loader(cache, device, watch).crops(candidates, table, teachers)
 
 
 class Loader:
-    """Frames and embeddings, from the cache or computed and kept there; they need no label.
+    """Loads frames and embeddings from the cache, or computes and caches them. They need no label.
 
     Args:
         cache: root of the cache.
-        device: where teachers run.
+        device: device of the teachers.
         watch: receives progress.
         executor: computes them; None: this process.
     """
@@ -253,14 +255,14 @@ class Loader:
         self.spread = spread_over(executor, device, watch.announce) if executor else here
 
     def frames(self, speech: Speech, front_end: FrontEnd, stage: str) -> Frames:
-        """As ``speech_frames``; ``stage`` names the speech in progress."""
+        """The frames of ``speech_frames``; ``stage`` names the speech in progress reports."""
         advance = partial(self.watch.advance, f"features{stage and f' {stage}'}")
         return speech_frames(speech, front_end, self.cache, advance, self.spread)
 
     def embeddings(
         self, teacher: Teacher, name: str, speech: Speech, stage: str
     ) -> TeacherEmbeddings:
-        """As ``embed_table``; ``stage`` names the speech in progress."""
+        """The embeddings of ``embed_table``; ``stage`` names the speech in progress reports."""
         advance = partial(self.watch.advance, f"teacher {name}{stage and f' {stage}'}")
         device = torch.device(self.device)
         return embed_table(teacher, name, speech, self.cache, device, advance, self.spread)
@@ -278,7 +280,7 @@ class Loader:
             plan: the run's plan.
             table: the corpus.
             audio: unlabelled audio; None: the run has none.
-            digests: of the models' weights.
+            digests: digests of the models' weights.
 
         Raises:
             CorpusError, TeacherError: as ``load_inputs``.
@@ -338,7 +340,7 @@ class Loader:
 
 
 def _hearing(candidates: Iterable[Candidate]) -> Iterator[FrontEnd]:
-    """Front ends of candidates that do something on the unlabelled audio."""
+    """Front ends of candidates that use the unlabelled audio."""
     for each in candidates:
         if each.objective is not None or each.inherits or each.unlabelled:
             yield each.front_end

@@ -1,9 +1,9 @@
-"""The protocols that are broken on purpose. All code that breaks the rules is here, and is
-recorded.
+"""The protocols that are broken on purpose. All code that breaks the rules is here, and what it
+does is recorded.
 
-They show how much a leak inflates scores. The guard sees their records like any others; the
-certificate then says what was broken on purpose, and every table repeats it. No other module makes
-``TrainingFrames`` or ``TrainingEmbeddings`` of anything but a training side.
+These protocols show how much a leak inflates scores. The guard checks their records like any
+others; the certificate then says what was broken on purpose, and every table repeats it. No other
+module makes ``TrainingFrames`` or ``TrainingEmbeddings`` of anything but a training side.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from serbench.settings import EPOCH_ON_TEST, ProtocolName
 
 
 def leaky_fit(task: FitTask, protocol: ProtocolName, split: Split, table: CorpusTable) -> FitTask:
-    """The refit of an outer fold under a broken protocol; unchanged under any other.
+    """The refit of an outer fold under a broken protocol. Under any other protocol it is unchanged.
 
     ``leaky-early-stopping``, alone or with random folds, keeps the epoch with the best UA on the
     outer test side.
@@ -37,7 +37,7 @@ def leaky_fit(task: FitTask, protocol: ProtocolName, split: Split, table: Corpus
     """
     if protocol in EPOCH_ON_TEST:
         if isinstance(task.student, Estimator):
-            return task  # it has no epochs
+            return task  # an estimator has no epochs
         test = replace(split.test, role="validation")
         training = task.settings.training.model_copy(
             update={"early_stopping": True, "patience": task.epochs}
@@ -46,16 +46,16 @@ def leaky_fit(task: FitTask, protocol: ProtocolName, split: Split, table: Corpus
         return replace(task, validation=PartitionView(test, table), settings=settings)
     if protocol == "leaky-normaliser":
         if task.front_end.params.normalise == "none":
-            return task  # nothing of such frames is fitted, so nothing leaks by it
+            return task  # nothing is fitted to such frames, so nothing leaks
         normalise = task.front_end.params.normalise
         return replace(task, normaliser=corpus_normaliser(task.features, table, normalise))
     return task
 
 
 def choosing_folds(protocol: ProtocolName, outer: Split, inner: Sequence[Split]) -> Sequence[Split]:
-    """The folds that settings are chosen on within an outer fold: usually its inner ones.
+    """The folds on which settings are chosen within an outer fold: usually its inner folds.
 
-    ``leaky-search`` chooses on the outer fold itself, its test side unsealed.
+    ``leaky-search`` chooses on the outer fold itself, whose test side it unseals.
     """
     if protocol == "leaky-search":
         return (replace(outer, test=replace(outer.test, role="validation")),)
@@ -63,7 +63,7 @@ def choosing_folds(protocol: ProtocolName, outer: Split, inner: Sequence[Split])
 
 
 def leak_of_student(protocol: ProtocolName, candidate: Candidate, *, searched: bool) -> str:
-    """The part of a student that leaks, besides its folds; empty: none.
+    """The part of a student that leaks, besides its folds; empty: nothing leaks.
 
     Args:
         protocol: a broken one.
@@ -82,7 +82,7 @@ UNTOUCHED: Mapping[ProtocolName, str] = {
     "leaky-search": "it has nothing to choose",
     "leaky-early-stopping": "it has no epochs",
 }
-"""Why a broken protocol may change nothing of a method."""
+"""Reasons why a broken protocol does not change a method."""
 
 
 def untouched(plan: RunPlan) -> list[str]:
@@ -106,7 +106,7 @@ def corpus_normaliser(
 
 
 def corpus_embeddings(embeddings: TeacherEmbeddings, table: CorpusTable) -> TrainingEmbeddings:
-    """A teacher's embeddings of the whole corpus, passed off as a training side."""
+    """A teacher's embeddings of the whole corpus, passed off as those of a training side."""
     units = tuple(table.unit_of(utterance) for utterance in table.utterances)
     return TrainingEmbeddings(embeddings.pooled_of(table.ids), table.label_index, units)
 
@@ -117,9 +117,10 @@ def leaky_records(
     """Records of forbidden fits of a broken protocol, for the certificate.
 
     Args:
-        protocol: its name; a proper one has no such records.
-        what: the fitted part: ``"student of akd"``.
-        chosen: the leaking part of it: ``"epoch"``, ``"normaliser"``; empty: nothing.
+        protocol: the protocol's name; a proper protocol has no such records.
+        what: the fitted part, such as ``"student of akd"``.
+        chosen: the leaking part of it, such as ``"epoch"`` or ``"normaliser"``;
+            empty: nothing leaks.
         split: the outer fold.
         table: the corpus.
     """
@@ -133,12 +134,12 @@ def leaky_records(
 def best_on_test(
     heads: Sequence[Head], pooled: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> Head:
-    """The head with the best UA on the very utterances that it will be scored on.
+    """The head with the best UA on the same utterances that it will be scored on.
 
     Args:
         heads: one per strength.
-        pooled: ``(U, L, P)`` of the test side.
-        labels: ``(U,)`` of the test side.
+        pooled: ``(U, L, P)`` pooled embeddings of the test side.
+        labels: ``(U,)`` labels of the test side.
     """
     scores = [
         score(labels, head.predict(pooled).argmax(axis=1), head.num_classes).ua for head in heads
@@ -147,7 +148,7 @@ def best_on_test(
 
 
 def unsealed_labels(split: Split, table: CorpusTable) -> NDArray[np.int64]:
-    """``(U,)`` labels of an outer test side, read without breaking its seal."""
+    """``(U,)`` labels of an outer test side, read although it is sealed."""
     return PartitionView(replace(split.test, role="validation"), table).labels
 
 

@@ -1,7 +1,8 @@
-"""The nested loops: inner fits choose, refits train on all of it, sealed test sides are scored.
+"""The nested loops: inner fits choose settings, refits train on the whole training side, and sealed
+test sides are scored.
 
-A refit begins as soon as its own choice is made. Outer labels are read when all choices are made;
-from then on, a fold is scored when its refit is done.
+A refit begins as soon as its own choice is made. Outer labels are read only after all choices are
+made. From then on, a fold is scored when its refit is done.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Nested:
 
     Args:
         plan: the run's plan.
-        inputs: corpus, frames, embeddings.
-        folds: over the same corpus.
+        inputs: the corpus, its frames and its embeddings.
+        folds: the folds of the same corpus.
         store: the run's folder.
         resources: devices, folders and workers.
         watch: receives progress.
@@ -114,18 +115,18 @@ class Nested:
         return RunEvent(self.store.folder, plan["digest"], fits, plan)
 
     def pretrain(self) -> None:
-        """Weights that fits start from, if students are pretrained."""
+        """Make the weights that fits start from, if students are pretrained."""
         where = self.resources
         self.initial = pretrain_all(
             self.plan, self.inputs, where.cache, where.executor, where.device, self.watch
         )
 
     def ask_teachers(self) -> None:
-        """The teachers' soft targets, for every training partition."""
+        """Compute the teachers' soft targets for every training partition."""
         self.targets = self.fit_targets()
 
     def fit_targets(self) -> dict[TargetKey, Target]:
-        """Soft targets of every teacher for every training partition that a fit uses."""
+        """Fit soft targets of every teacher for every training partition that a fit uses."""
         if not self.inputs.embeddings:
             return {}
         views = self.taught()
@@ -166,7 +167,8 @@ class Nested:
         ]
 
     def fit(self) -> list[pd.DataFrame]:
-        """Search, refit and score every place. A fit begins when all that it depends on is known.
+        """Search, refit and score every place. A fit begins when everything that it depends
+        on is known.
 
         Returns:
             The rows of each place, in the order of ``places``.
@@ -186,7 +188,7 @@ class Nested:
         return [self.rows[method.name, seed, index] for method, seed, index in self.places()]
 
     def schedule(self) -> Schedule:
-        """All fits in the order in which they can be made."""
+        """A schedule of all fits, in the order in which they can be made."""
         maker = self.maker()
 
         def make(place: FitPlace, epochs: int | None) -> FitTask:
@@ -216,15 +218,17 @@ class Nested:
 
     @property
     def _epoch_on_test(self) -> bool:
-        """Whether the test side chooses the epoch, among all, so that inner folds need not."""
+        """Whether all epochs are compared on the test side, so that inner folds need
+        not choose one.
+        """
         return self.plan.protocol.name in EPOCH_ON_TEST
 
     def _searches(self, method: MethodPlan) -> bool:
-        """Whether inner folds have anything to choose for a method."""
+        """Whether there is anything to choose on inner folds for a method."""
         return searches(method) and not (self._epoch_on_test and len(method.candidates) == 1)
 
     def inner_fits(self, method: MethodPlan, index: int) -> int:
-        """Fits of a method's search in an outer fold, at most; 0: nothing is searched."""
+        """Largest number of fits of a method's search in an outer fold; 0: nothing is searched."""
         if not self._searches(method):
             return 0
         count, folds = len(method.candidates), len(self._choosing(index))
@@ -241,7 +245,7 @@ class Nested:
         )
 
     def _keep(self, schedule: Schedule, result: FitResult) -> dict[FitPlace, KeptFit]:
-        """Cache a finished fit; its result for every place that it is made for."""
+        """Cache a finished fit; return its result for every place that needs it."""
         places = schedule.places[result.key]
         keep(self.cache, result, refit=any(place.inner is None for place in places))
         (self._checkpoints / f"{result.key}.pt").unlink(missing_ok=True)
@@ -259,7 +263,7 @@ class Nested:
         return done
 
     def _arrived(self, schedule: Schedule, fits: Mapping[FitPlace, KeptFit]) -> None:
-        """Record fits in the run's folder; score refits, once all choices are made."""
+        """Record fits in the run's folder; score refits as soon as all choices are made."""
         for place, fit in fits.items():
             task = schedule.tasks[place]
             if place.name != self._told:
@@ -288,7 +292,7 @@ class Nested:
         (self.watch.epoch_again if event.cached else self.watch.epoch)(event)
 
     def _tell_again(self, task: FitTask, fit: KeptFit) -> None:
-        """Send the history of a fit from the cache, or of another method."""
+        """Send the history of a fit that comes from the cache, or from another method."""
         for event in history(task, fit):
             self.watch.epoch_again(event)
 
@@ -298,7 +302,9 @@ class Nested:
         self.fitted += leaky_records(name, what, chosen, self.outer[index], self.inputs.table)
 
     def _kept(self, place: FitPlace, task: FitTask) -> KeptFit | None:
-        """A kept fit without its weights: a refit's go to the run folder, no other's are read."""
+        """A cached fit without its weights: only a refit's weights are read, to copy them to the
+        run folder.
+        """
         fit = kept_fit(self.cache, task)
         if fit is None:
             return None
@@ -310,7 +316,9 @@ class Nested:
         return replace(fit, state={}, readings={})
 
     def score_teachers(self) -> list[pd.DataFrame]:
-        """The teachers' own rows: their heads, fitted on the outer training side, on its test."""
+        """The rows of the teachers: their heads, fitted on each outer training side, scored on its
+        test side.
+        """
         rows = []
         for name, embeddings in self.inputs.embeddings.items():
             for index, split in enumerate(self.outer):

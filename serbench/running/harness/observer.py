@@ -1,4 +1,4 @@
-"""Events of a run for its observers. The base class ignores all."""
+"""Events of a run for its observers. The base class ignores all events."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ class Observer:
     """Base of observers; override the events that you need."""
 
     def announce(self, message: str) -> None:
-        """One line of news."""
+        """Receive a message, which is one line."""
 
     def advance(self, stage: str, done: int, total: int) -> None:
-        """Progress of a stage, such as ``corpus``, ``teacher NAME`` or ``soft targets``."""
+        """Receive the progress of a stage, such as ``corpus``, ``teacher NAME``
+        or ``soft targets``.
+        """
 
     def fits_planned(self, tasks: list[FitTask], cached: int, later: int = 0) -> None:
-        """These fits will run; ``cached`` more come from the cache.
+        """Receive the fits that will run; ``cached`` more fits come from the cache.
 
-        ``later`` refits follow, when their inner fits are done.
+        ``later`` more refits follow, after their inner fits.
         """
 
     def fits_added(self, tasks: list[FitTask], cached: int) -> None:
-        """These fits will run, too: refits, or further fits of a search."""
+        """Receive further fits that will run: refits, or more fits of a search."""
 
     def run_started(self, event: RunEvent) -> None:
-        """Before the first fit."""
+        """Called before the first fit."""
 
     def epoch(self, event: EpochEvent) -> None:
         """A fit, or a pretraining, has finished an epoch."""
@@ -45,11 +47,11 @@ class Observer:
         """An outer fold has been scored."""
 
     def run_finished(self, event: RunEvent) -> None:
-        """Everything is stored."""
+        """Called when everything is stored."""
 
 
 class PassedOn(Observer):
-    """Passes all events on; override those that change."""
+    """Passes all events on to another observer; override the events that change."""
 
     def __init__(self, watch: Observer) -> None:
         self.watch = watch
@@ -96,9 +98,9 @@ class PassedOn(Observer):
 
 
 class CanaryObserver(PassedOn):
-    """Passes on the events of a canary's repeat, with its epochs marked.
+    """Passes on the events of a canary's repeat, and marks its epochs.
 
-    Its fits have the same names as the run's.
+    The mark is needed because its fits have the same names as those of the run.
     """
 
     def __init__(self, watch: Observer, repeat: int) -> None:
@@ -115,10 +117,10 @@ class CanaryObserver(PassedOn):
 
 
 class Deadline(PassedOn):
-    """Ends a stage between two of its items when the time is over; what is finished is cached.
+    """Ends a stage between two of its items when the time is over. Finished items are cached.
 
     Args:
-        until: by ``time.time``.
+        until: end of the time, as ``time.time`` counts.
     """
 
     def __init__(self, watch: Observer, until: float) -> None:
@@ -133,6 +135,6 @@ class Deadline(PassedOn):
             OutOfTimeError: the time is over.
         """
         self.watch.advance(stage, done, total)
-        # Epochs of other processes come in a thread of their own; those end themselves.
+        # Epochs from other processes arrive in a separate thread; those processes end themselves.
         if time.time() >= self.until and threading.get_ident() == self.thread:
             raise OutOfTimeError(stage)

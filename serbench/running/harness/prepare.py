@@ -1,4 +1,4 @@
-"""Before any fit of a run: its corpus, its folds, and the guard's first checks."""
+"""Prepares a run before any fit: its corpus, its folds, and the guard's first checks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from serbench.running.plan.records import RunPlan
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a run knows before its first fit.
+    """Everything that a run knows before its first fit.
 
     Attributes:
         audio: the unlabelled audio; None: the run has none.
@@ -43,10 +43,10 @@ class Prepared:
 
 
 def prepare(plan: RunPlan, resources: Resources, watch: Observer) -> Prepared:
-    """Read the corpus, make the folds, and check both. How a dataset was made is announced.
+    """Read the corpus, make the folds, and check both. Announce how a dataset was made.
 
     Raises:
-        SerbenchError: see its subclasses; the guard's is ``LeakageError``.
+        SerbenchError: any of its subclasses; the guard raises ``LeakageError``.
     """
     _check_protocol(plan, watch)
     table = load_dataset(
@@ -76,10 +76,10 @@ def prepare(plan: RunPlan, resources: Resources, watch: Observer) -> Prepared:
 
 
 def _check_protocol(plan: RunPlan, watch: Observer) -> None:
-    """Announce first that a protocol is broken on purpose.
+    """Check the settings of the protocol. First announce a protocol that is broken on purpose.
 
     Raises:
-        RegistryError: a canary that cannot find anything, or unlabelled audio is missing.
+        RegistryError: the canary cannot find anything, or unlabelled audio is missing.
     """
     if plan.protocol.leaky:
         watch.announce(
@@ -106,7 +106,7 @@ def _check_protocol(plan: RunPlan, watch: Observer) -> None:
 
 
 def _provenance(plan: RunPlan, table: CorpusTable) -> tuple[Provenance, ...]:
-    """L7, before any weights are downloaded."""
+    """Check L7 (what teachers were trained on), before any weights are downloaded."""
     cards = {name: teacher.card for name, teacher in plan.teachers.items()}
     return check_pretraining(
         cards,
@@ -117,7 +117,7 @@ def _provenance(plan: RunPlan, table: CorpusTable) -> tuple[Provenance, ...]:
 
 
 def _inheritance(plan: RunPlan, table: CorpusTable) -> tuple[Inheritance, ...]:
-    """L7 for students that inherit."""
+    """Check L7 for students that inherit weights."""
     return check_inheritance(
         cards_of(plan.heirs),
         plan.dataset.evaluated.name,
@@ -127,7 +127,7 @@ def _inheritance(plan: RunPlan, table: CorpusTable) -> tuple[Inheritance, ...]:
 
 
 def _listening(plan: RunPlan, table: CorpusTable) -> tuple[Listening, ...]:
-    """L7 for front ends that run a model."""
+    """Check L7 for front ends that run a model."""
     return check_listening(
         cards_of(plan.listeners),
         plan.dataset.evaluated.name,
@@ -137,7 +137,7 @@ def _listening(plan: RunPlan, table: CorpusTable) -> tuple[Listening, ...]:
 
 
 def cards_of(models: Mapping[str, Student] | Mapping[str, FrontEnd]) -> dict[str, TeacherCard]:
-    """Cards of those models that have one."""
+    """Cards of the models that have one."""
     found = {name: model.card for name, model in models.items()}
     return {name: card for name, card in found.items() if card is not None}
 

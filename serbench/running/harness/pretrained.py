@@ -1,5 +1,5 @@
-"""Weights that fits start from, of students that inherit or are pretrained; each is made once and
-cached.
+"""The weights that fits start from, if students inherit or are pretrained. Each is made
+once and cached.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def pretraining_of(
 ) -> PretrainTask | None:
     """The pretraining of a candidate on the unlabelled audio, with one of the run's seeds.
 
-    None: no pretraining. Its fits then start from new weights, or from those that its student
-    inherits.
+    None if the candidate is not pretrained. Its fits then start from random weights, or from those
+    that its student inherits.
 
     Raises:
         TeacherError: the weights that its student inherits are not available.
@@ -104,7 +104,7 @@ def _chosen(
 
 
 def start_of(candidate: Candidate, pretraining: PretrainTask | None) -> str:
-    """The part of a fit's address for the weights that it starts from; empty: new ones.
+    """The part of a fit's address for the weights that it starts from; empty: random weights.
 
     Raises:
         TeacherError: the weights that its student inherits are not available.
@@ -115,10 +115,10 @@ def start_of(candidate: Candidate, pretraining: PretrainTask | None) -> str:
 def initial_state(
     pretraining: PretrainTask | None, found: Mapping[str, InitialState], inputs: Inputs
 ) -> InitialState | None:
-    """Weights that a fit starts from; None: new weights, or those that its student inherits.
+    """Weights that a fit starts from; None: random weights, or those that its student inherits.
 
-    Projections continue from a pretraining by their position among the teachers, so only if its
-    teachers were those of the fits.
+    Projections are matched by their position among the teachers. They continue from a pretraining
+    only if it had the same teachers as the fits.
     """
     if pretraining is None:
         return None
@@ -135,12 +135,14 @@ def pretrain_all(
     device: str,
     watch: Observer,
 ) -> dict[str, InitialState]:
-    """Every pretraining of a plan by its key, from the cache or trained now, each once."""
+    """Results of all pretrainings of a plan by their keys, from the cache or trained
+    now, each once.
+    """
     return pretrain_each(pretrainings(plan, inputs, device), cache, executor, watch)
 
 
 def pretrainings(plan: RunPlan, inputs: Inputs, device: str) -> dict[str, PretrainTask]:
-    """Every pretraining of a plan by its key."""
+    """The tasks of all pretrainings of a plan by their keys."""
     tasks: dict[str, PretrainTask] = {}
     for method in plan.methods:
         for seed in range(plan.protocol.seeds):

@@ -15,9 +15,10 @@ class Resources:
     """Folders, caches, devices and workers of a run.
 
     Attributes:
-        runs: folder for new run folders; ``folder`` names one run's own folder instead.
-        cache: shared by runs: corpora, frames, embeddings, fits.
-        executor: where fits are computed.
+        runs: folder in which new run folders are created; ``folder`` sets the run's
+            own folder instead.
+        cache: root of the cache that runs share: corpora, frames, embeddings, fits.
+        executor: computes the fits.
     """
 
     runs: Path

@@ -1,4 +1,4 @@
-"""Fits in the cache, and their rows and records in a run folder."""
+"""Fits in the cache, and their rows and records in a run's folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STUDENT_OF = "student of "
 """Beginning of a fit's record of its student; the method's name follows."""
 
 OF_METHOD = (STUDENT_OF, PROBE_OF)
-"""Beginnings of records that name the method."""
+"""Beginnings of records that contain a method's name."""
 
 READING = "reading."
 """Beginning of a reading's name among the arrays of a cached fit."""
@@ -50,7 +50,7 @@ class KeptFit:
 def keep(cache: FitCache, result: FitResult, *, refit: bool) -> None:
     """Cache a fit under its address.
 
-    Weights and readings are stored for refits only; inner fits' are not used again.
+    Weights and readings are stored for refits only; those of inner fits are not used again.
     """
     facts = {
         "ids": list(result.ids),
@@ -92,7 +92,7 @@ def kept_fit(cache: FitCache, task: FitTask) -> KeptFit | None:
 
 
 def history(task: FitTask, fit: KeptFit) -> Iterator[EpochEvent]:
-    """The epochs of a cached fit, as sent when it was trained, under the name of ``task``."""
+    """The epochs of a cached fit, as they were sent in training, under the name of ``task``."""
     records = cast("Sequence[Mapping[str, Any]]", fit.facts["history"])
     for record in records:
         yield EpochEvent(
@@ -102,7 +102,7 @@ def history(task: FitTask, fit: KeptFit) -> Iterator[EpochEvent]:
 
 
 def _renamed(record: Mapping[str, object], method: str) -> FittedRecord:
-    """A cached record under the name of this run's method, because addresses contain no names."""
+    """A cached record with the name of this run's method, because addresses contain no names."""
     kept = FittedRecord.model_validate(record)
     for start in OF_METHOD:
         if kept.what.startswith(start):
@@ -174,8 +174,8 @@ def prediction_rows(
 def utterance_rows(folds: Folds) -> str:
     """``utterances.csv``: the corpus's facts about each utterance, and the fold that tests it.
 
-    The fold is ``train`` if no fold tests it. The file can be used as a fold file. If the split has
-    several test sets, a column names each utterance's.
+    The fold is ``train`` if no fold tests the utterance. The file can be used as a fold file. If
+    the split has several test sets, a column names the test set of each utterance.
     """
     fold_of = {i: split.name for split in folds.outer for i in split.test.ids}
     set_of = {i: name for split in folds.outer for i, name in split.set_of.items()}

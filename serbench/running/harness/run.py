@@ -34,8 +34,9 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
     """Run a plan, or its unfinished part, and return the run's folder.
 
     Raises:
-        OutOfTimeError: at ``resources.executor.until``; the same command continues.
-        SerbenchError: see its subclasses; finished fits are cached.
+        OutOfTimeError: the time is ``resources.executor.until``; the same command
+            continues the run.
+        SerbenchError: any of its subclasses; finished fits are cached.
     """
     check_writable(resources.folder or resources.runs, "--out")
     until = resources.executor.until
@@ -52,7 +53,7 @@ def run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
 
 
 def _run(plan: RunPlan, resources: Resources, watch: Observer) -> Path:
-    """The same, while the cache is locked, so that nothing the run needs is removed."""
+    """Run a plan while the cache is locked, so that nothing the run needs is removed."""
     clock = [time.perf_counter()]
     prepared = prepare(plan, resources, watch)
     folds, before = prepared.folds, prepared.evidence
@@ -106,7 +107,9 @@ STAGES = ("load_s", "canary_s", "pretrain_s", "targets_s", "fits_wall_s", "score
 
 
 def _timing(clock: Sequence[float], nested: Nested, resources: Resources) -> dict[str, float]:
-    """timing.json: seconds of each stage, from the times between them, and of the fits."""
+    """The content of timing.json: seconds of each stage, from the times between them, and
+    of the fits.
+    """
     stages = (end - start for start, end in itertools.pairwise(clock))
     return {
         "wall_s": clock[-1] - clock[0],

@@ -1,4 +1,6 @@
-"""Fits in the order in which they can be made: inner fits first, refits as their choice is made."""
+"""The order in which fits can be made: inner fits first, then each refit after its choice
+is made.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,18 @@ from serbench.running.harness.tasks import FitPlace
 
 
 class Schedule(Iterator[FitTask]):
-    """Fits that are ready, for an executor; it has more after results have arrived.
+    """An iterator over fits that are ready, for an executor. It has more after
+    results have arrived.
 
     Args:
-        choices: of every method, seed and outer fold.
-        make: the task of a place, and of a refit's epochs where inner fits have set them.
-        kept: the result of a task in the cache; None: there is none.
+        choices: the choices of every method, seed and outer fold.
+        make: makes the task of a place; for a refit, with its number of epochs if inner fits have
+            set it.
+        kept: gives the cached result of a task; None: the task is not cached.
 
     Attributes:
-        tasks: of every place so far.
-        places: all places that a task is made for, by its key.
+        tasks: the task of every place so far.
+        places: all places that need a task, by the task's key.
     """
 
     def __init__(
@@ -42,7 +46,7 @@ class Schedule(Iterator[FitTask]):
         """A fit that is ready.
 
         Raises:
-            StopIteration: none is ready now.
+            StopIteration: no fit is ready now.
         """
         for queue in (self._inner, self._refits):
             if queue:
@@ -59,7 +63,7 @@ class Schedule(Iterator[FitTask]):
         return self.choices[place.method, place.seed, place.outer]
 
     def grow(self, choices: Iterable[Choice]) -> tuple[list[FitTask], dict[FitPlace, KeptFit]]:
-        """Add the fits of some choices that can be made now.
+        """Add those fits of some choices that can be made now.
 
         Returns:
             New tasks, and results from the cache, which may have led to further fits.

@@ -1,8 +1,8 @@
 """Inner searches: which candidates are fitted on which inner folds, and which one is refitted.
 
-Every strategy sees the UA on inner folds, and nothing else. All candidates that a strategy compares
-were scored on the same inner folds, so that comparisons are paired. A candidate is refitted only if
-it was scored on all of them. No strategy makes more fits than the grid, and the same scores lead to
+A strategy decides by the UA on inner folds alone. All candidates that a strategy compares were
+scored on the same inner folds, so that comparisons are paired. A candidate is refitted only if it
+was scored on all of them. No strategy makes more fits than the grid, and the same scores lead to
 the same fits: a search that was stopped repeats its steps from the cache.
 """
 
@@ -26,11 +26,11 @@ Fit = tuple[int, int]
 Scores = Mapping[Fit, float]
 
 ASKED = 100
-"""Proposals of a sampler, one after the other, that were all tried before; then the search ends."""
+"""The search ends if a sampler has made this many proposals in a row that were all tried before."""
 
 
 def most_fits(strategy: str, candidates: int, folds: int, trials: int) -> int:
-    """Inner fits of a search, at most."""
+    """Largest number of inner fits of a search."""
     search = Search(strategy if strategy == "halving" else "grid", [{}] * candidates, folds, 0, 0)
     if strategy in SAMPLERS:
         return trials * folds
@@ -46,10 +46,10 @@ class Search:
 
     Args:
         strategy: ``grid`` or one of ``settings.STRATEGIES``.
-        values: of each candidate, by dotted path.
+        values: the settings of each candidate, by dotted path.
         folds: number of inner folds.
         trials: candidates that a sampler may try.
-        seed: of a sampler.
+        seed: seed of a sampler.
     """
 
     strategy: str
@@ -65,7 +65,8 @@ class Search:
         self._due: set[Fit] = set()
 
     def next(self) -> list[Fit]:
-        """Fits that can be made now; none while scores of earlier ones are due, or at the end.
+        """Fits that can be made now; empty while scores of earlier fits are outstanding, or
+        at the end.
 
         Raises:
             SerbenchError: Optuna is not installed.
@@ -77,18 +78,20 @@ class Search:
         return stage
 
     def take(self, fit: Fit, ua: float) -> None:
-        """The score of a fit: UA on its inner fold."""
+        """Take in the score of a fit: its UA on its inner fold."""
         self.scores[fit] = ua
         self._due.discard(fit)
 
     @property
     def due(self) -> bool:
-        """Whether scores are due."""
+        """Whether any scores are outstanding."""
         return bool(self._due)
 
     @property
     def best(self) -> int:
-        """The candidate with the best mean over all inner folds; of equal ones the first."""
+        """The candidate with the best mean over all inner folds; the first one if
+        several are equal.
+        """
         tried = {candidate for candidate, _ in self.scores}
         complete = [c for c in tried if all((c, f) in self.scores for f in range(self.folds))]
         return max(complete, key=lambda c: (self._mean(c, self.folds), -c))
@@ -100,7 +103,9 @@ class Search:
         yield [(c, f) for c in range(len(self.values)) for f in range(self.folds)]
 
     def _halving(self) -> Iterator[list[Fit]]:
-        """All on the first inner fold, the better half on two, a quarter on four, …, on all."""
+        """Fits by halving: all candidates on the first inner fold, the better half on two, a
+        quarter on four, …, on all folds.
+        """
         alive, seen = list(range(len(self.values))), 0
         while seen < self.folds:
             upto = min(self.folds, max(1, 2 * seen))
@@ -129,7 +134,8 @@ class Search:
 class _Space:
     """The axes of a grid, as Optuna's parameters.
 
-    An axis of ascending or descending numbers is a range of steps, any other a set of categories.
+    An axis of ascending or descending numbers becomes a range of steps. Any other axis becomes a
+    set of categories.
     """
 
     def __init__(self, values: Sequence[Mapping[str, object]]) -> None:
@@ -145,7 +151,7 @@ class _Space:
         }
 
     def study(self, strategy: str, seed: int, trials: int) -> Any:
-        """A new study with the sampler of that name.
+        """A new study with the sampler of this strategy.
 
         Raises:
             SerbenchError: Optuna is not installed.
@@ -169,7 +175,7 @@ class _Space:
             return optuna.create_study(direction="maximize", sampler=samplers[strategy]())
 
     def propose(self, trial: Any) -> int:
-        """The candidate that a trial of Optuna stands for."""
+        """The candidate that a trial of Optuna proposes."""
         return self.candidate[
             tuple(
                 trial.suggest_int(path, 0, len(values) - 1)

@@ -1,4 +1,4 @@
-"""Heads of teachers: each fitted within its training partition, once, and cached."""
+"""Heads of teachers: each is fitted within its training partition once, and cached."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Labelling:
     """Labelling of unlabelled audio for one teacher and partition.
 
     Attributes:
-        pooled: ``(U, L, P)``, of the unlabelled recordings.
+        pooled: ``(U, L, P)``, the pooled embeddings of the unlabelled recordings.
     """
 
     job: HeadJob
@@ -122,7 +122,7 @@ def head_jobs(
     heads: Iterable[HeadSettings],
     classes: int,
 ) -> tuple[dict[TargetKey, str], dict[str, HeadJob]]:
-    """Addresses of all heads in the cache, and by them what is to be fitted, each once."""
+    """Addresses of all heads in the cache, and the heads to fit by these addresses, each once."""
     addresses: dict[TargetKey, str] = {}
     jobs: dict[str, HeadJob] = {}
     for name, embeddings in teachers.items():
@@ -131,8 +131,8 @@ def head_jobs(
                 job = HeadJob(embeddings, view, settings, classes)
                 address = digest_of(_identity(job))
                 addresses[name, partition, settings] = address
-                # Inner folds i of outer j and j of outer i train on the same utterances: one head
-                # for both.
+                # Inner fold i of outer fold j, and inner fold j of outer fold i, train on the same
+                # utterances: one head serves both.
                 jobs[address] = job
     return addresses, jobs
 
@@ -160,10 +160,10 @@ def label_audio(
     cache: Path,
     executor: Executor,
 ) -> dict[TargetKey, Target]:
-    """The targets; those of ``heads`` also get soft targets of the unlabelled recordings.
+    """The targets. Those in ``heads`` also get soft targets of the unlabelled recordings.
 
     The head that labels them is fitted on the whole training partition, with the strength that was
-    chosen there. None of the audio's utterances is from the corpus, so none has to be left out.
+    chosen there. The audio contains no utterances of the corpus, so none has to be left out.
     Results are cached.
 
     Args:
@@ -171,7 +171,7 @@ def label_audio(
         audio: embeddings of the unlabelled audio by the same teachers.
         views: training partitions by name.
         targets: their results of ``fit_targets``.
-        heads: whose logits are needed.
+        heads: the heads whose logits are needed.
         classes: C.
         cache: root of the cache.
         executor: where heads are fitted.
@@ -199,7 +199,7 @@ def hear_crops(
     cache: Path,
     executor: Executor,
 ) -> dict[TargetKey, Target]:
-    """The targets, with the cross-fitted heads' logits of each training utterance's crops.
+    """The targets, with the logits of each training utterance's crops, from the cross-fitted heads.
 
     Each crop's logits come from the head that was not fitted on its speaker. Heads are fitted on
     whole utterances, as for the utterances' own targets. Results are cached.
@@ -239,7 +239,7 @@ def _said(
     cache: Path,
     executor: Executor,
 ) -> dict[TargetKey, NDArray[np.float32]]:
-    """Logits by their addresses, from the cache or computed now."""
+    """Logits of every target, from the cache or computed now."""
     kept = FitCache(cache, "soft-targets")
     missing = {address: each for address, each in work.items() if kept.get(address) is None}
     made = executor.calls(function, list(missing.values()))
@@ -249,8 +249,8 @@ def _said(
 
 
 def _target(record: FitRecord | None, teacher: str, partition: str) -> Target:
-    """From the cache, possibly under another name of the teacher or of a partition with the same
-    utterances: a layer by number may be the middle one.
+    """A target from a cached record. The record may have another name of the teacher or of a
+    partition with the same utterances: a layer given by number may be the middle one.
     """
     assert record is not None
     own = {"what": head_of(teacher), "partition": partition}
@@ -259,7 +259,7 @@ def _target(record: FitRecord | None, teacher: str, partition: str) -> Target:
         record.arrays["logits"],
         record.arrays["layer_weights"],
         record.json["strength"],
-        # One view may have been fitted on for several teachers, one after the other.
+        # One view may have served for the fits of several teachers, one after the other.
         tuple(each for n, each in enumerate(fitted) if each not in fitted[:n]),
     )
 
@@ -273,7 +273,7 @@ def teacher_posteriors(
     strengths: tuple[float, ...],
     protocol: ProtocolName,
 ) -> NDArray[np.float32]:
-    """The teacher's own posteriors for a fold's test side ``(U, C)``, by a head of the whole
+    """The teacher's own posteriors ``(U, C)`` for a fold's test side, from a head of the whole
     training side.
 
     Broken protocols choose the head's strength, or scale its inputs, with the test side.

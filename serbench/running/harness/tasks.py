@@ -36,7 +36,7 @@ from serbench.settings import HeadSettings
 class FitPlace:
     """Position of a fit in the nested loops. Seeds count from 0; folds are 0-based here.
 
-    ``inner`` None: the refit on the whole outer training side.
+    If ``inner`` is None, it is the refit on the whole outer training side.
     """
 
     method: str
@@ -47,7 +47,9 @@ class FitPlace:
 
     @property
     def name(self) -> str:
-        """``akd/seed-0/outer-1/candidate-2/inner-1`` and, for a refit, ``akd/seed-0/outer-1``."""
+        """The fit's name: ``akd/seed-0/outer-1/candidate-2/inner-1`` or, for a
+        refit, ``akd/seed-0/outer-1``.
+        """
         place = f"{self.method}/seed-{self.seed}/outer-{self.outer + 1}"
         if self.inner is None:
             return place
@@ -55,7 +57,9 @@ class FitPlace:
 
 
 def unlabelled_frames(candidate: Candidate, inputs: Inputs) -> Frames | None:
-    """Frames of the audio that the candidate's fits use without labels; None: none."""
+    """Frames of the audio that the candidate's fits use without labels; None: they use
+    no such audio.
+    """
     if not candidate.unlabelled or inputs.pretrain is None:
         return None
     return inputs.pretrain.features[candidate.front_end]
@@ -75,7 +79,9 @@ def crop_embeddings(
 
 
 def heard_identity(candidate: Candidate, inputs: Inputs) -> dict[str, object]:
-    """The part of a fit's address for its data besides the corpus; empty: none."""
+    """The part of a fit's address for its data other than the corpus; empty: it has no
+    other data.
+    """
     own: dict[str, object] = {}
     frames = unlabelled_frames(candidate, inputs)
     if frames is not None and inputs.pretrain is not None:
@@ -91,7 +97,7 @@ def heard_identity(candidate: Candidate, inputs: Inputs) -> dict[str, object]:
 
 
 class TaskMaker:
-    """Makes fit tasks; holds what all of them share."""
+    """Makes fit tasks, and stores what all of them share."""
 
     def __init__(
         self,
@@ -115,18 +121,20 @@ class TaskMaker:
         ] = {}
 
     def make(self, place: FitPlace, split: Split, epochs: int | None = None) -> FitTask:
-        """The fit of ``place`` on ``split``; ``epochs`` None: as in the settings."""
+        """The fit of ``place`` on ``split``. If ``epochs`` is None, the settings give the
+        number of epochs.
+        """
         task = self.proper(place, split, epochs)
         if place.inner is not None:
             return task
         return leaky_fit(task, self.plan.protocol.name, split, self.inputs.table)
 
     def proper(self, place: FitPlace, split: Split, epochs: int | None = None) -> FitTask:
-        """The same, without what a broken protocol changes in it."""
+        """The fit without the changes of a broken protocol."""
         candidate = self.plan.method(place.method).candidates[place.candidate]
         settings = candidate.settings
         features = self.inputs.features[candidate.front_end]
-        # A task has views of its own: what is fitted in one fit is noted for that fit.
+        # Each task has its own views, which record what is fitted in this fit.
         train = self.views.make(place.outer, split.train)
         validation = None if split.test.sealed else self.views.make(place.outer, split.test)
         wanted = settings.training.epochs if epochs is None else epochs
@@ -158,7 +166,9 @@ class TaskMaker:
         )
 
     def _teachers(self, train: PartitionView, candidate: Candidate) -> tuple[TeacherSignal, ...]:
-        """The teachers' outputs for a partition, shared by all fits on it: they can be large."""
+        """The teachers' outputs for a partition. All fits on it share them, because they
+        can be large.
+        """
         head, needs, hears = candidate.settings.head, candidate.needs, candidate.unlabelled > 0.0
         key = (train.name, head, needs, hears, candidate.crops)
         if key not in self._signals:
@@ -169,13 +179,15 @@ class TaskMaker:
         return self._signals[key]
 
     def _broken(self, split: Split) -> list[str]:
-        """A broken protocol's part of an address; empty for any other protocol, or an inner fit."""
+        """The part of an address for a broken protocol; empty for any other protocol, or
+        an inner fit.
+        """
         if not (self.plan.protocol.leaky and split.test.sealed):
             return []
         return [self.plan.protocol.name, core_digest(LEAKY)]
 
     def segments(self, split: Split, candidate: Candidate) -> tuple[Segment, ...]:
-        """Windows of the side that is scored, shared by all fits that are scored on it."""
+        """Windows of the side that is scored. All fits that are scored on it share them."""
         key = (split.test, candidate.cutting)
         if key not in self._segments:
             self._segments[key] = segment_partition(self.inputs.table, *key)
@@ -191,7 +203,7 @@ class TaskMaker:
         start: str,
     ) -> str:
         needs = candidate.needs
-        # In their order: hints are dealt by it.
+        # The order of teachers matters, because hints are assigned by it.
         teachers = [[name, each.digest] for name, each in self.inputs.embeddings.items()]
         return digest_of(
             {

@@ -1,4 +1,4 @@
-"""Labels of partitions as fits see them: true ones, or a canary's permuted ones."""
+"""Labels of partitions as fits receive them: true labels, or a canary's permuted labels."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Views:
     Args:
         table: the corpus.
         outer: all outer folds.
-        permutation: None for true labels; a number for that permutation of the labels within
-            each outer training side, which its inner folds share. Test labels stay true.
+        permutation: None: true labels. A number: that permutation of the labels within each outer
+            training side; its inner folds use the same permuted labels. Test labels stay true.
     """
 
     def __init__(

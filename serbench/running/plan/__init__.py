@@ -1,1 +1,1 @@
-"""From a user's request to the complete plan of a run, before anything is run."""
+"""Makes the complete plan of a run from a user's request, before anything is run."""

@@ -21,20 +21,20 @@ from serbench.running.registry.validate import Values
 def plan_ablation(
     registry: Registry, name: str, request: Request, only: Sequence[str] = ()
 ) -> RunPlan:
-    """The run of an ablation: its full method first, then each row, once.
+    """The run of an ablation: its full method first, then each row once.
 
     A row that equals the full method is recorded in ``RunPlan.ablation`` with the reason, and is
     not run.
 
     Args:
-        registry: has ``[ablations.NAME]``.
-        name: of the ablation.
+        registry: the registry that contains ``[ablations.NAME]``.
+        name: name of the ablation.
         request: its methods are ignored.
         only: rows to keep, by name; empty: all.
 
     Raises:
         RegistryError: as ``plan_run``; no such ablation or row; or a protocol that is broken on
-            purpose, which compares nothing.
+            purpose, whose results compare nothing.
     """
     spec = registry.ablation(name)
     full = spec.method or name
@@ -101,7 +101,7 @@ def _descriptions(method: MethodPlan) -> list[Values]:
 
 
 def _changes_in_words(row: RowSpec) -> Iterator[str]:
-    """Differences of the row from the full method, such as ``loss.alpha = 0.0``."""
+    """Differences of the row from the full method, as text such as ``loss.alpha = 0.0``."""
     if row.method:
         yield f"method {row.method}"
     if row.student:

@@ -11,13 +11,13 @@ class AblationRow:
     """A line of an ablation's table.
 
     Attributes:
-        name: in the registry.
-        part: of the table.
+        name: its name in the registry.
+        part: the part of the table that it belongs to.
         label: its name in the table.
-        method: in the run; empty for teachers, and for a row that is not run.
-        teacher: whether it is the own head of each teacher.
+        method: its method in the run; empty for teachers, and for a row that is not run.
+        teacher: whether the row is each teacher's own head.
         changes: differences from the full method, in words.
-        same: why it equals the full method, and is not run; empty if it is run.
+        same: why it equals the full method and is therefore not run; empty if it is run.
     """
 
     name: str
@@ -31,12 +31,12 @@ class AblationRow:
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """The ablation that a run is.
+    """The ablation that a run performs.
 
     Attributes:
-        name: in the registry.
-        method: the full one, which all others are compared with.
-        parts: names to titles, in the table's order.
+        name: its name in the registry.
+        method: the full method, which all others are compared with.
+        parts: titles of the table's parts by their names, in the table's order.
     """
 
     name: str

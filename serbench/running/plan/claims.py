@@ -14,9 +14,9 @@ class Suite:
     """The suite of a run's methods.
 
     Attributes:
-        name: in the registry.
+        name: its name in the registry.
         left_out: methods of the suite that are not run, and why.
-        claims: on this dataset, of methods that are run and of those left out.
+        claims: published figures on this dataset, for methods that are run and for those left out.
         notes: remarks that readers of the claims need.
     """
 
@@ -28,6 +28,6 @@ class Suite:
     notes: tuple[str, ...]
 
     def describe(self) -> Values:
-        """As JSON."""
+        """The suite as JSON."""
         claims = [claim.model_dump(mode="json") for claim in self.claims]
         return {**asdict(replace(self, claims=())), "claims": claims}

@@ -1,4 +1,6 @@
-"""The data of a run: a corpus, or corpora to train on and another to test, and their classes."""
+"""The data of a run: its corpora and classes. There is one corpus, or several to train on and
+another to test.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,16 @@ class PlannedCorpus:
     corpus: Corpus
 
     def describe(self) -> Values:
-        """As JSON."""
+        """The corpus as JSON."""
         params = self.corpus.params.model_dump(mode="json")
         return {"name": self.name, "corpus": self.spec.corpus, "params": params}
 
 
 @dataclass(frozen=True, slots=True)
 class LabelMap:
-    """Labels of corpora to the classes of a run; utterances of any other label are left out."""
+    """Maps labels of corpora to the classes of a run; utterances with any other label are
+    left out.
+    """
 
     name: str
     classes: Mapping[str, str]
@@ -43,10 +47,10 @@ class DatasetPlan:
     """The data that a run trains and tests on.
 
     Attributes:
-        evaluated: the corpus that is tested.
+        evaluated: the corpus that the run tests on.
         training: corpora that are trained on instead; empty: cross-validation within the tested
             one.
-        labels: None: the corpus's own.
+        labels: the label map; None: the corpus's own labels.
         subset: how much of each corpus is used; None: all.
     """
 
@@ -57,8 +61,8 @@ class DatasetPlan:
 
     @property
     def name(self) -> str:
-        """``ravdess``, ``ravdess-common-4``, ``emodb-to-ravdess``, ``emodb-tess-to-savee-mine``,
-        ``ravdess-limit-100``.
+        """The name of the data: ``ravdess``, ``ravdess-common-4``, ``emodb-to-ravdess``,
+        ``emodb-tess-to-savee-mine``, ``ravdess-limit-100``.
         """
         name = self.evaluated.name
         if self.training:
@@ -83,7 +87,9 @@ class DatasetPlan:
         return self.parts[0].spec.teachers
 
     def describe(self) -> Values:
-        """As JSON. For one corpus with its own labels, the fields of other runs are left out."""
+        """The data as JSON. For one corpus with its own labels, the fields of other runs
+        are left out.
+        """
         described: Values = {**self.evaluated.describe(), "name": self.name}
         if self.name != self.evaluated.name:
             described["evaluated"] = self.evaluated.name
@@ -107,16 +113,17 @@ def plan_dataset(
     """Resolve the names of corpora and of a label map.
 
     Args:
-        registry: with both.
+        registry: the registry with corpora and label maps.
         evaluated: the dataset that is tested.
         training: the datasets that are trained on instead; empty: cross-validation.
         labels: name of a label map; empty: the corpus's own labels, or those that several corpora
             share.
-        overrides: of the corpus's parameters.
+        overrides: parameters of the corpus that differ from its entry.
         subset: how much of each corpus is used; None: all.
 
     Raises:
-        RegistryError: an unknown name, a corpus on both sides, or fewer than two classes.
+        RegistryError: an unknown name, a corpus that is both trained on and tested, or fewer than
+            two classes.
     """
     names = tuple(map(registry.dataset_name, (*training, evaluated)))
     if twice := sorted({name for name in names if names.count(name) > 1}):

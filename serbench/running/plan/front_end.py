@@ -17,7 +17,7 @@ Sets = Sequence[tuple[Keys, object]]
 
 
 def front_end_name(spec: MethodSpec, hears: Hears) -> str:
-    """The front end of a method; by default the one that its student asks for."""
+    """Name of a method's front end; by default the front end that its student asks for."""
     return spec.front_end or hears.front_end
 
 
@@ -32,21 +32,23 @@ def make_front_end(
 ) -> FrontEnd:
     """A method's front end.
 
-    Parameters are, each overriding those before: the registry's, those that the student asks for,
-    the method's own, ``--set`` for all methods, ``--set`` for this one, and the grid's.
+    Its parameters come from these sources, each overriding those before: the registry, the
+    student's wishes, the method's own entry, ``--set`` for all methods, ``--set`` for this method,
+    and the grid.
 
     Args:
-        registry: with the front end.
-        name: of the method.
-        spec: of the method.
-        student: of the method.
+        registry: the registry with the front end.
+        name: name of the method.
+        spec: entry of the method.
+        student: student of the method.
         shared: ``--set front_end.X`` and others, for all methods.
-        own: those for this method, by paths below it.
-        grid: a point of it, by paths.
+        own: the same settings for this method, by paths below it.
+        grid: a point of the grid, by paths.
 
     Raises:
         RegistryError: no such front end, or an unknown parameter.
-        TeacherError: the student's choice depends on weights that are not available.
+        TeacherError: the front end that the student asks for depends on weights that
+            are not available.
     """
     hears = student.hears
     chosen = front_end_name(spec, hears)
@@ -70,7 +72,7 @@ def make_front_end(
 def check_front_end(front_end: FrontEnd, augment: AugmentSettings, needs: Collection[Need]) -> None:
     """
     Raises:
-        RegistryError: augmentation or a loss that the front end's frames do not allow.
+        RegistryError: the front end's frames do not support the augmentation or the loss.
     """
     name, wrong = front_end.name, []
     if augment.gain_db and front_end.gain is None:

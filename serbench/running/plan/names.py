@@ -1,4 +1,4 @@
-"""Names of methods in a request: of the registry, ``STUDENT+LOSS``, or ``ABLATION:ROW``."""
+"""Names of methods in a request: methods of the registry, ``STUDENT+LOSS``, or ``ABLATION:ROW``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def method_spec(registry: Registry, name: str) -> MethodSpec:
     """A method of the registry, a new one from ``STUDENT+LOSS``, or a row of an ablation.
 
     Raises:
-        RegistryError: none of them.
+        RegistryError: ``name`` is none of these.
     """
     if name in registry.methods:
         return registry.methods[name]
@@ -54,14 +54,14 @@ def own_sets(
 
 
 def run_name(ablation: str, row_name: str, row: RowSpec) -> str:
-    """A row's name in a run; empty for the teachers' own heads, which every run has."""
+    """The name that a row has in a run; empty for the teachers' own heads, which every run has."""
     if row.varies:
         return f"{ablation}{ROW}{row_name}"
     return row.method or ""
 
 
 def _row(registry: Registry, name: str) -> tuple[str, RowSpec]:
-    """The full method's name, and the row.
+    """The full method's name, and the row's entry.
 
     Raises:
         RegistryError: no such ablation or row, or the row is not a method of its own.

@@ -1,4 +1,4 @@
-"""Records of a run: its request, its methods with their candidates, and the digest of all."""
+"""Records of a run: its request, its methods with their candidates, and the digest of all these."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from serbench.running.registry.validate import Values
 from serbench.settings import SAMPLERS, MethodSettings, ProtocolSettings
 
 Runs = TypeVar("Runs", Student, FrontEnd)
-"""Roles that may run a pretrained model."""
+"""A student or a front end: roles that may run a pretrained model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Candidate:
 
     Attributes:
         values: the grid's values, by dotted path.
-        loss: None for an estimator.
+        loss: the loss; None for an estimator.
         front_end: the student's front end.
-        settings: defaults for an estimator, which uses none of them.
+        settings: all settings; for an estimator, which uses none of them, the defaults.
         objective: the loss of ``settings.pretrain.objective``; None: no objective.
     """
 
@@ -56,8 +56,8 @@ class Candidate:
     def __post_init__(self) -> None:
         """
         Raises:
-            RegistryError: an objective that unlabelled audio does not support, or settings that the
-                front end does not support; a network without a loss, or an estimator with one.
+            RegistryError: unlabelled audio does not support the objective; the front end does not
+                support the settings; a network has no loss; or an estimator has one.
         """
         loss = self.loss.name if self.loss else None
         if wrong := wrong_loss(type(self.student), self.student.name, loss):
@@ -99,7 +99,7 @@ class Candidate:
 
     @property
     def unlabelled(self) -> float:
-        """Windows of unlabelled audio per training window in fits."""
+        """Number of windows of unlabelled audio per training window in fits."""
         return self.loss.unlabelled if self.loss else 0.0
 
     @property
@@ -109,7 +109,7 @@ class Candidate:
 
     @property
     def inherits(self) -> bool:
-        """Whether the student inherits weights of a pretrained model."""
+        """Whether the student inherits the weights of a pretrained model."""
         return self.student.card is not None
 
 
@@ -118,9 +118,9 @@ class MethodPlan:
     """A method with all its candidates.
 
     Attributes:
-        loss: its name; empty for an estimator.
+        loss: name of its loss; empty for an estimator.
         about: its ``summary`` and ``citation``, for reports.
-        trials: candidates that a sampler may try; 0: all.
+        trials: number of candidates that a sampler may try; 0: all.
     """
 
     name: str
@@ -148,7 +148,9 @@ class MethodPlan:
 
     @property
     def reconstruction(self) -> bool:
-        """Whether its student is built from a description without details or code."""
+        """Whether its student is rebuilt from a publication that gives neither all
+        details nor code.
+        """
         return any(
             getattr(candidate.student, "reconstruction", False) for candidate in self.candidates
         )
@@ -165,13 +167,13 @@ class MethodPlan:
 
     @property
     def can_be_taught_before(self) -> bool:
-        """Whether any candidate's objective uses a teacher."""
+        """Whether the objective of any candidate uses a teacher."""
         return any(c.objective is not None and c.objective.needs for c in self.candidates)
 
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """Everything that determines a run, except the contents of corpus and weights.
+    """Everything that determines a run, except the contents of corpora and weights.
 
     Attributes:
         pretrain_audio: folder of unlabelled audio for pretraining or for fits; None: not used.
@@ -216,7 +218,7 @@ class RunPlan:
 
     @property
     def threads(self) -> int:
-        """The most threads that any fit has."""
+        """The largest number of threads of any fit."""
         settings = [c.settings for method in self.methods for c in method.candidates]
         return max(max(each.training.threads, each.pretrain.threads) for each in settings)
 
@@ -230,7 +232,9 @@ class RunPlan:
         return method.uses_teachers or before
 
     def describe(self) -> Values:
-        """The resolved plan as JSON; what the unlabelled audio is stands in once it was read."""
+        """The resolved plan as JSON. Facts about the unlabelled audio are added after it
+        is read.
+        """
         return {
             "dataset": self.dataset.describe(),
             "folds": self.folds,
@@ -270,10 +274,12 @@ class RunPlan:
 
 
 def _by_model(named: Iterable[tuple[str, str, Runs]]) -> dict[str, Runs]:
-    """Those with a card, each model once: ``X``, ``X of METHOD``, ``X of METHOD (2)``, …
+    """Plugins whose model has a card, each model once, named ``X``, ``X of METHOD``,
+    ``X of METHOD (2)``, …
 
     Args:
-        named: its name, its method's, and a student or front end.
+        named: tuples of a plugin's name, its method's name, and the plugin: a student or
+            a front end.
     """
     found: dict[str, Runs] = {}
     for name, method, plugin in named:
@@ -306,7 +312,7 @@ def describe_front_end(candidate: Candidate) -> list[object]:
 
 
 def stable_seed(*names: object) -> int:
-    """A seed from a hash of names: the same on every machine, in every order."""
+    """A seed from a hash of names. It is the same on every machine and in every order."""
     text = "/".join(map(str, names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 

@@ -1,4 +1,4 @@
-"""The request of a command line, before it is resolved to a plan."""
+"""The request of a command line, before a plan is made from it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ class Request:
 
     Attributes:
         dataset: the dataset to evaluate.
-        teachers: names, or folders with a speech encoder. Empty: the dataset's own.
-        sets: ``path=value`` texts.
+        teachers: names of teachers, or folders with a speech encoder. Empty: the teachers that the
+            dataset's entry names.
+        sets: settings as texts ``path=value``.
         pretrain_audio: folder of unlabelled audio; None: no pretraining.
         train: datasets to train on, instead of cross-validation within ``dataset``.
         labels: a label map; empty: the corpus's own labels, or those that all corpora have.

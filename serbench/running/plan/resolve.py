@@ -1,4 +1,4 @@
-"""From names and settings to the plugins and checked settings of a run."""
+"""Resolves names and settings to the plugins and checked settings of a run."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from serbench.settings import MethodSettings, ProtocolSettings
 log = logging.getLogger(__name__)
 
 CANARY = "canary"
-"""The profile for training on permuted labels."""
+"""Name of the profile for training on permuted labels."""
 
 BACKEND = "torch"
-"""The backend of all scores; a deployment table compares other backends with it."""
+"""Name of the backend of all scores; a deployment table compares other backends with it."""
 
 
 def plan_run(registry: Registry, request: Request) -> RunPlan:
@@ -116,7 +116,9 @@ def _folds(dataset: DatasetPlan, protocol: ProtocolSettings) -> str:
 
 
 def _cheap(sets: Sequence[str]) -> tuple[str, ...]:
-    """``--set`` texts for a canary, without the length of training, which its profile sets."""
+    """``--set`` texts for a canary: those that set the length of training are removed, because the
+    canary's profile sets it.
+    """
     dropped = (
         ("training", "epochs"),
         ("protocol", "canary"),
@@ -135,7 +137,9 @@ def _method(
     protocol: ProtocolSettings,
     sets: Sequence[tuple[Keys, object]],
 ) -> tuple[MethodPlan, set[str]]:
-    """A method with its settings, merged in order, and its grid expanded; paths that are set."""
+    """A method with its settings merged in order and its grid expanded, and the paths
+    that are set.
+    """
     own = own_sets(registry, name, sets)
     shared = [(path, value) for path, value in sets if path[0] not in {"methods", "protocol"}]
     settings: Values = lay_over(spec.settings, profile)
@@ -156,7 +160,7 @@ def _method(
         fitting = {k: v for k, v in below(shared, kind).items() if k in fields}
         parts[kind] = lay_over(lay_over(base, fitting), below(own, kind))
     grid = spec.grids.get(protocol.grid, {}) if protocol.grid else {}
-    # What the user sets is decided; it is no longer searched over.
+    # A setting that the user gives is fixed: it is no longer searched over.
     decided = {".".join(path) for path, _ in [*shared, *own]}
     grid = {path: values for path, values in grid.items() if path not in decided}
     candidates = tuple(
@@ -181,7 +185,7 @@ def _candidate(
     sets: tuple[Sets, Sets],
     values: Mapping[str, object],
 ) -> Candidate:
-    """One grid point."""
+    """The candidate of one grid point."""
     asked = [(tuple(path.split(".")), value) for path, value in values.items()]
     for root in SETTING_ROOTS:
         settings = lay_over(settings, {root: below(asked, root)})
@@ -194,7 +198,7 @@ def _candidate(
     front_end = make_front_end(registry, name, spec, student, *sets, values)
     checked = validate(MethodSettings, settings, f"methods.{name}")
     if isinstance(student, Estimator):
-        checked = MethodSettings()  # it reads none
+        checked = MethodSettings()  # an estimator reads no settings
     named = checked.pretrain.objective
     objective = registry.make("losses", named) if named else None
     try:
@@ -205,10 +209,10 @@ def _candidate(
 
 
 def _pretrain_audio(folder: Path | None, methods: Sequence[MethodPlan]) -> Path | None:
-    """The folder of unlabelled audio, after checking that it exists and is used.
+    """The folder of unlabelled audio, after a check that it exists and that a method uses it.
 
     Raises:
-        RegistryError: it is not.
+        RegistryError: the folder does not exist, or no method uses it.
     """
     if folder is None:
         return None
@@ -289,12 +293,13 @@ def _check_chosen(methods: Sequence[MethodPlan], teachers: Mapping[str, Teacher]
 
 
 def _teacher(registry: Registry, name: str, overrides: Values) -> tuple[str, Teacher]:
-    """A teacher of the registry, or the speech encoder in a folder, with its name in the run.
+    """A teacher of the registry, or the speech encoder in a folder, with the name that it has in
+    the run.
 
     ``NAME@LAYER`` is another layer of the same encoder: several layers are several teachers.
 
     Raises:
-        RegistryError: neither.
+        RegistryError: ``name`` is neither of them.
     """
     plain, at, layer = name.rpartition("@")
     if at and plain and not Path(name).is_dir() and name not in registry.teachers:

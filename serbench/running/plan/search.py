@@ -1,4 +1,4 @@
-"""``protocol.search``: which grid is searched, and by which strategy."""
+"""Resolves ``protocol.search``: which grid is searched, and by which strategy."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from serbench.settings import SAMPLERS, STRATEGIES, ProtocolSettings
 def resolve_search(
     registry: Registry, profile: ProfileSpec, protocol: ProtocolSettings
 ) -> ProtocolSettings:
-    """The settings, where ``search`` names a grid: ``small``, ``halving:small``.
+    """The protocol's settings, with the grid and the strategy that ``search`` names, such as
+    ``small`` or ``halving:small``.
 
-    A strategy alone searches the profile's grid.
+    If ``search`` names only a strategy, it searches the profile's grid.
 
     Raises:
         RegistryError: an unknown strategy or grid, a strategy without a grid, or ``trials`` without
@@ -61,9 +62,10 @@ def trials_of(
     candidates: int,
     decided: Collection[str],
 ) -> int:
-    """How many of a method's candidates a sampler may try; for other strategies, all.
+    """Number of a method's candidates that a sampler may try; for other strategies, all candidates.
 
-    By default as many as the profile's own grid has, so that a larger space costs no more.
+    By default it is the number of candidates of the profile's own grid, so that a larger space
+    costs no more.
 
     Raises:
         RegistryError: the method has no such grid, and ``protocol.trials`` is not set.

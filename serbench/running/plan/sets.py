@@ -1,4 +1,4 @@
-"""``--set path=value``: read, checked, and assigned to the right settings."""
+"""Reads and checks ``--set path=value``, and assigns it to the right settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class HasPlugins(Protocol):
 
     @property
     def name(self) -> str:
-        """Its own name."""
+        """The method's own name."""
         ...
 
     @property
@@ -30,7 +30,7 @@ class HasPlugins(Protocol):
 
     @property
     def candidates(self) -> Sequence[object]:
-        """Each with a plugin for each of ``PLUGIN_ROOTS``, or None."""
+        """The candidates. Each has a plugin, or None, for each of ``PLUGIN_ROOTS``."""
         ...
 
 
@@ -47,9 +47,10 @@ number: ``inherited-1.5m``.
 
 
 def parse_set(text: str) -> tuple[Keys, object]:
-    """``"training.epochs=20"`` to ``(("training", "epochs"), 20)``.
+    """Keys and value of a setting: ``"training.epochs=20"`` becomes
+    ``(("training", "epochs"), 20)``.
 
-    The value is read as TOML; what is not TOML is text.
+    The value is read as TOML. If it is not TOML, it is a text.
 
     Raises:
         RegistryError: no ``=``, or an empty part of the path.
@@ -94,8 +95,8 @@ def check_roots(sets: Sequence[tuple[Keys, object]], methods: Collection[str]) -
 def check_used(sets: Iterable[tuple[Keys, object]], methods: Sequence[HasPlugins]) -> None:
     """
     Raises:
-        RegistryError: a ``--set student.X``, ``loss.X`` or ``front_end.X`` that no method of the
-            run has, or a setting of training if no method is a network.
+        RegistryError: no method of the run has the parameter of a ``--set student.X``, ``loss.X``
+            or ``front_end.X``; or a setting of training is given although no method is a network.
     """
     for path, _ in sets:
         root, name = path[:2]

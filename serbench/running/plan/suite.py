@@ -34,10 +34,10 @@ def plan_suite(
     it is named. Methods that are not run are recorded in ``RunPlan.suite`` with the reason.
 
     Args:
-        registry: with ``[suites.NAME]``.
-        name: of the suite.
-        request: its methods are run too, also those that the suite leaves out.
-        only: methods of the suite to run; empty: all.
+        registry: the registry that contains ``[suites.NAME]``.
+        name: name of the suite.
+        request: the request. Its methods are run too, even if the suite leaves them out.
+        only: methods of the suite that are run; empty: all.
         skip_missing: leave out methods that this machine cannot run.
 
     Raises:
@@ -70,7 +70,7 @@ def plan_suite(
     sets = tuple(each for each in request.sets if parse_set(each)[0][:2] not in _below(missing))
     plan = plan_run(registry, replace(request, methods=methods, sets=sets))
     shown = (*wanted, *(each for each in methods if each not in wanted))
-    # Figures were published of the whole corpus with its own classes, cross-validated.
+    # The figures were published for the whole corpus with its own classes, and by cross-validation.
     claims = spec.claims if plan.dataset.name == dataset else ()
     suite = Suite(
         name=name,
@@ -95,7 +95,9 @@ def _why_not(registry: Registry, spec: SuiteSpec, method: str, request: Request)
 def _shortened(
     registry: Registry, plan: RunPlan, changes: Mapping[str, ChangesSpec]
 ) -> tuple[str, ...]:
-    """Methods that this run trains for less than published, as their own entries state."""
+    """Sentences on methods that this run trains for less than published, as their
+    own entries state.
+    """
     told: list[str] = []
     for method in plan.methods:
         entry = method_spec(registry, method.name)
@@ -117,14 +119,16 @@ def _shortened(
 
 
 def _number(settings: Mapping[str, object], table: str, key: str) -> float:
-    """A number of a method's entry; 0 if it has none."""
+    """A number from a method's entry; 0 if the entry does not have it."""
     below = settings.get(table)
     value = below.get(key, 0) if isinstance(below, Mapping) else 0
     return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _missing(registry: Registry, request: Request, method: str) -> str:
-    """What a method needs and this machine lacks, with the solution; empty: nothing."""
+    """What a method needs and this machine lacks, with the solution; empty if nothing is
+    missing.
+    """
     try:
         _touch(plan_method(registry, request, method))
     except (TeacherError, PluginError) as error:
@@ -133,7 +137,7 @@ def _missing(registry: Registry, request: Request, method: str) -> str:
 
 
 def _touch(method: MethodPlan) -> None:
-    """Check everything that fits will need from this machine.
+    """Check that everything that the fits will need is available on this machine.
 
     Raises:
         TeacherError: weights are not available.

@@ -1,3 +1,3 @@
-"""The registry: names of datasets, label maps, teachers, front ends, students, losses, backends,
-trackers, methods, profiles, ablations and suites.
+"""The registry: the names of datasets, label maps, teachers, front ends, students, losses,
+backends, trackers, methods, profiles, ablations and suites.
 """

@@ -12,7 +12,7 @@ AblationChange = tuple[tuple[str, ...], object]
 
 
 def replaced_parts(row: RowSpec) -> frozenset[str]:
-    """``student``, ``loss`` and ``front_end``, if the row names another than the full method's."""
+    """Those of ``student``, ``loss`` and ``front_end`` that the row replaces by others."""
     named = {"student": row.student, "loss": row.loss, "front_end": row.front_end}
     return frozenset(part for part, name in named.items() if name is not None)
 
@@ -39,7 +39,7 @@ def _leaves(path: tuple[str, ...], value: object) -> Iterator[AblationChange]:
 def row_method(full: MethodSpec, row: RowSpec) -> MethodSpec:
     """The full method with a row's changes; the grids are the full method's.
 
-    Parameters of a student, loss or front end that the row replaces are dropped, also from grids.
+    If the row replaces a student, loss or front end, its parameters are dropped, also from grids.
     """
     replaced = replaced_parts(row)
     student_params = {} if "student" in replaced else full.student_params

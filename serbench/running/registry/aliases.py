@@ -8,11 +8,12 @@ from serbench.errors import RegistryError, did_you_mean, joined, near_names
 from serbench.protocol.guard.corpus_names import canonical
 
 Aliases = Mapping[str, tuple[str, ...]]
-"""Every dataset and corpus plugin with its aliases."""
+"""Type of a mapping from every dataset and corpus plugin to its aliases."""
 
 
 def alias_key(name: str) -> str:
-    """A name without case, separators, and a hub's owner in front.
+    """A name in lower case without separators and without the owner's name in front, as hubs write
+    it.
 
     Example:
         >>> {alias_key(name) for name in ("emodb", "Emo-DB", "emo_db", "somebody/EmoDB")}
@@ -39,7 +40,9 @@ def called(name: str, aliases: Aliases) -> str | None:
 
 
 def shared(aliases: Aliases) -> Iterator[tuple[str, str, str]]:
-    """Each alias that an earlier dataset also has: dataset, alias, and the earlier one."""
+    """Each alias that an earlier dataset also has, as a tuple of dataset, alias, and
+    the earlier dataset.
+    """
     first: dict[str, str] = {}
     for dataset, names in aliases.items():
         for name in names:

@@ -1,4 +1,4 @@
-"""The second stage: check every entry against the plugins and other entries that it names."""
+"""The second stage of checks: every entry must fit the plugins and other entries that it names."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from serbench.settings import STRATEGIES, MethodSettings, ProtocolSettings
 FOLDS_OF_ANY_CORPUS = ("loso", "kfold", "official")
 
 SHARED_LABELS = "shared"
-"""The default label map of a run over several corpora: the classes that all have."""
+"""The default label map of a run over several corpora: the classes that all corpora have."""
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 """Pattern of names that become parts of a file's or folder's name."""
@@ -51,7 +51,7 @@ NO_TRACKER = "none"
 """Value of ``--tracker`` for no tracker."""
 
 TEACHERS = "teacher"
-"""Prefix of a teacher's own head in tables, as an ablation's name is the prefix of a row's."""
+"""Prefix of a teacher's own head in tables, just as an ablation's name is the prefix of a row."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Checker:
 
     Attributes:
         entries: all such entries, by table and name.
-        names: of all entries, also of those that do not fit, so that one mistake is reported once.
+        names: names of all entries, also of those that do not fit, so that one mistake
+            is reported once.
     """
 
     plugins: Plugins
@@ -68,7 +69,7 @@ class Checker:
     names: Mapping[str, Iterable[str]]
 
     def problems(self) -> Iterator[Problem]:
-        """Every problem of every entry."""
+        """All problems of all entries."""
         aliases = {
             name: spec.aliases
             for name, spec in self.entries["datasets"].items()
@@ -106,7 +107,7 @@ class Checker:
         at: tuple[str, ...],
         key: str,
     ) -> Iterator[Problem]:
-        """The plugin must exist, and accept these parameters."""
+        """Problems with a plugin that must exist and accept these parameters."""
         model = self._model(kind, plugin)
         if model is None:
             known = [provided.name for provided in self.plugins.items(kind)]
@@ -116,7 +117,9 @@ class Checker:
             yield from problems(model, params, (*at, "params"))
 
     def _unknown(self, at: tuple[str, ...], message: str) -> Problem:
-        """A problem with a name that may belong to a plugin that failed to load, if any did."""
+        """A problem with an unknown name. If plugins failed to load, the name may belong to
+        one of them.
+        """
         return Problem(at, message, on_use=bool(self.plugins.failed))
 
     def _model(self, kind: str, plugin: str) -> type[BaseModel] | None:
@@ -138,7 +141,7 @@ class Checker:
             corpus = cast("Corpus", cls(params))
             known = {*corpus.card.fold_sets, *FOLDS_OF_ANY_CORPUS}
             alone = {kind: lonely(names) for kind, names in corpus.card.different.items()}
-        except Exception as error:  # whatever a stranger's card may raise
+        except Exception as error:  # a card in other people's code may raise anything
             message = f"its card fails: {type(error).__name__}: {error}"
             yield Problem((*at, "corpus"), message, on_use=True)
             return
@@ -157,7 +160,7 @@ class Checker:
             yield Problem((*at, "folds"), f"{message} (or give a CSV fold file)")
 
     def _reference(self, at: tuple[str, ...], kind: str, name: str) -> Iterator[Problem]:
-        """``name`` must be an entry of that table, or a plugin of that kind."""
+        """A problem unless ``name`` is an entry of that table, or a plugin of that kind."""
         known = {*self.names[kind], *(provided.name for provided in self.plugins.items(kind))}
         if name not in known:
             near = did_you_mean(name, known, see_list(kind))
@@ -213,12 +216,12 @@ class Checker:
         spec: MethodSpec,
         schemas: dict[str, tuple[type[BaseModel], dict[str, object]]],
     ) -> Iterator[Problem]:
-        """The front end must exist and accept the method's parameters."""
+        """Problems with the front end, which must exist and accept the method's parameters."""
         axes = {path for grid in spec.grids.values() for path in grid}
         used = spec.front_end_params or any(path.startswith("front_end.") for path in axes)
         if spec.front_end is not None:
             yield from self._reference((*at, "front_end"), "front_ends", spec.front_end)
-        # A student is made only where it matters: what it hears may stand in a model's config.
+        # A student is made only if necessary: its input may depend on a model's config.
         elif not used:
             return
         hears = self._hears(spec)
@@ -235,7 +238,7 @@ class Checker:
             yield from problems(model, own, (*at, "front_end_params"))
 
     def _hears(self, spec: MethodSpec) -> Hears | None:
-        """The front end of a method's student; None if that depends on weights."""
+        """The front end that a method's student asks for; None if that depends on weights."""
         entry = self.entries["students"].get(spec.student)
         plugin = entry.plugin if isinstance(entry, PluginSpec) else spec.student
         own = entry.params if isinstance(entry, PluginSpec) else {}
@@ -243,11 +246,13 @@ class Checker:
             cls = plugin_class(self.plugins, "students", plugin)
             params = validate(cls.Params, lay_over(own, spec.student_params), "")
             return cast("Student", cls(params)).hears
-        except Exception:  # told where the student stands, or when it is used
+        except Exception:  # reported at the student's entry, or when it is used
             return None
 
     def _loss(self, at: tuple[str, ...], spec: MethodSpec) -> Iterator[Problem]:
-        """An estimator has no loss and no settings, and every network has a loss."""
+        """Problems with the loss: an estimator has no loss and no settings, and every network
+        has a loss.
+        """
         entry = self.entries["students"].get(spec.student)
         plugin = entry.plugin if isinstance(entry, PluginSpec) else spec.student
         classes = {each.name: each.cls for each in self.plugins.items("students")}
@@ -307,7 +312,7 @@ class Checker:
                 yield from self._row(place, described, full)
 
     def _row(self, at: tuple[str, ...], row: RowSpec, full: Spec | None) -> Iterator[Problem]:
-        """The row's method must exist, or its changes must fit the full method.
+        """Problems with a row: its method must exist, or its changes must fit the full method.
 
         Problems of the full method itself are reported at its own entry.
         """
@@ -317,7 +322,7 @@ class Checker:
             yield from self._changed(at, full, row_method(full, row))
 
     def _changed(self, at: tuple[str, ...], full: MethodSpec, own: MethodSpec) -> Iterator[Problem]:
-        """Problems of a method that the method it was made from does not have."""
+        """Problems of a changed method that the original method does not have."""
         before = {(each.path, each.message) for each in self._method(at, full)}
         for problem in self._method(at, own):
             if (problem.path, problem.message) not in before:
@@ -336,7 +341,9 @@ def _objective(spec: MethodSpec, at: tuple[str, ...]) -> str | None:
 
 
 def _label_map(at: tuple[str, ...]) -> Iterator[Problem]:
-    """Its name becomes part of a dataset's, and so of a run folder's."""
+    """Problems with a label map's name, which becomes part of a dataset's and of a
+    run folder's name.
+    """
     if at[-1] == SHARED_LABELS:
         yield Problem(at, f"{SHARED_LABELS!r} means the classes that several corpora share")
     if not FILE_NAME.fullmatch(at[-1]):

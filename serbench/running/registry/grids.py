@@ -1,4 +1,4 @@
-"""Check the axes of a method's grids against the settings that they change."""
+"""Checks the axes of a method's grids against the settings that they change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def grid_problems(
     candidates: Sequence[object],
     schemas: Mapping[str, tuple[type[BaseModel], dict[str, object]]],
 ) -> Iterator[Problem]:
-    """Every candidate must fit the setting of its dotted path."""
+    """Problems with an axis: every candidate must fit the setting of its dotted path."""
     first, *rest = path.split(".")
     plugins = {"student", "loss", "front_end"}
     known = {*plugins, *MethodSettings.model_fields}
@@ -29,7 +29,7 @@ def grid_problems(
     if not candidates:
         yield Problem(at, "has no candidates")
     if first not in schemas:
-        return  # an unknown plugin, told already, or one whose weights would have to be there
+        return  # the plugin is unknown and already reported, or its weights would be needed
     model, values = schemas[first]
     keys = rest if first in plugins else [first, *rest]
     before = problems(model, values, ())

@@ -1,4 +1,4 @@
-"""Read the packaged registry, merge the user's file into it, and check the result at once."""
+"""Reads the packaged registry, merges the user's file into it, and checks the result at once."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 PACKAGED = Path(serbench.__file__).with_name("registry.toml")
 USERS = Path("serbench.toml")
-"""File that extends the packaged registry, if it exists in the current folder and no other file is
-named.
+"""File that extends the packaged registry. It is used if it is in the current folder and no other
+file is named.
 """
 
 PARAMS_OF = {
@@ -31,7 +31,9 @@ PARAMS_OF = {
     "loss": "loss_params",
     "front_end": "front_end_params",
 }
-"""Parameters that become invalid if the user's file names another plugin for them."""
+"""Parameters that become invalid if the user's file names another plugin in the field of
+the key.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,9 @@ def load_registry(
 
     Args:
         plugins: plugins that entries may name.
-        overlay: the user's file.
-        strict: False: an entry of a broken plugin is logged, and is an error only if it is used, so
-            that it harms nobody else.
+        overlay: the user's registry file.
+        strict: if False, an entry of a broken plugin is only logged. It is an error only for those
+            who use it.
 
     Raises:
         RegistryError: every problem of both stages at once, one per line, each as ``FILE:LINE:
@@ -84,7 +86,7 @@ def load_registry(
 
 
 def _resolve_paths(tables: dict[str, object], folder: Path) -> None:
-    """Paths in a registry file are relative to that file's folder."""
+    """Make paths in a registry file relative to that file's folder."""
     for dataset in _entries_of(tables, "datasets").values():
         if not isinstance(dataset, dict):
             continue
@@ -126,7 +128,7 @@ def _without_stale_params(entry: object, over: Mapping[str, object]) -> dict[str
 def _first_stage(
     merged: Mapping[str, object],
 ) -> tuple[list[Problem], dict[str, dict[str, Spec]]]:
-    """Entries that fit the core schema, and problems of the others."""
+    """The first stage: entries that fit the core schema, and the problems of all others."""
     found: list[Problem] = []
     entries: dict[str, dict[str, Spec]] = {table: {} for table in SPECS}
     for table, content in merged.items():
@@ -146,7 +148,7 @@ def _first_stage(
 
 
 def _report(found: Sequence[Problem], sources: Sequence[RegistrySource], plugins: Plugins) -> str:
-    """One line per problem, with a heading if there are several.
+    """The text of all problems, one per line, with a heading if there are several.
 
     Plugins that failed to load are listed at the end, because a missing name may be one of theirs.
     """

@@ -1,4 +1,4 @@
-"""A loaded registry: names to specs, and specs to plugin instances."""
+"""A loaded registry: it gives the spec of a name, and the plugin instance of a spec."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Overrides = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Registry:
-    """Validated entries. A plugin that no entry names can be used by its own name.
+    """All entries, validated. A plugin without an entry can be used by its own name.
 
     Attributes:
         files: its files, in the order in which they were merged.
@@ -79,10 +79,11 @@ class Registry:
         }
 
     def dataset(self, name: str) -> DatasetSpec:
-        """A dataset, or a corpus plugin with its default parameters; also by an alias.
+        """A dataset, or a corpus plugin with its default parameters, by its name or an alias.
 
         Raises:
-            RegistryError: neither; the same for the other look-ups.
+            RegistryError: no dataset and no plugin has the name. All other look-ups
+                raise it likewise.
         """
         name = self.dataset_name(name)
         if name in self.datasets:
@@ -112,7 +113,7 @@ class Registry:
 
         Args:
             kind: one of ``serbench.running.plugins.KINDS`` but ``"corpora"``.
-            name: of the entry, or of the plugin itself.
+            name: name of the entry, or of the plugin itself.
         """
         entries: Mapping[str, PluginSpec] = getattr(self, kind)
         if name in entries:
@@ -168,7 +169,7 @@ class Registry:
         Args:
             kind: one of ``KINDS`` of ``serbench.running.plugins``; for ``"corpora"`` the name is a
                 dataset's.
-            name: of the entry, or of the plugin itself.
+            name: name of the entry, or of the plugin itself.
             overrides: nested tables of parameters.
 
         Raises:
@@ -184,7 +185,7 @@ class Registry:
         return self._instance(kind, name, entry.plugin, lay_over(entry.params, overrides))
 
     def _require(self, what: str, kind: str, name: str, entries: Iterable[str]) -> None:
-        """Raise unless ``name`` is a plugin's own name."""
+        """Raise an error unless ``name`` is the own name of a plugin."""
         names = {provided.name for provided in self.plugins.items(kind)}
         if name not in names:
             near = did_you_mean(name, names | set(entries), see_list(kind))

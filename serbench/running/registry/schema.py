@@ -1,4 +1,4 @@
-"""The first stage: the schema of a registry, before any plugin is used."""
+"""The first stage of checks: the schema of a registry file, without any plugin."""
 
 from __future__ import annotations
 
@@ -20,24 +20,27 @@ class DatasetSpec(Params):
     corpus: str
     params: JsonValues = Field(default_factory=dict)
     folds: str = "paper"
-    """A fold set of the corpus's card, ``loso``, ``kfold``, ``official``, or a CSV fold file."""
+    """Name of a fold set of the corpus's card, or ``loso``, ``kfold``, ``official``, or a
+    CSV fold file.
+    """
     teachers: tuple[str, ...] = ()
-    """Default teachers."""
+    """Names of the default teachers."""
     path: Path | None = None
-    """A copy on this machine."""
+    """Folder with a copy of the corpus on this machine."""
     aliases: tuple[str, ...] = ()
-    """Other names that commands accept for it, each for one dataset only. Variants in case and
-    separators, as in ``Emo-DB``, and with a hub's owner, as in ``OWNER/emodb``, need not be listed.
+    """Other names that commands accept for the dataset. An alias belongs to one dataset only.
+    Variants in case and separators, as in ``Emo-DB``, or with a hub's owner, as in ``OWNER/emodb``,
+    need not be listed.
     """
     summary: str = ""
 
 
 class LabelsSpec(Params):
-    """A label map: labels of corpora to the classes of a run. Other labels are left out."""
+    """A label map: it maps labels of corpora to the classes of a run. Other labels are left out."""
 
     summary: str = ""
     map: dict[str, str] = Field(min_length=2)
-    """Labels to classes; several labels may map to one class."""
+    """Class of each label; several labels may have the same class."""
 
     @model_validator(mode="after")
     def _has_classes(self) -> LabelsSpec:
@@ -62,10 +65,12 @@ class RangeSpec(Params):
     high: float
     steps: int = Field(ge=2, le=1000)
     log: bool = False
-    """Evenly spaced logarithms."""
+    """Whether the logarithms are evenly spaced, instead of the values."""
 
     def values(self) -> list[JsonValue]:
-        """To six significant digits; integers where both ends and all steps are."""
+        """The values to six significant digits; integers if both ends and all steps are
+        integers.
+        """
         if self.low >= self.high or (self.log and self.low <= 0):
             msg = "low must be below high, and above 0 where log = true"
             raise ValueError(msg)
@@ -81,7 +86,7 @@ class RangeSpec(Params):
 
 
 def _axis(given: object) -> object:
-    """A range written out; anything else as it is."""
+    """The values of a range; anything else is returned as it is."""
     if not isinstance(given, Mapping):
         return given
     return RangeSpec.model_validate(given).values()
@@ -96,32 +101,34 @@ class MethodSpec(Params):
 
     summary: str
     citation: str = ""
-    """Who published it, and where: authors, title, venue, year."""
+    """The publication: authors, title, venue, year."""
     student: str
     loss: str | None = None
-    """None: the student is an estimator, which has no loss."""
+    """Name of the loss; None: the student is an estimator, which has no loss."""
     student_params: JsonValues = Field(default_factory=dict)
-    """Override the student's own."""
+    """Parameters that override the student's own."""
     loss_params: JsonValues = Field(default_factory=dict)
-    """Override the loss's own."""
+    """Parameters that override the loss's own."""
     front_end: str | None = None
-    """The student's front end; by default the one that it asks for."""
+    """The student's front end; by default the front end that the student asks for."""
     front_end_params: JsonValues = Field(default_factory=dict)
-    """Override the front end's own, and those that the student asks for."""
+    """Parameters that override the front end's own, and those that the student asks for."""
     settings: JsonValues = Field(default_factory=dict)
-    """Differences from the defaults of ``serbench.settings.MethodSettings``."""
+    """Settings that differ from the defaults of ``serbench.settings.MethodSettings``."""
     profiles: dict[str, JsonValues] = Field(default_factory=dict)
-    """By profile, this method's settings instead of the profile's: ``training.epochs`` for a method
-    that needs more or fewer than others. ``--set`` overrides them.
+    """This method's settings by profile, instead of those of the profile: for instance
+    ``training.epochs`` for a method that needs more or fewer epochs than others. ``--set``
+    overrides them.
     """
     grids: dict[str, dict[str, Axis]] = Field(default_factory=dict)
-    """Named grids of an inner search: dotted paths such as ``loss.temperature``,
-    ``student.dropout``, ``front_end.n_mels`` or ``training.learning_rate`` to their
-    candidates, or to ``{ low = 1e-4, high = 1e-2, steps = 5, log = true }``."""
+    """Named grids of an inner search. Each maps dotted paths, such as ``loss.temperature``,
+    ``student.dropout``, ``front_end.n_mels`` or ``training.learning_rate``, to their candidates, or
+    to a range such as ``{ low = 1e-4, high = 1e-2, steps = 5, log = true }``.
+    """
 
 
 def wrong_loss(student: type, name: str, loss: str | None) -> str:
-    """Problem of a network without a loss, or of an estimator with one; empty: none."""
+    """The problem of a network without a loss, or of an estimator with one; empty: no problem."""
     if issubclass(student, Estimator):
         return f"student {name} is an estimator, which has no loss; leave it out" if loss else ""
     return "" if loss else f'student {name} is trained with a loss; name one, such as loss = "ce"'
@@ -132,9 +139,9 @@ class ProfileSpec(Params):
 
     summary: str
     settings: JsonValues = Field(default_factory=dict)
-    """Differences from the method's ``MethodSettings``."""
+    """Settings that differ from the method's ``MethodSettings``."""
     protocol: JsonValues = Field(default_factory=dict)
-    """Differences from the defaults of ``serbench.settings.ProtocolSettings``."""
+    """Settings that differ from the defaults of ``serbench.settings.ProtocolSettings``."""
 
 
 class RowSpec(Params):
@@ -147,24 +154,30 @@ class RowSpec(Params):
     method: str | None = None
     """A method of the registry, as it is."""
     teacher: bool = False
-    """The own head of every teacher of the run, one row for each."""
+    """Whether the row is the own head of every teacher of the run; each teacher has a row
+    of its own.
+    """
     student: str | None = None
-    """Replaces the full method's; so do all below. Parameters of a replaced part are dropped."""
+    """Student that replaces the full method's; ``loss`` and ``front_end`` replace theirs likewise.
+    Parameters of a replaced part are dropped.
+    """
     loss: str | None = None
     front_end: str | None = None
     student_params: JsonValues = Field(default_factory=dict)
     loss_params: JsonValues = Field(default_factory=dict)
     front_end_params: JsonValues = Field(default_factory=dict)
     settings: JsonValues = Field(default_factory=dict)
-    """Override the full method's, the profile's and those of a run."""
+    """Settings that override those of the full method, of the profile and of a run."""
     needs_teachers: PositiveInt = 1
-    """With fewer teachers in a run, the row's change has no effect, and it is not run."""
+    """Least number of teachers: with fewer in a run, the row's change has no effect, and it
+    is not run.
+    """
     needs_pretraining: bool = False
-    """The same for a run without unlabelled audio."""
+    """Whether the row needs unlabelled audio; without it the row is not run."""
 
     @property
     def varies(self) -> bool:
-        """Whether it is the full method with a change."""
+        """Whether the row is the full method with a change."""
         return not (self.method or self.teacher)
 
     @model_validator(mode="after")
@@ -197,7 +210,7 @@ class AblationSpec(Params):
 
     summary: str
     method: str | None = None
-    """The full method; by default the one with the ablation's name."""
+    """Name of the full method; by default it is the name of the ablation."""
     parts: dict[str, PartSpec] = Field(default_factory=dict)
 
     @property
@@ -219,19 +232,23 @@ LEAK_LETTERS: Mapping[str, str] = {
 
 
 class ClaimSpec(Params):
-    """A published figure, quoted: never measured, and never mixed with measured ones."""
+    """A published figure, which is quoted: serbench neither measures it nor mixes it
+    with measured figures.
+    """
 
     method: str
     dataset: str
     wa: float | None = Field(default=None, ge=1.0, le=100.0)
-    """In percent, as printed; UA too."""
+    """Published WA in percent, as printed; UA has the same form."""
     ua: float | None = Field(default=None, ge=1.0, le=100.0)
     source: str
-    """Where it is printed."""
+    """Where the figure is printed."""
     protocol: str
-    """The protocol behind it."""
+    """The protocol with which the figure was obtained."""
     leaks: tuple[str, ...] = ()
-    """Letters of ``LEAK_LETTERS``, ``B?`` for a suspected one; none: no leak found."""
+    """Letters of ``LEAK_LETTERS``, with ``?`` for a suspected leak, as in ``B?``; empty:
+    no leak found.
+    """
 
     @model_validator(mode="after")
     def _is_whole(self) -> ClaimSpec:
@@ -249,7 +266,7 @@ class ClaimSpec(Params):
 
 
 class ChangesSpec(Params):
-    """A suite's changes of a method on a dataset: they override the method's own entry."""
+    """A suite's changes of a method on a dataset, which override the method's own entry."""
 
     student_params: JsonValues = Field(default_factory=dict)
     loss_params: JsonValues = Field(default_factory=dict)
@@ -268,9 +285,9 @@ class SuiteSpec(Params):
 
     summary: str
     methods: tuple[str, ...] = Field(min_length=1)
-    """In the order of the table."""
+    """Names of the methods, in the order of the table."""
     left_out: dict[str, str] = Field(default_factory=dict)
-    """Methods that are run only if they are named, with the reason."""
+    """Reasons by name of the methods that are run only if they are named."""
     datasets: dict[str, SuiteDatasetSpec] = Field(default_factory=dict)
     claims: tuple[ClaimSpec, ...] = ()
     notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Suites: their methods with a dataset's changes, and whether the names in them exist."""
+"""Suites: makes their methods with a dataset's changes, and checks that the names in them exist."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from serbench.running.registry.schema import ChangesSpec, MethodSpec, Spec, Suit
 from serbench.running.registry.validate import Problem, lay_over
 
 Changed = Callable[[tuple[str, ...], MethodSpec, MethodSpec], Iterator[Problem]]
-"""Problems of the second method that the first, which it was made from, does not have."""
+"""Type of a function that gives the problems of the second method that the first method, from which
+it was made, does not have.
+"""
 
 
 def suite_method(method: MethodSpec, changes: ChangesSpec) -> MethodSpec:
-    """The method with a suite's changes on a dataset; a profile overrides them."""
+    """The method with a suite's changes on a dataset. A profile's settings override the changes."""
     update = {
         field: lay_over(getattr(method, field), getattr(changes, field))
         for field in changes.model_fields_set
@@ -28,13 +30,13 @@ def suite_problems(
     methods: Mapping[str, Spec],
     changed: Changed,
 ) -> Iterator[Problem]:
-    """A suite may name existing methods and datasets only, and claim figures of its own methods
-    only.
+    """Problems of a suite: it may name existing methods and datasets only, and quote figures of its
+    own methods only.
 
     Args:
         at: the keys of the suite.
         spec: the suite.
-        names: of all entries, by table.
+        names: names of all entries, by table.
         methods: the well-formed entries among them.
         changed: checks a method with a dataset's changes.
     """

@@ -1,4 +1,4 @@
-"""TOML with the line of each key, which ``tomllib`` does not keep, and writing of TOML."""
+"""Reads TOML with the line of each key, which ``tomllib`` does not keep, and writes TOML."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def read_toml(path: Path, shown: str) -> tuple[dict[str, object], dict[KeyPath, 
     """The tables of a TOML file, and the line (from 1) of each key.
 
     Raises:
-        RegistryError: unreadable, not UTF-8, or not TOML; names ``shown`` and the line.
+        RegistryError: the file is unreadable, not UTF-8, or not TOML. The message names ``shown``
+            and the line.
     """
     try:
         text = utf8_text(path.read_bytes()).replace("\r\n", "\n")
@@ -38,7 +39,7 @@ def read_toml(path: Path, shown: str) -> tuple[dict[str, object], dict[KeyPath, 
         return tables, key_lines(text)
     except RecursionError as error:
         raise RegistryError(f"{shown}: tables or lists are nested too deep") from error
-    except ValueError as error:  # tomllib's own are such; so is Python's, of a huge number
+    except ValueError as error:  # from tomllib, or from Python for a huge number
         message, line = _syntax_error(str(error), text)
         raise RegistryError(f"{shown}:{line}: not valid TOML: {message}") from error
 
@@ -71,7 +72,9 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
 
 Token = tuple[str, bool]
-"""A token's text, and whether it is a mark of punctuation (not a string that looks like one)."""
+"""Text of a token, and whether it is a mark of punctuation (not a string that only looks
+like one).
+"""
 
 
 def _statements(text: str) -> Iterator[tuple[int, list[Token]]]:
@@ -106,7 +109,7 @@ def _keys(tokens: Sequence[Token]) -> KeyPath:
 def dump_toml(tables: Mapping[str, object], comments: Mapping[KeyPath, str] | None = None) -> str:
     """``tables`` as TOML text, a header for every table, with comments above the headers.
 
-    TOML cannot express None, which is left out.
+    Values that are None are left out, because TOML cannot express them.
     """
     return "\n".join(_dump_table((), tables, comments or {})).strip("\n") + "\n"
 
@@ -140,7 +143,7 @@ def _string(text: str) -> str:
 
 
 def toml_value(value: object) -> str:
-    """A value on one line, as written behind ``=``."""
+    """A value on one line, as it is written after ``=``."""
     match value:
         case bool():
             return "true" if value else "false"

@@ -1,4 +1,4 @@
-"""Values checked against a pydantic schema, with every problem in the user's own terms."""
+"""Checks values against a pydantic schema, and reports every problem in the user's own terms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Problem:
     """A problem and its place: the keys from the top of the registry.
 
     Attributes:
-        on_use: a broken plugin is the cause, so that only users of the entry need be stopped.
+        on_use: whether a broken plugin is the cause. Then it is an error only for those who
+            use the entry.
     """
 
     path: tuple[str, ...]
@@ -35,7 +36,7 @@ class Problem:
 
 
 def lay_over(base: Mapping[str, object], over: Mapping[str, object]) -> Values:
-    """``base`` overridden by ``over``: tables are merged key by key, other values replaced."""
+    """``base`` overridden by ``over``: tables are merged key by key, other values are replaced."""
     joined = dict(base)
     for key, value in over.items():
         below = joined.get(key)
@@ -50,7 +51,8 @@ def validate(model: type[Schema], values: Mapping[str, object], where: str) -> S
     """An instance of ``model``; nothing is converted silently (``"3"`` is not a number).
 
     Raises:
-        RegistryError: with every problem at once, each under ``where`` and its key.
+        RegistryError: the values do not fit. The message lists every problem with ``where``
+            and its key.
     """
     try:
         return _parse(model, values)
@@ -62,7 +64,7 @@ def validate(model: type[Schema], values: Mapping[str, object], where: str) -> S
 def problems(
     model: type[BaseModel], values: Mapping[str, object], at: Sequence[str]
 ) -> list[Problem]:
-    """Everything that keeps ``values`` from being a ``model``; empty: nothing."""
+    """All reasons why ``values`` do not fit ``model``; empty if they fit."""
     try:
         _parse(model, values)
     except ValidationError as error:
@@ -78,8 +80,8 @@ def problems(
 
 
 def _parse(model: type[Schema], values: Mapping[str, object]) -> Schema:
-    # Through JSON, because only there does strictness allow a list for a tuple and text for a
-    # path, which TOML cannot spell otherwise.
+    # Through JSON, because strict validation of Python values does not accept a list for a tuple or
+    # a text for a path, and TOML has no other way to write these.
     return model.model_validate_json(json.dumps(values, default=str), strict=True)
 
 

@@ -1,1 +1,1 @@
-"""A finished run, opened to predict again: its students, its teachers' heads, its folds."""
+"""Opens a finished run to predict again: its students, its teachers' heads, its folds."""

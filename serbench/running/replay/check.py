@@ -52,7 +52,7 @@ def check_same_corpus(store: RunStore, table: CorpusTable, *, dropped: bool) -> 
         dropped: whether the run left copies out, so that the corpus may have more.
 
     Raises:
-        CorpusError: it does not.
+        CorpusError: the corpus does not have them.
         StoreError: ``utterances.csv`` is missing or damaged.
     """
     kept = store.utterances()
@@ -84,7 +84,7 @@ def check_weights(folder: Path, students: Sequence[StoredStudent]) -> None:
     """Check that the weights of the run's students are in its folder.
 
     Raises:
-        StoreError: some are missing, or the run has no student.
+        StoreError: weights are missing, or the run has no student.
     """
     missing = [student.path for student in students if not student.path.is_file()]
     if missing or not students:
@@ -99,7 +99,7 @@ def check_folds(stored: StoredPlan, folds: Folds) -> None:
     """Check that the recomputed folds are those of the plan.
 
     Raises:
-        StoreError: they are not.
+        StoreError: the folds differ.
     """
     same = {
         "corpus": folds.table.digest == stored.plan["dataset"]["corpus_digest"],
@@ -113,7 +113,9 @@ def check_folds(stored: StoredPlan, folds: Folds) -> None:
 
 
 def changed_code(stored: StoredPlan, students: Iterable[StoredStudent]) -> tuple[str, ...]:
-    """A sentence if code that predictions depend on has changed since the run was made."""
+    """One sentence if code that predictions depend on has changed since the run was
+    made; else empty.
+    """
     now = {"fit": core_digest(FIT)}
     if stored.plan["teachers"]:
         now["head"] = core_digest(HEAD)
@@ -133,10 +135,10 @@ def changed_code(stored: StoredPlan, students: Iterable[StoredStudent]) -> tuple
 def kept_posteriors(
     predictions: pd.DataFrame, labels: Sequence[str], method: str, outer: int, seed: int
 ) -> pd.DataFrame:
-    """The run's posteriors of one reading: utterances by classes.
+    """The run's posteriors of one method, outer fold and seed: utterances by classes.
 
     Raises:
-        StoreError: the run has no predictions of it.
+        StoreError: the run has no such predictions.
     """
     rows = predictions[
         (predictions["method"] == method)
@@ -152,19 +154,19 @@ def kept_posteriors(
 def largest_gap(
     name: str, kept: pd.DataFrame, ids: Sequence[str], posteriors: NDArray[np.floating]
 ) -> float:
-    """The greatest difference between posteriors ``(U, C)`` of ``ids`` and the stored ones.
+    """The largest difference between posteriors ``(U, C)`` of ``ids`` and the stored ones.
 
     Args:
-        name: of the student.
-        kept: from ``kept_posteriors``.
+        name: name of the student.
+        kept: result of ``kept_posteriors``.
         ids: utterances, in any order.
         posteriors: the student's output for them here.
 
     Raises:
-        StoreError: the difference is greater than another machine's arithmetic explains.
+        StoreError: the difference is larger than the arithmetic of another machine can cause.
     """
     gap = float(np.abs(kept.reindex(list(ids)).to_numpy(np.float64) - posteriors).max())
-    if not (gap <= TOLERANCE and len(ids) == len(kept)):  # also where a row is missing
+    if not (gap <= TOLERANCE and len(ids) == len(kept)):  # NaN if a row is missing
         raise StoreError(
             f"{name} does not predict what the run has stored: posteriors differ by up to "
             f"{gap:.3g}, but another machine explains only {TOLERANCE:g}. The code of its student "

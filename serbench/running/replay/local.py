@@ -1,7 +1,7 @@
 """Corpora and teachers of a stored plan, as this machine has them.
 
-A run folder may come from a stranger. It says which corpus and teacher it was made with, and their
-numbers and choices; only the local registry says where files are, and how they are read.
+A run folder may come from someone else. Its plan names the corpus and the teachers, and their
+numbers and choices. Only the local registry determines where files are and how they are read.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def _unknown(kind: str, plugin: str, name: str, foreign: Sequence[str]) -> Store
 
 
 def _is_closed(model: type[BaseModel], key: str) -> bool:
-    """Whether a parameter accepts numbers and named choices only, and so no path and no address."""
+    """Whether a parameter accepts only numbers and named choices, so that it cannot be a path
+    or an address.
+    """
     field = model.model_fields.get(key)
     return field is not None and _closed(field.annotation)
 

@@ -55,8 +55,9 @@ class Replay:
 
     Attributes:
         run: content of the run folder.
-        stored: its plan, with the installed plugins.
-        folds: the outer folds, recomputed and found identical; no inner ones.
+        stored: the run's plan, with the installed plugins.
+        folds: the outer folds, which were recomputed and are identical to the run's. Inner folds
+            are not recomputed.
         students: by method, seed and outer fold.
         notes: remarks that readers of any replayed result need.
     """
@@ -88,18 +89,18 @@ class Replay:
         """Read a run, find its corpus, and recompute its folds.
 
         Args:
-            folder: of a finished run.
-            registry: has the locations of corpora and teachers.
+            folder: folder of a finished run.
+            registry: registry with the locations of corpora and teachers.
             plugins: the installed plugins.
             data_dir: the corpus's folder, if ``locate`` does not find it.
-            cache: for frames, embeddings, heads and fingerprints.
+            cache: root of the cache of frames, embeddings, heads and fingerprints.
             watch: receives progress.
             device: device of students and teachers.
 
         Raises:
             StoreError: the folder has no finished run, a file of it is damaged or missing, or it
                 contradicts its own ledger.
-            CorpusError: the corpus is not available, or is not the run's.
+            CorpusError: the corpus is not available, or differs from the run's corpus.
             PluginError: a plugin of the run is not installed.
         """
         run = load_run(folder, folder.resolve().name)
@@ -149,7 +150,7 @@ class Replay:
         return (*planned, *(TEACHER_PREFIX + name for name in self.teachers))
 
     def students_of(self, methods: Iterable[str] | None = None) -> tuple[StoredStudent, ...]:
-        """The students of some methods; of all if None or nothing is given.
+        """The students of some methods; all students if ``methods`` is None or empty.
 
         Raises:
             StoreError: the run has no student of a method.
@@ -170,8 +171,8 @@ class Replay:
         """A method's students, one for each of some seeds and outer folds.
 
         Args:
-            method: None: the run's first.
-            seeds: of the run; none: the first.
+            method: name of the method; None: the run's first method.
+            seeds: seeds of the run; empty: the first seed.
 
         Raises:
             StoreError: no such method or seed, or a fold without a student.
@@ -197,7 +198,7 @@ class Replay:
     def fold_networks(
         self, method: str | None = None, seeds: Iterable[int] = ()
     ) -> tuple[StoredStudent, ...]:
-        """As ``fold_students``, for networks, which can be exported or pruned.
+        """Students of ``fold_students`` that are networks, which can be exported or pruned.
 
         Raises:
             StoreError: as ``fold_students``; the method is an estimator.
@@ -237,10 +238,11 @@ class Replay:
     def segments(
         self, student: StoredStudent, overlap_s: float | None = None
     ) -> tuple[Segment, ...]:
-        """Windows of a student's outer test side; ``overlap_s`` None: as the run cut them.
+        """Windows of a student's outer test side. If ``overlap_s`` is None, the overlap is that of
+        the run.
 
         Raises:
-            RegistryError: an overlap that leaves no hop.
+            RegistryError: the overlap leaves no hop between windows.
         """
         cutting = student.candidate.cutting
         if overlap_s is not None:
@@ -251,13 +253,13 @@ class Replay:
         self, student: StoredStudent, frames: Frames, segments: Sequence[Segment]
     ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
         """Utterance ids in order of appearance, and their mean posteriors ``(U, C)``; from the
-        cache if predicted before.
+        cache if they were predicted before.
 
         Args:
             student: one of ``students``.
             frames: of the corpus, or of perturbed audio, by the student's own front end;
                 ``frames.digest`` must cover everything that they were computed from.
-            segments: windows of it.
+            segments: windows of that audio.
 
         Raises:
             StoreError: the student's weights are damaged or do not fit its code.
@@ -281,20 +283,20 @@ class Replay:
 
         Args:
             student: their student.
-            ids: the U utterances of its test side.
+            ids: ids of the U utterances of its test side.
             posteriors: ``(U, C)``.
 
         Returns:
-            The greatest difference.
+            The largest difference.
 
         Raises:
-            StoreError: it is greater than another machine's arithmetic explains.
+            StoreError: it is larger than the arithmetic of another machine can cause.
         """
         kept = self.stored_posteriors(student.method, student.outer, student.seed)
         return largest_gap(student.name, kept, ids, posteriors)
 
     def teacher(self, name: str) -> Teacher:
-        """A teacher's plugin, with the weights that the run had; not loaded yet.
+        """A teacher's plugin with the weights of the run; they are not loaded yet.
 
         Raises:
             StoreError: the run has no such teacher, or its weights here differ.
@@ -318,7 +320,7 @@ class Replay:
         """A teacher's head, fitted on an outer fold's training side as the run fitted it.
 
         Args:
-            name: of the teacher.
+            name: name of the teacher.
             outer: the fold, from 1.
 
         Raises:
@@ -334,7 +336,7 @@ class Replay:
         return self._heads[name, outer]
 
     def labels_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """``(U,)``, the classes of outer test utterances, whose labels the run has already read.
+        """Classes ``(U,)`` of outer test utterances, whose labels the run has already read.
 
         When the run is opened, the ledger is checked: the labels were read for every method and
         fold, with the stored predictions.

@@ -1,4 +1,4 @@
-"""From ``plan.json`` back to the parts of a run."""
+"""Restores the parts of a run from ``plan.json``."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ PARTS = (
 """Keys of ``plan.json`` that ``RunPlan.describe`` writes."""
 
 DATASET_KEYS = ("name", "corpus", "params", "evaluated", "training", "label_map", "subset")
-"""Those of them below ``dataset``; a whole corpus with its own labels lacks the last four."""
+"""Those keys that ``dataset`` contains; a whole corpus with its own labels lacks the last four."""
 
 ADDED = ("ablation", "suite")
-"""Keys that it writes for an ablation or a suite only."""
+"""Keys that ``RunPlan.describe`` writes for an ablation or a suite only."""
 
 NEEDED = frozenset({*PARTS, "cards", "code", "device"})
 """Keys of ``plan.json`` that a run needs to be recomputed."""
@@ -46,7 +46,7 @@ NEEDED = frozenset({*PARTS, "cards", "code", "device"})
 NEEDED_OF_METHODS = frozenset(
     {"student_plugin", "student_params", "loss_plugin", "loss_params", "settings", "candidates"}
 ) | {"front_end_plugin", "front_end_params", "teachers", "pretrained"}
-"""Keys of each method there."""
+"""Keys that a run needs of each method in ``plan.json`` to be recomputed."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ class StoredPlan:
     """A stored plan, with everything needed to make its parts.
 
     Attributes:
-        plugins: the installed ones.
-        registry: has the locations of corpora and teachers, which the plan does not contain.
+        plugins: the installed plugins.
+        registry: registry with the locations of corpora and teachers, which the plan
+            does not contain.
     """
 
     plan: Json
@@ -132,7 +133,7 @@ class StoredPlan:
         """The plugin of a teacher of the run, not loaded yet; its weights come from the registry.
 
         Raises:
-            StoreError: the run has no such teacher; as ``local_teacher``.
+            StoreError: the run has no such teacher; or as ``local_teacher``.
         """
         entry = self.plan["teachers"].get(name)
         if entry is None:
@@ -159,7 +160,7 @@ class StoredPlan:
             raise StoreError(f"plan.json: a card in {key} has other entries: {error}") from error
 
     def candidate(self, method: Json, values: Json) -> Candidate:
-        """A method's candidate, by the grid's values."""
+        """A method's candidate that has these values of the grid."""
         tables: dict[str, Any] = {
             "student": method["student_params"], "loss": method["loss_params"],
             "front_end": method["front_end_params"], "settings": method["settings"],
@@ -184,7 +185,9 @@ class StoredPlan:
         return Candidate(values, student, loss, front_end, settings, objective)
 
     def _objective(self, method: Json, settings: MethodSettings) -> Loss | None:
-        """A method's pretraining objective; only if the grid agrees with its first point."""
+        """A method's pretraining objective, or None; it is made only if the settings of this grid
+        point use one.
+        """
         entry = method.get("objective")
         if entry is None or settings.pretrain.objective is None:
             return None
@@ -227,7 +230,8 @@ def read_corpus(
             with one folder each.
         cache: with downloaded corpora.
         watch: receives progress.
-        audio_cache: for facts about audio files that were read before; by default that of runs.
+        audio_cache: cache of facts about audio files that were read before; by default the
+            cache of runs.
 
     Raises:
         CorpusError: the corpus is not on this machine, or cannot be read.

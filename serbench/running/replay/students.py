@@ -1,4 +1,4 @@
-"""The students that a run has stored, and their posteriors for any frames."""
+"""The students that a run has stored, and their posteriors for given frames."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class StoredStudent:
     """One stored student of an outer fold.
 
     Attributes:
-        name: of its fit: ``akd/seed-0/outer-1``.
+        name: name of its fit, such as ``akd/seed-0/outer-1``.
         outer: the fold, from 1.
-        candidate: the setting that was chosen for this fold.
+        candidate: the candidate that was chosen for this fold.
         parameters: number of trained parameters.
-        classes: C.
+        classes: C, the number of classes.
         store: the run's folder.
     """
 
@@ -62,7 +62,7 @@ class StoredStudent:
 
     @property
     def path(self) -> Path:
-        """The file of its weights."""
+        """Path of the file of its weights."""
         return self.store.model_path(self.method, self.outer, self.seed)
 
     @property
@@ -89,7 +89,7 @@ class StoredStudent:
 
     @property
     def normaliser(self) -> Normaliser:
-        """Normaliser of its training side.
+        """The normaliser that was fitted on its training side.
 
         Raises:
             StoreError: as ``module``.
@@ -158,10 +158,10 @@ def predict_windows(
     """Utterance ids in order of appearance, and their mean posteriors ``(U, C)``.
 
     Args:
-        student: a stored one.
-        frames: of any audio, through the student's own front end.
+        student: a stored student.
+        frames: frames of any audio, from the student's own front end.
         segments: windows of that audio.
-        backend: of the scores.
+        backend: the backend of the scores.
         device: device of the computation.
 
     Raises:
@@ -183,7 +183,7 @@ def predict_kept(
     device: torch.device,
     cache: FitCache,
 ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """As ``predict_windows``, from the cache if predicted before.
+    """Result of ``predict_windows``, from the cache if it was predicted before.
 
     The address covers the student's weights and code, the frames, the windows, backend and device.
     """

@@ -24,14 +24,14 @@ from serbench.settings import HeadSettings
 
 
 def run_teacher(stored: StoredPlan, name: str) -> Teacher:
-    """A teacher's plugin, with the weights that the run had.
+    """A teacher's plugin with the weights of the run.
 
     Raises:
         StoreError: the run has no such teacher, or its weights here differ.
         TeacherError: the weights are not available.
     """
     teacher = stored.teacher(name)
-    with offline():  # the teacher keeps what it finds, so that nothing is fetched later
+    with offline():  # the teacher keeps what it finds: nothing is downloaded later
         here = teacher.model_digest
     kept = stored.plan["model_digests"].get(name)
     if here != kept:
@@ -53,7 +53,7 @@ def run_embeddings(
     """A teacher's embeddings of the corpus, from the cache or computed.
 
     Raises:
-        StoreError, TeacherError: as ``run_teacher``; the embeddings cannot be made.
+        StoreError, TeacherError: as ``run_teacher``; or the embeddings cannot be computed.
     """
     teacher = run_teacher(stored, name)
     advance = partial(watch.advance, f"teacher {name}")
@@ -62,7 +62,7 @@ def run_embeddings(
 
 
 def head_settings(stored: StoredPlan) -> HeadSettings:
-    """The run's settings for its teachers' own rows: those of its first method with a teacher."""
+    """The run's settings for its teachers' heads: those of its first method with a teacher."""
     taught = next(method for method in stored.plan["methods"] if method["teachers"])
     return stored.candidate(taught, taught["candidates"][0]).settings.head
 
@@ -70,16 +70,17 @@ def head_settings(stored: StoredPlan) -> HeadSettings:
 def fold_head(
     stored: StoredPlan, folds: Folds, embeddings: TeacherEmbeddings, outer: int, cache: Path
 ) -> Head:
-    """A teacher's head of a whole outer training side, its strength chosen by cross-fitting there.
+    """A teacher's head, fitted on a whole outer training side. Its strength is chosen by
+    cross-fitting there.
 
-    The protocol must be a proper one: broken ones fit heads in another way.
+    The protocol must not be broken on purpose: broken protocols fit heads in another way.
 
     Args:
         stored: the run's plan.
-        folds: the run's.
-        embeddings: of the whole corpus.
+        folds: the run's folds.
+        embeddings: the teacher's embeddings of the whole corpus.
         outer: the fold, from 1.
-        cache: of fits; a strength that was chosen before is read from it.
+        cache: root of the cache; a strength that was chosen before is read from it.
     """
     split = folds.outer[outer - 1]
     settings = head_settings(stored)

@@ -1,4 +1,4 @@
-"""Content-addressed results of fits, shared by runs."""
+"""A cache of results of fits, addressed by their content and shared by runs."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class FitCache:
     """Fits by the digest of everything that determines their outcome.
 
     An entry is one safetensors file. Its metadata contain its kind, the JSON and a SHA-256 of
-    everything, so that it is complete or absent, and a flipped bit is noticed.
+    everything, so that incomplete files and flipped bits are detected.
 
     Args:
         cache: root of the cache.
-        kind: of all entries that are stored here.
+        kind: kind of all entries that are stored here.
     """
 
     def __init__(self, cache: Path, kind: CacheKind) -> None:
@@ -55,7 +55,7 @@ class FitCache:
         return self.root / key[:2] / f"{key}.safetensors"
 
     def get(self, key: str) -> FitRecord | None:
-        """The fit of ``key``; None if it is missing or damaged (which is reported)."""
+        """The fit of ``key``; None if it is missing or damaged. A damaged one is reported."""
         return read_kept(self.path(key), _read_entry, "cached fit")
 
     def written(self, key: str) -> FitRecord:

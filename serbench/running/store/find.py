@@ -1,4 +1,4 @@
-"""Finding runs by folder or name."""
+"""Finds runs by folder or name."""
 
 from __future__ import annotations
 

@@ -22,8 +22,9 @@ class StoredRun:
     """One stored run, read completely.
 
     Attributes:
-        predictions: of the test sides; of several test sets, those of the first, the headline's.
-        test_sets: predictions of the others, by name.
+        predictions: predictions on the test sides. With several test sets, those on the first,
+            which gives the headline.
+        test_sets: predictions on the other test sets, by name.
     """
 
     name: str
@@ -38,7 +39,7 @@ class StoredRun:
 
     @property
     def outer(self) -> list[dict[str, Any]]:
-        """The plan's outer folds; of several test sets, with the units of the first."""
+        """The plan's outer folds. With several test sets, each fold has the units of the first."""
         return [
             {**fold, "test_units": fold.get("test_sets", {}).get(self.first_test_set, units)}
             for fold in self.plan["outer"]
@@ -47,12 +48,12 @@ class StoredRun:
 
     @property
     def first_test_set(self) -> str:
-        """Name of the test set of ``predictions``; empty where there is one for all."""
+        """Name of the test set of ``predictions``; empty if the run has only one test set."""
         return next((str(name) for name in test_sets(self.plan)), "")
 
     @property
     def tested(self) -> pd.DataFrame:
-        """The predictions of all test sets, in the order in which the run's folder has them."""
+        """The predictions on all test sets, in the order of the run's folder."""
         import pandas as pd
 
         if not self.test_sets:
@@ -63,12 +64,12 @@ class StoredRun:
 
     @property
     def seeds(self) -> int:
-        """Number of seeds of each method."""
+        """Number of seeds that each method has."""
         return len(self.plan["seeds"])
 
     @property
     def train_counts(self) -> dict[int, int]:
-        """Training utterances of each outer fold, from the certificate."""
+        """Number of training utterances of each outer fold, from the certificate."""
         sides = {fold.name: fold.train.utterances for fold in self.certificate.folds}
         return {n: sides[fold["name"]] for n, fold in enumerate(self.plan["outer"], start=1)}
 
@@ -79,10 +80,11 @@ class StoredRun:
 
 
 def load_run(folder: Path, name: str) -> StoredRun:
-    """Read a run folder, with ``name`` for tables.
+    """Read a run folder; ``name`` is its name in tables.
 
     Raises:
-        StoreError: it is not a run, has not finished, or a file of it is missing or damaged.
+        StoreError: the folder is not a run, the run has not finished, or one of its files is
+            missing or damaged.
     """
     store = RunStore(folder)
     store.check()
@@ -104,7 +106,7 @@ def load_run(folder: Path, name: str) -> StoredRun:
 def _by_test_set(
     predictions: pd.DataFrame, plan: dict[str, Any]
 ) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
-    """The predictions of the first test set, and those of the others by name."""
+    """The predictions on the first test set, and those on the others by name."""
     if not (names := test_sets(plan)):
         return predictions, {}
     first, *others = (
@@ -117,7 +119,7 @@ def _certificate(store: RunStore, plan: dict[str, Any]) -> Certificate:
     """
     Raises:
         StoreError: the certificate is missing, damaged, of another run, or was changed after its
-            digest was taken.
+            digest was computed.
     """
     path = store.folder / "certificate.json"
     content = store.read_json("certificate")
@@ -142,7 +144,7 @@ def _certificate(store: RunStore, plan: dict[str, Any]) -> Certificate:
 
 
 def load_runs(folders: Sequence[Path]) -> tuple[StoredRun, ...]:
-    """Read runs, each named by its folder, or by its path if two have the same name.
+    """Read runs. Each is named by its folder, or by its path if two folders have the same name.
 
     Raises:
         StoreError: as ``load_run``.

@@ -1,4 +1,4 @@
-"""One run's folder."""
+"""The folder of one run."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ _NPZ_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""Errors of NumPy for a file that is not an archive of arrays, or a damaged one."""
+"""Errors that NumPy raises for a file that is damaged or is not an archive of arrays."""
 
 _PARQUET_ERRORS = (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError)
-"""Errors of pyarrow and pandas for a file that is not a table, or a damaged one."""
+"""Errors that pyarrow and pandas raise for a file that is damaged or is not a table."""
 
 
 class RunStore:
@@ -64,7 +64,8 @@ class RunStore:
         return self.folder / "seal"
 
     def create(self, plan: Mapping[str, object]) -> None:
-        """Create the folder and store ``plan``, or continue in a folder with the same plan.
+        """Create the folder and store ``plan``, or continue if the folder already has
+        the same plan.
 
         Raises:
             StoreError: the folder has other content or another run, or cannot be written.
@@ -109,7 +110,8 @@ class RunStore:
         write_atomically(path, json_bytes(content, str(path)))
 
     def read_json(self, name: str) -> Json:
-        """``<name>.json``: plan, environment, certificate or timing, as its schema says.
+        """Content of ``<name>.json`` (plan, environment, certificate or timing), checked
+        by its schema.
 
         Raises:
             StoreError: the file is missing or damaged.
@@ -153,7 +155,7 @@ class RunStore:
             raise damaged(path, error) from None
 
     def model_path(self, method: str, outer: int, seed: int) -> Path:
-        """Path of the student of an outer fold's refit."""
+        """Path of the student that was refitted for an outer fold."""
         name = f"outer-{outer}-seed-{seed}.safetensors"
         return self.folder / "models" / file_name(method) / name
 
@@ -182,7 +184,7 @@ class RunStore:
             raise damaged(path, error) from error
 
     def readings_path(self, method: str, outer: int, seed: int) -> Path:
-        """Path of the loss's readings of the training utterances in an outer fold's refit."""
+        """Path of the loss's readings of the training utterances in the refit of an outer fold."""
         return self.folder / "readings" / file_name(method) / f"outer-{outer}-seed-{seed}.npz"
 
     def write_readings(
@@ -229,7 +231,8 @@ class RunStore:
         """The predictions of every method.
 
         Raises:
-            StoreError: they are missing (the run has not finished), damaged, or lack a column.
+            StoreError: the predictions are missing (the run has not finished), damaged, or
+                lack a column.
         """
         import pandas as pd
 

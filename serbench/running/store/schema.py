@@ -1,8 +1,8 @@
 """Schemas of the JSON files of a run folder, checked once, when they are read.
 
-A run folder may come from a stranger. Content that does not fit is refused here, with the file and
-the place, so that code that reads a run can rely on the schema. Missing parts may be due to an
-older version; code that needs them says so. Unknown entries are kept.
+A run folder may come from someone else. Content that does not fit is refused here, with the file
+and the place, so that code that reads a run can rely on the schema. Parts may be missing because an
+older version wrote the run; code that needs them reports this. Unknown entries are kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from serbench.api.json_text import first_problem, read_object
 from serbench.errors import StoreError
 
-Json = dict[str, Any]  # JSON objects are what they are
+Json = dict[str, Any]  # contents of JSON objects are not typed any further
 
 Count = Annotated[int, Field(ge=0)]
 Place = Annotated[int, Field(ge=1)]
@@ -45,7 +45,7 @@ class PlannedTeacher(Part):
 
 
 class Trained(Part):
-    """A corpus that is trained on instead of the tested one."""
+    """A corpus that the run trains on, instead of the corpus that it tests."""
 
     name: Text
     corpus: Text
@@ -104,7 +104,7 @@ class Method(Part):
 
 
 class Protocol(Part):
-    """The protocol's settings; code that uses them validates them itself."""
+    """The protocol's settings. Code that uses them validates them itself."""
 
     name: Text
 
@@ -180,7 +180,7 @@ class Environment(Part):
 class Timing(Part):
     """``timing.json``: seconds, and counts of fits and workers."""
 
-    # As pydantic documents it.
+    # This is the way that pydantic documents.
     __pydantic_extra__: dict[str, Duration]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
@@ -210,7 +210,7 @@ class Fit(Part):
 
 
 class Stated(Part):
-    """A file that states a digest; ``Certificate`` checks the rest."""
+    """A file that states its digest; ``Certificate`` checks everything else in it."""
 
     digest: str | None = None
 
@@ -221,7 +221,7 @@ FILES: dict[str, type[Part]] = {
     "timing": Timing,
     "certificate": Stated,
 }
-"""Schemas by the file's name, without extension."""
+"""Schema of each file, by the file's name without extension."""
 
 
 def read_stored(path: Path, schema: type[Part]) -> Json:

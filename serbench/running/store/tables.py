@@ -17,17 +17,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PREDICTION_COLUMNS = ("method", "seed", "outer", "utterance", "speaker", "label", "predicted")
-"""Columns of the predictions, before one ``p_<label>`` per class: the posterior."""
+"""Columns of the predictions. After them comes one column ``p_<label>`` per class,
+with the posterior.
+"""
 
 TEST_SET = "test_set"
-"""Column of the predictions and of ``utterances.csv`` where the corpus's split has several."""
+"""Name of a column of the predictions and of ``utterances.csv``, which exists if the corpus's split
+has several test sets.
+"""
 
 UTTERANCE_COLUMNS = ("utterance", "fold", "speaker", "label", "pcm_sha256")
 """Required columns of ``utterances.csv``."""
 
 
 def test_sets(plan: Json) -> tuple[str, ...]:
-    """Names of the plan's test sets, the first being the headline's; none if there is only one."""
+    """Names of the plan's test sets; the first one gives the headline. Empty if there is
+    only one.
+    """
     return tuple(
         dict.fromkeys(name for fold in plan["outer"] for name in fold.get("test_sets", {}))
     )
