@@ -1,6 +1,6 @@
-"""Run benchmarks and read their results, from Python and for the command line."""
+"""Runs benchmarks and reads their results, from Python and for the command line."""
 
 import warnings
 
-# Libraries that plugins import would ask every notebook for ipywidgets; serbench needs none.
+# Without this, libraries that plugins import would ask for ipywidgets in every notebook.
 warnings.filterwarnings("ignore", message="IProgress not found", module="tqdm")

@@ -1,4 +1,4 @@
-"""Arguments of a run from Python, in the words of the command line."""
+"""Converts arguments of a run from Python to those of the command line."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from serbench.running.registry.toml_text import toml_value
 from serbench.running.store.finished import leaves
 
 PathLike = str | os.PathLike[str]
-"""A file or a folder; ``~`` is the home folder."""
+"""A file or a folder; ``~`` stands for the home folder."""
 
 Names = str | Sequence[str]
 """One name, or several."""
 
 Settings = Mapping[str, object] | Sequence[str]
-"""``{"training.epochs": 20}``, ``{"training": {"epochs": 20}}`` or ``["training.epochs=20"]``."""
+"""Settings: ``{"training.epochs": 20}``, ``{"training": {"epochs": 20}}`` or
+``["training.epochs=20"]``.
+"""
 
 
 def several(names: str | os.PathLike[str] | Sequence[PathLike]) -> tuple[str, ...]:
-    """Names as a tuple; one name alone is a tuple of one.
+    """Names as a tuple; a single name becomes a tuple of one.
 
     Raises:
-        RegistryError: the value is neither.
+        RegistryError: the value is neither a name nor several names.
     """
     if isinstance(names, str | os.PathLike):
         names = (names,)
@@ -80,7 +82,7 @@ def seconds_of(duration: float | str) -> float:
     """A duration in seconds.
 
     Raises:
-        RegistryError: it is none, or not above 0.
+        RegistryError: the value is not a duration, or not above 0.
 
     Examples:
         >>> seconds_of("1h30m"), seconds_of("45 s"), seconds_of(8)
@@ -97,12 +99,13 @@ def seconds_of(duration: float | str) -> float:
 
 
 def command_line(command: str, names: Sequence[str], options: Mapping[str, object]) -> str:
-    """The command that does the same at a terminal.
+    """The command that does the same as a call of a function in Python.
 
     Args:
-        command: its name.
-        names: its arguments.
-        options: values by the option's name in Python; None, False and empty values are left out.
+        command: name of the command.
+        names: arguments of the command.
+        options: values of the options by their names in Python; None, False and empty values are
+            left out.
 
     Examples:
         >>> command_line("run", ["akd"], {"data_dir": "my speech", "canary": True, "teacher": ()})
@@ -129,7 +132,7 @@ def evaluated(dataset: str | None, train: Sequence[str], test: str | None) -> st
     """The dataset to test on.
 
     Raises:
-        RegistryError: neither ``dataset``, nor ``train`` and ``test``.
+        RegistryError: neither ``dataset`` nor both ``train`` and ``test`` are given.
     """
     given = bool(train), bool(test)
     if dataset and not any(given):
@@ -148,7 +151,7 @@ def evaluated(dataset: str | None, train: Sequence[str], test: str | None) -> st
 
 
 def protocol_sets(protocol: str, canary: bool, overlap: bool) -> tuple[str, ...]:
-    """Options that are settings of the protocol; ``--set`` overrides them."""
+    """Settings of the protocol that have options of their own; ``--set`` overrides them."""
     return (
         *([f"protocol.name={protocol}"] if protocol else []),
         *(["protocol.canary=5"] if canary else []),

@@ -62,7 +62,7 @@ class LoadedCorpus:
         return f"<LoadedCorpus {self.name}: {size}>"
 
     def _repr_html_(self) -> str:
-        """For notebooks: the card, and the table as pandas shows it."""
+        """HTML for notebooks: the card, and the table as pandas shows it."""
         shown = {
             "utterances": len(self.utterances),
             "speakers": self.utterances["speaker"].nunique(),

@@ -13,19 +13,21 @@ from serbench_runtime.cli.disarm import CONTROL, DisarmedStream, disarm
 
 
 class DisarmedConsole(Console):
-    """A console that makes text harmless and keeps its own colours and cursor movements."""
+    """A console that makes text harmless, but keeps its own colours and cursor movements."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """As rich renders it, with harmless text."""
+        """The segments as rich renders them, with harmless text."""
         for segment in super().render(renderable, options):
             harmless = segment.control or not CONTROL.search(segment.text)
             yield segment if harmless else Segment(disarm(segment.text), segment.style)
 
     @property
     def file(self) -> IO[str]:
-        """Where it writes: past the stream that makes text harmless."""
+        """The stream that the console writes to. It is the raw stream, without the one that makes
+        text harmless.
+        """
         found = super().file
         return found.raw if isinstance(found, DisarmedStream) else found
 
@@ -35,7 +37,7 @@ class DisarmedConsole(Console):
 
 
 def stderr() -> Console:
-    """Progress, news and errors."""
+    """A console for progress, messages and errors."""
     if sys.stderr.isatty():
         return DisarmedConsole(stderr=True)
     return DisarmedConsole(stderr=True, width=200)

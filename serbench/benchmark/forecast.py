@@ -14,7 +14,9 @@ LONG_S = 300.0
 
 
 class Forecast:
-    """How long the fits of each method will take, known after the first epoch of one of them."""
+    """Forecasts how long the fits of each method will take, after the first epoch of one
+    of them.
+    """
 
     def __init__(self, tasks: Iterable[FitTask] = ()) -> None:
         self.epochs: dict[str, dict[str, int]] = {}
@@ -22,13 +24,17 @@ class Forecast:
         self.add(tasks)
 
     def add(self, tasks: Iterable[FitTask]) -> None:
-        """Further fits; those of methods whose forecast was given are not forecast again."""
+        """Add further fits. Methods whose forecast has already been given get no second
+        forecast.
+        """
         for task in tasks:
             if (method := _method_of(task.name)) not in self.told:
                 self.epochs.setdefault(method, {})[task.name] = task.epochs
 
     def after(self, event: EpochEvent) -> str:
-        """One line after a method's first epoch; empty if it was printed, or the fits end soon."""
+        """A line with the forecast after a method's first epoch. Empty if it was given before, or
+        the fits take little time.
+        """
         fits = self.epochs.get(_method_of(event.fit), {})
         if event.seconds is None or event.fit not in fits:
             return ""
@@ -46,7 +52,7 @@ def _method_of(fit: str) -> str:
 
 
 class Validation:
-    """Validation UA of each method's fits, as they end."""
+    """Collects the validation UA of each method's fits as they end."""
 
     def __init__(self) -> None:
         self.of: dict[str, list[float]] = {}
@@ -59,7 +65,7 @@ class Validation:
             self.last = f", last validation UA {100 * result.validation_ua:.1f} % ({result.name})"
 
     def lines(self) -> list[str]:
-        """Each method's mean, after all fits have ended."""
+        """Lines with each method's mean, after all fits have ended."""
         return [
             f"{method}: validation UA {100 * sum(each) / len(each):.1f} %, mean of "
             f"{numbered(len(each), 'fit')}"

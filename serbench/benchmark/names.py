@@ -66,7 +66,7 @@ def _registry(overlay: PathLike | None) -> Registry:
 def _datasets(known: Registry) -> Iterator[dict[str, object]]:
     for name, spec in known.datasets.items():
         card = None
-        with suppress(Exception):  # whatever a stranger's plugin raises
+        with suppress(Exception):  # a plugin that someone else wrote may raise anything
             card = known.make("corpora", name).card
         yield {
             "dataset": name,

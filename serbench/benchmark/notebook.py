@@ -1,4 +1,4 @@
-"""Progress in a notebook: news and bars in the cell's output, without widgets."""
+"""Progress in a notebook: messages and bars in the cell's output, without widgets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WIDTH = 110
 """Width of the output, in characters."""
 
 NEWS = 10
-"""Number of news lines shown; earlier ones are folded away."""
+"""Number of messages that are shown; earlier ones are hidden."""
 
 STYLE = "margin:0;line-height:1.35;font-family:monospace;white-space:pre-wrap"
 
@@ -26,7 +26,7 @@ STYLE = "margin:0;line-height:1.35;font-family:monospace;white-space:pre-wrap"
 class NotebookProgress(Progress):
     """Bars in one output of the running cell, which a saved notebook keeps.
 
-    rich's own bars need ipywidgets in a notebook, and create a new output for each news line.
+    The bars of rich need ipywidgets in a notebook, and create a new output for each message.
     """
 
     def __init__(self, *columns: ProgressColumn) -> None:
@@ -43,13 +43,13 @@ class NotebookProgress(Progress):
         self.drawing.start()
 
     def stop(self) -> None:
-        """Leave the last state in the notebook."""
+        """Draw once more, so that the last state remains in the notebook."""
         self.ended.set()
         self.drawing.join()
         self._draw()
 
     def refresh(self) -> None:
-        """Draw at intervals, not after every change."""
+        """Do nothing: the output is drawn at intervals, not after every change."""
 
     def say(self, message: str) -> None:
         """Print a line above the bars."""
@@ -80,7 +80,7 @@ class NotebookProgress(Progress):
 
 
 def _recorder() -> Console:
-    """A console that writes nowhere."""
+    """A console that writes to no file and only records."""
     return Console(
         file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False, force_terminal=True,
         color_system="truecolor", legacy_windows=False,

@@ -1,4 +1,4 @@
-"""Run events as trackers and plugins receive them."""
+"""Sends run events to trackers and plugins."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ Own = TypeVar("Own", bound="PluginObserver")
 
 
 def alone(method: Callable[Concatenate[Own, P], None]) -> Callable[Concatenate[Own, P], None]:
-    """Allow one call at a time: epochs come from the thread that listens to worker processes."""
+    """Allow one call at a time, because epochs come from the thread that listens
+    to worker processes.
+    """
 
     @wraps(method)
     def called(self: Own, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -36,7 +38,8 @@ def alone(method: Callable[Concatenate[Own, P], None]) -> Callable[Concatenate[O
 class PluginObserver(Observer):
     """Passes run events on to trackers, and to the plugins that listen.
 
-    A plugin that fails is named in a warning and switched off; ``Trackers`` does the same.
+    A plugin that fails is named in a warning and receives no more events. ``Trackers`` treats
+    trackers likewise.
     """
 
     def __init__(self, hook: pluggy.HookRelay, trackers: Trackers | None = None) -> None:
@@ -50,7 +53,7 @@ class PluginObserver(Observer):
 
     @property
     def fits(self) -> int:
-        """All fits, as far as they are known."""
+        """Number of all fits, as far as it is known."""
         return self.planned + self.later
 
     @alone
@@ -114,7 +117,7 @@ class PluginObserver(Observer):
             try:
                 listener.function(*(event for _ in listener.argnames))
             except (Exception, SystemExit) as error:
-                # What a stranger's code does must not cost anybody hours of fits.
+                # An error in other people's code must not end hours of fits.
                 self.failed.add(listener.plugin_name)
                 log.warning(
                     "plugin %s failed on %s and is switched off: %s",

@@ -1,4 +1,4 @@
-"""Progress of a run: bars on a terminal, a line now and then elsewhere."""
+"""Progress of a run: bars on a terminal; elsewhere a line from time to time."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def progress_observer(
 ) -> Iterator[Observer]:
     """An observer that shows progress and passes run events on to plugins.
 
-    Bars in a notebook and at a terminal; lines on stderr elsewhere.
+    It shows bars in a notebook and at a terminal, and lines on stderr elsewhere.
 
     Args:
-        hook: of the plugins that listen to events.
-        trackers: of the run; None: it has none.
-        shown: whether progress is shown; None: only where there is a notebook or a terminal.
+        hook: hook of the plugins that receive events.
+        trackers: trackers of the run; None: the run has no tracker.
+        shown: whether progress is shown; None: only in a notebook or at a terminal.
     """
     console = stderr()
     watched = console.is_terminal or console.is_jupyter
@@ -75,7 +75,7 @@ def _columns() -> tuple[ProgressColumn, ...]:
 
 
 class LineObserver(PluginObserver):
-    """Prints lines: news, one line per stage, and progress of the fits at intervals."""
+    """Prints lines: messages, one line per stage, and the progress of the fits at intervals."""
 
     def __init__(self, hook: pluggy.HookRelay, trackers: Trackers | None = None) -> None:
         super().__init__(hook, trackers)
@@ -116,7 +116,7 @@ class LineObserver(PluginObserver):
     @alone
     def epoch(self, event: EpochEvent) -> None:
         super().epoch(event)
-        if event.fit not in self.names:  # a pretraining, which is a stage of its own
+        if event.fit not in self.names:  # a pretraining, which has its own stage
             return
         self.epochs += 1
         if self._due():
@@ -137,12 +137,12 @@ class LineObserver(PluginObserver):
     @alone
     def epoch_again(self, event: EpochEvent) -> None:
         super().epoch_again(event)
-        self.total -= event.fit in self.names  # of a fit that goes on where it was stopped
+        self.total -= event.fit in self.names  # of a stopped fit that continues
 
     @alone
     def fit_done(self, result: FitResult) -> None:
         super().fit_done(result)
-        # The first one is told at once: whoever waits sees that it goes well.
+        # The first fit is reported at once, so that users see that the run makes progress.
         if self.done == 1 and self.fits > 1:
             self._tell_fits()
 
@@ -192,7 +192,7 @@ class BarObserver(PluginObserver):
     @alone
     def epoch(self, event: EpochEvent) -> None:
         super().epoch(event)
-        if event.fit not in self.left:  # news from a worker can come after its result
+        if event.fit not in self.left:  # messages from a worker can come after its result
             return
         self.left[event.fit] -= 1
         if event.fit not in self.running:
@@ -210,7 +210,7 @@ class BarObserver(PluginObserver):
     def epoch_again(self, event: EpochEvent) -> None:
         super().epoch_again(event)
         if event.fit in self.left and self.overall is not None:
-            self.left[event.fit] -= 1  # of a fit that goes on where it was stopped
+            self.left[event.fit] -= 1  # of a stopped fit that continues
             self.progress.advance(self.overall)
 
     @alone
@@ -219,14 +219,14 @@ class BarObserver(PluginObserver):
         if (bar := self.running.pop(result.name, None)) is not None:
             self.progress.remove_task(bar)
         if self.overall is not None:
-            # Epochs that early stopping saved, or that have not been told of yet.
+            # Epochs that early stopping saved, or that have not been reported yet.
             self.progress.advance(self.overall, self.left.pop(result.name, 0))
             note = f"{self.done}/{self.fits} fits{self.validation.last}"
             self.progress.update(self.overall, note=note)
 
 
 class NotebookObserver(BarObserver):
-    """The same bars in a notebook, with news above them."""
+    """The same bars in a notebook, with messages above them."""
 
     def __init__(
         self, hook: pluggy.HookRelay, progress: NotebookProgress, trackers: Trackers | None = None

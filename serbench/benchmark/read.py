@@ -48,7 +48,7 @@ BY: dict[str, Callable[[Results], Table | None]] = {
     "speaker": speakers_table,
     "test_set": test_sets_table,
 }
-"""Name of the score table for each kind of row."""
+"""The score table for each kind of row."""
 
 COMPARED = frozenset({"p", "p_holm", "verdict"})
 """Columns of the comparison that are not scores, besides those of ΔUA."""
@@ -92,7 +92,7 @@ class Run:
         """
         named = None if folder is None else str(place(folder))
         found = cls(find_run(named, Path(runs).expanduser()))
-        assert found._results.runs  # read, so that what is damaged is told now
+        assert found._results.runs  # loads the results now, so that damage is reported now
         return found
 
     @property

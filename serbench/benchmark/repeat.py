@@ -1,8 +1,8 @@
-"""A finished run that is asked for again: nothing is computed if nothing has changed.
+"""Recognises a finished run that is asked for again: nothing is computed if nothing has changed.
 
-What a run was computed from, and what it wrote, is noted by size and time of change: settings,
-registry, code, libraries, corpus, weights, and the run's folder. Where all of it is as it was, the
-same command would only write the same results again.
+Sizes and modification times are recorded of everything that a run was computed from, and of what it
+wrote: settings, registry, code, libraries, corpus, weights, and the run's folder. If nothing has
+changed, the same command would only write the same results again.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ ASKED = (
     "dataset", "train", "data_dir", "pretrain_audio", "out", "device", "allow_incomplete",
     "skip_missing",
 )  # fmt: skip
-"""Arguments of a run that its plan does not have."""
+"""Arguments of a run that are not in its plan."""
 
 EVENTS = ("serbench_run_started", "serbench_fit_epoch", "serbench_fold_scored")
-"""Hooks of plugins that listen to a run: they get its events again."""
+"""Hooks of plugins that receive the events of a run: such plugins need the events again."""
 
 DEVICES = "nvidia[0-9]*"
-"""Files below /dev of accelerators that ``--device auto`` finds."""
+"""Pattern of files below /dev for the accelerators that ``--device auto`` finds."""
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """The command of a run, and what is noted of it.
+    """The command of a run, and the facts that are recorded about it.
 
     Args:
         plan: the run's plan.
@@ -58,7 +58,7 @@ class Repeat:
     given: Mapping[str, Any]
 
     def folder(self) -> Path | None:
-        """The folder of the finished run, if everything is as it was; None: run it."""
+        """The folder of the finished run if nothing has changed; None: the run must be computed."""
         if not self._possible:
             return None
         try:
@@ -67,20 +67,20 @@ class Repeat:
                 return None
             folder = Path(noted["folder"])
             return folder if noted["results"] == _tree([folder]) else None
-        except (OSError, SerbenchError):  # the run itself says what is wrong
+        except (OSError, SerbenchError):  # the run itself reports the problem
             return None
 
     def note(self, folder: Path, data: Iterable[Path]) -> None:
-        """Note a run that was just finished.
+        """Record the facts about a run that was just finished.
 
         Args:
-            folder: the run's.
+            folder: folder of the run.
             data: folders of its corpora and its unlabelled audio.
         """
         if not self._possible:
             return
         data = [each.absolute() for each in data]
-        with suppress(OSError, SerbenchError):  # the next command takes longer, and that is all
+        with suppress(OSError, SerbenchError):  # without it, the next command takes longer
             noted = {
                 "folder": str(folder.absolute()),
                 "data": [str(each) for each in data],
@@ -91,7 +91,9 @@ class Repeat:
 
     @property
     def _possible(self) -> bool:
-        """Whether nobody but the folder receives anything of the run."""
+        """Whether the results go only to the run's folder: no plugin and no
+        tracker receives events.
+        """
         hook = self.registry.plugins.hook
         heard = any(getattr(hook, name).get_hookimpls() for name in EVENTS)
         return not (heard or self.given["tracker"])
@@ -134,7 +136,7 @@ class Repeat:
 
 
 def data_folders(plan: RunPlan, given: Mapping[str, Any]) -> list[Path]:
-    """Folders that a run has just read its data from."""
+    """Folders from which a run has just read its data."""
     from serbench.data.corpus.locate import locate
 
     data_dir, found = place(given["data_dir"]), []
@@ -150,7 +152,7 @@ def data_folders(plan: RunPlan, given: Mapping[str, Any]) -> list[Path]:
 
 
 def _silent(*_: object) -> None:
-    """The run has reported how it found the folder."""
+    """Ignore a message: the run has already reported how it found the folder."""
 
 
 def _plugins() -> Iterable[Any]:
@@ -162,7 +164,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _tree(places: Iterable[Path], suffixes: frozenset[str] | set[str] = frozenset()) -> str:
-    """Digest of names, sizes and times of change of files, and of all files below folders."""
+    """Digest of names, sizes and modification times of files, and of all files below folders."""
     digest = hashlib.sha256()
     for at in places:
         for file in _below(at):
@@ -182,5 +184,5 @@ def _below(at: Path) -> Iterator[Path]:
 
 
 def _stats(folders: Iterable[Path]) -> list[list[object]]:
-    """Times of change of folders: installing or removing a library changes them."""
+    """Modification times of folders: installing or removing a library changes them."""
     return [[str(each), each.stat().st_mtime_ns] for each in folders]

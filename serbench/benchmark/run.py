@@ -158,10 +158,10 @@ def arguments_of(methods: Names = (), **given: Any) -> dict[str, Any]:
 
 
 def finished_run(given: Mapping[str, Any]) -> tuple[Path, bool]:
-    """Run, and return the run's folder, and whether nothing had to be computed.
+    """Compute a run. Return the run's folder, and whether nothing had to be computed.
 
-    If the same run is there, and nothing that it was computed from has changed since, it is neither
-    computed nor reported again.
+    If the same run is already finished and nothing that it was computed from has changed, it is
+    neither computed nor reported again.
 
     Args:
         given: all arguments of ``run``, by their names.
@@ -219,12 +219,12 @@ def _planned(given: Mapping[str, Any]) -> tuple[RunPlan, Registry]:
 def _resources(
     plan: RunPlan, known: Registry, given: Mapping[str, Any], started: float
 ) -> Resources:
-    """Workers, devices and folders; ``started`` is when the command began."""
+    """Workers, devices and folders of a run; ``started`` is the time when the command began."""
     asked = SimpleNamespace(**given)
-    # Read when torch is loaded: threads that wait for others sleep. They would keep cores busy that
-    # other processes need, and take several times as long on a busy machine.
+    # torch reads this when it is loaded. Idle threads then sleep; otherwise they would keep cores
+    # busy that other processes need, and take several times as long on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    # Imported late, here and below: a mistake is told before torch and pandas are there.
+    # Imported late, here and below, so that mistakes are reported before torch and pandas load.
     from serbench.running.executors.choose import make_executor
     from serbench.running.executors.local import ENCODER_FIT_BYTES, FIT_BYTES
     from serbench.running.harness.resources import Resources
@@ -255,7 +255,7 @@ def _command(given: Mapping[str, Any]) -> str:
     """The command that does the same as a call of ``run``, without default values."""
     defaults = {each.name: each.default for each in inspect.signature(run).parameters.values()}
     changed = {name: value for name, value in given.items() if value != defaults[name]}
-    for name in ("progress", "stop_after"):  # they change nothing of the result
+    for name in ("progress", "stop_after"):  # they do not change the result
         changed.pop(name, None)
     methods, ablation = several(changed.pop("methods", ())), changed.pop("ablation", None)
     if "settings" in changed:
@@ -273,7 +273,7 @@ def _finished(
     trackers: Sequence[str],
     progress: bool | None,
 ) -> Path:
-    """The run's folder, with its report."""
+    """Run a plan, write its report, and return the run's folder."""
     from serbench.benchmark.progress import progress_observer
     from serbench.benchmark.tracking import make_trackers
     from serbench.results.report.write import write_report

@@ -1,4 +1,4 @@
-"""The trackers of a run: made before it begins, called together, harmless if they fail."""
+"""The trackers of a run: made before it begins, called together, and harmless if they fail."""
 
 from __future__ import annotations
 
@@ -56,14 +56,16 @@ class Trackers:
         self._lock = threading.Lock()
 
     def tell(self, what: Told, event: Event) -> None:
-        """Call that method of every tracker that has not failed."""
+        """Call the method ``what`` of every tracker that has not failed."""
         with self._lock:
             for each in self.trackers:
                 if each.name not in self._failed:
                     self._call(each, what, event)
 
     def complete(self, event: RunEvent) -> None:
-        """The run is stored; ``finish`` later sends this to the trackers, with the scores."""
+        """Store the event of a finished run; ``finish`` later sends it to the trackers,
+        with the scores.
+        """
         self._finished = event
 
     def finish(self, folder: Path) -> None:
@@ -85,7 +87,7 @@ class Trackers:
         try:
             getattr(each.tracker, what)(*events)
         except (Exception, SystemExit) as error:
-            # What a stranger's code does must not cost anybody hours of fits.
+            # An error in other people's code must not end hours of fits.
             log.debug("tracker %s failed on %s", each.name, what, exc_info=True)
             if each.name in self._failed:
                 return
@@ -98,10 +100,11 @@ class Trackers:
 
 
 def make_trackers(registry: Registry, asked: Sequence[str]) -> Trackers:
-    """The trackers of ``--tracker``, after the one of every run; ``none`` removes that one.
+    """The trackers of ``--tracker``, after the default tracker of every run; ``none`` leaves that
+    one out.
 
     Raises:
-        RegistryError: no tracker has that name, or it does not take the parameters.
+        RegistryError: no tracker has that name, or the tracker does not accept the parameters.
         PluginError: a tracker cannot be used here; the message says what to do.
     """
     named = [name for name in asked if name != NO_TRACKER]
@@ -116,7 +119,7 @@ def make_trackers(registry: Registry, asked: Sequence[str]) -> Trackers:
 def _unavailable(tracker: Tracker) -> str | None:
     try:
         return tracker.unavailable()
-    except (Exception, SystemExit) as error:  # whatever a stranger's code may raise
+    except (Exception, SystemExit) as error:  # code of other people may raise anything
         return (
             "its check failed, so serbench does not know whether it can be used: "
             f"{described(error)}"
