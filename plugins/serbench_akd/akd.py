@@ -18,7 +18,9 @@ class AkdParams(Params):
     temperature: PositiveFloat = 2.0
     """T of the soft targets."""
     task: Literal["ce", "ccc", "none"] = "ce"
-    """Task term. ``none``: labels are not used."""
+    """Task term: cross-entropy (``ce``), concordance (``ccc``), or ``none``: labels are
+    not used.
+    """
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Label smoothing of ``task="ce"``."""
     k: NonNegativeFloat = 1.0
@@ -33,11 +35,12 @@ class AkdParams(Params):
     standardise: bool = False
     """Z-score the teachers' and the student's logits before the soft targets (Sun et al. 2024)."""
     correct_targets: bool = False
-    """Swap the label's probability and the largest one of a wrong target (Wen et al. 2021). The
-    gate already leaves most wrong targets out of kl, so this matters with ``gate_kl=False``.
+    """Swap the label's probability with the largest one, if another class has the largest
+    probability in the target (Wen et al. 2021). The gate already leaves most wrong targets out of
+    kl, so this matters with ``gate_kl=False``.
     """
     gate_kl: bool = True
-    """Also leave segments with an unreliable teacher out of kl."""
+    """Whether segments with an unreliable teacher are also left out of kl."""
     gate_threshold: float = Field(default=0.5, ge=0.0, le=1.0)
     """A teacher is reliable on a segment if its error γ, 1 minus its posterior of the true class,
     is at most this.
@@ -54,15 +57,17 @@ class AkdParams(Params):
     beta_min: float = Field(default=0.5, ge=0.0, le=1.0)
     """Lowest weight of the task term with ``beta="floor"``."""
     adaptive_weights: bool = True
-    """Learn the weight of each of several teachers for each segment; False: their mean."""
+    """Learn the weight of each of several teachers for each segment. False: all weights
+    are equal.
+    """
     hint_groups: Literal["groups", "all"] = "groups"
     hint_levels: Literal["all", "last"] = "all"
     """``last``: hints guide the student's last level only."""
     hint_target: Literal["pooled", "frames"] = "pooled"
     unlabelled: float = Field(default=0.0, ge=0.0, le=8.0)
-    """Windows of ``--pretrain-audio`` in a batch, for each training window. They have soft targets
-    but no label, so of all terms they use only kl, without the gate; each counts as much as a
-    training window, for any k.
+    """Number of windows of ``--pretrain-audio`` in a batch, for each training window. They have
+    soft targets but no label, so of all terms they use only kl, without the gate. Each counts as
+    much as a training window, for any k.
     """
 
     @model_validator(mode="after")
@@ -94,22 +99,26 @@ class AkdParams(Params):
 
     @property
     def uses_gate(self) -> bool:
-        """Whether any term asks if a teacher is reliable."""
+        """Whether any term depends on whether a teacher is reliable."""
         weighs_task = self.task != "none" and self.beta != "one"
         return weighs_task or self.alpha > 0.0 or (self.k > 0.0 and self.gate_kl)
 
     @property
     def integrates(self) -> bool:
-        """Whether any term integrates the teachers, and so can teach their weights."""
+        """Whether any term combines the teachers, so that their weights can be learnt
+        through it.
+        """
         return any((self.k, self.lambda_angle, self.alpha, self.unlabelled))
 
     def learns_weights(self, num_teachers: int) -> bool:
-        """Whether there is a choice of teachers to learn and a term that teaches it."""
+        """Whether there are several teachers to weight, and a term through which the
+        weights are learnt.
+        """
         return self.adaptive_weights and self.integrates and num_teachers > 1
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What of the teachers the terms with a weight read."""
+        """The outputs of teachers that terms with a weight above 0 use."""
         needs: set[Need] = set()
         if self.uses_gate or self.integrates:
             needs.add("soft_targets")
@@ -129,19 +138,22 @@ class Akd(Loss):
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What of the teachers the terms with a weight read; empty where all are off."""
+        """The outputs of teachers that terms with a weight above 0 use; empty if all
+        are switched off.
+        """
         return self.params.needs
 
     @property
     def unlabelled(self) -> float:
-        """Of ``params``."""
+        """See ``AkdParams.unlabelled``."""
         return self.params.unlabelled
 
     def build(self, shape: LossShape) -> nn.Module:
         """The loss with its own learnt projections and teacher weights.
 
         Raises:
-            PluginError: a term with a weight reads a teacher or a student map that is not there.
+            PluginError: a term with a weight above 0 needs a teacher or a student map
+                that is missing.
         """
         from serbench_akd.losses.akd import AkdLoss
 

@@ -1,4 +1,6 @@
-"""The loss plugin ``frames``: a teacher's frames only, for pretraining on unlabelled audio."""
+"""The loss plugin ``frames``: it uses only a teacher's frames, for pretraining on
+unlabelled audio.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,12 @@ if TYPE_CHECKING:
 
 
 class FramesParams(Params):
-    """The student's levels that are guided, and the targets besides the frames."""
+    """The student's levels that are guided, and the targets in addition to the frames."""
 
     levels: Literal["all", "last"] = "last"
-    """``all``: every level of the student has a projection and a target of its own."""
+    """Levels that are guided: ``last``, or ``all``, each with a projection and a target
+    of its own.
+    """
     groups: Literal["groups", "all"] = "groups"
     """Assignment of teachers to levels. ``groups``: teachers are assigned to levels in order, so
     that two layers of an encoder guide two levels. ``all``: each teacher guides every level.
@@ -24,12 +28,13 @@ class FramesParams(Params):
     lower: PositiveFloat = 1.0
     """Weight of levels below the last."""
     statistics: NonNegativeFloat = 0.0
-    """Weight of the mean and deviation over the window's frames: of each dimension, squared
-    differences in deviations of the teacher's frames."""
+    """Weight of the mean and deviation over the window's frames. For each dimension, they are
+    compared by squared differences, in units of the deviation of the teacher's frames.
+    """
 
 
 class Frames(Loss):
-    """Hints of a teacher's frames alone (Khan et al. 2026, Eq. 11; Romero et al., ICLR 2015)."""
+    """Hints from a teacher's frames alone (Khan et al. 2026, Eq. 11; Romero et al., ICLR 2015)."""
 
     name = "frames"
     Params: ClassVar[type[BaseModel]] = FramesParams
@@ -37,14 +42,14 @@ class Frames(Loss):
 
     @property
     def needs(self) -> frozenset[Need]:
-        """``frames``."""
+        """The only output of teachers that the loss uses: ``frames``."""
         return frozenset({"frames"})
 
     def build(self, shape: LossShape) -> nn.Module:
         """The loss with its own learnt projections.
 
         Raises:
-            PluginError: no teacher, or a student without maps.
+            PluginError: there is no teacher, or the student has no maps.
         """
         from serbench_akd.losses.frames import FramesLoss
 

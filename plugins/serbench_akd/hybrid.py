@@ -1,6 +1,7 @@
 """The `hybrid` student: convolutional stem, factorised space-time attention, decoder with skips.
 
-After section 3.3 of Khan et al. (2026); sizes and everything it leaves open are ours.
+It follows section 3.3 of Khan et al. (2026). The sizes, and everything that the paper leaves open,
+are our own choice.
 """
 
 from __future__ import annotations
@@ -25,19 +26,23 @@ class HybridParams(Params):
     residual_convolutions: int = Field(default=1, ge=0)
     """Convolutions with a skip connection after each stage but the first."""
     convolutions: bool = True
-    """False: a single patch embedding replaces the stem (row 7 of the paper's Table 4)."""
+    """Whether there is a convolutional stem. False: a single patch embedding replaces it (row 7 of
+    the paper's Table 4).
+    """
     skips: bool = True
-    """False: no skip connections from encoder to decoder."""
+    """Whether there are skip connections from encoder to decoder."""
     blocks: PositiveInt = 2
     time_blocks: int = Field(default=0, ge=0)
-    """Blocks over time only, on the fused frame vectors, where attention is cheapest."""
+    """Number of blocks over time only, on the fused frame vectors, for which attention
+    costs least.
+    """
     heads: PositiveInt = 4
     expansion: PositiveInt = 2
     fused_dim: int = Field(default=128, gt=0, multiple_of=DECODER_GROUPS)
     """Width of the fused frame vector (section 4.3 of the paper) and of the decoder."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     block_dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Probability of skipping a block for a window in training (Huang et al., ECCV 2016)."""
+    """Probability that a block is skipped for a window in training (Huang et al., ECCV 2016)."""
     classifier_dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
 
     @model_validator(mode="after")
@@ -56,7 +61,7 @@ class Hybrid(Student):
     params: HybridParams
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``."""
+        """A new network for ``shape``, with random weights."""
         from serbench_akd.networks.hybrid import HybridNetwork
 
         return HybridNetwork(self.params, shape)

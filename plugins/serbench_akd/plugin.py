@@ -1,4 +1,6 @@
-"""Entry point ``akd``: the AKD loss, its label-free part, and its hybrid student."""
+"""Entry point ``akd``: the AKD loss, the part of it that needs no labels, and its hybrid
+student.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,11 @@ from serbench_akd.hybrid import Hybrid
 
 @hookimpl
 def serbench_losses() -> Sequence[type[Loss]]:
-    """``akd`` and ``frames``."""
+    """The losses ``akd`` and ``frames``."""
     return [Akd, Frames]
 
 
 @hookimpl
 def serbench_students() -> Sequence[type[Student]]:
-    """``hybrid``."""
+    """The student ``hybrid``."""
     return [Hybrid]

@@ -1,1 +1,1 @@
-"""The losses as modules of torch, imported when a loss is built."""
+"""The losses as torch modules, which are imported when a loss is built."""

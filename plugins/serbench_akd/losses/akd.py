@@ -41,13 +41,14 @@ TeacherWeights = UniformTeacherWeights | AdaptiveTeacherWeights
 
 
 class _TeacherView(NamedTuple):
-    """What the teachers together say of a batch.
+    """Combined outputs of all teachers for a batch.
 
     Attributes:
         log_weights: log w.
-        log_target: log ỹ_T at temperature T, of standardised logits and corrected where asked.
-        posterior: integrated at temperature 1.
-        reading: γ and reliability of it.
+        log_target: log ỹ_T at temperature T, from standardised logits and corrected, if the
+            settings say so.
+        posterior: the integrated posterior at temperature 1.
+        reading: γ and reliability of the posterior.
     """
 
     log_weights: Float[Tensor, "m N"]
@@ -59,21 +60,22 @@ class _TeacherView(NamedTuple):
 class AkdLoss(nn.Module):
     """``L = mean_i[β_i task_i + k g_i kl_i + α r_i cos_i] + λ_angle angle + λ_hint hint + λ_2 l2``
 
-    with r_i = 1 where the teacher is reliable on segment i, else 0, and g_i = r_i with
+    with r_i = 1 if the teacher is reliable on segment i, else 0, and g_i = r_i with
     ``gate_kl``, else 1 (Khan et al. 2026, Eq. 8, 10, 11 and 14). Terms are returned as they enter
     the sum, gated but not weighted: ``task``, ``kl``, ``cos``, ``angle``, ``hint``, ``l2``, and
     ``total``. A term that is switched off is neither computed nor returned.
 
-    kl and angle read the soft targets ỹ_T and ỹ_s: both are of z-scores with ``standardise`` (each
-    teacher's logits before Eq. 7 integrates them), and ỹ_T is corrected with ``correct_targets``
-    after that. Gate and β read the teachers' own posterior at T = 1, whatever becomes of ỹ_T.
+    kl and angle use the soft targets ỹ_T and ỹ_s. With ``standardise``, both come from z-scores (of
+    each teacher's logits, before Eq. 7 integrates them). With ``correct_targets``, ỹ_T is corrected
+    after that. Gate and β use the teachers' own posterior at T = 1, which neither of these changes.
 
-    Of windows without a label, ``unlabelled`` gives u · mean_i kl_i with u = ``params.unlabelled``:
-    there is no label to gate or to correct by. Teachers are weighed as above.
+    For windows without a label, ``unlabelled`` gives u · mean_i kl_i with u =
+    ``params.unlabelled``. Without a label, there is no gate and no correction. Teachers are
+    weighted as above.
 
-    ``readings`` holds, of the last batch and by segment: ``weights (N, m)``, ``posterior (N, C)``
-    (integrated, T = 1), ``gamma``, ``reliable`` and ``beta``, each ``(N,)``; nothing where no term
-    reads soft targets.
+    ``readings`` contains these values of the last batch by segment: ``weights (N, m)``,
+    ``posterior (N, C)`` (integrated, T = 1), ``gamma``, ``reliable`` and ``beta``, each ``(N,)``.
+    It is empty if no term uses soft targets.
 
     Args:
         params: validated settings.
@@ -115,8 +117,8 @@ class AkdLoss(nn.Module):
         return terms | {"total": torch.stack(weighted).sum()}
 
     def unlabelled(self, batch: Batch, output: StudentOutput) -> LossTerms:
-        """``unlabelled``, the mean divergence from the soft targets, and ``total``, of windows
-        without a label.
+        """The terms of windows without a label: ``unlabelled``, the mean divergence from the soft
+        targets, and ``total``.
         """
         assert self.teacher_weights is not None
         log_target = self._log_target(batch, self.teacher_weights(output))
@@ -131,7 +133,7 @@ class AkdLoss(nn.Module):
         return {"unlabelled": mean, "total": self.params.unlabelled * mean}
 
     def _target_terms(self, batch: Batch, output: StudentOutput) -> LossTerms:
-        """The task term, and the terms that read the integrated soft targets."""
+        """The task term, and the terms that use the integrated soft targets."""
         task = self.task(output.logits, batch.labels) if self.task else None  # (N,)
         if self.teacher_weights is None:
             return {} if task is None else {"task": task.mean()}
@@ -207,7 +209,7 @@ def _make_divergence(params: AkdParams) -> Divergence:
 
 
 def _make_teacher_weights(params: AkdParams, shape: LossShape) -> TeacherWeights | None:
-    """None where no term reads soft targets."""
+    """The teacher weights; None if no term uses soft targets."""
     if "soft_targets" not in params.needs:
         return None
     if params.learns_weights(shape.num_teachers):

@@ -21,7 +21,7 @@ class FramesLoss(nn.Module):
     """``L = Σ_(t,l) a_l · (d_t,l + statistics · s_t,l)``, a_l = 1 of the last level, else ``lower``
 
     with d the distance of ``FrameHint`` (Khan et al. 2026, Eq. 11) and s the mean squared
-    difference of means and of deviations over time. Neither reads a label or a soft target. Terms:
+    difference of means and of deviations over time. Neither uses a label or a soft target. Terms:
     ``hint`` (Σ a d), ``statistics`` (Σ a s) and ``total``.
 
     Args:
@@ -35,7 +35,7 @@ class FramesLoss(nn.Module):
         last = len(shape.map_dims) - 1
         first = last if params.levels == "last" else 0
         channels = [channels for channels, _ in shape.map_dims[first:]]
-        # By this name ``akd`` takes the projections over.
+        # ``akd`` finds the projections by this name and continues from them.
         self.hint = FrameHint(channels, shape.frame_dims, params.groups, first)
         self.weights = [1.0 if level == last else params.lower for _, level in self.hint.pairs]
 
@@ -63,12 +63,12 @@ class FramesLoss(nn.Module):
 def statistics_distance(
     made: Float[Tensor, "N w D"], target: Float[Tensor, "N w D"], mask: Bool[Tensor, "N w"]
 ) -> Float[Tensor, ""]:
-    """Mean of (μ − μ')² + (σ − σ')² over windows and dimensions, over real frames each.
+    """Mean of (μ − μ')² + (σ − σ')² over windows and dimensions; μ and σ are over real frames.
 
     Args:
         made: the student's frames, projected.
-        target: the teacher's.
-        mask: real frames.
+        target: the teacher's frames.
+        mask: True on real frames.
     """
     differences = [
         (mine - theirs).square().mean()
@@ -80,7 +80,7 @@ def statistics_distance(
 def _statistics(
     frames: Float[Tensor, "N w D"], mask: Bool[Tensor, "N w"]
 ) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N D"]]:
-    """Mean and deviation over real frames."""
+    """Mean and deviation over the real frames."""
     real = mask[:, :, None]
     count = real.sum(dim=1).clamp(min=1)
     mean = (frames * real).sum(dim=1) / count

@@ -40,7 +40,9 @@ class SpaceTimeBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "N w h d"], mask: Bool[Tensor, "N w"]
     ) -> Float[Tensor, "N w h d"]:
-        """Time-major tokens in and out; ``mask`` is True on real frames."""
+        """Transform time-major tokens to tokens of the same shape; ``mask`` is True on
+        real frames.
+        """
         batch, frames, bins, dim = x.shape
         y = self.norms[0](x).reshape(batch * frames, bins, dim)
         x = _residual(x, self.space(y).view(batch, frames, bins, dim), self.drop, self.training)
@@ -72,7 +74,7 @@ class TimeBlock(nn.Module):
 def _residual(
     x: Float[Tensor, "*shape"], y: Float[Tensor, "*shape"], drop: float, training: bool
 ) -> Float[Tensor, "*shape"]:
-    """X + y, y left out for some windows in training."""
+    """The sum x + y; in training, y is left out for some windows."""
     if not training or drop == 0.0:
         return x + y
     keep = torch.rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device) >= drop
@@ -117,7 +119,7 @@ class HybridNetwork(nn.Module):
             self.skip = nn.Linear(channels[-2] * halvings(shape.n_mels, levels - 1), width)
         self.pool = AttentiveStatistics(width, width // 2)
         self.dropout = nn.Dropout(params.classifier_dropout)
-        # Each dimension is scaled by itself, over the batch: pooled values differ little between
+        # Each dimension is scaled separately, over the batch: pooled values differ little between
         # utterances, and the few hundred steps of a fit are too few to learn such a scale.
         self.embed = nn.BatchNorm1d(2 * width)
         self.classify = nn.Linear(2 * width, shape.num_classes)
@@ -130,7 +132,9 @@ class HybridNetwork(nn.Module):
         Float[Tensor, "N c1 h1 w1"],
         Int[Tensor, " N"],
     ]:
-        """Stem: last map and its lengths, the map before it and its lengths."""
+        """The output of the stem: the last map and its lengths, and the map before it
+        and its lengths.
+        """
         if not self.params.convolutions:
             ragged = -x.shape[-1] % self.stride
             x = self.patch(F.pad(x, (0, ragged)))
@@ -148,7 +152,7 @@ class HybridNetwork(nn.Module):
     ) -> StudentOutput:
         """See ``Student.build``."""
         real = frame_mask(lengths, features.shape[-1])[:, None].to(features.dtype)  # (N, 1, frames)
-        features = features * real[:, None]  # whatever the padding holds
+        features = features * real[:, None]  # the padding may contain any values
         x, encoded_lengths, before, before_lengths = self._encode(features, lengths)
         mask = frame_mask(encoded_lengths, x.shape[-1])
         tokens = x.permute(0, 3, 2, 1) + self.position.to(x.dtype)  # (N, w, h, d)
@@ -174,7 +178,7 @@ class HybridNetwork(nn.Module):
         if self.params.convolutions:
             y = y + F.gelu(self.decode(y))
         y = self.decoder_norm(y.transpose(1, 2))
-        maps.append(y.transpose(1, 2)[:, :, None])  # what is pooled: the last level
+        maps.append(y.transpose(1, 2)[:, :, None])  # the last level is the one that is pooled
         embedding = self.embed(self.pool(y, out_mask))
         logits = self.classify(self.dropout(embedding))
         return StudentOutput(
@@ -200,7 +204,7 @@ class HybridNetwork(nn.Module):
 
 
 def halvings(size: int, times: int) -> int:
-    """``size`` after that many convolutions of stride 2."""
+    """``size`` after ``times`` convolutions of stride 2."""
     for _ in range(times):
         size = (size + 1) // 2
     return size

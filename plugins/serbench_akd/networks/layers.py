@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 def frame_mask(lengths: Int[Tensor, " N"], frames: int) -> Bool[Tensor, "N frames"]:
-    """True on real frames."""
+    """A mask that is True on real frames."""
     return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
 
 
 def halved(lengths: Int[Tensor, " N"], stride: int) -> Int[Tensor, " N"]:
-    """Real frames after a convolution of this stride that pads by half its kernel."""
+    """Number of real frames after a convolution of this stride that pads by half its kernel."""
     return torch.div(lengths + stride - 1, stride, rounding_mode="floor")
 
 
 class MaskedConv(nn.Module):
     """Convolution, batch normalisation and ReLU over ``(N, c, mels, frames)``, padding kept at 0.
 
-    Zeros beyond a window's end are what the convolution itself pads with, so a padded window
-    gives the same map as the window alone.
+    The convolution itself also pads with zeros, so a padded window gives the same map as
+    the window alone.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class MaskedConv(nn.Module):
     def forward(
         self, x: Float[Tensor, "N c h w"], lengths: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N out h2 w2"], Int[Tensor, " N"]]:
-        """The map, smaller by the stride, and its lengths."""
+        """The map, which is smaller by the stride, and its lengths."""
         x = self.norm(self.convolution(x))
         lengths = halved(lengths, self.stride[1])
         mask = frame_mask(lengths, x.shape[-1])[:, None, None, :]
@@ -68,8 +68,9 @@ class ResidualConvs(nn.Module):
 class SelfAttention(nn.Module):
     """Multi-head self-attention over the second-to-last axis of ``(B, tokens, d)``.
 
-    Two plain matrix products: for so few tokens they train faster on a CPU than the fused kernel,
-    whose backward pass took a third of a training step, and they export cleanly.
+    It uses two plain matrix products. For so few tokens they train faster on a CPU than the
+    fused kernel, whose backward pass took a third of a training step, and they can be
+    exported without problems.
     """
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -81,7 +82,7 @@ class SelfAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "B tokens d"], mask: Bool[Tensor, "B tokens"] | None = None
     ) -> Float[Tensor, "B tokens d"]:
-        """``mask`` is True on real tokens."""
+        """Attention over the tokens; ``mask`` is True on real tokens."""
         batch, tokens, dim = x.shape
         qkv = self.qkv(x).view(batch, tokens, 3, self.heads, dim // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, tokens, d/heads) each
@@ -114,7 +115,7 @@ class AttentiveStatistics(nn.Module):
     def forward(
         self, x: Float[Tensor, "N w d"], mask: Bool[Tensor, "N w"]
     ) -> Float[Tensor, "N 2*d"]:
-        """Weighted mean and deviation over real frames, where ``mask`` is True."""
+        """Weighted mean and deviation over the real frames, on which ``mask`` is True."""
         x = x.float()
         scores = self.score(x).float().masked_fill(~mask[..., None], float("-inf"))
         weights = scores.softmax(dim=1)

@@ -1,4 +1,4 @@
-"""The terms of the AKD loss, one class each, every one usable and testable alone."""
+"""The terms of the AKD loss. Each is one class, which can be used and tested alone."""
 
 from serbench_akd.terms.angle import Angle
 from serbench_akd.terms.cosine import EmbeddingCosine

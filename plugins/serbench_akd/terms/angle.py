@@ -1,4 +1,4 @@
-"""The angle term: the shape of the batch, as the student and the teacher see it."""
+"""The angle term: it compares the shape of the batch in the student's and the teacher's outputs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ if TYPE_CHECKING:
 Comparison = Literal["cosine", "arccos"]
 
 COINCIDENT = 1e-6
-"""Two rows that are no further apart than this have no direction from one to the other."""
+"""Largest distance of two rows that count as equal, so that no direction from one to
+the other exists.
+"""
 
 ARCCOS_LIMIT = 1.0 - 1e-6
-"""arccos has an infinite slope at ±1."""
+"""Limit of cosines before arccos, because the slope of arccos is infinite at ±1."""
 
 
 class Angle(nn.Module):
     """Huber distance (δ = 1) between the angles of ỹ_T and of ỹ_s (Khan et al. 2026, Eq. 9–10).
 
     ``ψ(i, j, k) = ⟨(x_i − x_j)/‖x_i − x_j‖, (x_i − x_k)/‖x_i − x_k‖⟩`` for every ordered triple of
-    different rows, as a cosine (Park et al. 2019) or as its arccos (as the paper prints Eq. 9;
-    its Eq. 10 prints a product where its text describes a Huber loss). The mean is over the
-    triples whose angle at i exists on both sides: rows that coincide have none. Fewer than one
-    such triple gives 0.
+    different rows, as a cosine (Park et al. 2019) or as its arccos (as the paper prints Eq. 9; its
+    Eq. 10 prints a product where its text describes a Huber loss). The mean is over the triples
+    whose angle at i exists on both sides; it does not exist if rows are equal. The term is 0 if no
+    such triple exists.
     """
 
     def __init__(self, comparison: Comparison = "cosine") -> None:
@@ -37,12 +39,14 @@ class Angle(nn.Module):
     def forward(
         self, teacher: Float[Tensor, "N D"], student: Float[Tensor, "N E"]
     ) -> Float[Tensor, ""]:
-        """A row for each segment, as the teacher and as the student has it, in any widths."""
+        """The distance between two matrices with a row for each segment: the teacher's and the
+        student's. Their widths may differ.
+        """
         teacher_unit, teacher_valid = _directions(teacher)
         student_unit, student_valid = _directions(student)
         valid = (teacher_valid & student_valid)[..., None]
-        # A direction set to 0 gives ψ = 0 on both sides, and j = k gives the same ψ on both: such
-        # triples add nothing to the sum, which spares an (N, N, N) mask.
+        # A direction set to 0 gives ψ = 0 on both sides, and j = k gives the same ψ on both. Such
+        # triples add nothing to the sum, which saves an (N, N, N) mask.
         teacher_psi = self._psi(teacher_unit * valid)
         student_psi = self._psi(student_unit * valid)
         neighbours = valid.sum(dim=(1, 2))  # (N,)
@@ -64,6 +68,6 @@ def _directions(
     difference = rows[:, None, :] - rows[None, :, :]
     squared = difference.square().sum(dim=-1)
     valid = squared > COINCIDENT**2
-    # Both branches of `where` are differentiated, so the root must not see a zero.
+    # Both branches of `where` are differentiated, so the root must not receive a zero.
     inverse_length = torch.where(valid, squared, 1.0).rsqrt()
     return difference * inverse_length[..., None], valid

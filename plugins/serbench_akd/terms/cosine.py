@@ -1,4 +1,4 @@
-"""The cosine term: the student's embedding against the teachers'."""
+"""The cosine term: it compares the student's embedding with those of the teachers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class EmbeddingCosine(nn.Module):
     """cos_i = Σ_t w_t,i (1 − cos(r_t(e_i), u_t,i)) (Khan et al. 2026, L_cos of Eq. 14).
 
     e is the student's embedding, u_t a teacher's pooled embedding, r_t a learnt affine projection.
-    Several teachers are integrated with the weights of Eq. 7. It is gated by the caller.
+    Several teachers are integrated with the weights of Eq. 7. The caller applies the gate.
 
     Args:
         embedding_dim: E of the student.
@@ -34,7 +34,7 @@ class EmbeddingCosine(nn.Module):
         teacher_pooled: Sequence[Float[Tensor, "N _"]],
         log_weights: Float[Tensor, "m N"],
     ) -> Float[Tensor, " N"]:
-        """Each teacher's embedding has its own width P_t."""
+        """cos_i of each segment. Each teacher's embedding has its own width P_t."""
         distances = [
             1.0 - F.cosine_similarity(project(embedding), pooled, dim=-1)
             for project, pooled in zip(self.projections, teacher_pooled, strict=True)

@@ -1,4 +1,4 @@
-"""How far a teacher can be trusted with a segment, and what follows for the task term."""
+"""The gate: how reliable a teacher is on a segment, and the resulting weight of the task term."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Beta = Literal["floor", "paper", "one"]
 
 
 class GateReading(NamedTuple):
-    """What the gate says of N segments.
+    """Results of the gate for N segments.
 
     Attributes:
         error: γ, 0 … 1.
-        reliable: whether the teacher is.
+        reliable: whether the teacher is reliable.
     """
 
     error: Float[Tensor, " N"]
@@ -29,8 +29,8 @@ class Gate(nn.Module):
     """γ_i = 1 − ρ_i, ρ_i the integrated teacher posterior of the true class, at T = 1; a segment's
     teacher is reliable where γ_i ≤ θ_gate (Khan et al. 2026, Eq. 12–13).
 
-    The gate measures and is not trained: through it, the teacher weights could lower the loss by
-    shrinking β instead of by teaching. So no gradient passes.
+    The gate only measures: no gradient passes through it. Otherwise the teacher weights could lower
+    the loss by making β smaller, instead of by better teaching.
 
     Args:
         threshold: θ_gate, 0 … 1.
@@ -50,8 +50,9 @@ class Gate(nn.Module):
 class TaskWeight(nn.Module):
     """β_i, the weight of the task term (Khan et al. 2026, Eq. 13).
 
-    ``paper``: γ_i where the teacher is reliable, else 1. It starves the task term exactly where
-    the teacher is good, as the paper notes itself. ``floor``: never below ``beta_min``. ``one``: 1.
+    ``paper``: γ_i if the teacher is reliable, else 1. As the paper itself notes, this
+    makes the task term small exactly when the teacher is good. ``floor``: never below
+    ``beta_min``. ``one``: 1.
     """
 
     def __init__(self, beta: Beta, beta_min: float) -> None:

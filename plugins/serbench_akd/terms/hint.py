@@ -1,4 +1,4 @@
-"""The hint term: the student's intermediate maps against the teachers' last feature map."""
+"""The hint term: it compares the student's maps with the teachers' last feature map."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ RIDGE = 1e-4
 """Penalty of ``FrameHint.start``, as a share of the mean square of the student's channels."""
 
 SHORTEST = 1e-8
-"""Shorter vectors count as this long in a cosine, as in torch's own."""
+"""Least length of a vector in a cosine: shorter vectors count as this long, as in torch."""
 
 
 def pair_levels(num_teachers: int, num_levels: int, groups: HintGroups) -> list[tuple[int, int]]:
-    """Which teacher guides which level of the student, as pairs (teacher, level).
+    """The pairs (teacher, level): which teacher guides which level of the student.
 
-    ``groups`` (Khan et al. 2026, Eq. 11; Liu et al. 2020): the levels are dealt to the teachers in
-    order, in contiguous groups whose sizes differ by at most one; where teachers outnumber levels,
-    the teachers are dealt to the levels likewise. ``all``: every teacher guides every level.
+    ``groups`` (Khan et al. 2026, Eq. 11; Liu et al. 2020): the levels are assigned to the teachers
+    in order, in contiguous groups whose sizes differ by at most one. If there are more teachers
+    than levels, the teachers are assigned to the levels likewise. ``all``: every teacher guides
+    every level.
     """
     if groups == "all":
         return [(t, level) for t in range(num_teachers) for level in range(num_levels)]
@@ -45,17 +46,17 @@ def interpolate_frames(
 ) -> Float[Tensor, "N w D"]:
     """Stretch each segment's real frames linearly to its number of target frames.
 
-    Both sequences span the same stretch of time, each frame standing for the middle of its share;
-    beyond the first and last middle the edge frame is held.
+    Both sequences cover the same time. Each frame is placed at the middle of its part of that time.
+    Before the first and after the last middle, the edge frame is repeated.
 
     Args:
-        frames: of the segments.
+        frames: frames of the segments.
         source_lengths: real frames of ``frames``, 1 … F.
         target_lengths: real frames wanted, 1 … w.
         target_frames: w.
 
     Returns:
-        Beyond ``target_lengths``, the last real frame is repeated.
+        ``(N, w, D)`` frames. Beyond ``target_lengths``, the last real frame is repeated.
     """
     segments, length, width = frames.shape
     index = torch.arange(target_frames, device=frames.device, dtype=frames.dtype)
@@ -67,7 +68,7 @@ def interpolate_frames(
     right = torch.minimum(left + 1, last)
     share = position - left
     start = length * torch.arange(segments, device=frames.device)[:, None]
-    # A bag of two weighted rows for each frame: one pass, without a copy of either neighbour.
+    # Each frame is a bag of two weighted rows: one pass, without a copy of either neighbour.
     stretched = F.embedding_bag(
         torch.stack([start + left, start + right], dim=-1).view(-1, 2),
         frames.reshape(-1, width),
@@ -80,20 +81,20 @@ def interpolate_frames(
 def projected_cosine(
     project: nn.Linear, source: Float[Tensor, "N c w"], target: Float[Tensor, "N w D"]
 ) -> Float[Tensor, "N w"]:
-    """cos(project(source), target) without making project(source).
+    """cos(project(source), target), computed without project(source) itself.
 
     With ``p = W s + b``, ``⟨p, u⟩ = ⟨s, Wᵀu⟩ + ⟨b, u⟩`` and ``‖p‖²`` is a quadratic form in s, so
-    that nothing of the target's width D is kept for the backward pass: with few channels and wide
-    teachers several times faster than the definition, frame by frame.
+    that nothing as wide as the target (D) is kept for the backward pass. With few channels and wide
+    teachers, this is several times faster than the definition, frame by frame.
 
     Args:
-        project: from c to D.
+        project: the projection from c to D dimensions.
         source: s.
         target: u.
     """
-    source = F.pad(source, (0, 0, 0, 1), value=1.0)  # (N, c + 1, w): the bias is a channel more
+    source = F.pad(source, (0, 0, 0, 1), value=1.0)  # (N, c + 1, w): the bias is one more channel
     matrix = torch.cat([project.weight, project.bias[:, None]], dim=1)  # (D, c + 1)
-    # Contiguous like the source, or the gradient of the student's map comes out transposed,
+    # Contiguous like the source; otherwise the gradient of the student's map is transposed,
     # which costs more than all the rest.
     returned = (target @ matrix).mT.contiguous()  # (N, c + 1, w)
     dot = (returned * source).sum(dim=1)
@@ -103,13 +104,13 @@ def projected_cosine(
 
 
 class _Hint(nn.Module):
-    """The learnt projections r_t,l, one for each pair of teacher and level, called by it.
+    """The learnt projections r_t,l, one for each pair of teacher and level.
 
     Args:
         map_channels: c_l of each guided level.
         teacher_dims: P_t or D_t of each teacher.
         groups: see ``pair_levels``.
-        first_level: the student's levels before this one are not guided.
+        first_level: the first of the student's levels that is guided.
     """
 
     def __init__(
@@ -140,9 +141,9 @@ class PooledHint(_Hint):
     """Σ_(t,l) mean_i ‖r_t,l(v_l,i) − u_t,i‖² with pooled maps (Khan et al. 2026, Eq. 11).
 
     v_l is averaged over frequency and real frames, r_t,l is a learnt affine projection for each
-    pair of teacher and level (Romero et al. 2015). Both sides are scaled to a mean square of 1
-    over their dimensions before the mean over dimensions is taken; that is the squared distance
-    of unit vectors, 2 − 2 cos, whatever the teacher's width.
+    pair of teacher and level (Romero et al. 2015). Both sides are scaled to a mean square of 1 over
+    their dimensions before the mean over dimensions is taken. For any width of the teacher, the
+    result is the squared distance of unit vectors, 2 − 2 cos.
     """
 
     def forward(self, batch: Batch, output: StudentOutput) -> Float[Tensor, ""]:
@@ -159,7 +160,7 @@ class PooledHint(_Hint):
 class FrameHint(_Hint):
     """Σ_(t,l) mean over real frames of ‖r_t,l(v_l) − u_t‖² (Khan et al. 2026, Eq. 11).
 
-    As ``PooledHint``, but frame by frame: v_l is averaged over frequency only, and the teacher's
+    This is ``PooledHint`` frame by frame: v_l is averaged over frequency only, and the teacher's
     frames are stretched linearly to the student's. The mean is over all real frames of the batch.
     """
 
@@ -168,7 +169,7 @@ class FrameHint(_Hint):
         return torch.stack(self.distances(batch, output)).sum()
 
     def distances(self, batch: Batch, output: StudentOutput) -> list[Float[Tensor, ""]]:
-        """The scalar of each pair."""
+        """The scalar distance of each pair."""
         distances = []
         for student, target, mask, project in self.guided(batch, output):
             cosine = projected_cosine(project, student, target)
@@ -179,11 +180,11 @@ class FrameHint(_Hint):
     def start(self, seen: Iterable[tuple[Batch, StudentOutput]]) -> None:
         """Set the projections by ridge regression of the teachers' frames on the student's.
 
-        A student that knows something already would first unlearn it for the sake of projections
-        that know nothing (Kumar et al., ICLR 2022).
+        With random projections, a student that is already trained would first lose what it has
+        learnt (Kumar et al., ICLR 2022).
 
         Args:
-            seen: batches and what the student gives for them, in evaluation mode.
+            seen: batches and the student's output for them, in evaluation mode.
         """
         sums: list[tuple[Tensor, Tensor]] = []
         for batch, output in seen:
@@ -206,8 +207,8 @@ class FrameHint(_Hint):
     ) -> Iterator[
         tuple[Float[Tensor, "N c w"], Float[Tensor, "N w D"], Bool[Tensor, "N w"], nn.Linear]
     ]:
-        """Of each pair the student's frames, the teacher's stretched to them, which of them are
-        real, and the projection.
+        """For each pair: the student's frames, the teacher's frames stretched to them, a mask of
+        the real frames, and the projection.
         """
         stretched: dict[tuple[int, int], Tensor] = {}  # levels that share a mask share a target
         for t, level, project in self._projected_pairs():

@@ -1,4 +1,4 @@
-"""Soft targets of one or several teachers, and how far the student is from them."""
+"""Soft targets of one or several teachers, and the student's distance from them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
 FLAT = 1e-6
-"""Values that deviate no further from their mean than this have neither scale nor correlation."""
+"""If no value deviates from the mean by more than this, the values have no scale
+and no correlation.
+"""
 
 
 def standardise(logits: Float[Tensor, "*rows C"]) -> Float[Tensor, "*rows C"]:
     """z-scores over classes, (z − mean) / deviation (Sun et al., CVPR 2024).
 
-    In place of logits, of each teacher before teachers are integrated and of the student, they
-    make soft targets whose scale is no longer the teacher's: ỹ_t = softmax(zscore(z_t) / T).
-    Flat rows are 0.
+    They replace the logits of each teacher, before teachers are integrated, and of the student. The
+    scale of the soft targets ỹ_t = softmax(zscore(z_t) / T) is then independent of the teacher's.
+    Rows with equal values become 0.
 
     Args:
         logits: z_t or z_s.
     """
     centred = logits - logits.mean(dim=-1, keepdim=True)
     variance = centred.square().mean(dim=-1, keepdim=True)
-    # Both branches of `where` are differentiated, so the root must not see a zero.
+    # Both branches of `where` are differentiated, so the root must not receive a zero.
     return centred * torch.where(variance > FLAT**2, variance, 1.0).rsqrt()
 
 
@@ -36,8 +38,8 @@ def integrate(
 ) -> Float[Tensor, "N C"]:
     """The integrated soft target's logarithm, log ỹ_T (Khan et al. 2026, Eq. 4 and 7).
 
-    ``ỹ_T = Σ_t w_t ỹ_t`` with ``ỹ_t = softmax(z_t / T)``. It stays in the logarithm throughout, so
-    that a teacher of any certainty gives finite values and gradients.
+    ``ỹ_T = Σ_t w_t ỹ_t`` with ``ỹ_t = softmax(z_t / T)``. It is computed in logarithms throughout,
+    so that values and gradients are finite for a teacher of any certainty.
 
     Args:
         teacher_logits: z_t.
@@ -49,10 +51,11 @@ def integrate(
 
 
 def correct(log_target: Float[Tensor, "N C"], labels: Int[Tensor, " N"]) -> Float[Tensor, "N C"]:
-    """Soft targets corrected by the label: where another class has the largest probability, it
-    and the label's are swapped (probability shift of Wen, Lai & Qian, Neurocomputing 454, 2021).
+    """Soft targets corrected by the label: if another class has the largest probability, this
+    and the label's probability are swapped (probability shift of Wen, Lai & Qian,
+    Neurocomputing 454, 2021).
 
-    Of several teachers it is the integrated target that is corrected.
+    With several teachers, the integrated target is corrected.
 
     Args:
         log_target: log ỹ_T.
@@ -85,14 +88,15 @@ class SoftTargetDivergence(nn.Module):
 class DecoupledDivergence(nn.Module):
     """T² (TCKD_i + b · NCKD_i), the decoupled kl (Zhao et al., CVPR 2022, with α = 1).
 
-    With p the integrated target's or the student's probability of the label y, TCKD is the
-    divergence of (p, 1 − p), and NCKD that of the other classes' probabilities, scaled to sum to
-    1. ``kl = TCKD + (1 − p_T) NCKD`` (ibid.): the surer a teacher is, the less plain kl tells of
-    the other classes; here that does not depend on it. Of two classes, NCKD is 0.
+    Let p be the probability of the label y in the integrated target or in the student's output.
+    TCKD is the divergence of (p, 1 − p), and NCKD that of the other classes' probabilities, scaled
+    to sum to 1. ``kl = TCKD + (1 − p_T) NCKD`` (ibid.): in plain kl, the other classes count less
+    if a teacher is more certain; here their weight does not depend on that. With two classes, NCKD
+    is 0.
 
     Args:
         temperature: T.
-        non_target: b, their β.
+        non_target: b, called β in the paper.
     """
 
     def __init__(self, temperature: float, non_target: float) -> None:
@@ -120,8 +124,8 @@ class RelationDistance(nn.Module):
 
     ρ_i is Pearson's correlation of ỹ_T,i and ỹ_s,i over the classes (their inter-class relation),
     ρ_c that of class c's probabilities over the segments that count (their intra-class relation).
-    The two have one weight. Where either side is flat there is no correlation, and the distance
-    is 0. T² is that of kl.
+    Both have the same weight. If all values of either side are equal, there is no correlation, and
+    the distance is 0. T² is used as in kl.
     """
 
     def __init__(self, temperature: float) -> None:
@@ -139,7 +143,7 @@ class RelationDistance(nn.Module):
         Args:
             log_target: log ỹ_T.
             student_logits: z_s.
-            counts: segments that ρ_c is taken over: those whose teacher is relied on.
+            counts: whether ρ_c includes a segment: True if its teacher is reliable.
         """
         target = log_target.exp()
         student = (student_logits / self.temperature).softmax(dim=-1)
@@ -152,14 +156,14 @@ class RelationDistance(nn.Module):
 def _divergence(
     log_target: Float[Tensor, "N K"], log_student: Float[Tensor, "N K"]
 ) -> Float[Tensor, " N"]:
-    """KL(target ‖ student) of each row."""
+    """KL(target ‖ student) for each row."""
     return F.kl_div(log_student, log_target, reduction="none", log_target=True).sum(dim=-1)
 
 
 def _decouple(
     log_posterior: Float[Tensor, "N C"], labels: Int[Tensor, " N"]
 ) -> tuple[Float[Tensor, "N 2"], Float[Tensor, "N C-1"]]:
-    """Logarithms of (p_y, 1 − p_y), and of the other classes' probabilities among themselves."""
+    """Logarithms of (p_y, 1 − p_y), and of the other classes' probabilities, scaled to sum to 1."""
     classes = torch.arange(log_posterior.shape[-1] - 1, device=labels.device)
     others = log_posterior.gather(1, classes + (classes >= labels[:, None]))  # (N, C - 1)
     rest = others.logsumexp(dim=-1, keepdim=True)
@@ -169,7 +173,9 @@ def _decouple(
 def _uncorrelated(
     one: Float[Tensor, "N C"], other: Float[Tensor, "N C"], share: Float[Tensor, "N C"], dim: int
 ) -> Float[Tensor, " _"]:
-    """1 − Pearson's correlation along ``dim`` over entries whose share is 1; 0 where flat."""
+    """1 − Pearson's correlation along ``dim`` over entries whose share is 1; 0 if values
+    are all equal.
+    """
     entries = share.sum(dim=dim, keepdim=True).clamp(min=1.0)
     one = share * (one - (share * one).sum(dim=dim, keepdim=True) / entries)
     other = share * (other - (share * other).sum(dim=dim, keepdim=True) / entries)

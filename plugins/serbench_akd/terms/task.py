@@ -1,4 +1,4 @@
-"""The task term: how far the student is from the labels, per segment."""
+"""The task term: the student's distance from the labels, for each segment."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class CrossEntropy(nn.Module):
 class Concordance(nn.Module):
     """1 − CCC between posterior and one-hot label (Khan et al. 2026, Eq. 14), per segment.
 
-    Lin's concordance correlation coefficient of x and y over the batch obeys
-    ``1 − CCC = mean_i (x_i − y_i)² / (σ_x² + σ_y² + (μ_x − μ_y)²)``, with variances over N. So
-    segment i's share is its own squared error over the batch's denominator, and the mean of the
-    shares is 1 − CCC, averaged over classes. A class that no segment or every segment has gives
-    CCC = 0 whatever the student says; such classes are left out of the average.
+    For Lin's concordance correlation coefficient of x and y over the batch,
+    ``1 − CCC = mean_i (x_i − y_i)² / (σ_x² + σ_y² + (μ_x − μ_y)²)``, with variances over N.
+    Segment i's share is therefore its own squared error over the batch's denominator, and the mean
+    of the shares is 1 − CCC, averaged over classes. If no segment or every segment has a class, CCC
+    is 0 for any output of the student; such classes are left out of the average.
     """
 
     def forward(

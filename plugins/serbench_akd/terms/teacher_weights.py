@@ -1,4 +1,4 @@
-"""How much each teacher counts for each segment."""
+"""The weight of each teacher for each segment."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class UniformTeacherWeights(nn.Module):
         self.num_teachers = num_teachers
 
     def forward(self, output: StudentOutput) -> Float[Tensor, "m N"]:
-        """The logarithm of w; of ``output`` only N is read."""
+        """The logarithm of w. Only the number N of segments is read from ``output``."""
         return output.logits.new_full(
             (self.num_teachers, len(output.logits)), -math.log(self.num_teachers)
         )
@@ -47,13 +47,13 @@ class UniformTeacherWeights(nn.Module):
 class AdaptiveTeacherWeights(nn.Module):
     """w_·,i = softmax over t of v · (θ_t ⊙ d_i) (Khan et al. 2026, Eq. 5–6; Liu et al. 2020).
 
-    θ starts at 0, so that nothing is preferred before anything is learnt; v starts at 1/√c, so
-    that θ has a gradient.
+    θ starts at 0, so that no teacher is preferred before training; v starts at 1/√c, so that θ has
+    a gradient.
 
     Attributes:
         theta: θ, a latent factor for each teacher, ``(m, c)``.
         v: the scoring vector, ``(c,)``.
-        undecayed: both; ``penalty`` decays them, by λ_2.
+        undecayed: both parameters, which have no weight decay; ``penalty`` decays them by λ_2.
     """
 
     undecayed = ("theta", "v")
