@@ -20,7 +20,7 @@ class ExecuTorchParams(Params):
 
 
 class ExecuTorchBackend(Backend):
-    """A ``.pte`` program in fp32; what XNNPACK does not know runs in the portable kernels."""
+    """A ``.pte`` program in fp32; the portable kernels run what XNNPACK does not support."""
 
     name = "executorch"
     Params = ExecuTorchParams
@@ -68,10 +68,10 @@ opened: list[int] = []
 
 
 def use_threads(count: int) -> None:
-    """Give ExecuTorch's one thread pool ``count`` threads.
+    """Give ExecuTorch's only thread pool ``count`` threads.
 
     Raises:
-        PluginError: it has another number and cannot be given this one.
+        PluginError: the pool has another number of threads, which cannot be changed.
     """
     library = imported("executorch.extension.pybindings.portable_lib")
     try:
@@ -82,7 +82,7 @@ def use_threads(count: int) -> None:
         ) from error
     if has() == count:
         return
-    if opened:  # a loaded program holds on to the pool that a reset would free
+    if opened:  # a reset would free the pool that a loaded program uses
         raise PluginError(
             "ExecuTorch has one number of threads per process, and this process has loaded a "
             f"program with {opened[0]}; open a model with {count} in another process"

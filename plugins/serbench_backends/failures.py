@@ -1,4 +1,6 @@
-"""What converters and runtimes print and raise: held back, or told as one kind of error."""
+"""Handles what converters and runtimes print and raise: output is held back, and errors
+become one kind.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from serbench.api import PluginError
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the notes and warnings of converters; native libraries log little."""
+    """Suppress the notes and warnings of converters; native libraries log little."""
     for name, level in (("TF_CPP_MIN_LOG_LEVEL", "3"), ("GLOG_minloglevel", "2")):
         os.environ.setdefault(name, level)
     handlers, disabled = logging.root.handlers[:], logging.root.manager.disable
@@ -30,35 +32,37 @@ def quiet() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.root.handlers[:] = handlers  # without those that would write to the sink
+        logging.root.handlers[:] = handlers  # removes handlers that would write to the sink
         logging.disable(disabled)
 
 
 @contextmanager
 def converting(runtime: str) -> Iterator[None]:
-    """Quietly; whatever a converter raises becomes a ``PluginError`` with the reason."""
+    """Run quietly; any error of a converter becomes a ``PluginError`` with the reason."""
     try:
         with quiet():
             yield
     except PluginError:
         raise
-    except Exception as error:  # converters document no errors of their own
+    except Exception as error:  # converters do not document which errors they raise
         raise PluginError(f"{runtime} cannot express this model: {first_line(error)}") from error
 
 
 @contextmanager
 def opening(runtime: str) -> Iterator[None]:
-    """Quietly; whatever a runtime raises on loading becomes a ``PluginError`` with the reason."""
+    """Run quietly; any error of a runtime while loading becomes a ``PluginError`` with
+    the reason.
+    """
     try:
         with quiet():
             yield
     except PluginError:
         raise
-    except Exception as error:  # a damaged file surfaces as any error at all
+    except Exception as error:  # a damaged file can cause any error
         raise PluginError(f"{runtime} cannot load this model: {first_line(error)}") from error
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
+    """The message of an error, in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

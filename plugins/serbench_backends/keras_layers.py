@@ -1,4 +1,4 @@
-"""An exported graph as a Keras model: one layer per operation, no code in the file."""
+"""An exported graph as a Keras model: one layer per operation, and no code in the file."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ import numpy as np
 from serbench_backends.keras_operations import FIXED, check, run
 from serbench_backends.onnx_steps import Array, GraphStep, dtype_name, read_steps
 
-if TYPE_CHECKING:  # a process that only opens a converted model does not wait for it
+if TYPE_CHECKING:  # so that a process that only opens a converted model does not wait for it
     import onnx
 
 
 @keras.saving.register_keras_serializable("serbench")
 class OnnxOperation(keras.layers.Layer):
-    """One operation; constants that it computes with are its weights, others its settings.
+    """One operation. Constants that it computes with are its weights; other constants
+    are its settings.
 
     Args:
         operation: its name in ONNX.
         attributes: as ONNX names them.
-        inputs: for each input whether it is there.
+        inputs: for each input whether it is used.
         fixed: constants such as shapes and places, by position: type, shape, values.
         weights: the shape of each other constant, by position.
-        outputs: how many.
+        outputs: number of outputs.
     """
 
     def __init__(
@@ -92,13 +93,13 @@ class OnnxOperation(keras.layers.Layer):
         return layer
 
     def call(self, variables: Sequence[Any]) -> Any:
-        """From the inputs that are no constants to the output, or a list of them."""
+        """Compute the output, or a list of outputs, from the inputs that are not constants."""
         constants = {**self.fixed, **self.variables_at}
         outputs = run(self.step, variables, constants)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def get_config(self) -> dict[str, Any]:
-        """What the file says of it."""
+        """The layer's settings for the file."""
         return {**super().get_config(), **self.settings}
 
 
@@ -106,7 +107,7 @@ def keras_model(graph: onnx.GraphProto) -> keras.Model:
     """A model with the inputs and outputs of ``graph``, whose shapes are fixed.
 
     Raises:
-        PluginError: operations that are not known here.
+        PluginError: the graph has operations that are not supported here.
     """
     steps = read_steps(graph)
     check(steps)

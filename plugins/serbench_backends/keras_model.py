@@ -21,7 +21,7 @@ class KerasParams(Params):
 
 
 class KerasBackend(Backend):
-    """A ``.keras`` file, run by Keras' own prediction function."""
+    """A ``.keras`` file, which Keras' own prediction function runs."""
 
     name = "keras"
     Params = KerasParams
@@ -32,7 +32,7 @@ class KerasBackend(Backend):
         return missing("Keras", "keras", {"keras": "the runtime", "tensorflow": "the backend"})
 
     def convert(self, model: DeployedModel, folder: Path) -> None:
-        """See ``Backend``; a process that has converted runs with one thread."""
+        """See ``Backend``. After a conversion, the process runs with one thread."""
         from onnx import load
 
         tensorflow_runtime.keras(threads=1)
@@ -44,7 +44,7 @@ class KerasBackend(Backend):
     def open(self, model: DeployedModel, folder: Path, threads: int) -> WaveformPredictor:
         """See ``Backend``."""
         keras = tensorflow_runtime.keras(threads)
-        imported("serbench_backends.keras_layers")  # registers the layer that the file names
+        imported("serbench_backends.keras_layers")  # registers the layer that the file uses
         with opening("Keras"):
             network = keras.saving.load_model(folder / FILE, compile=False, safe_mode=True)
 

@@ -1,4 +1,6 @@
-"""ONNX operations in ``keras.ops``; shapes are fixed, and shape-like inputs are constants."""
+"""ONNX operations written with ``keras.ops``. Shapes are fixed, and inputs such as
+shapes are constants.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,18 @@ from serbench.api import PluginError
 from serbench_backends.onnx_steps import GraphStep
 
 Operation = Callable[[Sequence[Any], Mapping[str, Any]], Any]
-"""From inputs (None where one is left out) and attributes to one output, or a list of them."""
+"""A function of inputs (None for one that is left out) and attributes. It gives one output, or a
+list of them.
+"""
 
 
 def run(step: GraphStep, variables: Sequence[Any], constants: Mapping[int, Any]) -> list[Any]:
-    """Its outputs.
+    """Compute the outputs of an operation.
 
     Args:
         step: the operation.
-        variables: the inputs that are no constants, in order.
-        constants: the others by position, as arrays or Keras variables.
+        variables: the inputs that are not constants, in order.
+        constants: the other inputs by position, as arrays or Keras variables.
     """
     values: list[Any] = [None] * len(step.inputs)
     for position, value in zip(step.variables, variables, strict=True):
@@ -35,7 +39,7 @@ def run(step: GraphStep, variables: Sequence[Any], constants: Mapping[int, Any])
 def check(steps: Sequence[GraphStep]) -> None:
     """
     Raises:
-        PluginError: operations that are not known here.
+        PluginError: some of the operations are not supported here.
     """
     unknown = sorted({each.operation for each in steps} - set(OPERATIONS))
     if unknown:
@@ -58,7 +62,7 @@ def _ints(value: Any) -> list[int]:
 
 
 def _axes(x: Sequence[Any], attributes: Mapping[str, Any]) -> list[int] | None:
-    """Of a reduction: an input from opset 13 or 18 on, an attribute before."""
+    """The axes of a reduction: an input from opset 13 or 18 on, an attribute before."""
     if len(x) > 1 and x[1] is not None:
         return _ints(x[1])
     return attributes.get("axes")
@@ -77,7 +81,7 @@ def _reduction(reduce: Callable[..., Any]) -> Operation:
 
 
 def _folded(function: Callable[[Any, Any], Any]) -> Operation:
-    """Of any number of inputs, two at a time."""
+    """An operation on any number of inputs, which combines them two at a time."""
 
     def operation(x: Sequence[Any], _: Mapping[str, Any]) -> Any:
         result = x[0]
@@ -99,7 +103,7 @@ def _binary(function: Callable[[Any, Any], Any]) -> Operation:
 def _divide(x: Sequence[Any], _: Mapping[str, Any]) -> Any:
     if "int" not in str(x[0].dtype):
         return ops.divide(x[0], x[1])
-    sign = ops.sign(x[0]) * ops.sign(x[1])  # of integers, ONNX cuts towards zero
+    sign = ops.sign(x[0]) * ops.sign(x[1])  # ONNX rounds the quotient of integers towards zero
     return sign * ops.floor_divide(ops.abs(x[0]), ops.abs(x[1]))
 
 
@@ -140,7 +144,9 @@ def _slice(x: Sequence[Any], _: Mapping[str, Any]) -> Any:
 
 
 def _gather_elements(x: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
-    """Along the other axes, only as many elements are looked at as there are places."""
+    """Gather elements. Along the other axes, only as many elements are used as there are
+    indices.
+    """
     axis = attributes.get("axis", 0) % len(x[0].shape)
     seen = [slice(None) if n == axis else slice(size) for n, size in enumerate(x[1].shape)]
     return ops.take_along_axis(x[0][tuple(seen)], x[1], axis=axis)
@@ -186,7 +192,7 @@ def _channels_first(x: Any) -> Any:
 
 
 def _padded_in_space(x: Any, attributes: Mapping[str, Any]) -> Any:
-    """``(N, …, C)`` with zeros where ``pads`` says."""
+    """``(N, …, C)``, padded with zeros as ``pads`` says."""
     if attributes.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
         raise PluginError("the Keras translation does not support auto_pad")
     pads = attributes.get("pads")
@@ -197,7 +203,7 @@ def _padded_in_space(x: Any, attributes: Mapping[str, Any]) -> Any:
 
 
 def _conv(x: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
-    """TensorFlow convolves on CPUs with channels last only, and in groups only through XLA."""
+    """Convolve. On CPUs, TensorFlow supports channels last only, and groups only through XLA."""
     source, kernel = _padded_in_space(_channels_last(x[0]), attributes), x[1]
     groups, space = attributes.get("group", 1), len(kernel.shape) - 2
     strides = tuple(attributes.get("strides", [1] * space))

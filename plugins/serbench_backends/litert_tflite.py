@@ -1,4 +1,4 @@
-"""LiteRT (formerly TensorFlow Lite), for phones and small boards, on its XNNPACK delegate."""
+"""LiteRT (formerly TensorFlow Lite), for phones and small boards, with its XNNPACK delegate."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ FILE = "model.tflite"
 RUNTIME = "ai_edge_litert.interpreter"
 
 QUANTIZED = r"^(?!.*_frontend).*/"
-"""Operations to quantize, by the path of the module that they come from: those inside a part of
-the model. What a model computes outside all of its parts is its front end, whose sums of squares
-span more decades than eight bits can."""
+"""Pattern of the operations to quantize, by the path of the module that they come from: those
+inside a part of the model. Operations outside all parts are the front end, whose sums of squares
+span more decades than eight bits can represent.
+"""
 
 
 class LiteRTParams(Params):

@@ -1,7 +1,7 @@
-"""An ONNX graph of fixed shapes as a list of steps, for runtimes that read no ONNX themselves.
+"""An ONNX graph of fixed shapes as a list of steps, for runtimes that cannot read ONNX.
 
-TensorFlow and Keras have no reader of ONNX files that is kept up and lives beside current
-versions of NumPy, so the operations are taken over one by one.
+No reader of ONNX files for TensorFlow and Keras is maintained and works with current versions of
+NumPy, so the operations are translated one by one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # a process that only opens a converted model does not wait for it
+if TYPE_CHECKING:  # so that a process that only opens a converted model does not wait for it
     import onnx
 
 Array = NDArray[Any]
@@ -25,8 +25,8 @@ class GraphStep:
 
     Attributes:
         operation: its name in ONNX.
-        attributes: as JSON knows them: numbers, text, lists; element types by NumPy's names.
-        inputs: names of values; empty where an optional input is left out.
+        attributes: values as in JSON: numbers, text, lists; element types by NumPy's names.
+        inputs: names of values; empty if an optional input is left out.
         constants: those of the inputs that are constants, by position.
         outputs: names of values.
     """
@@ -39,12 +39,14 @@ class GraphStep:
 
     @property
     def variables(self) -> dict[int, str]:
-        """The other inputs that are there, by position."""
+        """The names of the inputs that are neither constant nor left out, by position."""
         return {n: name for n, name in enumerate(self.inputs) if name and n not in self.constants}
 
 
 def read_steps(graph: onnx.GraphProto) -> list[GraphStep]:
-    """The operations of a graph in order; what depends on constants alone is worked out here."""
+    """The operations of a graph in order; values that depend on constants alone are
+    computed here.
+    """
     from onnx import numpy_helper
     from onnx.reference import ReferenceEvaluator
 
@@ -86,7 +88,9 @@ def dtype_name(kind: int) -> str:
 
 
 def _prepared(step: GraphStep) -> GraphStep:
-    """With its weights as TensorFlow wants them, so that they are not turned at every call."""
+    """The step with weights in TensorFlow's order of axes, so that they are not transposed
+    at every call.
+    """
     weights = step.constants.get(1)
     if step.operation == "Conv" and weights is not None:  # (out, in, …) to (…, in, out)
         turned = np.moveaxis(weights, (0, 1), (-1, -2))

@@ -21,27 +21,29 @@ from serbench_backends.windowed import over_windows
 FILE = "model.xml"
 
 FRONT_END = "frontend."
-"""What the names of the front end's tables begin with in the graph of a window."""
+"""Beginning of the names of the front end's tables in the graph of a window."""
 
 QUANTIZED = ("MatMul", "Convolution", "GroupConvolution")
 
 TELEMETRY = "openvino_telemetry"
-"""Reports on use that the packages send where this one can be imported."""
+"""Name of a package; if it can be imported, OpenVINO's packages use it to send usage reports."""
 
 
 class OpenVINOParams(Params):
     """Precision of the student."""
 
     precision: Literal["fp32", "int8"] = "fp32"
-    """``int8``: convolutions and matrix products with weights, with activation ranges from
-    training-side audio.
+    """Precision. ``int8``: convolutions and matrix products with weights, with activation ranges
+    from training-side audio.
     """
 
 
 class OpenVINOBackend(Backend):
-    """OpenVINO on the graph of one window, whose shapes are fixed. With dynamic shapes it is slower
-    by a half, and it cannot count windows in double precision: the last window of one utterance in
-    160 would begin one frame off.
+    """OpenVINO on the graph of one window, whose shapes are fixed.
+
+    With dynamic shapes it is slower by a half, and it cannot compute the number of windows in
+    double precision: for one utterance in 160, the last window would begin one frame too early or
+    too late.
     """
 
     name = "openvino"
@@ -75,7 +77,7 @@ class OpenVINOBackend(Backend):
         """See ``Backend``."""
         openvino = imported_silently("openvino")
         settings = {
-            "INFERENCE_PRECISION_HINT": "f32",  # by itself it takes bf16 where there is such
+            "INFERENCE_PRECISION_HINT": "f32",  # by default it uses bf16 if available
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
@@ -95,7 +97,7 @@ def front_end(source: Path) -> list[str]:
     """Names of the front end's matrix products.
 
     Raises:
-        PluginError: none are found, so that they could not be left in fp32.
+        PluginError: no such products are found, so they cannot be left in fp32.
     """
     import onnx
 
@@ -107,10 +109,11 @@ def front_end(source: Path) -> list[str]:
 
 
 def _quantized(network: Any, front_end: list[str], model: DeployedModel) -> Any:
-    """In eight bits; products of two activations and the classifier stay in fp32.
+    """The network in eight bits; products of two activations and the classifier stay in fp32.
 
-    Ranges are from the least to the greatest value, and biases as trained: both were closer to
-    fp32 than NNCF's defaults. In eight bits, the classifier was far off.
+    Ranges are from the smallest to the largest value, and biases stay as trained: with both,
+    posteriors were closer to fp32 than with NNCF's defaults. With the classifier in eight bits,
+    they were far from fp32.
     """
     nncf = imported_silently("nncf")
     ranges = imported_silently("nncf.quantization.range_estimator").RangeEstimatorParametersSet
@@ -153,7 +156,7 @@ def _inputs(window: Waveforms, length: NDArray[np.int64]) -> Mapping[str, NDArra
 
 
 def imported_silently(module: str) -> ModuleType:
-    """A package of OpenVINO's, which then reports nothing to anybody."""
+    """A package of OpenVINO, imported so that it sends no usage reports."""
     with _without_telemetry():
         found = imported(module)
     if module == "nncf":
@@ -163,7 +166,9 @@ def imported_silently(module: str) -> ModuleType:
 
 @contextmanager
 def _without_telemetry() -> Iterator[None]:
-    """Both packages send nothing where the one that does is not there when they are imported."""
+    """Block the telemetry package: both packages send nothing if it is missing when
+    they are imported.
+    """
     before = sys.modules.get(TELEMETRY)
     sys.modules[TELEMETRY] = None  # pyright: ignore[reportArgumentType] - Python's own mark
     try:

@@ -1,4 +1,4 @@
-"""What may be missing on a machine: packages and GPUs."""
+"""Finds out which packages and GPUs a machine lacks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from serbench_backends.failures import first_line, quiet
 
 
 def missing(runtime: str, extra: str, packages: Mapping[str, str]) -> str | None:
-    """Why a runtime cannot run, None where all of its packages are installed.
+    """Why a runtime cannot run; None if all of its packages are installed.
 
-    Only looks for the packages: importing one of these takes seconds.
+    The packages are only searched for, because importing one of them takes seconds.
 
     Args:
-        runtime: its name.
-        extra: of serbench, that installs it.
-        packages: importable name to what the package does, for instance ``the converter``.
+        runtime: name of the runtime.
+        extra: serbench's extra that installs it.
+        packages: role of each package, for instance ``the converter``, by its importable name.
     """
     for module, purpose in packages.items():
         if not _is_installed(module):
@@ -41,23 +41,23 @@ def imported(module: str) -> ModuleType:
     try:
         with quiet():
             return importlib.import_module(module)
-    except Exception as error:  # native packages raise whatever they like when they are broken
+    except Exception as error:  # broken native packages can raise any error
         raise PluginError(f"{module} cannot be imported: {first_line(error)}") from error
 
 
 def unusable(module: str, install: str) -> str | None:
-    """Why ``module`` cannot be imported, in a few words; None where it can.
+    """Why ``module`` cannot be imported, in a few words; None if it can be imported.
 
     Args:
         module: its name.
-        install: what pip is to install.
+        install: name of the package for ``pip install``.
     """
     try:
         if module not in sys.modules and importlib.util.find_spec(module) is None:
             return f"{module} is not installed: pip install '{install}'"
         with quiet():
             importlib.import_module(module)
-    except Exception as error:  # native packages raise whatever they like when they are broken
+    except Exception as error:  # broken native packages can raise any error
         return f"{module} cannot be imported: {first_line(error)}"
     return None
 
@@ -66,7 +66,8 @@ def first_usable(modules: Sequence[str], install: str) -> tuple[str | None, str 
     """The first of several modules that can be imported, or why none can.
 
     Returns:
-        Module and None, or None and the reason: that of a broken one before that of a missing one.
+        Module and None, or None and the reason. If a module is broken and another one is missing,
+            it is the reason of the broken one.
     """
     reasons = [(module, unusable(module, install)) for module in modules]
     for module, reason in reasons:
@@ -77,7 +78,9 @@ def first_usable(modules: Sequence[str], install: str) -> tuple[str | None, str 
 
 
 def nvidia_gpus() -> int:
-    """GPUs that NVIDIA's driver shows this process; 0 without a driver. Asks the driver itself."""
+    """Number of GPUs that NVIDIA's driver shows to this process; 0 without a driver. The driver is
+    asked directly.
+    """
     name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     try:
         driver = ctypes.CDLL(name)

@@ -18,7 +18,7 @@ from serbench_backends.torch_compile import TorchCompile
 
 @hookimpl
 def serbench_backends() -> Sequence[type[Backend]]:
-    """PyTorch, and the runtimes that a trained student can be converted for."""
+    """PyTorch, and the runtimes for which a trained student can be converted."""
     return [
         TorchBackend,
         TorchCompile,

@@ -1,4 +1,4 @@
-"""TensorFlow in a process, with as many threads as asked for, on the CPU."""
+"""TensorFlow on the CPU in this process, with a given number of threads."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from serbench_backends.packages import imported
 
 
 def tensorflow(threads: int) -> Any:
-    """The module ``tensorflow``; what runs in this process from here on takes so many threads.
+    """The module ``tensorflow``. From here on, it uses ``threads`` threads in this process.
 
     Raises:
-        PluginError: it is missing or broken, or runs with other threads in this process already.
+        PluginError: it is missing or broken, or already runs with another number of threads
+            in this process.
     """
     tf = imported("tensorflow")
     try:

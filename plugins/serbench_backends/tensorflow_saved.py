@@ -21,7 +21,7 @@ class TensorFlowParams(Params):
 
 
 class TensorFlowBackend(Backend):
-    """A SavedModel with the weights as constants, so that TensorFlow can arrange them."""
+    """A SavedModel with the weights as constants, so that TensorFlow can rearrange them."""
 
     name = "tensorflow"
     Params = TensorFlowParams
@@ -33,7 +33,7 @@ class TensorFlowBackend(Backend):
         return missing("TensorFlow", "tensorflow", packages)
 
     def convert(self, model: DeployedModel, folder: Path) -> None:
-        """See ``Backend``; a process that has converted runs with one thread."""
+        """See ``Backend``. After a conversion, the process runs with one thread."""
         from onnx import load
 
         tf = tensorflow_runtime.tensorflow(threads=1)
@@ -66,7 +66,7 @@ class TensorFlowBackend(Backend):
         tf = tensorflow_runtime.tensorflow(threads)
         with opening("TensorFlow"):
             signatures = tf.saved_model.load(str(folder)).signatures
-            forward = signatures["serving_default"]  # holds its graph; there are no variables
+            forward = signatures["serving_default"]  # keeps its graph alive; there are no variables
 
         def predict(window: Waveforms, length: NDArray[np.int64]) -> NDArray[np.float32]:
             result = forward(window=tf.constant(window), length=tf.constant(length))

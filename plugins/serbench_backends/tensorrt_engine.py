@@ -27,10 +27,12 @@ FILE = "model.engine"
 MODULES = ("tensorrt", "tensorrt_rtx")
 
 MOST = 16
-"""Utterances at once; more are run in turn."""
+"""Largest number of utterances at once; more are run one batch after another."""
 
 SHORTEST_S, USUAL_S, LONGEST_S = 0.1, 3.0, 60.0
-"""Lengths that an engine is built for, and the one that it is fastest at."""
+"""Lengths in seconds: the shortest and longest that an engine accepts, and the one at which
+it is fastest.
+"""
 
 INSTALL = "serbench[tensorrt]"
 
@@ -41,7 +43,7 @@ class TensorRTParams(Params):
     """Precision of the student."""
 
     precision: Literal["fp32", "fp16"] = "fp32"
-    """``fp16``: all but the front end. ``fp32`` is without TF32."""
+    """Precision. ``fp16``: everything but the front end. ``fp32`` does not use TF32."""
 
 
 class TensorRTBackend(Backend):
@@ -98,7 +100,7 @@ class TensorRTBackend(Backend):
 
 
 class _Engine:
-    """Runs an engine; memory is PyTorch's, on the GPU that is current."""
+    """Runs an engine. PyTorch allocates its memory, on the current GPU."""
 
     def __init__(self, context: Any, classes: int) -> None:
         import torch
@@ -135,7 +137,8 @@ def build_engine(runtime: ModuleType, source: Path) -> bytes:
         source: a graph from ``waveform (N, samples)``, both dimensions dynamic.
 
     Raises:
-        PluginError: TensorRT cannot parse or build it; the message has its first complaint.
+        PluginError: TensorRT cannot parse the graph or build the engine; the message contains its
+            first error.
     """
     notes = _notes(runtime)
     builder = runtime.Builder(notes)
@@ -157,7 +160,7 @@ def build_engine(runtime: ModuleType, source: Path) -> bytes:
 
 
 def find_runtime() -> ModuleType:
-    """``tensorrt``, or ``tensorrt_rtx``.
+    """The module ``tensorrt``, or ``tensorrt_rtx``.
 
     Raises:
         PluginError: neither can be imported.
@@ -169,7 +172,7 @@ def find_runtime() -> ModuleType:
 
 
 def _notes(runtime: ModuleType) -> Any:
-    """A log that keeps errors, where TensorRT's own would print them."""
+    """A log that keeps errors, which TensorRT's own log would print."""
 
     class Notes(runtime.ILogger):
         def __init__(self) -> None:

@@ -24,11 +24,12 @@ class TorchParams(Params):
     """Precision and threads."""
 
     precision: Literal["fp32", "bf16"] = "fp32"
-    """``bf16``: autocast, which leaves normalisations and softmax in fp32, and the front end is
-    outside of it. A converted model also keeps the weights of linear layers and convolutions so,
-    which halves its file and saves rounding them at each call."""
+    """Precision. ``bf16``: autocast, which leaves normalisations and softmax in fp32; the front end
+    is not included. A converted model also stores the weights of linear layers and convolutions in
+    bf16. This halves its file and saves rounding them at each call.
+    """
     threads: PositiveInt | None = None
-    """CPU threads within one operation; None: as many as torch has been given."""
+    """Number of CPU threads within one operation; None: torch's current number."""
 
 
 class TorchBackend(Backend):

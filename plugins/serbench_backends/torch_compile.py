@@ -1,4 +1,4 @@
-"""PyTorch's compiler, TorchInductor, ahead of time."""
+"""PyTorch's compiler, TorchInductor, used ahead of time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILE = "model.pt2"
-"""Native code with the weights in it; nothing of it is pickled."""
+"""Name of the file with native code and the weights. It contains nothing pickled."""
 
 COMPILERS = ("g++", "clang++")
 
@@ -24,8 +24,8 @@ COMPILERS = ("g++", "clang++")
 class TorchCompile(Backend):
     """The model of one window, compiled for this processor when it is converted.
 
-    It is compiled ahead of time: ``torch.compile`` itself would compile anew in each process, once
-    for each kind of shape, which took minutes, and its code for shapes that vary was slower.
+    It is compiled ahead of time. ``torch.compile`` itself would compile again in each process, once
+    for each kind of shape, which took minutes. Its code for variable shapes was also slower.
     """
 
     name = "torch-compile"
@@ -54,7 +54,7 @@ class TorchCompile(Backend):
                 package_path=str(folder / FILE),
                 inductor_configs={
                     "cpp.cxx": (compiler(),),
-                    "cpp.dynamic_threads": True,  # their number is told when it is opened
+                    "cpp.dynamic_threads": True,  # their number is set when the model is opened
                 },
             )
 
@@ -75,7 +75,7 @@ class TorchCompile(Backend):
 
 
 def compiler() -> str | None:
-    """The path of a C++ compiler: the one that CXX names, else one that is usual."""
+    """The path of a C++ compiler: the compiler that CXX names, else one of the usual compilers."""
     named = os.environ.get("CXX")
     found = map(shutil.which, (named,) if named else COMPILERS)
     return next((path for path in found if path), None)

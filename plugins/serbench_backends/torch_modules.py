@@ -1,4 +1,4 @@
-"""Networks of the PyTorch backend, and how they are run."""
+"""Networks of the PyTorch backend, and functions that run them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from torch import Tensor, nn
 from serbench.api import PluginError, StudentOutput, WaveformPredictor, Waveforms
 
 ROUNDED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-"""Layers that autocast computes in bf16 anyway: keeping their weights so changes no result."""
+"""Layers that autocast computes in bf16 anyway, so that storing their weights in bf16
+changes no result.
+"""
 
 
 def student_of(module: nn.Module) -> nn.Module:
-    """The network within a deployed module; what is around it is the front end.
+    """The network within a deployed module. The rest of the module is the front end.
 
     Raises:
-        PluginError: it has none.
+        PluginError: the module has no network.
     """
     student = getattr(module, "student", None)
     if not isinstance(student, nn.Module):
@@ -36,13 +38,13 @@ class Autocast(nn.Module):
         self.network = network
 
     def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
-        """As the network's own."""
+        """Output of the network, computed in bf16."""
         with torch.autocast(features.device.type, torch.bfloat16):
             return self.network(features, lengths)
 
 
 def predictor_of(module: nn.Module) -> WaveformPredictor:
-    """A predictor of waveforms by a deployed module."""
+    """A predictor that gives a deployed module's posteriors for waveforms."""
 
     def predict(waveforms: Waveforms) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -53,7 +55,7 @@ def predictor_of(module: nn.Module) -> WaveformPredictor:
 
 @contextmanager
 def threads_of(count: int | None) -> Iterator[None]:
-    """Run with ``count`` threads, and give torch its own number back afterwards."""
+    """Run with ``count`` threads, and restore torch's own number afterwards."""
     before = torch.get_num_threads()
     if count is None or count == before:
         yield

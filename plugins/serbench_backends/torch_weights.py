@@ -1,4 +1,4 @@
-"""Weights of a deployed model in a file that holds numbers alone, for the PyTorch backends."""
+"""Stores weights of a deployed model in a file of numbers alone, for the PyTorch backends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def save_weights(module: nn.Module, folder: Path) -> None:
 
 
 def load_weights(model: DeployedModel, folder: Path) -> nn.Module:
-    """``model.module()`` with the weights of the file, in the precision that they have there.
+    """``model.module()`` with the weights of the file, in the precision of the file.
 
     Raises:
         PluginError: the file is missing, damaged, or of another model.

@@ -14,7 +14,9 @@ WindowPredictor = Callable[[Waveforms, NDArray[np.int64]], NDArray[np.float32]]
 
 
 def over_windows(model: DeployedModel, predict: WindowPredictor) -> WaveformPredictor:
-    """A predictor of waveforms: each cut into windows, each window alone, the mean over them."""
+    """A predictor of waveforms. It cuts each waveform into windows, predicts each window alone, and
+    takes the mean.
+    """
 
     def utterance(waveform: Waveforms) -> NDArray[np.float64]:
         windows, lengths = model.windows(waveform)

@@ -1,4 +1,6 @@
-"""ONNX Runtime: the graph that is shipped, in half precision, in eight bits, on other providers."""
+"""ONNX Runtime: the exported graph in full precision, half precision or eight bits,
+on several providers.
+"""
 
 from serbench_backends.onnx_runtime.backend import OnnxRuntimeBackend, OnnxRuntimeParams
 

@@ -21,12 +21,12 @@ class OnnxRuntimeParams(Params):
     """Precision of the student, and the provider that runs it."""
 
     precision: Literal["fp32", "fp16", "int8", "int8-static"] = "fp32"
-    """``fp16``: all but the front end. ``int8``: matrix products in int8, activations quantized at
-    run time (dynamic). ``int8-static``: convolutions too, with activation ranges from training-side
-    audio.
+    """Precision. ``fp16``: everything but the front end. ``int8``: matrix products in int8, with
+    activations quantized at run time (dynamic). ``int8-static``: convolutions too, with activation
+    ranges from training-side audio.
     """
     provider: Provider = "cpu"
-    """``cuda`` and ``tensorrt`` need a GPU and the package onnxruntime-gpu."""
+    """Provider. ``cuda`` and ``tensorrt`` need a GPU and the package onnxruntime-gpu."""
 
     @model_validator(mode="after")
     def _eight_bits_are_for_the_cpu(self) -> OnnxRuntimeParams:
@@ -37,7 +37,7 @@ class OnnxRuntimeParams(Params):
 
 
 class OnnxRuntimeBackend(Backend):
-    """ONNX Runtime with exactly the chosen provider."""
+    """ONNX Runtime with exactly the chosen provider, and no other."""
 
     name = "onnxruntime"
     Params = OnnxRuntimeParams
@@ -61,7 +61,7 @@ class OnnxRuntimeBackend(Backend):
     def convert(self, model: DeployedModel, folder: Path) -> None:
         """See ``Backend``."""
         precision, target = self.params.precision, folder / FILE
-        # Imported late: a process that opens a model has no use for what converts one.
+        # Imported late: a process that only opens a model does not need the converters.
         with converting(f"ONNX Runtime in {self.precision}"):
             if precision == "fp16":
                 from serbench_backends.onnx_runtime.half import halve

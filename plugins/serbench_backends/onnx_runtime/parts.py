@@ -9,23 +9,27 @@ import onnx
 from serbench.api import PluginError
 
 FULL_PRECISION = ("frontend/", "cut/", "mean/")
-"""Nodes that stay in fp32. The front end's powers span more decades than eight or sixteen bits
-can; cutting into windows and the mean over them compute next to nothing."""
+"""Beginnings of the names of nodes that stay in fp32. The front end's powers span more decades
+than eight or sixteen bits can represent; cutting into windows and the mean over them need
+almost no computation.
+"""
 
 FEW_CHANNELS = 4
-"""Convolutions from so few channels stay in fp32: in eight bits they are slower."""
+"""Convolutions with at most this many input channels stay in fp32: in eight bits they are
+slower.
+"""
 
 
 def in_full_precision(graph: onnx.GraphProto) -> list[str]:
-    """Names of the nodes that stay in fp32 whatever the precision."""
+    """Names of the nodes that stay in fp32 for every precision."""
     return [node.name for node in graph.node if node.name.startswith(FULL_PRECISION)]
 
 
 def weighted(graph: onnx.GraphProto, operations: Iterable[str]) -> list[str]:
-    """Names of the nodes of the student, of some kinds, that multiply with weights; in order.
+    """Names of the student's nodes of the given kinds that multiply with weights, in order.
 
     Raises:
-        PluginError: there are none.
+        PluginError: the graph has no such nodes.
     """
     kinds, weights = set(operations), {each.name: each.dims for each in graph.initializer}
     found = [
@@ -42,7 +46,7 @@ def weighted(graph: onnx.GraphProto, operations: Iterable[str]) -> list[str]:
 
 
 def residual(graph: onnx.GraphProto) -> list[str]:
-    """Names of the student's sums that skip connections around convolutions end in."""
+    """Names of the student's additions at the end of skip connections around convolutions."""
     rectified = {node.output[0] for node in graph.node if node.op_type == "Relu"}
     return [
         node.name

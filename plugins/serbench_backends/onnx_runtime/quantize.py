@@ -1,8 +1,8 @@
-"""An exported graph in eight bits, by the tools that come with ONNX Runtime.
+"""Quantizes an exported graph to eight bits with the tools of ONNX Runtime.
 
 Weights are signed and have a scale per channel; activations are unsigned, which is what x86
-processors multiply fastest. Matrix products of two activations, as in attention, stay in fp32:
-there is little to multiply, and each would have to be quantized first.
+processors multiply fastest. Matrix products of two activations, as in attention, stay in fp32: they
+are small, and each would have to be quantized first.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ PRODUCTS = ("MatMul", "Gemm")
 
 
 def quantize_as_they_come(source: Path, target: Path) -> None:
-    """Write ``source`` with matrix products in int8, whose inputs are quantized at each call.
+    """Write ``source`` with matrix products in int8; their inputs are quantized at each call.
 
     Raises:
-        PluginError: there is nothing to quantize.
+        PluginError: the graph has nothing to quantize.
     """
     with _prepared(source) as path:
         nodes = weighted(onnx.load(path).graph, PRODUCTS)
@@ -54,13 +54,13 @@ def quantize_as_they_come(source: Path, target: Path) -> None:
 def quantize_by_ranges(source: Path, target: Path, audio: Sequence[Waveforms]) -> None:
     """Write ``source`` with convolutions and matrix products in int8, with fixed ranges.
 
-    The range of an activation is from its least to its greatest value over ``audio``: with
-    ranges that leave out a part of the values (percentiles, entropy, moving averages), posteriors
-    moved further from those in fp32.
+    The range of an activation is from its smallest to its largest value over ``audio``. With ranges
+    that leave out a part of the values (percentiles, entropy, moving averages), posteriors differed
+    more from those in fp32.
 
     Args:
         source: the graph.
-        target: where to.
+        target: the file to write.
         audio: training-side utterances, each ``(samples,)``.
 
     Raises:
@@ -80,43 +80,44 @@ def quantize_by_ranges(source: Path, target: Path, audio: Sequence[Waveforms]) -
             _Utterances(graph.input[0].name, audio),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=[*kinds, "Add"],
-            # With the sums between them in eight bits too, convolutions follow each other directly.
+            # If the sums between them are in eight bits too, one convolution follows another
+            # directly.
             nodes_to_quantize=weighted(graph, kinds) + residual(graph),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
             calibration_providers=["CPUExecutionProvider"],
-            # What a product gives goes on in fp32: bias and normalisation follow.
+            # Results of products stay in fp32, because bias and normalisation follow.
             extra_options={"OpTypesToExcludeOutputQuantization": list(PRODUCTS)},
         )
 
 
 class _Utterances(CalibrationDataReader):
-    """One utterance after the other, as ONNX Runtime asks for them."""
+    """A reader that gives one utterance after another to ONNX Runtime."""
 
     def __init__(self, name: str, audio: Sequence[Waveforms]) -> None:
         self.name = name
         self.left = iter(audio)
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The next one, None after the last."""
+        """The input for the next utterance; None after the last one."""
         waveform = next(self.left, None)
         return None if waveform is None else {self.name: waveform[None]}
 
 
 @contextmanager
 def _prepared(source: Path) -> Iterator[Path]:
-    """The graph with constants folded and operations fused, in a file that is there for a while.
+    """The graph with constants folded and operations fused, in a temporary file.
 
-    The tools' advice on their use goes to the log of the whole program; it is held back.
+    The tools write advice on their use to the log of the whole program; it is suppressed.
     """
     with tempfile.TemporaryDirectory(prefix="serbench-") as name:
         path = Path(name) / "prepared.onnx"
         before = logging.root.manager.disable
         logging.disable(logging.WARNING)
         try:
-            # Symbolic shape inference knows only some of the operations.
+            # Symbolic shape inference supports only some of the operations.
             quant_pre_process(source, path, skip_symbolic_shape=True)
             yield path
         finally:

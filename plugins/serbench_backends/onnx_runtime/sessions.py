@@ -19,13 +19,13 @@ NAMES: dict[Provider, str] = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
-"""What ONNX Runtime calls them."""
+"""Names of the providers in ONNX Runtime."""
 
 ERRORS_ONLY = 3
 
 
 def provider_missing(provider: Provider) -> str | None:
-    """Why a provider cannot be had here; None where it can."""
+    """Why a provider is not available here; None if it is available."""
     import onnxruntime
 
     name = NAMES[provider]
@@ -45,14 +45,14 @@ def open_session(
     """Load a graph.
 
     Args:
-        path: of the graph.
-        provider: what is to run it; operations that it lacks run on the CPU.
-        threads: within one operation.
+        path: file of the graph.
+        provider: the provider that runs it; operations that it lacks run on the CPU.
+        threads: number of threads within one operation.
         half: whether the graph computes in half precision.
 
     Raises:
-        PluginError: it cannot be loaded, or ONNX Runtime put another provider in the place of
-            this one, which it does without an error.
+        PluginError: the graph cannot be loaded, or ONNX Runtime replaced the provider by another
+            one, which it does without an error.
     """
     import onnxruntime
 
@@ -60,7 +60,7 @@ def open_session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
-    # Pairs of steps that only leave eight bits and come back to them are taken out.
+    # Removes pairs of steps that only leave eight bits and return to them.
     options.add_session_config_entry("session.enable_quant_qdq_cleanup", "1")
     if half and provider == "cpu":
         # At the default level, the CPU provider crashes the process on such graphs.
