@@ -25,7 +25,7 @@ from serbench_corpora.table_records import (
 from serbench_corpora.table_rows import Row
 
 COLUMNS = ("file", "emotion", "speaker", "text", "gender")
-"""What a row is made of, and templates may use."""
+"""Fields of a row, which templates may use."""
 
 SPLIT = "split"
 
@@ -37,7 +37,7 @@ class AudformatParams(Params):
     """
 
     emotion: str | tuple[str, ...]
-    """Column of the emotion, or several columns that hold it for different files."""
+    """Column of the emotion, or several columns with the emotion of different files."""
     speaker: str
     """Column of the speaker."""
     labels: dict[str, str]
@@ -45,21 +45,27 @@ class AudformatParams(Params):
     drop: tuple[str, ...] = ()
     """Values of ``emotion`` whose files are left out."""
     text: str = ""
-    """Column of the sentence; empty where it is not known."""
+    """Column of the sentence; empty if it is not known."""
     gender: str = ""
-    """Column of the speaker's gender, or what the labels of the speaker's scheme call it."""
+    """Column of the speaker's gender, or the name of this label in the scheme of the speaker."""
     genders: dict[str, Gender] = Field(default_factory=dict)
-    """Its values besides female, f, male and m: female, male, or empty where it is not known."""
+    """Meaning of values of ``gender`` other than female, f, male and m: female, male, or empty if
+    it is not known.
+    """
     splits: dict[str, str] = Field(default_factory=dict)
-    """The corpus's own split: names of tables, or of the database's splits, and what their files
-    are for: train, validation, test, or the fold that tests them."""
+    """The corpus's own split: names of tables, or of the database's splits, and the use of their
+    files: train, validation, test, or the fold that tests them.
+    """
     id: TemplateText = "{stem}"
-    """Template of the utterance's id, of ``file``, its ``stem`` and ``folder``, and the others."""
+    """Template of the utterance's id. It may use ``file``, its ``stem`` and ``folder``, and the
+    other fields.
+    """
     database: str = ""
-    """Name of the database in audb, where it is fetched from if there is no copy; empty: it is
-    not fetched."""
+    """Name of the database in audb, from which it is downloaded if there is no copy; empty: it is
+    not downloaded.
+    """
     version: str = ""
-    """Its version there."""
+    """Version of the database in audb."""
     card: CardParams
 
     @model_validator(mode="after")
@@ -79,7 +85,7 @@ class AudformatParams(Params):
 
     @property
     def recipe(self) -> Recipe:
-        """How a row of ``COLUMNS`` becomes an utterance."""
+        """How a row with the fields ``COLUMNS`` becomes an utterance."""
         return Recipe(
             audio=Template("{file}"),
             id=Template(self.id),
@@ -97,8 +103,8 @@ class AudformatParams(Params):
 class Audformat(Corpus):
     """A database in audEERING's audformat: ``db.yaml`` with tables, and audio.
 
-    Its own copy may be anywhere; with ``database`` and ``version`` it is fetched through audb
-    (Wierstorf et al., 2023), from the repositories that audb is configured for.
+    A copy of it may be in any folder. With ``database`` and ``version``, it is downloaded through
+    audb (Wierstorf et al., 2023), from the repositories that audb is configured for.
     """
 
     name: ClassVar[str] = "audformat"
@@ -115,8 +121,8 @@ class Audformat(Corpus):
 
         Raises:
             PluginError: audformat is not installed.
-            CorpusError: no database, one without the tables or columns that are asked for, files
-                of which something is not told, or segments of files.
+            CorpusError: there is no database, it lacks tables or columns that are needed, it lacks
+                facts about some files, or it has segments of files.
         """
         problems = Problems()
         with opened(folder, self.params.card.layout) as database:
@@ -126,11 +132,11 @@ class Audformat(Corpus):
         return found
 
     def build(self, folder: Path, advance: Advance) -> bool:
-        """Fetch the database through audb into ``folder``. False: it has no name there.
+        """Download the database through audb into ``folder``. False: ``database`` is empty.
 
         Raises:
             PluginError: audb is not installed.
-            CorpusError: no repository has it, or none can be reached.
+            CorpusError: no repository has the database, or no repository can be reached.
         """
         name, version = self.params.database, self.params.version
         if not name:
@@ -147,7 +153,7 @@ class Audformat(Corpus):
                     cache_root=cache,
                     verbose=False,
                 )
-            except Exception as error:  # audb's backends raise whatever their network layer does
+            except Exception as error:  # audb's backends can raise any error of their network layer
                 where = ", ".join(f"{r.name} on {r.host}" for r in audb.config.REPOSITORIES)
                 reason = str(error).rstrip(".") or type(error).__name__
                 raise CorpusError(

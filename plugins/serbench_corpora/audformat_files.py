@@ -1,4 +1,4 @@
-"""Annotations of an audformat database by file, read by the audformat library."""
+"""Annotations of the files of an audformat database, read by the audformat library."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from serbench.api import CorpusError, PluginError, SerbenchError
 from serbench_corpora.table_records import Problems
 from serbench_corpora.table_rows import shown
 
-if TYPE_CHECKING:  # an extra: it may be missing where serbench runs
+if TYPE_CHECKING:  # an optional package: it may be missing on this machine
     import audformat
     import pandas as pd
 
 HEADER = "db.yaml"
 
 TABLES = ("db.*.csv", "db.*.parquet")
-"""Tables that are read. Pickled ones (``db.*.pkl``) are not: they can run code when they are."""
+"""Patterns of tables that are read. Pickled ones (``db.*.pkl``) are never read, because reading can
+run their code.
+"""
 
 
 def imported(module: str) -> ModuleType:
@@ -42,7 +44,7 @@ def imported(module: str) -> ModuleType:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without pandas's warnings about audformat and audb."""
+    """Suppress the warnings of pandas about audformat and audb."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
@@ -50,12 +52,12 @@ def quiet() -> Iterator[None]:
 
 
 class Annotations:
-    """What an open database says of files.
+    """Facts that an open database gives about its files.
 
     Args:
-        database: open.
-        folder: with the audio.
-        problems: what is wrong with single files is added to them.
+        database: the open database.
+        folder: folder with the audio.
+        problems: problems with single files are added to this object.
     """
 
     def __init__(self, database: audformat.Database, folder: Path, problems: Problems) -> None:
@@ -64,11 +66,12 @@ class Annotations:
         self._problems = problems
 
     def values(self, names: Sequence[str], field: str = "") -> dict[str, str]:
-        """Text by file, of columns that each may tell of other files.
+        """Text by file, from columns that may cover different files.
 
         Args:
-            names: ``table.column``; names of tables may have dots too.
-            field: of the labels of the column's scheme, to be told in place of its values.
+            names: names of columns as ``table.column``; names of tables may also contain dots.
+            field: a field of the labels of the column's scheme; its text is given instead of the
+                column's values.
 
         Raises:
             CorpusError: no such table, column or field.
@@ -88,10 +91,10 @@ class Annotations:
         return name in self._columns()
 
     def sides(self, splits: Mapping[str, str]) -> dict[str, str]:
-        """Side by file.
+        """The side (part of the corpus's split) of each file.
 
         Args:
-            splits: names of tables, or of splits that tables are of, and the side of their files.
+            splits: the side of their files, by names of tables or of splits that tables belong to.
 
         Raises:
             CorpusError: no such table or split.
@@ -148,7 +151,7 @@ class Annotations:
             yield str(file), "" if pd.isna(value) else str(value).strip()
 
     def _is_whole(self, table: str, file: str, start: pd.Timedelta, end: pd.Timedelta) -> bool:
-        """Whether a segment is a whole file; one that is not is added to the problems."""
+        """Whether a segment is a whole file; if it is not, it is added to the problems."""
         import pandas as pd
 
         if start == pd.Timedelta(0) and (pd.isna(end) or self._ends(file, end.total_seconds())):
@@ -160,26 +163,27 @@ class Annotations:
         return False
 
     def _ends(self, file: str, end_s: float) -> bool:
-        """Whether a file ends there, according to its header."""
+        """Whether a file ends at this time, according to its header."""
         import soundfile
 
         try:
             header = soundfile.info(self._folder / file)
-        except (OSError, RuntimeError):  # it is reported where audio is read
+        except (OSError, RuntimeError):  # this is reported when the audio is read
             return True
         return abs(end_s - header.duration) < 1 / header.samplerate
 
 
 @contextmanager
 def opened(folder: Path, layout: str) -> Iterator[audformat.Database]:
-    """The database of a folder; its tables are read when they are asked for.
+    """The database of a folder; a table is read when it is used for the first time.
 
-    It is opened as links in a temporary folder, where no pickled tables are: audformat would read
-    them, and nothing that a corpus brings may run code. Nothing is written to ``folder``.
+    It is opened in a temporary folder with links to its files, but without pickled
+    tables: audformat would read them, and no file of a corpus may run code. Nothing is
+    written to ``folder``.
 
     Raises:
         PluginError: audformat is not installed.
-        CorpusError: no database, or one that cannot be read.
+        CorpusError: there is no database, or it cannot be read.
     """
     if not (folder / HEADER).is_file():
         names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
@@ -196,7 +200,7 @@ def opened(folder: Path, layout: str) -> Iterator[audformat.Database]:
             yield library.Database.load(temporary, load_data=False)
         except SerbenchError:
             raise
-        except Exception as error:  # of yaml, pandas, pyarrow and audformat, whatever is damaged
+        except Exception as error:  # errors of yaml, pandas, pyarrow or audformat, for any damage
             reason = str(error).replace(temporary, str(folder)).partition("\n")[0]
             raise CorpusError(
                 f"{folder} is not a readable audformat database: "
@@ -208,7 +212,7 @@ def opened(folder: Path, layout: str) -> Iterator[audformat.Database]:
 def _link(path: Path, there: Path) -> None:
     try:
         there.symlink_to(path)
-    except OSError:  # Windows lets few users make links
+    except OSError:  # on Windows, few users are allowed to make links
         copyfile(path, there)
 
 

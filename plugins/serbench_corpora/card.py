@@ -1,4 +1,4 @@
-"""A corpus's card and sources as a registry entry writes them."""
+"""A corpus's card and sources, as they are written in a registry entry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pydantic import Field, field_validator, model_validator
 from serbench.api import CorpusCard, Params, Source
 
 SPAN = re.compile(r"(?P<prefix>\D*?)(?P<first>\d+)\.\.(?P=prefix)(?P<last>\d+)")
-"""``01..24`` or ``F_01..F_10``: numbers with as many digits as the first."""
+"""Pattern of spans such as ``01..24`` or ``F_01..F_10``; all numbers have as many digits as the
+first one.
+"""
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -28,20 +30,22 @@ class CardParams(Params):
     citation: str
     elicitation: Literal["acted", "induced", "natural", "synthetic"]
     layout: str
-    """What a folder of the corpus contains; shown in messages."""
+    """Description of what a folder of the corpus contains; shown in messages."""
     get: str = ""
-    """How to get the corpus if it cannot be downloaded; shown in messages too."""
+    """How to get the corpus if it cannot be downloaded; also shown in messages."""
     unit: Literal["speaker", "session"] = "speaker"
     """The unit of folds."""
     speakers: tuple[str, ...] = ()
     """All speakers; ``01..24`` is a span."""
     utterances: Count | None = None
-    """Published counts, here and below; what is not published is left out."""
+    """Published numbers of utterances, here and in the next fields; numbers that are not published
+    are left out.
+    """
     per_label: dict[str, Count] = Field(default_factory=dict)
     per_speaker: dict[str, Count] | Count = Field(default_factory=dict)
     """Utterances by speaker or span of speakers, or one number for each of ``speakers``."""
     fold_sets: dict[str, tuple[tuple[str, ...], ...]] = Field(default_factory=dict)
-    """Named outer folds: the test units of each; spans are allowed."""
+    """Named outer folds, as the test units of each fold; spans are allowed."""
     names: tuple[str, ...] = ()
     made_of: tuple[str, ...] = ()
     different: dict[Literal["speaker", "session", "text"], tuple[str, ...]] = Field(
@@ -82,7 +86,7 @@ class CardParams(Params):
 
     @property
     def counts(self) -> dict[str, int]:
-        """Utterances of each speaker; empty where they are not published."""
+        """Number of utterances of each speaker; empty if the numbers are not published."""
         if isinstance(self.per_speaker, int):
             return dict.fromkeys(self.speakers, self.per_speaker)
         return dict(self.per_speaker)
@@ -119,15 +123,15 @@ class SourceParams(Params):
     unpack: bool = True
 
     def source(self) -> Source:
-        """As the loader takes it."""
+        """The source in the form that the loader needs."""
         return Source(self.url, self.file_name, self.checksum, self.size_bytes, self.unpack)
 
 
 def spelled_out(names: Iterable[str]) -> tuple[str, ...]:
-    """``01..03`` as ``01``, ``02``, ``03``; every other name as it is.
+    """The names with spans replaced by their members: ``01..03`` becomes ``01``, ``02``, ``03``.
 
     Raises:
-        ValueError: a span that runs backwards.
+        ValueError: a span has a last number below the first.
     """
     found: list[str] = []
     for name in names:
@@ -145,10 +149,10 @@ def spelled_out(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def spelled_out_keys(table: Mapping[str, Value]) -> dict[str, Value]:
-    """The table with an entry of its own for every name of a span.
+    """The table with a separate entry for every member of a span.
 
     Raises:
-        ValueError: a span that runs backwards, a name with two entries.
+        ValueError: a span has a last number below the first, or a name has two entries.
     """
     found: dict[str, Value] = {}
     for key, value in table.items():

@@ -1,4 +1,4 @@
-"""A small synthetic corpus: it shows how serbench works, and says nothing about real emotions."""
+"""A small synthetic corpus, which shows how serbench works. It contains no real emotions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class DemoParams(Params):
     takes: int = Field(default=2, ge=1, le=5)
     """Takes of each sentence in each emotion by each speaker."""
     seed: int = Field(default=0, ge=0)
-    """Another seed gives other speakers."""
+    """Seed; another seed gives other speakers."""
 
     @field_validator("speakers")
     @classmethod
@@ -60,7 +60,7 @@ class Demo(Corpus):
     A glottal pulse train and noise pass formant resonators; level and range of F0, rate, energy,
     spectral tilt, jitter and breath follow published vocal correlates of emotion (Banse & Scherer,
     JPSP 70, 1996; Juslin & Laukka, Psychological Bulletin 129, 2003). Every speaker uses each cue
-    with a strength of their own, takes vary, and some are ambiguous, so that classes overlap.
+    with an individual strength, takes vary, and some are ambiguous, so that classes overlap.
     """
 
     name: ClassVar[str] = "demo"
@@ -69,7 +69,9 @@ class Demo(Corpus):
 
     @property
     def card(self) -> CorpusCard:
-        """Counts for these parameters; the folds ``pairs`` test a woman and a man each."""
+        """The card with counts for these parameters; each fold of ``pairs`` tests a woman
+        and a man.
+        """
         speakers = self.speakers()
         per_speaker = len(EMOTIONS) * len(SENTENCES) * self.params.takes
         pairs = tuple(zip(speakers[::2], speakers[1::2], strict=True))
@@ -98,7 +100,7 @@ class Demo(Corpus):
         """One record per wav file of ``folder``; the id is the file's stem.
 
         Raises:
-            CorpusError: a wav file has a name of another grammar.
+            CorpusError: the name of a wav file does not follow the grammar.
         """
         return list(_records(folder))
 

@@ -1,4 +1,4 @@
-"""A corpus as EmoBox prepared it: its rows and its folds."""
+"""A corpus with the rows and folds that EmoBox prepared."""
 
 from __future__ import annotations
 
@@ -25,21 +25,23 @@ from serbench_corpora.table_records import (
 from serbench_corpora.table_rows import Row
 
 COLUMNS = frozenset({"key", "wav", "emo"})
-"""What every row has."""
+"""Fields that every row has."""
 
 
 class EmoBoxParams(Params):
-    """Where EmoBox's files are, who speaks, and what the corpus says of itself.
+    """Where EmoBox's files are, how the speaker is found, and the corpus's card.
 
-    Templates are text with a row's ``{key}``, ``{wav}`` and ``{emo}`` in it, groups of ``speaker``,
-    and ``{stem}`` and ``{folder}`` of ``wav``.
+    Templates are texts. They may contain a row's ``{key}``, ``{wav}`` and ``{emo}``, groups of
+    ``speaker``, and ``{stem}`` and ``{folder}`` of ``wav``.
     """
 
     speaker: str
-    """Regular expression with a group ``speaker``, found somewhere in a row's ``key``, else in its
-    ``wav``: rows do not say who speaks, and folds cannot be checked without it."""
+    """Regular expression with a group ``speaker``, searched for in a row's ``key`` and then
+    in its ``wav``. It is needed because rows do not name the speaker, and folds cannot be
+    checked without speakers.
+    """
     labels: dict[str, str]
-    """Labels by value of ``emo``, or by what ``label_map.json`` makes of it."""
+    """Labels by value of ``emo``, or by the value that ``label_map.json`` gives for it."""
     drop: tuple[str, ...] = ()
     """Values of ``emo`` whose rows are left out."""
     metadata: str = "."
@@ -78,8 +80,9 @@ class EmoBoxParams(Params):
 class EmoBox(Corpus):
     """Rows of EmoBox's fold files (Ma et al., Interspeech 2024), whose folds are ``official``.
 
-    Several folds: an utterance's is the one that tests it. A single fold: training, validation or
-    test. Folds that put a speaker on both sides are found when they are used.
+    With several folds, the fold of an utterance is the one that tests it. With a single fold,
+    it is training, validation or test. Folds with a speaker on both sides are detected when
+    they are used.
     """
 
     name: ClassVar[str] = "emobox"
@@ -99,8 +102,8 @@ class EmoBox(Corpus):
         """One record per key of the fold files that is not left out.
 
         Raises:
-            CorpusError: no fold files, folds that contradict each other, or rows that do not say
-                who speaks how; the message counts and names them.
+            CorpusError: there are no fold files, folds contradict each other, or rows lack the
+                speaker or the emotion; the message counts and names them.
         """
         metadata = folder / self.params.metadata
         folds = read_folds(metadata)
@@ -112,7 +115,9 @@ class EmoBox(Corpus):
         return found
 
     def read_name(self, name: str) -> UtteranceRecord | None:
-        """Who speaks, as the speaker's pattern finds it in a path; ids must be made of names."""
+        """The speaker that the pattern finds in a path. This needs ids that are made of
+        file names.
+        """
         path = PurePosixPath(name)
         match = self._speaker.search(path.as_posix())
         if match is None:
@@ -128,7 +133,7 @@ class EmoBox(Corpus):
     def _described(
         self, rows: Mapping[str, Row], official: Mapping[str, str], problems: Problems
     ) -> Iterator[Row]:
-        """Rows with what the speaker's pattern finds in them."""
+        """Rows with the groups that the speaker's pattern finds in them."""
         for key, row in rows.items():
             if {"start_time", "end_time"} & set(row.cells):
                 problems.add("rows of parts of audio files, which are not supported", row.where)

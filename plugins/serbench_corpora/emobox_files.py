@@ -20,12 +20,12 @@ NAME = re.compile(
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 PARTS = {TRAIN: TRAIN, TEST: TEST}
-"""Parts as names of files have them; every other one is for validation."""
+"""Names of parts in the names of files; every other name means validation."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldFile:
-    """One part of one fold; ``rank`` 0 is the name that EmoBox documents."""
+    """A file with one part of one fold; ``rank`` 0 is the file name that EmoBox documents."""
 
     path: Path
     dataset: str
@@ -36,21 +36,22 @@ class FoldFile:
 
 @dataclass(frozen=True)
 class Folds:
-    """What the fold files of one dataset say.
+    """Content of the fold files of one dataset.
 
     Attributes:
-        rows: of every utterance once, by key.
-        sides: fold to part to the keys in it.
+        rows: the row of each utterance, by key.
+        sides: for each fold, the keys in each of its parts.
     """
 
     rows: Mapping[str, Row]
     sides: Mapping[int, Mapping[str, Sequence[str]]]
 
     def official(self) -> dict[str, str]:
-        """Key to the fold that tests it; of a single fold, to its part.
+        """The fold that tests each key; with a single fold, the part that contains it.
 
         Raises:
-            CorpusError: a key on two sides of a fold or on none, or tested in two folds or in none.
+            CorpusError: a key is on two sides of a fold or on none, or is tested in two folds
+                or in none.
         """
         if len(self.sides) == 1:
             ((fold, parts),) = self.sides.items()
@@ -73,14 +74,14 @@ class Folds:
 
 
 def read_folds(folder: Path) -> Folds:
-    """Fold files of ``folder``, in it or in folders one level below.
+    """Read the fold files in ``folder``, or in folders one level below.
 
-    EmoBox's own folders hold some parts under several names (``…_fold_1.jsonl``, ``…_fold1.jsonl``,
-    ``…_fold_1.json``): the first of these is read.
+    EmoBox's own folders contain some parts under several names (``…_fold_1.jsonl``,
+    ``…_fold1.jsonl``, ``…_fold_1.json``). The first of these is read.
 
     Raises:
-        CorpusError: no fold files, files of several datasets, a fold without training or test, or
-            a file that cannot be read.
+        CorpusError: there are no fold files, they belong to several datasets, a fold lacks training
+            or test, or a file cannot be read.
     """
     files = sorted(_files(folder), key=lambda file: (file.fold, file.part, file.rank))
     if not files:
@@ -107,10 +108,10 @@ def read_folds(folder: Path) -> Folds:
 
 
 def read_label_map(folder: Path) -> dict[str, str]:
-    """EmoBox's ``label_map.json``; empty where there is none.
+    """Content of EmoBox's ``label_map.json``; empty if the file does not exist.
 
     Raises:
-        CorpusError: it is no object of texts.
+        CorpusError: it is not an object of texts.
     """
     path = folder / "label_map.json"
     if not path.is_file():
@@ -165,10 +166,11 @@ def _document(path: Path, name: str) -> object:
 
 
 def _single(fold: int | None, parts: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Key to the part that has it.
+    """The part that contains each key. If ``fold`` is None, the parts are the test sides
+    of the folds.
 
     Raises:
-        CorpusError: two parts have it; no fold stands for all of them, whose parts are their tests.
+        CorpusError: a key is in two parts.
     """
     found: dict[str, str] = {}
     twice: dict[str, str] = {}

@@ -33,8 +33,9 @@ EMOTIONS = {
     "N": "neutral",
     "T": "sadness",
 }
-"""The emotion letter of a file name (of the German word: Wut, Langeweile, Ekel, Angst, Freude,
-neutral, Trauer) and its label; sorted by label, as posteriors are."""
+"""Label of each emotion letter in a file name (from the German words Wut, Langeweile, Ekel, Angst,
+Freude, neutral, Trauer). They are sorted by label, in the order of posteriors.
+"""
 
 STEM = re.compile(
     r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[WLEAFNT])(?P<version>[a-z])", re.ASCII
@@ -77,14 +78,14 @@ class EmoDBParams(Params):
     """Settings of EmoDB."""
 
     url: str = Field(default=URL, pattern="^https?://")
-    """Where the archive is fetched from; another one for a mirror."""
+    """Address of the archive; set another one to use a mirror."""
 
 
 class EmoDB(Corpus):
     """535 utterances of ten actors in seven emotions (Burkhardt et al., Interspeech 2005).
 
-    A folder of it holds ``wav/``, or is that folder itself. The archive at its home has no
-    published checksum: the counts of the card are what checks it.
+    A folder of the corpus contains ``wav/``, or is that folder itself. The archive at its home has
+    no published checksum: it is checked by the counts of the card.
     """
 
     name: ClassVar[str] = "emodb"
@@ -93,14 +94,15 @@ class EmoDB(Corpus):
 
     @property
     def card(self) -> CorpusCard:
-        """Counts, licence and the paper's folds: speakers in pairs."""
+        """The card with counts, licence and the paper's folds, which test speakers in pairs."""
         return CARD
 
     def utterances(self, folder: Path) -> Iterable[UtteranceRecord]:
         """One record per file of ``wav/``; the id is the file's stem.
 
         Raises:
-            CorpusError: there is no ``wav/``, or a file in it has a name of another grammar.
+            CorpusError: there is no ``wav/``, or the name of a file in it does not
+                follow the grammar.
         """
         wav = _wav_folder(folder)
         records = {file: _record(file) for file in audio_below(wav).paths}
@@ -113,7 +115,7 @@ class EmoDB(Corpus):
         return [record for record in records.values() if record is not None]
 
     def left_out(self, folder: Path) -> Sequence[LeftOut]:
-        """What cannot be looked at in ``wav/``."""
+        """Files and folders in ``wav/`` that cannot be read."""
         return audio_below(_wav_folder(folder)).left_out
 
     def missing(self, records: Sequence[UtteranceRecord]) -> Sequence[str]:
@@ -126,12 +128,12 @@ class EmoDB(Corpus):
         return _record(path if path.suffix else path.with_suffix(".wav")) if path.name else None
 
     def sources(self) -> Sequence[Source]:
-        """The archive at the corpus's home (it holds wav/ and phonetic labels)."""
+        """The archive at the corpus's home, which contains wav/ and phonetic labels."""
         return (Source(url=self.params.url, file_name="emodb.zip"),)
 
 
 def _record(path: PurePath) -> UtteranceRecord | None:
-    """What the name of a wav file says; None for a name of another grammar."""
+    """The facts in the name of a wav file; None if the name does not follow the grammar."""
     match = STEM.fullmatch(path.stem)
     if match is None or path.suffix.lower() != ".wav":
         return None

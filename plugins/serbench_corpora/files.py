@@ -1,4 +1,6 @@
-"""Any corpus whose file names give speaker and emotion: a regular expression and some tables."""
+"""Any corpus whose file names give speaker and emotion, described by a regular
+expression and tables.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,14 @@ from serbench_corpora.grid import absent
 from serbench_corpora.table_rows import shown
 
 GIVEN = ("stem", "folder")
-"""What templates may use besides the pattern's groups: the file's stem, its folder's name."""
+"""Names that templates may use in addition to the pattern's groups: the file's stem,
+its folder's name.
+"""
 
 Gender = Literal["female", "male"]
 
 GENDERS: Mapping[str, Gender] = {"female": "female", "male": "male"}
-"""Values that need no table."""
+"""Values of gender that need no table."""
 
 TEMPLATES = ("id", "speaker", "session", "text", "intensity", "take", "gender")
 
@@ -45,9 +49,11 @@ class FilesParams(Params):
     """The pattern of a corpus's file names, and the corpus's card."""
 
     pattern: str
-    """Regular expression over the path below the corpus folder, with ``/``. It must fit the whole
-    path, but for folders in front of it. It sees endings in small letters, and letters with marks
-    as one character each. Named groups: ``emotion`` and whatever the templates use."""
+    """Regular expression for the path below the corpus folder, with ``/``. It must match the
+    whole path, except for folders in front of it. It receives endings in lower case, and
+    letters with accents as one character each. It needs the named groups ``emotion`` and all
+    that the templates use.
+    """
     labels: dict[str, str]
     """The ``emotion`` group's values and their labels; any other value is an error."""
     drop: tuple[str, ...] = ()
@@ -57,7 +63,7 @@ class FilesParams(Params):
     default.
     """
     id: str = "{stem}"
-    """Template of the utterance's id, of the pattern's groups, ``stem`` and ``folder``."""
+    """Template of the utterance's id. It may use the pattern's groups, ``stem`` and ``folder``."""
     speaker: str = "{speaker}"
     """Template of the speaker."""
     session: str | None = None
@@ -73,15 +79,17 @@ class FilesParams(Params):
     gender: str | None = None
     """Template of the value that ``genders`` maps."""
     genders: dict[str, Gender] = Field(default_factory=dict)
-    """Values of ``gender`` that are not female or male themselves; of others it is not known.
-    ``01..07`` is a span."""
+    """Meaning of values of ``gender`` that are not female or male themselves; for all other values
+    it is not known. ``01..07`` is a span.
+    """
     maps: dict[str, Table] = Field(default_factory=dict)
-    """How templates read a group: a table of values (any other stays as it is; spans are allowed),
-    or, for a running number, the count after which it restarts: 350 reads 000351 as 000001.
+    """Changes of a group before templates use it. A table replaces values (any other value stays as
+    it is; spans are allowed). A number is the count after which a running number restarts: 350
+    reads 000351 as 000001.
     """
     grid: bool = False
-    """Every emotion has one file for each combination of the values of its other groups, so that
-    missing files can be named.
+    """Whether every emotion has one file for each combination of the values of its other groups, so
+    that missing files can be named.
     """
     irregular: tuple[str, ...] = ()
     """Names that the pattern reads although their spelling differs from the rest."""
@@ -140,7 +148,7 @@ class FilesParams(Params):
         return self
 
     def template(self, name: str) -> str:
-        """The template called ``name``; where it is None, the group of that name, or nothing."""
+        """The template called ``name``; if it is None, the group of that name, or an empty text."""
         template: str | None = getattr(self, name)
         if template is not None:
             return template
@@ -148,9 +156,10 @@ class FilesParams(Params):
 
 
 class Files(Corpus):
-    """A corpus that is described and not programmed.
+    """A corpus that a registry entry describes, without code of its own.
 
-    Every audio file must fit the pattern or be ignored, so that nothing is misread in silence.
+    Every audio file must fit the pattern or be ignored, so that nothing is misread
+    without an error.
     """
 
     name: ClassVar[str] = "files"
@@ -176,22 +185,23 @@ class Files(Corpus):
         """One record per audio file that fits.
 
         Raises:
-            CorpusError: audio files that do not fit, or whose emotion has no label; the message
-                counts and names them.
+            CorpusError: audio files do not fit, or their emotion has no label; the message counts
+                and names them.
         """
         return self.read(self.paths(folder), folder)
 
     def paths(self, folder: Path) -> list[str]:
-        """Paths of all audio files below ``folder``, from there."""
+        """Paths of all audio files below ``folder``, relative to it."""
         return [*audio_below(folder).names]
 
     def left_out(self, folder: Path) -> Sequence[LeftOut]:
-        """What cannot be looked at, but for what the entry ignores."""
+        """Files and folders that cannot be read, except those that the entry ignores."""
         left_out = audio_below(folder).left_out
         return [each for each in left_out if not self._ignore.fullmatch(plain_name(each.name))]
 
     def read(self, paths: Iterable[str], folder: Path) -> list[UtteranceRecord]:
-        """What names say of ``paths`` below ``folder``; no file is opened or needs to be there.
+        """The facts that names give about ``paths`` below ``folder``. No file is opened or
+        has to exist.
 
         Raises:
             CorpusError: see ``utterances``.
@@ -210,7 +220,9 @@ class Files(Corpus):
         ]
 
     def read_name(self, name: str) -> UtteranceRecord | None:
-        """What the pattern says of a path; a name without an ending is read as ``.wav``."""
+        """The facts that the pattern gives for a path; a name without an ending is
+        read as ``.wav``.
+        """
         path = name if PurePosixPath(name).suffix.lower() in AUDIO_ENDINGS else f"{name}.wav"
         match = self._path.fullmatch(plain_name(path))
         if match is None or match["emotion"] not in self.params.labels:
@@ -218,9 +230,10 @@ class Files(Corpus):
         return self._record(path, match.groupdict(default=""))
 
     def missing(self, records: Sequence[UtteranceRecord]) -> Sequence[str]:
-        """Names, where they form a grid and the card says how many there are of each label.
+        """Names of missing files, if the names form a grid and the card has the counts
+        of each label.
 
-        Only what the pattern reads is given, without the folders in front of it.
+        A name is only the part that the pattern reads, without the folders in front of it.
         """
         if not self.params.grid:
             return ()
@@ -252,11 +265,13 @@ class Files(Corpus):
         ]
 
     def sources(self) -> Sequence[Source]:
-        """What the entry names."""
+        """The sources that the entry names."""
         return tuple(source.source() for source in self.params.sources)
 
     def _own_name(self, path: str) -> re.Match[str] | None:
-        """The part of a path that the pattern reads: as ``_path``, without what is in front."""
+        """The match of the pattern in a path; unlike that of ``_path``, it does not include the
+        folders in front.
+        """
         starts = [found.end() for found in re.finditer("/", path)]
         matches = (self._name.fullmatch(path, start) for start in (*reversed(starts), 0))
         return next((match for match in matches if match), None)
@@ -311,7 +326,7 @@ class Files(Corpus):
 def _mapped(path: str, group: str, value: str, table: Table) -> str:
     """
     Raises:
-        CorpusError: a running number that is none.
+        CorpusError: the value of a running number is not a number.
     """
     if not isinstance(table, int):
         return table.get(value, value)

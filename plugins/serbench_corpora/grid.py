@@ -1,4 +1,4 @@
-"""Names of files that are not there, where a corpus's names form a full grid."""
+"""Names of missing files, if a corpus's names form a full grid."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ def absent(
     known: Mapping[str, Sequence[str]],
     irregular: Sequence[re.Match[str]] = (),
 ) -> list[str]:
-    """The names of one emotion's files that ``matches`` lack; nothing where that is not certain.
+    """The names of one emotion's files that ``matches`` lack; empty if they are not certain.
 
-    It is certain where the values of the pattern's groups, all with all, make as many names as
-    there are published files, where names differ in nothing but their groups' values, and where no
-    value is one file's alone, which may be misspelled.
+    They are certain if all combinations of the values of the pattern's groups make as many names as
+    there are published files, if names differ only in the values of their groups, and if no value
+    occurs in one file alone, which may be misspelt.
 
     Args:
-        matches: of one pattern, with the same ``emotion``; at least one.
+        matches: matches of one pattern with the same ``emotion``; at least one.
         count: published number of this emotion's files.
-        seen: how many files of any emotion have a group's value.
+        seen: number of files of any emotion that have a group's value.
         known: values that groups are known to have, seen or not.
-        irregular: names of any emotion that stray from the rest; they are given as they are.
+        irregular: names of any emotion that differ from the usual form; they
+            are returned unchanged.
     """
     groups = _outermost(matches[0])
     if groups is None or any(None in _cell(match, groups) for match in matches):
@@ -64,7 +65,7 @@ def absent(
 
 
 def _outermost(match: re.Match[str]) -> tuple[str, ...] | None:
-    """Groups that are part of no other, in order; None where ``emotion`` is part of one."""
+    """Groups that are not inside another group, in order; None if ``emotion`` is inside one."""
     spans = {name: match.span(name) for name in match.re.groupindex}
     outer: dict[str, tuple[int, int]] = {}
     for name, (start, end) in sorted(spans.items(), key=lambda item: (item[1][0], -item[1][1])):
@@ -76,7 +77,7 @@ def _outermost(match: re.Match[str]) -> tuple[str, ...] | None:
 
 
 def _cell(match: re.Match[str], groups: Sequence[str]) -> tuple[str, ...]:
-    """Values of groups; None for a group that took no part."""
+    """Values of groups; None for a group that did not match."""
     return tuple(match[group] for group in groups)
 
 
@@ -86,7 +87,7 @@ def _remainder(match: re.Match[str], groups: Sequence[str]) -> str:
 
 
 def _filled(match: re.Match[str], groups: Collection[str], cell: Sequence[str]) -> str:
-    """The name with other values of its groups."""
+    """The name with its groups replaced by other values."""
     text, first = match.string, match.start()
     pieces: list[str] = []
     for group, value in sorted(

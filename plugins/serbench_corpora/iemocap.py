@@ -20,22 +20,25 @@ LABELS = {
     "neu": "neutral",
     "sad": "sadness",
 }
-"""The four-class set that the field reports: excitement counts as happiness."""
+"""The four classes that most publications use: excitement counts as happiness."""
 
 OTHERS = frozenset({"fru", "xxx", "sur", "fea", "dis", "oth"})
-"""Annotated, and none of the four classes; ``xxx`` is no agreement."""
+"""Annotated emotions that are none of the four classes; ``xxx`` means no agreement."""
 
 LINE = re.compile(
     r"\[(?P<start>[\d.]+) - (?P<end>[\d.]+)\]\t(?P<utterance>\S+)\t(?P<emotion>\w+)\t\[.*\]\s*"
 )
-"""A line of an evaluation file that sums up an utterance; the others give single raters' words."""
+"""Pattern of a line of an evaluation file that summarises an utterance; other lines are
+from single raters.
+"""
 
 UTTERANCE = re.compile(
     r"(?P<dialogue>Ses(?P<session>0[1-5])[FM]_(?P<kind>impro|script)(?P<number>\w*?))"
     r"_(?P<turn>[FM]\w\w\w)"
 )
-"""``Ses03F_impro05a_M001``: the first letter is whose motion was captured in the dialogue, and the
-letter of the **last** token is who speaks."""
+"""Pattern of names such as ``Ses03F_impro05a_M001``: the first letter says whose motion was
+captured in the dialogue, and the letter of the **last** token says who speaks.
+"""
 
 SPEAKERS = tuple(f"Ses{session:02}{sex}" for session in range(1, 6) for sex in "FM")
 
@@ -55,11 +58,13 @@ class IemocapParams(Params):
 
 
 class Iemocap(Corpus):
-    """Anger, happiness with excitement, neutral, sadness: 5531 utterances of ten actors in five
-    sessions (Busso et al., 2008). Folds are by session, so that both its speakers are held out.
+    """Anger, happiness with excitement, neutral, sadness: 5531 utterances of ten actors.
 
-    Scripted dialogues are read in all sessions: what is said is a part of a script, as one of its
-    two roles (``script01_1_F``). Of improvised ones it is not known.
+    They are from five sessions (Busso et al., 2008). Each fold tests a session, so that both of its
+    speakers are held out.
+
+    Scripted dialogues are acted in all sessions: the text is a part of a script and one of its two
+    roles (``script01_1_F``). The text of improvised dialogues is not known.
     """
 
     name: ClassVar[str] = "iemocap"
@@ -68,7 +73,7 @@ class Iemocap(Corpus):
 
     @property
     def card(self) -> CorpusCard:
-        """Counts are known of all dialogues together."""
+        """The card; its counts are known only for all dialogues together."""
         whole = self.params.dialogues == "all"
         return CorpusCard(
             title="Interactive Emotional Dyadic Motion Capture database (IEMOCAP)"
@@ -98,8 +103,7 @@ class Iemocap(Corpus):
         """One record per utterance of the four classes, as the evaluation files have them.
 
         Raises:
-            CorpusError: a session's evaluation files are missing, or say something that their
-                grammar does not allow.
+            CorpusError: a session's evaluation files are missing, or do not follow their grammar.
         """
         return [record for session in SESSIONS for record in self._session(folder, session)]
 
@@ -114,7 +118,7 @@ class Iemocap(Corpus):
             yield from self._dialogue(path, session)
 
     def _dialogue(self, path: Path, session: str) -> Iterator[UtteranceRecord]:
-        # Some files hold bytes that are no UTF-8, in comments of raters.
+        # Comments of raters contain bytes that are not UTF-8 in some files.
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             match = LINE.fullmatch(line)
             if match is None or match["emotion"] in OTHERS:
@@ -127,7 +131,9 @@ class Iemocap(Corpus):
                 yield _record(parts, label)
 
     def read_name(self, name: str) -> UtteranceRecord | None:
-        """Speaker, session and script of ``Ses03F_impro05a_M001``; names tell no emotion."""
+        """Speaker, session and script of ``Ses03F_impro05a_M001``; names do not
+        contain the emotion.
+        """
         parts = UTTERANCE.fullmatch(PurePosixPath(name).stem)
         return _record(parts, "") if parts is not None and self._has(parts) else None
 
@@ -136,9 +142,9 @@ class Iemocap(Corpus):
 
 
 def _record(parts: re.Match[str], label: str) -> UtteranceRecord:
-    """What an utterance's name says, with its label."""
+    """The facts in an utterance's name, with its label."""
     name, session, sex = parts.group(), f"Session{int(parts['session'])}", parts["turn"][0]
-    # Scripts are read in every session; the letter after a part's number is of another take.
+    # Scripts are acted in every session; the letter after a part's number means another take.
     script = parts["number"].rstrip("abcdefgh") if parts["kind"] == "script" else ""
     return UtteranceRecord(
         id=name,

@@ -16,5 +16,7 @@ from serbench_corpora.table import Table
 
 @hookimpl
 def serbench_corpora() -> Sequence[type[Corpus]]:
-    """Those with code of their own, and any that a pattern, a table or a database describes."""
+    """Corpora with their own code, and classes for any corpus that a pattern, a table or
+    a database describes.
+    """
     return (Audformat, Demo, EmoBox, EmoDB, Files, Iemocap, Table)

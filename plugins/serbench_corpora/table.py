@@ -1,4 +1,4 @@
-"""Any corpus that a table describes: CSV, TSV, JSON Lines or Parquet with columns by name."""
+"""Any corpus that a table describes: CSV, TSV, JSON Lines or Parquet with named columns."""
 
 from __future__ import annotations
 
@@ -40,20 +40,24 @@ class OfficialParams(Params):
 
     column: str
     values: dict[str, str] = Field(default_factory=dict)
-    """What its values mean: train, validation, test, or the fold that tests the row. Empty: its
-    values are the names of folds."""
+    """Meaning of the column's values: train, validation, test, or the fold that tests the row.
+    Empty: the values are the names of folds.
+    """
 
 
 class TableParams(Params):
-    """Which table, what its columns mean, and what the corpus says of itself.
+    """The table, the meaning of its columns, and the corpus's card.
 
-    Templates are text with ``{columns}`` in it, and ``{stem}`` and ``{folder}`` of the audio file.
+    Templates are texts that may contain ``{columns}``, and ``{stem}`` and ``{folder}`` of
+    the audio file.
     """
 
     table: str | tuple[str, ...]
-    """Path below the corpus folder, with ``*`` for several; or several of these."""
+    """Path of the table below the corpus folder; ``*`` stands for several tables. Several paths may
+    be given.
+    """
     audio: TemplateText
-    """Template of the audio file's path, relative to what ``table`` is relative to."""
+    """Template of the audio file's path, relative to the same folder as ``table``."""
     speaker: TemplateText
     """Template of the speaker."""
     label: TemplateText
@@ -67,8 +71,9 @@ class TableParams(Params):
     unknown_speakers: tuple[str, ...] = ()
     """Values of ``speaker`` whose rows are left out, because their side cannot be determined."""
     pattern: str = ""
-    """Regular expression that fits the audio file's path, but for folders in front of it. Its
-    groups may be used like columns, and must agree with columns of the same name."""
+    """Regular expression that matches the audio file's path, except for folders in front of it. Its
+    groups may be used like columns, and must agree with columns of the same name.
+    """
     id: TemplateText = "{stem}"
     """Template of the utterance's id."""
     session: TemplateText = ""
@@ -78,7 +83,9 @@ class TableParams(Params):
     gender: TemplateText = ""
     """Template of the speaker's gender."""
     genders: dict[str, Gender] = Field(default_factory=dict)
-    """Its values besides female, f, male and m: female, male, or empty where it is not known."""
+    """Meaning of values of ``gender`` other than female, f, male and m: female, male, or empty if
+    it is not known.
+    """
     intensity: TemplateText = ""
     """Template of the intensity."""
     take: TemplateText = ""
@@ -113,7 +120,7 @@ class TableParams(Params):
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """One or several."""
+        """One or several paths of tables."""
         return (self.table,) if isinstance(self.table, str) else self.table
 
     @property
@@ -141,10 +148,10 @@ class TableParams(Params):
 
 
 class Table(Corpus):
-    """A corpus that is described and not programmed.
+    """A corpus that a registry entry describes, without code of its own.
 
-    Every row must be understood or be left out by name, so that nothing is misread in silence.
-    Audio files that no row names are not looked at.
+    Every row must be understood or be left out explicitly, so that nothing is misread without an
+    error. Audio files that are in no row are ignored.
     """
 
     name: ClassVar[str] = "table"
@@ -164,8 +171,9 @@ class Table(Corpus):
         """One record per row that is not left out.
 
         Raises:
-            CorpusError: no table, one that cannot be read or lacks a column, or rows with an empty
-                cell, an unknown value or the id of another row; the message counts and names them.
+            CorpusError: there is no table, it cannot be read or lacks a column, or rows have
+                an empty cell, an unknown value or the id of another row; the message counts
+                and names them.
         """
         root, tables = self._find(folder)
         problems = Problems()
@@ -177,8 +185,8 @@ class Table(Corpus):
         return [_below(below, record) for record in found]
 
     def read_name(self, name: str) -> UtteranceRecord | None:
-        """What the pattern says of a path, where its groups tell id and speaker; a name without an
-        ending is read as ``.wav``.
+        """The facts that the pattern gives for a path, if its groups contain id and speaker; a name
+        without an ending is read as ``.wav``.
         """
         recipe = self._recipe
         if recipe.pattern is None or not self._told(recipe.id, recipe.speaker):
@@ -200,18 +208,19 @@ class Table(Corpus):
         )
 
     def sources(self) -> Sequence[Source]:
-        """What the entry names."""
+        """The sources that the entry names."""
         return tuple(source.source() for source in self.params.sources)
 
     def _told(self, *templates: Template) -> bool:
-        """Whether names alone fill these templates."""
+        """Whether these templates use nothing but the audio file's path."""
         used = {name for template in templates for name in template.fields}
         return used <= self._recipe.groups | GIVEN
 
     def _rows(self, root: Path, tables: Sequence[Path]) -> Iterable[Row]:
         for path in tables:
             name = path.relative_to(root).as_posix()
-            # A group of the pattern is held against a column of the same name, if there is one.
+            # Columns with the name of a group of the pattern are also read, and compared with the
+            # group.
             yield from read_rows(path, name, self._recipe.columns, self._recipe.groups)
 
     def _find(self, folder: Path) -> tuple[Path, list[Path]]:
@@ -235,14 +244,16 @@ class Table(Corpus):
         return roots[0], self._tables(roots[0])
 
     def _folders_with_tables(self, folder: Path) -> list[Path]:
-        """An archive often holds one folder with everything in it."""
+        """Subfolders that contain the tables: an archive often contains one folder with everything
+        in it.
+        """
         return [path for path in sorted(folder.iterdir()) if self._is_root(path)]
 
     def _is_root(self, path: Path) -> bool:
         return path.is_dir() and not is_hidden(path.name) and bool(self._tables(path))
 
     def _tables(self, root: Path) -> list[Path]:
-        """All tables below ``root``; none where one of those that were named is missing."""
+        """All tables below ``root``; empty if one of the named tables is missing."""
         found = [
             [path for path in root.glob(pattern) if path.is_file() and not is_hidden(path.name)]
             for pattern in self.params.tables
@@ -255,7 +266,7 @@ def _below(folder: Path, record: UtteranceRecord) -> UtteranceRecord:
 
 
 def _content(folder: Path) -> str:
-    """What a folder holds instead of the table that was looked for."""
+    """Description of what a folder contains instead of the table that was searched for."""
     tables = [p for p in folder.rglob("*") if p.suffix.lower() in FORMATS]
     if tables:
         return f"its tables are {shown(sorted(p.relative_to(folder).as_posix() for p in tables))}"

@@ -1,4 +1,4 @@
-"""From rows of text to utterances: templates of columns, and a check of every row."""
+"""Makes utterances of rows of text: templates of columns, and a check of every row."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from serbench_corpora.table_rows import Row, shown
 FIELD = re.compile(r"\{([^{}]+)\}")
 
 GIVEN = frozenset({"stem", "folder"})
-"""What templates may use besides columns: the audio file's stem, its folder's name."""
+"""Names that templates may use in addition to columns: the audio file's stem, its folder's name."""
 
 Gender = Literal["female", "male", ""]
 
-# Whatever their case.
+# Keys are compared without regard to case.
 GENDERS: Mapping[str, Gender] = {"female": "female", "f": "female", "male": "male", "m": "male"}
 
 
 def checked(text: str) -> str:
-    """A template as it is.
+    """A template, unchanged, after a check.
 
     Raises:
-        ValueError: a brace that belongs to no ``{column}``.
+        ValueError: a brace does not belong to a ``{column}``.
     """
     if "{" in (rest := FIELD.sub("", text)) or "}" in rest:
         msg = f"is not a valid template: a brace does not belong to a {{column}} in {text}"
@@ -42,10 +42,10 @@ TemplateText = Annotated[str, AfterValidator(checked)]
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern of a path, with any folders in front of it.
+    """A compiled pattern of a path, with any folders in front of it.
 
     Raises:
-        ValueError: it is no regular expression.
+        ValueError: it is not a regular expression.
     """
     try:
         return re.compile(rf"(?:.*/)?(?:{pattern})")
@@ -57,7 +57,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
 def check_labels(labels: Mapping[str, str], drop: Iterable[str]) -> None:
     """
     Raises:
-        ValueError: a value has a label and is dropped.
+        ValueError: a value both has a label and is dropped.
     """
     if both := sorted(set(labels) & set(drop)):
         msg = f"{', '.join(both)} is in both labels and drop"
@@ -68,7 +68,7 @@ class Template:
     """Text with ``{columns}`` in it."""
 
     def __init__(self, text: str) -> None:
-        # Every other part is the name of a column.
+        # Every second part is the name of a column.
         self._parts = FIELD.split(text)
         self.fields = frozenset(self._parts[1::2])
 
@@ -77,7 +77,7 @@ class Template:
         return "".join(cells[p] if n % 2 else p for n, p in enumerate(self._parts))
 
     def empty(self, cells: Mapping[str, str]) -> list[str]:
-        """Columns that it uses and that are empty."""
+        """Empty columns among those that the template uses."""
         return sorted(name for name in self.fields if not cells[name])
 
 
@@ -87,16 +87,16 @@ class Recipe:
 
     Attributes:
         audio: template of the audio file's path; uses columns only.
-        pattern: must fit that path, but for folders in front of it; its groups are as good as
-            columns, and must agree with those of the same name. None: no groups.
+        pattern: must match that path, except for folders in front of it. Its groups can be used
+            like columns, and must agree with columns of the same name. None: no groups.
         id, speaker, label: templates; an empty cell in one of them is an error.
-        session, text, gender, intensity, take: templates; empty: not known.
-        labels, drop: values of ``label``: their labels, and those whose rows are left out.
-        genders: values of ``gender`` besides those of ``GENDERS``; empty: not known.
-        where: column to the values whose rows are kept.
-        unknown_speakers: whose rows are left out.
-        official: column of the corpus's own split; empty: there is none.
-        sides: its values: a side or a fold each; empty: as they are.
+        session, text, gender, intensity, take: templates; an empty text means not known.
+        labels, drop: labels by value of ``label``, and values whose rows are left out.
+        genders: meaning of values of ``gender`` other than those in ``GENDERS``; empty: not known.
+        where: for each column, the values whose rows are kept.
+        unknown_speakers: values of ``speaker`` whose rows are left out.
+        official: column of the corpus's own split; empty: it has no split.
+        sides: the side or fold of each value of that column; empty: values are used unchanged.
     """
 
     audio: Template
@@ -124,7 +124,7 @@ class Recipe:
 
     @property
     def columns(self) -> frozenset[str]:
-        """What a table must have."""
+        """Columns that a table must have."""
         templates = (
             *(self.id, self.speaker, self.label, self.session, self.text),
             *(self.gender, self.intensity, self.take),
@@ -135,19 +135,19 @@ class Recipe:
 
 
 class Problems:
-    """What is wrong with rows: by kind, each with where it is."""
+    """Problems with rows, by kind, each with its place."""
 
     def __init__(self) -> None:
         self._found: dict[str, list[str]] = {}
 
     def add(self, kind: str, where: str) -> None:
-        """Remember one."""
+        """Add one problem."""
         self._found.setdefault(kind, []).append(where)
 
     def check(self, place: Path, card: CardParams) -> None:
         """
         Raises:
-            CorpusError: there are some; all of them, counted by kind.
+            CorpusError: there are problems; the message has all of them, counted by kind.
         """
         if self._found:
             told = (f"{kind} ({len(at)}): {shown(at)}" for kind, at in self._found.items())
@@ -158,10 +158,10 @@ class Problems:
 
 
 def records(rows: Iterable[Row], recipe: Recipe, problems: Problems) -> list[UtteranceRecord]:
-    """One record per row that is not left out; whatever is wrong is added to ``problems``.
+    """One record per row that is not left out; everything that is wrong is added to ``problems``.
 
-    Rows are left out where ``where`` does not keep them, where ``drop`` has their label, and where
-    nobody can say whose they are (``unknown_speakers``).
+    Rows are left out if ``where`` does not keep them, if their label is in ``drop``, or if their
+    speaker is not known (``unknown_speakers``).
     """
     found: list[UtteranceRecord] = []
     first: dict[str, str] = {}
@@ -181,10 +181,10 @@ def records(rows: Iterable[Row], recipe: Recipe, problems: Problems) -> list[Utt
 
 
 def describe(path: str, cells: Mapping[str, str], recipe: Recipe) -> dict[str, str] | None:
-    """Cells of a row with what the audio file's path adds: groups, stem and folder.
+    """Cells of a row, with the facts that the audio file's path adds: groups, stem and folder.
 
     Returns:
-        None where the pattern does not fit the path.
+        None if the pattern does not match the path.
     """
     groups: dict[str, str] = {}
     if recipe.pattern is not None:
@@ -228,7 +228,7 @@ def _record(row: Row, recipe: Recipe, problems: Problems) -> UtteranceRecord | N
 
 
 def _faults(cells: Mapping[str, str], recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """What cannot be understood in a row: its kind, and the cell."""
+    """The problems of a row that cannot be understood: the kind, and the cell."""
     needed = (recipe.id, recipe.speaker, recipe.label)
     empty = {name for template in needed for name in template.empty(cells)}
     if recipe.official and not cells[recipe.official]:
@@ -249,7 +249,7 @@ def _faults(cells: Mapping[str, str], recipe: Recipe) -> Iterator[tuple[str, str
 def _disagreements(
     path: str, cells: Mapping[str, str], recipe: Recipe
 ) -> Iterator[tuple[str, str]]:
-    """Groups of the pattern that say something else than the column of the same name."""
+    """Groups of the pattern that differ from the column of the same name."""
     match = recipe.pattern.fullmatch(path) if recipe.pattern else None
     for name, value in (match.groupdict(default="") if match else {}).items():
         if value and cells[name] != value:
@@ -257,7 +257,7 @@ def _disagreements(
 
 
 def _gender(cells: Mapping[str, str], recipe: Recipe) -> Gender | None:
-    """Empty where it is not known; None where the value cannot be understood."""
+    """The speaker's gender: empty if it is not known, None if the value cannot be understood."""
     value = recipe.gender.fill(cells)
     if not value:
         return ""
@@ -267,7 +267,7 @@ def _gender(cells: Mapping[str, str], recipe: Recipe) -> Gender | None:
 
 
 def _side(cells: Mapping[str, str], recipe: Recipe) -> str | None:
-    """The side or fold of a row; None where its value is none of those that are known."""
+    """The side or fold of a row; None if its value is not one of the known values."""
     value = cells[recipe.official]
     return recipe.sides.get(value) if recipe.sides else value
 

@@ -1,4 +1,4 @@
-"""Rows of tables on disk, whatever their format, as text by column."""
+"""Reads rows of tables in any supported format, as text by column."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Row:
     """One row.
 
     Attributes:
-        where: for messages: ``"data.tsv:12"``.
-        cells: text by column, without spaces around it; empty where there is none.
+        where: place of the row, for messages, such as ``"data.tsv:12"``.
+        cells: text by column, without spaces around it; an empty cell has an empty text.
     """
 
     where: str
@@ -37,14 +37,14 @@ def read_rows(
     """All rows of a table.
 
     Args:
-        path: a file with one of the endings in ``FORMATS``.
-        name: of the table, for messages.
-        wanted: columns that must be there.
-        welcome: columns that may be there; of a Parquet file, no others are read.
+        path: path of a file with one of the endings in ``FORMATS``.
+        name: name of the table, for messages.
+        wanted: columns that the table must have.
+        welcome: columns that the table may have. No other columns are read from a Parquet file.
 
     Raises:
-        CorpusError: another ending, a file that cannot be read, columns that are missing or named
-            twice, or a row with other cells than columns.
+        CorpusError: the file has another ending or cannot be read, columns are missing or occur
+            twice, or the cells of a row do not fit the columns.
     """
     read = FORMATS.get(path.suffix.lower())
     if read is None:
@@ -60,10 +60,10 @@ def read_rows(
 
 
 def read_json_rows(path: Path, name: str) -> list[Row]:
-    """Rows of a JSON Lines file, each with the columns that its own line has.
+    """Rows of a JSON Lines file, each with the columns of its own line.
 
     Raises:
-        CorpusError: a line that is no JSON object.
+        CorpusError: a line is not a JSON object.
     """
     with path.open(encoding="utf-8-sig") as file:
         return [
@@ -74,7 +74,7 @@ def read_json_rows(path: Path, name: str) -> list[Row]:
 
 
 def json_row(where: str, values: object) -> Row:
-    """A row of a JSON object.
+    """The row of a JSON object.
 
     Raises:
         CorpusError: it is another JSON value.
@@ -104,7 +104,7 @@ def _separated(path: Path, name: str, wanted: Names, _welcome: Names, delimiter:
 
 
 def _rows_of(lines: Iterator[list[str]], name: str, columns: Sequence[str]) -> Iterator[Row]:
-    """Lines of a ``csv.reader``, which counts lines of the file and not of the table."""
+    """Rows from a ``csv.reader``, which counts lines of the file and not rows of the table."""
     for cells in lines:
         where = f"{name}:{lines.line_num}"  # pyright: ignore[reportAttributeAccessIssue]
         if not cells:
@@ -143,7 +143,7 @@ FORMATS: Mapping[str, Callable[[Path, str, Names, Names], list[Row]]] = {
     ".jsonl": _json_lines,
     ".parquet": _parquet,
 }
-"""How a table is read, by the ending of its name."""
+"""Function that reads a table, by the ending of the file name."""
 
 
 def _check_columns(name: str, columns: Sequence[str], wanted: Iterable[str]) -> None:
@@ -161,7 +161,9 @@ def _json(line: str, where: str) -> object:
 
 
 def _text(value: object) -> str:
-    """A cell as text; what has no short text, such as a list or bytes, is named by its type."""
+    """A cell as text; a value without a short text, such as a list or bytes, becomes the name of
+    its type.
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, str):

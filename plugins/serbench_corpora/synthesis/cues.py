@@ -1,4 +1,4 @@
-"""How emotions sound: vocal cues, how a speaker uses them, how a take carries them out.
+"""How emotions sound: vocal cues, how a speaker uses them, and how they vary between takes.
 
 The signs and relative sizes follow the reviews of Juslin & Laukka (Psychological Bulletin 129,
 2003, Tables 7 and 11: rate, intensity, high-frequency energy, F0 level and range, F1, jitter,
@@ -20,20 +20,20 @@ EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 
 @dataclass(frozen=True, slots=True)
 class Cues:
-    """Departure from a speaker's neutral voice.
+    """Differences from a speaker's neutral voice.
 
     Attributes:
         f0_level_st: mean of F0, in semitones.
-        f0_range: factor of F0's movements, as a natural logarithm.
+        f0_range: natural logarithm of the factor of F0's movements.
         f0_slope_st: F0's drift over the sentence, in semitones.
-        rate: factor of the speech rate, as a natural logarithm.
-        level_db: intensity.
+        rate: natural logarithm of the factor of the speech rate.
+        level_db: change of the intensity.
         level_range_db: how much louder stressed vowels are.
         tilt_db: change of the spectrum at 4 kHz against 500 Hz.
         jitter: F0's change from cycle to cycle, as a share of it.
         breath: noise in the glottal source, share of its amplitude.
-        formant_shift: factor of F1 … F4, as a natural logarithm.
-        onset: factor of the speed of voice onsets, as a natural logarithm.
+        formant_shift: natural logarithm of the factor of F1 … F4.
+        onset: natural logarithm of the factor of the speed of voice onsets.
     """
 
     f0_level_st: float = 0.0
@@ -105,14 +105,14 @@ TAKE_SPREAD = Cues(
     formant_shift=0.008,
     onset=0.2,
 )
-"""Standard deviation of each cue between takes of one emotion by one speaker."""
+"""Standard deviation of each cue between takes of the same emotion by the same speaker."""
 
 AMBIGUOUS = 0.12
-"""Share of takes that carry their emotion weakly and mix it with another."""
+"""Share of takes with a weak form of their emotion, mixed with another emotion."""
 
 
 def vector(cues: Cues) -> np.ndarray:
-    """``(11,)`` float64, in the order of the fields."""
+    """The cues as an array ``(11,)`` float64, in the order of the fields."""
     return np.array(astuple(cues), dtype=np.float64)
 
 
@@ -120,12 +120,16 @@ CUE_COUNT = len(fields(Cues))
 
 
 def speaker_strengths(rng: np.random.Generator) -> np.ndarray:
-    """``(11,)``: how strongly one speaker uses each cue; 1 is the prototype, 0 not at all."""
+    """``(11,)``: how strongly one speaker uses each cue. 1 means as in the prototype, 0
+    not at all.
+    """
     return np.clip(rng.normal(1.0, 0.3, CUE_COUNT), 0.2, 1.8)
 
 
 def take_cues(emotion: str, strengths: np.ndarray, rng: np.random.Generator) -> Cues:
-    """The cues of one take: the prototype, as this speaker uses it, more or less, and noise."""
+    """The cues of one take: the prototype with this speaker's strengths, a varying
+    degree, and noise.
+    """
     target = vector(PROTOTYPES[emotion])
     intensity = rng.uniform(0.7, 1.3)
     if rng.random() < AMBIGUOUS:

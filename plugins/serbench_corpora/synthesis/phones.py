@@ -25,7 +25,9 @@ class Phone:
 
     @property
     def is_vowel(self) -> bool:
-        """Vowels carry stress and stretch with the rate of speech."""
+        """Whether the phone is a vowel: vowels carry stress and change their length with the rate
+        of speech.
+        """
         return self.voicing == 1.0
 
 
@@ -48,7 +50,7 @@ PHONES = {
     "s": Phone(0.095, (320, 1600, 2500, 3500), 0.0, 0.60, (5900.0, 1300.0)),
     "S": Phone(0.095, (300, 1850, 2500, 3400), 0.0, 0.65, (3300.0, 1200.0)),
     "h": Phone(0.055, (500, 1400, 2450, 3400), 0.0, 0.12, (1800.0, 1800.0)),
-    # A stop is a silent closure and a burst.
+    # A stop is a silent closure, followed by a burst.
     "P": Phone(0.060, (300, 900, 2100, 3300), 0.0),
     "p": Phone(0.015, (300, 900, 2100, 3300), 0.0, 0.35, (900.0, 900.0)),
     "T": Phone(0.055, (300, 1700, 2600, 3500), 0.0),
@@ -69,12 +71,13 @@ SENTENCES = {
     "s5": "n'olim f'az@r BbuTt'eli",
     "s6": "Ppel'a him'od@ s'unar Kk'e",
 }
-"""Six sentences by their id: a letter a phone, an apostrophe before a stressed vowel; spaces are
-for the reader only."""
+"""Six sentences by their id. Each letter is a phone, and an apostrophe precedes a stressed vowel;
+spaces are only for the reader.
+"""
 
 
 def phone_sequence(sentence: str) -> list[tuple[Phone, bool]]:
-    """The sentence's phones in order, each with whether it is stressed."""
+    """The sentence's phones in order, and whether each of them is stressed."""
     sequence: list[tuple[Phone, bool]] = []
     stressed = False
     for letter in sentence.replace(" ", ""):

@@ -10,7 +10,7 @@ Signal = NDArray[np.floating]
 RETURN_SHARE = 0.01
 """Time constant of the return after closure, as a share of the cycle."""
 SHIMMER_PER_JITTER = 5.0
-"""Amplitude changes from cycle to cycle together with the period, in proportion."""
+"""Ratio of the amplitude's change from cycle to cycle (shimmer) to the period's change (jitter)."""
 
 
 def glottal_source(
@@ -31,7 +31,7 @@ def glottal_source(
         jitter: standard deviation of the period from cycle to cycle, as a share of it.
         breath: standard deviation of the noise while the glottis is open.
         sample_rate_hz: of the result.
-        rng: for jitter, shimmer and breath.
+        rng: random generator for jitter, shimmer and breath.
     """
     steps = f0_hz / sample_rate_hz  # cycles per sample
     cycle = np.floor(np.cumsum(steps)).astype(np.int64)
@@ -49,9 +49,9 @@ def glottal_source(
 def _pulse(position: Signal, open_quotient: float) -> Signal:
     """Flow derivative at ``position`` (0 … 1) of the cycle.
 
-    Flow rises and falls as t²(1 - t) while the glottis is open (Rosenberg, JASA 49, 1971), so
-    its derivative is 2t - 3t², which ends in a step of -1; an exponential return follows, as in
-    the LF model (Fant, Liljencrants & Lin, STL-QPSR 4/1985), since a hard step would alias.
+    Flow rises and falls as t²(1 - t) while the glottis is open (Rosenberg, JASA 49, 1971), so its
+    derivative is 2t - 3t², which ends in a step of -1. An exponential return follows, as in the LF
+    model (Fant, Liljencrants & Lin, STL-QPSR 4/1985), because a hard step would cause aliasing.
     """
     t = position / open_quotient
     returning = -np.exp(-(position - open_quotient) / RETURN_SHARE)

@@ -10,14 +10,14 @@ Signal = NDArray[np.floating]
 HOP = 160
 """Samples between frames: 10 ms at 16 kHz."""
 WINDOW = 2 * HOP
-"""A periodic Hann window of two hops adds up to 1."""
+"""Length of the window in samples: periodic Hann windows of two hops add up to 1."""
 FFT = 768
-"""Leaves 28 ms after each window for the resonators to die away."""
+"""Size of the Fourier transform: it leaves 28 ms after each window, in which resonances decay."""
 BANDWIDTHS_HZ = np.array([70.0, 95.0, 140.0, 220.0])
 
 
 def frame_count(samples: int) -> int:
-    """Frames that cover ``samples`` samples."""
+    """Number of frames that cover ``samples`` samples."""
     return samples // HOP + 2
 
 

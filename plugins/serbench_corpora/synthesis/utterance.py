@@ -1,4 +1,4 @@
-"""One take of one sentence: from phones, voice and cues to samples."""
+"""Synthesises one take of one sentence: from phones, voice and cues to samples."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from serbench_corpora.synthesis.voice import Voice
 Signal = NDArray[np.floating]
 
 PAUSE_S = 0.12
-"""Room noise before and after the sentence."""
+"""Seconds of room noise before and after the sentence."""
 STRESS = 1.35
-"""A stressed vowel is that much longer."""
+"""Factor by which a stressed vowel is longer."""
 GLIDE_S = 0.05
-"""Time over which formants move from phone to phone."""
+"""Seconds over which formants move from phone to phone."""
 ATTACK_S = 0.03
-"""Time over which a voice comes and goes."""
+"""Seconds over which voicing begins and ends."""
 FRICATION = 0.35
-"""Amplitude of frication noise against the glottal source."""
+"""Amplitude of frication noise, relative to the glottal source."""
 HIGHEST_FORMANT_HZ = 7200.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Score:
-    """What the tract does, one row per frame of 10 ms.
+    """Controls of the vocal tract, one row per frame of 10 ms.
 
     Attributes:
         formants_hz: ``(frames, 4)``.
@@ -53,10 +53,10 @@ def synthesise(
 
     Args:
         sentence: as in ``SENTENCES``.
-        voice: who speaks.
-        cues: how.
-        sample_rate_hz: of the result; the tract is made for 16 kHz.
-        rng: for durations, accents, jitter and noise.
+        voice: voice of the speaker.
+        cues: how the take is spoken.
+        sample_rate_hz: sample rate of the result; the vocal tract is designed for 16 kHz.
+        rng: random generator for durations, accents, jitter and noise.
     """
     phones = phone_sequence(sentence)
     durations_s = _durations(phones, voice, cues, rng)
@@ -91,7 +91,7 @@ def synthesise(
 def _durations(
     phones: list[tuple[Phone, bool]], voice: Voice, cues: Cues, rng: np.random.Generator
 ) -> list[float]:
-    """Seconds of each phone; vowels take up more of a change of rate than consonants."""
+    """Seconds of each phone; a change of rate changes vowels more than consonants."""
     rate = np.log(voice.rate) + cues.rate
     durations_s = []
     for phone, stressed in phones:
@@ -144,7 +144,7 @@ def _smooth(track: Signal, width: float) -> Signal:
 
 
 def _f0(stress: Signal, voice: Voice, cues: Cues, rng: np.random.Generator) -> Signal:
-    """``(frames,)`` Hz: declination, accents on stressed vowels, slow drift."""
+    """F0 in Hz, ``(frames,)``: declination, accents on stressed vowels, slow drift."""
     position = np.linspace(0.0, 1.0, len(stress))
     span_st = voice.f0_range_st * float(np.exp(cues.f0_range))
     declination = (cues.f0_slope_st - 0.5 * span_st) * (position - 0.5)

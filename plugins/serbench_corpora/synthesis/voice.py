@@ -24,7 +24,7 @@ class Voice:
         tilt_db: change of the spectrum at 4 kHz against 500 Hz.
         jitter, breath, level_db: as in ``Cues``, for the neutral voice.
         room_db: level of the recording room's noise, relative to full scale.
-        strengths: ``(11,)``, use of each cue.
+        strengths: ``(11,)``, how strongly each cue is used.
     """
 
     f0_hz: float
@@ -41,13 +41,13 @@ class Voice:
 
 
 def generator(*names: str | int) -> np.random.Generator:
-    """A generator whose seed is a hash of named things, the same on every machine."""
+    """A random generator whose seed is a hash of the arguments, the same on every machine."""
     digest = hashlib.sha256("/".join(map(str, names)).encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
 
 
 def make_voice(sex: Literal["female", "male"], rng: np.random.Generator) -> Voice:
-    """Draw a speaker."""
+    """Make a random speaker."""
     female = sex == "female"
     return Voice(
         f0_hz=float(np.exp(rng.normal(np.log(205.0 if female else 118.0), 0.09))),
