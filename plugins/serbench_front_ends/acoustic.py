@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 COEFFICIENTS, LEVELS = 13, 4
 MEASURES = 4 * COEFFICIENTS + 2**LEVELS + 6
-"""MFCC with Δ and ΔΔ, LPCC, packets, and six single ones."""
+"""Number of measures: MFCC with Δ and ΔΔ, LPCC, wavelet packets, and six single measures."""
 
 
 class AcousticVectorParams(FrontEndParams):
@@ -24,10 +24,10 @@ class AcousticVector(FrontEnd):
     """Means of 74 measures over an utterance, then their deviations, then jitter and shimmer.
 
     The measures, frame by frame: 13 MFCC, their Δ, their ΔΔ; 13 LPCC; energies of the 16 wavelet
-    packets (db4, four levels) in natural logarithms; zero crossings, spectral centroid and
-    roll-off (85 %) in kHz, kurtosis, root mean square; pitch in Hz over voiced frames (0 without
-    any). The list is that of MF-CNN (Bhangale and Kothandaraman, 2023); how each is taken is not
-    published, so that this is a reconstruction.
+    packets (db4, four levels) in natural logarithms; zero crossings, spectral centroid and roll-off
+    (85 %) in kHz, kurtosis, root mean square; pitch in Hz over voiced frames (0 without any). The
+    list is that of MF-CNN (Bhangale and Kothandaraman, 2023). This is a reconstruction, because it
+    is not published how each measure is computed.
     """
 
     name: ClassVar[str] = "acoustic-vector"
@@ -36,7 +36,7 @@ class AcousticVector(FrontEnd):
 
     @property
     def width(self) -> int:
-        """150."""
+        """Number of values: 150."""
         return 2 * MEASURES + 2
 
     @property

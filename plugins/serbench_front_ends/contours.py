@@ -1,4 +1,4 @@
-"""What is measured on each frame of an utterance; NumPy in double precision.
+"""Measures of each frame of an utterance, computed with NumPy in double precision.
 
 Frames are ``(F, samples)``. Digital silence gives finite values.
 """
@@ -13,17 +13,19 @@ from serbench.api import SAMPLE_RATE_HZ
 Array = NDArray[np.float64]
 
 TINY = 1e-12
-"""Power that is taken for silence."""
+"""Power that is added before divisions, so that silence gives finite values."""
 PITCH_HZ = (60.0, 400.0)
-"""Where the pitch of speech is looked for."""
+"""Range of frequencies in Hz in which the pitch of speech is searched for."""
 VOICED = 0.5
 """Least normalised autocorrelation of a voiced frame."""
 OCTAVE_COST = 0.01
-"""What a period twice as long must be better by, since two periods repeat as one does."""
+"""Amount by which a period twice as long must be better to be chosen: two periods also repeat."""
 
 
 def framed(x: Array, window: int, hop: int) -> Array:
-    """Frames around every ``hop``-th sample, zeros beyond the ends: ``(1 + samples // hop, n)``."""
+    """Frames around every ``hop``-th sample, with zeros beyond the ends:
+    ``(1 + samples // hop, n)``.
+    """
     count, half = 1 + len(x) // hop, window // 2
     padded = np.pad(x, (half, window))
     return np.lib.stride_tricks.sliding_window_view(padded, window)[::hop][:count].copy()
@@ -40,7 +42,8 @@ def deltas(contours: Array) -> Array:
 def lpc(frames: Array, order: int) -> Array:
     """Linear prediction by the autocorrelation method: ``(F, order)``, x[n] ≈ Σ a_k x[n-k].
 
-    Levinson's and Durbin's recursion; a frame's own energy is raised by a billionth for it.
+    It uses the recursion of Levinson and Durbin. Before that, the energy of each frame is increased
+    by a billionth.
     """
     n = frames.shape[1]
     spectra = np.abs(np.fft.rfft(frames, 2 * n)) ** 2
@@ -76,7 +79,9 @@ def zero_crossings(frames: Array) -> Array:
 
 
 def centroid_and_roll_off(power: Array, lines: Array) -> tuple[Array, Array]:
-    """Mean frequency of ``power (F, lines)``, and where 85 % of it lie below, in Hz, ``(F,)``."""
+    """Mean frequency of ``power (F, lines)``, and the frequency below which 85 % of it lie; both in
+    Hz, ``(F,)``.
+    """
     total = power.sum(axis=1)
     centroid = power @ lines / (total + TINY)
     reached = np.cumsum(power, axis=1) >= 0.85 * total[:, None]
@@ -84,17 +89,18 @@ def centroid_and_roll_off(power: Array, lines: Array) -> tuple[Array, Array]:
 
 
 def kurtosis(frames: Array) -> Array:
-    """Fourth central moment over the squared second one, ``(F,)``; silence has 0."""
+    """Fourth central moment over the squared second central moment, ``(F,)``; 0 for silence."""
     centred = frames - frames.mean(axis=1, keepdims=True)
     variance = (centred**2).mean(axis=1)
     return (centred**4).mean(axis=1) / (variance**2 + TINY**2)
 
 
 def periods(frames: Array) -> Array:
-    """Pitch periods in samples, ``(F,)``; 0 where a frame is unvoiced.
+    """Pitch periods in samples, ``(F,)``; 0 if a frame is unvoiced.
 
-    The highest peak of the autocorrelation, each lag over the energies of the two parts that it
-    compares, between 60 and 400 Hz; a parabola through it and its neighbours places it.
+    A period is the lag of the highest peak of the autocorrelation between 60 and 400 Hz. Each lag
+    is divided by the energies of the two parts that it compares. A parabola through the peak and
+    its neighbours refines its position.
     """
     n = frames.shape[1]
     x = frames - frames.mean(axis=1, keepdims=True)
@@ -113,8 +119,8 @@ def periods(frames: Array) -> Array:
 
 
 def unsteadiness(values: Array, voiced: NDArray[np.bool_]) -> float:
-    """Mean step between neighbouring voiced frames over their mean: of periods the jitter, of
-    peaks the shimmer, frame by frame. 0 where no two neighbours are voiced.
+    """Mean step between neighbouring voiced frames, divided by their mean. Frame by frame, it is
+    the jitter of periods, and the shimmer of peaks. 0 if no two neighbouring frames are voiced.
     """
     both = voiced[1:] & voiced[:-1]
     if not both.any():

@@ -28,7 +28,7 @@ Layers = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), AfterValidat
 
 
 class EncoderFramesParams(FrontEndParams):
-    """The encoder, and the hidden states that are used."""
+    """The encoder, and those of its hidden states that are used."""
 
     model: str = Field(default="facebook/wav2vec2-base", min_length=1)
     """Hub id, or a local folder with config.json, preprocessor_config.json and weights."""
@@ -37,19 +37,20 @@ class EncoderFramesParams(FrontEndParams):
     precision: Literal["fp32", "bf16"] = "fp32"
     """Precision that the encoder computes in."""
     half: bool = True
-    """Store frames in float16, which takes half the space."""
+    """Whether frames are stored in float16, which takes half the space."""
     trained_on: CorpusNames | None = None
-    """All corpora that the encoder was trained on, if no card lists them; added to those of a card.
+    """All corpora that the encoder was trained on, if no card lists them. If there is a card, they
+    are added to its corpora.
     """
 
 
 class EncoderFrames(Pretrained, FrontEnd):
     """Hidden states of a frozen wav2vec 2.0, HuBERT, WavLM, data2vec-audio or Whisper encoder.
 
-    A frame holds L hidden states of D values, one after another in the order of ``layers``:
-    ``[state 0 | state 1 | …]``, so that ``frames.unflatten(-1, (L, D))`` takes them apart.
-    ``all`` of an encoder with 12 layers are L = 13 states, its first one being the input of its
-    first layer. No frame depends on what else is computed with it, and padding is none.
+    A frame contains L hidden states of D values, one after another in the order of ``layers``:
+    ``[state 0 | state 1 | …]``, so that ``frames.unflatten(-1, (L, D))`` separates them. For an
+    encoder with 12 layers, ``all`` means L = 13 states; the first state is the input of the first
+    layer. No frame depends on other utterances in the same batch, and padding gives no frames.
     """
 
     name: ClassVar[str] = "encoder-frames"
@@ -58,10 +59,10 @@ class EncoderFrames(Pretrained, FrontEnd):
 
     @property
     def width(self) -> int:
-        """L · D.
+        """Number of values of a frame: L · D.
 
         Raises:
-            TeacherError: the encoder's config cannot be had, or it has no such layer.
+            TeacherError: the encoder's config is not available, or it has no such layer.
         """
         whisper = self._config.model_type == "whisper"
         size = self._config.d_model if whisper else self._config.hidden_size
@@ -69,8 +70,8 @@ class EncoderFrames(Pretrained, FrontEnd):
 
     @property
     def framing(self) -> Framing:
-        """The encoder's own frames, those that lie within the utterance: 20 ms from one to the
-        next in all published encoders.
+        """The encoder's own frames that are completely within the utterance. In all published
+        encoders, they are 20 ms apart.
         """
         from serbench_teachers.encoders import WHISPER_STRIDE
 
@@ -94,7 +95,7 @@ class EncoderFrames(Pretrained, FrontEnd):
 
     @property
     def indices(self) -> tuple[int, ...]:
-        """The hidden states that are asked for, L of them.
+        """Indices of the L hidden states that are used.
 
         Raises:
             TeacherError: the encoder has no such layer.
@@ -115,7 +116,7 @@ class EncoderFrames(Pretrained, FrontEnd):
 
     @cached_property
     def _config(self) -> PretrainedConfig:
-        # transformers takes seconds to import, and only those who use it shall wait.
+        # transformers takes seconds to import, so only those who use it should wait for it.
         from serbench_teachers.loading import read_config
 
         return read_config(find_config(self.params.model))
@@ -124,7 +125,7 @@ class EncoderFrames(Pretrained, FrontEnd):
         """The encoder, loaded and frozen; see ``FrontEnd``.
 
         Raises:
-            TeacherError: the weights cannot be had, or are damaged.
+            TeacherError: the weights are not available, or are damaged.
         """
         from serbench_front_ends.transforms.encoder_frames import FrozenEncoder
 

@@ -1,4 +1,4 @@
-"""``entropy-vector``: means of MFCC, and how evenly their movement is spread."""
+"""``entropy-vector``: means of MFCC, and the spectral entropy of their movement."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ class EntropyVectorParams(FrontEndParams):
     """Number of coefficients."""
 
     coefficients: PositiveInt = 40
-    """Number of MFCC, of windows of 25 ms every 10 ms; their other settings are those of ``mfcc``.
+    """Number of MFCC, from windows of 25 ms every 10 ms; their other settings are
+    those of ``mfcc``.
     """
 
 
 class EntropyVector(FrontEnd):
-    """Of each MFCC its mean over an utterance, and after all of these, its spectral entropy.
+    """The mean of each MFCC over an utterance, and after all means, the spectral entropy of each.
 
     The spectral entropy is that of the coefficient's contour over time without its mean, see
-    ``spectral_entropy``. Means and entropies are what Mishra et al. (2024) feed to a network; how
-    they take the entropy is not published, so that this is a reconstruction.
+    ``spectral_entropy``. Mishra et al. (2024) use means and entropies as the input of a network.
+    This is a reconstruction, because it is not published how they compute the entropy.
     """
 
     name: ClassVar[str] = "entropy-vector"
@@ -34,7 +35,7 @@ class EntropyVector(FrontEnd):
 
     @property
     def width(self) -> int:
-        """Twice the coefficients."""
+        """Number of values: twice the number of coefficients."""
         return 2 * self.params.coefficients
 
     @property

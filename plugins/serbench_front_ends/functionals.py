@@ -19,7 +19,7 @@ SetName = Literal["own", "egemaps", "compare"]
 
 
 class OpenSmileSet(NamedTuple):
-    """A set of openSMILE."""
+    """A set of features of openSMILE."""
 
     name: str
     width: int
@@ -44,14 +44,17 @@ class UtteranceFunctionalsParams(FrontEndParams):
     """The set of statistics."""
 
     set: SetName = "own"
-    """``own``: 287, see ``Functionals``; ``egemaps``: the 88 of eGeMAPSv02; ``compare``: the 6373
-    of ComParE_2016. The last two need openSMILE: pip install 'serbench[opensmile]'."""
+    """The set. ``own``: 287 statistics, see ``Functionals``; ``egemaps``: the 88 of
+    eGeMAPSv02; ``compare``: the 6373 of ComParE_2016. The last two need openSMILE:
+    pip install 'serbench[opensmile]'.
+    """
 
 
 class UtteranceFunctionals(FrontEnd):
-    """Statistics over a whole utterance. ``own`` are those of the teacher ``functionals``: mean,
-    deviation, 10th, 50th and 90th percentile, and mean and deviation of the movement, of 40 log-mel
-    bands and their energy.
+    """Statistics over a whole utterance.
+
+    ``own`` are those of the teacher ``functionals``: mean, deviation, 10th, 50th and 90th
+    percentile, and mean and deviation of the movement, of 40 log-mel bands and their energy.
     """
 
     name: ClassVar[str] = "functionals"
@@ -60,7 +63,7 @@ class UtteranceFunctionals(FrontEnd):
 
     @property
     def width(self) -> int:
-        """287, 88 or 6373."""
+        """Number of values: 287, 88 or 6373."""
         return 7 * (N_MELS + 1) if self._opensmile is None else self._opensmile.width
 
     @property
@@ -70,7 +73,7 @@ class UtteranceFunctionals(FrontEnd):
 
     @property
     def card(self) -> TeacherCard | None:
-        """Of openSMILE, for its licence; nothing in it is trained."""
+        """Card of openSMILE, for its licence; nothing in it is trained."""
         if self._opensmile is None:
             return None
         return TeacherCard(
@@ -86,7 +89,7 @@ class UtteranceFunctionals(FrontEnd):
         """The version of openSMILE.
 
         Raises:
-            PluginError: it is not installed.
+            PluginError: openSMILE is not installed.
         """
         if self._opensmile is None:
             return ""
@@ -105,7 +108,7 @@ class UtteranceFunctionals(FrontEnd):
         return OPENSMILE.get(self.params.set)
 
     def build(self) -> nn.Module:
-        """``(*N, samples)`` to ``(*N, 1, d)``; see ``FrontEnd``.
+        """A module from ``(*N, samples)`` to ``(*N, 1, d)``; see ``FrontEnd``.
 
         Raises:
             PluginError: openSMILE is needed and is not installed.

@@ -1,4 +1,4 @@
-"""Log-mel: the natural logarithm of mel power."""
+"""``log-mel``: the natural logarithm of mel power."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LogMel(FrontEnd):
 
     @property
     def width(self) -> int:
-        """Mel filters."""
+        """Number of mel filters."""
         return self.params.n_mels
 
     @property
@@ -56,7 +56,7 @@ class LogMel(FrontEnd):
 
     @property
     def gain(self) -> Sequence[float]:
-        """1 dB of power in natural logarithms, for each filter."""
+        """Change of each filter's value for 1 dB of power, in natural logarithms."""
         return [float(np.log(10.0) / 10.0)] * self.width
 
     @property
@@ -66,11 +66,11 @@ class LogMel(FrontEnd):
 
     @property
     def not_exported(self) -> str:
-        """Why not, where a frame cannot be halved."""
+        """Reason why it cannot be exported, if frames cannot be halved; else empty."""
         return halving(self.framing)
 
     def build(self) -> nn.Module:
-        """Waveforms ``(*N, samples)`` to ``(*N, 1 + samples // hop, n_mels)``."""
+        """A module from waveforms ``(*N, samples)`` to ``(*N, 1 + samples // hop, n_mels)``."""
         from serbench_front_ends.transforms.log_mel import LogMelFrames
 
         return LogMelFrames(self.params)
@@ -85,7 +85,7 @@ class LogMel(FrontEnd):
 
 
 def halving(framing: Framing) -> str:
-    """Why frames cannot be computed so, in a few words; empty: they can."""
+    """Reason why frames cannot be computed by halves, in a few words; empty: they can."""
     window, hop = framing.window, framing.hop
     if not (window % 4 or hop % 2):
         return ""

@@ -18,31 +18,36 @@ WindowKind = Literal["hann", "hamming"]
 
 
 class MfccParams(FrontEndParams):
-    """Window, hop and n_fft are samples at ``rate_hz``. The defaults are librosa's, at 16 kHz and
-    with windows of 25 ms every 10 ms.
+    """Settings of ``mfcc``. Window, hop and n_fft are in samples at ``rate_hz``. The defaults are
+    librosa's, at 16 kHz and with windows of 25 ms every 10 ms.
     """
 
     rate_hz: int = Field(default=SAMPLE_RATE_HZ, ge=4000, le=48_000)
     """Sample rate that audio is resampled to first."""
     length_s: PositiveFloat | None = None
-    """Length of each utterance in seconds: its middle, or padded with zeros on both sides."""
+    """Length to which each utterance is brought, in seconds: only its middle is used, or zeros are
+    added on both sides. None: the length is not changed.
+    """
     scale: Literal["none", "p99.9", "unit"] = "none"
-    """``p99.9``: the waveform over the 99.9th percentile of |x|, clipped to ±1.
-    ``unit``: mean 0 and deviation 1."""
+    """Scaling. ``p99.9``: the waveform is divided by the 99.9th percentile of |x|, and clipped to
+    ±1. ``unit``: mean 0 and deviation 1.
+    """
     window: PositiveInt = 400
     """Window, in samples."""
     hop: PositiveInt = 160
-    """Hop from frame to frame, in samples."""
+    """Distance from frame to frame, in samples."""
     n_fft: PositiveInt = 2048
-    """Points of the Fourier transform; the window is in the middle, with zeros around it."""
+    """Number of points of the Fourier transform; the window is in the middle, with zeros
+    around it.
+    """
     window_kind: WindowKind = "hann"
     power: Literal[1, 2] = 2
-    """1: magnitudes; 2: power."""
+    """Exponent of the spectrum: 1 for magnitudes, 2 for power."""
     n_mels: PositiveInt = 128
-    """Mel filters."""
+    """Number of mel filters."""
     f_min_hz: NonNegativeFloat = 0.0
     f_max_hz: PositiveFloat | None = None
-    """Highest frequency; None: half of ``rate_hz``."""
+    """Highest frequency of the mel filters; None: half of ``rate_hz``."""
     mel_scale: MelScale = "slaney"
     """``slaney``: linear below 1 kHz; ``htk``: 2595 log10(1 + f / 700)."""
     mel_norm: Literal["slaney", "none"] = "slaney"
@@ -50,17 +55,17 @@ class MfccParams(FrontEndParams):
     log: Literal["db", "ln"] = "db"
     """``db``: 10 log10(max(x, 1e-10)); ``ln``: ln(x + 1e-6)."""
     top_db: PositiveFloat | None = 80.0
-    """With ``db``: values more than this below the loudest value of the utterance are raised to
-    that level.
+    """With ``db``: values that are more than this below the largest value of the utterance are
+    raised to that limit.
     """
     coefficients: int = Field(default=20, ge=0)
-    """Number of coefficients of the orthonormal DCT-II, from the 0th; 0: no DCT, the mel bands
-    themselves.
+    """Number of coefficients of the orthonormal DCT-II, from the 0th on; 0: no DCT, so that the mel
+    bands themselves are used.
     """
     clip: PositiveFloat | None = None
-    """Values are clipped to ± this."""
+    """Largest absolute value, to which values are clipped; None: no clipping."""
     chroma: int = Field(default=0, ge=0, le=48)
-    """Number of pitch classes to append; the largest of each frame is 1."""
+    """Number of pitch classes to append; they are scaled so that the largest of each frame is 1."""
 
     @model_validator(mode="after")
     def _fits(self) -> MfccParams:
@@ -87,7 +92,9 @@ class MfccParams(FrontEndParams):
 
     @property
     def length(self) -> int | None:
-        """Samples at ``rate_hz`` that each utterance is brought to."""
+        """Number of samples at ``rate_hz`` to which each utterance is brought; None: it
+        is not changed.
+        """
         return None if self.length_s is None else max(1, round(self.length_s * self.rate_hz))
 
 
@@ -100,7 +107,7 @@ class Mfcc(FrontEnd):
 
     @property
     def width(self) -> int:
-        """Coefficients (or mel bands) and pitch classes."""
+        """Number of coefficients (or mel bands) and pitch classes."""
         return (self.params.coefficients or self.params.n_mels) + self.params.chroma
 
     @property
@@ -116,7 +123,9 @@ class Mfcc(FrontEnd):
 
     @property
     def gain(self) -> Sequence[float]:
-        """Level moves mel bands alike, so the 0th coefficient alone; a scaled waveform, none."""
+        """Change of each value for 1 dB. All mel bands change alike, so of the coefficients only
+        the 0th changes. With a scaled waveform, nothing changes.
+        """
         p = self.params
         step = 1.0 if p.log == "db" else p.power * math.log(10.0) / 20.0
         if p.scale != "none":
@@ -127,12 +136,14 @@ class Mfcc(FrontEnd):
 
     @property
     def bands(self) -> bool:
-        """Mel bands are; coefficients and pitch classes are not."""
+        """Whether values are bands: mel bands are; coefficients and pitch classes are not."""
         return not self.params.coefficients and not self.params.chroma
 
     @property
     def not_exported(self) -> str:
-        """Only what a window alone can tell is exported; see ``FrontEnd``."""
+        """Reason why it cannot be exported, if a frame depends on more than its
+        window; see ``FrontEnd``.
+        """
         p = self.params
         if p.rate_hz != SAMPLE_RATE_HZ:
             return f"it resamples to {p.rate_hz} Hz"

@@ -19,7 +19,7 @@ from serbench_front_ends.whisper import Whisper
 
 @hookimpl
 def serbench_front_ends() -> Sequence[type[FrontEnd]]:
-    """Front end classes."""
+    """All front ends of this plugin."""
     return (
         *(LogMel, Whisper, Waveform, Mfcc, Spectrograms, EncoderFrames),
         *(UtteranceFunctionals, AcousticVector, EntropyVector, TqwtPatterns),

@@ -1,4 +1,4 @@
-"""``spectrograms``: three pictures of one utterance, below one another."""
+"""``spectrograms``: three spectrograms of one utterance, one below another."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 WINDOW, HOP, N_FFT = 400, 160, 2048
-"""25 ms every 10 ms at 16 kHz; frames are transformed with zeros around them."""
+"""Window, hop and size of the Fourier transform in samples: 25 ms every 10 ms at 16 kHz. Frames are
+transformed with zeros around them.
+"""
 
 LOWEST_HZ, OCTAVES = 62.5, 7
-"""Of the constant-Q bands: to 8 kHz."""
+"""Lowest frequency and number of octaves of the constant-Q bands, which reach 8 kHz."""
 
 
 class SpectrogramsParams(FrontEndParams):
@@ -28,14 +30,16 @@ class SpectrogramsParams(FrontEndParams):
     tapers: PositiveInt = 4
     """Number of tapers of the multitaper spectrum."""
     length_s: PositiveFloat | None = 3.0
-    """Length of each utterance in seconds: its middle, or padded with zeros on both sides."""
+    """Length to which each utterance is brought, in seconds: only its middle is used, or zeros are
+    added on both sides. None: the length is not changed.
+    """
 
 
 class Spectrograms(FrontEnd):
     """Multitaper mel, gammatone and constant-Q spectrograms in dB, in this order.
 
-    The input of PEmoNet (Bhangale and Kothandaraman, 2023). Their settings are not published, so
-    these are a reconstruction.
+    The input of PEmoNet (Bhangale and Kothandaraman, 2023). This is a reconstruction, because their
+    settings are not published.
     """
 
     name: ClassVar[str] = "spectrograms"
@@ -44,7 +48,9 @@ class Spectrograms(FrontEnd):
 
     @property
     def width(self) -> int:
-        """Three times the bands: ``frames.unflatten(-1, (3, bands))`` takes them apart."""
+        """Number of values: three times the bands.
+        ``frames.unflatten(-1, (3, bands))`` separates them.
+        """
         return 3 * self.params.bands
 
     @property
@@ -61,7 +67,7 @@ class Spectrograms(FrontEnd):
 
     @property
     def gain(self) -> Sequence[float]:
-        """All are in dB."""
+        """Change of each value for 1 dB: all values are in dB."""
         return [1.0] * self.width
 
     @property
@@ -77,11 +83,15 @@ class Spectrograms(FrontEnd):
 
 
 def quality(bands: int) -> float:
-    """Periods of a constant-Q band: each ends where the next one begins."""
+    """Number of periods of a constant-Q band, with which each band ends where the next
+    one begins.
+    """
     return 1.0 / (2.0 ** (OCTAVES / bands) - 1.0)
 
 
 def reach_of(bands: int) -> int:
-    """Samples on either side of a frame's middle that the lowest band hears, 12.5 ms at least."""
+    """Number of samples on either side of a frame's middle that the lowest band uses, at
+    least 12.5 ms.
+    """
     longest = math.ceil(quality(bands) / LOWEST_HZ * SAMPLE_RATE_HZ / 2.0)
     return max(WINDOW // 2, longest)

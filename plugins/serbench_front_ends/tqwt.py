@@ -20,13 +20,17 @@ class TqwtPatternsParams(FrontEndParams):
     q: float = Field(default=1.0, ge=1.0, le=8.0)
     """Q: the number of periods in a wavelet."""
     redundancy: float = Field(default=3.0, gt=1.0, le=8.0)
-    """r: the redundancy, values of the transform for each sample, with many levels."""
+    """r: the redundancy, which is the number of values of the transform for each sample,
+    with many levels.
+    """
     levels: int = Field(default=7, ge=1, le=12)
     """J: the number of levels, which give J + 1 sub-bands."""
 
     @property
     def scales(self) -> tuple[float, float]:
-        """How much shorter the low-pass and the high-pass part of a level are."""
+        """Lengths of the low-pass and the high-pass part of a level, relative to the
+        level's input.
+        """
         high = 2.0 / (self.q + 1.0)
         return 1.0 - high / self.redundancy, high
 
@@ -34,8 +38,8 @@ class TqwtPatternsParams(FrontEndParams):
 class TqwtPatterns(FrontEnd):
     """Two histograms of 256 shuffle patterns for each sub-band, from the highest to the lowest.
 
-    Sub-bands are those of ``tqwt``, patterns those of ``shuffle_histograms``. After TSP+INCA
-    (Tuncer, Dogan and Acharya, 2021), of which no code is published: a reconstruction.
+    Sub-bands are those of ``tqwt``, patterns those of ``shuffle_histograms``. It follows TSP+INCA
+    (Tuncer, Dogan and Acharya, 2021). This is a reconstruction, because no code of it is published.
     """
 
     name: ClassVar[str] = "tqwt-patterns"
@@ -44,7 +48,7 @@ class TqwtPatterns(FrontEnd):
 
     @property
     def width(self) -> int:
-        """512 for each of the J + 1 sub-bands."""
+        """Number of values: 512 for each of the J + 1 sub-bands."""
         return (self.params.levels + 1) * 2 * CODES
 
     @property

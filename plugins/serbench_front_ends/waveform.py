@@ -1,4 +1,4 @@
-"""Raw samples as frames."""
+"""``waveform``: raw samples as frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class WaveformParams(FrontEndParams):
 
 
 class Waveform(FrontEnd):
-    """Raw samples, 10 ms per frame."""
+    """Raw samples, in frames of 10 ms."""
 
     name = "waveform"
     Params = WaveformParams
@@ -29,7 +29,7 @@ class Waveform(FrontEnd):
 
     @property
     def width(self) -> int:
-        """Samples of a frame."""
+        """Number of samples of a frame."""
         return round(self.params.hop_s * SAMPLE_RATE_HZ)
 
     @property
@@ -43,7 +43,7 @@ class Waveform(FrontEnd):
         return "scale"
 
     def build(self) -> nn.Module:
-        """Waveforms ``(*N, samples)`` to ``(*N, ceil(samples / hop), hop)``."""
+        """A module from waveforms ``(*N, samples)`` to ``(*N, ceil(samples / hop), hop)``."""
         from serbench_front_ends.transforms.waveform import Samples
 
         return Samples(self.width)

@@ -1,4 +1,4 @@
-"""Daubechies' wavelets, by construction, and packets of them."""
+"""Daubechies' wavelets, which are constructed here, and wavelet packets."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Array = NDArray[np.float64]
 
 @cache
 def daubechies(moments: int) -> tuple[float, ...]:
-    """The low-pass filter with so many vanishing moments and the least delay, 2 · moments taps.
+    """The low-pass filter with ``moments`` vanishing moments and the least delay, 2 · moments taps.
 
-    By spectral factorisation (Daubechies, Ten Lectures on Wavelets, 1992, chapter 6): its squared
-    response is ``cos²(ω/2)^N P(sin²(ω/2))`` with ``P(y) = Σ C(N-1+k, k) y^k``, and of each pair of
-    zeros z and 1/z of P the filter takes the one within the unit circle.
+    It is found by spectral factorisation (Daubechies, Ten Lectures on Wavelets, 1992, chapter 6):
+    its squared response is ``cos²(ω/2)^N P(sin²(ω/2))`` with ``P(y) = Σ C(N-1+k, k) y^k``, and from
+    each pair of zeros z and 1/z of P, the filter takes the zero inside the unit circle.
     """
     y_roots = np.roots([comb(moments - 1 + k, k) for k in reversed(range(moments))])
     taps = np.poly([-1.0] * moments)
@@ -42,7 +42,7 @@ def packets(frames: Array, levels: int, moments: int = 4) -> Array:
     bands = frames[:, None]
     for _ in range(levels):
         low, high = _halves(bands, np.array(daubechies(moments)))
-        # What a high band holds lies in reverse, so that its own halves change places.
+        # Frequencies in a high band are in reverse order, so its two halves are swapped.
         odd = np.arange(bands.shape[1]) % 2 == 1
         first = np.where(odd[:, None], high, low)
         second = np.where(odd[:, None], low, high)
@@ -51,7 +51,7 @@ def packets(frames: Array, levels: int, moments: int = 4) -> Array:
 
 
 def _halves(bands: Array, low: Array) -> tuple[Array, Array]:
-    """Every second value of both filters' circular convolutions with ``(F, bands, n)``."""
+    """Every second value of the circular convolutions of ``(F, bands, n)`` with both filters."""
     n, taps = bands.shape[2], len(low)
     high = low[::-1] * (-1.0) ** np.arange(taps)
     places = (np.arange(0, n, 2)[:, None] + np.arange(taps)) % n

@@ -1,4 +1,4 @@
-"""The log-mel of Whisper's encoder."""
+"""``whisper``: the log-mel of Whisper's encoder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class WhisperParams(FrontEndParams):
     """Settings of ``Whisper``."""
 
-    # Whisper's values have a range of their own.
+    # Whisper's values have a fixed range.
     normalise: Literal["partition", "utterance", "none"] = "none"  # pyright: ignore[reportIncompatibleVariableOverride]
     n_mels: Literal[80, 128] = 80
 
@@ -28,7 +28,7 @@ class Whisper(FrontEnd):
 
     @property
     def width(self) -> int:
-        """Mel filters."""
+        """Number of mel filters."""
         return self.params.n_mels
 
     @property
@@ -38,7 +38,9 @@ class Whisper(FrontEnd):
 
     @property
     def gain(self) -> Sequence[float]:
-        """1 dB of power in a quarter of its logarithm to base 10, for each filter."""
+        """Change of each filter's value for 1 dB of power, in a quarter of its logarithm
+        to base 10.
+        """
         return [0.1 / 4.0] * self.width
 
     @property
@@ -47,7 +49,7 @@ class Whisper(FrontEnd):
         return True
 
     def build(self) -> nn.Module:
-        """Waveforms ``(*N, samples)`` to ``(*N, 1 + samples // 160, n_mels)``."""
+        """A module from waveforms ``(*N, samples)`` to ``(*N, 1 + samples // 160, n_mels)``."""
         from serbench_front_ends.transforms.whisper import WhisperFrames
 
         return WhisperFrames(self.params)

@@ -1,1 +1,1 @@
-"""The front ends as modules of torch, imported when a front end is built."""
+"""The front ends as torch modules, which are imported when a front end is built."""

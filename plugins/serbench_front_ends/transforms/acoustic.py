@@ -16,11 +16,13 @@ from serbench_front_ends.transforms.spectra import lines_hz, window_of
 from serbench_front_ends.wavelets import packets
 
 WINDOW, HOP, PITCH_WINDOW = 400, 160, 640
-"""25 ms every 10 ms; 40 ms for pitch, which has two periods of 60 Hz in it almost."""
+"""Window and hop in samples: 25 ms every 10 ms. The window for pitch is 40 ms long, which is more
+than two periods of 60 Hz.
+"""
 
 
 def measures_of_utterances() -> EachUtterance:
-    """Waveforms ``(*N, samples)`` to ``(*N, 1, 150)``; see ``AcousticVector``."""
+    """A module from waveforms ``(*N, samples)`` to ``(*N, 1, 150)``; see ``AcousticVector``."""
     mfcc = Mfcc(MfccParams(coefficients=COEFFICIENTS)).build()
     return EachUtterance(lambda waveform: _vector(waveform, mfcc))
 
@@ -45,7 +47,7 @@ def _vector(waveform: Tensor, mfcc: nn.Module) -> Tensor:
 
 
 def _measures(x: Array, mfcc: Array) -> Array:
-    """All but pitch, ``(frames, 73)``."""
+    """All measures except pitch, ``(frames, 73)``."""
     frames = contours.framed(x, WINDOW, HOP)
     power = np.abs(np.fft.rfft(frames * window_of("hann", WINDOW))) ** 2
     spectral = contours.centroid_and_roll_off(power, lines_hz(WINDOW, SAMPLE_RATE_HZ) / 1000.0)

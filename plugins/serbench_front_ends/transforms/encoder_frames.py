@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FrozenEncoder(nn.Module):
-    """``(*N, samples)`` to ``(*N, frames, L · D)``, float32."""
+    """A module from ``(*N, samples)`` to ``(*N, frames, L · D)``, float32."""
 
     def __init__(self, checkpoint: Checkpoint, front_end: EncoderFrames) -> None:
         from serbench_teachers.encoders import WaveformEncoderRunner, WhisperEncoderRunner
@@ -33,7 +33,7 @@ class FrozenEncoder(nn.Module):
 
     @torch.no_grad()
     def forward(self, waveforms: Float[Tensor, "*N samples"]) -> Float[Tensor, "*N frames d"]:
-        """What is shorter than a frame is filled up with zeros."""
+        """Hidden states of waveforms; zeros are added if a waveform is shorter than a frame."""
         from serbench_teachers.quiet import quiet_transformers
 
         missing = max(0, self.shortest - waveforms.shape[-1])

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def means_and_entropies(coefficients: int) -> EachUtterance:
-    """Waveforms ``(*N, samples)`` to ``(*N, 1, 2 * coefficients)``; see ``EntropyVector``."""
+    """A module from waveforms ``(*N, samples)`` to
+    ``(*N, 1, 2 * coefficients)``; see ``EntropyVector``.
+    """
     mfcc = Mfcc(MfccParams(coefficients=coefficients)).build()
 
     def vector(waveform: Tensor) -> Tensor:
@@ -26,11 +28,12 @@ def means_and_entropies(coefficients: int) -> EachUtterance:
 
 
 def spectral_entropy(contours: Float[Tensor, "frames d"]) -> Float[Tensor, " d"]:
-    """Shannon's entropy of each contour's power spectrum above 0 Hz, over the largest possible.
+    """Shannon's entropy of each contour's power spectrum above 0 Hz, divided by its largest
+    possible value.
 
-    ``-Σ p log p / log K`` with p the share of each of K lines: near 1 for noise, near 0 for a
-    sine. A contour that does not move (by more than rounding), or of fewer than four frames, which
-    have one line at most, has 0.
+    ``-Σ p log p / log K`` with p the share of each of K lines. It is near 1 for noise, and near 0
+    for a sine. It is 0 if a contour does not change (by more than rounding), or has fewer than four
+    frames, which give at most one line.
     """
     power = torch.fft.rfft(contours, dim=0).abs().square()[1:]  # (K, d)
     lines = len(power)

@@ -16,18 +16,20 @@ if TYPE_CHECKING:
     from serbench_front_ends.functionals import OpenSmileSet
 
 SHORTEST = 960
-"""Samples that openSMILE needs, the 60 ms of its longest window; zeros fill up what is shorter."""
+"""Least number of samples for openSMILE: the 60 ms of its longest window. Zeros are added to
+shorter audio.
+"""
 
 
 def own_statistics() -> EachUtterance:
-    """Waveforms ``(*N, samples)`` to ``(*N, 1, 287)``."""
+    """A module from waveforms ``(*N, samples)`` to ``(*N, 1, 287)``."""
     teacher = Functionals(FunctionalsParams())
     teacher.load(torch.device("cpu"))
     return EachUtterance(lambda waveform: teacher.embed([waveform])[0].pooled[0])
 
 
 def opensmile_statistics(chosen: OpenSmileSet, opensmile: ModuleType) -> EachUtterance:
-    """Waveforms ``(*N, samples)`` to ``(*N, 1, d)``."""
+    """A module from waveforms ``(*N, samples)`` to ``(*N, 1, d)``."""
     smile = opensmile.Smile(
         feature_set=opensmile.FeatureSet[chosen.name],
         feature_level=opensmile.FeatureLevel.Functionals,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from serbench_front_ends.log_mel import LogMelParams
 
 LOG_FLOOR = 1e-6
-"""Added to mel power before the logarithm: 60 dB below a mel power of 1."""
+"""Value added to mel power before the logarithm: 60 dB below a mel power of 1."""
 
 
 class LogMelFrames(nn.Module):
@@ -43,7 +43,7 @@ class LogMelFrames(nn.Module):
 
 
 class LogMelProducts(MelProducts):
-    """The same in matrix products."""
+    """``LogMelFrames`` as matrix products."""
 
     def level(self, power: Tensor) -> Tensor:
         """Natural logarithm of mel power."""
@@ -55,7 +55,7 @@ def mel_power(
 ) -> Float[Tensor, "*N frames mels"]:
     """Mel power of centred frames, ``1 + samples // hop`` of them.
 
-    Audio that is too short to be mirrored at its ends is filled up with zeros first.
+    If audio is too short to be mirrored at its ends, zeros are added to it first.
     """
     samples, hop = waveforms.shape[-1], int(transform.hop_length)  # pyright: ignore[reportArgumentType]
     least = int(transform.n_fft) // 2 + 1  # pyright: ignore[reportArgumentType]

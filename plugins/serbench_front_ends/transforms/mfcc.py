@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from serbench_front_ends.mfcc import MfccParams
 
 LN_FLOOR = 1e-6
-"""Added before a natural logarithm."""
+"""Value added before a natural logarithm."""
 
 DB_FLOOR = 1e-10
-"""The least power that is put in decibels: -100 dB."""
+"""Least power that is converted to decibels: -100 dB."""
 
 
 class Cepstrum(nn.Module):
-    """Power spectra to the values of frames."""
+    """A module from power spectra to the values of frames."""
 
     filters: Tensor
     dct: Tensor
@@ -58,7 +58,7 @@ class Cepstrum(nn.Module):
         self.register_buffer("classes", table(chroma_filters(lines, params.chroma or 1)))
 
     def forward(self, power: Float[Tensor, "*N frames lines"]) -> Float[Tensor, "*N frames d"]:
-        """Of the power of each line."""
+        """The values of frames, from the power of each line of their spectra."""
         p = self.params
         values = self._logarithm((power if p.power == 2 else power.sqrt()) @ self.filters)
         if p.coefficients:
@@ -97,7 +97,7 @@ class MfccFrames(nn.Module):
         p = self.params
         x = brought_to(scaled(self.resample(waveforms), p.scale), p.length)
         x = mirrored(x, p.window // 2)
-        # One sample more, for the last frame of an odd window.
+        # One more sample, for the last frame if the window is odd.
         frames = nn.functional.pad(x, (0, p.window % 2)).unfold(-1, p.window, p.hop)
         return self.cepstrum(torch.fft.rfft(frames * self.window, p.n_fft).abs().square())
 
@@ -119,7 +119,7 @@ class ExportedMfcc(nn.Module):
         self.register_buffer("sines", table(taps * np.sin(2.0 * np.pi * turns)))
 
     def forward(self, waveform: Float[Tensor, "N samples"]) -> Float[Tensor, "N frames d"]:
-        """Of whole utterances."""
+        """The values of all frames of whole utterances."""
         hop, reach, blocks = self.framing.hop, self.framing.reach, self.framing.blocks
         count = 1 + waveform.shape[1] // hop
         padded = nn.functional.pad(waveform[:, None], (reach, reach), mode="reflect")[:, 0]
@@ -127,7 +127,9 @@ class ExportedMfcc(nn.Module):
         return self._values(padded[:, : (count + blocks - 1) * hop])
 
     def frames(self, windows: Float[Tensor, "W samples"]) -> Float[Tensor, "W frames d"]:
-        """Of audio that was cut with ``framing.reach`` samples on either side."""
+        """The values of frames of audio that was cut with ``framing.reach`` samples on
+        either side.
+        """
         return self._values(windows)
 
     def _values(self, padded: Float[Tensor, "N padded"]) -> Float[Tensor, "N frames d"]:
@@ -141,7 +143,7 @@ class ExportedMfcc(nn.Module):
 def scaled(
     waveforms: Float[Tensor, "*N samples"], scale: Literal["none", "p99.9", "unit"]
 ) -> Float[Tensor, "*N samples"]:
-    """See ``MfccParams.scale``; digital silence stays as it is."""
+    """Waveforms scaled as ``MfccParams.scale`` says; digital silence is not changed."""
     if scale == "none":
         return waveforms
     if scale == "unit":

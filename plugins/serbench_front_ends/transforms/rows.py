@@ -1,4 +1,4 @@
-"""Front ends that give one row for a whole utterance."""
+"""Front ends with one row for a whole utterance."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 class EachUtterance(nn.Module):
-    """A function of one utterance at a time: ``(*N, samples)`` to ``(*N, 1, d)`` float32.
+    """A module that calls a function for one utterance at a time: ``(*N, samples)`` to
+    ``(*N, 1, d)`` float32.
 
     Args:
         function: ``(samples,)`` float32 to ``(d,)``, on the CPU.
-        shortest: samples; what has fewer is filled up with zeros.
+        shortest: least number of samples; zeros are added to shorter utterances.
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor], shortest: int = 1) -> None:

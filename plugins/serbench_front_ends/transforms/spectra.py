@@ -1,4 +1,4 @@
-"""What front ends of spectra share: resampling, lengths, frames, and filters as formulas."""
+"""Shared by front ends of spectra: resampling, lengths, frames, and filters as formulas."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ if TYPE_CHECKING:
     from serbench_front_ends.mfcc import MelScale, WindowKind
 
 _SLANEY_HZ = 200.0 / 3.0
-"""Hz of a mel below 1000 Hz."""
+"""Width of a mel in Hz, below 1000 Hz."""
 _SLANEY_STEP = np.log(6.4) / 27.0
-"""Above 1000 Hz (mel 15) a mel is a factor of exp(this)."""
+"""Above 1000 Hz (mel 15), a mel is a factor of exp of this number."""
 
 
 class Resample(nn.Module):
-    """16 kHz to another rate: ``ceil(samples * rate / 16000)`` samples, by a windowed sinc."""
+    """Resampling from 16 kHz to another rate: ``ceil(samples * rate / 16000)`` samples, by a
+    windowed sinc.
+    """
 
     def __init__(self, rate_hz: int) -> None:
         super().__init__()
         self.rate_hz = rate_hz
-        # The long Kaiser window whose images are 100 dB down ("kaiser best" of resampy).
+        # A long Kaiser window that attenuates images by 100 dB ("kaiser best" of resampy).
         self.transform = import_torchaudio().transforms.Resample(
             SAMPLE_RATE_HZ,
             rate_hz,
@@ -52,7 +54,7 @@ class Resample(nn.Module):
 def brought_to(
     waveforms: Float[Tensor, "*N samples"], length: int | None
 ) -> Float[Tensor, "*N length"]:
-    """The middle ``length`` samples, or zeros on both sides; None: as they are."""
+    """The middle ``length`` samples, or the waveforms with zeros on both sides; None: unchanged."""
     if length is None:
         return waveforms
     spare = length - waveforms.shape[-1]
@@ -61,9 +63,9 @@ def brought_to(
 
 
 def mirrored(waveforms: Float[Tensor, "*N samples"], reach: int) -> Float[Tensor, "*N padded"]:
-    """With ``reach`` samples more on both sides, the mirror image of the utterance.
+    """Waveforms with ``reach`` more samples on both sides: the mirror image of the utterance.
 
-    What is too short for that gets zeros.
+    Waveforms that are too short for that get zeros.
     """
     if waveforms.shape[-1] <= reach:
         return F.pad(waveforms, (reach, reach))
@@ -79,12 +81,14 @@ def window_of(kind: WindowKind, size: int) -> NDArray[np.float64]:
 
 
 def lines_hz(n_fft: int, rate_hz: int) -> NDArray[np.float64]:
-    """Frequencies of a spectrum, ``(n_fft // 2 + 1,)``."""
+    """Frequencies of the lines of a spectrum in Hz, ``(n_fft // 2 + 1,)``."""
     return np.arange(n_fft // 2 + 1) * rate_hz / n_fft
 
 
 def hz_to_mel(hz: float, scale: MelScale) -> float:
-    """HTK's mel, 2595 log10(1 + f / 700), or Slaney's: linear to 1000 Hz, then logarithmic."""
+    """Mel of a frequency: HTK's, 2595 log10(1 + f / 700), or Slaney's: linear to 1000
+    Hz, then logarithmic.
+    """
     if scale == "htk":
         return 2595.0 * np.log10(1.0 + hz / 700.0)
     if hz < 1000.0:
@@ -114,8 +118,8 @@ def mel_filters(
         lines: frequencies of the spectrum in Hz.
         n_mels: number of filters.
         band_hz: lowest and highest corner in Hz.
-        scale: of mel.
-        equal_area: each filter is divided by half its width in Hz; else its peak is 1.
+        scale: formula of mel.
+        equal_area: whether each filter is divided by half its width in Hz; else its peak is 1.
     """
     low, high = (hz_to_mel(hz, scale) for hz in band_hz)
     corners = mel_to_hz(np.linspace(low, high, n_mels + 2), scale)
@@ -135,19 +139,19 @@ def dct_matrix(n_mels: int, coefficients: int) -> NDArray[np.float64]:
 
 
 def chroma_filters(lines: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
-    """Which pitch class each line of a spectrum is in, from C on, ``(lines, classes)``.
+    """Weights of each line of a spectrum in each pitch class, from C on, ``(lines, classes)``.
 
-    A line spreads over pitch classes as a Gaussian around its own, as wide as a class or as the
-    line, whichever is wider; its weights have the norm 1. Lines count less the farther they are
-    from 880 Hz (a Gaussian with a deviation of two octaves). The line at 0 Hz, which has no
-    pitch, is left out (Ellis, Chroma feature analysis and synthesis, 2007).
+    The weights of a line are a Gaussian around its own pitch class. It is as wide as a class or as
+    the line, whichever is wider, and its norm is 1. Lines have less weight the farther they are
+    from 880 Hz (a Gaussian with a deviation of two octaves). The line at 0 Hz, which has no pitch,
+    is left out (Ellis, Chroma feature analysis and synthesis, 2007).
     """
     octaves = np.log2(lines[1:] / 440.0)
     pitch = octaves * classes  # in classes above A
     spread = np.maximum(np.diff(pitch, append=pitch[-1]), 1.0)
     from_a = np.arange(classes) - 9.0 * classes / 12.0  # C is nine semitones below A
     apart = pitch[:, None] - from_a
-    apart -= classes * np.round(apart / classes)  # the nearer way round
+    apart -= classes * np.round(apart / classes)  # the shorter way around the circle
     weights = np.exp(-0.5 * (2.0 * apart / spread[:, None]) ** 2)
     weights /= np.linalg.norm(weights, axis=1, keepdims=True)
     weights *= np.exp(-0.5 * ((octaves - 1.0) / 2.0) ** 2)[:, None]
@@ -155,5 +159,5 @@ def chroma_filters(lines: NDArray[np.float64], classes: int) -> NDArray[np.float
 
 
 def table(values: NDArray[np.float64]) -> Tensor:
-    """As a float32 tensor."""
+    """Values as a float32 tensor."""
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

@@ -34,17 +34,17 @@ if TYPE_CHECKING:
     from serbench_front_ends.spectrograms import SpectrogramsParams
 
 GAMMATONE_HZ = (50.0, 7600.0)
-"""Lowest and highest centre."""
+"""Lowest and highest centre frequency in Hz."""
 
 TOP_DB = 80.0
-"""What is more than this below a picture's loudest value is raised to there."""
+"""Values that are more than this below a spectrogram's largest value are raised to that limit."""
 
 FLOOR = 1e-16
-"""The least power that is put in decibels: -160 dB, which only digital silence has."""
+"""Least power that is converted to decibels: -160 dB, which occurs only in digital silence."""
 
 
 class ThreeSpectrograms(nn.Module):
-    """``(*N, samples)`` to ``(*N, 1 + samples // 160, 3 · bands)``."""
+    """A module from ``(*N, samples)`` to ``(*N, 1 + samples // 160, 3 · bands)``."""
 
     tapers: Tensor
     hann: Tensor
@@ -104,11 +104,12 @@ def gammatone_filters(lines: NDArray[np.float64], bands: int) -> NDArray[np.floa
 
 
 def constant_q_kernels(bands: int) -> NDArray[np.complex128]:
-    """Windowed complex tones, ``(2 · reach, bands)``, seven octaves from 62.5 Hz on.
+    """Windowed complex tones, ``(2 · reach, bands)``, over seven octaves from 62.5 Hz on.
 
-    Each is Q periods of its band long, with Q such that a band ends where the next one begins
-    (Brown, 1991), under a Hann window in the middle of the longest. All windows have the sum of
-    one of 25 ms, so that a tone is as loud here as in the other two pictures.
+    Each tone has a length of Q periods of its band; Q is chosen so that a band ends where the
+    next one begins (Brown, 1991). Its Hann window is in the middle of the longest window. All
+    windows have the same sum as a window of 25 ms, so that a tone has the same level as in the
+    other two spectrograms.
     """
     reach = reach_of(bands)
     at_s = np.arange(-reach, reach) / SAMPLE_RATE_HZ

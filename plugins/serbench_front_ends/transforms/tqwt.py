@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from serbench_front_ends.tqwt import TqwtPatternsParams
 
 TWINE = (5, 0, 1, 4, 7, 12, 3, 8, 13, 6, 9, 2, 15, 10, 11, 14)
-"""Where the block cipher TWINE moves each of sixteen pieces (Suzaki et al., SAC 2012)."""
+"""New position of each of sixteen pieces in the block cipher TWINE (Suzaki et al., SAC 2012)."""
 
 BLOCK = len(TWINE)
 
 
 def patterns_of_utterances(params: TqwtPatternsParams) -> EachUtterance:
-    """Waveforms ``(*N, samples)`` to ``(*N, 1, d)``; see ``TqwtPatterns``."""
+    """A module from waveforms ``(*N, samples)`` to ``(*N, 1, d)``; see ``TqwtPatterns``."""
 
     def row(waveform: Tensor) -> Tensor:
         bands = tqwt(waveform.double(), params.levels, params.scales)
@@ -38,7 +38,7 @@ def tqwt(
     """The tunable Q-factor wavelet transform (Selesnick, IEEE TSP 59(8), 2011).
 
     Args:
-        waveform: real; a sample is added to an odd number of them.
+        waveform: real samples; one sample is added if their number is odd.
         levels: J.
         scales: α and β of the paper; α + β > 1.
 
@@ -56,7 +56,7 @@ def tqwt(
 
 
 def _sizes(whole: int, levels: int, scales: tuple[float, float]) -> list[tuple[int, int]]:
-    """Samples of the low-pass and of the high-pass part of each level, all even."""
+    """Number of samples of the low-pass and of the high-pass part of each level, all even."""
     alpha, beta = scales
     low = [2 * round(alpha**level * whole / 2) for level in range(levels + 1)]
     high = [2 * round(beta * alpha**level * whole / 2) for level in range(levels)]
@@ -64,10 +64,10 @@ def _sizes(whole: int, levels: int, scales: tuple[float, float]) -> list[tuple[i
 
 
 def _split(spectrum: Tensor, low: int, high: int) -> tuple[Tensor, Tensor]:
-    """One level: lines 0 to n / 2 to those of a low-pass and of a high-pass part.
+    """Split lines 0 to n / 2 into those of a low-pass and of a high-pass part, for one level.
 
-    Both hear the lines of the transition: with θ(ω) = (1 + cos ω) / 2 · √(2 - cos ω), one by θ(ω),
-    the other by θ(π - ω), whose squares add up to 1.
+    Both parts contain the lines of the transition, with weights whose squares add up to 1: θ(ω) in
+    one part and θ(π - ω) in the other, with θ(ω) = (1 + cos ω) / 2 · √(2 - cos ω).
     """
     size = 2 * (len(spectrum) - 1)
     kept, shared = (size - high) // 2, (low + high - size) // 2 - 1
@@ -80,14 +80,15 @@ def _split(spectrum: Tensor, low: int, high: int) -> tuple[Tensor, Tensor]:
 
 
 def shuffle_histograms(band: Float[Tensor, " n"]) -> Float[Tensor, 512]:
-    """How often each pattern is found in all blocks of sixteen neighbouring samples.
+    """Histograms of the patterns in all blocks of sixteen neighbouring samples.
 
-    Bit i of a block is 1 where its sample i is not below the one that TWINE's permutation moves
-    there. The first eight bits are one code, the last eight another, the first bit of each
-    counting 1 and its last 128. Shares of the blocks: each of both histograms adds up to 1.
+    Bit i of a block is 1 if its sample i is not below the sample that TWINE's permutation moves
+    there. The first eight bits are one code, the last eight bits another; in each code, the first
+    bit counts 1 and the last bit 128. Values are shares of the blocks: each of the two histograms
+    adds up to 1.
     """
     moved = torch.empty(BLOCK, dtype=torch.long)
-    moved[list(TWINE)] = torch.arange(BLOCK)  # which sample comes to each place
+    moved[list(TWINE)] = torch.arange(BLOCK)  # index of the sample that is moved to each position
     blocks = band.unfold(0, BLOCK, 1)
     bits = (blocks >= blocks[:, moved]).unflatten(1, (2, 8)).long()
     codes = (bits << torch.arange(8)).sum(dim=2)  # (blocks, 2)
@@ -96,7 +97,9 @@ def shuffle_histograms(band: Float[Tensor, " n"]) -> Float[Tensor, 512]:
 
 
 def _shortest(params: TqwtPatternsParams) -> int:
-    """Samples of which every sub-band has a block, and every level a transition."""
+    """Least number of samples with which every sub-band has a block, and every level a
+    transition.
+    """
     samples = BLOCK
     while not _fits(_sizes(samples, params.levels, params.scales), samples):
         samples += 2

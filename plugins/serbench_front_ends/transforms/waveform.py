@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Samples(nn.Module):
-    """Consecutive samples: frames of a hop each, the last one filled up with zeros.
+    """Consecutive samples: each frame is one hop long, and the last one is padded with zeros.
 
     There are ``ceil(samples / hop)`` of them, so that no sample is lost, an utterance shorter than
     a frame is one frame, and a window of the evaluation never reaches beyond the last frame.
@@ -25,10 +25,10 @@ class Samples(nn.Module):
     def forward(self, waveforms: Float[Tensor, "*N samples"]) -> Float[Tensor, "*N frames hop"]:
         """See the class."""
         count = (waveforms.shape[-1] + self.hop - 1) // self.hop
-        # Filled up and cut, because an exporter cannot follow a remainder.
+        # Padded and cut, because an exporter cannot follow a remainder.
         filled = F.pad(waveforms, (0, self.hop - 1))[..., : count * self.hop]
         return filled.unflatten(-1, (-1, self.hop))
 
     def frames(self, windows: Float[Tensor, "W samples"]) -> Float[Tensor, "W frames hop"]:
-        """Windows of whole frames to these frames."""
+        """The frames of windows that consist of whole frames."""
         return windows.unflatten(1, (-1, self.hop))

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from serbench_front_ends.whisper import WhisperParams
 
 WHISPER_FLOOR = 1e-10
-"""Whisper's least mel power."""
+"""Least mel power of Whisper."""
 
 
 class WhisperFrames(nn.Module):
     """Whisper's log-mel before its clamp (Radford et al., ICML 2023).
 
-    ``(log10(max(mel power, 1e-10)) + 4) / 4``, in ``1 + samples // 160`` frames. Whisper
-    then raises all that is more than 2 below the utterance's maximum to there, and drops the last
-    frame; a student that needs the clamp applies it to its own window, so that no frame depends on
-    a whole utterance.
+    ``(log10(max(mel power, 1e-10)) + 4) / 4``, in ``1 + samples // 160`` frames. Whisper then
+    raises values that are more than 2 below the utterance's maximum to that limit (the clamp), and
+    drops the last frame. A student that needs the clamp applies it to its own window, so that no
+    frame depends on a whole utterance.
     """
 
     def __init__(self, params: WhisperParams) -> None:
@@ -50,8 +50,8 @@ class WhisperFrames(nn.Module):
 
 
 class WhisperProducts(MelProducts):
-    """The same in matrix products."""
+    """``WhisperFrames`` as matrix products."""
 
     def level(self, power: Tensor) -> Tensor:
-        """A quarter of the logarithm to base 10 of mel power, plus 1."""
+        """The logarithm to base 10 of mel power, divided by 4, plus 1."""
         return (power.clamp_min(WHISPER_FLOOR).log() / (4.0 * np.log(10.0))) + 1.0
