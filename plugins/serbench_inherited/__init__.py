@@ -1,1 +1,1 @@
-"""Students that inherit, loaded through an entry point like any plugin."""
+"""Students that inherit weights, loaded through an entry point like any plugin."""

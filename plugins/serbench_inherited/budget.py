@@ -1,4 +1,4 @@
-"""How large each part of a pruned encoder is: by hand, or by a budget of parameters."""
+"""The size of each part of a pruned encoder: given explicitly, or by a budget of parameters."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from serbench.api import PluginError
 
 STEPS = 256
-"""Shares that are tried: k/256 for k = 1 … 256."""
+"""Number of shares that are tried: k/256 for k = 1 … 256."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """What is kept of an encoder.
+    """Sizes of the parts of an encoder that are kept.
 
     Attributes:
-        channels: of the first convolution; 0: the front end is kept whole.
-        query: dimensions of query and key, per head; one for each block.
-        value: dimensions of value, per head; one for each block.
-        units: of the feed-forward layer; one for each block.
+        channels: channels of the first convolution; 0: the front end is kept whole.
+        query: dimensions of query and key per head, one number for each block.
+        value: dimensions of value per head, one number for each block.
+        units: units of the feed-forward layer, one number for each block.
     """
 
     channels: int
@@ -29,16 +29,17 @@ class Ranks:
 
     @property
     def blocks(self) -> int:
-        """L, how many blocks are kept."""
+        """L, the number of blocks that are kept."""
         return len(self.units)
 
 
 def shrunk(full: Ranks, share: float) -> Ranks:
-    """The ranks at a ``share`` (0 … 1] of the feed-forward units.
+    """The ranks for a ``share`` (0 … 1] of the feed-forward units.
 
-    The powers spend more on feed-forward units and values than on queries, keys and the first
-    convolution. They go through two sizes of Whisper-tiny's first two blocks, of 1.5 and 2.3
-    million parameters, that had a small reconstruction error on unlabelled speech.
+    With these powers of the share, feed-forward units and values get more parameters than
+    queries, keys and the first convolution. The powers are fitted to two sizes of Whisper-tiny's
+    first two blocks, with 1.5 and 2.3 million parameters, that had a small reconstruction error
+    on unlabelled speech.
     """
     return Ranks(
         channels=_rounded(full.channels, share**1.1, 8),
@@ -49,24 +50,27 @@ def shrunk(full: Ranks, share: float) -> Ranks:
 
 
 def _rounded(size: int, share: float, step: int) -> int:
-    """The multiple of ``step`` next to ``share · size``; at least one, at most ``size``."""
+    """The multiple of ``step`` nearest to ``share · size``; at least one ``step``,
+    at most ``size``.
+    """
     return min(size, max(1, round(share * size / step)) * step)
 
 
 def fit_ranks(budget: float, full: Ranks, count: Callable[[Ranks], int]) -> Ranks:
     """The largest ranks whose network has at most ``budget`` parameters.
 
-    They depend on the encoder's sizes alone. What rounding leaves over goes into units.
+    They depend on the encoder's sizes alone. Parameters that remain after rounding are used for
+    more units.
 
     Args:
-        budget: parameters of the whole student.
+        budget: number of parameters of the whole student.
         full: the encoder's own ranks.
-        count: parameters of a student with given ranks.
+        count: gives the number of parameters of a student with given ranks.
 
     Raises:
-        PluginError: the smallest student has more.
+        PluginError: the smallest student has more parameters.
     """
-    low, high = 0, STEPS  # the largest share that is known to fit, and that may fit
+    low, high = 0, STEPS  # the largest share that is known to fit, and the largest that may fit
     while low < high:
         middle = (low + high + 1) // 2
         if count(shrunk(full, middle / STEPS)) <= budget:

@@ -1,7 +1,8 @@
-"""Pruning of an encoder by its activations on speech, part after part.
+"""Prunes an encoder by its activations on speech, one part after another.
 
-Each part is fitted on what the already pruned parts give it, to make up for what they lost: its
-target is the sum that the whole encoder has after the part, less what the pruned one has before.
+The input of each part is the output of the parts that are already pruned, so that it can correct
+their errors: its target is the whole encoder's sum after the part, minus the pruned encoder's sum
+before it.
 """
 
 from __future__ import annotations
@@ -27,18 +28,20 @@ from serbench_inherited.prune import (
 from serbench_inherited.whisper import STRIDE, TAPS, WhisperFront
 
 EVERY = 2
-"""One frame in so many goes into the moments: neighbours are much alike, other voices are not."""
+"""One frame in this many is used for the moments: neighbouring frames are similar, frames of other
+voices are not.
+"""
 
 
 @dataclass(slots=True)
 class Heard:
-    """A batch of windows on its way through both encoders.
+    """A batch of windows on its way through the whole and the pruned encoder.
 
     Attributes:
-        whole: ``(N, w, D)``, what the whole encoder has.
-        pruned: what the pruned one has.
+        whole: ``(N, w, D)``, the whole encoder's activations.
+        pruned: the pruned encoder's activations.
         mask: ``(N, w)``, True on real frames.
-        bias: ``(heads, w, w)``, of the scores, where the encoder has one.
+        bias: ``(heads, w, w)``, the bias of the attention scores; None: the encoder has none.
     """
 
     whole: Tensor
@@ -48,23 +51,23 @@ class Heard:
 
     @property
     def target(self) -> Tensor:
-        """``(N, w, D)``, what the pruned encoder lacks."""
+        """``(N, w, D)``, the activations that the pruned encoder lacks."""
         return self.whole - self.pruned
 
     def rows(self, x: Tensor) -> Tensor:
-        """The real frames of ``x (N, w, d)`` that count: ``(rows, d)``."""
+        """The real frames of ``x (N, w, d)`` that are used for the moments: ``(rows, d)``."""
         return x[:, ::EVERY][self.mask[:, ::EVERY]]
 
 
 @torch.no_grad()
 def prune(whole: Encoder, pruned: Encoder, speech: Iterable[Windows], ridge: float) -> None:
-    """Give ``pruned`` what it can hold of ``whole``; parts of the same size are copied.
+    """Give ``pruned`` as much of ``whole`` as fits; parts of the same size are copied.
 
     Args:
-        whole: of full ranks, with weights.
-        pruned: changed in place.
-        speech: windows to calibrate on; not read where both have the same ranks.
-        ridge: as in ``least_squares``.
+        whole: the encoder of full ranks, with weights.
+        pruned: the pruned encoder, which is changed in place.
+        speech: windows to calibrate on; not read if both encoders have the same ranks.
+        ridge: see ``least_squares``.
     """
     if whole.ranks == pruned.ranks:
         pruned.load_state_dict(whole.state_dict())
@@ -80,7 +83,7 @@ def prune(whole: Encoder, pruned: Encoder, speech: Iterable[Windows], ridge: flo
 def _prune_front(
     whole: Encoder, pruned: Encoder, windows: Sequence[Windows], ridge: float
 ) -> list[Heard]:
-    """What both front ends make of the windows, after the pruned one has its weights."""
+    """Outputs of both front ends for the windows, after the pruned one has received its weights."""
     old, new = whole.front, pruned.front
     same = whole.ranks.channels == pruned.ranks.channels
     if same:
@@ -99,7 +102,7 @@ def _prune_front(
 def _prune_filters(
     old: WhisperFront, new: WhisperFront, windows: Sequence[Windows], ridge: float
 ) -> None:
-    """Channels by backward elimination; the second convolution is refitted."""
+    """Choose channels by backward elimination, and refit the second convolution."""
     new.positions.copy_(old.positions)
     weight = old.halve.weight.flatten(1)  # (D, channels · taps)
     moments = Moments(weight.shape[1], 0)
@@ -124,12 +127,14 @@ def _keep_rows(old: nn.Linear | nn.Conv1d, new: nn.Linear | nn.Conv1d, kept: Ten
 
 
 def _taps(x: Tensor) -> Tensor:
-    """What the second convolution sees of ``x (N, c, frames)`` at each step: ``(N, w, c·taps)``."""
+    """The input of the second convolution from ``x (N, c, frames)`` at each step:
+    ``(N, w, c·taps)``.
+    """
     return F.pad(x, (1, 1)).unfold(2, TAPS, STRIDE).transpose(1, 2).flatten(2)
 
 
 def _prune_attention(old: Block, new: Block, heard: Sequence[Heard], ridge: float) -> None:
-    """Queries and keys by their products, values by what they do to the output."""
+    """Fit queries and keys by their products, and values by their effect on the output."""
     source, target = old.attention, new.attention
     whole = (source.query.out_features, source.value.out_features)
     same = whole == (target.query.out_features, target.value.out_features)
@@ -164,7 +169,7 @@ def _fit_scores(old: Block, target: Attention, heard: Sequence[Heard]) -> None:
         x = old.before_attention(each.pruned)
         real = each.mask[..., None].to(x.dtype)
         key = source.key(x)
-        # What all keys of a window have in common changes no attention weight.
+        # A component that all keys of a window have in common changes no attention weight.
         key = key - (key * real).sum(dim=1, keepdim=True) / real.sum(dim=1, keepdim=True)
         queries += _second_moments(each.rows(source.query(x)), heads)
         keys += _second_moments(each.rows(key), heads)
@@ -184,14 +189,14 @@ def _second_moments(rows: Tensor, heads: int) -> Tensor:
 
 
 def _per_head(maps: Tensor, weight: Tensor) -> Tensor:
-    """``mapsᵀ (heads, d, r)`` times each head's rows of ``weight (heads·d, n)``."""
+    """Product of ``mapsᵀ (heads, d, r)`` and each head's rows of ``weight (heads·d, n)``."""
     heads, size, _ = maps.shape
     rows = weight.double().unflatten(0, (heads, size))
     return (maps.transpose(1, 2) @ rows).flatten(0, 1)
 
 
 def _fit_values(old: Block, target: Attention, heard: Sequence[Heard], ridge: float) -> None:
-    """``heard.whole`` is after the part already, ``heard.pruned`` before it."""
+    """Fit the values; ``heard.whole`` is already after the part, ``heard.pruned`` is before it."""
     source = old.attention
     heads, rank = source.heads, target.value.out_features // target.heads
     moments = Moments(source.value.out_features, source.output.out_features)
@@ -217,7 +222,7 @@ def _fit_values(old: Block, target: Attention, heard: Sequence[Heard], ridge: fl
 
 
 def _prune_feed(old: Block, new: Block, heard: Sequence[Heard], ridge: float) -> None:
-    """Units by backward elimination; the second matrix is refitted."""
+    """Choose units by backward elimination, and refit the second matrix."""
     source, target = old.feed, new.feed
     same = source.expand.out_features == target.expand.out_features
     if same:

@@ -1,4 +1,4 @@
-"""From a checkpoint's files to the sizes and the weights of its encoder."""
+"""The sizes and the weights of an encoder, from a checkpoint's files."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from serbench_teachers.weights import PREPROCESSOR, Checkpoint, find_config
 
 
 def sizes_of(model: str) -> Sizes:
-    """The sizes of a published Whisper, or those that a model's configs say.
+    """The sizes of a published Whisper, or the sizes in a model's configs.
 
     Raises:
-        TeacherError: no config of an encoder that can be inherited, or none that can be had.
+        TeacherError: the config is not available, or not that of an encoder that can be inherited.
     """
     if model in PUBLISHED:
         return PUBLISHED[model]
@@ -31,7 +31,7 @@ def load_whole(checkpoint: Checkpoint, sizes: Sizes, blocks: int) -> Encoder:
     """The first blocks of an encoder with all their weights, frozen.
 
     Raises:
-        TeacherError: damaged or incomplete files.
+        TeacherError: the files are damaged or incomplete.
     """
     from serbench_teachers.loading import load_model
 

@@ -1,4 +1,4 @@
-"""Exact rewritings of weights: an encoder's blocks as ours."""
+"""Rewrites weights without changing results: blocks of an encoder become blocks of our network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def folded(
     linear: nn.Linear, norm: nn.LayerNorm | None
 ) -> tuple[Float[Tensor, "out D"], Float[Tensor, " out"]]:
-    """Weight and bias of ``linear`` after a norm without gain g and bias b: W g, and W b + bias."""
+    """Weight and bias of ``linear`` after a norm whose gain g and bias b are removed: W g, and W b
+    + bias.
+    """
     weight = linear.weight.detach().double()
     if norm is None:
         return weight, bias_of(linear).double()
@@ -26,7 +28,7 @@ def folded(
 
 
 def bias_of(layer: nn.Linear | nn.Conv1d) -> Float[Tensor, " out"]:
-    """Its bias; 0 where it has none."""
+    """The bias of a layer; 0 if it has none."""
     if layer.bias is None:
         return layer.weight.new_zeros(len(layer.weight))
     return layer.bias.detach()
@@ -34,7 +36,9 @@ def bias_of(layer: nn.Linear | nn.Conv1d) -> Float[Tensor, " out"]:
 
 @torch.no_grad()
 def set_weights(layer: nn.Linear | nn.Conv1d, weight: Tensor, bias: Tensor | None = None) -> None:
-    """Give a layer this weight, and this bias where it has one; rounded to its precision."""
+    """Give a layer this weight, and this bias if it has a bias; both are rounded to its
+    precision.
+    """
     layer.weight.copy_(weight)
     if layer.bias is not None and bias is not None:
         layer.bias.copy_(bias)
@@ -42,12 +46,12 @@ def set_weights(layer: nn.Linear | nn.Conv1d, weight: Tensor, bias: Tensor | Non
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The layers of a block of transformers, whatever they are called there.
+    """The layers of a block of transformers, which have different names in different models.
 
     Attributes:
-        query, key, value, output: of the attention.
-        expand, contract: of the feed-forward layer.
-        norms: of attention and feed-forward layer.
+        query, key, value, output: layers of the attention.
+        expand, contract: the two parts of the feed-forward layer.
+        norms: norms of the attention and of the feed-forward layer.
     """
 
     query: nn.Linear

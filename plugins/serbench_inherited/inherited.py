@@ -1,4 +1,6 @@
-"""The ``inherited`` student: first blocks of a pretrained speech encoder, pruned in closed form."""
+"""The ``inherited`` student: the first blocks of a pretrained speech encoder, pruned
+in closed form.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,11 @@ _LOG = logging.getLogger(__name__)
 
 PerBlock: TypeAlias = "PositiveInt | Annotated[tuple[PositiveInt, ...], Field(min_length=1)] | None"
 BUDGET_CLASSES = 8
-"""Classes of the head that counts towards a budget, so that ranks do not depend on the corpus."""
+"""Number of classes of the head that counts towards a budget. It is fixed, so that ranks do not
+depend on the corpus.
+"""
 FEW = 100
-"""Fewer windows than this calibrate badly."""
+"""Least number of windows for a good calibration."""
 
 
 class InheritedParams(Params):
@@ -42,25 +46,28 @@ class InheritedParams(Params):
     model: str = Field(default="openai/whisper-tiny.en", min_length=1)
     """Hub id, or a local folder with config.json, preprocessor_config.json and weights."""
     layers: PositiveInt = 2
-    """L: number of the first blocks, which are kept."""
+    """L: number of the encoder's first blocks that are kept."""
     budget: PositiveFloat | None = None
-    """Parameters of the student, with a head for 8 classes; they determine the ranks."""
+    """Number of parameters of the student with a head for 8 classes; it determines the ranks."""
     channels: PositiveInt | None = None
     """Channels of the first convolution. None, here and below: as many as the encoder has."""
     query: PerBlock = None
-    """Dimensions of query and key per head; one number, or one for each block."""
+    """Dimensions of query and key per head: one number, or one number for each block."""
     value: PerBlock = None
     """Dimensions of value per head."""
     units: PerBlock = None
     """Units of the feed-forward layer."""
     calibration: PositiveInt = 300
-    """Windows of speech to calibrate the pruning on; many voices matter more than many windows."""
+    """Number of windows of speech to calibrate the pruning on; many voices matter more
+    than many windows.
+    """
     ridge: NonNegativeFloat = 1e-4
     """Ridge penalty of the least-squares refits, as a share of their inputs' mean square."""
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
     """Dropout of the embedding, before the classifier."""
     trained_on: tuple[str, ...] | None = None
-    """All corpora that the encoder was trained on, if no card lists them; added to those of a card.
+    """All corpora that the encoder was trained on, if no card lists them. If there is a card, they
+    are added to its corpora.
     """
 
     @model_validator(mode="after")
@@ -101,11 +108,11 @@ class Inherited(Pretrained, Student):
 
     @cached_property
     def ranks(self) -> Ranks:
-        """What is kept of the encoder.
+        """Sizes of the parts of the encoder that are kept.
 
         Raises:
-            PluginError: a budget that is too small, or ranks that the encoder does not have.
-            TeacherError: its config cannot be had.
+            PluginError: the budget is too small, or the encoder does not have such ranks.
+            TeacherError: its config is not available.
         """
         full = self._sizes.full(self.params.layers)
         if self.params.budget is not None:
@@ -113,7 +120,7 @@ class Inherited(Pretrained, Student):
         return _by_hand(self.params, full)
 
     def _count(self, ranks: Ranks) -> int:
-        """Parameters of a student; none is made."""
+        """Number of parameters of a student with these ranks; no student is made."""
         import torch
 
         with torch.device("meta"):
@@ -127,11 +134,11 @@ class Inherited(Pretrained, Student):
         return InheritedNetwork(encoder, self._sizes.width, num_classes, self.params.dropout)
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A fresh network for ``shape``; see ``Student``.
+        """A new network for ``shape``, with random weights; see ``Student``.
 
         Raises:
             PluginError: ``shape`` is not the encoder's input.
-            TeacherError: the encoder's config cannot be had.
+            TeacherError: the encoder's config is not available.
         """
         if (shape.channels, shape.n_mels) != (1, self._sizes.bins):
             raise PluginError(
@@ -153,10 +160,10 @@ class Inherited(Pretrained, Student):
         encoder.load_state_dict(pruned.state_dict())
 
     def _windows(self, speech: Iterable[Windows]) -> Iterator[Windows]:
-        """The first windows of ``speech``, as many as are asked for.
+        """The first windows of ``speech``, as many as the settings ask for.
 
         Raises:
-            TeacherError: there are none.
+            TeacherError: ``speech`` has no windows.
         """
         count = 0
         for features, lengths in speech:

@@ -1,4 +1,6 @@
-"""The network of a student that inherits: an encoder's first blocks, statistics pooling, a head."""
+"""The network of an inheriting student: an encoder's first blocks, statistics pooling,
+and a head.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +18,22 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
 FAR_BELOW = -3e4
-"""A score that softmax turns into 0; unlike minus infinity it also gives no NaN where a window
-has no real frame at all, and half precision holds it."""
+"""A score that softmax turns into 0. Unlike minus infinity, it gives no NaN if a window has no real
+frames, and it can be represented in half precision.
+"""
 
 
 def frame_mask(lengths: Int[Tensor, " N"], frames: int) -> Bool[Tensor, "N frames"]:
-    """True on real frames."""
+    """A mask that is True on real frames."""
     return torch.arange(frames, device=lengths.device)[None, :] < lengths[:, None]
 
 
 class Gate(nn.Module):
-    """How much each frame heeds a relative position bias (WavLM: Chen et al., 2022).
+    """The weight that each frame gives to a relative position bias (WavLM: Chen et al., 2022).
 
     Args:
         width: D.
-        heads: as many as the attention has; each reads its own share of the D dimensions.
+        heads: number of heads of the attention; each reads its own part of the D dimensions.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -40,7 +43,7 @@ class Gate(nn.Module):
         self.constant = nn.Parameter(torch.ones(heads, 1, 1))
 
     def forward(self, x: Float[Tensor, "N w D"]) -> Float[Tensor, "N heads w 1"]:
-        """Factors on the bias, for each query."""
+        """Factors on the bias for each query."""
         own = x.unflatten(2, (len(self.weight), -1)).transpose(1, 2)  # (N, heads, w, D/heads)
         first, second = (own @ self.weight + self.bias).sigmoid().chunk(2, dim=-1)
         return first * (second * self.constant - 1.0) + 2.0
@@ -50,9 +53,9 @@ class RelativeBias(nn.Module):
     """A bias of the scores by the distance of query and key, in buckets (T5, WavLM).
 
     Args:
-        buckets: half of them for keys after the query.
-        farthest: distance, in frames, from which on all share a bucket.
-        heads: each has its own biases.
+        buckets: number of buckets; half of them are for keys after the query.
+        farthest: distance in frames, from which on all distances share a bucket.
+        heads: number of heads; each has its own biases.
     """
 
     bucket: Tensor
@@ -64,12 +67,12 @@ class RelativeBias(nn.Module):
         distance = torch.arange(farthest + 1)
         ratio = torch.log(distance.clamp_min(1).float() / exact) / math.log(farthest / exact)
         coarse = (exact + ratio * (half - exact)).long().clamp_max(half - 1)
-        self.later, self.farthest = half, farthest  # first bucket of keys after the query
+        self.later, self.farthest = half, farthest  # first bucket for keys after the query
         self.register_buffer("bucket", torch.where(distance < exact, distance, coarse))
         self.embed = nn.Embedding(buckets, heads)
 
     def forward(self, frames: int) -> Float[Tensor, "heads w w"]:
-        """For ``frames`` queries and as many keys."""
+        """The biases for ``frames`` queries and as many keys."""
         at = torch.arange(frames, device=self.bucket.device)
         offset = at[None, :] - at[:, None]
         place = self.bucket[offset.abs().clamp_max(self.farthest)]
@@ -79,14 +82,15 @@ class RelativeBias(nn.Module):
 class Attention(nn.Module):
     """Multi-head self-attention whose heads may be narrower than the encoder's.
 
-    Scores keep the encoder's scale. Keys and values have no bias: softmax does not see a constant
-    in the scores of a query, and weights that sum to 1 pass a value's bias on to the output.
+    Scores keep the encoder's scale. Keys and values have no bias: a constant in the scores of a
+    query does not change softmax, and because weights sum to 1, a bias of values only adds a
+    constant to the output.
 
     Args:
         width: D.
-        heads: as many as the encoder has.
-        query: dimensions of query and key, per head.
-        value: of value.
+        heads: number of heads of the encoder.
+        query: dimensions of query and key per head.
+        value: dimensions of value per head.
         gated: whether a relative position bias is added to the scores.
     """
 
@@ -109,8 +113,8 @@ class Attention(nn.Module):
         values: Float[Tensor, "N w V"],
     ) -> Float[Tensor, "N w V"]:
         """``values`` of all heads, mixed over time by the attention weights of ``x``."""
-        # Two plain products: at so few dimensions a head they are faster on a CPU than the fused
-        # kernel, and they export cleanly.
+        # Two plain products: with so few dimensions per head, they are faster on a CPU than the
+        # fused kernel, and they can be exported without problems.
         query, key = self.split(self.query(x)), self.split(self.key(x))
         scores = query @ key.transpose(-2, -1) * self.scale  # (N, heads, w, w)
         if self.gate is not None and bias is not None:
@@ -120,7 +124,7 @@ class Attention(nn.Module):
         return mixed.transpose(1, 2).flatten(2)
 
     def split(self, x: Float[Tensor, "N w E"]) -> Float[Tensor, "N heads w e"]:
-        """The heads of ``x``, one by one."""
+        """The heads of ``x``, separated."""
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
     def forward(
@@ -129,7 +133,7 @@ class Attention(nn.Module):
         mask: Bool[Tensor, "N w"],
         bias: Float[Tensor, "heads w w"] | None = None,
     ) -> Float[Tensor, "N w D"]:
-        """``mask`` is True on real frames."""
+        """Attention over frames; ``mask`` is True on real frames."""
         return self.output(self.mixed(x, mask, bias, self.value(x)))
 
 
@@ -146,15 +150,15 @@ class FeedForward(nn.Module):
         return F.gelu(self.expand(x))
 
     def forward(self, x: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
-        """Framewise."""
+        """The output for each frame separately."""
         return self.contract(self.hidden(x))
 
 
 class Block(nn.Module):
     """A transformer block.
 
-    Pre-norm, its norms have no gain and bias: those are folded into what follows. Post-norm, they
-    have them.
+    In a pre-norm block, norms have no gain and bias: these are folded into the layers that follow.
+    In a post-norm block, norms have gain and bias.
     """
 
     def __init__(
@@ -180,7 +184,9 @@ class Block(nn.Module):
         mask: Bool[Tensor, "N w"],
         bias: Float[Tensor, "heads w w"] | None = None,
     ) -> Float[Tensor, "N w D"]:
-        """``mask`` is True on real frames; ``bias`` is a gated attention's."""
+        """The block's output; ``mask`` is True on real frames, and ``bias`` is needed by
+        a gated attention.
+        """
         x = self.after_attention(x + self.attention(self.before_attention(x), mask, bias))
         return self.after_feed(x + self.feed(self.before_feed(x)))
 
@@ -197,7 +203,7 @@ class Encoder(nn.Module):
         self.relative = relative
 
     def bias(self, frames: int) -> Float[Tensor, "heads w w"] | None:
-        """Of the scores, where this encoder has one."""
+        """The bias of the attention scores; None if this encoder has none."""
         return None if self.relative is None else self.relative(frames)
 
     def forward(
@@ -214,7 +220,7 @@ class Encoder(nn.Module):
 
     @property
     def ranks(self) -> Ranks:
-        """What it has of the pretrained encoder."""
+        """The ranks of the pretrained encoder that this encoder has kept."""
         blocks = cast("list[Block]", list(self.blocks))
         return Ranks(
             channels=getattr(self.front, "channels", 0),
@@ -225,16 +231,16 @@ class Encoder(nn.Module):
 
 
 class Sizes(Protocol):
-    """What is known of an encoder from its config alone."""
+    """The facts about an encoder that its config alone gives."""
 
     @property
     def bins(self) -> int:
-        """Values of a frame that it hears."""
+        """Number of values of an input frame."""
         ...
 
     @property
     def width(self) -> int:
-        """D."""
+        """D, the width of the encoder."""
         ...
 
     @property
@@ -252,11 +258,11 @@ class Sizes(Protocol):
         ...
 
     def build(self, ranks: Ranks) -> Encoder:
-        """An encoder of these ranks with fresh weights."""
+        """A new encoder of these ranks with random weights."""
         ...
 
     def copy_weights(self, model: nn.Module, encoder: Encoder) -> None:
-        """The weights of transformers' model into an encoder of full ranks, in place."""
+        """Copy the weights of transformers' model into an encoder of full ranks, in place."""
         ...
 
 
@@ -266,7 +272,7 @@ class InheritedNetwork(nn.Module):
     def __init__(self, encoder: Encoder, width: int, num_classes: int, dropout: float) -> None:
         super().__init__()
         self.encoder = encoder
-        # Without learnt gain, since ``classify`` follows, which can learn it as well.
+        # It has no learnt gain, because ``classify`` follows and can learn the gain as well.
         self.embed = nn.BatchNorm1d(2 * width, affine=False)
         self.dropout = nn.Dropout(dropout)
         self.classify = nn.Linear(2 * width, num_classes)
@@ -289,7 +295,7 @@ class InheritedNetwork(nn.Module):
 
 
 def statistics(x: Float[Tensor, "N w D"], mask: Bool[Tensor, "N w"]) -> Float[Tensor, "N 2*D"]:
-    """Mean and deviation over real frames, in single precision under autocast too."""
+    """Mean and deviation over real frames, also under autocast in single precision."""
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     real = mask[..., None].to(x.dtype)
     count = real.sum(dim=1).clamp_min(1.0)

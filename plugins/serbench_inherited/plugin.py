@@ -10,5 +10,5 @@ from serbench_inherited.inherited import Inherited
 
 @hookimpl
 def serbench_students() -> Sequence[type[Student]]:
-    """``inherited``."""
+    """The student ``inherited``."""
     return [Inherited]

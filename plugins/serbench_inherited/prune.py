@@ -1,4 +1,4 @@
-"""Pruning in closed form, on second moments of activations, in double precision.
+"""Pruning in closed form, from second moments of activations, in double precision.
 
 Each function gives an optimum that a test compares with brute force on explicit activations.
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NEGLIGIBLE = 1e-12
 """Eigenvalues below this share of the largest are taken as 0."""
 TOGETHER = 64
-"""Eliminations between two updates of the whole inverse, for speed alone."""
+"""Number of eliminations between two updates of the whole inverse; it affects only the speed."""
 
 
 class Moments:
@@ -29,7 +29,7 @@ class Moments:
         self._cross = torch.zeros(features, targets, dtype=torch.float64)
 
     def add(self, features: Float[Tensor, "rows n"], targets: Float[Tensor, "rows d"]) -> None:
-        """Take in more rows."""
+        """Add more rows."""
         x, t = features.double(), targets.double()
         self.rows += len(x)
         self._sums += torch.cat([x.sum(dim=0), t.sum(dim=0)])
@@ -38,14 +38,14 @@ class Moments:
 
     @property
     def means(self) -> tuple[Float[Tensor, " n"], Float[Tensor, " d"]]:
-        """Of features and of targets."""
+        """Means of the features and of the targets."""
         features, targets = self._cross.shape
         feature_means, target_means = (self._sums / self.rows).split([features, targets])
         return feature_means, target_means
 
     @property
     def centred(self) -> tuple[Float[Tensor, "n n"], Float[Tensor, "n d"]]:
-        """Covariances: of the features, and of features with targets."""
+        """Covariances of the features, and of features with targets."""
         x, t = self.means
         return (
             self._gram / self.rows - torch.outer(x, x),
@@ -75,16 +75,17 @@ def eliminate(
 ) -> Int[Tensor, " keep"]:
     """Backward elimination: which groups of features are kept, ascending.
 
-    As long as more than ``keep`` groups are left, the one goes without which the least-squares
-    loss of all others, refitted, grows the least. With H the inverse of the Gram matrix and
-    W = H · cross, leaving group g out costs tr(W_gᵀ H_gg⁻¹ W_g) (Hassibi & Stork, NeurIPS 1992).
+    While more than ``keep`` groups are left, one group is removed: the one without which the
+    least-squares loss of the others, refitted, grows least. With H the inverse of the Gram matrix
+    and W = H · cross, leaving group g out increases the loss by tr(W_gᵀ H_gg⁻¹ W_g) (Hassibi &
+    Stork, NeurIPS 1992).
 
     Args:
         gram: second moments of the features.
-        cross: of features with targets.
+        cross: second moments of features with targets.
         keep: number of groups that are kept.
-        group: size of a group; neighbours are in the same one.
-        ridge: as in ``least_squares``.
+        group: size of a group; neighbouring features form a group.
+        ridge: see ``least_squares``.
     """
     inverse = torch.linalg.inv(ridged(gram, ridge))
     weight = inverse @ cross
@@ -105,8 +106,8 @@ def _eliminate_some(
 ) -> None:
     """Leave ``count`` groups out, one by one; all arguments are updated in place.
 
-    The current inverse is ``inverse − u uᵀ`` and the current weight ``weight − u z``, of which
-    only the parts that are read are formed until the end.
+    The current inverse is ``inverse − u uᵀ`` and the current weight is ``weight − u z``. Until the
+    end, only the parts that are needed are computed.
     """
     groups, group, _ = blocks.shape
     u = torch.zeros(len(inverse), count * group, dtype=inverse.dtype)
@@ -137,10 +138,10 @@ def _eliminate_some(
 def match_products(
     queries: Float[Tensor, "heads d d"], keys: Float[Tensor, "heads d d"], rank: int
 ) -> tuple[Float[Tensor, "heads d rank"], Float[Tensor, "heads d rank"]]:
-    """P and Q so that (Pᵀq)ᵀ(Qᵀk) is the best approximation of qᵀk of this rank.
+    """Matrices P and Q so that (Pᵀq)ᵀ(Qᵀk) is the best approximation of qᵀk with this rank.
 
-    It minimises E(qᵀk − qᵀPQᵀk)² for independent q and k: the truncated singular value
-    decomposition of Cq^½ Ck^½.
+    They minimise E(qᵀk − qᵀPQᵀk)² for independent q and k. They come from the truncated singular
+    value decomposition of Cq^½ Ck^½.
 
     Args:
         queries: second moments E[qqᵀ] of each head.
@@ -159,7 +160,8 @@ def match_products(
 def leading_rows(
     weight: Float[Tensor, "heads D d"], moment: Float[Tensor, "heads d d"], rank: int
 ) -> Float[Tensor, "heads rank d"]:
-    """V so that some U V is the best approximation of ``weight`` of this rank on its inputs.
+    """V so that, with some U, U V is the best approximation of ``weight`` with this rank
+    on its inputs.
 
     It minimises E‖Wx − UVx‖²: V = UᵀW with U the leading left singular vectors of W C^½.
 
@@ -174,7 +176,7 @@ def leading_rows(
 
 
 def _roots(moment: Float[Tensor, "heads d d"]) -> tuple[Tensor, Tensor]:
-    """Square root and its pseudo-inverse, of positive semidefinite matrices."""
+    """The square root of positive semidefinite matrices, and the pseudo-inverse of this root."""
     values, vectors = torch.linalg.eigh(moment)
     kept = values > NEGLIGIBLE * values[:, -1:]
     root = torch.where(kept, values, 0.0).sqrt()

@@ -1,4 +1,4 @@
-"""Encoders that take samples: wav2vec 2.0, HuBERT, WavLM and data2vec-audio."""
+"""Encoders whose input is samples: wav2vec 2.0, HuBERT, WavLM and data2vec-audio."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ if TYPE_CHECKING:
 
 Norm = Literal["none", "layer", "time"]
 SILENCE = 1e-7
-"""Added to the variance of a window's samples, as transformers does."""
+"""Value added to the variance of a window's samples, as in transformers."""
 
 
 class Convolution(nn.Module):
-    """A convolution of the feature extractor, without padding, its norm and GELU.
+    """A convolution of the feature extractor without padding, followed by its norm and GELU.
 
     Args:
-        inputs: channels.
-        outputs: channels.
-        kernel: width.
-        stride: step.
-        norm: over each frame's channels (``layer``), over a channel's frames (``time``), or none.
+        inputs: number of input channels.
+        outputs: number of output channels.
+        kernel: width of the kernel.
+        stride: step of the convolution.
+        norm: normalisation over each frame's channels (``layer``), over a channel's frames
+            (``time``), or none.
         bias: whether the convolution has one.
     """
 
@@ -55,7 +56,7 @@ class Convolution(nn.Module):
     def forward(
         self, x: Float[Tensor, "N c s"], lengths: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N out s2"], Int[Tensor, " N"]]:
-        """The same for shorter frames, and how many of them are real: at least one."""
+        """The output, which has fewer frames, and how many of them are real: at least one."""
         x = self.conv(x)
         lengths = torch.div(lengths - self.kernel, self.stride, rounding_mode="floor") + 1
         lengths = lengths.clamp_min(1)
@@ -69,9 +70,9 @@ class Convolution(nn.Module):
 def over_time(
     x: Float[Tensor, "N c s"], lengths: Int[Tensor, " N"], norm: nn.LayerNorm
 ) -> Float[Tensor, "N c s"]:
-    """Each channel normalised over its real frames, then gain and bias of ``norm``.
+    """Normalise each channel over its real frames, then apply gain and bias of ``norm``.
 
-    What torch calls a group norm of one channel a group, but blind to padding.
+    In torch, it is a group norm with one channel per group, but padding is ignored here.
     """
     real = frame_mask(lengths, x.shape[2])[:, None].to(x.dtype)
     count = lengths[:, None, None].to(x.dtype)
@@ -82,19 +83,19 @@ def over_time(
 
 
 class Positions(nn.Module):
-    """Grouped convolutions over time that tell where a frame is.
+    """Grouped convolutions over time that encode the position of frames.
 
     Args:
         width: D.
-        kernel: width of each, in frames.
-        groups: of its channels.
-        layers: one after the other.
-        normed: whether each has a norm without gain before its GELU.
+        kernel: width of each convolution, in frames.
+        groups: number of groups of channels.
+        layers: number of convolutions, one after another.
+        normed: whether each convolution has a norm without gain before its GELU.
     """
 
     def __init__(self, width: int, kernel: int, groups: int, layers: int, *, normed: bool) -> None:
         super().__init__()
-        self.surplus = 1 - kernel % 2  # frames that an even kernel gives too many
+        self.surplus = 1 - kernel % 2  # number of additional frames that an even kernel gives
         self.convs = nn.ModuleList(
             nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=groups)
             for _ in range(layers)
@@ -104,7 +105,7 @@ class Positions(nn.Module):
     def forward(
         self, x: Float[Tensor, "N w D"], mask: Bool[Tensor, "N w"]
     ) -> Float[Tensor, "N w D"]:
-        """``x`` is 0 beyond the real frames, as is what this gives."""
+        """Position of frames; ``x`` is 0 beyond the real frames, and so is the output."""
         for conv in self.convs:
             y = conv(x.transpose(1, 2))
             y = y[..., : -self.surplus] if self.surplus else y
@@ -118,18 +119,19 @@ class WaveformSizes:
 
     Attributes:
         width: D.
-        heads: per block.
-        units: of the feed-forward layer.
+        heads: number of heads per block.
+        units: number of units of the feed-forward layer.
         depth: number of blocks.
-        channels, kernels, strides: of the feature extractor's convolutions.
-        norm: ``time``: after the first of them only; ``layer``: after each.
-        conv_bias: whether they have one.
+        channels, kernels, strides: sizes of the feature extractor's convolutions.
+        norm: norm of these convolutions; ``time``: after the first only; ``layer``: after each.
+        conv_bias: whether these convolutions have a bias.
         projection_norm: whether their output is normalised.
         positions: kernel, groups and layers of the position convolutions.
-        positions_normed: whether those have norms.
-        post_norm: of the blocks; else pre-norm.
-        buckets: of the relative position bias, and its farthest distance; None: there is none.
-        epsilon: of the norms.
+        positions_normed: whether the position convolutions have norms.
+        post_norm: whether blocks are post-norm; else they are pre-norm.
+        buckets: number of buckets of the relative position bias, and its farthest distance; None:
+            the encoder has no such bias.
+        epsilon: epsilon of the norms.
         normalise: whether a window's samples are brought to mean 0 and variance 1.
     """
 
@@ -154,7 +156,7 @@ class WaveformSizes:
     def of(cls, config: PretrainedConfig, preprocessor: Path) -> WaveformSizes:
         """
         Raises:
-            TeacherError: a variant that cannot be inherited.
+            TeacherError: the config is of a variant that cannot be inherited.
         """
         kind = config.model_type
         if (config.hidden_act, config.feat_extract_activation) != ("gelu", "gelu"):
@@ -191,7 +193,7 @@ class WaveformSizes:
 
     @property
     def bins(self) -> int:
-        """Samples of a frame: the step of all convolutions together."""
+        """Number of samples of a frame, which is the step of all convolutions together."""
         return math.prod(self.strides)
 
     @property
@@ -205,7 +207,7 @@ class WaveformSizes:
         return Ranks(0, (head,) * blocks, (head,) * blocks, (self.units,) * blocks)
 
     def build(self, ranks: Ranks) -> Encoder:
-        """An encoder of these ranks with fresh weights."""
+        """A new encoder of these ranks with random weights."""
         gated = self.buckets is not None
         blocks = [
             Block(
@@ -221,7 +223,7 @@ class WaveformSizes:
 
     @torch.no_grad()
     def copy_weights(self, model: nn.Module, encoder: Encoder) -> None:
-        """The weights of transformers' model into an encoder of full ranks."""
+        """Copy the weights of transformers' model into an encoder of full ranks."""
         source, front = cast("Any", model), cast("WaveformFront", encoder.front)
         for conv, layer in zip(front.convs, source.feature_extractor.conv_layers, strict=True):
             _copy_convolution(layer, cast("Convolution", conv))
@@ -242,9 +244,10 @@ class WaveformSizes:
             encoder.relative.embed.load_state_dict(embedding.state_dict())
 
     def _copy_gate(self, layer: Any, block: Block) -> None:
-        """The gate reads what the attention reads, so a folded norm goes into it too.
+        """Copy the gate. Its input is that of the attention, so a folded norm is folded
+        into it too.
 
-        It adds up four outputs of its linear layer for each of its two values.
+        Each of its two values is the sum of four outputs of its linear layer.
         """
         gate = block.attention.gate
         if gate is None:
@@ -288,7 +291,7 @@ def _parts(layer: Any) -> Parts:
 
 
 class WaveformFront(nn.Module):
-    """Frames of samples to tokens: convolutions, a projection, positions."""
+    """Converts frames of samples to tokens: convolutions, a projection, positions."""
 
     def __init__(self, sizes: WaveformSizes) -> None:
         super().__init__()
@@ -310,14 +313,16 @@ class WaveformFront(nn.Module):
         self.project = nn.Linear(sizes.channels[-1], sizes.width)
         self.positions = Positions(sizes.width, *sizes.positions, normed=sizes.positions_normed)
         self.after = nn.LayerNorm(sizes.width, sizes.epsilon) if sizes.post_norm else nn.Identity()
-        self.span = 1  # samples that a token hears
+        self.span = 1  # number of samples that a token depends on
         for kernel, stride in zip(reversed(sizes.kernels), reversed(sizes.strides), strict=True):
             self.span = (self.span - 1) * stride + kernel
 
     def samples(
         self, features: Float[Tensor, "N 1 bins frames"], lengths: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N s"], Int[Tensor, " N"]]:
-        """The waveform as the encoder hears it, 0 beyond the real samples, and their number."""
+        """The waveform as the encoder's input, 0 beyond the real samples, and the number
+        of real samples.
+        """
         x = features[:, 0].transpose(1, 2).flatten(1)
         lengths = lengths * self.sizes.bins
         padding = ~frame_mask(lengths, x.shape[1])
@@ -334,7 +339,7 @@ class WaveformFront(nn.Module):
     ) -> tuple[Float[Tensor, "N w D"], Int[Tensor, " N"]]:
         """Tokens and how many of them are real."""
         x, lengths = self.samples(features, lengths)
-        # An exported graph must not depend on the number of frames: there, always.
+        # An exported graph must not depend on the number of frames, so there it always pads.
         if torch.compiler.is_compiling() or x.shape[1] < self.span:
             x = F.pad(x, (0, max(0, self.span - self.sizes.bins)))
         x = x[:, None]

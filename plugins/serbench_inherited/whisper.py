@@ -1,4 +1,4 @@
-"""Whisper's encoder (Radford et al., ICML 2023): its front end, and its weights as ours."""
+"""Whisper's encoder (Radford et al., ICML 2023): its front end, and its weights for our network."""
 
 from __future__ import annotations
 
@@ -21,23 +21,25 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 RANGE = 2.0
-"""Whisper hears nothing that is more than this (8 powers of ten, over 4) below the loudest."""
+"""Whisper ignores everything that is more than this (8 powers of ten, divided by 4) below the
+loudest value.
+"""
 STRIDE = 2
 TOKENS_HZ = 50
 LONGEST = 10 * TOKENS_HZ
-"""Rows that are kept of the position table: 10 s of the encoder's 30 s."""
+"""Number of rows that are kept of the position table: 10 s of the encoder's 30 s."""
 TAPS = 3
 """Width of both convolutions."""
 
 
 class WhisperFront(nn.Module):
-    """Log-mel frames to half as many tokens: two convolutions, and a table of positions.
+    """Converts log-mel frames to half as many tokens: two convolutions, and a table of positions.
 
     Args:
         bins: mel filters.
-        channels: of the first convolution.
+        channels: channels of the first convolution.
         width: D.
-        positions: rows of the table; it reads no more tokens.
+        positions: number of rows of the table, which is the largest number of tokens.
     """
 
     positions: Tensor
@@ -76,7 +78,7 @@ class WhisperFront(nn.Module):
 
 
 def sinusoids(length: int, width: int) -> Float[Tensor, "length width"]:
-    """Sines, then cosines, of ``width // 2`` rates from 1 to 1/10000 a token."""
+    """Sines, then cosines, of ``width // 2`` frequencies from 1 to 1/10000 per token."""
     rates = torch.exp(
         -math.log(10_000.0) / (width // 2 - 1) * torch.arange(width // 2, dtype=torch.float64)
     )
@@ -91,10 +93,10 @@ class WhisperSizes:
     Attributes:
         bins: mel filters.
         width: D.
-        heads: per block.
-        units: of the feed-forward layer.
+        heads: number of heads per block.
+        units: number of units of the feed-forward layer.
         depth: number of blocks.
-        positions: rows that are kept of the position table.
+        positions: number of rows of the position table that are kept.
     """
 
     bins: int
@@ -108,7 +110,7 @@ class WhisperSizes:
     def of(cls, config: PretrainedConfig) -> WhisperSizes:
         """
         Raises:
-            TeacherError: an activation that no published Whisper has.
+            TeacherError: the config has an activation that no published Whisper has.
         """
         if config.activation_function != "gelu":
             raise TeacherError(
@@ -134,7 +136,7 @@ class WhisperSizes:
         return Ranks(self.width, (head,) * blocks, (head,) * blocks, (self.units,) * blocks)
 
     def build(self, ranks: Ranks) -> Encoder:
-        """An encoder of these ranks with fresh weights."""
+        """A new encoder of these ranks with random weights."""
         blocks = [
             Block(
                 Attention(self.width, self.heads, query, value),
@@ -147,7 +149,7 @@ class WhisperSizes:
 
     @torch.no_grad()
     def copy_weights(self, model: nn.Module, encoder: Encoder) -> None:
-        """The weights of transformers' ``WhisperEncoder`` into an encoder of full ranks."""
+        """Copy the weights of transformers' ``WhisperEncoder`` into an encoder of full ranks."""
         source, front = cast("Any", model), cast("WhisperFront", encoder.front)
         front.filters.load_state_dict(source.conv1.state_dict())
         front.halve.load_state_dict(source.conv2.state_dict())
@@ -166,8 +168,9 @@ PUBLISHED: Mapping[str, WhisperSizes] = {
     )
     for language in ("", ".en")
 }
-"""By hub id (Radford et al., Table 1), so that a run is planned, and a stored student built again,
-without a network."""
+"""Sizes by hub id (Radford et al., Table 1), so that a run can be planned, and a stored student
+built again, without a network connection.
+"""
 
 
 def _parts(layer: Any) -> Parts:
