@@ -1,7 +1,7 @@
-"""The card of a teacher: published facts, what the user declares, or neither.
+"""The card of a teacher: from published facts and from what the user declares.
 
-A card's facts hold for a hub id. A local folder may hold anything, a fine-tuned copy included, so
-its licence and its training corpora are unknown unless the user declares them.
+Published facts are valid for a hub id. A local folder may contain anything, also a fine-tuned copy,
+so its licence and its training corpora are unknown unless the user declares them.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def card_of(model: str, trained_on: tuple[str, ...] | None) -> TeacherCard:
 
     Args:
         model: hub id or folder.
-        trained_on: corpora that the user declares. They add to a published card and take nothing
-            from it; where there is none, they are taken as all that there was.
+        trained_on: corpora that the user declares. They are added to those of a published card.
+            Without such a card, they are taken as all corpora that the model was trained on.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -50,20 +50,20 @@ def card_of(model: str, trained_on: tuple[str, ...] | None) -> TeacherCard:
 
 
 def _published(model: str) -> str | None:
-    """The hub id as published; the hub does not mind its case."""
+    """The hub id as published; the hub does not distinguish upper and lower case."""
     return _BY_FOLDED.get(model.casefold())
 
 
 def _hint(folder: Path) -> str:
-    """What a folder's config says of its origin, where that is a well-known one.
+    """A sentence on the well-known model from which a folder's config comes; else empty.
 
-    It is no declaration: whoever trains a model further keeps its config.
+    This is only a hint, because a model that is trained further keeps its config.
     """
     try:
         config = read_json((folder / CONFIG).read_bytes())
         published = _published(config["_name_or_path"])  # pyright: ignore[reportIndexIssue]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return ""  # loading the weights tells what is wrong with the folder
+        return ""  # problems with the folder are reported when the weights are loaded
     if published is None:
         return ""
     return (
@@ -79,7 +79,7 @@ class Pretrained:
 
     @property
     def card(self) -> TeacherCard:
-        """Published facts of a well-known hub id, and what the user declares."""
+        """Published facts about a well-known hub id, and what the user declares."""
         return card_of(self.params.model, self.params.trained_on)
 
     @property
@@ -87,7 +87,7 @@ class Pretrained:
         """sha256 of a local folder's files, or the commit of the hub's snapshot.
 
         Raises:
-            TeacherError: the weights cannot be had; the message names the ways out.
+            TeacherError: the weights are not available; the message says what to do.
         """
         return self._checkpoint.digest
 

@@ -1,7 +1,8 @@
-"""Frozen speech encoders of transformers: waveforms in, hidden states of chosen layers out.
+"""Frozen speech encoders of transformers, which convert waveforms to hidden states
+of chosen layers.
 
-No embedding depends on what else is in the batch: utterances are stacked only where they are
-equally long, or where the model masks padding exactly.
+No embedding depends on other utterances in the batch: utterances are stacked only if they are
+equally long, or if the model masks padding exactly.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ class Extractor(Protocol):
 
 
 class WhisperConfig(Protocol):
-    """What is read and set of Whisper's config."""
+    """The entries of Whisper's config that are read or set."""
 
     max_source_positions: int
 
 
 class WaveformConfig(Protocol):
-    """What is read of a raw-waveform encoder's config."""
+    """The entries of a raw-waveform encoder's config that are read."""
 
     conv_kernel: Sequence[int]
     conv_stride: Sequence[int]
@@ -67,13 +68,13 @@ class LayerTap:
 
     Index 0 is the input of the first layer, k the output of layer k, and the last one is the
     model's ``last_hidden_state``, after any final normalisation (transformers' ``hidden_states``
-    end before or after it, depending on its version). Layers above the highest that is asked for
-    are cut off: they cost time and change nothing.
+    end before or after it, depending on its version). Layers above the highest one that is needed
+    are removed: they cost time and change nothing.
 
     Args:
         model: whose ``forward`` returns ``last_hidden_state``.
         layers: its transformer layers; shortened in place.
-        indices: which hidden states, ascending.
+        indices: indices of the hidden states to keep, ascending.
     """
 
     def __init__(self, model: nn.Module, layers: nn.ModuleList, indices: Sequence[int]) -> None:
@@ -89,7 +90,7 @@ class LayerTap:
                 layers[index - 1].register_forward_hook(self._keeper(index))
 
     def __call__(self, *inputs: Tensor, **options: Tensor | None) -> Tensor:
-        """Run the model: ``(L, N, F, D)``."""
+        """Run the model, and return ``(L, N, F, D)``."""
         self._kept.clear()
         last = self._model(*inputs, **options).last_hidden_state
         if self._indices[-1] == self._depth:
@@ -97,7 +98,7 @@ class LayerTap:
         return torch.stack([self._kept[index] for index in self._indices])
 
     def _keep_input(self, _layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        # A clone: the first layer of some models works on its input in place.
+        # A clone, because the first layer of some models changes its input in place.
         self._kept[0] = inputs[0].clone()
 
     def _keeper(self, index: int) -> Callable[[nn.Module, object, Tensor | tuple[Tensor]], None]:
@@ -110,8 +111,8 @@ class LayerTap:
 class WhisperEncoderRunner:
     """Whisper's encoder without its 30 s padding.
 
-    The log-mel frames of the utterance alone are encoded, with the position table cut to their
-    number. What is longer than the table is encoded in equal pieces.
+    Only the log-mel frames of the utterance are encoded, with the position table cut to their
+    number. An utterance that is longer than the table is encoded in equal pieces.
     """
 
     frame_rate_hz = SAMPLE_RATE_HZ / WHISPER_STRIDE
@@ -142,7 +143,7 @@ class WhisperEncoderRunner:
         return list(waveform.split(size))
 
     def _run(self, waveforms: Sequence[NDArray[np.float32]]) -> Tensor:
-        """Equally long waveforms: ``(L, N, F, D)``."""
+        """Run waveforms of equal length; returns ``(L, N, F, D)``."""
         samples = len(waveforms[0])
         mel = self._extractor(
             list(waveforms), sampling_rate=SAMPLE_RATE_HZ, padding="longest", return_tensors="pt"
@@ -155,11 +156,12 @@ class WhisperEncoderRunner:
 
 
 class WaveformEncoderRunner:
-    """wav2vec 2.0, HuBERT, WavLM and data2vec-audio: raw waveforms in.
+    """Runs wav2vec 2.0, HuBERT, WavLM and data2vec-audio, whose input is raw waveforms.
 
-    Padding is masked exactly by models that normalise each frame alone (``feat_extract_norm ==
-    "layer"``), but not by those with a group norm over time, nor by data2vec-audio, whose stacked
-    position convolutions carry padding into real frames; these see equally long utterances only.
+    Padding is masked exactly by models that normalise each frame alone
+    (``feat_extract_norm == "layer"``), but not by those with a group norm over time, nor by
+    data2vec-audio, whose stacked position convolutions carry padding into real frames; these
+    receive only utterances of equal length at the same time.
     """
 
     def __init__(
@@ -185,7 +187,7 @@ class WaveformEncoderRunner:
         return [states[:, n, : self._frames(len(w))] for n, w in enumerate(waveforms)]
 
     def _run(self, waveforms: Sequence[NDArray[np.float32]]) -> Tensor:
-        """``(L, N, F, D)``, padded to the longest."""
+        """Run waveforms, padded to the longest; returns ``(L, N, F, D)``."""
         batch = self._extractor(
             list(waveforms),
             sampling_rate=SAMPLE_RATE_HZ,
@@ -199,7 +201,9 @@ class WaveformEncoderRunner:
         return self._tap(batch["input_values"].to(first.device, first.dtype), attention_mask=mask)
 
     def _frames(self, samples: int) -> int:
-        """Frames that lie within ``samples``, by the convolutions' kernels and strides."""
+        """Number of frames that are completely within ``samples``, by the convolutions'
+        kernels and strides.
+        """
         kernels, strides = self._config.conv_kernel, self._config.conv_stride
         for kernel, stride in zip(kernels, strides, strict=True):
             samples = (samples - kernel) // stride + 1
@@ -209,7 +213,7 @@ class WaveformEncoderRunner:
 def run_by_length(
     waveforms: Sequence[Tensor], run: Callable[[Sequence[NDArray[np.float32]]], Tensor]
 ) -> list[Tensor]:
-    """Run equally long waveforms together: ``(L, F, D)`` of each, in their order."""
+    """Run waveforms of equal length together; returns ``(L, F, D)`` of each, in their order."""
     same: dict[int, list[int]] = defaultdict(list)
     for position, waveform in enumerate(waveforms):
         same[len(waveform)].append(position)
@@ -222,12 +226,14 @@ def run_by_length(
 
 @torch.inference_mode()
 def pooled_states(encoder: LoadedEncoder, waveforms: Sequence[Tensor]) -> list[TeacherFeatures]:
-    """Of ``(samples,)`` waveforms: pooled ``(L, 2 D)``, frames ``(L, F, D)``."""
+    """Pooled states ``(L, 2 D)`` and frames ``(L, F, D)`` of each of the waveforms
+    ``(samples,)``.
+    """
     with quiet_transformers():
         return [_pool(states.float()) for states in encoder.hidden_states(waveforms)]
 
 
 def _pool(states: Tensor) -> TeacherFeatures:
-    """Mean and standard deviation over the frames of ``states (L, F, D)``."""
+    """Features with mean and standard deviation over the frames of ``states (L, F, D)``."""
     deviation, mean = torch.std_mean(states, dim=1, correction=0)
     return TeacherFeatures(pooled=torch.cat([mean, deviation], dim=-1).cpu(), frames=states.cpu())

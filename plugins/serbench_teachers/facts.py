@@ -1,7 +1,7 @@
-"""What is published about common encoders: who made them, and what they were trained on.
+"""Published facts about common encoders: who made them, and what they were trained on.
 
 Each fact is from the paper that is cited or from the model's page (``home``); comments say where
-the two disagree. What neither says is undeclared: ``pretrained_on`` is None.
+the two disagree. If neither names the corpora, they are undeclared: ``pretrained_on`` is None.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ WAVLM_94K = ("Libri-Light", "GigaSpeech", "VoxPopuli")
 XLSR_53 = ("Multilingual LibriSpeech", "Common Voice", "BABEL")
 XLS_R = ("VoxPopuli", "Multilingual LibriSpeech", "Common Voice", "BABEL", "VoxLingua107")
 EMOTION2VEC = ("LibriSpeech", "IEMOCAP", "MELD", "CMU-MOSEI", "MEAD", "MSP-Podcast")
-"""data2vec's LibriSpeech, from which it starts, and the 262 hours of its Table 1."""
+"""The corpora of emotion2vec: data2vec's LibriSpeech, from which it starts, and the 262 hours of
+its Table 1.
+"""
 
 _APACHE, _MIT, _CC_BY_SA = "Apache-2.0", "MIT", "CC BY-SA 3.0"
 _FUNASR = "FunASR model licence"
@@ -83,7 +85,7 @@ class Encoder(NamedTuple):
 
 
 class Tuned(NamedTuple):
-    """A copy of another one that was trained on: it has seen both their corpora."""
+    """A model that was made by training another model further: it has seen the corpora of both."""
 
     model: str
     base: str
@@ -123,8 +125,8 @@ ENCODERS = (
         )
     ),
     # The weights of emotion2vec are FunASR's, which speech-encoder does not read. Those of the
-    # plus models are no part of the paper: their authors name EmoBox for seed (201 of its 294
-    # hours, not said which), and no source for the 4,788 and 42,526 hours of the others.
+    # plus models are not described in the paper: their authors name EmoBox for seed (201 of its 294
+    # hours, without saying which), and no source for the 4,788 and 42,526 hours of the others.
     *(
         encoder
         for hub in ("emotion2vec", "iic")
@@ -138,19 +140,19 @@ ENCODERS = (
                 f"{hub}/emotion2vec_plus_base",
                 *("emotion2vec+ base", _FUNASR, _EMOTION2VEC, EMOTION2VEC, (), True),
             ),
-            # A larger network than the paper's: what it starts from is not said.
+            # A larger network than the paper's: its starting weights are not stated.
             Encoder(
                 f"{hub}/emotion2vec_plus_large",
                 *("emotion2vec+ large", _FUNASR, _EMOTION2VEC, None, (), True),
             ),
         )
     ),
-    # "Academic datasets", not named, and a selection of 150,000 hours.
+    # "Academic datasets", which are not named, and a selection of 150,000 hours.
     Encoder(
         "iic/emotion2vec_base_finetuned",
         *("emotion2vec, fine-tuned", _FUNASR, _EMOTION2VEC, EMOTION2VEC, (), True),
     ),
-    # More than 400,000 hours; FunASR's weights too.
+    # More than 400,000 hours; these are FunASR's weights too.
     Encoder(
         "FunAudioLLM/SenseVoiceSmall",
         *("SenseVoice Small", _FUNASR, _FUNAUDIOLLM, (), (), True),
@@ -272,7 +274,7 @@ TUNED = (
 
 
 def cards(encoders: Iterable[Encoder], tuned: Iterable[Tuned]) -> dict[str, TeacherCard]:
-    """Cards by hub id; a base stands before what was made of it."""
+    """Cards by hub id; each base model comes before the models that were made from it."""
     made = {
         e.model: TeacherCard(
             e.title, e.licence, home(e.model), e.citation,
@@ -291,7 +293,7 @@ def cards(encoders: Iterable[Encoder], tuned: Iterable[Tuned]) -> dict[str, Teac
 
 
 def home(model: str) -> str:
-    """The model's page."""
+    """The address of the model's page."""
     hub = "https://modelscope.cn/models" if model.startswith("iic/") else "https://huggingface.co"
     return f"{hub}/{model}"
 

@@ -1,4 +1,4 @@
-"""``functionals``: statistics of log-mel contours. No weights, nothing to download."""
+"""``functionals``: statistics of log-mel contours, without weights or downloads."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 VERSION = 1
-"""Raised whenever the values change; it is this teacher's model digest."""
+"""Increased whenever the values change; it is this teacher's model digest."""
 
 N_MELS = 40
 FRAME_RATE_HZ = 50.0
 
 
 class FunctionalsParams(Params):
-    """Nothing to set."""
+    """``Functionals`` has no settings."""
 
 
 class Functionals(Teacher):
@@ -47,7 +47,7 @@ class Functionals(Teacher):
 
     @property
     def card(self) -> TeacherCard:
-        """It is trained on nothing."""
+        """A card that says that nothing is trained."""
         return TeacherCard(
             title="log-mel functionals",
             licence="MIT",

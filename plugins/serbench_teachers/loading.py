@@ -1,4 +1,4 @@
-"""From a checkpoint's files to a frozen encoder."""
+"""Loads a frozen encoder from a checkpoint's files."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ _UNREADABLE = (
     *(OSError, ValueError, RuntimeError, KeyError, EOFError),
     *(SafetensorError, pickle.UnpicklingError),
 )
-"""What transformers, safetensors and torch raise on files that are damaged or not safe."""
+"""Errors that transformers, safetensors and torch raise for files that are damaged or not safe."""
 
 _UNUSED = ("masked_spec_embed",)
-"""Parameters that only pretraining reads; some checkpoints lack them."""
+"""Parameters that only pretraining uses; some checkpoints lack them."""
 
 _DECODER = "decoder."
-"""Whisper's other half: not used, and a classifier made of Whisper does not have it."""
+"""Prefix of Whisper's decoder, which is not used, and which a classifier made of Whisper
+does not have.
+"""
 
 
 def load_encoder(
@@ -45,12 +47,12 @@ def load_encoder(
 
     Args:
         checkpoint: its files.
-        indices: hidden states to give, ascending; 0 is the embedding output.
-        dtype: of weights and activations.
-        device: where it runs.
+        indices: indices of the hidden states to return, ascending; 0 is the embedding output.
+        dtype: data type of weights and activations.
+        device: the encoder's device.
 
     Raises:
-        TeacherError: files that are damaged, of an unknown type, or lack some of the weights.
+        TeacherError: the files are damaged, of an unknown type, or lack some of the weights.
     """
     model, extractor = load_model(checkpoint)
     whisper = read_config(checkpoint.folder).model_type == "whisper"
@@ -65,7 +67,7 @@ def load_model(checkpoint: Checkpoint) -> tuple[nn.Module, Extractor]:
     """An encoder of transformers in single precision, and its feature extractor.
 
     Raises:
-        TeacherError: files that are damaged, of an unknown type, or lack some of the weights.
+        TeacherError: the files are damaged, of an unknown type, or lack some of the weights.
     """
     import_torchaudio()  # before transformers' lazily loaded modules import it
     folder = checkpoint.folder
@@ -86,7 +88,7 @@ def read_config(folder: Path) -> transformers.PretrainedConfig:
     """The config of a supported encoder.
 
     Raises:
-        TeacherError: an unreadable config, or a type that is not supported.
+        TeacherError: the config cannot be read, or its type is not supported.
     """
     import_torchaudio()
     try:
@@ -112,7 +114,7 @@ def depth(config: transformers.PretrainedConfig) -> int:
 
 
 def _pretrained(folder: Path, config: transformers.PretrainedConfig) -> nn.Module:
-    """The model with every weight from the files; none is left at its random start."""
+    """The model with all weights from the files, so that none keeps its random start value."""
     whole = "WhisperEncoder" not in (config.architectures or ())
     if config.model_type != "whisper":
         source = transformers.AutoModel
@@ -123,8 +125,8 @@ def _pretrained(folder: Path, config: transformers.PretrainedConfig) -> nn.Modul
         config=config,
         dtype=torch.float32,
         local_files_only=True,
-        trust_remote_code=False,  # no code of the folder is run
-        weights_only=True,  # nor any that is pickled
+        trust_remote_code=False,  # runs no code of the folder
+        weights_only=True,  # runs no pickled code either
         output_loading_info=True,
     )
     model, report = cast("tuple[nn.Module, dict[str, Iterable[str]]]", loaded)
@@ -144,7 +146,7 @@ def _pretrained(folder: Path, config: transformers.PretrainedConfig) -> nn.Modul
 
 
 def _whisper_encoder() -> type[transformers.PreTrainedModel]:
-    """The encoder alone, which transformers does not export."""
+    """The class of the encoder alone, which transformers does not export."""
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
     return WhisperEncoder
@@ -166,11 +168,13 @@ _CODE = (
     ("weights_only", "its weights are a pickle that would run code when it is read"),
     ("upgrade torch", "its weights are a pickle, which this version of torch reads unsafely"),
 )
-"""What transformers and torch say, in many lines, of a folder that would run code."""
+"""Texts in errors of transformers and torch about a folder that would run code, and our
+own shorter texts.
+"""
 
 
 def _reason(error: Exception) -> str:
-    """Why a folder cannot be loaded; that it would run code, in our own words."""
+    """Why a folder cannot be loaded, in one line; if it would run code, in our own words."""
     said = str(error).casefold()
     pickled = isinstance(error, pickle.UnpicklingError)
     for mark, reason in _CODE:

@@ -1,4 +1,4 @@
-"""Which floating-point format an encoder runs in."""
+"""Chooses the floating-point format in which an encoder runs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import torch
 
 
 def choose_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.device) -> torch.dtype:
-    """``auto`` is bf16 on a GPU that computes in it and on a CPU with bf16 instructions.
+    """The data type for a precision; ``auto`` is bf16 on a GPU or CPU that computes in it.
 
-    On such a CPU (one thread, AVX512-BF16) it runs wav2vec 2.0 three times as fast, and
-    Whisper-base on short utterances about as fast; the pooled embeddings of EmoDB move by 0.3 %.
+    On such a CPU (one thread, AVX512-BF16), wav2vec 2.0 is three times as fast with bf16, and
+    Whisper-base on short utterances about as fast as with fp32. The pooled embeddings of EmoDB
+    change by 0.3 %.
     """
     if wanted == "auto":
         return torch.bfloat16 if computes_bf16(device) else torch.float32
@@ -19,7 +20,7 @@ def choose_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.devi
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether the hardware computes in bf16, so that it is worth while."""
+    """Whether the hardware itself computes in bf16, so that it saves time."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()

@@ -1,4 +1,4 @@
-"""Third-party chatter, kept off the user's terminal."""
+"""Keeps messages of third-party libraries off the user's terminal."""
 
 from __future__ import annotations
 

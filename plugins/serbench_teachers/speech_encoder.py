@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def _one_corpus(name: str) -> str:
-    """A name must stand alone: one that is hidden in a list would match no corpus."""
+    """Check that a name is a single corpus: a name that is hidden in a list would match
+    no corpus.
+    """
     if not any(map(str.isalnum, name)) or any(mark in name for mark in ",;+&"):
         raise ValueError(f'{name!r} is not the name of one corpus; write ["RAVDESS", "TESS"]')
     return name
@@ -28,7 +30,7 @@ CorpusNames = tuple[Annotated[str, AfterValidator(_one_corpus)], ...]
 
 
 class SpeechEncoderParams(Params):
-    """The encoder, and the layer that is used."""
+    """The encoder, and the layer whose output is used."""
 
     model: str = Field(default="facebook/wav2vec2-large", min_length=1)
     """Hub id, or a local folder with config.json, preprocessor_config.json and weights."""
@@ -39,12 +41,13 @@ class SpeechEncoderParams(Params):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """``auto``: bf16 if the hardware computes in it, else fp32."""
     trained_on: CorpusNames | None = None
-    """All corpora that the encoder was trained on, if no card lists them; added to those of a card.
+    """All corpora that the encoder was trained on, if no card lists them. If there is a card, they
+    are added to its corpora.
     """
 
 
 class SpeechEncoder(Pretrained, Teacher):
-    """A frozen encoder of transformers; pooled are mean and standard deviation over time."""
+    """A frozen encoder of transformers; pooled embeddings are mean and deviation over time."""
 
     name: ClassVar[str] = "speech-encoder"
     Params: ClassVar[type[BaseModel]] = SpeechEncoderParams
@@ -66,7 +69,7 @@ class SpeechEncoder(Pretrained, Teacher):
         return self._encoder
 
     def load(self, device: torch.device) -> None:
-        """Load the layers that are asked for, frozen; see ``Teacher``."""
+        """Load the layers that are needed, frozen; see ``Teacher``."""
         # transformers takes seconds to import, and a run on cached embeddings needs none of it.
         from serbench_teachers.loading import depth, load_encoder, read_config
         from serbench_teachers.precision import choose_precision

@@ -1,4 +1,4 @@
-"""What the teacher ``functionals`` computes; see ``serbench_teachers.functionals``."""
+"""The computations of the teacher ``functionals``; see ``serbench_teachers.functionals``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from serbench.api import SAMPLE_RATE_HZ, TeacherFeatures, import_torchaudio
 from serbench_teachers.functionals import FRAME_RATE_HZ, N_MELS
 
 LOG_FLOOR = 1e-8
-"""Added to power before the logarithm: digital silence is at -80 dB of full-scale power 1."""
+"""Value added to power before the logarithm: digital silence is 80 dB below a full-scale
+power of 1.
+"""
 
 _HOP = int(SAMPLE_RATE_HZ / FRAME_RATE_HZ)
 _PERCENTILES = (0.1, 0.5, 0.9)
 
 
 def mel_filters(device: torch.device) -> nn.Module:
-    """Mel power at 50 Hz: 40 filters from 20 to 7600 Hz, Hann windows of 25 ms."""
+    """A module for mel power at 50 Hz: 40 filters from 20 to 7600 Hz, Hann windows of 25 ms."""
     return (
         import_torchaudio()
         .transforms.MelSpectrogram(
@@ -36,7 +38,7 @@ def mel_filters(device: torch.device) -> nn.Module:
 
 @torch.inference_mode()
 def features(waveform: Tensor, mel: nn.Module) -> TeacherFeatures:
-    """Of one waveform ``(samples,)``: pooled ``(1, 287)``, frames ``(1, F, 41)``."""
+    """Pooled statistics ``(1, 287)`` and frames ``(1, F, 41)`` of one waveform ``(samples,)``."""
     power = mel(waveform.to(next(mel.buffers()).device))  # (40, F)
     energy = power.sum(dim=0, keepdim=True)
     contours = torch.cat([power, energy]).add(LOG_FLOOR).log()  # (41, F)
@@ -50,7 +52,7 @@ def statistics(contours: Tensor) -> Tensor:
     deviation, mean = torch.std_mean(contours, dim=1, correction=0)
     levels = contours.new_tensor(_PERCENTILES)
     percentiles = contours.quantile(levels, dim=1)  # (3, bands)
-    # A single frame has no neighbour: no movement.
+    # A single frame has no neighbour, so its difference is 0.
     steps = contours.diff(dim=1) if contours.shape[1] > 1 else torch.zeros_like(contours)
     movement = torch.stack([steps.abs().mean(dim=1), steps.std(dim=1, correction=0)])
     return torch.cat([mean[None], deviation[None], percentiles, movement])

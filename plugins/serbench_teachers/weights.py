@@ -1,4 +1,4 @@
-"""Where a pretrained encoder's files are, and their digest."""
+"""Finds a pretrained encoder's files, and computes their digest."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Checkpoint:
     """A folder with a config, a preprocessor's config and weights.
 
     Attributes:
-        folder: where it is.
-        digest: of the files' content for a local folder, the commit for a hub's snapshot.
+        folder: the folder of the files.
+        digest: digest of the files' content for a local folder; the commit for a hub's snapshot.
     """
 
     folder: Path
@@ -43,7 +43,8 @@ def find_checkpoint(model: str) -> Checkpoint:
     """The files of ``model``: a local folder, else a hub id, downloaded on first use.
 
     Raises:
-        TeacherError: no such folder or hub id, no network, or incomplete files.
+        TeacherError: the folder or hub id does not exist, there is no network, or
+            files are missing.
     """
     folder = _local_folder(model)
     if folder is not None:
@@ -54,20 +55,20 @@ def find_checkpoint(model: str) -> Checkpoint:
 
 
 def find_config(model: str) -> Path:
-    """The folder of a model's config; of a hub's model no weights are downloaded for it.
+    """The folder of a model's config; for a model of the hub, this downloads no weights.
 
     Raises:
-        TeacherError: no such folder or hub id, or no network.
+        TeacherError: the folder or hub id does not exist, or there is no network.
     """
     folder = _local_folder(model) or _cached_config(model)
     return folder or _download(model, _fetch_config)
 
 
 def _local_folder(model: str) -> Path | None:
-    """None: ``model`` is spelled as a hub id is, and no folder.
+    """The local folder; None: ``model`` is written like a hub id, and no such folder exists.
 
     Raises:
-        TeacherError: neither a folder nor a hub id.
+        TeacherError: ``model`` is neither a folder nor a hub id.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -83,7 +84,8 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     """The weight files of ``folder``, safetensors before torch's own format.
 
     Raises:
-        TeacherError: no config, no weights, a shard that is missing, or pointers in their place.
+        TeacherError: the config, the weights or a shard is missing, or there are pointers instead
+            of files.
     """
     for needed in (CONFIG, PREPROCESSOR):
         if not (folder / needed).is_file():
@@ -106,7 +108,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
 def _real(*files: Path) -> tuple[Path, ...]:
     """
     Raises:
-        TeacherError: one of them is a pointer or a web page.
+        TeacherError: one of the files is a pointer or a web page.
     """
     for path in files:
         if what := stands_in(path):
@@ -134,7 +136,7 @@ def _shards(index: Path) -> tuple[Path, ...]:
 
 
 def _digest(folder: Path) -> str:
-    """sha256 (hex) of names and content of everything that the embeddings depend on."""
+    """sha256 (hex) of names and contents of all files that the embeddings depend on."""
     whole = hashlib.sha256()
     for path in (folder / CONFIG, folder / PREPROCESSOR, *weight_files(folder)):
         with path.open("rb") as file:
@@ -149,7 +151,7 @@ def _cached_snapshot(model: str) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        # With these patterns the client does not miss the files that were never asked for.
+        # With these patterns, the client does not miss files that were never downloaded.
         snapshot = huggingface_hub.snapshot_download(
             model, allow_patterns=_FIRST_PATTERNS, local_files_only=True
         )
@@ -172,7 +174,7 @@ def _cached_config(model: str) -> Path | None:
 
 
 def _download(model: str, fetch: Callable[[str], Path]) -> Path:
-    """What ``fetch`` downloads, with messages that name the ways out."""
+    """The result of ``fetch``; if that fails, an error that says what to do."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
     from huggingface_hub.utils import are_progress_bars_disabled
     from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
@@ -199,7 +201,7 @@ def _download(model: str, fetch: Callable[[str], Path]) -> Path:
             f"the model hub has no {model}, or you have no access to it, and no folder has that "
             "name; check the spelling, or log in with `hf auth login` if the model is private"
         ) from error
-    except Exception as error:  # whatever the hub's HTTP client raises on a broken connection
+    except Exception as error:  # the hub's HTTP client can raise any error on a broken connection
         raise TeacherError(_unreachable(model, error)) from error
     finally:
         if shown:
@@ -211,7 +213,7 @@ def _fetch_config(model: str) -> Path:
 
 
 def _fetch_files(model: str) -> Path:
-    """The smallest complete set of files, safetensors where the model has them."""
+    """Download the smallest complete set of files, as safetensors if the model has them."""
     snapshot = Path(huggingface_hub.snapshot_download(model, allow_patterns=_FIRST_PATTERNS))
     held = [snapshot / "model.safetensors", snapshot / "model.safetensors.index.json"]
     if not any(path.is_file() for path in held):
