@@ -1,4 +1,4 @@
-"""What trackers write down of a plan, of a method and of a fit's name."""
+"""The facts that trackers record about a plan, a method and a fit's name."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import NamedTuple
 Scalar = str | int | float | bool
 
 METRICS = ("wa", "ua", "macro_f1")
-"""Scores of an outer fold."""
+"""Names of the scores of an outer fold."""
 
 METHOD_PARTS = ("student", "loss", "teachers", "student_params", "loss_params", "settings")
-"""What a plan says of a method that tells it from others."""
+"""Entries of a method's plan that distinguish it from other methods."""
 
 
 class FitName(NamedTuple):
-    """Where a fit belongs: ``akd`` and ``seed-0/outer-1/candidate-2/inner-1``."""
+    """Parts of a fit's name: ``akd`` and ``seed-0/outer-1/candidate-2/inner-1``."""
 
     method: str
     rest: str
@@ -28,7 +28,7 @@ def place_of(fit: str) -> FitName:
 
 
 def run_facts(plan: Mapping[str, object]) -> dict[str, object]:
-    """What a run is, in a few values: those of ``plan.json`` that it has."""
+    """A few values that describe a run: those of them that ``plan.json`` contains."""
     facts = {
         "command": plan.get("command"),
         "serbench_version": plan.get("serbench_version"),
@@ -73,7 +73,9 @@ def _name(value: object) -> object:
 
 
 def _leaves(path: str, value: object) -> Iterator[tuple[str, Scalar]]:
-    """Tables opened up; lists as text; what is not set left out."""
+    """The values of nested tables by dotted path; lists as text; values that are not set
+    are left out.
+    """
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _leaves(f"{path}.{key}", item)

@@ -20,14 +20,14 @@ Fit = tuple[int, str]
 
 
 class JsonLinesParams(Params):
-    """``JsonLines`` has none."""
+    """``JsonLines`` has no settings."""
 
 
 class JsonLines(Tracker):
-    """One JSON object a line, written at once: nothing is lost when the process is killed.
+    """Writes one JSON object per line at once, so that nothing is lost if the process is killed.
 
     A run that is started again continues in the same file. The history of fits from the cache is
-    written only where the file does not have it, so that each of their epochs stands there once.
+    written only if the file does not have it, so that each of their epochs is in the file once.
     """
 
     name = "jsonl"
@@ -85,7 +85,7 @@ class JsonLines(Tracker):
 
 
 def heal(path: Path) -> None:
-    """End the last line of a file, or take it off where it was cut short."""
+    """End the last line of a file, or remove it if it is incomplete."""
     if not path.is_file():
         return
     content = path.read_bytes()
@@ -99,7 +99,7 @@ def heal(path: Path) -> None:
 
 
 def last_epochs(path: Path) -> dict[Fit, int]:
-    """The last epoch that a file holds of each fit; damaged lines do not count."""
+    """The last epoch of each fit in a file; damaged lines are ignored."""
     found: dict[Fit, int] = {}
     if not path.is_file():
         return found
@@ -117,7 +117,7 @@ def last_epochs(path: Path) -> dict[Fit, int]:
 
 
 def _parsed(line: bytes) -> object:
-    """The JSON value of a line; None where it is damaged."""
+    """The JSON value of a line; None if it is damaged."""
     try:
         return json.loads(line)
     except ValueError:

@@ -12,10 +12,10 @@ from serbench_trackers.mlflow_store import MLflowRun, MLflowStore, reason_of, wi
 from serbench_trackers.packages import missing
 
 LEDGER = "mlflow.json"
-"""Which MLflow run a run's folder belongs to."""
+"""Name of the file in a run's folder that says which MLflow run it belongs to."""
 
 DATABASE = "mlflow.db"
-"""MLflow's own default: `mlflow ui` in the same folder shows it."""
+"""Name of the database that MLflow uses by default: `mlflow ui` in the same folder shows it."""
 
 ARTEFACTS = (
     *("report.md", "report.html", "ablation.md", "certificate.json", "certificate.md"),
@@ -24,19 +24,21 @@ ARTEFACTS = (
 
 
 class MLflowParams(Params):
-    """Which store, and which experiment in it."""
+    """The store, and the experiment in it."""
 
     tracking_uri: str | None = None
-    """None: ``MLFLOW_TRACKING_URI``, else the SQLite file ``mlflow.db`` in the current folder."""
+    """Address of the store; None: ``MLFLOW_TRACKING_URI``, else the SQLite file ``mlflow.db`` in
+    the current folder.
+    """
     experiment: str | None = None
-    """None: ``MLFLOW_EXPERIMENT_NAME``, else ``serbench``."""
+    """Name of the experiment; None: ``MLFLOW_EXPERIMENT_NAME``, else ``serbench``."""
 
 
 class MLflow(Tracker):
-    """Parameters, curves and scores of every method, and the report as artefacts.
+    """Records parameters, curves and scores of every method, and the report as artefacts.
 
-    A run that is started again goes on in the MLflow run that it had, and what that already holds
-    is not written twice.
+    A run that is started again continues in its old MLflow run. What this already contains is not
+    written twice.
     """
 
     name = "mlflow"
@@ -52,7 +54,7 @@ class MLflow(Tracker):
 
     @property
     def tracking_uri(self) -> str:
-        """Of the store in force."""
+        """Address of the store that is used."""
         default = f"sqlite:///{Path(DATABASE).absolute().as_posix()}"
         return self.params.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or default
 
@@ -64,7 +66,7 @@ class MLflow(Tracker):
             return reason
         try:
             self._store.check()
-        except Exception as error:  # clients of stores raise whatever they like
+        except Exception as error:  # clients of stores can raise any error
             return (
                 f"the MLflow store {without_password(self.tracking_uri)} cannot be used "
                 f"({reason_of(error)}); set MLFLOW_TRACKING_URI to a server, or to a database "
@@ -88,7 +90,7 @@ class MLflow(Tracker):
         self._run.log_params(facts)
 
     def fit_epoch(self, event: EpochEvent) -> None:
-        """See ``Tracker``. What a canary learns from permuted labels is left out."""
+        """See ``Tracker``. Epochs of a canary, which are on permuted labels, are left out."""
         if event.canary:
             return
         place = place_of(event.fit)

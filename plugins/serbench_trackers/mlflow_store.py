@@ -1,4 +1,4 @@
-"""Runs in an MLflow store: made or found again, and written to in batches."""
+"""Runs in an MLflow store: they are made or found again, and written to in batches."""
 
 from __future__ import annotations
 
@@ -19,39 +19,41 @@ from serbench.api import PluginError
 from serbench_trackers.facts import shown
 
 BATCH_METRICS = 500
-"""Sent together; MLflow takes 1000."""
+"""Number of metrics that are sent together; MLflow accepts 1000."""
 
 BATCH_PARAMS = 100
-"""As many as MLflow takes."""
+"""Number of parameters that are sent together, which is MLflow's limit."""
 
 PARAM_LENGTH = 500
-"""Longest value of a parameter that every server takes."""
+"""Largest length of a parameter's value that every server accepts."""
 
 FLUSH_S = 3.0
-"""What has waited for this long is sent with the next that comes."""
+"""Seconds after which waiting values are sent together with the next value."""
 
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
-"""Unless the user has set them: a server that is gone is not to hold up the fits for long."""
+"""Settings of MLflow, unless the user has set them: a server that no longer answers must not delay
+the fits for long.
+"""
 
 PARENT, METHOD = "mlflow.parentRunId", "serbench.method"
-"""Tags of a nested run: the run that it belongs to, and the method that it is of."""
+"""Tags of a nested run: the run that it belongs to, and its method."""
 
-Untyped = Any  # MLflow is optional: its types are not known here
+Untyped = Any  # MLflow is optional, so its types may not be known here
 
 
 class MLflowStore:
-    """An experiment in a tracking store; it is connected to on first use."""
+    """An experiment in a tracking store; the connection is made on first use."""
 
     def __init__(self, uri: str, experiment: str) -> None:
         self.uri = uri
         self.experiment = experiment
 
     def check(self) -> None:
-        """Write something, as small as it can be.
+        """Test whether the store can be written to, by writing as little as possible.
 
         Raises:
             PluginError: the experiment is deleted.
-            Exception: whatever the client of the store raises where it cannot be written to.
+            Exception: any error that the client of the store raises if it cannot be written to.
         """
         with quiet():
             self.client.set_experiment_tag(self.experiment_id, "serbench", "runs of serbench")
@@ -59,10 +61,10 @@ class MLflowStore:
     def run(
         self, ledger: Path, name: str, tags: Mapping[str, str]
     ) -> tuple[MLflowRun, tuple[MLflowRun, ...]]:
-        """The MLflow run of a run's folder, found again by ``ledger`` or made, and noted there.
+        """The MLflow run of a run's folder. It is found by ``ledger``, or made and recorded there.
 
         Returns:
-            It, and the nested runs of methods that it has already.
+            This run, and the nested runs of methods that it already has.
         """
         with quiet():
             known = self._found(_noted(ledger))
@@ -86,22 +88,22 @@ class MLflowStore:
         return MLflowRun(self.client, known, name, found=True), held
 
     def nested(self, parent: MLflowRun, method: str) -> MLflowRun:
-        """A new run of a method below another."""
+        """A new run of a method, nested below another run."""
         return self._make(method, {PARENT: parent.id, METHOD: method})
 
     @cached_property
     def client(self) -> Untyped:
-        """Of the store."""
+        """The client of the store."""
         for name, value in PATIENCE.items():
             os.environ.setdefault(name, value)
         with quiet():
             mlflow = import_module("mlflow")
-            logging.getLogger("mlflow").setLevel(logging.WARNING)  # no news of tables made
+            logging.getLogger("mlflow").setLevel(logging.WARNING)  # no messages about new tables
             return mlflow.MlflowClient(tracking_uri=self.uri)
 
     @cached_property
     def experiment_id(self) -> str:
-        """Of the experiment, which is made where it is not there."""
+        """Id of the experiment, which is made if it does not exist."""
         found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
             return self.client.create_experiment(self.experiment)
@@ -114,18 +116,18 @@ class MLflowStore:
         return MLflowRun(self.client, made.info.run_id, name, found=False)
 
     def _found(self, run_id: str | None) -> str | None:
-        """``run_id``, where the store has such a run, and it is not deleted."""
+        """``run_id`` if the store has such a run and it is not deleted; else None."""
         if run_id is None:
             return None
         try:
             info = self.client.get_run(run_id).info
-        except import_module("mlflow.exceptions").MlflowException:  # another store than before
+        except import_module("mlflow.exceptions").MlflowException:  # the store has changed
             return None
         return run_id if info.lifecycle_stage == "active" else None
 
 
 class MLflowRun:
-    """One run in the store. Curves are sent in batches; ``end`` sends what is left."""
+    """One run in the store. Curves are sent in batches; ``end`` sends everything that waits."""
 
     def __init__(self, client: Untyped, run_id: str, name: str, *, found: bool) -> None:
         self.client = client
@@ -137,7 +139,9 @@ class MLflowRun:
         self._sent_at = time.monotonic()
 
     def log_params(self, values: Mapping[str, object]) -> None:
-        """What the run was made with; once, since parameters cannot be changed."""
+        """Record the parameters of the run. This is done once, because parameters
+        cannot be changed.
+        """
         if self._found:
             return
         make = import_module("mlflow.entities").Param
@@ -146,7 +150,9 @@ class MLflowRun:
             self.client.log_batch(self.id, params=params[first : first + BATCH_PARAMS])
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """A point of each of some curves, where the run does not have it from an earlier start."""
+        """Add a point to each of some curves, unless an earlier start of the run has already
+        written it.
+        """
         if not values or step <= self._last_step(safe_key(next(iter(values)))):
             return
         self._put(values, step)
@@ -155,7 +161,7 @@ class MLflowRun:
             self.flush()
 
     def put(self, values: Mapping[str, float]) -> None:
-        """Values that are no curves; the last ones count."""
+        """Record values that are not curves; later values replace earlier ones."""
         self._put(values, 0)
 
     def tag(self, key: str, value: str) -> None:
@@ -163,21 +169,21 @@ class MLflowRun:
         self.client.set_tag(self.id, key, value)
 
     def keep(self, path: Path) -> None:
-        """Keep a file or a folder as an artefact, where it is there."""
+        """Store a file or a folder as an artefact, if it exists."""
         if path.is_dir():
             self.client.log_artifacts(self.id, str(path), path.name)
         elif path.is_file():
             self.client.log_artifact(self.id, str(path))
 
     def flush(self) -> None:
-        """Send what waits. What cannot be sent is not tried again."""
+        """Send all values that wait. Values that cannot be sent are not tried again."""
         waiting, self._waiting = self._waiting, []
         self._sent_at = time.monotonic()
         for first in range(0, len(waiting), BATCH_METRICS):
             self.client.log_batch(self.id, metrics=waiting[first : first + BATCH_METRICS])
 
     def end(self, status: str) -> None:
-        """Send what waits, and set ``FINISHED`` or ``KILLED``."""
+        """Send all values that wait, and set the status ``FINISHED`` or ``KILLED``."""
         self.flush()
         self.client.set_terminated(self.id, status)
 
@@ -187,7 +193,7 @@ class MLflowRun:
         self._waiting += [make(safe_key(key), value, now_ms, step) for key, value in values.items()]
 
     def _last_step(self, key: str) -> int:
-        """The last step of a curve that an earlier start of the run has left; -1: none."""
+        """The last step of a curve that an earlier start of the run has written; -1: no step."""
         if not self._found:
             return -1
         if key not in self._last_steps:
@@ -198,7 +204,7 @@ class MLflowRun:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the warnings of what MLflow is built on, and news of each try to connect."""
+    """Suppress warnings of the libraries below MLflow, and messages about each try to connect."""
     connections = logging.getLogger("urllib3")
     level = connections.level
     connections.setLevel(logging.ERROR)
@@ -211,18 +217,18 @@ def quiet() -> Iterator[None]:
 
 
 def without_password(text: str) -> str:
-    """A text in which addresses of stores lack the user and the password that they may hold."""
+    """A text in which user names and passwords are removed from addresses of stores."""
     return re.sub(r"(?<!/)//(?!/)[^/@\s]*@", "//…@", text)
 
 
 def reason_of(error: Exception) -> str:
-    """What an error says first, in one line and without a password."""
+    """The first line of an error's message, without a password."""
     text = without_password(" ".join(str(error).split()))
     return re.split(r"(?<=[a-z)])\. | with exception ", text)[0][:300] or type(error).__name__
 
 
 def safe_key(name: str) -> str:
-    """A name of a metric or a parameter that every store takes."""
+    """A name of a metric or a parameter that every store accepts."""
     return re.sub(r"[^\w./ -]", "-", name)[:250]
 
 
@@ -232,7 +238,7 @@ def _text(value: object) -> str:
 
 
 def _noted(ledger: Path) -> str | None:
-    """The id that a ledger holds; None where there is none, or a damaged one."""
+    """The id in a ledger; None if the ledger is missing or damaged."""
     try:
         return str(json.loads(ledger.read_text(encoding="utf-8"))["run_id"])
     except (OSError, ValueError, KeyError, TypeError):

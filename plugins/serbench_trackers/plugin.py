@@ -12,5 +12,5 @@ from serbench_trackers.tensorboard_files import TensorBoard
 
 @hookimpl
 def serbench_trackers() -> Sequence[type[Tracker]]:
-    """``jsonl``, which needs nothing, ``tensorboard`` and ``mlflow``."""
+    """The trackers ``jsonl``, which needs no other package, ``tensorboard`` and ``mlflow``."""
     return [JsonLines, TensorBoard, MLflow]

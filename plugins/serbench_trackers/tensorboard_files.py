@@ -1,7 +1,7 @@
 """``tensorboard``: curves, scores and hyper-parameters of a run as TensorBoard's event files.
 
-TensorBoard's own record writer and protocol buffers are all that is used of it: no TensorFlow, no
-thread, no host name in a file's name. What is written is in the file at once.
+Only TensorBoard's own record writer and protocol buffers are used: no TensorFlow, no thread, no
+host name in a file's name. Everything is written to the file at once.
 """
 
 from __future__ import annotations
@@ -22,18 +22,21 @@ from serbench_trackers.facts import METRICS, Scalar, method_facts, run_facts, sh
 from serbench_trackers.packages import missing
 
 VERSION = "brain.Event:2"
-"""What the first record of an event file says."""
+"""Content of the first record of an event file."""
 
 OPEN_FILES = 16
-"""As many fits as run side by side on most machines; one more closes the least recently used."""
+"""Largest number of open files: as many as fits run at the same time on most machines. One more
+file closes the least recently used one.
+"""
 
 
 class TensorBoardParams(Params):
-    """Where it writes."""
+    """Where the event files are written."""
 
     folder: str = "tensorboard"
-    """Below the run's folder. An absolute path gets a folder with the run's name, so that it can
-    be shared by runs."""
+    """Folder below the run's folder. In an absolute path, each run gets a folder with its name, so
+    that several runs can share the path.
+    """
 
 
 class TensorBoard(Tracker):
@@ -59,7 +62,7 @@ class TensorBoard(Tracker):
         self._describe(event)
 
     def fit_epoch(self, event: EpochEvent) -> None:
-        """See ``Tracker``. What a canary learns from permuted labels is left out."""
+        """See ``Tracker``. Epochs of a canary, which are on permuted labels, are left out."""
         if event.canary:
             return
         values = {f"loss/{term}": value for term, value in event.terms.items()}
@@ -77,7 +80,8 @@ class TensorBoard(Tracker):
         self._describe(event)
         for method in dict.fromkeys(score.method for score in event.scores):
             scores = [score for score in event.scores if score.method == method]
-            # Not above the method's fits: the table of hyper-parameters would show all curves.
+            # Not in the folder above the method's fits: the table of hyper-parameters would show
+            # all curves.
             run = f"methods/{method}"
             if facts := method_facts(event.plan, method):
                 self._open.hyper_parameters(run, f"{event.folder.name}/{method}", facts)
@@ -94,7 +98,7 @@ class TensorBoard(Tracker):
         return self._files
 
     def _describe(self, event: RunEvent) -> None:
-        """The run as text: where it comes from, and what came out so far."""
+        """Write the run as text: what it was made from, and its results so far."""
         facts = run_facts(event.plan) | {"digest": event.digest, "folder": event.folder.name}
         if event.certificate:
             facts["certificate"] = event.certificate
@@ -111,8 +115,8 @@ class TensorBoard(Tracker):
 class EventFiles:
     """One event file for each sub-run below a folder.
 
-    A sub-run that is written to for the first time loses what an earlier start of the same run
-    has left there: its history is told again from the first epoch on.
+    When a sub-run is written to for the first time, files of an earlier start of the same run are
+    deleted: its history is sent again from the first epoch on.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -133,7 +137,9 @@ class EventFiles:
         self._write(run, pages.text_pb(tag, markdown), 0)
 
     def hyper_parameters(self, run: str, trial: str, values: Mapping[str, Scalar]) -> None:
-        """Write what TensorBoard is to list the sub-run by, as a trial of that name."""
+        """Write the hyper-parameters by which TensorBoard lists the sub-run, as a trial
+        of that name.
+        """
         table = import_module("tensorboard.plugins.hparams.summary_v2")
         self._write(run, table.hparams_pb(dict(values), trial_id=trial), 0)
 
@@ -171,12 +177,12 @@ class EventFiles:
         return stream
 
     def _fresh(self, run: str) -> Path:
-        """The file of a sub-run, in a folder without those of earlier starts."""
+        """The file of a sub-run, in a folder from which files of earlier starts are removed."""
         parts = [re.sub(r"[^A-Za-z0-9._+=-]", "-", part) for part in run.split("/") if part]
         folder = named = self.folder.joinpath(*(part.lstrip(".") or "-" for part in parts))
         taken = {path.parent for path in self._paths.values()}
         for number in itertools.count(2):
-            if folder not in taken:  # two names can be the same one once they are safe
+            if folder not in taken:  # different names can become equal when they are made safe
                 break
             folder = named.with_name(f"{named.name}-{number}")
         folder.mkdir(parents=True, exist_ok=True)
@@ -191,5 +197,5 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def _cell(value: object) -> str:
-    """A value for a cell of Markdown."""
+    """A value as the text of a cell in Markdown."""
     return shown(value).replace("|", "\\|")
