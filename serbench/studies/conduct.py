@@ -1,4 +1,4 @@
-"""From a study and runs to files, a record and a table on the terminal."""
+"""Runs a study on finished runs, and writes its files, its record and its tables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from serbench.studies.study import Instead, M, P, Shown, Study
 CLAIMED = "## Published claims, for comparison"
 
 CLAIMED_BY = "none: nothing of this was measured here"
-"""In the place of a certificate."""
+"""Shown instead of a certificate."""
 
 
 def conduct(
@@ -40,17 +40,17 @@ def conduct(
     """Measure, write everything into ``output``, and print the tables.
 
     Args:
-        study: what to do.
-        params: how.
+        study: the study to conduct.
+        params: its options.
         opened: the runs.
-        output: a folder, made where needed; None: nothing is written.
+        output: a folder, made if needed; None: nothing is written.
         console: where tables and sentences go.
         watching: shows progress.
 
     Raises:
         StoreError: ``output`` is the folder of a run, or a file cannot be written.
-        PluginError: what was asked for by name has failed; everything else is written.
-        SerbenchError: as ``study.measure``.
+        PluginError: something that was asked for by name has failed; everything else is written.
+        SerbenchError: see ``study.measure``.
     """
     if output:
         check_output(output, ())
@@ -72,13 +72,13 @@ def conduct(
 def record_of(
     study: Study[P, M], params: object, runs: tuple[str, ...], shown: Shown
 ) -> StudyRecord:
-    """What a page needs of a study.
+    """Make the record of a study, which has everything that a page shows of it.
 
     Args:
-        study: whose it is.
+        study: the study.
         params: an instance of ``study.params``.
         runs: names of the runs.
-        shown: ``marked``.
+        shown: the findings, as ``marked`` returns them.
     """
     return StudyRecord(
         kind=KIND,
@@ -98,10 +98,10 @@ def record_of(
 
 
 def marked(shown: Shown) -> Shown:
-    """With what must stand on every output: the mark of a leaky run, warnings, certificates."""
+    """Add what every output must show: the mark of a leaky run, warnings, certificates."""
     digests = tuple(each.digest for each in shown.certificates)
     warnings = warning_lines(shown.certificates)
-    # Of several runs a study says itself which are leaky.
+    # If there are several runs, the study itself says which of them are leaky.
     leak = mark(shown.certificates[0].protocol) if len(digests) == 1 else ""
     return replace(
         shown,
@@ -140,7 +140,7 @@ def _write(study: Study[P, M], params: object, opened: Opened, shown: Shown, fol
 
 
 def _figure_files(name: str, shown: Shown) -> dict[str, Figure]:
-    """Figures by the name of their file."""
+    """Figures by the names of their files."""
     names = [
         name if number == 0 else f"{name}-{each.name}" for number, each in enumerate(shown.figures)
     ]
@@ -148,7 +148,7 @@ def _figure_files(name: str, shown: Shown) -> dict[str, Figure]:
 
 
 def _page(name: str, shown: Shown) -> str:
-    """``NAME.md``: sentences, figures and tables, and where the rest is."""
+    """The text of ``NAME.md``: sentences, figures, tables, and links to the other files."""
     lines = [f"- {escape_markdown(line)}" for line in shown.lines]
     figures = [
         f"![{escape_markdown(figure.caption)}]({file})"
@@ -164,20 +164,20 @@ def _page(name: str, shown: Shown) -> str:
 
 
 def _print(console: Console, shown: Shown) -> None:
-    """Warnings once, under the first table."""
+    """Print sentences and tables, and warnings only once, under the first table."""
     _say(console, *shown.lines)
     for number, table in enumerate(shown.tables):
         console.print(console_table(table if number == 0 else replace(table, warnings=())))
 
 
 def _say(console: Console, *lines: str) -> None:
-    """As they are, however wide the terminal is."""
+    """Print lines unchanged, without wrapping them to the width of the terminal."""
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _plain(value: object) -> object:
-    """As JSON has it."""
+    """The value with types that JSON has."""
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     return str(value) if isinstance(value, Path) else value

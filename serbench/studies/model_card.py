@@ -42,7 +42,7 @@ METRICS: dict[Metric, tuple[str, str]] = {
     "wa": ("accuracy", "WA (weighted accuracy, accuracy)"),
     "macro_f1": ("f1", "macro-F1"),
 }
-"""Hugging Face's name of each metric, and ours."""
+"""Hugging Face's name of each metric, and serbench's."""
 
 LANGUAGES = {
     "Bangla": "bn", "English": "en", "French": "fr", "German": "de", "Greek": "el",
@@ -67,7 +67,7 @@ class CardOf:
         trained: the student that is in the file.
         file: the exported file.
         parity: the file compared with PyTorch.
-        backend: that converted it; None: the fp32 graph.
+        backend: the backend that converted it; None: the file is the fp32 graph.
     """
 
     replay: Replay
@@ -101,8 +101,8 @@ class CardOf:
 
     @cached_property
     def own(self) -> Scores | None:
-        """The model's scores on its own test speakers, before a conversion; None where it has
-        none.
+        """The model's scores on its own test speakers, before a conversion; None if it has no such
+        scores.
         """
         if "outer_fold" not in self.known:
             return None
@@ -118,7 +118,7 @@ class CardOf:
 
     @property
     def parts(self) -> list[TeacherCard]:
-        """Pretrained models that are part of this one, or that it starts from."""
+        """Pretrained models that are part of this one, or from which its training started."""
         cards = (self.trained.student.card, self.trained.front_end.card)
         return [card for card in cards if card is not None]
 
@@ -131,7 +131,8 @@ def card_path(file: Path) -> Path:
 def check_card_replaceable(file: Path) -> None:
     """
     Raises:
-        StoreError: beside ``file`` is a Markdown file of its name that serbench did not write.
+        StoreError: a Markdown file of the same name is next to ``file``, and serbench did not write
+            it.
     """
     path = card_path(file)
     if not path.exists():
@@ -148,13 +149,13 @@ def check_card_replaceable(file: Path) -> None:
 
 
 def write_model_card(of: CardOf) -> Path:
-    """Write the card beside the exported file.
+    """Write the card next to the exported file.
 
     Returns:
-        Where it is.
+        The path of the card.
 
     Raises:
-        StoreError: it cannot be written, or files of the run are damaged.
+        StoreError: the card cannot be written, or files of the run are damaged.
     """
     write_text(of.path, model_card(of))
     return of.path
@@ -171,7 +172,7 @@ def model_card(of: CardOf) -> str:
 
 
 def _metadata(of: CardOf) -> ModelCardData:
-    """The front matter. Only what this very file scored is in ``model-index``."""
+    """The front matter; ``model-index`` has only scores of this very file."""
     card, known = of.replay.table.card, of.known
     codes = [LANGUAGES[word] for word in re.findall(r"\w+", card.language) if word in LANGUAGES]
     results = []
@@ -206,7 +207,7 @@ def _metadata(of: CardOf) -> ModelCardData:
 
 
 def _facts(of: CardOf) -> dict[str, Any]:
-    """What the template says."""
+    """The facts for the template."""
     segments, certificate = of.trained.segments, of.replay.certificate
     content = of.file.read_bytes()
     sentences = [check.detail for check in certificate.checks if check.code == "L9"]
@@ -255,7 +256,9 @@ def _score_rows(of: CardOf) -> list[list[str]]:
 
 
 def _latency(of: CardOf) -> str:
-    """Of this kind of file in the deployment study of the same method, if there is one."""
+    """The latency of this kind of file in the deployment study of the same method, if there is
+    one.
+    """
     path = of.replay.run.folder / "deploy" / FILE
     found = load_deployment(path) if path.is_file() else None
     wanted = of.backend or "onnxruntime"

@@ -1,4 +1,4 @@
-"""All that studies have to show of finished runs, for pages."""
+"""Collects everything that studies can show of finished runs, for pages."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from serbench.studies.registered import DEPLOY, STUDIES
 
 
 def studies_of(runs: Sequence[StoredRun], files: Sequence[Path] = ()) -> StoredStudies:
-    """What studies left in runs' folders, and what others show of them without being asked.
+    """Records that studies saved in runs' folders, and records that other studies make without a
+    command.
 
     Args:
-        runs: of one page.
-        files: ``results.json`` of ``serbench deploy`` from elsewhere.
+        runs: the runs of one page.
+        files: ``results.json`` of ``serbench deploy`` from other places.
 
     Raises:
         StoreError: a file is damaged, of another version or of another run.

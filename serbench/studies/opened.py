@@ -1,4 +1,4 @@
-"""Finished runs as a study gets them."""
+"""Finished runs in the form in which a study receives them."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from serbench.running.replay.run import Replay
 from serbench.running.store.finished import StoredRun, load_run
 
 Watching = Callable[[pluggy.HookRelay], AbstractContextManager[Observer]]
-"""Shows progress while it is open."""
+"""A context in which progress is shown."""
 
 
 @dataclass
 class Opened:
-    """Runs, and what it takes to predict again. What is not used is not read.
+    """Runs, and everything that is needed to predict again. It is read only when it is used.
 
     Attributes:
-        folders: of the runs, at least one.
-        overlay: of the registry; None: the default.
-        data_dir: the corpus's folder, where it is not where it is looked for.
-        device_name: as ``--device`` says.
-        jobs: as ``--jobs`` says; None: one per core.
-        executor_name, address: as ``--executor`` and ``--address`` say.
+        folders: folders of the runs, at least one.
+        overlay: overlay of the registry; None: the default.
+        data_dir: the corpus's folder, if it is not in one of the usual places.
+        device_name: value of ``--device``.
+        jobs: value of ``--jobs``; None: one per core.
+        executor_name, address: values of ``--executor`` and ``--address``.
         watch: receives progress.
     """
 
@@ -51,47 +51,47 @@ class Opened:
 
     @property
     def folder(self) -> Path:
-        """Of the first run."""
+        """Folder of the first run."""
         return self.folders[0]
 
     @cached_property
     def run(self) -> StoredRun:
-        """What the first run's folder holds.
+        """The first run, read from its folder.
 
         Raises:
-            StoreError: as ``load_run``.
+            StoreError: see ``load_run``.
         """
         return load_run(self.folder, self.folder.resolve().name)
 
     @cached_property
     def plugins(self) -> Plugins:
-        """Those that are installed."""
+        """The installed plugins."""
         return load_plugins()
 
     @cached_property
     def registry(self) -> Registry:
-        """With the overlay.
+        """The registry with the overlay.
 
         Raises:
-            RegistryError: as ``load_registry``.
+            RegistryError: see ``load_registry``.
         """
         return load_registry(self.plugins, self.overlay, strict=False)
 
     @cached_property
     def device(self) -> str:
-        """Where models compute.
+        """The device on which models compute.
 
         Raises:
-            SerbenchError: there is no such device here.
+            SerbenchError: this machine has no such device.
         """
         return resolve_device(self.device_name)
 
     @cached_property
     def executor(self) -> Executor:
-        """Where measurements are computed; a cluster's workers read the run's own files.
+        """The executor of measurements; a cluster's workers read the run's own files.
 
         Raises:
-            SerbenchError: as ``make_executor``.
+            SerbenchError: see ``make_executor``.
         """
         return make_executor(
             self.executor_name, self.address, self.jobs, self.device, cache=cache_folder()
@@ -102,7 +102,7 @@ class Opened:
         """The first run, opened to predict again.
 
         Raises:
-            SerbenchError: as ``Replay.open``.
+            SerbenchError: see ``Replay.open``.
         """
         return Replay.open(
             self.folder, self.registry, self.plugins, data_dir=self.data_dir, cache=cache_folder(),
@@ -111,6 +111,6 @@ class Opened:
 
     @contextmanager
     def watched(self, watching: Watching) -> Iterator[None]:
-        """The cache is in use and progress is shown while this is open."""
+        """Mark the cache as in use and show progress while the context is open."""
         with using_cache(cache_folder()), watching(self.plugins.hook) as self.watch:
             yield

@@ -1,4 +1,4 @@
-"""The studies that there are. A new one is a folder here and a line in ``STUDIES``."""
+"""The list of all studies. A new one is a folder here and a line in ``STUDIES``."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ STUDIES: tuple[Study[Any, Any], ...] = (
     PruneStudy(),
     DEPLOY,
 )
-"""In the order that ``--help`` lists them."""
+"""All studies, in the order in which ``--help`` lists them."""

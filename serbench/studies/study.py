@@ -1,8 +1,8 @@
-"""What a study is: options, something that is measured, and how it is shown.
+"""Defines a study: its options, its measurement, and how findings are shown.
 
-A study looks again at finished runs. It is declared in the ``study.py`` of its folder and named in
-``registered.py``; its command, its files, its record and its section of the page follow from that.
-The command line imports the declarations, so that nothing here may import torch, pandas or
+A study examines finished runs. It is declared in the ``study.py`` of its folder and named in
+``registered.py``; its command, its files, its record and its section of the page are made from
+that. The command line imports the declarations, so nothing here may import torch, pandas or
 matplotlib at the top.
 """
 
@@ -59,7 +59,7 @@ def option(
     ``tuple`` of any length of one of these: a repeatable option.
 
     Args:
-        default: of the field; of a tuple, its value if the option is not given.
+        default: default of the field; for a tuple, its value if the option is not given.
         help: see ``Option``.
         flag: likewise.
         least: likewise.
@@ -74,8 +74,8 @@ class Shown:
     """The findings of a study, to be written, printed and put on a page.
 
     Attributes:
-        title: of its page in Markdown.
-        certificates: of the studied runs.
+        title: title of its page in Markdown.
+        certificates: certificates of the studied runs.
         tables: the numbers of the first one go into the CSV.
         figures: the file of the first one has the study's name; those of the others add their own
             names.
@@ -83,7 +83,7 @@ class Shown:
         claims: tables of published claims; they follow everything that was measured, in
             Markdown only.
         files: more files, text by name.
-        heading: of its section on a page; empty: the study's title.
+        heading: heading of its section on a page; empty: the study's title.
         facts: facts about methods, for the leaderboard.
         facts_note: how to read them.
         failure: an error to report after everything is written.
@@ -117,11 +117,11 @@ class Study(ABC, Generic[P, M]):
     """A study of finished runs.
 
     Attributes:
-        name: of its command, of its folder in a run's, and of its files.
+        name: name of its command, of its folder in a run's folder, and of its files.
         title: the heading of its section on a page.
-        help: of its command: what it does, in a line, then more, then examples.
+        help: help of its command: what it does in one line, then details, then examples.
         params: a frozen dataclass whose fields are made by ``option``; ``__post_init__`` raises
-            ``SerbenchError`` if values make no sense, before anything is read.
+            ``SerbenchError`` if values are not valid, before anything is read.
         several: whether it takes several runs; then it writes only if an output folder is given.
         replays: whether it predicts again, and so needs the corpus, plugins and a device.
         steers: whether the user can choose a device and a number of processes.

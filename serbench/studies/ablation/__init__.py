@@ -1,1 +1,1 @@
-"""Ablation: what each part of a method brings."""
+"""Ablation: what each part of a method contributes."""

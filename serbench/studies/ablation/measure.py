@@ -18,11 +18,11 @@ class AblationLine:
     """A line of the table.
 
     Attributes:
-        row: its name in the registry; empty for the full method where no row is that.
-        part: of the table.
-        changes: what tells it from the full method, in words.
-        same: why it would be the full method itself; empty where it was run.
-        result: None where it was not run.
+        row: its name in the registry; empty for the full method if it is no row.
+        part: the part of the table that the line is in.
+        changes: how it differs from the full method, in words.
+        same: why it would be identical to the full method; empty if it was run.
+        result: None if it was not run.
     """
 
     row: str
@@ -35,7 +35,7 @@ class AblationLine:
 
     @property
     def verdict(self) -> str:
-        """Against the full method, or why there is none."""
+        """The verdict on the difference to the full method, or why there is no difference."""
         if self.result is None:
             return f"{NOT_RUN}: {self.same}"
         return self.result.difference.verdict if self.result.difference else "reference"
@@ -43,11 +43,11 @@ class AblationLine:
 
 @dataclass(frozen=True, slots=True)
 class AblationResults:
-    """What an ablation found.
+    """The results of an ablation.
 
     Attributes:
-        method: the full one.
-        parts: titles to lines, in the table's order.
+        method: the full method.
+        parts: the lines of each part, by title, in the table's order.
     """
 
     name: str
@@ -58,17 +58,17 @@ class AblationResults:
 
     @property
     def lines(self) -> tuple[AblationLine, ...]:
-        """Of all parts."""
+        """The lines of all parts."""
         return tuple(line for lines in self.parts.values() for line in lines)
 
     @property
     def title(self) -> str:
-        """What the table and the figure are of."""
+        """What the table and the figure show."""
         return f"Ablation of {self.method} on {self.results.dataset['name']}"
 
 
 def ablation_results(results: Results) -> AblationResults | None:
-    """The ablation that a run was; None for other runs, and for several together."""
+    """Return a run's results as an ablation; None if it is no ablation, or for several runs."""
     described = results.runs[0].plan.get("ablation")
     if described is None or len(results.runs) > 1:
         return None
@@ -98,7 +98,7 @@ def ablation_results(results: Results) -> AblationResults | None:
 
 
 def _lines(row: Mapping[str, Any], part: str, results: Results) -> Iterator[AblationLine]:
-    """One line for a row; for teachers, one for each."""
+    """Yield the line of a row; for a row of teachers, one line for each."""
     own = (row["name"], part)
     changes, same = tuple(row["changes"]), str(row["same"])
     compared = results.comparison

@@ -45,14 +45,14 @@ from serbench.results.templating import templates
 from serbench.studies.ablation.measure import AblationLine, AblationResults, ablation_results
 
 NAME = "ablation"
-"""The stem of the files."""
+"""The stem of the files' names."""
 
 ROW, TEACHER = Style(1), Style(NEUTRAL.colour, "diamond")
 V = TypeVar("V")
 
 
 def addition(results: Results) -> Addition | None:
-    """What an ablation adds to its report; None of any other run, and of several together."""
+    """What an ablation adds to its report; None for any other run, and for several together."""
     ablation = ablation_results(results)
     if ablation is None:
         return None
@@ -62,7 +62,7 @@ def addition(results: Results) -> Addition | None:
 
 
 def ablation_table(ablation: AblationResults) -> Table:
-    """Pooled WA and UA of every row, its size, and its difference to the full method."""
+    """Pooled WA and UA of every row, its size, and its difference from the full method."""
     columns: list[Column[AblationLine]] = [
         Column("", lambda line: line.part, key="part"),
         Column("", lambda line: line.row, key="row"),
@@ -103,7 +103,7 @@ def ablation_table(ablation: AblationResults) -> Table:
 
 
 def _of(read: Callable[[MethodResult], V | None]) -> Callable[[AblationLine], V | None]:
-    """What is read of a line's result, where it was run."""
+    """A function that reads a value of a line's result; None if the line was not run."""
     return lambda line: read(line.result) if line.result else None
 
 
@@ -111,9 +111,9 @@ def ablation_page(ablation: AblationResults, table: Table, certificates: str) ->
     """``ablation.md``: the table, the figure, and what each row changes.
 
     Args:
-        ablation: its content.
-        table: ``ablation_table`` of it, stamped.
-        certificates: Markdown that links them.
+        ablation: the results that the page shows.
+        table: the result of ``ablation_table``, stamped.
+        certificates: Markdown with links to the certificates.
     """
     return (
         templates("serbench.studies.ablation")
@@ -132,7 +132,7 @@ def ablation_page(ablation: AblationResults, table: Table, certificates: str) ->
 
 
 def ablation_figure(ablation: AblationResults) -> Figure:
-    """UA of every row less that of the full method, with its paired interval."""
+    """UA of every row minus that of the full method, with its paired interval."""
     teachers = any(line.result and line.result.is_teacher for line in ablation.lines)
     axis = Axis(f"UA minus that of {ablation.method}, in points, with paired 95 % CI")
     rows = tuple(_row(line, part) for part, lines in ablation.parts.items() for line in lines)
@@ -166,7 +166,7 @@ def render_ablation(folder: Path) -> RichTable:
     """The table of an ablation for a terminal.
 
     Raises:
-        StoreError: the folder holds no finished run, is damaged, or is no ablation.
+        StoreError: the folder has no finished run, is damaged, or is no ablation.
     """
     results = load_results([folder])
     found = ablation_results(results)

@@ -1,4 +1,4 @@
-"""The outer test sides scored through every backend, each compared with the reference."""
+"""Scores the outer test sides through every backend, and compares each with the reference."""
 
 from __future__ import annotations
 
@@ -27,20 +27,21 @@ SAME = "same classes"
 """The verdict on a backend that gives every utterance the class that the reference gives it."""
 
 SCORING = ("studies/deploy/worker.py", "serbench_runtime/audio", "serbench_runtime/waveform.py")
-"""Core modules that decide what is heard."""
+"""Core modules that decide which audio the models receive."""
 
 Posteriors = Sequence[NDArray[np.float32]]
-"""``(U, C)`` of each outer fold's test side."""
+"""Posteriors ``(U, C)`` of each outer fold's test side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """A backend on all outer test sides.
+    """The accuracy of a backend on all outer test sides.
 
     Attributes:
-        difference: of pooled UA to the reference, paired; None for the reference itself.
-        changed: utterances that are given another class than by the reference.
-        gap: greatest difference of a posterior to the reference's.
+        difference: paired difference of pooled UA from the reference; None for the reference
+            itself.
+        changed: number of utterances to which the reference gives another class.
+        gap: greatest difference of a posterior from the reference's.
     """
 
     ua: Estimate
@@ -50,7 +51,7 @@ class Accuracy:
 
     @property
     def verdict(self) -> str:
-        """What the difference says; where no utterance changed its class, that."""
+        """The verdict on the difference, or that no utterance changed its class."""
         if self.difference is None:
             return "reference"
         return self.difference.verdict if self.changed else SAME
@@ -64,7 +65,7 @@ def score_folds(
     threads: int,
     patience_s: float = PATIENCE_S,
 ) -> Posteriors:
-    """Posteriors of every outer test side through a backend, from the cache where they are there.
+    """Posteriors of every outer test side through a backend, from the cache if they are in it.
 
     Raises:
         WorkerError: the backend cannot be opened, gives no posteriors, or its process crashed or
@@ -109,7 +110,7 @@ def _audio(replay: Replay, model: FoldModel) -> list[str]:
 
 
 def _address(replay: Replay, model: FoldModel, converted: Converted) -> str:
-    """Digest of all that decides the posteriors of a fold's test side."""
+    """Digest of everything that decides the posteriors of a fold's test side."""
     heard = [[i, replay.table.by_id[i].pcm_sha256] for i in _test_ids(replay, model)]
     return digest_of(
         {
@@ -122,10 +123,11 @@ def _address(replay: Replay, model: FoldModel, converted: Converted) -> str:
 
 
 def check_reference(replay: Replay, models: Sequence[FoldModel], reference: Posteriors) -> float:
-    """Hold the reference against what the run has kept; the greatest difference of a posterior.
+    """Compare the reference with what the run has kept; return the greatest difference of a
+    posterior.
 
     Raises:
-        StoreError: it is greater than another machine's arithmetic explains.
+        StoreError: the difference is greater than another machine's arithmetic explains.
     """
     return max(
         replay.check_same(model.student, _test_ids(replay, model), posteriors)
@@ -140,11 +142,11 @@ def compare_backends(
 
     Args:
         replay: the run.
-        models: of every outer fold.
-        posteriors: by backend.
+        models: the models of all outer folds.
+        posteriors: posteriors by backend.
 
     Returns:
-        By backend.
+        The accuracy by backend.
     """
     first = next(iter(posteriors))
     table = pd.concat(
@@ -169,7 +171,7 @@ def compare_backends(
 def _rows(
     replay: Replay, name: str, model: FoldModel, posteriors: NDArray[np.float32]
 ) -> pd.DataFrame:
-    """As ``serbench.results.compare`` reads them, the backend in the place of the method."""
+    """Rows as ``serbench.results.compare`` reads them, with the backend instead of the method."""
     ids, labels = _test_ids(replay, model), np.array(replay.table.labels)
     return pd.DataFrame(
         {

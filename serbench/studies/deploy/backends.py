@@ -1,4 +1,4 @@
-"""Which backends are measured, and why others are not."""
+"""Chooses the backends to measure, and says why others are not measured."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class TriedBackend:
     """A backend of the registry.
 
     Attributes:
-        name: of its entry.
-        unavailable: why it cannot run here; None where it can.
+        name: the name of its registry entry.
+        unavailable: why it cannot run here; None if it can.
     """
 
     name: str
@@ -27,7 +27,7 @@ class TriedBackend:
 
     @property
     def precision(self) -> str:
-        """Of weights and arithmetic."""
+        """Precision of weights and arithmetic."""
         return self.backend.precision
 
     @property
@@ -37,11 +37,11 @@ class TriedBackend:
 
 
 def choose_backends(registry: Registry, named: Iterable[str] = ()) -> tuple[TriedBackend, ...]:
-    """The reference first, then those named, else all of the registry.
+    """Return the reference, then the named backends, or all of the registry if none is named.
 
     Args:
-        registry: where they are.
-        named: names, each also several with commas between.
+        registry: the registry that has the backends.
+        named: names of backends; one string may have several, separated by commas.
 
     Raises:
         RegistryError: an unknown name.
@@ -68,5 +68,5 @@ def _candidate(registry: Registry, name: str) -> TriedBackend:
 
 
 def runnable(candidates: Sequence[TriedBackend]) -> tuple[TriedBackend, ...]:
-    """Those that can run here."""
+    """The backends that can run here."""
     return tuple(each for each in candidates if each.unavailable is None)

@@ -1,4 +1,4 @@
-"""A folder to carry to another device: models, probes, one script, three commands."""
+"""Writes a folder to carry to another device: models, probes, one script, three commands."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from serbench.studies.deploy.results import SCHEMA_VERSION
 MANIFEST, PROBES = "manifest.json", "probes.npz"
 
 CARRIED = ("measure.py", "instruments.py", "README.txt")
-"""The script, what it shares with serbench, and how to use it."""
+"""The script, the module that it shares with serbench, and the instructions."""
 
 REFERENCE = "onnxruntime"
-"""What ratios are taken to on a device that has no torch."""
+"""The backend that ratios refer to on a device that has no torch."""
 
 PROBE_LENGTHS_S = (0.5, 1.0, 2.0, 3.0, 4.2, 10.0)
-"""Of the synthetic waveforms whose posteriors are compared."""
+"""Lengths in seconds of the synthetic waveforms whose posteriors are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What was written.
+    """A bundle that was written.
 
     Attributes:
         models: names of backends whose models are in it.
-        left_out: why others are not.
+        left_out: why other backends' models are not in it.
     """
 
     folder: Path
@@ -63,13 +63,14 @@ def write_bundle(
     seed: int = 0,
     patience_s: float = PATIENCE_S,
 ) -> Bundle:
-    """Write the models of outer fold 1 that ONNX Runtime alone can run, and all that measures them.
+    """Write the models of outer fold 1 that ONNX Runtime alone can run, and everything that
+    measures them.
 
-    The probes are synthetic, so that no recording of the corpus is given away.
+    The probes are synthetic, so that a bundle has no recording of the corpus.
 
     Raises:
         StoreError: ``folder`` is not empty, or cannot be written; no such method or seed; no
-            backend's model can go in.
+            backend's model can be put into a bundle.
     """
     replay.check_proper()
     _check_folder(folder)
@@ -110,14 +111,14 @@ def write_bundle(
 def _check_folder(folder: Path) -> None:
     """
     Raises:
-        StoreError: something else is there.
+        StoreError: the folder has other content.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder} is not empty; give a new folder for the bundle")
 
 
 def _portable(candidate: TriedBackend, converted: Converted) -> bytes:
-    """The one file of a conversion, where ONNX Runtime can run it without anything else.
+    """Return the only file of a conversion, if ONNX Runtime can run it without anything else.
 
     Raises:
         WorkerError: it cannot.
@@ -142,7 +143,7 @@ def _entry(candidate: TriedBackend, name: str, content: bytes) -> dict[str, obje
 
 
 def _write_probes(model: FoldModel, folder: Path) -> None:
-    """Synthetic waveforms and their posteriors from PyTorch in fp32."""
+    """Write synthetic waveforms and their posteriors from PyTorch in fp32."""
     module = model.deployed.module()
     waveforms = probes()
     with torch.inference_mode():
@@ -153,7 +154,7 @@ def _write_probes(model: FoldModel, folder: Path) -> None:
 
 
 def probes() -> list[NDArray[np.float32]]:
-    """Each ``(1, samples)``: tones that rise and fall in noise."""
+    """Waveforms ``(1, samples)``: tones that rise and fall in noise."""
     made = []
     for number, length_s in enumerate(PROBE_LENGTHS_S):
         generator = np.random.default_rng(number)

@@ -1,4 +1,4 @@
-"""Backends with their scores and times, and columns of tables that show these."""
+"""Backends with their scores and times, and columns of the tables that show them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from serbench.studies.deploy.results import DeployResults, ResultRow
 from serbench.studies.deploy.timing import Latency, Speed, summarize
 
 MB = 1e6
-"""Decimal, as file managers count."""
+"""Bytes of a megabyte, decimal as in file managers."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentEntry:
-    """A backend and its times, where it was timed.
+    """A backend, and its times if it was timed.
 
     Attributes:
-        number: its place among those that were measured; 0: it was not.
-        window_s: of audio.
+        number: its place among the measured backends; 0: it was not measured.
+        window_s: length of a window of audio, in seconds.
     """
 
     row: ResultRow
@@ -32,28 +32,28 @@ class DeploymentEntry:
 
     @property
     def latency(self) -> Latency | None:
-        """With one window of audio."""
+        """The latency with one window of audio."""
         return self.speed.latency[self.window_s] if self.speed else None
 
     @property
     def latency_ms(self) -> float | None:
-        """Its median."""
+        """The median latency with one window of audio, in ms."""
         return 1e3 * self.latency.p50_s if self.latency else None
 
     @property
     def size_mb(self) -> float | None:
-        """Of the converted files."""
+        """Size of the converted files, in MB."""
         return None if self.row.size_bytes is None else self.row.size_bytes / MB
 
     @property
     def ua(self) -> Estimate | None:
-        """Through this backend."""
+        """UA through this backend."""
         score = self.row.accuracy
         return Estimate(score.ua, score.ua_low, score.ua_high) if score else None
 
     @property
     def delta(self) -> Estimate | None:
-        """Its UA less the reference's."""
+        """UA through this backend minus the reference's."""
         score = self.row.accuracy
         if score is None or score.delta_ua is None:
             return None
@@ -61,7 +61,7 @@ class DeploymentEntry:
 
 
 def entries_of(results: DeployResults) -> list[DeploymentEntry]:
-    """Every backend, those that were measured with a number."""
+    """Every backend; the measured ones have a number."""
     effort = results.settings.effort
     base = next((r.rounds for r in results.rows if r.name == results.reference), [])
     measured = [row for row in results.rows if row.outcome == "measured"]
@@ -77,12 +77,12 @@ def entries_of(results: DeployResults) -> list[DeploymentEntry]:
 
 
 def precision(row: ResultRow) -> str:
-    """With its device, where that is no processor."""
+    """Precision, with the device if it is not a CPU."""
     return row.precision if row.device == "cpu" else f"{row.precision}, GPU"
 
 
 def score_columns(reference: str) -> list[Column[DeploymentEntry]]:
-    """UA through a backend, and what it is above the reference's."""
+    """Columns with the UA through a backend, and its difference from the reference's."""
     return [
         Column("UA", lambda each: each.ua, SCORE),
         Column(f"ΔUA to {reference}", lambda each: each.delta, DIFFERENCE),
@@ -105,7 +105,7 @@ PEAK: Column[DeploymentEntry] = Column(
 
 
 def unmeasured_table(entries: Sequence[DeploymentEntry], caption: str) -> Table:
-    """What could not be measured, and why; without rows where all could."""
+    """The backends that could not be measured, and why; no rows if all could be measured."""
     columns: list[Column[DeploymentEntry]] = [
         Column("Backend", lambda each: each.row.name),
         Column("Precision", lambda each: each.row.precision),

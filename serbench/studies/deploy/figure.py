@@ -1,4 +1,4 @@
-"""UA against latency and against size, and the Pareto fronts."""
+"""The figure of UA against latency and against size, with the Pareto fronts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from serbench.studies.deploy.results import DeployResults
 
 
 def deploy_figure(results: DeployResults) -> Figure:
-    """UA against each cost, with backends numbered; without panels where nothing was timed."""
+    """UA against each cost, with backends numbered; no panels if nothing was timed."""
     entries = [each for each in entries_of(results) if each.number]
     window_s = results.settings.effort.window_s
     base = next((e.ua for e in entries if e.row.name == results.reference), None)

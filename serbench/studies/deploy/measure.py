@@ -1,4 +1,4 @@
-"""From a run and backends to scores, times and sizes."""
+"""Measures scores, times and sizes of a run's students through backends."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ class Deployment:
     """Backends on this machine and on others.
 
     Attributes:
-        results: of this machine.
-        imported: of others.
+        results: the results of this machine.
+        imported: the results of other machines.
         kept_gap: greatest difference of a posterior between the reference and the run's own.
-        notes: what replays must say of themselves.
+        notes: what a reader must know about the replay.
     """
 
     results: DeployResults
@@ -76,13 +76,13 @@ class Deployment:
 
     @property
     def failed(self) -> tuple[ResultRow, ...]:
-        """Backends that could run here and did not."""
+        """Backends that should run here and failed."""
         return tuple(row for row in self.results.rows if row.outcome == "failed")
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A backend with its conversions and what it said of the test sides."""
+    """A backend with its conversions, and its posteriors of the test sides."""
 
     converted: tuple[Converted, ...]
     posteriors: Posteriors
@@ -96,14 +96,14 @@ def measure_deployment(
     effort: Effort = STANDARD,
     patience_s: float = PATIENCE_S,
 ) -> Deployment:
-    """Export, convert, score and time; what was done before is read from the cache, but for times.
+    """Export, convert, score and time; all but times is read from the cache if it is there.
 
     Args:
         replay: the run.
-        backends: of ``choose_backends``.
-        params: what is asked for.
+        backends: the result of ``choose_backends``.
+        params: the options of the command.
         effort: how much is measured in a round.
-        patience_s: for each step of a backend.
+        patience_s: time limit of each step of a backend.
 
     Raises:
         StoreError: the run is leaky, has no such method or seed, or its student does not predict
@@ -175,7 +175,7 @@ def _prepare(
     threads: int,
     patience_s: float,
 ) -> tuple[dict[str, _Ready], dict[str, str]]:
-    """Conversions and posteriors by backend, and why others have none.
+    """Conversions and posteriors by backend, and the reasons why other backends have none.
 
     Raises:
         PluginError: the reference has none.
@@ -198,7 +198,7 @@ def _prepare(
 
 
 def run_facts(replay: Replay, student: StoredStudent) -> RunFacts:
-    """Whose times are measured: a student of outer fold 1.
+    """Facts about the model whose times are measured: a student of outer fold 1.
 
     Raises:
         StoreError: its weights cannot be read.

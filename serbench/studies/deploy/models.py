@@ -1,4 +1,4 @@
-"""The models of a run's outer folds, exported and converted, each kept by all that decides it."""
+"""The models of a run's outer folds, exported and converted, in the cache under digests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FoldModel:
     """The model of one outer fold.
 
     Attributes:
-        address: digest of all that decides it.
+        address: digest of everything that decides it.
     """
 
     student: StoredStudent
@@ -49,7 +49,7 @@ class Converted:
     """A fold's model as a backend has written it.
 
     Attributes:
-        address: digest of all that decides it.
+        address: digest of everything that decides it.
     """
 
     folder: Path
@@ -57,12 +57,12 @@ class Converted:
 
     @property
     def size_bytes(self) -> int:
-        """Of its files."""
+        """Size of its files."""
         return sum(file.stat().st_size for file in self.files)
 
     @property
     def files(self) -> list[Path]:
-        """What the backend has written."""
+        """The files that the backend has written."""
         return [self.folder / name for name in folder_files(self.folder)]
 
 
@@ -70,9 +70,9 @@ def export_folds(replay: Replay, students: Sequence[StoredStudent]) -> tuple[Fol
     """Export students that the cache does not have yet.
 
     Raises:
-        StoreError: weights that are damaged or do not fit their code.
-        RegistryError: a front end or windows that cannot be exported.
-        CorpusError: audio for calibration that can no longer be read.
+        StoreError: weights are damaged or do not fit their code.
+        RegistryError: a front end or windows cannot be exported.
+        CorpusError: audio for calibration can no longer be read.
     """
     check_students(students)
     made = []
@@ -118,7 +118,7 @@ def convert_folds(
     cache: Path,
     patience_s: float = PATIENCE_S,
 ) -> tuple[Converted, ...]:
-    """A backend's conversion of every fold's model, in a fresh process where one is missing.
+    """A backend's conversion of every fold's model, made in a fresh process if one is missing.
 
     Raises:
         WorkerError: the backend cannot express a model, or its process crashed or hung.
@@ -137,13 +137,13 @@ def convert_folds(
 def _convert(
     candidate: TriedBackend, items: Sequence[tuple[FoldModel, Path]], patience_s: float
 ) -> None:
-    """Convert models into their folders, but for those that another command converts meanwhile.
+    """Convert models into their folders, except those that another command is converting.
 
     Raises:
         WorkerError: as ``convert_folds``.
     """
     with ExitStack() as stack:
-        for folder in sorted(folder for _, folder in items):  # in one order: nobody waits in a ring
+        for folder in sorted(folder for _, folder in items):  # one order for all: no deadlock
             stack.enter_context(making(folder))
         left = [
             {
@@ -163,7 +163,7 @@ def _convert(
 
 
 def _backend_identity(candidate: TriedBackend) -> dict[str, object]:
-    """What decides a conversion, besides the model: the backend, its packages, the machine."""
+    """What decides a conversion besides the model: the backend, its packages, the machine."""
     cls = type(candidate.backend)
     return {
         "backend": [cls.name, candidate.backend.params.model_dump(mode="json")],
@@ -180,8 +180,10 @@ def _whole(folder: Path) -> bool:
 
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
-    """Where one process at a time makes a folder before it takes its name; gone afterwards."""
-    for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # by a process that was killed
+    """A folder where one process at a time makes ``folder`` before renaming it; removed
+    afterwards.
+    """
+    for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # left by a process that was killed
         shutil.rmtree(left, ignore_errors=True)
     begun = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:

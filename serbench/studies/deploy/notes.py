@@ -1,4 +1,4 @@
-"""What a reader must know to read the deployment tables right."""
+"""Notes that explain the deployment tables to their readers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def deployment_notes(found: Deployment) -> tuple[str, ...]:
 
 
 def machine_note(results: DeployResults) -> str:
-    """A machine in one line."""
+    """A machine, described in one line."""
     machine = results.machine
     packages = ", ".join(f"{name} {version}" for name, version in machine.packages.items())
     memory = f", {machine.memory_bytes / 2**30:.1f} GiB" if machine.memory_bytes else ""
@@ -47,13 +47,13 @@ def machine_note(results: DeployResults) -> str:
 
 
 def rounds_text(results: DeployResults) -> str:
-    """How many rounds."""
+    """The number of rounds, in words."""
     count = results.settings.rounds
     return "one round" if count == 1 else f"{count} rounds"
 
 
 def threads_text(results: DeployResults) -> str:
-    """How many threads a process had."""
+    """The number of threads of a process, in words."""
     count = results.settings.threads
     return "one thread" if count == 1 else f"{count} threads"
 
@@ -63,7 +63,7 @@ def _governor(machine: Machine) -> str:
 
 
 def _load(machine: Machine) -> str:
-    """Over one minute."""
+    """The load average over one minute."""
     if not (machine.load_start and machine.load_end):
         return "load average unknown"
     start, end = machine.load_start[0], machine.load_end[0]
@@ -75,7 +75,7 @@ def _pinned(machine: Machine) -> str:
 
 
 def accuracy_notes(found: Deployment) -> tuple[str, ...]:
-    """How scores, intervals and differences came about."""
+    """How scores, intervals and differences were computed."""
     compared = sum(row.accuracy is not None for row in found.results.rows) - 1
     return (
         f"Every outer test utterance ({found.utterances}, {found.folds} folds, seed "
@@ -89,7 +89,7 @@ def accuracy_notes(found: Deployment) -> tuple[str, ...]:
 
 
 def latency_notes(found: Deployment) -> tuple[str, ...]:
-    """How times were taken."""
+    """How times were measured."""
     elsewhere = "; on other devices, synthetic sound" if found.imported else ""
     return (
         f"Every backend runs once in each of {rounds_text(found.results)}, in rotated order, each "
@@ -99,7 +99,7 @@ def latency_notes(found: Deployment) -> tuple[str, ...]:
 
 
 def footprint_notes(found: Deployment) -> tuple[str, ...]:
-    """How start and memory were taken."""
+    """How start and memory were measured."""
     idle = [
         round_.idle_bytes / 1e6
         for row in found.results.rows
@@ -119,7 +119,7 @@ def footprint_notes(found: Deployment) -> tuple[str, ...]:
 
 
 def _scale(results: DeployResults) -> tuple[str, ...]:
-    """What imports alone take."""
+    """Time and memory that imports alone take, for comparison."""
     parts = []
     for module, found in results.imports.items():
         told = [each for each in found.peak_bytes if each is not None]

@@ -1,4 +1,6 @@
-"""A deployed model as a worker sees it: nothing heavy is imported before a backend asks for it."""
+"""A deployed model as a worker receives it: heavy packages are imported only when a backend needs
+them.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def class_path(cls: type) -> str:
-    """A class's module and name, to find it again in another process."""
+    """A class's module and name, with which another process finds it."""
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def find_class(path: str) -> Any:
-    """The class of ``class_path``."""
+    """The class that ``class_path`` has described."""
     module, _, name = path.partition(":")
     found: Any = importlib.import_module(module)
     for part in name.split("."):
@@ -35,10 +37,10 @@ def find_class(path: str) -> Any:
 
 
 class OpenedModel(DeployedModel):
-    """What a backend asks for first stands in ``facts``; the rest is read when it is asked for.
+    """A deployed model whose first facts are in ``facts``; the rest is read when it is needed.
 
     Args:
-        facts: ``describe_model`` of it.
+        facts: the result of ``describe_model``.
     """
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
@@ -51,7 +53,7 @@ class OpenedModel(DeployedModel):
 
     @property
     def onnx(self) -> Path:
-        """The graph that is shipped."""
+        """The exported graph."""
         return Path(self.facts["onnx"])
 
     @property
@@ -95,7 +97,9 @@ class OpenedModel(DeployedModel):
 
 
 class _Own:
-    """Stands for the installed plugins: it knows those that the model is made of."""
+    """Replaces the installed plugins in a worker: it knows only the classes that the model
+    needs.
+    """
 
     def __init__(self, paths: Mapping[str, str]) -> None:
         self.paths = paths
@@ -106,7 +110,7 @@ class _Own:
 
 
 def describe_model(model: Deployed) -> dict[str, Any]:
-    """JSON from which ``OpenedModel`` is made in a worker."""
+    """JSON from which a worker makes an ``OpenedModel``."""
     return {
         "folder": str(model.folder.resolve()),
         "onnx": str(model.onnx.resolve()),

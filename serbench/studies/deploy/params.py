@@ -39,7 +39,7 @@ class DeployParams:
     def __post_init__(self) -> None:
         """
         Raises:
-            SerbenchError: options that exclude each other.
+            SerbenchError: options exclude each other.
         """
         if self.bundle and self.import_:
             raise SerbenchError(

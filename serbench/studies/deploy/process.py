@@ -1,4 +1,4 @@
-"""Tasks in separate processes: a crash in one harms no other."""
+"""Runs tasks in separate processes, so that a crash in one does not affect the others."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from serbench.studies.deploy.device.instruments import ended, thread_environment
 from serbench.studies.deploy.opened import class_path
 
 PATIENCE_S = 1800.0
-"""A worker that has given no answer by then is ended."""
+"""Seconds after which a worker that has given no answer is ended."""
 
 
 class WorkerError(SerbenchError):
-    """A worker did not do its task; the message says why, in one line."""
+    """An error of a worker that did not do its task; the message says why, in one line."""
 
 
 def describe_backend(backend: Backend) -> dict[str, Any]:
@@ -35,10 +35,10 @@ def call_worker(
     """Do a task in a fresh process, and end it in any case.
 
     Args:
-        kind: of ``worker.TASKS``.
-        task: JSON that it takes.
-        threads: that numerical libraries shall use there.
-        patience_s: when to give up.
+        kind: a key of ``worker.TASKS``.
+        task: the JSON that this kind takes.
+        threads: number of threads of numerical libraries in the process.
+        patience_s: time limit.
 
     Raises:
         WorkerError: the task failed, the process crashed, or gave no answer in time.
@@ -47,7 +47,7 @@ def call_worker(
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     started_s = time.time()
     process = subprocess.Popen(
-        # -P: a file of the current folder is not to be taken for a module.
+        # With -P, a file in the current folder is not imported instead of a module.
         [sys.executable, "-P", "-m", "serbench.studies.deploy.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -67,7 +67,7 @@ def call_worker(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process that still runs, and what it has started."""
+    """End a process that still runs, and all processes that it has started."""
     if process.poll() is not None:
         return
     if hasattr(os, "killpg"):
@@ -80,7 +80,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _answer(code: int, out: bytes, err: bytes) -> dict[str, Any]:
     """
     Raises:
-        WorkerError: there is none.
+        WorkerError: there is no answer.
     """
     if code == 0 and out:
         answer = json.loads(out)

@@ -29,15 +29,15 @@ class Effort(FilePart):
     """How much is measured in one round of one backend."""
 
     lengths_s: Annotated[list[Annotated[float, Field(ge=0.1)]], Field(min_length=1)]
-    """Of audio, for batch-1 latencies; ``window_s`` is among them."""
+    """Lengths of audio for batch-1 latencies, in seconds; ``window_s`` is among them."""
     window_s: Annotated[float, Field(ge=0.1)]
-    """Of audio, for throughput."""
+    """Length of audio for throughput."""
     batches: list[Annotated[int, Field(ge=2)]]
-    """Sizes that are tried besides 1."""
+    """Batch sizes that are tried besides 1."""
     warm_up_calls: Annotated[int, Field(ge=1)]
     warm_up_s: Seconds
     budget_s: Seconds
-    """For the calls of one length or batch size."""
+    """Time for the calls of one length or batch size."""
     least_calls: Annotated[int, Field(ge=1)]
     most_calls: Annotated[int, Field(ge=1)]
 
@@ -50,7 +50,7 @@ class Effort(FilePart):
 
 
 class DeploySettings(FilePart):
-    """How it was measured."""
+    """How the results were measured."""
 
     threads: Annotated[int, Field(ge=1)]
     rounds: Annotated[int, Field(ge=0)]
@@ -58,7 +58,7 @@ class DeploySettings(FilePart):
 
 
 class RunFacts(FilePart):
-    """Whose model was measured."""
+    """The run and the model that were measured."""
 
     name: str
     plan_digest: str
@@ -67,12 +67,12 @@ class RunFacts(FilePart):
     method: str
     seed: int
     model: str
-    """Of outer fold 1, whose times are taken."""
+    """The model of outer fold 1, whose times are measured."""
     weights_sha256: str
 
 
 class Machine(FilePart):
-    """Where it was measured."""
+    """The machine that the results were measured on."""
 
     name: Annotated[str, Field(min_length=1)]
     cpu: str
@@ -90,30 +90,30 @@ class Machine(FilePart):
 
 
 class Round(FilePart):
-    """One process of one backend: seconds of each call, memory in bytes."""
+    """A round of one backend in one process: seconds of each call, memory in bytes."""
 
     latency_s: dict[str, Calls]
-    """Batch 1, by seconds of audio."""
+    """Calls at batch 1, by seconds of audio."""
     batch_s: dict[str, Calls]
-    """By batch size."""
+    """Calls by batch size."""
     stages_s: dict[Literal["python", "import", "open", "first call"], float]
     idle_bytes: int | None
     peak_bytes: int | None
 
     def latency_of(self, length_s: float) -> list[float]:
-        """Seconds of each batch-1 call with so much audio."""
+        """Seconds of each batch-1 call with audio of this length."""
         return self.latency_s[f"{length_s:g}"]
 
 
 class Import(FilePart):
-    """A process that imported a module and did nothing, once in each round."""
+    """A process that only imported a module, once in each round."""
 
     seconds: Annotated[list[Seconds], Field(min_length=1)]
     peak_bytes: list[int | None]
 
 
 def _as_now(verdict: object) -> object:
-    """A verdict as it is called now; files of earlier versions have other words."""
+    """Translate a verdict to its present wording; files of earlier versions have other words."""
     before = {
         "better": "significantly better",
         "worse": "significantly worse",
@@ -123,7 +123,7 @@ def _as_now(verdict: object) -> object:
 
 
 class BackendScore(FilePart):
-    """On the outer test sides, 0 … 1; differences to the reference."""
+    """Scores on the outer test sides, 0 … 1, and differences from the reference."""
 
     ua: float
     ua_low: float
@@ -137,7 +137,7 @@ class BackendScore(FilePart):
 
 
 class ResultRow(FilePart):
-    """A backend."""
+    """The results of one backend."""
 
     name: Annotated[str, Field(min_length=1)]
     plugin: str
@@ -145,14 +145,14 @@ class ResultRow(FilePart):
     precision: str
     device: Literal["cpu", "cuda"]
     provider: str | None = None
-    """Of ONNX Runtime, on another device."""
+    """The provider of ONNX Runtime, on another device."""
     outcome: Literal["measured", "failed", "unavailable"]
     reason: str | None
-    """Why it was not measured."""
+    """Why the backend was not measured."""
     size_bytes: int | None
     accuracy: BackendScore | None
     probe_difference: float | None = None
-    """Greatest difference of a posterior to the reference's on a bundle's synthetic probes."""
+    """Greatest difference of a posterior from the reference's on a bundle's synthetic probes."""
     rounds: list[Round]
 
     @model_validator(mode="after")
@@ -164,7 +164,7 @@ class ResultRow(FilePart):
 
 
 class DeployResults(FilePart):
-    """The file."""
+    """The content of ``results.json``."""
 
     kind: Literal["serbench deploy"]
     schema_version: Literal[1]
@@ -172,10 +172,10 @@ class DeployResults(FilePart):
     machine: Machine
     settings: DeploySettings
     reference: str
-    """The row that ratios are taken to."""
+    """The row that ratios refer to."""
     rows: list[ResultRow]
     imports: dict[str, Import] = Field(default_factory=dict)
-    """For scale, by module; not of other devices."""
+    """Imports by module, for comparison; other devices have none."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> DeployResults:
@@ -202,7 +202,7 @@ class DeployResults(FilePart):
 
 
 def results_text(results: DeployResults) -> str:
-    """The file's content."""
+    """The text of the file."""
     return json_bytes(results.model_dump(mode="json"), FILE).decode()
 
 
@@ -210,7 +210,7 @@ def read_results(path: Path, run: RunFacts) -> DeployResults:
     """Results of another device, for the models of ``run``.
 
     Raises:
-        StoreError: as ``load_results``, or of another model.
+        StoreError: see ``load_results``, or the results are of another model.
     """
     results = load_results(path)
     if results.run.weights_sha256 != run.weights_sha256:
@@ -223,11 +223,11 @@ def read_results(path: Path, run: RunFacts) -> DeployResults:
 
 
 def load_results(path: Path) -> DeployResults:
-    """What was measured, with whichever model.
+    """Read the results of any model.
 
     Raises:
-        StoreError: no such file, not one of these, damaged, or of another version; the message
-            says which.
+        StoreError: the file does not exist, is no such file, is damaged, or is of another version;
+            the message says which.
     """
     try:
         text = path.read_bytes()

@@ -1,5 +1,5 @@
-"""A deployment as files have it, and what ``results.json`` of a run, measured here or elsewhere,
-shows on pages.
+"""A deployment as it is written to files, and what pages show of a run's ``results.json``, which
+was measured here or on another device.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ FACTS_NOTE = (
 
 
 def show_deployment(found: Deployment, named: Sequence[str]) -> Shown:
-    """Everything that was measured.
+    """Show everything that was measured.
 
     Args:
-        found: here, and on other devices.
-        named: backends that were asked for by name; then one that failed is an error.
+        found: the results of this machine and of other devices.
+        named: backends that the user named; if any, a backend that failed is an error.
     """
     results = found.results
     failed = "; ".join(f"{row.name}: {row.reason}" for row in found.failed)
@@ -62,7 +62,7 @@ def show_deployment(found: Deployment, named: Sequence[str]) -> Shown:
 
 
 def show_results(results: DeployResults, run: StoredRun) -> Shown:
-    """What a page has room for."""
+    """The most important results, for a page."""
     entries, title = entries_of(results), _title(results)
     missing = unmeasured_table(entries, f"Backends not measured for {title}, and why")
     tables = (_measured(results, entries, title), missing)
@@ -81,14 +81,14 @@ def show_results(results: DeployResults, run: StoredRun) -> Shown:
 def deployments_of(
     runs: Sequence[StoredRun], files: Sequence[Path]
 ) -> list[tuple[DeployResults, StoredRun]]:
-    """What was measured of runs.
+    """Read results, each with its run.
 
     Args:
-        runs: of a page.
-        files: ``results.json``, each once.
+        runs: the runs of a page.
+        files: paths of ``results.json``, each once.
 
     Raises:
-        StoreError: a file cannot be read, is damaged, or is of none of the runs.
+        StoreError: a file cannot be read, is damaged, or belongs to none of the runs.
     """
     paths = {path.resolve(): path for path in files}
     loaded = [(load_results(path), path) for path in paths.values()]
@@ -98,7 +98,7 @@ def deployments_of(
 def _run_of(results: DeployResults, path: Path, runs: Sequence[StoredRun]) -> StoredRun:
     """
     Raises:
-        StoreError: it is of another run.
+        StoreError: the file is of another run.
     """
     measured = results.run
     for run in runs:
@@ -126,7 +126,7 @@ def _heading(results: DeployResults) -> str:
 
 
 def _figures(results: DeployResults) -> tuple[Figure, ...]:
-    """None where nothing was scored."""
+    """The figure; none if nothing was scored."""
     figure = deploy_figure(results)
     return (figure,) if figure.panels else ()
 
@@ -177,7 +177,9 @@ def _ratio(each: DeploymentEntry) -> float | None:
 
 
 def _facts(results: DeployResults) -> tuple[Fact, ...]:
-    """Latency, size and name of the fastest backend that is not worse, where there is one."""
+    """Latency, size and name of the fastest backend that is not significantly worse, if there is
+    one.
+    """
     timed = [
         (each.latency_ms, each.row.name, each)
         for each in entries_of(results)

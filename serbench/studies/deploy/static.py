@@ -1,4 +1,4 @@
-"""What a student is before any runtime: its arithmetic and its parameters."""
+"""A student's arithmetic and parameters, which do not depend on a runtime."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from serbench.studies.deploy.models import FoldModel
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """Of a student on 3 s of audio, or as long as a window of the table is.
+    """Operations and parameters of a student on one window of the table, for instance 3 s of audio.
 
     Attributes:
-        flops: of matrix products and convolutions, a multiplication and an addition each
-            counting; so twice the multiply-accumulates.
-        front_end_flops: of the exported front end, on top.
-        parameters: how many.
-        nonzero: of them, not 0.
+        flops: operations of matrix products and convolutions. Multiplications and additions count
+            separately, so this is twice the multiply-accumulates.
+        front_end_flops: operations of the exported front end, which are not part of ``flops``.
+        parameters: number of parameters.
+        nonzero: number of parameters that are not 0.
     """
 
     flops: int
@@ -41,7 +41,7 @@ class Arithmetic:
 
 
 def count_arithmetic(model: FoldModel, length_s: float) -> Arithmetic:
-    """Of the student of a fold on so many seconds of audio.
+    """Count the arithmetic of a fold's student on ``length_s`` seconds of audio.
 
     Raises:
         StoreError: its weights are damaged or do not fit its code.

@@ -1,4 +1,6 @@
-"""``serbench deploy``: a run's students through every backend: accuracy, latency, size, memory."""
+"""``serbench deploy``: accuracy, latency, size and memory of a run's students through every
+backend.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ Examples:
 
 
 class DeployStudy(Study[DeployParams, "Deployment"]):
-    """Students through every backend, each of which says itself where it computes."""
+    """Students through every backend; each backend itself determines the device."""
 
     name = "deploy"
     title = "Deployment"
@@ -68,17 +70,17 @@ class DeployStudy(Study[DeployParams, "Deployment"]):
         return show_deployment(found, params.backends)
 
     def of_run(self, run: StoredRun) -> tuple[StudyRecord, ...]:
-        """What ``results.json`` says, of whichever version of serbench it is."""
+        """The content of the run's ``results.json``, from any version of serbench."""
         from serbench.studies.deploy.results import FILE
 
         own = run.folder / self.name / FILE
         return self.of_files([run], [own]) if own.is_file() else ()
 
     def of_files(self, runs: Sequence[StoredRun], files: Sequence[Path]) -> tuple[StudyRecord, ...]:
-        """What was measured of runs, here or elsewhere.
+        """Records of results of the runs, measured here or on other devices.
 
         Raises:
-            StoreError: a file cannot be read, is damaged, or is of none of the runs.
+            StoreError: a file cannot be read, is damaged, or belongs to none of the runs.
         """
         from serbench.studies.conduct import marked, record_of
         from serbench.studies.deploy.show import deployments_of, show_results

@@ -1,4 +1,4 @@
-"""A deployment as tables: as the paper's Table 5, and beyond it."""
+"""A deployment as tables: as the paper's Table 5, and more."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ PRECISION: Column[DeploymentEntry] = Column(
 
 
 def deploy_tables(found: Deployment) -> tuple[Table, ...]:
-    """Deployment, accuracy, latency, footprint; and what was not measured, where there is any."""
+    """Tables of deployment, accuracy, latency and footprint, and of what was not measured, if
+    anything.
+    """
     groups = dict(_groups(found))
     timed = {head: [e for e in part if e.speed] for head, part in groups.items()}
     every = [each for results, _ in _machines(found) for each in entries_of(results)]
@@ -63,7 +65,7 @@ def deploy_tables(found: Deployment) -> tuple[Table, ...]:
 
 
 def _groups(found: Deployment) -> Iterator[tuple[str, list[DeploymentEntry]]]:
-    """This machine's CPU rows, its GPU rows, and those of each other device, by heading."""
+    """Rows by heading: this machine's CPU rows, its GPU rows, and those of each other device."""
     for results, heading in _machines(found):
         entries = entries_of(results)
         yield heading, [each for each in entries if each.row.device == "cpu"]
@@ -80,7 +82,7 @@ def _machines(found: Deployment) -> Iterator[tuple[DeployResults, str]]:
 def _deployment(found: Deployment, groups: Groups) -> Table:
     ours, run = found.arithmetic, found.results.run
     giga, mega = number(".3g", 1e-9), number(".3g", 1e-6)
-    # Other devices have another reference, which stands in their headings.
+    # Other devices have another reference, which is named in their headings.
     title = "Ratio" if found.imported else f"Ratio to {found.results.reference}"
     columns: list[Column[DeploymentEntry]] = [
         Column("Backend", lambda each: each.row.name),
@@ -121,7 +123,9 @@ def _ratio_or_outcome(each: DeploymentEntry) -> Ratio | str | None:
 
 
 def _accuracy(found: Deployment) -> Table:
-    """Other devices have no corpus: they have heard a bundle's synthetic probes."""
+    """The accuracy of each backend. Other devices have no corpus: there, models receive a bundle's
+    synthetic probes.
+    """
     columns: list[Column[DeploymentEntry]] = [
         Column("Backend", lambda each: each.row.name),
         PRECISION,
@@ -168,7 +172,7 @@ def _latency(found: Deployment, groups: Groups) -> Table:
 
 
 def _at_length(length_s: float, shown: Format[Interval]) -> list[Column[DeploymentEntry]]:
-    """With so much audio."""
+    """Columns of latencies with audio of one length."""
 
     def at(each: DeploymentEntry) -> Latency | None:
         return each.speed.latency.get(length_s) if each.speed else None
@@ -224,7 +228,7 @@ def _above_idle(each: DeploymentEntry) -> float | None:
 
 
 def paper_table() -> Table:
-    """The paper's Table 5, as it is claimed there."""
+    """The paper's Table 5, with the numbers that the paper claims."""
     text = resources.files("serbench.studies.deploy").joinpath(PAPER).read_text(encoding="utf-8")
     titles = (
         "Framework", "FLOPs (G)", "Params (M)", "FPS (CPU)", "FPS (GPU)", "FPS (Jetson)",
@@ -247,7 +251,7 @@ def paper_table() -> Table:
 
 
 def deploy_records(found: Deployment) -> list[Record]:
-    """Everything as plain numbers, a row for each machine and backend."""
+    """Everything as plain numbers, one row for each machine and backend."""
     return [
         _numbers(found, results, each)
         for results, _ in _machines(found)

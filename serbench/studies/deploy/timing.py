@@ -1,4 +1,4 @@
-"""Rounds of measurements, the backends interleaved, and what they come to."""
+"""Measures backends in interleaved rounds, and summarises the rounds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from serbench.studies.deploy.results import Effort, Import, Round
 from serbench_runtime.audio.read import read_waveform
 
 STANDARD = Effort.model_validate(EFFORT)
-"""How much is measured unless told otherwise."""
+"""How much is measured by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the rounds gave.
+    """The measurements of all rounds.
 
     Attributes:
-        rounds: by backend; of one that failed, none.
-        failures: why, by backend.
+        rounds: rounds by backend; none for a backend that failed.
+        failures: reasons of failures, by backend.
         pinned: whether every process was kept on its cores.
-        imports: by module of ``SCALE``.
+        imports: imports by module of ``SCALE``.
     """
 
     rounds: Mapping[str, tuple[Round, ...]]
@@ -58,7 +58,7 @@ SCALE = ("numpy", "torch")
 def check_threads(threads: int) -> None:
     """
     Raises:
-        SerbenchError: more threads than cores.
+        SerbenchError: there are more threads than cores.
     """
     usable = usable_cores()
     if threads > usable:
@@ -79,13 +79,14 @@ def measure_rounds(
     patience_s: float = PATIENCE_S,
     modules: Sequence[str] = SCALE,
 ) -> Measured:
-    """Every backend once in each round, each time in a fresh process, in rotated order.
+    """Measure every backend once in each round, each time in a fresh process, in rotated order.
 
-    Nothing is kept: times of another hour are no comparison. A backend that fails once is left
-    out from then on. The import of each of ``modules`` alone is measured in each round too.
+    Nothing is kept in the cache, because times of another hour cannot be compared. A backend that
+    fails once is left out of all later rounds. The import of each of ``modules`` alone is measured
+    in each round too.
 
     Raises:
-        CorpusError: audio that can no longer be read.
+        CorpusError: audio can no longer be read.
     """
     found: dict[str, list[Round]] = {each.candidate.name: [] for each in contestants}
     failures: dict[str, str] = {}
@@ -124,7 +125,7 @@ def measure_rounds(
 
 
 def _subject(model: FoldModel, contestant: Contestant) -> dict[str, Any]:
-    """What a worker opens."""
+    """What a worker opens: the model, and the backend's conversion of it."""
     return {
         "backend": describe_backend(contestant.candidate.backend),
         "model": describe_model(model.deployed),
@@ -144,13 +145,13 @@ def _imports(scale: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Impo
 
 
 def rotated(contestants: Sequence[Contestant], number: int) -> Sequence[Contestant]:
-    """Their order in a round: each goes first as often as any other."""
+    """The contestants in a round's order; each is first as often as any other."""
     shift = number % max(1, len(contestants))
     return [*contestants[shift:], *contestants[:shift]]
 
 
 def heard_audio(replay: Replay, model: FoldModel, effort: Effort) -> NDArray[np.float32]:
-    """Test utterances of a fold one after another, repeated until the longest batch is full."""
+    """Test utterances of a fold, joined, and repeated until the longest batch is full."""
     longest_s = max([*effort.lengths_s, *(each * effort.window_s for each in effort.batches)])
     wanted = round(longest_s * SAMPLE_RATE_HZ)
     pieces: list[NDArray[np.float32]] = []
@@ -163,7 +164,9 @@ def heard_audio(replay: Replay, model: FoldModel, effort: Effort) -> NDArray[np.
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Of median latencies to the reference's: median over rounds, and their range."""
+    """Median latency over that of the reference: median of this ratio over rounds, and its
+    range.
+    """
 
     value: float
     low: float
@@ -172,7 +175,7 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Of batch-1 calls, over all calls of all rounds; ``ratio`` to the reference, by round."""
+    """Latency at batch 1 over all calls of all rounds; ``ratio`` to the reference, by round."""
 
     p50_s: float
     p90_s: float
@@ -181,23 +184,24 @@ class Latency:
 
     @property
     def percentiles_s(self) -> tuple[float, float, float]:
-        """All three."""
+        """The 50th, 90th and 99th percentile."""
         return self.p50_s, self.p90_s, self.p99_s
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What a backend's rounds come to.
+    """A summary of a backend's rounds.
 
     Attributes:
-        latency: by seconds of audio.
+        latency: latency by seconds of audio.
         fps: windows per second at batch 1, median over rounds.
         best_fps: windows per second at the best batch size.
-        best_batch: which that is.
-        real_time_factor: median latency of a window over its length.
-        start_s: median over rounds: loading the runtime and the model, and the first posterior.
-        cold_s: likewise from the start of the process.
-        peak_bytes: greatest memory of the process, median over rounds; None where it is not told.
+        best_batch: the best batch size.
+        real_time_factor: median latency of a window, divided by its length.
+        start_s: time to load the runtime and the model, and to compute the first posterior; median
+            over rounds.
+        cold_s: the same from the start of the process.
+        peak_bytes: greatest memory of the process, median over rounds; None if it is not known.
         idle_bytes: its memory before the runtime was loaded.
     """
 
@@ -213,7 +217,7 @@ class Speed:
 
 
 def summarize(rounds: Sequence[Round], reference: Sequence[Round], effort: Effort) -> Speed | None:
-    """What rounds come to; ratios where the reference has as many. None without rounds."""
+    """Summarise rounds, with ratios if the reference has as many rounds. None without rounds."""
     if not rounds:
         return None
     latency = {
@@ -248,7 +252,7 @@ def _latency(own: Sequence[Sequence[float]], reference: Sequence[Sequence[float]
 
 
 def ratio_of(own: Sequence[Sequence[float]], reference: Sequence[Sequence[float]]) -> Ratio | None:
-    """Ratio of medians in each round; a machine that drifts between rounds does not touch it."""
+    """Ratio of the medians in each round, so that slow drift of the machine does not affect it."""
     if len(own) != len(reference):
         return None
     ratios = [
@@ -258,7 +262,7 @@ def ratio_of(own: Sequence[Sequence[float]], reference: Sequence[Sequence[float]
 
 
 def _rate(batch: int, calls_s: Sequence[Sequence[float]]) -> float:
-    """Windows per second, the median over rounds."""
+    """Windows per second, median over rounds."""
     return float(np.median([batch * len(calls) / sum(calls) for calls in calls_s]))
 
 

@@ -10,17 +10,17 @@ from importlib import metadata
 from serbench.studies.deploy.backends import TriedBackend
 
 OWN = "serbench"
-"""The distribution of a backend whose package names none."""
+"""The distribution of a backend whose package belongs to no other distribution."""
 
 ALWAYS = ("numpy", "onnx", "onnxruntime", "torch")
-"""What every table names besides the optional runtimes."""
+"""Packages that every table names besides the optional runtimes."""
 
 DEVELOPMENT = ("dev", "docs", "test")
-"""Extras that no runtime is in."""
+"""Extras that contain no runtime."""
 
 
 def package_versions(backend: type) -> dict[str, str]:
-    """Of all that a backend's distribution can make use of, extras included, and that is there."""
+    """Versions of all installed packages that a backend's distribution can use, extras included."""
     return {
         name: version
         for distribution in _distributions(backend.__module__.partition(".")[0])
@@ -29,7 +29,9 @@ def package_versions(backend: type) -> dict[str, str]:
 
 
 def runtime_versions(candidates: Iterable[TriedBackend]) -> dict[str, str]:
-    """Of the packages that a reader of the table asks for: runtimes, not what prints tables."""
+    """Versions of the runtimes that readers of the table ask for, without packages for other
+    purposes.
+    """
     distributions = {
         distribution
         for each in candidates
@@ -51,7 +53,7 @@ def _distributions(package: str) -> tuple[str, ...]:
 
 @cache
 def _required(distribution: str) -> tuple[tuple[str, str, str], ...]:
-    """Name, version and extra of each package that a distribution requires and that is there."""
+    """Name, version and extra of each installed package that a distribution requires."""
     found = []
     for line in metadata.requires(distribution) or ():
         name = re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]

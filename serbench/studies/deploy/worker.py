@@ -1,8 +1,8 @@
-"""A process of its own for one task: convert models, score utterances, or measure one round.
+"""A separate process for one task: convert models, score utterances, or measure one round.
 
 It reads a task as JSON from standard input and answers in JSON on standard output, which prints of
-libraries do not reach. Nothing is imported before it is needed, since its start and its memory are
-part of what is measured.
+libraries do not reach. Nothing is imported before it is needed, because its start and its memory
+are part of what is measured.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _one_line(error: Exception) -> str:
-    """A message that was written for users as it is; anything else with its type."""
+    """The message of an error that was written for users; the type and message of any other."""
     from serbench.errors import SerbenchError
 
     text = " ".join(str(error).split())
@@ -51,7 +51,7 @@ def _one_line(error: Exception) -> str:
 
 
 def convert(task: Task, _began_s: float) -> dict[str, Any]:
-    """Convert models; each folder is there whole or not at all."""
+    """Convert models; each folder is complete or does not exist."""
     from serbench.files.kept import keep_folder
     from serbench.studies.deploy.opened import OpenedModel
 
@@ -65,10 +65,10 @@ def convert(task: Task, _began_s: float) -> dict[str, Any]:
 
 
 def score(task: Task, _began_s: float) -> dict[str, Any]:
-    """Posteriors of utterances by each of several models, as ``.npy`` files ``(U, C)``.
+    """Write posteriors ``(U, C)`` of utterances by each of several models, as ``.npy`` files.
 
     Raises:
-        PluginError: what the backend gives is no posterior.
+        PluginError: the output of the backend is no posterior.
     """
     import numpy as np
 
@@ -93,7 +93,7 @@ def score(task: Task, _began_s: float) -> dict[str, Any]:
 
 
 def measure(task: Task, began_s: float) -> dict[str, Any]:
-    """One round of one backend: start, memory, latencies."""
+    """Measure one round of one backend: start, memory, latencies."""
     from serbench.studies.deploy.device import instruments as device
 
     pinned = device.pin(task["cores"])
@@ -120,7 +120,7 @@ def measure(task: Task, began_s: float) -> dict[str, Any]:
 
 
 def import_(task: Task, _began_s: float) -> dict[str, Any]:
-    """What a process takes that imports a module and does nothing, for scale."""
+    """Measure time and memory of a process that only imports a module, for comparison."""
     from serbench.studies.deploy.device import instruments
 
     instruments.pin(task["cores"])

@@ -1,4 +1,4 @@
-"""Cases, each a training utterance in a refit, and what can be counted of them."""
+"""Cases, each a training utterance in a refit, and counts of them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from serbench.studies.explain.readings import (
 )
 
 MEAN, POSTERIOR_OF = "mean_", "p_"
-"""Prefixes of a case's columns: a reading's mean over epochs, the teacher's posterior."""
+"""Prefixes of columns of cases: a reading's mean over epochs, and the teacher's posterior."""
 
 GATED = ("closed", "wrong")
-"""A case's columns of whether the gate closed, and whether the teacher was wrong."""
+"""Columns of cases: whether the gate closed, and whether the teacher was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaseTally:
-    """Counts of cases; where the gate or the teacher's answer is unknown, these are zero."""
+    """Counts of cases; they are zero if the gate or the teacher's answer is unknown."""
 
     cases: int
     closed: int
@@ -33,22 +33,22 @@ class CaseTally:
 
     @property
     def closed_right(self) -> int:
-        """Gate closed though the teacher was right."""
+        """Number of cases in which the gate closed although the teacher was right."""
         return self.closed - self.closed_wrong
 
     @property
     def open(self) -> int:
-        """Gate open."""
+        """Number of cases in which the gate was open."""
         return self.cases - self.closed
 
     @property
     def open_wrong(self) -> int:
-        """Gate open though the teacher was wrong."""
+        """Number of cases in which the gate was open although the teacher was wrong."""
         return self.wrong - self.closed_wrong
 
     @property
     def open_right(self) -> int:
-        """Gate open, and the teacher was right."""
+        """Number of cases in which the gate was open and the teacher was right."""
         return self.open - self.open_wrong
 
 
@@ -64,9 +64,9 @@ def make_cases(
 
     Returns:
         Columns ``fold``, ``seed``, ``utterance``, ``speaker``, ``label``; for each reading of one
-        number ``mean_<reading>`` over epochs. Where the gate is recorded, ``closed``: in more than
-        half of the epochs. Where the posterior is, ``p_<label>`` (mean over epochs) and ``wrong``:
-        whether the largest is another class's than the label's.
+        number ``mean_<reading>`` over epochs. If the gate is recorded, ``closed``: whether it was
+        closed in more than half of the epochs. If the posterior is recorded, ``p_<label>`` (mean
+        over epochs) and ``wrong``: whether the largest is of another class than the label.
     """
     return pd.concat([_cases(fit, utterances, labels) for fit in fits], ignore_index=True)
 
@@ -96,7 +96,7 @@ def _cases(fit: FitReadings, utterances: pd.DataFrame, labels: Sequence[str]) ->
 
 
 def _says(posterior: np.ndarray, labels: Sequence[str]) -> np.ndarray:
-    """``(N, C)`` -> the name of the most probable class; the first of equals."""
+    """The names of the most probable classes of ``(N, C)`` posteriors; the first of equal ones."""
     return np.array(labels, dtype=object)[np.nan_to_num(posterior).argmax(axis=1)]
 
 
@@ -116,10 +116,11 @@ def by_utterance(cases: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     """One row for each utterance, over the refits that trained on it.
 
     Returns:
-        ``utterance``, ``speaker``, ``label``, ``fits``; with a gate ``closed_fits``; with a
-        posterior (mean over fits) ``teacher_says``, ``p_teacher_says``, ``teacher_wrong`` and, of
-        the fits one by one, ``wrong_fits``; ``mean_<reading>`` over epochs and fits. The gate's
-        first: by γ downwards where it is recorded, else by the share of fits that closed it.
+        Columns ``utterance``, ``speaker``, ``label``, ``fits``; with a gate ``closed_fits``; with
+        a posterior ``teacher_says``, ``p_teacher_says`` and ``teacher_wrong`` (from the mean over
+        fits) and ``wrong_fits`` (number of fits); ``mean_<reading>`` over epochs and fits. Rows on
+        which the gate closes come first: by descending γ if it is recorded, else by the share of
+        fits that closed the gate.
     """
     counted = {"closed": "closed_fits", "wrong": "wrong_fits"}
     aggregates: Mapping[str, tuple[str, str]] = {

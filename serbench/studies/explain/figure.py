@@ -45,12 +45,12 @@ SYMBOLS = {
     GAMMA: ("γ", "γ = 1 − teacher's posterior of the true class"),
     BETA: ("β", "β, weight of the task term"),
 }
-"""Of a reading, in titles and along its axis."""
+"""How readings are called in titles and along axes."""
 
 BINS = 20
 
 FLAT = 0.01
-"""γ and β that differ by less are given as a number, not drawn."""
+"""If γ or β differ by less than this, the number is given and nothing is drawn."""
 
 EPOCH = Axis("Epoch", whole=True)
 
@@ -63,7 +63,7 @@ QUARTILES: list[Column[tuple[float, ...]]] = [
 
 
 def explanation_figure(found: Explanation) -> Figure:
-    """A panel for each reading of one number, then for the gate and for the weights."""
+    """A panel for each reading of one number, then panels for the gate and for the weights."""
     names = sorted(found.fits[0].scalars, key=lambda name: (name != GAMMA, name != BETA, name))
     flat = {name: said for name in names if (said := _flat(found, name))}
     panels = [
@@ -91,8 +91,8 @@ def explanation_figure(found: Explanation) -> Figure:
 
 def _flat(found: Explanation, name: str) -> str:
     """γ or β as a sentence with its number, if it hardly changes over epochs and is the same for
-    cases in which the teacher is wrong. Otherwise empty, as for another reading, whose scale is
-    not known.
+    cases in which the teacher is wrong. Otherwise empty. It is also empty for
+    other readings, because their scale is not known.
     """
     if name not in SYMBOLS:
         return ""
@@ -116,7 +116,7 @@ def _flat(found: Explanation, name: str) -> str:
 
 
 def _legend(found: Explanation, panels: list[Panel]) -> Iterator[Key]:
-    """What the panels have in common, and the teachers."""
+    """Keys that all panels share, and a key for each teacher."""
     if any(isinstance(panel.plot, Lines) for panel in panels):
         yield Key(ALL, NEUTRAL, "line")
     if found.has(POSTERIOR):
@@ -129,12 +129,12 @@ def _legend(found: Explanation, panels: list[Panel]) -> Iterator[Key]:
 
 
 def _style(teacher: int) -> Style:
-    """Told apart from right and wrong answers."""
+    """The style of a teacher, which differs from those of right and wrong answers."""
     return style_of(2 + teacher)
 
 
 def _distribution(found: Explanation, name: str) -> Panel:
-    """A reading that no epoch changes: how often it has which value."""
+    """The panel of a reading that is the same in all epochs: how often it has which value."""
     symbol, along = SYMBOLS.get(name, (name, name))
     values = found.cases[MEAN + name].to_numpy(dtype=np.float64)
     there = np.isfinite(values)
@@ -157,7 +157,9 @@ def _distribution(found: Explanation, name: str) -> Panel:
 
 
 def _curve(found: Explanation, name: str) -> Panel:
-    """A reading over epochs: median and quartiles over cases, of all and where the teacher errs."""
+    """The panel of a reading over epochs: median and quartiles over all cases, and over those in
+    which the teacher is wrong.
+    """
     symbol, along = SYMBOLS.get(name, (name, name))
     lines = [_band(ALL, NEUTRAL, *quartiles_by_epoch(found.fits, name))]
     if "wrong" in found.cases:
@@ -173,7 +175,7 @@ def _curve(found: Explanation, name: str) -> Panel:
 
 
 def _wrong(found: Explanation) -> list[NDArray[np.bool_]]:
-    """``(N,)`` for each fit: on which of its utterances the teacher is wrong."""
+    """Masks ``(N,)``, one for each fit: on which of its utterances the teacher is wrong."""
     wrong = found.cases.loc[found.cases["wrong"]]
     held = set(zip(wrong["fold"], wrong["seed"], wrong["utterance"], strict=True))
     return [
@@ -188,7 +190,7 @@ def _band(
     quartiles: NDArray[np.float64],
     mean: NDArray[np.float64] | None = None,
 ) -> Line:
-    """Median, or ``mean``, and quartiles ``(E, 3)``."""
+    """A line of the median, or of ``mean``, with a band from ``quartiles (E, 3)``."""
     return Line(
         text=text,
         style=style,
@@ -230,7 +232,7 @@ def _means(found: Explanation, teacher: int) -> NDArray[np.float64]:
 
 
 def _gate(found: Explanation) -> Panel:
-    """The share of cases that the gate closes on, over epochs."""
+    """The share of cases on which the gate closes, over epochs."""
     shares: dict[int, list[float]] = {}
     for fit in found.fits:
         for epoch, row in zip(fit.epochs.tolist(), fit.arrays[RELIABLE], strict=True):
@@ -255,8 +257,8 @@ def _gate(found: Explanation) -> Panel:
 
 
 def _by_class(found: Explanation) -> Panel:
-    """The share of each class's cases in which the gate closes, wrong answers and right ones; of a
-    loss without a gate, in which the teacher is wrong.
+    """The share of each class's cases in which the gate closes, separately for wrong and right
+    answers. For a loss without a gate: the share in which the teacher is wrong.
     """
     gate, known = found.has(RELIABLE), found.has(POSTERIOR)
     groups = []
@@ -281,7 +283,7 @@ def _by_class(found: Explanation) -> Panel:
 
 
 def _numbers(panels: list[Panel]) -> Table | None:
-    """What is drawn over epochs; the rest stands in tables beside."""
+    """The numbers that are drawn over epochs; all others are in tables."""
     rows = {
         f"{panel.heading}: {line.text}": list(
             zip(line.x, line.low, line.middle, line.high, strict=True)

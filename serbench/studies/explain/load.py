@@ -1,4 +1,4 @@
-"""From a run's folder to what one of its methods read of its teachers."""
+"""Reads what a method of a run read of its teachers."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ class Explanation:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the readings, the same in all fits."""
+        """Names of the readings, the same in all fits."""
         return self.fits[0].names
 
     def has(self, *names: str) -> bool:
-        """Whether every fit holds all these readings."""
+        """Whether every fit has all these readings."""
         return set(names) <= set(self.names)
 
 
 def explained_methods(run: StoredRun) -> tuple[str, ...]:
-    """Those that have readings, in the plan's order."""
+    """The methods that have readings, in the plan's order."""
     store = RunStore(run.folder)
     planned = (str(each["name"]) for each in run.plan["methods"])
     return tuple(
@@ -78,8 +78,8 @@ def load_explanation(run: StoredRun, method: str | None = None) -> Explanation:
     """Read the readings of a finished run's method.
 
     Args:
-        run: of the method.
-        method: may be left out where one method alone has readings.
+        run: the run of the method.
+        method: may be left out if only one method has readings.
 
     Raises:
         StoreError: there is no such method, it has no readings, or several have and none is

@@ -1,4 +1,4 @@
-"""The readings of one refit, checked, and how they are summed up over its epochs."""
+"""The readings of one refit, checked, and summaries of them over its epochs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from serbench.api import StoreError
 
 GAMMA, BETA, RELIABLE, WEIGHTS, POSTERIOR = "gamma", "beta", "reliable", "weights", "posterior"
-"""Readings that this page knows; any other is shown by its own name."""
+"""Readings that have their own names and descriptions on the page; any other is shown by its
+name.
+"""
 
 ABOUT = ("ids", "epochs", "teachers")
-"""Arrays of a file that are no readings."""
+"""Arrays of a file that are not readings."""
 
 STILL = 1e-3
-"""A reading that moves less than this over epochs is fixed."""
+"""A reading whose values differ by less than this over epochs counts as fixed."""
 
 Floats = NDArray[np.float32]
 
@@ -31,9 +33,9 @@ class FitReadings:
         fold: name of the outer fold.
         ids: ``(N,)`` utterances.
         epochs: ``(E,)`` int64, rising.
-        teachers: the m teachers; empty where the file names none.
-        arrays: by name, ``(E, N)`` or ``(E, N, k)``; NaN where an utterance did not come up in
-            an epoch.
+        teachers: the m teachers; empty if the file names none.
+        arrays: by name, ``(E, N)`` or ``(E, N, k)``; NaN if an utterance did not occur in an
+            epoch.
     """
 
     fold: str
@@ -45,30 +47,30 @@ class FitReadings:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of its readings."""
+        """Names of its readings."""
         return tuple(self.arrays)
 
     @property
     def scalars(self) -> tuple[str, ...]:
-        """Readings of one number for each utterance and epoch, but for ``reliable``."""
+        """Readings of one number for each utterance and epoch, except ``reliable``."""
         return tuple(n for n, a in self.arrays.items() if a.ndim == 2 and n != RELIABLE)
 
 
 def checked_readings(
     arrays: Mapping[str, NDArray[Any]], what: str, fold: str, seed: int, classes: int
 ) -> FitReadings:
-    """The arrays of a stored file as readings.
+    """Check the arrays of a stored file, and return them as readings.
 
     Args:
-        arrays: as ``RunStore.read_readings`` returns them.
-        what: the file, for messages.
+        arrays: the result of ``RunStore.read_readings``.
+        what: name of the file, for messages.
         fold: name of the outer fold.
-        seed: of the refit.
+        seed: seed of the refit.
         classes: C.
 
     Raises:
-        StoreError: ``ids`` or ``epochs`` is missing, an array has another shape than they say, or
-            holds no number.
+        StoreError: ``ids`` or ``epochs`` is missing, the shape of an array does not fit them, or an
+            array has no number.
     """
     if missing := [name for name in ("ids", "epochs") if name not in arrays]:
         raise StoreError(f"{what} has no array {' and no '.join(missing)}; make the run again")
@@ -93,8 +95,8 @@ def checked_readings(
 
 
 def mean_over_epochs(array: Floats) -> NDArray[np.float64]:
-    """``(E, N, …)`` -> ``(N, …)``, the mean over epochs in which an utterance came up; NaN where
-    it never did.
+    """Mean over the epochs in which an utterance occurred: ``(E, N, …)`` to ``(N, …)``; NaN if it
+    occurred in none.
     """
     there = np.isfinite(array)
     count = there.sum(axis=0)
@@ -103,9 +105,9 @@ def mean_over_epochs(array: Floats) -> NDArray[np.float64]:
 
 
 def is_fixed(fits: Sequence[FitReadings], name: str) -> bool:
-    """Whether a reading ``(E, N)`` is the same in all epochs of each fit, up to ``STILL``."""
+    """Whether a reading ``(E, N)`` is the same in all epochs of each fit, within ``STILL``."""
     spreads = [
-        np.fmax.reduce(fit.arrays[name]) - np.fmin.reduce(fit.arrays[name])  # both leave NaN out
+        np.fmax.reduce(fit.arrays[name]) - np.fmin.reduce(fit.arrays[name])  # both ignore NaN
         for fit in fits
     ]
     return not any((spread > STILL).any() for spread in spreads)
@@ -120,14 +122,14 @@ def quartiles_by_epoch(
     """Quartiles of a reading over the utterances of all fits.
 
     Args:
-        fits: that hold the reading.
-        name: of the reading.
+        fits: the fits that have the reading.
+        name: name of the reading.
         index: which of the k numbers of a reading ``(E, N, k)``.
         chosen: for each fit ``(N,)``, which of its utterances count; None: all.
 
     Returns:
-        The epochs ``(E,)`` in which an utterance came up in any fit, and quartiles ``(E, 3)``.
-        Fits that ended earlier have no part in later epochs.
+        The epochs ``(E,)`` in which an utterance occurred in any fit, and quartiles ``(E, 3)``.
+        Fits that ended earlier are not part of later epochs.
     """
     pools: dict[int, list[Floats]] = {}
     for number, fit in enumerate(fits):
@@ -142,14 +144,14 @@ def quartiles_by_epoch(
 
 
 def gate_bounds(fits: Sequence[FitReadings]) -> tuple[float | None, float | None]:
-    """The largest γ at which a gate was open, and the smallest at which one was closed; None where
-    none was. γ and ``reliable`` must be there.
+    """The largest γ at which a gate was open, and the smallest at which one was closed; None if
+    there was none. γ and ``reliable`` must be recorded.
     """
     opened, closed = [], []
     for fit in fits:
         gamma, reliable = fit.arrays[GAMMA], fit.arrays[RELIABLE]
         opened.append(gamma[reliable > 0.5])
-        closed.append(gamma[reliable <= 0.5])  # NaN is neither
+        closed.append(gamma[reliable <= 0.5])  # NaN counts as neither
     above, below = np.concatenate(opened), np.concatenate(closed)
     return (
         float(above.max()) if above.size else None,

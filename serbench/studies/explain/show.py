@@ -1,4 +1,4 @@
-"""An explanation as sentences, tables, a figure, and a row for each utterance."""
+"""Shows an explanation as sentences, tables, a figure, and a row for each utterance."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from serbench.studies.study import Shown
 
 
 def show_explanation(found: Explanation, top: int) -> Shown:
-    """See the module.
+    """Show an explanation.
 
     Args:
-        found: what to show.
-        top: utterances that are listed.
+        found: the explanation.
+        top: number of utterances to list.
     """
     return Shown(
         title=title(found),
@@ -33,7 +33,9 @@ def show_explanation(found: Explanation, top: int) -> Shown:
 
 
 def shown_of(run: StoredRun, method: str, top: int) -> Shown:
-    """The same of a method of a run; where its readings cannot be read, why."""
+    """Show the explanation of a method of a run; if its readings cannot be read, show the
+    reason.
+    """
     try:
         return show_explanation(load_explanation(run, method), top)
     except StoreError as error:
@@ -42,12 +44,12 @@ def shown_of(run: StoredRun, method: str, top: int) -> Shown:
 
 
 def heading(method: str) -> str:
-    """Of a section."""
+    """The heading of a method's section."""
     return f"Trust in teachers: {display_name(method)}"
 
 
 def gate_rows(found: Explanation) -> str:
-    """``gate.csv``: a row for each utterance, the gate's first."""
+    """The text of ``gate.csv``: a row for each utterance, first those on which the gate closes."""
     rows = by_utterance(found.cases, found.labels)
     rows.insert(0, "protocol", found.run.certificate.protocol)
     rows["certificate"] = found.run.certificate.digest

@@ -16,13 +16,13 @@ from serbench.studies.explain.readings import (
 
 
 def title(explanation: Explanation) -> str:
-    """What is shown."""
+    """The title of an explanation."""
     whom = "teachers" if len(explanation.teachers) > 1 else "teacher"
     return f"How far {explanation.method} trusts its {whom} on {explanation.dataset}"
 
 
 def statements(explanation: Explanation) -> list[str]:
-    """What the readings are, and what they say in short, a sentence or two each."""
+    """Describe the readings, and summarise what they show, in one or two sentences each."""
     cases, fits = explanation.cases, explanation.fits
     came_up = sum(len(fit.ids) for fit in fits)
     lines = [
@@ -110,5 +110,5 @@ def _is_deep(explanation: Explanation, name: str) -> bool:
 
 
 def _of(part: int, whole: int) -> str:
-    """For instance ``3 of 40 (7.5 %)``."""
+    """A part of a whole in words, for instance ``3 of 40 (7.5 %)``."""
     return f"{part} of {whole} ({percent(part / whole)} %)" if whole else "none of 0"

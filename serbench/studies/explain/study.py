@@ -28,7 +28,7 @@ Examples:
 
 
 LISTED = 10
-"""Utterances that a page lists without being asked."""
+"""Utterances that a page lists by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,9 @@ class ExplainStudy(Study[ExplainParams, "Explanation"]):
         return show_explanation(found, params.top)
 
     def of_run(self, run: StoredRun) -> tuple[StudyRecord, ...]:
-        """Of every method that has readings; of those that cannot be read, why."""
+        """Records of every method that has readings; for readings that cannot be read, the
+        reason.
+        """
         from serbench.studies.conduct import marked, record_of
         from serbench.studies.explain.load import explained_methods
         from serbench.studies.explain.show import shown_of

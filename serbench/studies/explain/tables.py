@@ -18,20 +18,20 @@ from serbench.studies.explain.load import Explanation
 from serbench.studies.explain.readings import GAMMA, POSTERIOR, RELIABLE, WEIGHTS, FitReadings
 
 SHOWN_UNITS = 6
-"""Test speakers of a fold that a row names."""
+"""Number of test speakers of a fold that a row names."""
 
 NARROW = 14
-"""Characters of a title's line on the console."""
+"""Characters in a line of a title on the console."""
 
 PART: Format[tuple[int, int]] = Format(
     lambda of: f"{of[0]} ({percent(of[0] / of[1])} %)", numbers=lambda of: of[:1]
 )
-"""A count of so many, with its share; the CSV has the count."""
+"""A count and its total, shown with the share; the CSV has the count."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Cases that belong together."""
+    """A row: cases that belong together."""
 
     name: str
     utterances: int
@@ -40,7 +40,7 @@ class _Row:
 
 def explanation_tables(found: Explanation, top: int) -> Iterator[Table]:
     """The tables that the readings allow: the gate by fold, class and speaker, the ``top``
-    utterances that it closes on most, the teachers' weights.
+    utterances on which it closes most, the teachers' weights.
     """
     if found.has(RELIABLE, POSTERIOR):
         yield _crossed(found)
@@ -60,7 +60,7 @@ def _row(name: str, cases: pd.DataFrame) -> _Row:
 def _share(
     title: str, key: str, part: Callable[[CaseTally], int], whole: Callable[[CaseTally], int]
 ) -> Column[_Row]:
-    """A count among others; nothing where there are none."""
+    """A column of a count with its share of a total; empty if the total is 0."""
 
     def counted(row: _Row) -> tuple[int, int] | None:
         of = whole(row.counts)
@@ -74,7 +74,7 @@ def _cases(counts: CaseTally) -> int:
 
 
 def _crossed(found: Explanation) -> Table:
-    """Gate against teacher, for all folds and for each."""
+    """How the gate and the teacher's answers agree, over all folds and in each fold."""
     rows = [_row("all", found.cases)]
     for outer in found.run.outer:
         own = part_of(found.cases, "fold", outer["name"])
@@ -106,7 +106,7 @@ def _fold_title(name: str, units: list[str]) -> str:
 
 
 def _by(found: Explanation, column: str, word: str, groups: Iterable[str]) -> Table:
-    """How often the gate closes and the teacher errs, for each class or speaker."""
+    """How often the gate closes and the teacher is wrong, for each class or speaker."""
     gate, known = found.has(RELIABLE), found.has(POSTERIOR)
     columns: list[Column[_Row]] = [
         Column(word.capitalize(), lambda row: row.name, key=word),
@@ -191,7 +191,7 @@ def _weights(found: Explanation) -> Table:
 
 
 def _weights_at(fits: Iterable[FitReadings], epoch: int) -> pd.DataFrame:
-    """Weights of each fit's first or last epoch: a column for each teacher, utterances as index."""
+    """Weights in each fit's first or last epoch: a column for each teacher, utterances as index."""
     frames = [pd.DataFrame(fit.arrays[WEIGHTS][epoch], index=[*fit.ids]) for fit in fits]
     return pd.concat(frames).astype(np.float64)
 

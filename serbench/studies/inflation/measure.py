@@ -1,7 +1,7 @@
-"""What leakage is worth: the same methods under the proper protocol and under broken ones.
+"""Measures the effect of leakage: the same methods under the proper protocol and under broken ones.
 
-Both score the same utterances, so differences are paired: speakers are drawn once, and the same
-draws serve every protocol, as in ``serbench.results.compare``.
+All protocols score the same utterances, so differences are paired: speakers are drawn once, and
+the same draws are used for every protocol, as in ``serbench.results.compare``.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ SAME = (
     *("profile", "folds", "backend", "teachers", "pretrain_audio", "seeds"),
     *("serbench_version", "code", "arithmetic"),
 )
-"""Entries of the plan that must agree, besides corpus, methods and the rest of the protocol."""
+"""Entries of the plan that must be equal, besides corpus, methods and the rest of the protocol."""
 
 FREE = ("name", "canary")
 """Settings of the protocol that may differ: a canary changes no score."""
 
 SHOWN = 3
-"""Differences that a message lists before it counts the rest."""
+"""Number of differences that a message lists before it counts the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class ProtocolScore:
     """A method under one protocol.
 
     Attributes:
-        pooled: by metric, with intervals.
+        pooled: pooled score by metric, with intervals.
         inflation: pooled score minus that under the proper protocol, by metric, with paired
             intervals; empty for the proper protocol itself.
     """
@@ -74,10 +74,10 @@ class Inflation:
         certificates: by protocol, the proper one first.
         methods: students, then ``teacher:NAME``.
         names: what tables call them.
-        claims: what was published of a method, where the proper run is of a suite.
-        unchanged: by protocol, methods of which it changed no prediction.
-        scores: by method and protocol.
-        speakers: how many were drawn from.
+        claims: published claims about a method, if the proper run belongs to a suite.
+        unchanged: by protocol, the methods whose predictions it did not change.
+        scores: scores by method and protocol.
+        speakers: number of speakers from which draws were made.
     """
 
     dataset: str
@@ -92,12 +92,12 @@ class Inflation:
 
     @property
     def protocols(self) -> tuple[ProtocolName, ...]:
-        """The proper one first."""
+        """The protocols, the proper one first."""
         return tuple(self.certificates)
 
     @property
     def leaky(self) -> tuple[ProtocolName, ...]:
-        """The broken ones."""
+        """The broken protocols."""
         return self.protocols[1:]
 
 
@@ -105,7 +105,7 @@ def load_inflation(folders: Sequence[Path]) -> Inflation:
     """Read runs of the same methods under several protocols, and score them.
 
     Raises:
-        StoreError: a folder holds no finished run or is damaged; not exactly one run is
+        StoreError: a folder has no finished run or is damaged; not exactly one run is
             speaker-independent, or two have the same protocol; they differ in anything else than
             the protocol.
     """
@@ -150,7 +150,7 @@ def _by_protocol(runs: Sequence[StoredRun]) -> dict[ProtocolName, StoredRun]:
     """Runs by protocol, the proper one first.
 
     Raises:
-        StoreError: no run or no leaky run is there, or two runs have the same protocol.
+        StoreError: there is no run or no leaky run, or two runs have the same protocol.
     """
     counts = Counter(run.certificate.protocol for run in runs)
     for protocol, count in counts.items():
@@ -179,7 +179,7 @@ def _check_same(proper: StoredRun, run: StoredRun) -> None:
         StoreError: two runs differ in anything else than the name of the protocol.
     """
     own, other = (dict(_determinants(each)) for each in (proper, run))
-    if run.certificate.protocol not in RANDOM_FOLDS:  # whose folds are others by nature
+    if run.certificate.protocol not in RANDOM_FOLDS:  # their folds differ anyway
         own["folds digest"], other["folds digest"] = (
             each.plan["folds_digest"] for each in (proper, run)
         )
@@ -197,7 +197,7 @@ def _check_same(proper: StoredRun, run: StoredRun) -> None:
 
 
 def _determinants(run: StoredRun) -> Iterator[tuple[str, str]]:
-    """All that determines a run's result but its protocol's name, as paths and texts."""
+    """Everything that determines a run's result except its protocol's name, as paths and texts."""
     plan = run.plan
     yield "corpus digest", str(plan["dataset"]["corpus_digest"])
     yield "labels", ", ".join(plan["dataset"]["labels"])
@@ -227,7 +227,7 @@ def _coded(run: StoredRun, labels: Sequence[str]) -> pd.DataFrame:
 
 
 def _same(one: pd.DataFrame, other: pd.DataFrame, method: str) -> bool:
-    """Whether a method predicted the same of every utterance."""
+    """Whether a method predicted the same for every utterance."""
     keys = ["seed", "utterance", "guess"]
     own, its = (table.loc[table["method"] == method, keys] for table in (one, other))
     return set(own.itertuples(index=False, name=None)) == set(
@@ -251,7 +251,9 @@ def _check_paired(
 
 
 def _confusions(table: pd.DataFrame, method: str, num_classes: int) -> NDArray[np.int64]:
-    """``(S, C, C)`` of a method's speakers, in sorted order, summed over seeds."""
+    """Confusion matrices ``(S, C, C)`` of a method's speakers, in sorted order, summed over
+    seeds.
+    """
     own = table.loc[table["method"] == method]
     return speaker_confusions(own["truth"], own["guess"], own["speaker"].tolist(), num_classes)
 
@@ -259,7 +261,9 @@ def _confusions(table: pd.DataFrame, method: str, num_classes: int) -> NDArray[n
 def _score(
     own: NDArray[np.int64], base: NDArray[np.int64] | None, weights: NDArray[np.int64]
 ) -> ProtocolScore:
-    """``own`` and ``base`` ``(S, C, C)``, ``weights (repeats, S)``: the same draws for both."""
+    """Score a method; ``own`` and ``base`` are ``(S, C, C)``, ``weights (repeats, S)`` are the
+    same draws for both.
+    """
     pooled: dict[Metric, Estimate] = {}
     inflation: dict[Metric, Estimate] = {}
     for metric in METRICS:

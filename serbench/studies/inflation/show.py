@@ -25,19 +25,19 @@ from serbench.studies.study import Shown
 TITLES = {"ua": "UA", "wa": "WA"}
 
 NARROW = 13
-"""Characters of a terminal's column: as many as an interval of differences takes."""
+"""Characters of a terminal's column: as many as an interval of differences needs."""
 
 INFLATED: Format[Estimate] = Format(DIFFERENCE.text, DIFFERENCE.detail, tone=lambda _: "worse")
 
 Rerun = tuple[str, ClaimSpec]
-"""A method and a figure that was published of it."""
+"""A method and a published claim about it."""
 
 InflationRow = tuple[str, Metric]
-"""A method and what it is scored by."""
+"""A method and a metric of its score."""
 
 
 def show_inflation(found: Inflation) -> Shown:
-    """See the module."""
+    """Show inflation as a table and a figure."""
     return Shown(
         title=title(found),
         certificates=tuple(found.certificates.values()),
@@ -47,7 +47,7 @@ def show_inflation(found: Inflation) -> Shown:
 
 
 def title(found: Inflation) -> str:
-    """What the table is, and that its leaky part is wrong."""
+    """A title that says what the table is, and that its leaky part is wrong."""
     return (
         f"Effect of leakage on {found.dataset}: the leaky figures are wrong on purpose, and not "
         "for comparison"
@@ -55,7 +55,7 @@ def title(found: Inflation) -> str:
 
 
 def in_words(protocol: ProtocolName) -> str:
-    """A protocol as column titles call it."""
+    """A protocol's name in column titles."""
     return f"{protocol}: {LEAKS[protocol]}" if protocol in LEAKS else protocol
 
 
@@ -84,7 +84,7 @@ def inflation_table(found: Inflation) -> Table:
 
 
 def _columns(found: Inflation, protocol: ProtocolName) -> Iterator[Column[InflationRow]]:
-    """The score under a protocol; of a leak its inflation too."""
+    """The score under a protocol; for a leaky one its inflation too."""
     words = [f"{protocol}:", LEAKS[protocol]] if protocol in LEAKS else [protocol]
     yield Column(
         in_words(protocol),
@@ -102,8 +102,8 @@ def _columns(found: Inflation, protocol: ProtocolName) -> Iterator[Column[Inflat
 
 
 def rerun_tables(found: Inflation) -> tuple[Table, ...]:
-    """Published figures, the same methods under broken protocols, and under the proper one; none
-    where the runs are of no suite.
+    """Published claims, the same methods under broken protocols, and under the proper one; no
+    table if the runs belong to no suite.
     """
     rows = [(method, claim) for method in found.methods for claim in found.claims.get(method, ())]
     if not rows:
@@ -141,7 +141,7 @@ def _claim(row: Rerun) -> ClaimSpec:
 
 
 def note(found: Inflation) -> str:
-    """How intervals and inflation came about."""
+    """How intervals and inflation were computed."""
     text = (
         "Pooled over the outer test folds. "
         f"{interval_note(found.repeats, found.speakers)} "
@@ -160,7 +160,9 @@ def note(found: Inflation) -> str:
 
 
 def unchanged_notes(found: Inflation) -> Iterator[str]:
-    """Which methods a protocol does not touch, such as the normaliser of one that has none."""
+    """Notes on methods that a protocol does not change, for instance normalisation for a method
+    without any.
+    """
     for protocol, methods in found.unchanged.items():
         if methods:
             names = joined(found.names[each] for each in methods)
@@ -168,7 +170,7 @@ def unchanged_notes(found: Inflation) -> Iterator[str]:
 
 
 def _records(found: Inflation) -> Iterator[Record]:
-    """One for each protocol, method and metric, in 0 … 1."""
+    """One record for each protocol, method and metric, in 0 … 1."""
     for (method, protocol), score in found.scores.items():
         for metric in METRICS:
             pooled = score.pooled[metric]

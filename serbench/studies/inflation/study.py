@@ -27,7 +27,7 @@ Examples:
 
 @dataclass(frozen=True, slots=True)
 class InflationParams:
-    """There is nothing to choose."""
+    """The study has no options."""
 
 
 class InflationStudy(Study[InflationParams, "Inflation"]):

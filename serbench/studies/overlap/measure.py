@@ -1,4 +1,4 @@
-"""Score stored students with test windows at several overlaps; nothing else is touched."""
+"""Scores stored students with test windows at several overlaps; nothing else changes."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ OverlapWindows = Mapping[str, Sequence[tuple[float, float]]]
 
 @dataclass(frozen=True, eq=False)
 class Hearing:
-    """What one student is to say.
+    """A student, and the windows that it is to predict.
 
     Attributes:
-        windows: of its test side, cut as the run did, then at each overlap.
+        windows: windows of its test side: first as the run cut them, then at each overlap.
         cache: root of the cache.
     """
 
@@ -46,7 +46,9 @@ class Hearing:
 
 
 Said = tuple[str, list[pd.DataFrame]]
-"""A student's name, and its posteriors for each of its windows: utterances by number of class."""
+"""A student's name, and one table of posteriors for each way to cut windows: utterances by class
+number.
+"""
 
 
 def measure_overlap(
@@ -57,20 +59,20 @@ def measure_overlap(
 ) -> Overlaps:
     """Predict the outer test sides again with windows at each overlap, and score utterances.
 
-    Each student also predicts at the run's own overlap, where it must give the predictions that
-    the run has kept. What was once predicted is read from the cache.
+    Each student also predicts at the run's own overlap, where its predictions must be those that
+    the run has kept. Earlier predictions are read from the cache.
 
     Args:
         replay: the run.
         overlaps_s: in seconds; differences are taken against the first.
-        methods: those to score; none: all.
+        methods: methods to score; empty: all.
         executor: where students predict; None: here, one after the other.
 
     Raises:
         StoreError: the run is leaky, has no such method, or a student no longer predicts what the
             run has kept of it.
-        RegistryError: no overlap, or one that leaves no hop between windows; or a method whose
-            utterances are one window each.
+        RegistryError: no overlap is given, or one that leaves no hop between windows; or each
+            utterance of a method is one window.
     """
     replay.check_proper()
     students, notes = _with_windows(replay, tuple(methods))
@@ -122,7 +124,7 @@ def _with_windows(
 
     Raises:
         StoreError: as ``Replay.students_of``.
-        RegistryError: none is, or one that was named is not.
+        RegistryError: there is no such student, or a named method does not cut windows.
     """
     students = replay.students_of(methods)
     cut = tuple(each for each in students if each.candidate.cutting.how == "sliding")
@@ -149,7 +151,7 @@ def _hearing(replay: Replay, student: StoredStudent, overlaps_s: Sequence[float]
 def _heard(
     replay: Replay, hearings: Sequence[Hearing], executor: Executor
 ) -> dict[str, list[pd.DataFrame]]:
-    """What every student says, by its name; see ``Said``."""
+    """The predictions of every student, by its name; see ``Said``."""
     found: dict[str, list[pd.DataFrame]] = {}
     try:
         for _, (name, said) in executor.each_call(hear, hearings):
@@ -161,7 +163,9 @@ def _heard(
 
 
 def hear(hearing: Hearing) -> Said:
-    """Predict with each of a student's windows; what was once predicted is read."""
+    """Predict with each of a student's ways to cut windows; earlier predictions are read from the
+    cache.
+    """
     student, cache = hearing.student, FitCache(hearing.cache, "replays")
     said = []
     for windows in hearing.windows:
@@ -192,7 +196,7 @@ def _windows(
 def _check_overlaps(overlaps_s: Sequence[float], students: Iterable[StoredStudent]) -> None:
     """
     Raises:
-        RegistryError: there is none, or one that leaves no hop.
+        RegistryError: there is no overlap, or one that leaves no hop.
     """
     if not overlaps_s:
         raise RegistryError("give at least one overlap, in seconds")
@@ -213,7 +217,7 @@ def _rows(
     overlaps_s: Sequence[float],
     said: Sequence[pd.DataFrame],
 ) -> pd.DataFrame:
-    """As ``comparison`` reads them, the overlap in the place of the method."""
+    """Rows as ``comparison`` reads them, with the overlap instead of the method."""
     table, names = replay.table, np.array(replay.table.labels)
     parts = []
     for overlap_s, posteriors in zip(overlaps_s, said, strict=True):
@@ -272,7 +276,7 @@ def _predicted(table: pd.DataFrame, overlap_s: float) -> NDArray[np.str_]:
 
 
 def _recut(windows: OverlapWindows, base: OverlapWindows) -> int:
-    """Utterances whose windows are others."""
+    """Number of utterances whose windows differ."""
     return sum(
         len(cut) != len(base[utterance])
         or not all(math.isclose(a, b) for one, other in zip(cut, base[utterance], strict=True)
@@ -282,7 +286,7 @@ def _recut(windows: OverlapWindows, base: OverlapWindows) -> int:
 
 
 def _longer(replay: Replay, students: Sequence[StoredStudent]) -> Longer:
-    """Counted over the folds of one seed."""
+    """Count test utterances over the folds of one seed."""
     first = min(student.seed for student in students)
     tested = [
         (replay.table.by_id[i].duration_s, student.candidate.settings.segments.window_s)

@@ -1,4 +1,4 @@
-"""What scoring at several overlaps found."""
+"""Records of the scores at several overlaps."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ class OverlapRow:
     """One method at one overlap, all test utterances of all seeds pooled.
 
     Attributes:
-        overlap_s: of neighbouring windows, in seconds.
-        windows: test windows, of one seed.
-        recut: utterances that are cut into other windows than at the first overlap.
-        changed: utterances that are given another class than at the first overlap; over all seeds.
-        difference: of pooled UA to the first overlap, paired; None for the first itself.
+        overlap_s: overlap of neighbouring windows, in seconds.
+        windows: number of test windows of one seed.
+        recut: number of utterances whose windows differ from those at the first overlap.
+        changed: number of utterances whose class differs from that at the first overlap; over all
+            seeds.
+        difference: paired difference of pooled UA from the first overlap; None for the first
+            itself.
     """
 
     method: str
@@ -35,7 +37,7 @@ class OverlapRow:
 
     @property
     def verdict(self) -> str:
-        """What the difference says; where no utterance changed its class, that."""
+        """The verdict on the difference, or that no utterance changed its class."""
         if self.difference is None:
             return "reference"
         return self.difference.verdict if self.changed else SAME
@@ -46,9 +48,9 @@ class Longer:
     """How many test utterances are longer than a window.
 
     Attributes:
-        window_s: a method's window, in seconds; the longest where its folds chose several.
-        longer: utterances longer than their window.
-        utterances: all of them.
+        window_s: a method's window, in seconds; the longest if its folds chose several.
+        longer: number of utterances longer than their window.
+        utterances: number of all test utterances.
     """
 
     window_s: float
@@ -58,14 +60,14 @@ class Longer:
 
 @dataclass(frozen=True, slots=True)
 class Overlaps:
-    """Methods by overlaps.
+    """Scores of methods at several overlaps.
 
     Attributes:
         planned: all methods of the run, then its teachers.
-        longer: by method.
-        own_overlaps_s: the run's own overlaps, where its predictions were met again.
-        gap: greatest difference of a posterior there.
-        notes: what replays must say of themselves.
+        longer: how many utterances are longer than a window, by method.
+        own_overlaps_s: the run's own overlaps, at which its predictions were reproduced.
+        gap: greatest difference of a posterior at these overlaps.
+        notes: what a reader must know about the replay.
     """
 
     dataset: str
@@ -84,7 +86,7 @@ class Overlaps:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """In the order of the plan."""
+        """The methods, in the order of the plan."""
         return tuple(self.longer)
 
     def of(self, method: str) -> tuple[OverlapRow, ...]:

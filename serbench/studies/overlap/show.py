@@ -1,4 +1,4 @@
-"""The overlap of test windows as a table and a figure."""
+"""Shows the overlap of test windows as a table and a figure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECONDS = number("g")
 
 
 def show_overlap(found: Overlaps) -> Shown:
-    """See the module."""
+    """Show the scores at several overlaps."""
     return Shown(
         title=f"Overlap of test windows on {found.dataset}, post hoc",
         certificates=(found.certificate,),
@@ -62,7 +62,7 @@ def overlap_table(found: Overlaps) -> Table:
 
 
 def notes(found: Overlaps) -> tuple[str, ...]:
-    """What a reader must know; first of all how few utterances the overlap can touch."""
+    """What a reader must know, above all how few utterances the overlap can affect."""
     own = " and ".join(f"{each:g} s" for each in found.own_overlaps_s)
     seeds = f" over {found.seeds} seeds" if found.seeds > 1 else ""
     lines = [
@@ -82,7 +82,7 @@ def notes(found: Overlaps) -> tuple[str, ...]:
 
 
 def share_lines(found: Overlaps) -> tuple[str, ...]:
-    """How many utterances are longer than a window; one line where methods agree."""
+    """How many utterances are longer than a window; one line if all methods agree."""
     lines = {}
     for method, longer in found.longer.items():
         short = longer.utterances - longer.longer

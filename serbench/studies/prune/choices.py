@@ -1,4 +1,4 @@
-"""What can be asked for: kinds of cuts, how much is cut, how a network is fine-tuned after it."""
+"""Options of pruning: kinds of cuts, amounts, and the fine-tuning after a cut."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from serbench.settings import MethodSettings
 
 CutKind = Literal["none", "magnitude", "heads", "channels"]
-"""``none``: nothing is pruned, and the network fine-tuned all the same, for comparison."""
+"""``none``: nothing is pruned, but the network is fine-tuned all the same, for comparison."""
 
 KINDS: tuple[CutKind, ...] = ("magnitude", "heads", "channels")
 
@@ -22,10 +22,10 @@ AMOUNTS = (0.25, 0.5, 0.75)
 
 @dataclass(frozen=True)
 class Cut:
-    """What is done to a network.
+    """A way to prune a network.
 
     Attributes:
-        amount: share of the weights, or of the units of each group, that go; 0 for ``none``.
+        amount: share of the weights, or of the units of each group, to remove; 0 for ``none``.
     """
 
     kind: CutKind
@@ -33,7 +33,7 @@ class Cut:
 
     @property
     def name(self) -> str:
-        """For instance ``heads-0.25``."""
+        """The cut's name, for instance ``heads-0.25``."""
         return self.kind if self.kind == "none" else f"{self.kind}-{self.amount:g}"
 
 
@@ -41,10 +41,10 @@ UNTOUCHED = Cut("none", 0.0)
 
 
 def check_amounts(amounts: Iterable[float]) -> tuple[float, ...]:
-    """Each once, in ascending order.
+    """Return each amount once, in ascending order.
 
     Raises:
-        SerbenchError: one that is not between 0 and 1.
+        SerbenchError: an amount is not between 0 and 1.
     """
     for amount in amounts:
         if not 0.0 < amount < 1.0:  # also NaN
@@ -56,10 +56,10 @@ def check_amounts(amounts: Iterable[float]) -> tuple[float, ...]:
 
 
 def check_kinds(kinds: Iterable[str]) -> tuple[CutKind, ...]:
-    """Each once, in their own order.
+    """Return each kind once, in the order of ``CutKind``.
 
     Raises:
-        SerbenchError: an unknown one.
+        SerbenchError: a kind is unknown.
     """
     wanted = set(kinds)
     if unknown := sorted(wanted - set(KINDS)):
@@ -68,7 +68,7 @@ def check_kinds(kinds: Iterable[str]) -> tuple[CutKind, ...]:
 
 
 TENTH = 0.1
-"""Of the method's own learning rate, unless told otherwise: a trained network needs no more."""
+"""Default learning rate, as a share of the method's own: a trained network needs no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Tuning:
     """How a pruned student is fine-tuned.
 
     Attributes:
-        epochs: over its own outer training side.
+        epochs: number of epochs over its own outer training side.
         learning_rate: None: a tenth of the method's own.
     """
 
@@ -86,7 +86,7 @@ class Tuning:
     def __post_init__(self) -> None:
         """
         Raises:
-            SerbenchError: no epoch, or a learning rate that is none.
+            SerbenchError: ``epochs`` is less than 1, or the learning rate is not valid.
         """
         if self.epochs < 1:
             raise SerbenchError(f"--epochs {self.epochs}: give 1 or more")
@@ -97,9 +97,10 @@ class Tuning:
             )
 
     def settings(self, own: MethodSettings) -> MethodSettings:
-        """The method's settings with this training; schedule, batches, augmentation stay.
+        """The method's settings with this training; schedule, batches and augmentation do not
+        change.
 
-        The cut student's classifier is a trained one: no linear probe replaces it.
+        The cut student's classifier is trained already, so no linear probe replaces it.
         """
         rate = self.learning_rate or TENTH * own.training.learning_rate
         changes = {
@@ -109,4 +110,4 @@ class Tuning:
 
 
 STANDARD = Tuning()
-"""Unless told otherwise."""
+"""The default."""

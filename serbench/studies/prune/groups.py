@@ -1,4 +1,4 @@
-"""Units that can be taken out of a network: attention heads and hidden units of perceptrons."""
+"""Units that can be removed from a network: attention heads and hidden units of perceptrons."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Draft:
 
     Attributes:
         student: with the parameters that ``network`` was built with, or was cut down to.
-        network: its weights.
-        shape: that it was built for.
+        network: the network with its weights.
+        shape: the shape that it was built for.
     """
 
     student: Student
@@ -29,12 +29,12 @@ class Draft:
 
 
 class Group(Protocol):
-    """Units beside each other, of which some can be taken out.
+    """Parallel units, of which some can be removed.
 
     Attributes:
-        name: where they are.
-        units: how many there are.
-        sizes: to how many they can be cut down, in ascending order; the last is ``units``.
+        name: their place in the network.
+        units: number of units.
+        sizes: numbers of units that can be left, in ascending order; the last is ``units``.
     """
 
     @property
@@ -47,7 +47,7 @@ class Group(Protocol):
     def sizes(self) -> Sequence[int]: ...  # noqa: D102 - see above
 
     def norms(self, network: nn.Module) -> Tensor:
-        """``(units,)``, the L2 norm of all weights and biases that would go with each unit.
+        """The L2 norms ``(units,)`` of all weights and biases that are removed with each unit.
 
         Norms of whole filters as in Li et al., *Pruning Filters for Efficient ConvNets* (ICLR
         2017), over all that depends on the unit as in Fang et al., *DepGraph: Towards Any
@@ -56,21 +56,21 @@ class Group(Protocol):
         ...
 
     def silence(self, network: nn.Module, units: Tensor) -> None:
-        """Make ``units`` of the whole network say nothing, in place; all shapes stay."""
+        """Make the output of ``units`` 0 without changing shapes, in place."""
         ...
 
     def remove(self, draft: Draft, kept: Tensor) -> Draft:
-        """Take out all units but ``kept``; the network may be changed in place."""
+        """Remove all units except ``kept``; the network may be changed in place."""
         ...
 
 
 class FewerHeads(nn.Module):
-    """Multi-head self-attention some of whose heads are gone: ``(B, tokens, d)`` to the same.
+    """Multi-head self-attention without some of its heads: ``(B, tokens, d)`` to the same shape.
 
-    The arithmetic of whole attention, with projections to and from the kept heads only.
+    It computes whole attention, but with projections to and from the kept heads only.
 
     Args:
-        whole: a module as ``find_heads`` looks for.
+        whole: a module of the form that ``find_heads`` looks for.
         kept: numbers of its heads, in ascending order.
     """
 
@@ -105,11 +105,13 @@ class Heads:
 
     @property
     def sizes(self) -> Sequence[int]:
-        """One head at least."""
+        """Every number of heads from 1."""
         return range(1, self.units + 1)
 
     def norms(self, network: nn.Module) -> Tensor:
-        """Over the rows of query, key and value, and the columns of the projection after them."""
+        """The norms over the rows of query, key and value, and the columns of the projection after
+        them.
+        """
         qkv, out, heads = attention_parts(network.get_submodule(self.name))
         parts = [qkv.weight.unflatten(0, (3, heads, -1)).transpose(0, 1)]
         if qkv.bias is not None:
@@ -118,24 +120,24 @@ class Heads:
         return unit_norms(parts)
 
     def silence(self, network: nn.Module, units: Tensor) -> None:
-        """What they have attended to counts for nothing in the projection after them."""
+        """Set the weights of the projection after the heads to 0 for these units."""
         _, out, heads = attention_parts(network.get_submodule(self.name))
         with torch.no_grad():
             out.weight.view(out.out_features, heads, -1)[:, units] = 0.0
 
     def remove(self, draft: Draft, kept: Tensor) -> Draft:
-        """The module is replaced by ``FewerHeads``, in place."""
+        """Replace the module by ``FewerHeads``, in place."""
         whole = draft.network.get_submodule(self.name)
         draft.network.set_submodule(self.name, FewerHeads(whole, kept))
         return draft
 
 
 def find_heads(draft: Draft) -> Iterator[Heads]:
-    """Attention modules whose heads can be told apart.
+    """Find attention modules whose heads can be separated.
 
-    They have ``heads``, a number, and two children and no weight besides: ``qkv``, a linear layer
-    from d to 3d, and ``out``, one from d to d; queries come first, then keys, then values, and
-    each is the heads end to end.
+    Each has a number ``heads``, two children, and no other weight: ``qkv``, a linear layer
+    from d to 3d, and ``out``, one from d to d; queries come first, then keys, then values. Each of
+    these is the heads one after another.
     """
     for name, module in draft.network.named_modules():
         try:
@@ -147,10 +149,11 @@ def find_heads(draft: Draft) -> Iterator[Heads]:
 
 
 def attention_parts(module: nn.Module) -> tuple[nn.Linear, nn.Linear, int]:
-    """``qkv``, ``out`` and the number of heads of an attention module as ``find_heads`` has it.
+    """``qkv``, ``out`` and the number of heads of an attention module of the form that
+    ``find_heads`` describes.
 
     Raises:
-        TypeError: it is none.
+        TypeError: the module does not have this form.
     """
     children = dict(module.named_children())
     heads = getattr(module, "heads", None)
@@ -169,15 +172,15 @@ ELEMENTWISE = (
     nn.ELU, nn.GELU, nn.Hardswish, nn.Identity, nn.LeakyReLU, nn.Mish, nn.ReLU, nn.ReLU6, nn.SiLU,
     nn.Sigmoid, nn.Softplus, nn.Tanh, nn.Dropout,
 )  # fmt: skip
-"""Modules that treat every hidden unit by itself and all alike."""
+"""Modules that treat each hidden unit separately, and all units alike."""
 
 
 @dataclass(frozen=True)
 class HiddenUnits:
-    """What lies between two linear layers of an ``nn.Sequential``.
+    """The hidden units between two linear layers of an ``nn.Sequential``.
 
     Attributes:
-        path: of the Sequential.
+        path: path of the Sequential.
         first, second: names of the layers in it.
     """
 
@@ -188,27 +191,27 @@ class HiddenUnits:
 
     @property
     def name(self) -> str:
-        """Of the layer that makes the units."""
+        """Name of the layer that computes the units."""
         return f"{self.path}.{self.first}"
 
     @property
     def sizes(self) -> Sequence[int]:
-        """One unit at least."""
+        """Every number of units from 1."""
         return range(1, self.units + 1)
 
     def norms(self, network: nn.Module) -> Tensor:
-        """Over the rows of the first layer, and the columns of the second."""
+        """The norms over the rows of the first layer, and the columns of the second."""
         first, second = self._layers(network)
         parts = [first.weight, second.weight.T]
         return unit_norms(parts if first.bias is None else [*parts, first.bias])
 
     def silence(self, network: nn.Module, units: Tensor) -> None:
-        """The second layer reads nothing of them."""
+        """Set the weights with which the second layer reads these units to 0."""
         with torch.no_grad():
             self._layers(network)[1].weight[:, units] = 0.0
 
     def remove(self, draft: Draft, kept: Tensor) -> Draft:
-        """Both layers are replaced, in place."""
+        """Replace both layers, in place."""
         first, second = self._layers(draft.network)
         sequence = draft.network.get_submodule(self.path)
         sequence.set_submodule(self.first, cut_linear(first, rows=kept))
@@ -225,7 +228,7 @@ class HiddenUnits:
 
 
 def find_hidden_units(draft: Draft) -> Iterator[HiddenUnits]:
-    """Perceptrons: in an ``nn.Sequential``, two linear layers with nothing but ``ELEMENTWISE``
+    """Find perceptrons: in an ``nn.Sequential``, two linear layers with only ``ELEMENTWISE``
     modules between them.
     """
     for path, module in draft.network.named_modules():
@@ -238,7 +241,7 @@ def find_hidden_units(draft: Draft) -> Iterator[HiddenUnits]:
 
 
 def unit_norms(parts: Sequence[Tensor]) -> Tensor:
-    """``(units,)``: the L2 norm of what each unit has in all ``parts``, ``(units, …)`` each."""
+    """The L2 norms ``(units,)`` over all ``parts``, each ``(units, …)``."""
     squares = [part.detach().float().square().flatten(1).sum(dim=1) for part in map(_deep, parts)]
     return torch.stack(squares).sum(dim=0).sqrt()
 
@@ -250,7 +253,7 @@ def _deep(part: Tensor) -> Tensor:
 def cut_linear(
     layer: nn.Linear, rows: Tensor | None = None, columns: Tensor | None = None
 ) -> nn.Linear:
-    """A linear layer with some of its outputs (``rows``) and inputs (``columns``) alone."""
+    """A linear layer with only some of its outputs (``rows``) and inputs (``columns``)."""
     weight, bias = layer.weight.detach(), layer.bias
     if rows is not None:
         weight = weight[rows]

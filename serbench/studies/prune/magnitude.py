@@ -1,4 +1,4 @@
-"""Magnitude pruning: the smallest weights of all layers together become 0."""
+"""Magnitude pruning: the smallest weights of all layers together are set to 0."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 
 WEIGHT = "weight"
-"""What a layer calls its matrix or kernel."""
+"""The name of a layer's matrix or kernel."""
 
 
 def prunable_layers(network: nn.Module) -> dict[str, nn.Module]:
     """Layers with a weight matrix or a kernel of their own, by name.
 
-    Biases, normalisations and what two layers share are left alone.
+    Biases, normalisations and weights that two layers share are not pruned.
     """
     layers = {
         name: module
@@ -29,13 +29,13 @@ def prunable_layers(network: nn.Module) -> dict[str, nn.Module]:
 
 
 def smallest_masked(network: nn.Module, amount: float) -> dict[str, Tensor]:
-    """Masks by layer, 0 at the smallest weights by absolute value over all layers together.
+    """Masks by layer: 0 for the smallest weights by absolute value over all layers together.
 
     Han et al., *Learning both Weights and Connections* (NeurIPS 2015), with one threshold for all
-    layers; by ``torch.nn.utils.prune``.
+    layers; computed by ``torch.nn.utils.prune``.
 
     Args:
-        network: stays as it is.
+        network: it is not changed.
         amount: share of the weights, 0 … 1.
     """
     layers = prunable_layers(deepcopy(network))
@@ -52,7 +52,7 @@ class Masked(nn.Module):
     """A weight times its mask, whenever it is read.
 
     ``torch.nn.utils.prune`` keeps the product as a plain attribute, which a backend's copy of a
-    trained network cannot hold; a parametrisation can be copied.
+    trained network cannot have; a parametrisation can be copied.
     """
 
     def __init__(self, mask: Tensor) -> None:
@@ -60,19 +60,19 @@ class Masked(nn.Module):
         self.register_buffer("mask", mask.clone())
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The same shape, 0 where the mask is."""
+        """Return a weight of the same shape, 0 where the mask is 0."""
         return weight * self.get_buffer("mask")
 
 
 def hold(network: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
-    """Keep the masks in force, in training too, until ``settle``; in place."""
+    """Apply the masks, in training too, until ``settle`` is called; in place."""
     for name, mask in masks.items():
         parametrize.register_parametrization(network.get_submodule(name), WEIGHT, Masked(mask))
     return network
 
 
 def settle(network: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
-    """Write the masked weights into the network itself, in place; the masks are gone.
+    """Write the masked weights into the network itself, in place, and remove the masks.
 
     Copies that were made of the network in between share its class, and can no longer be used.
     """

@@ -1,4 +1,4 @@
-"""Size and accuracy of a run's students, pruned by several amounts and fine-tuned."""
+"""Measures size and accuracy of a run's students, pruned by several amounts and fine-tuned."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ class PruneRow:
 
     Attributes:
         cut: ``none`` for the whole student.
-        tuned: whether it was fine-tuned; the whole student is there both ways.
-        size: mean over the students.
-        ua: pooled over the outer test folds and seeds.
-        untuned: likewise, after the cut alone.
-        difference: of ``ua`` from that of the whole student, as the run left it; None for itself.
+        tuned: whether it was fine-tuned; the table has the whole student both ways.
+        size: mean size of the students.
+        ua: UA pooled over the outer test folds and seeds.
+        untuned: the same after the cut, before fine-tuning.
+        difference: difference of ``ua`` from that of the run's own student; None for this student
+            itself.
     """
 
     cut: Cut
@@ -55,11 +56,11 @@ class Pruning:
     Attributes:
         dataset, method: names.
         rows: the whole student, the same fine-tuned, then by kind and amount.
-        groups: of each structured kind, what is cut, by the names of the modules.
-        window_s: what multiplications are counted for.
-        epochs, learning_rates: of the fine-tuning after each cut; several rates where folds have
-            chosen several.
-        notes: of the replay.
+        groups: names of the modules that are cut, for each structured kind.
+        window_s: length of audio for which multiplications are counted, in seconds.
+        epochs, learning_rates: values of the fine-tuning after each cut; several rates if folds
+            have chosen several.
+        notes: notes of the replay.
     """
 
     dataset: str
@@ -79,7 +80,7 @@ class Pruning:
 
     @property
     def whole(self) -> PruneRow:
-        """The student as the run left it."""
+        """The run's own student, which is not fine-tuned again."""
         return self.rows[0]
 
     def of(self, kind: CutKind) -> tuple[PruneRow, ...]:
@@ -88,7 +89,7 @@ class Pruning:
 
     @property
     def kinds(self) -> tuple[CutKind, ...]:
-        """Those that were cut."""
+        """The kinds that were cut."""
         return tuple(kind for kind in KINDS if self.of(kind))
 
 
@@ -106,17 +107,17 @@ def measure_pruning(
     Args:
         replay: a finished, speaker-independent run.
         method: None: the run's first.
-        kinds: of ``check_kinds``; empty: all that every student allows.
-        amounts: of ``check_amounts``.
+        kinds: the result of ``check_kinds``; empty: all that every student allows.
+        amounts: the result of ``check_amounts``.
         tuning: how a pruned student is fine-tuned.
-        seeds: of the run; empty: the first.
+        seeds: seeds of the run; empty: the first.
         executor: where fits are computed; None: here, one after the other.
 
     Raises:
-        StoreError: the run is leaky, lacks a student, or does not predict what it has kept; an
-            unknown method or seed.
-        SerbenchError: a student has nothing of a kind, or an amount takes nothing out.
-        CorpusError, TeacherError: audio or weights that cannot be had.
+        StoreError: the run is leaky, lacks a student, or does not reproduce its predictions; a
+            method or seed is unknown.
+        SerbenchError: a student has nothing of a kind, or an amount removes nothing.
+        CorpusError, TeacherError: audio or weights cannot be read.
     """
     replay.check_proper()
     executor = executor or LocalExecutor()
@@ -135,10 +136,10 @@ def measure_pruning(
 
 
 def allowed_kinds(pruners: Iterable[Pruner]) -> tuple[CutKind, ...]:
-    """Those that every student allows.
+    """The kinds that every student allows.
 
     Raises:
-        SerbenchError: there is none.
+        SerbenchError: no kind is allowed by all.
     """
     found = [pruner.kinds for pruner in pruners]
     allowed: tuple[CutKind, ...] = tuple(
@@ -157,7 +158,7 @@ def _study(
     whole: Sequence[CutPosteriors],
     readings: Mapping[Cut, Sequence[CutPosteriors]],
 ) -> Pruning:
-    """Scores of all readings, over the same draws of speakers."""
+    """Scores of all readings, with the same draws of speakers."""
     speakers = len({utterance.speaker for utterance in replay.folds.tested})
     weights = resample_weights(speakers, REPEATS, seed=0)
     base = _pooled(replay, whole, weights, tuned=True)
@@ -195,7 +196,7 @@ def _study(
 def _pooled(
     replay: Replay, readings: Sequence[CutPosteriors], weights: NDArray[np.int64], *, tuned: bool
 ) -> Drawn:
-    """Pooled UA of all readings, and in each draw of speakers."""
+    """Pooled UA of all readings, on the test speakers and in each draw of speakers."""
     ids = [utterance for reading in readings for utterance in reading.ids]
     guessed = np.concatenate(
         [(each.posteriors if tuned else each.untuned).argmax(axis=1) for each in readings]
@@ -207,7 +208,7 @@ def _pooled(
 
 
 def _mean_size(readings: Sequence[CutPosteriors]) -> Size:
-    """Mean over students, rounded: zeros and bytes differ a little from fold to fold."""
+    """Mean size over students, rounded: zeros and bytes differ a little from fold to fold."""
     means = {
         each.name: round(float(np.mean([getattr(r.size, each.name) for r in readings])))
         for each in fields(Size)

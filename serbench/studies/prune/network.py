@@ -1,4 +1,4 @@
-"""Prune one network: which kinds it allows, what goes, and that nothing else changed."""
+"""Prunes one network, determines which kinds it allows, and checks that nothing else changed."""
 
 from __future__ import annotations
 
@@ -32,19 +32,20 @@ SOUGHT: Mapping[CutKind, str] = {
         "of the student that counts channels of a convolution"
     ),
 }
-"""What a student must have to be pruned."""
+"""What a student must have so that each kind can prune it."""
 
 TOLERANCE = 1e-5
 """Greatest difference of a logit between a pruned network and the silenced one, in units of the
-greatest logit where that is above 1: another order of the same sums."""
+greatest logit if that is above 1. The difference arises because sums have another order.
+"""
 
 
 class Pruned(Student):
-    """A student plugin that builds one pruned network, with its weights, again and again.
+    """A student plugin that builds one pruned network, with its weights, any number of times.
 
     Args:
-        network: pruned; masked weights are 0 already.
-        masks: of the weights that training must leave at 0, by layer.
+        network: the pruned network; masked weights are 0 already.
+        masks: masks of the weights that training must leave at 0, by layer.
     """
 
     name = "pruned"
@@ -56,11 +57,13 @@ class Pruned(Student):
         self.masks = masks or {}
 
     def build(self, shape: StudentShape) -> nn.Module:  # noqa: ARG002 - that of the network
-        """A copy of the network, masks held; its shape is that which it was built for."""
+        """A copy of the network with masks applied; its shape is the one that it was built for."""
         return hold(deepcopy(self.network), self.masks)
 
     def finished(self, state: Mapping[str, Tensor]) -> nn.Module:
-        """The network with the weights of a copy that was trained, masks written into them."""
+        """The network with the weights of a trained copy, to which the masks are applied
+        permanently.
+        """
         network = hold(deepcopy(self.network), self.masks)
         network.load_state_dict(dict(state))
         return settle(network, self.masks).eval()
@@ -70,8 +73,8 @@ class Pruner:
     """Prunes one network in several ways.
 
     Args:
-        draft: the network, on the CPU; it stays as it is.
-        name: of it, for messages.
+        draft: the network, on the CPU; it is not changed.
+        name: its name, for messages.
     """
 
     def __init__(self, draft: Draft, name: str) -> None:
@@ -81,9 +84,11 @@ class Pruner:
         self._groups: dict[CutKind, tuple[Group, ...]] = {}
 
     def groups(self, kind: CutKind) -> tuple[Group, ...]:
-        """What a kind cuts, in an order in which it can be cut; none for what is not structured.
+        """The groups that a kind cuts, in an order in which they can be cut; none for unstructured
+        kinds.
 
-        Each name once: a width is found in every layout it may have, of which one can be right.
+        Each name occurs once: a width is found in every layout that it may have, but only one can
+        be right.
         """
         if kind not in self._groups:
             found: dict[str, Group] = {}
@@ -97,7 +102,7 @@ class Pruner:
         if kind == "heads":
             yield from find_heads(self.draft)
         elif kind == "channels":
-            # Widths come first: the student can build no network that has lost other units.
+            # Widths come first: the student cannot build a network that has lost other units.
             yield from find_widths(self.draft)
             yield from find_hidden_units(self.draft)
 
@@ -109,15 +114,15 @@ class Pruner:
 
     @property
     def kinds(self) -> tuple[CutKind, ...]:
-        """Those that the network allows."""
+        """The kinds that the network allows."""
         return tuple(kind for kind in KINDS if self.allows(kind))
 
     def cut(self, cut: Cut) -> Pruned:
         """A student that builds the pruned network.
 
         Raises:
-            SerbenchError: the network has nothing of the kind, the amount takes nothing out, or
-                what is left does not compute what the whole network does with the rest silenced.
+            SerbenchError: the network has nothing of the kind, the amount removes nothing, or the
+                pruned network does not compute the same as the whole one with these units silenced.
         """
         if cut.kind == "none":
             return Pruned(deepcopy(self.draft.network))
@@ -138,7 +143,7 @@ class Pruner:
         return Pruned(silence_weights(deepcopy(self.draft.network), masks), masks)
 
     def _remove(self, cut: Cut) -> Pruned:
-        """The weakest units of every group, each group losing the same share."""
+        """Remove the weakest units of every group, the same share from each group."""
         groups = self.groups(cut.kind)
         gone = {group: weakest(group, self.draft.network, cut.amount) for group in groups}
         if not any(len(units) for units in gone.values()):
@@ -164,7 +169,9 @@ class Pruner:
 
 
 def can_remove(draft: Draft, group: Group) -> bool:
-    """Whether a network without some unit computes what the whole one does with it silenced."""
+    """Whether the network without some units computes the same as the whole one with them
+    silenced.
+    """
     if len(group.sizes) < 2:
         return False
     units = torch.arange(group.sizes[-2], group.units)
@@ -174,13 +181,13 @@ def can_remove(draft: Draft, group: Group) -> bool:
     try:
         smaller = group.remove(copy, _others(group.units, units)).network
         return logit_gap(whole, smaller, draft.shape) <= TOLERANCE
-    except (SerbenchError, RuntimeError):  # shapes that do not fit: its parts are wired otherwise
+    except (SerbenchError, RuntimeError):  # shapes do not fit: its parts are connected differently
         return False
 
 
 def weakest(group: Group, network: nn.Module, amount: float) -> Tensor:
-    """The units with the smallest norms, in ascending order of their numbers: ``amount`` of them,
-    rounded, or fewer where the group cannot be cut down so far.
+    """The units with the smallest norms, in ascending order of their numbers: the share ``amount``,
+    rounded, or fewer if the group cannot be cut so far.
     """
     wanted = group.units - round_half_up(amount * group.units)
     kept = next(size for size in group.sizes if size >= wanted)
@@ -189,7 +196,7 @@ def weakest(group: Group, network: nn.Module, amount: float) -> Tensor:
 
 
 def round_half_up(value: float) -> int:
-    """To the nearest integer; python's own would round 2.5 heads to 2 and 3.5 to 4."""
+    """Round to the nearest integer; Python's own ``round`` gives 2 for 2.5 heads, and 4 for 3.5."""
     return math.floor(value + 0.5)
 
 
@@ -202,9 +209,9 @@ def _others(count: int, units: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def logit_gap(one: nn.Module, other: nn.Module, shape: StudentShape) -> float:
-    """The greatest difference of a logit, in units of the greatest logit where that is above 1.
+    """The greatest difference of a logit, in units of the greatest logit if that is above 1.
 
-    Over two windows of noise, one of them padded.
+    It is measured on two windows of noise, one of them padded.
     """
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(2, shape.channels, shape.n_mels, 101, generator=generator)

@@ -1,4 +1,4 @@
-"""Pruned students as a table and a figure."""
+"""Shows pruned students as a table and a figure."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ AXES: tuple[tuple[str, Callable[[Size], float]], ...] = (
 )
 
 CONTROL, TUNED = "nothing pruned, fine-tuned", Style(GREY, "up")
-"""The control: what fine-tuning alone does."""
+"""The control: the student fine-tuned without pruning."""
 
 BESIDE = 1.03
-"""Where the control is drawn, as a multiple of its size."""
+"""Where the control is drawn, as a multiple of its own size."""
 
 MANY: Format[int] = Format(lambda count: f"{count:,}")
 FLAG: Format[bool] = Format(str)
@@ -56,7 +56,7 @@ KB = number(",.0f", 1e-3)
 
 
 def show_pruning(found: Pruning) -> Shown:
-    """See the module."""
+    """Show pruned students."""
     return Shown(
         title=f"{display_name(found.method)} on {found.dataset}, pruned",
         certificates=(found.certificate,),
@@ -66,7 +66,7 @@ def show_pruning(found: Pruning) -> Shown:
 
 
 def prune_table(found: Pruning) -> Table:
-    """A row for each kind and amount, after the student as the run left it."""
+    """A row for each kind and amount, after the run's own student."""
     columns: list[Column[PruneRow]] = [
         Column("Pruned", row_name),
         Column("", lambda _: found.certificate.protocol, TEXT, key="protocol"),
@@ -98,7 +98,7 @@ def prune_table(found: Pruning) -> Table:
 
 
 def notes(found: Pruning) -> tuple[str, ...]:
-    """How students were cut and fine-tuned, how sizes were taken, how intervals came about."""
+    """How students were cut and fine-tuned, and how sizes and intervals were computed."""
     rates = " or ".join(f"{rate:g}" for rate in found.learning_rates)
     seeds = ", ".join(map(str, found.seeds))
     epochs = f"{found.epochs} epoch" + ("s" if found.epochs > 1 else "")
@@ -116,7 +116,7 @@ def notes(found: Pruning) -> tuple[str, ...]:
 
 
 def _ways(found: Pruning) -> Iterator[str]:
-    """What of the network each kind of cut takes."""
+    """What each kind of cut removes from the network."""
     if found.of("magnitude"):
         yield "Magnitude: the smallest absolute values over all matrices and kernels together."
     taken = [
@@ -131,14 +131,16 @@ def _ways(found: Pruning) -> Iterator[str]:
 
 
 def row_name(row: PruneRow) -> str:
-    """For instance ``25 %``."""
+    """The name of a row, for instance ``25 %``."""
     if row.cut.kind == "none":
         return "nothing, fine-tuned" if row.tuned else "nothing"
     return f"{100 * row.cut.amount:g} %"
 
 
 def prune_figure(found: Pruning) -> Figure:
-    """UA against size: a line with its 95 % intervals for each kind, a thin one not fine-tuned."""
+    """UA against size: for each kind a line with 95 % intervals, and a thin one before
+    fine-tuning.
+    """
     whole = Style(GREY, "diamond")
     keys = [Key("unpruned", whole), Key(CONTROL, TUNED)]
     keys += [Key(NAMES[kind], _style(kind), "line") for kind in found.kinds]
@@ -157,7 +159,7 @@ def prune_figure(found: Pruning) -> Figure:
 
 
 def _style(kind: CutKind) -> Style:
-    """Solid: dashes say that nothing was fine-tuned."""
+    """A style with a solid line; dashes mean that nothing was fine-tuned."""
     return replace(style_of(list(NAMES).index(kind)), dash="")
 
 
@@ -176,7 +178,7 @@ def _plot(found: Pruning, title: str, size: Callable[[Size], float], whole: Styl
     full, chance = size(found.whole.size), 100 / found.classes
     lines.append(_line("unpruned", whole, (full,), (found.whole,)))
     controls = [row for row in found.of("none") if row.tuned]
-    # Beside the unpruned student, whose size it has.
+    # Drawn next to the unpruned student, which has the same size.
     lines += [_line(CONTROL, TUNED, (BESIDE * full,), (row,)) for row in controls]
     shown = [value for line in lines for value in (*line.middle, *line.low, *line.high)]
     return Lines(

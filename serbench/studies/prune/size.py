@@ -1,4 +1,4 @@
-"""How large a network is: parameters, bytes of its weights, multiplications."""
+"""The size of a network: parameters, bytes of its weights, multiplications."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Size:
     """A network's size.
 
     Attributes:
-        parameters: trained numbers.
-        nonzero: those of them that are not 0.
-        file_bytes: of a safetensors file of all weights and statistics, float32.
-        compressed_bytes: of the same file through zlib at its highest level.
-        macs: multiply-accumulates of matrix products and convolutions for one window.
+        parameters: number of trained numbers.
+        nonzero: number of them that are not 0.
+        file_bytes: size of a safetensors file of all weights and statistics, float32.
+        compressed_bytes: size of the same file compressed by zlib at its highest level.
+        macs: number of multiply-accumulates of matrix products and convolutions for one window.
     """
 
     parameters: int
@@ -33,7 +33,7 @@ class Size:
 
 
 def size_of(network: nn.Module, shape: StudentShape, frames: int) -> Size:
-    """The size of ``network``, which must be on the CPU, for windows of so many ``frames``."""
+    """The size of ``network``, which must be on the CPU, for windows of ``frames`` frames."""
     parameters, nonzero = count_parameters(network)
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
     window = torch.zeros(1, shape.channels, shape.n_mels, frames)

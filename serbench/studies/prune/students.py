@@ -1,6 +1,6 @@
 """A run's students, pruned and fine-tuned inside their folds: one fit for each student and cut.
 
-Each fit is kept as soon as it is done, so that a stopped command continues where it was.
+Each fit is kept as soon as it is done, so that a stopped command continues where it stopped.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ CODE = tuple(
     f"studies/prune/{name}.py"
     for name in ("choices", "groups", "magnitude", "network", "size", "students", "widths")
 )
-"""Modules that decide what a pruned student is and says."""
+"""Modules that decide what a pruned student is and predicts."""
 
 Posteriors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class CutPosteriors:
-    """What a student says of its own test side.
+    """Predictions of a student for its own test side.
 
     Attributes:
         ids: the U utterances.
-        posteriors: ``(U, C)``, fine-tuned after the cut; of a whole student, as the run left it.
-        untuned: ``(U, C)``, after the cut alone.
-        size: of the finished network.
-        fitted: what the fine-tuning was fitted on.
+        posteriors: ``(U, C)``, after cut and fine-tuning; those of the run for a whole student.
+        untuned: ``(U, C)``, after the cut, before fine-tuning.
+        size: size of the finished network.
+        fitted: the data on which it was fine-tuned.
     """
 
     ids: tuple[str, ...]
@@ -64,16 +64,16 @@ class CutPosteriors:
 
 
 def pruner_of(student: StoredStudent) -> Pruner:
-    """Of a stored student's network, which stays as it is."""
+    """A pruner of a stored student's network, which is not changed."""
     network = deepcopy(student.module).cpu()
     return Pruner(Draft(student.candidate.student, network, student.shape), student.name)
 
 
 def whole_reading(replay: Replay, student: StoredStudent) -> CutPosteriors:
-    """What the student says as the run left it.
+    """The predictions of the run's own student.
 
     Raises:
-        StoreError: that is not what the run has kept of it.
+        StoreError: these are not the predictions that the run has kept.
     """
     frames = replay.frames(student.candidate.front_end)
     ids, posteriors = replay.predict_kept(student, frames, replay.segments(student))
@@ -93,8 +93,8 @@ class Tuner:
 
     Args:
         replay: the run.
-        students: of one method.
-        tuning: how long and how fast.
+        students: students of one method.
+        tuning: number of epochs and learning rate.
         executor: where fits are computed.
     """
 
@@ -113,13 +113,13 @@ class Tuner:
     def readings(
         self, pruned: Mapping[tuple[Cut, str], Pruned]
     ) -> dict[tuple[Cut, str], CutPosteriors]:
-        """What every cut student says of its own test side, by cut and name, before and
-        after fine-tuning.
+        """Predictions of every cut student for its own test side, by cut and name, before and after
+        fine-tuning.
 
         Raises:
             StoreError: a student's weights are damaged.
-            TeacherError: a teacher of the run cannot be had.
-            SerbenchError: a loss that is not finite.
+            TeacherError: a teacher of the run cannot be loaded.
+            SerbenchError: a loss is not finite.
         """
         keys = {place: self._key(*place) for place in pruned}
         missing = {place: key for place, key in keys.items() if self.cache.get(key) is None}
@@ -135,7 +135,7 @@ class Tuner:
     def _tasks(
         self, pruned: Mapping[tuple[Cut, str], Pruned], missing: Mapping[tuple[Cut, str], str]
     ) -> dict[tuple[Cut, str], FitTask]:
-        # Shared by all fits on a training side: they can be large.
+        # Shared by all fits on a training side, because they can be large.
         named = dict.fromkeys(name for _, name in missing)
         teachers = {name: self._signals(self.students[name]) for name in named}
         return {
@@ -178,12 +178,12 @@ class Tuner:
         )
 
     def _seed(self, student: StoredStudent) -> int:
-        """Of windows, masks and dropout; the same for every cut of a student."""
+        """Seed of windows, masks and dropout; the same for every cut of a student."""
         split = self.replay.folds.outer[student.outer - 1]
         return stable_seed("prune", self.replay.table.digest, split.train.name, student.seed)
 
     def _signals(self, student: StoredStudent) -> tuple[TeacherSignal, ...]:
-        """What the run's teachers say of a student's training side, as the run fitted it."""
+        """The teachers' signals for a student's training side, as the run fitted the teachers."""
         replay, needs = self.replay, student.candidate.needs
         if not needs:
             return ()
@@ -197,7 +197,7 @@ class Tuner:
         return signals(embeddings, targets, view, head, needs)
 
     def _keep(self, place: tuple[Cut, str], task: FitTask, result: FitResult) -> None:
-        """Keep a fit, and what its student said before it."""
+        """Keep a fit, and the student's predictions before it."""
         student, pruned = self.students[place[1]], task.student
         assert isinstance(pruned, Pruned)
         self._check_fitted(student, result)
@@ -214,7 +214,7 @@ class Tuner:
         self.cache.put(result.key, facts, {"posteriors": result.posteriors, "untuned": untuned})
 
     def _untuned(self, student: StoredStudent, task: FitTask, pruned: Pruned) -> Posteriors:
-        """What the cut network says before it is fine-tuned, normalised as the run did."""
+        """Predictions of the cut network before fine-tuning, with the run's normalisation."""
         device = torch.device(task.device)
         network = pruned.build(student.shape).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         _, posteriors = predict(
@@ -226,7 +226,7 @@ class Tuner:
     def _check_fitted(self, student: StoredStudent, result: FitResult) -> None:
         """
         Raises:
-            StoreError: the fit was given another training side than the run's.
+            StoreError: the fit had another training side than the run's.
         """
         split = self.replay.folds.outer[student.outer - 1]
         digest = id_set_digest(split.train.ids)
@@ -243,7 +243,7 @@ class Tuner:
             )
 
     def _key(self, cut: Cut, name: str) -> str:
-        """A digest of all that determines what a cut and fine-tuned student says."""
+        """Digest of everything that determines the predictions of a cut and fine-tuned student."""
         replay, student = self.replay, self.students[name]
         candidate, split = student.candidate, replay.folds.outer[student.outer - 1]
         needs = candidate.needs
@@ -272,7 +272,7 @@ class Tuner:
 
 
 def reading_of(record: FitRecord) -> CutPosteriors:
-    """A reading as the cache has it."""
+    """The predictions in a record of the cache."""
     facts = record.json
     return CutPosteriors(
         ids=tuple(facts["ids"]),

@@ -1,4 +1,4 @@
-"""``serbench prune``: a run's students made smaller, and what that costs."""
+"""``serbench prune``: makes a run's students smaller, and measures the loss of accuracy."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class PruneParams:
     def __post_init__(self) -> None:
         """
         Raises:
-            SerbenchError: an unknown kind, an amount outside 0 … 1, no epoch, or a learning rate
-                that is none.
+            SerbenchError: a kind is unknown, an amount is outside 0 … 1, there is no epoch, or the
+                learning rate is not valid.
         """
         check_kinds(self.kind)
         check_amounts(self.amount)

@@ -1,10 +1,10 @@
-"""Channels of convolutions, by the parameters of the student that say how many there are.
+"""Channels of convolutions, found by the parameters of the student that set their number.
 
-Which weights belong to a channel is nowhere written, and a trace of one forward pass does not
-tell what a flattened map mixes. But the student's own builder knows: built with one width made
-smaller, those dimensions of its weights are smaller that belong to the width. Whether a channel
-can then be taken out without touching anything else is tried, see ``network.can_remove``: behind
-a layer normalisation over channels, for instance, it cannot.
+Nothing records which weights belong to a channel, and a trace of one forward pass does not show
+what a flattened map mixes. But the student's own builder shows it: if one width is made smaller,
+exactly the dimensions of weights that belong to this width become smaller. ``network.can_remove``
+then tries whether a channel can be removed without changing anything else. It cannot, for instance,
+if a layer normalisation over channels follows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from serbench.api import SerbenchError, Student
 from serbench.studies.prune.groups import Draft, unit_norms
 
 Widths = Literal["units within blocks", "blocks within units"]
-"""How a flattened map lies in a dimension of a weight: channels fastest, or slowest."""
+"""The order of a flattened map in a dimension of a weight: channels vary fastest, or slowest."""
 
 Path = tuple[str | int, ...]
 
@@ -32,8 +32,8 @@ class Tie:
 
     Attributes:
         tensor: its name in the state of the network.
-        dim: 0 where channels are made, 1 where they are read.
-        blocks: how many values each channel has there.
+        dim: 0 if channels are computed, 1 if they are read.
+        blocks: number of values of each channel in this dimension.
     """
 
     tensor: str
@@ -43,12 +43,12 @@ class Tie:
 
 @dataclass(frozen=True)
 class Width:
-    """The channels that one parameter of the student counts.
+    """The channels whose number one parameter of the student sets.
 
     Attributes:
-        path: of the parameter: ``("stem_channels", 0)``.
-        ties: all that belongs to the channels.
-        layout: of the ties with several values for each channel.
+        path: path of the parameter, for instance ``("stem_channels", 0)``.
+        ties: all dimensions of weights that belong to the channels.
+        layout: layout of the ties with several values for each channel.
     """
 
     path: Path
@@ -64,13 +64,15 @@ class Width:
         return str(first) + "".join(f"[{key}]" for key in rest)
 
     def norms(self, network: nn.Module) -> Tensor:
-        """Over all weights that make the channels, and all that read them."""
+        """The norms over all weights that compute the channels, and all that read them."""
         weights = dict(network.named_parameters())
         tied = [tie for tie in self.ties if tie.tensor in weights]
         return unit_norms([self._by_unit(weights[tie.tensor].detach(), tie) for tie in tied])
 
     def silence(self, network: nn.Module, units: Tensor) -> None:
-        """All weights and biases that make them are 0, batch normalisations' included."""
+        """Set all weights and biases that compute the channels to 0, those of batch normalisations
+        too.
+        """
         weights = dict(network.named_parameters())
         with torch.no_grad():
             for tie in self.ties:
@@ -78,10 +80,10 @@ class Width:
                     self._by_unit(weights[tie.tensor], tie)[units] = 0.0
 
     def remove(self, draft: Draft, kept: Tensor) -> Draft:
-        """A network that was built smaller, with the weights of the kept channels.
+        """Build a smaller network with the weights of the kept channels.
 
         Raises:
-            SerbenchError: the student cannot be built so.
+            SerbenchError: the student cannot be built with this width.
         """
         state = dict(draft.network.state_dict())
         for tie in self.ties:
@@ -116,8 +118,8 @@ class Width:
 def find_widths(draft: Draft) -> Iterator[Width]:
     """Numbers among the student's parameters on which channels of a convolution depend.
 
-    One for each way in which a flattened map may lie in what reads it; at most one of them can
-    be right.
+    Yields one width for each layout that a flattened map may have in the layer that reads it; at
+    most one of them can be right.
     """
     before = draft.network.state_dict()
     convolutions = {
@@ -150,11 +152,13 @@ def numbers(table: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, 
 def _ties(
     draft: Draft, before: Mapping[str, Tensor], path: Path, units: int, size: int
 ) -> tuple[Tie, ...]:
-    """What becomes smaller in proportion when a width does; empty where more than that changes."""
+    """The dimensions that become smaller in proportion when a width does; empty if more than that
+    changes.
+    """
     try:
         smaller = Draft(with_width(draft.student, path, size), draft.network, draft.shape)
         after = build_quietly(smaller).state_dict()
-    except (ValueError, RuntimeError):  # not every number that a schema lets through can be built
+    except (ValueError, RuntimeError):  # not every number that a schema allows can be built
         return ()
     if after.keys() != before.keys():
         return ()
@@ -175,7 +179,7 @@ def with_width(student: Student, path: Path, size: int) -> Student:
     """The same student with one number of its parameters changed.
 
     Raises:
-        ValueError: its schema does not allow that.
+        ValueError: its schema does not allow the number.
     """
     table = student.params.model_dump()
     _set(table, path, size)
@@ -184,7 +188,7 @@ def with_width(student: Student, path: Path, size: int) -> Student:
 
 
 def _set(table: Any, path: Path, size: int) -> None:
-    """Set a number in nested dictionaries and lists; tuples on the way become lists."""
+    """Set a number in nested dictionaries and lists; tuples on the path become lists."""
     first, *rest = path
     if not rest:
         table[first] = size
@@ -203,6 +207,6 @@ def _valid(student: Student, path: Path, size: int) -> bool:
 
 
 def build_quietly(draft: Draft) -> nn.Module:
-    """A fresh network; torch's global generator stays where it was."""
+    """Build a fresh network without changing torch's global generator."""
     with torch.random.fork_rng(devices=[]):
         return draft.student.build(draft.shape)

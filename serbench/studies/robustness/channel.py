@@ -1,7 +1,7 @@
-"""What a recording goes through on its way: a level, a telephone's band, a room.
+"""Changes of a recording on its way to a model: a level, a telephone's band, a room.
 
-Waveforms are ``(samples,)`` float32 at 16 kHz; each comes back as long as it was, in step with
-itself, so that windows and frames stay where they were.
+Waveforms are ``(samples,)`` float32 at 16 kHz; results have the
+same length and are not shifted in time, so that windows and frames do not move.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from serbench_runtime.waveform import Waveform
 TELEPHONE_HZ = 8_000
 
 DECAY_60_DB = 3 * np.log(10.0)
-"""Nepers in 60 dB of amplitude: exp(-DECAY_60_DB) is a thousandth."""
+"""60 dB of amplitude in nepers: exp(-DECAY_60_DB) is a thousandth."""
 
 
 def gain(waveform: Waveform, level_db: float) -> tuple[Waveform, int]:
-    """Louder or quieter, and clipped at full scale as a converter does it.
+    """Make a waveform louder or quieter, and clip it at full scale as a converter does.
 
     Returns:
         The waveform, and how many samples were clipped.
@@ -31,9 +31,10 @@ def gain(waveform: Waveform, level_db: float) -> tuple[Waveform, int]:
 
 
 def telephone(waveform: Waveform) -> Waveform:
-    """Through 8 kHz and back to 16 kHz by soxr's high-quality recipe: nothing above 4 kHz is left.
+    """Resample to 8 kHz and back to 16 kHz by soxr's high-quality recipe: nothing above 4 kHz is
+    left.
 
-    No codec and no high-pass: the loss of the upper octave alone.
+    There is no codec and no high-pass: only the upper octave is lost.
     """
     narrow = soxr.resample(waveform, SAMPLE_RATE_HZ, TELEPHONE_HZ, quality="HQ")
     wide = soxr.resample(narrow, TELEPHONE_HZ, SAMPLE_RATE_HZ, quality="HQ")
@@ -46,20 +47,20 @@ def room_response(
     """The impulse response of a diffuse room: direct sound, then noise that decays exponentially.
 
     Polack's statistical model (*La transmission de l'énergie sonore dans les salles*, 1988):
-    Gaussian noise times exp(-3 ln(10) t / T60). No room's walls are modelled, hence no single
-    reflections; every draw is another room of the same reverberation time.
+    Gaussian noise times exp(-3 ln(10) t / T60). The walls of a room are not modelled, so there are
+    no single reflections. Every draw is another room of the same reverberation time.
 
     Args:
         t60_s: reverberation time, in seconds, in which the tail falls by 60 dB.
-        generator: of the tail.
-        direct_db: energy of the direct sound over the tail's; 0 dB is a listener at the critical
-            distance.
+        generator: random generator for the tail.
+        direct_db: energy of the direct sound relative to the tail's, in dB; 0 dB is a listener at
+            the critical distance.
 
     Returns:
         ``(round(16000 · t60_s),)`` float64 of energy 1, direct sound first.
 
     Raises:
-        SerbenchError: a reverberation time shorter than two samples.
+        SerbenchError: the reverberation time is shorter than two samples.
     """
     samples = round(SAMPLE_RATE_HZ * t60_s)
     if samples < 2:
@@ -72,12 +73,12 @@ def room_response(
 
 
 def reverberate(waveform: Waveform, response: NDArray[np.float64]) -> Waveform:
-    """``waveform`` in a room, cut to its length: what still rings at its end is lost."""
+    """``waveform`` in a room, cut to its own length: the reverberation after its end is lost."""
     wet = oaconvolve(waveform.astype(np.float64), response)[: len(waveform)]
     return wet.astype(np.float32)
 
 
 def _fitted(waveform: Waveform, samples: int) -> Waveform:
-    """Exactly ``samples`` long: the resampler may give one more or less."""
+    """A waveform of exactly ``samples``: the resampler may give one sample more or less."""
     missing = max(0, samples - len(waveform))
     return np.pad(waveform, (0, missing))[:samples].astype(np.float32, copy=False)

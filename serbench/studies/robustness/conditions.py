@@ -22,9 +22,9 @@ class Condition:
     """One way of disturbing every test utterance.
 
     Attributes:
-        family: what is done.
-        level: SNR or gain in dB, reverberation time in seconds; None where there is nothing to
-            choose.
+        family: kind of disturbance.
+        level: SNR or gain in dB, reverberation time in seconds; None if the family has no
+            levels.
     """
 
     family: Family
@@ -32,7 +32,7 @@ class Condition:
 
     @property
     def name(self) -> str:
-        """As ``--condition`` takes it: ``white@10``, ``gain@-20``, ``room@0.3``, ``8khz``."""
+        """Name as in ``--condition``: ``white@10``, ``gain@-20``, ``room@0.3``, ``8khz``."""
         return self.family if self.level is None else f"{self.family}@{self.level:g}"
 
     @property
@@ -42,7 +42,7 @@ class Condition:
 
     @property
     def short(self) -> str:
-        """Beside others of its family: ``10 dB``, ``T60 0.3 s``."""
+        """Short name next to others of its family: ``10 dB``, ``T60 0.3 s``."""
         if self.level is None:
             return {"8khz": "8 kHz"}.get(self.family, self.family)
         level = f"{self.level:g}".replace("-", "−")
@@ -63,12 +63,12 @@ CONDITIONS: tuple[Condition, ...] = (
 
 
 def choose_conditions(names: Sequence[str] = ()) -> tuple[Condition, ...]:
-    """Conditions by name or by family, in their own order; all where none is named.
+    """Conditions by name or by family, in their own order; all if none is named.
 
-    ``clean`` is always among them: what everything else is held against.
+    ``clean`` is always among them, because all others are compared with it.
 
     Raises:
-        SerbenchError: an unknown name.
+        SerbenchError: a name is unknown.
     """
     if not names:
         return CONDITIONS
@@ -85,6 +85,6 @@ def choose_conditions(names: Sequence[str] = ()) -> tuple[Condition, ...]:
 
 
 def _levels(family: str) -> str:
-    """For instance ``white (white@20, white@15, …)``."""
+    """A family with its levels, for instance ``white (white@20, white@15, …)``."""
     named = [each.name for each in CONDITIONS if each.family == family]
     return family if named == [family] else f"{family} ({', '.join(named)})"

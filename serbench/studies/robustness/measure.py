@@ -1,4 +1,4 @@
-"""UA of a run's students and teachers under every condition, with paired intervals."""
+"""Measures UA of a run's students and teachers under every condition, with paired intervals."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class ConditionScore:
     """A method under a condition.
 
     Attributes:
-        ua: pooled over the outer test folds and seeds.
-        difference: from the first method under the same condition; None for that one.
+        ua: UA pooled over the outer test folds and seeds.
+        difference: difference from the first method under the same condition; None for that method.
     """
 
     ua: Estimate
@@ -40,18 +40,18 @@ class ConditionScore:
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """A run's methods under conditions.
+    """Scores of a run's methods under several conditions.
 
     Attributes:
         dataset: its name.
         planned: all methods of the run, then its teachers.
         methods: students, then ``teacher:NAME``; the first is what others are compared with.
-        scores: by condition and method.
-        mean: by method, of the mean UA over the noises and levels that are among the conditions;
-            empty where fewer than two are.
-        clipped: of each condition, samples that were clipped, and in how many utterances.
-        silent: utterances that are silent, so that no noise was added to them.
-        notes: of the replay.
+        scores: scores by condition and method.
+        mean: scores by method of the mean UA over the noises and levels that are among the
+            conditions; empty if fewer than two are.
+        clipped: for each condition, the number of clipped samples, and of utterances that have any.
+        silent: number of utterances that are silent, so that no noise was added to them.
+        notes: notes of the replay.
     """
 
     dataset: str
@@ -72,7 +72,7 @@ class Robustness:
 
     @property
     def noises(self) -> tuple[Condition, ...]:
-        """Those that the mean is over."""
+        """The conditions over which the mean is taken."""
         return tuple(condition for condition in self.conditions if condition.is_noise)
 
 
@@ -82,18 +82,18 @@ def measure_robustness(
     methods: Sequence[str] = (),
     executor: Executor | None = None,
 ) -> Robustness:
-    """Let every student hear its own test side, and every teacher all of them, under conditions.
+    """Test every student on its own test side, and every teacher on all of them, under conditions.
 
     Args:
         replay: a finished, speaker-independent run.
-        conditions: of ``choose_conditions``.
-        methods: whose students; all where none is named. Teachers are always heard.
+        conditions: the result of ``choose_conditions``.
+        methods: methods whose students are tested; empty: all. Teachers are always tested.
         executor: where students predict; None: here, one after the other.
 
     Raises:
-        StoreError: the run is leaky, lacks a student, or does not predict under ``clean`` what
-            it has kept; an unknown method.
-        CorpusError, TeacherError, SerbenchError: audio, weights or babble that cannot be had.
+        StoreError: the run is leaky, lacks a student, or does not reproduce its predictions under
+            ``clean``; a method is unknown.
+        CorpusError, TeacherError, SerbenchError: audio, weights or babble are not available.
     """
     replay.check_proper()
     executor = executor or LocalExecutor()
@@ -124,7 +124,7 @@ def _robustness(
     conditions: Sequence[Condition],
     readings: Mapping[tuple[Condition, str], Sequence[ConditionPosteriors]],
 ) -> Robustness:
-    """Scores of all readings, over the same draws of speakers."""
+    """Scores of all readings, with the same draws of speakers."""
     table = replay.table
     methods = tuple(dict.fromkeys(method for _, method in readings))
     confusions = {place: _confusions(replay, own) for place, own in readings.items()}
@@ -162,7 +162,9 @@ def _robustness(
 
 
 def _confusions(replay: Replay, readings: Sequence[ConditionPosteriors]) -> NDArray[np.int64]:
-    """``(S, C, C)`` of a method's speakers, in sorted order, summed over folds and seeds."""
+    """Confusion matrices ``(S, C, C)`` of a method's speakers, in sorted order, summed over folds
+    and seeds.
+    """
     ids = [utterance for reading in readings for utterance in reading.ids]
     guessed = np.concatenate([reading.posteriors.argmax(axis=1) for reading in readings])
     speakers = [replay.table.by_id[utterance].speaker for utterance in ids]
@@ -170,16 +172,16 @@ def _confusions(replay: Replay, readings: Sequence[ConditionPosteriors]) -> NDAr
 
 
 def _score(own: Drawn, first: Drawn) -> ConditionScore:
-    """``own``, and what it is above ``first``."""
+    """The score ``own``, and its difference from ``first``."""
     return ConditionScore(own.estimate, None if own is first else own.above(first))
 
 
 def _clipped(readings: Iterable[ConditionPosteriors]) -> tuple[int, int]:
-    """Samples and utterances, each counted once."""
+    """Numbers of clipped samples and of utterances that have any, each utterance counted once."""
     own = _one_seed(readings)
     return sum(r.clipped_samples for r in own), sum(r.clipped_utterances for r in own)
 
 
 def _one_seed(readings: Iterable[ConditionPosteriors]) -> list[ConditionPosteriors]:
-    """One reading of each test side: every seed has heard the same audio."""
+    """One reading of each test side: every seed was tested on the same audio."""
     return list({reading.ids: reading for reading in readings}.values())

@@ -1,6 +1,6 @@
-"""Noise, and speech in it at a given level. Waveforms are ``(samples,)`` float32 at 16 kHz.
+"""Noise, and speech mixed with it at a given level. Waveforms are ``(samples,)`` float32 at 16 kHz.
 
-Nothing here knows a corpus, a fold or a label; every draw comes from the caller's generator, so
+Nothing here uses a corpus, a fold or a label. Every draw comes from the caller's generator, so that
 the same seed gives the same noise on every machine.
 """
 
@@ -15,7 +15,9 @@ from serbench.api import SAMPLE_RATE_HZ, SerbenchError
 from serbench_runtime.waveform import Waveform
 
 LOWEST_PINK_HZ = 20.0
-"""Below it pink noise is cut: a third of its power would be where nobody hears or computes."""
+"""Pink noise has no power below this frequency: a third of its power would be in a range that
+nobody hears and no model uses.
+"""
 
 
 def power(waveform: NDArray[np.floating]) -> float:
@@ -46,16 +48,16 @@ def pink_noise(samples: int, generator: np.random.Generator) -> Waveform:
 def babble(
     speech: Sequence[Sequence[Waveform]], samples: int, generator: np.random.Generator
 ) -> Waveform:
-    """Several people who talk at once.
+    """Make the sound of several people who talk at once.
 
-    Each talker's recordings are put end to end, entered at a random place and followed for
-    ``samples`` samples (around the end to the start where they are short), brought to the same
-    power, and added. A talker who is silent all that time adds nothing.
+    Each talker's recordings are joined, and ``samples`` samples are taken from a random place on.
+    If they are too short, they are repeated from the start. All talkers are scaled to the same
+    power and added. A talker who is silent all that time adds nothing.
 
     Args:
-        speech: of each talker, some recordings ``(samples_i,)``.
-        samples: how long the babble is.
-        generator: where each talker is entered.
+        speech: for each talker, some recordings ``(samples_i,)``.
+        samples: length of the babble.
+        generator: random generator for each talker's starting place.
 
     Raises:
         SerbenchError: no talker says anything.
@@ -81,15 +83,15 @@ def mix_at_snr(clean: Waveform, noise: Waveform, snr_db: float) -> Waveform:
 
     The ratio is that of mean powers over the whole utterance, pauses included, and over all
     frequencies. The sum is not clipped: it may go beyond ±1, as samples here are floats. A silent
-    ``clean`` has no signal-to-noise ratio, so it comes back as it is.
+    ``clean`` has no signal-to-noise ratio, so it is returned unchanged.
 
     Args:
         clean: ``(samples,)``.
         noise: ``(samples,)``, scaled as needed.
-        snr_db: 10 log10 of the speech's power over the noise's.
+        snr_db: 10 log10 of the speech's power divided by the noise's.
 
     Raises:
-        SerbenchError: shapes that differ, or a silent noise.
+        SerbenchError: shapes differ, or the noise is silent.
     """
     if clean.shape != noise.shape:
         raise SerbenchError(

@@ -1,8 +1,8 @@
 """A corpus's utterances under a condition.
 
-Every draw is seeded by the utterance's id and the condition's family, so that all methods hear the
-same audio on every machine, and one utterance the same noise at every level: a curve over levels
-shows the level's effect and no other.
+Every draw is seeded by the utterance's id and the condition's family, so that all methods
+receive the same audio on every machine, and an utterance has the same noise at every level. A curve
+over levels thus shows only the effect of the level.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Voices = Mapping[str, Sequence[Utterance]]
 """Utterances by speaker, to make babble from."""
 
 TALKERS = 4
-"""People who talk in babble."""
+"""Number of people who talk in babble."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +37,7 @@ class Perturbed:
 
     Attributes:
         waveform: ``(samples,)`` float32 at 16 kHz, as long as the utterance.
-        clipped: samples that were clipped.
+        clipped: number of clipped samples.
         silent: the utterance is silent, so that noise has no level and was not added.
     """
 
@@ -47,7 +47,8 @@ class Perturbed:
 
 
 def voices_of(split: Split, table: CorpusTable) -> Voices:
-    """Who may talk in the babble around a fold's test utterances: its training side's speakers.
+    """The speakers whose voices make the babble for a fold's test utterances: those of its training
+    side.
 
     A speaker who is tested in the fold is never among them.
     """
@@ -60,16 +61,16 @@ def voices_of(split: Split, table: CorpusTable) -> Voices:
 
 
 def perturb(utterance: Utterance, condition: Condition, voices: Voices) -> Perturbed:
-    """Read an utterance and do to it what a condition says.
+    """Read an utterance and apply a condition to it.
 
     Args:
-        utterance: of a test side.
-        condition: which.
-        voices: of its fold, see ``voices_of``; read for babble only.
+        utterance: an utterance of a test side.
+        condition: the condition to apply.
+        voices: voices of its fold, see ``voices_of``; used for babble only.
 
     Raises:
         CorpusError: a file can no longer be read.
-        SerbenchError: babble, and there is nobody to talk, or nobody says anything.
+        SerbenchError: the condition is babble, and there are no voices, or all of them are silent.
     """
     clean = read_waveform(utterance.path)
     generator = np.random.default_rng(stable_seed("robustness", utterance.id, condition.family))
@@ -92,7 +93,7 @@ def _noise(
     voices: Voices,
     generator: np.random.Generator,
 ) -> Waveform:
-    """``(samples,)`` of the condition's noise, at any level."""
+    """The condition's noise ``(samples,)``, at any level."""
     if condition.family == "white":
         return white_noise(samples, generator)
     if condition.family == "pink":
@@ -112,10 +113,10 @@ def _noise(
 def draw_talkers(
     voices: Voices, duration_s: float, generator: np.random.Generator
 ) -> Iterator[list[Utterance]]:
-    """Recordings of ``TALKERS`` talkers, each at least ``duration_s`` long where there are enough.
+    """Recordings of ``TALKERS`` talkers, each at least ``duration_s`` long if there are enough.
 
-    Talkers are different speakers where there are as many; otherwise speakers talk twice, each
-    time with recordings drawn again.
+    Talkers are different speakers if there are enough speakers. Otherwise a speaker may be several
+    talkers, with recordings that are drawn again each time.
     """
     order = generator.permutation(sorted(voices)).tolist()
     for speaker in islice(cycle(order), TALKERS):

@@ -1,4 +1,4 @@
-"""Robustness as a table and a figure."""
+"""Shows robustness as a table and a figure."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ EXPLAINED: dict[Family, str] = {
         "energy; a new room for each utterance."
     ),
 }
-"""How audio was made, for a note."""
+"""How the audio of each family was made, for a note."""
 
 PANELS = {"white": "White noise", "pink": "Pink noise", "babble": "Babble"}
 
 MEAN = "mean"
-"""What the CSV calls the summary."""
+"""The name of the mean in the CSV."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class _Row:
     """A row of the table.
 
     Attributes:
-        scores: by method.
+        scores: scores by method.
     """
 
     name: str
@@ -72,7 +72,7 @@ class _Row:
 
 
 def show_robustness(found: Robustness) -> Shown:
-    """See the module."""
+    """Show robustness."""
     return Shown(
         title=f"UA on {found.dataset} in noise, at other levels, over a narrow band, in rooms",
         certificates=(found.certificate,),
@@ -82,7 +82,7 @@ def show_robustness(found: Robustness) -> Shown:
 
 
 def robustness_table(found: Robustness) -> Table:
-    """A row for each condition; UA of each method, and what it is above the first."""
+    """A row for each condition, with UA of each method, and its difference from the first."""
     first, *others = found.methods
     columns: list[Column[_Row]] = [
         Column("Condition", lambda row: row.name),
@@ -114,7 +114,7 @@ def _difference_of(method: str) -> Callable[[_Row], Difference | None]:
 
 
 def _rows(found: Robustness) -> dict[str, list[_Row]]:
-    """By the heading over them."""
+    """Rows by their heading."""
     rows = {
         heading: [
             _Row(each.short, {method: found.scores[each, method] for method in found.methods})
@@ -130,7 +130,7 @@ def _rows(found: Robustness) -> dict[str, list[_Row]]:
 
 
 def notes(found: Robustness) -> tuple[str, ...]:
-    """How audio, intervals and differences came about."""
+    """How audio, intervals and differences were computed."""
     families = dict.fromkeys(condition.family for condition in found.conditions)
     made = [EXPLAINED[family] for family in families if family in EXPLAINED]
     if found.noises:
@@ -146,7 +146,7 @@ def notes(found: Robustness) -> tuple[str, ...]:
 
 
 def _counts(found: Robustness) -> Iterator[str]:
-    """What was clipped, and what stayed without noise."""
+    """How much was clipped, and how many utterances have no noise because they are silent."""
     for condition, (samples, utterances) in found.clipped.items():
         if condition.family == "gain" and (condition.level or 0) > 0:
             yield (
@@ -162,7 +162,7 @@ def _title(method: str) -> str:
 
 
 def _records(found: Robustness) -> Iterator[Record]:
-    """One row for each condition and method, and for each method's mean, in 0 … 1."""
+    """One record for each condition and method, and for each method's mean, in 0 … 1."""
     for (condition, method), score in found.scores.items():
         samples, utterances = found.clipped[condition]
         clipped: Record = {"clipped_samples": samples, "clipped_utterances": utterances}
@@ -216,7 +216,7 @@ def _curves(found: Robustness, conditions: Sequence[Condition]) -> Lines:
 
 
 def _points(found: Robustness, conditions: Sequence[Condition]) -> Lines:
-    """Methods beside each other at each condition."""
+    """Methods next to each other at each condition."""
     return _lines(found, conditions, "", [_tick(each) for each in conditions], spread=0.7)
 
 
@@ -227,7 +227,9 @@ def _lines(
     ticks: Sequence[str],
     spread: float,
 ) -> Lines:
-    """Methods at conditions; where they are ``spread`` beside each other, not joined."""
+    """Lines of methods over conditions; points are not joined if they are ``spread`` next to each
+    other.
+    """
     styles, step = styles_of(found.planned), spread / len(found.methods)
     lines = []
     for number, method in enumerate(found.methods):
@@ -257,7 +259,7 @@ def _lines(
 
 
 def _tick(condition: Condition) -> str:
-    """Narrow enough for seven of them side by side."""
+    """A label that is narrow enough for seven of them next to each other."""
     if condition.family == "room":
         return condition.short.replace(" ", "\n", 1)
     return f"{condition.short}\ngain" if condition.family == "gain" else condition.short

@@ -1,7 +1,7 @@
 """Posteriors of a run's students under conditions: one job for each condition and outer fold.
 
-Workers keep each student's posteriors as soon as they have them, so that a command that was
-stopped goes on where it was.
+Workers keep each student's posteriors as soon as they have them, so that a stopped command
+continues where it stopped.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from serbench.studies.robustness.conditions import Condition
 from serbench.studies.robustness.perturb import Perturbed, Voices, perturb, voices_of
 
 CODE = tuple(f"studies/robustness/{name}.py" for name in ("noise", "channel", "perturb"))
-"""Modules that decide what a condition does."""
+"""Modules that decide the effect of a condition."""
 
 
 @dataclass(frozen=True, eq=False)
 class ConditionPosteriors:
-    """What one model says of one outer test side under a condition.
+    """Posteriors of one model for one outer test side under a condition.
 
     Attributes:
         ids: the U utterances.
         posteriors: ``(U, C)`` float32.
-        clipped_samples: of all its utterances together.
-        clipped_utterances: how many have a clipped sample.
-        silent: how many are silent, so that no noise was added.
+        clipped_samples: number of clipped samples of all its utterances together.
+        clipped_utterances: number of utterances that have a clipped sample.
+        silent: number of utterances that are silent, so that no noise was added.
     """
 
     ids: tuple[str, ...]
@@ -55,7 +55,7 @@ class ConditionPosteriors:
 
 @dataclass(frozen=True)
 class FoldJob:
-    """Students of one outer fold to be heard under one condition.
+    """Students of one outer fold that are to be tested under one condition.
 
     Attributes:
         utterances: the fold's test side.
@@ -78,19 +78,19 @@ def student_readings(
     executor: Executor,
     stage: str,
 ) -> dict[tuple[Condition, str], ConditionPosteriors]:
-    """What every student says of its own test side: by condition and the student's name.
+    """Posteriors of every student for its own test side, by condition and the student's name.
 
     Args:
         replay: the run.
-        students: of it.
-        conditions: those that the cache has are not heard again.
-        executor: where they predict.
-        stage: the name of the progress.
+        students: students of the run.
+        conditions: conditions; those in the cache are not computed again.
+        executor: where students predict.
+        stage: name of the stage for the progress.
 
     Raises:
         StoreError: a student's weights are damaged or do not fit its code.
         CorpusError: an audio file can no longer be read.
-        SerbenchError: babble that cannot be made.
+        SerbenchError: babble cannot be made.
     """
     cache = FitCache(replay.cache, "robustness")
     keys = _addresses(replay, students, conditions)
@@ -106,7 +106,7 @@ def student_readings(
 
 
 def hear_fold(job: FoldJob) -> int:
-    """Perturb a fold's test side, and keep what each student says of it.
+    """Perturb a fold's test side, and keep each student's posteriors for it.
 
     Returns:
         The number of students.
@@ -146,7 +146,7 @@ def _jobs(
     students: Sequence[StoredStudent],
     missing: Mapping[tuple[Condition, str], str],
 ) -> list[FoldJob]:
-    """One for each condition and fold that a student has not heard yet."""
+    """One job for each condition and fold that has students without kept posteriors."""
     table, outer = replay.table, replay.folds.outer
     backend = replay.stored.backend()
     named = {student.name: student for student in students}
@@ -172,7 +172,9 @@ def _jobs(
 def _addresses(
     replay: Replay, students: Sequence[StoredStudent], conditions: Sequence[Condition]
 ) -> dict[tuple[Condition, str], str]:
-    """Where the cache keeps what each student says: a digest of all that determines it."""
+    """Addresses of each student's posteriors in the cache: digests of everything that determines
+    them.
+    """
     shared = {
         "audio": audio_digest(replay.table),
         "backend": backend_identity(replay.stored.backend()),
@@ -197,18 +199,18 @@ def _addresses(
 
 
 def condition_identity(replay: Replay, condition: Condition) -> dict[str, str]:
-    """What determines a condition's audio besides the corpus's; of babble, the folds too."""
+    """What determines a condition's audio besides the corpus's audio; for babble, the folds too."""
     folds = {"folds": str(replay.plan["folds_digest"])} if condition.family == "babble" else {}
     return {"condition": condition.name, "sample rate": str(SAMPLE_RATE_HZ), **folds}
 
 
 def audio_digest(table: CorpusTable) -> str:
-    """Of all recordings of a corpus, and of who speaks in each."""
+    """Digest of all recordings of a corpus, and of the speaker of each."""
     return digest_of([[u.id, u.speaker, u.pcm_sha256, u.duration_s] for u in table.utterances])
 
 
 def _reading(entry: FitRecord) -> ConditionPosteriors:
-    """As the cache has it."""
+    """The posteriors in a record of the cache."""
     facts = dict(entry.json)
     reading = ConditionPosteriors(tuple(facts.pop("ids")), entry.arrays["posteriors"])
     return replace(reading, **facts)

@@ -42,7 +42,7 @@ class RobustnessParams:
     def __post_init__(self) -> None:
         """
         Raises:
-            SerbenchError: an unknown condition.
+            SerbenchError: a condition is unknown.
         """
         choose_conditions(self.condition)
 

@@ -1,4 +1,6 @@
-"""A run's teachers under conditions: perturbed audio through the frozen encoder, then the heads."""
+"""A run's teachers under conditions: frozen encoders receive perturbed audio, and the heads
+predict.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +31,14 @@ Pooled = NDArray[np.float32]
 def teacher_readings(
     replay: Replay, name: str, conditions: Sequence[Condition]
 ) -> Iterator[tuple[Condition, int, ConditionPosteriors]]:
-    """What a teacher's own heads say of each outer test side: condition, fold from 1, reading.
+    """Posteriors of a teacher's own heads for each outer test side: condition, fold from 1,
+    reading.
 
     Raises:
-        StoreError: the teacher's weights are not the run's, or under ``clean`` it does not say
-            what the run has kept.
-        TeacherError: the weights cannot be had, or an embedding is not finite.
-        CorpusError, SerbenchError: as ``perturb``.
+        StoreError: the teacher's weights are not the run's, or it does not reproduce the run's
+            predictions under ``clean``.
+        TeacherError: the weights cannot be loaded, or an embedding is not finite.
+        CorpusError, SerbenchError: see ``perturb``.
     """
     listener = Listener(replay, name, replay.teacher(name), len(conditions))
     place = {utterance.id: row for row, utterance in enumerate(replay.folds.tested)}
@@ -60,7 +63,7 @@ def check_teacher(replay: Replay, name: str, fold: int, reading: ConditionPoster
     """
     kept = replay.stored_posteriors(TEACHER_PREFIX + name, fold, seed=0)
     gap = float(np.abs(kept.reindex(list(reading.ids)).to_numpy() - reading.posteriors).max())
-    if not gap <= TOLERANCE:  # also where a row is missing
+    if not gap <= TOLERANCE:  # also if a row is missing
         raise StoreError(
             f"teacher {name}, outer fold {fold}, does not reproduce the run's posteriors on clean "
             f"audio: they differ by up to {gap:.3g}, and another machine explains {TOLERANCE:g} "
@@ -71,10 +74,10 @@ def check_teacher(replay: Replay, name: str, fold: int, reading: ConditionPoster
 
 @dataclass
 class Listener:
-    """A teacher that hears all that is tested under one condition after another.
+    """Computes a teacher's embeddings of all tested utterances, under one condition after another.
 
-    Pooled embeddings are kept for each condition as soon as it is done, so that a command that
-    was stopped goes on where it was. Weights are loaded only where something is left to hear.
+    Pooled embeddings are kept for each condition as soon as it is done, so that a stopped
+    command continues where it stopped. Weights are loaded only if something is left to compute.
     """
 
     replay: Replay
@@ -95,10 +98,10 @@ class Listener:
         }
 
     def pooled(self, condition: Condition) -> Pooled:
-        """``(U, L, P)`` of every utterance that is tested, in the table's order.
+        """Pooled embeddings ``(U, L, P)`` of every tested utterance, in the table's order.
 
         Raises:
-            TeacherError, CorpusError, SerbenchError: as ``teacher_readings``.
+            TeacherError, CorpusError, SerbenchError: see ``teacher_readings``.
         """
         cache, key = FitCache(self.replay.cache, "robustness"), self._address(condition)
         before_s = self.heard_s
@@ -114,7 +117,7 @@ class Listener:
         return sum(utterance.duration_s for utterance in self.replay.folds.tested)
 
     def _address(self, condition: Condition) -> str:
-        """A digest of all that determines the embeddings."""
+        """Digest of everything that determines the embeddings."""
         return digest_of(
             {
                 "clean": embedding_key(self.teacher, self.replay.table),
@@ -154,7 +157,7 @@ class Listener:
         return pooled
 
     def _advance(self, seconds: float) -> None:
-        """Tell of speech that was heard, in whole seconds."""
+        """Report progress in whole seconds of speech."""
         self.heard_s += seconds
         total_s = round(self.conditions * self._corpus_s)
         stage = f"teacher {self.name} under conditions"

@@ -1,1 +1,1 @@
-"""What a bundle holds besides models: one script, and how to use it."""
+"""The parts of a bundle besides its models: one script, and how to use it."""

@@ -1,6 +1,6 @@
-"""Timing, memory, processes, the machine: for serbench and for a bundle's script alike.
+"""Measures time, memory and the machine, and handles processes, for serbench and a bundle's script.
 
-Needs Python 3.8 or newer and NumPy, nothing else, since it is carried to other devices.
+Needs only Python 3.8 or newer and NumPy, because it is carried to other devices.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ THREADS = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
 )  # fmt: skip
-"""Environment variables by which numerical libraries are told their number of threads."""
+"""Environment variables that set the number of threads of numerical libraries."""
 
 EFFORT: Json = {
     "lengths_s": [1, 3, 10], "window_s": 3, "batches": [8, 32], "warm_up_calls": 3,
@@ -41,12 +41,12 @@ EFFORT: Json = {
 
 
 def measure(predict: Predict, audio: Waveforms, effort: Json) -> Json:
-    """Batch-1 latencies, peak memory, and batched calls of a model that has spoken once.
+    """Measure batch-1 latencies, peak memory, and batched calls of a model that was called once.
 
     Args:
-        predict: waveforms ``(N, samples)`` to posteriors.
+        predict: a function from waveforms ``(N, samples)`` to posteriors.
         audio: ``(samples,)`` at 16 kHz, at least as long as the longest batch.
-        effort: as ``EFFORT``.
+        effort: a dictionary like ``EFFORT``.
 
     Returns:
         ``latency_s`` by length and ``batch_s`` by batch size, each a list of seconds per call;
@@ -60,7 +60,7 @@ def measure(predict: Predict, audio: Waveforms, effort: Json) -> Json:
 
 
 def time_calls(predict: Predict, x: Waveforms, effort: Json) -> list[float]:
-    """Seconds of each of so many calls that they take about ``budget_s``, after a warm-up."""
+    """Seconds of each call, after a warm-up; all calls together take about ``budget_s``."""
     warm: list[float] = []
     began = time.perf_counter()
     while len(warm) < effort["warm_up_calls"] or time.perf_counter() - began < effort["warm_up_s"]:
@@ -77,13 +77,15 @@ def _seconds(predict: Predict, x: Waveforms) -> float:
 
 
 def cut(audio: Waveforms, length_s: float, batch: int) -> Waveforms:
-    """``(batch, samples)``: neighbouring pieces of ``audio``, from its beginning."""
+    """Cut neighbouring pieces ``(batch, samples)`` of ``audio``, from its beginning."""
     samples = round(length_s * SAMPLE_RATE_HZ)
     return np.ascontiguousarray(audio[: batch * samples].reshape(batch, samples))
 
 
 def peak_bytes() -> int | None:
-    """The greatest memory that this process has had at once; None where the system keeps none."""
+    """The greatest memory that this process has had at once; None if the system does not record
+    it.
+    """
     # On Linux a new process inherits ru_maxrss from the one that started it.
     kept = _status_bytes("VmHWM")
     if kept is not None:
@@ -97,7 +99,9 @@ def peak_bytes() -> int | None:
 
 
 def resident_bytes() -> int | None:
-    """The memory that this process has now, or at most has had; None where it is not told."""
+    """The memory that this process has now, or else its greatest so far; None if it is not
+    known.
+    """
     now = _status_bytes("VmRSS")
     return peak_bytes() if now is None else now
 
@@ -108,7 +112,7 @@ def _status_bytes(key: str) -> int | None:
 
 
 def pin(cores: list[int] | None) -> bool:
-    """Keep this process on some cores. Whether the system let it."""
+    """Keep this process on some cores; return whether the system allowed it."""
     if not (cores and hasattr(os, "sched_setaffinity")):
         return False
     try:
@@ -119,7 +123,7 @@ def pin(cores: list[int] | None) -> bool:
 
 
 def free_cores(count: int) -> list[int] | None:
-    """The last ``count`` of the cores that this process may use; None where that is not told."""
+    """The last ``count`` of the cores that this process may use; None if they are not known."""
     if not hasattr(os, "sched_getaffinity"):
         return None
     usable = sorted(os.sched_getaffinity(0))
@@ -127,12 +131,12 @@ def free_cores(count: int) -> list[int] | None:
 
 
 def thread_environment(threads: int) -> dict[str, str]:
-    """The environment of a process that shall compute with so many threads."""
+    """The environment of a process that uses so many threads."""
     return dict(os.environ, **{name: str(threads) for name in THREADS})
 
 
 def answer_stream() -> TextIO:
-    """A stream to the real standard output, which libraries' prints can no longer reach."""
+    """A stream to the real standard output, which prints of libraries no longer reach."""
     sys.stdout.flush()
     own = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -140,7 +144,7 @@ def answer_stream() -> TextIO:
 
 
 def ended(code: int, err: bytes) -> str:
-    """How a process without an answer ended: its signal or exit code, and its last words."""
+    """How a process without an answer ended: its signal or exit code, and its last output."""
     said = [line.strip() for line in err.decode(errors="replace").splitlines() if line.strip()]
     how = f"crashed with {_signal(-code)}" if code < 0 else f"ended with exit code {code}"
     return f"{how}: {said[-1]}" if said else how
@@ -154,7 +158,7 @@ def _signal(number: int) -> str:
 
 
 def machine(name: str, packages: dict[str, str]) -> Json:
-    """What a reader must know of this machine. No name of a user or a host is in it."""
+    """What a reader must know about this machine. It has no name of a user or a host."""
     return {
         "name": name or board_name() or cpu_name(),
         "cpu": cpu_name(),
@@ -173,28 +177,28 @@ def machine(name: str, packages: dict[str, str]) -> Json:
 
 
 GOVERNOR = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
-"""By which the first core chooses its frequency."""
+"""The file that names the rule by which the first core chooses its frequency."""
 
 
 def cpu_name() -> str:
-    """Of the processor, as the system calls it."""
+    """Name of the processor, as the system gives it."""
     lines = (line for line in _lines("/proc/cpuinfo") if line.startswith("model name"))
     named = next((line.partition(":")[2].strip() for line in lines), "")
     return named or platform.processor() or platform.machine()
 
 
 def board_name() -> str:
-    """Of a single-board computer; empty elsewhere."""
+    """Name of a single-board computer; empty for other machines."""
     return " ".join(_lines("/proc/device-tree/model")).strip("\0 ")
 
 
 def load_average() -> list[float] | None:
-    """Over 1, 5 and 15 minutes; None where there is none."""
+    """The load average over 1, 5 and 15 minutes; None if the system has none."""
     return [round(each, 2) for each in os.getloadavg()] if hasattr(os, "getloadavg") else None
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -45,11 +45,11 @@ KIND = "serbench deploy"
 CPU = "CPUExecutionProvider"
 
 HUNG_S = 900.0
-"""A process that has given no answer by then is ended."""
+"""Seconds after which a process that has given no answer is ended."""
 
 
 def open_model(path: Path, provider: str, threads: int, *, cautious: bool) -> Predict:
-    """A predictor of a model file.
+    """Open a model file as a function from waveforms to posteriors.
 
     Raises:
         RuntimeError: ONNX Runtime would run it on another provider than the one asked for.
@@ -100,7 +100,7 @@ def work(job: Json, began_s: float) -> Json:
 
 
 def synthetic_audio() -> Waveforms:
-    """100 s of noise that rises and falls, the same everywhere."""
+    """Return 100 s of noise that rises and falls, the same on every device."""
     samples = 100 * SAMPLE_RATE_HZ
     noise = np.random.RandomState(0).standard_normal(samples)
     envelope = 0.55 + 0.45 * np.sin(2 * np.pi * np.arange(samples) / (1.3 * SAMPLE_RATE_HZ))
@@ -108,7 +108,7 @@ def synthetic_audio() -> Waveforms:
 
 
 def call(job: Json) -> Json:
-    """``work`` in a process of its own: its answer, or what went wrong as ``{"error": …}``."""
+    """Run ``work`` in a process of its own; return its answer, or the error as ``{"error": …}``."""
     process = subprocess.Popen(  # noqa: S603 - this very file
         [sys.executable, str(Path(__file__).resolve()), "--worker"],
         stdin=subprocess.PIPE,
@@ -130,7 +130,7 @@ def call(job: Json) -> Json:
 
 
 def worker_main() -> None:
-    """Do one job from standard input."""
+    """Do one job that is read from standard input."""
     began_s = time.time()
     stream = answer_stream()
     job = json.loads(sys.stdin.read())
@@ -163,7 +163,7 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    """The command line's."""
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser(description="Measure the models next to this file.")
     parser.add_argument(
         "--threads", type=_positive, default=1, help="threads of each process (default: 1)"
